@@ -1,0 +1,278 @@
+"""What crosses the wire between the website and the GPU fleet.
+
+Four messages (``RenderJob``, ``RenderReport``, ``Progress``, ``WorkerStatus``) and the names of the places in
+Valkey where they travel. Standard library only: the web imports this module and nothing else that renders,
+the worker imports it and nothing of the web. Every message is a frozen dataclass that turns into plain JSON
+(``to_wire``) and back (``from_wire``); unknown keys are ignored, so that either side can be upgraded first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+# RQ. Jobs are dotted names with JSON arguments, so neither side imports the other.
+RENDER_QUEUE = "render"
+REPORTS_QUEUE = "reports"
+RENDER_FUNCTION = "gpu_worker.render_job.run"
+STARTED_FUNCTION = "generation.reports.started"
+FINISHED_FUNCTION = "generation.reports.finished"
+WORKER_LOST_FUNCTION = "generation.reports.worker_lost"
+
+# Valkey keys beside RQ's own.
+WORKERS_KEY = "gpu:workers"  # sorted set: worker name → epoch second of its last heartbeat
+HEARTBEAT_SECONDS = 3
+WORKER_DEAD_AFTER_SECONDS = 15
+PROGRESS_MAXLEN = 1_000  # entries kept in one progress stream
+PROGRESS_TTL_SECONDS = 24 * 3600
+CANCEL_TTL_SECONDS = 24 * 3600
+
+
+def job_id(generation_id: str, attempt: int) -> str:
+    """RQ's id of one attempt. Enqueueing the same attempt twice is one job."""
+    return f"{generation_id}-{attempt}"
+
+
+def progress_key(generation_id: str) -> str:
+    """The Valkey Stream that a browser follows; its entry ids are the SSE ids."""
+    return f"generation:{generation_id}"
+
+
+def cancel_key(generation_id: str) -> str:
+    """Set while a generation is to be stopped. Survives a stop command that nobody heard."""
+    return f"generation:{generation_id}:cancel"
+
+
+def worker_key(name: str) -> str:
+    """Where a worker publishes its ``WorkerStatus`` as JSON, expiring with its heartbeat."""
+    return f"gpu:worker:{name}"
+
+
+class Wire:
+    """JSON in and out for the frozen dataclasses below."""
+
+    def to_wire(self) -> dict[str, Any]:
+        """Plain JSON types only (dict, list, str, int, float, bool, None)."""
+        return typing.cast(dict[str, Any], _plain(dataclasses.asdict(typing.cast(Any, self))))
+
+    @classmethod
+    def from_wire(cls, data: typing.Mapping[str, Any]) -> Self:
+        """Rebuild from ``to_wire``'s output.
+
+        Raises:
+            KeyError: a field without a default is missing; the message names it.
+        """
+        hints = typing.get_type_hints(cls)
+        values: dict[str, Any] = {}
+        for f in dataclasses.fields(typing.cast(Any, cls)):
+            if f.name in data:
+                values[f.name] = _typed(hints[f.name], data[f.name])
+            elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+                raise KeyError(f"{cls.__name__}.{f.name} is missing from the message")
+        return cls(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    """Turn JSON back into the nested dataclasses, tuples and enums that ``hint`` names."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if value is None or hint is Any:
+        return value
+    if origin is types.UnionType or origin is typing.Union:
+        return _typed(next(a for a in args if a is not types.NoneType), value)
+    if origin is tuple:
+        return tuple(_typed(args[0], v) for v in value)
+    if isinstance(hint, type) and issubclass(hint, Wire):
+        return hint.from_wire(value)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return hint(value)
+    return value
+
+
+# --- the job -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraSpec(Wire):
+    """Weights patched onto a component; the patched component is a component of its own."""
+
+    source: str
+    weight_name: str = ""
+    scale: float = 1.0
+    component: str = "transformer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec(Wire):
+    """A catalogue row, frozen into the job: editing the row never changes what is already queued."""
+
+    slug: str
+    version: int
+    family: str
+    """Name of a module in ``gpu_worker.families``."""
+    source: str
+    """Hub repository (``Lightricks/LTX-Video``), or a folder: absolute, or relative to ``GPU_WORKER_MODELS``."""
+    revision: str | None = None
+    dtype: str = "bfloat16"
+    quantisation: str = "none"
+    """``none``, ``int8``, ``fp8``, ``nf4`` or ``gguf``."""
+    placement: str = "auto"
+    loras: tuple[LoraSpec, ...] = ()
+    speed: dict[str, Any] = field(default_factory=dict)
+    """Optional step-speed settings (attention backend, caches, compile), off unless named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderJob(Wire):
+    """One attempt at one generation, complete: the worker asks nobody anything."""
+
+    generation_id: str
+    attempt: int
+    model: ModelSpec
+    mode: str
+    """A mode that the family declares: ``text``, ``image``, ``frames``, ``extend`` …"""
+    prompt: str
+    negative_prompt: str = ""
+    seed: int
+    width: int
+    height: int
+    num_frames: int
+    fps: float
+    steps: int
+    call: dict[str, Any] = field(default_factory=dict)
+    """The preset's own arguments for the pipeline call (``guidance_scale``, ``sigmas`` …)."""
+    inputs: dict[str, str] = field(default_factory=dict)
+    """Role (``image``, ``last_image``, ``video``, ``audio`` …) → ``file:``, ``http:`` or ``https:`` address."""
+    outputs: dict[str, str]
+    """``clip`` and ``poster`` → where to put the file. Deterministic, so a second attempt overwrites the first."""
+    timeout_seconds: int
+
+    @property
+    def job_id(self) -> str:
+        return job_id(self.generation_id, self.attempt)
+
+
+# --- the answer ----------------------------------------------------------------------------------------------
+
+
+class Outcome(StrEnum):
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    BLOCKED = "blocked"
+
+
+class Stage(StrEnum):
+    """The stages of a render in their order; ``QUEUED`` and the end are the web's."""
+
+    LOADING = "loading"
+    ENCODING_PROMPT = "encoding_prompt"
+    DENOISING = "denoising"
+    DECODING = "decoding"
+    ENCODING_VIDEO = "encoding_video"
+    UPLOADING = "uploading"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipFacts(Wire):
+    """Measured on the finished MP4, not copied from the request."""
+
+    width: int
+    height: int
+    num_frames: int
+    fps: float
+    duration_seconds: float
+    size_bytes: int
+    sha256: str
+    has_audio: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderError(Wire):
+    """Why a render failed. ``code`` is stable; ``message`` names cause and figure; prose for people is the web's."""
+
+    code: str
+    message: str
+    is_retryable: bool = False
+    """True when another attempt may succeed (a lost worker, a failed upload), false when it cannot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderReport(Wire):
+    """How one attempt ended. Also the RQ job's result, so a lost report can be read again."""
+
+    generation_id: str
+    attempt: int
+    worker: str
+    outcome: Outcome
+    clip: ClipFacts | None = None
+    error: RenderError | None = None
+    steps_done: int = 0
+    steps_total: int = 0
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+    """Stage → seconds spent in it."""
+    peak_bytes: int = 0
+    """Most device memory held at once during this render."""
+
+
+# --- while it runs -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress(Wire):
+    """One entry of a progress stream: field ``event`` = ``kind``, field ``data`` = this as JSON."""
+
+    kind: str
+    """From the worker: ``stage``, ``step``, ``preview``. From the web: ``queue``, ``done``."""
+    stage: str = ""
+    step: int = 0
+    steps_total: int = 0
+    seconds_per_step: float | None = None
+    preview: str = ""
+    """A small JPEG as a ``data:`` address."""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidentComponent(Wire):
+    """One component as the fleet page shows it."""
+
+    key: str
+    name: str
+    size_bytes: int
+    tier: str
+    """``device``, ``pinned`` or ``ram``."""
+    last_used: float
+    leases: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStatus(Wire):
+    """What a worker says of itself with every heartbeat."""
+
+    name: str
+    host: str
+    pid: int
+    device: str
+    budget_bytes: int
+    used_bytes: int = 0
+    state: str = "idle"
+    """``starting``, ``idle``, ``busy`` or ``draining``."""
+    generation_id: str | None = None
+    attempt: int = 0
+    stage: str = ""
+    started_at: float = 0.0
+    beat_at: float = 0.0
+    residents: tuple[ResidentComponent, ...] = ()
+    counters: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,87 @@
+"""What a model family is: the facts that diffusers leaves to its caller, as data.
+
+A family knows pipeline classes by name, how a request becomes a pipeline call, and the sizes and frame counts that
+the pipeline really makes. diffusers rounds frame counts silently; we validate, so that what is billed is what is
+rendered. No torch here: the website imports families to draw its forms and to check requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gpu_worker.contract import RenderJob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mode:
+    """One way of making a clip."""
+
+    title: str
+    pipeline: str
+    """Name of the diffusers class."""
+    needs: tuple[str, ...] = ()
+    """Roles that ``RenderJob.inputs`` must hold (``image``, ``last_image``, ``video``, ``mask``, ``audio`` …)."""
+    accepts: tuple[str, ...] = ()
+    """Roles that it may hold."""
+    arguments: Callable[[RenderJob, Mapping[str, Any]], dict[str, Any]]
+    """``(job, loaded inputs by role) → pipeline call arguments``, without prompt, generator and callback.
+
+    Loaded inputs are ``PIL.Image`` for pictures, lists of them for video, and paths for audio."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameRule:
+    """Frame counts a pipeline makes without rounding: ``n % step == offset``, ``least ≤ n ≤ most``."""
+
+    step: int
+    offset: int = 1
+    least: int = 1
+    most: int = 10_000
+
+    def allows(self, num_frames: int) -> bool:
+        return self.least <= num_frames <= self.most and num_frames % self.step == self.offset % self.step
+
+    def nearest(self, num_frames: int) -> int:
+        """The allowed count closest to ``num_frames``; the larger one on a tie."""
+        bounded = min(max(num_frames, self.least), self.most)
+        down = bounded - (bounded - self.offset) % self.step
+        candidates = [n for n in (down, down + self.step) if self.allows(n)]
+        if not candidates:
+            candidates = [n for n in (down - self.step, down + 2 * self.step) if self.allows(n)]
+        return min(candidates, key=lambda n: (abs(n - num_frames), -n))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """A family of checkpoints that one set of pipeline classes serves."""
+
+    name: str
+    title: str
+    modes: Mapping[str, Mode]
+    size_multiple: int
+    frames: FrameRule
+    fps: float
+    """The rate its clips are made for."""
+    components: tuple[str, ...]
+    """Names of the pipeline's weight-carrying parts, in the order in which a render uses them."""
+    has_audio: bool = False
+    has_step_callback: bool = True
+    """False where the pipeline takes no ``callback_on_step_end``: progress then comes from the scheduler."""
+    max_seconds: float = 10.0
+    max_prompt_characters: int = 2_000
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """``draft``, ``standard``, ``final`` … → ``{"steps": n, **call arguments}``."""
+
+    def size_problem(self, width: int, height: int) -> str | None:
+        """Why the pipeline cannot make this size, or None. Says which size to ask for instead."""
+        m = self.size_multiple
+        if width >= m and height >= m and width % m == 0 and height % m == 0:
+            return None
+        better = f"{max(m, round(width / m) * m)}x{max(m, round(height / m) * m)}"
+        return f"{self.title} makes widths and heights that are multiples of {m}: {better} instead of {width}x{height}."
+
+    def frames_for(self, seconds: float, fps: float | None = None) -> int:
+        """The frame count that a clip of about ``seconds`` really gets."""
+        return self.frames.nearest(round(seconds * (fps or self.fps)))

