@@ -150,6 +150,8 @@ class RenderJob(Wire):
     num_frames: int
     fps: float
     steps: int
+    upscale: int = 1
+    """Whole factor by which each pixel of the finished frames is repeated, for models smaller than a thumbnail."""
     call: dict[str, Any] = field(default_factory=dict)
     """The preset's own arguments for the pipeline call (``guidance_scale``, ``sigmas`` …)."""
     inputs: dict[str, str] = field(default_factory=dict)
