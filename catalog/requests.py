@@ -1,0 +1,174 @@
+"""From what somebody asks for to what will be rendered, with every value checked against the model.
+
+The pipelines round sizes and frame counts silently. Here they are settled before the price is quoted, so that what
+is billed is what is made.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from catalog.models import Model, ModelVersion
+from loremotion.refusals import Invalid
+
+MAX_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What a form or an API call said. None means: the model's default."""
+
+    prompt: str
+    model: str = "default"
+    mode: str = "text"
+    negative_prompt: str = ""
+    seconds: float | None = None
+    size: str | None = None
+    preset: str | None = None
+    steps: int | None = None
+    seed: int | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Role → storage key of an upload of the same workspace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipRequest:
+    """A checked request: exactly this will be rendered."""
+
+    mode: str
+    prompt: str
+    negative_prompt: str
+    seed: int
+    width: int
+    height: int
+    num_frames: int
+    fps: float
+    steps: int
+    preset: str
+    call: Mapping[str, Any]
+    inputs: Mapping[str, str]
+
+    @property
+    def seconds(self) -> float:
+        return self.num_frames / self.fps
+
+
+def find_model(name: str) -> Model:
+    """The enabled model called ``name``, by slug or alias.
+
+    Raises:
+        Invalid: there is none; the message lists those there are.
+    """
+    models = list(Model.objects.for_people())
+    for model in models:
+        if name == model.slug or any(name == alias.name for alias in model.aliases.all()):
+            return model
+    offered = ", ".join(m.slug for m in models) or "none yet"
+    raise Invalid(
+        "unknown_model", f"There is no model {name[:60]!r}.", next_step=f"Choose of: {offered}.", field="model"
+    )
+
+
+def resolve(ask: Ask, version: ModelVersion) -> ClipRequest:
+    """Check ``ask`` against the model and fill in its defaults.
+
+    Raises:
+        Invalid: a value that the model cannot serve; names the field, the cause and what to ask for instead.
+    """
+    preset = ask.preset or version.default_preset
+    if preset not in version.presets:
+        raise _refuse(
+            "preset", f"{version.model} has no preset {preset[:40]!r}.", f"Choose of: {', '.join(version.presets)}."
+        )
+    if ask.mode not in version.modes:
+        raise _refuse(
+            "mode", f"{version.model} does not offer {ask.mode[:40]!r}.", f"Choose of: {', '.join(version.modes)}."
+        )
+    width, height = _size(ask.size, version)
+    num_frames = _frames(ask.seconds, version)
+    return ClipRequest(
+        mode=ask.mode,
+        prompt=_text("prompt", ask.prompt, version, is_required=True),
+        negative_prompt=_text("negative_prompt", ask.negative_prompt, version, is_required=False),
+        seed=_seed(ask.seed),
+        width=width,
+        height=height,
+        num_frames=num_frames,
+        fps=version.fps,
+        steps=_steps(ask.steps, preset, version),
+        preset=preset,
+        call=version.preset_call(preset),
+        inputs=_inputs(ask, version),
+    )
+
+
+def _refuse(field_name: str, message: str, next_step: str) -> Invalid:
+    return Invalid(f"invalid_{field_name}", message, next_step=next_step, field=field_name)
+
+
+def _text(field_name: str, text: str, version: ModelVersion, *, is_required: bool) -> str:
+    text = text.strip()
+    if is_required and not text:
+        raise _refuse(field_name, "The prompt is empty.", "Describe what the clip should show.")
+    if "\x00" in text:
+        raise _refuse(field_name, "The text holds a NUL character.", "Remove it and send again.")
+    limit = version.max_prompt_characters
+    if len(text) > limit:
+        raise _refuse(
+            field_name,
+            f"The text has {len(text):,} characters; {version.model} takes {limit:,}.",
+            f"Shorten it by {len(text) - limit:,}.",
+        )
+    return text
+
+
+def _size(size: str | None, version: ModelVersion) -> tuple[int, int]:
+    size = size or version.sizes[0]
+    if size not in version.sizes:
+        offered = ", ".join(version.sizes)
+        raise _refuse("size", f"{version.model} does not make {size[:20]!r}.", f"Choose of: {offered}.")
+    width, _, height = size.partition("x")
+    return int(width), int(height)
+
+
+def _frames(seconds: float | None, version: ModelVersion) -> int:
+    seconds = version.default_seconds if seconds is None else seconds
+    if not version.min_seconds <= seconds <= version.max_seconds:  # also catches NaN
+        raise _refuse(
+            "seconds",
+            f"{version.model} makes clips of {version.min_seconds:g} to {version.max_seconds:g} seconds.",
+            "Choose a length in that range.",
+        )
+    return version.family_facts.frames_for(seconds, version.fps)
+
+
+def _steps(steps: int | None, preset: str, version: ModelVersion) -> int:
+    if steps is None:
+        return int(version.presets[preset]["steps"])
+    if not 1 <= steps <= version.max_steps:
+        raise _refuse(
+            "steps", f"{version.model} takes 1 to {version.max_steps} steps.", "Choose a number in that range."
+        )
+    return steps
+
+
+def _seed(seed: int | None) -> int:
+    if seed is None:
+        return secrets.randbelow(MAX_SEED + 1)
+    if not 0 <= seed <= MAX_SEED:
+        raise _refuse("seed", f"A seed is a whole number from 0 to {MAX_SEED:,}.", "Leave it out for a random one.")
+    return seed
+
+
+def _inputs(ask: Ask, version: ModelVersion) -> dict[str, str]:
+    mode = version.family_facts.modes[ask.mode]
+    for role in mode.needs:
+        if role not in ask.inputs:
+            raise _refuse(role, f"{mode.title} needs a file as {role!r}.", "Add it and send again.")
+    for role in ask.inputs:
+        if role not in (*mode.needs, *mode.accepts):
+            raise _refuse(role, f"{mode.title} takes no {role!r}.", "Leave it out or choose another mode.")
+    return dict(ask.inputs)
