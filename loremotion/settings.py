@@ -9,8 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import dj_database_url
+import django_stubs_ext
 from csp.constants import NONE, SELF
 from environs import Env, validate
+
+django_stubs_ext.monkeypatch()  # lets ModelAdmin[Model] and its like be written at run time
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

@@ -1,0 +1,27 @@
+"""How the API knows who is asking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
+from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+
+class _CsrfCheck(CsrfViewMiddleware):
+    def _reject(self, request: HttpRequest, reason: str) -> Any:
+        return reason
+
+
+class VisitorAuthentication(BaseAuthentication):
+    """Callers known by cookie. DRF exempts its views from the CSRF check; whoever is known by cookie needs it."""
+
+    def authenticate(self, request: Request) -> None:
+        check = _CsrfCheck(lambda _: HttpResponse())
+        check.process_request(request._request)
+        reason = check.process_view(request._request, lambda: None, (), {})
+        if reason:
+            raise exceptions.PermissionDenied(f"{reason} Load a page first and send its token as X-CSRFToken.")

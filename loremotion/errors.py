@@ -1,0 +1,115 @@
+"""How refusals and errors reach whoever asked: a page for people, a problem document for programs.
+
+The document follows RFC 9457 and carries OpenAI's ``error`` object beside it, so that both kinds of client read it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from loremotion.refusals import Refusal, TooMany
+
+logger = logging.getLogger(__name__)
+
+PROBLEM = "application/problem+json"
+
+
+class RefusalMiddleware:
+    """Answers a ``Refusal`` that no view caught: with a page, or with a problem document under ``/v1/``."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, Refusal):
+            return None
+        if wants_json(request):
+            response: HttpResponse = JsonResponse(problem(exception), status=exception.status, content_type=PROBLEM)
+        else:
+            response = render(request, "refusal.html", {"refusal": exception}, status=exception.status)
+        return with_retry_after(response, exception)
+
+
+def wants_json(request: HttpRequest) -> bool:
+    return request.path.startswith("/v1/") or not request.accepts("text/html")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler for 404: a page or a document, and the same words for what is absent and what is another's."""
+    detail = "There is nothing here, or it is not yours."
+    if wants_json(request):
+        return JsonResponse(_document(404, "not_found", detail), status=404, content_type=PROBLEM)
+    return render(request, "404.html", {"detail": detail}, status=404)
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """Django's handler for 500. Reads no database and no session: either may be what broke."""
+    detail = "Something broke on our side. Nothing was charged for it; please try again."
+    if wants_json(request):
+        return JsonResponse(_document(500, "internal", detail), status=500, content_type=PROBLEM)
+    return render(None, "500.html", {"detail": detail}, status=500)  # type: ignore[arg-type]
+
+
+def with_retry_after(response: HttpResponse, refusal: Exception) -> HttpResponse:
+    if isinstance(refusal, TooMany):
+        response["Retry-After"] = str(refusal.retry_after_seconds)
+    if isinstance(refusal, Refusal) and refusal.status in (402, 409):
+        response["x-should-retry"] = "false"
+    return response
+
+
+def problem(refusal: Refusal) -> dict[str, Any]:
+    """The document for a refusal."""
+    return _document(refusal.status, refusal.code, str(refusal), refusal.field or None)
+
+
+def _document(status: int, code: str, detail: str, param: str | None = None) -> dict[str, Any]:
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    return {
+        "type": f"https://www.rfc-editor.org/rfc/rfc9110#status.{status}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "error": {"message": detail, "type": kind, "code": code, "param": param},
+    }
+
+
+def api_exception_handler(exception: Exception, context: dict[str, Any]) -> HttpResponse | Response:
+    """DRF's door for everything that an API view raises."""
+    if isinstance(exception, Refusal):
+        return with_retry_after(Response(problem(exception), status=exception.status, content_type=PROBLEM), exception)
+    if isinstance(exception, Http404):
+        return _respond(404, "not_found", "There is nothing here, or it is not yours.")
+    if isinstance(exception, (PermissionDenied, exceptions.PermissionDenied)):
+        return _respond(403, "forbidden", str(exception) or "This is not allowed.")
+    if isinstance(exception, exceptions.APIException):
+        codes = exception.get_codes()
+        code = codes if isinstance(codes, str) else "invalid_request"
+        return _respond(exception.status_code, code, _sentence(exception.detail))
+    logger.exception("The API failed", exc_info=exception)
+    return _respond(500, "internal", "Something broke on our side. Nothing was charged; please try again.")
+
+
+def _respond(status: int, code: str, detail: str) -> Response:
+    return Response(_document(status, code, detail), status=status, content_type=PROBLEM)
+
+
+def _sentence(detail: Any) -> str:
+    if isinstance(detail, dict):
+        return " ".join(f"{name}: {_sentence(value)}" for name, value in detail.items())
+    if isinstance(detail, list):
+        return " ".join(_sentence(value) for value in detail)
+    return str(detail)

@@ -1,0 +1,27 @@
+"""Connections to Valkey (or Redis): one pool a process for threads, one a loop for coroutines."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import redis
+import redis.asyncio
+from django.conf import settings
+
+TIMEOUT_SECONDS = 5
+
+
+@cache
+def connection() -> redis.Redis:
+    """The process's pool. Calls fail within seconds when the server is away, rather than hang a request."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        socket_timeout=TIMEOUT_SECONDS,
+        health_check_interval=30,
+    )
+
+
+def async_connection() -> redis.asyncio.Redis:
+    """A new connection for one coroutine; whoever asks for it closes it."""
+    return redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=TIMEOUT_SECONDS)
