@@ -1,0 +1,114 @@
+"""The API under ``/v1/videos``: OpenAI's shape on the wire, ours under ``lm``."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponseBase
+from django.views.decorators.http import require_safe
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import visitors
+from accounts.authentication import VisitorAuthentication
+from catalog.requests import MAX_SEED, Ask
+from generation import media, presentation, services
+from generation.models import Generation
+from generation.views import own_generation
+from loremotion.refusals import Invalid
+
+MOST_LISTED = 100
+
+
+class AskSerializer(serializers.Serializer[Ask]):
+    """The body of ``POST /v1/videos``, as JSON or multipart. Shape only; the model decides what it can serve."""
+
+    prompt = serializers.CharField(allow_blank=True, trim_whitespace=False)
+    model = serializers.CharField(default="default", max_length=60)
+    mode = serializers.CharField(default="text", max_length=20)
+    negative_prompt = serializers.CharField(default="", allow_blank=True)
+    seconds = serializers.FloatField(required=False, allow_null=True)
+    size = serializers.CharField(required=False, allow_null=True, max_length=12)
+    preset = serializers.CharField(required=False, allow_null=True, max_length=40)
+    steps = serializers.IntegerField(required=False, allow_null=True)
+    seed = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=MAX_SEED)
+
+
+class VideoView(APIView):
+    """Callers are known by their visitor's cookie."""
+
+    authentication_classes = [VisitorAuthentication]
+
+
+class Videos(VideoView):
+    """``POST`` makes a clip, ``GET`` lists the caller's."""
+
+    def post(self, request: Request) -> Response:
+        body = AskSerializer(data=request.data)
+        if not body.is_valid():
+            field, problems = next(iter(body.errors.items()))
+            problem = problems[0] if isinstance(problems, list) else problems
+            raise Invalid(f"invalid_{field}", f"{field}: {problem}", field=field)
+        offer = services.offer(Ask(**body.validated_data))
+        generation = services.submit(workspace=visitors.ensure(request._request), offer=offer)
+        return Response(presentation.video(generation), headers={"openai-poll-after-ms": "2000"})
+
+    def get(self, request: Request) -> Response:
+        own = Generation.objects.of(visitors.workspace_of(request._request)).for_display()
+        limit = _limit(request)
+        if "after" in request.query_params:
+            last = own_generation(request._request, _uuid(request.query_params["after"]))
+            own = own.filter(created_at__lt=last.created_at)
+        found = list(own.order_by("-created_at", "-id")[: limit + 1])
+        data = [presentation.video(generation, with_wait=False) for generation in found[:limit]]
+        return Response(
+            {
+                "object": "list",
+                "data": data,
+                "has_more": len(found) > limit,
+                "first_id": data[0]["id"] if data else None,
+                "last_id": data[-1]["id"] if data else None,
+            }
+        )
+
+
+class Video(VideoView):
+    """``GET`` says how one clip stands."""
+
+    def get(self, request: Request, generation_id: UUID) -> Response:
+        generation = own_generation(request._request, generation_id)
+        return Response(presentation.video(generation), headers={"openai-poll-after-ms": "2000"})
+
+
+class CancelVideo(VideoView):
+    """``POST`` stops one clip: in full while it waits, at the next step while it runs."""
+
+    def post(self, request: Request, generation_id: UUID) -> Response:
+        services.cancel(own_generation(request._request, generation_id))
+        return Response(presentation.video(own_generation(request._request, generation_id)))
+
+
+@require_safe
+def content(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
+    """The bytes: ``variant=video`` (default) or ``thumbnail``. A plain view, since clients send Accepts that DRF refuses."""
+    own = media.own_clip(request, generation_id)
+    if request.GET.get("variant") == "thumbnail":
+        return media.ranged(request, own.poster_key, "image/jpeg")
+    return media.ranged(request, own.key, "video/mp4")
+
+
+def _limit(request: Request) -> int:
+    text: Any = request.query_params.get("limit", "20")
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_LISTED:
+        raise Invalid("invalid_limit", f"limit is a whole number from 1 to {MOST_LISTED}.", field="limit")
+    return int(text)
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Invalid("invalid_after", "after is the id of a video.", field="after") from None

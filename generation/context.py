@@ -1,0 +1,29 @@
+"""What every page shows of the purse. Lazy, so that a page that does not show it does not ask for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
+
+from accounts import visitors
+from billing import allowance, ledger
+
+
+def purse(request: HttpRequest) -> dict[str, Any]:
+    """``purse.available``, ``purse.held`` and ``purse.refills_at`` of whoever is asking."""
+    return {"purse": SimpleLazyObject(lambda: purse_of(request))}
+
+
+def purse_of(request: HttpRequest) -> dict[str, Any]:
+    """A newcomer, who has no workspace yet, sees the allowance that the first clip will be taken from."""
+    now = timezone.now()
+    workspace = visitors.workspace_of(request)
+    available, held = settings.FREE_DAILY_CREDITS, 0
+    if workspace is not None and allowance.has_been_given(account=workspace.id, now=now):
+        balance = ledger.balance(account=workspace.id)
+        available, held = balance.available, balance.held
+    return {"available": available, "held": held, "refills_at": allowance.refills_at(now)}

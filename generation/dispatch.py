@@ -1,0 +1,71 @@
+"""From the fair queue into RQ: a short window of jobs, enqueued after the commit that decided on them."""
+
+from __future__ import annotations
+
+import logging
+
+import redis
+from django.db import transaction
+from django.utils import timezone
+from rq import Queue
+from rq.exceptions import DuplicateJobError
+from rq.serializers import JSONSerializer
+
+from generation import files, fleet, queue
+from generation.models import Generation, State
+from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE
+from loremotion.valkey import connection
+
+logger = logging.getLogger(__name__)
+
+RESULT_TTL_SECONDS = 7 * 24 * 3600
+
+
+def render_queue() -> Queue:
+    return Queue(RENDER_QUEUE, connection=connection(), serializer=JSONSerializer)
+
+
+def ring() -> None:
+    """Dispatch what there is room for. Safe to call at any time, by anybody, any number of times.
+
+    With Valkey away nothing is lost: what was decided stays in the database and housekeeping enqueues it later.
+    """
+    try:
+        for generation in _take():
+            enqueue(generation)
+    except redis.RedisError as error:
+        logger.warning("Valkey is away, dispatch waits for housekeeping: %s", error)
+
+
+def _take() -> list[Generation]:
+    window = fleet.window()
+    in_window = Generation.objects.filter(state=State.DISPATCHED)
+    if in_window.count() >= window or not Generation.objects.filter(state=State.QUEUED).exists():
+        return []
+    with transaction.atomic():
+        clock = queue.lock_clock()
+        chosen = queue.take(clock, max(0, window - in_window.count()))
+        now = timezone.now()
+        for generation in chosen:
+            generation.state = State.DISPATCHED
+            generation.attempt += 1
+            generation.dispatched_at = now
+        Generation.objects.bulk_update(chosen, ["state", "attempt", "dispatched_at"])
+    return chosen
+
+
+def enqueue(generation: Generation) -> None:
+    """Put the present attempt into RQ. The job's id names the attempt, so a second call changes nothing."""
+    job = generation.render_job(inputs=files.inputs(generation), outputs=files.outputs(generation))
+    try:
+        render_queue().enqueue_call(
+            RENDER_FUNCTION,
+            args=(job.to_wire(),),
+            timeout=job.timeout_seconds,
+            result_ttl=RESULT_TTL_SECONDS,
+            failure_ttl=RESULT_TTL_SECONDS,
+            job_id=job.job_id,
+            unique=True,
+        )
+    except DuplicateJobError:
+        logger.debug("%s is in RQ already", job.job_id)

@@ -1,0 +1,56 @@
+"""When a clip will be ready, as a range learned from the latest clips of the same model, and why it is not ready yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from generation import fleet, queue
+from generation.models import Generation, State
+
+SAMPLE = 20
+UNKNOWN_SECONDS = (5.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a person who waits wants to know. Seconds count from now until the clip is ready."""
+
+    place: int
+    low_seconds: float
+    high_seconds: float
+    reason: str
+
+
+def service_seconds(version_id: int) -> tuple[float, float]:
+    """Median and 90th percentile of start-to-end of this version's latest clips."""
+    latest = (
+        Generation.objects.filter(version_id=version_id, state=State.SUCCEEDED, started_at__isnull=False)
+        .order_by("-finished_at")
+        .values_list("started_at", "finished_at")[:SAMPLE]
+    )
+    took = sorted((finished - started).total_seconds() for started, finished in latest)
+    if not took:
+        return UNKNOWN_SECONDS
+    return took[len(took) // 2], took[min(len(took) - 1, (len(took) * 9) // 10)]
+
+
+def wait_of(generation: Generation) -> Wait:
+    """How long this open generation will take, and what it waits for."""
+    workers = len(fleet.living_names())
+    place = queue.place(generation)
+    median, slow = service_seconds(generation.version_id)
+    rounds = place / max(workers, 1)
+    low, high = median * (rounds + 0.5), slow * (rounds + 1)
+    return Wait(place, low, high, _reason(generation, place, workers))
+
+
+def _reason(generation: Generation, place: int, workers: int) -> str:
+    if workers == 0:
+        return "No GPU worker is up at the moment. Your place is kept, and nothing is lost."
+    if generation.state == State.RUNNING:
+        return "It is being made."
+    if place == 0:
+        return "You are next."
+    before = "1 clip is" if place == 1 else f"{place} clips are"
+    machines = "1 GPU" if workers == 1 else f"{workers} GPUs"
+    return f"{before} before yours, on {machines}."

@@ -1,0 +1,58 @@
+"""Where clips lie, and how a GPU worker that has no key to the storage reaches them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.conf import settings
+from django.core import signing
+from django.core.files.storage import default_storage
+from django.urls import reverse
+
+from generation.models import Generation
+
+CLIP: Final = "clip"
+POSTER: Final = "poster"
+SUFFIXES: Final = {CLIP: "clip.mp4", POSTER: "poster.jpg"}
+
+_UPLOAD_SALT = "generation.files.upload"
+UPLOAD_MAX_AGE_SECONDS = 24 * 3600
+
+
+def key(generation: Generation, role: str) -> str:
+    """Deterministic, so that a second attempt overwrites the first and nothing is orphaned."""
+    return f"clips/{generation.workspace_id}/{generation.id}/{SUFFIXES[role]}"
+
+
+def outputs(generation: Generation) -> dict[str, str]:
+    """Role → address to which the worker puts the file."""
+    return {role: _address(key(generation, role)) for role in SUFFIXES}
+
+
+def inputs(generation: Generation) -> dict[str, str]:
+    """Role → address from which the worker takes the file."""
+    return {role: _address(stored) for role, stored in generation.inputs.items()}
+
+
+def _address(stored: str) -> str:
+    if settings.CLIP_UPLOAD == "folder":
+        return (settings.MEDIA_DIR / stored).as_uri()
+    return settings.SITE_URL + reverse("generation:worker-file", args=[signing.dumps(stored, salt=_UPLOAD_SALT)])
+
+
+def key_from_token(token: str) -> str | None:
+    """The storage key that a worker's address names, or None when it was not ours or is too old."""
+    try:
+        return str(signing.loads(token, salt=_UPLOAD_SALT, max_age=UPLOAD_MAX_AGE_SECONDS))
+    except signing.BadSignature:
+        return None
+
+
+def has_clip(generation: Generation) -> bool:
+    return default_storage.exists(key(generation, CLIP))
+
+
+def delete(generation: Generation) -> None:
+    """Remove everything that a generation left behind. Deleting twice is deleting once."""
+    for role in SUFFIXES:
+        default_storage.delete(key(generation, role))

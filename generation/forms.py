@@ -1,0 +1,34 @@
+"""The generate form, drawn from the enabled models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from catalog.models import Model
+from catalog.requests import MAX_SEED, Ask
+
+
+class GenerateForm(forms.Form):
+    """Shape only: whether the values can be served is ``catalog.requests.resolve``'s to say, for forms and the API alike."""
+
+    prompt = forms.CharField(widget=forms.Textarea(attrs={"rows": 3, "autocapitalize": "sentences"}), strip=False)
+    model = forms.ChoiceField(required=False)
+    seconds = forms.FloatField(required=False, widget=forms.NumberInput(attrs={"step": "any"}))
+    size = forms.CharField(required=False, max_length=12)
+    preset = forms.CharField(required=False, max_length=40)
+    negative_prompt = forms.CharField(required=False)
+    seed = forms.IntegerField(required=False, min_value=0, max_value=MAX_SEED)
+
+    def __init__(self, *args: Any, models: list[Model], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.models = models
+        model = self.fields["model"]
+        assert isinstance(model, forms.ChoiceField)
+        model.choices = [("", "Default"), *((m.slug, m.name) for m in models)]
+
+    def ask(self) -> Ask:
+        """What the valid form says, blanks left to the model's defaults."""
+        said = {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
+        return Ask(**said)

@@ -1,0 +1,165 @@
+"""What puts right whatever a crash left: each sweep is idempotent, bounded, and looks only at what is open."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import redis
+from django.db import connection as database
+from django.utils import timezone
+from rq.exceptions import NoSuchJobError
+from rq.intermediate_queue import IntermediateQueue
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+
+from billing import ledger
+from generation import dispatch, fleet, services
+from generation.models import OPEN_STATES, Generation, State
+from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport
+from loremotion.valkey import connection
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+REPORT_GRACE_SECONDS = 5.0
+BEAT_LOCK = 7_206_001  # one beat at a time, whatever the number of clerks
+
+
+def beat() -> bool:
+    """One round of every sweep. Returns False when another process is in the middle of one.
+
+    A sweep that fails is logged and does not keep the others from running.
+    """
+    with database.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [BEAT_LOCK])
+        if not cursor.fetchone()[0]:
+            return False
+        try:
+            for sweep in SWEEPS:
+                try:
+                    sweep()
+                except redis.RedisError as error:
+                    logger.warning("%s waits for Valkey: %s", sweep.__name__, error)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [BEAT_LOCK])
+    return True
+
+
+def dispatch_lost() -> None:
+    """Jobs that a crash kept from reaching RQ, or that RQ lost with its memory, are enqueued again."""
+    settled_by = timezone.now() - timedelta(seconds=2)  # whoever dispatched it may be about to enqueue it
+    dispatched = Generation.objects.filter(state=State.DISPATCHED, dispatched_at__lt=settled_by)
+    for generation in dispatched.select_related("version__model").order_by("dispatched_at")[:BATCH]:
+        job = _job_of(generation)
+        if job is None:
+            dispatch.enqueue(generation)
+        elif job.get_status() == JobStatus.STARTED:  # the report of its start got lost
+            services.start(generation_id=generation.id, attempt=generation.attempt, worker=job.worker_name or "")
+        elif _has_ended(job):
+            _settle_from(job, generation)
+        elif _was_lost_at_the_pop(job):
+            _hand_on(generation)
+
+
+def reclaim_from_dead_workers() -> None:
+    """Attempts whose worker fell silent go to another, or fail after the last try."""
+    living = fleet.living_names()
+    silent_since = timezone.now() - timedelta(seconds=WORKER_DEAD_AFTER_SECONDS)
+    running = Generation.objects.filter(state=State.RUNNING).select_related("version__model")
+    for generation in running.order_by("dispatched_at")[:BATCH]:
+        job = _job_of(generation)
+        if job is not None and _has_ended(job):
+            _settle_from(job, generation)
+        elif generation.worker not in living and generation.started_at and generation.started_at < silent_since:
+            _hand_on(generation)
+
+
+def _job_of(generation: Generation) -> Job | None:
+    try:
+        return Job.fetch(generation.job_id, connection=connection(), serializer=JSONSerializer)
+    except NoSuchJobError:
+        return None
+
+
+def _has_ended(job: Job) -> bool:
+    return job.get_status() in (JobStatus.FINISHED, JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED)
+
+
+def _settle_from(job: Job, generation: Generation) -> None:
+    """The job has ended in RQ but its report never came: its result is the report."""
+    if job.ended_at and (datetime.now(UTC) - job.ended_at).total_seconds() < REPORT_GRACE_SECONDS:
+        return
+    result = job.latest_result()
+    if result is not None and result.return_value:
+        services.settle(RenderReport.from_wire(result.return_value))
+    else:
+        _hand_on(generation)
+
+
+def _was_lost_at_the_pop(job: Job) -> bool:
+    """Popped by a worker that died before it began: for a while in RQ's intermediate queue, and nowhere else."""
+    popped = IntermediateQueue(dispatch.render_queue().key, connection())
+    if job.id not in popped.get_job_ids() or popped.set_first_seen(job.id):
+        return False
+    first_seen = popped.get_first_seen(job.id)
+    if first_seen is None or (datetime.now(UTC) - first_seen).total_seconds() < WORKER_DEAD_AFTER_SECONDS:
+        return False
+    popped.remove(job.id)
+    return True
+
+
+def _hand_on(generation: Generation) -> None:
+    services.requeue(
+        generation_id=generation.id,
+        attempt=generation.attempt,
+        code="worker_lost",
+        reason="The GPU worker fell silent.",
+    )
+
+
+def dispatch_waiting() -> None:
+    """What was committed without anybody ringing."""
+    dispatch.ring()
+
+
+def release_orphaned_holds() -> None:
+    """Holds whose generation has ended without settling them, or never came to be. Never captures."""
+    for hold in ledger.open_holds(older_than=timezone.now() - timedelta(minutes=1), limit=BATCH):
+        if not Generation.objects.filter(id=hold.reference, state__in=OPEN_STATES).exists():
+            logger.error("Hold %s outlived its generation; releasing it", hold.reference)
+            ledger.release(reference=hold.reference)
+
+
+def expire_credits() -> None:
+    """Write down what lapsed, so that balances and lots agree."""
+    ledger.expire_due(limit=BATCH)
+
+
+def check_ledger() -> None:
+    """Say loudly when the books do not add up."""
+    for violation in ledger.violations(limit=10):
+        logger.critical("Ledger violation: %s", violation)
+
+
+SWEEPS: tuple[Callable[[], None], ...] = (
+    reclaim_from_dead_workers,
+    dispatch_lost,
+    dispatch_waiting,
+    release_orphaned_holds,
+    expire_credits,
+)
+
+
+def run_forever(*, every_seconds: float, ledger_check_every_seconds: float = 300.0) -> None:
+    """Beat until the process is told to stop."""
+    checked_at = 0.0
+    while True:
+        began = time.monotonic()
+        beat()
+        if began - checked_at >= ledger_check_every_seconds:
+            check_ledger()
+            checked_at = began
+        time.sleep(max(0.0, every_seconds - (time.monotonic() - began)))

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from generation import housekeeping
+
+
+class Command(BaseCommand):
+    help = "Put right what crashes left: dispatch what was lost, reclaim from dead workers, release orphaned holds."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="One round, then leave.")
+
+    def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        if once:
+            housekeeping.beat()
+        else:
+            housekeeping.run_forever(every_seconds=settings.HOUSEKEEPING_SECONDS)

@@ -1,0 +1,114 @@
+"""The bytes of a clip: out to whoever owns it, in from the worker that made it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import IO, Any
+from uuid import UUID
+
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.text import slugify
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts import visitors
+from generation import files
+from generation.models import Clip, Generation
+
+CHUNK_BYTES = 256 * 1024
+MAX_UPLOAD_BYTES = 2 * 1024**3
+_RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
+
+
+@require_safe
+def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
+    """The MP4. ``?download`` gives it a name and a Save dialogue."""
+    own = own_clip(request, generation_id)
+    response = ranged(request, own.key, "video/mp4")
+    if "download" in request.GET:
+        name = slugify(own.generation.prompt)[:60] or "clip"
+        response["Content-Disposition"] = f'attachment; filename="{name}.mp4"'
+    return response
+
+
+@require_safe
+def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
+    return ranged(request, own_clip(request, generation_id).poster_key, "image/jpeg")
+
+
+def own_clip(request: HttpRequest, generation_id: UUID) -> Clip:
+    own = Generation.objects.of(visitors.workspace_of(request)).select_related("clip")
+    generation = get_object_or_404(own, id=generation_id, clip__isnull=False)
+    return generation.clip
+
+
+def ranged(request: HttpRequest, key: str, content_type: str) -> HttpResponseBase:
+    """A stored file, whole or the one byte range that a player asks for (RFC 9110 §14)."""
+    if not default_storage.exists(key):
+        raise Http404("The file is not in the storage.")
+    size = default_storage.size(key)
+    wanted = _RANGE.match(request.headers.get("Range", ""))
+    if wanted is None or wanted.groups() == ("", ""):
+        response: HttpResponseBase = FileResponse(default_storage.open(key), content_type=content_type)
+    else:
+        first, last = _bounds(wanted, size)
+        if first > last or first >= size:
+            return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+        part = _part(default_storage.open(key), first, last)
+        response = StreamingHttpResponse(part, status=206, content_type=content_type)
+        response["Content-Range"] = f"bytes {first}-{last}/{size}"
+        response["Content-Length"] = str(last - first + 1)
+    response["Accept-Ranges"] = "bytes"
+    response["Cache-Control"] = "private, max-age=3600"
+    return response
+
+
+def _bounds(wanted: re.Match[str], size: int) -> tuple[int, int]:
+    first, last = wanted.groups()
+    if not first:
+        return max(0, size - int(last)), size - 1
+    return int(first), min(int(last), size - 1) if last else size - 1
+
+
+def _part(stored: File[Any], first: int, last: int) -> Iterator[bytes]:
+    with stored:
+        stored.seek(first)
+        left = last - first + 1
+        while left > 0 and (chunk := stored.read(min(CHUNK_BYTES, left))):
+            left -= len(chunk)
+            yield chunk
+
+
+@csrf_exempt
+@require_http_methods(["GET", "PUT"])
+def worker_file(request: HttpRequest, token: str) -> HttpResponseBase:
+    """The door for GPU hosts that share no folder with us. The signed address is the whole permission."""
+    key = files.key_from_token(token)
+    if key is None:
+        raise Http404
+    if request.method == "GET":
+        return ranged(request, key, "application/octet-stream")
+    if int(request.headers.get("Content-Length") or 0) > MAX_UPLOAD_BYTES:
+        return HttpResponse("The file is larger than 2 GiB.", status=413, content_type="text/plain")
+    body: IO[bytes] = request  # type: ignore[assignment]  # a request reads like a file
+    arriving = default_storage.save(f"{key}.arriving", File(body, name=key))
+    _replace(arriving, key)
+    return HttpResponse(status=204)
+
+
+def _replace(arriving: str, key: str) -> None:
+    """Give a finished upload its name. On a folder the rename is atomic: a reader sees the old file or the new one."""
+    try:
+        source, target = default_storage.path(arriving), default_storage.path(key)
+    except NotImplementedError:  # object storage: a copy under the final name, made at once by its own rules
+        with default_storage.open(arriving) as stored:
+            default_storage.delete(key)
+            default_storage.save(key, stored)
+        default_storage.delete(arriving)
+        return
+    os.replace(source, target)

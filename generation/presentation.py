@@ -1,0 +1,96 @@
+"""A generation as programs see it: OpenAI's Video object, with ours under ``lm``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+
+from billing import ledger
+from generation import estimate, progress
+from generation.models import Generation, State
+from gpu_worker.contract import Progress
+
+OPENAI_STATUS = {
+    State.QUEUED: "queued",
+    State.DISPATCHED: "queued",
+    State.RUNNING: "in_progress",
+    State.SUCCEEDED: "completed",
+    State.FAILED: "failed",
+    State.CANCELLED: "failed",
+    State.BLOCKED: "failed",
+}
+
+
+def video(generation: Generation, *, with_wait: bool = True) -> dict[str, Any]:
+    """The Video object. ``with_wait`` adds what costs a look at queue and fleet: leave it out in lists."""
+    seen = progress.latest(generation.id) if with_wait and generation.state == State.RUNNING else None
+    return {
+        "id": str(generation.id),
+        "object": "video",
+        "model": generation.version.model.slug,
+        "status": OPENAI_STATUS[State(generation.state)],
+        "progress": _percent(generation, seen),
+        "created_at": int(generation.created_at.timestamp()),
+        "completed_at": int(generation.finished_at.timestamp()) if generation.finished_at else None,
+        "expires_at": None,
+        "prompt": generation.prompt,
+        "seconds": f"{generation.seconds:g}",
+        "size": f"{generation.width}x{generation.height}",
+        "remixed_from_video_id": None,
+        "error": _error(generation),
+        "lm": _ours(generation, seen, with_wait=with_wait),
+    }
+
+
+def _percent(generation: Generation, seen: Progress | None) -> int:
+    if generation.state == State.SUCCEEDED:
+        return 100
+    if seen is None or not seen.steps_total:
+        return 0
+    return min(99, 100 * seen.step // seen.steps_total)
+
+
+def _error(generation: Generation) -> dict[str, str] | None:
+    if generation.is_open or generation.state == State.SUCCEEDED:
+        return None
+    return {
+        "code": generation.error_code or generation.state,
+        "message": generation.error_message or f"The clip was {generation.state}.",
+    }
+
+
+def _ours(generation: Generation, seen: Progress | None, *, with_wait: bool) -> dict[str, Any]:
+    ours: dict[str, Any] = {
+        "state": generation.state,
+        "attempt": generation.attempt,
+        "mode": generation.mode,
+        "preset": generation.preset,
+        "seed": generation.seed,
+        "model_version": generation.version.number,
+        "num_frames": generation.num_frames,
+        "fps": generation.fps,
+        "cost": cost(generation),
+        "page_url": reverse("generation:detail", args=[generation.id]),
+    }
+    if with_wait and generation.is_open:
+        wait = estimate.wait_of(generation)
+        ours["queue"] = {
+            "position": wait.place,
+            "eta_seconds": [round(wait.low_seconds, 1), round(wait.high_seconds, 1)],
+            "reason": wait.reason,
+        }
+    if seen is not None:
+        ours |= {"stage": seen.stage, "step": seen.step, "steps": seen.steps_total, "preview": seen.preview}
+    return ours
+
+
+def cost(generation: Generation) -> dict[str, int]:
+    """The receipt: what was quoted, what is held now, what was charged and given back in the end."""
+    receipt = ledger.receipt(reference=generation.id)
+    return {
+        "quoted": generation.credits_quoted,
+        "held": receipt.held,
+        "charged": receipt.captured,
+        "given_back": receipt.released,
+    }

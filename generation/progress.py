@@ -1,0 +1,75 @@
+"""The progress of one generation: a Valkey Stream that the worker and the web write and browsers follow."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from uuid import UUID
+
+import redis
+
+from gpu_worker.contract import PROGRESS_MAXLEN, PROGRESS_TTL_SECONDS, Progress, progress_key
+from loremotion.valkey import connection
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry: ``id`` is the stream's and the SSE id."""
+
+    id: str
+    progress: Progress
+
+
+def publish(generation_id: UUID, progress: Progress) -> None:
+    """Tell whoever watches. Best effort: the database is the truth, and watchers look there when the stream is silent."""
+    stream = progress_key(str(generation_id))
+    try:
+        with connection().pipeline(transaction=False) as pipe:
+            pipe.xadd(
+                stream,
+                {"event": progress.kind, "data": json.dumps(progress.to_wire())},
+                maxlen=PROGRESS_MAXLEN,
+                approximate=True,
+            )
+            pipe.expire(stream, PROGRESS_TTL_SECONDS)
+            pipe.execute()
+    except redis.RedisError as error:
+        logger.warning("Progress of %s was not published: %s", generation_id, error)
+
+
+def latest(generation_id: UUID) -> Progress | None:
+    """Stage, step and picture as of now, put together from the newest entries. For pages without JavaScript and for polling."""
+    try:
+        entries = connection().xrevrange(progress_key(str(generation_id)), count=40)
+    except redis.RedisError:
+        return None
+    stage, step, picture = None, None, None
+    for _, fields in entries:
+        progress = Progress.from_wire(json.loads(fields[b"data"]))
+        if progress.kind == "stage" and stage is None:
+            stage = progress
+            break  # steps and pictures before this entry belong to the stage before
+        if progress.kind == "step" and step is None:
+            step = progress
+        if progress.kind == "preview" and picture is None:
+            picture = progress
+    newest = step or stage
+    if newest is None:
+        return None
+    return Progress(
+        kind="step",
+        stage=newest.stage or (stage.stage if stage else ""),
+        step=newest.step,
+        steps_total=newest.steps_total,
+        seconds_per_step=newest.seconds_per_step,
+        preview=picture.preview if picture else "",
+        message=newest.message,
+    )
+
+
+def decode(fields: dict[bytes, bytes]) -> tuple[str, str]:
+    """``(event, data)`` of a raw stream entry."""
+    return fields[b"event"].decode(), fields[b"data"].decode()

@@ -1,0 +1,29 @@
+"""What GPU workers call, by dotted name through the ``reports`` queue. JSON in, one service call each."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from generation import services
+from gpu_worker.contract import RenderReport
+
+
+def started(generation_id: str, attempt: int, worker: str) -> bool:
+    """A worker has begun an attempt."""
+    return services.start(generation_id=UUID(generation_id), attempt=attempt, worker=worker)
+
+
+def finished(report: dict[str, Any]) -> bool:
+    """An attempt has ended; ``report`` is a ``RenderReport``."""
+    return services.settle(RenderReport.from_wire(report))
+
+
+def worker_lost(generation_id: str, attempt: int, worker: str, reason: str) -> bool:
+    """The worker of an attempt is gone."""
+    return services.requeue(
+        generation_id=UUID(generation_id),
+        attempt=attempt,
+        code="worker_lost",
+        reason=f"The GPU worker was lost: {reason}.",
+    )

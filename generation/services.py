@@ -1,0 +1,258 @@
+"""What can be done to a generation: offer, submit, cancel, start, settle, hand on. Each moves state and money together.
+
+Every change of state is one ``UPDATE … WHERE state`` whose row count says who won; the ledger is written in the same
+transaction. So a report may come twice, late, or while somebody cancels: the first to arrive decides.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from rq.command import send_stop_job_command
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.serializers import JSONSerializer
+
+from accounts.models import Workspace
+from billing import allowance, ledger
+from catalog.models import ModelVersion
+from catalog.pricing import Quote, quote
+from catalog.requests import Ask, ClipRequest, find_model, resolve
+from generation import dispatch, files, progress, queue
+from generation.models import OPEN_STATES, Clip, Generation, State
+from gpu_worker.contract import CANCEL_TTL_SECONDS, Outcome, Progress, RenderReport, cancel_key
+from loremotion.refusals import Conflict, InsufficientCredits, TooMany
+from loremotion.valkey import connection
+
+logger = logging.getLogger(__name__)
+
+HOLD_LASTS = timedelta(days=2)
+OPEN_PER_VISITOR = 3
+OPEN_PER_WORKSPACE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A checked request and its price, before anybody has agreed to it."""
+
+    version: ModelVersion
+    request: ClipRequest
+    quote: Quote
+
+
+def offer(ask: Ask) -> Offer:
+    """What would be rendered and for how many credits. Writes nothing.
+
+    Raises:
+        Invalid: the request cannot be served; names the field and what to do.
+    """
+    model = find_model(ask.model)
+    version = model.current
+    assert version is not None, "enabled models have a version"
+    version.model = model
+    request = resolve(ask, version)
+    return Offer(version, request, quote(version, request))
+
+
+def submit(*, workspace: Workspace, offer: Offer) -> Generation:
+    """Hold the price and queue the request, or do neither.
+
+    Raises:
+        InsufficientCredits: the purse holds less than the price.
+        TooMany: the workspace has as many requests open as it may.
+    """
+    give_daily_allowance(workspace)
+    request = offer.request
+    with transaction.atomic():
+        generation_id = uuid.uuid4()
+        _hold(workspace, generation_id, offer)
+        _refuse_a_flood(workspace)  # after the hold, which has locked the workspace's account
+        tags = queue.tag(workspace, credits=offer.quote.credits)
+        generation = Generation.objects.create(
+            id=generation_id,
+            workspace=workspace,
+            version=offer.version,
+            mode=request.mode,
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt,
+            seed=request.seed,
+            width=request.width,
+            height=request.height,
+            num_frames=request.num_frames,
+            fps=request.fps,
+            steps=request.steps,
+            preset=request.preset,
+            call=dict(request.call),
+            inputs=dict(request.inputs),
+            quote=offer.quote.to_json(),
+            fair_start=tags.start,
+            fair_finish=tags.finish,
+        )
+        transaction.on_commit(dispatch.ring)
+    return generation
+
+
+def give_daily_allowance(workspace: Workspace) -> None:
+    """The free credits of the day, once a day."""
+    if workspace.is_visitor:
+        allowance.top_up_daily(account=workspace.id, credits=settings.FREE_DAILY_CREDITS, now=timezone.now())
+
+
+def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer) -> None:
+    try:
+        ledger.hold(
+            account=workspace.id,
+            reference=generation_id,
+            amount=offer.quote.credits,
+            expires_at=timezone.now() + HOLD_LASTS,
+            quote=offer.quote.to_json(),
+        )
+    except InsufficientCredits as refusal:
+        if workspace.is_visitor:
+            refills_at = allowance.refills_at(timezone.now())
+            refusal.next_step = f"Your free credits refill at {refills_at:%H:%M} UTC; a shorter clip costs less."
+        raise
+
+
+def _refuse_a_flood(workspace: Workspace) -> None:
+    most = OPEN_PER_VISITOR if workspace.is_visitor else OPEN_PER_WORKSPACE
+    if Generation.objects.of(workspace).open().count() >= most:
+        raise TooMany(
+            "too_many_open",
+            f"{most} clips of yours are waiting or being made, which is as many as may be at once.",
+            next_step="Wait for one of them, or cancel one.",
+            retry_after_seconds=30,
+        )
+
+
+def cancel(generation: Generation) -> None:
+    """Stop it: at once with everything given back while it waits, at the next step while it runs.
+
+    Raises:
+        Conflict: it has ended already.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        waiting = Generation.objects.filter(id=generation.id, state__in=[State.QUEUED, State.DISPATCHED])
+        if waiting.update(state=State.CANCELLED, finished_at=now, cancel_asked_at=now):
+            ledger.release(reference=generation.id)
+            transaction.on_commit(lambda: _announce_end(generation.id))
+        elif not Generation.objects.filter(id=generation.id, state=State.RUNNING).update(cancel_asked_at=now):
+            raise Conflict("already_ended", "This clip has ended already.", next_step="There is nothing to cancel.")
+        transaction.on_commit(lambda: _tell_worker_to_stop(generation))
+
+
+def _tell_worker_to_stop(generation: Generation) -> None:
+    """Both ways: the key is seen by a worker that is about to begin, the command by one in the middle of it."""
+    connection().set(cancel_key(str(generation.id)), "1", ex=CANCEL_TTL_SECONDS)
+    if generation.attempt:
+        try:
+            send_stop_job_command(connection(), generation.job_id, serializer=JSONSerializer)
+        except (NoSuchJobError, InvalidJobOperation):
+            logger.debug("%s is not being worked on", generation.job_id)
+
+
+def start(*, generation_id: uuid.UUID, attempt: int, worker: str) -> bool:
+    """A worker has begun. Returns whether that was news."""
+    begun = Generation.objects.filter(id=generation_id, attempt=attempt, state=State.DISPATCHED)
+    is_news = bool(begun.update(state=State.RUNNING, started_at=timezone.now(), worker=worker))
+    if is_news:
+        dispatch.ring()  # its place in the window is free
+    return is_news
+
+
+def settle(report: RenderReport) -> bool:
+    """End a generation as its worker reports it, and its hold with it. Returns whether this report decided it.
+
+    A success counts from any attempt, since the clip is there. Anything else counts from the present attempt only.
+    """
+    generation = Generation.objects.select_related("version__model", "workspace").get(id=report.generation_id)
+    if report.outcome == Outcome.SUCCEEDED and not files.has_clip(generation):
+        return requeue(
+            generation_id=generation.id, attempt=report.attempt, code="clip_missing", reason="The clip did not arrive."
+        )
+    if report.error is not None and report.error.is_retryable:
+        return requeue(
+            generation_id=generation.id, attempt=report.attempt, code=report.error.code, reason=report.error.message
+        )
+    with transaction.atomic():
+        if not _end(generation, report):
+            return False
+        if report.outcome == Outcome.SUCCEEDED and report.clip is not None:
+            Clip.objects.create(
+                generation=generation,
+                key=files.key(generation, files.CLIP),
+                poster_key=files.key(generation, files.POSTER),
+                **Clip.facts_from(report.clip),
+            )
+            ledger.capture(reference=generation.id)
+        elif report.outcome == Outcome.CANCELLED:
+            ledger.capture(reference=generation.id, amount=share_for_steps(generation, report.steps_done))
+        else:
+            ledger.release(reference=generation.id)
+        transaction.on_commit(lambda: _announce_end(generation.id))
+    return True
+
+
+def _end(generation: Generation, report: RenderReport) -> bool:
+    still_open = Generation.objects.filter(id=generation.id, state__in=OPEN_STATES)
+    if report.outcome != Outcome.SUCCEEDED:
+        still_open = still_open.filter(attempt=report.attempt)
+    changes: dict[str, Any] = {
+        "state": State(report.outcome.value),
+        "finished_at": timezone.now(),
+        "steps_done": report.steps_done,
+        "stage_seconds": report.stage_seconds,
+        "peak_bytes": report.peak_bytes,
+        "worker": report.worker,
+    }
+    if report.error is not None:
+        changes |= {"error_code": report.error.code, "error_message": report.error.message[:500]}
+    return bool(still_open.update(**changes))
+
+
+def share_for_steps(generation: Generation, steps_done: int) -> int:
+    """What a cancelled clip costs: its price in proportion to the steps already run, rounded down."""
+    return generation.credits_quoted * min(steps_done, generation.steps) // generation.steps
+
+
+def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str) -> bool:
+    """An attempt came to nothing through no fault of the request: try again, or give up and give the credits back.
+
+    The request keeps its tags and therefore its place. Returns whether this call decided it.
+    """
+    with transaction.atomic():
+        lost = Generation.objects.filter(id=generation_id, attempt=attempt, state__in=[State.DISPATCHED, State.RUNNING])
+        if lost.filter(cancel_asked_at__isnull=False).update(state=State.CANCELLED, finished_at=timezone.now()):
+            ledger.release(reference=generation_id)
+        elif attempt >= settings.MAX_ATTEMPTS:
+            message = f"{reason} It was tried {attempt} times."[:500]
+            ended = lost.update(state=State.FAILED, finished_at=timezone.now(), error_code=code, error_message=message)
+            if not ended:
+                return False
+            ledger.release(reference=generation_id)
+        elif lost.update(state=State.QUEUED, worker="", steps_done=0, started_at=None, dispatched_at=None):
+            transaction.on_commit(lambda: _announce_retry(generation_id, attempt, reason))
+            transaction.on_commit(dispatch.ring)
+            return True
+        else:
+            return False
+        transaction.on_commit(lambda: _announce_end(generation_id))
+    return True
+
+
+def _announce_retry(generation_id: uuid.UUID, attempt: int, reason: str) -> None:
+    again = f"{reason} Trying again ({attempt + 1} of {settings.MAX_ATTEMPTS})."
+    progress.publish(generation_id, Progress(kind="stage", stage="queued", message=again))
+
+
+def _announce_end(generation_id: uuid.UUID) -> None:
+    state = Generation.objects.values_list("state", flat=True).get(id=generation_id)
+    progress.publish(generation_id, Progress(kind="done", stage=state))
+    dispatch.ring()

@@ -1,0 +1,107 @@
+"""Live progress as Server-Sent Events: the Valkey Stream's ids are the SSE ids, so a reconnect replays what was missed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import redis
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections
+from django.http import Http404, HttpRequest, StreamingHttpResponse
+
+from accounts import visitors
+from generation import estimate, progress
+from generation.models import Generation, State
+from gpu_worker.contract import progress_key
+from loremotion.valkey import async_connection
+
+LOOK_SECONDS = 2.0
+HEARTBEAT_SECONDS = 15.0
+RETRY_MILLISECONDS = 1_000
+_STREAM_ID = re.compile(r"^\d{1,20}-\d{1,20}$")
+
+
+async def events(request: HttpRequest, generation_id: UUID) -> StreamingHttpResponse:
+    """``queue``, ``stage``, ``step``, ``preview`` and, at the end, ``done``. Resumes after ``Last-Event-ID``."""
+    state = await sync_to_async(_state_for)(request, generation_id)
+    if state is None:
+        raise Http404
+    asked = request.headers.get("Last-Event-ID", "")
+    after = asked if _STREAM_ID.match(asked) else "0-0"
+    response = StreamingHttpResponse(_follow(generation_id, after), content_type="text/event-stream")
+    response["Cache-Control"] = "no-store"
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+def _state_for(request: HttpRequest, generation_id: UUID) -> str | None:
+    own = Generation.objects.of(visitors.workspace_of(request))
+    return own.filter(id=generation_id).values_list("state", flat=True).first()
+
+
+async def _follow(generation_id: UUID, after: str) -> AsyncIterator[str]:
+    """The stream until it says ``done``. While it is silent, the database says how things stand."""
+    yield f"retry: {RETRY_MILLISECONDS}\n\n"
+    silent_seconds, last_wait = 0.0, ""
+    valkey = async_connection()
+    try:
+        while True:
+            wait, is_over = await sync_to_async(_look)(generation_id)
+            if wait and wait != last_wait:
+                last_wait = wait
+                yield _message("queue", wait)
+            entries = await _read(valkey, generation_id, after, block=not is_over)
+            for entry_id, fields in entries:
+                event, data = progress.decode(fields)
+                after = entry_id.decode()
+                silent_seconds = 0.0
+                yield _message(event, data, after)
+                if event == "done":
+                    return
+            if is_over and not entries:  # its stream has lapsed, or the last entry got lost
+                yield _message("done", json.dumps({"kind": "done"}))
+                return
+            silent_seconds += 0.0 if entries else LOOK_SECONDS
+            if silent_seconds >= HEARTBEAT_SECONDS:
+                silent_seconds = 0.0
+                yield ": still here\n\n"
+    finally:
+        await valkey.aclose()
+
+
+async def _read(
+    valkey: redis.asyncio.Redis, generation_id: UUID, after: str, *, block: bool
+) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    milliseconds = int(LOOK_SECONDS * 1000) if block else None
+    answer: Any = await valkey.xread({progress_key(str(generation_id)): after}, count=200, block=milliseconds)
+    if not answer:
+        return []
+    streams = answer.values() if isinstance(answer, dict) else [stream[1] for stream in answer]
+    found = next(iter(streams))
+    return list(found[0]) if found and isinstance(found[0], list) else list(found)
+
+
+def _look(generation_id: UUID) -> tuple[str, bool]:
+    """``(how long it waits as JSON, whether it has ended)``."""
+    close_old_connections()
+    try:
+        generation = Generation.objects.get(id=generation_id)
+        if not generation.is_open:
+            return "", True
+        if generation.state == State.RUNNING:
+            return "", False
+        wait = estimate.wait_of(generation)
+        said = {"position": wait.place, "low": wait.low_seconds, "high": wait.high_seconds, "message": wait.reason}
+        return json.dumps(said), False
+    except redis.RedisError:
+        return "", False
+    finally:
+        close_old_connections()
+
+
+def _message(event: str, data: str, event_id: str = "") -> str:
+    return (f"id: {event_id}\n" if event_id else "") + f"event: {event}\ndata: {data}\n\n"

@@ -1,0 +1,24 @@
+from django.urls import path
+
+from generation import api, media, sse, views
+
+app_name = "generation"
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("generations/", views.create, name="create"),
+    path("generations/price/", views.price, name="price"),
+    path("generations/<uuid:generation_id>/", views.detail, name="detail"),
+    path("generations/<uuid:generation_id>/cancel/", views.cancel, name="cancel"),
+    path("generations/<uuid:generation_id>/events/", sse.events, name="events"),
+    path("generations/<uuid:generation_id>/clip.mp4", media.clip, name="clip"),
+    path("generations/<uuid:generation_id>/poster.jpg", media.poster, name="poster"),
+    path("history/", views.history, name="history"),
+    path("worker/files/<str:token>", media.worker_file, name="worker-file"),
+    # The API: no trailing slashes, as its clients expect.
+    path("v1/videos", api.Videos.as_view(), name="api-videos"),
+    path("v1/videos/<uuid:generation_id>", api.Video.as_view(), name="api-video"),
+    path("v1/videos/<uuid:generation_id>/cancel", api.CancelVideo.as_view(), name="api-cancel"),
+    path("v1/videos/<uuid:generation_id>/events", sse.events, name="api-events"),
+    path("v1/videos/<uuid:generation_id>/content", api.content, name="api-content"),
+]

@@ -1,0 +1,109 @@
+"""The pages: each parses, asks who is there, makes one service call and answers."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import visitors
+from catalog.models import Model
+from generation import estimate, presentation, progress, services
+from generation.forms import GenerateForm
+from generation.models import Generation, State
+from loremotion.refusals import Refusal
+
+RECENT = 8
+PAGE = 24
+
+
+@require_safe
+@ensure_csrf_cookie
+def home(request: HttpRequest) -> HttpResponse:
+    """The prompt box, and what this visitor has made lately."""
+    return _generate_page(request, GenerateForm(models=list(Model.objects.for_people())))
+
+
+@require_POST
+def create(request: HttpRequest) -> HttpResponse:
+    """Take the form, make the clip's row, and go to its page; or show the form again with what is wrong."""
+    form = GenerateForm(request.POST, models=list(Model.objects.for_people()))
+    if not form.is_valid():
+        return _generate_page(request, form, status=422)
+    try:
+        offer = services.offer(form.ask())
+        generation = services.submit(workspace=visitors.ensure(request), offer=offer)
+    except Refusal as refusal:
+        form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
+        return _generate_page(request, form, status=refusal.status)
+    return redirect("generation:detail", generation.id)
+
+
+def _generate_page(request: HttpRequest, form: GenerateForm, status: int = 200) -> HttpResponse:
+    own = Generation.objects.of(visitors.workspace_of(request)).for_display()
+    context = {"form": form, "models": form.models, "recent": own.order_by("-created_at")[:RECENT]}
+    return render(request, "generation/home.html", context, status=status)
+
+
+@require_safe
+def price(request: HttpRequest) -> JsonResponse:
+    """The live price beside the button: the same offer that submitting would make."""
+    form = GenerateForm({"prompt": "a clip", **request.GET.dict()}, models=list(Model.objects.for_people()))
+    if not form.is_valid():
+        return JsonResponse({"error": " ".join(e for errors in form.errors.values() for e in errors)}, status=422)
+    try:
+        offer = services.offer(form.ask())
+    except Refusal as refusal:
+        return JsonResponse({"error": str(refusal), "field": refusal.field}, status=refusal.status)
+    return JsonResponse({"credits": offer.quote.credits, "seconds": round(offer.request.seconds, 3)})
+
+
+@require_safe
+def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
+    """One clip on its way, or finished. Refreshes itself without JavaScript."""
+    generation = own_generation(request, generation_id)
+    context: dict[str, Any] = {
+        "generation": generation,
+        "cost": presentation.cost(generation),
+        "is_running": generation.state == State.RUNNING,
+    }
+    if generation.is_open:
+        context |= {"wait": estimate.wait_of(generation), "seen": progress.latest(generation.id)}
+    return render(request, "generation/detail.html", context)
+
+
+@require_POST
+def cancel(request: HttpRequest, generation_id: UUID) -> HttpResponse:
+    generation = own_generation(request, generation_id)
+    services.cancel(generation)
+    return redirect("generation:detail", generation.id)
+
+
+@require_safe
+def history(request: HttpRequest) -> HttpResponse:
+    """Everything of this workspace, newest first, by keyset so that page 1,000 costs what page 1 does."""
+    own = Generation.objects.of(visitors.workspace_of(request)).for_display().order_by("-created_at", "-id")
+    before = request.GET.get("before", "")
+    if before:
+        last = get_object_or_404(own, id=_uuid_or_404(before))
+        own = own.filter(created_at__lt=last.created_at)
+    clips = list(own[: PAGE + 1])
+    context = {"clips": clips[:PAGE], "older": clips[PAGE - 1].id if len(clips) > PAGE else None}
+    return render(request, "generation/history.html", context)
+
+
+def own_generation(request: HttpRequest, generation_id: UUID) -> Generation:
+    """The caller's own generation; anybody else's is not found."""
+    own = Generation.objects.of(visitors.workspace_of(request)).for_display()
+    return get_object_or_404(own, id=generation_id)
+
+
+def _uuid_or_404(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Http404 from None
