@@ -1,0 +1,140 @@
+"""Captions of a scene in many wordings, complete or with parts left out."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from functools import cache
+
+from gpu_worker.preview import wordings
+from gpu_worker.preview.scene import Scene
+
+_VOWELS = "aeiou"
+_DOUBLING = frozenset({"get", "hop", "run", "drop", "spin", "sit", "bob"})
+
+
+def conjugate(motion: str) -> tuple[str, str, str]:
+    """A motion's present participle, its form for one subject and its form for several.
+
+    >>> conjugate("slide to the left")
+    ('sliding to the left', 'slides to the left', 'slide to the left')
+    """
+    if motion.startswith("not "):
+        verb = motion.removeprefix("not ")
+        return f"not {participle(verb)}", f"does not {verb}", f"do not {verb}"
+    verb, _, rest = motion.partition(" ")
+    if verb == "be":
+        return rest, f"is {rest}", f"are {rest}"
+    tail = f" {rest}" if rest else ""
+    return participle(verb) + tail, third_person(verb) + tail, motion
+
+
+def participle(verb: str) -> str:
+    if verb in _DOUBLING:
+        return verb + verb[-1] + "ing"
+    if verb.endswith("e"):
+        return verb[:-1] + "ing"
+    return verb + "ing"
+
+
+def third_person(verb: str) -> str:
+    if verb.endswith(("s", "sh", "ch", "o")):
+        return verb + "es"
+    if verb.endswith("y") and verb[-2] not in _VOWELS:
+        return verb[:-1] + "ies"
+    return verb + "s"
+
+
+def plural(shape_words: str) -> str:
+    """The shape's words for several of it: the last word in the plural."""
+    *before, noun = shape_words.split()
+    return " ".join([*before, wordings.PLURALS[noun]])
+
+
+def caption(scene: Scene, rng: random.Random) -> str:
+    """One of the training wordings of ``scene``, naming all five attributes (one object may go uncounted)."""
+    return _compose(scene, rng, omitted=frozenset())
+
+
+def partial_caption(scene: Scene, rng: random.Random, *, omission_rate: float) -> tuple[Scene, str]:
+    """A caption that leaves each attribute out with ``omission_rate``, and the scene it then means.
+
+    What is left out takes the scene's default, so a prompt always names exactly one clip.
+    """
+    default = Scene()
+    omitted = frozenset(name for name in ("shape", "colour", "motion", "background") if rng.random() < omission_rate)
+    meant = replace(scene, **{name: getattr(default, name) for name in omitted})
+    return meant, _compose(meant, rng, omitted=omitted)
+
+
+def perturb(text: str, rng: random.Random, *, rate: float) -> str:
+    """Drop linking words and slip in others, as free prose does. Words that carry an attribute stay."""
+    words: list[str] = []
+    for word in text.split():
+        if rng.random() < rate:
+            words.append(rng.choice(wordings.LINKING_WORDS))
+        if word in _DROPPABLE and rng.random() < rate:
+            continue
+        words.append(word)
+    return " ".join(words)
+
+
+_DROPPABLE = frozenset({"with", "and", "it", "is", "are", "that", "over", "there", "color", "on", "against", "across"})
+
+
+def _compose(scene: Scene, rng: random.Random, omitted: frozenset[str]) -> str:
+    words = {
+        "subject": _subject(scene, rng, omitted),
+        "motion": "" if "motion" in omitted else _motion(scene, rng),
+    }
+    if "background" in omitted:
+        template = rng.choice(wordings.SENTENCES_WITHOUT_PLACE)
+    else:
+        template = rng.choice(wordings.SENTENCES)
+        words["place"] = rng.choice(wordings.PLACES).format(
+            background=rng.choice(wordings.BACKGROUND_WORDS[scene.background]),
+            surface=rng.choice(wordings.SURFACES),
+        )
+    return " ".join(template.format(**words).split())
+
+
+def _subject(scene: Scene, rng: random.Random, omitted: frozenset[str]) -> str:
+    shape = rng.choice(wordings.THINGS if "shape" in omitted else wordings.SHAPE_WORDS[scene.shape])
+    if scene.count > 1:
+        shape = plural(shape)
+    colour = "" if "colour" in omitted else rng.choice(wordings.COLOUR_WORDS[scene.colour])
+    if colour and scene.colour != "white" and rng.random() < 0.12:
+        colour = f"{rng.choice(wordings.SHADES)} {colour}"
+    count = rng.choice(wordings.COUNT_WORDS[scene.count])
+    if rng.random() < 0.1:
+        count = f"{count} {rng.choice(wordings.SIZE_WORDS)}"
+    template = rng.choice(wordings.SUBJECTS) if colour else "{count} {shape}"
+    return template.format(count=count, colour=colour, shape=shape)
+
+
+def _motion(scene: Scene, rng: random.Random) -> str:
+    ing, one, several = conjugate(rng.choice(wordings.MOTION_WORDS[scene.motion]))
+    finite = one if scene.count == 1 else several
+    auxiliary = "is" if scene.count == 1 else "are"
+    phrase = rng.choice((ing, ing, ing, finite, f"{auxiliary} {ing}"))
+    if rng.random() < 0.15:
+        adverb = rng.choice(wordings.ADVERBS)
+        phrase = f"{adverb} {phrase}" if rng.random() < 0.5 else f"{phrase} {adverb}"
+    return phrase
+
+
+@cache
+def known_words() -> tuple[str, ...]:
+    """Every word that a training caption can use, sorted; the text encoder's vocabulary."""
+    words = set(wordings.LINKING_WORDS)
+    phrases = [
+        *wordings.SENTENCES, *wordings.SUBJECTS, *wordings.PLACES, *wordings.SURFACES, *wordings.ADVERBS,
+        *wordings.SIZE_WORDS, *wordings.SHADES, *wordings.THINGS, *wordings.PLURALS, *wordings.PLURALS.values(),
+    ]  # fmt: skip
+    for by_value in (wordings.SHAPE_WORDS, wordings.COLOUR_WORDS, wordings.BACKGROUND_WORDS):
+        phrases += [phrase for choices in by_value.values() for phrase in choices]
+    phrases += [phrase for choices in wordings.COUNT_WORDS.values() for phrase in choices]
+    phrases += [form for verbs in wordings.MOTION_WORDS.values() for verb in verbs for form in conjugate(verb)]
+    for phrase in phrases:
+        words.update(word for word in phrase.split() if "{" not in word)
+    return tuple(sorted(words - {"a", "an", "the"}))

@@ -1,0 +1,49 @@
+"""Where the preview model lies on this machine."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+SHIPPED = Path(__file__).parent / "weights"
+
+
+def checkpoint(cache: Path) -> Path:
+    """The folder of the preview model, for ``DiffusionPipeline.from_pretrained``.
+
+    The shipped weights when they are there. Otherwise a pipeline of the same parts with random weights, built once
+    under ``cache``: it renders noise, at the true size and speed. Needs no network. Safe to call from several processes
+    at once: the folder appears whole or not at all.
+
+    Raises:
+        OSError: ``cache`` cannot be written.
+    """
+    if (SHIPPED / "model_index.json").is_file():
+        return SHIPPED
+    folder = cache / "preview-random"
+    if not (folder / "model_index.json").is_file():
+        _build_random(folder)
+    return folder
+
+
+def _build_random(folder: Path) -> None:
+    import torch  # the shipped weights are found without it
+
+    from gpu_worker.preview import architecture
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch, torch.random.fork_rng():
+        torch.manual_seed(0)
+        vocabulary_size = len(architecture.build_tokenizer())
+        pipeline = architecture.assemble(
+            architecture.build_text_encoder(vocabulary_size), architecture.build_transformer()
+        )
+        unfinished = Path(scratch) / "pipeline"
+        pipeline.save_pretrained(unfinished, safe_serialization=True)
+        try:
+            unfinished.rename(folder)
+        except OSError:
+            if not (folder / "model_index.json").is_file():
+                shutil.rmtree(folder, ignore_errors=True)
+                unfinished.rename(folder)
