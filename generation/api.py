@@ -93,7 +93,7 @@ class CancelVideo(VideoView):
 
 @require_safe
 def content(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
-    """The bytes: ``variant=video`` (default) or ``thumbnail``. A plain view, since clients send Accepts that DRF refuses."""
+    """The bytes: ``variant=video`` (default) or ``thumbnail``. A plain view: DRF refuses what clients accept."""
     own = media.own_clip(request, generation_id)
     if request.GET.get("variant") == "thumbnail":
         return media.ranged(request, own.poster_key, "image/jpeg")

@@ -1,4 +1,4 @@
-"""When a clip will be ready, as a range learned from the latest clips of the same model, and why it is not ready yet."""
+"""When a clip will be ready, as a range learned from the model's latest clips, and why it is not ready yet."""
 
 from __future__ import annotations
 

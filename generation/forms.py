@@ -11,7 +11,7 @@ from catalog.requests import MAX_SEED, Ask
 
 
 class GenerateForm(forms.Form):
-    """Shape only: whether the values can be served is ``catalog.requests.resolve``'s to say, for forms and the API alike."""
+    """Shape only. Whether the values can be served is ``catalog.requests.resolve``'s to say, here and in the API."""
 
     prompt = forms.CharField(widget=forms.Textarea(attrs={"rows": 3, "autocapitalize": "sentences"}), strip=False)
     model = forms.ChoiceField(required=False)

@@ -1,4 +1,4 @@
-"""A generation as programs see it: OpenAI's Video object, with ours under ``lm``."""
+"""A generation as it is shown: its stages in words, its receipt, and OpenAI's Video object with ours under ``lm``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.urls import reverse
 from billing import ledger
 from generation import estimate, progress
 from generation.models import Generation, State
-from gpu_worker.contract import Progress
+from gpu_worker.contract import Progress, Stage
 
 OPENAI_STATUS = {
     State.QUEUED: "queued",
@@ -19,6 +19,17 @@ OPENAI_STATUS = {
     State.FAILED: "failed",
     State.CANCELLED: "failed",
     State.BLOCKED: "failed",
+}
+
+
+STAGES = {
+    "queued": "Queued",
+    Stage.LOADING: "Loading",
+    Stage.ENCODING_PROMPT: "Reading the prompt",
+    Stage.DENOISING: "Denoising",
+    Stage.DECODING: "Decoding",
+    Stage.ENCODING_VIDEO: "Encoding",
+    Stage.UPLOADING: "Saving",
 }
 
 

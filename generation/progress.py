@@ -24,7 +24,7 @@ class Event:
 
 
 def publish(generation_id: UUID, progress: Progress) -> None:
-    """Tell whoever watches. Best effort: the database is the truth, and watchers look there when the stream is silent."""
+    """Tell whoever watches. Best effort: the database is the truth, and watchers look there in a silence."""
     stream = progress_key(str(generation_id))
     try:
         with connection().pipeline(transaction=False) as pipe:
@@ -41,7 +41,7 @@ def publish(generation_id: UUID, progress: Progress) -> None:
 
 
 def latest(generation_id: UUID) -> Progress | None:
-    """Stage, step and picture as of now, put together from the newest entries. For pages without JavaScript and for polling."""
+    """Stage, step and picture as of now, from the newest entries: for pages without JavaScript and for polling."""
     try:
         entries = connection().xrevrange(progress_key(str(generation_id)), count=40)
     except redis.RedisError:

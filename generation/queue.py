@@ -69,7 +69,7 @@ def take(clock: FairClock, count: int) -> list[Generation]:
 
 
 def place(generation: Generation) -> int:
-    """How many requests are before this one, running ones included; 0 when it runs. Grows with the queue, not with history."""
+    """How many requests are before this one, running ones included; 0 when it runs. Never counts history."""
     if generation.state == State.RUNNING:
         return 0
     in_flight = Generation.objects.filter(state__in=[State.DISPATCHED, State.RUNNING])

@@ -1,4 +1,4 @@
-"""Live progress as Server-Sent Events: the Valkey Stream's ids are the SSE ids, so a reconnect replays what was missed."""
+"""Live progress as Server-Sent Events. The Valkey Stream's ids are the SSE ids: a reconnect replays what was missed."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts import visitors
 from catalog.models import Model
+from catalog.requests import Ask
 from generation import estimate, presentation, progress, services
 from generation.forms import GenerateForm
 from generation.models import Generation, State
@@ -45,7 +46,12 @@ def create(request: HttpRequest) -> HttpResponse:
 
 def _generate_page(request: HttpRequest, form: GenerateForm, status: int = 200) -> HttpResponse:
     own = Generation.objects.of(visitors.workspace_of(request)).for_display()
-    context = {"form": form, "models": form.models, "recent": own.order_by("-created_at")[:RECENT]}
+    context = {
+        "form": form,
+        "models": form.models,
+        "recent": own.order_by("-created_at")[:RECENT],
+        "first_price": services.offer(Ask(prompt="a clip", model=form.models[0].slug)).quote if form.models else None,
+    }
     return render(request, "generation/home.html", context, status=status)
 
 
@@ -72,7 +78,15 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         "is_running": generation.state == State.RUNNING,
     }
     if generation.is_open:
-        context |= {"wait": estimate.wait_of(generation), "seen": progress.latest(generation.id)}
+        seen = progress.latest(generation.id)
+        stage = seen.stage if seen is not None and seen.stage in presentation.STAGES else "queued"
+        context |= {
+            "wait": estimate.wait_of(generation),
+            "seen": seen,
+            "stages": presentation.STAGES.items(),
+            "stage_now": stage,
+            "stage_label": presentation.STAGES[stage],
+        }
     return render(request, "generation/detail.html", context)
 
 
