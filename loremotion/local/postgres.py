@@ -12,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -55,10 +56,13 @@ def as_ordinary_user() -> tuple[str, ...]:
 class Postgres:
     """One cluster in ``folder``, listening on 127.0.0.1:``port``."""
 
-    def __init__(self, folder: Path, port: int, *, is_durable: bool = True) -> None:
+    def __init__(
+        self, folder: Path, port: int, *, is_durable: bool = True, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.port = port
         self.is_durable = is_durable
+        self.environment = environment
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -129,7 +133,9 @@ class Postgres:
         """
         self.initialise()
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(
+                self.command(), env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
         self.wait_until_ready(timeout_seconds)
 
     def wait_until_ready(self, timeout_seconds: float = 30.0) -> None:

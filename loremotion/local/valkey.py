@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -31,10 +32,13 @@ class Valkey:
     ``is_durable`` keeps an append-only file, so that a restart brings the queue back; without it a restart is empty.
     """
 
-    def __init__(self, folder: Path, port: int, *, is_durable: bool = True) -> None:
+    def __init__(
+        self, folder: Path, port: int, *, is_durable: bool = True, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.port = port
         self.is_durable = is_durable
+        self.environment = environment
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -61,7 +65,9 @@ class Valkey:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(
+                self.command(), env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
         self.wait_until_ready(timeout_seconds)
 
     def wait_until_ready(self, timeout_seconds: float = 15.0) -> None:

@@ -1,0 +1,44 @@
+"""The environment in which the processes of a stack run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from loremotion.local.secret_files import secret
+from loremotion.local.stores import Stores
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+"""The checkout."""
+
+CHOOSABLE = ("SITE_URL", "SECRET_KEY", "MEDIA_DIR", "GPU_WORKER_DEVICE", "GPU_WORKER_BUDGET", "GPU_WORKER_CACHE")
+"""Settings that a fresh machine gets and a person may choose otherwise."""
+
+
+def settings_of(folder: Path, *, port: int, stores: Stores, chosen: Mapping[str, str]) -> dict[str, str]:
+    """The settings of every process of a stack in ``folder``; ``chosen`` wins over what a fresh machine gets."""
+    made = {
+        "SITE_URL": f"http://127.0.0.1:{port}",
+        "SECRET_KEY": secret(folder / "secrets", "secret_key"),
+        "MEDIA_DIR": str(folder / "media"),
+        "GPU_WORKER_DEVICE": "cpu",
+        "GPU_WORKER_BUDGET": "4GiB",
+        "GPU_WORKER_CACHE": str(folder / "gpu-cache"),
+    }
+    where = {"PORT": str(port), "DATABASE_URL": stores.database_url, "REDIS_URL": stores.redis_url}
+    return {**made, **chosen, **where}
+
+
+def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with ``settings`` laid over it, its Python first on the path, output unbuffered."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return {**os.environ, **settings, "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def save(settings: Mapping[str, str], path: Path) -> None:
+    """Write ``settings`` where only the owner reads them, in the form that ``honcho -e`` takes."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.writelines(f'{name}="{value}"\n' for name, value in settings.items())

@@ -1,0 +1,94 @@
+"""What the database and the static files need before the site can serve, in one process: Django starts once.
+
+Run as ``python -m loremotion.local.preparation FOLDER`` with the stack's environment.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import django
+
+from loremotion.local.environment import ROOT
+from loremotion.local.secret_files import secret
+
+STAFF_EMAIL = "admin@localhost"
+
+
+class PreparationFailed(RuntimeError):
+    """The database could not be prepared; the message ends with the reason."""
+
+
+def prepare(folder: Path, environment: Mapping[str, str]) -> None:
+    """Migrate, seed, make the staff login, collect static files. Every step is cheap when nothing changed.
+
+    Raises:
+        PreparationFailed: with the last line of what the step said.
+    """
+    command = [sys.executable, "-m", __name__, str(folder)]
+    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        log = folder / "preparation.log"
+        log.write_text(answer.stdout + answer.stderr)
+        words = answer.stderr.strip().splitlines() or answer.stdout.strip().splitlines() or ["no output"]
+        raise PreparationFailed(f"Preparing the database failed: {words[-1]} (all of it: {log})")
+
+
+def staff_password(folder: Path) -> str:
+    return secret(folder / "secrets", "staff_password")
+
+
+def main(folder: Path) -> None:
+    django.setup()
+    from django.conf import settings
+    from django.core.management import call_command
+
+    call_command("migrate", interactive=False, verbosity=0)
+    call_command("seed")
+    _make_staff(folder)
+    if not settings.DEBUG:
+        _collect_static(Path(settings.STATIC_ROOT), [Path(d) for d in settings.STATICFILES_DIRS])
+
+
+def _make_staff(folder: Path) -> None:
+    from django.contrib.auth import get_user_model
+
+    users = get_user_model()._default_manager
+    if not users.filter(email=STAFF_EMAIL).exists():
+        users.create_superuser(STAFF_EMAIL, staff_password(folder))
+
+
+def _collect_static(target: Path, sources: list[Path]) -> None:
+    """Collect unless nothing changed since. Stacks of one checkout share the folder, so one collects at a time."""
+    from django.core.management import call_command
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    stamp = target.with_name(f"{target.name}.stamp")
+    with stamp.open("a+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        held.seek(0)
+        fingerprint = _fingerprint(sources)
+        if held.read() == fingerprint and target.exists():
+            return
+        call_command("collectstatic", interactive=False, verbosity=0)
+        held.truncate(0)
+        held.write(fingerprint)
+
+
+def _fingerprint(sources: list[Path]) -> str:
+    """Changes with any file below ``sources`` and with the version of Django, whose admin has files of its own."""
+    digest = hashlib.sha256(django.get_version().encode())
+    for path in sorted(path for source in sources for path in source.rglob("*") if path.is_file()):
+        digest.update(f"{path}:{path.stat().st_mtime_ns}:{path.stat().st_size}".encode())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loremotion.settings")
+    main(Path(sys.argv[1]))

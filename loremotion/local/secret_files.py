@@ -1,0 +1,22 @@
+"""Secrets that a fresh machine makes once and keeps for itself."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+SECRET_BYTES = 36
+
+
+def secret(folder: Path, name: str) -> str:
+    """The secret called ``name``, made on first use. Only the owner can read its file (0600)."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / name
+    if not path.exists():
+        draft = path.with_name(f".{name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(SECRET_BYTES))
+        draft.replace(path)  # whole or not at all, also when the power goes
+    return path.read_text().strip()
