@@ -1,0 +1,204 @@
+"""Second stage of training: the transformer learns to draw what the registers say.
+
+What makes so little computing enough:
+
+- Prompts are understood already (``reading``), and the clip is nearly a function of the prompt (``drawing``).
+- Most steps see a few frames of each clip. A frame is drawn from its own position and the prompt, so this teaches the
+  same thing at a third of the price; the last steps see whole clips.
+- Two in five examples are pure noise, where everything must come from the prompt; sampling begins there.
+- The loss weighs a pixel by whether the object's path crosses it and by how much the four shapes differ there. Both
+  follow from the prompt alone, so the weights move no optimum. It is divided by the contrast of the two colours, so
+  blue on dark blue counts as much as red on white.
+- Muon for the blocks, AdamW for the rest, and an average of the weights over the last steps.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+from transformers import T5EncoderModel
+
+from gpu_worker.preview.architecture import ANYTHING, build_scheduler, build_tokenizer, build_transformer
+from gpu_worker.preview.examples import Clips, patch_components
+from gpu_worker.preview.reading import draw_caption, tokenize, train_text_encoder
+from gpu_worker.preview.recipe import NUM_FRAMES
+from gpu_worker.preview.scene import Scene, is_held_out
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A training run. The same plan on the same machine gives the same weights, however often it was interrupted."""
+
+    reading_steps: int = 1500
+    steps: int = 12_000
+    whole_clip_steps: int = 2_500
+    """How many of the last steps see all the frames of their clips."""
+    batch: int = 48
+    frames: int = 4
+    """Frames of each clip before the last steps."""
+    whole_clip_batch: int = 12
+    muon_rate: float = 0.01
+    adam_rate: float = 1.5e-3
+    warmup_steps: int = 100
+    cooldown_fraction: float = 0.5
+    """The last part of the steps, over which the rates fall linearly to a fiftieth."""
+    pure_noise_rate: float = 0.4
+    high_noise_rate: float = 0.35
+    anything_rate: float = 0.02
+    averaging: float = 0.998
+    clip_norm: float = 0.5
+    seed: int = 0
+
+
+class Training:
+    """The transformer, its average, its optimisers and the step they have reached, kept in ``folder/training.pt``."""
+
+    def __init__(self, plan: Plan, folder: Path, encoder: T5EncoderModel) -> None:
+        self.plan, self.folder, self.encoder = plan, folder, encoder.eval().requires_grad_(False)
+        torch.manual_seed(plan.seed)
+        self.tokenizer = build_tokenizer()
+        self.clips = Clips(seed=plan.seed)
+        self.signal = build_scheduler().alphas_cumprod.float()
+        self.transformer = build_transformer()
+        patch_components(self.clips).initialise(self.transformer)
+        self.average = copy.deepcopy(self.transformer).requires_grad_(False)
+        self.positions = self.transformer.patch_embed.pos_embedding.clone()
+        hidden = [
+            weight
+            for name, weight in self.transformer.named_parameters()
+            if weight.ndim == 2 and "transformer_blocks" in name and "norm" not in name
+        ]
+        chosen = {id(weight) for weight in hidden}
+        others = [weight for weight in self.transformer.parameters() if id(weight) not in chosen]
+        self.optimisers: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(hidden, lr=plan.muon_rate, momentum=0.95, weight_decay=0.0),
+            torch.optim.AdamW(others, lr=plan.adam_rate, betas=(0.9, 0.98), weight_decay=0.0),
+        ]
+        self.peak_rates = [plan.muon_rate, plan.adam_rate]
+        self.step = 0
+        self.resume()
+
+    def resume(self) -> None:
+        """Continue from the kept step, if one was kept."""
+        kept = self.folder / "training.pt"
+        if not kept.is_file():
+            return
+        state = torch.load(kept, weights_only=True)
+        self.transformer.load_state_dict(state["transformer"])
+        self.average.load_state_dict(state["average"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        self.step = state["step"]
+
+    def keep(self) -> None:
+        """Keep everything that resuming needs; a crash half-way leaves the step kept before."""
+        state: dict[str, Any] = {
+            "transformer": self.transformer.state_dict(),
+            "average": self.average.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "step": self.step,
+            "plan": asdict(self.plan),
+        }
+        unfinished = self.folder / "training.pt.unfinished"
+        torch.save(state, unfinished)
+        unfinished.rename(self.folder / "training.pt")
+
+    def draw_prompts(self, rng: random.Random, count: int) -> Iterator[tuple[Scene, str]]:
+        """Scenes outside the held-out combinations, with a caption each."""
+        while count:
+            scene, text = draw_caption(rng)
+            if is_held_out(scene):
+                continue
+            yield scene, ANYTHING if rng.random() < self.plan.anything_rate else text
+            count -= 1
+
+    def draw_times(self, count: int) -> torch.Tensor:
+        """Timesteps: pure noise, the noisier half, or any."""
+        times = torch.randint(0, 1000, (count,))
+        kind = torch.rand(count)
+        noisier = torch.randint(500, 1000, (count,))
+        is_noisier = kind < self.plan.pure_noise_rate + self.plan.high_noise_rate
+        times = torch.where(is_noisier, noisier, times)
+        return torch.where(kind < self.plan.pure_noise_rate, 999, times)
+
+    def advance(self) -> tuple[float, float]:
+        """One step. The unweighted squared errors of its examples: over all, and over those from pure noise."""
+        plan = self.plan
+        is_whole = self.step >= plan.steps - plan.whole_clip_steps
+        batch, frames = (plan.whole_clip_batch, NUM_FRAMES) if is_whole else (plan.batch, plan.frames)
+        rng = random.Random(f"{plan.seed}/{self.step}")
+        torch.manual_seed(plan.seed * 1_000_003 + self.step)
+        scenes, texts = zip(*self.draw_prompts(rng, batch), strict=True)
+        chosen = torch.stack([torch.randperm(NUM_FRAMES)[:frames].sort().values for _ in range(batch)])
+        clips, weights = self.clips.draw(scenes, chosen, np.random.default_rng(rng.getrandbits(32)))
+        self._place(chosen)
+        times = self.draw_times(batch)
+        signal = self.signal[times].view(-1, 1, 1, 1, 1)
+        noisy = signal.sqrt() * clips + (1 - signal).sqrt() * torch.randn_like(clips)
+        with torch.no_grad():
+            prompts = self.encoder(tokenize(self.tokenizer, list(texts)))[0]
+        with torch.autocast("cpu", torch.bfloat16):
+            drawn = self.transformer(
+                hidden_states=noisy, encoder_hidden_states=prompts, timestep=times, return_dict=False
+            )[0]
+        errors = (drawn.float() - clips).square()
+        self._descend((errors * weights).mean())
+        by_example = errors.detach().mean((1, 2, 3, 4))
+        return by_example.mean().item(), by_example[times == 999].mean().item()
+
+    def _place(self, chosen: torch.Tensor) -> None:
+        """Give the tokens of each example the positions of its own frames. ``chosen``: (examples, frames)."""
+        embed = self.transformer.patch_embed
+        text, video = self.positions[:, : embed.max_text_seq_length], self.positions[0, embed.max_text_seq_length :]
+        by_frame = video.view(NUM_FRAMES, -1, video.shape[-1])
+        embed.pos_embedding = torch.cat([text.expand(len(chosen), -1, -1), by_frame[chosen].flatten(1, 2)], 1)
+        embed.sample_frames = chosen.shape[1]
+
+    def _descend(self, loss: torch.Tensor) -> None:
+        plan = self.plan
+        remaining = (plan.steps - self.step) / (plan.steps * plan.cooldown_fraction)
+        scale = min((self.step + 1) / plan.warmup_steps, max(0.02, min(1.0, remaining)))
+        for optimiser, peak in zip(self.optimisers, self.peak_rates, strict=True):
+            optimiser.zero_grad(set_to_none=True)
+            for group in optimiser.param_groups:
+                group["lr"] = peak * scale
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.transformer.parameters(), plan.clip_norm)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        self.step += 1
+        decay = min(plan.averaging, self.step / (self.step + 10))
+        with torch.no_grad():
+            averages, weights = list(self.average.parameters()), list(self.transformer.parameters())
+            torch._foreach_lerp_(averages, weights, 1 - decay)
+
+
+def train(plan: Plan, folder: Path, *, keep_every: int = 100) -> Training:
+    """Run ``plan`` to its end, or on from the step that ``folder`` holds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    encoder = train_text_encoder(folder, steps=plan.reading_steps, seed=plan.seed)
+    training = Training(plan, folder, encoder)
+    progress = tqdm(total=plan.steps, initial=training.step, desc="drawing", unit="step", mininterval=10)
+    total, noise, log = [], [], folder / "losses.tsv"
+    while training.step < plan.steps:
+        error, error_from_noise = training.advance()
+        total.append(error)
+        noise.append(error_from_noise)
+        progress.update()
+        if training.step % 20 == 0:
+            means = float(np.mean(total)), float(np.nanmean(noise))
+            progress.set_postfix(error=f"{means[0]:.4f}", from_noise=f"{means[1]:.4f}")
+            with log.open("a") as lines:
+                lines.write(f"{training.step}\t{means[0]:.5f}\t{means[1]:.5f}\n")
+            total, noise = [], []
+        if training.step % keep_every == 0 or training.step == plan.steps:
+            training.keep()
+    return training
