@@ -1,0 +1,92 @@
+"""Rows for tests, as plain functions with defaults that work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from accounts.models import Visitor, Workspace
+from billing import ledger
+from catalog.models import Alias, Model, ModelVersion
+from catalog.requests import Ask
+from generation import files, services
+from generation.models import Generation
+from gpu_worker.contract import ClipFacts, Outcome, RenderError, RenderReport
+
+
+def model(slug: str = "toy", *, is_default: bool = True, **changes: Any) -> Model:
+    """An enabled model that makes clips of 1 to 5 seconds for one credit a second."""
+    made = Model.objects.create(slug=slug, name=slug.title(), summary="For tests.", status=Model.Status.ENABLED)
+    version: dict[str, Any] = {
+        "family": "ltx",
+        "source": slug,
+        "modes": ["text"],
+        "sizes": ["96x64", "192x128"],
+        "fps": 8,
+        "min_seconds": 1,
+        "max_seconds": 5,
+        "default_seconds": 2,
+        "presets": {"standard": {"steps": 8, "guidance_scale": 1.0}},
+        "millicredits_per_second": 5_000,
+        "timeout_seconds": 60,
+    }
+    made.current = ModelVersion.objects.create(model=made, number=1, **(version | changes))
+    made.save(update_fields=["current"])
+    if is_default:
+        Alias.objects.create(name="default", model=made)
+    return made
+
+
+def visitor(*, credits: int = 0) -> Visitor:
+    """Somebody without an account; ``credits`` come on top of the daily allowance."""
+    made = Visitor.objects.create(workspace=Workspace.objects.create(kind=Workspace.Kind.VISITOR))
+    if credits:
+        ledger.grant(
+            account=made.workspace_id, reference=f"test:{made.id}", amount=credits, kind=ledger.LotKind.ADJUSTMENT
+        )
+    return made
+
+
+def submitted(workspace: Workspace, prompt: str = "a red circle", **asked: Any) -> Generation:
+    """A request that went the real way in."""
+    return services.submit(workspace=workspace, offer=services.offer(Ask(prompt=prompt, **asked)))
+
+
+def deliver_clip(generation: Generation) -> None:
+    """Put the files where the worker puts them."""
+    for role in files.SUFFIXES:
+        key = files.key(generation, role)
+        default_storage.delete(key)
+        default_storage.save(key, ContentFile(b"0123456789" * 100))
+
+
+def report(generation: Generation, outcome: Outcome = Outcome.SUCCEEDED, **changes: Any) -> RenderReport:
+    """What the worker of the present attempt would say."""
+    generation.refresh_from_db()
+    said: dict[str, Any] = {
+        "generation_id": str(generation.id),
+        "attempt": generation.attempt,
+        "worker": "gpu-test",
+        "outcome": outcome,
+        "steps_done": generation.steps if outcome == Outcome.SUCCEEDED else 0,
+        "steps_total": generation.steps,
+    }
+    if outcome == Outcome.SUCCEEDED:
+        said["clip"] = clip_facts(generation)
+    if outcome == Outcome.FAILED:
+        said["error"] = RenderError(code="out_of_memory", message="It needs 31.0 GB and the card has 24.0 GB.")
+    return RenderReport(**(said | changes))
+
+
+def clip_facts(generation: Generation) -> ClipFacts:
+    return ClipFacts(
+        width=generation.width,
+        height=generation.height,
+        num_frames=generation.num_frames,
+        fps=generation.fps,
+        duration_seconds=generation.seconds,
+        size_bytes=1_000,
+        sha256="0" * 64,
+    )

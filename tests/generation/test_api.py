@@ -1,0 +1,105 @@
+"""The API under ``/v1/videos``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import Visitor
+from catalog.models import Model
+from generation.models import Generation
+from tests.generation import factories
+from tests.generation.conftest import ClientOf
+from tests.generation.test_pages import finished
+
+
+def post(client: Client, **body: Any) -> Any:
+    return client.post("/v1/videos", body, content_type="application/json")
+
+
+def test_it_works(toy: Model, client: Client) -> None:
+    answer = post(client, prompt="a fox", seconds=2, size="192x128", seed=5)
+    video = answer.json()
+    assert answer.status_code == 200
+    assert (video["object"], video["status"], video["model"]) == ("video", "queued", "toy")
+    assert (video["size"], video["seconds"]) == ("192x128", "2.125")
+    assert video["lm"]["cost"] == {"quoted": 11, "held": 11, "charged": 0, "given_back": 0}
+    assert video["lm"]["queue"]["position"] == 0
+    assert client.get(f"/v1/videos/{video['id']}").json()["id"] == video["id"]
+
+
+def test_multipart_works_as_json_does(toy: Model, client: Client) -> None:
+    assert client.post("/v1/videos", {"prompt": "a fox", "seconds": "2"}).json()["status"] == "queued"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "param"),
+    [
+        ({}, 422, "prompt"),
+        ({"prompt": ""}, 422, "prompt"),
+        ({"prompt": "a", "model": "nope"}, 422, "model"),
+        ({"prompt": "a", "seconds": "soon"}, 422, "seconds"),
+        ({"prompt": "a", "size": "1x1"}, 422, "size"),
+        ({"prompt": {"a": 1}}, 422, "prompt"),
+    ],
+)
+def test_errors_name_the_field_in_both_dialects(
+    toy: Model, client: Client, body: dict[str, Any], status: int, param: str
+) -> None:
+    answer = client.post("/v1/videos", body, content_type="application/json")
+    document = answer.json()
+    assert answer.status_code == document["status"] == status
+    assert answer["Content-Type"].startswith("application/problem+json")
+    assert document["error"]["param"] == param
+    assert document["error"]["message"] == document["detail"]
+    assert not Generation.objects.exists()
+
+
+def test_a_broken_body_is_a_clear_400(toy: Model, client: Client) -> None:
+    answer = client.post("/v1/videos", "{", content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "parse_error"
+
+
+def test_without_credits_it_is_402_and_not_worth_a_retry(toy: Model, client: Client, settings: Any) -> None:
+    settings.FREE_DAILY_CREDITS = 1
+    answer = post(client, prompt="a fox")
+    assert answer.status_code == 402
+    assert answer["x-should-retry"] == "false"
+
+
+def test_list_pages_and_belongs_to_the_caller(toy: Model, alice: Visitor, bob: Visitor, client_of: ClientOf) -> None:
+    mine = [finished(alice) for _ in range(3)]
+    finished(bob)
+    first = client_of(alice).get("/v1/videos?limit=2").json()
+    assert [v["id"] for v in first["data"]] == [str(mine[2].id), str(mine[1].id)]
+    assert first["has_more"]
+    rest = client_of(alice).get(f"/v1/videos?limit=2&after={first['last_id']}").json()
+    assert [v["id"] for v in rest["data"]] == [str(mine[0].id)]
+    assert client_of(alice).get("/v1/videos?limit=0").status_code == 422
+
+
+def test_content_ignores_what_accept_says(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    generation = finished(alice)
+    answer = client_of(alice).get(f"/v1/videos/{generation.id}/content", headers={"Accept": "application/binary"})
+    assert answer["Content-Type"] == "video/mp4"
+    thumbnail = client_of(alice).get(f"/v1/videos/{generation.id}/content?variant=thumbnail")
+    assert thumbnail["Content-Type"] == "image/jpeg"
+
+
+def test_cancel(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    generation = factories.submitted(alice.workspace)
+    browser = client_of(alice)
+    video = browser.post(f"/v1/videos/{generation.id}/cancel").json()
+    assert (video["status"], video["error"]["code"]) == ("failed", "cancelled")
+    assert video["lm"]["cost"]["given_back"] == generation.credits_quoted
+    assert browser.post(f"/v1/videos/{generation.id}/cancel").status_code == 409
+
+
+def test_callers_known_by_cookie_need_the_token(toy: Model) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    answer = strict.post("/v1/videos", {"prompt": "a fox"}, content_type="application/json")
+    assert answer.status_code == 403
+    assert "X-CSRFToken" in answer.json()["detail"]

@@ -1,0 +1,156 @@
+"""The beat puts right whatever a crash left."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+import time_machine
+from django.db import transaction
+from rq.job import Job, JobStatus
+from rq.results import Result
+from rq.serializers import JSONSerializer
+
+from accounts.models import Visitor
+from billing import ledger
+from catalog.models import Model
+from generation import dispatch, housekeeping, services
+from generation.models import Generation, State
+from gpu_worker.contract import WORKERS_KEY, Outcome, WorkerStatus, worker_key
+from tests.generation import factories
+
+
+@pytest.fixture
+def dispatched(toy: Model, alice: Visitor) -> Generation:
+    generation = factories.submitted(alice.workspace)
+    dispatch.ring()
+    generation.refresh_from_db()
+    return generation
+
+
+def heartbeat(valkey: redis.Redis, name: str = "gpu-test") -> None:
+    status = WorkerStatus(name=name, host="h", pid=1, device="cpu", budget_bytes=1)
+    valkey.zadd(WORKERS_KEY, {name: time.time()})
+    valkey.set(worker_key(name), json.dumps(status.to_wire()), ex=15)
+
+
+def in_a_while(seconds: float) -> time_machine.travel:
+    return time_machine.travel(datetime.now(UTC) + timedelta(seconds=seconds), tick=False)
+
+
+def test_a_request_that_nobody_rang_for_is_dispatched(toy: Model, alice: Visitor) -> None:
+    generation = factories.submitted(alice.workspace)
+    assert generation.state == State.QUEUED
+    assert housekeeping.beat()
+    generation.refresh_from_db()
+    assert generation.state == State.DISPATCHED
+
+
+def test_a_job_lost_between_commit_and_enqueue_is_enqueued(
+    toy: Model, alice: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generation = factories.submitted(alice.workspace)
+
+    def die(_: Generation) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dispatch, "enqueue", die)
+    with pytest.raises(KeyboardInterrupt):
+        dispatch.ring()
+    monkeypatch.undo()
+    generation.refresh_from_db()
+    assert (generation.state, dispatch.render_queue().count) == (State.DISPATCHED, 0)
+    with in_a_while(3):
+        housekeeping.beat()
+    assert dispatch.render_queue().get_job_ids() == [generation.job_id]
+
+
+def test_an_empty_valkey_loses_nothing(dispatched: Generation, valkey: redis.Redis) -> None:
+    valkey.flushall()
+    with in_a_while(3):
+        housekeeping.beat()
+    assert dispatch.render_queue().get_job_ids() == [dispatched.job_id]
+
+
+def test_beating_twice_enqueues_once(dispatched: Generation) -> None:
+    with in_a_while(3):
+        housekeeping.beat()
+        housekeeping.beat()
+    assert dispatch.render_queue().get_job_ids() == [dispatched.job_id]
+
+
+def test_a_silent_worker_loses_its_job_to_another(dispatched: Generation, valkey: redis.Redis) -> None:
+    services.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    with in_a_while(20):
+        housekeeping.beat()
+    dispatched.refresh_from_db()
+    assert (dispatched.state, dispatched.attempt) == (State.DISPATCHED, 2)
+
+
+def test_a_worker_that_beats_keeps_its_job(dispatched: Generation, valkey: redis.Redis) -> None:
+    services.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    with in_a_while(600):
+        heartbeat(valkey)
+        housekeeping.beat()
+    dispatched.refresh_from_db()
+    assert (dispatched.state, dispatched.attempt) == (State.RUNNING, 1)
+
+
+def test_a_lost_report_is_read_from_the_jobs_result(dispatched: Generation, valkey: redis.Redis) -> None:
+    services.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    factories.deliver_clip(dispatched)
+    job = Job.fetch(dispatched.job_id, connection=valkey, serializer=JSONSerializer)
+    job.set_status(JobStatus.FINISHED)
+    job.ended_at = datetime.now(UTC)
+    job.save()
+    Result.create(job, Result.Type.SUCCESSFUL, ttl=1000, return_value=factories.report(dispatched).to_wire())
+    with in_a_while(10):
+        heartbeat(valkey)
+        housekeeping.beat()
+    dispatched.refresh_from_db()
+    assert dispatched.state == State.SUCCEEDED
+
+
+def test_a_job_popped_by_a_worker_that_died_at_once_is_handed_on(dispatched: Generation, valkey: redis.Redis) -> None:
+    line = dispatch.render_queue()
+    assert valkey.lmove(line.key, f"{line.key}:intermediate", "LEFT", "RIGHT")
+    with in_a_while(3):
+        housekeeping.beat()
+    dispatched.refresh_from_db()
+    assert dispatched.attempt == 1  # it may just be on its way
+    with in_a_while(30):
+        housekeeping.beat()
+    dispatched.refresh_from_db()
+    assert (dispatched.state, dispatched.attempt) == (State.DISPATCHED, 2)
+
+
+def test_a_hold_without_an_open_generation_is_released(dispatched: Generation) -> None:
+    Generation.objects.filter(id=dispatched.id).update(state=State.FAILED)
+    with in_a_while(120):
+        housekeeping.release_orphaned_holds()
+    receipt = ledger.receipt(reference=dispatched.id)
+    assert (receipt.held, receipt.captured, receipt.released) == (0, 0, dispatched.credits_quoted)
+
+
+def test_a_hold_of_an_open_generation_stays(dispatched: Generation) -> None:
+    with in_a_while(7 * 24 * 3600):
+        housekeeping.release_orphaned_holds()
+    assert ledger.receipt(reference=dispatched.id).held == dispatched.credits_quoted
+
+
+def test_a_beat_without_valkey_still_does_what_it_can(dispatched: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = redis.Redis(port=1, socket_connect_timeout=0.2)
+    monkeypatch.setattr("generation.housekeeping.connection", lambda: nobody)
+    monkeypatch.setattr("generation.fleet.connection", lambda: nobody)
+    assert housekeeping.beat()
+
+
+def test_a_failed_attempt_is_reported_once_though_many_look(dispatched: Generation) -> None:
+    services.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    report = factories.report(dispatched, Outcome.FAILED)
+    with transaction.atomic():
+        assert services.settle(report)
+    assert [services.settle(report) for _ in range(3)] == [False] * 3

@@ -1,0 +1,154 @@
+"""Ending a generation: state and money move together, once, whoever comes first."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_django import Settings
+
+from accounts.models import Visitor
+from billing import ledger
+from catalog.models import Model
+from generation import dispatch, reports, services
+from generation.models import Generation, State
+from gpu_worker.contract import Outcome, RenderError, cancel_key
+from loremotion.refusals import Conflict
+from loremotion.valkey import connection
+from tests.generation import factories
+
+
+@pytest.fixture
+def running(toy: Model, alice: Visitor) -> Generation:
+    generation = factories.submitted(alice.workspace)
+    dispatch.ring()
+    generation.refresh_from_db()
+    assert services.start(generation_id=generation.id, attempt=1, worker="gpu-test")
+    generation.refresh_from_db()
+    return generation
+
+
+def receipt_of(generation: Generation) -> tuple[str, int, int, int]:
+    generation.refresh_from_db()
+    receipt = ledger.receipt(reference=generation.id)
+    return generation.state, receipt.held, receipt.captured, receipt.released
+
+
+def test_a_success_is_charged_in_full_and_its_clip_kept(running: Generation) -> None:
+    factories.deliver_clip(running)
+    assert reports.finished(factories.report(running).to_wire())
+    assert receipt_of(running) == (State.SUCCEEDED, 0, running.credits_quoted, 0)
+    assert running.clip.num_frames == running.num_frames
+
+
+def test_the_same_report_twice_settles_once(running: Generation) -> None:
+    factories.deliver_clip(running)
+    said = factories.report(running).to_wire()
+    assert reports.finished(said)
+    assert not reports.finished(said)
+    assert receipt_of(running) == (State.SUCCEEDED, 0, running.credits_quoted, 0)
+
+
+def test_a_failure_costs_nothing_and_says_why(running: Generation) -> None:
+    reports.finished(factories.report(running, Outcome.FAILED).to_wire())
+    assert receipt_of(running) == (State.FAILED, 0, 0, running.credits_quoted)
+    assert "31.0 GB" in running.error_message
+
+
+def test_a_blocked_clip_costs_nothing(running: Generation) -> None:
+    reports.finished(factories.report(running, Outcome.BLOCKED).to_wire())
+    assert receipt_of(running) == (State.BLOCKED, 0, 0, running.credits_quoted)
+
+
+def test_nobody_pays_for_a_clip_that_did_not_arrive(running: Generation) -> None:
+    reports.finished(factories.report(running).to_wire())
+    running.refresh_from_db()
+    assert running.state == State.QUEUED
+    assert ledger.receipt(reference=running.id).held == running.credits_quoted
+
+
+def test_cancelling_what_waits_gives_everything_back(toy: Model, alice: Visitor) -> None:
+    waiting = factories.submitted(alice.workspace)
+    services.cancel(waiting)
+    assert receipt_of(waiting) == (State.CANCELLED, 0, 0, waiting.credits_quoted)
+
+
+def test_cancelling_what_runs_asks_the_worker_and_charges_the_steps_it_ran(
+    running: Generation, django_capture_on_commit_callbacks: object
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
+        services.cancel(running)
+    assert connection().exists(cancel_key(str(running.id)))
+    assert receipt_of(running)[0] == State.RUNNING
+    reports.finished(factories.report(running, Outcome.CANCELLED, steps_done=3).to_wire())
+    charged = running.credits_quoted * 3 // 8
+    assert receipt_of(running) == (State.CANCELLED, 0, charged, running.credits_quoted - charged)
+
+
+def test_a_report_that_comes_after_a_cancel_changes_nothing(toy: Model, alice: Visitor) -> None:
+    generation = factories.submitted(alice.workspace)
+    dispatch.ring()
+    generation.refresh_from_db()
+    services.cancel(generation)
+    factories.deliver_clip(generation)
+    assert not reports.finished(factories.report(generation).to_wire())
+    assert receipt_of(generation) == (State.CANCELLED, 0, 0, generation.credits_quoted)
+
+
+def test_what_has_ended_cannot_be_cancelled(running: Generation) -> None:
+    factories.deliver_clip(running)
+    reports.finished(factories.report(running).to_wire())
+    with pytest.raises(Conflict):
+        services.cancel(running)
+
+
+def test_a_lost_worker_leads_to_another_attempt_in_the_same_place(running: Generation) -> None:
+    place = running.fair_finish
+    assert reports.worker_lost(str(running.id), 1, "gpu-test", "exit code -9")
+    running.refresh_from_db()
+    assert (running.state, running.attempt, running.fair_finish) == (State.QUEUED, 1, place)
+    dispatch.ring()
+    running.refresh_from_db()
+    assert (running.state, running.attempt) == (State.DISPATCHED, 2)
+
+
+def test_after_the_last_attempt_it_fails_and_the_credits_come_back(running: Generation, settings: Settings) -> None:
+    for attempt in range(1, settings.MAX_ATTEMPTS + 1):
+        assert reports.worker_lost(str(running.id), attempt, "gpu-test", "exit code -9")
+        dispatch.ring()
+    assert receipt_of(running) == (State.FAILED, 0, 0, running.credits_quoted)
+    assert "tried 3 times" in running.error_message
+
+
+def test_a_loss_reported_twice_costs_one_attempt(running: Generation) -> None:
+    assert reports.worker_lost(str(running.id), 1, "gpu-test", "gone")
+    assert not reports.worker_lost(str(running.id), 1, "gpu-test", "gone")
+
+
+def test_a_worker_that_was_given_up_may_still_deliver(running: Generation) -> None:
+    late = factories.report(running)
+    reports.worker_lost(str(running.id), 1, "gpu-test", "silent")
+    dispatch.ring()
+    factories.deliver_clip(running)
+    assert services.settle(late)
+    assert receipt_of(running) == (State.SUCCEEDED, 0, running.credits_quoted, 0)
+
+
+def test_a_stale_failure_does_not_end_the_attempt_that_follows(running: Generation) -> None:
+    late = factories.report(running, Outcome.FAILED)
+    reports.worker_lost(str(running.id), 1, "gpu-test", "silent")
+    dispatch.ring()
+    assert not services.settle(late)
+    running.refresh_from_db()
+    assert running.state == State.DISPATCHED
+
+
+def test_a_failure_that_another_try_may_mend_is_tried_again(running: Generation) -> None:
+    error = RenderError(code="upload_failed", message="The storage did not answer.", is_retryable=True)
+    assert services.settle(factories.report(running, Outcome.FAILED, error=error))
+    running.refresh_from_db()
+    assert running.state == State.QUEUED
+
+
+def test_cancelling_while_the_worker_dies_ends_it_without_cost(running: Generation) -> None:
+    services.cancel(running)
+    assert reports.worker_lost(str(running.id), 1, "gpu-test", "exit code -9")
+    assert receipt_of(running) == (State.CANCELLED, 0, 0, running.credits_quoted)

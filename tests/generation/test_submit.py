@@ -1,0 +1,115 @@
+"""Submitting: the price is held and the request queued, or neither happens."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+
+from accounts.models import Visitor
+from billing import ledger
+from catalog.models import Model
+from catalog.requests import Ask
+from generation import dispatch, services
+from generation.models import Generation, State
+from loremotion.refusals import InsufficientCredits, Invalid, TooMany
+from tests.generation import factories
+
+
+def test_it_works(
+    toy: Model, alice: Visitor, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    before = ledger.balance(account=alice.workspace_id).available
+    with django_capture_on_commit_callbacks(execute=True):
+        generation = factories.submitted(alice.workspace, "a fox in snow", seconds=2, seed=7)
+    generation.refresh_from_db()
+    assert generation.state == State.DISPATCHED
+    assert (generation.num_frames, generation.seed, generation.prompt) == (17, 7, "a fox in snow")
+    balance = ledger.balance(account=alice.workspace_id)
+    assert balance.held == generation.credits_quoted > 0
+    assert dispatch.render_queue().get_job_ids() == [generation.job_id]
+    assert before + 60 == balance.available + balance.held  # the day's allowance came on top
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": "  \n "}, "prompt"),
+        ({"prompt": "x" * 10_000}, "prompt"),
+        ({"prompt": "a\x00b"}, "prompt"),
+        ({"prompt": "a", "size": "65x65"}, "size"),
+        ({"prompt": "a", "size": "<script>"}, "size"),
+        ({"prompt": "a", "seconds": 0.0}, "seconds"),
+        ({"prompt": "a", "seconds": 99.0}, "seconds"),
+        ({"prompt": "a", "seconds": float("nan")}, "seconds"),
+        ({"prompt": "a", "seconds": float("inf")}, "seconds"),
+        ({"prompt": "a", "model": "sora"}, "model"),
+        ({"prompt": "a", "mode": "telepathy"}, "mode"),
+        ({"prompt": "a", "preset": "best"}, "preset"),
+        ({"prompt": "a", "steps": 0}, "steps"),
+        ({"prompt": "a", "seed": -1}, "seed"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_by_name_before_anything_is_written(
+    toy: Model, asked: dict[str, object], field: str
+) -> None:
+    with pytest.raises(Invalid) as refusal:
+        services.offer(Ask(**asked))  # type: ignore[arg-type]
+    assert refusal.value.field == field
+    assert refusal.value.next_step
+    assert not Generation.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "prompt", ["🦊 in ❄️", "ثعلب في الثلج", "<script>alert(1)</script>", "línea\nnueva", "a" * 2000]
+)
+def test_any_honest_text_is_a_prompt(toy: Model, alice: Visitor, prompt: str) -> None:
+    assert factories.submitted(alice.workspace, prompt).prompt == prompt
+
+
+def test_without_credits_there_is_no_row_and_no_hold(toy: Model, settings: Settings) -> None:
+    settings.FREE_DAILY_CREDITS = 3
+    poor = factories.visitor()
+    with pytest.raises(InsufficientCredits) as refusal:
+        factories.submitted(poor.workspace)
+    assert "refill" in refusal.value.next_step
+    assert not Generation.objects.exists()
+    assert ledger.balance(account=poor.workspace_id).held == 0
+
+
+def test_the_daily_allowance_is_given_once(toy: Model) -> None:
+    visitor = factories.visitor()
+    factories.submitted(visitor.workspace, seconds=1)
+    factories.submitted(visitor.workspace, seconds=1)
+    balance = ledger.balance(account=visitor.workspace_id)
+    assert balance.available + balance.held == 60
+
+
+def test_a_visitor_may_have_a_few_open_and_no_more(toy: Model, alice: Visitor) -> None:
+    for _ in range(services.OPEN_PER_VISITOR):
+        factories.submitted(alice.workspace, seconds=1)
+    held = ledger.balance(account=alice.workspace_id).held
+    with pytest.raises(TooMany):
+        factories.submitted(alice.workspace, seconds=1)
+    assert ledger.balance(account=alice.workspace_id).held == held
+    assert Generation.objects.count() == services.OPEN_PER_VISITOR
+
+
+def test_with_valkey_away_the_request_is_kept(
+    toy: Model,
+    alice: Visitor,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    nobody = redis.Redis(port=1, socket_connect_timeout=0.2)
+    for module in ("generation.dispatch.connection", "generation.fleet.connection"):
+        monkeypatch.setattr(module, lambda: nobody)
+    with django_capture_on_commit_callbacks(execute=True):
+        generation = factories.submitted(alice.workspace)
+    generation.refresh_from_db()
+    assert generation.state == State.QUEUED
+    monkeypatch.undo()
+    dispatch.ring()
+    generation.refresh_from_db()
+    assert generation.state == State.DISPATCHED
