@@ -22,6 +22,6 @@ class VisitorAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> None:
         check = _CsrfCheck(lambda _: HttpResponse())
         check.process_request(request._request)
-        reason = check.process_view(request._request, lambda: None, (), {})
+        reason = check.process_view(request._request, HttpResponse, (), {})
         if reason:
             raise exceptions.PermissionDenied(f"{reason} Load a page first and send its token as X-CSRFToken.")

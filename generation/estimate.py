@@ -28,7 +28,7 @@ def service_seconds(version_id: int) -> tuple[float, float]:
         .order_by("-finished_at")
         .values_list("started_at", "finished_at")[:SAMPLE]
     )
-    took = sorted((finished - started).total_seconds() for started, finished in latest)
+    took = sorted((end - begin).total_seconds() for begin, end in latest if begin and end)
     if not took:
         return UNKNOWN_SECONDS
     return took[len(took) // 2], took[min(len(took) - 1, (len(took) * 9) // 10)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from django.conf import settings
@@ -36,8 +37,8 @@ def inputs(generation: Generation) -> dict[str, str]:
 
 def _address(stored: str) -> str:
     if settings.CLIP_UPLOAD == "folder":
-        return (settings.MEDIA_DIR / stored).as_uri()
-    return settings.SITE_URL + reverse("generation:worker-file", args=[signing.dumps(stored, salt=_UPLOAD_SALT)])
+        return Path(settings.MEDIA_DIR, stored).as_uri()
+    return str(settings.SITE_URL) + reverse("generation:worker-file", args=[signing.dumps(stored, salt=_UPLOAD_SALT)])
 
 
 def key_from_token(token: str) -> str | None:

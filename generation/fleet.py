@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import redis
 
@@ -17,13 +18,14 @@ LEAST_WINDOW = 2
 def living_names(now: float | None = None) -> set[str]:
     """Workers whose last heartbeat is fresh."""
     oldest = (time.time() if now is None else now) - WORKER_DEAD_AFTER_SECONDS
-    return {name.decode() for name in connection().zrangebyscore(WORKERS_KEY, oldest, "+inf")}
+    names: Any = connection().zrangebyscore(WORKERS_KEY, oldest, "+inf")
+    return {name.decode() for name in names}
 
 
 def statuses() -> list[WorkerStatus]:
     """The living workers' own words, by name."""
     names = sorted(living_names())
-    said = connection().mget([worker_key(name) for name in names]) if names else []
+    said: Any = connection().mget([worker_key(name) for name in names]) if names else []
     return [WorkerStatus.from_wire(json.loads(text)) for text in said if text]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import redis
@@ -43,7 +44,7 @@ def publish(generation_id: UUID, progress: Progress) -> None:
 def latest(generation_id: UUID) -> Progress | None:
     """Stage, step and picture as of now, from the newest entries: for pages without JavaScript and for polling."""
     try:
-        entries = connection().xrevrange(progress_key(str(generation_id)), count=40)
+        entries: Any = connection().xrevrange(progress_key(str(generation_id)), count=40)
     except redis.RedisError:
         return None
     stage, step, picture = None, None, None

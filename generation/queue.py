@@ -34,6 +34,12 @@ def weight_of(workspace: Workspace) -> float:
     return VISITOR_WEIGHT if workspace.is_visitor else MEMBER_WEIGHT
 
 
+def next_tags(*, now: float, last_finish: float, cost: float, weight: float) -> FairTags:
+    """The rule itself: ``now`` is the clock, ``last_finish`` the tag of the same workspace's last request."""
+    start = max(now, last_finish)
+    return FairTags(start, start + cost / weight)
+
+
 def tag(workspace: Workspace, *, credits: int) -> FairTags:
     """Tags for the workspace's next request. Call it while the workspace's ledger account is locked."""
     now = FairClock.objects.filter(id=1).values_list("virtual_time", flat=True).first() or 0.0
@@ -44,8 +50,7 @@ def tag(workspace: Workspace, *, credits: int) -> FairTags:
         .values_list("fair_finish", flat=True)
         .first()
     )
-    start = max(now, last or 0.0)
-    return FairTags(start, start + credits / weight_of(workspace))
+    return next_tags(now=now, last_finish=last or 0.0, cost=credits, weight=weight_of(workspace))
 
 
 def lock_clock() -> FairClock:

@@ -60,7 +60,7 @@ def price(request: HttpRequest) -> JsonResponse:
     """The live price beside the button: the same offer that submitting would make."""
     form = GenerateForm({"prompt": "a clip", **request.GET.dict()}, models=list(Model.objects.for_people()))
     if not form.is_valid():
-        return JsonResponse({"error": " ".join(e for errors in form.errors.values() for e in errors)}, status=422)
+        return JsonResponse({"error": " ".join(str(e) for errors in form.errors.values() for e in errors)}, status=422)
     try:
         offer = services.offer(form.ask())
     except Refusal as refusal:

@@ -59,7 +59,7 @@ def broken(request: HttpRequest) -> HttpResponse:
     detail = "Something broke on our side. Nothing was charged for it; please try again."
     if wants_json(request):
         return JsonResponse(_document(500, "internal", detail), status=500, content_type=PROBLEM)
-    return render(None, "500.html", {"detail": detail}, status=500)  # type: ignore[arg-type]
+    return render(None, "500.html", {"detail": detail}, status=500)
 
 
 def with_retry_after(response: HttpResponse, refusal: Exception) -> HttpResponse:

@@ -1,0 +1,54 @@
+"""Requests and the fleet, for staff. Nothing here changes state except through the services that everybody uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
+
+from generation import fleet, services
+from generation.models import Generation
+from loremotion.refusals import Refusal
+
+
+@admin.register(Generation)
+class GenerationAdmin(admin.ModelAdmin[Generation]):
+    """Read only. Prompts are people's own words: they are shown on the page of one request, not in the list."""
+
+    list_display = ["id", "state", "version", "attempt", "worker", "created_at", "finished_at", "error_code"]
+    list_filter = ["state", "error_code"]
+    search_fields = ["id", "workspace__id"]
+    list_select_related = ["version__model"]
+    show_full_result_count = False
+    ordering = ["-created_at"]
+    actions = ["cancel_selected"]
+    change_list_template = "admin/generation/change_list.html"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Generation | None = None) -> bool:
+        return obj is None and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Generation | None = None) -> bool:
+        return False
+
+    @admin.action(description="Cancel and give the credits back", permissions=["change"])
+    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Generation]) -> None:
+        for generation in queryset:
+            try:
+                services.cancel(generation)
+            except Refusal as refusal:
+                self.message_user(request, f"{generation.id}: {refusal}", messages.WARNING)
+
+    def get_urls(self) -> list[Any]:
+        return [path("fleet/", self.admin_site.admin_view(self.fleet), name="generation_fleet"), *super().get_urls()]
+
+    def fleet(self, request: HttpRequest) -> HttpResponse:
+        """Every living worker in its own words."""
+        context = {**self.admin_site.each_context(request), "title": "GPU fleet", "workers": fleet.statuses()}
+        return TemplateResponse(request, "admin/generation/fleet.html", context)

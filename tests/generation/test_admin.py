@@ -1,0 +1,52 @@
+"""What staff see of requests and of the fleet."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+from django.test import Client
+
+from accounts.models import User, Visitor
+from catalog.models import Model
+from generation.models import State
+from tests.generation import factories
+from tests.generation.test_housekeeping import heartbeat
+
+
+@pytest.fixture
+def staff(db: None) -> Client:
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("staff@example.com", "irrelevant"))
+    return browser
+
+
+def test_the_list_and_one_request(toy: Model, alice: Visitor, staff: Client) -> None:
+    generation = factories.submitted(alice.workspace, "a private wish")
+    listed = staff.get("/admin/generation/generation/").text
+    assert str(generation.id) in listed
+    assert "a private wish" not in listed
+    assert "a private wish" in staff.get(f"/admin/generation/generation/{generation.id}/change/").text
+    assert staff.get("/admin/generation/generation/add/").status_code == 403
+
+
+def test_staff_cancel_through_the_service(toy: Model, alice: Visitor, staff: Client) -> None:
+    generation = factories.submitted(alice.workspace)
+    chosen = {"action": "cancel_selected", "_selected_action": [str(generation.id)]}
+    staff.post("/admin/generation/generation/", chosen)
+    generation.refresh_from_db()
+    assert generation.state == State.CANCELLED
+
+
+def test_the_fleet_page(staff: Client, valkey: redis.Redis) -> None:
+    assert "No GPU worker" in staff.get("/admin/generation/generation/fleet/").text
+    heartbeat(valkey, "gpu-7")
+    assert "gpu-7" in staff.get("/admin/generation/generation/fleet/").text
+
+
+def test_visitors_do_not_see_it(client: Client, db: None) -> None:
+    assert client.get("/admin/generation/generation/fleet/").status_code == 302
+
+
+def test_people_are_found_by_address(staff: Client) -> None:
+    assert "staff@example.com" in staff.get("/admin/accounts/user/?q=staff").text
+    assert staff.get("/admin/accounts/workspace/").status_code == 200
