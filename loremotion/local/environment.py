@@ -13,22 +13,24 @@ from loremotion.local.stores import Stores
 ROOT = Path(__file__).resolve().parent.parent.parent
 """The checkout."""
 
-CHOOSABLE = ("SITE_URL", "SECRET_KEY", "MEDIA_DIR", "GPU_WORKER_DEVICE", "GPU_WORKER_BUDGET", "GPU_WORKER_CACHE")
-"""Settings that a fresh machine gets and a person may choose otherwise."""
-
 
 def settings_of(folder: Path, *, port: int, stores: Stores, chosen: Mapping[str, str]) -> dict[str, str]:
-    """The settings of every process of a stack in ``folder``; ``chosen`` wins over what a fresh machine gets."""
-    made = {
+    """The settings of every process of a stack in ``folder``.
+
+    Args:
+        chosen: wins over what a fresh machine gets; names that are no setting of a fresh machine are left out.
+    """
+    fresh = {
         "SITE_URL": f"http://127.0.0.1:{port}",
         "SECRET_KEY": secret(folder / "secrets", "secret_key"),
         "MEDIA_DIR": str(folder / "media"),
         "GPU_WORKER_DEVICE": "cpu",
         "GPU_WORKER_BUDGET": "4GiB",
         "GPU_WORKER_CACHE": str(folder / "gpu-cache"),
+        "GPU_WORKER_GRACE_SECONDS": "3",  # Ctrl-C hands a running render back to the queue instead of finishing it
     }
     where = {"PORT": str(port), "DATABASE_URL": stores.database_url, "REDIS_URL": stores.redis_url}
-    return {**made, **chosen, **where}
+    return {**fresh, **{name: value for name, value in chosen.items() if name in fresh}, **where}
 
 
 def environment_of(settings: Mapping[str, str]) -> dict[str, str]:

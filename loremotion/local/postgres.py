@@ -16,11 +16,13 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from loremotion.local.failure import CannotStart
+
 SUPERUSER = "loremotion"
 NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 
 
-class PostgresFailed(RuntimeError):
+class PostgresFailed(CannotStart):
     """PostgreSQL could not be made or started; the message ends with its own last words."""
 
 

@@ -16,12 +16,13 @@ from pathlib import Path
 import django
 
 from loremotion.local.environment import ROOT
+from loremotion.local.failure import CannotStart
 from loremotion.local.secret_files import secret
 
 STAFF_EMAIL = "admin@localhost"
 
 
-class PreparationFailed(RuntimeError):
+class PreparationFailed(CannotStart):
     """The database could not be prepared; the message ends with the reason."""
 
 

@@ -29,13 +29,14 @@ from honcho.environ import parse_procfile
 from gpu_worker import contract
 from loremotion.local import orphans, preparation
 from loremotion.local.environment import ROOT, environment_of, settings_of
+from loremotion.local.failure import CannotStart
 from loremotion.local.ports import free_port
 from loremotion.local.stores import Stores
 
 EVERYTHING = ("web", "clerk", "beat", "gpu")
 
 
-class StackFailed(RuntimeError):
+class StackFailed(CannotStart):
     """A stack did not come up; the message names the process and its last words."""
 
 
@@ -68,9 +69,8 @@ class Stack:
         self.port = port or free_port()
         self.processes = tuple(processes)
         self.mark = secrets.token_hex(8)
-        marked = {orphans.MARK: self.mark}
-        self.stores = Stores(folder, is_durable=is_durable, environment={**os.environ, **marked})
-        self._chosen = {**(settings or {}), **marked}
+        self._settings = {**(settings or {}), orphans.MARK: self.mark}
+        self.stores = Stores(folder, is_durable=is_durable, environment={**os.environ, **self._settings})
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._watcher: subprocess.Popen[bytes] | None = None
 
@@ -82,8 +82,8 @@ class Stack:
     @property
     def environment(self) -> dict[str, str]:
         """What every process runs with; readable once the stores have started."""
-        settings = settings_of(self.folder, port=self.port, stores=self.stores, chosen=self._chosen)
-        return environment_of(settings)
+        own = settings_of(self.folder, port=self.port, stores=self.stores, chosen=self._settings)
+        return environment_of({**self._settings, **own})
 
     def __enter__(self) -> Self:
         try:

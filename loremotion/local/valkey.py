@@ -10,8 +10,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from loremotion.local.failure import CannotStart
 
-class ValkeyFailed(RuntimeError):
+
+class ValkeyFailed(CannotStart):
     """Valkey could not be started; the message ends with its own last words."""
 
 
