@@ -1,4 +1,4 @@
-"""``python -m loremotion.local run | demo``: the site on one machine."""
+"""``python -m loremotion.local run | demo | stores``: the site on one machine."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def main() -> int:
     demo_parser = commands.add_parser("demo", help="one clip from a stack of its own, which is stopped again")
     demo_parser.add_argument("prompt")
     demo_parser.add_argument("--out", type=Path, default=Path("clip.mp4"), help="where the MP4 goes")
+    stores_parser = commands.add_parser("stores", help="one command against empty stores that are thrown away after it")
+    stores_parser.add_argument("arguments", nargs="+", metavar="COMMAND")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, _leave)
     try:
@@ -27,6 +29,10 @@ def main() -> int:
             from loremotion.local.run import run
 
             return run(asked.folder)
+        if asked.command == "stores":
+            from loremotion.local.scratch import run_with_stores
+
+            return run_with_stores(asked.arguments)
         from loremotion.local.demo import demo
 
         return demo(asked.prompt, asked.out)

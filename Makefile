@@ -1,0 +1,73 @@
+# Everything a person types here. `make run` is the whole site; `make help` lists the rest.
+PYTHON ?= python3
+PROMPT ?= a red circle moving right on a black background
+OUT ?= clip.mp4
+
+VENV := .venv
+PY := $(VENV)/bin/python
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+RUNTIME := $(VENV)/runtime.installed
+DEVELOPMENT := $(VENV)/development.installed
+REQUIREMENTS := requirements.txt requirements/web.txt requirements/gpu.txt requirements/local.txt requirements/constraints.txt
+INSTALL_KIB := 3500000
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo install check test bench preview-model chromium clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+run: $(RUNTIME)  ## the whole site on this machine, until Ctrl-C (PORT=8000)
+	@exec python -m loremotion.local run
+
+demo: $(RUNTIME)  ## one clip without a browser: make demo PROMPT="…" OUT=clip.mp4
+	@exec python -m loremotion.local demo --out "$(OUT)" -- "$$PROMPT"
+demo: export PROMPT := $(PROMPT)
+
+install: $(DEVELOPMENT)  ## the virtual environment with everything; quick when nothing changed
+
+check: $(DEVELOPMENT)  ## lint, format, types, layers, migrations, deployment settings
+	ruff check .
+	ruff format --check .
+	python -m loremotion.local stores -- mypy .
+	lint-imports
+	python -m loremotion.local stores -- python manage.py makemigrations --check --dry-run
+	SITE_URL=https://clips.example ALLOWED_HOSTS=clips.example \
+		python -m loremotion.local stores -- python manage.py check --deploy --fail-level WARNING --database default
+
+test: $(DEVELOPMENT) chromium  ## every test, on real stores and a real browser; ARGS="tests/billing -x" for some
+	python -m pytest $(ARGS)
+
+bench: $(DEVELOPMENT)  ## every benchmark, as ratios from one run
+	python -m benchmarks
+
+preview-model: $(RUNTIME)  ## train the preview model anew, on this machine
+	python -m gpu_worker.preview train
+
+clean:  ## forget what the site kept on this machine: database, clips, logins
+	rm -rf var
+
+chromium:
+	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
+		&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; then :; \
+	else echo "No Chromium here, so the browser tests are skipped. 'sudo apt-get install chromium' brings it."; fi
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -1). Name one: make run PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "'$(PYTHON)' comes without venv: 'sudo apt-get install python3-venv' brings it."; exit 1; }
+	@df -Pk . | awk 'NR == 2 && $$4 < $(INSTALL_KIB) { exit 1 }' || { \
+		echo "Not enough disk space for the installation: about $(INSTALL_KIB) KiB are needed."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): $(VENV)/bin/python $(REQUIREMENTS)
+	$(PY) -m pip install -q -r requirements.txt
+	@touch $@
+
+$(DEVELOPMENT): $(VENV)/bin/python $(REQUIREMENTS) requirements/dev.txt
+	$(PY) -m pip install -q -r requirements/dev.txt
+	@touch $(RUNTIME) $@
