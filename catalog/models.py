@@ -1,12 +1,16 @@
-"""What can be made: a model is a row, and every edit of it is a new immutable version."""
+"""What can be made: a model is a row, and every edit of what it does is a new immutable version."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator
 from django.db import models
+from django.db.models import F, Q
 from django.utils import timezone
 
 from gpu_worker.contract import LoraSpec, ModelSpec
@@ -23,18 +27,21 @@ class ModelQuerySet(models.QuerySet["Model"]):
 
     def for_people(self) -> ModelQuerySet:
         """In the order in which pages and the API list them, with what they show."""
-        return self.enabled().select_related("current").prefetch_related("aliases").order_by("position", "slug")
+        return self.enabled().with_versions().order_by("position", "slug")
+
+    def with_versions(self) -> ModelQuerySet:
+        return self.select_related("current", "canary").prefetch_related("aliases")
 
 
 class Model(models.Model):
-    """A model as people know it. What it is made of stands in its versions."""
+    """A model as people know it, and the switches that staff turn. What it is made of stands in its versions."""
 
     class Status(models.TextChoices):
         DRAFT = "draft"
         ENABLED = "enabled"
         RETIRED = "retired"
 
-    slug = models.SlugField(max_length=60, unique=True)
+    slug = models.SlugField(max_length=60, unique=True, help_text="Its name in the API. Do not change it later.")
     name = models.CharField(max_length=80)
     summary = models.CharField(max_length=300, help_text="What it is good at, in one or two plain sentences.")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
@@ -43,14 +50,35 @@ class Model(models.Model):
     current = models.ForeignKey(
         "ModelVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="+", editable=False
     )
+    canary = models.ForeignKey(
+        "ModelVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="+", editable=False
+    )
+    canary_percent = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(100)],
+        help_text="Share of workspaces that get the canary version, if there is one. A workspace stays on its side.",
+    )
 
     objects = ModelQuerySet.as_manager()
 
     class Meta:
         ordering = ["position", "slug"]
+        constraints = [
+            models.CheckConstraint(condition=Q(canary_percent__lte=100), name="model_canary_percent"),
+            models.CheckConstraint(
+                condition=~Q(status="enabled") | Q(current__isnull=False), name="model_enabled_has_version"
+            ),
+            models.CheckConstraint(
+                condition=Q(canary__isnull=True) | ~Q(canary=F("current")), name="model_canary_is_another_version"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_enabled(self) -> bool:
+        return self.status == self.Status.ENABLED
 
 
 class Alias(models.Model):
@@ -60,55 +88,93 @@ class Alias(models.Model):
     model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="aliases")
 
     class Meta:
+        ordering = ["name"]
         verbose_name_plural = "aliases"
 
     def __str__(self) -> str:
         return f"{self.name} → {self.model}"
 
 
-class ModelVersion(models.Model):
-    """One immutable state of a model: what to load, what it may be asked for, what it costs.
+class Plan(models.TextChoices):
+    """Who may use a model. Each level includes the ones after it."""
 
-    A generation keeps the version it was quoted on, so an edit never reaches what is already queued.
+    VISITOR = "visitor", "Everyone, visitors included"
+    FREE = "free", "People who have signed in"
+    PAID = "paid", "People on a paid plan"
+
+    @property
+    def level(self) -> int:
+        return list(Plan).index(self)
+
+
+class ModelVersion(models.Model):
+    """One immutable state of a model: what to load, what it may be asked for, what it costs, what its licence asks.
+
+    A generation keeps the version it was quoted on, so an edit never reaches what is already queued. A trigger refuses
+    updates; ``catalog.versions`` is the only writer.
     """
 
     model = models.ForeignKey(Model, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     created_at = models.DateTimeField(default=timezone.now)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    note = models.CharField(max_length=200, blank=True, help_text="What you changed and why, for the history.")
+    build = models.CharField(max_length=16, editable=False, db_index=True)
 
     # What to load.
     family = models.CharField(max_length=40, choices=family_choices)
-    source = models.CharField(max_length=300, help_text="Hub repository, or a folder of the GPU worker.")
-    revision = models.CharField(max_length=80, blank=True)
-    dtype = models.CharField(max_length=12, default="bfloat16")
-    quantisation = models.CharField(max_length=8, default="none")
-    placement = models.CharField(max_length=20, default="auto")
+    source = models.CharField(
+        max_length=300, help_text="Hub repository (Lightricks/LTX-Video) or a folder of the GPU worker."
+    )
+    revision = models.CharField(
+        max_length=80, blank=True, help_text="Commit of the repository. Pin it, so that what you tested is what runs."
+    )
+    dtype = models.CharField(
+        max_length=12, default="bfloat16", choices=[(x, x) for x in ("bfloat16", "float16", "float32")]
+    )
+    quantisation = models.CharField(
+        max_length=8, default="none", choices=[(x, x) for x in ("none", "int8", "fp8", "nf4", "gguf")]
+    )
+    placement = models.CharField(
+        max_length=20,
+        default="auto",
+        choices=[("auto", "auto"), ("resident", "keep resident"), ("offload", "block swap")],
+        help_text="A hint; the worker decides by what its card holds.",
+    )
     loras = models.JSONField(default=list, blank=True)
     speed = models.JSONField(default=dict, blank=True)
+    component_bytes = models.JSONField(default=dict, blank=True)
 
     # What it may be asked for.
     modes = ArrayField(models.CharField(max_length=20))
-    sizes = ArrayField(models.CharField(max_length=12), help_text="WIDTHxHEIGHT in pixels, the default first.")
+    sizes = ArrayField(models.CharField(max_length=12))
     fps = models.FloatField()
     min_seconds = models.FloatField(default=1)
     max_seconds = models.FloatField(default=5)
     default_seconds = models.FloatField(default=5)
     max_steps = models.PositiveSmallIntegerField(default=50)
     max_prompt_characters = models.PositiveIntegerField(default=2000)
-    presets = models.JSONField(help_text='{"standard": {"steps": 30, "guidance_scale": 3.0}, …}, the default first.')
+    presets = models.JSONField()
+    default_preset = models.CharField(max_length=40, default="standard")
     upscale = models.PositiveSmallIntegerField(default=1, help_text="Whole factor for models smaller than a thumbnail.")
     timeout_seconds = models.PositiveIntegerField(default=1800)
+    least_plan = models.CharField("offered to", max_length=10, choices=Plan.choices, default="visitor")
 
-    # What it costs.
-    millicredits_per_second = models.PositiveIntegerField(
-        help_text="Thousandths of a credit for one second of video at the smallest size and the default preset."
-    )
+    # What it costs, in thousandths of a credit for each second of video.
+    prices = models.JSONField()
+    surcharges = models.JSONField(default=dict, blank=True)
 
     # What its licence asks.
-    licence = models.CharField(max_length=120, blank=True)
-    attribution = models.CharField(max_length=300, blank=True)
+    licence = models.CharField(max_length=120, help_text="Its short name: Apache-2.0.")
+    licence_url = models.URLField(max_length=300, blank=True)
+    licence_notice = models.TextField(blank=True, help_text="What people who use the model must know, in plain words.")
+    attribution = models.CharField(max_length=300, blank=True, help_text="A line that the licence wants shown.")
     blocked_territories = ArrayField(models.CharField(max_length=2), default=list, blank=True)
+    revenue_cap_dollars = models.BigIntegerField(
+        null=True, blank=True, help_text="Yearly revenue above which the licence asks for another agreement."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["model", "number"], name="model_version_number")]
@@ -122,8 +188,13 @@ class ModelVersion(models.Model):
         return family(self.family)
 
     @property
-    def default_preset(self) -> str:
-        return next(iter(self.presets))
+    def has_audio(self) -> bool:
+        return self.family_facts.has_audio
+
+    @property
+    def preset_names(self) -> list[str]:
+        """The default first, then from the quickest to the most thorough."""
+        return sorted(self.presets, key=lambda name: (name != self.default_preset, self.presets[name]["steps"], name))
 
     def spec(self) -> ModelSpec:
         """The row as the GPU worker gets it."""
@@ -143,3 +214,32 @@ class ModelVersion(models.Model):
     def preset_call(self, preset: str) -> dict[str, Any]:
         """The preset's pipeline arguments without its step count."""
         return {name: value for name, value in self.presets[preset].items() if name != "steps"}
+
+    def fingerprint(self) -> str:
+        """Names what is loaded, whatever it is called, priced or limited to: what was measured on one version
+        counts for every version with the same fingerprint."""
+        loaded = {k: v for k, v in self.spec().to_wire().items() if k not in ("slug", "version")}
+        return hashlib.sha256(json.dumps(loaded, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Measurement(models.Model):
+    """What the fleet measured on finished clips of one build, preset and size: sums, so that one row says it all."""
+
+    build = models.CharField(max_length=16)
+    mode = models.CharField(max_length=20)
+    preset = models.CharField(max_length=40)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    clips = models.PositiveIntegerField(default=0)
+    gpu_seconds = models.FloatField(default=0)
+    video_seconds = models.FloatField(default=0)
+    peak_bytes = models.BigIntegerField(default=0)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["build", "mode", "preset", "width", "height"], name="measurement_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.build} {self.mode} {self.preset} {self.width}x{self.height}"

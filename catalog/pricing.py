@@ -5,6 +5,7 @@ The same function serves the page's live price, the API's quote and the receipt.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -12,19 +13,24 @@ from typing import Any, Protocol
 
 from catalog.models import ModelVersion
 
-# Upper bound in pixels → price in hundredths of the model's base price. Ascending, so that a larger clip never costs less.
-RESOLUTION_TIERS: tuple[tuple[int, str, int], ...] = (
-    (640 * 360, "up to 360p", 100),
-    (854 * 480, "480p", 150),
-    (1280 * 736, "720p", 300),
-    (1920 * 1088, "1080p", 700),
-    (2**62, "above 1080p", 1600),
-)
+# Name → most pixels. Ascending; a version's prices must ascend with them, so that a larger clip never costs less.
+TIERS: dict[str, int] = {
+    "360p": 640 * 360,
+    "480p": 864 * 480,
+    "720p": 1280 * 736,
+    "1080p": 1920 * 1088,
+    "2160p": 3840 * 2176,
+}
+AUDIO = "audio"
 
 
 class Priced(Protocol):
     """What of a request has a price."""
 
+    @property
+    def mode(self) -> str: ...
+    @property
+    def preset(self) -> str: ...
     @property
     def width(self) -> int: ...
     @property
@@ -39,10 +45,10 @@ class Priced(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a quote. ``millicredits`` is exact; only the sum is rounded."""
+    """One line of a quote, exact: only the sum is rounded."""
 
     label: str
-    millicredits: int
+    millicredits: Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +61,47 @@ class Quote:
     def to_json(self) -> dict[str, Any]:
         return {
             "credits": self.credits,
-            "lines": [{"label": x.label, "millicredits": x.millicredits} for x in self.lines],
+            "lines": [{"label": x.label, "millicredits": round(x.millicredits)} for x in self.lines],
         }
 
 
+def tier_of(width: int, height: int) -> str:
+    """The name of the smallest tier that holds the size.
+
+    Raises:
+        ValueError: it is larger than the largest tier.
+    """
+    for name, pixels in TIERS.items():
+        if width * height <= pixels:
+            return name
+    raise ValueError(f"{width}x{height} is larger than the largest price tier, {name}")
+
+
+def tiers_of(sizes: Iterable[str]) -> list[str]:
+    """The tiers that ``WIDTHxHEIGHT`` sizes fall into, ascending."""
+    used = {tier_of(*(int(side) for side in size.split("x"))) for size in sizes}
+    return [name for name in TIERS if name in used]
+
+
 def quote(version: ModelVersion, request: Priced) -> Quote:
-    """The price of one clip: at least one credit, rounded up once, monotone in seconds, size and steps."""
-    _, tier, hundredths = next(t for t in RESOLUTION_TIERS if request.width * request.height <= t[0])
+    """The price of one clip: at least one credit, rounded up once; monotone in seconds, size and steps.
+
+    A preset's price is for its own number of steps; another number costs in proportion.
+    """
     seconds = Fraction(request.num_frames) / Fraction(request.fps).limit_denominator(1001)
-    effort = Fraction(request.steps, int(version.presets[version.default_preset]["steps"]))
-    exact = ceil(version.millicredits_per_second * seconds * effort * Fraction(hundredths, 100))
-    label = f"{float(seconds):.3g} s of video, {tier}, {request.steps} steps"
-    return Quote(credits=max(1, ceil(Fraction(exact, 1000))), lines=(Line(label, exact),))
+    tier = tier_of(request.width, request.height)
+    effort = Fraction(request.steps, int(version.presets[request.preset]["steps"]))
+    length = f"{float(seconds):.3g} s"
+    lines = [
+        Line(
+            f"{length} of video, {tier}, {request.preset}, {request.steps} steps",
+            version.prices[request.preset][tier] * seconds * effort,
+        )
+    ]
+    if version.has_audio and version.surcharges.get(AUDIO):
+        lines.append(Line(f"{length} of sound", version.surcharges[AUDIO] * seconds))
+    if version.surcharges.get(request.mode):
+        title = version.family_facts.modes[request.mode].title
+        lines.append(Line(f"{length}, {title.lower()}", version.surcharges[request.mode] * seconds))
+    exact = sum((line.millicredits for line in lines), Fraction(0))
+    return Quote(credits=max(1, ceil(exact / 1000)), lines=tuple(lines))

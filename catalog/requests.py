@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from catalog.models import Model, ModelVersion
+from catalog.models import ModelVersion
+from catalog.selection import find_model
 from loremotion.refusals import Invalid
+
+__all__ = ["MAX_SEED", "Ask", "ClipRequest", "find_model", "resolve"]
 
 MAX_SEED = 2**32 - 1
 
@@ -23,7 +26,7 @@ class Ask:
 
     prompt: str
     model: str = "default"
-    mode: str = "text"
+    mode: str | None = None
     negative_prompt: str = ""
     seconds: float | None = None
     size: str | None = None
@@ -56,41 +59,18 @@ class ClipRequest:
         return self.num_frames / self.fps
 
 
-def find_model(name: str) -> Model:
-    """The enabled model called ``name``, by slug or alias.
-
-    Raises:
-        Invalid: there is none; the message lists those there are.
-    """
-    models = list(Model.objects.for_people())
-    for model in models:
-        if name == model.slug or any(name == alias.name for alias in model.aliases.all()):
-            return model
-    offered = ", ".join(m.slug for m in models) or "none yet"
-    raise Invalid(
-        "unknown_model", f"There is no model {name[:60]!r}.", next_step=f"Choose of: {offered}.", field="model"
-    )
-
-
 def resolve(ask: Ask, version: ModelVersion) -> ClipRequest:
     """Check ``ask`` against the model and fill in its defaults.
 
     Raises:
         Invalid: a value that the model cannot serve; names the field, the cause and what to ask for instead.
     """
-    preset = ask.preset or version.default_preset
-    if preset not in version.presets:
-        raise _refuse(
-            "preset", f"{version.model} has no preset {preset[:40]!r}.", f"Choose of: {', '.join(version.presets)}."
-        )
-    if ask.mode not in version.modes:
-        raise _refuse(
-            "mode", f"{version.model} does not offer {ask.mode[:40]!r}.", f"Choose of: {', '.join(version.modes)}."
-        )
+    mode = _mode(ask, version)
+    preset = _preset(ask.preset, version)
     width, height = _size(ask.size, version)
     num_frames = _frames(ask.seconds, version)
     return ClipRequest(
-        mode=ask.mode,
+        mode=mode,
         prompt=_text("prompt", ask.prompt, version, is_required=True),
         negative_prompt=_text("negative_prompt", ask.negative_prompt, version, is_required=False),
         seed=_seed(ask.seed),
@@ -101,7 +81,7 @@ def resolve(ask: Ask, version: ModelVersion) -> ClipRequest:
         steps=_steps(ask.steps, preset, version),
         preset=preset,
         call=version.preset_call(preset),
-        inputs=_inputs(ask, version),
+        inputs=_inputs(ask.inputs, mode, version),
     )
 
 
@@ -123,6 +103,30 @@ def _text(field_name: str, text: str, version: ModelVersion, *, is_required: boo
             f"Shorten it by {len(text) - limit:,}.",
         )
     return text
+
+
+def _mode(ask: Ask, version: ModelVersion) -> str:
+    """The mode that was asked for, or the first one that takes exactly the files that came with the request."""
+    if ask.mode is not None:
+        if ask.mode not in version.modes:
+            raise _refuse(
+                "mode", f"{version.model} does not offer {ask.mode[:40]!r}.", f"Choose of: {', '.join(version.modes)}."
+            )
+        return ask.mode
+    given = set(ask.inputs)
+    for name in version.modes:
+        mode = version.family_facts.modes[name]
+        if set(mode.needs) <= given <= {*mode.needs, *mode.accepts}:
+            return name
+    return version.modes[0]  # whose own check then says what is missing
+
+
+def _preset(preset: str | None, version: ModelVersion) -> str:
+    preset = preset or version.default_preset
+    if preset not in version.presets:
+        offered = ", ".join(version.preset_names)
+        raise _refuse("preset", f"{version.model} has no preset {preset[:40]!r}.", f"Choose of: {offered}.")
+    return preset
 
 
 def _size(size: str | None, version: ModelVersion) -> tuple[int, int]:
@@ -163,12 +167,12 @@ def _seed(seed: int | None) -> int:
     return seed
 
 
-def _inputs(ask: Ask, version: ModelVersion) -> dict[str, str]:
-    mode = version.family_facts.modes[ask.mode]
+def _inputs(inputs: Mapping[str, str], mode_name: str, version: ModelVersion) -> dict[str, str]:
+    mode = version.family_facts.modes[mode_name]
     for role in mode.needs:
-        if role not in ask.inputs:
+        if role not in inputs:
             raise _refuse(role, f"{mode.title} needs a file as {role!r}.", "Add it and send again.")
-    for role in ask.inputs:
+    for role in inputs:
         if role not in (*mode.needs, *mode.accepts):
             raise _refuse(role, f"{mode.title} takes no {role!r}.", "Leave it out or choose another mode.")
-    return dict(ask.inputs)
+    return dict(inputs)

@@ -56,6 +56,15 @@ RQ = {"DEFAULT_RESULT_TTL": 24 * 3600}
 FREE_DAILY_CREDITS = env.int("FREE_DAILY_CREDITS", 60, validate=validate.Range(min=0))
 VISITORS_PER_NETWORK_PER_DAY = env.int("VISITORS_PER_NETWORK_PER_DAY", 30, validate=validate.Range(min=1))
 
+# --- what the licences of models ask ----------------------------------------------------------------------------
+
+# The proxy's header with the caller's country (CF-IPCountry …), which it must overwrite; or one country for everybody.
+# Where neither is set, models whose licence leaves countries out are offered to nobody.
+TERRITORY_HEADER = env.str("TERRITORY_HEADER", "")
+TERRITORY = env.str("TERRITORY", "", validate=validate.Regexp(r"^([A-Z]{2})?$", error="must be two letters such as DE"))
+# Yearly revenue of whoever runs this. Models with a cap are not offered while it is not stated.
+ANNUAL_REVENUE_DOLLARS = env.int("ANNUAL_REVENUE_DOLLARS", None)
+
 # --- the queue -----------------------------------------------------------------------------------------------
 
 HOUSEKEEPING_SECONDS = env.float("HOUSEKEEPING_SECONDS", 5.0, validate=validate.Range(min=0.1, max=60))

@@ -1,0 +1,123 @@
+"""Who may use which model: what its licence, its plan gate and this installation allow.
+
+What is not known gets the strict answer: an unknown territory is a blocked one, an unstated revenue above every cap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from catalog import territories
+from catalog.models import ModelVersion, Plan
+from loremotion.refusals import Refusal
+
+
+class NotLicensed(Refusal):
+    """The model's licence does not allow it to be used here."""
+
+    status = 451
+
+
+class NotInPlan(Refusal):
+    """The model is for other plans than the caller's."""
+
+    status = 403
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Who is asking, as far as a model's gates care."""
+
+    workspace_id: UUID | None = None
+    """None for somebody who has not made anything yet."""
+    plan: Plan = Plan.VISITOR
+    territory: str | None = None
+    """ISO 3166-1 letters. None: unknown."""
+
+
+ANYBODY = Audience()
+
+
+def territory_of(request: HttpRequest) -> str | None:
+    """Where the request comes from: what the trusted header says, else the installation's own territory, else None.
+
+    ``TERRITORY_HEADER`` names a header that the outermost proxy sets and overwrites (``CF-IPCountry`` and its like).
+    """
+    if settings.TERRITORY_HEADER:
+        code = request.headers.get(settings.TERRITORY_HEADER, "").strip().upper()
+        return code if code != "EU" and territories.is_known(code) else None
+    return settings.TERRITORY or None
+
+
+def refusal(version: ModelVersion, audience: Audience) -> Refusal | None:
+    """Why this caller may not use the version, or None when they may."""
+    return _by_licence(version, audience) or _by_plan(version, audience)
+
+
+def revenue_problem(version: ModelVersion) -> str | None:
+    """Why this installation may not serve the version to anybody, or None when it may."""
+    cap = version.revenue_cap_dollars
+    if cap is None:
+        return None
+    revenue: int | None = settings.ANNUAL_REVENUE_DOLLARS
+    clause = f"Its licence asks for another agreement above ${cap:,} of yearly revenue"
+    if revenue is None:
+        return f"{clause}, and ANNUAL_REVENUE_DOLLARS is not set."
+    if revenue > cap:
+        return f"{clause}, and this installation has more."
+    return None
+
+
+def _by_licence(version: ModelVersion, audience: Audience) -> Refusal | None:
+    name, blocked = version.model.name, version.blocked_territories
+    next_step = "Choose another model."
+    if revenue_problem(version):
+        return NotLicensed(
+            "model_not_licensed", f"{name} is not licensed for this site.", next_step=next_step, field="model"
+        )
+    if not blocked:
+        return None
+    where = territories.named(blocked)
+    if audience.territory is None:
+        message = f"The licence of {name} leaves out {where}, and we cannot tell where you are."
+        return NotLicensed("territory_unknown", message, next_step=next_step, field="model")
+    if territories.is_among(audience.territory, blocked):
+        message = f"The licence of {name} does not allow its use in {where}."
+        return NotLicensed("territory_blocked", message, next_step=next_step, field="model")
+    return None
+
+
+def _by_plan(version: ModelVersion, audience: Audience) -> Refusal | None:
+    least = Plan(version.least_plan)
+    if audience.plan.level >= least.level:
+        return None
+    name = version.model.name
+    if least == Plan.FREE:
+        return NotInPlan(
+            "sign_in_first",
+            f"{name} is for people who have signed in.",
+            next_step="Sign in, or choose another model.",
+            field="model",
+        )
+    return NotInPlan(
+        "paid_plan_only",
+        f"{name} comes with the paid plans.",
+        next_step="Choose a plan, or another model.",
+        field="model",
+    )
+
+
+def in_words(version: ModelVersion) -> list[str]:
+    """What the gates of a version mean, in plain words, for the models page and the API."""
+    words = []
+    if version.blocked_territories:
+        words.append(f"Not for use in {territories.named(version.blocked_territories)}.")
+    if version.least_plan != Plan.VISITOR:
+        words.append(f"For {Plan(version.least_plan).label[0].lower()}{Plan(version.least_plan).label[1:]}.")
+    if version.licence_notice:
+        words.append(version.licence_notice)
+    return words

@@ -1,0 +1,58 @@
+"""Which version of which model serves a request: by slug or alias, through the gates, canary share included."""
+
+from __future__ import annotations
+
+import hashlib
+from uuid import UUID
+
+from catalog import gates
+from catalog.gates import ANYBODY, Audience
+from catalog.models import Model, ModelVersion
+from loremotion.refusals import Invalid
+
+
+def find_model(name: str) -> Model:
+    """The enabled model called ``name``, by slug or alias.
+
+    Raises:
+        Invalid: there is none; the message lists those there are.
+    """
+    models = list(Model.objects.for_people())
+    for model in models:
+        if name == model.slug or any(name == alias.name for alias in model.aliases.all()):
+            return model
+    offered = ", ".join(m.slug for m in models) or "none yet"
+    raise Invalid(
+        "unknown_model", f"There is no model {name[:60]!r}.", next_step=f"Choose of: {offered}.", field="model"
+    )
+
+
+def choose(name: str, audience: Audience = ANYBODY) -> ModelVersion:
+    """The version that serves this caller, with its model at hand.
+
+    Raises:
+        Invalid: no enabled model has that name.
+        NotLicensed: its licence does not allow the caller, or this site, to use it.
+        NotInPlan: it is for other plans.
+    """
+    version = version_for(find_model(name), audience.workspace_id)
+    if refusal := gates.refusal(version, audience):
+        raise refusal
+    return version
+
+
+def version_for(model: Model, workspace_id: UUID | None) -> ModelVersion:
+    """The current version, or the canary for its share of workspaces."""
+    assert model.current is not None, "an enabled model has a version: a constraint says so"
+    version = model.current
+    canary = model.canary if workspace_id is not None else None
+    if canary is not None and _percentile(model.slug, workspace_id) < model.canary_percent:
+        version = canary
+    version.model = model
+    return version
+
+
+def _percentile(slug: str, workspace_id: UUID) -> float:
+    """Where a workspace stands between 0 and 100: always the same place for one model, unrelated between models."""
+    digest = hashlib.sha256(f"{slug}:{workspace_id}".encode()).digest()
+    return int.from_bytes(digest[:8]) / 2**64 * 100

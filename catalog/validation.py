@@ -1,0 +1,209 @@
+"""Whether a version of a model can be served at all, checked against its family before anybody is offered it.
+
+The admin shows each problem at its field, ``manage.py catalog load`` refuses a file with it: one set of rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from catalog import territories
+from catalog.models import ModelVersion
+from catalog.pricing import AUDIO, TIERS, tiers_of
+from gpu_worker.contract import LoraSpec
+from gpu_worker.families import FAMILIES, Family
+
+SIZE = re.compile(r"[1-9]\d{1,4}x[1-9]\d{1,4}")
+LORA_FIELDS = {"source", "weight_name", "scale", "component"}
+
+Problems = dict[str, list[str]]
+Problem = tuple[str, str]
+
+
+def problems(version: ModelVersion) -> Problems:
+    """Field → what is wrong with it and what would be right. Empty when the version can be served."""
+    if version.family not in FAMILIES:
+        return {"family": [f"There is no family {version.family!r}. There are: {', '.join(FAMILIES)}."]}
+    found: Problems = {}
+    for check in _SHAPES:
+        _collect(found, check(version))
+    if not found:  # what follows reads the values and may trust their shape
+        for check in _MEANINGS:
+            _collect(found, check(version))
+    return found
+
+
+def _collect(found: Problems, new: Iterator[Problem]) -> None:
+    for field, problem in new:
+        found.setdefault(field, []).append(problem)
+
+
+# --- shapes --------------------------------------------------------------------------------------------------
+
+
+def _modes(version: ModelVersion) -> Iterator[Problem]:
+    family = version.family_facts
+    if not version.modes:
+        yield "modes", "Choose at least one mode."
+    for mode in version.modes:
+        if mode not in family.modes:
+            yield "modes", f"{family.title} has no mode {mode!r}. It has: {', '.join(family.modes)}."
+
+
+def _sizes(version: ModelVersion) -> Iterator[Problem]:
+    family = version.family_facts
+    if not version.sizes:
+        yield "sizes", "Name at least one size, the default first: 1280x704."
+    for size in version.sizes:
+        if not SIZE.fullmatch(size):
+            yield "sizes", f"{size!r} is not a size: write WIDTHxHEIGHT, as in 1280x704."
+            continue
+        width, height = (int(side) for side in size.split("x"))
+        if problem := family.size_problem(width, height):
+            yield "sizes", problem
+        if width * height > max(TIERS.values()):
+            yield "sizes", f"{size} is larger than the largest price tier, {list(TIERS)[-1]}."
+
+
+def _presets(version: ModelVersion) -> Iterator[Problem]:
+    presets = version.presets
+    if not isinstance(presets, dict) or not presets:
+        yield "presets", "Write one entry for each preset: `standard: {steps: 30, guidance_scale: 3.0}`."
+        return
+    for name, preset in presets.items():
+        steps = preset.get("steps") if isinstance(preset, dict) else None
+        if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", name):
+            yield "presets", f"{name!r} is not a name: small letters, digits and hyphens."
+        elif not _is_count(steps):
+            yield "presets", f"{name} has no steps: write `{name}: {{steps: 30, …}}`."
+        elif steps > version.max_steps:
+            yield "presets", f"{name} takes {steps} steps, and the model is limited to {version.max_steps}."
+    if version.default_preset not in presets:
+        yield "default_preset", f"There is no preset {version.default_preset!r}. There are: {', '.join(presets)}."
+
+
+def _prices(version: ModelVersion) -> Iterator[Problem]:
+    prices = version.prices
+    if not isinstance(prices, dict) or not all(isinstance(row, dict) for row in prices.values()):
+        yield "prices", "Write one line for each preset: `standard: {480p: 1500, 720p: 3000}`."
+        return
+    for preset, row in prices.items():
+        for tier, price in row.items():
+            if tier not in TIERS:
+                yield "prices", f"{preset}: {tier!r} is not a price tier. There are: {', '.join(TIERS)}."
+            elif not _is_count(price):
+                yield "prices", f"{preset}, {tier}: a price is a whole number of thousandths of a credit, at least 1."
+
+
+def _extras(version: ModelVersion) -> Iterator[Problem]:
+    if not isinstance(version.surcharges, dict):
+        yield "surcharges", "Write one line for each: `audio: 300`."
+    elif not all(_is_count(price) for price in version.surcharges.values()):
+        yield "surcharges", "A surcharge is a whole number of thousandths of a credit, at least 1."
+    sizes = version.component_bytes
+    if not isinstance(sizes, dict) or not all(_is_count(size) for size in sizes.values()):
+        yield "component_bytes", "Write bytes for each component: `transformer: 2840000000`."
+    if not isinstance(version.speed, dict):
+        yield "speed", "Write one line for each setting: `compile: true`."
+
+
+def _loras(version: ModelVersion) -> Iterator[Problem]:
+    if not isinstance(version.loras, list):
+        yield "loras", "Write a list: `- {source: owner/repository, weight_name: file.safetensors, scale: 1.0}`."
+        return
+    for number, lora in enumerate(version.loras, 1):
+        if not isinstance(lora, dict) or "source" not in lora:
+            yield "loras", f"LoRA {number} names no source."
+        elif unknown := set(lora) - LORA_FIELDS:
+            yield "loras", f"LoRA {number}: there is no {', '.join(sorted(unknown))}; only {', '.join(LORA_FIELDS)}."
+        elif LoraSpec.from_wire(lora).component not in version.family_facts.components:
+            components = ", ".join(version.family_facts.components)
+            yield "loras", f"LoRA {number}: {version.family_facts.title} has no such component. It has: {components}."
+
+
+def _territories(version: ModelVersion) -> Iterator[Problem]:
+    for code in version.blocked_territories:
+        if not territories.is_known(code):
+            yield "blocked_territories", f"{code!r} is not a territory: ISO 3166-1 letters (KR, GB), or EU."
+
+
+# --- meanings ------------------------------------------------------------------------------------------------
+
+
+def _seconds(version: ModelVersion) -> Iterator[Problem]:
+    family = version.family_facts
+    if version.fps <= 0:
+        yield "fps", "Frames per second must be above 0."
+        return
+    if not 0 < version.min_seconds <= version.default_seconds <= version.max_seconds:
+        yield "default_seconds", "The default must lie between the shortest and the longest, all above 0."
+    if version.max_seconds > family.max_seconds:
+        yield "max_seconds", f"{family.title} makes at most {family.max_seconds:g} seconds."
+    for field in ("min_seconds", "max_seconds"):
+        wanted = getattr(version, field)
+        made = family.frames_for(wanted, version.fps) / version.fps
+        if abs(made - wanted) > _rounding(family, version.fps):
+            yield field, f"{family.title} cannot make {wanted:g} s at {version.fps:g} fps; the nearest is {made:.3g} s."
+
+
+def _rounding(family: Family, fps: float) -> float:
+    """How far a length may be from the nearest that the frame rule allows: one step of the rule."""
+    return max(family.frames.step, 1) / fps
+
+
+def _limits(version: ModelVersion) -> Iterator[Problem]:
+    family = version.family_facts
+    if not 1 <= version.upscale <= 16:
+        yield "upscale", "A whole factor from 1 to 16."
+    if version.max_prompt_characters > family.max_prompt_characters:
+        yield "max_prompt_characters", f"{family.title} takes {family.max_prompt_characters:,} characters."
+    if version.timeout_seconds < 30:
+        yield "timeout_seconds", "At least 30 seconds, or no clip will ever be finished."
+
+
+def _every_price_is_there(version: ModelVersion) -> Iterator[Problem]:
+    tiers = tiers_of(version.sizes)
+    for preset in version.presets:
+        row = version.prices.get(preset, {})
+        missing = [tier for tier in tiers if tier not in row]
+        if missing:
+            yield "prices", f"{preset} has no price for {', '.join(missing)}."
+        else:
+            ascending = [row[tier] for tier in TIERS if tier in row]
+            if ascending != sorted(ascending):
+                yield "prices", f"{preset}: a larger size costs less than a smaller one."
+    for preset in version.prices:
+        if preset not in version.presets:
+            yield "prices", f"There is no preset {preset!r}."
+
+
+def _surcharges_name_something(version: ModelVersion) -> Iterator[Problem]:
+    for name in version.surcharges:
+        if name == AUDIO and not version.has_audio:
+            yield "surcharges", f"{version.family_facts.title} makes no sound."
+        elif name != AUDIO and name not in version.modes:
+            yield "surcharges", f"{name!r} is neither {AUDIO!r} nor a mode of this model."
+
+
+def _components_exist(version: ModelVersion) -> Iterator[Problem]:
+    components = version.family_facts.components
+    for name in version.component_bytes:
+        if name not in components:
+            yield "component_bytes", f"{version.family_facts.title} has no {name!r}. It has: {', '.join(components)}."
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+Check = Callable[[ModelVersion], Iterator[Problem]]
+_SHAPES: tuple[Check, ...] = (_modes, _sizes, _presets, _prices, _extras, _loras, _territories)
+_MEANINGS: tuple[Check, ...] = (
+    _seconds,
+    _limits,
+    _every_price_is_there,
+    _surcharges_name_something,
+    _components_exist,
+)

@@ -1,0 +1,101 @@
+"""How a model changes: every change of what it does is a new version, written here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import User
+from catalog.models import Alias, Model, ModelVersion
+
+_OWN = {"id", "model", "number", "created_at", "created_by", "note", "build"}
+FIELDS: tuple[str, ...] = tuple(f.name for f in ModelVersion._meta.fields if f.name not in _OWN)
+"""What a version consists of: the part that staff edit, compare and bring back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that two versions do not share."""
+
+    name: str
+    label: str
+    before: Any
+    after: Any
+
+
+def state(version: ModelVersion) -> dict[str, Any]:
+    """Everything a version consists of, as plain values."""
+    return {name: getattr(version, name) for name in FIELDS}
+
+
+def differences(before: ModelVersion, after: ModelVersion) -> list[Difference]:
+    """What ``after`` does otherwise than ``before``, in the order of the form."""
+    return [
+        Difference(name, str(ModelVersion._meta.get_field(name).verbose_name), getattr(before, name), value)
+        for name, value in state(after).items()
+        if getattr(before, name) != value
+    ]
+
+
+def draft(model: Model, values: Mapping[str, Any]) -> ModelVersion:
+    """An unsaved version of ``model``, to be checked before it is written. What is not named has its default."""
+    unknown = set(values) - set(FIELDS)
+    assert not unknown, f"no such fields of a version: {unknown}"
+    return ModelVersion(model=model, **values)
+
+
+@transaction.atomic
+def write(version: ModelVersion, *, by: User | None, note: str = "", is_canary: bool = False) -> ModelVersion:
+    """Save a new version under the next number and let it take effect with the next request.
+
+    Args:
+        is_canary: give it to the canary share of workspaces only; everybody else stays on the current one.
+    """
+    model = Model.objects.select_for_update().get(pk=version.model.pk)
+    last = model.versions.order_by("-number").values_list("number", flat=True).first() or 0
+    version.model, version.number = model, last + 1
+    version.created_by, version.note = by, note
+    version.build = version.fingerprint()
+    version.save(force_insert=True)
+    if is_canary and model.current is not None:
+        Model.objects.filter(pk=model.pk).update(canary=version)
+    else:
+        Model.objects.filter(pk=model.pk).update(current=version)
+    return version
+
+
+def restore(version: ModelVersion, *, by: User | None) -> ModelVersion:
+    """Bring an earlier version back, as a new one: history only grows."""
+    return write(draft(version.model, state(version)), by=by, note=f"Version {version.number} again")
+
+
+@transaction.atomic
+def promote_canary(model: Model) -> None:
+    """Everybody gets what the canary share had."""
+    model = Model.objects.select_for_update().get(pk=model.pk)
+    if model.canary is not None:
+        Model.objects.filter(pk=model.pk).update(current=model.canary, canary=None, canary_percent=0)
+
+
+def drop_canary(model: Model) -> None:
+    """The canary share gets the current version again."""
+    Model.objects.filter(pk=model.pk).update(canary=None, canary_percent=0)
+
+
+def point_aliases(model: Model, names: list[str]) -> dict[str, Model]:
+    """Make ``names`` the model's aliases, taking them from whoever has them. Returns who lost which.
+
+    One row is updated for each name that moves, so no request ever meets a moment without a ``default``.
+    """
+    lost = {}
+    with transaction.atomic():
+        for alias in Alias.objects.select_for_update().select_related("model").filter(name__in=names):
+            if alias.model_id != model.pk:
+                lost[alias.name] = alias.model
+                Alias.objects.filter(pk=alias.pk).update(model=model)
+        Alias.objects.bulk_create([Alias(name=name, model=model) for name in names], ignore_conflicts=True)
+        model.aliases.exclude(name__in=names).delete()
+    return lost

@@ -1,0 +1,112 @@
+"""The catalogue as YAML: round trip, idempotence, refusals."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import yaml
+from django.core.management import CommandError, call_command
+
+from catalog import transfer, versions
+from catalog.models import Alias, Model
+from catalog.seed import FILE, seed
+from tests.catalog.factories import draft_version, make_model
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_seeded_catalogue_loads_once_and_then_changes_nothing() -> None:
+    assert "preview" in seed()
+    assert seed() == []
+    assert transfer.load(FILE.read_text()) == []
+
+
+def test_what_is_dumped_loads_back_into_the_same_catalogue() -> None:
+    seed()
+    model = make_model("ltx-canary", aliases=("quick",))
+    versions.write(draft_version(model, revision="abc"), by=None, is_canary=True)
+    Model.objects.filter(pk=model.pk).update(canary_percent=20)
+    text = transfer.dump()
+    Model.objects.update(current=None, canary=None, status="draft")
+    for row in Model.objects.all():
+        row.versions.all().delete()
+    Model.objects.all().delete()
+    transfer.load(text)
+    assert transfer.dump() == text
+    assert Model.objects.get(slug="ltx-canary").canary_percent == 20
+
+
+def test_loading_a_changed_file_writes_a_new_version_and_keeps_the_old_one() -> None:
+    model = make_model()
+    document = yaml.safe_load(transfer.dump())
+    document["models"]["ltx-2b"]["version"]["max_seconds"] = 4.5
+    document["models"]["ltx-2b"]["version"]["default_seconds"] = 4
+    changes = transfer.load(yaml.safe_dump(document))
+    assert [(c.slug, c.what) for c in changes] == [("ltx-2b", "version 2")]
+    assert list(model.versions.values_list("number", "max_seconds")) == [(2, 4.5), (1, 5)]
+
+
+def test_a_file_with_one_bad_model_changes_nothing_and_names_the_field() -> None:
+    make_model()
+    document = yaml.safe_load(transfer.dump())
+    document["models"]["ltx-2b"]["version"]["max_seconds"] = 3
+    document["models"]["ltx-2b"]["version"]["default_seconds"] = 3
+    document["models"]["other"] = {**document["models"]["ltx-2b"], "version": {**draft_state(), "sizes": ["100x100"]}}
+    with pytest.raises(transfer.BadFile, match=r"other, sizes: .*96x96 instead of 100x100"):
+        transfer.load(yaml.safe_dump(document))
+    assert Model.objects.count() == 1
+    assert Model.objects.get().versions.count() == 1
+
+
+def draft_state() -> dict[str, object]:
+    return {k: v for k, v in versions.state(draft_version()).items() if v not in ("", None)}
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("models: [", "not YAML"),
+        ("- a list", "no `models:`"),
+        ("models: {x: {name: X, summary: S}}", "a version"),
+        ("models: {x: {name: X, summary: S, colour: red, version: {}}}", "no field 'colour'"),
+        ("models: {x: {name: X, summary: S, version: {familly: ltx}}}", "no field 'familly'"),
+        ("models: {x: {name: X, summary: S, version: {family: ltx}}}", "source: is missing"),
+        ("models: {x: {name: X, summary: S, status: on, version: {family: ltx}}}", "status: one of"),
+    ],
+)
+def test_a_file_of_another_shape_is_refused_with_the_cause(text: str, cause: str) -> None:
+    with pytest.raises(transfer.BadFile, match=cause):
+        transfer.load(text)
+
+
+def test_seeding_again_leaves_the_edits_of_staff_alone() -> None:
+    seed()
+    preview = Model.objects.get(slug="preview")
+    Model.objects.filter(pk=preview.pk).update(name="Our toy")
+    other = make_model("other")
+    versions.point_aliases(other, ["default"])
+    assert preview.current is not None
+    versions.write(versions.draft(preview, versions.state(preview.current) | {"upscale": 4}), by=None)
+    assert seed() == []
+    preview.refresh_from_db()
+    assert (preview.name, preview.current and preview.current.upscale) == ("Our toy", 4)
+    assert Alias.objects.get(name="default").model == other
+
+
+def test_the_command_dumps_and_loads(tmp_path: Path) -> None:
+    seed()
+    out = StringIO()
+    call_command("catalog", "dump", stdout=out)
+    file = tmp_path / "models.yaml"
+    file.write_text(out.getvalue().replace("name: Preview", "name: Toy"))
+    out = StringIO()
+    call_command("catalog", "load", str(file), stdout=out)
+    assert out.getvalue() == "preview: name\n"
+    assert Model.objects.get(slug="preview").name == "Toy"
+
+
+def test_the_command_says_why_it_refuses(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="cannot be read: No such file"):
+        call_command("catalog", "load", str(tmp_path / "absent.yaml"))
