@@ -29,7 +29,7 @@ def model(slug: str = "toy", *, is_default: bool = True, **changes: Any) -> Mode
         "max_seconds": 5,
         "default_seconds": 2,
         "presets": {"standard": {"steps": 8, "guidance_scale": 1.0}},
-        "millicredits_per_second": 5_000,
+        "prices": {"standard": {"360p": 5_000}},
         "timeout_seconds": 60,
     }
     made.current = ModelVersion.objects.create(model=made, number=1, **(version | changes))
