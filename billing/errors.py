@@ -1,0 +1,46 @@
+"""What the ledger raises: errors of the caller's code, and the one refusal that a person can do something about."""
+
+from __future__ import annotations
+
+from loremotion.refusals import InsufficientCredits
+
+
+class LedgerError(Exception):
+    """The ledger was asked for something that no correct caller asks: a bug upstream. The transaction is lost."""
+
+
+class ReferenceReused(LedgerError):
+    """The reference stands for another request already."""
+
+
+class UnknownReference(LedgerError):
+    """Nothing was granted or held under this reference."""
+
+
+class InvalidAmount(LedgerError):
+    """The amount is not one that can be granted, held, charged or taken back."""
+
+
+class LedgerProtected(LedgerError):
+    """Something tried to write the ledger's tables past its functions."""
+
+
+BY_SQLSTATE: dict[str, type[LedgerError]] = {
+    "LM403": LedgerProtected,
+    "LM404": UnknownReference,
+    "LM409": ReferenceReused,
+    "LM422": InvalidAmount,
+}
+
+
+class NotEnoughCredits(InsufficientCredits):
+    """The purse has ``available`` credits where ``needed`` were asked for. Nothing was written."""
+
+    def __init__(self, *, available: int, needed: int) -> None:
+        super().__init__(
+            "insufficient_credits",
+            f"This needs {needed} credits and {available} are available.",
+            next_step="Get more credits, or ask for something that costs less.",
+        )
+        self.available = available
+        self.needed = needed

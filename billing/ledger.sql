@@ -1,0 +1,499 @@
+-- The ledger's kernel: the functions that post. billing/ledger.py calls them and nothing else writes these tables.
+--
+-- Each function finds the answer it gave before, or locks the account, looks again, works out legs, and posts them.
+-- Every writer locks the account first, so what it reads after that stands until it commits. Expected refusals are
+-- answers, so that the caller's transaction survives them; errors of the caller are raised:
+--   LM404  no such reference      LM409  the reference was used for another request      LM422  a bad amount
+-- Re-running this file replaces the functions and touches no row.
+
+CREATE OR REPLACE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT clock_timestamp()';
+
+-- The digest that chains a transaction to the one before. A JSON array, so that no two contents read the same.
+CREATE OR REPLACE FUNCTION ledger_hash(
+    p_previous bytea, p_account uuid, p_seq bigint, p_kind text, p_reference text, p_request jsonb, p_response jsonb,
+    p_actor text, p_reason text, p_balances bigint[], p_created_at timestamptz, p_legs ledger_leg[]
+) RETURNS bytea LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
+    SELECT sha256(p_previous || convert_to(jsonb_build_array(
+        p_account, p_seq, p_kind, p_reference, p_request, p_response, p_actor, p_reason, p_balances,
+        extract(epoch FROM p_created_at), p_legs::text
+    )::text, 'UTF8'))
+$$;
+
+-- Locks the account, opening it where it is new.
+CREATE OR REPLACE FUNCTION ledger_lock(p_account uuid) RETURNS ledger_account
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE account ledger_account;
+BEGIN
+    SELECT * INTO account FROM ledger_account WHERE id = p_account FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO ledger_account (id) VALUES (p_account) ON CONFLICT DO NOTHING;
+        SELECT * INTO STRICT account FROM ledger_account WHERE id = p_account FOR NO KEY UPDATE;
+    END IF;
+    RETURN account;
+END $$;
+
+-- The answer given to this reference before, or NULL. The same reference with another request is an error.
+CREATE OR REPLACE FUNCTION ledger_answer(p_account uuid, p_kind text, p_reference text, p_request jsonb) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE before ledger_transaction;
+BEGIN
+    SELECT * INTO before FROM ledger_transaction
+    WHERE account_id = p_account AND kind = p_kind AND reference = p_reference;
+    IF FOUND AND before.request <> p_request THEN
+        RAISE EXCEPTION 'the reference % of a % was used before with another request', p_reference, p_kind
+            USING ERRCODE = 'LM409', DETAIL = format('then %s, now %s', before.request, p_request);
+    END IF;
+    RETURN before.response;
+END $$;
+
+-- Writes one transaction. The account must be locked; the projection moves lots and balances.
+CREATE OR REPLACE FUNCTION ledger_post(
+    p_account uuid, p_kind text, p_reference text, p_request jsonb, p_response jsonb, p_legs ledger_leg[],
+    p_at timestamptz, p_actor text DEFAULT '', p_reason text DEFAULT ''
+) RETURNS bigint LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    account ledger_account;
+    legs ledger_leg[];
+    after bigint[];
+BEGIN
+    SELECT * INTO STRICT account FROM ledger_account WHERE id = p_account;
+    SELECT array_agg((leg.lot_id, leg.code, leg.amount)::ledger_leg ORDER BY leg.ordinality),
+        ARRAY[
+            account.available + coalesce(sum(leg.amount) FILTER (WHERE leg.code = 'available'), 0),
+            account.held + coalesce(sum(leg.amount) FILTER (WHERE leg.code = 'held'), 0),
+            account.debt - coalesce(sum(leg.amount) FILTER (WHERE leg.code = 'debt'), 0)
+        ]
+    INTO legs, after
+    FROM unnest(p_legs) WITH ORDINALITY AS leg WHERE leg.amount <> 0;
+
+    INSERT INTO ledger_transaction (
+        account_id, seq, kind, reference, request, response, actor, reason, available, held, debt, previous_hash, hash,
+        created_at
+    ) VALUES (
+        p_account, account.seq + 1, p_kind, p_reference, p_request, p_response, p_actor, p_reason,
+        after[1], after[2], after[3], account.head,
+        ledger_hash(account.head, p_account, account.seq + 1, p_kind, p_reference, p_request, p_response, p_actor,
+            p_reason, after, p_at, legs),
+        p_at
+    );
+    INSERT INTO ledger_entry (account_id, seq, leg, lot_id, code, amount)
+    SELECT p_account, account.seq + 1, leg.ordinality, leg.lot_id, leg.code, leg.amount
+    FROM unnest(legs) WITH ORDINALITY AS leg;
+    RETURN account.seq + 1;
+END $$;
+
+-- An empty lot for credits that leave p_parent, to be filled by the legs that the caller posts.
+CREATE OR REPLACE FUNCTION ledger_child(
+    p_parent ledger_lot, p_account uuid, p_amount bigint, p_kind text, p_priority smallint, p_expires_at timestamptz,
+    p_at timestamptz
+) RETURNS bigint LANGUAGE sql SET search_path = public, pg_temp AS $$
+    -- What has moved out of a lot only grows, so the amount after this move names it.
+    INSERT INTO ledger_lot (account_id, parent_id, reference, kind, priority, expires_at, granted_at)
+    VALUES (p_account, p_parent.id, p_parent.reference || '~' || p_parent.moved + p_amount, p_kind, p_priority,
+        p_expires_at, p_at)
+    RETURNING id
+$$;
+
+-- Credits that arrive in a lot, with what they pay of the account's debt first.
+CREATE OR REPLACE FUNCTION ledger_arrival(p_lot bigint, p_amount bigint, p_paid bigint) RETURNS ledger_leg[]
+LANGUAGE sql IMMUTABLE SET search_path = public, pg_temp AS $$
+    SELECT ARRAY[(p_lot, 'issued', -p_amount), (p_lot, 'debt', p_paid),
+        (p_lot, 'available', p_amount - p_paid)]::ledger_leg[]
+$$;
+
+CREATE OR REPLACE FUNCTION ledger_require_positive(p_amount bigint) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = public, pg_temp AS $$
+BEGIN
+    IF p_amount IS NULL OR p_amount <= 0 THEN
+        RAISE EXCEPTION 'the amount must be a positive number of credits, not %', coalesce(p_amount::text, 'nothing')
+            USING ERRCODE = 'LM422';
+    END IF;
+END $$;
+
+-- New credits. They pay the account's debt first.
+CREATE OR REPLACE FUNCTION ledger_grant(
+    p_account uuid, p_reference text, p_amount bigint, p_kind text, p_priority smallint, p_expires_at timestamptz,
+    p_actor text, p_reason text, p_as text DEFAULT 'grant'
+) RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    request jsonb := jsonb_build_object('amount', p_amount, 'kind', p_kind, 'priority', p_priority,
+        'expires_at', extract(epoch FROM p_expires_at));
+    answer jsonb := ledger_answer(p_account, p_as, p_reference, request);
+    account ledger_account;
+    moment timestamptz;
+    lot bigint;
+    paid bigint;
+BEGIN
+    IF answer IS NOT NULL THEN RETURN answer; END IF;
+    PERFORM ledger_require_positive(p_amount);
+    IF p_reference ~ '~' THEN
+        RAISE EXCEPTION 'the reference % contains ~, which marks lots born of others', p_reference
+            USING ERRCODE = 'LM422';
+    END IF;
+    account := ledger_lock(p_account);
+    answer := ledger_answer(p_account, p_as, p_reference, request);
+    IF answer IS NOT NULL THEN RETURN answer; END IF;
+
+    moment := ledger_now();
+    INSERT INTO ledger_lot (account_id, reference, kind, priority, expires_at, granted_at)
+    VALUES (p_account, p_reference, p_kind, p_priority, p_expires_at, moment)
+    ON CONFLICT (reference) DO NOTHING RETURNING id INTO lot;
+    IF lot IS NULL THEN
+        RAISE EXCEPTION 'the reference % was granted before, in another account or another way', p_reference
+            USING ERRCODE = 'LM409';
+    END IF;
+    paid := least(account.debt, p_amount);
+    answer := jsonb_build_object('lot', lot, 'amount', p_amount, 'paid_debt', paid);
+    PERFORM ledger_post(p_account, p_as, p_reference, request, answer, ledger_arrival(lot, p_amount, paid), moment,
+        p_actor, p_reason);
+    IF account.merged_into IS NOT NULL THEN
+        PERFORM ledger_forward(p_account);
+    END IF;
+    RETURN answer;
+END $$;
+
+-- Takes what is needed from the live lots in draw order: legs from available to p_code, fewer where it falls short.
+CREATE OR REPLACE FUNCTION ledger_draw(p_account uuid, p_amount bigint, p_code text, p_at timestamptz)
+RETURNS ledger_leg[] LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    legs ledger_leg[] := '{}';
+    missing bigint := p_amount;
+    drawn bigint;
+    lot record;
+BEGIN
+    FOR lot IN
+        SELECT id, remaining FROM ledger_lot
+        WHERE account_id = p_account AND has_remaining AND (expires_at IS NULL OR expires_at > p_at)
+        ORDER BY priority, expires_at NULLS LAST, id
+    LOOP
+        drawn := least(lot.remaining, missing);
+        legs := legs || ARRAY[(lot.id, 'available', -drawn), (lot.id, p_code, drawn)]::ledger_leg[];
+        missing := missing - drawn;
+        EXIT WHEN missing = 0;
+    END LOOP;
+    RETURN legs;
+END $$;
+
+-- Sets credits aside for one request: all of them, or none and the answer says what there is.
+CREATE OR REPLACE FUNCTION ledger_hold(p_account uuid, p_id uuid, p_amount bigint, p_expires_at timestamptz, p_quote jsonb)
+RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    -- Not the deadline: whoever asks again a second later computes another one.
+    request jsonb := jsonb_build_object('amount', p_amount, 'quote', p_quote);
+    answer jsonb := ledger_answer(p_account, 'hold', p_id::text, request);
+    moment timestamptz;
+    legs ledger_leg[];
+    drawn bigint;
+    seq bigint;
+BEGIN
+    IF answer IS NOT NULL THEN RETURN answer; END IF;
+    PERFORM ledger_require_positive(p_amount);
+    PERFORM ledger_lock(p_account);
+    answer := ledger_answer(p_account, 'hold', p_id::text, request);
+    IF answer IS NOT NULL THEN RETURN answer; END IF;
+
+    moment := ledger_now();
+    legs := ledger_draw(p_account, p_amount, 'held', moment);
+    SELECT coalesce(sum(leg.amount), 0) INTO drawn FROM unnest(legs) AS leg WHERE leg.code = 'held';
+    IF drawn < p_amount THEN
+        RETURN jsonb_build_object('refused', 'insufficient', 'available', drawn, 'needed', p_amount);
+    END IF;
+    answer := jsonb_build_object('held', p_amount);
+    seq := ledger_post(p_account, 'hold', p_id::text, request, answer, legs, moment);
+    INSERT INTO ledger_hold (id, account_id, amount, quote, expires_at, held_at, held_seq)
+    VALUES (p_id, p_account, p_amount, p_quote, p_expires_at, moment, seq) ON CONFLICT (id) DO NOTHING;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the reference % holds credits of another account', p_id USING ERRCODE = 'LM409';
+    END IF;
+    RETURN answer;
+END $$;
+
+-- Ends a hold: charges p_amount (NULL: all) and gives the rest back to the lots it came from. The first to settle
+-- decides; whoever comes later reads what was decided. What lapsed while it was held stays chargeable. Of what is given
+-- back, the lapsed part comes anew for seven days if p_is_our_failure, and else lapses.
+CREATE OR REPLACE FUNCTION ledger_settle(p_id uuid, p_amount bigint, p_is_our_failure boolean) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    hold ledger_hold;
+    account ledger_account;
+    moment timestamptz;
+    legs ledger_leg[] := '{}';
+    drawn record;
+    lot ledger_lot;
+    uncharged bigint;
+    charge bigint;
+    back bigint;
+    paid bigint;
+    settled_by bigint;
+BEGIN
+    SELECT * INTO hold FROM ledger_hold WHERE id = p_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no credits were held for %', p_id USING ERRCODE = 'LM404';
+    END IF;
+    IF hold.state = 'open' THEN
+        account := ledger_lock(hold.account_id);
+        SELECT * INTO hold FROM ledger_hold WHERE id = p_id;
+    END IF;
+    IF hold.state <> 'open' THEN
+        RETURN jsonb_build_object('captured', hold.captured, 'released', hold.released);
+    END IF;
+    uncharged := coalesce(p_amount, hold.amount);
+    IF uncharged NOT BETWEEN 0 AND hold.amount THEN
+        RAISE EXCEPTION 'of the % credits held for %, % cannot be charged', hold.amount, p_id, p_amount
+            USING ERRCODE = 'LM422';
+    END IF;
+    hold.captured := uncharged;
+
+    moment := ledger_now();
+    FOR drawn IN SELECT lot_id, amount FROM ledger_allocation WHERE hold_id = p_id ORDER BY leg LOOP
+        SELECT * INTO STRICT lot FROM ledger_lot WHERE id = drawn.lot_id;
+        charge := least(uncharged, drawn.amount);
+        uncharged := uncharged - charge;
+        back := drawn.amount - charge;
+        legs := legs || ARRAY[(lot.id, 'held', -drawn.amount), (lot.id, 'consumed', charge)]::ledger_leg[];
+        IF back > 0 AND p_is_our_failure AND lot.expires_at <= moment THEN
+            paid := least(back, account.debt);
+            legs := legs || (lot.id, 'moved', back)::ledger_leg || ledger_arrival(
+                ledger_child(lot, lot.account_id, back, 'goodwill', 30::smallint, moment + interval '7 days', moment),
+                back, paid);
+        ELSE
+            -- What a clawback of this lot found held it charged as debt; had it come later, it had found it here.
+            paid := least(back, account.debt, greatest(0, -lot.repaid));
+            legs := legs || ARRAY[(lot.id, 'debt', paid), (lot.id, 'available', back - paid)]::ledger_leg[];
+        END IF;
+        account.debt := account.debt - paid;
+    END LOOP;
+    settled_by := ledger_post(hold.account_id, 'settle', p_id::text,
+        jsonb_build_object('captured', hold.captured, 'is_our_failure', p_is_our_failure),
+        jsonb_build_object('captured', hold.captured, 'released', hold.amount - hold.captured), legs, moment);
+    UPDATE ledger_hold SET
+        state = CASE WHEN hold.captured > 0 THEN 'captured' ELSE 'released' END,
+        captured = hold.captured, released = hold.amount - hold.captured, settled_at = moment, settled_seq = settled_by
+    WHERE id = p_id;
+    IF account.merged_into IS NOT NULL THEN
+        PERFORM ledger_forward(hold.account_id);
+    END IF;
+    RETURN jsonb_build_object('captured', hold.captured, 'released', hold.amount - hold.captured);
+END $$;
+
+-- Writes down up to p_most lots that lapsed. Accounts that are busy wait for the next time, so this never blocks.
+CREATE OR REPLACE FUNCTION ledger_expire_due(p_most integer) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    moment timestamptz := ledger_now();
+    due record;
+    account ledger_account;
+    lot ledger_lot;
+    lapsed bigint := 0;
+BEGIN
+    FOR due IN
+        SELECT id, account_id FROM ledger_lot WHERE has_remaining AND expires_at <= moment
+        ORDER BY expires_at LIMIT p_most
+    LOOP
+        SELECT * INTO account FROM ledger_account WHERE id = due.account_id FOR NO KEY UPDATE SKIP LOCKED;
+        CONTINUE WHEN NOT FOUND;
+        SELECT * INTO STRICT lot FROM ledger_lot WHERE id = due.id;
+        CONTINUE WHEN lot.remaining = 0;
+        PERFORM ledger_post(lot.account_id, 'expire', lot.reference || '~' || account.seq + 1, '{}',
+            jsonb_build_object('expired', lot.remaining),
+            ARRAY[(lot.id, 'available', -lot.remaining), (lot.id, 'expired', lot.remaining)]::ledger_leg[], moment);
+        lapsed := lapsed + 1;
+    END LOOP;
+    RETURN lapsed;
+END $$;
+
+-- Staff takes credits away: in draw order, all or none.
+CREATE OR REPLACE FUNCTION ledger_withdraw(p_account uuid, p_reference text, p_amount bigint, p_actor text, p_reason text)
+RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    request jsonb := jsonb_build_object('amount', -p_amount);
+    answer jsonb;
+    moment timestamptz;
+    legs ledger_leg[];
+    drawn bigint;
+BEGIN
+    PERFORM ledger_require_positive(p_amount);
+    PERFORM ledger_lock(p_account);
+    answer := ledger_answer(p_account, 'adjust', p_reference, request);
+    IF answer IS NOT NULL THEN RETURN answer; END IF;
+    moment := ledger_now();
+    legs := ledger_draw(p_account, p_amount, 'adjusted', moment);
+    SELECT coalesce(sum(leg.amount), 0) INTO drawn FROM unnest(legs) AS leg WHERE leg.code = 'adjusted';
+    IF drawn < p_amount THEN
+        RETURN jsonb_build_object('refused', 'insufficient', 'available', drawn, 'needed', p_amount);
+    END IF;
+    answer := jsonb_build_object('amount', -p_amount, 'paid_debt', 0);
+    PERFORM ledger_post(p_account, 'adjust', p_reference, request, answer, legs, moment, p_actor, p_reason);
+    RETURN answer;
+END $$;
+
+-- Brings what has been taken back of a grant, and of every lot born of it, to p_target: in any order and any number of
+-- times the end is the same. Up: from what remains, then from what lapsed unused, and the shortfall becomes debt.
+-- Down (a refund failed, a dispute was won): anew, with at least seven days to use it.
+CREATE OR REPLACE FUNCTION ledger_clawback(p_reference text, p_target bigint, p_actor text, p_reason text) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    root ledger_lot;
+    account ledger_account;
+    chain uuid[];
+    holder uuid;
+    lot ledger_lot;
+    moment timestamptz;
+    legs ledger_leg[];
+    clawed bigint;
+    short bigint;   -- still to be taken back
+    surplus bigint; -- still to be given back
+    part bigint;
+    spare bigint;
+    paid bigint;
+    owed bigint := 0;
+BEGIN
+    SELECT * INTO root FROM ledger_lot WHERE reference = p_reference;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'nothing was granted for %', p_reference USING ERRCODE = 'LM404';
+    END IF;
+    -- A lot's children are in its account or where that was merged to, so these locks cover the family. They are taken
+    -- downstream, as everywhere.
+    account := ledger_lock(root.account_id);
+    chain := ARRAY[account.id];
+    WHILE account.merged_into IS NOT NULL LOOP
+        account := ledger_lock(account.merged_into);
+        chain := account.id || chain;
+    END LOOP;
+    SELECT * INTO root FROM ledger_lot WHERE id = root.id;
+    IF p_target IS NULL OR p_target NOT BETWEEN 0 AND root.issued THEN
+        RAISE EXCEPTION 'of the % credits granted for %, % cannot be taken back', root.issued, p_reference, p_target
+            USING ERRCODE = 'LM422';
+    END IF;
+    SELECT sum(member.clawed) INTO clawed FROM ledger_family(root.id) member;
+    short := greatest(0, p_target - clawed);
+    surplus := greatest(0, clawed - p_target);
+    moment := ledger_now();
+
+    FOREACH holder IN ARRAY chain LOOP -- the root's account last, since the shortfall is charged there
+        SELECT * INTO STRICT account FROM ledger_account WHERE id = holder;
+        legs := '{}';
+        FOR lot IN SELECT * FROM ledger_family(root.id) member WHERE member.account_id = holder ORDER BY member.id DESC
+        LOOP
+            IF short > 0 THEN
+                part := least(short, lot.remaining);
+                spare := least(short - part, lot.expired);
+                legs := legs || ARRAY[(lot.id, 'available', -part), (lot.id, 'expired', -spare),
+                    (lot.id, 'clawed', part + spare)]::ledger_leg[];
+                short := short - part - spare;
+            ELSIF surplus > 0 AND lot.clawed > 0 THEN
+                part := least(surplus, lot.clawed);
+                paid := least(part, account.debt);
+                legs := legs || ARRAY[(lot.id, 'clawed', -part), (lot.id, 'moved', part)]::ledger_leg[]
+                    || ledger_arrival(
+                        ledger_child(lot, holder, part, lot.kind, lot.priority,
+                            CASE WHEN lot.expires_at IS NOT NULL
+                                THEN greatest(lot.expires_at, moment + interval '7 days') END, moment),
+                        part, paid);
+                account.debt := account.debt - paid;
+                surplus := surplus - part;
+            END IF;
+        END LOOP;
+        IF holder = root.account_id AND short > 0 THEN
+            owed := short;
+            legs := legs || ARRAY[(root.id, 'clawed', short), (root.id, 'debt', -short)]::ledger_leg[];
+        END IF;
+        IF EXISTS (SELECT FROM unnest(legs) AS leg WHERE leg.amount <> 0) THEN
+            PERFORM ledger_post(holder, 'clawback', p_reference || '~' || account.seq + 1,
+                jsonb_build_object('target', p_target), jsonb_build_object('clawed', p_target, 'was', clawed),
+                legs, moment, p_actor, p_reason);
+        END IF;
+    END LOOP;
+    PERFORM ledger_forward(root.account_id);
+    RETURN jsonb_build_object('clawed', p_target, 'change', p_target - clawed, 'owed', owed);
+END $$;
+
+-- A lot and every lot born of it.
+CREATE OR REPLACE FUNCTION ledger_family(p_lot bigint) RETURNS SETOF ledger_lot
+LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
+    WITH RECURSIVE family AS (
+        SELECT id FROM ledger_lot WHERE id = p_lot
+        UNION ALL SELECT child.id FROM ledger_lot child JOIN family ON child.parent_id = family.id
+    )
+    SELECT lot.* FROM ledger_lot lot JOIN family USING (id)
+$$;
+
+-- One account's live credits and debt go to another, now and whatever comes to it later: a visitor who signs in.
+-- What is held stays until it is settled.
+CREATE OR REPLACE FUNCTION ledger_merge(p_source uuid, p_into uuid, p_reference text) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    request jsonb := jsonb_build_object('into', p_into);
+    answer jsonb;
+    source ledger_account;
+    downstream ledger_account;
+BEGIN
+    source := ledger_lock(p_source);
+    answer := ledger_answer(p_source, 'merge', p_reference, request);
+    IF answer IS NOT NULL THEN RETURN answer; END IF;
+    IF source.merged_into <> p_into THEN
+        RAISE EXCEPTION 'account % was merged into % before', p_source, source.merged_into USING ERRCODE = 'LM409';
+    END IF;
+    downstream := ledger_lock(p_into);
+    WHILE downstream.id <> p_source AND downstream.merged_into IS NOT NULL LOOP
+        SELECT * INTO STRICT downstream FROM ledger_account WHERE id = downstream.merged_into;
+    END LOOP;
+    IF downstream.id = p_source THEN
+        RAISE EXCEPTION 'account % cannot be merged into itself by way of %', p_source, p_into USING ERRCODE = 'LM409';
+    END IF;
+    IF source.merged_into IS NULL THEN
+        UPDATE ledger_account SET merged_into = p_into WHERE id = p_source;
+    END IF;
+    RETURN jsonb_build_object('moved', ledger_forward(p_source, p_reference));
+END $$;
+
+-- Moves what is live in a merged account on to where it was merged; nothing in an account that was not. Locks follow
+-- the stream: the caller holds p_account.
+CREATE OR REPLACE FUNCTION ledger_forward(p_account uuid, p_reference text DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    source ledger_account;
+    target ledger_account;
+    reference text;
+    moment timestamptz;
+    lot ledger_lot;
+    child bigint;
+    debt bigint;
+    paid bigint;
+    leaving ledger_leg[] := '{}';
+    arriving ledger_leg[] := '{}';
+    moved bigint := 0;
+BEGIN
+    SELECT * INTO STRICT source FROM ledger_account WHERE id = p_account;
+    IF source.merged_into IS NULL THEN RETURN 0; END IF;
+    target := ledger_lock(source.merged_into);
+    moment := ledger_now();
+    IF source.debt > 0 THEN
+        leaving := ARRAY[(NULL, 'debt', source.debt), (NULL, 'moved', -source.debt)]::ledger_leg[];
+        arriving := ARRAY[(NULL, 'moved', source.debt), (NULL, 'debt', -source.debt)]::ledger_leg[];
+    END IF;
+    debt := target.debt + source.debt;
+    FOR lot IN
+        SELECT * FROM ledger_lot
+        WHERE account_id = p_account AND has_remaining AND (expires_at IS NULL OR expires_at > moment) ORDER BY id
+    LOOP
+        child := ledger_child(lot, target.id, lot.remaining, lot.kind, lot.priority, lot.expires_at, moment);
+        paid := least(debt, lot.remaining);
+        leaving := leaving || ARRAY[(lot.id, 'available', -lot.remaining), (lot.id, 'moved', lot.remaining)]::ledger_leg[];
+        arriving := arriving || ledger_arrival(child, lot.remaining, paid);
+        debt := debt - paid;
+        moved := moved + lot.remaining;
+    END LOOP;
+    IF cardinality(leaving) > 0 THEN
+        reference := coalesce(p_reference, p_account || '~' || source.seq + 1);
+        PERFORM ledger_post(p_account, 'merge', reference, jsonb_build_object('into', target.id),
+            jsonb_build_object('moved', moved), leaving, moment);
+        PERFORM ledger_post(target.id, 'merge', reference, jsonb_build_object('from', p_account),
+            jsonb_build_object('moved', moved), arriving, moment);
+    END IF;
+    PERFORM ledger_forward(target.id);
+    RETURN moved;
+END $$;
+
+-- Whoever only uses the ledger calls the functions that are SECURITY DEFINER, and no part of them.
+REVOKE EXECUTE ON FUNCTION ledger_post, ledger_child, ledger_forward, ledger_lock FROM PUBLIC;

@@ -1,0 +1,184 @@
+"""What the ledger says about an account, a hold, or itself. Reads only.
+
+Each answer costs the same however long the account's history is; only the check of the books reads them all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from billing.errors import UnknownReference
+from billing.models import Hold, Lot
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Whole credits: free to use now, set aside for requests that have not ended, and owed."""
+
+    available: int
+    held: int
+    debt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One line of an account's history: what changed, and the balances after it.
+
+    ``available`` counts lapsed credits until their expiry is written down, which is a line of its own.
+    """
+
+    seq: int
+    kind: str
+    reference: str
+    available_change: int
+    held_change: int
+    debt_change: int
+    available: int
+    held: int
+    debt: int
+    actor: str
+    reason: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of the credits for one request. While ``state`` is ``open``, nothing is captured or released."""
+
+    reference: UUID
+    account: UUID
+    quoted: dict[str, Any]
+    held: int
+    captured: int
+    released: int
+    state: Hold.State
+    held_at: datetime
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A breach of something that must always be true. ``account`` is None where it concerns all of them."""
+
+    rule: str
+    account: UUID | None
+    subject: str
+    detail: str
+
+
+def balance(*, account: UUID) -> Balance:
+    """What the account holds now. Lapsed credits do not count, whether or not that is written down yet.
+
+    An account that was never opened holds nothing.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT coalesce(sum(lot.remaining), 0), account.held, account.debt
+            FROM ledger_account account
+            LEFT JOIN ledger_lot lot ON lot.account_id = account.id AND lot.has_remaining
+                AND (lot.expires_at IS NULL OR lot.expires_at > (SELECT ledger_now()))
+            WHERE account.id = %s GROUP BY account.id
+            """,
+            [account],
+        )
+        found = cursor.fetchone()
+    return Balance(*(int(credits) for credits in found or (0, 0, 0)))
+
+
+def lots(*, account: UUID) -> list[Lot]:
+    """The account's lots with credits that can be used now, in the order in which they are spent."""
+    return list(
+        Lot.objects.raw(
+            """
+            SELECT * FROM ledger_lot
+            WHERE account_id = %s AND has_remaining AND (expires_at IS NULL OR expires_at > (SELECT ledger_now()))
+            ORDER BY priority, expires_at NULLS LAST, id
+            """,
+            [account],
+        )
+    )
+
+
+def movements(*, account: UUID, before: int | None = None, limit: int = 50) -> list[Movement]:
+    """The account's history, newest first, ``limit`` lines of it.
+
+    Args:
+        before: only lines whose ``seq`` is lower: the last one of the page before.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT line.seq, line.kind, line.reference,
+                change.available, change.held, change.debt, line.available, line.held, line.debt,
+                line.actor, line.reason, line.created_at
+            FROM (
+                SELECT * FROM ledger_transaction WHERE account_id = %s AND seq < coalesce(%s, 9223372036854775807)
+                ORDER BY seq DESC LIMIT %s
+            ) line
+            CROSS JOIN LATERAL (
+                SELECT coalesce(sum(amount) FILTER (WHERE code = 'available'), 0)::bigint AS available,
+                    coalesce(sum(amount) FILTER (WHERE code = 'held'), 0)::bigint AS held,
+                    -coalesce(sum(amount) FILTER (WHERE code = 'debt'), 0)::bigint AS debt
+                FROM ledger_entry entry WHERE entry.account_id = line.account_id AND entry.seq = line.seq
+            ) change
+            ORDER BY line.seq DESC
+            """,
+            [account, before, limit],
+        )
+        return [Movement(*line) for line in cursor.fetchall()]
+
+
+def receipt(*, reference: UUID) -> Receipt:
+    """What was quoted, held, charged and given back for one request.
+
+    Raises:
+        UnknownReference: nothing was held under this reference.
+    """
+    hold = Hold.objects.filter(id=reference).first()
+    if hold is None:
+        raise UnknownReference(f"No credits were held for {reference}.")
+    return Receipt(
+        reference=hold.id,
+        account=hold.account_id,
+        quoted=hold.quote,
+        held=hold.amount,
+        captured=hold.captured,
+        released=hold.released,
+        state=Hold.State(hold.state),
+        held_at=hold.held_at,
+        settled_at=hold.settled_at,
+    )
+
+
+def open_holds(*, older_than: datetime, limit: int = 200) -> list[Hold]:
+    """Holds that were made before ``older_than`` and are not settled, oldest first.
+
+    Whoever sweeps them asks what became of the request, and releases only what has ended. An old hold is no reason
+    to charge anybody.
+    """
+    return list(Hold.objects.filter(state=Hold.State.OPEN, held_at__lt=older_than).order_by("held_at")[:limit])
+
+
+def violations(*, limit: int = 100, touched_since: datetime | None = None) -> list[Violation]:
+    """Breaches of what must always be true; an empty list is the proof that there are none.
+
+    Args:
+        touched_since: check only accounts that moved since then, each with its whole history. None checks everything.
+    """
+    with connection.cursor() as cursor:
+        if touched_since is None:
+            cursor.execute("SELECT rule, account_id, subject, detail FROM ledger_violations LIMIT %s", [limit])
+        else:
+            cursor.execute("SELECT DISTINCT account_id FROM ledger_transaction WHERE created_at >= %s", [touched_since])
+            touched = [account for (account,) in cursor.fetchall()]
+            cursor.execute(
+                "SELECT rule, account_id, subject, detail FROM ledger_violations WHERE account_id = ANY(%s) LIMIT %s",
+                [touched, limit],
+            )
+        return [Violation(*row) for row in cursor.fetchall()]

@@ -1,0 +1,72 @@
+"""What the tests of any app need around the ledger: proof that the books are right, and a clock that can be moved."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.db import connection
+
+from billing import ledger
+from billing.models import Lot
+
+FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def assert_books_are_right() -> None:
+    """No violation stands in the ledger, and no transaction waits to be found unbalanced at commit."""
+    connection.check_constraints()
+    assert ledger.violations(limit=20) == []
+
+
+class LedgerClock:
+    """Stands in for the database's clock within the test's transaction: ``ledger_now()`` reads it instead."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    @classmethod
+    def install(cls, now: datetime | None = None) -> LedgerClock:
+        """Stop the ledger's clock at ``now`` until the current transaction is rolled back."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE OR REPLACE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS "
+                "$$ SELECT current_setting('ledger_tests.now')::timestamptz $$"
+            )
+        clock = cls(now or datetime.now(UTC))
+        clock.set(clock._now)
+        return clock
+
+    @property
+    def now(self) -> datetime:
+        return self._now
+
+    def set(self, now: datetime) -> None:
+        self._now = now
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('ledger_tests.now', %s, false)", [now.isoformat()])
+
+    def advance(self, by: timedelta) -> datetime:
+        self.set(self._now + by)
+        return self._now
+
+
+def account_with(credits: int = 0) -> UUID:
+    """A fresh account, with a pack of so many credits if any."""
+    account = uuid4()
+    if credits:
+        ledger.grant(account=account, reference=f"pack:{uuid4()}", amount=credits, kind=ledger.LotKind.PACK)
+    else:
+        ledger.open_account(account=account)
+    return account
+
+
+def hold(account: UUID, amount: int, *, reference: UUID | None = None) -> UUID:
+    """Hold so many credits for a new request and return its reference."""
+    reference = reference or uuid4()
+    ledger.hold(account=account, reference=reference, amount=amount, expires_at=FAR_AWAY, quote={"credits": amount})
+    return reference
+
+
+def lot(reference: str) -> Lot:
+    return Lot.objects.get(reference=reference)

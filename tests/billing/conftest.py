@@ -1,0 +1,22 @@
+"""Fixtures of the billing tests: the books are checked at every test's end, and the ledger's clock can be moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.billing.books import LedgerClock, assert_books_are_right
+
+
+@pytest.fixture
+def books(db: None) -> Iterator[None]:
+    """Use the ledger; at the test's end, no violation may stand in it."""
+    yield
+    assert_books_are_right()
+
+
+@pytest.fixture
+def ledger_clock(db: None) -> LedgerClock:
+    """The ledger's clock, stopped until it is moved. It goes back to the real one with the test's transaction."""
+    return LedgerClock.install()
