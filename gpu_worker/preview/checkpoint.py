@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -27,6 +28,20 @@ def checkpoint(cache: Path) -> Path:
     return folder
 
 
+def place(models: Path) -> Path:
+    """Let a worker find the preview model as ``preview`` in its folder ``models``; one's own folder there stays.
+
+    Raises:
+        OSError: ``models`` cannot be written.
+    """
+    models.mkdir(parents=True, exist_ok=True)
+    link, target = models / "preview", checkpoint(models).resolve()
+    if link.resolve() != target and (link.is_symlink() or not link.exists()):
+        link.unlink(missing_ok=True)
+        link.symlink_to(target, target_is_directory=True)
+    return link
+
+
 def _build_random(folder: Path) -> None:
     import torch  # the shipped weights are found without it
 
@@ -47,3 +62,7 @@ def _build_random(folder: Path) -> None:
             if not (folder / "model_index.json").is_file():
                 shutil.rmtree(folder, ignore_errors=True)
                 unfinished.rename(folder)
+
+
+if __name__ == "__main__":
+    place(Path(sys.argv[1]))

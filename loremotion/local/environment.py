@@ -26,6 +26,7 @@ def settings_of(folder: Path, *, port: int, stores: Stores, chosen: Mapping[str,
         "MEDIA_DIR": str(folder / "media"),
         "GPU_WORKER_DEVICE": "cpu",
         "GPU_WORKER_BUDGET": "4GiB",
+        "GPU_WORKER_MODELS": str(folder / "models"),
         "GPU_WORKER_CACHE": str(folder / "gpu-cache"),
         "GPU_WORKER_GRACE_SECONDS": "3",  # Ctrl-C hands a running render back to the queue instead of finishing it
     }

@@ -1,4 +1,4 @@
-"""What the database and the static files need before the site can serve, in one process: Django starts once.
+"""What must be there before the site can serve, in two processes side by side: Django and torch start once each.
 
 Run as ``python -m loremotion.local.preparation FOLDER`` with the stack's environment.
 """
@@ -27,18 +27,28 @@ class PreparationFailed(CannotStart):
 
 
 def prepare(folder: Path, environment: Mapping[str, str]) -> None:
-    """Migrate, seed, make the staff login, collect static files. Every step is cheap when nothing changed.
+    """Migrate, seed, make the staff login, collect static files, lay out the preview model.
+
+    Every step is cheap when nothing changed.
 
     Raises:
         PreparationFailed: with the last line of what the step said.
     """
-    command = [sys.executable, "-m", __name__, str(folder)]
-    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if answer.returncode != 0:
-        log = folder / "preparation.log"
-        log.write_text(answer.stdout + answer.stderr)
-        words = answer.stderr.strip().splitlines() or answer.stdout.strip().splitlines() or ["no output"]
-        raise PreparationFailed(f"Preparing the database failed: {words[-1]} (all of it: {log})")
+    steps = {
+        "the database": [sys.executable, "-m", __name__, str(folder)],
+        "the preview model": [sys.executable, "-m", "gpu_worker.preview.checkpoint", environment["GPU_WORKER_MODELS"]],
+    }
+    logs = {what: folder / f"preparing-{what.split()[-1]}.log" for what in steps}
+    running = {what: _start(command, environment, logs[what]) for what, command in steps.items()}
+    failed = [what for what, process in running.items() if process.wait() != 0]
+    if failed:
+        words = logs[failed[0]].read_text().strip().splitlines() or ["no output"]
+        raise PreparationFailed(f"Preparing {failed[0]} failed: {words[-1]} (all of it: {logs[failed[0]]})")
+
+
+def _start(command: list[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as file:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT)
 
 
 def staff_password(folder: Path) -> str:

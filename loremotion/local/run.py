@@ -24,7 +24,8 @@ ASKED_TO_STOP = {128 + signal.SIGINT, 128 + signal.SIGTERM}
 def run(folder: Path) -> int:
     """Start everything, keep it in ``folder``, and stay until it is stopped.
 
-    Returns the exit status: 0 when a person stopped it. ``DATABASE_URL`` and ``REDIS_URL`` name stores of one's own; other settings in the environment win as well.
+    Returns the exit status: 0 when a person stopped it. ``DATABASE_URL`` and ``REDIS_URL`` name stores of one's own;
+    other settings in the environment win over a fresh machine's as well.
 
     Raises:
         CannotStart: with one line that says what is in the way.
