@@ -79,26 +79,27 @@ def perturb(text: str, rng: random.Random, *, rate: float) -> str:
     return " ".join(words)
 
 
-_DROPPABLE = frozenset({"with", "and", "it", "is", "are", "that", "over", "there", "color", "on", "against", "across"})
+_DROPPABLE = frozenset({"with", "and", "it", "is", "are", "that", "there", "color", "across"})
 
 
 def _compose(scene: Scene, rng: random.Random, omitted: frozenset[str]) -> str:
+    templates = wordings.SENTENCES_WITHOUT_PLACE if "background" in omitted else wordings.SENTENCES
+    count, colour, shape = _subject_words(scene, rng, omitted)
     words = {
-        "subject": _subject(scene, rng, omitted),
+        "colour": colour,
+        "nameless": f"{count} {shape}",
+        "subject": (rng.choice(wordings.SUBJECTS) if colour else "{count} {shape}").format(
+            count=count, colour=colour, shape=shape
+        ),
         "motion": "" if "motion" in omitted else _motion(scene, rng),
+        "background": rng.choice(wordings.BACKGROUND_WORDS[scene.background]),
+        "surface": rng.choice(wordings.SURFACES),
     }
-    if "background" in omitted:
-        template = rng.choice(wordings.SENTENCES_WITHOUT_PLACE)
-    else:
-        template = rng.choice(wordings.SENTENCES)
-        words["place"] = rng.choice(wordings.PLACES).format(
-            background=rng.choice(wordings.BACKGROUND_WORDS[scene.background]),
-            surface=rng.choice(wordings.SURFACES),
-        )
-    return " ".join(template.format(**words).split())
+    place = rng.choice(wordings.PLACES).format(**words)
+    return " ".join(rng.choice(templates).format(place=place, **words).split())
 
 
-def _subject(scene: Scene, rng: random.Random, omitted: frozenset[str]) -> str:
+def _subject_words(scene: Scene, rng: random.Random, omitted: frozenset[str]) -> tuple[str, str, str]:
     shape = rng.choice(wordings.THINGS if "shape" in omitted else wordings.SHAPE_WORDS[scene.shape])
     if scene.count > 1:
         shape = plural(shape)
@@ -108,8 +109,7 @@ def _subject(scene: Scene, rng: random.Random, omitted: frozenset[str]) -> str:
     count = rng.choice(wordings.COUNT_WORDS[scene.count])
     if rng.random() < 0.1:
         count = f"{count} {rng.choice(wordings.SIZE_WORDS)}"
-    template = rng.choice(wordings.SUBJECTS) if colour else "{count} {shape}"
-    return template.format(count=count, colour=colour, shape=shape)
+    return count, colour, shape
 
 
 def _motion(scene: Scene, rng: random.Random) -> str:

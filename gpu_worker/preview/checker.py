@@ -9,13 +9,14 @@ motion by how centre, area and that function's phase change over the frames.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from gpu_worker.preview.scene import BACKGROUNDS, COLOURS, Scene
+from gpu_worker.preview.scene import BACKGROUNDS, COLOURS, Rgb, Scene
 
 Frames = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -25,13 +26,17 @@ _HARMONICS = {"triangle": 3, "square": 4, "star": 5}
 _LEAST_CONTRAST = 40.0
 """Distance in RGB below which a frame is taken to be empty."""
 _LEAST_AREA_PIXELS = 8
+_FARTHEST_COLOUR = 75.0
+"""Distance in RGB from the named colour beyond which a colour has no name: muddy is not red."""
+_LARGEST_UNEVENNESS = 25.0
+"""Mean distance in RGB of the border from its median beyond which there is no plain background."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What a clip shows. ``None``: there is no such thing in it."""
+    """What a clip shows. ``None``: nothing of that kind that has a name."""
 
-    background: str
+    background: str | None
     count: int
     colour: str | None
     shape: str | None
@@ -71,11 +76,13 @@ def look(frames: Frames) -> Sighting:
         ValueError: the array is not of that kind.
     """
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
-        raise ValueError(f"Expected uint8 frames of shape (frames, height, width, 3), got {frames.dtype} {frames.shape}")
+        raise ValueError(f"Frames must be uint8 of shape (frames, height, width, 3), not {frames.dtype} {frames.shape}")
     clip = frames.astype(np.float64)
-    ground = np.median(_border(clip), axis=0)
+    border = _border(clip)
+    ground = np.median(border, axis=0)
     regions = [_regions(frame, ground) for frame in clip]
-    background = _nearest(ground, BACKGROUNDS)
+    is_plain = np.linalg.norm(border - ground, axis=1).mean() < _LARGEST_UNEVENNESS
+    background = _name(ground, BACKGROUNDS) if is_plain else None
     seen = [found for found in regions if found]
     if len(seen) < len(regions) / 2:
         return Sighting(background=background, count=0, colour=None, shape=None, motion=None)
@@ -85,7 +92,7 @@ def look(frames: Frames) -> Sighting:
     return Sighting(
         background=background,
         count=count,
-        colour=Counter(_nearest(region.colour, COLOURS) for region in large).most_common(1)[0][0],
+        colour=Counter(_name(region.colour, COLOURS) for region in large).most_common(1)[0][0],
         shape=(shape := _shape(large)),
         motion=_motion(seen, shape, frames.shape[1]),
     )
@@ -96,8 +103,11 @@ def _border(clip: Floats) -> Floats:
     return np.concatenate([edge.reshape(-1, 3) for edge in edges])
 
 
-def _nearest(colour: Floats, palette: dict[str, tuple[int, int, int]] | dict[str, object]) -> str:
-    return min(palette, key=lambda name: float(np.square(np.array(palette[name], float) - colour).sum()))
+def _name(colour: Floats, palette: Mapping[str, Rgb]) -> str | None:
+    """The nearest colour of ``palette``, if it is near."""
+    distances = {name: float(np.linalg.norm(np.array(value) - colour)) for name, value in palette.items()}
+    nearest = min(distances, key=distances.__getitem__)
+    return nearest if distances[nearest] < _FARTHEST_COLOUR else None
 
 
 def _regions(frame: Floats, ground: Floats) -> list[_Region]:
@@ -129,19 +139,21 @@ def _measure(frame: Floats, cover: Floats, inside: NDArray[np.bool_]) -> _Region
     return _Region(x=x, y=y, area=float(own.sum()), outline=outline, colour=np.median(frame[solid], axis=0))
 
 
-def _shape(regions: list[_Region]) -> str:
+def _shape(regions: list[_Region]) -> str | None:
     """The shape that most of ``regions`` have."""
     return Counter(_shape_of(region) for region in regions).most_common(1)[0][0]
 
 
-def _shape_of(region: _Region) -> str:
+def _shape_of(region: _Region) -> str | None:
     strengths = {shape: abs(region.harmonic(order)) for shape, order in _HARMONICS.items()}
     strengths["triangle"] *= 0.7
     shape = max(strengths, key=strengths.__getitem__)
-    return shape if strengths[shape] > 0.035 else "circle"
+    if strengths[shape] > 0.035:
+        return shape
+    return "circle" if abs(region.harmonic(2)) < 0.06 else None
 
 
-def _motion(seen: list[list[_Region]], shape: str, frame_size: int) -> str:
+def _motion(seen: list[list[_Region]], shape: str | None, frame_size: int) -> str:
     x, y, area = (
         np.array([np.average([getattr(r, name) for r in found], weights=[r.area for r in found]) for found in seen])
         for name in ("x", "y", "area")

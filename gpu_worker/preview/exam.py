@@ -12,7 +12,7 @@ import random
 from dataclasses import dataclass
 
 from gpu_worker.preview import wordings
-from gpu_worker.preview.captions import plural
+from gpu_worker.preview.captions import caption, plural
 from gpu_worker.preview.scene import Scene, draw_scene
 
 SIZE = 200
@@ -96,6 +96,13 @@ def questions() -> tuple[Question, ...]:
     """The 200 questions, the same on every machine."""
     rng = random.Random(SEED)
     return tuple(_question(number, rng) for number in range(SIZE))
+
+
+def rehearsal(size: int = 100) -> tuple[Question, ...]:
+    """Questions to tune by, so that the exam stays unseen: other combinations, in the wordings of training."""
+    rng = random.Random(SEED + 1)
+    scenes = [draw_scene(rng, held_out=False) for _ in range(size)]
+    return tuple(Question(seed=n, prompt=caption(scene, rng), scene=scene) for n, scene in enumerate(scenes))
 
 
 def _question(number: int, rng: random.Random) -> Question:

@@ -15,7 +15,6 @@ from gpu_worker.preview.drawing import draw_mask
 from gpu_worker.preview.scene import BACKGROUNDS, COLOURS, COUNTS, MOTIONS, SHAPES, Scene
 
 TAKES = 20
-"""Jittered drawings kept of every shape, motion and count."""
 PATH_WEIGHT = 3.0
 SHAPE_WEIGHT = 8.0
 LEAST_CONTRAST = 0.2

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from transformers import T5EncoderModel
 
 from gpu_worker.preview.architecture import ANYTHING, build_scheduler, build_tokenizer, build_transformer
-from gpu_worker.preview.examples import Clips, patch_components
+from gpu_worker.preview.examples import TAKES, Clips, patch_components
 from gpu_worker.preview.reading import draw_caption, tokenize, train_text_encoder
 from gpu_worker.preview.recipe import NUM_FRAMES
 from gpu_worker.preview.scene import Scene, is_held_out
@@ -37,7 +37,7 @@ from gpu_worker.preview.scene import Scene, is_held_out
 class Plan:
     """A training run. The same plan on the same machine gives the same weights, however often it was interrupted."""
 
-    reading_steps: int = 1500
+    reading_steps: int = 2000
     steps: int = 12_000
     whole_clip_steps: int = 2_500
     """How many of the last steps see all the frames of their clips."""
@@ -55,6 +55,8 @@ class Plan:
     anything_rate: float = 0.02
     averaging: float = 0.998
     clip_norm: float = 0.5
+    takes: int = TAKES
+    """Jittered drawings kept of every shape, motion and count."""
     seed: int = 0
 
 
@@ -65,7 +67,7 @@ class Training:
         self.plan, self.folder, self.encoder = plan, folder, encoder.eval().requires_grad_(False)
         torch.manual_seed(plan.seed)
         self.tokenizer = build_tokenizer()
-        self.clips = Clips(seed=plan.seed)
+        self.clips = Clips(seed=plan.seed, takes=plan.takes)
         self.signal = build_scheduler().alphas_cumprod.float()
         self.transformer = build_transformer()
         patch_components(self.clips).initialise(self.transformer)

@@ -105,7 +105,18 @@ SHADES = ("bright", "dark", "light", "deep", "pale")
 THINGS = ("object", "thing", "shape", "figure")
 """Said instead of a shape; the scene's default is meant."""
 
-SURFACES = ("background", "background", "background", "background", "backdrop", "canvas", "screen", "scene", "wall")
+SURFACES = (
+    "background",
+    "background",
+    "background",
+    "background",
+    "backdrop",
+    "canvas",
+    "screen",
+    "scene",
+    "wall",
+    "sky",
+)
 
 SENTENCES = (
     "{subject} {motion} on {place}", "{subject} {motion} against {place}", "{subject} {motion} in front of {place}",
@@ -117,8 +128,21 @@ SENTENCES = (
     "{place} {subject} {motion}", "{place} {motion} {subject}", "{place} with {subject} {motion}",
     "with {place} {subject} {motion}", "over {place} {subject} {motion}", "{place} and {subject} {motion}",
     "{subject} {motion} and {place}", "there is {subject} on {place} and it {motion}", "{motion} on {place} {subject}",
+    "{subject} {motion} and {surface} is {background}", "{surface} is {background} and {subject} {motion}",
+    "{subject} {motion} on {background}", "{subject} {motion} against {background}",
+    "{subject} on {background} {motion}", "on {background} {subject} {motion}", "{subject} {motion} over {background}",
+    "{motion} {subject} on {background}",
+    "{subject} on {place} and they {motion}", "{subject} in {place} {motion}", "{subject} {motion} in {place}",
+    "{subject} {motion} to {place}", "there are {subject} {motion} {place}",
+    "{nameless} {motion} {colour} on {place}", "{nameless} {motion} in {colour} on {place}",
+    "{nameless} {colour} {motion} {place}", "{place} {nameless} {motion} {colour}",
+    "{colour} {motion} {nameless} on {place}",
 )  # fmt: skip
-SENTENCES_WITHOUT_PLACE = ("{subject} {motion}", "{subject} {motion}", "{motion} {subject}", "{subject} that {motion}")
+SENTENCES_WITHOUT_PLACE = (
+    "{subject} {motion}", "{subject} {motion}", "{subject} {motion}", "{motion} {subject}", "{subject} that {motion}",
+    "there is {subject} and it {motion}", "{nameless} {motion} {colour}", "{nameless} {motion} in {colour}",
+    "{colour} {motion} {nameless}",
+)  # fmt: skip
 
 SUBJECTS = (
     "{count} {colour} {shape}", "{count} {colour} {shape}", "{count} {colour} {shape}", "{count} {colour} {shape}",
@@ -127,7 +151,7 @@ SUBJECTS = (
 )  # fmt: skip
 PLACES = (
     "{background} {surface}", "{background} {surface}", "{background} {surface}", "{background} {surface}",
-    "{surface} that is {background}", "{surface} is {background}", "{background}", "{background} colored {surface}",
+    "{surface} that is {background}", "{surface} is {background}", "{background} colored {surface}",
     "{surface} in {background}", "{surface} of {background} color",
 )  # fmt: skip
 LINKING_WORDS = (

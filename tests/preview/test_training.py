@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import CogVideoXTransformer3DModel
+
+from gpu_worker.preview.examples import Clips, patch_components
+from gpu_worker.preview.publishing import publish
+from gpu_worker.preview.reading import draw_caption, targets, train_text_encoder
+from gpu_worker.preview.scene import ATTRIBUTES, Scene, is_held_out
+from gpu_worker.preview.training import Plan, Training, train
+
+SMALL = Plan(
+    reading_steps=2, steps=4, whole_clip_steps=1, batch=2, frames=2, whole_clip_batch=1, warmup_steps=2, takes=1
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def clips() -> Clips:
+    return Clips(seed=0, takes=2)
+
+
+def weights(training: Training) -> list[torch.Tensor]:
+    return [*training.transformer.state_dict().values(), *training.average.state_dict().values()]
+
+
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
+    through = train(SMALL, tmp_path / "through")
+    folder = tmp_path / "interrupted"
+    folder.mkdir()
+    killed = Training(SMALL, folder, train_text_encoder(folder, steps=SMALL.reading_steps, seed=SMALL.seed))
+    killed.advance()
+    killed.advance()
+    killed.keep()
+    killed.advance()  # lost: never kept
+    resumed = train(SMALL, folder)
+    assert resumed.step == through.step == 4
+    for one, other in zip(weights(through), weights(resumed), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_few_steps_bring_the_error_down(tmp_path: Path) -> None:
+    plan = replace(SMALL, steps=16, whole_clip_steps=0, batch=4, pure_noise_rate=1.0)
+    training = Training(plan, tmp_path, train_text_encoder(tmp_path, steps=2, seed=0))
+    errors = [training.advance()[0] for _ in range(16)]
+    assert np.mean(errors[-4:]) < 0.8 * np.mean(errors[:4])
+
+
+def test_no_held_out_combination_is_drawn(tmp_path: Path) -> None:
+    training = train(replace(SMALL, steps=0), tmp_path)
+    scenes = [scene for scene, _ in training.draw_prompts(random.Random(1), 500)]
+    assert len(scenes) == 500
+    assert not any(map(is_held_out, scenes))
+
+
+def test_times_are_noisy_as_planned(tmp_path: Path) -> None:
+    training = train(replace(SMALL, steps=0), tmp_path)
+    times = training.draw_times(20_000)
+    assert (times == 999).float().mean() == pytest.approx(0.4, abs=0.02)
+    assert (times >= 500).float().mean() == pytest.approx(0.4 + 0.35 + 0.25 / 2, abs=0.02)
+    assert times.min() >= 0
+
+
+def test_what_is_published_is_the_average_of_the_weights(tmp_path: Path) -> None:
+    training = train(SMALL, tmp_path / "work")
+    publish(tmp_path / "work", tmp_path / "out")
+    shipped = CogVideoXTransformer3DModel.from_pretrained(tmp_path / "out", subfolder="transformer").state_dict()
+    for name, average in training.average.state_dict().items():
+        assert torch.allclose(shipped[name].float(), average, atol=2e-3), name
+
+
+def test_publishing_without_training_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"python -m gpu_worker\.preview train"):
+        publish(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_chosen_frames_are_those_of_the_whole_clip(clips: Clips) -> None:
+    scenes = [Scene(shape="star", colour="cyan", motion="right"), Scene(colour="white", background="grey")]
+    whole, weights_of_whole = clips.draw(scenes, torch.arange(16).expand(2, -1), np.random.default_rng(4))
+    chosen = torch.tensor([[0, 3, 15], [2, 7, 8]])
+    some, weights_of_some = clips.draw(scenes, chosen, np.random.default_rng(4))
+    assert whole.shape == (2, 16, 3, 48, 48)
+    assert weights_of_whole.shape == (2, 16, 1, 48, 48)
+    for i in range(2):
+        assert torch.equal(some[i], whole[i, chosen[i]])
+        assert torch.equal(weights_of_some[i], weights_of_whole[i, chosen[i]])
+
+
+def test_the_loss_weighs_the_path_more_and_does_not_know_the_shape(clips: Clips) -> None:
+    frames = torch.arange(16).expand(4, -1)
+    shapes = ATTRIBUTES["shape"]
+    _, weights = clips.draw(
+        [Scene(shape=str(shape), motion="left") for shape in shapes], frames, np.random.default_rng(4)
+    )
+    assert all(torch.equal(weights[0], other) for other in weights[1:])
+    assert weights[0, 0, 0, 24, 36] > 3 * weights[0, 0, 0, 2, 2]
+
+
+def test_low_contrast_weighs_more(clips: Clips) -> None:
+    frames = torch.arange(16).expand(2, -1)
+    scenes = [Scene(colour="blue", background="dark blue"), Scene(colour="red", background="white")]
+    _, weights = clips.draw(scenes, frames, np.random.default_rng(4))
+    assert weights[0].mean() > 1.5 * weights[1].mean()
+
+
+def test_principal_components_hold_nearly_all_of_a_patch(clips: Clips) -> None:
+    components = patch_components(clips, sample=64)
+    identity = components.directions.T @ components.directions
+    assert torch.allclose(identity, torch.eye(len(identity)), atol=1e-4)
+    assert (components.deviations[:-1] >= components.deviations[1:]).all()
+    assert components.deviations[-1] < 0.02 * components.deviations[0]
+
+
+def test_targets_name_the_class_of_each_attribute() -> None:
+    rows = targets([Scene(), None])
+    assert rows[:, 0].tolist() == [0, 0, ATTRIBUTES["motion"].index("still"), 0, 0]
+    assert rows[:, 1].tolist() == [len(values) for values in ATTRIBUTES.values()]
+
+
+def test_captions_of_training_are_drawn_from_every_scene() -> None:
+    rng = random.Random(2)
+    scenes = {draw_caption(rng)[0] for _ in range(4000)}
+    for name, values in ATTRIBUTES.items():
+        assert {getattr(scene, name) for scene in scenes} == set(values)
