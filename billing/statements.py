@@ -5,6 +5,7 @@ Each answer costs the same however long the account's history is; only the check
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -140,9 +141,18 @@ def receipt(*, reference: UUID) -> Receipt:
     Raises:
         UnknownReference: nothing was held under this reference.
     """
-    hold = Hold.objects.filter(id=reference).first()
-    if hold is None:
+    found = receipts(references=[reference])
+    if reference not in found:
         raise UnknownReference(f"No credits were held for {reference}.")
+    return found[reference]
+
+
+def receipts(*, references: Iterable[UUID]) -> dict[UUID, Receipt]:
+    """The receipts of many requests by reference, in one query. Those that hold nothing are left out."""
+    return {hold.id: _receipt_of(hold) for hold in Hold.objects.filter(id__in=list(references))}
+
+
+def _receipt_of(hold: Hold) -> Receipt:
     return Receipt(
         reference=hold.id,
         account=hold.account_id,

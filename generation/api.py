@@ -16,6 +16,7 @@ from accounts import visitors
 from accounts.authentication import VisitorAuthentication
 from catalog.requests import MAX_SEED, Ask
 from generation import media, presentation, services
+from generation.audience import audience_of
 from generation.models import Generation
 from generation.views import own_generation
 from loremotion.refusals import Invalid
@@ -28,7 +29,7 @@ class AskSerializer(serializers.Serializer[Ask]):
 
     prompt = serializers.CharField(allow_blank=True, trim_whitespace=False)
     model = serializers.CharField(default="default", max_length=60)
-    mode = serializers.CharField(default="text", max_length=20)
+    mode = serializers.CharField(required=False, allow_null=True, max_length=20)
     negative_prompt = serializers.CharField(default="", allow_blank=True)
     seconds = serializers.FloatField(required=False, allow_null=True)
     size = serializers.CharField(required=False, allow_null=True, max_length=12)
@@ -52,8 +53,9 @@ class Videos(VideoView):
             field, problems = next(iter(body.errors.items()))
             problem = problems[0] if isinstance(problems, list) else problems
             raise Invalid(f"invalid_{field}", f"{field}: {problem}", field=field)
-        offer = services.offer(Ask(**body.validated_data))
-        generation = services.submit(workspace=visitors.ensure(request._request), offer=offer)
+        caller = request._request
+        offer = services.offer(Ask(**body.validated_data), audience_of(caller, visitors.workspace_of(caller)))
+        generation = services.submit(workspace=visitors.ensure(caller), offer=offer)
         return Response(presentation.video(generation), headers={"openai-poll-after-ms": "2000"})
 
     def get(self, request: Request) -> Response:
@@ -63,7 +65,7 @@ class Videos(VideoView):
             last = own_generation(request._request, _uuid(request.query_params["after"]))
             own = own.filter(created_at__lt=last.created_at)
         found = list(own.order_by("-created_at", "-id")[: limit + 1])
-        data = [presentation.video(generation, with_wait=False) for generation in found[:limit]]
+        data = presentation.videos(found[:limit])
         return Response(
             {
                 "object": "list",

@@ -11,6 +11,7 @@ from django.utils.functional import SimpleLazyObject
 
 from accounts import visitors
 from billing import allowance, ledger
+from generation import services
 
 
 def purse(request: HttpRequest) -> dict[str, Any]:
@@ -23,7 +24,8 @@ def purse_of(request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     workspace = visitors.workspace_of(request)
     available, held = settings.FREE_DAILY_CREDITS, 0
-    if workspace is not None and allowance.has_been_given(account=workspace.id, now=now):
+    if workspace is not None:
+        services.give_daily_allowance(workspace)
         balance = ledger.balance(account=workspace.id)
         available, held = balance.available, balance.held
     return {"available": available, "held": held, "refills_at": allowance.refills_at(now)}

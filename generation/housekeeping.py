@@ -128,9 +128,9 @@ def dispatch_waiting() -> None:
 def release_orphaned_holds() -> None:
     """Holds whose generation has ended without settling them, or never came to be. Never captures."""
     for hold in ledger.open_holds(older_than=timezone.now() - timedelta(minutes=1), limit=BATCH):
-        if not Generation.objects.filter(id=hold.reference, state__in=OPEN_STATES).exists():
-            logger.error("Hold %s outlived its generation; releasing it", hold.reference)
-            ledger.release(reference=hold.reference)
+        if not Generation.objects.filter(id=hold.id, state__in=OPEN_STATES).exists():
+            logger.error("Hold %s outlived its generation; releasing it", hold.id)
+            ledger.release(reference=hold.id)
 
 
 def expire_credits() -> None:
@@ -139,8 +139,8 @@ def expire_credits() -> None:
 
 
 def check_ledger() -> None:
-    """Say loudly when the books do not add up."""
-    for violation in ledger.violations(limit=10):
+    """Say loudly when the books of whoever moved lately do not add up."""
+    for violation in ledger.violations(limit=10, touched_since=timezone.now() - timedelta(minutes=15)):
         logger.critical("Ledger violation: %s", violation)
 
 

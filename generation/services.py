@@ -21,9 +21,11 @@ from rq.serializers import JSONSerializer
 
 from accounts.models import Workspace
 from billing import allowance, ledger
+from catalog.gates import ANYBODY, Audience
 from catalog.models import ModelVersion
 from catalog.pricing import Quote, quote
-from catalog.requests import Ask, ClipRequest, find_model, resolve
+from catalog.requests import Ask, ClipRequest, resolve
+from catalog.selection import choose
 from generation import dispatch, files, progress, queue
 from generation.models import OPEN_STATES, Clip, Generation, State
 from gpu_worker.contract import CANCEL_TTL_SECONDS, Outcome, Progress, RenderReport, cancel_key
@@ -46,16 +48,14 @@ class Offer:
     quote: Quote
 
 
-def offer(ask: Ask) -> Offer:
+def offer(ask: Ask, audience: Audience = ANYBODY) -> Offer:
     """What would be rendered and for how many credits. Writes nothing.
 
     Raises:
         Invalid: the request cannot be served; names the field and what to do.
+        NotLicensed, NotInPlan: the model is not for this caller.
     """
-    model = find_model(ask.model)
-    version = model.current
-    assert version is not None, "enabled models have a version"
-    version.model = model
+    version = choose(ask.model, audience)
     request = resolve(ask, version)
     return Offer(version, request, quote(version, request))
 
@@ -141,7 +141,7 @@ def cancel(generation: Generation) -> None:
     with transaction.atomic():
         waiting = Generation.objects.filter(id=generation.id, state__in=[State.QUEUED, State.DISPATCHED])
         if waiting.update(state=State.CANCELLED, finished_at=now, cancel_asked_at=now):
-            ledger.release(reference=generation.id)
+            ledger.release(reference=generation.id, is_our_failure=False)
             transaction.on_commit(lambda: _announce_end(generation.id))
         elif not Generation.objects.filter(id=generation.id, state=State.RUNNING).update(cancel_asked_at=now):
             raise Conflict("already_ended", "This clip has ended already.", next_step="There is nothing to cancel.")

@@ -11,9 +11,12 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import visitors
+from catalog.gates import Audience
 from catalog.models import Model
+from catalog.pricing import Quote
 from catalog.requests import Ask
 from generation import estimate, presentation, progress, services
+from generation.audience import audience_of
 from generation.forms import GenerateForm
 from generation.models import Generation, State
 from loremotion.refusals import Refusal
@@ -36,7 +39,7 @@ def create(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _generate_page(request, form, status=422)
     try:
-        offer = services.offer(form.ask())
+        offer = services.offer(form.ask(), audience_of(request, visitors.workspace_of(request)))
         generation = services.submit(workspace=visitors.ensure(request), offer=offer)
     except Refusal as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
@@ -45,14 +48,23 @@ def create(request: HttpRequest) -> HttpResponse:
 
 
 def _generate_page(request: HttpRequest, form: GenerateForm, status: int = 200) -> HttpResponse:
-    own = Generation.objects.of(visitors.workspace_of(request)).for_display()
+    workspace = visitors.workspace_of(request)
+    own = Generation.objects.of(workspace).for_display()
     context = {
         "form": form,
         "models": form.models,
         "recent": own.order_by("-created_at")[:RECENT],
-        "first_price": services.offer(Ask(prompt="a clip", model=form.models[0].slug)).quote if form.models else None,
+        "first_price": _first_price(form.models, audience_of(request, workspace)),
     }
     return render(request, "generation/home.html", context, status=status)
+
+
+def _first_price(models: list[Model], audience: Audience) -> Quote | None:
+    """What the form costs as it stands when it opens; None when its first model is not for this caller."""
+    try:
+        return services.offer(Ask(prompt="a clip", model=models[0].slug), audience).quote if models else None
+    except Refusal:
+        return None
 
 
 @require_safe
@@ -62,7 +74,7 @@ def price(request: HttpRequest) -> JsonResponse:
     if not form.is_valid():
         return JsonResponse({"error": " ".join(str(e) for errors in form.errors.values() for e in errors)}, status=422)
     try:
-        offer = services.offer(form.ask())
+        offer = services.offer(form.ask(), audience_of(request, visitors.workspace_of(request)))
     except Refusal as refusal:
         return JsonResponse({"error": str(refusal), "field": refusal.field}, status=refusal.status)
     return JsonResponse({"credits": offer.quote.credits, "seconds": round(offer.request.seconds, 3)})

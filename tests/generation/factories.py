@@ -9,16 +9,16 @@ from django.core.files.storage import default_storage
 
 from accounts.models import Visitor, Workspace
 from billing import ledger
-from catalog.models import Alias, Model, ModelVersion
+from catalog.models import Model
 from catalog.requests import Ask
 from generation import files, services
 from generation.models import Generation
 from gpu_worker.contract import ClipFacts, Outcome, RenderError, RenderReport
+from tests.catalog.factories import make_model
 
 
 def model(slug: str = "toy", *, is_default: bool = True, **changes: Any) -> Model:
-    """An enabled model that makes clips of 1 to 5 seconds for one credit a second."""
-    made = Model.objects.create(slug=slug, name=slug.title(), summary="For tests.", status=Model.Status.ENABLED)
+    """An enabled model that makes clips of 1 to 5 seconds for five credits a second."""
     version: dict[str, Any] = {
         "family": "ltx",
         "source": slug,
@@ -31,12 +31,9 @@ def model(slug: str = "toy", *, is_default: bool = True, **changes: Any) -> Mode
         "presets": {"standard": {"steps": 8, "guidance_scale": 1.0}},
         "prices": {"standard": {"360p": 5_000}},
         "timeout_seconds": 60,
+        "licence": "Apache-2.0",
     }
-    made.current = ModelVersion.objects.create(model=made, number=1, **(version | changes))
-    made.save(update_fields=["current"])
-    if is_default:
-        Alias.objects.create(name="default", model=made)
-    return made
+    return make_model(slug, aliases=("default",) if is_default else (), **(version | changes))
 
 
 def visitor(*, credits: int = 0) -> Visitor:

@@ -26,16 +26,18 @@ def running(toy: Model, alice: Visitor) -> Generation:
     return generation
 
 
-def receipt_of(generation: Generation) -> tuple[str, int, int, int]:
+def receipt_of(generation: Generation) -> tuple[str, int, int]:
+    """State, credits charged, credits given back."""
     generation.refresh_from_db()
     receipt = ledger.receipt(reference=generation.id)
-    return generation.state, receipt.held, receipt.captured, receipt.released
+    assert (receipt.state == "open") == generation.is_open
+    return generation.state, receipt.captured, receipt.released
 
 
 def test_a_success_is_charged_in_full_and_its_clip_kept(running: Generation) -> None:
     factories.deliver_clip(running)
     assert reports.finished(factories.report(running).to_wire())
-    assert receipt_of(running) == (State.SUCCEEDED, 0, running.credits_quoted, 0)
+    assert receipt_of(running) == (State.SUCCEEDED, running.credits_quoted, 0)
     assert running.clip.num_frames == running.num_frames
 
 
@@ -44,31 +46,31 @@ def test_the_same_report_twice_settles_once(running: Generation) -> None:
     said = factories.report(running).to_wire()
     assert reports.finished(said)
     assert not reports.finished(said)
-    assert receipt_of(running) == (State.SUCCEEDED, 0, running.credits_quoted, 0)
+    assert receipt_of(running) == (State.SUCCEEDED, running.credits_quoted, 0)
 
 
 def test_a_failure_costs_nothing_and_says_why(running: Generation) -> None:
     reports.finished(factories.report(running, Outcome.FAILED).to_wire())
-    assert receipt_of(running) == (State.FAILED, 0, 0, running.credits_quoted)
+    assert receipt_of(running) == (State.FAILED, 0, running.credits_quoted)
     assert "31.0 GB" in running.error_message
 
 
 def test_a_blocked_clip_costs_nothing(running: Generation) -> None:
     reports.finished(factories.report(running, Outcome.BLOCKED).to_wire())
-    assert receipt_of(running) == (State.BLOCKED, 0, 0, running.credits_quoted)
+    assert receipt_of(running) == (State.BLOCKED, 0, running.credits_quoted)
 
 
 def test_nobody_pays_for_a_clip_that_did_not_arrive(running: Generation) -> None:
     reports.finished(factories.report(running).to_wire())
     running.refresh_from_db()
     assert running.state == State.QUEUED
-    assert ledger.receipt(reference=running.id).held == running.credits_quoted
+    assert ledger.receipt(reference=running.id).state == "open"
 
 
 def test_cancelling_what_waits_gives_everything_back(toy: Model, alice: Visitor) -> None:
     waiting = factories.submitted(alice.workspace)
     services.cancel(waiting)
-    assert receipt_of(waiting) == (State.CANCELLED, 0, 0, waiting.credits_quoted)
+    assert receipt_of(waiting) == (State.CANCELLED, 0, waiting.credits_quoted)
 
 
 def test_cancelling_what_runs_asks_the_worker_and_charges_the_steps_it_ran(
@@ -80,7 +82,7 @@ def test_cancelling_what_runs_asks_the_worker_and_charges_the_steps_it_ran(
     assert receipt_of(running)[0] == State.RUNNING
     reports.finished(factories.report(running, Outcome.CANCELLED, steps_done=3).to_wire())
     charged = running.credits_quoted * 3 // 8
-    assert receipt_of(running) == (State.CANCELLED, 0, charged, running.credits_quoted - charged)
+    assert receipt_of(running) == (State.CANCELLED, charged, running.credits_quoted - charged)
 
 
 def test_a_report_that_comes_after_a_cancel_changes_nothing(toy: Model, alice: Visitor) -> None:
@@ -90,7 +92,7 @@ def test_a_report_that_comes_after_a_cancel_changes_nothing(toy: Model, alice: V
     services.cancel(generation)
     factories.deliver_clip(generation)
     assert not reports.finished(factories.report(generation).to_wire())
-    assert receipt_of(generation) == (State.CANCELLED, 0, 0, generation.credits_quoted)
+    assert receipt_of(generation) == (State.CANCELLED, 0, generation.credits_quoted)
 
 
 def test_what_has_ended_cannot_be_cancelled(running: Generation) -> None:
@@ -114,7 +116,7 @@ def test_after_the_last_attempt_it_fails_and_the_credits_come_back(running: Gene
     for attempt in range(1, settings.MAX_ATTEMPTS + 1):
         assert reports.worker_lost(str(running.id), attempt, "gpu-test", "exit code -9")
         dispatch.ring()
-    assert receipt_of(running) == (State.FAILED, 0, 0, running.credits_quoted)
+    assert receipt_of(running) == (State.FAILED, 0, running.credits_quoted)
     assert "tried 3 times" in running.error_message
 
 
@@ -129,7 +131,7 @@ def test_a_worker_that_was_given_up_may_still_deliver(running: Generation) -> No
     dispatch.ring()
     factories.deliver_clip(running)
     assert services.settle(late)
-    assert receipt_of(running) == (State.SUCCEEDED, 0, running.credits_quoted, 0)
+    assert receipt_of(running) == (State.SUCCEEDED, running.credits_quoted, 0)
 
 
 def test_a_stale_failure_does_not_end_the_attempt_that_follows(running: Generation) -> None:
@@ -151,4 +153,4 @@ def test_a_failure_that_another_try_may_mend_is_tried_again(running: Generation)
 def test_cancelling_while_the_worker_dies_ends_it_without_cost(running: Generation) -> None:
     services.cancel(running)
     assert reports.worker_lost(str(running.id), 1, "gpu-test", "exit code -9")
-    assert receipt_of(running) == (State.CANCELLED, 0, 0, running.credits_quoted)
+    assert receipt_of(running) == (State.CANCELLED, 0, running.credits_quoted)
