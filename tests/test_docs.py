@@ -1,0 +1,130 @@
+"""The documents say what the code does."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from gpu_worker.settings import documented
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = sorted(path for folder in (ROOT, ROOT / "docs", ROOT / "benchmarks") for path in folder.glob("*.md"))
+REQUIRED = "required"
+
+
+def settings_table() -> dict[str, str]:
+    """Variable → default, from the README."""
+    return dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| ", README, flags=re.MULTILINE))
+
+
+def shown(default: object) -> str:
+    """A default as the README writes it."""
+    if isinstance(default, list):
+        default = ",".join(default)
+    return "" if default in (None, "") else f"`{default}`"
+
+
+def web_settings() -> dict[str, str]:
+    """Variable → default, from every ``env.<type>("NAME", default)`` of the settings."""
+    found = {}
+    for node in ast.walk(ast.parse((ROOT / "loremotion" / "settings.py").read_text())):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "env"):
+            continue
+        name, *defaults = (ast.unparse(argument) for argument in node.args)
+        found[ast.literal_eval(name)] = _default(defaults[0]) if defaults else REQUIRED
+    return found
+
+
+def _default(expression: str) -> str:
+    try:
+        return shown(ast.literal_eval(expression))
+    except ValueError:  # a path put together from BASE_DIR
+        return "`" + "/".join(re.findall(r"'([^']+)'", expression)) + "`"
+
+
+def test_every_setting_of_the_web_stands_in_the_readme_with_its_default() -> None:
+    table = settings_table()
+    for name, default in web_settings().items():
+        assert name in table, f"Add a row for {name} to the README's table of settings."
+        assert table[name] == default, f"{name} is {default or 'empty'} by default, the README says {table[name]}."
+
+
+def test_every_setting_of_the_gpu_worker_stands_in_the_readme_with_its_default() -> None:
+    table = settings_table()
+    for variable in documented():
+        assert variable.name in table, f"Add a row for {variable.name} to the README's table of settings."
+        if variable.name not in web_settings():
+            assert table[variable.name] == shown(variable.default)
+
+
+def test_the_readme_names_no_setting_that_nothing_reads() -> None:
+    sources = [path for top in ("loremotion", "gpu_worker") for path in sorted((ROOT / top).rglob("*.py"))]
+    code = "\n".join(path.read_text() for path in sources)
+    for name in settings_table():
+        assert f'"{name}"' in code, f"Nothing reads {name}: take it out of the README's table."
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_to_a_file(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
+        if "://" not in target:
+            assert (document.parent / target).exists(), f"{document.name} links to {target}, which is not there."
+
+
+def test_the_tree_shows_folders_that_are_there() -> None:
+    tree = re.search(r"## Where things are\n\n```\n(.*?)```", README, flags=re.DOTALL)
+    assert tree is not None
+    parent = ROOT
+    for line in tree[1].splitlines():
+        name = line.split()[0]
+        if not line.startswith(" "):
+            parent = ROOT / name
+        assert (parent if not line.startswith(" ") else parent / name).exists(), f"The README's tree shows {name}."
+
+
+def test_the_walk_names_functions_that_are_there() -> None:
+    walk = README.split("## One request in eight functions")[1].split("\n## ")[0]
+    names = re.findall(r"`((?:generation|gpu_worker|billing|catalog)\.[a-zA-Z_.]+)`", walk)
+    assert len(names) >= 9
+    for name in names:
+        assert _is_defined(name), f"The README's walk names {name}, which is not there."
+
+
+def _is_defined(name: str) -> bool:
+    """Whether a function or method is defined where its dotted name says, found without importing it."""
+    parts = name.split(".")
+    split = next(i for i in range(len(parts), 0, -1) if (ROOT / "/".join(parts[:i])).with_suffix(".py").exists())
+    body = ast.parse((ROOT / "/".join(parts[:split])).with_suffix(".py").read_text()).body
+    for wanted in parts[split:]:
+        definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        found = next((node for node in body if isinstance(node, definitions) and node.name == wanted), None)
+        if found is None:
+            return False
+        body = found.body
+    return True
+
+
+def test_every_make_command_in_the_documents_is_one() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    for document in DOCUMENTS:
+        for command in re.findall(r"\bmake ([a-z][a-z-]+)\b", "\n".join(_code(document.read_text()))):
+            assert command in targets, f"{document.name} says 'make {command}'."
+
+
+def _code(text: str) -> list[str]:
+    return re.findall(r"```.*?```|`[^`]+`", text, flags=re.DOTALL)
+
+
+def test_the_web_part_needs_no_torch_and_the_gpu_part_no_django() -> None:
+    web = (ROOT / "requirements" / "web.txt").read_text().lower()
+    gpu = (ROOT / "requirements" / "gpu.txt").read_text().lower()
+    assert not re.search(r"^(torch|diffusers|transformers|-r)\b", web, flags=re.MULTILINE)
+    assert not re.search(r"^(django|psycopg|-r)\b", gpu, flags=re.MULTILINE)
+    assert importlib.util.find_spec("torch") is not None  # one machine has both
