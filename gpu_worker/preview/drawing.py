@@ -41,7 +41,7 @@ def draw_mask(scene: Scene, rng: np.random.Generator, *, jitter: float = 1.0) ->
     wobble = rng.uniform(-1, 1, 4) * jitter
     radius = RADIUS[scene.count] * (1 + SIZE_JITTER * wobble[0])
     along, across = OFFSET_JITTER_PIXELS * wobble[1:3]
-    time = np.linspace(0, 1, NUM_FRAMES)
+    time = np.linspace(0, 1, NUM_FRAMES, dtype=np.float32)
     frames = np.zeros((NUM_FRAMES, HEIGHT, WIDTH), np.float32)
     for lane in LANES[scene.count]:
         x, y, size, angle = _path(scene.motion, time, lane + across, along)

@@ -98,7 +98,7 @@ def train_text_encoder(folder: Path, *, steps: int, seed: int) -> T5EncoderModel
         goals = targets([scene for scene, _ in pairs])
         loss = sum((cross_entropy(a, g) for a, g in zip(answers, goals, strict=True)), torch.zeros(()))
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_([*encoder.parameters(), *readout.parameters()], 1.0)
         optimiser.step()
         schedule.step()

@@ -172,7 +172,7 @@ class Training:
             optimiser.zero_grad(set_to_none=True)
             for group in optimiser.param_groups:
                 group["lr"] = peak * scale
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.transformer.parameters(), plan.clip_norm)
         for optimiser in self.optimisers:
             optimiser.step()
