@@ -1,0 +1,36 @@
+"""Models resident on one device, and clips out of them. Plain Python over torch: no queue, no network, no Django."""
+
+from gpu_worker.engine.devices import Cpu, Cuda, Device, device_from_environment
+from gpu_worker.engine.engine import Engine, EngineStatus, RenderedClip
+from gpu_worker.engine.errors import (
+    CheckpointBroken,
+    DoesNotFit,
+    EncodingFailed,
+    EngineError,
+    FatalDeviceError,
+    FramesNotFinite,
+    ModelMissing,
+    OutOfMemory,
+    RenderStopped,
+    UnsupportedRequest,
+)
+
+__all__ = [
+    "CheckpointBroken",
+    "Cpu",
+    "Cuda",
+    "Device",
+    "DoesNotFit",
+    "EncodingFailed",
+    "Engine",
+    "EngineError",
+    "EngineStatus",
+    "FatalDeviceError",
+    "FramesNotFinite",
+    "ModelMissing",
+    "OutOfMemory",
+    "RenderStopped",
+    "RenderedClip",
+    "UnsupportedRequest",
+    "device_from_environment",
+]

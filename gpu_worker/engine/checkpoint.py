@@ -1,0 +1,125 @@
+"""Checkpoints in diffusers' folder layout: where they lie and which components they name.
+
+Only classes of diffusers and transformers are ever made, and weights are only read from safetensors files: a
+checkpoint is data, and cannot bring code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+from gpu_worker.contract import ModelSpec
+from gpu_worker.engine.errors import CheckpointBroken, ModelMissing
+
+INDEX = "model_index.json"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One entry of a checkpoint's index: a component and the class that reads it."""
+
+    name: str
+    folder: Path
+    library: str
+    class_name: str
+
+    @cached_property
+    def cls(self) -> type[Any]:
+        """The class of the component.
+
+        Raises:
+            CheckpointBroken: the installed libraries have no such class.
+        """
+        module_name = (
+            self.library if self.library in ("diffusers", "transformers") else f"diffusers.pipelines.{self.library}"
+        )
+        try:
+            return getattr(importlib.import_module(module_name), self.class_name)  # type: ignore[no-any-return]
+        except (ImportError, AttributeError):
+            raise CheckpointBroken(
+                f"{self.folder.parent.name}: component {self.name!r} is a {self.library}.{self.class_name}, "
+                "which the installed diffusers and transformers do not have"
+            ) from None
+
+    @property
+    def has_weights(self) -> bool:
+        return issubclass(self.cls, torch.nn.Module)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder with a ``model_index.json``: the parts by name, and the pipeline's own settings."""
+
+    folder: Path
+    parts: Mapping[str, Part]
+    settings: Mapping[str, Any]
+
+
+def open_checkpoint(model: ModelSpec, models: Path) -> Checkpoint:
+    """Find the checkpoint of ``model``: a folder (absolute, or under ``models``), or a repository of the Hub.
+
+    From the Hub comes the index only; ``fetch_parts`` brings what a render needs.
+
+    Raises:
+        ModelMissing: there is no such folder, and no such repository or no way to reach it.
+        CheckpointBroken: there is no readable index.
+    """
+    folder = local_folder(model.source, models)
+    if folder is None:
+        folder = _download(model.source, model.revision, [INDEX])
+    try:
+        index = json.loads((folder / INDEX).read_text())
+        entries = {name: value for name, value in index.items() if not name.startswith("_")}
+    except (OSError, ValueError, AttributeError) as problem:
+        raise CheckpointBroken(f"{model.source}: no readable {INDEX}: {problem}") from None
+    parts, settings = {}, {}
+    for name, value in entries.items():
+        if isinstance(value, list) and len(value) == 2 and all(isinstance(v, str) for v in value):
+            parts[name] = Part(name, folder / name, *value)
+        elif not isinstance(value, list):
+            settings[name] = value
+    return Checkpoint(folder, parts, settings)
+
+
+def fetch_parts(model: ModelSpec, models: Path, names: Iterable[str]) -> None:
+    """Make sure that the files of the named parts are on this machine. Does nothing for a local folder.
+
+    Raises:
+        ModelMissing: a part is not here and could not be downloaded.
+    """
+    if local_folder(model.source, models) is None:
+        _download(model.source, model.revision, [INDEX, *(f"{name}/*" for name in names)])
+
+
+def local_folder(source: str, models: Path) -> Path | None:
+    """The folder that ``source`` names, or None where it can only be a repository of the Hub.
+
+    Raises:
+        ModelMissing: ``source`` is a path and nothing is there.
+    """
+    folder = models / source  # an absolute source stands for itself
+    if (folder / INDEX).is_file():
+        return folder
+    if Path(source).is_absolute() or folder.is_dir() or source.count("/") != 1:
+        raise ModelMissing(f"No checkpoint at {folder}: a folder with a {INDEX} is expected there")
+    return None
+
+
+def _download(repository: str, revision: str | None, patterns: list[str]) -> Path:
+    patterns = [p for p in patterns if not p.endswith(".bin")]
+    ignored = ["*.bin", "*.ckpt", "*.pt", "*.msgpack", "*.onnx"]
+    try:
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=patterns, ignore_patterns=ignored))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as problem:
+        first_line = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+        raise ModelMissing(f"{repository} could not be downloaded: {first_line}") from problem

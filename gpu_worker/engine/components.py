@@ -1,0 +1,136 @@
+"""The unit of residency: one set of weights, in one dtype and quantisation, addressed by what it contains.
+
+Two models whose checkpoints hold the same text encoder get the same key for it, so it is loaded once and serves both,
+wherever the copies lie on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gpu_worker.contract import LoraSpec, ModelSpec
+from gpu_worker.engine.checkpoint import Checkpoint, Part
+from gpu_worker.engine.errors import CheckpointBroken
+from gpu_worker.families import Family
+
+_QUANTISED_NAMES = ("transformer", "text_encoder")
+"""What quantisation applies to. VAEs and vocoders are small, and their rounding is visible and audible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One resident-to-be: where its weights come from and what is done to them. Equal keys mean equal weights."""
+
+    key: str
+    part: Part = field(compare=False)
+    dtype: str
+    quantisation: str = "none"
+    loras: tuple[LoraSpec, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.part.name
+
+
+def components_of(
+    model: ModelSpec, family: Family, checkpoint: Checkpoint, digests: ContentDigests
+) -> dict[str, Component]:
+    """The weight-carrying components of ``model`` by name, in the order in which a render uses them.
+
+    Raises:
+        CheckpointBroken: files of a component are missing, or the installed libraries lack its class.
+    """
+    known = [name for name in family.components if name in checkpoint.parts]
+    others = [name for name in checkpoint.parts if name not in known]
+    components = {}
+    for name in (*known, *others):
+        part = checkpoint.parts[name]
+        if part.has_weights:
+            components[name] = _component(model, part, digests)
+    return components
+
+
+def _component(model: ModelSpec, part: Part, digests: ContentDigests) -> Component:
+    quantisation = model.quantisation if part.name.startswith(_QUANTISED_NAMES) else "none"
+    loras = tuple(lora for lora in model.loras if lora.component == part.name)
+    content = digests.of(part.folder)
+    key = f"{part.class_name}:{content}:{model.dtype}:{quantisation}"
+    if loras:
+        patches = json.dumps([lora.to_wire() for lora in loras], sort_keys=True)
+        key += f":{hashlib.sha256(patches.encode()).hexdigest()[:12]}"
+    return Component(key, part, model.dtype, quantisation, loras)
+
+
+class ContentDigests:
+    """Digests of component folders, remembered in a file so that gigabytes are read for it once per host."""
+
+    def __init__(self, memory: Path) -> None:
+        self._memory = memory
+        self._known: dict[str, str] = _read_json(memory)
+        self._folders: dict[tuple[Any, ...], str] = {}
+
+    def of(self, folder: Path) -> str:
+        """A digest of the configuration and weights in ``folder``, the same wherever the folder lies.
+
+        Raises:
+            CheckpointBroken: there is no configuration, or no safetensors file.
+        """
+        files = sorted(folder.glob("*.safetensors"))
+        config = folder / "config.json"
+        if not files or not config.is_file():
+            raise CheckpointBroken(f"{folder}: a config.json and *.safetensors are expected there")
+        stamp = (folder, *(_stamp(file) for file in (config, *files)))
+        if stamp not in self._folders:
+            digest = hashlib.sha256(_plain_config(config).encode())
+            for file in files:
+                digest.update(f"{file.name}:{self._file_digest(file)}".encode())
+            self._folders[stamp] = digest.hexdigest()[:16]
+        return self._folders[stamp]
+
+    def _file_digest(self, file: Path) -> str:
+        blob = file.resolve().name
+        if re.fullmatch(r"[0-9a-f]{64}", blob):  # the Hub's cache names large files by their SHA-256
+            return blob
+        stamp = _stamp(file)
+        if stamp not in self._known:
+            with file.open("rb") as content:
+                self._known[stamp] = hashlib.file_digest(content, "sha256").hexdigest()
+            _write_json(self._memory, self._known)
+        return self._known[stamp]
+
+
+def _stamp(file: Path) -> str:
+    real = file.resolve()
+    facts = real.stat()
+    return f"{real}:{facts.st_size}:{facts.st_mtime_ns}"
+
+
+def _plain_config(config: Path) -> str:
+    """The configuration without what says nothing about the weights: paths and library versions."""
+    try:
+        values = json.loads(config.read_text())
+        kept = {k: v for k, v in values.items() if not k.startswith("_") and k not in ("transformers_version",)}
+    except (ValueError, AttributeError) as problem:
+        raise CheckpointBroken(f"{config} cannot be read: {problem}") from None
+    return json.dumps(kept, sort_keys=True)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}  # never written, or cut short by a crash: what it remembered can be measured again
+    return content if isinstance(content, dict) else {}
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(content))
+    unfinished.replace(path)

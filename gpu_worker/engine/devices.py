@@ -1,0 +1,178 @@
+"""Where a render runs: a CUDA card, or the CPU with a budget in bytes, behind one small protocol.
+
+The CPU is not a mock: the same residency, quantisation and pipelines run on it, and only speed differs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+import torch
+
+from gpu_worker.engine.sizes import parse_bytes
+
+RESERVE_FRACTION = 0.05
+"""Part of a card that is left alone: the CUDA context, and what the allocator loses to fragments."""
+
+
+class Device(Protocol):
+    """What the engine asks of the place where it computes."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def torch_device(self) -> torch.device: ...
+
+    @property
+    def budget_bytes(self) -> int:
+        """Most bytes that weights and activations may take together."""
+        ...
+
+    def driver_free_bytes(self) -> int | None:
+        """Bytes that an allocation could get right now, or None where no driver says so."""
+        ...
+
+    def start_peak(self) -> None:
+        """Begin to measure the most memory held at once."""
+        ...
+
+    def peak_bytes(self) -> int:
+        """Most bytes held since ``start_peak``, above what was held at that moment."""
+        ...
+
+    def release_cached(self) -> None:
+        """Give back memory that no tensor uses."""
+        ...
+
+    def is_out_of_memory(self, error: BaseException) -> bool: ...
+
+    def is_fatal(self, error: BaseException) -> bool:
+        """Whether the process cannot use the device any more after ``error``."""
+        ...
+
+
+def _is_failed_host_allocation(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in str(error)
+    )
+
+
+@dataclass(slots=True)
+class Cpu:
+    """The processor, with ``budget_bytes`` of main memory treated like the memory of a card."""
+
+    budget_bytes: int
+    name: str = "cpu"
+    _start_rss_bytes: int = field(default=0, repr=False)
+
+    @property
+    def torch_device(self) -> torch.device:
+        return torch.device("cpu")
+
+    def driver_free_bytes(self) -> int | None:
+        return None
+
+    def start_peak(self) -> None:
+        # Linux forgets its own high-water mark of the process on request; where it refuses, the mark of the whole life
+        # of the process is the answer, which errs on the safe side.
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")
+        self._start_rss_bytes = psutil.Process().memory_info().rss
+
+    def peak_bytes(self) -> int:
+        match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+        high_water_bytes = int(match[1]) * 1024 if match else psutil.Process().memory_info().rss
+        return max(0, high_water_bytes - self._start_rss_bytes)
+
+    def release_cached(self) -> None:
+        """Nothing to do: freed blocks go back to the allocator of the process at once."""
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        return _is_failed_host_allocation(error)
+
+    def is_fatal(self, error: BaseException) -> bool:
+        return False
+
+
+@dataclass(slots=True)
+class Cuda:
+    """One CUDA card. ``budget_bytes`` defaults to the card less ``RESERVE_FRACTION``."""
+
+    index: int = 0
+    budget_bytes: int = 0
+    name: str = ""
+    _start_bytes: int = field(default=0, repr=False)
+
+    def __post_init__(self) -> None:
+        if not torch.cuda.is_available():
+            raise RuntimeError(
+                "No CUDA device is visible to PyTorch; set GPU_WORKER_DEVICE=cpu to render on the processor"
+            )
+        card = torch.cuda.get_device_properties(self.index)
+        self.name = self.name or card.name
+        most = int(card.total_memory * (1 - RESERVE_FRACTION))
+        self.budget_bytes = min(self.budget_bytes, most) if self.budget_bytes else most
+
+    @property
+    def torch_device(self) -> torch.device:
+        return torch.device("cuda", self.index)
+
+    def driver_free_bytes(self) -> int | None:
+        free, total = torch.cuda.mem_get_info(self.index)
+        reusable = torch.cuda.memory_reserved(self.index) - torch.cuda.memory_allocated(self.index)
+        return int(free + reusable - total * RESERVE_FRACTION)
+
+    def start_peak(self) -> None:
+        torch.cuda.reset_peak_memory_stats(self.index)
+        self._start_bytes = torch.cuda.memory_allocated(self.index)
+
+    def peak_bytes(self) -> int:
+        return max(0, int(torch.cuda.max_memory_allocated(self.index)) - self._start_bytes)
+
+    def release_cached(self) -> None:
+        torch.cuda.empty_cache()
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        return isinstance(error, torch.OutOfMemoryError) or _is_failed_host_allocation(error)
+
+    def is_fatal(self, error: BaseException) -> bool:
+        if self.is_out_of_memory(error):
+            return False
+        return isinstance(error, torch.AcceleratorError) or (
+            isinstance(error, RuntimeError)
+            and re.search(r"CUDA error|cuDNN error|CUBLAS_STATUS", str(error)) is not None
+        )
+
+
+def device_from_environment(environment: Mapping[str, str] | None = None) -> Device:
+    """The device that the environment names.
+
+    ``GPU_WORKER_DEVICE`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; ``GPU_WORKER_BUDGET`` a size such as ``6GiB``.
+    Without a budget a card is used up to its reserve, and the CPU up to half of the memory that is free at start.
+
+    Raises:
+        ValueError: one of the two has a value that cannot work; the message names it.
+        RuntimeError: a CUDA device was asked for and none is there.
+    """
+    environment = os.environ if environment is None else environment
+    wanted = environment.get("GPU_WORKER_DEVICE", "").strip() or "auto"
+    try:
+        budget_bytes = parse_bytes(environment.get("GPU_WORKER_BUDGET", "").strip() or "0")
+    except ValueError as problem:
+        raise ValueError(f"GPU_WORKER_BUDGET: {problem}") from None
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cpu":
+        return Cpu(budget_bytes or psutil.virtual_memory().available // 2)
+    match = re.fullmatch(r"cuda(?::(\d+))?", wanted)
+    if match is None:
+        raise ValueError(f"GPU_WORKER_DEVICE={wanted!r}: write auto, cpu, cuda or cuda:1")
+    return Cuda(index=int(match[1] or 0), budget_bytes=budget_bytes)

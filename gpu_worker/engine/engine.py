@@ -1,0 +1,215 @@
+"""The engine's face: everything that the worker around it may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, ResidentComponent, Stage
+from gpu_worker.engine.checkpoint import Checkpoint, fetch_parts, open_checkpoint
+from gpu_worker.engine.clip import measure_clip, write_clip, write_poster
+from gpu_worker.engine.components import Component, ContentDigests, components_of
+from gpu_worker.engine.devices import Device
+from gpu_worker.engine.errors import EngineError, FatalDeviceError, OutOfMemory
+from gpu_worker.engine.loading import load, load_tool
+from gpu_worker.engine.pipelines import assemble
+from gpu_worker.engine.planning import POLICIES
+from gpu_worker.engine.previews import PreviewPainter
+from gpu_worker.engine.rendering import RawClip, mode_of, run_pipeline
+from gpu_worker.engine.residency import Residency
+from gpu_worker.engine.sizes import show_bytes
+from gpu_worker.engine.stages import StageClock
+from gpu_worker.families import family
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedClip:
+    """A finished render: two files and what is known about them."""
+
+    clip: Path
+    poster: Path
+    facts: ClipFacts
+    stage_seconds: dict[str, float]
+    peak_bytes: int
+    steps_done: int
+    steps_total: int
+
+
+class EngineStatus(NamedTuple):
+    """What is on the device."""
+
+    budget_bytes: int
+    used_bytes: int
+    residents: tuple[ResidentComponent, ...]
+    counters: dict[str, float]
+
+
+class Engine:
+    """Renders one job at a time on one device and keeps models there between jobs. Not thread-safe, by design."""
+
+    def __init__(self, *, device: Device, models: Path, cache: Path, policy: str = "lru") -> None:
+        if policy not in POLICIES:
+            raise ValueError(f"No eviction policy {policy!r}; there are: {', '.join(sorted(POLICIES))}")
+        self.device = device
+        self.upcoming: Sequence[RenderJob] = ()
+        """The jobs that will probably come next, in order. What they need is evicted last."""
+        self._models = models
+        self._cache = cache
+        self._digests = ContentDigests(cache / "digests.json")
+        self._tools: dict[Path, Any] = {}
+        self._residency = Residency(device, load, policy=POLICIES[policy])
+
+    # --- rendering ---
+
+    def render(
+        self,
+        job: RenderJob,
+        *,
+        inputs: Mapping[str, Any],
+        folder: Path,
+        on_progress: Callable[[Progress], None],
+        should_stop: Callable[[], bool],
+    ) -> RenderedClip:
+        """Make the clip of ``job`` and write it, with its poster, into ``folder``.
+
+        ``inputs`` holds pictures (``PIL.Image``), video (lists of them) and audio (paths) by role. ``should_stop`` is
+        asked after every step and between stages.
+
+        Raises:
+            RenderStopped: ``should_stop`` turned true.
+            EngineError: this render failed, with a stable code; the engine stays usable.
+            FatalDeviceError: the device is lost; the process has to end.
+        """
+        stages = StageClock(steps_total=job.steps, on_progress=on_progress, should_stop=should_stop)
+        with self._device_errors():
+            self.device.start_peak()
+            held_bytes = self._residency.used_bytes
+            stages.enter(Stage.LOADING)
+            raw = self._make(job, inputs, stages)
+            peak_bytes = held_bytes + self.device.peak_bytes()
+        stages.enter(Stage.ENCODING_VIDEO)
+        clip, poster = folder / "clip.mp4", folder / "poster.jpg"
+        write_clip(clip, raw.frames, job.fps, upscale=job.upscale, audio=raw.audio)
+        write_poster(poster, raw.frames, upscale=job.upscale)
+        facts = measure_clip(clip)
+        stages.stop_if_asked()
+        return RenderedClip(
+            clip=clip,
+            poster=poster,
+            facts=facts,
+            stage_seconds=stages.finish(),
+            peak_bytes=peak_bytes,
+            steps_done=stages.steps_done,
+            steps_total=stages.steps_total,
+        )
+
+    def _make(self, job: RenderJob, inputs: Mapping[str, Any], stages: StageClock) -> RawClip:
+        _, mode = mode_of(job, inputs)
+        checkpoint, components = self._open(job.model)
+        self._residency.upcoming = self._upcoming_keys()
+        with self._residency.lease(components.values()) as modules:
+            pipeline = assemble(mode.pipeline, modules, self._tools_of(checkpoint), checkpoint.settings)
+            return run_pipeline(pipeline, job, inputs, stages, PreviewPainter())
+
+    def _open(self, model: ModelSpec) -> tuple[Checkpoint, dict[str, Component]]:
+        checkpoint = open_checkpoint(model, self._models)
+        fetch_parts(model, self._models, checkpoint.parts)
+        return checkpoint, components_of(model, family(model.family), checkpoint, self._digests)
+
+    def _tools_of(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        tools = {}
+        for name, part in checkpoint.parts.items():
+            if not part.has_weights:
+                if part.folder not in self._tools:
+                    self._tools[part.folder] = load_tool(part)
+                tools[name] = self._tools[part.folder]
+        return tools
+
+    @contextmanager
+    def _device_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if self.device.is_out_of_memory(error):
+                raise OutOfMemory(
+                    f"{self.device.name} with a budget of {show_bytes(self.device.budget_bytes)} ran out of memory"
+                ) from error
+            if self.device.is_fatal(error):
+                raise FatalDeviceError(f"{self.device.name}: {error}") from error
+            raise
+
+    # --- what is resident ---
+
+    def status(self) -> EngineStatus:
+        """What is on the device now. Cheap enough for every heartbeat."""
+        residents = tuple(
+            ResidentComponent(
+                key=key,
+                name=entry.component.name,
+                size_bytes=entry.size_bytes,
+                tier="device",
+                last_used=entry.last_used_at,
+                leases=self._residency.leases(key),
+            )
+            for key, entry in list(self._residency.entries.items())
+        )
+        return EngineStatus(
+            budget_bytes=self.device.budget_bytes,
+            used_bytes=sum(r.size_bytes for r in residents),
+            residents=residents,
+            counters={name: float(count) for name, count in self._residency.counters.items()},
+        )
+
+    def affinity(self, model: ModelSpec) -> float:
+        """Seconds of loading that a job of ``model`` would save because of what is resident now."""
+        try:
+            _, components = self._open(model)
+        except EngineError:
+            return 0.0
+        entries = self._residency.entries
+        return sum(entries[c.key].load_seconds for c in components.values() if c.key in entries)
+
+    def can_hold(self, job: RenderJob) -> str | None:
+        """Why this device can never make ``job``, with the figures, or None."""
+        try:
+            _, components = self._open(job.model)
+        except EngineError:
+            return None  # not a question of room: the render itself will say what is wrong
+        needed_bytes = sum(self._residency.size_bytes(c) for c in components.values())
+        if needed_bytes <= self.device.budget_bytes:
+            return None
+        return (
+            f"{job.model.slug} needs {show_bytes(needed_bytes)} and {self.device.name} has a budget of "
+            f"{show_bytes(self.device.budget_bytes)}"
+        )
+
+    def preload(self, model: ModelSpec) -> None:
+        """Bring a model's components onto the device before anybody asks for them.
+
+        Raises:
+            EngineError: it is not there, cannot be read or does not fit.
+        """
+        _, components = self._open(model)
+        with self._device_errors(), self._residency.lease(components.values()):
+            pass
+
+    def evict(self, key: str) -> bool:
+        """Take a component off the device. False when it is in use or not there."""
+        return self._residency.evict(key)
+
+    def evict_all(self) -> int:
+        """Take everything off the device that is not in use; how many components went."""
+        return self._residency.evict_all()
+
+    def _upcoming_keys(self) -> list[set[str]]:
+        keys = []
+        for job in self.upcoming:
+            try:
+                _, components = self._open(job.model)
+            except EngineError:
+                continue
+            keys.append({c.key for c in components.values()})
+        return keys

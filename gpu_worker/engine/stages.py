@@ -1,0 +1,98 @@
+"""A render's clock: which stage it is in, how long each took, and the two questions asked between steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from gpu_worker.contract import Progress, Stage
+from gpu_worker.engine.errors import RenderStopped
+
+OnProgress = Callable[[Progress], None]
+ShouldStop = Callable[[], bool]
+Clock = Callable[[], float]
+
+
+class StageClock:
+    """Reports stages and steps as they happen and keeps the seconds of each stage.
+
+    Every stage and every step first asks ``should_stop``; when it is true, ``RenderStopped`` is raised.
+    """
+
+    def __init__(
+        self, *, steps_total: int, on_progress: OnProgress, should_stop: ShouldStop, clock: Clock = time.monotonic
+    ) -> None:
+        self.steps_done = 0
+        self.steps_total = steps_total
+        self._on_progress = on_progress
+        self._should_stop = should_stop
+        self._clock = clock
+        self._seconds: dict[str, float] = {}
+        self._stage: Stage | None = None
+        self._since = clock()
+        self._denoising_since = self._since
+
+    @property
+    def stage(self) -> Stage | None:
+        return self._stage
+
+    def enter(self, stage: Stage, message: str = "") -> None:
+        """Close the stage before and begin ``stage``; says so once.
+
+        Raises:
+            RenderStopped: the render is not wanted any more.
+        """
+        self.stop_if_asked()
+        if stage is self._stage:
+            return
+        self._close()
+        self._stage = stage
+        if stage is Stage.DENOISING:
+            self._denoising_since = self._clock()
+        self._on_progress(
+            Progress(kind="stage", stage=stage, step=self.steps_done, steps_total=self.steps_total, message=message)
+        )
+
+    def step_done(self, step: int, steps_total: int) -> None:
+        """Report that ``step`` (counted from 1) of ``steps_total`` is done."""
+        self.steps_done, self.steps_total = step, steps_total
+        self._on_progress(
+            Progress(
+                kind="step",
+                stage=self._stage or Stage.DENOISING,
+                step=step,
+                steps_total=steps_total,
+                seconds_per_step=(self._clock() - self._denoising_since) / step,
+            )
+        )
+
+    def show(self, preview: str) -> None:
+        """Report a picture of what is being made."""
+        self._on_progress(
+            Progress(
+                kind="preview",
+                stage=self._stage or Stage.DENOISING,
+                step=self.steps_done,
+                steps_total=self.steps_total,
+                preview=preview,
+            )
+        )
+
+    def stop_if_asked(self) -> None:
+        """
+        Raises:
+            RenderStopped: the render is not wanted any more.
+        """
+        if self._should_stop():
+            raise RenderStopped(self.steps_done, self.steps_total, self.finish())
+
+    def finish(self) -> dict[str, float]:
+        """Close the stage under way; seconds by stage."""
+        self._close()
+        return dict(self._seconds)
+
+    def _close(self) -> None:
+        now = self._clock()
+        if self._stage is not None:
+            self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + now - self._since
+        self._since = now
