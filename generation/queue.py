@@ -79,6 +79,8 @@ def place(generation: Generation) -> int:
         return 0
     in_flight = Generation.objects.filter(state__in=[State.DISPATCHED, State.RUNNING])
     if generation.state == State.DISPATCHED:
-        return in_flight.filter(Q(state=State.RUNNING) | Q(dispatched_at__lt=generation.dispatched_at)).count()
+        earlier = Q(dispatched_at__lt=generation.dispatched_at)
+        same_batch = Q(dispatched_at=generation.dispatched_at, fair_finish__lt=generation.fair_finish)
+        return in_flight.filter(Q(state=State.RUNNING) | earlier | same_batch).count()
     waiting = Generation.objects.filter(state=State.QUEUED, fair_finish__lt=generation.fair_finish)
     return in_flight.count() + waiting.count()

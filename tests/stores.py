@@ -33,6 +33,7 @@ def start() -> None:
         atexit.register(valkey.stop)
         os.environ["REDIS_URL"] = valkey.url()
     os.environ.setdefault("MEDIA_DIR", str(folder / "media"))
+    os.environ.setdefault("DEBUG", "1")  # static files by their own names; pytest-django turns DEBUG itself off
     os.environ.setdefault("SECRET_KEY", "a key for tests only, long enough to be taken for a real one")
 
 

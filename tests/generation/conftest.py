@@ -24,9 +24,14 @@ def empty_valkey(valkey: redis.Redis) -> redis.Redis:
 @pytest.fixture(autouse=True)
 def sound_books(request: pytest.FixtureRequest) -> Iterator[None]:
     """After every test that touches the database, the ledger must add up."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker is None and "db" not in request.fixturenames:
+        yield
+        return
+    is_transactional = marker is not None and marker.kwargs.get("transaction", False)
+    request.getfixturevalue("transactional_db" if is_transactional else "db")  # outlives this fixture
     yield
-    if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
-        assert ledger.violations(limit=5) == []
+    assert ledger.violations(limit=5) == []
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def test_it_works(toy: Model, client: Client) -> None:
     page = client.get("/")
     assert page.status_code == 200
     assert "60 free credits" in page.text
-    assert "10 credits" in page.text  # the price of the default, without JavaScript
+    assert "11 credits" in page.text  # the price of the default, without JavaScript
     answer = client.post(reverse("generation:create"), {"prompt": PROMPT})
     generation = Generation.objects.get()
     assert answer.status_code == 302
