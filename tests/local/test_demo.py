@@ -1,0 +1,38 @@
+"""``make demo``: a clip over HTTP, or the reason why not."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import av
+import pytest
+from rich.console import Console
+
+from loremotion.local.demo import demo
+from loremotion.local.failure import CannotStart
+
+
+def test_it_writes_the_clip_and_prints_the_receipt(tmp_path: Path) -> None:
+    said, clip = io.StringIO(), tmp_path / "clip.mp4"
+    status = demo("a red circle moving right on a black background", clip, Console(file=said, width=200))
+    assert status == 0, said.getvalue()
+    assert "quoted 2, held 2, charged 2, given back 0" in said.getvalue()
+    assert "Denoising" in said.getvalue()
+    with av.open(str(clip)) as container:
+        video = container.streams.video[0]
+        assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert sum(1 for _ in container.decode(video)) == 16
+
+
+def test_it_says_why_there_is_no_clip(tmp_path: Path) -> None:
+    said, clip = io.StringIO(), tmp_path / "clip.mp4"
+    assert demo("a very long story " * 100, clip, Console(file=said, width=200)) == 1
+    assert "No clip: " in said.getvalue()
+    assert "500" in said.getvalue(), "it names the limit"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_said_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="OUT="):
+        demo("a red circle", tmp_path / "missing" / "clip.mp4")

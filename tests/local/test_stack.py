@@ -1,0 +1,96 @@
+"""The whole site as a context manager."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from loremotion.local import orphans
+from loremotion.local.failure import CannotStart
+from loremotion.local.stack import EVERYTHING, Stack, StackFailed, procfile, site_answers
+from tests.local.conftest import is_alive, until
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+def test_it_works(stack: Stack) -> None:
+    assert httpx.get(stack.url).status_code == 200
+    assert stack.wait_for_worker()
+    assert all(stack.is_running(name) for name in EVERYTHING)
+
+
+def test_it_starts_what_the_procfile_says() -> None:
+    assert tuple(procfile()) == EVERYTHING
+
+
+def test_a_killed_process_takes_its_descendants_with_it_and_can_come_back(stack: Stack) -> None:
+    stack.wait_for_worker()
+    family = psutil.Process(stack.pid("gpu")).children(recursive=True)
+    assert family, "the supervisor has a worker below it"
+    stack.kill("gpu")
+    assert not stack.is_running("gpu")
+    assert until(lambda: not any(is_alive(member.pid) for member in family))
+    stack.launch("gpu")
+    assert stack.is_running("gpu")
+
+
+def test_the_site_comes_back_on_the_same_address(stack: Stack) -> None:
+    stack.kill("web")
+    assert not site_answers(stack.url)
+    stack.launch("web")
+    stack.wait_for_site()
+    with pytest.raises(StackFailed, match="web is running already"):
+        stack.launch("web")
+
+
+def test_a_bad_setting_is_said_and_nothing_is_left(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, settings={"FREE_DAILY_CREDITS": "plenty"})
+    with pytest.raises(CannotStart, match="FREE_DAILY_CREDITS"), stack:
+        pytest.fail("it started")
+    assert not orphans.marked(stack.mark)
+
+
+def test_a_process_that_ends_at_once_is_said_with_its_last_words(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StackFailed, match=r"gpu ended at once: .*GPU_WORKER_WINDOW"),
+        Stack(tmp_path, processes=["gpu"], settings={"GPU_WORKER_WINDOW": "wide"}) as stack,
+    ):
+        stack.wait_for_worker()
+
+
+def test_leaving_ends_everything(tmp_path: Path) -> None:
+    with Stack(tmp_path, processes=["web", "clerk"]) as stack:
+        assert len(orphans.marked(stack.mark)) >= 4
+    assert not orphans.marked(stack.mark)
+    assert not site_answers(stack.url)
+
+
+def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
+    script = textwrap.dedent(
+        """
+        import sys, time
+        from pathlib import Path
+        from loremotion.local.stack import Stack
+        with Stack(Path(sys.argv[1]), processes=["web", "beat"]) as stack:
+            print(stack.mark, flush=True)
+            time.sleep(600)
+        """
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    mark = parent.stdout.readline().strip()
+    assert len(orphans.marked(mark)) >= 4
+    parent.kill()
+    parent.wait()
+    assert until(lambda: not orphans.marked(mark))
