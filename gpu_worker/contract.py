@@ -37,6 +37,18 @@ def job_id(generation_id: str, attempt: int) -> str:
     return f"{generation_id}-{attempt}"
 
 
+def attempt_of(job_id: str) -> tuple[str, int]:
+    """``(generation_id, attempt)`` from RQ's id of one attempt.
+
+    Raises:
+        ValueError: the id was not made by ``job_id``.
+    """
+    generation_id, _, attempt = job_id.rpartition("-")
+    if not generation_id or not attempt.isdecimal():
+        raise ValueError(f"{job_id!r} is not the id of an attempt: '<generation>-<attempt>' is expected")
+    return generation_id, int(attempt)
+
+
 def progress_key(generation_id: str) -> str:
     """The Valkey Stream that a browser follows; its entry ids are the SSE ids."""
     return f"generation:{generation_id}"
@@ -50,6 +62,16 @@ def cancel_key(generation_id: str) -> str:
 def worker_key(name: str) -> str:
     """Where a worker publishes its ``WorkerStatus`` as JSON, expiring with its heartbeat."""
     return f"gpu:worker:{name}"
+
+
+def holding_key(name: str) -> str:
+    """RQ's id of the job in a worker's hands, written together with the pop: what a dead worker leaves behind."""
+    return f"gpu:worker:{name}:holding"
+
+
+def drain_key(name: str) -> str:
+    """Set while a worker is to take no new jobs. Survives its restarts."""
+    return f"gpu:worker:{name}:drain"
 
 
 class Wire:

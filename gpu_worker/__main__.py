@@ -1,0 +1,118 @@
+"""``python -m gpu_worker``: a supervisor and its worker, or a look at the fleet."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import logging
+import os
+import shutil
+import signal
+import sys
+
+from gpu_worker import fleet
+from gpu_worker.settings import Settings, SettingsRefused
+from gpu_worker.valkey import Unreachable, connect
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    asked = _parser().parse_args(arguments)
+    try:
+        settings = Settings.from_environment()
+    except SettingsRefused as refusal:
+        print(refusal, file=sys.stderr)
+        return os.EX_CONFIG
+    logging.basicConfig(
+        level=settings.log_level, format=f"%(asctime)s {settings.name}[%(process)d] %(levelname)s %(message)s"
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold signed addresses
+    if asked.worker:
+        return _work(settings, asked.lifeline, asked.supervisor)
+    if any((asked.status, asked.drain, asked.resume, asked.stop, asked.evict, asked.cancel)):
+        return _command(settings, asked)
+    return _supervise(settings)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m gpu_worker", description="Renders clips. Settings come from the environment."
+    )
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--status", action="store_true", help="show the live workers and what they hold")
+    one.add_argument("--drain", metavar="NAME", help="let a worker finish its job and take no other")
+    one.add_argument("--resume", metavar="NAME", help="let a drained worker take jobs again")
+    one.add_argument("--stop", metavar="NAME", help="end a worker after its job")
+    one.add_argument("--evict", metavar=("NAME", "KEY"), nargs=2, help="free the memory of a component, see --status")
+    one.add_argument("--cancel", metavar="GENERATION", help="stop a render at its next step")
+    one.add_argument("--worker", action="store_true", help="the worker process itself, without a supervisor")
+    parser.add_argument("--lifeline", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--supervisor", type=int, help=argparse.SUPPRESS)
+    return parser
+
+
+def _supervise(settings: Settings) -> int:
+    from gpu_worker.supervisor import NameTaken, Supervisor
+
+    supervisor = Supervisor(settings, [sys.executable, "-m", "gpu_worker", "--worker"])
+    try:
+        return supervisor.run()
+    except NameTaken as refusal:
+        print(refusal, file=sys.stderr)
+        return os.EX_UNAVAILABLE
+
+
+def _work(settings: Settings, lifeline: int | None, supervisor: int | None) -> int:
+    if supervisor is not None:
+        die_with(supervisor)
+    from gpu_worker.engine import Engine, device_from_environment
+    from gpu_worker.lifeline import Lifeline
+    from gpu_worker.worker import GpuWorker
+
+    try:
+        engine = Engine(device=device_from_environment(), models=settings.models, cache=settings.cache)
+    except (ValueError, RuntimeError) as refusal:
+        print(refusal, file=sys.stderr)
+        return os.EX_CONFIG
+    shutil.rmtree(settings.scratch, ignore_errors=True)
+    worker = GpuWorker(settings, engine, Lifeline(lifeline), connect(settings.redis_url))
+    worker.work(logging_level=None)
+    return os.EX_OK if worker.is_asked_to_stop else os.EX_SOFTWARE
+
+
+def die_with(supervisor: int) -> None:
+    """Have the kernel kill this process when the supervisor dies, however it dies. Where it is no Linux, the broken
+    lifeline ends the worker at its next word."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != supervisor:
+        raise SystemExit("The supervisor is gone; this worker ends with it.")
+
+
+def _command(settings: Settings, asked: argparse.Namespace) -> int:
+    connection = connect(settings.redis_url)
+    try:
+        if asked.status:
+            print(fleet.table(fleet.workers(connection)))
+        elif asked.drain:
+            fleet.drain(connection, asked.drain)
+        elif asked.resume:
+            fleet.resume(connection, asked.resume)
+        elif asked.stop:
+            fleet.stop(connection, asked.stop)
+        elif asked.evict:
+            fleet.evict(connection, *asked.evict)
+        elif asked.cancel and not fleet.cancel(connection, asked.cancel):
+            print("No worker is at it now. It ends as cancelled when one begins it.")
+    except Unreachable as problem:
+        print(f"REDIS_URL={settings.redis_url}: {problem}", file=sys.stderr)
+        return os.EX_UNAVAILABLE
+    except fleet.NoSuchWorker as problem:
+        print(problem.args[0], file=sys.stderr)
+        return os.EX_DATAERR
+    return os.EX_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

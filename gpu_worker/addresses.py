@@ -1,0 +1,88 @@
+"""Addresses of input and output files: what ``file:``, ``http:`` and ``https:`` mean here, and trying them again."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+CHUNK_BYTES = 1024 * 1024
+_Result = TypeVar("_Result")
+
+
+class TransferFailed(Exception):
+    """A file could not be fetched or delivered. ``is_retryable``: another attempt, with fresh addresses, may do it."""
+
+    def __init__(self, message: str, *, is_retryable: bool) -> None:
+        super().__init__(message)
+        self.is_retryable = is_retryable
+
+
+class Hiccup(Exception):
+    """This try failed in a way that the next one may not."""
+
+
+def client() -> httpx.Client:
+    """The HTTP client of a worker. It follows no redirects: our addresses are final, and a signed one moves nowhere."""
+    return httpx.Client(timeout=httpx.Timeout(60.0, connect=10.0), follow_redirects=False)
+
+
+def local_path(address: str) -> Path | None:
+    """The file that a ``file:`` address names, or None for ``http:`` and ``https:``.
+
+    Raises:
+        TransferFailed: another scheme, or a ``file:`` address of another host or without an absolute path.
+    """
+    parts = urlsplit(address)
+    if parts.scheme in ("http", "https"):
+        return None
+    path = Path(unquote(parts.path))
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not path.is_absolute():
+        raise TransferFailed(
+            f"{shown(address)} is no address that a worker can use: file:///…, http:// or https:// is expected.",
+            is_retryable=False,
+        )
+    return path
+
+
+def shown(address: str) -> str:
+    """The address as a log may hold it: without the signature in its query and without a password."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+
+
+def check(response: httpx.Response, what: str) -> None:
+    """Sort an answer into done, try again and give up.
+
+    Raises:
+        Hiccup: the server is busy or broken for the moment.
+        TransferFailed: it will not do it, however often it is asked.
+    """
+    status = response.status_code
+    if status in (408, 425, 429) or status >= 500:
+        raise Hiccup(f"{what}: the server answered {status}")
+    if not response.is_success:
+        # Signed addresses expire (403): the next attempt carries fresh ones.
+        raise TransferFailed(f"{what}: the server answered {status}.", is_retryable=status in (401, 403))
+
+
+def persist(action: Callable[[], _Result], attempts: int, *, pause: Callable[[float], None] = time.sleep) -> _Result:
+    """Run ``action`` until it succeeds, up to ``attempts`` times, waiting longer after each hiccup.
+
+    Raises:
+        TransferFailed: from ``action``, or because every try ended in a hiccup.
+    """
+    for attempt in range(1, attempts + 1):
+        try:
+            return action()
+        except (Hiccup, httpx.TransportError) as problem:
+            if attempt == attempts:
+                cause = str(problem) or type(problem).__name__
+                raise TransferFailed(f"{cause}, {attempts} times.", is_retryable=True) from problem
+            pause(min(8.0, 0.25 * 2**attempt) * random.uniform(0.5, 1.0))
+    raise AssertionError("attempts is at least 1")

@@ -1,0 +1,120 @@
+"""The fleet from outside: who is there and what they do, and commands to one of them.
+
+Commands travel on RQ's own channel of a worker. Draining is also a key, so that it outlives the worker's restarts.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from typing import cast
+
+import redis
+from rq.command import send_command
+
+from gpu_worker.contract import (
+    CANCEL_TTL_SECONDS,
+    WORKER_DEAD_AFTER_SECONDS,
+    WORKERS_KEY,
+    ModelSpec,
+    WorkerStatus,
+    cancel_key,
+    drain_key,
+    job_id,
+    worker_key,
+)
+
+DRAIN, RESUME, PRELOAD, EVICT = "drain", "resume", "preload", "evict"
+COMMANDS = frozenset({DRAIN, RESUME, PRELOAD, EVICT})
+"""Ours, beside RQ's ``stop-job`` and ``shutdown``."""
+
+
+class NoSuchWorker(LookupError):
+    """No live worker has this name. The message lists those that live."""
+
+
+def workers(connection: redis.Redis) -> list[WorkerStatus]:
+    """What every live worker last said of itself, by name."""
+    alive = connection.zrangebyscore(WORKERS_KEY, time.time() - WORKER_DEAD_AFTER_SECONDS, "+inf")
+    names = sorted(name.decode() for name in cast(list[bytes], alive))
+    said = cast(list[bytes | None], connection.mget([worker_key(name) for name in names])) if names else []
+    return [WorkerStatus.from_wire(json.loads(status)) for status in said if status]
+
+
+def drain(connection: redis.Redis, name: str) -> None:
+    """Let the worker finish its job and take no other, until ``resume``."""
+    connection.set(drain_key(name), 1)
+    send_command(connection, name, DRAIN)
+
+
+def resume(connection: redis.Redis, name: str) -> None:
+    """Let a drained worker take jobs again."""
+    connection.delete(drain_key(name))
+    send_command(connection, name, RESUME)
+
+
+def preload(connection: redis.Redis, name: str, model: ModelSpec) -> None:
+    """Load ``model`` between two jobs.
+
+    Raises:
+        NoSuchWorker: nobody would hear it.
+    """
+    _require(connection, name)
+    send_command(connection, name, PRELOAD, model=model.to_wire())
+
+
+def evict(connection: redis.Redis, name: str, key: str) -> None:
+    """Free the memory of one resident component between two jobs.
+
+    Raises:
+        NoSuchWorker: nobody would hear it.
+    """
+    _require(connection, name)
+    send_command(connection, name, EVICT, key=key)
+
+
+def stop(connection: redis.Redis, name: str) -> None:
+    """End the worker and its supervisor after the job in hand.
+
+    Raises:
+        NoSuchWorker: nobody would hear it.
+    """
+    _require(connection, name)
+    send_command(connection, name, "shutdown")
+
+
+def cancel(connection: redis.Redis, generation_id: str) -> bool:
+    """Stop a render at its next step. False when no worker is at it: then it ends when one begins it."""
+    connection.set(cancel_key(generation_id), 1, ex=CANCEL_TTL_SECONDS)
+    busy = [status for status in workers(connection) if status.generation_id == generation_id]
+    for status in busy:
+        send_command(connection, status.name, "stop-job", job_id=job_id(generation_id, status.attempt))
+    return bool(busy)
+
+
+def table(statuses: Sequence[WorkerStatus]) -> str:
+    """The fleet as text: a line for each worker, a line for each component it holds."""
+    if not statuses:
+        return "No GPU worker is alive."
+    lines = []
+    for status in statuses:
+        doing = f"{status.state} {status.generation_id or ''} {status.stage}".strip()
+        lines.append(
+            f"{status.name}  {status.device}  {_gib(status.used_bytes)} of {_gib(status.budget_bytes)}  {doing}  "
+            f"(pid {status.pid} on {status.host})"
+        )
+        for resident in sorted(status.residents, key=lambda r: -r.last_used):
+            leased = f", leased {resident.leases}" if resident.leases else ""
+            lines.append(f"    {resident.name}  {_gib(resident.size_bytes)}  {resident.tier}{leased}  {resident.key}")
+    return "\n".join(lines)
+
+
+def _require(connection: redis.Redis, name: str) -> None:
+    alive = [status.name for status in workers(connection)]
+    if name not in alive:
+        raise NoSuchWorker(f"No live worker is called {name!r}; there are: {', '.join(alive) or 'none'}.")
+
+
+def _gib(size_bytes: int) -> str:
+    return f"{size_bytes / 1024**3:.2f} GiB"

@@ -1,0 +1,126 @@
+"""The pictures, videos and sounds that a render starts from: fetched within bounds, decoded for the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import av
+import httpx
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from gpu_worker.addresses import CHUNK_BYTES, TransferFailed, check, local_path, persist, shown
+
+Input: TypeAlias = Image.Image | list[Image.Image] | Path
+"""A picture, the frames of a video, or the file of a sound."""
+
+MAX_FRAMES = 2_000
+MAX_PIXELS = 64_000_000
+
+
+class InputUnreadable(Exception):
+    """An input is not what its role needs. Another attempt cannot change that."""
+
+
+class InputUnavailable(TransferFailed):
+    """An input file could not be fetched."""
+
+
+class Fetcher:
+    """Gets inputs into a folder. ``on_chunk`` is called for every piece received: still alive, still wanted?"""
+
+    def __init__(self, client: httpx.Client, attempts: int, input_bytes: int) -> None:
+        self._client = client
+        self._attempts = attempts
+        self._input_bytes = input_bytes
+
+    def fetch(self, inputs: Mapping[str, str], folder: Path, on_chunk: Callable[[], None]) -> dict[str, Input]:
+        """Role → decoded input, for every role of ``inputs``.
+
+        Raises:
+            InputUnavailable: a file is missing, too large, or stayed out of reach for every try.
+            InputUnreadable: a file is not a picture, video or sound that can be decoded.
+        """
+        try:
+            files = {role: self._file(role, address, folder, on_chunk) for role, address in inputs.items()}
+        except TransferFailed as problem:
+            raise InputUnavailable(str(problem), is_retryable=problem.is_retryable) from problem
+        return {role: decoded(role, path) for role, path in files.items()}
+
+    def _file(self, role: str, address: str, folder: Path, on_chunk: Callable[[], None]) -> Path:
+        path = local_path(address)
+        if path is None:
+            path = folder / f"input-{role}"
+            persist(lambda: self._get_once(address, path, on_chunk), self._attempts)
+        try:
+            size_bytes = path.stat().st_size
+        except OSError as problem:
+            raise TransferFailed(
+                f"The input {role!r} is not there: {problem.strerror}.", is_retryable=False
+            ) from problem
+        self._check_size(role, size_bytes)
+        return path
+
+    def _get_once(self, address: str, path: Path, on_chunk: Callable[[], None]) -> None:
+        on_chunk()
+        received_bytes = 0
+        with self._client.stream("GET", address) as response, path.open("wb") as file:
+            check(response, f"Fetching {shown(address)}")
+            for chunk in response.iter_bytes(CHUNK_BYTES):
+                received_bytes += len(chunk)
+                self._check_size(path.name, received_bytes)
+                file.write(chunk)
+                on_chunk()
+
+    def _check_size(self, name: str, size_bytes: int) -> None:
+        if size_bytes > self._input_bytes:
+            raise TransferFailed(
+                f"The input {name!r} is larger than {self._input_bytes} bytes (GPU_WORKER_INPUT_BYTES).",
+                is_retryable=False,
+            )
+
+
+def decoded(role: str, path: Path) -> Input:
+    """What the engine takes for ``role``: the file itself for sound, frames for video, else a picture or frames.
+
+    Raises:
+        InputUnreadable: naming the role and the reason.
+    """
+    if role == "audio":
+        return path
+    if "video" in role:
+        return _frames(role, path)
+    try:
+        return _picture(role, path)
+    except UnidentifiedImageError:
+        return _frames(role, path)  # a mask, for one, may be either
+
+
+def _picture(role: str, path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise InputUnreadable(
+                    f"The input {role!r} has {picture.width}x{picture.height} pixels, over {MAX_PIXELS}."
+                )
+            return ImageOps.exif_transpose(picture).convert("RGB")
+    except UnidentifiedImageError:
+        raise
+    except (OSError, ValueError, SyntaxError) as problem:
+        raise InputUnreadable(f"The input {role!r} is a damaged picture: {problem}.") from problem
+
+
+def _frames(role: str, path: Path) -> list[Image.Image]:
+    frames: list[Image.Image] = []
+    try:
+        with av.open(str(path)) as container:
+            for frame in container.decode(video=0):
+                if len(frames) == MAX_FRAMES:
+                    raise InputUnreadable(f"The input {role!r} has more than {MAX_FRAMES} frames.")
+                frames.append(frame.to_image())
+    except (av.FFmpegError, IndexError) as problem:
+        raise InputUnreadable(f"The input {role!r} is no picture and no video that can be decoded.") from problem
+    if not frames:
+        raise InputUnreadable(f"The input {role!r} holds no frames.")
+    return frames

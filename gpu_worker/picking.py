@@ -1,0 +1,65 @@
+"""The next job for this card: the line as it stands, put together with what the engine holds."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from gpu_worker.contract import RenderJob
+from gpu_worker.pace import Pace
+from gpu_worker.queue import RenderQueue, Waiting, choose
+from gpu_worker.render_engine import RenderEngine
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """RQ's id of the job that is now in this worker's hands, or why there is none."""
+
+    job_id: str | None = None
+    are_all_for_others: bool = False
+    """Jobs wait, and none of them fits this card."""
+
+
+class Picker:
+    """Takes jobs out of the line. A job that makes the engine fail here is served in its turn: there it ends in a
+    report, here it would end the worker, and every worker after it."""
+
+    def __init__(self, line: RenderQueue, engine: RenderEngine) -> None:
+        self.pace = Pace()
+        self._line = line
+        self._engine = engine
+
+    def pick(self) -> Picked:
+        """Take the best job of the window, and tell the engine what waits behind it."""
+        window = self._line.window()
+        choice = choose(
+            window,
+            self._line.bounds,
+            can_hold=self._can_hold,
+            saved_seconds=self._saved_seconds,
+            service_seconds=self.pace.seconds,
+        )
+        if choice.taken is None:
+            return Picked(are_all_for_others=bool(choice.unfit))
+        if not self._line.take(choice.taken.job_id, choice.unfit):
+            return Picked()  # the line has changed meanwhile
+        self._engine.upcoming = [w.job for w in window if w.job is not None and w is not choice.taken]
+        return Picked(choice.taken.job_id)
+
+    def _can_hold(self, waiting: Waiting) -> bool:
+        """Also true when no live worker can hold the job: somebody has to say so."""
+        try:
+            fits = waiting.job is None or self._engine.can_hold(waiting.job) is None
+        except Exception:
+            logger.exception("Whether %s fits cannot be told", waiting.job_id)
+            return True
+        return fits or self._line.is_refused_by_all(waiting.job_id)
+
+    def _saved_seconds(self, job: RenderJob) -> float:
+        try:
+            return self._engine.affinity(job.model)
+        except Exception:
+            logger.exception("What %s would save cannot be told", job.job_id)
+            return 0.0

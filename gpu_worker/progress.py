@@ -1,0 +1,62 @@
+"""What a render says while it runs, into the Valkey Stream that the browser follows."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+
+from gpu_worker.contract import PROGRESS_MAXLEN, PROGRESS_TTL_SECONDS, Progress, progress_key
+from gpu_worker.valkey import Unreachable
+
+logger = logging.getLogger(__name__)
+
+RECOVERY_SECONDS = 5.0
+
+
+class ProgressStream:
+    """The stream of one generation. A render never waits long for it and never fails by it.
+
+    While the server is away entries are dropped, and it is asked again only every few seconds.
+    """
+
+    def __init__(
+        self,
+        connection: redis.Redis,
+        generation_id: str,
+        preview_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connection = connection
+        self._key = progress_key(generation_id)
+        self._preview_seconds = preview_seconds
+        self._clock = clock
+        self._last_preview = float("-inf")
+        self._silent_until = float("-inf")
+
+    def write(self, progress: Progress) -> None:
+        """Append one entry: field ``event`` is its kind, ``data`` the whole as JSON. Pictures come at most so often."""
+        now = self._clock()
+        if now < self._silent_until:
+            return
+        if progress.preview and now - self._last_preview < self._preview_seconds:
+            if progress.kind == "preview":
+                return
+            progress = dataclasses.replace(progress, preview="")
+        fields: dict[Any, Any] = {"event": progress.kind, "data": json.dumps(progress.to_wire())}
+        try:
+            with self._connection.pipeline(transaction=False) as pipeline:
+                pipeline.xadd(self._key, fields, maxlen=PROGRESS_MAXLEN, approximate=True)
+                pipeline.expire(self._key, PROGRESS_TTL_SECONDS)
+                pipeline.execute()
+        except Unreachable as problem:
+            logger.warning("Progress is not shown for the moment, Valkey cannot be reached: %s", problem)
+            self._silent_until = self._clock() + RECOVERY_SECONDS
+            return
+        if progress.preview:
+            self._last_preview = now

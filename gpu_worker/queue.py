@@ -1,0 +1,216 @@
+"""The pop: which waiting job a worker takes next, and how it takes it without ever losing one.
+
+The website decides the order. A worker looks at the first few jobs of the one ``render`` list and departs from that
+order only where a resident model saves a real part of the service time, never past a job that was overtaken
+``max_skips`` times or has waited too long. ``choose`` is that decision, a pure function. ``RenderQueue`` carries it
+out: two short Lua scripts, so that a job is at every instant in the list or in RQ's intermediate queue, and then its
+id is also under ``holding_key`` of the worker that has it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+import redis
+from rq.intermediate_queue import IntermediateQueue
+from rq.job import Job
+from rq.queue import Queue
+
+from gpu_worker.contract import (
+    RENDER_FUNCTION,
+    RENDER_QUEUE,
+    WORKER_DEAD_AFTER_SECONDS,
+    WORKERS_KEY,
+    RenderJob,
+    holding_key,
+)
+
+_LOOK = """
+-- KEYS: queue. ARGV: window, prefix of RQ's job keys.
+-- -> {id, data, enqueued_at, skips} of each job, first in line first.
+local seen = {}
+for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, ARGV[1] - 1)) do
+  local job = redis.call('HMGET', ARGV[2] .. id, 'data', 'enqueued_at', 'skips')
+  if job[1] then
+    seen[#seen + 1] = {id, job[1], job[2] or '', job[3] or '0'}
+  else
+    redis.call('LREM', KEYS[1], 1, id)  -- deleted while it waited
+  end
+end
+return seen
+"""
+
+_TAKE = """
+-- KEYS: queue, intermediate queue, holding. ARGV: id, window, prefix, max_skips, ids that this card cannot hold ...
+-- -> 1, or 0 when the line changed since it was looked at: the job is gone, or one before it may not be skipped again.
+local cannot = {}
+for i = 5, #ARGV do cannot[ARGV[i]] = true end
+local before, found = {}, false
+for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, ARGV[2] - 1)) do
+  if id == ARGV[1] then found = true break end
+  if not cannot[id] and redis.call('EXISTS', ARGV[3] .. id) == 1 then
+    if tonumber(redis.call('HGET', ARGV[3] .. id, 'skips') or '0') >= tonumber(ARGV[4]) then return 0 end
+    before[#before + 1] = id
+  end
+end
+if not found then return 0 end
+for _, id in ipairs(before) do redis.call('HINCRBY', ARGV[3] .. id, 'skips', 1) end
+redis.call('LREM', KEYS[1], 1, ARGV[1])
+redis.call('RPUSH', KEYS[2], ARGV[1])
+redis.call('SET', KEYS[3], ARGV[1])
+return 1
+"""
+
+_REFUSE = """
+-- KEYS: the job. ARGV: worker. -> every worker that cannot hold it. Kept in the job itself, so it ends with the job.
+if redis.call('EXISTS', KEYS[1]) == 0 then return {} end
+redis.call('HSET', KEYS[1], 'refused_by:' .. ARGV[1], 1)
+local workers = {}
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if string.sub(field, 1, 11) == 'refused_by:' then workers[#workers + 1] = string.sub(field, 12) end
+end
+return workers
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One job of the window."""
+
+    job_id: str
+    job: RenderJob | None
+    """None where the message cannot be read: it is served in its turn, and refused then."""
+    waited_seconds: float
+    skips: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far a worker may depart from the order that the website decided."""
+
+    window: int = 16
+    max_skips: int = 8
+    max_wait_seconds: float = 120.0
+    affinity_fraction: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to take, and what was passed by because this card cannot hold it."""
+
+    taken: Waiting | None
+    unfit: tuple[str, ...] = ()
+
+
+def choose(
+    waiting: Sequence[Waiting],
+    bounds: Bounds,
+    *,
+    can_hold: Callable[[Waiting], bool],
+    saved_seconds: Callable[[RenderJob], float],
+    service_seconds: Callable[[RenderJob], float],
+) -> Choice:
+    """Which of ``waiting``, first in line first, to take next, out of those that the card can hold.
+
+    The first one whose resident model saves more than ``affinity_fraction`` of its own service time, else the first.
+    Nobody is overtaken more than ``max_skips`` times or after ``max_wait_seconds``, so a job is served at the latest
+    after those before it and ``max_skips`` others. Asks about no more jobs than the decision needs.
+    """
+    first: Waiting | None = None
+    unfit: list[str] = []
+    for candidate in waiting[: bounds.window]:
+        if not can_hold(candidate):
+            unfit.append(candidate.job_id)
+            continue
+        job, first = candidate.job, first or candidate
+        if job is not None and saved_seconds(job) > bounds.affinity_fraction * service_seconds(job):
+            return Choice(candidate, tuple(unfit))
+        if candidate.skips >= bounds.max_skips or candidate.waited_seconds > bounds.max_wait_seconds:
+            break
+    return Choice(first, tuple(unfit))
+
+
+class RenderQueue:
+    """The ``render`` list as one worker sees it."""
+
+    def __init__(self, connection: redis.Redis, worker: str, bounds: Bounds) -> None:
+        self.connection = connection
+        self.worker = worker
+        self.bounds = bounds
+        self.key = f"{Queue.redis_queue_namespace_prefix}{RENDER_QUEUE}"
+        self._prefix = f"{Job.redis_job_namespace_prefix}"
+        self._look = connection.register_script(_LOOK)
+        self._take = connection.register_script(_TAKE)
+        self._refuse = connection.register_script(_REFUSE)
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Block until a job waits, and take nothing: True as soon as there is one.
+
+        The head of the list is moved onto itself. That wakes every idle worker within a millisecond, changes nothing,
+        and may be interrupted at any point, which a blocking pop may not.
+        """
+        moved = self.connection.blmove(self.key, self.key, cast(int, timeout_seconds), "LEFT", "LEFT")
+        return moved is not None
+
+    def window(self) -> list[Waiting]:
+        """The first jobs in line. Ids whose job was deleted are dropped from the list on the way."""
+        now = time.time()
+        rows = self._look(keys=[self.key], args=[self.bounds.window, self._prefix])
+        return [
+            Waiting(job_id.decode(), read(data), _waited_seconds(enqueued_at, now), int(skips))
+            for job_id, data, enqueued_at, skips in cast(Iterable[tuple[bytes, bytes, bytes, bytes]], rows)
+        ]
+
+    def take(self, job_id: str, unfit: Iterable[str] = ()) -> bool:
+        """Move the job into RQ's intermediate queue and into this worker's hands, in one step.
+
+        ``unfit`` are ids before it that this card cannot hold: passing them by does not count as a skip. False when
+        another worker was quicker, or when a job before it was overtaken for the last allowed time meanwhile.
+        """
+        intermediate = IntermediateQueue.get_intermediate_queue_key(self.key)
+        taken = self._take(
+            keys=[self.key, intermediate, holding_key(self.worker)],
+            args=[job_id, self.bounds.window, self._prefix, self.bounds.max_skips, *unfit],
+        )
+        return bool(taken)
+
+    def is_refused_by_all(self, job_id: str) -> bool:
+        """Note that this worker cannot hold the job; True when no live worker can, so that somebody has to say so."""
+        noted = self._refuse(keys=[self._prefix + job_id], args=[self.worker])
+        refusing = {name.decode() for name in cast(Iterable[bytes], noted)}
+        alive = self.connection.zrangebyscore(WORKERS_KEY, time.time() - WORKER_DEAD_AFTER_SECONDS, "+inf")
+        return bool(refusing) and {name.decode() for name in cast(Iterable[bytes], alive)} <= refusing | {self.worker}
+
+    def release(self) -> None:
+        """The job that was taken has ended and is reported."""
+        self.connection.delete(holding_key(self.worker))
+
+
+def read(data: bytes) -> RenderJob | None:
+    """The job inside RQ's own record of it, or None where it is not one of ours."""
+    try:
+        function, _, args, _ = cast(list[Any], json.loads(_inflated(data)))
+        return RenderJob.from_wire(args[0]) if function == RENDER_FUNCTION else None
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return None
+
+
+def _inflated(data: bytes) -> bytes:
+    try:
+        return zlib.decompress(data)
+    except zlib.error:
+        return data  # RQ reads uncompressed records too
+
+
+def _waited_seconds(enqueued_at: bytes, now: float) -> float:
+    """Seconds in line by the website's clock; 0 where RQ noted no time."""
+    try:
+        return max(0.0, now - datetime.fromisoformat(enqueued_at.decode()).timestamp())
+    except ValueError:
+        return 0.0

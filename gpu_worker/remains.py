@@ -1,0 +1,48 @@
+"""What a dead worker leaves in RQ's records, and clearing it away, so that RQ does not act on it a second time."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import redis
+from rq.exceptions import NoSuchJobError
+from rq.executions import WORKER_EXECUTIONS_KEY_TEMPLATE, Execution
+from rq.job import Job, JobStatus
+from rq.job_lifecycle import record_job_failure
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
+from rq.worker import BaseWorker
+from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
+
+from gpu_worker.contract import RENDER_QUEUE, holding_key
+
+
+def fail(connection: redis.Redis, job_id: str, reason: str) -> None:
+    """Record in RQ that the job failed, unless it ended before its worker did. Nobody will run this attempt again."""
+    Queue(RENDER_QUEUE, connection=connection, serializer=JSONSerializer).intermediate_queue.remove(job_id)
+    try:
+        job = Job.fetch(job_id, connection=connection, serializer=JSONSerializer)
+    except NoSuchJobError:
+        return
+    if job.get_status() in (JobStatus.QUEUED, JobStatus.STARTED):
+        with connection.pipeline() as pipeline:
+            record_job_failure(job, f"The worker was lost: {reason}", pipeline)
+            pipeline.execute()
+
+
+def clear(connection: redis.Redis, name: str) -> None:
+    """Remove a dead worker's registration, its running executions and its hold on a job."""
+    executions_key = WORKER_EXECUTIONS_KEY_TEMPLATE.format(name)
+    own_key = BaseWorker.redis_worker_namespace_prefix + name
+    running = cast(set[bytes], connection.smembers(executions_key))
+    with connection.pipeline() as pipeline:
+        for composite_key in running:
+            execution = Execution.from_composite_key(composite_key.decode(), connection=connection)
+            execution.worker_name = name
+            job = Job(execution.job_id, connection=connection, serializer=JSONSerializer)
+            job.origin = RENDER_QUEUE
+            execution.delete(job, pipeline)
+        pipeline.srem(REDIS_WORKER_KEYS, own_key)
+        pipeline.srem(WORKERS_BY_QUEUE_KEY % RENDER_QUEUE, own_key)
+        pipeline.delete(own_key, executions_key, holding_key(name))
+        pipeline.execute()

@@ -1,0 +1,82 @@
+"""The engine as the shell sees it: a small protocol, so that the shell is tested without loading torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, ResidentComponent
+
+
+class RenderedClip(Protocol):
+    """A finished render: two files and what is known of them."""
+
+    @property
+    def clip(self) -> Path: ...
+    @property
+    def poster(self) -> Path: ...
+    @property
+    def facts(self) -> ClipFacts: ...
+    @property
+    def stage_seconds(self) -> Mapping[str, float]: ...
+    @property
+    def peak_bytes(self) -> int: ...
+    @property
+    def steps_done(self) -> int: ...
+    @property
+    def steps_total(self) -> int: ...
+
+
+class EngineStatus(Protocol):
+    """What is on the device."""
+
+    @property
+    def budget_bytes(self) -> int: ...
+    @property
+    def used_bytes(self) -> int: ...
+    @property
+    def residents(self) -> Sequence[ResidentComponent]: ...
+    @property
+    def counters(self) -> Mapping[str, float]: ...
+
+
+class RenderDevice(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class RenderEngine(Protocol):
+    """What the worker asks of ``gpu_worker.engine.Engine``, always from its main thread."""
+
+    upcoming: Sequence[RenderJob]
+    """The jobs next in line: what they need is evicted last."""
+
+    @property
+    def device(self) -> RenderDevice: ...
+
+    def render(
+        self,
+        job: RenderJob,
+        *,
+        inputs: Mapping[str, Any],
+        folder: Path,
+        on_progress: Callable[[Progress], None],
+        should_stop: Callable[[], bool],
+    ) -> RenderedClip:
+        """Raises ``EngineError``, ``FatalDeviceError`` and ``RenderStopped`` of ``gpu_worker.engine.errors``."""
+        ...
+
+    def affinity(self, model: ModelSpec) -> float:
+        """Seconds of loading that are saved by what is resident now."""
+        ...
+
+    def can_hold(self, job: RenderJob) -> str | None:
+        """Why this device cannot render the job, or None."""
+        ...
+
+    def preload(self, model: ModelSpec) -> None: ...
+
+    def evict(self, key: str) -> bool: ...
+
+    def status(self) -> EngineStatus: ...

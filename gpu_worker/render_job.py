@@ -1,0 +1,224 @@
+"""One job from message to report: fetch the inputs, render, upload, report. RQ calls ``run`` by its dotted name.
+
+Whatever happens to an attempt, it ends in exactly one report. A job may run twice and gives the same files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rq.timeouts import JobTimeoutException
+
+from gpu_worker.contract import Outcome, Progress, RenderError, RenderJob, RenderReport, Stage
+from gpu_worker.inputs import Fetcher, Input, InputUnavailable, InputUnreadable
+from gpu_worker.lifeline import Lifeline
+from gpu_worker.render_engine import RenderedClip, RenderEngine
+from gpu_worker.reports import Reports
+from gpu_worker.upload import Uploader, UploadFailed
+
+logger = logging.getLogger(__name__)
+
+LOADING_MARGIN_SECONDS = 60.0
+DEVICE_LOST = "device_lost"
+INTERNAL = "internal"
+
+
+class NotWanted(Exception):
+    """The job was cancelled before the engine began."""
+
+
+def run(message: dict[str, Any]) -> dict[str, Any]:
+    """The RQ job: a ``RenderJob`` in, its ``RenderReport`` out, which is on the ``reports`` queue by then."""
+    if _renderer is None:
+        raise RuntimeError(f"{__name__}.run works inside 'python -m gpu_worker --worker' only, where an engine is.")
+    return _renderer.run(RenderJob.from_wire(message)).to_wire()
+
+
+def serve(renderer: Renderer) -> None:
+    """Let ``run`` work with ``renderer``: one per process, as there is one card."""
+    global _renderer
+    _renderer = renderer
+
+
+def explained(error: Exception) -> RenderError:
+    """The one table from what was raised to what is reported. The prose for people is the website's."""
+    from gpu_worker.engine.errors import EngineError, FatalDeviceError  # its package brings torch along
+
+    match error:
+        case EngineError() | FatalDeviceError():
+            return RenderError(code=error.code, message=str(error), is_retryable=error.is_retryable)
+        case JobTimeoutException():
+            return RenderError(code="timeout", message=str(error))
+        case InputUnreadable():
+            return RenderError(code="input_unreadable", message=str(error))
+        case InputUnavailable():
+            return RenderError(code="input_unavailable", message=str(error), is_retryable=error.is_retryable)
+        case UploadFailed():
+            return RenderError(code="upload_failed", message=str(error), is_retryable=error.is_retryable)
+        case OSError(errno=errno.ENOSPC):
+            return RenderError(code="disk_full", message="The worker's disk is full.", is_retryable=True)
+        case _:
+            # What was not foreseen may hold anything in its text: it goes to the worker's log alone.
+            return RenderError(code=INTERNAL, message="The worker met an error of its own; its log has the details.")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is known of an attempt so far, for the report of one that does not reach its end."""
+
+    steps_done: int = 0
+    steps_total: int = 0
+    stage: str = ""
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+    _since: float = 0.0
+
+    def see(self, progress: Progress) -> None:
+        if progress.kind == "step":
+            self.steps_done, self.steps_total = progress.step, progress.steps_total
+        if progress.stage:
+            self.enter(progress.stage)
+
+    def enter(self, stage: str) -> None:
+        now = time.monotonic()
+        if self.stage:
+            self.stage_seconds[self.stage] = self.stage_seconds.get(self.stage, 0.0) + now - self._since
+        self.stage, self._since = stage, now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renderer:
+    """Everything that one job needs, and the only one who writes its report."""
+
+    engine: RenderEngine
+    worker: str
+    scratch: Path
+    fetcher: Fetcher
+    uploader: Uploader
+    reports: Reports
+    lifeline: Lifeline
+    stall_seconds: float
+    is_cancelled: Callable[[RenderJob], bool]
+    """Asked before the job begins and between its steps; answers from memory."""
+    on_progress: Callable[[RenderJob, Progress], None]
+    on_report: Callable[[RenderJob, RenderReport], None]
+    """Called when the report has been left."""
+
+    def run(self, job: RenderJob) -> RenderReport:
+        """Make the clip, deliver it, and report how it ended. Raises nothing that ``_error`` can put into words.
+
+        Raises:
+            redis.ConnectionError, redis.TimeoutError: the report could not be left for a long time.
+        """
+        self.lifeline.say(job.job_id, job.timeout_seconds + LOADING_MARGIN_SECONDS)
+        tally = Tally(steps_total=job.steps)
+        try:
+            try:
+                report = self._attempt(job, tally)
+            except Exception as error:
+                report = self._ended_early(job, tally, error)
+            finally:
+                signal.alarm(0)  # the timeout has no say in what follows: the report must get out whole
+        except JobTimeoutException as error:
+            report = self._ended_early(job, tally, error)
+        self.lifeline.say(job.job_id, LOADING_MARGIN_SECONDS)
+        self.reports.finished(report)
+        self.on_report(job, report)
+        return report
+
+    def _attempt(self, job: RenderJob, tally: Tally) -> RenderReport:
+        if self.is_cancelled(job):
+            raise NotWanted
+        self.reports.started(job.generation_id, job.attempt)
+        with self._folder() as folder:
+            inputs = self._inputs(job, folder)
+            made = self.engine.render(
+                job,
+                inputs=inputs,
+                folder=folder,
+                on_progress=lambda progress: self._step(job, tally, progress),
+                should_stop=lambda: self.is_cancelled(job),
+            )
+            uploading_seconds = self._upload(job, made, tally)
+        return RenderReport(
+            generation_id=job.generation_id,
+            attempt=job.attempt,
+            worker=self.worker,
+            outcome=Outcome.SUCCEEDED,
+            clip=made.facts,
+            steps_done=made.steps_done,
+            steps_total=made.steps_total,
+            stage_seconds={**made.stage_seconds, Stage.UPLOADING.value: uploading_seconds},
+            peak_bytes=made.peak_bytes,
+        )
+
+    def _inputs(self, job: RenderJob, folder: Path) -> dict[str, Input]:
+        def on_chunk() -> None:
+            self.lifeline.repeat()
+            if self.is_cancelled(job):
+                raise NotWanted
+
+        return self.fetcher.fetch(job.inputs, folder, on_chunk)
+
+    def _upload(self, job: RenderJob, made: RenderedClip, tally: Tally) -> float:
+        began = time.monotonic()
+        self._step(
+            job,
+            tally,
+            Progress(kind="stage", stage=Stage.UPLOADING.value, step=made.steps_done, steps_total=made.steps_total),
+        )
+        files = {"poster": (made.poster, "image/jpeg"), "clip": (made.clip, "video/mp4")}
+        for role, (path, content_type) in files.items():
+            if role in job.outputs:
+                self.uploader.put(path, job.outputs[role], content_type, self.lifeline.repeat)
+        return time.monotonic() - began
+
+    def _step(self, job: RenderJob, tally: Tally, progress: Progress) -> None:
+        tally.see(progress)
+        if progress.stage == Stage.LOADING:
+            patience_seconds = job.timeout_seconds + LOADING_MARGIN_SECONDS
+        else:
+            patience_seconds = max(self.stall_seconds, 5 * (progress.seconds_per_step or 0.0))
+        self.lifeline.say(job.job_id, patience_seconds)
+        self.on_progress(job, progress)
+
+    def _ended_early(self, job: RenderJob, tally: Tally, error: Exception) -> RenderReport:
+        from gpu_worker.engine.errors import RenderStopped  # its package brings torch along
+
+        tally.enter("")
+        is_cancelled = isinstance(error, NotWanted | RenderStopped)
+        reported = None if is_cancelled else explained(error)
+        if reported is not None:
+            details = error if reported.code == INTERNAL else None
+            logger.error("Render %s failed: %s: %s", job.job_id, reported.code, reported.message, exc_info=details)
+        return RenderReport(
+            generation_id=job.generation_id,
+            attempt=job.attempt,
+            worker=self.worker,
+            outcome=Outcome.CANCELLED if is_cancelled else Outcome.FAILED,
+            error=reported,
+            steps_done=error.steps_done if isinstance(error, RenderStopped) else tally.steps_done,
+            steps_total=tally.steps_total,
+            stage_seconds=tally.stage_seconds,
+        )
+
+    @contextlib.contextmanager
+    def _folder(self) -> Iterator[Path]:
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=self.scratch))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+_renderer: Renderer | None = None

@@ -1,0 +1,108 @@
+"""What the website has to hear: an attempt has begun, has ended, or has lost its worker.
+
+Each is one RQ job on the ``reports`` queue, whose id names the attempt: said twice, it is one job. The server may be
+away for a while; a report is repeated until it is there.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from rq import Queue
+from rq.exceptions import DuplicateJobError
+from rq.serializers import JSONSerializer
+
+from gpu_worker.contract import (
+    FINISHED_FUNCTION,
+    REPORTS_QUEUE,
+    STARTED_FUNCTION,
+    WORKER_LOST_FUNCTION,
+    RenderReport,
+    attempt_of,
+    job_id,
+)
+from gpu_worker.valkey import Unreachable
+
+logger = logging.getLogger(__name__)
+
+KEPT_SECONDS = 24 * 3600
+PATIENCE_SECONDS = 900.0
+
+
+class Reports:
+    """The ``reports`` queue. ``while_waiting`` is called before every repetition."""
+
+    def __init__(
+        self,
+        connection: redis.Redis,
+        worker: str,
+        *,
+        while_waiting: Callable[[], None] = lambda: None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._queue = Queue(REPORTS_QUEUE, connection=connection, serializer=JSONSerializer)
+        self._worker = worker
+        self._while_waiting = while_waiting
+        self._pause = pause
+
+    def started(self, generation_id: str, attempt: int) -> None:
+        """Said once, without insisting: the end of the attempt says it too."""
+        try:
+            self._enqueue(
+                "started", job_id(generation_id, attempt), STARTED_FUNCTION, generation_id, attempt, self._worker
+            )
+        except Unreachable as problem:
+            logger.warning("The begin of %s is not reported: %s", generation_id, problem)
+
+    def finished(self, report: RenderReport) -> None:
+        """Return once the report is in the queue.
+
+        Raises:
+            redis.ConnectionError, redis.TimeoutError: the server stayed away for ``PATIENCE_SECONDS``.
+        """
+        attempt = job_id(report.generation_id, report.attempt)
+        self._insist("finished", attempt, FINISHED_FUNCTION, report.to_wire())
+
+    def lost(self, attempt: str, reason: str) -> None:
+        """The worker of ``attempt`` (RQ's id of it) is gone. ``reason`` finishes the sentence "it was lost: …".
+
+        Raises:
+            as ``finished``.
+        """
+        try:
+            generation_id, number = attempt_of(attempt)
+        except ValueError as problem:
+            logger.error("%s, and cannot be handed back.", problem)
+            return
+        self._insist("lost", attempt, WORKER_LOST_FUNCTION, generation_id, number, self._worker, reason)
+
+    def _insist(self, kind: str, attempt: str, function: str, *args: Any) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        delay_seconds = 0.1
+        while True:
+            try:
+                return self._enqueue(kind, attempt, function, *args)
+            except Unreachable as problem:
+                if time.monotonic() > deadline:
+                    raise
+                logger.warning("'%s' of %s waits for Valkey: %s", kind, attempt, problem)
+            self._while_waiting()
+            self._pause(delay_seconds)
+            delay_seconds = min(2.0, delay_seconds * 2)
+
+    def _enqueue(self, kind: str, attempt: str, function: str, *args: Any) -> None:
+        try:
+            self._queue.enqueue_call(
+                function,
+                args=args,
+                job_id=f"{kind}-{attempt}",
+                unique=True,
+                result_ttl=KEPT_SECONDS,
+                failure_ttl=KEPT_SECONDS,
+            )
+        except DuplicateJobError:
+            logger.info("'%s' of %s has been reported before", kind, attempt)

@@ -1,0 +1,71 @@
+"""The worker's status as the fleet sees it, put together on the main thread, where the engine may be asked."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import defaultdict
+from dataclasses import replace
+
+from gpu_worker.contract import Outcome, RenderJob, RenderReport, WorkerStatus
+from gpu_worker.heartbeat import Heartbeat
+from gpu_worker.render_engine import RenderEngine
+
+
+def first_status(name: str, engine: RenderEngine) -> WorkerStatus:
+    """Of a worker that has loaded its engine and has not looked at the queue yet."""
+    return WorkerStatus(
+        name=name,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        device=engine.device.name,
+        budget_bytes=engine.status().budget_bytes,
+        state="starting",
+    )
+
+
+class Standing:
+    """Says what the worker does now. ``is_leaving`` and ``is_drained`` show as ``draining``."""
+
+    def __init__(self, heart: Heartbeat, engine: RenderEngine) -> None:
+        self.is_leaving = False
+        self.is_drained = False
+        self._heart = heart
+        self._engine = engine
+        self._counts: defaultdict[str, float] = defaultdict(float)
+
+    def idle(self) -> None:
+        state = "draining" if self.is_leaving or self.is_drained else "idle"
+        self._heart.show(
+            replace(self._measured(), state=state, generation_id=None, attempt=0, stage="", started_at=0.0)
+        )
+
+    def busy(self, job: RenderJob) -> None:
+        status = replace(self._measured(), generation_id=job.generation_id, attempt=job.attempt, started_at=time.time())
+        self._heart.show(replace(status, state="draining" if self.is_leaving or self.is_drained else "busy"))
+
+    def stage(self, stage: str) -> None:
+        if stage != self._heart.status.stage:
+            self._heart.show(replace(self._measured(), stage=stage))
+
+    def leaving(self) -> None:
+        """From a signal handler: nothing is asked of the engine."""
+        self.is_leaving = True
+        self._heart.show(replace(self._heart.status, state="draining"))
+
+    def count(self, report: RenderReport) -> None:
+        self._counts[f"renders_{report.outcome.value}"] += 1
+        if report.outcome == Outcome.SUCCEEDED and report.clip is not None:
+            self._counts["clip_seconds"] += report.clip.duration_seconds
+
+    def _measured(self) -> WorkerStatus:
+        """The last status with what is on the device now."""
+        engine = self._engine.status()
+        return replace(
+            self._heart.status,
+            budget_bytes=engine.budget_bytes,
+            used_bytes=engine.used_bytes,
+            residents=tuple(engine.residents),
+            counters={**engine.counters, **self._counts},
+        )

@@ -1,0 +1,256 @@
+"""The parent of a worker process: starts it, watches it, replaces it, and hands back what it held when it died.
+
+It imports nothing that renders, so it cannot crash with the card. It believes the lifeline, on which the worker's
+main thread speaks, and the process table; a heartbeat in Valkey proves neither.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+from typing import cast
+
+from gpu_worker import remains
+from gpu_worker.contract import WorkerStatus, holding_key, worker_key
+from gpu_worker.heartbeat import withdraw
+from gpu_worker.lifeline import Listener, Word
+from gpu_worker.reports import Reports
+from gpu_worker.settings import Settings
+from gpu_worker.valkey import Unreachable, connect
+
+logger = logging.getLogger(__name__)
+
+MOST_DELAY_SECONDS = 30.0
+KILL_AFTER_SECONDS = 5.0
+
+
+class NameTaken(Exception):
+    """Another worker of this name is alive. The message says where."""
+
+
+class Child:
+    """One worker process and what it said last."""
+
+    def __init__(self, command: Sequence[str], start_seconds: float) -> None:
+        reading, writing = os.pipe()
+        # A process group of its own: Ctrl-C in the terminal is for the supervisor, who decides.
+        self.process = subprocess.Popen(
+            [*command, "--lifeline", str(writing), "--supervisor", str(os.getpid())],
+            pass_fds=[writing],
+            stdin=subprocess.DEVNULL,
+            process_group=0,
+        )
+        os.close(writing)
+        self.listener = Listener(reading)
+        self.word = Word(None, start_seconds)
+        self.heard_at = time.monotonic()
+        self.has_started = False
+        self.jobs_ended = 0
+
+    def listen(self) -> None:
+        for word in self.listener.words():
+            if self.word.job_id is not None and word.job_id != self.word.job_id:
+                self.jobs_ended += 1
+            self.word, self.heard_at, self.has_started = word, time.monotonic(), True
+
+    @property
+    def patience_seconds(self) -> float:
+        """Time until its silence means that it is stuck."""
+        return self.heard_at + self.word.patience_seconds - time.monotonic()
+
+    def end(self) -> None:
+        """Make sure that it is dead, and hear its last words."""
+        self.process.kill()
+        self.process.wait()
+        self.listen()
+        self.listener.close()
+
+
+class Supervisor:
+    """Keeps one worker alive until it is told to stop."""
+
+    def __init__(self, settings: Settings, command: Sequence[str]) -> None:
+        """``command`` starts the worker process; it gets ``--lifeline`` and ``--supervisor`` added."""
+        self.settings = settings
+        self.restarts = 0
+        self._command = command
+        self._connection = connect(settings.redis_url)
+        self._reports = Reports(self._connection, settings.name)
+        self._signals: list[int] = []
+        self._ring, self._bell = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
+
+    def run(self) -> int:
+        """Supervise until a signal, a stop command or settings that cannot work end it. Returns the exit status.
+
+        Raises:
+            NameTaken: another worker of this name is alive.
+        """
+        with self._alone(), self._hearing_signals():
+            self._wait_for_namesake()
+            self._hand_back(None, "its host or its supervisor ended")
+            fruitless_deaths = 0
+            while not self._signals:
+                child = Child(self._command, self.settings.start_seconds)
+                logger.info("Worker %s runs as process %d", self.settings.name, child.process.pid)
+                reason = self._watch(child)
+                self._hand_back(child.word.job_id, reason)
+                status = child.process.returncode
+                if self._signals or status in (os.EX_OK, os.EX_CONFIG):
+                    return 0 if self._signals else status
+                self.restarts += 1
+                fruitless_deaths = 1 if child.jobs_ended else fruitless_deaths + 1
+                logger.error("Worker %s is replaced: %s", self.settings.name, reason)
+                self._pause(_delay_seconds(fruitless_deaths))
+            return 0
+
+    # --- watching ------------------------------------------------------------------------------------------------
+
+    def _watch(self, child: Child) -> str:
+        """Wait for the child's end, and bring it about where it is due. Returns why it ended."""
+        self._selector.register(child.listener.descriptor, selectors.EVENT_READ)
+        reason, deadline = "", float("inf")
+        try:
+            while child.process.poll() is None:
+                self._select(min(child.patience_seconds, deadline - time.monotonic()))
+                child.listen()
+                if self._signals and deadline == float("inf"):
+                    deadline = time.monotonic() + self._ask_to_leave(child)
+                if self._is_urgent or time.monotonic() > deadline:
+                    reason = "it was stopped before the render was done"
+                elif child.patience_seconds <= 0:
+                    reason = f"it was silent for {child.word.patience_seconds:.0f} s and had to be killed"
+                if reason:
+                    child.process.kill()
+                    child.process.wait()
+        finally:
+            self._selector.unregister(child.listener.descriptor)
+            child.end()
+        return reason or _reason(child.process.returncode)
+
+    def _ask_to_leave(self, child: Child) -> float:
+        """Pass the wish to stop on. Returns the seconds that the child gets."""
+        child.process.terminate()
+        if child.has_started:
+            return self.settings.grace_seconds
+        return KILL_AFTER_SECONDS
+
+    @property
+    def _is_urgent(self) -> bool:
+        """Ctrl-C, or any second signal: no time for the render in hand."""
+        return signal.SIGINT in self._signals or len(self._signals) > 1
+
+    def _select(self, seconds: float) -> None:
+        """Wait for words of the child, a signal (its death is one), or the time."""
+        for key, _ in self._selector.select(max(0.0, min(seconds, 60.0))):
+            if key.fileobj is self._ring:
+                self._ring.recv(4096)
+
+    def _pause(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not self._signals and (left := deadline - time.monotonic()) > 0:
+            self._select(left)
+
+    # --- handing back --------------------------------------------------------------------------------------------
+
+    def _hand_back(self, job_id: str | None, reason: str) -> None:
+        """Report what the dead worker held, and clear its traces, so that nobody else acts on them."""
+        delay_seconds = 0.1
+        while True:
+            try:
+                held = self._connection.get(holding_key(self.settings.name))
+                for lost in sorted({job_id, held.decode() if isinstance(held, bytes) else None} - {None}, key=str):
+                    logger.warning("Job %s is handed back: %s", lost, reason)
+                    self._reports.lost(cast(str, lost), reason)
+                    remains.fail(self._connection, cast(str, lost), reason)
+                remains.clear(self._connection, self.settings.name)
+                withdraw(self._connection, self.settings.name)
+                return
+            except Unreachable as problem:
+                if self._signals:
+                    logger.error("Leaving without handing back, Valkey cannot be reached: %s", problem)
+                    return
+                logger.warning("Valkey cannot be reached, trying again in %.1f s: %s", delay_seconds, problem)
+            self._pause(delay_seconds)
+            delay_seconds = min(2.0, 2 * delay_seconds)
+
+    # --- being the only one --------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock of this name on this host; the kernel lets go of it whatever happens to us."""
+        name = self.settings.name
+        self.settings.cache.mkdir(parents=True, exist_ok=True)
+        with (self.settings.cache / f"{name}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise NameTaken(
+                    f"A worker called {name!r} runs on this host already. Set GPU_WORKER_NAME for a second one."
+                ) from None
+            yield
+
+    def _wait_for_namesake(self) -> None:
+        """A worker of this name on another host: let a dead one's heartbeat expire, refuse beside a live one."""
+        first_beat = 0.0
+        while not self._signals:
+            try:
+                said = self._connection.get(worker_key(self.settings.name))
+            except Unreachable:
+                self._pause(1.0)
+                continue
+            status = WorkerStatus.from_wire(json.loads(said)) if isinstance(said, bytes) else None
+            if status is None or status.host == socket.gethostname():
+                return
+            if first_beat and status.beat_at != first_beat:
+                raise NameTaken(
+                    f"A worker called {status.name!r} is alive on host {status.host!r}. "
+                    "Set GPU_WORKER_NAME for this one."
+                )
+            first_beat = status.beat_at
+            self._pause(1.0)
+
+    # --- signals -------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _hearing_signals(self) -> Iterator[None]:
+        """Note SIGTERM and SIGINT, and let them and the death of the child end a wait."""
+        for end in (self._ring, self._bell):
+            end.setblocking(False)
+        self._selector.register(self._ring, selectors.EVENT_READ)
+        handlers: dict[int, Callable[[int, FrameType | None], None]] = {
+            signal.SIGTERM: lambda number, _: self._signals.append(number),
+            signal.SIGINT: lambda number, _: self._signals.append(number),
+            signal.SIGCHLD: lambda number, _: None,
+        }
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        bell = signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(bell)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            self._selector.close()
+
+
+def _delay_seconds(fruitless_deaths: int) -> float:
+    """None after the first death, then twice as long each time that no job was ended in between."""
+    return 0.0 if fruitless_deaths <= 1 else min(MOST_DELAY_SECONDS, 0.5 * 2.0 ** (fruitless_deaths - 2))
+
+
+def _reason(status: int) -> str:
+    """An exit status in words that finish the sentence "the worker was lost: …"."""
+    if status < 0:
+        return f"its process was killed by {signal.Signals(-status).name}"
+    return f"its process ended with status {status}"

@@ -1,0 +1,334 @@
+"""The worker process: RQ's ``SimpleWorker``, made fit for one GPU.
+
+One process holds the card and runs one job at a time on its main thread, so nothing needs a lock. What RQ leaves out
+is added here: a pop that looks at what is resident, heartbeats while a job runs, an honest lifetime in Valkey (seconds,
+not the job's timeout and a minute more), a stop command that stops, and commands to the fleet.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from types import FrameType
+from typing import Any
+
+import redis
+from rq import SimpleWorker
+from rq.command import parse_payload
+from rq.exceptions import NoSuchJobError, StopRequested
+from rq.executions import Execution
+from rq.job import Job
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
+from rq.worker_registration import register
+
+from gpu_worker import addresses, fleet, render_job
+from gpu_worker.contract import (
+    RENDER_QUEUE,
+    WORKER_DEAD_AFTER_SECONDS,
+    ModelSpec,
+    Outcome,
+    Progress,
+    RenderError,
+    RenderJob,
+    RenderReport,
+    Stage,
+    attempt_of,
+    cancel_key,
+    drain_key,
+)
+from gpu_worker.heartbeat import Heartbeat
+from gpu_worker.inputs import Fetcher
+from gpu_worker.lifeline import Lifeline
+from gpu_worker.picking import Picker
+from gpu_worker.progress import ProgressStream
+from gpu_worker.queue import Bounds, RenderQueue, read
+from gpu_worker.render_engine import RenderEngine
+from gpu_worker.reports import KEPT_SECONDS, Reports
+from gpu_worker.settings import Settings
+from gpu_worker.standing import Standing, first_status
+from gpu_worker.upload import Uploader
+from gpu_worker.valkey import Unreachable, connect
+
+logger = logging.getLogger(__name__)
+
+EXIT_DEVICE_LOST = os.EX_UNAVAILABLE
+EXIT_UNFINISHED = os.EX_TEMPFAIL
+"""A job is still in this worker's hands; the supervisor hands it back."""
+
+IDLE_SECONDS = 1.0
+"""How long an idle worker blocks before it looks for commands. A new job wakes it at once."""
+IDLE_PATIENCE_SECONDS = 60.0
+UNFIT_SECONDS = 0.25
+"""Pause while every waiting job is for other cards: the list is not empty, so it cannot be waited on."""
+
+
+class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq here
+    """RQ's worker around one engine. ``work()`` runs until it is asked to stop.
+
+    A process that leaves with a job in its hands says so by ``EXIT_UNFINISHED``; its last word on the lifeline and
+    ``holding_key`` name the job.
+    """
+
+    def __init__(self, settings: Settings, engine: RenderEngine, lifeline: Lifeline, connection: redis.Redis) -> None:
+        super().__init__(
+            [RENDER_QUEUE],
+            name=settings.name,
+            connection=connection,
+            serializer=JSONSerializer,
+            worker_ttl=WORKER_DEAD_AFTER_SECONDS,
+            default_result_ttl=KEPT_SECONDS,
+            log_job_description=False,  # it holds the prompt
+        )
+        self.engine = engine
+        self.lifeline = lifeline
+        bounds = Bounds(settings.window, settings.max_skips, settings.max_wait_seconds, settings.affinity_fraction)
+        self.line = RenderQueue(connection, settings.name, bounds)
+        self.picker = Picker(self.line, engine)
+        self.heart = Heartbeat(connection, first_status(settings.name, engine), also=self._keep_registered)
+        self.standing = Standing(self.heart, engine)
+        self.reports = Reports(connection, settings.name, while_waiting=lifeline.repeat)
+        self._commands: deque[dict[str, Any]] = deque()
+        self._loading_patience_seconds = max(600.0, settings.stall_seconds)
+        self._preview_seconds = settings.preview_seconds
+        # Of its own, with short waits: what a browser sees must not hold up a render.
+        self._progress_connection = connect(settings.redis_url, answer_seconds=2.0)
+        self._stream: ProgressStream | None = None
+        self._running: tuple[Job, Execution, RenderJob] | None = None
+        self._cancelled_job_id = ""
+        self._is_waiting = False
+        self._is_reported = False
+        self._is_device_lost = False
+        render_job.serve(self._renderer(settings))
+
+    def _renderer(self, settings: Settings) -> render_job.Renderer:
+        client = addresses.client()
+        return render_job.Renderer(
+            engine=self.engine,
+            worker=settings.name,
+            scratch=settings.scratch,
+            fetcher=Fetcher(client, settings.transfer_attempts, settings.input_bytes),
+            uploader=Uploader(client, settings.transfer_attempts),
+            reports=self.reports,
+            lifeline=self.lifeline,
+            stall_seconds=settings.stall_seconds,
+            is_cancelled=self._is_cancelled,
+            on_progress=self._on_progress,
+            on_report=self._on_report,
+        )
+
+    # --- the loop ------------------------------------------------------------------------------------------------
+
+    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
+        super().bootstrap(*args, **kwargs)
+        self.heart.start()
+
+    def teardown(self) -> None:
+        self.heart.stop()
+        super().teardown()
+
+    @property
+    def is_asked_to_stop(self) -> bool:
+        return bool(self._stop_requested)
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """SIGTERM, SIGINT and RQ's shutdown command: finish the job in hand, take no other, leave."""
+        self._stop_requested = True
+        self.standing.leaving()
+        if self._is_waiting:  # nothing is in hand: an idle worker leaves at once
+            raise StopRequested
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """The next job for this card, waiting for one unless ``timeout`` is None; None when asked to stop.
+
+        Outlives a server that is away or comes back empty.
+        """
+        delay_seconds = 0.1
+        while not self.is_asked_to_stop:
+            self.standing.idle()
+            self.lifeline.say(None, IDLE_PATIENCE_SECONDS)
+            try:
+                job = self._next(is_patient=timeout is not None)
+            except Unreachable as problem:
+                logger.warning("Valkey cannot be reached, trying again in %.1f s: %s", delay_seconds, problem)
+                self._pause(delay_seconds)
+                delay_seconds = min(2.0, 2 * delay_seconds)
+                continue
+            delay_seconds = 0.1
+            if job is not None:
+                return job, self.queues[0]
+            if timeout is None:
+                return None
+        return None
+
+    def _next(self, *, is_patient: bool) -> Job | None:
+        self._obey()
+        if self.should_run_maintenance_tasks:
+            self.run_maintenance_tasks()
+        if self.standing.is_drained:
+            self._pause(UNFIT_SECONDS)
+            return None
+        picked = self.picker.pick()
+        if picked.job_id is not None:
+            return self._in_hand(picked.job_id)
+        if is_patient and picked.are_all_for_others:
+            self._pause(UNFIT_SECONDS)
+        elif is_patient:
+            self._wait()
+        return None
+
+    def _in_hand(self, job_id: str) -> Job | None:
+        self.lifeline.say(job_id, IDLE_PATIENCE_SECONDS)
+        try:
+            return Job.fetch(job_id, connection=self.connection, serializer=self.serializer)
+        except NoSuchJobError:
+            self.queues[0].intermediate_queue.remove(job_id)
+            self.line.release()
+            return None
+
+    def _wait(self) -> None:
+        self._is_waiting = True
+        try:
+            self.line.wait(IDLE_SECONDS)
+        finally:
+            self._is_waiting = False
+
+    def _pause(self, seconds: float) -> None:
+        self._is_waiting = True
+        try:
+            time.sleep(seconds)
+        finally:
+            self._is_waiting = False
+
+    # --- one job -------------------------------------------------------------------------------------------------
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run the job in hand to its one report."""
+        self._is_reported = False
+        message = read(job.data)
+        try:
+            if message is None:
+                self._refuse(job, queue)
+            else:
+                self._render(job, queue, message)
+            self.line.release()
+            self.set_state("idle")
+        except Unreachable as problem:
+            logger.warning("RQ's record of %s is incomplete, Valkey cannot be reached: %s", job.id, problem)
+        self._stopped_job_id = None
+        if not self._is_reported:
+            raise SystemExit(EXIT_UNFINISHED)
+        self.lifeline.say(None, IDLE_PATIENCE_SECONDS)
+        if self._is_device_lost:
+            raise SystemExit(EXIT_DEVICE_LOST)
+
+    def _render(self, job: Job, queue: Queue, message: RenderJob) -> None:
+        if self.connection.exists(cancel_key(message.generation_id)):
+            self._cancelled_job_id = message.job_id
+        self._stream = ProgressStream(self._progress_connection, message.generation_id, self._preview_seconds)
+        execution = self.prepare_execution(job)
+        self._running = (job, execution, message)
+        self.standing.busy(message)
+        try:
+            self.perform_job(job, queue, execution)
+        finally:
+            self._running = None
+
+    def _refuse(self, job: Job, queue: Queue) -> None:
+        """End a job that is none of ours, or that this version cannot read. The queue carries data, not code."""
+        logger.error("Job %s is not a render that this worker can read; it is refused.", job.id)
+        try:
+            generation_id, attempt = attempt_of(job.id)
+        except ValueError:
+            logger.info("Nobody waits for a report of %s", job.id)
+        else:
+            error = RenderError(code="unreadable_job", message="The job cannot be read by this version of the worker.")
+            self.reports.finished(
+                RenderReport(
+                    generation_id=generation_id, attempt=attempt, worker=self.name, outcome=Outcome.FAILED, error=error
+                )
+            )
+        self._is_reported = True
+        self.handle_job_failure(job, queue, exc_string="Not a render job")
+        queue.intermediate_queue.remove(job.id)
+
+    def _is_cancelled(self, job: RenderJob) -> bool:
+        # RQ's stop command notes the id of the job that it means, so it cannot hit the one after it.
+        return job.job_id in (self._stopped_job_id, self._cancelled_job_id)
+
+    def _on_progress(self, job: RenderJob, progress: Progress) -> None:
+        assert self._stream is not None
+        self._stream.write(progress)
+        self.standing.stage(progress.stage)
+
+    def _on_report(self, job: RenderJob, report: RenderReport) -> None:
+        self._is_reported = True
+        self._is_device_lost = report.error is not None and report.error.code == render_job.DEVICE_LOST
+        self.standing.count(report)
+        if report.outcome == Outcome.SUCCEEDED:
+            self.picker.pace.learn(job, sum(s for stage, s in report.stage_seconds.items() if stage != Stage.LOADING))
+
+    # --- commands ------------------------------------------------------------------------------------------------
+
+    def handle_payload(self, message: dict[str, Any]) -> None:
+        """From the thread that listens: our commands wait for the main thread, the rest is RQ's."""
+        try:
+            payload = parse_payload(message)
+            if payload.get("command") in fleet.COMMANDS:
+                self._commands.append(payload)
+            else:
+                super().handle_payload(message)
+        except (ValueError, AttributeError, KeyError) as problem:
+            logger.warning("A command that cannot be read is ignored: %s", problem)
+
+    def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:
+        """RQ's own gives up listening on a timeout. What is missed meanwhile, ``_keep_registered`` finds as keys."""
+        logger.warning("Commands are not heard for the moment: %s", exc)
+        time.sleep(1.0)
+
+    def _obey(self) -> None:
+        """Carry out the commands that have come, on the main thread, where the engine may be touched."""
+        while self._commands:
+            command = self._commands.popleft()
+            self.standing.is_drained = bool(self.connection.exists(drain_key(self.name)))
+            try:
+                if command["command"] == fleet.PRELOAD:
+                    self.lifeline.say(None, self._loading_patience_seconds)
+                    self.engine.preload(ModelSpec.from_wire(command["model"]))
+                elif command["command"] == fleet.EVICT:
+                    self.engine.evict(command["key"])
+                logger.info("Command %s is done", command["command"])
+            except Exception:
+                logger.exception("Command %s failed", command["command"])
+            self.standing.idle()
+
+    # --- signs of life -------------------------------------------------------------------------------------------
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """RQ's own sign of life, with a lifetime of seconds whatever RQ asks for: a dead worker is soon seen."""
+        try:
+            super().heartbeat(WORKER_DEAD_AFTER_SECONDS, pipeline=pipeline)
+        except Unreachable as problem:
+            logger.info("A heartbeat is missed, Valkey cannot be reached: %s", problem)
+
+    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
+        return WORKER_DEAD_AFTER_SECONDS
+
+    def _keep_registered(self) -> None:
+        """From the heartbeat's thread: be known to RQ, also on a server that came back empty; see what was missed."""
+        running = self._running
+        with self.connection.pipeline() as pipeline:
+            register(self, pipeline)
+            pipeline.hset(self.key, mapping=self.serialize())
+            self.heartbeat(pipeline=pipeline)
+            pipeline.execute()
+        self.standing.is_drained = bool(self.connection.exists(drain_key(self.name)))
+        if running is not None:
+            job, execution, message = running
+            self.maintain_heartbeats(job, execution)
+            if self.connection.exists(cancel_key(message.generation_id)):
+                self._cancelled_job_id = message.job_id

@@ -1,0 +1,124 @@
+"""Fixtures of the worker's tests: jobs, a worker in this process, and processes that are ended with their test."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from rq import Queue
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from gpu_worker.contract import (
+    RENDER_FUNCTION,
+    RENDER_QUEUE,
+    REPORTS_QUEUE,
+    ModelSpec,
+    RenderJob,
+    RenderReport,
+)
+from gpu_worker.lifeline import Lifeline
+from gpu_worker.settings import Settings
+from gpu_worker.valkey import connect
+from gpu_worker.worker import GpuWorker
+from tests.gpu_worker.scripted import ScriptedEngine
+
+_numbers = itertools.count(1)
+
+
+def make_job(folder: Path, *, slug: str = "red", prompt: str = "", **changes: Any) -> RenderJob:
+    """One attempt of a five-step render whose files go under ``folder``."""
+    generation_id = str(uuid.uuid4())
+    job = RenderJob(
+        generation_id=generation_id,
+        attempt=1,
+        model=ModelSpec(slug=slug, version=1, family="ltx", source=slug),
+        mode="text",
+        prompt=prompt or f"job {next(_numbers)}",
+        seed=7,
+        width=64,
+        height=64,
+        num_frames=9,
+        fps=8.0,
+        steps=5,
+        outputs={
+            "clip": (folder / generation_id / "clip.mp4").as_uri(),
+            "poster": (folder / generation_id / "poster.jpg").as_uri(),
+        },
+        timeout_seconds=60,
+    )
+    return replace(job, **changes)
+
+
+def enqueue(connection: redis.Redis, job: RenderJob, **changes: Any) -> Job:
+    """As the website does it."""
+    queue = Queue(RENDER_QUEUE, connection=connection, serializer=JSONSerializer)
+    options = {"timeout": job.timeout_seconds, "result_ttl": 86_400, "job_id": job.job_id, "unique": True} | changes
+    return queue.enqueue_call(RENDER_FUNCTION, args=(job.to_wire(),), **options)
+
+
+def reports_of(connection: redis.Redis) -> list[tuple[str, list[Any]]]:
+    """``(dotted name's last part, arguments)`` of everything on the reports queue, in order."""
+    queue = Queue(REPORTS_QUEUE, connection=connection, serializer=JSONSerializer)
+    return [(job.func_name.rsplit(".", 1)[1], list(job.args)) for job in queue.get_jobs()]
+
+
+def finished_reports(connection: redis.Redis) -> list[RenderReport]:
+    return [RenderReport.from_wire(args[0]) for name, args in reports_of(connection) if name == "finished"]
+
+
+def stream_of(connection: redis.Redis, job: RenderJob) -> list[dict[str, Any]]:
+    entries = connection.xrange(f"generation:{job.generation_id}")
+    return [json.loads(fields[b"data"]) | {"event": fields[b"event"].decode()} for _, fields in entries]
+
+
+def wait_until(is_true: Callable[[], Any], seconds: float = 15.0) -> Any:
+    """The first truthy answer; fails when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answer := is_true():
+            return answer
+        time.sleep(0.005)
+    raise AssertionError(f"It did not happen within {seconds:.0f} s")
+
+
+def environment(tmp_path: Path, **changes: str) -> dict[str, str]:
+    """What a worker of this test run is started with."""
+    return {
+        "REDIS_URL": os.environ["REDIS_URL"],
+        "GPU_WORKER_NAME": "worker-under-test",
+        "GPU_WORKER_CACHE": str(tmp_path / "cache"),
+        "GPU_WORKER_MODELS": str(tmp_path / "models"),
+    } | changes
+
+
+@pytest.fixture
+def settings_of_worker(tmp_path: Path) -> Settings:
+    return Settings.from_environment(environment(tmp_path))
+
+
+@pytest.fixture
+def run_worker(valkey: redis.Redis, tmp_path: Path) -> Iterator[Callable[..., GpuWorker]]:
+    """Run a worker in this process until the line is empty."""
+
+    def run(engine: ScriptedEngine | None = None, **changes: str) -> GpuWorker:
+        settings = Settings.from_environment(environment(tmp_path, **changes))
+        worker = GpuWorker(settings, engine or ScriptedEngine(), Lifeline(), connect(settings.redis_url))
+        worker.work(burst=True, logging_level=None)
+        return worker
+
+    # RQ takes these two over for good.
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield run
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -1,0 +1,134 @@
+"""An engine that renders by a script: no torch, no frames, but every event of a real render in its order.
+
+A job's ``call`` is its script: ``step_seconds``, ``raises`` (a name in ``ERRORS``), ``at_step``, ``waits_for`` (a file
+that has to appear before the step goes on), ``dies``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, ResidentComponent, Stage
+
+
+@dataclass(frozen=True)
+class ScriptedClip:
+    clip: Path
+    poster: Path
+    facts: ClipFacts
+    stage_seconds: dict[str, float]
+    peak_bytes: int
+    steps_done: int
+    steps_total: int
+
+
+@dataclass(frozen=True)
+class ScriptedStatus:
+    budget_bytes: int = 1_000_000
+    used_bytes: int = 400_000
+    residents: tuple[ResidentComponent, ...] = ()
+    counters: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ScriptedDevice:
+    name: str = "scripted card"
+
+
+class ScriptedEngine:
+    def __init__(self, *, resident: Mapping[str, float] | None = None, too_large: Sequence[str] = ()) -> None:
+        """``resident``: model slug → seconds it saves. ``too_large``: slugs that do not fit."""
+        self.device = ScriptedDevice()
+        self.upcoming: Sequence[RenderJob] = ()
+        self.resident = dict(resident or {})
+        self.too_large = tuple(too_large)
+        self.rendered: list[str] = []
+        self.upcoming_at_render: list[list[str]] = []
+        self.evicted: list[str] = []
+        self.inputs: Mapping[str, Any] = {}
+
+    def render(
+        self,
+        job: RenderJob,
+        *,
+        inputs: Mapping[str, Any],
+        folder: Path,
+        on_progress: Callable[[Progress], None],
+        should_stop: Callable[[], bool],
+    ) -> ScriptedClip:
+        self.rendered.append(job.prompt)
+        self.upcoming_at_render.append([j.prompt for j in self.upcoming])
+        self.inputs = dict(inputs)
+        on_progress(Progress(kind="stage", stage=Stage.LOADING, steps_total=job.steps))
+        on_progress(Progress(kind="stage", stage=Stage.DENOISING, steps_total=job.steps))
+        for step in range(1, job.steps + 1):
+            if should_stop():
+                from gpu_worker.engine.errors import RenderStopped
+
+                raise RenderStopped(step - 1, job.steps, {"denoising": 0.5})
+            self._act(job, step)
+            on_progress(Progress(kind="step", stage=Stage.DENOISING, step=step, steps_total=job.steps))
+        return self._clip(job, folder)
+
+    def _act(self, job: RenderJob, step: int) -> None:
+        script = job.call
+        time.sleep(script.get("step_seconds", 0.0))
+        if step != script.get("at_step", 1):
+            return
+        if "waits_for" in script:
+            while not Path(script["waits_for"]).exists():
+                time.sleep(0.005)
+        if "raises" in script:
+            raise scripted_error(script["raises"])
+        if script.get("dies"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _clip(self, job: RenderJob, folder: Path) -> ScriptedClip:
+        clip, poster = folder / "clip.mp4", folder / "poster.jpg"
+        content = f"{job.prompt} {job.seed}".encode() * 1000
+        clip.write_bytes(content)
+        poster.write_bytes(b"poster")
+        facts = ClipFacts(
+            width=job.width,
+            height=job.height,
+            num_frames=job.num_frames,
+            fps=job.fps,
+            duration_seconds=job.num_frames / job.fps,
+            size_bytes=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+        )
+        return ScriptedClip(clip, poster, facts, {"loading": 0.1, "denoising": 0.2}, 123_456, job.steps, job.steps)
+
+    def status(self) -> ScriptedStatus:
+        return ScriptedStatus()
+
+    def affinity(self, model: ModelSpec) -> float:
+        return self.resident.get(model.slug, 0.0)
+
+    def can_hold(self, job: RenderJob) -> str | None:
+        return "it needs 80 GiB, the card has 24" if job.model.slug in self.too_large else None
+
+    def preload(self, model: ModelSpec) -> None:
+        self.resident[model.slug] = 10.0
+
+    def evict(self, key: str) -> bool:
+        self.evicted.append(key)
+        return True
+
+
+def scripted_error(name: str) -> BaseException:
+    from gpu_worker.engine import errors
+
+    made: dict[str, BaseException] = {
+        "does_not_fit": errors.DoesNotFit("It needs 80 GiB and the card has 24 GiB"),
+        "device_lost": errors.FatalDeviceError("scripted card: illegal memory access"),
+        "unforeseen": ZeroDivisionError("secret prompt in the text of an error"),
+    }
+    return made[name]
