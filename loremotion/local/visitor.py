@@ -67,7 +67,8 @@ class Visitor:
                 ) as source:
                     for event in source.iter_sse():
                         last_id = event.id or last_id
-                        yield event.event, json.loads(event.data)
+                        if event.data:  # the stream's opening only says how soon to come back
+                            yield event.event, json.loads(event.data)
                         if event.event == "done":
                             return
             except httpx.RemoteProtocolError:
