@@ -56,6 +56,7 @@ class Valkey:
         return [
             str(binary()),
             *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder), "--daemonize", "no"),
+            *("--set-proc-title", "no"),  # a title would overwrite the environment that marks it as part of a stack
             *persistence,
         ]
 
