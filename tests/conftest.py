@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 import redis
 from django.conf import settings as django_settings
+from playwright.sync_api import Browser, BrowserContext
 from pytest_django import Settings
+
+from tests import chromium
 
 
 @pytest.fixture(autouse=True)
@@ -24,3 +27,28 @@ def valkey() -> Iterator[redis.Redis]:
     yield connection
     connection.flushdb()
     connection.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium, one a test module."""
+    if chromium.executable() is None:
+        pytest.skip("no Chromium on this machine; 'make test' installs it where it may")
+    with chromium.launched() as running:
+        yield running
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[BrowserContext]:
+    """A fresh profile with the screen of a phone."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def desktop(browser: Browser) -> Iterator[BrowserContext]:
+    """A fresh profile with the screen of a desktop."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield context
+    context.close()

@@ -1,0 +1,134 @@
+"""The newcomer's path in a real browser against a real stack: type, watch, play, download, come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from loremotion.local.stack import Stack
+
+pytestmark = pytest.mark.browser
+
+PROMPT = "a red circle moving right on a black background"
+ARRIVES_WITHIN = 60_000
+PLAYS = "v => new Promise(done => v.addEventListener('timeupdate', () => v.currentTime > 0.2 && done()))"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("newcomer")) as running:
+        running.wait_for_worker()
+        yield running
+
+
+def complaints_of(page: Page) -> list[str]:
+    """Collects what the browser complains about: script errors and refusals of the content security policy."""
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    return complaints
+
+
+def test_from_a_sentence_to_a_clip(stack: Stack, desktop: BrowserContext, tmp_path: Path) -> None:
+    page = desktop.new_page()
+    complaints = complaints_of(page)
+    page.goto(stack.url)
+    expect(page.get_by_text("60 credits left")).to_be_visible()
+    page.get_by_label("What should the clip show?").fill(PROMPT)
+    expect(page.locator("#price")).to_contain_text("2 credits")
+    page.get_by_role("button", name="Generate").click()
+
+    page.wait_for_url("**/generations/*/")
+    address = page.url
+    expect(page.get_by_role("heading", name=PROMPT)).to_be_visible()
+    video = page.locator("video")
+    expect(video).to_be_visible(timeout=ARRIVES_WITHIN)
+    expect(page.get_by_text("58 credits left")).to_be_visible()
+    video.evaluate(PLAYS)
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").first.click()
+    clip = tmp_path / "clip.mp4"
+    download.value.save_as(clip)
+    assert download.value.suggested_filename == "a-red-circle-moving-right-on-a-black-background.mp4"
+    look_at(clip)
+
+    again = desktop.new_page()
+    again.goto(stack.url + "/history/")
+    again.get_by_text(PROMPT).click()
+    assert again.url == address
+    assert complaints == []
+
+
+def look_at(clip: Path) -> None:
+    """The file is what was promised: H.264, yuv420p, faststart, exact count and rate, frames that differ."""
+    with av.open(str(clip)) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert (stream.width, stream.height, stream.average_rate) == (384, 384, 8)
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+    assert len(frames) == 16
+    assert np.abs(frames[0].astype(int) - frames[-1].astype(int)).max() > 10
+    head = clip.read_bytes()
+    assert 0 < head.index(b"moov") < head.index(b"mdat")
+
+
+def test_the_stages_are_shown_live_with_a_picture(stack: Stack, phone: BrowserContext) -> None:
+    page = phone.new_page()
+    page.goto(stack.url)
+    token = page.locator("[name=csrfmiddlewaretoken]").input_value()
+    video = page.request.post(
+        stack.url + "/v1/videos",
+        data={"prompt": PROMPT, "steps": 50},
+        headers={"X-CSRFToken": token, "Referer": stack.url},
+    ).json()
+    page.goto(stack.url + video["lm"]["page_url"])
+    expect(page.locator("#rail [aria-current]")).to_have_text("Denoising", timeout=ARRIVES_WITHIN)
+    expect(page.get_by_role("status")).to_contain_text("of 50")
+    expect(page.get_by_alt_text("What is being made, so far")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways on a phone"
+    expect(page.locator("video")).to_be_visible(timeout=ARRIVES_WITHIN)
+
+
+def test_another_visitor_does_not_find_it(stack: Stack, browser: Browser, desktop: BrowserContext) -> None:
+    page = desktop.new_page()
+    page.goto(stack.url)
+    page.get_by_role("button", name="Generate").click()
+    page.wait_for_url("**/generations/*/")
+    stranger = browser.new_context()
+    answer = stranger.new_page().goto(page.url)
+    assert answer is not None
+    assert answer.status == 404
+    stranger.close()
+
+
+def test_without_javascript_the_page_refreshes_itself(stack: Stack, browser: Browser) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(stack.url)
+    page.get_by_label("What should the clip show?").fill("a blue square")
+    page.get_by_role("button", name="Generate").click()
+    expect(page.locator("video")).to_be_visible(timeout=ARRIVES_WITHIN)
+    context.close()
+
+
+def test_it_works_by_keyboard_alone(stack: Stack, desktop: BrowserContext) -> None:
+    page = desktop.new_page()
+    page.goto(stack.url)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    prompt = page.get_by_label("What should the clip show?")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if prompt.evaluate("box => box === document.activeElement"):
+            break
+    page.keyboard.press("Control+A")
+    page.keyboard.type("a green star spinning")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url("**/generations/*/")
+    expect(page.get_by_role("heading", name="a green star spinning")).to_be_visible()
