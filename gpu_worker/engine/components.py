@@ -37,6 +37,11 @@ class Component:
     def name(self) -> str:
         return self.part.name
 
+    @property
+    def declared_bytes(self) -> int:
+        """Bytes of its files: what it will take, as long as nothing better is known."""
+        return sum(file.stat().st_size for file in self.part.folder.glob("*.safetensors"))
+
 
 def components_of(
     model: ModelSpec, family: Family, checkpoint: Checkpoint, digests: ContentDigests

@@ -17,9 +17,14 @@ import psutil
 import torch
 
 from gpu_worker.engine.sizes import parse_bytes
+from gpu_worker.engine.storages import map_plain
 
 RESERVE_FRACTION = 0.05
 """Part of a card that is left alone: the CUDA context, and what the allocator loses to fragments."""
+HOST_FRACTION = 0.6
+"""Part of main memory that keeps copies of weights when a card does the work."""
+PINNED_FRACTION = 0.4
+"""Part of those copies that may be pinned. Pinned pages cannot be swapped out or reclaimed."""
 
 
 class Device(Protocol):
@@ -34,6 +39,24 @@ class Device(Protocol):
     @property
     def budget_bytes(self) -> int:
         """Most bytes that weights and activations may take together."""
+        ...
+
+    @property
+    def host_bytes(self) -> int:
+        """Most bytes of main memory that may keep copies of weights."""
+        ...
+
+    @property
+    def pinned_bytes(self) -> int:
+        """How many of ``host_bytes`` may be pinned."""
+        ...
+
+    def bring(self, tensor: torch.Tensor, *, is_original_kept: bool) -> torch.Tensor:
+        """``tensor`` on this device; in memory of its own when the original is kept."""
+        ...
+
+    def synchronize(self) -> None:
+        """Wait until everything that was asked of the device is done."""
         ...
 
     def driver_free_bytes(self) -> int | None:
@@ -67,15 +90,26 @@ def _is_failed_host_allocation(error: BaseException) -> bool:
 
 @dataclass(slots=True)
 class Cpu:
-    """The processor, with ``budget_bytes`` of main memory treated like the memory of a card."""
+    """The processor, with ``budget_bytes`` of main memory treated like the memory of a card.
+
+    Copies beside that budget are kept only where ``host_bytes`` says so: they lie in the same memory.
+    """
 
     budget_bytes: int
+    host_bytes: int = 0
+    pinned_bytes: int = 0
     name: str = "cpu"
     _start_rss_bytes: int = field(default=0, repr=False)
 
     @property
     def torch_device(self) -> torch.device:
         return torch.device("cpu")
+
+    def bring(self, tensor: torch.Tensor, *, is_original_kept: bool) -> torch.Tensor:
+        return map_plain(tensor, torch.clone) if is_original_kept else tensor
+
+    def synchronize(self) -> None:
+        """Nothing to wait for."""
 
     def driver_free_bytes(self) -> int | None:
         return None
@@ -96,7 +130,7 @@ class Cpu:
         """Nothing to do: freed blocks go back to the allocator of the process at once."""
 
     def is_out_of_memory(self, error: BaseException) -> bool:
-        return _is_failed_host_allocation(error)
+        return isinstance(error, torch.OutOfMemoryError) or _is_failed_host_allocation(error)
 
     def is_fatal(self, error: BaseException) -> bool:
         return False
@@ -104,10 +138,12 @@ class Cpu:
 
 @dataclass(slots=True)
 class Cuda:
-    """One CUDA card. ``budget_bytes`` defaults to the card less ``RESERVE_FRACTION``."""
+    """One CUDA card. Without figures it is used up to its reserve, beside copies in a good part of main memory."""
 
     index: int = 0
     budget_bytes: int = 0
+    host_bytes: int = -1
+    pinned_bytes: int = -1
     name: str = ""
     _start_bytes: int = field(default=0, repr=False)
 
@@ -120,10 +156,20 @@ class Cuda:
         self.name = self.name or card.name
         most = int(card.total_memory * (1 - RESERVE_FRACTION))
         self.budget_bytes = min(self.budget_bytes, most) if self.budget_bytes else most
+        if self.host_bytes < 0:
+            self.host_bytes = int(main_memory_bytes() * HOST_FRACTION)
+        if self.pinned_bytes < 0:
+            self.pinned_bytes = int(self.host_bytes * PINNED_FRACTION)
 
     @property
     def torch_device(self) -> torch.device:
         return torch.device("cuda", self.index)
+
+    def bring(self, tensor: torch.Tensor, *, is_original_kept: bool) -> torch.Tensor:
+        return map_plain(tensor, lambda plain: plain.to(self.torch_device, non_blocking=True))
+
+    def synchronize(self) -> None:
+        torch.cuda.synchronize(self.index)
 
     def driver_free_bytes(self) -> int | None:
         free, total = torch.cuda.mem_get_info(self.index)
@@ -152,27 +198,43 @@ class Cuda:
         )
 
 
+def main_memory_bytes() -> int:
+    """Main memory that this process may use: the host's, or its control group's when that is less."""
+    total = psutil.virtual_memory().total
+    with contextlib.suppress(OSError, ValueError):  # no control group, or one without a limit ("max")
+        return min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return total
+
+
 def device_from_environment(environment: Mapping[str, str] | None = None) -> Device:
     """The device that the environment names.
 
-    ``GPU_WORKER_DEVICE`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; ``GPU_WORKER_BUDGET`` a size such as ``6GiB``.
-    Without a budget a card is used up to its reserve, and the CPU up to half of the memory that is free at start.
+    ``GPU_WORKER_DEVICE`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; ``GPU_WORKER_BUDGET`` a size such as ``6GiB``;
+    ``GPU_WORKER_RAM`` the main memory that keeps copies of weights. Without a budget a card is used up to its reserve,
+    and the CPU up to half of the memory that is free at start. Without the last, a card's copies may take
+    ``HOST_FRACTION`` of main memory and the CPU keeps none.
 
     Raises:
-        ValueError: one of the two has a value that cannot work; the message names it.
+        ValueError: one of them has a value that cannot work; the message names it.
         RuntimeError: a CUDA device was asked for and none is there.
     """
     environment = os.environ if environment is None else environment
     wanted = environment.get("GPU_WORKER_DEVICE", "").strip() or "auto"
-    try:
-        budget_bytes = parse_bytes(environment.get("GPU_WORKER_BUDGET", "").strip() or "0")
-    except ValueError as problem:
-        raise ValueError(f"GPU_WORKER_BUDGET: {problem}") from None
+    budget_bytes = _size(environment, "GPU_WORKER_BUDGET")
+    host_bytes = _size(environment, "GPU_WORKER_RAM")
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     if wanted == "cpu":
-        return Cpu(budget_bytes or psutil.virtual_memory().available // 2)
+        return Cpu(budget_bytes or psutil.virtual_memory().available // 2, host_bytes or 0)
     match = re.fullmatch(r"cuda(?::(\d+))?", wanted)
     if match is None:
         raise ValueError(f"GPU_WORKER_DEVICE={wanted!r}: write auto, cpu, cuda or cuda:1")
-    return Cuda(index=int(match[1] or 0), budget_bytes=budget_bytes)
+    return Cuda(int(match[1] or 0), budget_bytes or 0, -1 if host_bytes is None else host_bytes)
+
+
+def _size(environment: Mapping[str, str], variable: str) -> int | None:
+    text = environment.get(variable, "").strip()
+    try:
+        return parse_bytes(text) if text else None
+    except ValueError as problem:
+        raise ValueError(f"{variable}: {problem}") from None

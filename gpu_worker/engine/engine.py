@@ -149,16 +149,16 @@ class Engine:
             ResidentComponent(
                 key=key,
                 name=entry.component.name,
-                size_bytes=entry.size_bytes,
-                tier="device",
-                last_used=entry.last_used_at,
+                size_bytes=entry.record.size_bytes,
+                tier=entry.tier,
+                last_used=entry.record.last_used_at,
                 leases=self._residency.leases(key),
             )
             for key, entry in list(self._residency.entries.items())
         )
         return EngineStatus(
             budget_bytes=self.device.budget_bytes,
-            used_bytes=sum(r.size_bytes for r in residents),
+            used_bytes=self._residency.used_bytes,
             residents=residents,
             counters={name: float(count) for name, count in self._residency.counters.items()},
         )
@@ -169,8 +169,7 @@ class Engine:
             _, components = self._open(model)
         except EngineError:
             return 0.0
-        entries = self._residency.entries
-        return sum(entries[c.key].load_seconds for c in components.values() if c.key in entries)
+        return sum(self._residency.saved_seconds(c) for c in components.values())
 
     def can_hold(self, job: RenderJob) -> str | None:
         """Why this device can never make ``job``, with the figures, or None."""

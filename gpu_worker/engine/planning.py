@@ -52,13 +52,12 @@ def plan(
     *,
     free_bytes: int,
     needed_bytes: int,
-    wanted: Collection[str] = (),
     upcoming: Sequence[Collection[str]] = (),
     policy: Policy = lru,
 ) -> list[str]:
     """The keys to evict, in order, so that ``needed_bytes`` fit beside what stays.
 
-    Leased components and those in ``wanted`` never leave. What the ``upcoming`` jobs need (next job first) leaves only
+    Leased components never leave. What the ``upcoming`` jobs need (next job first) leaves only
     after everything else, the furthest job's first. The answer depends on the arguments alone, and is as short as its
     order allows: without its last entry the bytes would not fit.
 
@@ -71,7 +70,7 @@ def plan(
             next_use.setdefault(key, distance)
     furthest = len(upcoming)
     candidates = sorted(
-        (r for r in residents if not r.is_leased and r.key not in wanted),
+        (r for r in residents if not r.is_leased),
         key=lambda r: (-next_use.get(r.key, furthest), policy(r), r.last_used),
     )
     evictions = []

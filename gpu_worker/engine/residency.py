@@ -1,7 +1,8 @@
 """Which components are on the device: leased while a render uses them, evicted when others need the room.
 
-One owner, one thread, one render at a time: no locks. Every lease is given back in ``finally``, and a load that fails
-at any point leaves no trace.
+One owner, one thread, one render at a time: no locks, and an eviction is over before anybody can ask for what it takes.
+A load that fails at any point leaves no trace. Copies in main memory are kept as far as ``Device.host_bytes`` goes, so
+that eviction moves no bytes and coming back costs one copy; without room for a copy, eviction means back to disk.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 
@@ -18,56 +18,58 @@ from gpu_worker.engine.components import Component
 from gpu_worker.engine.devices import Device
 from gpu_worker.engine.errors import DoesNotFit
 from gpu_worker.engine.planning import Policy, Resident, RoomMissing, lru, plan
+from gpu_worker.engine.residents import DEVICE, PINNED, RAM, Entry, Lease, Record
 from gpu_worker.engine.sizes import show_bytes
-from gpu_worker.engine.storages import module_bytes, storage_bytes, tensors_of
+from gpu_worker.engine.storages import ByteLedger, map_plain, storage_bytes
+from gpu_worker.engine.weights import Weights
 
 Load = Callable[[Component], torch.nn.Module]
-
-
-@dataclass(slots=True)
-class Entry:
-    """One resident component."""
-
-    component: Component
-    module: torch.nn.Module
-    size_bytes: int
-    load_seconds: float
-    last_used: int = 0
-    last_used_at: float = 0.0
-    uses: int = 0
-    age_floor: float = 0.0
 
 
 class Residency:
     """The components on one device, within its budget."""
 
     def __init__(
-        self, device: Device, load: Load, *, policy: Policy = lru, clock: Callable[[], float] = time.monotonic
+        self, device: Device, load: Load, *, policy: Policy = lru, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self.device = device
         self.counters: Counter[str] = Counter()
         self.upcoming: Sequence[Collection[str]] = ()
         """Keys that the next jobs need, next job first. They are spared as long as anything else can go."""
+        self.records: dict[str, Record] = {}
         self._load = load
         self._policy = policy
         self._clock = clock
         self._entries: dict[str, Entry] = {}
-        self._leases: Counter[str] = Counter()
-        self._sizes: dict[str, int] = {}
+        self._leases: list[Lease] = []
+        self._on_device = ByteLedger()
+        self._in_ram = ByteLedger()
+        self._pinned = ByteLedger()
         self._tick = 0
         self._age_floor = 0.0
+
+    # --- what is where ---
 
     @property
     def entries(self) -> Mapping[str, Entry]:
         return self._entries
 
-    def leases(self, key: str) -> int:
-        return self._leases[key]
-
     @property
     def used_bytes(self) -> int:
-        """Bytes of all residents, each storage once."""
-        return storage_bytes(t for entry in self._entries.values() for t in tensors_of(entry.module))
+        """Bytes of weights on the device, each storage once."""
+        return self._on_device.used_bytes
+
+    @property
+    def host_used_bytes(self) -> int:
+        """Bytes of copies in main memory."""
+        return self._in_ram.used_bytes
+
+    def is_resident(self, key: str) -> bool:
+        return key in self._on_device
+
+    def leases(self, key: str) -> int:
+        """How many leases hold the component."""
+        return sum(key in (c.key for c in lease.components.values()) for lease in self._leases)
 
     def free_bytes(self) -> int:
         """Bytes that can still be taken: the smaller of the budget's answer and the driver's."""
@@ -76,15 +78,22 @@ class Residency:
         return own if driver is None else min(own, driver)
 
     def size_bytes(self, component: Component) -> int:
-        """Measured size if it was ever loaded here, else declared by the files on disk."""
-        measured = self._sizes.get(component.key)
-        if measured is not None:
-            return measured
-        return sum(file.stat().st_size for file in component.part.folder.glob("*.safetensors"))
+        """Measured size if it was ever loaded here, else what its files declare."""
+        record = self.records.get(component.key)
+        return record.size_bytes if record and record.size_bytes else component.declared_bytes
+
+    def saved_seconds(self, component: Component) -> float:
+        """Seconds that a use of the component would be shorter than from disk, because of where it is now."""
+        entry = self._entries.get(component.key)
+        if entry is None:
+            return 0.0
+        return entry.record.disk_seconds + (entry.record.copy_seconds if entry.tier == DEVICE else 0.0)
+
+    # --- leases ---
 
     @contextmanager
     def lease(self, components: Iterable[Component], headroom_bytes: int = 0) -> Iterator[dict[str, torch.nn.Module]]:
-        """Hold ``components`` on the device, with room for ``headroom_bytes`` beside them, for the time of the block.
+        """Hold ``components`` on the device for the time of the block, with ``headroom_bytes`` free beside them.
 
         Yields the modules by component name. What is leased is never evicted.
 
@@ -92,30 +101,51 @@ class Residency:
             DoesNotFit: the budget cannot hold them, however much is evicted.
             CheckpointBroken: one of them cannot be read.
         """
-        components = list(components)
-        self._leases.update(c.key for c in components)
+        lease = Lease({c.name: c for c in components})
         try:
-            yield {c.name: self._hold(c, components, headroom_bytes) for c in components}
+            self.acquire(lease, headroom_bytes)
+            yield lease.modules
         finally:
-            self._leases.subtract(c.key for c in components)
-            self._leases += Counter()  # forget zeros
+            self.release(lease)
 
-    def _hold(self, component: Component, together: Sequence[Component], headroom_bytes: int) -> torch.nn.Module:
-        missing = {c.key: self.size_bytes(c) for c in together if c.key not in self._entries}
-        self._make_room(sum(missing.values()) + headroom_bytes)
-        if component.key in self._entries:
-            self.counters["hits"] += 1
-        else:
-            self.counters["misses"] += 1
-            self._bring(component)
-        return self._touch(component.key).module
+    def acquire(self, lease: Lease, headroom_bytes: int = 0) -> None:
+        """Pin first, then bring what is missing. Raises what ``lease`` raises; ``release`` is due in any case."""
+        self._leases.append(lease)
+        for component in lease.components.values():
+            if self.is_resident(component.key):
+                self.counters["hits"] += 1
+                self._make_room_for(lease, headroom_bytes)
+            else:
+                self.counters["misses"] += 1
+                self._bring(component, lambda: self._make_room_for(lease, headroom_bytes))
+            lease.modules[component.name] = self._touch(component.key).module
 
-    def _make_room(self, needed_bytes: int) -> None:
-        """Evict until ``needed_bytes`` are free. Measured anew each time: freed bytes are not taken on trust."""
+    def _make_room_for(self, lease: Lease, headroom_bytes: int) -> None:
+        missing = {c.key: self.size_bytes(c) for c in lease.components.values() if not self.is_resident(c.key)}
+        self.make_room(sum(missing.values()) + headroom_bytes)
+
+    def release(self, lease: Lease) -> None:
+        """Give a lease back. Doing it twice changes nothing."""
+        self._leases = [held for held in self._leases if held is not lease]
+        lease.modules.clear()
+
+    def release_all(self) -> None:
+        """Give every lease back: for the owner, when it begins anew after something went badly wrong."""
+        self._leases = []
+
+    # --- making room ---
+
+    def make_room(self, needed_bytes: int) -> None:
+        """Evict until ``needed_bytes`` are free. Measured anew each time: freed bytes are not taken on trust.
+
+        Raises:
+            DoesNotFit: they cannot be made free; the message has the figures.
+        """
         while (free_bytes := self.free_bytes()) < needed_bytes:
+            residents = [self._resident(key) for key, entry in self._entries.items() if entry.tier == DEVICE]
             try:
                 evictions = plan(
-                    self._residents(),
+                    residents,
                     free_bytes=free_bytes,
                     needed_bytes=needed_bytes,
                     upcoming=self.upcoming,
@@ -124,34 +154,18 @@ class Residency:
             except RoomMissing as missing:
                 most_bytes = needed_bytes - missing.short_bytes
                 raise DoesNotFit(
-                    f"{show_bytes(needed_bytes)} are needed and {show_bytes(most_bytes)} can be made free "
+                    f"{show_bytes(needed_bytes)} are needed and {show_bytes(max(0, most_bytes))} can be made free "
                     f"of a budget of {show_bytes(self.device.budget_bytes)}"
                 ) from None
             self.evict(evictions[0])
 
-    def _bring(self, component: Component) -> None:
-        started = self._clock()
-        module = self._load(component).to(self.device.torch_device)
-        size_bytes = module_bytes(module)
-        self._sizes[component.key] = size_bytes
-        self._entries[component.key] = Entry(component, module, size_bytes, self._clock() - started)
-        self.counters["loads"] += 1
-        self.counters["loaded_bytes"] += size_bytes
-
-    def _touch(self, key: str) -> Entry:
-        entry = self._entries[key]
-        self._tick += 1
-        entry.last_used, entry.last_used_at = self._tick, time.time()
-        entry.uses += 1
-        entry.age_floor = self._age_floor
-        return entry
-
     def evict(self, key: str) -> bool:
         """Take one component off the device. False when it is leased or not there."""
-        if key not in self._entries or self._leases[key]:
+        entry = self._entries.get(key)
+        if entry is None or entry.tier != DEVICE or self.leases(key):
             return False
         self._age_floor = max(self._age_floor, self._policy(self._resident(key)))
-        del self._entries[key]
+        self._take_off(entry)
         self.device.release_cached()
         self.counters["evictions"] += 1
         return True
@@ -160,17 +174,109 @@ class Residency:
         """Evict everything that is not leased; how many went."""
         return sum(self.evict(key) for key in list(self._entries))
 
-    def _residents(self) -> list[Resident]:
-        return [self._resident(key) for key in self._entries]
+    def forget(self, key: str) -> bool:
+        """Evict and drop the copy in main memory too. False when it is leased or unknown."""
+        if key not in self._entries or self.leases(key):
+            return False
+        self.evict(key)
+        if key in self._entries:
+            self._drop_copies(self._entries[key])
+        return True
+
+    def _take_off(self, entry: Entry) -> None:
+        key = entry.component.key
+        self._on_device.remove(key)
+        if entry.copies is None:
+            self._entries.pop(key, None)
+            entry.weights.empty()
+        else:
+            entry.tier = PINNED if key in self._pinned else RAM
+            entry.weights.put(entry.copies)
+
+    def _drop_copies(self, entry: Entry) -> None:
+        key = entry.component.key
+        self._in_ram.remove(key)
+        self._pinned.remove(key)
+        entry.copies = None
+        if entry.tier != DEVICE:
+            self._entries.pop(key, None)
+            entry.weights.empty()
+
+    # --- bringing components in ---
+
+    def _bring(self, component: Component, make_room: Callable[[], None]) -> None:
+        """Put one component onto the device, from main memory or disk. Nothing half-loaded stays if that fails."""
+        entry = self._entries.get(component.key)
+        if entry is None:
+            make_room()  # by its declared size: on the CPU, reading it already takes the room
+            entry = self._read(component)
+        try:
+            make_room()
+            started = self._clock()
+            tensors = entry.copies or entry.weights.tensors
+            brought = [self.device.bring(t, is_original_kept=entry.copies is not None) for t in tensors]
+            self.device.synchronize()
+            entry.weights.put(brought)
+            self._on_device.add(component.key, brought)
+            entry.tier = DEVICE
+            self._entries[component.key] = entry
+        except BaseException:
+            self._take_off(entry)
+            raise
+        entry.record.copy_seconds = self._clock() - started
+        self.counters["loads"] += 1
+        self.counters["loaded_bytes"] += entry.record.size_bytes
+
+    def _read(self, component: Component) -> Entry:
+        started = self._clock()
+        module = self._load(component)
+        record = self.records.setdefault(component.key, Record())
+        entry = Entry(component, module, Weights(module), record)
+        record.size_bytes = storage_bytes(entry.weights.tensors)
+        try:
+            self._keep_copies(entry)
+        except BaseException:
+            self._drop_copies(entry)
+            raise
+        record.disk_seconds = self._clock() - started
+        self.counters["reads"] += 1
+        return entry
+
+    def _keep_copies(self, entry: Entry) -> None:
+        """Keep the weights in main memory if there is room, or can be made by dropping what was used longer ago."""
+        tensors = entry.weights.tensors
+        size_bytes = self._in_ram.add(entry.component.key, tensors)
+        if size_bytes > self.device.host_bytes:
+            self._in_ram.remove(entry.component.key)
+            return
+        oldest_first = sorted((e for e in self._entries.values() if e.copies), key=lambda e: e.record.last_used)
+        for other in oldest_first:
+            if self._in_ram.used_bytes <= self.device.host_bytes:
+                break
+            self._drop_copies(other)
+        if self._pinned.used_bytes + size_bytes <= self.device.pinned_bytes:
+            tensors = [map_plain(t, torch.Tensor.pin_memory) for t in tensors]
+            self._in_ram.add(entry.component.key, tensors)
+            self._pinned.add(entry.component.key, tensors)
+        entry.copies = tensors
+        self._entries[entry.component.key] = entry
+
+    def _touch(self, key: str) -> Entry:
+        entry = self._entries[key]
+        self._tick += 1
+        entry.record.last_used, entry.record.last_used_at = self._tick, time.time()
+        entry.record.uses += 1
+        entry.record.age_floor = self._age_floor
+        return entry
 
     def _resident(self, key: str) -> Resident:
         entry = self._entries[key]
         return Resident(
             key=key,
-            size_bytes=entry.size_bytes,
-            last_used=entry.last_used,
-            uses=entry.uses,
-            load_seconds=entry.load_seconds,
-            age_floor=entry.age_floor,
-            is_leased=self._leases[key] > 0,
+            size_bytes=entry.record.size_bytes,
+            last_used=entry.record.last_used,
+            uses=entry.record.uses,
+            load_seconds=entry.reload_seconds,
+            age_floor=entry.record.age_floor,
+            is_leased=self.leases(key) > 0,
         )

@@ -6,10 +6,14 @@ counted as often as they are named. Only storages tell how much memory is really
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+
+Storage = tuple[torch.device, int]
+"""Which storage: its device and the address of its record. Valid as long as a tensor holds it."""
 
 
 def plain_tensors(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
@@ -22,22 +26,68 @@ def plain_tensors(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
         yield tensor
 
 
+def map_plain(tensor: torch.Tensor, change: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    """``tensor`` rebuilt from ``change`` of each tensor that it is made of."""
+    if not is_traceable_wrapper_subclass(tensor):
+        return change(tensor)
+    names, context = tensor.__tensor_flatten__()
+    inner = {name: map_plain(getattr(tensor, name), change) for name in names}
+    rebuilt: torch.Tensor = type(tensor).__tensor_unflatten__(inner, context, tensor.shape, tensor.stride())
+    return rebuilt
+
+
+def storages_of(tensors: Iterable[torch.Tensor]) -> dict[Storage, int]:
+    """Bytes of each storage that ``tensors`` hold."""
+    sizes = {}
+    for tensor in tensors:
+        for part in plain_tensors(tensor):
+            storage = part.untyped_storage()
+            sizes[part.device, storage._cdata] = storage.nbytes()
+    return sizes
+
+
+def storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
+    """Bytes held by ``tensors`` together: each storage once, however many tensors share it."""
+    return sum(storages_of(tensors).values())
+
+
 def tensors_of(module: torch.nn.Module) -> Iterator[torch.Tensor]:
     """Every parameter and buffer of ``module``, each object once."""
     yield from module.parameters()
     yield from module.buffers()
 
 
-def storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
-    """Bytes held by ``tensors`` together: each storage once, however many tensors share it."""
-    sizes: dict[tuple[torch.device, int], int] = {}
-    for tensor in tensors:
-        for part in plain_tensors(tensor):
-            storage = part.untyped_storage()
-            sizes[part.device, storage._cdata] = storage.nbytes()
-    return sum(sizes.values())
-
-
 def module_bytes(module: torch.nn.Module) -> int:
     """Bytes that the weights of ``module`` hold."""
     return storage_bytes(tensors_of(module))
+
+
+class ByteLedger:
+    """Who holds which storages, and the bytes of all of them together. Reading the sum costs nothing."""
+
+    def __init__(self) -> None:
+        self.used_bytes = 0
+        self._held: dict[str, dict[Storage, int]] = {}
+        self._holders: Counter[Storage] = Counter()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._held
+
+    def add(self, key: str, tensors: Iterable[torch.Tensor]) -> int:
+        """Enter what ``key`` holds, in place of what it held before; its bytes. The tensors must outlive the entry."""
+        self.remove(key)
+        held = storages_of(tensors)
+        self._held[key] = held
+        for storage, size_bytes in held.items():
+            self._holders[storage] += 1
+            if self._holders[storage] == 1:
+                self.used_bytes += size_bytes
+        return sum(held.values())
+
+    def remove(self, key: str) -> None:
+        """Strike what ``key`` holds. Does nothing for a key that is not there."""
+        for storage, size_bytes in self._held.pop(key, {}).items():
+            self._holders[storage] -= 1
+            if not self._holders[storage]:
+                del self._holders[storage]
+                self.used_bytes -= size_bytes

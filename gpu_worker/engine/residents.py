@@ -1,0 +1,54 @@
+"""What the residency knows of each component, and what a lease is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+from gpu_worker.engine.components import Component
+from gpu_worker.engine.weights import Weights
+
+DEVICE, PINNED, RAM = "device", "pinned", "ram"
+
+
+@dataclass(slots=True)
+class Record:
+    """What is remembered of a component, on the device or not."""
+
+    size_bytes: int = 0
+    disk_seconds: float = 0.0
+    """Last time that it took to read it from disk."""
+    copy_seconds: float = 0.0
+    """Last time that it took to bring its copy onto the device."""
+    uses: int = 0
+    last_used: int = 0
+    last_used_at: float = 0.0
+    age_floor: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A component whose weights are on the device, in main memory, or both."""
+
+    component: Component
+    module: torch.nn.Module
+    weights: Weights
+    record: Record
+    copies: list[torch.Tensor] | None = None
+    """Its weights in main memory, when there was room to keep them."""
+    tier: str = RAM
+
+    @property
+    def reload_seconds(self) -> float:
+        """What bringing it back would cost if it were evicted now."""
+        return self.record.disk_seconds * (self.copies is None) + self.record.copy_seconds
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """Components that are held on the device until ``Residency.release``."""
+
+    components: Mapping[str, Component]
+    modules: dict[str, torch.nn.Module] = field(default_factory=dict)
