@@ -1,16 +1,30 @@
-"""The model families. Adding one is one file here and its line below."""
+"""The model families. Adding one is one file here and its name below."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gpu_worker.families import cogvideox, ltx
-from gpu_worker.families.family import Family, FrameRule, Mode
+from gpu_worker.families import (
+    cogvideox,
+    framepack,
+    helios,
+    hunyuan,
+    hunyuan15,
+    ltx,
+    ltx2,
+    preview,
+    wan,
+    wan_ti2v,
+    wan_vace,
+)
+from gpu_worker.families.family import Family, FrameList, FrameRule, Mode
 
-__all__ = ["FAMILIES", "Family", "FrameRule", "Mode", "family"]
+__all__ = ["FAMILIES", "Family", "FrameList", "FrameRule", "Mode", "family"]
 
-FAMILIES: Mapping[str, Family] = MappingProxyType({f.name: f for f in (ltx.FAMILY, cogvideox.FAMILY)})
+_MODULES = (ltx, ltx2, wan, wan_ti2v, wan_vace, hunyuan, hunyuan15, framepack, cogvideox, helios, preview)
+
+FAMILIES: Mapping[str, Family] = MappingProxyType({module.FAMILY.name: module.FAMILY for module in _MODULES})
 
 
 def family(name: str) -> Family:

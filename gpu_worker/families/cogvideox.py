@@ -1,4 +1,4 @@
-"""CogVideoX (2B, 5B, 1.5). The built-in preview model is of this family."""
+"""CogVideoX (2B, 5B, 1.5) and its Fun-Control checkpoints."""
 
 from __future__ import annotations
 
@@ -7,26 +7,53 @@ from typing import Any
 
 from gpu_worker.contract import RenderJob
 from gpu_worker.families.family import Family, FrameRule, Mode
+from gpu_worker.families.pictures import fitted, fitted_video
 
 
-def _text(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "width": job.width,
-        "height": job.height,
-        "num_frames": job.num_frames,
-        "num_inference_steps": job.steps,
-        **job.call,
-    }
+def text_arguments(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"num_frames": job.num_frames, **_size_and_steps(job)}
+
+
+def _image(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"image": fitted(inputs["image"], job), **text_arguments(job, inputs)}
+
+
+def _restyle(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """As many frames come out as go in. ``strength`` says how far from them, and how many of the steps are run."""
+    return {"video": fitted_video(inputs["video"], job), **_size_and_steps(job)}
+
+
+def _control(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"control_video": fitted_video(inputs["control_video"], job), **_size_and_steps(job)}
+
+
+def _size_and_steps(job: RenderJob) -> dict[str, Any]:
+    return {"width": job.width, "height": job.height, "num_inference_steps": job.steps, **job.call}
 
 
 FAMILY = Family(
     name="cogvideox",
     title="CogVideoX",
-    modes={"text": Mode(title="Text to video", pipeline="CogVideoXPipeline", arguments=_text)},
+    modes={
+        "text": Mode(title="Text to video", pipeline="CogVideoXPipeline", arguments=text_arguments),
+        "image": Mode(
+            title="Image to video", pipeline="CogVideoXImageToVideoPipeline", needs=("image",), arguments=_image
+        ),
+        "restyle": Mode(
+            title="Video to video", pipeline="CogVideoXVideoToVideoPipeline", needs=("video",), arguments=_restyle
+        ),
+        "control": Mode(
+            title="Pose or line control",
+            pipeline="CogVideoXFunControlPipeline",
+            needs=("control_video",),
+            arguments=_control,
+        ),
+    },
     size_multiple=16,
-    frames=FrameRule(step=1, offset=0, least=1, most=161),
+    frames=FrameRule(step=8, offset=1, least=9, most=161),
     fps=8,
     components=("text_encoder", "transformer", "vae"),
+    shared={"text_encoder": "T5 v1.1-XXL"},
     presets={
         "draft": {"steps": 20, "guidance_scale": 6.0},
         "standard": {"steps": 50, "guidance_scale": 6.0},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from gpu_worker.contract import RenderJob
@@ -29,6 +30,35 @@ class Mode:
     """``(job, loaded inputs by role) → pipeline call arguments``, without prompt, generator and callback.
 
     Loaded inputs are ``PIL.Image`` for pictures, lists of them for video, and paths for audio."""
+    context_frames: int = 0
+    """Most frames of the given video with which the new clip begins, for modes that continue one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameList:
+    """Frame counts a pipeline makes where no simple rule says so: those of ``counts``, ascending."""
+
+    counts: tuple[int, ...]
+
+    @property
+    def least(self) -> int:
+        return self.counts[0]
+
+    @property
+    def most(self) -> int:
+        return self.counts[-1]
+
+    @property
+    def step(self) -> int:
+        """The widest gap between neighbours."""
+        return max((b - a for a, b in pairwise(self.counts)), default=1)
+
+    def allows(self, num_frames: int) -> bool:
+        return num_frames in self.counts
+
+    def nearest(self, num_frames: int) -> int:
+        """The allowed count closest to ``num_frames``; the larger one on a tie."""
+        return min(self.counts, key=lambda n: (abs(n - num_frames), -n))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +91,15 @@ class Family:
     title: str
     modes: Mapping[str, Mode]
     size_multiple: int
-    frames: FrameRule
+    frames: FrameRule | FrameList
     fps: float
     """The rate its clips are made for."""
     components: tuple[str, ...]
     """Names of the pipeline's weight-carrying parts, in the order in which a render uses them."""
+    shared: Mapping[str, str] = field(default_factory=dict)
+    """Component → what it is, where other families have the same one and it need not be loaded twice."""
+    frames_per_pass: int | None = None
+    """Frames that one run of the denoising loop makes, where a clip takes several; None: all in one."""
     has_audio: bool = False
     has_step_callback: bool = True
     """False where the pipeline takes no ``callback_on_step_end``: progress then comes from the scheduler."""
@@ -81,6 +115,10 @@ class Family:
             return None
         better = f"{max(m, round(width / m) * m)}x{max(m, round(height / m) * m)}"
         return f"{self.title} makes widths and heights that are multiples of {m}: {better} instead of {width}x{height}."
+
+    def passes(self, num_frames: int) -> int:
+        """How many times the denoising loop, with all its steps, runs for a clip of ``num_frames``."""
+        return 1 if self.frames_per_pass is None else max(1, round(num_frames / self.frames_per_pass))
 
     def frames_for(self, seconds: float, fps: float | None = None) -> int:
         """The frame count that a clip of about ``seconds`` really gets."""

@@ -1,12 +1,29 @@
-"""LTX-Video (2B, 13B, distilled)."""
+"""LTX-Video: 2B, 13B and their distilled versions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gpu_worker.contract import RenderJob
 from gpu_worker.families.family import Family, FrameRule, Mode
+from gpu_worker.families.pictures import fitted, last_frames
+
+MOST_CONTEXT_FRAMES = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What the clip has to show at one point: the attributes of diffusers' ``LTXVideoCondition``.
+
+    The pipeline's own ``image=[first, last]`` keeps only the first of the two, without a word.
+    """
+
+    image: Any = None
+    video: Any = None
+    frame_index: int = 0
+    strength: float = 1.0
 
 
 def _text(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,7 +38,18 @@ def _text(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _image(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_text(job, inputs), "image": inputs["image"]}
+    return {**_text(job, inputs), "image": fitted(inputs["image"], job)}
+
+
+def _frames(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    first = Condition(image=fitted(inputs["image"], job))
+    last = Condition(image=fitted(inputs["last_image"], job), frame_index=job.num_frames - 1)
+    return {**_text(job, inputs), "conditions": [first, last]}
+
+
+def _extend(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    context = last_frames(inputs["video"], job, most=MOST_CONTEXT_FRAMES, step=8)
+    return {**_text(job, inputs), "conditions": [Condition(video=context)]}
 
 
 FAMILY = Family(
@@ -29,17 +57,37 @@ FAMILY = Family(
     title="LTX-Video",
     modes={
         "text": Mode(title="Text to video", pipeline="LTXPipeline", arguments=_text),
-        "image": Mode(
-            title="Image to video", pipeline="LTXImageToVideoPipeline", needs=("image",), arguments=_image
+        "image": Mode(title="Image to video", pipeline="LTXImageToVideoPipeline", needs=("image",), arguments=_image),
+        "frames": Mode(
+            title="First and last frame",
+            pipeline="LTXConditionPipeline",
+            needs=("image", "last_image"),
+            arguments=_frames,
+        ),
+        "extend": Mode(
+            title="Continue a clip",
+            pipeline="LTXConditionPipeline",
+            needs=("video",),
+            arguments=_extend,
+            context_frames=MOST_CONTEXT_FRAMES,
         ),
     },
     size_multiple=32,
-    frames=FrameRule(step=8, offset=1, least=9, most=257),
+    frames=FrameRule(step=8, offset=1, least=9, most=1441),
     fps=24,
     components=("text_encoder", "transformer", "vae"),
+    shared={"text_encoder": "T5 v1.1-XXL"},
+    max_seconds=60,
     presets={
         "draft": {"steps": 12, "guidance_scale": 3.0},
         "standard": {"steps": 30, "guidance_scale": 3.0},
         "final": {"steps": 50, "guidance_scale": 3.0},
+        "distilled": {
+            "steps": 8,
+            "timesteps": [1000, 993, 987, 981, 975, 909, 725, 0.03],
+            "guidance_scale": 1.0,
+            "decode_timestep": 0.05,
+            "decode_noise_scale": 0.025,
+        },
     },
 )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-FAMILY = "cogvideox"
+FAMILY = "preview"
 SLUG = "preview"
 TITLE = "Preview (toy)"
 DESCRIPTION = (

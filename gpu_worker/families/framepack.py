@@ -1,0 +1,59 @@
+"""FramePack: HunyuanVideo from a picture to a long clip, one section of 36 frames after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gpu_worker.contract import RenderJob
+from gpu_worker.families.family import Family, FrameRule, Mode
+from gpu_worker.families.pictures import fitted
+
+SECTION_FRAMES = 36
+MOST_SECTIONS = 50
+_WINDOW_FRAMES = 33
+"""The pipeline divides what it is asked for by this to get its sections, and then makes ``36 · sections + 1``."""
+
+
+def _image(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "image": fitted(inputs["image"], job),
+        "width": job.width,
+        "height": job.height,
+        "num_frames": job.num_frames // SECTION_FRAMES * _WINDOW_FRAMES,
+        "num_inference_steps": job.steps,
+        **job.call,
+    }
+
+
+def _frames(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {**_image(job, inputs), "last_image": fitted(inputs["last_image"], job)}
+
+
+FAMILY = Family(
+    name="framepack",
+    title="FramePack",
+    modes={
+        "image": Mode(
+            title="Image to video", pipeline="HunyuanVideoFramepackPipeline", needs=("image",), arguments=_image
+        ),
+        "frames": Mode(
+            title="First and last frame",
+            pipeline="HunyuanVideoFramepackPipeline",
+            needs=("image", "last_image"),
+            arguments=_frames,
+        ),
+    },
+    size_multiple=16,
+    frames=FrameRule(step=SECTION_FRAMES, offset=1, least=37, most=SECTION_FRAMES * MOST_SECTIONS + 1),
+    frames_per_pass=SECTION_FRAMES,
+    fps=30,
+    components=("text_encoder", "text_encoder_2", "image_encoder", "transformer", "vae"),
+    shared={"text_encoder": "Llama 3 8B", "text_encoder_2": "CLIP-L", "vae": "HunyuanVideo VAE"},
+    max_seconds=60,
+    presets={
+        "draft": {"steps": 15, "guidance_scale": 9.0},
+        "standard": {"steps": 25, "guidance_scale": 9.0},
+        "final": {"steps": 30, "guidance_scale": 9.0},
+    },
+)

@@ -1,0 +1,62 @@
+"""Helios: long clips, made and shown in chunks of 33 frames, each starting from what came before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gpu_worker.contract import RenderJob
+from gpu_worker.families.family import Family, FrameList, Mode
+from gpu_worker.families.pictures import fitted
+
+CHUNK_FRAMES = 33
+MOST_CHUNKS = 60
+_LATENT_FRAMES = 4
+
+
+def _text(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "width": job.width,
+        "height": job.height,
+        "num_frames": job.num_frames,
+        "num_inference_steps": job.steps,
+        **job.call,
+    }
+
+
+def _image(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {**_text(job, inputs), "image": fitted(inputs["image"], job)}
+
+
+def _extend(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The pipeline reads whole chunks, from the end of the video, and none of them comes out again."""
+    frames = [fitted(frame, job) for frame in inputs["video"][-CHUNK_FRAMES:]]
+    standing_still = [frames[0]] * (CHUNK_FRAMES - len(frames))
+    return {**_text(job, inputs), "video": standing_still + frames}
+
+
+def _frames_made(chunks: int) -> int:
+    """A chunk is 33 frames; the end of the whole is cut to 4k + 1."""
+    return (CHUNK_FRAMES * chunks - 1) // _LATENT_FRAMES * _LATENT_FRAMES + 1
+
+
+FAMILY = Family(
+    name="helios",
+    title="Helios",
+    modes={
+        "text": Mode(title="Text to video", pipeline="HeliosPipeline", arguments=_text),
+        "image": Mode(title="Image to video", pipeline="HeliosPipeline", needs=("image",), arguments=_image),
+        "extend": Mode(title="Continue a clip", pipeline="HeliosPipeline", needs=("video",), arguments=_extend),
+    },
+    size_multiple=16,
+    frames=FrameList(counts=tuple(_frames_made(chunks) for chunks in range(1, MOST_CHUNKS + 1))),
+    frames_per_pass=CHUNK_FRAMES,
+    fps=24,
+    components=("text_encoder", "transformer", "vae"),
+    shared={"text_encoder": "UMT5-XXL", "vae": "Wan 2.1 VAE"},
+    max_seconds=60,
+    presets={
+        "draft": {"steps": 20, "guidance_scale": 5.0},
+        "standard": {"steps": 50, "guidance_scale": 5.0},
+    },
+)

@@ -1,0 +1,94 @@
+"""LTX-2, 2.3, 2.5 and what comes after them with the same pipelines: video and sound in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gpu_worker.contract import RenderJob
+from gpu_worker.families.family import Family, FrameRule, Mode
+from gpu_worker.families.pictures import fitted, last_frames
+
+MOST_CONTEXT_FRAMES = 25
+DISTILLED_SIGMAS = [1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875]
+# All guidance off. With the pipeline's defaults for the last four the transformer runs three times for each step.
+ONE_PASS = {
+    "guidance_scale": 1.0,
+    "audio_guidance_scale": 1.0,
+    "stg_scale": 0.0,
+    "audio_stg_scale": 0.0,
+    "modality_scale": 1.0,
+    "audio_modality_scale": 1.0,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What the clip has to show from one frame on: the attributes of diffusers' ``LTX2VideoCondition``."""
+
+    frames: Any
+    index: int = 0
+    strength: float = 1.0
+    crf: int | None = None
+
+
+def _text(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "width": job.width,
+        "height": job.height,
+        "num_frames": job.num_frames,
+        "frame_rate": job.fps,
+        "num_inference_steps": job.steps,
+        **job.call,
+    }
+
+
+def _image(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {**_text(job, inputs), "image": fitted(inputs["image"], job)}
+
+
+def _frames(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    first = Condition(frames=fitted(inputs["image"], job))
+    last = Condition(frames=fitted(inputs["last_image"], job), index=-1)
+    return {**_text(job, inputs), "conditions": [first, last]}
+
+
+def _extend(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    context = last_frames(inputs["video"], job, most=MOST_CONTEXT_FRAMES, step=8)
+    return {**_text(job, inputs), "conditions": [Condition(frames=context)]}
+
+
+FAMILY = Family(
+    name="ltx2",
+    title="LTX-2",
+    modes={
+        "text": Mode(title="Text to video", pipeline="LTX2Pipeline", arguments=_text),
+        "image": Mode(title="Image to video", pipeline="LTX2ImageToVideoPipeline", needs=("image",), arguments=_image),
+        "frames": Mode(
+            title="First and last frame",
+            pipeline="LTX2ConditionPipeline",
+            needs=("image", "last_image"),
+            arguments=_frames,
+        ),
+        "extend": Mode(
+            title="Continue a clip",
+            pipeline="LTX2ConditionPipeline",
+            needs=("video",),
+            arguments=_extend,
+            context_frames=MOST_CONTEXT_FRAMES,
+        ),
+    },
+    size_multiple=32,
+    frames=FrameRule(step=8, offset=1, least=9, most=481),
+    fps=24,
+    components=("text_encoder", "connectors", "transformer", "vae", "audio_vae", "vocoder"),
+    shared={"text_encoder": "Gemma 3 12B (LTX-2 and 2.3; 2.5 has its own)"},
+    has_audio=True,
+    max_seconds=20,
+    presets={
+        "draft": {"steps": 8, "sigmas": DISTILLED_SIGMAS, **ONE_PASS},
+        "standard": {"steps": 30, "guidance_scale": 3.0},
+        "final": {"steps": 40, "guidance_scale": 3.0},
+    },
+)

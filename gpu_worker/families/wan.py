@@ -1,0 +1,62 @@
+"""Wan 2.1 (1.3B, 14B) and Wan 2.2 A14B, whose two experts share the work at ``boundary_ratio``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gpu_worker.contract import RenderJob
+from gpu_worker.families.family import Family, FrameRule, Mode
+from gpu_worker.families.pictures import fitted
+
+FRAMES = FrameRule(step=4, offset=1, least=5, most=161)
+SHARED = {"text_encoder": "UMT5-XXL", "vae": "Wan 2.1 VAE"}
+
+
+def text_arguments(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """There is no frame rate among them: Wan's clips are what they are, and the file says how fast they play."""
+    return {
+        "width": job.width,
+        "height": job.height,
+        "num_frames": job.num_frames,
+        "num_inference_steps": job.steps,
+        **job.call,
+    }
+
+
+def image_arguments(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {**text_arguments(job, inputs), "image": fitted(inputs["image"], job)}
+
+
+def _frames(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {**image_arguments(job, inputs), "last_image": fitted(inputs["last_image"], job)}
+
+
+TEXT = Mode(title="Text to video", pipeline="WanPipeline", arguments=text_arguments)
+IMAGE = Mode(title="Image to video", pipeline="WanImageToVideoPipeline", needs=("image",), arguments=image_arguments)
+
+FAMILY = Family(
+    name="wan",
+    title="Wan",
+    modes={
+        "text": TEXT,
+        "image": IMAGE,
+        "frames": Mode(
+            title="First and last frame",
+            pipeline="WanImageToVideoPipeline",
+            needs=("image", "last_image"),
+            arguments=_frames,
+        ),
+    },
+    size_multiple=16,
+    frames=FRAMES,
+    fps=16,
+    components=("text_encoder", "image_encoder", "transformer", "transformer_2", "vae"),
+    shared=SHARED,
+    presets={
+        "draft": {"steps": 20, "guidance_scale": 5.0},
+        "standard": {"steps": 40, "guidance_scale": 5.0},
+        "final": {"steps": 50, "guidance_scale": 5.0},
+        "lightning": {"steps": 4, "guidance_scale": 1.0},  # with the lightx2v LoRAs of the row
+    },
+)

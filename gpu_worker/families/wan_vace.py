@@ -1,0 +1,88 @@
+"""Wan VACE: clips steered by a control video, a mask, reference pictures, or the end of another clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gpu_worker.contract import RenderJob
+from gpu_worker.families.family import Family, Mode
+from gpu_worker.families.pictures import blank, fitted, fitted_mask, fitted_video, last_frames, plain_mask
+from gpu_worker.families.wan import FRAMES, SHARED, text_arguments
+
+MOST_CONTEXT_FRAMES = 17
+REFERENCES = ("reference_image", "reference_image_2", "reference_image_3")
+
+
+def _with_references(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    pictures = [fitted(inputs[role], job) for role in REFERENCES if role in inputs]
+    return {**text_arguments(job, inputs), **({"reference_images": pictures} if pictures else {})}
+
+
+def _control(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {**_with_references(job, inputs), "video": fitted_video(inputs["control_video"], job)}
+
+
+def _inpaint(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **_with_references(job, inputs),
+        "video": fitted_video(inputs["video"], job),
+        "mask": fitted_mask(inputs["mask"], job),
+    }
+
+
+def _extend(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    context = last_frames(inputs["video"], job, most=MOST_CONTEXT_FRAMES, step=4)
+    return {
+        **_with_references(job, inputs),
+        "video": context + blank(job, job.num_frames - len(context)),
+        "mask": plain_mask(job, kept=len(context)),
+    }
+
+
+FAMILY = Family(
+    name="wan_vace",
+    title="Wan VACE",
+    modes={
+        "text": Mode(title="Text to video", pipeline="WanVACEPipeline", arguments=text_arguments),
+        "reference": Mode(
+            title="Reference pictures",
+            pipeline="WanVACEPipeline",
+            needs=REFERENCES[:1],
+            accepts=REFERENCES[1:],
+            arguments=_with_references,
+        ),
+        "control": Mode(
+            title="Pose, depth or line control",
+            pipeline="WanVACEPipeline",
+            needs=("control_video",),
+            accepts=REFERENCES,
+            arguments=_control,
+        ),
+        "inpaint": Mode(
+            title="Replace part of a clip",
+            pipeline="WanVACEPipeline",
+            needs=("video", "mask"),
+            accepts=REFERENCES,
+            arguments=_inpaint,
+        ),
+        "extend": Mode(
+            title="Continue a clip",
+            pipeline="WanVACEPipeline",
+            needs=("video",),
+            accepts=REFERENCES,
+            arguments=_extend,
+            context_frames=MOST_CONTEXT_FRAMES,
+        ),
+    },
+    size_multiple=16,
+    frames=FRAMES,
+    fps=16,
+    components=("text_encoder", "transformer", "transformer_2", "vae"),
+    shared=SHARED,
+    presets={
+        "draft": {"steps": 20, "guidance_scale": 5.0},
+        "standard": {"steps": 40, "guidance_scale": 5.0},
+        "final": {"steps": 50, "guidance_scale": 5.0},
+    },
+)
