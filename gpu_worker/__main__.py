@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import json
 import logging
 import os
 import shutil
 import signal
 import sys
 
+import redis
+
 from gpu_worker import fleet
+from gpu_worker.contract import ModelSpec
 from gpu_worker.settings import Settings, SettingsRefused
 from gpu_worker.valkey import Unreachable, connect
 
@@ -30,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold signed addresses
     if asked.worker:
         return _work(settings, asked.lifeline, asked.supervisor)
-    if any((asked.status, asked.drain, asked.resume, asked.stop, asked.evict, asked.cancel)):
+    if any((asked.status, asked.drain, asked.resume, asked.stop, asked.preload, asked.evict, asked.cancel)):
         return _command(settings, asked)
     return _supervise(settings)
 
@@ -44,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--drain", metavar="NAME", help="let a worker finish its job and take no other")
     one.add_argument("--resume", metavar="NAME", help="let a drained worker take jobs again")
     one.add_argument("--stop", metavar="NAME", help="end a worker after its job")
+    one.add_argument("--preload", metavar=("NAME", "MODEL"), nargs=2, help="load a model, given as a ModelSpec in JSON")
     one.add_argument("--evict", metavar=("NAME", "KEY"), nargs=2, help="free the memory of a component, see --status")
     one.add_argument("--cancel", metavar="GENERATION", help="stop a render at its next step")
     one.add_argument("--worker", action="store_true", help="the worker process itself, without a supervisor")
@@ -53,11 +58,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _supervise(settings: Settings) -> int:
+    from gpu_worker import metrics
     from gpu_worker.supervisor import NameTaken, Supervisor
 
     supervisor = Supervisor(settings, [sys.executable, "-m", "gpu_worker", "--worker"])
     try:
+        if settings.metrics is not None:
+            figures = metrics.WorkerFigures(connect(settings.redis_url), settings.name, lambda: supervisor.restarts)
+            metrics.serve(settings.metrics, figures)
         return supervisor.run()
+    except OSError as problem:
+        print(f"The worker cannot start: {problem}", file=sys.stderr)
+        return os.EX_OSERR
     except NameTaken as refusal:
         print(refusal, file=sys.stderr)
         return os.EX_UNAVAILABLE
@@ -93,25 +105,32 @@ def die_with(supervisor: int) -> None:
 def _command(settings: Settings, asked: argparse.Namespace) -> int:
     connection = connect(settings.redis_url)
     try:
-        if asked.status:
-            print(fleet.table(fleet.workers(connection)))
-        elif asked.drain:
-            fleet.drain(connection, asked.drain)
-        elif asked.resume:
-            fleet.resume(connection, asked.resume)
-        elif asked.stop:
-            fleet.stop(connection, asked.stop)
-        elif asked.evict:
-            fleet.evict(connection, *asked.evict)
-        elif asked.cancel and not fleet.cancel(connection, asked.cancel):
-            print("No worker is at it now. It ends as cancelled when one begins it.")
+        _obey(connection, asked)
     except Unreachable as problem:
         print(f"REDIS_URL={settings.redis_url}: {problem}", file=sys.stderr)
         return os.EX_UNAVAILABLE
-    except fleet.NoSuchWorker as problem:
+    except (fleet.NoSuchWorker, KeyError, ValueError) as problem:
         print(problem.args[0], file=sys.stderr)
         return os.EX_DATAERR
     return os.EX_OK
+
+
+def _obey(connection: redis.Redis, asked: argparse.Namespace) -> None:
+    if asked.status:
+        print(fleet.table(fleet.workers(connection)))
+    elif asked.drain:
+        fleet.drain(connection, asked.drain)
+    elif asked.resume:
+        fleet.resume(connection, asked.resume)
+    elif asked.stop:
+        fleet.stop(connection, asked.stop)
+    elif asked.preload:
+        name, model = asked.preload
+        fleet.preload(connection, name, ModelSpec.from_wire(json.loads(model)))
+    elif asked.evict:
+        fleet.evict(connection, *asked.evict)
+    elif not fleet.cancel(connection, asked.cancel):
+        print("No worker is at it now. It ends as cancelled when one begins it.")
 
 
 if __name__ == "__main__":

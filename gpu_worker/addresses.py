@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -71,7 +70,7 @@ def check(response: httpx.Response, what: str) -> None:
         raise TransferFailed(f"{what}: the server answered {status}.", is_retryable=status in (401, 403))
 
 
-def persist(action: Callable[[], _Result], attempts: int, *, pause: Callable[[float], None] = time.sleep) -> _Result:
+def persist(action: Callable[[], _Result], attempts: int, pause: Callable[[float], None]) -> _Result:
     """Run ``action`` until it succeeds, up to ``attempts`` times, waiting longer after each hiccup.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -30,8 +31,16 @@ class InputUnavailable(TransferFailed):
 class Fetcher:
     """Gets inputs into a folder. ``on_chunk`` is called for every piece received: still alive, still wanted?"""
 
-    def __init__(self, client: httpx.Client, attempts: int, input_bytes: int) -> None:
+    def __init__(
+        self,
+        client: httpx.Client,
+        attempts: int,
+        input_bytes: int,
+        *,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._client = client
+        self._pause = pause
         self._attempts = attempts
         self._input_bytes = input_bytes
 
@@ -52,7 +61,7 @@ class Fetcher:
         path = local_path(address)
         if path is None:
             path = folder / f"input-{role}"
-            persist(lambda: self._get_once(address, path, on_chunk), self._attempts)
+            persist(lambda: self._get_once(address, path, on_chunk), self._attempts, self._pause)
         try:
             size_bytes = path.stat().st_size
         except OSError as problem:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -24,8 +25,9 @@ class UploadFailed(TransferFailed):
 class Uploader:
     """Puts files where addresses point. ``on_chunk`` is called for every piece sent: still alive."""
 
-    def __init__(self, client: httpx.Client, attempts: int) -> None:
+    def __init__(self, client: httpx.Client, attempts: int, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._client = client
+        self._pause = pause
         self._attempts = attempts
 
     def put(self, source: Path, address: str, content_type: str, on_chunk: Callable[[], None]) -> None:
@@ -39,7 +41,7 @@ class Uploader:
             if target is not None:
                 _replace(source, target, on_chunk)
             else:
-                persist(lambda: self._put_once(source, address, content_type, on_chunk), self._attempts)
+                persist(lambda: self._put_once(source, address, content_type, on_chunk), self._attempts, self._pause)
         except TransferFailed as problem:
             raise UploadFailed(str(problem), is_retryable=problem.is_retryable) from problem
 
@@ -56,21 +58,26 @@ def _replace(source: Path, target: Path, on_chunk: Callable[[], None]) -> None:
     beside = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with source.open("rb") as file, beside.open("xb") as copy:
-            for chunk in _chunks(file, on_chunk):
-                copy.write(chunk)
-            copy.flush()
-            os.fsync(copy.fileno())
-        if beside.stat().st_size != source.stat().st_size:
-            raise TransferFailed(f"{target} was written short.", is_retryable=True)
-        beside.replace(target)
+        try:
+            _copy(source, beside, on_chunk)
+            beside.replace(target)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
         _sync_folder(target.parent)
     except OSError as problem:
-        raise TransferFailed(
-            f"{target} cannot be written: {problem.strerror or problem}.", is_retryable=True
-        ) from problem
-    finally:
-        beside.unlink(missing_ok=True)
+        cause = problem.strerror or problem
+        raise TransferFailed(f"{target} cannot be written: {cause}.", is_retryable=True) from problem
+
+
+def _copy(source: Path, target: Path, on_chunk: Callable[[], None]) -> None:
+    with source.open("rb") as file, target.open("xb") as copy:
+        for chunk in _chunks(file, on_chunk):
+            copy.write(chunk)
+        copy.flush()
+        os.fsync(copy.fileno())
+    if target.stat().st_size != source.stat().st_size:
+        raise OSError(f"{target.stat().st_size} of {source.stat().st_size} bytes were written")
 
 
 def _sync_folder(folder: Path) -> None:

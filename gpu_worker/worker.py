@@ -285,6 +285,13 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
         except (ValueError, AttributeError, KeyError) as problem:
             logger.warning("A command that cannot be read is ignored: %s", problem)
 
+    def unsubscribe(self) -> None:
+        """RQ tells the thread to end after the last message that could wake it, and then waits for it in vain."""
+        if self.pubsub_thread is not None and self.pubsub is not None:
+            self.pubsub_thread.stop()
+            self.pubsub.unsubscribe()
+            self.pubsub_thread.join(timeout=1)
+
     def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:
         """RQ's own gives up listening on a timeout. What is missed meanwhile, ``_keep_registered`` finds as keys."""
         logger.warning("Commands are not heard for the moment: %s", exc)

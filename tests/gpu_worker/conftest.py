@@ -6,19 +6,23 @@ import itertools
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import psutil
 import pytest
 import redis
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from gpu_worker import fleet
 from gpu_worker.contract import (
     RENDER_FUNCTION,
     RENDER_QUEUE,
@@ -26,6 +30,7 @@ from gpu_worker.contract import (
     ModelSpec,
     RenderJob,
     RenderReport,
+    progress_key,
 )
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.settings import Settings
@@ -78,7 +83,7 @@ def finished_reports(connection: redis.Redis) -> list[RenderReport]:
 
 
 def stream_of(connection: redis.Redis, job: RenderJob) -> list[dict[str, Any]]:
-    entries = connection.xrange(f"generation:{job.generation_id}")
+    entries = cast(list[tuple[bytes, dict[bytes, bytes]]], connection.xrange(progress_key(job.generation_id)))
     return [json.loads(fields[b"data"]) | {"event": fields[b"event"].decode()} for _, fields in entries]
 
 
@@ -122,3 +127,48 @@ def run_worker(valkey: redis.Redis, tmp_path: Path) -> Iterator[Callable[..., Gp
     yield run
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+class Supervised:
+    """A supervisor process with its worker, for tests that kill one of them."""
+
+    def __init__(
+        self, connection: redis.Redis, tmp_path: Path, command: Sequence[str], changes: dict[str, str]
+    ) -> None:
+        self.connection = connection
+        self.log_path = tmp_path / f"supervisor-{next(_numbers)}.log"
+        with self.log_path.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.gpu_worker.scripted_supervisor", *command],
+                env=os.environ | environment(tmp_path, **changes),
+                stdout=log,
+                stderr=log,
+                cwd=Path(__file__).parents[2],
+            )
+
+    def worker(self) -> psutil.Process:
+        """The worker process once it says that it is there."""
+        status = wait_until(lambda: next(iter(fleet.workers(self.connection)), None))
+        return psutil.Process(status.pid)
+
+    def log(self) -> str:
+        return self.log_path.read_text()
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def supervise(valkey: redis.Redis, tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
+    """Start a supervisor over the scripted worker, or over ``command``."""
+    started: list[Supervised] = []
+
+    def start(*command: str, **changes: str) -> Supervised:
+        started.append(Supervised(valkey, tmp_path, command, changes))
+        return started[-1]
+
+    yield start
+    for supervised in started:
+        supervised.end()

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import redis
+from PIL import Image
+from rq.timeouts import JobTimeoutException
 
+from gpu_worker import render_job
 from gpu_worker.contract import Outcome
+from gpu_worker.engine import errors
+from gpu_worker.render_job import explained
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import enqueue, finished_reports, make_job, reports_of, stream_of
+from tests.gpu_worker.file_server import serving
+from tests.gpu_worker.scripted import ScriptedEngine
 
 RunWorker = Callable[..., GpuWorker]
 
@@ -33,3 +43,96 @@ def test_it_works(valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path) ->
     assert rq_job.return_value() == report.to_wire()
     assert [entry["step"] for entry in stream_of(valkey, job) if entry["event"] == "step"] == [1, 2, 3, 4, 5]
     assert sorted(path.name for path in clip.parent.iterdir()) == ["clip.mp4", "poster.jpg"]
+
+
+def test_the_same_attempt_twice_gives_the_same_files_and_one_report(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path
+) -> None:
+    job = make_job(tmp_path)
+    contents = []
+    for _ in range(2):
+        valkey.delete(f"rq:job:{job.job_id}")
+        enqueue(valkey, job)
+        run_worker()
+        contents.append((tmp_path / job.generation_id / "clip.mp4").read_bytes())
+
+    assert contents[0] == contents[1]
+    assert len(finished_reports(valkey)) == 1
+
+
+def test_files_travel_over_http_and_inputs_reach_the_engine(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path
+) -> None:
+    picture = tmp_path / "picture.png"
+    Image.new("RGB", (8, 6)).save(picture)
+    engine = ScriptedEngine()
+    with serving() as server:
+        server.files["/in"] = picture.read_bytes()
+        outputs = {"clip": server.address("/clip"), "poster": server.address("/poster")}
+        enqueue(valkey, make_job(tmp_path, mode="image", inputs={"image": server.address("/in")}, outputs=outputs))
+        run_worker(engine)
+
+    [report] = finished_reports(valkey)
+    assert report.clip is not None
+    assert hashlib.sha256(server.files["/clip"]).hexdigest() == report.clip.sha256
+    assert server.files["/poster"] == b"poster"
+    assert engine.inputs["image"].size == (8, 6)
+
+
+def test_an_upload_that_fails_for_good_is_a_retryable_failure(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path
+) -> None:
+    with serving() as server:
+        server.answers = [503] * 2
+        job = make_job(tmp_path, outputs={"clip": server.address("/clip?signature=secret")})
+        enqueue(valkey, job)
+        run_worker(GPU_WORKER_TRANSFER_ATTEMPTS="2")
+
+    [report] = finished_reports(valkey)
+    assert report.error is not None
+    assert (report.outcome, report.error.code, report.error.is_retryable) == (Outcome.FAILED, "upload_failed", True)
+    assert "503, 2 times" in report.error.message
+    assert "secret" not in report.error.message
+    assert (report.steps_done, report.steps_total) == (5, 5)
+
+
+def test_an_input_that_is_missing_or_unreadable_is_final(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path
+) -> None:
+    noise = tmp_path / "noise"
+    noise.write_bytes(b"noise" * 50)
+    for path in (tmp_path / "missing.png", noise):
+        enqueue(valkey, make_job(tmp_path, mode="image", inputs={"image": path.as_uri()}))
+    engine = ScriptedEngine()
+
+    run_worker(engine)
+
+    errors = [report.error for report in finished_reports(valkey)]
+    assert [(e.code, e.is_retryable) for e in errors if e] == [
+        ("input_unavailable", False),
+        ("input_unreadable", False),
+    ]
+    assert engine.rendered == []
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "is_retryable"),
+    [
+        (errors.DoesNotFit("x"), "does_not_fit", False),
+        (errors.ModelMissing("x"), "model_missing", True),
+        (errors.FatalDeviceError("x"), "device_lost", True),
+        (JobTimeoutException("x"), "timeout", False),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk_full", True),
+        (OSError(errno.EIO, "Input/output error"), "internal", False),
+        (ValueError("x"), "internal", False),
+    ],
+)
+def test_each_kind_of_error_has_its_code(raised: Exception, code: str, is_retryable: bool) -> None:
+    reported = explained(raised)
+    assert (reported.code, reported.is_retryable) == (code, is_retryable)
+
+
+def test_outside_of_a_worker_the_job_says_where_it_belongs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(render_job, "_renderer", None)
+    with pytest.raises(RuntimeError, match="python -m gpu_worker --worker"):
+        render_job.run(make_job(tmp_path).to_wire())

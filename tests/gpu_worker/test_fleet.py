@@ -1,0 +1,141 @@
+"""The fleet from outside: its table, its commands on the command line, its figures for Prometheus."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+import redis
+
+from gpu_worker import fleet, metrics
+from gpu_worker.__main__ import main
+from gpu_worker.contract import (
+    WORKER_DEAD_AFTER_SECONDS,
+    WORKERS_KEY,
+    ResidentComponent,
+    WorkerStatus,
+    cancel_key,
+    drain_key,
+    worker_key,
+)
+from gpu_worker.valkey import connect
+from loremotion.local.ports import free_port
+
+GIB = 1024**3
+
+
+def register(connection: redis.Redis, name: str, *, beat_seconds_ago: float = 0.0, generation_id: str = "") -> None:
+    status = WorkerStatus(
+        name=name,
+        host="rack-3",
+        pid=42,
+        device="H200",
+        budget_bytes=24 * GIB,
+        used_bytes=6 * GIB,
+        state="busy" if generation_id else "idle",
+        generation_id=generation_id or None,
+        attempt=2,
+        stage="denoising" if generation_id else "",
+        residents=(
+            ResidentComponent(key="vae:1", name="vae", size_bytes=GIB, tier="device", last_used=1.0, leases=0),
+            ResidentComponent(key="t5:2", name="text_encoder", size_bytes=5 * GIB, tier="ram", last_used=2.0, leases=1),
+        ),
+        counters={"renders_succeeded": 3.0, "evictions": 1.0},
+    )
+    connection.set(worker_key(name), json.dumps(status.to_wire()), ex=WORKER_DEAD_AFTER_SECONDS)
+    connection.zadd(WORKERS_KEY, {name: time.time() - beat_seconds_ago})
+
+
+def test_workers_are_those_with_a_fresh_heartbeat(valkey: redis.Redis) -> None:
+    register(valkey, "b")
+    register(valkey, "a")
+    register(valkey, "dead", beat_seconds_ago=WORKER_DEAD_AFTER_SECONDS + 1)
+    valkey.zadd(WORKERS_KEY, {"speechless": time.time()})
+    assert [status.name for status in fleet.workers(valkey)] == ["a", "b"]
+
+
+def test_the_table_shows_job_and_residents_the_latest_used_first(valkey: redis.Redis) -> None:
+    register(valkey, "a", generation_id="clip-7")
+    assert fleet.table(fleet.workers(valkey)).splitlines() == [
+        "a  H200  6.00 GiB of 24.00 GiB  busy clip-7 denoising  (pid 42 on rack-3)",
+        "    text_encoder  5.00 GiB  ram, leased 1  t5:2",
+        "    vae  1.00 GiB  device  vae:1",
+    ]
+    assert fleet.table([]) == "No GPU worker is alive."
+
+
+def test_cancelling_reaches_the_worker_that_is_at_it(valkey: redis.Redis) -> None:
+    register(valkey, "a", generation_id="clip-7")
+    listening = valkey.pubsub()  # type: ignore[no-untyped-call]
+    listening.subscribe("rq:pubsub:a")
+    listening.get_message(timeout=1)
+
+    assert fleet.cancel(valkey, "clip-7")
+
+    message = listening.get_message(timeout=5)
+    assert message is not None
+    assert json.loads(message["data"]) == {"command": "stop-job", "job_id": "clip-7-2"}
+    assert valkey.exists(cancel_key("clip-7"))
+    assert not fleet.cancel(valkey, "clip-8")
+
+
+def test_the_command_line_shows_and_commands(
+    valkey: redis.Redis, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(valkey, "a")
+
+    assert main(["--status"]) == 0
+    assert "a  H200" in capsys.readouterr().out
+    assert main(["--drain", "a"]) == 0
+    assert valkey.exists(drain_key("a"))
+    assert main(["--resume", "a"]) == 0
+    assert not valkey.exists(drain_key("a"))
+    assert main(["--evict", "nobody", "vae:1"]) == os.EX_DATAERR
+    assert "No live worker is called 'nobody'; there are: a." in capsys.readouterr().err
+    assert main(["--preload", "a", '{"slug": "x"}']) == os.EX_DATAERR
+    assert "ModelSpec.version is missing" in capsys.readouterr().err
+    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
+    assert main(["--status"]) == os.EX_UNAVAILABLE
+    monkeypatch.setenv("GPU_WORKER_WINDOW", "all")
+    assert main(["--status"]) == os.EX_CONFIG
+    assert "GPU_WORKER_WINDOW='all': write a whole number" in capsys.readouterr().err
+
+
+def test_figures_are_served_to_prometheus(valkey: redis.Redis) -> None:
+    register(valkey, "a")
+    port = free_port()
+    metrics.serve(("127.0.0.1", port), metrics.WorkerFigures(valkey, "a", restarts=lambda: 4))
+
+    def scrape() -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:  # our own address
+            return str(answer.read(), "utf-8")
+
+    text = scrape()
+    assert 'gpu_worker_up{worker="a"} 1.0' in text
+    assert 'gpu_worker_restarts_total{worker="a"} 4.0' in text
+    assert 'gpu_worker_used_bytes{worker="a"} 6.442450944e+09' in text
+    assert 'gpu_worker_state{state="idle",worker="a"} 1.0' in text
+    assert 'gpu_worker_component_bytes{component="vae",key="vae:1",tier="device",worker="a"}' in text
+    assert 'gpu_worker_events_total{kind="renders_succeeded",worker="a"} 3.0' in text
+    valkey.delete(worker_key("a"))
+    assert 'gpu_worker_up{worker="a"} 0.0' in scrape()
+
+
+def test_figures_are_served_while_valkey_is_away() -> None:
+    away = connect(f"redis://127.0.0.1:{free_port()}/0")
+    names = {metric.name for metric in metrics.WorkerFigures(away, "a", restarts=lambda: 0).collect()}
+    assert names == {"gpu_worker_up", "gpu_worker_restarts"}
+
+
+def test_looking_at_the_fleet_loads_nothing_that_renders() -> None:
+    code = (
+        "import sys, gpu_worker.__main__, gpu_worker.supervisor, gpu_worker.metrics; "
+        "print(sorted({'torch', 'diffusers', 'transformers', 'av', 'django'} & set(sys.modules)))"
+    )
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert seen.stdout.strip() == "[]"

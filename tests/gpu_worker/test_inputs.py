@@ -1,0 +1,137 @@
+"""Fetching and decoding what a render starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from gpu_worker import addresses, inputs
+from gpu_worker.inputs import Fetcher, Input, InputUnavailable, InputUnreadable
+from tests.gpu_worker.file_server import FileServer, serving
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "picture.png"
+    Image.new("RGBA", (8, 6), (255, 0, 0, 128)).save(path)
+    return path
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    path = tmp_path / "video.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=Fraction(8))
+        stream.width, stream.height = 32, 16
+        for shade in range(5):
+            frame = av.VideoFrame.from_ndarray(np.full((16, 32, 3), shade * 50, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def fetch(folder: Path, *, input_bytes: int = 10_000_000, **addresses_by_role: str) -> dict[str, Input]:
+    with addresses.client() as client:
+        return Fetcher(client, 3, input_bytes, pause=lambda seconds: None).fetch(
+            addresses_by_role, folder, lambda: None
+        )
+
+
+def test_pictures_become_rgb_and_videos_their_frames(tmp_path: Path, picture: Path, video: Path) -> None:
+    found = fetch(tmp_path, image=picture.as_uri(), video=video.as_uri(), mask=video.as_uri(), audio=video.as_uri())
+
+    assert isinstance(found["image"], Image.Image)
+    assert (found["image"].size, found["image"].mode) == ((8, 6), "RGB")
+    for role in ("video", "mask"):
+        frames = found[role]
+        assert isinstance(frames, list)
+        assert [frame.size for frame in frames] == [(32, 16)] * 5
+    assert found["audio"] == video
+
+
+def test_a_photograph_is_turned_as_its_camera_says(tmp_path: Path) -> None:
+    path = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: a quarter turn
+    Image.new("RGB", (8, 6)).save(path, exif=exif)
+
+    image = fetch(tmp_path, image=path.as_uri())["image"]
+
+    assert isinstance(image, Image.Image)
+    assert image.size == (6, 8)
+
+
+def test_it_works_over_http_after_a_hiccup(tmp_path: Path, picture: Path, server: FileServer) -> None:
+    server.files["/p"] = picture.read_bytes()
+    server.answers = [503, 0]
+    image = fetch(tmp_path, image=server.address("/p"))["image"]
+    assert isinstance(image, Image.Image)
+    assert server.requests == ["GET /p"] * 3
+
+
+def test_a_missing_input_is_final(tmp_path: Path, server: FileServer) -> None:
+    for address in (server.address("/none"), (tmp_path / "none.png").as_uri()):
+        with pytest.raises(InputUnavailable, match=r"404|No such file") as failure:
+            fetch(tmp_path, image=address)
+        assert not failure.value.is_retryable
+
+
+@pytest.mark.parametrize("is_remote", [True, False])
+def test_an_input_over_the_limit_is_not_read_to_its_end(
+    tmp_path: Path, picture: Path, server: FileServer, is_remote: bool
+) -> None:
+    server.files["/p"] = picture.read_bytes()
+    address = server.address("/p") if is_remote else picture.as_uri()
+    with pytest.raises(InputUnavailable, match="larger than 20 bytes"):
+        fetch(tmp_path, input_bytes=20, image=address)
+
+
+@pytest.mark.parametrize("role", ["image", "video", "mask"])
+def test_what_cannot_be_decoded_is_named(tmp_path: Path, role: str) -> None:
+    path = tmp_path / "noise"
+    path.write_bytes(b"neither picture nor video" * 100)
+    with pytest.raises(InputUnreadable, match=f"'{role}'"):
+        inputs.decoded(role, path)
+
+
+def test_a_truncated_picture_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "short.png"
+    Image.effect_noise((64, 64), 90).save(path)
+    path.write_bytes(path.read_bytes()[:1500])
+    with pytest.raises(InputUnreadable, match="'image' is a damaged picture"):
+        fetch(tmp_path, image=path.as_uri())
+
+
+def test_too_many_pixels_or_frames_are_refused(
+    tmp_path: Path, picture: Path, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inputs, "MAX_PIXELS", 47)
+    monkeypatch.setattr(inputs, "MAX_FRAMES", 4)
+    with pytest.raises(InputUnreadable, match="8x6 pixels, over 47"):
+        fetch(tmp_path, image=picture.as_uri())
+    with pytest.raises(InputUnreadable, match="more than 4 frames"):
+        fetch(tmp_path, video=video.as_uri())
+
+
+def test_who_is_asked_at_every_piece_may_end_the_fetching(tmp_path: Path, picture: Path, server: FileServer) -> None:
+    class NotWantedAnyMore(Exception):
+        pass
+
+    def refuse() -> None:
+        raise NotWantedAnyMore
+
+    server.files["/p"] = picture.read_bytes()
+    with addresses.client() as client, pytest.raises(NotWantedAnyMore):
+        Fetcher(client, 3, 10_000).fetch({"image": server.address("/p")}, tmp_path, refuse)

@@ -1,0 +1,281 @@
+"""A real supervisor over a real worker process, one of which is killed, hangs, or is told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from gpu_worker import fleet
+from gpu_worker.contract import HEARTBEAT_SECONDS, Outcome, WorkerStatus, drain_key, holding_key, worker_key
+from gpu_worker.heartbeat import Heartbeat
+from gpu_worker.supervisor import _delay_seconds
+from tests.gpu_worker.conftest import (
+    Supervised,
+    enqueue,
+    finished_reports,
+    make_job,
+    reports_of,
+    stream_of,
+    wait_until,
+)
+
+Supervise = Callable[..., Supervised]
+
+
+def lost_reports(connection: redis.Redis) -> list[list[object]]:
+    return [args for name, args in reports_of(connection) if name == "worker_lost"]
+
+
+def test_it_works(valkey: redis.Redis, supervise: Supervise, tmp_path: Path) -> None:
+    supervised = supervise()
+    supervised.worker()
+    job = make_job(tmp_path)
+    enqueue(valkey, job)
+
+    [report] = wait_until(lambda: finished_reports(valkey))
+    supervised.process.terminate()
+
+    assert report.outcome == Outcome.SUCCEEDED
+    assert supervised.process.wait(10) == 0, supervised.log()
+    assert fleet.workers(valkey) == []
+    assert lost_reports(valkey) == []
+
+
+def test_a_worker_killed_mid_render_is_reported_and_replaced(
+    valkey: redis.Redis, supervise: Supervise, tmp_path: Path
+) -> None:
+    supervised = supervise()
+    worker = supervised.worker()
+    job, next_job = make_job(tmp_path, call={"waits_for": str(tmp_path / "never")}), make_job(tmp_path)
+    rq_job = enqueue(valkey, job)
+    wait_until(lambda: len(stream_of(valkey, job)) >= 2)
+
+    killed_at = time.monotonic()
+    worker.kill()
+    [lost] = wait_until(lambda: lost_reports(valkey))
+    reported_after_seconds = time.monotonic() - killed_at
+    enqueue(valkey, next_job)
+    [report] = wait_until(lambda: finished_reports(valkey))
+
+    assert lost == [job.generation_id, 1, "worker-under-test", "its process was killed by SIGKILL"]
+    assert reported_after_seconds < 2
+    assert report.generation_id == next_job.generation_id
+    assert rq_job.get_status() == "failed"
+    assert rq_job.get_executions() == []
+    assert wait_until(lambda: supervised.worker().pid) != worker.pid
+
+
+def test_a_worker_that_makes_no_progress_is_replaced(valkey: redis.Redis, supervise: Supervise, tmp_path: Path) -> None:
+    supervised = supervise(GPU_WORKER_STALL_SECONDS="1")
+    worker = supervised.worker()
+    job = make_job(tmp_path, call={"waits_for": str(tmp_path / "never"), "at_step": 3})
+    enqueue(valkey, job)
+
+    [lost] = wait_until(lambda: lost_reports(valkey))
+
+    assert lost == [job.generation_id, 1, "worker-under-test", "it was silent for 1 s and had to be killed"]
+    assert not worker.is_running()
+    assert supervised.worker().pid != worker.pid
+
+
+def test_a_frozen_worker_is_replaced_although_its_heartbeat_thread_lives(
+    valkey: redis.Redis, supervise: Supervise, tmp_path: Path
+) -> None:
+    """The render hangs, the thread beats on: alive in Valkey, dead to the lifeline."""
+    supervised = supervise(GPU_WORKER_STALL_SECONDS=str(2 * HEARTBEAT_SECONDS))
+    supervised.worker()
+    job = make_job(tmp_path, call={"waits_for": str(tmp_path / "never")})
+    enqueue(valkey, job)
+    first = wait_until(lambda: next((s for s in fleet.workers(valkey) if s.generation_id), None))
+
+    beat = wait_until(lambda: next((s for s in fleet.workers(valkey) if s.beat_at > first.beat_at), None))
+
+    assert beat.generation_id == job.generation_id
+    assert wait_until(lambda: lost_reports(valkey))
+
+
+def test_a_lost_device_is_reported_and_the_process_replaced(
+    valkey: redis.Redis, supervise: Supervise, tmp_path: Path
+) -> None:
+    supervised = supervise()
+    worker = supervised.worker()
+    enqueue(valkey, make_job(tmp_path, call={"raises": "device_lost"}))
+
+    [report] = wait_until(lambda: finished_reports(valkey))
+    wait_until(lambda: not worker.is_running())
+
+    assert report.outcome == Outcome.FAILED
+    assert report.error is not None
+    assert (report.error.code, report.error.is_retryable) == ("device_lost", True)
+    assert supervised.worker().pid != worker.pid
+    assert lost_reports(valkey) == []
+
+
+def test_sigterm_lets_the_render_finish_and_takes_no_other(
+    valkey: redis.Redis, supervise: Supervise, tmp_path: Path
+) -> None:
+    supervised = supervise()
+    supervised.worker()
+    gate = tmp_path / "gate"
+    job, next_job = make_job(tmp_path, call={"waits_for": str(gate)}), make_job(tmp_path)
+    enqueue(valkey, job)
+    enqueue(valkey, next_job)
+    wait_until(lambda: len(stream_of(valkey, job)) >= 2)
+
+    supervised.process.terminate()
+    wait_until(lambda: [s.state for s in fleet.workers(valkey)] == ["draining"])
+    gate.touch()
+
+    assert supervised.process.wait(10) == 0
+    assert [(r.generation_id, r.outcome) for r in finished_reports(valkey)] == [(job.generation_id, Outcome.SUCCEEDED)]
+    assert lost_reports(valkey) == []
+    assert valkey.lrange("rq:queue:render", 0, -1) == [next_job.job_id.encode()]
+
+
+def test_a_render_that_outlives_the_grace_is_handed_back(
+    valkey: redis.Redis, supervise: Supervise, tmp_path: Path
+) -> None:
+    supervised = supervise(GPU_WORKER_GRACE_SECONDS="0.5")
+    supervised.worker()
+    job = make_job(tmp_path, call={"waits_for": str(tmp_path / "never")})
+    enqueue(valkey, job)
+    wait_until(lambda: len(stream_of(valkey, job)) >= 2)
+
+    supervised.process.terminate()
+
+    assert supervised.process.wait(10) == 0
+    assert lost_reports(valkey) == [
+        [job.generation_id, 1, "worker-under-test", "it was stopped before the render was done"]
+    ]
+
+
+def test_ctrl_c_stops_at_once_and_leaves_no_orphan(valkey: redis.Redis, supervise: Supervise, tmp_path: Path) -> None:
+    supervised = supervise()
+    worker = supervised.worker()
+    job = make_job(tmp_path, call={"waits_for": str(tmp_path / "never")})
+    enqueue(valkey, job)
+    wait_until(lambda: len(stream_of(valkey, job)) >= 2)
+
+    began = time.monotonic()
+    supervised.process.send_signal(signal.SIGINT)
+
+    assert supervised.process.wait(10) == 0
+    assert time.monotonic() - began < 2
+    assert not worker.is_running()
+    assert [args[0] for args in lost_reports(valkey)] == [job.generation_id]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel kills the child on Linux only")
+def test_a_killed_supervisor_takes_its_worker_along_and_the_next_one_hands_the_job_back(
+    valkey: redis.Redis, supervise: Supervise, tmp_path: Path
+) -> None:
+    supervised = supervise()
+    worker = supervised.worker()
+    job = make_job(tmp_path, call={"waits_for": str(tmp_path / "never")})
+    enqueue(valkey, job)
+    wait_until(lambda: len(stream_of(valkey, job)) >= 2)
+
+    supervised.process.kill()
+    wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+    assert lost_reports(valkey) == []
+    supervise()
+
+    [lost] = wait_until(lambda: lost_reports(valkey))
+    assert lost == [job.generation_id, 1, "worker-under-test", "its host or its supervisor ended"]
+    assert wait_until(lambda: not valkey.exists(holding_key("worker-under-test")))
+
+
+def test_what_was_popped_and_never_begun_is_handed_back(
+    valkey: redis.Redis, supervise: Supervise, tmp_path: Path
+) -> None:
+    """As a worker leaves it that dies between the pop and its first line of work."""
+    job = make_job(tmp_path)
+    enqueue(valkey, job)
+    valkey.lmove("rq:queue:render", "rq:queue:render:intermediate")
+    valkey.set(holding_key("worker-under-test"), job.job_id)
+
+    supervise()
+
+    assert wait_until(lambda: lost_reports(valkey))[0][:2] == [job.generation_id, 1]
+    wait_until(lambda: not valkey.exists(holding_key("worker-under-test")))
+    assert valkey.llen("rq:queue:render:intermediate") == 0
+    assert Job.fetch(job.job_id, connection=valkey, serializer=JSONSerializer).get_status() == "failed"
+
+
+def test_a_second_supervisor_of_the_same_name_is_refused(valkey: redis.Redis, supervise: Supervise) -> None:
+    supervise().worker()
+
+    second = supervise()
+
+    assert second.process.wait(10) == os.EX_UNAVAILABLE
+    assert "Set GPU_WORKER_NAME for a second one" in second.log()
+
+
+def test_a_live_worker_of_the_same_name_on_another_host_is_respected(valkey: redis.Redis, supervise: Supervise) -> None:
+    elsewhere = WorkerStatus(name="worker-under-test", host="elsewhere", pid=1, device="x", budget_bytes=1)
+    heart = Heartbeat(valkey, elsewhere, also=lambda: None, interval_seconds=0.2)
+    heart.start()
+
+    refused = supervise()
+
+    assert refused.process.wait(15) == os.EX_UNAVAILABLE
+    assert "alive on host 'elsewhere'" in refused.log()
+    heart.stop()
+    assert valkey.get(worker_key("worker-under-test")) is None
+
+
+def test_settings_that_cannot_work_end_the_supervisor_instead_of_a_loop(supervise: Supervise) -> None:
+    supervised = supervise(sys.executable, "-c", f"raise SystemExit({os.EX_CONFIG})")
+    assert supervised.process.wait(10) == os.EX_CONFIG
+
+
+def test_a_worker_that_dies_at_every_start_is_retried_ever_more_slowly() -> None:
+    delays = [_delay_seconds(deaths) for deaths in range(1, 12)]
+    assert delays[:5] == [0.0, 0.5, 1.0, 2.0, 4.0]
+    assert delays[-1] == 30.0
+
+
+def test_a_start_that_hangs_is_ended(supervise: Supervise) -> None:
+    supervised = supervise(sys.executable, "-c", "import time; time.sleep(600)", GPU_WORKER_START_SECONDS="1")
+    wait_until(lambda: "it was silent for 1 s" in supervised.log())
+
+
+def test_the_stop_command_ends_worker_and_supervisor(valkey: redis.Redis, supervise: Supervise) -> None:
+    supervised = supervise()
+    supervised.worker()
+
+    fleet.stop(valkey, "worker-under-test")
+
+    assert supervised.process.wait(10) == 0
+    assert fleet.workers(valkey) == []
+
+
+def test_a_drained_worker_takes_nothing_also_after_a_restart(
+    valkey: redis.Redis, supervise: Supervise, tmp_path: Path
+) -> None:
+    supervised = supervise()
+    worker = supervised.worker()
+    fleet.drain(valkey, "worker-under-test")
+    wait_until(lambda: [s.state for s in fleet.workers(valkey)] == ["draining"])
+    worker.kill()
+    wait_until(lambda: [s.pid for s in fleet.workers(valkey) if s.pid != worker.pid])
+    job = make_job(tmp_path)
+    enqueue(valkey, job)
+    wait_until(lambda: [s.state for s in fleet.workers(valkey)] == ["draining"])
+    assert valkey.llen("rq:queue:render") == 1
+
+    fleet.resume(valkey, "worker-under-test")
+
+    assert wait_until(lambda: finished_reports(valkey))[0].outcome == Outcome.SUCCEEDED
+    assert not valkey.exists(drain_key("worker-under-test"))
+    assert wait_until(lambda: [s.state for s in fleet.workers(valkey)] == ["idle"])
