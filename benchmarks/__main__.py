@@ -9,12 +9,14 @@ from pathlib import Path
 from benchmarks import machine
 
 FOLDER = Path(__file__).parent
+DRIVEN = {"__main__", "bare_render"}
+"""Programs of others."""
 
 
 def modules() -> list[str]:
     """Those with a ``main`` of their own; the others are parts of these."""
     found = [path.stem for path in sorted(FOLDER.glob("*.py")) if "\ndef main(" in path.read_text()]
-    return [name for name in found if name != "__main__"]
+    return [name for name in found if name not in DRIVEN]
 
 
 def main() -> int:

@@ -86,7 +86,7 @@ def _show(bar: Progress, task: TaskID, event: str, data: dict[str, Any]) -> str:
         bar.update(task, description=data.get("message") or "Queued")
         return str(data.get("message") or "Queued")
     if event == "stage":
-        said = SAYS.get(data["stage"], data["stage"])
+        said = SAYS.get(str(data["stage"]), str(data["stage"]))
         bar.update(task, description=said, total=None, count="")
         return said
     if event == "step" and data.get("steps_total"):
