@@ -20,6 +20,32 @@ from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
 
 SLOW = {"prompt": "a red circle moving right", "steps": 50}
+ENDLESS = """
+models:
+  endless:
+    name: Endless
+    summary: The preview model with so many steps that there is always time to disturb it.
+    status: enabled
+    position: 900
+    version:
+      family: preview
+      source: preview
+      dtype: float32
+      modes: [text]
+      sizes: [48x48]
+      fps: 8
+      min_seconds: 2
+      max_seconds: 2
+      default_seconds: 2
+      max_steps: 1000
+      presets:
+        standard: {steps: 1000, guidance_scale: 1.0, max_sequence_length: 24}
+      upscale: 8
+      timeout_seconds: 600
+      prices:
+        standard: {360p: 10000}
+      licence: Apache-2.0
+"""
 RETRIED_WITHIN_SECONDS = 30.0
 ENDS_WITHIN_SECONDS = 90.0
 ENDED = ("completed", "failed")
@@ -29,7 +55,18 @@ ENDED = ("completed", "failed")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("crashes")
     with Stack(folder, settings={"FREE_DAILY_CREDITS": "1000", "HOUSEKEEPING_SECONDS": "1"}) as running:
+        catalogue = folder / "catalogue.yaml"
+        catalogue.write_text(ENDLESS)
+        manage(running, "catalog", "load", str(catalogue))
         yield running
+
+
+def manage(stack: Stack, *command: str) -> None:
+    """A management command in the stack's own environment."""
+    ran = subprocess.run(
+        [sys.executable, "manage.py", *command], cwd=ROOT, env=stack.environment, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 @pytest.fixture
@@ -46,10 +83,7 @@ def visitor(stack: Stack) -> Iterator[Visitor]:
 @pytest.fixture(autouse=True)
 def sound_books_after_all(stack: Stack) -> Iterator[None]:
     yield
-    audit = subprocess.run(
-        [sys.executable, "manage.py", "audit_ledger"], cwd=ROOT, env=stack.environment, capture_output=True, text=True
-    )
-    assert audit.returncode == 0, audit.stdout + audit.stderr
+    manage(stack, "audit_ledger")
 
 
 def wait_until_denoising(visitor: Visitor, video_id: str, *, step: int = 3) -> None:
@@ -105,7 +139,7 @@ def test_a_machine_that_goes_dark_loses_its_job_to_the_next(stack: Stack, visito
 
 
 def test_killed_three_times_it_fails_and_gives_the_credits_back(stack: Stack, visitor: Visitor) -> None:
-    video = visitor.create(**SLOW)
+    video = visitor.create("a red circle", model="endless")
     for attempt in (1, 2, 3):
         wait_for(visitor, video["id"], within_seconds=ENDS_WITHIN_SECONDS, state="running", attempt=attempt)
         render_process(stack).kill()
@@ -143,9 +177,10 @@ def test_postgresql_killed_while_a_clip_is_made(stack: Stack, visitor: Visitor, 
     assert postgres.process is not None
     video = visitor.create(**SLOW)
     wait_until_denoising(visitor, video["id"])
-    for member in [*psutil.Process(postgres.process.pid).children(), psutil.Process(postgres.process.pid)]:
-        member.kill()
+    backends = psutil.Process(postgres.process.pid).children()
+    postgres.process.kill()
     postgres.process.wait()
+    psutil.wait_procs(backends, timeout=10)  # they notice that their parent is gone
     postgres.start()
     stack.wait_for_site()
     for name in ("clerk", "beat"):
@@ -155,8 +190,8 @@ def test_postgresql_killed_while_a_clip_is_made(stack: Stack, visitor: Visitor, 
 
 
 def test_a_clip_cancelled_while_it_runs_stops_at_the_next_step(stack: Stack, visitor: Visitor) -> None:
-    video = visitor.create(**SLOW)
-    wait_until_denoising(visitor, video["id"], step=5)
+    video = visitor.create("a red circle", model="endless")
+    wait_until_denoising(visitor, video["id"], step=100)
     visitor.cancel(video["id"])
     ended = wait_for(visitor, video["id"], within_seconds=10)
     cost = ended["lm"]["cost"]
