@@ -1,0 +1,261 @@
+"""What people ordered, what they paid, and what Stripe told us about it.
+
+Rows name workspaces by their bare id: they outlive the workspace, because the books do. ``workspace`` is who sees the
+row, and changes when a visitor signs up; ``purse`` is the account that the credits were granted to, and never changes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from billing.shop.offers import Pack, Plan, Price
+
+__all__ = [
+    "Budget",
+    "Customer",
+    "Mismatch",
+    "Order",
+    "Pack",
+    "Payment",
+    "Plan",
+    "Price",
+    "Reconciliation",
+    "StripeEvent",
+    "Subscription",
+]
+
+
+class Customer(models.Model):
+    """A workspace as Stripe knows it."""
+
+    workspace = models.UUIDField(unique=True)
+    stripe_customer_id = models.CharField(max_length=255, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.stripe_customer_id
+
+
+class Order(models.Model):
+    """Somebody pressed "buy". Written before Stripe is asked, so that the id can be the idempotency key.
+
+    Nothing is granted on an order's word: only on what Stripe answers when it is asked about the session.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        PAID = "paid"
+        CLOSED = "closed", "not paid"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.UUIDField(db_index=True)
+    purse = models.UUIDField()
+    price = models.ForeignKey(Price, models.PROTECT, related_name="orders")
+    credits = models.PositiveIntegerField()
+    actor = models.CharField(max_length=254, blank=True)
+    state = models.CharField(max_length=6, choices=State.choices, default=State.OPEN)
+    stripe_session_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["created_at"], name="order_open", condition=Q(state="open"))]
+
+    def __str__(self) -> str:
+        return f"order {self.id}"
+
+
+class SubscriptionQuerySet(models.QuerySet["Subscription"]):
+    def of(self, workspace: uuid.UUID) -> SubscriptionQuerySet:
+        return self.filter(workspace=workspace).select_related("price__plan")
+
+    def live(self) -> SubscriptionQuerySet:
+        """Those that entitle to their plan now: paid for, or late with it and still within the grace."""
+        late_since = timezone.now() - Subscription.GRACE
+        return self.filter(Q(status__in=["active", "trialing"]) | Q(status="past_due", past_due_since__gt=late_since))
+
+    def ongoing(self) -> SubscriptionQuerySet:
+        """Those that Stripe has not ended, whether or not they are paid for."""
+        return self.exclude(status__in=["canceled", "incomplete_expired"])
+
+
+class Subscription(models.Model):
+    """A plan that a workspace pays for again and again, as Stripe last described it. Never grants credits by itself."""
+
+    GRACE = timedelta(days=7)
+
+    workspace = models.UUIDField(db_index=True)
+    purse = models.UUIDField()
+    price = models.ForeignKey(Price, models.PROTECT, related_name="subscriptions")
+    stripe_subscription_id = models.CharField(max_length=255, unique=True)
+    status = models.CharField(max_length=20)
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True, help_text="When it ends, if somebody cancelled it.")
+    next_price = models.ForeignKey(
+        Price,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Its price from the next period on.",
+    )
+    past_due_since = models.DateTimeField(null=True, blank=True)
+    dunned_at = models.DateTimeField(null=True, blank=True, help_text="When the last mail about a failed payment went.")
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    objects = SubscriptionQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.stripe_subscription_id
+
+    @property
+    def plan(self) -> Plan:
+        assert self.price.plan is not None
+        return self.price.plan
+
+    @property
+    def is_late(self) -> bool:
+        return self.status in ("past_due", "unpaid")
+
+    @property
+    def grace_ends_at(self) -> datetime | None:
+        return self.past_due_since + self.GRACE if self.past_due_since is not None else None
+
+
+class Payment(models.Model):
+    """Money that arrived for one thing, and the credits granted for it. One row for each paid session or invoice.
+
+    ``source`` names it here and in the ledger: ``order:<id>`` for a pack, ``invoice:in_…`` for a period of a plan. What
+    was granted stands from the first moment: a plan that staff edits later does not change what was paid for.
+    """
+
+    source = models.CharField(max_length=200, unique=True)
+    workspace = models.UUIDField(db_index=True)
+    purse = models.UUIDField()
+    price = models.ForeignKey(Price, models.PROTECT, related_name="payments")
+    order = models.OneToOneField(Order, models.PROTECT, null=True, blank=True, related_name="payment")
+    subscription = models.ForeignKey(Subscription, models.PROTECT, null=True, blank=True, related_name="payments")
+    stripe_payment_intent_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
+    stripe_invoice_id = models.CharField(max_length=255, blank=True)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    credits = models.PositiveIntegerField()
+    rollover_credits = models.PositiveIntegerField(default=0)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    rollover_expires_at = models.DateTimeField(null=True, blank=True)
+    refunded_minor = models.BigIntegerField(default=0)
+    disputed_minor = models.BigIntegerField(default=0)
+    dispute_status = models.CharField(max_length=30, blank=True)
+    clawed_credits = models.PositiveIntegerField(default=0)
+    receipt_url = models.URLField(max_length=1000, blank=True)
+    invoice_url = models.URLField(max_length=1000, blank=True)
+    paid_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["workspace", "-paid_at"], name="payment_of_workspace")]
+        constraints = [
+            models.CheckConstraint(condition=Q(rollover_credits__lte=F("credits")), name="payment_rollover_within")
+        ]
+
+    def __str__(self) -> str:
+        return self.source
+
+    @property
+    def parts(self) -> list[tuple[str, int, datetime | None]]:
+        """The ledger's lots that it pays for: reference, credits, when they lapse. First the one that lapses last."""
+        parts = [
+            (f"{self.source}:rollover", self.rollover_credits, self.rollover_expires_at),
+            (self.source, self.credits - self.rollover_credits, self.expires_at),
+        ]
+        return [part for part in parts if part[1] > 0]
+
+
+class StripeEvent(models.Model):
+    """The inbox: something that Stripe said has happened. A hint to look, never the truth itself."""
+
+    class State(models.TextChoices):
+        NEW = "new"
+        DONE = "done"
+        DEAD = "dead"
+
+    event_id = models.CharField(max_length=255, unique=True)
+    type = models.CharField(max_length=100)
+    object_id = models.CharField(max_length=255)
+    body = models.TextField(blank=True)
+    heard_from = models.CharField(max_length=10, default="webhook")
+    state = models.CharField(max_length=4, choices=State.choices, default=State.NEW)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(default=timezone.now)
+    received_at = models.DateTimeField(default=timezone.now)
+    done_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = "Stripe event"
+        indexes = [
+            models.Index(fields=["due_at"], name="event_due", condition=Q(state="new")),
+            models.Index(fields=["-received_at"], name="event_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.object_id}"
+
+
+class Reconciliation(models.Model):
+    """One comparison with Stripe, and how far it got."""
+
+    class Kind(models.TextChoices):
+        EVENTS = "events", "events we did not hear"
+        BOOKS = "books", "payments against grants, both ways"
+
+    kind = models.CharField(max_length=6, choices=Kind.choices)
+    began_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    read_until = models.DateTimeField(null=True, blank=True)
+    checked = models.PositiveIntegerField(default=0)
+    missed = models.PositiveIntegerField(default=0, help_text="Events that no webhook had brought.")
+
+    class Meta:
+        indexes = [models.Index(fields=["kind", "-began_at"], name="reconciliation_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.began_at:%F %R}"
+
+
+class Mismatch(models.Model):
+    """Stripe and the ledger said different things about one object; ``is_mended`` once they say the same."""
+
+    reconciliation = models.ForeignKey(Reconciliation, models.CASCADE, related_name="mismatches")
+    subject = models.CharField(max_length=255)
+    detail = models.TextField()
+    is_mended = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name_plural = "mismatches"
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.detail}"
+
+
+class Budget(models.Model):
+    """Limits that a workspace set itself: what it may spend in a month, and when it wants to be warned."""
+
+    workspace = models.UUIDField(unique=True)
+    monthly_cap_credits = models.PositiveIntegerField(null=True, blank=True)
+    warn_below_credits = models.PositiveIntegerField(null=True, blank=True)
+    warn_address = models.EmailField(blank=True)
+    warned_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["workspace"], name="budget_to_warn", condition=Q(warn_below_credits__isnull=False))
+        ]
+
+    def __str__(self) -> str:
+        return f"budget of {self.workspace}"

@@ -1,0 +1,36 @@
+"""Amounts of money as people read them. Kept, like Stripe does, in the currency's smallest unit."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+ZERO_DECIMAL = frozenset({"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga"}) | frozenset(
+    {"pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"}
+)
+THREE_DECIMAL = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
+SIGNS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}
+
+
+def decimals_of(currency: str) -> int:
+    """Digits after the point: 2 for most, none for yen and its like."""
+    return 0 if currency in ZERO_DECIMAL else 3 if currency in THREE_DECIMAL else 2
+
+
+def formatted(amount_minor: int, currency: str) -> str:
+    """``$9.99``, ``¥999``, ``9.99 CHF``."""
+    digits = decimals_of(currency)
+    number = f"{Decimal(amount_minor).scaleb(-digits):,.{digits}f}"
+    sign = SIGNS.get(currency)
+    return f"{sign}{number}" if sign else f"{number} {currency.upper()}"
+
+
+def parse(text: str, currency: str) -> int:
+    """The smallest units that ``text`` names: the reverse of ``formatted`` without sign.
+
+    Raises:
+        ValueError: it is no amount, or finer than the currency goes.
+    """
+    scaled = Decimal(text.strip().replace(",", "")).scaleb(decimals_of(currency))
+    if scaled != scaled.to_integral_value():
+        raise ValueError(f"{text} is finer than {currency.upper()} goes.")
+    return int(scaled)

@@ -1,0 +1,142 @@
+"""What there is to buy. Rows that staff edits; the next page shows them."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from billing.shop.money import formatted
+
+TAX_CODE = "txcd_10103001"
+"""Stripe's code for software as a service, business use."""
+
+
+class Plan(models.Model):
+    """What a workspace gets for a monthly or yearly price. The row ``free`` is what everybody has who pays nothing."""
+
+    FREE = "free"
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=60)
+    summary = models.CharField(max_length=200, blank=True)
+    position = models.PositiveSmallIntegerField(default=0)
+    is_offered = models.BooleanField(default=True)
+    monthly_credits = models.PositiveIntegerField(default=0)
+    rollover_credits = models.PositiveIntegerField(
+        default=0, help_text="Of each month's credits, so many can still be used in the month after."
+    )
+    concurrency = models.PositiveSmallIntegerField(default=1, help_text="Clips that may wait or run at once.")
+    priority_weight = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1)], help_text="Share of the queue against others; free is 1."
+    )
+    retention_days = models.PositiveIntegerField(default=30)
+    has_watermark = models.BooleanField(default=False)
+    members = models.PositiveSmallIntegerField(default=1)
+    features = ArrayField(models.CharField(max_length=80), default=list, blank=True)
+    tax_code = models.CharField(max_length=20, default=TAX_CODE)
+
+    class Meta:
+        ordering = ["position", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(rollover_credits__lte=F("monthly_credits")), name="plan_rollover_within_credits"
+            ),
+            models.CheckConstraint(condition=Q(priority_weight__gte=1), name="plan_weight_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Pack(models.Model):
+    """Credits that are bought once and never lapse. Usable without a plan."""
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=60)
+    credits = models.PositiveIntegerField(validators=[MinValueValidator(1)])
+    position = models.PositiveSmallIntegerField(default=0)
+    is_offered = models.BooleanField(default=True)
+    tax_code = models.CharField(max_length=20, default=TAX_CODE)
+
+    class Meta:
+        ordering = ["position", "id"]
+        constraints = [models.CheckConstraint(condition=Q(credits__gte=1), name="pack_has_credits")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PriceQuerySet(models.QuerySet["Price"]):
+    def offered(self) -> PriceQuerySet:
+        """Those that can be bought now."""
+        return self.filter(is_offered=True).filter(Q(plan__is_offered=True) | Q(pack__is_offered=True))
+
+
+class Price(models.Model):
+    """An amount in one currency. As at Stripe it never changes: to change it, stop offering it and add another."""
+
+    class Interval(models.TextChoices):
+        ONCE = "once"
+        MONTH = "month"
+        YEAR = "year"
+
+    plan = models.ForeignKey(Plan, models.PROTECT, null=True, blank=True, related_name="prices")
+    pack = models.ForeignKey(Pack, models.PROTECT, null=True, blank=True, related_name="prices")
+    interval = models.CharField(max_length=5, choices=Interval.choices, default=Interval.ONCE)
+    currency = models.CharField(max_length=3, default="usd", help_text="ISO letters, small: usd, eur, jpy.")
+    amount_minor = models.PositiveIntegerField(
+        validators=[MinValueValidator(1)], help_text="In the currency's smallest unit: 999 is $9.99, and ¥999."
+    )
+    is_offered = models.BooleanField(default=True)
+    stripe_price_id = models.CharField(max_length=255, unique=True, null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = PriceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["currency", "amount_minor"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(plan__isnull=False, pack__isnull=True, interval__in=["month", "year"])
+                | Q(plan__isnull=True, pack__isnull=False, interval="once"),
+                name="price_of_one_thing",
+            ),
+            models.CheckConstraint(condition=Q(currency__regex=r"^[a-z]{3}$"), name="price_currency_is_iso"),
+            models.CheckConstraint(condition=Q(amount_minor__gte=1), name="price_positive"),
+            models.UniqueConstraint(
+                fields=["plan", "interval", "currency"], condition=Q(is_offered=True), name="price_of_plan_once"
+            ),
+            models.UniqueConstraint(
+                fields=["pack", "currency"], condition=Q(is_offered=True, pack__isnull=False), name="price_of_pack_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.item} {formatted(self.amount_minor, self.currency)} {self.get_interval_display()}"
+
+    @property
+    def item(self) -> Plan | Pack:
+        """What it is the price of."""
+        item = self.plan or self.pack
+        assert item is not None  # price_of_one_thing
+        return item
+
+    @property
+    def credits(self) -> int:
+        """Credits that one payment brings: a pack's, a month's, or a year's at once."""
+        if self.pack is not None:
+            return self.pack.credits
+        assert self.plan is not None
+        return self.plan.monthly_credits * self.months
+
+    @property
+    def months(self) -> int:
+        return {"once": 0, "month": 1, "year": 12}[self.interval]
+
+    @property
+    def monthly_minor(self) -> int:
+        """The amount for a month, for comparing what is paid monthly with what is paid yearly."""
+        return self.amount_minor // max(1, self.months)
