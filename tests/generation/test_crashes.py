@@ -38,6 +38,7 @@ models:
       max_seconds: 2
       default_seconds: 2
       max_steps: 1000
+      max_prompt_characters: 500
       presets:
         standard: {steps: 1000, guidance_scale: 1.0, max_sequence_length: 24}
       upscale: 8
