@@ -13,6 +13,7 @@ from typing import Any
 
 from catalog.models import ModelVersion
 from catalog.selection import find_model
+from catalog.validation import SCHEDULES
 from loremotion.refusals import Invalid
 
 __all__ = ["MAX_SEED", "Ask", "ClipRequest", "find_model", "resolve"]
@@ -150,8 +151,13 @@ def _frames(seconds: float | None, version: ModelVersion) -> int:
 
 
 def _steps(steps: int | None, preset: str, version: ModelVersion) -> int:
-    if steps is None:
-        return int(version.presets[preset]["steps"])
+    own = int(version.presets[preset]["steps"])
+    if steps is None or steps == own:
+        return own
+    if any(name in version.presets[preset] for name in SCHEDULES):
+        raise _refuse(
+            "steps", f"The preset {preset} is made for {own} steps.", "Leave them out or choose another preset."
+        )
     if not 1 <= steps <= version.max_steps:
         raise _refuse(
             "steps", f"{version.model} takes 1 to {version.max_steps} steps.", "Choose a number in that range."

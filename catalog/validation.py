@@ -16,6 +16,7 @@ from gpu_worker.contract import LoraSpec
 from gpu_worker.families import FAMILIES, Family
 
 SIZE = re.compile(r"[1-9]\d{1,4}x[1-9]\d{1,4}")
+SCHEDULES = ("sigmas", "timesteps")
 LORA_FIELDS = {"source", "weight_name", "scale", "component"}
 
 Problems = dict[str, list[str]]
@@ -78,6 +79,8 @@ def _presets(version: ModelVersion) -> Iterator[Problem]:
             yield "presets", f"{name!r} is not a name: small letters, digits and hyphens."
         elif not _is_count(steps):
             yield "presets", f"{name} has no steps: write `{name}: {{steps: 30, …}}`."
+        elif schedule := next((x for x in SCHEDULES if x in preset and len(preset[x]) != steps), None):
+            yield "presets", f"{name} takes {steps} steps, and its {schedule} has {len(preset[schedule])}."
         elif steps > version.max_steps:
             yield "presets", f"{name} takes {steps} steps, and the model is limited to {version.max_steps}."
     if version.default_preset not in presets:

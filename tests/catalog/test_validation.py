@@ -1,0 +1,69 @@
+"""What staff may not save, and what they are told instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from catalog.validation import problems
+from tests.catalog.factories import LTX, draft_version
+
+
+def test_it_works() -> None:
+    assert problems(draft_version()) == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("family", "sora", "There is no family 'sora'"),
+        ("modes", [], "at least one mode"),
+        ("modes", ["text", "control"], "LTX-Video has no mode 'control'. It has: text, image"),
+        ("sizes", [], "at least one size"),
+        ("sizes", ["700x480"], "704x480 instead of 700x480"),
+        ("sizes", ["big"], "'big' is not a size"),
+        ("sizes", ["8192x8192"], "larger than the largest price tier"),
+        ("presets", {}, "one entry for each preset"),
+        ("presets", {"standard": {"guidance_scale": 3}}, "standard has no steps"),
+        ("presets", {"standard": {"steps": True}}, "standard has no steps"),
+        ("presets", {"standard": {"steps": 99}}, "99 steps, and the model is limited to 50"),
+        ("presets", {"standard": {"steps": 8, "timesteps": [1, 2]}}, "its timesteps has 2"),
+        ("presets", {"Standard!": {"steps": 8}}, "is not a name"),
+        ("default_preset", "best", "no preset 'best'"),
+        ("prices", {"draft": {"480p": 800, "720p": 1600}}, "standard has no price for 480p, 720p"),
+        ("prices", LTX["prices"] | {"draft": {"480p": 800}}, "draft has no price for 720p"),
+        ("prices", LTX["prices"] | {"draft": {"480p": 800, "720p": 700}}, "a larger size costs less"),
+        ("prices", LTX["prices"] | {"draft": {"480p": 800, "720p": 0}}, "at least 1"),
+        ("prices", LTX["prices"] | {"draft": {"480p": 800, "720p": 1.5}}, "a whole number"),
+        ("prices", LTX["prices"] | {"draft": {"480p": 800, "8k": 9}}, "'8k' is not a price tier"),
+        ("prices", LTX["prices"] | {"best": {"480p": 800}}, "no preset 'best'"),
+        ("prices", [1], "one line for each preset"),
+        ("surcharges", {"audio": 300}, "LTX-Video makes no sound"),
+        ("surcharges", {"extend": 300}, "neither 'audio' nor a mode of this model"),
+        ("surcharges", {"image": -3}, "at least 1"),
+        ("component_bytes", {"unet": 5}, "has no 'unet'. It has: text_encoder, transformer, vae"),
+        ("component_bytes", {"vae": "big"}, "Write bytes"),
+        ("loras", {"source": "x"}, "Write a list"),
+        ("loras", [{"weight_name": "x"}], "LoRA 1 names no source"),
+        ("loras", [{"source": "x", "strength": 1}], "there is no strength"),
+        ("loras", [{"source": "x", "component": "unet"}], "no such component"),
+        ("blocked_territories", ["UK"], "'UK' is not a territory"),
+        ("blocked_territories", ["EU", "DE", "KR", "ZZ"], "'ZZ' is not a territory"),
+        ("fps", 0, "above 0"),
+        ("max_seconds", 90, "at most 60 seconds"),
+        ("default_seconds", 9, "between the shortest and the longest"),
+        ("upscale", 0, "from 1 to 16"),
+        ("max_prompt_characters", 9_000, "takes 2,000 characters"),
+        ("timeout_seconds", 5, "At least 30 seconds"),
+    ],
+)
+def test_a_value_that_cannot_be_served_is_refused_at_its_field(field: str, value: Any, told: str) -> None:
+    found = problems(draft_version(**{field: value}))
+    assert field in found
+    assert told in " ".join(found[field])
+
+
+def test_a_length_that_the_frame_rule_cannot_make_is_refused() -> None:
+    found = problems(draft_version(family="preview", modes=["text"], sizes=["48x48"], fps=8, max_seconds=5))
+    assert "at most 2 seconds" in found["max_seconds"][0]
