@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     match options.command:
         case "train":
             chosen = {f.name: getattr(options, f.name) for f in fields(Plan)}
-            train(replace(Plan(), **chosen), options.work)
+            train(replace(Plan(), **chosen), options.work, threads=options.threads)
             publish(options.work, options.out)
             print(f"Trained weights are in {options.out}.")
         case "build":

@@ -28,6 +28,7 @@ from transformers import T5EncoderModel
 
 from gpu_worker.preview.architecture import ANYTHING, build_scheduler, build_tokenizer, build_transformer
 from gpu_worker.preview.examples import TAKES, Clips, patch_components
+from gpu_worker.preview.gradients import Batch, Gradients
 from gpu_worker.preview.reading import draw_caption, tokenize, train_text_encoder
 from gpu_worker.preview.recipe import NUM_FRAMES
 from gpu_worker.preview.scene import Scene, is_held_out
@@ -63,7 +64,7 @@ class Plan:
 class Training:
     """The transformer, its average, its optimisers and the step they have reached, kept in ``folder/training.pt``."""
 
-    def __init__(self, plan: Plan, folder: Path, encoder: T5EncoderModel) -> None:
+    def __init__(self, plan: Plan, folder: Path, encoder: T5EncoderModel, *, threads: int = 1) -> None:
         self.plan, self.folder, self.encoder = plan, folder, encoder.eval().requires_grad_(False)
         torch.manual_seed(plan.seed)
         self.tokenizer = build_tokenizer()
@@ -72,7 +73,7 @@ class Training:
         self.transformer = build_transformer()
         patch_components(self.clips).initialise(self.transformer)
         self.average = copy.deepcopy(self.transformer).requires_grad_(False)
-        self.positions = self.transformer.patch_embed.pos_embedding.clone()
+        self.gradients = Gradients(self.transformer, threads=threads)
         hidden = [
             weight
             for name, weight in self.transformer.named_parameters()
@@ -131,48 +132,37 @@ class Training:
         times = torch.where(is_noisier, noisier, times)
         return torch.where(kind < self.plan.pure_noise_rate, 999, times)
 
-    def advance(self) -> tuple[float, float]:
-        """One step. The unweighted squared errors of its examples: over all, and over those from pure noise."""
+    def draw_batch(self) -> Batch:
+        """The examples of the present step; the same whenever this step is taken."""
         plan = self.plan
         is_whole = self.step >= plan.steps - plan.whole_clip_steps
-        batch, frames = (plan.whole_clip_batch, NUM_FRAMES) if is_whole else (plan.batch, plan.frames)
+        count, frames = (plan.whole_clip_batch, NUM_FRAMES) if is_whole else (plan.batch, plan.frames)
         rng = random.Random(f"{plan.seed}/{self.step}")
         torch.manual_seed(plan.seed * 1_000_003 + self.step)
-        scenes, texts = zip(*self.draw_prompts(rng, batch), strict=True)
-        chosen = torch.stack([torch.randperm(NUM_FRAMES)[:frames].sort().values for _ in range(batch)])
+        scenes, texts = zip(*self.draw_prompts(rng, count), strict=True)
+        chosen = torch.stack([torch.randperm(NUM_FRAMES)[:frames].sort().values for _ in range(count)])
         clips, weights = self.clips.draw(scenes, chosen, np.random.default_rng(rng.getrandbits(32)))
-        self._place(chosen)
-        times = self.draw_times(batch)
+        times = self.draw_times(count)
         signal = self.signal[times].view(-1, 1, 1, 1, 1)
         noisy = signal.sqrt() * clips + (1 - signal).sqrt() * torch.randn_like(clips)
         with torch.no_grad():
             prompts = self.encoder(tokenize(self.tokenizer, list(texts)))[0]
-        with torch.autocast("cpu", torch.bfloat16):
-            drawn = self.transformer(
-                hidden_states=noisy, encoder_hidden_states=prompts, timestep=times, return_dict=False
-            )[0]
-        errors = (drawn.float() - clips).square()
-        self._descend((errors * weights).mean())
-        by_example = errors.detach().mean((1, 2, 3, 4))
-        return by_example.mean().item(), by_example[times == 999].mean().item()
+        return Batch(clips=clips, noisy=noisy, weights=weights, prompts=prompts, times=times, frames=chosen)
 
-    def _place(self, chosen: torch.Tensor) -> None:
-        """Give the tokens of each example the positions of its own frames. ``chosen``: (examples, frames)."""
-        embed = self.transformer.patch_embed
-        text, video = self.positions[:, : embed.max_text_seq_length], self.positions[0, embed.max_text_seq_length :]
-        by_frame = video.view(NUM_FRAMES, -1, video.shape[-1])
-        embed.pos_embedding = torch.cat([text.expand(len(chosen), -1, -1), by_frame[chosen].flatten(1, 2)], 1)
-        embed.sample_frames = chosen.shape[1]
+    def advance(self) -> tuple[float, float]:
+        """One step. The unweighted squared errors of its examples: over all, and over those from pure noise."""
+        batch = self.draw_batch()
+        errors = self.gradients.compute(batch)
+        self._descend()
+        return errors.mean().item(), errors[batch.times == 999].mean().item()
 
-    def _descend(self, loss: torch.Tensor) -> None:
+    def _descend(self) -> None:
         plan = self.plan
         remaining = (plan.steps - self.step) / (plan.steps * plan.cooldown_fraction)
         scale = min((self.step + 1) / plan.warmup_steps, max(0.02, min(1.0, remaining)))
         for optimiser, peak in zip(self.optimisers, self.peak_rates, strict=True):
-            optimiser.zero_grad(set_to_none=True)
             for group in optimiser.param_groups:
                 group["lr"] = peak * scale
-        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.transformer.parameters(), plan.clip_norm)
         for optimiser in self.optimisers:
             optimiser.step()
@@ -183,11 +173,13 @@ class Training:
             torch._foreach_lerp_(averages, weights, 1 - decay)
 
 
-def train(plan: Plan, folder: Path, *, keep_every: int = 100) -> Training:
-    """Run ``plan`` to its end, or on from the step that ``folder`` holds."""
+def train(plan: Plan, folder: Path, *, threads: int = 1, keep_every: int = 100) -> Training:
+    """Run ``plan`` to its end, or on from the step that ``folder`` holds, on ``threads`` threads."""
     folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(threads)
     encoder = train_text_encoder(folder, steps=plan.reading_steps, seed=plan.seed)
-    training = Training(plan, folder, encoder)
+    torch.set_num_threads(1)
+    training = Training(plan, folder, encoder, threads=threads)
     progress = tqdm(total=plan.steps, initial=training.step, desc="drawing", unit="step", mininterval=10)
     total, noise, log = [], [], folder / "losses.tsv"
     while training.step < plan.steps:

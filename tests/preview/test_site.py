@@ -1,0 +1,46 @@
+"""The shipped model behind the whole site: prompts over HTTP, MP4 files back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gpu_worker.preview import recipe
+from gpu_worker.preview.checker import look
+from loremotion.local.stack import Stack
+from loremotion.local.visitor import Visitor
+from tests.preview.ten_prompts import TEN_PROMPTS
+
+
+def thumbnails(clip: Path) -> NDArray[np.uint8]:
+    """The frames of an MP4 as the model drew them, before each pixel was repeated."""
+    with av.open(str(clip)) as container:
+        frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    count, height, width, _ = frames.shape
+    assert (height, width) == (recipe.HEIGHT * recipe.UPSCALE, recipe.WIDTH * recipe.UPSCALE)
+    squares = frames.reshape(count, recipe.HEIGHT, recipe.UPSCALE, recipe.WIDTH, recipe.UPSCALE, 3)
+    return np.asarray(squares[:, :, 2:-2, :, 2:-2].mean((2, 4)).round(), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> object:
+    with Stack(tmp_path_factory.mktemp("site")) as stack:
+        yield stack
+
+
+def test_ten_prompts_come_back_as_clips_that_show_them(site: Stack, tmp_path: Path) -> None:
+    for number, (prompt, scene) in enumerate(TEN_PROMPTS.items()):
+        clip = tmp_path / f"{number}.mp4"
+        with Visitor(site.url) as visitor:  # each with an allowance of their own
+            video = visitor.create(prompt, seed=number)
+            last = [event for event, _ in visitor.events(video["id"])][-1]
+            assert last == "done"
+            visitor.download(video["id"], clip)
+        frames = thumbnails(clip)
+        assert len(frames) == recipe.NUM_FRAMES
+        wrong = [name for name, agrees in look(frames).agrees(scene).items() if not agrees]
+        assert not wrong, (prompt, look(frames))
