@@ -146,7 +146,7 @@ BEGIN
     answer := jsonb_build_object('lot', lot, 'amount', p_amount, 'paid_debt', paid);
     PERFORM ledger_post(p_account, p_as, p_reference, request, answer, ledger_arrival(lot, p_amount, paid), moment,
         p_actor, p_reason);
-    IF account.merged_into IS NOT NULL THEN
+    IF account.merged_into_id IS NOT NULL THEN
         PERFORM ledger_forward(p_account);
     END IF;
     RETURN answer;
@@ -191,6 +191,9 @@ BEGIN
     PERFORM ledger_lock(p_account);
     answer := ledger_answer(p_account, 'hold', p_id::text, request);
     IF answer IS NOT NULL THEN RETURN answer; END IF;
+    IF EXISTS (SELECT FROM ledger_hold WHERE id = p_id) THEN
+        RAISE EXCEPTION 'the reference % holds credits of another account', p_id USING ERRCODE = 'LM409';
+    END IF;
 
     moment := ledger_now();
     legs := ledger_draw(p_account, p_amount, 'held', moment);
@@ -201,10 +204,7 @@ BEGIN
     answer := jsonb_build_object('held', p_amount);
     seq := ledger_post(p_account, 'hold', p_id::text, request, answer, legs, moment);
     INSERT INTO ledger_hold (id, account_id, amount, quote, expires_at, held_at, held_seq)
-    VALUES (p_id, p_account, p_amount, p_quote, p_expires_at, moment, seq) ON CONFLICT (id) DO NOTHING;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'the reference % holds credits of another account', p_id USING ERRCODE = 'LM409';
-    END IF;
+    VALUES (p_id, p_account, p_amount, p_quote, p_expires_at, moment, seq);
     RETURN answer;
 END $$;
 
@@ -270,7 +270,7 @@ BEGIN
         state = CASE WHEN hold.captured > 0 THEN 'captured' ELSE 'released' END,
         captured = hold.captured, released = hold.amount - hold.captured, settled_at = moment, settled_seq = settled_by
     WHERE id = p_id;
-    IF account.merged_into IS NOT NULL THEN
+    IF account.merged_into_id IS NOT NULL THEN
         PERFORM ledger_forward(hold.account_id);
     END IF;
     RETURN jsonb_build_object('captured', hold.captured, 'released', hold.amount - hold.captured);
@@ -356,8 +356,8 @@ BEGIN
     -- downstream, as everywhere.
     account := ledger_lock(root.account_id);
     chain := ARRAY[account.id];
-    WHILE account.merged_into IS NOT NULL LOOP
-        account := ledger_lock(account.merged_into);
+    WHILE account.merged_into_id IS NOT NULL LOOP
+        account := ledger_lock(account.merged_into_id);
         chain := account.id || chain;
     END LOOP;
     SELECT * INTO root FROM ledger_lot WHERE id = root.id;
@@ -431,18 +431,18 @@ BEGIN
     source := ledger_lock(p_source);
     answer := ledger_answer(p_source, 'merge', p_reference, request);
     IF answer IS NOT NULL THEN RETURN answer; END IF;
-    IF source.merged_into <> p_into THEN
-        RAISE EXCEPTION 'account % was merged into % before', p_source, source.merged_into USING ERRCODE = 'LM409';
+    IF source.merged_into_id <> p_into THEN
+        RAISE EXCEPTION 'account % was merged into % before', p_source, source.merged_into_id USING ERRCODE = 'LM409';
     END IF;
     downstream := ledger_lock(p_into);
-    WHILE downstream.id <> p_source AND downstream.merged_into IS NOT NULL LOOP
-        SELECT * INTO STRICT downstream FROM ledger_account WHERE id = downstream.merged_into;
+    WHILE downstream.id <> p_source AND downstream.merged_into_id IS NOT NULL LOOP
+        SELECT * INTO STRICT downstream FROM ledger_account WHERE id = downstream.merged_into_id;
     END LOOP;
     IF downstream.id = p_source THEN
         RAISE EXCEPTION 'account % cannot be merged into itself by way of %', p_source, p_into USING ERRCODE = 'LM409';
     END IF;
-    IF source.merged_into IS NULL THEN
-        UPDATE ledger_account SET merged_into = p_into WHERE id = p_source;
+    IF source.merged_into_id IS NULL THEN
+        UPDATE ledger_account SET merged_into_id = p_into WHERE id = p_source;
     END IF;
     RETURN jsonb_build_object('moved', ledger_forward(p_source, p_reference));
 END $$;
@@ -465,8 +465,8 @@ DECLARE
     moved bigint := 0;
 BEGIN
     SELECT * INTO STRICT source FROM ledger_account WHERE id = p_account;
-    IF source.merged_into IS NULL THEN RETURN 0; END IF;
-    target := ledger_lock(source.merged_into);
+    IF source.merged_into_id IS NULL THEN RETURN 0; END IF;
+    target := ledger_lock(source.merged_into_id);
     moment := ledger_now();
     IF source.debt > 0 THEN
         leaving := ARRAY[(NULL, 'debt', source.debt), (NULL, 'moved', -source.debt)]::ledger_leg[];

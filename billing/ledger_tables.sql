@@ -24,7 +24,7 @@ CREATE TABLE ledger_account (
     debt bigint NOT NULL DEFAULT 0 CHECK (debt >= 0),
     seq bigint NOT NULL DEFAULT 0,
     head bytea NOT NULL DEFAULT '',
-    merged_into uuid REFERENCES ledger_account CHECK (merged_into <> id),
+    merged_into_id uuid REFERENCES ledger_account CHECK (merged_into_id <> id),
     opened_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 50);
 
@@ -158,8 +158,8 @@ CREATE TRIGGER ledger_begins_empty BEFORE INSERT ON ledger_lot FOR EACH ROW
     EXECUTE FUNCTION ledger_refuse();
 CREATE TRIGGER ledger_counts_for_itself BEFORE UPDATE OF id, available, held, debt, seq, head, opened_at
     ON ledger_account FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION ledger_refuse();
-CREATE TRIGGER ledger_merges_once BEFORE UPDATE OF merged_into ON ledger_account
-    FOR EACH ROW WHEN (OLD.merged_into IS NOT NULL) EXECUTE FUNCTION ledger_refuse();
+CREATE TRIGGER ledger_merges_once BEFORE UPDATE OF merged_into_id ON ledger_account
+    FOR EACH ROW WHEN (OLD.merged_into_id IS NOT NULL) EXECUTE FUNCTION ledger_refuse();
 CREATE TRIGGER ledger_counts_for_itself BEFORE UPDATE ON ledger_lot
     FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION ledger_refuse();
 -- A hold changes once, from open to settled.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import connection
 
 from billing import ledger
+from billing.ledger import LotKind
 from billing.models import Lot
 
 FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
@@ -51,14 +53,11 @@ class LedgerClock:
         return self._now
 
 
-def account_with(credits: int = 0) -> UUID:
-    """A fresh account, with a pack of so many credits if any."""
-    account = uuid4()
-    if credits:
-        ledger.grant(account=account, reference=f"pack:{uuid4()}", amount=credits, kind=ledger.LotKind.PACK)
-    else:
-        ledger.open_account(account=account)
-    return account
+def grant(account: UUID, amount: int, *, reference: str = "", **terms: Any) -> str:
+    """Grant so many credits, a pack unless told otherwise, and return the reference."""
+    reference = reference or f"order:{uuid4()}"
+    ledger.grant(**{"account": account, "reference": reference, "amount": amount, "kind": LotKind.PACK} | terms)
+    return reference
 
 
 def hold(account: UUID, amount: int, *, reference: UUID | None = None) -> UUID:
@@ -68,5 +67,17 @@ def hold(account: UUID, amount: int, *, reference: UUID | None = None) -> UUID:
     return reference
 
 
+def spend(account: UUID, amount: int) -> None:
+    """Hold so many credits and charge them."""
+    ledger.capture(reference=hold(account, amount))
+
+
 def lot(reference: str) -> Lot:
+    """The lot as it is now."""
     return Lot.objects.get(reference=reference)
+
+
+def balance(account: UUID) -> tuple[int, int, int]:
+    """Available, held and debt."""
+    now = ledger.balance(account=account)
+    return now.available, now.held, now.debt

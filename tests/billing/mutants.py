@@ -1,0 +1,174 @@
+"""Every small way to get the kernel wrong, and whether the tests notice.
+
+    python -m pytest tests/billing/test_mutants.py         # the mutants of each function, all of which must be killed
+
+A mutant is ledger.sql with one place changed. It is installed inside a transaction, the ledger and its model walk
+together until they differ, and the transaction is rolled back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from inspect import signature
+from itertools import product
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+import billing
+from tests.billing import test_adjusting, test_clawback, test_ledger, test_merging
+from tests.billing.books import LedgerClock, assert_books_are_right
+from tests.billing.twins import Twins
+
+MODULES = (test_ledger, test_clawback, test_merging, test_adjusting)
+SUBJECTS = {
+    "ledger_clawback": test_clawback,
+    "ledger_family": test_clawback,
+    "ledger_merge": test_merging,
+    "ledger_forward": test_merging,
+    "ledger_withdraw": test_adjusting,
+}
+
+KERNEL = (Path(billing.__file__).parent / "ledger.sql").read_text()
+
+# What to look for in a line, and what to put there instead.
+OPERATORS: tuple[tuple[str, str], ...] = (
+    (r"\bleast\(", "greatest("),
+    (r"\bgreatest\(", "least("),
+    (r" - (?=\S)", " + "),
+    (r" \+ (?=\S)", " - "),
+    (r"', -(?=\w)", "', "),
+    (r" > ", " >= "),
+    (r" >= ", " > "),
+    (r" < ", " <= "),
+    (r" <= ", " < "),
+    (r" <> (?=\S)", " = "),
+    (r" AND ", " OR "),
+    (r"\bIF (?!EXISTS|NOT)(.+?) THEN", "IF true THEN"),
+    (r"\bIF (.+?) THEN", "IF false THEN"),
+    (r"\bIF NOT ", "IF "),
+    (r"\bWHEN (.+) THEN", "WHEN true THEN"),
+    (r"\bWHEN (.+) THEN", "WHEN false THEN"),
+    (r"PERFORM (ledger_\w+\(.*\);)$", "NULL;"),
+    (r"\bpriority, ", ""),
+    (r"expires_at NULLS LAST, ", ""),
+    (r" NULLS LAST", " NULLS FIRST"),
+    (r"ORDER BY (\S+)$", r"ORDER BY \1 DESC"),
+    (r" ORDER BY id$", " ORDER BY id DESC"),
+    (r"\.id DESC", ".id"),
+    (r"ORDER BY leg LOOP", "ORDER BY leg DESC LOOP"),
+    (r"'7 days'", "'8 days'"),
+    (r"30::smallint", "31::smallint"),
+    (r"'goodwill'", "'free'"),
+    (r"coalesce\((\w+), hold.amount\)", r"hold.amount"),
+    (r"\bEXIT WHEN .*;", "EXIT;"),
+    (r"CONTINUE WHEN .*;", "NULL;"),
+    (r"\|\| p_reference\b", "|| ''"),
+    (r"NOT BETWEEN 0", "NOT BETWEEN 1"),
+    (r"NOT BETWEEN 0", "NOT BETWEEN -1000000"),
+    (r"lot\.kind", "'pack'"),
+    (r"lot\.priority", "1::smallint"),
+    (r"lot\.expires_at", "NULL"),
+)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    function: str
+    line: str
+    becomes: str
+    sql: str
+
+    def __str__(self) -> str:
+        return f"{self.function}: {self.line.strip()}  ->  {self.becomes.strip()}"
+
+
+@cache
+def functions() -> dict[str, str]:
+    """The text of each function of the kernel, by name."""
+    texts = re.split(r"(?m)^(?=CREATE OR REPLACE FUNCTION )", KERNEL)[1:]
+    return {re.match(r"CREATE OR REPLACE FUNCTION (\w+)", text)[1]: text for text in texts}  # type: ignore[index]
+
+
+def mutants(function: str) -> Iterator[Mutant]:
+    """Each place of the function changed in each way that applies to it."""
+    text = functions()[function]
+    body = text.index("AS $$") if "AS $$" in text else len(text)
+    seen = set()
+    for pattern, replacement in OPERATORS:
+        for place in re.finditer(pattern, text, re.MULTILINE):
+            start = text.rfind("\n", 0, place.start()) + 1
+            end = text.find("\n", place.end())
+            line = text[start:end]
+            if place.start() < body or "RAISE" in line or "USING" in line or line.lstrip().startswith("--"):
+                continue
+            becomes = text[start : place.start()] + place.expand(replacement) + text[place.end() : end]
+            sql = text[:start] + becomes + text[end:]
+            if sql not in seen:
+                seen.add(sql)
+                yield Mutant(function, line, becomes, sql)
+
+
+def is_killed(mutant: Mutant) -> bool:
+    """Whether any rule's test fails, or a long walk finds the ledger and its model apart, with the mutant installed.
+
+    Raises:
+        django.db.DatabaseError: the mutant is not SQL.
+    """
+    with transaction.atomic():
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL statement_timeout = '5s'")
+                cursor.execute(mutant.sql)
+            return any(_fails(exam) for exam in exams(mutant.function))
+        finally:
+            transaction.set_rollback(True)
+
+
+def exams(function: str) -> Iterator[Callable[[], None]]:
+    """What is run against a mutant of the function: the tests nearest to it first, walks last."""
+    nearest = SUBJECTS.get(function, test_ledger)
+    for module in sorted(MODULES, key=lambda module: module is not nearest):
+        for name, test in vars(module).items():
+            if name.startswith("test_"):
+                yield from (partial(test, **arguments) for arguments in _cases(test))
+    for seed in range(2):
+        yield partial(_walk, Random(seed))
+
+
+def _cases(test: Callable[..., None]) -> Iterator[dict[str, Any]]:
+    """The arguments of each case of a parametrized test, the ledger's clock among them where it asks for it."""
+    marks = [mark for mark in getattr(test, "pytestmark", []) if mark.name == "parametrize"]
+    for values in product(*(mark.args[1] for mark in marks)):
+        arguments: dict[str, Any] = {}
+        for mark, value in zip(marks, values, strict=True):
+            names = mark.args[0] if isinstance(mark.args[0], tuple) else (mark.args[0],)
+            arguments |= zip(names, value if isinstance(mark.args[0], tuple) else (value,), strict=True)
+        yield arguments
+
+
+def _fails(exam: Callable[[], None]) -> bool:
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                if "ledger_clock" in signature(exam).parameters:
+                    exam = partial(exam, ledger_clock=LedgerClock.install())
+                exam()
+                assert_books_are_right()
+        except (Exception, pytest.fail.Exception):
+            return True
+        finally:
+            transaction.set_rollback(True)
+    return False
+
+
+def _walk(random: Random) -> None:
+    twins = Twins()
+    for _ in range(60):
+        twins.step(random)
