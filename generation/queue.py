@@ -17,9 +17,6 @@ from django.db.models import Q
 from accounts.models import Workspace
 from generation.models import FairClock, Generation, State
 
-VISITOR_WEIGHT = 1.0
-MEMBER_WEIGHT = 4.0
-
 
 @dataclass(frozen=True, slots=True)
 class FairTags:
@@ -29,19 +26,19 @@ class FairTags:
     finish: float
 
 
-def weight_of(workspace: Workspace) -> float:
-    """How many visitors' worth of GPU time this workspace is entitled to while the queue is full."""
-    return VISITOR_WEIGHT if workspace.is_visitor else MEMBER_WEIGHT
-
-
 def next_tags(*, now: float, last_finish: float, cost: float, weight: float) -> FairTags:
     """The rule itself: ``now`` is the clock, ``last_finish`` the tag of the same workspace's last request."""
     start = max(now, last_finish)
     return FairTags(start, start + cost / weight)
 
 
-def tag(workspace: Workspace, *, credits: int) -> FairTags:
-    """Tags for the workspace's next request. Call it while the workspace's ledger account is locked."""
+def tag(workspace: Workspace, *, credits: int, weight: float) -> FairTags:
+    """Tags for the workspace's next request. Call it while the workspace's ledger account is locked.
+
+    Args:
+        credits: its price, which stands for the GPU time it takes.
+        weight: the share of the GPUs that the workspace gets while the queue is full, 1 for those who do not pay.
+    """
     now = FairClock.objects.filter(id=1).values_list("virtual_time", flat=True).first() or 0.0
     last = (
         Generation.objects.of(workspace)
@@ -50,7 +47,7 @@ def tag(workspace: Workspace, *, credits: int) -> FairTags:
         .values_list("fair_finish", flat=True)
         .first()
     )
-    return next_tags(now=now, last_finish=last or 0.0, cost=credits, weight=weight_of(workspace))
+    return next_tags(now=now, last_finish=last or 0.0, cost=credits, weight=weight)
 
 
 def lock_clock() -> FairClock:

@@ -21,6 +21,7 @@ from rq.serializers import JSONSerializer
 
 from accounts.models import Workspace
 from billing import allowance, ledger
+from billing.plans import entitlements
 from catalog.gates import ANYBODY, Audience
 from catalog.models import ModelVersion
 from catalog.pricing import Quote, quote
@@ -35,8 +36,8 @@ from loremotion.valkey import connection
 logger = logging.getLogger(__name__)
 
 HOLD_LASTS = timedelta(days=2)
-OPEN_PER_VISITOR = 3
-OPEN_PER_WORKSPACE = 50
+OPEN_PER_CONCURRENT = 3
+"""Requests that may be open for each one that the plan lets run at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,9 @@ def submit(*, workspace: Workspace, offer: Offer) -> Generation:
     with transaction.atomic():
         generation_id = uuid.uuid4()
         _hold(workspace, generation_id, offer)
-        _refuse_a_flood(workspace)  # after the hold, which has locked the workspace's account
-        tags = queue.tag(workspace, credits=offer.quote.credits)
+        may = entitlements(workspace.id)
+        _refuse_a_flood(workspace, most=may.concurrency * OPEN_PER_CONCURRENT)  # the hold has locked the account
+        tags = queue.tag(workspace, credits=offer.quote.credits, weight=may.priority_weight)
         generation = Generation.objects.create(
             id=generation_id,
             workspace=workspace,
@@ -120,8 +122,7 @@ def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer) -> None:
         raise
 
 
-def _refuse_a_flood(workspace: Workspace) -> None:
-    most = OPEN_PER_VISITOR if workspace.is_visitor else OPEN_PER_WORKSPACE
+def _refuse_a_flood(workspace: Workspace, *, most: int) -> None:
     if Generation.objects.of(workspace).open().count() >= most:
         raise TooMany(
             "too_many_open",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.models import Visitor, Workspace
+from accounts.models import Visitor
+from billing.plans import Entitlements, entitlements
 from catalog.models import Model
 from generation import dispatch, queue, services
 from generation.models import Generation, State
@@ -43,16 +47,19 @@ def test_a_newcomer_is_served_before_the_rest_of_a_flood(toy: Model, alice: Visi
     assert line_of()[0].id == late.id
 
 
-def test_members_get_their_weight(toy: Model, alice: Visitor) -> None:
-    team = factories.visitor(credits=1_000).workspace
-    team.kind = Workspace.Kind.TEAM
-    team.save(update_fields=["kind"])
+def test_who_pays_gets_their_weight(toy: Model, alice: Visitor, bob: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = entitlements(None)
+
+    def plan_of(account: UUID | None) -> Entitlements:
+        return replace(free, priority_weight=4, concurrency=4) if account == bob.workspace_id else free
+
+    monkeypatch.setattr(services, "entitlements", plan_of)
     for _ in range(3):
         factories.submitted(alice.workspace, seconds=1)
     for _ in range(8):
-        factories.submitted(team, seconds=1)
+        factories.submitted(bob.workspace, seconds=1)
     first = Counter(g.workspace_id for g in line_of(count=5))
-    assert first[team.id] == 4 * first[alice.workspace_id]
+    assert (first[bob.workspace_id], first[alice.workspace_id]) == (4, 1)
 
 
 def test_place_counts_who_is_before_and_falls_to_none(toy: Model, alice: Visitor, bob: Visitor) -> None:

@@ -87,13 +87,13 @@ def test_the_daily_allowance_is_given_once(toy: Model) -> None:
 
 
 def test_a_visitor_may_have_a_few_open_and_no_more(toy: Model, alice: Visitor) -> None:
-    for _ in range(services.OPEN_PER_VISITOR):
+    for _ in range(services.OPEN_PER_CONCURRENT):
         factories.submitted(alice.workspace, seconds=1)
     held = ledger.balance(account=alice.workspace_id).held
     with pytest.raises(TooMany):
         factories.submitted(alice.workspace, seconds=1)
     assert ledger.balance(account=alice.workspace_id).held == held
-    assert Generation.objects.count() == services.OPEN_PER_VISITOR
+    assert Generation.objects.count() == services.OPEN_PER_CONCURRENT
 
 
 def test_with_valkey_away_the_request_is_kept(
