@@ -80,16 +80,23 @@ def _work(settings: Settings, lifeline: int | None, supervisor: int | None) -> i
         die_with(supervisor)
     from gpu_worker.engine import Engine, device_from_environment
     from gpu_worker.lifeline import Lifeline
-    from gpu_worker.worker import GpuWorker
+    from gpu_worker.worker import EXIT_DEVICE_LOST, GpuWorker
 
     try:
-        engine = Engine(device=device_from_environment(), models=settings.models, cache=settings.cache)
+        device = device_from_environment()
+        engine = Engine(device=device, models=settings.models, cache=settings.cache, policy=settings.policy)
     except (ValueError, RuntimeError) as refusal:
         print(refusal, file=sys.stderr)
         return os.EX_CONFIG
     shutil.rmtree(settings.scratch, ignore_errors=True)
     worker = GpuWorker(settings, engine, Lifeline(lifeline), connect(settings.redis_url))
-    worker.work(logging_level=None)
+    try:
+        worker.work(logging_level=None)
+    except SystemExit as leaving:
+        if leaving.code == EXIT_DEVICE_LOST:
+            logging.shutdown()
+            os._exit(EXIT_DEVICE_LOST)  # tidying up would wait for a device that does not answer any more
+        raise
     return os.EX_OK if worker.is_asked_to_stop else os.EX_SOFTWARE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import cast
 
 import redis
@@ -16,6 +17,8 @@ from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
 from gpu_worker.contract import RENDER_QUEUE, holding_key
 
+logger = logging.getLogger(__name__)
+
 
 def fail(connection: redis.Redis, job_id: str, reason: str) -> None:
     """Record in RQ that the job failed, unless it ended before its worker did. Nobody will run this attempt again."""
@@ -23,6 +26,10 @@ def fail(connection: redis.Redis, job_id: str, reason: str) -> None:
     try:
         job = Job.fetch(job_id, connection=connection, serializer=JSONSerializer)
     except NoSuchJobError:
+        return
+    except (ValueError, TypeError, KeyError):
+        # The record that ended the worker must not end its supervisor as well.
+        logger.exception("RQ's record of %s cannot be read and is left as it is", job_id)
         return
     if job.get_status() in (JobStatus.QUEUED, JobStatus.STARTED):
         with connection.pipeline() as pipeline:

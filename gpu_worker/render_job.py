@@ -29,6 +29,7 @@ from gpu_worker.upload import Uploader, UploadFailed
 logger = logging.getLogger(__name__)
 
 LOADING_MARGIN_SECONDS = 60.0
+LATE_SECONDS = 1.0
 DEVICE_LOST = "device_lost"
 INTERNAL = "internal"
 
@@ -80,6 +81,7 @@ class Tally:
     steps_total: int = 0
     stage: str = ""
     stage_seconds: dict[str, float] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
     _since: float = 0.0
 
     def see(self, progress: Progress) -> None:
@@ -190,6 +192,9 @@ class Renderer:
             patience_seconds = max(self.stall_seconds, 5 * (progress.seconds_per_step or 0.0))
         self.lifeline.say(job.job_id, patience_seconds)
         self.on_progress(job, progress)
+        # RQ's alarm rings once, and a library may have taken it for an error of its own.
+        if time.monotonic() > tally.began + job.timeout_seconds + LATE_SECONDS:
+            raise JobTimeoutException(f"Task exceeded maximum timeout value ({job.timeout_seconds} seconds)")
 
     def _ended_early(self, job: RenderJob, tally: Tally, error: Exception) -> RenderReport:
         from gpu_worker.engine.errors import RenderStopped  # its package brings torch along

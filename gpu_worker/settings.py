@@ -70,10 +70,13 @@ def _listening_address(raw: str) -> tuple[str, int] | None:
     return host.strip("[]"), int(port)
 
 
-def _log_level(raw: str) -> str:
-    if raw.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        raise ValueError("write DEBUG, INFO, WARNING or ERROR")
-    return raw.upper()
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(raw: str) -> str:
+        if raw not in choices:
+            raise ValueError(f"write {', '.join(choices[:-1])} or {choices[-1]}")
+        return raw
+
+    return parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,10 @@ class Settings:
             _folder,
             "Folder for quantised weights, measurements and files of the running job.",
         ),
+    ]
+    policy: Annotated[
+        str,
+        Variable("GPU_WORKER_POLICY", "lru", _one_of("lru", "gdsf"), "What is evicted first: `lru` or `gdsf`."),
     ]
     window: Annotated[
         int,
@@ -221,7 +228,15 @@ class Settings:
             "host:port that serves figures to Prometheus; empty serves none.",
         ),
     ]
-    log_level: Annotated[str, Variable("GPU_WORKER_LOG_LEVEL", "INFO", _log_level, "DEBUG, INFO, WARNING or ERROR.")]
+    log_level: Annotated[
+        str,
+        Variable(
+            "GPU_WORKER_LOG_LEVEL",
+            "INFO",
+            _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+            "Least weight of what is logged.",
+        ),
+    ]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:

@@ -69,8 +69,9 @@ class Child:
         return self.heard_at + self.word.patience_seconds - time.monotonic()
 
     def end(self) -> None:
-        """Make sure that it is dead, and hear its last words."""
-        self.process.kill()
+        """Make sure that it is dead, with all that it started, and hear its last words."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.listen()
         self.listener.close()
@@ -131,8 +132,7 @@ class Supervisor:
                 elif child.patience_seconds <= 0:
                     reason = f"it was silent for {child.word.patience_seconds:.0f} s and had to be killed"
                 if reason:
-                    child.process.kill()
-                    child.process.wait()
+                    break
         finally:
             self._selector.unregister(child.listener.descriptor)
             child.end()
@@ -230,6 +230,7 @@ class Supervisor:
         self._selector.register(self._ring, selectors.EVENT_READ)
         handlers: dict[int, Callable[[int, FrameType | None], None]] = {
             signal.SIGTERM: lambda number, _: self._signals.append(number),
+            signal.SIGHUP: lambda number, _: self._signals.append(number),
             signal.SIGINT: lambda number, _: self._signals.append(number),
             signal.SIGCHLD: lambda number, _: None,
         }

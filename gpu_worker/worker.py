@@ -60,7 +60,8 @@ EXIT_UNFINISHED = os.EX_TEMPFAIL
 
 IDLE_SECONDS = 1.0
 """How long an idle worker blocks before it looks for commands. A new job wakes it at once."""
-IDLE_PATIENCE_SECONDS = 60.0
+PATIENCE_BETWEEN_JOBS_SECONDS = 600.0
+"""Long, since the engine may read a whole new checkpoint to tell whether it fits."""
 UNFIT_SECONDS = 0.25
 """Pause while every waiting job is for other cards: the list is not empty, so it cannot be waited on."""
 
@@ -91,7 +92,6 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
         self.standing = Standing(self.heart, engine)
         self.reports = Reports(connection, settings.name, while_waiting=lifeline.repeat)
         self._commands: deque[dict[str, Any]] = deque()
-        self._loading_patience_seconds = max(600.0, settings.stall_seconds)
         self._preview_seconds = settings.preview_seconds
         # Of its own, with short waits: what a browser sees must not hold up a render.
         self._progress_connection = connect(settings.redis_url, answer_seconds=2.0)
@@ -150,7 +150,7 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
         delay_seconds = 0.1
         while not self.is_asked_to_stop:
             self.standing.idle()
-            self.lifeline.say(None, IDLE_PATIENCE_SECONDS)
+            self.lifeline.say(None, PATIENCE_BETWEEN_JOBS_SECONDS)
             try:
                 job = self._next(is_patient=timeout is not None)
             except Unreachable as problem:
@@ -182,7 +182,7 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
         return None
 
     def _in_hand(self, job_id: str) -> Job | None:
-        self.lifeline.say(job_id, IDLE_PATIENCE_SECONDS)
+        self.lifeline.say(job_id, PATIENCE_BETWEEN_JOBS_SECONDS)
         try:
             return Job.fetch(job_id, connection=self.connection, serializer=self.serializer)
         except NoSuchJobError:
@@ -222,7 +222,7 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
         self._stopped_job_id = None
         if not self._is_reported:
             raise SystemExit(EXIT_UNFINISHED)
-        self.lifeline.say(None, IDLE_PATIENCE_SECONDS)
+        self.lifeline.say(None, PATIENCE_BETWEEN_JOBS_SECONDS)
         if self._is_device_lost:
             raise SystemExit(EXIT_DEVICE_LOST)
 
@@ -304,7 +304,6 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
             self.standing.is_drained = bool(self.connection.exists(drain_key(self.name)))
             try:
                 if command["command"] == fleet.PRELOAD:
-                    self.lifeline.say(None, self._loading_patience_seconds)
                     self.engine.preload(ModelSpec.from_wire(command["model"]))
                 elif command["command"] == fleet.EVICT:
                     self.engine.evict(command["key"])

@@ -87,7 +87,7 @@ def stream_of(connection: redis.Redis, job: RenderJob) -> list[dict[str, Any]]:
     return [json.loads(fields[b"data"]) | {"event": fields[b"event"].decode()} for _, fields in entries]
 
 
-def wait_until(is_true: Callable[[], Any], seconds: float = 15.0) -> Any:
+def wait_until(is_true: Callable[[], Any], seconds: float = 30.0) -> Any:
     """The first truthy answer; fails when there is none in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -150,6 +150,11 @@ class Supervised:
         """The worker process once it says that it is there."""
         status = wait_until(lambda: next(iter(fleet.workers(self.connection)), None))
         return psutil.Process(status.pid)
+
+    def replacement_of(self, worker: psutil.Process) -> psutil.Process:
+        """The worker process that came after ``worker``."""
+        pids = wait_until(lambda: [s.pid for s in fleet.workers(self.connection) if s.pid != worker.pid])
+        return psutil.Process(pids[0])
 
     def log(self) -> str:
         return self.log_path.read_text()

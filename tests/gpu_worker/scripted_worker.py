@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib.machinery
+import importlib.util
 import logging
 import os
 import sys
+from pathlib import Path
 
 from gpu_worker.__main__ import die_with
 from gpu_worker.lifeline import Lifeline
@@ -15,7 +18,16 @@ from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.scripted import ScriptedEngine
 
 
+def leave_torch_out() -> None:
+    """Make the errors of the engine importable without its package, which takes seconds to load torch."""
+    folder = Path(__file__).parents[2] / "gpu_worker" / "engine"
+    spec = importlib.machinery.ModuleSpec("gpu_worker.engine", None, is_package=True)
+    spec.submodule_search_locations = [str(folder)]
+    sys.modules["gpu_worker.engine"] = importlib.util.module_from_spec(spec)
+
+
 def main() -> int:
+    leave_torch_out()
     parser = argparse.ArgumentParser()
     parser.add_argument("--lifeline", type=int)
     parser.add_argument("--supervisor", type=int)

@@ -24,7 +24,7 @@ def test_values_are_read_with_their_types() -> None:
             "GPU_WORKER_METRICS": "[::1]:9109",
             "GPU_WORKER_GRACE_SECONDS": "2.5",
             "GPU_WORKER_WINDOW": "4",
-            "GPU_WORKER_LOG_LEVEL": "debug",
+            "GPU_WORKER_LOG_LEVEL": "DEBUG",
         }
     )
     assert (settings.name, settings.metrics, settings.window) == ("rack-3.gpu0", ("::1", 9109), 4)
@@ -53,6 +53,7 @@ def test_a_card_in_the_environment_tells_two_workers_of_one_host_apart(monkeypat
         ("GPU_WORKER_METRICS", "9109"),
         ("GPU_WORKER_METRICS", "host:99999"),
         ("GPU_WORKER_LOG_LEVEL", "LOUD"),
+        ("GPU_WORKER_POLICY", "random"),
         ("GPU_WORKER_CACHE", __file__),
     ],
 )
