@@ -1,24 +1,240 @@
+"""The catalogue for staff: one form to a model, every change a version, and the way back."""
+
 from __future__ import annotations
 
-from django.contrib import admin
+from functools import partial
+from typing import Any, cast
 
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.forms.models import modelform_factory
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+
+from accounts.models import User
+from catalog import measurements, versions
+from catalog.forms import CatalogueForm
 from catalog.models import Alias, Model, ModelVersion
-
-
-class AliasInline(admin.TabularInline[Alias, Model]):
-    model = Alias
-    extra = 0
 
 
 @admin.register(Model)
 class ModelAdmin(admin.ModelAdmin[Model]):
-    list_display = ["name", "slug", "status", "current", "position"]
-    list_filter = ["status"]
-    search_fields = ["name", "slug"]
-    inlines = [AliasInline]
+    """Saving writes a new version when anything changed that a clip depends on; the switches are the model's own."""
+
+    form = CatalogueForm
+    list_display = ["name", "slug", "status", "family", "version", "names", "canary_share", "position"]
+    list_filter = ["status", "current__family"]
+    search_fields = ["name", "slug", "current__source"]
+    ordering = ["position", "slug"]
+    save_as = True
+    save_on_top = True
+    prepopulated_fields = {"slug": ["name"]}
+    change_form_template = "admin/catalog/model/change_form.html"
+    fieldsets = [
+        (None, {"fields": ["name", "slug", "summary", "position"]}),
+        ("Offer", {"fields": ["status", "status_reason", "aliases", "least_plan"]}),
+        (
+            "What to load",
+            {"fields": ["family", "source", "revision", "dtype", "quantisation", "placement", "loras", "speed"]},
+        ),
+        (
+            "What it may be asked for",
+            {
+                "fields": [
+                    "modes",
+                    "sizes",
+                    "fps",
+                    ("min_seconds", "default_seconds", "max_seconds"),
+                    "presets",
+                    "default_preset",
+                    "max_steps",
+                    "max_prompt_characters",
+                    "upscale",
+                    "timeout_seconds",
+                ]
+            },
+        ),
+        ("What it costs", {"fields": ["prices", "surcharges"]}),
+        (
+            "Licence",
+            {
+                "fields": [
+                    "licence",
+                    "licence_url",
+                    "licence_notice",
+                    "attribution",
+                    "blocked_territories",
+                    "revenue_cap_dollars",
+                ]
+            },
+        ),
+        ("Memory", {"fields": ["component_bytes"]}),
+        ("This change", {"fields": ["note", "is_canary", "canary_percent"]}),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
+        return super().get_queryset(request).select_related("current", "canary").prefetch_related("aliases")
+
+    def get_form(
+        self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm[Model]]:
+        callback = partial(self.formfield_for_dbfield, request=request)
+        return modelform_factory(Model, form=CatalogueForm, formfield_callback=callback)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False  # clips and receipts name it for ever: retire it instead
+
+    # --- saving ---
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        form = cast(CatalogueForm, form)
+        wanted_status = obj.status
+        if obj.current is None:
+            obj.status = Model.Status.DRAFT  # until it has a version, a few lines below
+        super().save_model(request, obj, form, change)
+        if form.is_version_changed and form.version is not None:
+            data = form.cleaned_data
+            written = versions.write(
+                form.version, by=cast(User, request.user), note=data["note"], is_canary=data["is_canary"]
+            )
+            whom = f"{obj.canary_percent} % of workspaces" if data["is_canary"] else "everybody"
+            messages.info(request, f"Version {written.number} is written and serves {whom} from the next request on.")
+        obj.refresh_from_db()
+        if obj.status != wanted_status:
+            obj.status = wanted_status
+            obj.save(update_fields=["status"])
+        for name, loser in versions.point_aliases(obj, form.cleaned_data["aliases"]).items():
+            messages.info(
+                request, f"{name} was {loser} and is {obj} now. What is queued already stays as it was quoted."
+            )
+        self._warn(request, obj)
+
+    def _warn(self, request: HttpRequest, obj: Model) -> None:
+        if obj.is_enabled and obj.current is not None and not measurements.was_rendered(obj.current):
+            messages.warning(request, f"{obj} is enabled and has never finished a clip: run a test render.")
+        if obj.canary_percent and obj.canary is None:
+            messages.warning(request, "There is a canary share and no canary version: everybody gets the current one.")
+
+    # --- the list ---
+
+    @admin.display(ordering="current__family")
+    def family(self, obj: Model) -> str:
+        return obj.current.family_facts.title if obj.current else "-"
+
+    @admin.display(ordering="current__number")
+    def version(self, obj: Model) -> str:
+        return str(obj.current.number) if obj.current else "-"
+
+    @admin.display(description="aliases")
+    def names(self, obj: Model) -> str:
+        return ", ".join(alias.name for alias in obj.aliases.all())
+
+    @admin.display(description="canary", ordering="canary_percent")
+    def canary_share(self, obj: Model) -> str:
+        return f"v{obj.canary.number}, {obj.canary_percent} %" if obj.canary else ""
+
+    # --- history ---
+
+    def get_urls(self) -> list[Any]:
+        def page(route: str, view: Any, name: str) -> Any:
+            return path(route, self.admin_site.admin_view(view), name=f"catalog_model_{name}")
+
+        return [
+            page("<int:model_id>/versions/", self.versions_page, "versions"),
+            page("<int:model_id>/versions/<int:number>/restore/", self.restore, "restore"),
+            page("<int:model_id>/canary/<str:action>/", self.decide_canary, "canary"),
+            *super().get_urls(),
+        ]
+
+    def versions_page(self, request: HttpRequest, model_id: int) -> HttpResponse:
+        """Every version with who, when and what changed; two of them side by side with ``?a=1&b=3``."""
+        model = self._model(request, model_id, self.has_view_permission)
+        history = list(model.versions.select_related("created_by").order_by("-number"))
+        for version in history:
+            version.model = model
+        rows = [
+            {"version": new, "differences": versions.differences(old, new) if old else []}
+            for new, old in zip(history, [*history[1:], None], strict=True)
+        ]
+        shown = model.canary or model.current
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Versions of {model}",
+            "opts": self.opts,
+            "original": model,
+            "rows": rows,
+            "compared": _compared(request, history),
+            "may_change": self.has_change_permission(request, model),
+            "fits": measurements.fits(shown) if shown else {},
+            "margins": measurements.margins(shown) if shown else [],
+            "shown": shown,
+        }
+        return TemplateResponse(request, "admin/catalog/model/versions.html", context)
+
+    def restore(self, request: HttpRequest, model_id: int, number: int) -> HttpResponse:
+        """Bring an earlier version back, as a new one."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        model = self._model(request, model_id, self.has_change_permission)
+        version = get_object_or_404(model.versions, number=number)
+        version.model = model
+        written = versions.restore(version, by=cast(User, request.user))
+        self.log_change(request, model, f"Brought version {number} back as version {written.number}.")
+        messages.success(request, f"Version {number} is back, as version {written.number}.")
+        return self._to_versions(model)
+
+    def decide_canary(self, request: HttpRequest, model_id: int, action: str) -> HttpResponse:
+        """Give the canary to everybody, or take it back from its share."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        model = self._model(request, model_id, self.has_change_permission)
+        if model.canary is None:
+            messages.warning(request, "There is no canary version.")
+        elif action == "promote":
+            versions.promote_canary(model)
+            self.log_change(request, model, f"Promoted the canary, version {model.canary.number}.")
+            messages.success(request, f"Version {model.canary.number} serves everybody now.")
+        else:
+            versions.drop_canary(model)
+            self.log_change(request, model, f"Dropped the canary, version {model.canary.number}.")
+            messages.success(request, "Everybody gets the current version.")
+        return self._to_versions(model)
+
+    def _model(self, request: HttpRequest, model_id: int, may: Any) -> Model:
+        model = get_object_or_404(self.get_queryset(request), pk=model_id)
+        if not may(request, model):
+            raise PermissionDenied
+        return model
+
+    def _to_versions(self, model: Model) -> HttpResponse:
+        return redirect(reverse("admin:catalog_model_versions", args=[model.pk]))
 
 
-@admin.register(ModelVersion)
-class ModelVersionAdmin(admin.ModelAdmin[ModelVersion]):
-    list_display = ["model", "number", "family", "source", "quantisation", "created_at", "created_by"]
-    list_filter = ["family", "model"]
+def _compared(request: HttpRequest, history: list[ModelVersion]) -> dict[str, Any] | None:
+    by_number = {str(version.number): version for version in history}
+    before, after = by_number.get(request.GET.get("a", "")), by_number.get(request.GET.get("b", ""))
+    if before is None or after is None:
+        return None
+    return {"before": before, "after": after, "differences": versions.differences(before, after)}
+
+
+@admin.register(Alias)
+class AliasAdmin(admin.ModelAdmin[Alias]):
+    """The shortest way to swap a model: point its alias elsewhere."""
+
+    list_display = ["name", "model"]
+    list_editable = ["model"]
+    list_select_related = ["model"]
+    ordering = ["name"]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "model":
+            kwargs["queryset"] = Model.objects.enabled().order_by("position", "slug")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Alias | None = None) -> bool:
+        return obj is not None and obj.name != "default" and super().has_delete_permission(request, obj)

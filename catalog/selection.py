@@ -45,14 +45,13 @@ def version_for(model: Model, workspace_id: UUID | None) -> ModelVersion:
     """The current version, or the canary for its share of workspaces."""
     assert model.current is not None, "an enabled model has a version: a constraint says so"
     version = model.current
-    canary = model.canary if workspace_id is not None else None
-    if canary is not None and _percentile(model.slug, workspace_id) < model.canary_percent:
-        version = canary
+    if model.canary is not None and workspace_id is not None and _is_canary(model, workspace_id):
+        version = model.canary
     version.model = model
     return version
 
 
-def _percentile(slug: str, workspace_id: UUID) -> float:
-    """Where a workspace stands between 0 and 100: always the same place for one model, unrelated between models."""
-    digest = hashlib.sha256(f"{slug}:{workspace_id}".encode()).digest()
-    return int.from_bytes(digest[:8]) / 2**64 * 100
+def _is_canary(model: Model, workspace_id: UUID) -> bool:
+    """A workspace has its place between 0 and 100: always the same for one model, unrelated between models."""
+    digest = hashlib.sha256(f"{model.slug}:{workspace_id}".encode()).digest()
+    return int.from_bytes(digest[:8]) / 2**64 * 100 < model.canary_percent

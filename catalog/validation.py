@@ -74,7 +74,7 @@ def _presets(version: ModelVersion) -> Iterator[Problem]:
         yield "presets", "Write one entry for each preset: `standard: {steps: 30, guidance_scale: 3.0}`."
         return
     for name, preset in presets.items():
-        steps = preset.get("steps") if isinstance(preset, dict) else None
+        steps: Any = preset.get("steps") if isinstance(preset, dict) else None
         if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", name):
             yield "presets", f"{name!r} is not a name: small letters, digits and hyphens."
         elif not _is_count(steps):

@@ -34,10 +34,15 @@ def state(version: ModelVersion) -> dict[str, Any]:
 def differences(before: ModelVersion, after: ModelVersion) -> list[Difference]:
     """What ``after`` does otherwise than ``before``, in the order of the form."""
     return [
-        Difference(name, str(ModelVersion._meta.get_field(name).verbose_name), getattr(before, name), value)
+        Difference(name, label(name), getattr(before, name), value)
         for name, value in state(after).items()
         if getattr(before, name) != value
     ]
+
+
+def label(name: str) -> str:
+    """What the form calls a field of a version."""
+    return str(next(f.verbose_name for f in ModelVersion._meta.fields if f.name == name))
 
 
 def draft(model: Model, values: Mapping[str, Any]) -> ModelVersion:

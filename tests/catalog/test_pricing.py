@@ -63,7 +63,7 @@ def test_sound_and_modes_are_lines_of_their_own() -> None:
         modes=["text", "extend"],
     )
     made = quote(version, Clip(mode="extend"))
-    assert [(line.label, line.millicredits) for line in made.lines] == [
+    assert [(line.label, int(line.millicredits)) for line in made.lines] == [
         ("5 s of video, 480p, standard, 30 steps", 10_000),
         ("5 s of sound", 1_250),
         ("5 s, continue a clip", 500),

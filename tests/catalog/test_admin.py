@@ -1,0 +1,236 @@
+"""Staff at the catalogue's form, over HTTP."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from accounts.models import User
+from catalog import versions
+from catalog.models import Model
+from catalog.seed import seed
+from catalog.selection import choose
+from tests.catalog.factories import draft_version, make_model
+from tests.catalog.form_post import post_of
+
+pytestmark = pytest.mark.django_db
+
+
+def change_url(model: Model) -> str:
+    return reverse("admin:catalog_model_change", args=[model.pk])
+
+
+def save(browser: Client, url: str, **changes: Any) -> Any:
+    """Load the form, change what ``changes`` say, send it: what a browser does."""
+    page = browser.get(url)
+    assert page.status_code == 200
+    return browser.post(url, post_of(page.content.decode()) | changes, follow=True)
+
+
+def errors_at(response: Any, field: str) -> str:
+    form = response.context["adminform"].form
+    return " ".join(form.errors.get(field, []))
+
+
+def test_a_model_is_added_with_one_form(admin_browser: Client, staff: User) -> None:
+    answer = save(
+        admin_browser,
+        reverse("admin:catalog_model_add"),
+        name="LTX quick",
+        slug="ltx-quick",
+        summary="Quick.",
+        status="enabled",
+        aliases="quick, fast",
+        family="ltx",
+        source="Lightricks/LTX-Video",
+        modes=["text", "image"],
+        sizes="704x480\n1216x704",
+        fps="24",
+        presets="standard: {steps: 8, guidance_scale: 3.0}",
+        prices="standard: {480p: 700, 720p: 1500}",
+        licence="OpenRAIL-M",
+        note="First try",
+    )
+    version = choose("fast")
+    assert (version.model.slug, version.number, version.created_by, version.note) == (
+        "ltx-quick",
+        1,
+        staff,
+        "First try",
+    )
+    assert version.sizes == ["704x480", "1216x704"]
+    assert version.presets == {"standard": {"steps": 8, "guidance_scale": 3.0}}
+    assert "has never finished a clip: run a test render" in answer.content.decode()
+
+
+def test_saving_a_change_writes_a_new_version_and_serves_it_at_once(admin_browser: Client, staff: User) -> None:
+    model = make_model()
+    save(admin_browser, change_url(model), quantisation="int8", note="Smaller")
+    version = choose("ltx-2b")
+    assert (version.number, version.quantisation, version.created_by) == (2, "int8", staff)
+    assert model.versions.get(number=1).quantisation == "none"
+    assert "Quantisation" in LogEntry.objects.get().get_change_message()
+
+
+@pytest.mark.parametrize("slug", ["preview", "ltx-2.5", "wan-2.2-a14b-fast", "hunyuan-video-1.5", "ltx-video-13b"])
+def test_saving_without_a_change_writes_nothing(admin_browser: Client, slug: str) -> None:
+    seed()
+    model = Model.objects.get(slug=slug)
+    save(admin_browser, change_url(model))
+    assert model.versions.count() == 1
+
+
+def test_turning_a_switch_writes_no_version(admin_browser: Client) -> None:
+    model = make_model()
+    save(admin_browser, change_url(model), status="retired", position="7")
+    model.refresh_from_db()
+    assert (model.status, model.position, model.versions.count()) == ("retired", 7, 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("sizes", "700x480", "704x480 instead of 700x480"),
+        ("modes", ["control"], "LTX-Video has no mode 'control'"),
+        ("prices", "standard: {480p: 700}", "standard has no price for 720p"),
+        ("prices", "standard: {480p: 700", "This is not YAML, line 1"),
+        ("prices", "", "required"),
+        ("presets", "- 8", "one entry for each preset"),
+        ("blocked_territories", "EU, UK", "'UK' is not a territory"),
+        ("loras", "- {weight_name: x}", "names no source"),
+        ("aliases", "what?", "is not a name"),
+        ("aliases", "other", "other is the name of a model"),
+        ("canary_percent", "101", "less than or equal to 100"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_at_its_field_and_nothing_is_written(
+    admin_browser: Client, field: str, value: Any, told: str
+) -> None:
+    make_model("other")
+    model = make_model()
+    answer = save(admin_browser, change_url(model), **{field: value})
+    assert told in errors_at(answer, field)
+    assert model.versions.count() == 1
+
+
+def test_what_was_typed_stays_in_the_form_beside_its_error(admin_browser: Client) -> None:
+    model = make_model()
+    answer = save(admin_browser, change_url(model), prices="standard: {480p: many}")
+    assert "standard: {480p: many}" in answer.content.decode()
+
+
+def test_taking_the_default_name_swaps_the_model(admin_browser: Client) -> None:
+    make_model("old", aliases=("default",))
+    new = make_model("new")
+    answer = save(admin_browser, change_url(new), aliases="default")
+    assert choose("default").model == new
+    assert "Default was Old and is New now" in answer.content.decode()
+
+
+def test_the_alias_list_swaps_it_too(admin_browser: Client) -> None:
+    old, new = make_model("old", aliases=("default",)), make_model("new")
+    url = reverse("admin:catalog_alias_changelist")
+    save(admin_browser, url, **{"form-0-model": str(new.pk), "_save": "Save"})
+    assert choose("default").model == new
+    assert not old.aliases.exists()
+
+
+@pytest.mark.parametrize(("changes", "field"), [({"status": "retired"}, "status"), ({"aliases": ""}, "aliases")])
+def test_there_is_always_a_default(admin_browser: Client, changes: dict[str, str], field: str) -> None:
+    model = make_model(aliases=("default",))
+    answer = save(admin_browser, change_url(model), **changes)
+    assert "default" in errors_at(answer, field)
+    assert choose("default").model == model
+
+
+def test_a_capped_licence_cannot_be_enabled_while_the_revenue_is_unknown(
+    admin_browser: Client, settings: Settings
+) -> None:
+    model = make_model(enabled=False, revenue_cap_dollars=10_000_000)
+    answer = save(admin_browser, change_url(model), status="enabled")
+    assert "ANNUAL_REVENUE_DOLLARS is not set" in errors_at(answer, "status")
+    settings.ANNUAL_REVENUE_DOLLARS = 50_000
+    save(admin_browser, change_url(model), status="enabled")
+    assert choose("ltx-2b").model == model
+
+
+def test_a_canary_is_saved_beside_the_current_version_then_promoted(admin_browser: Client) -> None:
+    model = make_model()
+    save(admin_browser, change_url(model), revision="next", is_canary="on", canary_percent="25")
+    model.refresh_from_db()
+    assert model.canary is not None
+    assert (model.current and model.current.number, model.canary.number, model.canary_percent) == (1, 2, 25)
+    admin_browser.post(reverse("admin:catalog_model_canary", args=[model.pk, "promote"]))
+    assert choose("ltx-2b").number == 2
+    assert not Model.objects.filter(canary__isnull=False).exists()
+
+
+def test_a_dropped_canary_serves_nobody(admin_browser: Client) -> None:
+    model = make_model()
+    versions.write(draft_version(model, revision="next"), by=None, is_canary=True)
+    admin_browser.post(reverse("admin:catalog_model_canary", args=[model.pk, "drop"]))
+    model.refresh_from_db()
+    assert (model.current and model.current.number, model.canary, model.canary_percent) == (1, None, 0)
+
+
+def test_history_shows_who_changed_what_and_brings_it_back(admin_browser: Client, staff: User) -> None:
+    model = make_model()
+    save(admin_browser, change_url(model), quantisation="int8", note="Smaller")
+    url = reverse("admin:catalog_model_versions", args=[model.pk])
+    page = admin_browser.get(url + "?a=1&b=2").content.decode()
+    for shown in ("staff@example.com", "Smaller", "<del>none</del> → <ins>int8</ins>", "Version 1 and version 2"):
+        assert shown in page
+    admin_browser.post(reverse("admin:catalog_model_restore", args=[model.pk, 1]))
+    assert (choose("ltx-2b").number, choose("ltx-2b").quantisation) == (3, "none")
+    assert "Brought version 1 back as version 3" in LogEntry.objects.first().get_change_message()  # type: ignore[union-attr]
+
+
+def test_a_model_is_copied_with_save_as_new(admin_browser: Client) -> None:
+    model = make_model(aliases=("quick",))
+    save(admin_browser, change_url(model), _saveasnew="1", slug="copy", name="Copy", aliases="", source="a/b")
+    copy = choose("copy")
+    assert (copy.number, copy.source) == (1, "a/b")
+    assert choose("quick").model == model
+
+
+@pytest.mark.parametrize("page", ["versions", "change"])
+def test_pages_are_for_staff(client: Client, page: str) -> None:
+    model = make_model()
+    answer = client.get(reverse(f"admin:catalog_model_{page}", args=[model.pk]))
+    assert (answer.status_code, "/login" in answer.headers["Location"]) == (302, True)
+
+
+@pytest.mark.parametrize("action", ["restore", "canary"])
+def test_staff_who_may_only_look_cannot_change_history(client: Client, action: str) -> None:
+    model = make_model()
+    looker = User.objects.create_user("looker@example.com", "x", is_staff=True)
+    client.force_login(looker, backend="django.contrib.auth.backends.ModelBackend")
+    argument: Any = 1 if action == "restore" else "promote"
+    answer = client.post(reverse(f"admin:catalog_model_{action}", args=[model.pk, argument]))
+    assert (answer.status_code, model.versions.count()) == (403, 1)
+
+
+def test_no_model_is_ever_deleted(admin_browser: Client) -> None:
+    model = make_model()
+    assert admin_browser.post(reverse("admin:catalog_model_delete", args=[model.pk])).status_code == 403
+
+
+def test_the_list_asks_as_many_questions_for_one_model_as_for_many(
+    admin_browser: Client, django_assert_max_num_queries: Any
+) -> None:
+    make_model("m0", aliases=("a0",))
+    url = reverse("admin:catalog_model_changelist")
+    admin_browser.get(url)
+    with django_assert_max_num_queries(9) as few:
+        admin_browser.get(url)
+    for number in range(1, 6):
+        make_model(f"m{number}", aliases=(f"a{number}",))
+    with django_assert_max_num_queries(len(few.captured_queries)):
+        page = admin_browser.get(url).content.decode()
+    assert len(re.findall(r'class="field-slug"', page)) == 6
