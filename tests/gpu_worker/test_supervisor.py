@@ -250,6 +250,32 @@ def test_a_start_that_hangs_is_ended(supervise: Supervise) -> None:
     wait_until(lambda: "it was silent for 1 s" in supervised.log())
 
 
+def test_what_a_worker_started_dies_with_it(supervise: Supervise, tmp_path: Path) -> None:
+    """Compilers and encoders that a render started are in its process group."""
+    pid_file = tmp_path / "pid"
+    code = (
+        "import pathlib, subprocess, time; child = subprocess.Popen(['sleep', '600']); "
+        f"pathlib.Path({str(pid_file)!r}).write_text(str(child.pid)); time.sleep(600)"
+    )
+    supervised = supervise(sys.executable, "-c", code)
+    grandchild = psutil.Process(int(wait_until(lambda: pid_file.exists() and pid_file.read_text())))
+
+    supervised.process.send_signal(signal.SIGHUP)
+
+    assert supervised.process.wait(20) == 0
+    wait_until(lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_record_that_cannot_be_read_does_not_end_the_supervisor(valkey: redis.Redis, supervise: Supervise) -> None:
+    valkey.set(holding_key("worker-under-test"), "0a-1")
+    valkey.hset("rq:job:0a-1", mapping={"created_at": "yesterday", "data": "\x00"})
+
+    supervised = supervise()
+
+    assert supervised.worker().is_running()
+    assert [args[:2] for args in lost_reports(valkey)] == [["0a", 1]]
+
+
 def test_the_stop_command_ends_worker_and_supervisor(valkey: redis.Redis, supervise: Supervise) -> None:
     supervised = supervise()
     supervised.worker()

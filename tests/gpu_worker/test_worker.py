@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -22,6 +23,7 @@ from gpu_worker.contract import (
     WORKER_DEAD_AFTER_SECONDS,
     ModelSpec,
     Outcome,
+    RenderJob,
     cancel_key,
     holding_key,
     worker_key,
@@ -234,6 +236,24 @@ def test_a_render_beyond_its_timeout_fails_and_the_worker_goes_on(
     assert (failed.steps_done, failed.steps_total) == (2, 5)
     assert failed.stage_seconds["denoising"] == pytest.approx(1.0, abs=0.3)
     assert succeeded.outcome == Outcome.SUCCEEDED
+
+
+def test_a_timeout_that_a_library_swallowed_still_ends_the_render(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path
+) -> None:
+    class Swallowing(ScriptedEngine):
+        def _act(self, job: RenderJob, step: int) -> None:
+            with contextlib.suppress(Exception):
+                super()._act(job, step)
+
+    job = make_job(tmp_path, timeout_seconds=1, steps=100_000, call={"step_seconds": 0.005, "at_step": 0})
+    enqueue(valkey, job)
+
+    run_worker(Swallowing())
+
+    [report] = finished_reports(valkey)
+    assert report.error is not None
+    assert report.error.code == "timeout"
 
 
 def test_an_unforeseen_error_is_reported_without_its_text_and_the_worker_goes_on(
