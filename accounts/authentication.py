@@ -10,16 +10,23 @@ from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from accounts import tenancy
+
 
 class _CsrfCheck(CsrfViewMiddleware):
     def _reject(self, request: HttpRequest, reason: str) -> Any:
         return reason
 
 
-class VisitorAuthentication(BaseAuthentication):
-    """Callers known by cookie. DRF exempts its views from the CSRF check; whoever is known by cookie needs it."""
+class CallerAuthentication(BaseAuthentication):
+    """``accounts.tenancy`` says who it is.
+
+    DRF exempts its views from the CSRF check; whoever is known by a cookie needs it.
+    """
 
     def authenticate(self, request: Request) -> None:
+        if tenancy.caller_of(request._request).key is not None:
+            return
         check = _CsrfCheck(lambda _: HttpResponse())
         check.process_request(request._request)
         reason = check.process_view(request._request, HttpResponse, (), {})

@@ -1,4 +1,4 @@
-"""Puts the visitor's cookie on the answer that made the visitor."""
+"""Sets or takes away the visitor's cookie on the way out."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from accounts.models import Visitor
 
 
 class VisitorMiddleware:
-    """Sets the cookie on the way out when a view made a new visitor, also when that view then refused."""
+    """The cookie goes with whatever answer the view gives, also when it refused after making the visitor."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        visitor: Visitor | None = getattr(request, "new_visitor", None)
+        visitor: Visitor | None = getattr(request, "visitor_to_set", None)
         if visitor is not None:
             visitors.set_cookie(response, visitor)
+        elif getattr(request, "is_visitor_to_forget", False):
+            response.delete_cookie(visitors.COOKIE, samesite="Lax")
         return response

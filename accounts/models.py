@@ -7,9 +7,13 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+
+from accounts.roles import Role, Scope
 
 
 class UserManager(BaseUserManager["User"]):
@@ -60,6 +64,11 @@ class Workspace(models.Model):
     name = models.CharField(max_length=120, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     suspended_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    merged_into = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="merged")
+
+    class Meta:
+        indexes = [models.Index(fields=["closed_at"], name="workspace_closing", condition=Q(closed_at__isnull=False))]
 
     def __str__(self) -> str:
         return self.name or f"{self.kind} {self.id}"
@@ -68,24 +77,34 @@ class Workspace(models.Model):
     def is_visitor(self) -> bool:
         return self.kind == self.Kind.VISITOR
 
+    @property
+    def is_personal(self) -> bool:
+        return self.kind == self.Kind.PERSONAL
+
+    @property
+    def is_team(self) -> bool:
+        return self.kind == self.Kind.TEAM
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.name or {"visitor": "This browser", "personal": "Personal", "team": "Team"}[self.kind]
+
 
 class Membership(models.Model):
     """One user's place in one workspace."""
 
-    class Role(models.TextChoices):
-        OWNER = "owner"
-        ADMIN = "admin"
-        MEMBER = "member"
-        BILLING = "billing"
-        VIEWER = "viewer"
-
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+    monthly_cap_credits = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["workspace", "user"], name="membership_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "user"], name="membership_once"),
+            models.UniqueConstraint(fields=["workspace"], condition=Q(role="owner"), name="membership_one_owner"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} in {self.workspace} as {self.role}"
@@ -100,3 +119,67 @@ class Visitor(models.Model):
 
     def __str__(self) -> str:
         return f"visitor {self.id}"
+
+
+class Invitation(models.Model):
+    """A place in a team, offered to an address. The link's token is stored as its digest alone."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField(max_length=254)
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+    token_digest = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint("workspace", Lower("email"), name="invitation_once")]
+
+    def __str__(self) -> str:
+        return f"{self.email} into {self.workspace} as {self.role}"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
+
+
+class ApiKey(models.Model):
+    """A machine's way in. Of the secret only its digest is stored; ``prefix`` finds the row and names the key."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=80)
+    prefix = models.CharField(max_length=24, unique=True)
+    digest = models.CharField(max_length=64)
+    scopes = ArrayField(models.CharField(max_length=20, choices=Scope.choices))
+    monthly_cap_credits = models.PositiveIntegerField(null=True, blank=True)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.prefix}…"
+
+    @property
+    def is_live(self) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+
+
+class AuditEntry(models.Model):
+    """Something that changed access or money: who, what, to what, when. Written once, never changed."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="audit_entries")
+    at = models.DateTimeField(default=timezone.now)
+    event = models.CharField(max_length=40)
+    actor = models.CharField(max_length=254)
+    subject = models.CharField(max_length=254, blank=True)
+    detail = models.JSONField(default=dict)
+    network = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["workspace", "-id"], name="audit_of_workspace")]
+
+    def __str__(self) -> str:
+        return f"{self.at:%F %T} {self.actor} {self.event} {self.subject}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import ipaddress
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,8 +10,8 @@ from django.conf import settings
 from django.core import signing
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 
+from accounts import networks
 from accounts.models import Visitor, Workspace
 from loremotion.refusals import TooMany
 from loremotion.valkey import connection
@@ -23,29 +21,37 @@ COOKIE_LASTS = timedelta(days=400)
 _SALT = "accounts.visitors"
 
 
-def workspace_of(request: HttpRequest) -> Workspace | None:
-    """The workspace that this request acts in, or None for somebody who has not made anything yet."""
+def visitor_of(request: HttpRequest) -> Visitor | None:
+    """The visitor that the request's cookie names, with the workspace."""
     try:
         visitor_id = UUID(signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT))
     except (signing.BadSignature, ValueError):
         return None
-    return Workspace.objects.filter(visitor__id=visitor_id, suspended_at__isnull=True).first()
+    return Visitor.objects.select_related("workspace").filter(id=visitor_id).first()
 
 
-def ensure(request: HttpRequest) -> Workspace:
-    """The visitor's workspace, made on first use. The middleware sets the cookie with the answer.
+def begin(request: HttpRequest) -> Visitor:
+    """A new visitor with a workspace. The middleware sets the cookie with the answer.
 
     Raises:
         TooMany: too many new visitors came from this network today.
     """
-    workspace = workspace_of(request)
-    if workspace is None:
-        _refuse_a_crowd(request)
-        with transaction.atomic():
-            workspace = Workspace.objects.create(kind=Workspace.Kind.VISITOR)
-            visitor = Visitor.objects.create(workspace=workspace)
-        request.new_visitor = visitor  # type: ignore[attr-defined]
-    return workspace
+    _refuse_a_crowd(request)
+    with transaction.atomic():
+        workspace = Workspace.objects.create(kind=Workspace.Kind.VISITOR)
+        visitor = Visitor.objects.create(workspace=workspace)
+    recognise(request, visitor)
+    return visitor
+
+
+def recognise(request: HttpRequest, visitor: Visitor) -> None:
+    """From the answer to this request on, the browser is this visitor's."""
+    request.visitor_to_set = visitor  # type: ignore[attr-defined]
+
+
+def forget(request: HttpRequest) -> None:
+    """The browser's visitor has become a person: the answer takes the cookie away."""
+    request.is_visitor_to_forget = True  # type: ignore[attr-defined]
 
 
 def set_cookie(response: HttpResponse, visitor: Visitor) -> None:
@@ -59,27 +65,8 @@ def set_cookie(response: HttpResponse, visitor: Visitor) -> None:
     )
 
 
-def network_of(request: HttpRequest) -> str:
-    """The caller's network prefix (IPv4 /24, IPv6 /56), hashed with the day: enough to count, not enough to follow."""
-    address = ipaddress.ip_address(_address_of(request))
-    prefix = ipaddress.ip_network((address, 24 if address.version == 4 else 56), strict=False)
-    salted = f"{settings.SECRET_KEY}|{timezone.now():%Y-%m-%d}|{prefix}"
-    return hashlib.sha256(salted.encode()).hexdigest()[:32]
-
-
-def _address_of(request: HttpRequest) -> str:
-    """Behind N trusted proxies the N-th address from the right is the one that the outermost of them saw."""
-    forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-    trusted = settings.TRUSTED_PROXIES
-    address = forwarded[-trusted] if trusted and len(forwarded) >= trusted else request.META["REMOTE_ADDR"]
-    try:
-        return str(ipaddress.ip_address(address))
-    except ValueError:
-        return "0.0.0.0"  # noqa: S104 - an address to count under, not one to bind to
-
-
 def _refuse_a_crowd(request: HttpRequest) -> None:
-    key = f"visitors:{network_of(request)}"
+    key = f"visitors:{networks.fingerprint_of(request)}"
     try:
         count = connection().incr(key)
         if count == 1:

@@ -12,8 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import visitors
-from accounts.authentication import VisitorAuthentication
+from accounts import tenancy
+from accounts.authentication import CallerAuthentication
+from accounts.roles import Action
 from catalog.requests import MAX_SEED, Ask
 from generation import media, presentation, services
 from generation.audience import audience_of
@@ -39,9 +40,9 @@ class AskSerializer(serializers.Serializer[Ask]):
 
 
 class VideoView(APIView):
-    """Callers are known by their visitor's cookie."""
+    """Callers are known by API key, or by the cookies of the site."""
 
-    authentication_classes = [VisitorAuthentication]
+    authentication_classes = [CallerAuthentication]
 
 
 class Videos(VideoView):
@@ -54,12 +55,14 @@ class Videos(VideoView):
             problem = problems[0] if isinstance(problems, list) else problems
             raise Invalid(f"invalid_{field}", f"{field}: {problem}", field=field)
         caller = request._request
-        offer = services.offer(Ask(**body.validated_data), audience_of(caller, visitors.workspace_of(caller)))
-        generation = services.submit(workspace=visitors.ensure(caller), offer=offer)
+        offer = services.offer(
+            Ask(**body.validated_data), audience_of(caller, tenancy.workspace_of(caller, Action.GENERATE))
+        )
+        generation = services.submit(workspace=tenancy.ensure(caller, Action.GENERATE), offer=offer)
         return Response(presentation.video(generation), headers={"openai-poll-after-ms": "2000"})
 
     def get(self, request: Request) -> Response:
-        own = Generation.objects.of(visitors.workspace_of(request._request)).for_display()
+        own = Generation.objects.of(tenancy.workspace_of(request._request, Action.READ_CLIPS)).for_display()
         limit = _limit(request)
         if "after" in request.query_params:
             last = own_generation(request._request, _uuid(request.query_params["after"]))
@@ -89,7 +92,7 @@ class CancelVideo(VideoView):
     """``POST`` stops one clip: in full while it waits, at the next step while it runs."""
 
     def post(self, request: Request, generation_id: UUID) -> Response:
-        services.cancel(own_generation(request._request, generation_id))
+        services.cancel(own_generation(request._request, generation_id, Action.GENERATE))
         return Response(presentation.video(own_generation(request._request, generation_id)))
 
 

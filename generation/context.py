@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from accounts import visitors
+from accounts import tenancy
 from billing import allowance, ledger
 from generation import services
 
@@ -22,7 +22,7 @@ def purse(request: HttpRequest) -> dict[str, Any]:
 def purse_of(request: HttpRequest) -> dict[str, Any]:
     """A newcomer, who has no workspace yet, sees the allowance that the first clip will be taken from."""
     now = timezone.now()
-    workspace = visitors.workspace_of(request)
+    workspace = tenancy.caller_of(request).workspace
     available, held = settings.FREE_DAILY_CREDITS, 0
     if workspace is not None:
         services.give_daily_allowance(workspace)

@@ -21,8 +21,11 @@ UPLOAD_MAX_AGE_SECONDS = 24 * 3600
 
 
 def key(generation: Generation, role: str) -> str:
-    """Deterministic, so that a second attempt overwrites the first and nothing is orphaned."""
-    return f"clips/{generation.workspace_id}/{generation.id}/{SUFFIXES[role]}"
+    """Deterministic, so that a second attempt overwrites the first and nothing is orphaned.
+
+    It names no workspace: a running clip may move to another one, and its worker delivers to the address it was given.
+    """
+    return f"clips/{generation.id}/{SUFFIXES[role]}"
 
 
 def outputs(generation: Generation) -> dict[str, str]:

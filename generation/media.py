@@ -16,7 +16,8 @@ from django.utils.text import slugify
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import visitors
+from accounts import tenancy
+from accounts.roles import Action
 from generation import files
 from generation.models import Clip, Generation
 
@@ -42,7 +43,7 @@ def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
 
 
 def own_clip(request: HttpRequest, generation_id: UUID) -> Clip:
-    own = Generation.objects.of(visitors.workspace_of(request)).select_related("clip")
+    own = Generation.objects.of(tenancy.workspace_of(request, Action.READ_CLIPS)).select_related("clip")
     generation = get_object_or_404(own, id=generation_id, clip__isnull=False)
     return generation.clip
 

@@ -13,7 +13,8 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 
-from accounts import visitors
+from accounts import tenancy
+from accounts.roles import Action
 from generation import estimate, progress
 from generation.models import Generation, State
 from gpu_worker.contract import progress_key
@@ -39,7 +40,7 @@ async def events(request: HttpRequest, generation_id: UUID) -> StreamingHttpResp
 
 
 def _state_for(request: HttpRequest, generation_id: UUID) -> str | None:
-    own = Generation.objects.of(visitors.workspace_of(request))
+    own = Generation.objects.of(tenancy.workspace_of(request, Action.READ_CLIPS))
     return own.filter(id=generation_id).values_list("state", flat=True).first()
 
 

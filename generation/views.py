@@ -10,7 +10,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import visitors
+from accounts import tenancy
+from accounts.roles import Action
 from catalog.gates import Audience
 from catalog.models import Model
 from catalog.pricing import Quote
@@ -39,8 +40,8 @@ def create(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _generate_page(request, form, status=422)
     try:
-        offer = services.offer(form.ask(), audience_of(request, visitors.workspace_of(request)))
-        generation = services.submit(workspace=visitors.ensure(request), offer=offer)
+        offer = services.offer(form.ask(), audience_of(request, tenancy.caller_of(request).workspace))
+        generation = services.submit(workspace=tenancy.ensure(request, Action.GENERATE), offer=offer)
     except Refusal as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
         return _generate_page(request, form, status=refusal.status)
@@ -48,7 +49,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 
 def _generate_page(request: HttpRequest, form: GenerateForm, status: int = 200) -> HttpResponse:
-    workspace = visitors.workspace_of(request)
+    workspace = tenancy.caller_of(request).reach(Action.READ_CLIPS)
     own = Generation.objects.of(workspace).for_display()
     context = {
         "form": form,
@@ -74,7 +75,7 @@ def price(request: HttpRequest) -> JsonResponse:
     if not form.is_valid():
         return JsonResponse({"error": " ".join(str(e) for errors in form.errors.values() for e in errors)}, status=422)
     try:
-        offer = services.offer(form.ask(), audience_of(request, visitors.workspace_of(request)))
+        offer = services.offer(form.ask(), audience_of(request, tenancy.caller_of(request).workspace))
     except Refusal as refusal:
         return JsonResponse({"error": str(refusal), "field": refusal.field}, status=refusal.status)
     return JsonResponse({"credits": offer.quote.credits, "seconds": round(offer.request.seconds, 3)})
@@ -104,7 +105,7 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
 
 @require_POST
 def cancel(request: HttpRequest, generation_id: UUID) -> HttpResponse:
-    generation = own_generation(request, generation_id)
+    generation = own_generation(request, generation_id, Action.GENERATE)
     services.cancel(generation)
     return redirect("generation:detail", generation.id)
 
@@ -112,7 +113,11 @@ def cancel(request: HttpRequest, generation_id: UUID) -> HttpResponse:
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
     """Everything of this workspace, newest first, by keyset so that page 1,000 costs what page 1 does."""
-    own = Generation.objects.of(visitors.workspace_of(request)).for_display().order_by("-created_at", "-id")
+    own = (
+        Generation.objects.of(tenancy.workspace_of(request, Action.READ_CLIPS))
+        .for_display()
+        .order_by("-created_at", "-id")
+    )
     before = request.GET.get("before", "")
     if before:
         last = get_object_or_404(own, id=_uuid_or_404(before))
@@ -122,9 +127,9 @@ def history(request: HttpRequest) -> HttpResponse:
     return render(request, "generation/history.html", context)
 
 
-def own_generation(request: HttpRequest, generation_id: UUID) -> Generation:
-    """The caller's own generation; anybody else's is not found."""
-    own = Generation.objects.of(visitors.workspace_of(request)).for_display()
+def own_generation(request: HttpRequest, generation_id: UUID, action: Action = Action.READ_CLIPS) -> Generation:
+    """The caller's own generation, for doing ``action`` to it; anybody else's is not found."""
+    own = Generation.objects.of(tenancy.workspace_of(request, action)).for_display()
     return get_object_or_404(own, id=generation_id)
 
 

@@ -65,6 +65,8 @@ def broken(request: HttpRequest) -> HttpResponse:
 def with_retry_after(response: HttpResponse, refusal: Exception) -> HttpResponse:
     if isinstance(refusal, TooMany):
         response["Retry-After"] = str(refusal.retry_after_seconds)
+    if isinstance(refusal, Refusal) and refusal.status == 401:
+        response["WWW-Authenticate"] = 'Bearer realm="api"'
     if isinstance(refusal, Refusal) and refusal.status in (402, 409):
         response["x-should-retry"] = "false"
     return response

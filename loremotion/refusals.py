@@ -57,3 +57,15 @@ class TooMany(Refusal):
     def __init__(self, code: str, message: str, *, retry_after_seconds: int, next_step: str = "") -> None:
         super().__init__(code, message, next_step=next_step)
         self.retry_after_seconds = retry_after_seconds
+
+
+class Unauthorized(Refusal):
+    """Whoever asks says who they are, and it does not hold."""
+
+    status = 401
+
+
+class Forbidden(Refusal):
+    """Known who asks, and they may not do this."""
+
+    status = 403

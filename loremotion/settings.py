@@ -7,8 +7,10 @@ the two. Defaults are the safe ones: a bare environment runs with DEBUG off and 
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import dj_database_url
+import dj_email_url
 import django_stubs_ext
 from csp.constants import NONE, SELF
 from environs import Env, validate
@@ -27,6 +29,7 @@ SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
 IS_HTTPS = SITE_URL.startswith("https://")
+IS_ONE_MACHINE = urlsplit(SITE_URL).hostname in ("127.0.0.1", "localhost", "::1")
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(min=0, max=8))
 
 # --- stores --------------------------------------------------------------------------------------------------
@@ -45,9 +48,17 @@ MEDIA_DIR = Path(env.str("MEDIA_DIR", str(BASE_DIR / "var" / "media"))).resolve(
 # How finished clips reach MEDIA_DIR: a folder that GPU hosts share, or PUT over HTTP to SITE_URL.
 CLIP_UPLOAD = env.str("CLIP_UPLOAD", "folder", validate=validate.OneOf(["folder", "http"]))
 
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cache",
+        "OPTIONS": {"serializer": "loremotion.valkey.JsonSerializer"},
+    }
+}
 RQ_QUEUES = {
     name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer", "DEFAULT_TIMEOUT": 120}
-    for name in ("render", "reports")
+    for name in ("render", "reports", "webhooks")
 }
 RQ = {"DEFAULT_RESULT_TTL": 24 * 3600}
 
@@ -55,6 +66,45 @@ RQ = {"DEFAULT_RESULT_TTL": 24 * 3600}
 
 FREE_DAILY_CREDITS = env.int("FREE_DAILY_CREDITS", 60, validate=validate.Range(min=0))
 VISITORS_PER_NETWORK_PER_DAY = env.int("VISITORS_PER_NETWORK_PER_DAY", 30, validate=validate.Range(min=1))
+
+# --- mail ----------------------------------------------------------------------------------------------------
+
+# smtp+tls://user:password@host:587 and the like. Without one, mail becomes files, which /mail/ shows on one machine.
+EMAIL_URL = env.str("EMAIL_URL", "")
+MAIL_DIR = Path(env.str("MAIL_DIR", str(BASE_DIR / "var" / "mail"))).resolve()
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "LoreMotion <no-reply@localhost>")
+if EMAIL_URL:
+    _mail = dj_email_url.parse(EMAIL_URL)
+    EMAIL_BACKEND = _mail.get("EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend")
+    EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_HOST"], _mail["EMAIL_PORT"]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HOST_PASSWORD"]
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _mail["EMAIL_USE_TLS"], _mail["EMAIL_USE_SSL"]
+else:
+    EMAIL_BACKEND, EMAIL_FILE_PATH = "django.core.mail.backends.filebased.EmailBackend", MAIL_DIR
+EMAIL_TIMEOUT = 10
+
+# --- paying --------------------------------------------------------------------------------------------------
+
+# Without a key nothing is sold, the pages say so, and everything else works.
+STRIPE_SECRET_KEY = env.str(
+    "STRIPE_SECRET_KEY", "", validate=validate.Regexp(r"^((sk|rk)_\w+)?$", error="must begin with sk_ or rk_")
+)
+# Secrets of the webhook endpoint; two while one replaces the other.
+STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", [])
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", "https://api.stripe.com", validate=validate.URL(require_tld=False)).rstrip(
+    "/"
+)
+# Stripe works out and collects sales taxes, for accounts that have set that up.
+STRIPE_TAX = env.bool("STRIPE_TAX", False)
+DEFAULT_CURRENCY = env.str("DEFAULT_CURRENCY", "usd", validate=validate.Regexp(r"^[a-z]{3}$", error="must be like usd"))
+PAY_ORIGINS = (
+    ["https://checkout.stripe.com", "https://billing.stripe.com"]
+    if STRIPE_API_BASE == "https://api.stripe.com"
+    else [STRIPE_API_BASE]
+)
+# What billing shows without knowing it: what a clip costs with each model, and the page that a hold is for.
+PRICE_YARDSTICK = "generation.yardstick.clip_prices"
+HOLD_PAGE = "generation:detail"
 
 # --- what the licences of models ask ----------------------------------------------------------------------------
 
@@ -64,6 +114,11 @@ TERRITORY_HEADER = env.str("TERRITORY_HEADER", "")
 TERRITORY = env.str("TERRITORY", "", validate=validate.Regexp(r"^([A-Z]{2})?$", error="must be two letters such as DE"))
 # Yearly revenue of whoever runs this. Models with a cap are not offered while it is not stated.
 ANNUAL_REVENUE_DOLLARS = env.int("ANNUAL_REVENUE_DOLLARS", None)
+
+# --- what a clip costs us: the admin shows each model's margin from these and from measured GPU seconds -----------
+
+GPU_DOLLARS_PER_HOUR = env.float("GPU_DOLLARS_PER_HOUR", 2.0, validate=validate.Range(min=0))
+CREDIT_DOLLARS = env.float("CREDIT_DOLLARS", 0.01, validate=validate.Range(min=0.0001))
 
 # --- the queue -----------------------------------------------------------------------------------------------
 
@@ -75,8 +130,14 @@ MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", 3, validate=validate.Range(min=1, max=10)
 INSTALLED_APPS = [
     "accounts",
     "billing",
+    "billing.shop",
     "catalog",
     "generation",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.usersessions",
     "django_rq",
     "rest_framework",
     "django.contrib.admin",
@@ -97,6 +158,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "accounts.middleware.VisitorMiddleware",
     "loremotion.errors.RefusalMiddleware",
@@ -113,19 +175,91 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "accounts.context.caller",
                 "generation.context.purse",
             ]
         },
     }
 ]
 
+# --- signing in ----------------------------------------------------------------------------------------------
+
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
-LOGIN_URL = "admin:login"
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "generation:home"
+
+# Modules that keep something for a workspace and move, stop, export and erase it: see accounts.holdings.
+WORKSPACE_HOLDINGS = ["generation.holdings"]
+
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_CHANGE_EMAIL = True
+# An address is proved before it opens anything; by a code, which is typed in the browser that asked for it.
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_CHANGE = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
+USERSESSIONS_TRACK_ACTIVITY = False  # no write, and no address kept, on every request
+
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_PASSKEY_SIGNUP_ENABLED = True
+MFA_TOTP_ISSUER = "LoreMotion"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = IS_ONE_MACHINE  # browsers count localhost as secure, though it is http
+
+# Sign-in through others: each is offered once its settings are there.
+GOOGLE_CLIENT_ID = env.str("GOOGLE_CLIENT_ID", "")
+GOOGLE_CLIENT_SECRET = env.str("GOOGLE_CLIENT_SECRET", "")
+OIDC_NAME = env.str("OIDC_NAME", "Single sign-on")
+OIDC_SERVER_URL = env.str("OIDC_SERVER_URL", "")
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", "")
+OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", "")
+SOCIALACCOUNT_PROVIDERS = {}
+SIGN_IN_ORIGINS = []
+if GOOGLE_CLIENT_ID:
+    INSTALLED_APPS.append("allauth.socialaccount.providers.google")
+    SIGN_IN_ORIGINS.append("https://accounts.google.com")
+    SOCIALACCOUNT_PROVIDERS["google"] = {
+        "APPS": [{"client_id": GOOGLE_CLIENT_ID, "secret": GOOGLE_CLIENT_SECRET, "key": ""}],
+        "SCOPE": ["openid", "email"],
+        "OAUTH_PKCE_ENABLED": True,
+        # Google answers for the addresses that it calls verified: they open the account that has them.
+        "EMAIL_AUTHENTICATION": True,
+    }
+if OIDC_CLIENT_ID:
+    INSTALLED_APPS.append("allauth.socialaccount.providers.openid_connect")
+    SIGN_IN_ORIGINS.append("{0.scheme}://{0.netloc}".format(urlsplit(OIDC_SERVER_URL)))
+    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": OIDC_NAME,
+                "client_id": OIDC_CLIENT_ID,
+                "secret": OIDC_CLIENT_SECRET,
+                "settings": {"server_url": OIDC_SERVER_URL},
+            }
+        ],
+    }
 
 LANGUAGE_CODE = "en"
 USE_I18N = True
@@ -174,7 +308,7 @@ CONTENT_SECURITY_POLICY = {
         "media-src": [SELF],
         "object-src": [NONE],
         "base-uri": [SELF],
-        "form-action": [SELF],
+        "form-action": [SELF, *SIGN_IN_ORIGINS, *PAY_ORIGINS],
         "frame-ancestors": [NONE],
     }
 }

@@ -1,5 +1,6 @@
 """Every address of the site, by app."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
@@ -8,7 +9,11 @@ from loremotion import health
 handler404 = "loremotion.errors.not_found"
 handler500 = "loremotion.errors.broken"
 
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # staff sign in as everybody does
+
 urlpatterns = [
+    path("", include("accounts.urls")),
+    path("account/", include("allauth.urls")),
     path("", include("generation.urls")),
     path("healthz", health.healthz, name="healthz"),
     path("admin/queues/", include("django_rq.urls")),

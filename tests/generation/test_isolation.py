@@ -54,7 +54,10 @@ def test_a_suspended_workspace_reaches_nothing(toy: Model, alice: Visitor, clien
     generation = finished(alice)
     alice.workspace.suspended_at = generation.created_at
     alice.workspace.save(update_fields=["suspended_at"])
-    assert client_of(alice).get(f"/generations/{generation.id}/").status_code == 404
+    answer = client_of(alice).get(f"/generations/{generation.id}/")
+    assert answer.status_code == 403
+    assert "suspended" in answer.text
+    assert generation.prompt not in answer.text
 
 
 def test_worker_addresses_are_signed_and_name_one_file(toy: Model, alice: Visitor, client: Client) -> None:

@@ -1,0 +1,26 @@
+"""What allauth asks of this site: where people come from, what they bring along, where they go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse
+
+from accounts import arrival, networks
+from accounts.models import User
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Sign-in by whatever way (password, code, passkey, another provider) ends in ``post_login``."""
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """The network's first address: attempts are counted by network, and no session keeps a full address."""
+        return networks.prefix_of(request)
+
+    def post_login(self, request: HttpRequest, user: AbstractBaseUser, **how: Any) -> HttpResponse:
+        assert isinstance(user, User)
+        arrival.welcome(request, user)
+        response: HttpResponse = super().post_login(request, user, **how)
+        return response

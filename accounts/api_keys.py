@@ -1,0 +1,160 @@
+"""API keys: a machine's way in. Shown once, stored as a digest, found by a prefix, checked in one indexed query.
+
+A key reads ``lm_live_<12 characters that find it>_<43 that prove it>``. The proof has 256 bits of chance, so a plain
+SHA-256 of it is as good as a slow hash, and a leaked key is found by searching for ``lm_live_``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import ApiKey, User, Workspace
+from accounts.roles import BY_SCOPE, Action
+from loremotion.refusals import Conflict, Forbidden, Invalid, Unauthorized
+
+API_PREFIX = "/v1/"
+SHAPE = re.compile(r"(lm_live_[A-Za-z0-9]{12})_([A-Za-z0-9_-]{43})")
+USE_IS_NOTED_EVERY = timedelta(minutes=1)
+ROTATION_OVERLAP = timedelta(hours=24)
+MOST_LIVE_KEYS = 50
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_NO_KEY = hashlib.sha256(b"").hexdigest()
+
+
+def sent_with(request: HttpRequest) -> str | None:
+    """What an API request says in its ``Authorization`` header, or None where it has none. Pages know no keys."""
+    header = request.headers.get("Authorization", "")
+    if not header or not request.path.startswith(API_PREFIX):
+        return None
+    scheme, _, sent = header.partition(" ")
+    return sent.strip() if scheme.lower() == "bearer" else ""
+
+
+def authenticate(sent: str) -> ApiKey:
+    """The key's row with its workspace. One query; a second, once a minute, notes the use.
+
+    Raises:
+        Unauthorized: it is no key, or it was revoked, or it has expired.
+    """
+    shape = SHAPE.fullmatch(sent)
+    key = None
+    if shape is not None:
+        key = ApiKey.objects.select_related("workspace").filter(prefix=shape[1]).first()
+    matches = hmac.compare_digest(key.digest if key else _NO_KEY, _digest_of(sent))
+    if key is None or not matches:
+        raise Unauthorized(
+            "invalid_api_key", "This API key is not known.", next_step="Send Authorization: Bearer lm_live_…"
+        )
+    if key.revoked_at is not None:
+        raise Unauthorized("revoked_api_key", "This API key was revoked.", next_step="Make another on the keys page.")
+    if not key.is_live:
+        raise Unauthorized("expired_api_key", "This API key has expired.", next_step="Make another on the keys page.")
+    _note_use(key)
+    return key
+
+
+def issue(
+    *,
+    workspace: Workspace,
+    by: User,
+    allowed: frozenset[Action],
+    name: str,
+    scopes: list[str],
+    monthly_cap_credits: int | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """A new key and its text, which is not kept.
+
+    Args:
+        allowed: what the issuer may do: a key never does more.
+
+    Raises:
+        Forbidden: a scope goes beyond ``allowed``.
+        Invalid: no scope, or an expiry in the past.
+        Conflict: the workspace has as many live keys as it may.
+    """
+    if not scopes:
+        raise Invalid("missing_scope", "A key without a scope can do nothing.", next_step="Choose one.", field="scopes")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise Invalid("invalid_expiry", "A key expires in the future.", field="expires_at")
+    if any(not BY_SCOPE[scope] <= allowed for scope in scopes):
+        raise Forbidden("scope_too_wide", "A key cannot do more than whoever makes it.", next_step="Leave scopes out.")
+    with transaction.atomic():
+        Workspace.objects.select_for_update().get(id=workspace.id)
+        if live(workspace).count() >= MOST_LIVE_KEYS:
+            raise Conflict("too_many_keys", f"A workspace has {MOST_LIVE_KEYS} keys at most.", next_step="Revoke one.")
+        prefix = "lm_live_" + "".join(secrets.choice(_ALPHABET) for _ in range(12))
+        text = f"{prefix}_{secrets.token_urlsafe(32)}"
+        key = ApiKey.objects.create(
+            workspace=workspace,
+            name=name,
+            prefix=prefix,
+            digest=_digest_of(text),
+            scopes=scopes,
+            monthly_cap_credits=monthly_cap_credits,
+            created_by=by,
+            expires_at=expires_at,
+        )
+        audit.record(workspace, "key.issued", actor=by.email, subject=prefix, name=name, scopes=scopes)
+    return key, text
+
+
+def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey, str]:
+    """A successor with the same rights. The old key goes on for a day, so that nothing stops while it is replaced.
+
+    Raises:
+        Conflict: the key is not live any more.
+        Forbidden: as ``issue``.
+    """
+    with transaction.atomic():
+        ends_at = timezone.now() + ROTATION_OVERLAP
+        live_rows = live(key.workspace).filter(id=key.id).select_for_update()
+        old = live_rows.first()
+        if old is None:
+            raise Conflict("key_not_live", "This key is not live any more.", next_step="Make a new one.")
+        successor, text = issue(
+            workspace=old.workspace,
+            by=by,
+            allowed=allowed,
+            name=old.name,
+            scopes=old.scopes,
+            monthly_cap_credits=old.monthly_cap_credits,
+            expires_at=old.expires_at,
+        )
+        if old.expires_at is None or old.expires_at > ends_at:
+            ApiKey.objects.filter(id=old.id).update(expires_at=ends_at)
+        audit.record(old.workspace, "key.rotated", actor=by.email, subject=old.prefix, successor=successor.prefix)
+    return successor, text
+
+
+def revoke(*, key: ApiKey, actor: str) -> None:
+    """The key holds no more, from this moment. Twice is once."""
+    with transaction.atomic():
+        if ApiKey.objects.filter(id=key.id, revoked_at__isnull=True).update(revoked_at=timezone.now()):
+            audit.record(key.workspace, "key.revoked", actor=actor, subject=key.prefix)
+
+
+def live(workspace: Workspace) -> QuerySet[ApiKey]:
+    now = timezone.now()
+    unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
+    return ApiKey.objects.filter(unexpired, workspace=workspace, revoked_at__isnull=True)
+
+
+def _digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _note_use(key: ApiKey) -> None:
+    now = timezone.now()
+    if key.last_used_at is None or now - key.last_used_at > USE_IS_NOTED_EVERY:
+        ApiKey.objects.filter(id=key.id).update(last_used_at=now)

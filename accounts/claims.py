@@ -1,0 +1,45 @@
+"""Claim links: a visitor's way to another device, without an account."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.core import signing
+from django.http import HttpRequest
+
+from accounts import tenancy, visitors, workspaces
+from accounts.models import User, Visitor
+
+LINK_LASTS = timedelta(minutes=30)
+_SALT = "accounts.claims"
+
+
+def token_for(visitor: Visitor) -> str:
+    """What a claim link carries. Whoever opens it within half an hour shares the visitor's clips and credits."""
+    return signing.dumps(str(visitor.id), salt=_SALT)
+
+
+def claimed_with(token: str) -> Visitor | None:
+    """The visitor whom a link is about, or None when it is forged, too old, or has become a person's."""
+    try:
+        visitor_id = signing.loads(token, salt=_SALT, max_age=LINK_LASTS)
+    except signing.BadSignature:
+        return None
+    return Visitor.objects.select_related("workspace").filter(id=visitor_id, workspace__suspended_at=None).first()
+
+
+def claim(request: HttpRequest, visitor: Visitor) -> None:
+    """This browser is the visitor's from now on, or the signed-in person's is what the visitor had.
+
+    Raises:
+        Conflict: one of the two visitors is gone meanwhile.
+    """
+    user = request.user
+    if isinstance(user, User):
+        workspaces.adopt(visitor=visitor, user=user)
+    else:
+        here = visitors.visitor_of(request)
+        if here is not None and here.id != visitor.id:
+            workspaces.unite(visitor=here, into=visitor)
+        visitors.recognise(request, visitor)
+    tenancy.forget(request)

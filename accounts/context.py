@@ -1,0 +1,27 @@
+"""What every page may ask about whoever looks at it. Lazy: a page that does not ask costs no query."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from accounts import mailbox, tenancy
+from accounts.roles import Action
+from accounts.tenancy import Caller
+
+
+def caller(request: HttpRequest) -> dict[str, Any]:
+    """``caller`` and ``may``: templates say ``{% if may.manage_keys %}`` and read the same table as the views."""
+    return {
+        "caller": SimpleLazyObject(lambda: tenancy.caller_of(request)),
+        "may": SimpleLazyObject(lambda: _permissions(tenancy.caller_of(request))),
+        "mail_is_shown": mailbox.is_shown_to(request),
+        "site_url": settings.SITE_URL,
+    }
+
+
+def _permissions(caller: Caller) -> dict[str, bool]:
+    return {action.value: caller.may(action) for action in Action}

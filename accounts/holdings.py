@@ -1,0 +1,42 @@
+"""What other apps keep for a workspace goes where the workspace goes, though accounts knows none of them.
+
+``settings.WORKSPACE_HOLDINGS`` names modules that have the functions of ``Holdings``; they are called in that order,
+in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import IO, Protocol, cast
+
+from django.conf import settings
+
+from accounts.models import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFile:
+    """One file of an export. ``content`` is text, or an open binary file that the reader closes."""
+
+    path: str
+    content: str | IO[bytes]
+
+
+class Holdings(Protocol):
+    def move(self, *, source: Workspace, into: Workspace) -> None:
+        """Everything of ``source`` is ``into``'s from now on, in any number of calls."""
+
+    def stop(self, workspace: Workspace) -> None:
+        """End what is going on in the workspace; what was paid for it is given back."""
+
+    def export(self, workspace: Workspace) -> Iterator[ExportedFile]:
+        """Everything of the workspace that a person could want to take along."""
+
+    def erase(self, workspace: Workspace) -> None:
+        """Delete it with its files. What the books need stays, and names nobody."""
+
+
+def all_holdings() -> list[Holdings]:
+    return [cast(Holdings, import_module(name)) for name in settings.WORKSPACE_HOLDINGS]

@@ -1,0 +1,166 @@
+"""One door: who is asking, in which workspace, and what they may do there.
+
+A caller is known by API key, by session, or by the visitor's cookie, in this order. A key that does not hold never
+falls back to a cookie. Finding out takes one query, two where a key's last use is written down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Case, IntegerField, Value, When
+from django.http import HttpRequest
+
+from accounts import api_keys, visitors, workspaces
+from accounts.models import ApiKey, Membership, User, Workspace
+from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, VISITOR_MAY, WHILE_CLOSING, Action
+from loremotion.refusals import Forbidden
+
+CHOSEN = "workspace"
+"""The session's key for the workspace that a member last switched to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever is asking. ``workspace`` is None for a newcomer, who has made nothing yet and may begin."""
+
+    workspace: Workspace | None
+    actions: frozenset[Action]
+    membership: Membership | None = None
+    key: ApiKey | None = None
+
+    @property
+    def user(self) -> User | None:
+        return self.membership.user if self.membership is not None else None
+
+    @property
+    def name(self) -> str:
+        """How the audit log calls them."""
+        if self.key is not None:
+            return f"key {self.key.prefix}"
+        return self.membership.user.email if self.membership is not None else "visitor"
+
+    def may(self, action: Action) -> bool:
+        return action in self.actions
+
+    def reach(self, action: Action) -> Workspace | None:
+        """The workspace if ``action`` may be done there, else None: for pages that leave out what is not for all."""
+        return self.workspace if action in self.actions else None
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    """Who is asking; found out once a request.
+
+    Raises:
+        Unauthorized: an API key was sent and it does not hold.
+    """
+    known: Caller | None = getattr(request, "_caller", None)
+    if known is None:
+        known = _from_key(request) or _from_session(request) or _from_cookie(request)
+        request._caller = known  # type: ignore[attr-defined]
+    return known
+
+
+def workspace_of(request: HttpRequest, action: Action) -> Workspace | None:
+    """The workspace in which the request may do ``action``; None for a newcomer, to whom nothing belongs.
+
+    Raises:
+        Forbidden: this caller may not do it there; says who may, or that the workspace is suspended.
+        Unauthorized: an API key was sent and it does not hold.
+    """
+    caller = caller_of(request)
+    if caller.workspace is not None and not caller.may(action):
+        raise _refusal(caller, caller.workspace, action)
+    return caller.workspace
+
+
+def ensure(request: HttpRequest, action: Action) -> Workspace:
+    """As ``workspace_of``, and a newcomer gets a workspace: a member a personal one, anybody else a visitor's.
+
+    Raises:
+        Forbidden, Unauthorized: as above.
+        TooMany: too many new visitors came from this network today.
+    """
+    workspace = workspace_of(request, action)
+    if workspace is None:
+        if request.user.is_authenticated:
+            workspace = workspaces.personal_of(request.user)
+        else:
+            workspace = visitors.begin(request).workspace
+        forget(request)
+        if not request.user.is_authenticated:
+            request._caller = Caller(workspace, VISITOR_MAY)  # type: ignore[attr-defined]
+    return workspace
+
+
+def switch(request: HttpRequest, workspace: Workspace) -> None:
+    """From now on this session acts in ``workspace``; it counts only while the user is a member there."""
+    request.session[CHOSEN] = str(workspace.id)
+    forget(request)
+
+
+def forget(request: HttpRequest) -> None:
+    """Who is asking has changed within this request."""
+    if hasattr(request, "_caller"):
+        del request._caller
+
+
+def _from_key(request: HttpRequest) -> Caller | None:
+    sent = api_keys.sent_with(request)
+    if sent is None:
+        return None
+    key = api_keys.authenticate(sent)
+    allowed = frozenset[Action]().union(*(BY_SCOPE[scope] for scope in key.scopes))
+    return Caller(key.workspace, _as_things_stand(key.workspace, allowed), key=key)
+
+
+def _from_session(request: HttpRequest) -> Caller | None:
+    user = request.user
+    if not isinstance(user, User):
+        return None
+    chosen = request.session.get(CHOSEN)
+    order = Case(When(workspace_id=chosen, then=Value(0)), default=Value(1), output_field=IntegerField())
+    own = Membership.objects.filter(user=user).select_related("workspace").order_by(order, "workspace__kind", "id")
+    membership = own.first()
+    if membership is None:
+        return Caller(None, frozenset())
+    membership.user = user
+    allowed = _as_things_stand(membership.workspace, BY_ROLE[membership.role])
+    return Caller(membership.workspace, allowed, membership=membership)
+
+
+def _from_cookie(request: HttpRequest) -> Caller:
+    visitor = visitors.visitor_of(request)
+    if visitor is None:
+        return Caller(None, frozenset())
+    return Caller(visitor.workspace, _as_things_stand(visitor.workspace, VISITOR_MAY))
+
+
+def _as_things_stand(workspace: Workspace, allowed: frozenset[Action]) -> frozenset[Action]:
+    if workspace.suspended_at is not None:
+        return frozenset()
+    return allowed & WHILE_CLOSING if workspace.closed_at is not None else allowed
+
+
+def _refusal(caller: Caller, workspace: Workspace, action: Action) -> Forbidden:
+    if workspace.suspended_at is not None:
+        return Forbidden(
+            "workspace_suspended",
+            "This workspace is suspended. Its clips and credits are kept.",
+            next_step="Write to whoever runs this site.",
+        )
+    if workspace.closed_at is not None and action not in WHILE_CLOSING:
+        return Forbidden(
+            "workspace_closing", "This workspace is being closed.", next_step="Its owner can reopen it in its settings."
+        )
+    what = MEANING[action].lower()
+    if caller.key is not None:
+        scopes = " or ".join(scope for scope, actions in BY_SCOPE.items() if action in actions) or "none"
+        return Forbidden(
+            "missing_scope", f"This key may not: {what}.", next_step=f"It takes a key with the scope: {scopes}."
+        )
+    return Forbidden(
+        "role_forbids",
+        f"Your role here may not: {what}.",
+        next_step="An owner or admin of the workspace can change it.",
+    )

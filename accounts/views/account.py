@@ -1,0 +1,34 @@
+"""A person's own pages: what there is of theirs, and the mail of a single machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from accounts import claims, mailbox, visitors
+from accounts.models import Membership, User
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    """Who is signed in and in which workspace; for a visitor, how to keep what is here."""
+    user = request.user
+    context: dict[str, Any] = {}
+    if isinstance(user, User):
+        places = Membership.objects.filter(user=user).select_related("workspace")
+        context["places"] = places.order_by("workspace__kind", "id")
+    elif (visitor := visitors.visitor_of(request)) is not None:
+        token = claims.token_for(visitor)
+        context["claim_link"] = request.build_absolute_uri(reverse("accounts:claim", args=[token]))
+    return render(request, "accounts/overview.html", context)
+
+
+@require_safe
+def mail(request: HttpRequest) -> HttpResponse:
+    if not mailbox.is_shown_to(request):
+        raise Http404
+    return render(request, "accounts/mail.html", {"letters": mailbox.letters()})

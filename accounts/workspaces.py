@@ -1,0 +1,187 @@
+"""What happens to a workspace as a whole: begin, adopt, rename, hand over, close, suspend."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit
+from accounts.holdings import all_holdings
+from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
+from accounts.roles import Role
+from loremotion.refusals import Conflict, Invalid
+
+CLOSING_LASTS = timedelta(days=14)
+MOST_OWNED_TEAMS = 20
+
+
+def personal_of(user: User) -> Workspace:
+    """The user's personal workspace, made if there is none yet."""
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(id=user.id)  # two sign-ins at once make one
+        own = Workspace.objects.filter(
+            kind=Workspace.Kind.PERSONAL, memberships__user=user, memberships__role=Role.OWNER
+        ).first()
+        if own is None:
+            own = Workspace.objects.create(kind=Workspace.Kind.PERSONAL)
+            Membership.objects.create(workspace=own, user=user, role=Role.OWNER)
+            audit.record(own, "workspace.begun", actor=user.email)
+    return own
+
+
+def adopt(*, visitor: Visitor, user: User) -> Workspace:
+    """Make what a visitor has the user's: it becomes the personal workspace, or is merged into the one there is.
+
+    Nothing running is disturbed. A suspended workspace is left as it is: signing up washes nothing clean. Returns the
+    personal workspace.
+    """
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(id=user.id)
+        # Not FOR UPDATE: that would wait for requests which hold the purse and are about to name the workspace.
+        own = Visitor.objects.select_for_update(no_key=True, of=("self", "workspace")).select_related("workspace")
+        found = own.filter(id=visitor.id, workspace__suspended_at__isnull=True).first()
+        if found is None:  # another request was first, or it is suspended
+            return personal_of(user)
+        source = found.workspace
+        found.delete()
+        has_personal = Membership.objects.filter(
+            user=user, role=Role.OWNER, workspace__kind=Workspace.Kind.PERSONAL
+        ).exists()
+        if not has_personal:
+            Workspace.objects.filter(id=source.id).update(kind=Workspace.Kind.PERSONAL)
+            source.kind = Workspace.Kind.PERSONAL
+            Membership.objects.create(workspace=source, user=user, role=Role.OWNER)
+            audit.record(source, "workspace.adopted", actor=user.email)
+            return source
+        into = personal_of(user)
+        _merge(source, into, actor=user.email)
+    return into
+
+
+def unite(*, visitor: Visitor, into: Visitor) -> None:
+    """Somebody uses two browsers: what the first one's visitor has is the other's as well from now on."""
+    with transaction.atomic():
+        both = {visitor.id: visitor, into.id: into}
+        rows = Visitor.objects.select_for_update(no_key=True, of=("self", "workspace")).select_related("workspace")
+        found = {row.id: row for row in rows.filter(id__in=both).order_by("id")}
+        if len(found) != 2 or any(row.workspace.suspended_at is not None for row in found.values()):
+            raise Conflict("cannot_unite", "One of the two is not there any more.", next_step="Ask for a new link.")
+        found[visitor.id].delete()
+        _merge(found[visitor.id].workspace, found[into.id].workspace, actor="visitor")
+
+
+def _merge(source: Workspace, into: Workspace, *, actor: str) -> None:
+    for holdings in all_holdings():
+        holdings.move(source=source, into=into)
+    AuditEntry.objects.filter(workspace=source).update(workspace=into)
+    Workspace.objects.filter(id=source.id).update(merged_into=into)
+    audit.record(into, "workspace.merged", actor=actor, subject=str(source.id))
+
+
+def begin_team(*, name: str, owner: User) -> Workspace:
+    """A team with its owner as the only member.
+
+    Raises:
+        Invalid: it has no name.
+        Conflict: the owner owns as many teams as one may.
+    """
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(id=owner.id)
+        owned = Membership.objects.filter(user=owner, role=Role.OWNER, workspace__kind=Workspace.Kind.TEAM)
+        if owned.count() >= MOST_OWNED_TEAMS:
+            raise Conflict("too_many_teams", f"You own {MOST_OWNED_TEAMS} teams.", next_step="Close one of them first.")
+        team = Workspace.objects.create(kind=Workspace.Kind.TEAM, name=_checked_name(name))
+        Membership.objects.create(workspace=team, user=owner, role=Role.OWNER)
+        audit.record(team, "workspace.begun", actor=owner.email, name=team.name)
+    return team
+
+
+def rename(workspace: Workspace, *, name: str, actor: str) -> None:
+    with transaction.atomic():
+        Workspace.objects.filter(id=workspace.id).update(name=_checked_name(name))
+        audit.record(workspace, "workspace.renamed", actor=actor, before=workspace.name, after=name.strip())
+
+
+def transfer(*, workspace: Workspace, owner: Membership, to: Membership) -> None:
+    """``to`` becomes the owner, the owner an admin.
+
+    Raises:
+        Conflict: it is not a team, or one of the two is not what they were.
+    """
+    if not workspace.is_team:
+        raise Conflict("not_a_team", "A personal workspace stays with its person.")
+    with transaction.atomic():
+        places = {
+            place.id: place
+            for place in Membership.objects.select_for_update()
+            .filter(workspace=workspace, id__in=[owner.id, to.id])
+            .select_related("user")
+        }
+        if len(places) != 2 or places[owner.id].role != Role.OWNER:
+            raise Conflict("members_changed", "The members have changed meanwhile.", next_step="Look again.")
+        Membership.objects.filter(id=owner.id).update(role=Role.ADMIN)
+        Membership.objects.filter(id=to.id).update(role=Role.OWNER, monthly_cap_credits=None)
+        audit.record(
+            workspace,
+            "workspace.transferred",
+            actor=places[owner.id].user.email,
+            subject=places[to.id].user.email,
+        )
+
+
+def close(workspace: Workspace, *, actor: str) -> None:
+    """Stop what runs there, and erase it after a grace in which it can be read, exported and reopened."""
+    with transaction.atomic():
+        open_row = Workspace.objects.filter(id=workspace.id, closed_at__isnull=True)
+        if open_row.update(closed_at=timezone.now()):
+            for holdings in all_holdings():
+                holdings.stop(workspace)
+            audit.record(workspace, "workspace.closed", actor=actor)
+
+
+def reopen(workspace: Workspace, *, actor: str) -> None:
+    with transaction.atomic():
+        if Workspace.objects.filter(id=workspace.id, closed_at__isnull=False).update(closed_at=None):
+            audit.record(workspace, "workspace.reopened", actor=actor)
+
+
+def suspend(workspace: Workspace, *, actor: str, reason: str) -> None:
+    """Nobody does anything there any more. What runs is cancelled, credits and clips are kept."""
+    with transaction.atomic():
+        if Workspace.objects.filter(id=workspace.id, suspended_at__isnull=True).update(suspended_at=timezone.now()):
+            for holdings in all_holdings():
+                holdings.stop(workspace)
+            audit.record(workspace, "workspace.suspended", actor=actor, reason=reason)
+
+
+def unsuspend(workspace: Workspace, *, actor: str) -> None:
+    with transaction.atomic():
+        if Workspace.objects.filter(id=workspace.id, suspended_at__isnull=False).update(suspended_at=None):
+            audit.record(workspace, "workspace.unsuspended", actor=actor)
+
+
+def erase(workspace: Workspace) -> None:
+    """Delete the workspace with everything that other apps keep for it. The ledger's rows stay: they name nobody."""
+    with transaction.atomic():
+        for holdings in all_holdings():
+            holdings.erase(workspace)
+        Workspace.objects.filter(id=workspace.id).delete()
+
+
+def erase_closed() -> int:
+    """Erase what was closed long enough ago. Returns how many workspaces it was."""
+    due = Workspace.objects.filter(closed_at__lt=timezone.now() - CLOSING_LASTS)
+    erased = 0
+    for workspace in due.order_by("closed_at")[:100]:
+        erase(workspace)
+        erased += 1
+    return erased
+
+
+def _checked_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not name or len(name) > 120:
+        raise Invalid("invalid_name", "A name has 1 to 120 characters.", field="name")
+    return name

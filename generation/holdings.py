@@ -1,0 +1,84 @@
+"""Clips and credits go where their workspace goes: what ``accounts.holdings`` asks of this app."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from accounts.holdings import ExportedFile
+from accounts.models import Workspace
+from billing import ledger
+from generation import files, presentation, services
+from generation.models import Generation
+from loremotion.refusals import Conflict
+
+BATCH = 500
+
+
+def move(*, source: Workspace, into: Workspace) -> None:
+    """Credits first: that waits for whoever is submitting, so the clip they are queueing is there to be moved.
+
+    What is queued or running goes on and keeps its place; what is then given back follows to the new purse.
+    """
+    ledger.merge(source=source.id, into=into.id, reference=f"merge:{source.id}")
+    Generation.objects.of(source).update(workspace=into)
+
+
+def stop(workspace: Workspace) -> None:
+    """Cancel what waits and what runs."""
+    for generation in Generation.objects.of(workspace).open():
+        try:
+            services.cancel(generation)
+        except Conflict:
+            continue  # it ended by itself just now
+
+
+def export(workspace: Workspace) -> Iterator[ExportedFile]:
+    """Every request with its receipt, every clip, and every movement of credits."""
+    yield ExportedFile("clips.json", _as_json(_requests(workspace)))
+    yield ExportedFile("credits.json", _as_json(_movements(workspace)))
+    finished = Generation.objects.of(workspace).filter(clip__isnull=False).select_related("clip")
+    for generation in finished.order_by("created_at").iterator(chunk_size=500):
+        if default_storage.exists(generation.clip.key):
+            yield ExportedFile(f"clips/{generation.id}.mp4", default_storage.open(generation.clip.key))
+
+
+def erase(workspace: Workspace) -> None:
+    """Delete rows at once and files when that is certain. The ledger knows ids alone, and keeps them."""
+    stop(workspace)
+    doomed = list(Generation.objects.of(workspace))
+    keys = [files.key(generation, role) for generation in doomed for role in files.SUFFIXES]
+    Generation.objects.of(workspace).delete()
+    transaction.on_commit(lambda: _delete_files(keys))
+
+
+def _delete_files(keys: list[str]) -> None:
+    for key in keys:
+        default_storage.delete(key)
+
+
+def _requests(workspace: Workspace) -> list[dict[str, Any]]:
+    rows = Generation.objects.of(workspace).for_display().order_by("created_at", "id").iterator(chunk_size=BATCH)
+    told: list[dict[str, Any]] = []
+    while batch := list(islice(rows, BATCH)):
+        for generation, shown in zip(batch, presentation.videos(batch), strict=True):
+            told.append({**shown, "negative_prompt": generation.negative_prompt, "seed": generation.seed})
+    return told
+
+
+def _movements(workspace: Workspace) -> list[dict[str, Any]]:
+    """Newest first."""
+    told: list[dict[str, Any]] = []
+    while page := ledger.movements(account=workspace.id, before=told[-1]["seq"] if told else None, limit=BATCH):
+        told += [asdict(movement) for movement in page]
+    return told
+
+
+def _as_json(rows: list[dict[str, Any]]) -> str:
+    return json.dumps(rows, indent=1, default=str, ensure_ascii=False)

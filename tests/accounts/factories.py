@@ -1,0 +1,66 @@
+"""People and workspaces for tests, as plain functions with defaults that work."""
+
+from __future__ import annotations
+
+import re
+
+from allauth.account.models import EmailAddress
+from django.core import mail, signing
+from django.test import Client
+
+from accounts import workspaces
+from accounts.models import Membership, User, Visitor, Workspace
+from accounts.roles import Role
+
+PASSWORD = "correct horse battery staple"
+
+
+def person(email: str = "alice@example.org", *, password: str | None = PASSWORD, is_staff: bool = False) -> User:
+    """Somebody who has signed up and proved the address."""
+    user = User.objects.create_user(email, password, is_staff=is_staff, is_superuser=is_staff)
+    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    workspaces.personal_of(user)
+    return user
+
+
+def team(owner: User, name: str = "Studio", **members: User) -> Workspace:
+    """A team; ``members`` by role: ``team(alice, viewer=bob)``."""
+    made = workspaces.begin_team(name=name, owner=owner)
+    for role, user in members.items():
+        Membership.objects.create(workspace=made, user=user, role=Role(role))
+    return made
+
+
+def visitor() -> Visitor:
+    return Visitor.objects.create(workspace=Workspace.objects.create(kind=Workspace.Kind.VISITOR))
+
+
+def browser_of(who: User | Visitor, workspace: Workspace | None = None) -> Client:
+    """A browser in which ``who`` is known, acting in ``workspace``."""
+    browser = Client()
+    if isinstance(who, Visitor):
+        browser.cookies["visitor"] = signing.dumps(str(who.id), salt="accounts.visitors")
+        return browser
+    browser.force_login(who, backend="django.contrib.auth.backends.ModelBackend")
+    if workspace is not None:
+        session = browser.session
+        session["workspace"] = str(workspace.id)
+        session.save()
+    return browser
+
+
+def sign_in(browser: Client, email: str = "alice@example.org", password: str = PASSWORD) -> int:
+    """The real way in; the answer's status."""
+    return browser.post("/account/login/", {"login": email, "password": password}).status_code
+
+
+def code_mailed() -> str:
+    """The code in the newest letter."""
+    found = re.search(r"^[A-Z0-9]{3,4}-[A-Z0-9]{3,4}$", str(mail.outbox[-1].body), flags=re.MULTILINE)
+    assert found is not None, mail.outbox[-1].body
+    return found[0]
+
+
+def prove_again(browser: Client, password: str = PASSWORD) -> None:
+    """What sensitive changes ask for, however lately the sign-in was."""
+    assert browser.post("/account/reauthenticate/", {"password": password}).status_code == 302

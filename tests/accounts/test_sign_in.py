@@ -1,0 +1,226 @@
+"""Every way in, and what keeps others out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from allauth.usersessions.models import UserSession
+from django.core import mail
+from django.test import Client
+
+from accounts.models import Membership, User, Workspace
+from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, prove_again, sign_in
+
+pytestmark = pytest.mark.django_db
+
+
+def sign_up(browser: Client, email: str = "new@example.org", password: str = PASSWORD) -> None:
+    answer = browser.post("/account/signup/", {"email": email, "password1": password})
+    assert answer.status_code == 302, answer.text
+    assert answer["Location"] == "/account/confirm-email/"
+
+
+def totp(secret: str) -> str:
+    counter = next(iter(yield_hotp_counters_from_time()))
+    return str(format_hotp_value(hotp_value(secret, counter)))
+
+
+def test_it_works(client: Client) -> None:
+    sign_up(client)
+    assert not client.get("/account/").context["request"].user.is_authenticated
+    answer = client.post("/account/confirm-email/", {"code": code_mailed()})
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+    user = User.objects.get()
+    assert user.check_password(PASSWORD)
+    assert EmailAddress.objects.get().verified
+    own = Membership.objects.get(user=user)
+    assert (own.role, own.workspace.kind) == ("owner", "personal")
+    assert "new@example.org" in client.get("/account/").text
+
+
+@pytest.mark.parametrize("password", ["password123", "short", "new@example.org"])
+def test_common_short_and_telling_passwords_are_refused(client: Client, password: str) -> None:
+    answer = client.post("/account/signup/", {"email": "new@example.org", "password1": password})
+    assert answer.status_code == 200
+    assert 'role="alert"' in answer.text
+    assert not User.objects.exists()
+
+
+def test_passwords_are_kept_by_argon2() -> None:
+    from loremotion import settings as real
+
+    assert real.PASSWORD_HASHERS[0].endswith("Argon2PasswordHasher")
+
+
+def test_signing_up_with_a_known_address_tells_nobody_but_its_owner(alice: User, client: Client) -> None:
+    sign_up(client, alice.email)
+    assert mail.outbox[-1].to == [alice.email]
+    assert "already exists" in str(mail.outbox[-1].body)
+    assert User.objects.count() == 1
+    assert client.get("/account/confirm-email/").status_code == 200  # the same page as for a new address
+
+
+def test_a_wrong_code_lets_nobody_in(client: Client) -> None:
+    sign_up(client)
+    for _ in range(4):
+        client.post("/account/confirm-email/", {"code": "AAAAAA"})
+    client.post("/account/confirm-email/", {"code": code_mailed()})
+    assert "_auth_user_id" not in client.session
+    assert not EmailAddress.objects.filter(verified=True).exists()
+
+
+def test_a_password_lets_in_and_a_wrong_one_does_not(alice: User, client: Client) -> None:
+    assert sign_in(client, password="wrong") == 200
+    assert "_auth_user_id" not in client.session
+    assert sign_in(client) == 302
+    assert client.session["_auth_user_id"] == str(alice.id)
+
+
+def test_guessing_is_slowed_down_and_says_so(alice: User, client: Client) -> None:
+    for _ in range(10):
+        sign_in(client, password="wrong")
+    answer = client.post("/account/login/", {"login": alice.email, "password": PASSWORD})
+    assert "_auth_user_id" not in client.session
+    assert "Too many failed login attempts" in answer.text or answer.status_code == 429
+
+
+def test_a_magic_code_lets_in_once(alice: User, client: Client) -> None:
+    assert client.post("/account/login/code/", {"email": alice.email}).status_code == 302
+    code = code_mailed()
+    assert client.post("/account/login/code/confirm/", {"code": code}).status_code == 302
+    assert client.session["_auth_user_id"] == str(alice.id)
+    other = Client()
+    other.post("/account/login/code/", {"email": alice.email})
+    other.post("/account/login/code/confirm/", {"code": code})
+    assert "_auth_user_id" not in other.session
+
+
+def test_a_forgotten_password_is_replaced_by_code(alice: User, client: Client) -> None:
+    client.post("/account/password/reset/", {"email": alice.email})
+    client.post("/account/password/reset/confirm/", {"code": code_mailed()})
+    answer = client.post(
+        "/account/password/reset/complete/", {"password1": "another fine secret", "password2": "another fine secret"}
+    )
+    assert answer.status_code == 302
+    alice.refresh_from_db()
+    assert alice.check_password("another fine secret")
+
+
+def test_a_new_address_counts_once_it_is_proved(alice: User, client: Client) -> None:
+    sign_in(client)
+    assert client.post("/account/email/", {"action_add": "", "email": "alice@new.example"}).status_code == 302
+    assert not mail.outbox  # a borrowed session is not enough
+    prove_again(client)
+    client.post("/account/email/", {"action_add": "", "email": "alice@new.example"})
+    assert mail.outbox[-1].to == ["alice@new.example"]
+    alice.refresh_from_db()
+    assert alice.email == "alice@example.org"
+    client.post("/account/confirm-email/", {"code": code_mailed()})
+    alice.refresh_from_db()
+    assert alice.email == "alice@new.example"
+    assert any(letter.to == ["alice@example.org"] for letter in mail.outbox)  # the old address is told
+
+
+def test_an_authenticator_app_is_asked_for_and_a_recovery_code_stands_in(alice: User, client: Client) -> None:
+    sign_in(client)
+    prove_again(client)
+    client.get("/account/2fa/totp/activate/")
+    secret = client.session["mfa.totp.secret"]
+    assert client.post("/account/2fa/totp/activate/", {"code": totp(secret)}).status_code == 302
+    codes = Authenticator.objects.get(type="recovery_codes").wrap().get_unused_codes()
+    client.post("/account/logout/")
+
+    assert sign_in(client) == 302
+    assert "_auth_user_id" not in client.session
+    client.post("/account/2fa/authenticate/", {"code": "000000"})
+    assert "_auth_user_id" not in client.session
+    client.post("/account/2fa/authenticate/", {"code": codes[0]})
+    assert client.session["_auth_user_id"] == str(alice.id)
+
+    other = Client()
+    sign_in(other)
+    other.post("/account/2fa/authenticate/", {"code": codes[0]})  # each works once
+    assert "_auth_user_id" not in other.session
+
+
+def test_other_sessions_can_be_signed_out(alice: User, client: Client) -> None:
+    elsewhere = Client()
+    sign_in(elsewhere)
+    sign_in(client)
+    assert client.get("/account/sessions/").text.count("127.0.0.0") == 2  # the network, not the address
+    assert client.post("/account/sessions/").status_code == 302
+    assert elsewhere.get("/account/email/").status_code == 302
+    assert client.get("/account/email/").status_code == 200
+    assert UserSession.objects.count() == 1
+
+
+def test_staff_sign_in_as_everybody_does_and_with_the_same_second_factor(client: Client) -> None:
+    person("staff@example.org", is_staff=True)
+    answer = client.get("/admin/")
+    assert answer.status_code == 302
+    assert client.get(answer["Location"])["Location"].startswith("/account/login/")
+
+
+def test_somebody_who_is_switched_off_stays_out(alice: User, client: Client) -> None:
+    alice.is_active = False
+    alice.save(update_fields=["is_active"])
+    sign_in(client)
+    assert "_auth_user_id" not in client.session
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/account/", "/account/login/", "/account/signup/", "/account/login/code/", "/account/signup/passkey/",
+        "/account/password/reset/",
+    ],
+)  # fmt: skip
+def test_the_doors_are_pages_of_this_site(client: Client, address: str) -> None:
+    page = client.get(address)
+    assert page.status_code == 200
+    assert "site.css" in page.text
+    assert "Content-Security-Policy" in page.headers
+    assert "<script>" not in page.text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/account/", "/account/email/", "/account/password/change/", "/account/2fa/", "/account/sessions/",
+        "/account/3rdparty/", "/account/2fa/webauthn/add/", "/account/2fa/totp/activate/",
+    ],
+)  # fmt: skip
+def test_the_account_pages_are_pages_of_this_site(alice: User, client: Client, address: str) -> None:
+    sign_in(client)
+    prove_again(client)
+    page = client.get(address)
+    assert page.status_code == 200
+    assert "site.css" in page.text
+    assert "<script>" not in page.text
+
+
+def test_other_providers_are_offered_only_when_set(client: Client) -> None:
+    assert "Google" not in client.get("/account/login/").text
+
+
+def test_a_person_made_by_staff_gets_a_workspace_with_the_first_clip(toy: object, client: Client) -> None:
+    user = User.objects.create_user("made@example.org")
+    browser = browser_of(user)
+    assert browser.get("/").status_code == 200
+    assert not Workspace.objects.exists()
+    assert browser.post("/generations/", {"prompt": "a red circle"}).status_code in (302, 402)
+    assert Workspace.objects.get().kind == "personal"
+
+
+def test_limits_survive_a_restart_of_the_web_process(alice: User, client: Client) -> None:
+    """They are counted in Valkey, as JSON."""
+    from loremotion.valkey import connection
+
+    sign_in(client, password="wrong")
+    counted = [key for key in connection().keys("cache:*") if b"login" in key]
+    assert counted
+    assert all(isinstance(json.loads(connection().get(key) or b""), list) for key in counted)
