@@ -1,0 +1,175 @@
+"""Customers, products, prices, and Checkout Sessions from their making to their payment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.fake_stripe.errors import StripeRefused, declined
+from tests.fake_stripe.payments import CARDS_REFUSED_LATER, Payments
+from tests.fake_stripe.state import DAY_SECONDS, Object, State
+from tests.fake_stripe.subscriptions import Subscriptions
+
+TAX_PERCENT = 10
+"""What Stripe Tax adds here wherever it is switched on."""
+
+
+class Checkout:
+    def __init__(self, state: State, payments: Payments, subscriptions: Subscriptions) -> None:
+        self.state = state
+        self.payments = payments
+        self.subscriptions = subscriptions
+        state.when_due("session expires", self.expire_if_open)
+
+    def create_customer(self, asked: dict[str, Any]) -> Object:
+        fields = {name: asked.get(name) for name in ("email", "name")}
+        customer = self.state.add("cus", "customer", {**fields, "metadata": asked.get("metadata", {}), "_card": ""})
+        self.state.emit("customer.created", customer)
+        return customer
+
+    def create_product(self, asked: dict[str, Any]) -> Object:
+        if asked.get("id") in self.state.objects:
+            raise StripeRefused("Product already exists.", code="resource_already_exists", parameter="id")
+        fields = {name: asked.get(name) for name in ("name", "description", "tax_code")}
+        return self.state.add(
+            "prod",
+            "product",
+            {**fields, "active": True, "metadata": asked.get("metadata", {})},
+            object_id=asked.get("id"),
+        )
+
+    def create_price(self, asked: dict[str, Any]) -> Object:
+        product = self.state.get(asked["product"], "product")
+        recurring = asked.get("recurring")
+        return self.state.add(
+            "price",
+            "price",
+            {
+                "active": True,
+                "currency": asked["currency"],
+                "product": product["id"],
+                "unit_amount": asked["unit_amount"],
+                "recurring": recurring and {"interval_count": 1, "usage_type": "licensed", **recurring},
+                "type": "recurring" if recurring else "one_time",
+                "tax_behavior": asked.get("tax_behavior", "unspecified"),
+                "lookup_key": asked.get("lookup_key"),
+                "metadata": asked.get("metadata", {}),
+            },
+        )
+
+    # --- sessions --------------------------------------------------------------------------------------------
+
+    def create_session(self, asked: dict[str, Any]) -> Object:
+        lines = [self._line(line) for line in asked.get("line_items", [])]
+        mode = asked.get("mode", "payment")
+        if not lines:
+            raise StripeRefused("Missing required param: line_items.", parameter="line_items", code="parameter_missing")
+        if (mode == "subscription") != any(price["recurring"] for price, _ in lines):
+            raise StripeRefused("The mode does not fit the prices: recurring ones make a subscription.")
+        if "customer" in asked:
+            self.state.get(asked["customer"], "customer")
+        if (mode == "payment" and "subscription_data" in asked) or (
+            mode == "subscription" and "payment_intent_data" in asked
+        ):
+            raise StripeRefused(f"You can not pass this data in `{mode}` mode.")
+        subtotal = sum(price["unit_amount"] * quantity for price, quantity in lines)
+        tax = subtotal * TAX_PERCENT // 100 if asked.get("automatic_tax", {}).get("enabled") else 0
+        session = self.state.add(
+            "cs_test",
+            "checkout.session",
+            {
+                "mode": mode,
+                "status": "open",
+                "payment_status": "unpaid",
+                "amount_subtotal": subtotal,
+                "amount_total": subtotal + tax,
+                "total_details": {"amount_tax": tax, "amount_discount": 0, "amount_shipping": 0},
+                "currency": lines[0][0]["currency"],
+                "customer": asked.get("customer"),
+                "customer_details": None,
+                "client_reference_id": asked.get("client_reference_id"),
+                "metadata": asked.get("metadata", {}),
+                "payment_intent": None,
+                "invoice": None,
+                "subscription": None,
+                "success_url": asked.get("success_url"),
+                "cancel_url": asked.get("cancel_url"),
+                "expires_at": asked.get("expires_at", self.state.now() + DAY_SECONDS),
+                "_lines": [(price["id"], quantity) for price, quantity in lines],
+                "_intent_metadata": asked.get("payment_intent_data", {}).get("metadata", {}),
+                "_subscription_metadata": asked.get("subscription_data", {}).get("metadata", {}),
+            },
+        )
+        session["url"] = f"{self.state.objects['site']['url']}/c/pay/{session['id']}"
+        self.state.at(session["expires_at"], "session expires", session["id"])
+        return session
+
+    def _line(self, line: dict[str, Any]) -> tuple[Object, int]:
+        return self.state.get(line["price"], "price"), line.get("quantity", 1)
+
+    def pay(self, session_id: str, *, card: str, email: str = "", is_slow: bool = False) -> Object:
+        """The person pressed "Pay". ``is_slow``: a bank debit, whose money comes later or not at all.
+
+        Raises:
+            StripeRefused: declined, and the session stays open; or it is not open any more.
+        """
+        session = self.open_session(session_id)
+        if self.payments.is_declined(card):
+            raise declined()
+        customer = session["customer"] or self.create_customer({"email": email})["id"]
+        if session["mode"] == "subscription":
+            session["customer"] = customer
+        kept_card = card if card in CARDS_REFUSED_LATER else ""
+        self.state.get(customer, "customer")["_card"] = kept_card
+        session.update(status="complete", customer_details={"email": email or None})
+        if is_slow:
+            session["payment_intent"] = None
+            session["_customer"] = customer
+        else:
+            self._take_money(session, customer)
+        self.state.emit("checkout.session.completed", session)
+        return session
+
+    def settle_slow(self, session_id: str, *, is_paid: bool) -> Object:
+        """The bank debit of a completed session came through, or did not."""
+        session = self.state.get(session_id, "checkout.session")
+        if is_paid:
+            self._take_money(session, session["_customer"])
+        self.state.emit(f"checkout.session.async_payment_{'succeeded' if is_paid else 'failed'}", session)
+        return session
+
+    def _take_money(self, session: Object, customer: str) -> None:
+        if session["mode"] == "subscription":
+            price_id, _ = session["_lines"][0]
+            subscription = self.subscriptions.begin(
+                customer=customer,
+                price=self.state.get(price_id, "price"),
+                metadata=session["_subscription_metadata"],
+                tax=session["total_details"]["amount_tax"],
+            )
+            session.update(subscription=subscription["id"], invoice=subscription["latest_invoice"])
+        else:
+            intent = self.payments.charge(
+                amount=session["amount_total"],
+                currency=session["currency"],
+                customer=customer,
+                metadata=session["_intent_metadata"],
+                description="Checkout",
+            )
+            session["payment_intent"] = intent["id"]
+        session["payment_status"] = "paid"
+
+    def expire(self, session_id: str) -> Object:
+        session = self.open_session(session_id)
+        session["status"] = "expired"
+        self.state.emit("checkout.session.expired", session)
+        return session
+
+    def expire_if_open(self, session_id: str) -> None:
+        if self.state.get(session_id, "checkout.session")["status"] == "open":
+            self.expire(session_id)
+
+    def open_session(self, session_id: str) -> Object:
+        session = self.state.get(session_id, "checkout.session")
+        if session["status"] != "open":
+            raise StripeRefused(f"This Session is {session['status']} and takes no payment.")
+        return session

@@ -1,0 +1,194 @@
+"""Which request does what, and the type in stripe-python that its parameters must have."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from stripe import params
+from stripe.params import billing_portal as portal_params
+from stripe.params import checkout as checkout_params
+
+from tests.fake_stripe.checkout import Checkout
+from tests.fake_stripe.errors import StripeRefused, not_found
+from tests.fake_stripe.payments import Payments
+from tests.fake_stripe.portal import Portal
+from tests.fake_stripe.shapes import checked
+from tests.fake_stripe.state import Object, State, public
+from tests.fake_stripe.subscriptions import Subscriptions
+
+KINDS = {
+    "customers": "customer",
+    "products": "product",
+    "prices": "price",
+    "checkout/sessions": "checkout.session",
+    "payment_intents": "payment_intent",
+    "charges": "charge",
+    "refunds": "refund",
+    "disputes": "dispute",
+    "invoices": "invoice",
+    "invoice_payments": "invoice_payment",
+    "subscriptions": "subscription",
+    "subscription_schedules": "subscription_schedule",
+    "billing_portal/configurations": "billing_portal.configuration",
+    "billing_portal/sessions": "billing_portal.session",
+}
+LISTS: dict[str, type[Any]] = {
+    "prices": params.PriceListParams,
+    "checkout/sessions": checkout_params.SessionListParams,
+    "payment_intents": params.PaymentIntentListParams,
+    "charges": params.ChargeListParams,
+    "refunds": params.RefundListParams,
+    "disputes": params.DisputeListParams,
+    "invoices": params.InvoiceListParams,
+    "invoice_payments": params.InvoicePaymentListParams,
+    "subscriptions": params.SubscriptionListParams,
+    "billing_portal/configurations": portal_params.ConfigurationListParams,
+}
+PAGING = frozenset({"limit", "starting_after", "ending_before", "expand", "created", "type", "types"})
+
+
+@dataclass(frozen=True)
+class Post:
+    """What a POST to an address does. ``act`` takes the id in the address, if there is one, and what was asked."""
+
+    shape: type[Any]
+    act: Callable[[str, dict[str, Any]], Object]
+
+
+class Routes:
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.payments = Payments(state)
+        self.subscriptions = Subscriptions(state, self.payments)
+        self.checkout = Checkout(state, self.payments, self.subscriptions)
+        self.portal = Portal(state, self.subscriptions)
+        checkout, subscriptions, portal = self.checkout, self.subscriptions, self.portal
+        self._posts: list[tuple[str, Post]] = [
+            ("customers", Post(params.CustomerCreateParams, lambda _, asked: checkout.create_customer(asked))),
+            ("products", Post(params.ProductCreateParams, lambda _, asked: checkout.create_product(asked))),
+            ("prices", Post(params.PriceCreateParams, lambda _, asked: checkout.create_price(asked))),
+            ("refunds", Post(params.RefundCreateParams, lambda _, asked: self.payments.refund(asked))),
+            (
+                "checkout/sessions",
+                Post(checkout_params.SessionCreateParams, lambda _, asked: checkout.create_session(asked)),
+            ),
+            (
+                "checkout/sessions/{}/expire",
+                Post(checkout_params.SessionExpireParams, lambda one, _: checkout.expire(one)),
+            ),
+            ("subscriptions/{}", Post(params.SubscriptionUpdateParams, subscriptions.update)),
+            (
+                "subscription_schedules",
+                Post(params.SubscriptionScheduleCreateParams, lambda _, asked: subscriptions.create_schedule(asked)),
+            ),
+            ("subscription_schedules/{}", Post(params.SubscriptionScheduleUpdateParams, subscriptions.update_schedule)),
+            (
+                "subscription_schedules/{}/release",
+                Post(params.SubscriptionScheduleReleaseParams, lambda one, _: subscriptions.release_schedule(one)),
+            ),
+            (
+                "billing_portal/configurations",
+                Post(portal_params.ConfigurationCreateParams, lambda _, asked: portal.create_configuration(asked)),
+            ),
+            (
+                "billing_portal/sessions",
+                Post(portal_params.SessionCreateParams, lambda _, asked: portal.create_session(asked)),
+            ),
+        ]
+
+    def post(self, path: str, asked: dict[str, Any]) -> Object:
+        """Do it, and answer the object.
+
+        Raises:
+            StripeRefused: there is no such address, or the parameters are wrong, or it cannot be done.
+        """
+        for pattern, post in self._posts:
+            if match := re.fullmatch(pattern.replace("{}", "([a-z]+_[A-Za-z0-9_]+)"), path):
+                asked = checked(post.shape, asked)
+                return self.expanded(post.act(*(match.groups() or ("",)), asked), asked.get("expand", []))
+        raise _unknown("POST", path)
+
+    def get(self, path: str, asked: dict[str, Any]) -> Object:
+        if path == "events":
+            return self._page(path, list(reversed(self.state.events)), checked(params.EventListParams, asked))
+        if path in LISTS:
+            asked = checked(LISTS[path], asked)
+            return self._page(path, [one for one in self.state.of_kind(KINDS[path]) if _fits(one, asked)], asked)
+        resource, _, object_id = path.rpartition("/")
+        if resource == "events":
+            return next((one for one in self.state.events if one["id"] == object_id), None) or _absent(object_id)
+        if resource in KINDS:
+            return self.expanded(self.state.get(object_id, KINDS[resource]), asked.get("expand", []))
+        raise _unknown("GET", path)
+
+    def delete(self, path: str, asked: dict[str, Any]) -> Object:
+        resource, _, object_id = path.rpartition("/")
+        if resource != "subscriptions":
+            raise _unknown("DELETE", path)
+        checked(params.SubscriptionCancelParams, asked)
+        return public(self.subscriptions.cancel(object_id))
+
+    # --- answers ---------------------------------------------------------------------------------------------
+
+    def expanded(self, subject: Object, paths: list[str]) -> Object:
+        """The object as it leaves, with whole objects where ``paths`` ask for them instead of ids."""
+        shown = copy.deepcopy(public(subject))
+        for path in paths:
+            name, _, rest = path.partition(".")
+            inner = [rest] if rest else []
+            if f"_{name}" in subject:  # left out of the answer unless it is asked for
+                shown[name] = copy.deepcopy(subject[f"_{name}"])
+            elif isinstance(shown.get(name), str):
+                shown[name] = self.expanded(self.state.objects[shown[name]], inner)
+            elif name not in shown:
+                raise StripeRefused(f"This property cannot be expanded ({name}).", parameter="expand")
+        return shown
+
+    def _page(self, path: str, found: list[Object], asked: dict[str, Any]) -> Object:
+        found = [one for one in found if _is_within(one["created"], asked.get("created"))]
+        if wanted := set(asked.get("types", [])) | ({asked["type"]} if "type" in asked else set()):
+            found = [one for one in found if one["type"] in wanted]
+        ids = [one["id"] for one in found]
+        start = ids.index(asked["starting_after"]) + 1 if asked.get("starting_after") in ids else 0
+        limit = asked.get("limit", 10)
+        inner = [path[5:] for path in asked.get("expand", [])]  # data.…
+        page = [self.expanded(one, inner) for one in found[start : start + limit]]
+        return {"object": "list", "url": f"/v1/{path}", "has_more": len(found) > start + limit, "data": page}
+
+
+def _fits(one: Object, asked: dict[str, Any]) -> bool:
+    """Whether an object has what a list's filters ask for."""
+    for name, wanted in asked.items():
+        if name in PAGING or (name == "status" and wanted == "all"):
+            continue
+        if isinstance(wanted, dict):
+            if any(one.get(name, {}).get(inner) != value for inner, value in wanted.items()):
+                return False
+        elif name == "subscription":
+            if wanted not in (one.get("subscription"), one.get("_subscription")):
+                return False
+        elif one.get(name) != wanted:
+            return False
+    return True
+
+
+def _is_within(created: int, asked: Any) -> bool:
+    limits = asked if isinstance(asked, dict) else {}
+    return (
+        created >= limits.get("gte", 0)
+        and created > limits.get("gt", -1)
+        and created <= limits.get("lte", 1 << 62)
+        and created < limits.get("lt", 1 << 62)
+    )
+
+
+def _unknown(method: str, path: str) -> StripeRefused:
+    return StripeRefused(f"Unrecognized request URL ({method}: /v1/{path}).", status=404)
+
+
+def _absent(object_id: str) -> Object:
+    raise not_found(object_id)

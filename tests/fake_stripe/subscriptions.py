@@ -1,0 +1,338 @@
+"""Subscriptions and their invoices: beginning, renewal by the clock, failed payments, change, end."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.fake_stripe.errors import StripeRefused
+from tests.fake_stripe.payments import CARDS_REFUSED_LATER, Payments
+from tests.fake_stripe.state import DAY_SECONDS, Object, State
+
+RETRY_AFTER_DAYS = (3, 5, 7)
+"""When a failed invoice is tried again, counted from the try before; then the subscription is cancelled."""
+DRAFT_SECONDS = 3600
+"""How long a renewal's invoice stays a draft before it is charged."""
+
+
+def after_months(anchor: int, months: int) -> int:
+    """The moment so many months after ``anchor``, on its day of the month or the month's last before it."""
+    begin = datetime.fromtimestamp(anchor, UTC)
+    year, month = divmod(begin.year * 12 + begin.month - 1 + months, 12)
+    day = min(begin.day, calendar.monthrange(year, month + 1)[1])
+    return int(begin.replace(year=year, month=month + 1, day=day).timestamp())
+
+
+class Subscriptions:
+    def __init__(self, state: State, payments: Payments) -> None:
+        self.state = state
+        self.payments = payments
+        state.when_due("period ends", self.end_period)
+        state.when_due("invoice is due", self.collect)
+
+    # --- beginning -------------------------------------------------------------------------------------------
+
+    def begin(self, *, customer: str, price: Object, metadata: Mapping[str, str], tax: int = 0) -> Object:
+        """A subscription whose first invoice is paid."""
+        subscription = self.state.add(
+            "sub",
+            "subscription",
+            {
+                "customer": customer,
+                "status": "incomplete",
+                "currency": price["currency"],
+                "metadata": dict(metadata),
+                "cancel_at_period_end": False,
+                "cancel_at": None,
+                "canceled_at": None,
+                "ended_at": None,
+                "schedule": None,
+                "pending_update": None,
+                "latest_invoice": None,
+                "billing_cycle_anchor": self.state.now(),
+                "start_date": self.state.now(),
+                "collection_method": "charge_automatically",
+                "_tax": tax,
+            },
+        )
+        item = {"id": f"si_{subscription['id'][4:]}", "object": "subscription_item", "quantity": 1}
+        subscription["items"] = {"object": "list", "has_more": False, "url": "/v1/subscription_items", "data": [item]}
+        self._begin_period(subscription, price, self.state.now())
+        invoice = self._bill(subscription, price, "subscription_create")
+        self.state.emit("customer.subscription.created", subscription)
+        self._pay(invoice, subscription)
+        return subscription
+
+    def _begin_period(self, subscription: Object, price: Object, start: int) -> None:
+        item = subscription["items"]["data"][0]
+        months = 12 if price["recurring"]["interval"] == "year" else 1
+        anchor = subscription["billing_cycle_anchor"]
+        count = next(n for n in range(1, 10_000) if after_months(anchor, n * months) > start)
+        item.update(
+            price=dict(price), current_period_start=start, current_period_end=after_months(anchor, count * months)
+        )
+        self.state.at(item["current_period_end"], "period ends", subscription["id"])
+
+    # --- the clock -------------------------------------------------------------------------------------------
+
+    def end_period(self, subscription_id: str) -> None:
+        """Renew, or end what was to end now. A period that was cut short meanwhile has no end of its own."""
+        subscription = self.state.get(subscription_id, "subscription")
+        item = subscription["items"]["data"][0]
+        if subscription["status"] in ("canceled", "incomplete") or item["current_period_end"] > self.state.now():
+            return
+        if subscription["cancel_at_period_end"]:
+            self.cancel(subscription_id)
+            return
+        price = self._scheduled_price(subscription) or self.state.get(item["price"]["id"], "price")
+        if price["recurring"] != item["price"]["recurring"]:
+            subscription["billing_cycle_anchor"] = item["current_period_end"]
+        self._begin_period(subscription, price, item["current_period_end"])
+        invoice = self._bill(subscription, price, "subscription_cycle")
+        self.state.emit("customer.subscription.updated", subscription)
+        self.state.at(self.state.now() + DRAFT_SECONDS, "invoice is due", invoice["id"])
+
+    def collect(self, invoice_id: str) -> None:
+        """Try to be paid. After the last try the subscription is cancelled."""
+        invoice = self.state.get(invoice_id, "invoice")
+        subscription = self.state.get(invoice["_subscription"], "subscription")
+        if invoice["status"] not in ("draft", "open") or subscription["status"] == "canceled":
+            return
+        invoice["status"] = "open"
+        card = self.state.get(subscription["customer"], "customer")["_card"]
+        if not self.payments.is_declined(card) and card not in CARDS_REFUSED_LATER:
+            self._pay(invoice, subscription)
+            return
+        self._fail(invoice)
+        if subscription["status"] != "past_due":
+            subscription["status"] = "past_due"
+            self.state.emit("customer.subscription.updated", subscription)
+        tries = invoice["attempt_count"]
+        if tries <= len(RETRY_AFTER_DAYS):
+            invoice["next_payment_attempt"] = self.state.now() + RETRY_AFTER_DAYS[tries - 1] * DAY_SECONDS
+            self.state.at(invoice["next_payment_attempt"], "invoice is due", invoice["id"])
+        else:
+            invoice["status"] = "void"
+            self.cancel(subscription["id"])
+
+    # --- invoices --------------------------------------------------------------------------------------------
+
+    def _bill(self, subscription: Object, price: Object, reason: str, period: tuple[int, int] | None = None) -> Object:
+        item = subscription["items"]["data"][0]
+        start, end = period or (item["current_period_start"], item["current_period_end"])
+        total = price["unit_amount"] + subscription["_tax"]
+        number = sum(1 for _ in self.state.of_kind("invoice")) + 1
+        invoice = self.state.add(
+            "in",
+            "invoice",
+            {
+                "customer": subscription["customer"],
+                "currency": price["currency"],
+                "status": "draft",
+                "billing_reason": reason,
+                "number": f"FAKE-{number:04}",
+                "subtotal": price["unit_amount"],
+                "total": total,
+                "amount_due": total,
+                "amount_paid": 0,
+                "amount_remaining": total,
+                "attempted": False,
+                "attempt_count": 0,
+                "next_payment_attempt": None,
+                "metadata": {},
+                "status_transitions": {"paid_at": None},
+                "parent": {
+                    "type": "subscription_details",
+                    "quote_details": None,
+                    "subscription_details": {
+                        "subscription": subscription["id"],
+                        "metadata": dict(subscription["metadata"]),
+                    },
+                },
+                "lines": {"object": "list", "has_more": False, "data": []},
+                "_subscription": subscription["id"],
+                "_payments": {"object": "list", "has_more": False, "url": "/v1/invoice_payments", "data": []},
+            },
+        )
+        line = {"id": f"il_{invoice['id'][3:]}", "object": "line_item", "amount": price["unit_amount"], "quantity": 1}
+        line |= {"currency": price["currency"], "period": {"start": start, "end": end}, "metadata": {}}
+        line["pricing"] = {
+            "type": "price_details",
+            "price_details": {"price": price["id"], "product": price["product"]},
+            "unit_amount_decimal": str(price["unit_amount"]),
+        }
+        line["parent"] = {
+            "type": "subscription_item_details",
+            "invoice_item_details": None,
+            "subscription_item_details": {
+                "proration": False,
+                "subscription": subscription["id"],
+                "subscription_item": item["id"],
+            },
+        }
+        invoice["lines"]["data"].append(line)
+        site = self.state.objects["site"]["url"]
+        invoice["hosted_invoice_url"] = f"{site}/invoices/{invoice['id']}"
+        invoice["invoice_pdf"] = f"{site}/invoices/{invoice['id']}/pdf"
+        subscription["latest_invoice"] = invoice["id"]
+        self.state.emit("invoice.created", invoice)
+        return invoice
+
+    def _pay(self, invoice: Object, subscription: Object) -> None:
+        intent = self.payments.charge(
+            amount=invoice["total"],
+            currency=invoice["currency"],
+            customer=invoice["customer"],
+            metadata={},
+            description="Subscription",
+        )
+        payment = self.state.add(
+            "inpay",
+            "invoice_payment",
+            {
+                "amount_paid": invoice["total"],
+                "amount_requested": invoice["total"],
+                "currency": invoice["currency"],
+                "invoice": invoice["id"],
+                "is_default": True,
+                "payment": {"type": "payment_intent", "payment_intent": intent["id"]},
+                "status": "paid",
+            },
+        )
+        invoice["_payments"]["data"].append({**payment})
+        invoice["attempt_count"] += 1
+        invoice.update(status="paid", amount_paid=invoice["total"], amount_remaining=0, attempted=True)
+        invoice.update(status_transitions={"paid_at": self.state.now()}, next_payment_attempt=None)
+        was_late = subscription["status"] != "active"
+        subscription["status"] = "active"
+        self.state.emit("invoice.paid", invoice)
+        self.state.emit("invoice.payment_succeeded", invoice)
+        if was_late:
+            self.state.emit("customer.subscription.updated", subscription)
+
+    def _fail(self, invoice: Object) -> None:
+        invoice["attempt_count"] += 1
+        invoice["attempted"] = True
+        self.state.emit("invoice.payment_failed", invoice)
+
+    # --- change ----------------------------------------------------------------------------------------------
+
+    def update(self, subscription_id: str, asked: dict[str, Any]) -> Object:
+        subscription = self._ongoing(subscription_id)
+        if "cancel_at_period_end" in asked:
+            subscription["cancel_at_period_end"] = asked["cancel_at_period_end"]
+            ends = subscription["items"]["data"][0]["current_period_end"]
+            subscription["cancel_at"] = ends if asked["cancel_at_period_end"] else None
+            self.state.emit("customer.subscription.updated", subscription)
+        if "metadata" in asked:
+            subscription["metadata"] |= asked["metadata"]
+        if "items" in asked:
+            if subscription["schedule"]:
+                raise StripeRefused("The subscription is managed by the subscription schedule; update that instead.")
+            self._change_now(subscription, asked)
+        return subscription
+
+    def _change_now(self, subscription: Object, asked: dict[str, Any]) -> None:
+        """A full new period at the new price, from now, if it is paid; what is not paid at once stays pending."""
+        if (asked.get("billing_cycle_anchor"), asked.get("proration_behavior")) != ("now", "none"):
+            raise StripeRefused(
+                "This server only changes a price with billing_cycle_anchor=now, proration_behavior=none."
+            )
+        item = asked["items"][0]
+        if item.get("id") != subscription["items"]["data"][0]["id"]:
+            raise StripeRefused("Name the item whose price changes; otherwise another one is added.", parameter="items")
+        price = self.state.get(item["price"], "price")
+        if price["currency"] != subscription["currency"]:
+            raise StripeRefused("The price's currency is not the subscription's.", parameter="items[0][price]")
+        now = self.state.now()
+        months = 12 if price["recurring"]["interval"] == "year" else 1
+        invoice = self._bill(subscription, price, "subscription_update", (now, after_months(now, months)))
+        card = self.state.get(subscription["customer"], "customer")["_card"]
+        invoice["status"] = "open"
+        if self.payments.is_declined(card) or card in CARDS_REFUSED_LATER:
+            self._fail(invoice)
+            if asked.get("payment_behavior") != "pending_if_incomplete":
+                raise StripeRefused("This server only knows payment_behavior=pending_if_incomplete.")
+            subscription["pending_update"] = {"expires_at": now + 23 * 3600, "subscription_items": [item]}
+            self.state.emit("customer.subscription.updated", subscription)
+            return
+        subscription["billing_cycle_anchor"] = now
+        self._begin_period(subscription, price, now)
+        self._pay(invoice, subscription)
+        self.state.emit("customer.subscription.updated", subscription)
+
+    def cancel(self, subscription_id: str) -> Object:
+        """End it now."""
+        subscription = self._ongoing(subscription_id)
+        subscription.update(status="canceled", canceled_at=self.state.now(), ended_at=self.state.now())
+        self.state.emit("customer.subscription.deleted", subscription)
+        return subscription
+
+    def _ongoing(self, subscription_id: str) -> Object:
+        subscription = self.state.get(subscription_id, "subscription")
+        if subscription["status"] == "canceled":
+            raise StripeRefused(f"No such subscription: '{subscription_id}'", status=404, code="resource_missing")
+        return subscription
+
+    # --- schedules -------------------------------------------------------------------------------------------
+
+    def create_schedule(self, asked: dict[str, Any]) -> Object:
+        if "from_subscription" not in asked:
+            raise StripeRefused("This server only makes schedules from a subscription.", parameter="from_subscription")
+        subscription = self._ongoing(asked["from_subscription"])
+        if subscription["schedule"]:
+            raise StripeRefused("You cannot migrate a subscription that is already attached to a schedule.")
+        item = subscription["items"]["data"][0]
+        phase = {"start_date": item["current_period_start"], "end_date": item["current_period_end"]}
+        phase["items"] = [{"price": item["price"]["id"], "quantity": 1}]
+        schedule = self.state.add(
+            "sub_sched",
+            "subscription_schedule",
+            {
+                "status": "active",
+                "subscription": subscription["id"],
+                "customer": subscription["customer"],
+                "end_behavior": "release",
+                "current_phase": {"start_date": phase["start_date"], "end_date": phase["end_date"]},
+                "phases": [phase],
+                "metadata": asked.get("metadata", {}),
+            },
+        )
+        subscription["schedule"] = schedule["id"]
+        self.state.emit("subscription_schedule.created", schedule)
+        self.state.emit("customer.subscription.updated", subscription)
+        return schedule
+
+    def update_schedule(self, schedule_id: str, asked: dict[str, Any]) -> Object:
+        schedule = self.state.get(schedule_id, "subscription_schedule")
+        phases = asked.get("phases", schedule["phases"])
+        if phases[0].get("start_date") != schedule["phases"][0]["start_date"]:
+            raise StripeRefused("The current phase must keep its start_date.", parameter="phases[0][start_date]")
+        for phase in phases:
+            for item in phase["items"]:
+                self.state.get(item["price"], "price")
+        schedule.update(phases=phases, end_behavior=asked.get("end_behavior", schedule["end_behavior"]))
+        self.state.emit("subscription_schedule.updated", schedule)
+        return schedule
+
+    def release_schedule(self, schedule_id: str) -> Object:
+        schedule = self.state.get(schedule_id, "subscription_schedule")
+        schedule["status"] = "released"
+        subscription = self.state.get(schedule["subscription"], "subscription")
+        subscription["schedule"] = None
+        self.state.emit("subscription_schedule.released", schedule)
+        self.state.emit("customer.subscription.updated", subscription)
+        return schedule
+
+    def _scheduled_price(self, subscription: Object) -> Object | None:
+        """The price of the schedule's next phase, which begins now; the schedule lets the subscription go with it."""
+        if subscription["schedule"] is None:
+            return None
+        schedule = self.state.get(subscription["schedule"], "subscription_schedule")
+        upcoming = schedule["phases"][1:]
+        schedule["status"] = "released"
+        subscription["schedule"] = None
+        self.state.emit("subscription_schedule.released", schedule)
+        return self.state.get(upcoming[0]["items"][0]["price"], "price") if upcoming else None
