@@ -22,6 +22,9 @@ from tests.local.conftest import is_alive, until
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Stack(tmp_path_factory.mktemp("stack")) as running:
         yield running
+        assert len(orphans.marked(running.mark)) > 6
+    assert not orphans.marked(running.mark)
+    assert not site_answers(running.url)
 
 
 def test_it_works(stack: Stack) -> None:
@@ -67,13 +70,6 @@ def test_a_process_that_ends_at_once_is_said_with_its_last_words(tmp_path: Path)
         Stack(tmp_path, processes=["gpu"], settings={"GPU_WORKER_WINDOW": "wide"}) as stack,
     ):
         stack.wait_for_worker()
-
-
-def test_leaving_ends_everything(tmp_path: Path) -> None:
-    with Stack(tmp_path, processes=["web", "clerk"]) as stack:
-        assert len(orphans.marked(stack.mark)) >= 4
-    assert not orphans.marked(stack.mark)
-    assert not site_answers(stack.url)
 
 
 def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
