@@ -1,7 +1,15 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
+
+from catalog import views
 
 app_name = "catalog"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("models/", views.models, name="models"),
+    path("models/guide/", views.guide, name="guide"),
+    # The API: no trailing slashes, as its clients expect.
+    path("v1/models", views.api_models, name="api-models"),
+    path("v1/models/<slug:name>", views.api_model, name="api-model"),
+]

@@ -22,6 +22,7 @@ from rq.serializers import JSONSerializer
 from accounts.models import Workspace
 from billing import allowance, ledger
 from billing.plans import entitlements
+from catalog import measurements
 from catalog.gates import ANYBODY, Audience
 from catalog.models import ModelVersion
 from catalog.pricing import Quote, quote
@@ -193,12 +194,27 @@ def settle(report: RenderReport) -> bool:
                 **Clip.facts_from(report.clip),
             )
             ledger.capture(reference=generation.id)
+            _measure(generation, report)
         elif report.outcome == Outcome.CANCELLED:
             ledger.capture(reference=generation.id, amount=share_for_steps(generation, report.steps_done))
         else:
             ledger.release(reference=generation.id)
         transaction.on_commit(lambda: _announce_end(generation.id))
     return True
+
+
+def _measure(generation: Generation, report: RenderReport) -> None:
+    """Let the catalogue know what the clip took: speed, memory and margin of a model come from here."""
+    measurements.record(
+        generation.version,
+        mode=generation.mode,
+        preset=generation.preset,
+        width=generation.width,
+        height=generation.height,
+        gpu_seconds=sum(report.stage_seconds.values()),
+        video_seconds=generation.seconds,
+        peak_bytes=report.peak_bytes,
+    )
 
 
 def _end(generation: Generation, report: RenderReport) -> bool:

@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("account/", include("allauth.urls")),
     path("", include("generation.urls")),
+    path("", include("catalog.urls")),
     path("healthz", health.healthz, name="healthz"),
     path("admin/queues/", include("django_rq.urls")),
     path("admin/", admin.site.urls),

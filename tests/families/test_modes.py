@@ -104,7 +104,7 @@ def audio_seconds(clip: Path) -> float:
     with av.open(str(clip)) as container:
         stream = container.streams.audio[0]
         assert (stream.codec_context.name, stream.codec_context.channels) == ("aac", 2)
-        return sum(frame.samples for frame in container.decode(audio=0)) / stream.rate
+        return float(sum(frame.samples for frame in container.decode(audio=0)) / stream.rate)
 
 
 @pytest.mark.parametrize(("family_name", "mode"), [case for case in CASES if FAMILIES[case[0]].modes[case[1]].accepts])

@@ -1,0 +1,58 @@
+"""The models, for people and for programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.safestring import mark_safe
+from django.views.decorators.http import require_safe
+from markdown_it import MarkdownIt
+
+from catalog import capabilities
+from catalog.gates import Audience, territory_of
+from catalog.models import Model, Plan
+from catalog.selection import find_model
+
+GUIDE = Path(__file__).with_name("guide.md")
+TABLE_MARK = "{{ models }}"
+
+
+def _licensed(request: HttpRequest) -> Audience:
+    """What licences let this caller use; plan gates are told in words instead, since a plan can be taken."""
+    return Audience(plan=Plan.PAID, territory=territory_of(request))
+
+
+def _entries(request: HttpRequest) -> list[capabilities.Entry]:
+    return capabilities.entries(list(Model.objects.for_people()), _licensed(request))
+
+
+@require_safe
+def models(request: HttpRequest) -> HttpResponse:
+    """The enabled models side by side."""
+    return render(request, "catalog/models.html", {"entries": _entries(request)})
+
+
+@require_safe
+def guide(request: HttpRequest) -> HttpResponse:
+    """How to choose a model: a text from the repository with the live table in it."""
+    # The text is ours, not a user's; `html` stays off all the same, so that it can hold nothing but prose.
+    text = MarkdownIt("commonmark", {"html": False}).enable("table").render(GUIDE.read_text())
+    table = render_to_string("catalog/table.html", {"entries": _entries(request)}, request)
+    page = text.replace(f"<p>{TABLE_MARK}</p>", table)
+    return render(request, "catalog/guide.html", {"text": mark_safe(page)})  # noqa: S308 - rendered above, autoescaped
+
+
+@require_safe
+def api_models(request: HttpRequest) -> JsonResponse:
+    """``GET /v1/models``: OpenAI's list, with what each model can do under ``lm``."""
+    return JsonResponse({"object": "list", "data": [capabilities.to_json(entry) for entry in _entries(request)]})
+
+
+@require_safe
+def api_model(request: HttpRequest, name: str) -> JsonResponse:
+    """``GET /v1/models/{slug or alias}``."""
+    (entry,) = capabilities.entries([find_model(name)], _licensed(request))
+    return JsonResponse(capabilities.to_json(entry))
