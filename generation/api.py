@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponseBase
 from django.views.decorators.http import require_safe
 from rest_framework import serializers
@@ -16,13 +17,13 @@ from accounts import tenancy
 from accounts.authentication import CallerAuthentication
 from accounts.roles import Action
 from catalog.requests import MAX_SEED, Ask
-from generation import media, presentation, services
-from generation.audience import audience_of
+from generation import intake, media, presentation, services
 from generation.models import Generation
 from generation.views import own_generation
 from loremotion.refusals import Invalid
 
 MOST_LISTED = 100
+CLIP_ROLES = ("video", "control_video", "mask")
 
 
 class AskSerializer(serializers.Serializer[Ask]):
@@ -54,11 +55,9 @@ class Videos(VideoView):
             field, problems = next(iter(body.errors.items()))
             problem = problems[0] if isinstance(problems, list) else problems
             raise Invalid(f"invalid_{field}", f"{field}: {problem}", field=field)
-        caller = request._request
-        offer = services.offer(
-            Ask(**body.validated_data), audience_of(caller, tenancy.workspace_of(caller, Action.GENERATE))
-        )
-        generation = services.submit(workspace=tenancy.ensure(caller, Action.GENERATE), offer=offer)
+        files = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
+        clips = {role: clip for role in CLIP_ROLES if (clip := _clip_id(request, role))}
+        generation = intake.take(request._request, Ask(**body.validated_data), files=files, clips=clips)
         return Response(presentation.video(generation), headers={"openai-poll-after-ms": "2000"})
 
     def get(self, request: Request) -> Response:
@@ -103,6 +102,13 @@ def content(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     if request.GET.get("variant") == "thumbnail":
         return media.ranged(request, own.poster_key, "image/jpeg")
     return media.ranged(request, own.key, "video/mp4")
+
+
+def _clip_id(request: Request, role: str) -> str:
+    """An own clip as ``"video": "<id>"``, ``"video": {"id": "<id>"}``, or multipart ``video[id]``."""
+    said = request.data.get(role) or request.data.get(f"{role}[id]") or ""
+    clip = said.get("id") if isinstance(said, dict) else said
+    return clip if isinstance(clip, str) else ""
 
 
 def _limit(request: Request) -> int:

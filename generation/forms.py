@@ -20,6 +20,8 @@ class GenerateForm(forms.Form):
     preset = forms.CharField(required=False, max_length=40)
     negative_prompt = forms.CharField(required=False)
     seed = forms.IntegerField(required=False, min_value=0, max_value=MAX_SEED)
+    video = forms.CharField(required=False, max_length=36, widget=forms.HiddenInput)
+    """Id of the caller's own clip that the new one continues or changes."""
 
     def __init__(self, *args: Any, models: list[Model], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -31,4 +33,9 @@ class GenerateForm(forms.Form):
     def ask(self) -> Ask:
         """What the valid form says, blanks left to the model's defaults."""
         said = {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
+        said.pop("video", None)
         return Ask(**said)
+
+    def clips(self) -> dict[str, str]:
+        """Own clips by role."""
+        return {"video": self.cleaned_data["video"]} if self.cleaned_data.get("video") else {}

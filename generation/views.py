@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.csrf import ensure_csrf_cookie
@@ -16,10 +17,10 @@ from catalog.gates import Audience
 from catalog.models import Model
 from catalog.pricing import Quote
 from catalog.requests import Ask
-from generation import estimate, presentation, progress, services
+from generation import estimate, intake, presentation, progress, services
 from generation.audience import audience_of
 from generation.forms import GenerateForm
-from generation.models import Generation, State
+from generation.models import Generation, GenerationQuerySet, State
 from loremotion.refusals import Refusal
 
 RECENT = 8
@@ -29,8 +30,9 @@ PAGE = 24
 @require_safe
 @ensure_csrf_cookie
 def home(request: HttpRequest) -> HttpResponse:
-    """The prompt box, and what this visitor has made lately."""
-    return _generate_page(request, GenerateForm(models=list(Model.objects.for_people())))
+    """The prompt box, and what this visitor has made lately. ``?video=`` names an own clip to go on from."""
+    models = list(Model.objects.for_people())
+    return _generate_page(request, GenerateForm(models=models, initial={"video": request.GET.get("video", "")}))
 
 
 @require_POST
@@ -40,8 +42,8 @@ def create(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _generate_page(request, form, status=422)
     try:
-        offer = services.offer(form.ask(), audience_of(request, tenancy.caller_of(request).workspace))
-        generation = services.submit(workspace=tenancy.ensure(request, Action.GENERATE), offer=offer)
+        files = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
+        generation = intake.take(request, form.ask(), files=files, clips=form.clips())
     except Refusal as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
         return _generate_page(request, form, status=refusal.status)
@@ -56,8 +58,17 @@ def _generate_page(request: HttpRequest, form: GenerateForm, status: int = 200) 
         "models": form.models,
         "recent": own.order_by("-created_at")[:RECENT],
         "first_price": _first_price(form.models, audience_of(request, workspace)),
+        "continued": _finished(own, str(form["video"].value() or "")),
     }
     return render(request, "generation/home.html", context, status=status)
+
+
+def _finished(own: GenerationQuerySet, generation_id: str) -> Generation | None:
+    """The caller's finished clip of that id, if it is one."""
+    try:
+        return own.filter(id=UUID(generation_id), clip__isnull=False).first() if generation_id else None
+    except ValueError:
+        return None
 
 
 def _first_price(models: list[Model], audience: Audience) -> Quote | None:

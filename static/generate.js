@@ -15,7 +15,7 @@ async function askPrice() {
   asking?.abort();
   asking = new AbortController();
   const said = new FormData(form);
-  for (const name of ["csrfmiddlewaretoken", "prompt", "negative_prompt"]) said.delete(name);
+  for (const name of ["csrfmiddlewaretoken", "prompt", "negative_prompt", "image", "last_image", "video"]) said.delete(name);
   try {
     const answer = await fetch(`${form.dataset.priceUrl}?${new URLSearchParams(said)}`, { signal: asking.signal });
     const quote = await answer.json();
