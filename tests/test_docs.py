@@ -64,6 +64,13 @@ def test_every_setting_of_the_gpu_worker_stands_in_the_readme_with_its_default()
             assert table[variable.name] == shown(variable.default)
 
 
+def test_every_variable_that_the_engine_reads_for_itself_stands_in_the_readme() -> None:
+    engine = "\n".join(path.read_text() for path in sorted((ROOT / "gpu_worker" / "engine").rglob("*.py")))
+    read = set(re.findall(r'"(GPU_WORKER_[A-Z_]+)"', engine))
+    assert "GPU_WORKER_DEVICE" in read
+    assert read <= set(settings_table())
+
+
 def test_the_readme_names_no_setting_that_nothing_reads() -> None:
     sources = [path for top in ("loremotion", "gpu_worker") for path in sorted((ROOT / top).rglob("*.py"))]
     code = "\n".join(path.read_text() for path in sources)
