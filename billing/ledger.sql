@@ -394,7 +394,7 @@ BEGIN
                 surplus := surplus - part;
             END IF;
         END LOOP;
-        IF holder = root.account_id AND short > 0 THEN
+        IF holder = root.account_id THEN
             owed := short;
             legs := legs || ARRAY[(root.id, 'clawed', short), (root.id, 'debt', -short)]::ledger_leg[];
         END IF;

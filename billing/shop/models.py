@@ -106,7 +106,8 @@ class Subscription(models.Model):
         help_text="Its price from the next period on.",
     )
     past_due_since = models.DateTimeField(null=True, blank=True)
-    dunned_at = models.DateTimeField(null=True, blank=True, help_text="When the last mail about a failed payment went.")
+    failed_attempts = models.PositiveSmallIntegerField(default=0, help_text="Times that the open invoice was declined.")
+    dunned_attempts = models.PositiveSmallIntegerField(default=0, help_text="How many of those a mail told of.")
     updated_at = models.DateTimeField(default=timezone.now)
 
     objects = SubscriptionQuerySet.as_manager()

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from billing import ledger
 from billing.ledger import ClawedBack, LotKind
-from billing.models import Transaction
+from billing.models import Lot, Transaction
 from tests.billing.books import LedgerClock, balance, grant, hold, lot, spend
 
 pytestmark = pytest.mark.usefixtures("books")
@@ -88,12 +88,16 @@ def test_debt_moves_and_is_paid_by_what_arrives() -> None:
     visitor, member = uuid4(), uuid4()
     spent = grant(visitor, 50)
     spend(visitor, 50)
-    grant(visitor, 10)
-    grant(visitor, 15)
+    for _ in range(3):
+        grant(visitor, 20)
     ledger.clawback(reference=spent, target=50)
-    assert balance(visitor) == (25, 0, 50)
-    assert ledger.merge(source=visitor, into=member, reference="sign-in") == 25
-    assert (balance(visitor), balance(member)) == ((0, 0, 0), (0, 0, 25))
+    assert balance(visitor) == (60, 0, 50)
+    assert ledger.merge(source=visitor, into=member, reference="sign-in") == 60
+    assert (balance(visitor), balance(member)) == ((0, 0, 0), (10, 0, 0))
+    assert [each.repaid for each in Lot.objects.filter(account=member).order_by("id")] == [20, 20, 10]
+    assert [each.reference for each in Lot.objects.filter(account=member).order_by("parent")] == [
+        each.reference for each in Lot.objects.filter(account=member).order_by("id")
+    ]
 
 
 def test_what_arrives_pays_the_debt_of_both() -> None:

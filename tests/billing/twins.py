@@ -182,7 +182,12 @@ class Twins:
 
     def step(self, random: Random) -> None:
         """One thing chosen by chance, the common more often, and the comparison."""
-        kind, what, which, many = random.choice(STEPS), random.randrange(12), random.randrange(100), random.randint(1, 40)
+        kind, what, which, many = (
+            random.choice(STEPS),
+            random.randrange(12),
+            random.randrange(100),
+            random.randint(1, 40),
+        )
         {
             "grant": lambda: self.grant(what, many, which, what),
             "hold": lambda: self.hold(what, many % 7),
@@ -206,7 +211,9 @@ class Twins:
 
     def _adjust(self, account: UUID, reference: str, amount: int) -> Any:
         terms = {"account": account, "reference": reference, "amount": amount, "actor": "staff", "reason": "because"}
-        return self._ask(ledger.adjust, terms, {"amount": -amount}, {"amount": amount + 1 if amount > 0 else amount - 1})
+        return self._ask(
+            ledger.adjust, terms, {"amount": -amount}, {"amount": amount + 1 if amount > 0 else amount - 1}
+        )
 
     def _open_hold(self, which: int) -> list[UUID]:
         return _pick([reference for reference, hold in self.model.holds.items() if hold.state == "open"], which)

@@ -53,7 +53,7 @@ PLANS: list[dict[str, Any]] = [
         "features": ["No watermark", "API keys", "Members with roles and caps"],
     },
 ]
-MONTHLY_MINOR = {"creator": 1_200, "studio": 3_900, "house": 9_900}
+MONTHLY_MINOR: dict[str, int] = {"creator": 1_200, "studio": 3_900, "house": 9_900}
 PACKS = [("pack-500", "500 credits", 500, 500), ("pack-2200", "2,200 credits", 2_200, 2_000)]
 PACKS += [("pack-6000", "6,000 credits", 6_000, 5_000)]
 CURRENCIES = ("usd", "eur")
@@ -65,7 +65,9 @@ def add(apps: Any, schema_editor: Any) -> None:
     for position, fields in enumerate(PLANS):
         plan = plan_model.objects.create(position=position, **fields)
         monthly = MONTHLY_MINOR.get(plan.slug)
-        for currency in CURRENCIES if monthly else ():
+        if monthly is None:
+            continue
+        for currency in CURRENCIES:
             price_model.objects.create(plan=plan, interval="month", currency=currency, amount_minor=monthly)
             yearly = monthly * MONTHS_PAID_IN_A_YEAR
             price_model.objects.create(plan=plan, interval="year", currency=currency, amount_minor=yearly)

@@ -1,0 +1,226 @@
+"""What Stripe says, as plain values: the only place that knows how its objects are built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, cast
+from uuid import UUID
+
+import stripe
+
+from billing.shop import gateway
+
+REFUNDS_THAT_COUNT = frozenset({"succeeded", "pending", "requires_action"})
+"""A refund that failed or was cancelled took nothing back."""
+DISPUTES_THAT_COUNT = frozenset({"needs_response", "under_review", "lost"})
+"""While a dispute is open its money is gone, and so are its credits. Warnings take no money; a won one gives it back."""
+
+
+class Paying(StrEnum):
+    """How far a session has come."""
+
+    OPEN = "open"
+    PAID = "paid"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """One payment: what came, and what of it has gone back by now. All in the currency's smallest unit."""
+
+    payment_intent_id: str | None
+    amount_minor: int
+    currency: str
+    refunded_minor: int = 0
+    disputed_minor: int = 0
+    dispute_status: str = ""
+    receipt_url: str = ""
+    invoice_url: str = ""
+
+    @property
+    def taken_back_minor(self) -> int:
+        """What we do not have any more: at most what came."""
+        return min(self.amount_minor, self.refunded_minor + self.disputed_minor)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    order_id: UUID | None
+    session_id: str
+    paying: Paying
+    customer_id: str | None
+    subscription_id: str | None
+    payment_intent_id: str | None
+    amount_minor: int
+    currency: str
+    invoice_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceFacts:
+    """An invoice for a period of a subscription."""
+
+    invoice_id: str
+    subscription_id: str
+    is_paid: bool
+    failed_attempts: int
+    price_id: str
+    period_start: datetime
+    period_end: datetime
+    payment_intent_id: str | None
+    amount_minor: int
+    currency: str
+    paid_at: datetime
+    invoice_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionFacts:
+    subscription_id: str
+    workspace: UUID | None
+    customer_id: str
+    price_id: str
+    status: str
+    period_start: datetime
+    period_end: datetime
+    ends_at: datetime | None
+    next_price_id: str | None
+
+
+def of_session(session: stripe.checkout.Session) -> SessionFacts:
+    intent = session.payment_intent
+    is_hopeless = isinstance(intent, stripe.PaymentIntent) and intent.status in ("requires_payment_method", "canceled")
+    if session.status == "complete" and session.payment_status != "unpaid":
+        paying = Paying.PAID
+    elif session.status == "expired" or (session.status == "complete" and is_hopeless):
+        paying = Paying.CLOSED
+    else:
+        paying = Paying.OPEN
+    return SessionFacts(
+        order_id=_uuid(session.client_reference_id),
+        session_id=session.id,
+        paying=paying,
+        customer_id=id_of(session.customer),
+        subscription_id=id_of(session.subscription),
+        payment_intent_id=id_of(intent),
+        amount_minor=session.amount_total or 0,
+        currency=session.currency or "",
+        invoice_url=(session.invoice.hosted_invoice_url or "") if isinstance(session.invoice, stripe.Invoice) else "",
+    )
+
+
+def order_named_in(intent: stripe.PaymentIntent) -> UUID | None:
+    """The order that Checkout wrote into a payment, if it is one of Checkout's."""
+    return _uuid(intent.metadata.to_dict().get("order"))
+
+
+def money_of(payment_intent_id: str | None, *, amount_minor: int, currency: str, invoice_url: str = "") -> Money:
+    """What became of a payment. Asks Stripe for the payment, its refunds and its disputes.
+
+    Args:
+        amount_minor, currency: what there was to pay, for a payment of nothing, which has no intent.
+    """
+    if payment_intent_id is None:
+        return Money(None, amount_minor, currency, invoice_url=invoice_url)
+    intent = gateway.payment_intent(payment_intent_id)
+    refunds = [one for one in gateway.refunds_of(payment_intent_id) if one.status in REFUNDS_THAT_COUNT]
+    disputes = list(gateway.disputes_of(payment_intent_id))
+    charge = intent.latest_charge
+    return Money(
+        payment_intent_id=intent.id,
+        amount_minor=intent.amount_received,
+        currency=intent.currency,
+        refunded_minor=sum(one.amount for one in refunds),
+        disputed_minor=sum(one.amount for one in disputes if one.status in DISPUTES_THAT_COUNT),
+        dispute_status=disputes[0].status if disputes else "",
+        receipt_url=(charge.receipt_url or "") if isinstance(charge, stripe.Charge) else "",
+        invoice_url=invoice_url,
+    )
+
+
+def of_invoice(invoice: stripe.Invoice) -> InvoiceFacts | None:
+    """None for an invoice that is not for a period of a plan: of a pack, of a trial, or made by hand."""
+    parent = invoice.parent
+    subscription = parent.subscription_details.subscription if parent and parent.subscription_details else None
+    line = next((line for line in invoice.lines.data if _is_period(line)), None)
+    if subscription is None or line is None or invoice.id is None:
+        return None
+    paid_at = invoice.status_transitions.paid_at or invoice.created
+    return InvoiceFacts(
+        invoice_id=invoice.id,
+        subscription_id=id_of(subscription) or "",
+        is_paid=invoice.status == "paid",
+        failed_attempts=invoice.attempt_count if invoice.status == "open" else 0,
+        price_id=_price_of(line),
+        period_start=_moment(line.period.start),
+        period_end=_moment(line.period.end),
+        payment_intent_id=_intent_of(invoice),
+        amount_minor=invoice.amount_paid,
+        currency=invoice.currency,
+        paid_at=_moment(paid_at),
+        invoice_url=invoice.hosted_invoice_url or "",
+    )
+
+
+def _is_period(line: stripe.InvoiceLineItem) -> bool:
+    """Whether a line is a whole period at a price, not a proration nor a trial of nothing."""
+    details = line.parent.subscription_item_details if line.parent else None
+    return details is not None and not details.proration and line.amount > 0 and bool(_price_of(line))
+
+
+def _price_of(line: stripe.InvoiceLineItem) -> str:
+    pricing = line.pricing
+    return id_of(pricing.price_details.price) or "" if pricing and pricing.price_details else ""
+
+
+def _intent_of(invoice: stripe.Invoice) -> str | None:
+    paid = [one for one in (invoice.payments.data if invoice.payments else []) if one.status == "paid"]
+    return next((id_of(one.payment.payment_intent) for one in paid if one.payment.payment_intent), None)
+
+
+def of_subscription(subscription: stripe.Subscription) -> SubscriptionFacts:
+    item = gateway.item_of(subscription)
+    ends_at = subscription.ended_at or subscription.cancel_at
+    if subscription.cancel_at_period_end:
+        ends_at = ends_at or item.current_period_end
+    return SubscriptionFacts(
+        subscription_id=subscription.id,
+        workspace=_uuid(subscription.metadata.to_dict().get("workspace")),
+        customer_id=id_of(subscription.customer) or "",
+        price_id=item.price.id,
+        status=subscription.status,
+        period_start=_moment(item.current_period_start),
+        period_end=_moment(item.current_period_end),
+        ends_at=_moment(ends_at) if ends_at else None,
+        next_price_id=_next_price(subscription, item),
+    )
+
+
+def _next_price(subscription: stripe.Subscription, item: stripe.SubscriptionItem) -> str | None:
+    schedule = subscription.schedule
+    if not isinstance(schedule, stripe.SubscriptionSchedule):
+        return None
+    later = [phase for phase in schedule.phases if phase.start_date >= item.current_period_end]
+    if not later:
+        return None
+    items = cast("list[Any]", later[0]["items"])
+    price = id_of(items[0].price)
+    return price if price != item.price.id else None
+
+
+def id_of(one: Any) -> str | None:
+    """An id, whether or not the object was expanded."""
+    return one if isinstance(one, str) or one is None else str(one.id)
+
+
+def _moment(timestamp: int) -> datetime:
+    return datetime.fromtimestamp(timestamp, UTC)
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None

@@ -1,0 +1,338 @@
+"""Everything that we ask of Stripe, and nothing else asks it.
+
+Each call that makes something carries an idempotency key that follows from our own rows, so that asking again, after a
+crash or a lost answer, makes nothing twice. No call is made inside a database transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import lru_cache
+from typing import Literal, cast
+from uuid import UUID
+
+import stripe
+from django.conf import settings
+from stripe import StripeClient
+
+from billing.shop.models import Order, Payment, Price
+from loremotion.refusals import Refusal
+
+API_VERSION = "2026-10-28.endive"
+TIMEOUT_SECONDS = 20
+PORTAL_PURPOSE = "loremotion-1"
+"""Names the portal configuration that we made; a new number makes a new one."""
+
+
+class BuyingIsOff(Refusal):
+    """This installation has no key for Stripe."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("buying_is_off", "Nothing is sold on this site.", next_step="Free credits refill every day.")
+
+
+class StripeIsAway(Refusal):
+    """Stripe could not be asked. Nothing was bought; asking again is safe."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "stripe_is_away",
+            "Our payment provider does not answer at the moment.",
+            next_step="Nothing was charged. Try again in a minute.",
+        )
+
+
+def is_on() -> bool:
+    """Whether there is a key, so that things can be bought."""
+    return bool(settings.STRIPE_SECRET_KEY)
+
+
+def client() -> StripeClient:
+    """The process's client.
+
+    Raises:
+        BuyingIsOff: there is no key.
+    """
+    if not is_on():
+        raise BuyingIsOff
+    return _client(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE)
+
+
+@lru_cache(maxsize=4)
+def _client(key: str, base: str) -> StripeClient:
+    return StripeClient(
+        key,
+        stripe_version=API_VERSION,
+        base_addresses={"api": base},
+        max_network_retries=2,
+        http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+    )
+
+
+# --- what we sell ------------------------------------------------------------------------------------------------
+
+
+def stripe_price_of(price: Price) -> str:
+    """Stripe's id for one of our prices, which Stripe is told of the first time it is needed."""
+    if price.stripe_price_id is None:
+        item = price.item
+        kind = "plan" if price.plan_id else "pack"
+        product = _product(f"loremotion-{kind}-{item.slug}", item.name, item.tax_code)
+        made = client().v1.prices.create(
+            {
+                "product": product,
+                "currency": price.currency,
+                "unit_amount": price.amount_minor,
+                "tax_behavior": "exclusive",
+                "metadata": {"price": str(price.pk)},
+                **({"recurring": {"interval": price.interval}} if price.plan_id else {}),  # type: ignore[typeddict-item] # one of two words
+            },
+            {"idempotency_key": f"price:{price.pk}:{price.created_at.timestamp():.0f}"},
+        )
+        Price.objects.filter(pk=price.pk, stripe_price_id=None).update(stripe_price_id=made.id)
+        price.refresh_from_db(fields=["stripe_price_id"])
+    assert price.stripe_price_id is not None
+    return price.stripe_price_id
+
+
+def _product(product_id: str, name: str, tax_code: str) -> str:
+    try:
+        client().v1.products.create({"id": product_id, "name": name, "tax_code": tax_code})
+    except stripe.InvalidRequestError as error:
+        if error.code != "resource_already_exists":
+            raise
+    return product_id
+
+
+def create_customer(*, workspace: UUID, email: str) -> str:
+    made = client().v1.customers.create(
+        {"metadata": {"workspace": str(workspace)}, **({"email": email} if email else {})},
+        {"idempotency_key": f"customer:{workspace}"},
+    )
+    return made.id
+
+
+# --- Checkout ----------------------------------------------------------------------------------------------------
+
+
+def create_session(order: Order, *, customer: str | None, email: str, back: str) -> stripe.checkout.Session:
+    """The page on which the order is paid.
+
+    Args:
+        back: our own page of the order, to which the person returns either way.
+    """
+    metadata = {"order": str(order.pk), "workspace": str(order.workspace)}
+    asked: stripe.params.checkout.SessionCreateParams = {
+        "client_reference_id": str(order.pk),
+        "metadata": metadata,
+        "line_items": [{"price": stripe_price_of(order.price), "quantity": 1}],
+        "success_url": back,
+        "cancel_url": back,
+        "automatic_tax": {"enabled": settings.STRIPE_TAX},
+    }
+    if settings.STRIPE_TAX:
+        asked["tax_id_collection"] = {"enabled": True}
+        asked["billing_address_collection"] = "required"
+    if customer is not None:
+        asked["customer"] = customer
+        if settings.STRIPE_TAX:
+            asked["customer_update"] = {"address": "auto", "name": "auto"}
+    elif email:
+        asked["customer_email"] = email
+    if order.price.plan_id:
+        asked["mode"] = "subscription"
+        asked["subscription_data"] = {"metadata": metadata}
+    else:
+        asked["mode"] = "payment"
+        asked["payment_intent_data"] = {"metadata": metadata}
+        asked["invoice_creation"] = {"enabled": True}
+    return client().v1.checkout.sessions.create(asked, {"idempotency_key": f"order:{order.pk}"})
+
+
+def session(session_id: str) -> stripe.checkout.Session:
+    return client().v1.checkout.sessions.retrieve(session_id, {"expand": ["payment_intent.latest_charge", "invoice"]})
+
+
+def expire_session(session_id: str) -> None:
+    """Close the pay page, unless it is closed or paid already."""
+    try:
+        client().v1.checkout.sessions.expire(session_id)
+    except stripe.InvalidRequestError:
+        return
+
+
+# --- subscriptions -----------------------------------------------------------------------------------------------
+
+
+def subscription(subscription_id: str) -> stripe.Subscription:
+    return client().v1.subscriptions.retrieve(subscription_id, {"expand": ["schedule"]})
+
+
+def change_now(subscription: stripe.Subscription, *, price: Price, key: str) -> stripe.Subscription:
+    """A full new period at ``price`` from now, once it is paid; until then everything stays as it is."""
+    return client().v1.subscriptions.update(
+        subscription.id,
+        {
+            "items": [{"id": item_of(subscription).id, "price": stripe_price_of(price)}],
+            "billing_cycle_anchor": {"type": "now"},
+            "proration_behavior": "none",
+            "payment_behavior": "pending_if_incomplete",
+        },
+        {"idempotency_key": key},
+    )
+
+
+def change_at_period_end(subscription: stripe.Subscription, *, price: Price, key: str) -> None:
+    """``price`` from the next period on; what is paid for stays until then."""
+    schedule_id = _id_of(subscription.schedule)
+    if schedule_id is None:
+        schedules = client().v1.subscription_schedules
+        schedule_id = schedules.create(
+            {"from_subscription": subscription.id}, {"idempotency_key": f"{key}:schedule"}
+        ).id
+    schedule = client().v1.subscription_schedules.retrieve(schedule_id)
+    now = schedule.phases[0]
+    current = item_of(subscription)
+    client().v1.subscription_schedules.update(
+        schedule_id,
+        {
+            "end_behavior": "release",
+            "phases": [
+                {
+                    "items": [{"price": current.price.id, "quantity": 1}],
+                    "start_date": now.start_date,
+                    "end_date": current.current_period_end,
+                },
+                {
+                    "items": [{"price": stripe_price_of(price), "quantity": 1}],
+                    "duration": {"interval": cast(Literal["month", "year"], price.interval), "interval_count": 1},
+                    "proration_behavior": "none",
+                },
+            ],
+        },
+    )
+
+
+def keep_price(subscription: stripe.Subscription) -> None:
+    """Forget a change that was to come at the period's end."""
+    schedule_id = _id_of(subscription.schedule)
+    if schedule_id is not None:
+        client().v1.subscription_schedules.release(schedule_id)
+
+
+def set_cancelled(subscription_id: str, *, is_cancelled: bool) -> None:
+    """Let it end with the period that is paid, or go on after all."""
+    client().v1.subscriptions.update(subscription_id, {"cancel_at_period_end": is_cancelled})
+
+
+def invoice(invoice_id: str) -> stripe.Invoice:
+    return client().v1.invoices.retrieve(invoice_id, {"expand": ["payments"]})
+
+
+def item_of(subscription: stripe.Subscription) -> stripe.SubscriptionItem:
+    """What is subscribed to: our subscriptions have one item."""
+    items = cast("stripe.ListObject[stripe.SubscriptionItem]", subscription["items"])  # .items is a method of dict's
+    return items.data[0]
+
+
+def _id_of(one: object) -> str | None:
+    """An id, whether or not the object was expanded."""
+    return one if isinstance(one, str) or one is None else str(one.id)  # type: ignore[attr-defined] # every object has one
+
+
+# --- money that goes back ----------------------------------------------------------------------------------------
+
+
+def refunds_of(payment_intent_id: str) -> Iterator[stripe.Refund]:
+    return client().v1.refunds.list({"payment_intent": payment_intent_id, "limit": 100}).auto_paging_iter()
+
+
+def disputes_of(payment_intent_id: str) -> Iterator[stripe.Dispute]:
+    return client().v1.disputes.list({"payment_intent": payment_intent_id, "limit": 100}).auto_paging_iter()
+
+
+def payment_intent(payment_intent_id: str) -> stripe.PaymentIntent:
+    return client().v1.payment_intents.retrieve(payment_intent_id, {"expand": ["latest_charge"]})
+
+
+def invoice_paid_by(payment_intent_id: str) -> str | None:
+    """The invoice that a payment was for, if it was for one."""
+    paid = client().v1.invoice_payments.list(
+        {"payment": {"type": "payment_intent", "payment_intent": payment_intent_id}, "limit": 1}
+    )
+    return _id_of(paid.data[0].invoice) if paid.data else None
+
+
+def create_refund(payment: Payment, *, amount_minor: int, after_refunds: int, reason: str, actor: str) -> stripe.Refund:
+    """Send money back. Pressed twice, it goes once: the key says how many refunds there were before, failed ones too."""
+    assert payment.stripe_payment_intent_id is not None
+    return client().v1.refunds.create(
+        {
+            "payment_intent": payment.stripe_payment_intent_id,
+            "amount": amount_minor,
+            "reason": "requested_by_customer",
+            "metadata": {"actor": actor, "why": reason[:500]},
+        },
+        {"idempotency_key": f"refund:{payment.pk}:{after_refunds}"},
+    )
+
+
+# --- the rest ----------------------------------------------------------------------------------------------------
+
+
+def portal_url(customer: str, *, back: str) -> str:
+    """Where a customer changes card and address, reads invoices, and cancels."""
+    made = client().v1.billing_portal.sessions.create(
+        {"customer": customer, "configuration": _portal_configuration(), "return_url": back}
+    )
+    return made.url
+
+
+def _portal_configuration() -> str:
+    """Ours, made once: plans are changed on our own pages, where the credits that come with it are shown."""
+    known = client().v1.billing_portal.configurations.list({"active": True, "limit": 100})
+    for one in known.auto_paging_iter():
+        if one.metadata is not None and one.metadata.to_dict().get("purpose") == PORTAL_PURPOSE:
+            return one.id
+    made = client().v1.billing_portal.configurations.create(
+        {
+            "features": {
+                "payment_method_update": {"enabled": True},
+                "invoice_history": {"enabled": True},
+                "customer_update": {"enabled": True, "allowed_updates": ["email", "address", "tax_id"]},
+                "subscription_cancel": {"enabled": True, "mode": "at_period_end"},
+            },
+            "metadata": {"purpose": PORTAL_PURPOSE},
+        },
+        {"idempotency_key": f"portal:{PORTAL_PURPOSE}"},
+    )
+    return made.id
+
+
+def events_since(moment: datetime, types: list[str]) -> Iterator[stripe.Event]:
+    """What has happened since, newest first; Stripe remembers 30 days."""
+    asked = {"created": {"gte": int(moment.timestamp())}, "types": types, "limit": 100}
+    return client().v1.events.list(cast("stripe.params.EventListParams", asked)).auto_paging_iter()
+
+
+def sessions_since(moment: datetime) -> Iterator[stripe.checkout.Session]:
+    since = {"gte": int(moment.timestamp())}
+    return client().v1.checkout.sessions.list({"created": {"gte": since["gte"]}, "limit": 100}).auto_paging_iter()
+
+
+def invoices_since(moment: datetime) -> Iterator[stripe.Invoice]:
+    since = int(moment.timestamp())
+    return client().v1.invoices.list({"created": {"gte": since}, "status": "paid", "limit": 100}).auto_paging_iter()
+
+
+def refunds_since(moment: datetime) -> Iterator[stripe.Refund]:
+    return client().v1.refunds.list({"created": {"gte": int(moment.timestamp())}, "limit": 100}).auto_paging_iter()
+
+
+def disputes_since(moment: datetime) -> Iterator[stripe.Dispute]:
+    return client().v1.disputes.list({"created": {"gte": int(moment.timestamp())}, "limit": 100}).auto_paging_iter()
