@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
@@ -106,7 +107,8 @@ def content(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
 
 def _clip_id(request: Request, role: str) -> str:
     """An own clip as ``"video": "<id>"``, ``"video": {"id": "<id>"}``, or multipart ``video[id]``."""
-    said = request.data.get(role) or request.data.get(f"{role}[id]") or ""
+    body = cast(Mapping[str, Any], request.data)  # the serializer has refused anything else
+    said = body.get(role) or body.get(f"{role}[id]") or ""
     clip = said.get("id") if isinstance(said, dict) else said
     return clip if isinstance(clip, str) else ""
 

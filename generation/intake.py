@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
@@ -16,7 +17,9 @@ from generation.audience import audience_of
 from generation.models import Generation
 
 
-def take(request: HttpRequest, ask: Ask, *, files: Mapping[str, UploadedFile], clips: Mapping[str, str]) -> Generation:
+def take(
+    request: HttpRequest, ask: Ask, *, files: Mapping[str, UploadedFile[Any]], clips: Mapping[str, str]
+) -> Generation:
     """Check everything, then make the request; a newcomer gets a workspace only once the request is sound.
 
     Args:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -34,7 +34,7 @@ class Input:
     content: bytes | None = None
 
 
-def picture(role: str, file: UploadedFile) -> Input:
+def picture(role: str, file: UploadedFile[Any]) -> Input:
     """A picture as PNG: upright, at most 2048 pixels long, without whatever else the file carried.
 
     Raises:
@@ -73,7 +73,7 @@ def keys(inputs: Iterable[Input]) -> dict[str, str]:
     return {given.role: given.key for given in inputs}
 
 
-def pictures(files: Mapping[str, UploadedFile]) -> list[Input]:
+def pictures(files: Mapping[str, UploadedFile[Any]]) -> list[Input]:
     """Every uploaded picture by the role that its field names. ``input_reference`` is OpenAI's word for ``image``.
 
     Raises:

@@ -19,7 +19,7 @@ from loremotion.local.environment import ROOT
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
 
-SLOW = {"prompt": "a red circle moving right", "steps": 50}
+SLOW: dict[str, Any] = {"prompt": "a red circle moving right", "steps": 50}
 ENDLESS = """
 models:
   endless:
