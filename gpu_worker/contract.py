@@ -9,6 +9,7 @@ the worker imports it and nothing of the web. Every message is a frozen dataclas
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from dataclasses import dataclass, field
@@ -88,7 +89,7 @@ class Wire:
         Raises:
             KeyError: a field without a default is missing; the message names it.
         """
-        hints = typing.get_type_hints(cls)
+        hints = _hints(typing.cast(Any, cls))
         values: dict[str, Any] = {}
         for f in dataclasses.fields(typing.cast(Any, cls)):
             if f.name in data:
@@ -96,6 +97,11 @@ class Wire:
             elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
                 raise KeyError(f"{cls.__name__}.{f.name} is missing from the message")
         return cls(**values)
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections import deque
 from types import FrameType
 from typing import Any
 
@@ -28,7 +27,6 @@ from gpu_worker import addresses, fleet, render_job
 from gpu_worker.contract import (
     RENDER_QUEUE,
     WORKER_DEAD_AFTER_SECONDS,
-    ModelSpec,
     Outcome,
     Progress,
     RenderError,
@@ -37,8 +35,9 @@ from gpu_worker.contract import (
     Stage,
     attempt_of,
     cancel_key,
-    drain_key,
 )
+from gpu_worker.errands import Errands
+from gpu_worker.favourites import Favourites
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.inputs import Fetcher
 from gpu_worker.lifeline import Lifeline
@@ -91,7 +90,8 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
         self.heart = Heartbeat(connection, first_status(settings.name, engine), also=self._keep_registered)
         self.standing = Standing(self.heart, engine)
         self.reports = Reports(connection, settings.name, while_waiting=lifeline.repeat)
-        self._commands: deque[dict[str, Any]] = deque()
+        self._favourites = Favourites(settings.cache / f"favourites-{settings.name}.json")
+        self.errands = Errands(connection, settings.name, engine, self.standing, self._favourites)
         self._preview_seconds = settings.preview_seconds
         # Of its own, with short waits: what a browser sees must not hold up a render.
         self._progress_connection = connect(settings.redis_url, answer_seconds=2.0)
@@ -166,7 +166,7 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
         return None
 
     def _next(self, *, is_patient: bool) -> Job | None:
-        self._obey()
+        self.errands.obey()
         if self.should_run_maintenance_tasks:
             self.run_maintenance_tasks()
         if self.standing.is_drained:
@@ -175,6 +175,7 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
         picked = self.picker.pick()
         if picked.job_id is not None:
             return self._in_hand(picked.job_id)
+        self.errands.warm_up()
         if is_patient and picked.are_all_for_others:
             self._pause(UNFIT_SECONDS)
         elif is_patient:
@@ -270,6 +271,7 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
         self._is_device_lost = report.error is not None and report.error.code == render_job.DEVICE_LOST
         self.standing.count(report)
         if report.outcome == Outcome.SUCCEEDED:
+            self._favourites.note(job.model)
             self.picker.pace.learn(job, sum(s for stage, s in report.stage_seconds.items() if stage != Stage.LOADING))
 
     # --- commands ------------------------------------------------------------------------------------------------
@@ -279,7 +281,7 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
         try:
             payload = parse_payload(message)
             if payload.get("command") in fleet.COMMANDS:
-                self._commands.append(payload)
+                self.errands.hear(payload)
             else:
                 super().handle_payload(message)
         except (ValueError, AttributeError, KeyError) as problem:
@@ -296,21 +298,6 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
         """RQ's own gives up listening on a timeout. What is missed meanwhile, ``_keep_registered`` finds as keys."""
         logger.warning("Commands are not heard for the moment: %s", exc)
         time.sleep(1.0)
-
-    def _obey(self) -> None:
-        """Carry out the commands that have come, on the main thread, where the engine may be touched."""
-        while self._commands:
-            command = self._commands.popleft()
-            self.standing.is_drained = bool(self.connection.exists(drain_key(self.name)))
-            try:
-                if command["command"] == fleet.PRELOAD:
-                    self.engine.preload(ModelSpec.from_wire(command["model"]))
-                elif command["command"] == fleet.EVICT:
-                    self.engine.evict(command["key"])
-                logger.info("Command %s is done", command["command"])
-            except Exception:
-                logger.exception("Command %s failed", command["command"])
-            self.standing.idle()
 
     # --- signs of life -------------------------------------------------------------------------------------------
 
@@ -332,7 +319,7 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
             pipeline.hset(self.key, mapping=self.serialize())
             self.heartbeat(pipeline=pipeline)
             pipeline.execute()
-        self.standing.is_drained = bool(self.connection.exists(drain_key(self.name)))
+        self.errands.look_whether_drained()
         if running is not None:
             job, execution, message = running
             self.maintain_heartbeats(job, execution)

@@ -1,0 +1,68 @@
+"""What a worker does between two jobs, on its main thread, where the engine may be touched."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import Any
+
+import redis
+
+from gpu_worker import fleet
+from gpu_worker.contract import ModelSpec, drain_key
+from gpu_worker.favourites import Favourites
+from gpu_worker.render_engine import RenderEngine
+from gpu_worker.standing import Standing
+
+logger = logging.getLogger(__name__)
+
+
+class Errands:
+    """Commands that came from the fleet, and loading the favourites of the process before this one."""
+
+    def __init__(
+        self, connection: redis.Redis, name: str, engine: RenderEngine, standing: Standing, favourites: Favourites
+    ) -> None:
+        self._connection = connection
+        self._name = name
+        self._engine = engine
+        self._standing = standing
+        self._favourites = favourites
+        self._to_warm = deque(favourites.models())
+        self._commands: deque[dict[str, Any]] = deque()
+
+    def hear(self, command: dict[str, Any]) -> None:
+        """From any thread: keep a command until there is time for it."""
+        self._commands.append(command)
+
+    def obey(self) -> None:
+        """Carry out what was heard. A command that fails is logged and over."""
+        while self._commands:
+            command = self._commands.popleft()
+            self.look_whether_drained()
+            try:
+                if command["command"] == fleet.PRELOAD:
+                    self._engine.preload(ModelSpec.from_wire(command["model"]))
+                elif command["command"] == fleet.EVICT:
+                    self._engine.evict(command["key"])
+                logger.info("Command %s is done", command["command"])
+            except Exception:
+                logger.exception("Command %s failed", command["command"])
+
+    def look_whether_drained(self) -> None:
+        """From any thread: the key counts, also for a command that nobody heard."""
+        self._standing.is_drained = bool(self._connection.exists(drain_key(self._name)))
+
+    def warm_up(self) -> None:
+        """While nothing waits: load one more favourite, as long as half of the device is free."""
+        engine = self._engine.status()
+        if not self._to_warm or engine.used_bytes > engine.budget_bytes / 2:
+            self._to_warm.clear()
+            return
+        model = self._to_warm.popleft()
+        try:
+            self._engine.preload(model)
+            logger.info("Model %s is loaded before anybody asked", model.slug)
+        except Exception as problem:
+            logger.warning("Model %s is not loaded in advance: %s", model.slug, problem)
+            self._favourites.forget(model)
