@@ -169,7 +169,7 @@ class ModelAdmin(admin.ModelAdmin[Model]):
             "rows": rows,
             "compared": _compared(request, history),
             "may_change": self.has_change_permission(request, model),
-            "fits": measurements.fits(shown) if shown else {},
+            "fits": measurements.fits(shown) if shown else [],
             "margins": measurements.margins(shown) if shown else [],
             "shown": shown,
         }

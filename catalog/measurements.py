@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from catalog.models import Measurement, ModelVersion
 from catalog.pricing import tier_of
-from gpu_worker.families.fit import CARDS_GIB, GIB, Fit, fit, headroom_bytes, measured_fit
+from gpu_worker.families.fit import CARDS_GIB, GIB, Fit, fit, measured_fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +91,45 @@ def margins(version: ModelVersion) -> list[Margin]:
     return found
 
 
-def fits(version: ModelVersion) -> dict[int, Fit | None]:
-    """Card in GiB → how the version runs on it at its largest size and length: as measured, else as computed."""
-    peak_bytes = (
-        Measurement.objects.filter(build=version.build)
-        .order_by("-peak_bytes")
-        .values_list("peak_bytes", flat=True)
-        .first()
-    )
-    width, height = max(
-        ((int(w), int(h)) for w, h in (size.split("x") for size in version.sizes)), key=lambda s: s[0] * s[1]
-    )
-    headroom = headroom_bytes(width, height, version.family_facts.frames_for(version.max_seconds, version.fps))
-    return {
+@dataclass(frozen=True, slots=True)
+class FitRow:
+    """How one clip of a version runs on each card."""
+
+    label: str
+    size: str
+    seconds: float
+    by_card: dict[int, Fit | None]
+
+
+def fits(version: ModelVersion) -> list[FitRow]:
+    """The version's default clip and its largest on the usual cards: as measured where it was, else as computed."""
+    largest = max(version.sizes, key=lambda size: _pixels(size)[0] * _pixels(size)[1])
+    return [
+        _fit_row("Default clip", version, version.sizes[0], version.default_seconds),
+        _fit_row("Largest clip", version, largest, version.max_seconds),
+    ]
+
+
+def _fit_row(label: str, version: ModelVersion, size: str, seconds: float) -> FitRow:
+    width, height = _pixels(size)
+    num_frames = version.family_facts.frames_for(seconds, version.fps)
+    measured = Measurement.objects.filter(build=version.build, width=width, height=height, peak_bytes__gt=0)
+    peak_bytes = measured.order_by("-peak_bytes").values_list("peak_bytes", flat=True).first()
+    by_card = {
         card: (measured_fit(peak_bytes, card * GIB) if peak_bytes else None)
-        or fit(version.component_bytes, version.quantisation, card * GIB, headroom=headroom)
+        or fit(
+            version.component_bytes,
+            version.quantisation,
+            card * GIB,
+            width=width,
+            height=height,
+            num_frames=num_frames,
+        )
         for card in CARDS_GIB
     }
+    return FitRow(label, size, num_frames / version.fps, by_card)
+
+
+def _pixels(size: str) -> tuple[int, int]:
+    width, _, height = size.partition("x")
+    return int(width), int(height)

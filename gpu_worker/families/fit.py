@@ -14,12 +14,14 @@ CARDS_GIB = (16, 24, 32, 48, 80)
 
 USABLE = 0.94
 """Part of a card that is ours: the rest is the driver's context and fragments."""
-FIXED_HEADROOM_BYTES = 3 * GIB // 2
-HEADROOM_BYTES_PER_PIXEL = 120
-"""Activations of the VAE's decoder, the widest moment of a render, for each pixel of each frame, without tiling."""
+DENOISING_BYTES_PER_VOXEL = 48
+DECODING_BYTES_PER_VOXEL = 150
+TILED = 0.25
+"""Part of the decoder's activations that is left when it works in tiles."""
 LARGEST_BLOCK = 0.08
-"""Part of a transformer that has to be on the card at once when its blocks are swapped, the next one included."""
+"""Part of a component that has to be on the card at once when its blocks are swapped, the next one included."""
 
+_ENCODERS = ("text_encoder", "image_encoder")
 _QUANTISED = ("transformer", "text_encoder")
 _LEFT_BY = {"none": 1.0, "int8": 0.52, "fp8": 0.52, "nf4": 0.29, "gguf": 0.55}
 """What quantisation leaves of 16-bit weights, scales included."""
@@ -30,9 +32,9 @@ class Fit(StrEnum):
 
     RESIDENT = "resident"
     ENCODER_LEAVES = "encoder leaves"
-    """Resident once the text encoder has done its work and gone to main memory."""
+    """The text encoder goes to main memory when it has done its work, and the decoder works in tiles."""
     BLOCK_SWAP = "block swap"
-    """The transformer's blocks come and go while it computes: slower, but it runs."""
+    """The blocks of the transformer come and go while it computes: slower, but it runs."""
     NO = "no"
 
 
@@ -42,29 +44,27 @@ def quantised_bytes(component_bytes: Mapping[str, int], quantisation: str) -> di
     return {name: round(size * left) if name.startswith(_QUANTISED) else size for name, size in component_bytes.items()}
 
 
-def headroom_bytes(width: int, height: int, num_frames: int) -> int:
-    """What a clip of this size needs beside the weights."""
-    return FIXED_HEADROOM_BYTES + HEADROOM_BYTES_PER_PIXEL * width * height * num_frames
-
-
-def fit(component_bytes: Mapping[str, int], quantisation: str, card_bytes: int, *, headroom: int) -> Fit | None:
-    """The best way in which the model runs on a card, or None when nobody has said how large it is."""
+def fit(
+    component_bytes: Mapping[str, int], quantisation: str, card_bytes: int, *, width: int, height: int, num_frames: int
+) -> Fit | None:
+    """The best way in which a clip of this size is made on the card, or None when the model's bytes are unknown."""
     if not component_bytes:
         return None
     sizes = quantised_bytes(component_bytes, quantisation)
-    room = int(card_bytes * USABLE) - headroom
-    encoders = {name: size for name, size in sizes.items() if name.startswith(("text_encoder", "image_encoder"))}
-    rest = sum(sizes.values()) - sum(encoders.values())
-    if sum(sizes.values()) <= room:
-        return Fit.RESIDENT
-    # The encoders work before there are any frames, so they have the card to themselves.
-    if max(rest, sum(encoders.values()) - headroom) <= room:
-        return Fit.ENCODER_LEAVES
+    encoders = [size for name, size in sizes.items() if name.startswith(_ENCODERS)]
     transformers = [size for name, size in sizes.items() if name.startswith("transformer")]
-    others = rest - sum(transformers)
-    largest_encoder = max(encoders.values(), default=0)
-    swapped = others + round(LARGEST_BLOCK * max(transformers, default=0))
-    if max(swapped, round(LARGEST_BLOCK * largest_encoder)) <= room:
+    others = sum(sizes.values()) - sum(encoders) - sum(transformers)
+    voxels = width * height * num_frames
+    denoising = DENOISING_BYTES_PER_VOXEL * voxels
+    decoding = DECODING_BYTES_PER_VOXEL * voxels
+    room = int(card_bytes * USABLE)
+    if sum(sizes.values()) + max(denoising, decoding) <= room:
+        return Fit.RESIDENT
+    activations = max(denoising, int(decoding * TILED))
+    if max(sum(encoders), sum(transformers) + others + activations) <= room:
+        return Fit.ENCODER_LEAVES
+    swapped = LARGEST_BLOCK * max([*encoders, *transformers], default=0)
+    if others + swapped + activations <= room:
         return Fit.BLOCK_SWAP
     return Fit.NO
 

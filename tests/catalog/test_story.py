@@ -1,0 +1,110 @@
+"""The promise that the model is a row: added and swapped by staff over HTTP, while everything runs."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from loremotion.local.preparation import STAFF_EMAIL, staff_password
+from loremotion.local.stack import Stack
+from loremotion.local.visitor import Visitor
+from tests.catalog.form_post import post_of
+from tests.tiny import ltx
+
+PATIENCE_SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("story"), settings={"FREE_DAILY_CREDITS": "500"}) as running:
+        running.wait_for_worker()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def staff(stack: Stack) -> Iterator[httpx.Client]:
+    """A member of staff at the admin, signed in through the form."""
+    with httpx.Client(base_url=stack.url, follow_redirects=True, timeout=30.0) as client:
+        page = client.get("/admin/login/")
+        answer = submit(client, page, login=STAFF_EMAIL, password=staff_password(stack.folder))
+        assert client.get("/admin/").status_code == 200, answer.text
+        yield client
+
+
+def submit(client: httpx.Client, page: httpx.Response, **changes: Any) -> httpx.Response:
+    """Send the page's form back with ``changes``."""
+    assert page.status_code == 200
+    headers = {"Referer": str(page.url)}
+    answer = client.post(str(page.url), data=post_of(page.text) | changes, headers=headers)
+    assert "errornote" not in answer.text, re.findall(r"errorlist.*?</ul>", answer.text, re.DOTALL)
+    return answer
+
+
+def finished(visitor: Visitor, video_id: str) -> dict[str, Any]:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (video := visitor.video(video_id))["status"] in ("queued", "in_progress"):
+        assert time.monotonic() < deadline, video
+        time.sleep(0.1)
+    assert video["status"] == "completed", video
+    return video
+
+
+def add_tiny_ltx(stack: Stack, staff: httpx.Client) -> None:
+    ltx.build(Path(stack.environment["GPU_WORKER_MODELS"]) / "tiny-ltx")
+    submit(
+        staff,
+        staff.get("/admin/catalog/model/add/"),
+        name="Tiny LTX",
+        slug="tiny-ltx",
+        summary="Noise, at once.",
+        status="enabled",
+        aliases="quick",
+        family="ltx",
+        source="tiny-ltx",
+        dtype="float32",
+        modes=["text", "image"],
+        sizes="96x64",
+        fps="8",
+        min_seconds="1",
+        default_seconds="2",
+        max_seconds="4",
+        presets="standard: {steps: 2, guidance_scale: 1.0}",
+        prices="standard: {360p: 700}",
+        licence="Apache-2.0",
+        note="The story",
+    )
+
+
+def test_a_new_model_makes_a_visitors_clip_seconds_after_it_was_saved(stack: Stack, staff: httpx.Client) -> None:
+    add_tiny_ltx(stack, staff)
+    with Visitor(stack.url) as visitor:
+        assert "Tiny LTX" in visitor.client.get("/models/").text
+        listed = visitor.client.get("/v1/models/quick").json()
+        assert listed["lm"]["capabilities"]["sizes"] == ["96x64"]
+        made = finished(visitor, visitor.create("a red fox", model="quick")["id"])
+        assert (made["model"], made["size"], made["lm"]["num_frames"]) == ("tiny-ltx", "96x64", 17)
+        assert (made["lm"]["cost"]["quoted"], made["lm"]["cost"]["charged"]) == (2, 2)
+        clip = visitor.client.get(f"/v1/videos/{made['id']}/content")
+        assert clip.content[4:8] == b"ftyp"
+
+
+def test_swapping_the_default_leaves_what_is_queued_as_it_was_quoted(stack: Stack, staff: httpx.Client) -> None:
+    stack.end("gpu")
+    with Visitor(stack.url) as visitor:
+        before = [visitor.create("a red circle moving right on a black background")["id"] for _ in range(2)]
+        models = staff.get("/admin/catalog/model/?q=tiny-ltx").text
+        (link,) = set(re.findall(r"/admin/catalog/model/\d+/change/", models))
+        answer = submit(staff, staff.get(link), aliases="default, quick")
+        assert "Default was Preview and is Tiny LTX now" in answer.text
+        after = visitor.create("a red fox")["id"]
+        stack.launch("gpu")
+        old = [finished(visitor, video_id) for video_id in before]
+        new = finished(visitor, after)
+    assert [(video["model"], video["size"]) for video in old] == [("preview", "48x48")] * 2
+    assert (new["model"], new["size"]) == ("tiny-ltx", "96x64")
