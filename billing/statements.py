@@ -192,3 +192,44 @@ def violations(*, limit: int = 100, touched_since: datetime | None = None) -> li
                 [touched, limit],
             )
         return [Violation(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The whole ledger in a few numbers. ``credits`` has what was issued and where all of it is now.
+
+    ``digest`` is over the last hash of every account's chain: kept elsewhere, it proves later that nothing before it
+    was rewritten.
+    """
+
+    accounts: int
+    transactions: int
+    entries: int
+    credits: dict[str, int]
+    digest: str
+
+
+def totals() -> Totals:
+    """Add up everything. Reads every entry."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT (SELECT count(*) FROM ledger_account), (SELECT count(*) FROM ledger_transaction),
+                (SELECT count(*) FROM ledger_entry),
+                (SELECT encode(sha256(coalesce(string_agg(uuid_send(id) || head, ''::bytea ORDER BY id), '')), 'hex')
+                    FROM ledger_account)
+            """
+        )
+        accounts, transactions, entries, digest = cursor.fetchone()
+        # What was passed from lot to lot was issued once.
+        cursor.execute(
+            """
+            SELECT coalesce(sum(issued - moved), 0), coalesce(sum(remaining), 0), coalesce(sum(held), 0),
+                coalesce(sum(consumed), 0), coalesce(sum(expired), 0), coalesce(sum(clawed), 0),
+                coalesce(sum(adjusted), 0), coalesce(sum(repaid), 0)
+            FROM ledger_lot
+            """
+        )
+        names = ("issued", "available", "held", "consumed", "expired", "clawed", "adjusted", "repaid")
+        credits = dict(zip(names, map(int, cursor.fetchone()), strict=True))
+    return Totals(accounts, transactions, entries, credits, digest)

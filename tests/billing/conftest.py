@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.billing.books import LedgerClock, assert_books_are_right
+from tests.billing.scratch import Scratch, scratch_database
 
 
 @pytest.fixture
@@ -20,3 +22,16 @@ def books(db: None) -> Iterator[None]:
 def ledger_clock(db: None) -> LedgerClock:
     """The ledger's clock, stopped until it is moved. It goes back to the real one with the test's transaction."""
     return LedgerClock.install()
+
+
+@pytest.fixture(scope="session")
+def server_url() -> str:
+    """The run's PostgreSQL, at a database that is always there."""
+    return os.environ["DATABASE_URL"].rpartition("/")[0] + "/postgres"
+
+
+@pytest.fixture(scope="module")
+def scratch(server_url: str) -> Iterator[Scratch]:
+    """A database with the ledger alone, where tests may commit and use several connections."""
+    with scratch_database(server_url) as database:
+        yield database

@@ -11,13 +11,6 @@ WEEK = timedelta(days=7)
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-class Short(Exception):
-    """Fewer credits are available than were asked for."""
-
-    def __init__(self, available: int) -> None:
-        self.available = available
-
-
 @dataclass
 class ModelLot:
     account: UUID
@@ -156,8 +149,7 @@ class Model:
         return len(due)
 
     def _draw(self, account: UUID, amount: int) -> list[tuple[ModelLot, int]]:
-        if self.available(account) < amount:
-            raise Short(self.available(account))
+        assert self.available(account) >= amount, "ask first"
         draws = []
         for lot in self.live(account):
             drawn = min(amount, lot.remaining)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from uuid import uuid4
 
 import pytest
@@ -182,7 +183,7 @@ def test_an_account_is_merged_into_one_other_only() -> None:
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_a_circle_is_refused(length: int) -> None:
     accounts = [uuid4() for _ in range(length)]
-    for source, into in zip(accounts, accounts[1:], strict=False):
+    for source, into in pairwise(accounts):
         ledger.merge(source=source, into=into, reference=f"{source} {into}")
     with pytest.raises(ledger.ReferenceReused, match="cannot be merged into itself"), transaction.atomic():
         ledger.merge(source=accounts[-1], into=accounts[0], reference="round")

@@ -15,7 +15,7 @@ from django.db import transaction
 from billing import ledger
 from billing.models import Hold, Lot
 from tests.billing.books import FAR_AWAY, LedgerClock
-from tests.billing.model import Model, Short
+from tests.billing.model import Model
 
 START = datetime(2028, 2, 27, 22, 30, tzinfo=UTC)  # a leap day is near
 COLUMNS = ("issued", "remaining", "held", "consumed", "expired", "clawed", "adjusted", "moved", "repaid")
@@ -75,13 +75,13 @@ class Twins:
             "expires_at": FAR_AWAY,
             "quote": {"credits": amount},
         }
-        try:
-            self.model.hold(account, terms["reference"], amount)
-        except Short as short:
+        available = self.model.available(account)
+        if available < amount:
             with pytest.raises(ledger.NotEnoughCredits) as refused:
                 ledger.hold(**terms)
-            assert (refused.value.available, refused.value.needed) == (short.available, amount)
+            assert (refused.value.available, refused.value.needed) == (available, amount)
         else:
+            self.model.hold(account, terms["reference"], amount)
             twists = {"amount": amount + 1}, {"quote": {}}, {"account": self._account(purse + 1)}
             assert self._ask(ledger.hold, terms, *twists) == ledger.Held(terms["reference"], amount)
 
@@ -126,13 +126,13 @@ class Twins:
     def withdraw(self, purse: int, fifths: int) -> None:
         account, reference = self._account(purse), self._reference()
         amount = max(1, self.model.available(account) * fifths // 5)
-        try:
-            self.model.withdraw(account, amount)
-        except Short as short:
+        available = self.model.available(account)
+        if available < amount:
             with pytest.raises(ledger.NotEnoughCredits) as refused:
                 self._adjust(account, reference, -amount)
-            assert (refused.value.available, refused.value.needed) == (short.available, amount)
+            assert (refused.value.available, refused.value.needed) == (available, amount)
         else:
+            self.model.withdraw(account, amount)
             assert self._adjust(account, reference, -amount) == ledger.Adjusted(-amount, 0)
 
     def merge(self, source: int, into: int) -> None:
@@ -163,8 +163,10 @@ class Twins:
         lots = Lot.objects.filter(account__in=self.accounts).order_by("id")
         theirs = list(lots.values_list("account", "reference", "kind", "priority", "expires_at", *COLUMNS))
         ours = [
-            (lot.account, lot.reference, lot.kind, lot.priority, lot.expires_at)
-            + tuple(getattr(lot, column) for column in COLUMNS)
+            (
+                *(lot.account, lot.reference, lot.kind, lot.priority, lot.expires_at),
+                *(getattr(lot, column) for column in COLUMNS),
+            )
             for lot in self.model.lots
         ]
         assert theirs == ours

@@ -1,0 +1,74 @@
+"""One of several processes that fight over the same references; prints what it was answered as JSON.
+
+LEDGER_URL=postgres://… python -m tests.billing.racer SEED STEPS
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+from uuid import UUID
+
+ACCOUNTS = [UUID(int=number) for number in range(1, 4)]
+REQUESTS = [UUID(int=1000 + number) for number in range(120)]
+GRANTS = 18
+FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def race(seed: int, steps: int) -> dict[str, Any]:
+    """Do ``steps`` things on references that every racer uses. An answer to the same reference must be the same."""
+    from billing import ledger
+
+    random = Random(seed)
+    answers: dict[str, list[Any]] = {}
+    outcomes: Counter[str] = Counter()
+
+    def grant(which: int) -> list[int]:
+        granted = ledger.grant(
+            account=ACCOUNTS[which % 3], reference=f"order {which}", amount=2 + which % 5, kind=ledger.LotKind.PACK
+        )
+        return [granted.lot, granted.amount, granted.paid_debt]
+
+    def hold(which: int) -> list[int]:
+        held = ledger.hold(
+            account=ACCOUNTS[which % 3],
+            reference=REQUESTS[which],
+            amount=1 + which % 7,
+            expires_at=FAR_AWAY,
+            quote={"which": which},
+        )
+        return [held.amount]
+
+    def settle(which: int) -> list[int]:
+        if random.random() < 0.5:
+            settled = ledger.capture(reference=REQUESTS[which], amount=random.randint(0, 1 + which % 7))
+        else:
+            settled = ledger.release(reference=REQUESTS[which])
+        return [settled.captured, settled.released]
+
+    def clawback(which: int) -> None:
+        ledger.clawback(reference=f"order {which}", target=random.choice([0, 1, 2]))
+
+    for _ in range(steps):
+        what = random.choices((grant, hold, settle, clawback), weights=(2, 6, 5, 2))[0]
+        which = random.randrange(GRANTS if what in (grant, clawback) else len(REQUESTS))
+        try:
+            answer = what(which)
+        except (ledger.NotEnoughCredits, ledger.UnknownReference) as refused:
+            outcomes[type(refused).__name__] += 1
+        else:
+            outcomes[what.__name__] += 1
+            if answer is not None:
+                answers.setdefault(f"{what.__name__} {which}", []).append(answer)
+    return {"answers": answers, "outcomes": outcomes}
+
+
+if __name__ == "__main__":
+    from tests.billing.scratch import set_up_django
+
+    set_up_django()
+    sys.stdout.write(json.dumps(race(int(sys.argv[1]), int(sys.argv[2]))))

@@ -1,0 +1,234 @@
+"""Several at once: whoever holds an account's lock decides, the others see what was decided."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from tests.billing.mutants import functions
+from tests.billing.scratch import Scratch
+
+RACERS, STEPS = 4, 150
+
+
+def test_processes_that_share_references_and_little_credit_leave_the_books_right(scratch: Scratch) -> None:
+    racers = [scratch.start("tests.billing.racer", seed, STEPS) for seed in range(RACERS)]
+    results = []
+    for racer in racers:
+        out, err = racer.communicate(timeout=120)
+        assert racer.returncode == 0, err[-2000:]
+        results.append(json.loads(out))
+    answers: dict[str, list[Any]] = {}
+    for result in results:
+        for reference, given in result["answers"].items():
+            answers.setdefault(reference, []).extend(given)
+    assert {reference: given for reference, given in answers.items() if any(each != given[0] for each in given)} == {}
+    assert sum(result["outcomes"].get("NotEnoughCredits", 0) for result in results) > 20
+    assert sum(result["outcomes"].get("settle", 0) for result in results) > 20
+    assert scratch.violations() == []
+
+
+# --- two at once, one statement at a time ---
+
+Ask = tuple[str, tuple[Any, ...]]
+
+
+def grant(account: UUID, amount: int, reference: str = "") -> Ask:
+    terms = (account, reference or str(uuid4()), amount)
+    return "SELECT ledger_grant(%s, %s, %s, 'pack', 50::smallint, NULL, '', '')", terms
+
+
+def hold(account: UUID, amount: int, reference: UUID | None = None) -> Ask:
+    return "SELECT ledger_hold(%s, %s, %s, now() + interval '1 day', '{}')", (account, reference or uuid4(), amount)
+
+
+def settle(reference: UUID, amount: int) -> Ask:
+    return "SELECT ledger_settle(%s, %s, true)", (reference, amount)
+
+
+def withdraw(account: UUID, amount: int, reference: str = "") -> Ask:
+    return "SELECT ledger_withdraw(%s, %s, %s, 'staff', 'because')", (account, reference or str(uuid4()), amount)
+
+
+def ask(connection: psycopg.Connection, question: Ask) -> Any:
+    (answer,) = connection.execute(*question).fetchone() or (None,)
+    return answer
+
+
+class Contest:
+    """``first`` has done its part and not committed; ``second`` asks meanwhile."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        self.first, self.second, self.watcher = scratch.connect(), scratch.connect(), scratch.connect()
+
+    def close(self) -> None:
+        for connection in (self.first, self.second, self.watcher):
+            connection.close()
+
+    def before(self, *questions: Ask) -> None:
+        for question in questions:
+            ask(self.first, question)
+
+    def run(self, first: Ask, second: Ask) -> tuple[Any, Any]:
+        """Both answers, the second asked before the first committed and answered after."""
+        answers: list[Any] = []
+
+        def follow() -> None:
+            try:
+                answers.append(ask(self.second, second))
+            except psycopg.Error as error:
+                answers.append(error.sqlstate)
+
+        with self.first.transaction():
+            mine = ask(self.first, first)
+            follower = threading.Thread(target=follow)
+            follower.start()
+            self._await_the_second(lambda: not follower.is_alive())
+        follower.join(timeout=30)
+        return mine, answers[0]
+
+    def unhindered(self, first: Ask, second: Ask) -> Any:
+        """The second's answer, given while the first still has not committed."""
+        with self.first.transaction():
+            ask(self.first, first)
+            self.second.execute("SET lock_timeout = '200ms'")
+            try:
+                return ask(self.second, second)
+            except psycopg.errors.LockNotAvailable as error:
+                return error.sqlstate
+            finally:
+                self.second.execute("SET lock_timeout = '20s'")
+
+    def _await_the_second(self, is_over: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 20
+        waits = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s"
+        pid = self.second.info.backend_pid
+        while self.watcher.execute(waits, (pid,)).fetchone() != (True,) and not is_over():
+            assert time.monotonic() < deadline, "the second neither waited nor ended"
+
+
+@pytest.fixture
+def contest(scratch: Scratch) -> Iterator[Contest]:
+    contest = Contest(scratch)
+    yield contest
+    contest.close()
+
+
+def two_holds(contest: Contest) -> None:
+    account = uuid4()
+    contest.before(grant(account, 15))
+    assert contest.run(hold(account, 10), hold(account, 10)) == (
+        {"held": 10},
+        {"refused": "insufficient", "available": 5, "needed": 10},
+    )
+
+
+def the_same_hold_twice(contest: Contest) -> None:
+    account, reference = uuid4(), uuid4()
+    contest.before(grant(account, 15))
+    assert contest.run(hold(account, 10, reference), hold(account, 10, reference)) == ({"held": 10}, {"held": 10})
+
+
+def the_same_grant_twice(contest: Contest) -> None:
+    account = uuid4()
+    first, second = contest.run(grant(account, 10, f"order {account}"), grant(account, 10, f"order {account}"))
+    assert first == second
+    assert first["amount"] == 10
+
+
+def two_withdrawals(contest: Contest) -> None:
+    account = uuid4()
+    contest.before(grant(account, 15))
+    _, second = contest.run(withdraw(account, 10), withdraw(account, 10))
+    assert second == {"refused": "insufficient", "available": 5, "needed": 10}
+
+
+def charge_against_release(contest: Contest) -> None:
+    account, reference = uuid4(), uuid4()
+    contest.before(grant(account, 15), hold(account, 10, reference))
+    decided = {"captured": 4, "released": 6}
+    assert contest.run(settle(reference, 4), settle(reference, 0)) == (decided, decided)
+
+
+def a_grant_answered_before_does_not_wait(contest: Contest) -> None:
+    account = uuid4()
+    contest.before(grant(account, 10, f"order {account}"))
+    assert contest.unhindered(hold(account, 1), grant(account, 10, f"order {account}"))["amount"] == 10
+
+
+def a_hold_answered_before_does_not_wait(contest: Contest) -> None:
+    account, reference = uuid4(), uuid4()
+    contest.before(grant(account, 10), hold(account, 5, reference))
+    assert contest.unhindered(hold(account, 1), hold(account, 5, reference)) == {"held": 5}
+
+
+def a_settled_hold_does_not_wait(contest: Contest) -> None:
+    account, reference = uuid4(), uuid4()
+    contest.before(grant(account, 10), hold(account, 5, reference), settle(reference, 5))
+    assert contest.unhindered(hold(account, 1), settle(reference, 0)) == {"captured": 5, "released": 0}
+
+
+def expiry_passes_busy_accounts_by(contest: Contest) -> None:
+    account = uuid4()
+    sql, terms = grant(account, 10)
+    contest.before((sql.replace("NULL", "now() - interval '1 day'"), terms), grant(account, 10))
+    expire: Ask = "SELECT ledger_expire_due(100)", ()
+    assert contest.unhindered(hold(account, 1), expire) == 0
+    assert ask(contest.first, expire) == 1
+
+
+SCENES = (
+    *(two_holds, the_same_hold_twice, the_same_grant_twice, two_withdrawals, charge_against_release),
+    *(a_grant_answered_before_does_not_wait, a_hold_answered_before_does_not_wait, a_settled_hold_does_not_wait),
+    expiry_passes_busy_accounts_by,
+)
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
+def test_that(scene: Callable[[Contest], None], contest: Contest, scratch: Scratch) -> None:
+    scene(contest)
+    assert scratch.violations() == []
+
+
+LOOK_AGAIN = "SELECT * INTO hold FROM ledger_hold WHERE id = p_id;\n    END IF;"
+ANSWERED = "IF answer IS NOT NULL THEN RETURN answer; END IF;"
+CARELESS = (
+    ("ledger_lock", "FOR NO KEY UPDATE", "", two_holds),
+    ("ledger_lock", "FOR NO KEY UPDATE", "", charge_against_release),
+    ("ledger_hold", "PERFORM ledger_lock(p_account);", "", two_holds),
+    ("ledger_withdraw", "PERFORM ledger_lock(p_account);", "", two_withdrawals),
+    (
+        "ledger_settle",
+        "SELECT * INTO hold FROM ledger_hold WHERE id = p_id;\n    END IF;",
+        "END IF;",
+        charge_against_release,
+    ),
+    ("ledger_settle", "IF hold.state = 'open' THEN", "IF true THEN", a_settled_hold_does_not_wait),
+    ("ledger_hold", f"BEGIN\n    {ANSWERED}", "BEGIN", a_hold_answered_before_does_not_wait),
+    ("ledger_hold", f"p_id::text, request);\n    {ANSWERED}", "p_id::text, request);", the_same_hold_twice),
+    ("ledger_grant", f"BEGIN\n    {ANSWERED}", "BEGIN", a_grant_answered_before_does_not_wait),
+    ("ledger_grant", f"p_reference, request);\n    {ANSWERED}", "p_reference, request);", the_same_grant_twice),
+    ("ledger_expire_due", "SKIP LOCKED", "", expiry_passes_busy_accounts_by),
+    ("ledger_expire_due", "CONTINUE WHEN NOT FOUND;", "", expiry_passes_busy_accounts_by),
+)
+
+
+@pytest.mark.parametrize(("function", "careful", "careless", "scene"), CARELESS)
+def test_a_kernel_that_is_careless_about_others_is_noticed(
+    function: str, careful: str, careless: str, scene: Callable[[Contest], None], contest: Contest, scratch: Scratch
+) -> None:
+    text = functions()[function]
+    assert careful in text
+    contest.watcher.execute(text.replace(careful, careless))
+    try:
+        with pytest.raises((AssertionError, psycopg.Error, TypeError)):
+            scene(contest)
+    finally:
+        contest.watcher.execute(text)
