@@ -31,7 +31,7 @@ def demo(prompt: str, out: Path, console: Console | None = None) -> int:
     Raises:
         CannotStart: the stack did not come up, or ``out`` cannot be written.
     """
-    console = console or Console()
+    console = console or Console(markup=False, emoji=False)
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise CannotStart(f"{out} is not a file that can be written: name one in a folder that is there, OUT=clip.mp4.")
     with tempfile.TemporaryDirectory(prefix="loremotion-demo-") as scratch:
@@ -41,10 +41,10 @@ def demo(prompt: str, out: Path, console: Console | None = None) -> int:
             try:
                 return _make(visitor, prompt, out, console)
             except Refused as reason:
-                console.print(f"No clip: {reason}", style="red", highlight=False)
+                console.print(f"No clip: {reason}", style="red")
             except httpx.HTTPError as problem:
-                console.print(f"No clip: the site stopped answering ({problem!r}).", style="red", highlight=False)
-                console.print(stack.last_words("web"), highlight=False)
+                console.print(f"No clip: the site broke ({problem}). Its last words:", style="red")
+                console.print(stack.last_words("web"))
             return 1
 
 
@@ -57,25 +57,25 @@ def _make(visitor: Visitor, prompt: str, out: Path, console: Console) -> int:
     cost = video["lm"]["cost"]
     receipt = f"Receipt: quoted {quoted}, held {held}, charged {cost['charged']}, given back {cost['given_back']}."
     if video["status"] != "completed":
-        console.print(f"No clip: {video['error']['message']}", style="red", highlight=False)
-        console.print(receipt, highlight=False)
+        console.print(f"No clip: {video['error']['message']}", style="red")
+        console.print(receipt)
         return 1
     size_bytes = visitor.download(asked["id"], out)
-    console.print(f"{out} ({size_bytes / 1024:.0f} KiB)", highlight=False)
-    console.print(receipt, highlight=False)
+    console.print(f"{out} ({size_bytes / 1024:.0f} KiB)")
+    console.print(receipt)
     return 0
 
 
 def _watch(visitor: Visitor, video_id: str, console: Console) -> None:
     """A bar that follows the live events to the end."""
-    columns = (TextColumn("{task.description:<40}"), BarColumn(), TextColumn("{task.fields[count]:>7}"))
+    columns = (TextColumn("{task.description:<40}", markup=False), BarColumn(), TextColumn("{task.fields[count]:>7}"))
     with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
         task = bar.add_task("Queued", total=None, count="")
         said = ""
         for event, data in visitor.events(video_id):
             said = _show(bar, task, event, data) or said
             if not console.is_terminal and said:  # a log gets a line for each stage instead of a moving bar
-                console.print(said, highlight=False)
+                console.print(said)
                 said = ""
         bar.update(task, description="Done", total=1, completed=1, count="")
 

@@ -1,4 +1,7 @@
-"""The API as a visitor with a cookie uses it: ask, watch, fetch."""
+"""The API as a visitor with a cookie uses it: ask, watch, fetch.
+
+What the site refuses is ``Refused``; a site that is broken or gone is ``httpx.HTTPError``.
+"""
 
 from __future__ import annotations
 
@@ -93,9 +96,9 @@ class Visitor:
         return body
 
     def _checked(self, answer: httpx.Response) -> httpx.Response:
-        if answer.is_error:
+        if answer.is_client_error:
             raise Refused(_reason(answer))
-        return answer
+        return answer.raise_for_status()
 
 
 def _reason(answer: httpx.Response) -> str:

@@ -15,7 +15,7 @@ from loremotion.local.failure import CannotStart
 
 def test_it_writes_the_clip_and_prints_the_receipt(tmp_path: Path) -> None:
     said, clip = io.StringIO(), tmp_path / "clip.mp4"
-    status = demo("a red circle moving right on a black background", clip, Console(file=said, width=200))
+    status = demo("a red circle moving right on a black background", clip, Console(file=said, width=200, markup=False))
     assert status == 0, said.getvalue()
     assert "quoted 2, held 2, charged 2, given back 0" in said.getvalue()
     assert "Denoising" in said.getvalue()
@@ -27,7 +27,7 @@ def test_it_writes_the_clip_and_prints_the_receipt(tmp_path: Path) -> None:
 
 def test_it_says_why_there_is_no_clip(tmp_path: Path) -> None:
     said, clip = io.StringIO(), tmp_path / "clip.mp4"
-    assert demo("a very long story " * 100, clip, Console(file=said, width=200)) == 1
+    assert demo("a very long story " * 100, clip, Console(file=said, width=200, markup=False)) == 1
     assert "No clip: " in said.getvalue()
     assert "500" in said.getvalue(), "it names the limit"
     assert list(tmp_path.iterdir()) == []
