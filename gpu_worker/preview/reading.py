@@ -25,11 +25,21 @@ PEAK_RATE = 2e-3
 OMISSION_RATE = 0.12
 PERTURBATION_RATE = 0.03
 ANYTHING_RATE = 0.02
+CONFUSABLE_RATE = 0.4
 
 
-def draw_caption(rng: random.Random) -> tuple[Scene, str]:
+_CONFUSABLE = tuple(
+    scene
+    for scene in ALL_SCENES
+    if scene.colour in ("blue", "white") and scene.background in ("white", "light blue", "dark blue")
+)
+"""Blue and white are colours of things and of backgrounds: only the sentence tells which is which."""
+
+
+def draw_caption(rng: random.Random, *, confusable_rate: float = 0.0) -> tuple[Scene, str]:
     """A scene and a caption of it as training sees them: any wording, parts left out, linking words astray."""
-    scene, text = partial_caption(rng.choice(ALL_SCENES), rng, omission_rate=OMISSION_RATE)
+    scene = rng.choice(_CONFUSABLE if rng.random() < confusable_rate else ALL_SCENES)
+    scene, text = partial_caption(scene, rng, omission_rate=OMISSION_RATE)
     return scene, perturb(text, rng, rate=PERTURBATION_RATE)
 
 
@@ -90,7 +100,8 @@ def train_text_encoder(folder: Path, *, steps: int, seed: int) -> T5EncoderModel
     progress = tqdm(range(steps), desc="reading", unit="step")
     for step in progress:
         pairs: list[tuple[Scene | None, str]] = [
-            (None, ANYTHING) if rng.random() < ANYTHING_RATE else draw_caption(rng) for _ in range(BATCH)
+            (None, ANYTHING) if rng.random() < ANYTHING_RATE else draw_caption(rng, confusable_rate=CONFUSABLE_RATE)
+            for _ in range(BATCH)
         ]
         with torch.autocast("cpu", torch.bfloat16):
             states = encoder(tokenize(tokenizer, [text for _, text in pairs]))[0]

@@ -31,7 +31,7 @@ from gpu_worker.preview.examples import TAKES, Clips, patch_components
 from gpu_worker.preview.gradients import Batch, Gradients
 from gpu_worker.preview.reading import draw_caption, tokenize, train_text_encoder
 from gpu_worker.preview.recipe import NUM_FRAMES
-from gpu_worker.preview.scene import Scene, is_held_out
+from gpu_worker.preview.scene import Scene, is_held_out, is_visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,13 @@ class Plan:
     whole_clip_batch: int = 12
     muon_rate: float = 0.01
     adam_rate: float = 1.5e-3
-    warmup_steps: int = 100
-    cooldown_fraction: float = 0.5
-    """The last part of the steps, over which the rates fall linearly to a fiftieth."""
+    schedule: tuple[tuple[int, float], ...] = ((0, 0.0), (50, 1.0), (1000, 1.0), (3600, 0.02))
+    """(step, share of the two rates): straight lines between these points."""
     pure_noise_rate: float = 0.4
     high_noise_rate: float = 0.35
     anything_rate: float = 0.02
+    turning_preference: float = 3.0
+    """How much likelier than any other a scene with a visible turn is: those are the hardest to draw."""
     averaging: float = 0.998
     clip_norm: float = 0.5
     takes: int = TAKES
@@ -115,10 +116,11 @@ class Training:
         unfinished.rename(self.folder / "training.pt")
 
     def draw_prompts(self, rng: random.Random, count: int) -> Iterator[tuple[Scene, str]]:
-        """Scenes outside the held-out combinations, with a caption each."""
+        """Scenes outside the held-out combinations, with a caption each; those that turn come more often."""
         while count:
             scene, text = draw_caption(rng)
-            if is_held_out(scene):
+            is_turning = scene.motion == "spinning" and is_visible(scene)
+            if is_held_out(scene) or (not is_turning and rng.random() * self.plan.turning_preference > 1):
                 continue
             yield scene, ANYTHING if rng.random() < self.plan.anything_rate else text
             count -= 1
@@ -158,8 +160,7 @@ class Training:
 
     def _descend(self) -> None:
         plan = self.plan
-        remaining = (plan.steps - self.step) / (plan.steps * plan.cooldown_fraction)
-        scale = min((self.step + 1) / plan.warmup_steps, max(0.02, min(1.0, remaining)))
+        scale = float(np.interp(self.step + 1, *zip(*plan.schedule, strict=True)))
         for optimiser, peak in zip(self.optimisers, self.peak_rates, strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = peak * scale

@@ -16,7 +16,14 @@ from gpu_worker.preview.scene import ATTRIBUTES, Scene, is_held_out
 from gpu_worker.preview.training import Plan, Training, train
 
 SMALL = Plan(
-    reading_steps=2, steps=4, whole_clip_steps=1, batch=2, frames=2, whole_clip_batch=1, warmup_steps=2, takes=1
+    reading_steps=2,
+    steps=4,
+    whole_clip_steps=1,
+    batch=2,
+    frames=2,
+    whole_clip_batch=1,
+    takes=1,
+    schedule=((0, 1.0), (4, 0.1)),
 )
 
 
