@@ -66,7 +66,7 @@ class Videos(VideoView):
         limit = _limit(request)
         if "after" in request.query_params:
             last = own_generation(request._request, _uuid(request.query_params["after"]))
-            own = own.filter(created_at__lt=last.created_at)
+            own = own.older_than(last)
         found = list(own.order_by("-created_at", "-id")[: limit + 1])
         data = presentation.videos(found[:limit])
         return Response(

@@ -125,6 +125,13 @@ def dispatch_waiting() -> None:
     dispatch.ring()
 
 
+def repeat_cancels() -> None:
+    """Cancels that did not reach their worker."""
+    asked = Generation.objects.filter(state=State.RUNNING, cancel_asked_at__isnull=False)
+    for generation in asked[:BATCH]:
+        services.tell_worker_to_stop(generation)
+
+
 def release_orphaned_holds() -> None:
     """Holds whose generation has ended without settling them, or never came to be. Never captures."""
     for hold in ledger.open_holds(older_than=timezone.now() - timedelta(minutes=1), limit=BATCH):
@@ -148,6 +155,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     reclaim_from_dead_workers,
     dispatch_lost,
     dispatch_waiting,
+    repeat_cancels,
     release_orphaned_holds,
     expire_credits,
 )

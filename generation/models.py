@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import Workspace
+from accounts.models import ApiKey, User, Workspace
 from catalog.models import ModelVersion
 from gpu_worker import contract
 
@@ -37,6 +37,11 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
     def open(self) -> GenerationQuerySet:
         return self.filter(state__in=OPEN_STATES)
 
+    def older_than(self, last: Generation) -> GenerationQuerySet:
+        """What comes after ``last`` in a list that begins with the newest: the next page, whatever its number."""
+        same_moment = Q(created_at=last.created_at, id__lt=last.id)
+        return self.filter(Q(created_at__lt=last.created_at) | same_moment).order_by("-created_at", "-id")
+
     def for_display(self) -> GenerationQuerySet:
         """With everything that a page or the API shows, in a constant number of queries."""
         return self.select_related("clip", "version__model")
@@ -48,6 +53,9 @@ class Generation(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="generations")
     version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    # Who of the workspace made it: a member, or a key. Neither for a visitor, and once they are gone.
+    made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    api_key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, related_name="+")
 
     # What was asked for, checked: exactly this is rendered.
     mode = models.CharField(max_length=20)

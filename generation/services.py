@@ -20,6 +20,7 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.serializers import JSONSerializer
 
 from accounts.models import Workspace
+from accounts.tenancy import Caller
 from billing import allowance, ledger
 from billing.plans import entitlements
 from catalog import measurements
@@ -28,7 +29,7 @@ from catalog.models import ModelVersion
 from catalog.pricing import Quote, quote
 from catalog.requests import Ask, ClipRequest, resolve
 from catalog.selection import choose
-from generation import dispatch, files, progress, queue
+from generation import caps, dispatch, files, progress, queue
 from generation.models import OPEN_STATES, Clip, Generation, State
 from gpu_worker.contract import CANCEL_TTL_SECONDS, Outcome, Progress, RenderReport, cancel_key
 from loremotion.refusals import Conflict, InsufficientCredits, TooMany
@@ -62,10 +63,14 @@ def offer(ask: Ask, audience: Audience = ANYBODY) -> Offer:
     return Offer(version, request, quote(version, request))
 
 
-def submit(*, workspace: Workspace, offer: Offer) -> Generation:
+def submit(*, workspace: Workspace, offer: Offer, caller: Caller | None = None) -> Generation:
     """Hold the price and queue the request, or do neither.
 
+    Args:
+        caller: who asks, for the caps of members and keys; None for a workspace's own visitor.
+
     Raises:
+        Forbidden: the caller has spent what they may in this month.
         InsufficientCredits: the purse holds less than the price.
         TooMany: the workspace has as many requests open as it may.
     """
@@ -74,12 +79,16 @@ def submit(*, workspace: Workspace, offer: Offer) -> Generation:
     with transaction.atomic():
         generation_id = uuid.uuid4()
         _hold(workspace, generation_id, offer)
+        if caller is not None:
+            caps.refuse_beyond_cap(caller, credits=offer.quote.credits)
         may = entitlements(workspace.id)
         _refuse_a_flood(workspace, most=may.concurrency * OPEN_PER_CONCURRENT)  # the hold has locked the account
         tags = queue.tag(workspace, credits=offer.quote.credits, weight=may.priority_weight)
         generation = Generation.objects.create(
             id=generation_id,
             workspace=workspace,
+            made_by=caller.user if caller is not None else None,
+            api_key=caller.key if caller is not None else None,
             version=offer.version,
             mode=request.mode,
             prompt=request.prompt,
@@ -103,7 +112,7 @@ def submit(*, workspace: Workspace, offer: Offer) -> Generation:
 
 def give_daily_allowance(workspace: Workspace) -> None:
     """The free credits of the day, once a day."""
-    if workspace.is_visitor:
+    if not workspace.is_team:
         allowance.top_up_daily(account=workspace.id, credits=settings.FREE_DAILY_CREDITS, now=timezone.now())
 
 
@@ -117,7 +126,7 @@ def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer) -> None:
             quote=offer.quote.to_json(),
         )
     except InsufficientCredits as refusal:
-        if workspace.is_visitor:
+        if not workspace.is_team:
             refills_at = allowance.refills_at(timezone.now())
             refusal.next_step = f"Your free credits refill at {refills_at:%H:%M} UTC; a shorter clip costs less."
         raise
@@ -147,10 +156,10 @@ def cancel(generation: Generation) -> None:
             transaction.on_commit(lambda: _announce_end(generation.id))
         elif not Generation.objects.filter(id=generation.id, state=State.RUNNING).update(cancel_asked_at=now):
             raise Conflict("already_ended", "This clip has ended already.", next_step="There is nothing to cancel.")
-        transaction.on_commit(lambda: _tell_worker_to_stop(generation))
+        transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)  # housekeeping repeats it
 
 
-def _tell_worker_to_stop(generation: Generation) -> None:
+def tell_worker_to_stop(generation: Generation) -> None:
     """Both ways: the key is seen by a worker that is about to begin, the command by one in the middle of it."""
     connection().set(cancel_key(str(generation.id)), "1", ex=CANCEL_TTL_SECONDS)
     if generation.attempt:
@@ -174,7 +183,10 @@ def settle(report: RenderReport) -> bool:
 
     A success counts from any attempt, since the clip is there. Anything else counts from the present attempt only.
     """
-    generation = Generation.objects.select_related("version__model", "workspace").get(id=report.generation_id)
+    generation = Generation.objects.select_related("version__model").filter(id=report.generation_id).first()
+    if generation is None:
+        logger.warning("A report came for %s, which is erased", report.generation_id)
+        return False
     if report.outcome == Outcome.SUCCEEDED and not files.has_clip(generation):
         return requeue(
             generation_id=generation.id, attempt=report.attempt, code="clip_missing", reason="The clip did not arrive."

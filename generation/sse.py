@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -40,21 +41,26 @@ async def events(request: HttpRequest, generation_id: UUID) -> StreamingHttpResp
 
 
 def _state_for(request: HttpRequest, generation_id: UUID) -> str | None:
-    own = Generation.objects.of(tenancy.workspace_of(request, Action.READ_CLIPS))
-    return own.filter(id=generation_id).values_list("state", flat=True).first()
+    try:
+        own = Generation.objects.of(tenancy.workspace_of(request, Action.READ_CLIPS))
+        return own.filter(id=generation_id).values_list("state", flat=True).first()
+    finally:
+        close_old_connections()  # a stream lasts for minutes; nobody keeps a connection of the pool that long
 
 
 async def _follow(generation_id: UUID, after: str) -> AsyncIterator[str]:
     """The stream until it says ``done``. While it is silent, the database says how things stand."""
     yield f"retry: {RETRY_MILLISECONDS}\n\n"
-    silent_seconds, last_wait = 0.0, ""
+    looked_at, silent_seconds, last_wait, is_over = 0.0, 0.0, "", False
     valkey = async_connection()
     try:
         while True:
-            wait, is_over = await sync_to_async(_look)(generation_id)
-            if wait and wait != last_wait:
-                last_wait = wait
-                yield _message("queue", wait)
+            if time.monotonic() - looked_at >= LOOK_SECONDS:
+                wait, is_over = await sync_to_async(_look)(generation_id)
+                looked_at = time.monotonic()
+                if wait and wait != last_wait:
+                    last_wait = wait
+                    yield _message("queue", wait)
             entries = await _read(valkey, generation_id, after, block=not is_over)
             for entry_id, fields in entries:
                 event, data = progress.decode(fields)

@@ -132,7 +132,7 @@ def history(request: HttpRequest) -> HttpResponse:
     before = request.GET.get("before", "")
     if before:
         last = get_object_or_404(own, id=_uuid_or_404(before))
-        own = own.filter(created_at__lt=last.created_at)
+        own = own.older_than(last)
     clips = list(own[: PAGE + 1])
     context = {"clips": clips[:PAGE], "older": clips[PAGE - 1].id if len(clips) > PAGE else None}
     return render(request, "generation/history.html", context)

@@ -19,7 +19,7 @@ from billing import ledger
 from catalog.models import Model
 from generation import dispatch, housekeeping, services
 from generation.models import Generation, State
-from gpu_worker.contract import WORKERS_KEY, Outcome, WorkerStatus, worker_key
+from gpu_worker.contract import WORKERS_KEY, Outcome, WorkerStatus, cancel_key, worker_key
 from tests.generation import factories
 
 
@@ -125,6 +125,15 @@ def test_a_job_popped_by_a_worker_that_died_at_once_is_handed_on(dispatched: Gen
         housekeeping.beat()
     dispatched.refresh_from_db()
     assert (dispatched.state, dispatched.attempt) == (State.DISPATCHED, 2)
+
+
+def test_a_cancel_that_did_not_reach_its_worker_is_repeated(dispatched: Generation, valkey: redis.Redis) -> None:
+    services.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    services.cancel(dispatched)
+    assert not valkey.exists(cancel_key(str(dispatched.id)))  # the callbacks of this test's transaction never ran
+    heartbeat(valkey)
+    housekeeping.beat()
+    assert valkey.exists(cancel_key(str(dispatched.id)))
 
 
 def test_a_hold_without_an_open_generation_is_released(dispatched: Generation) -> None:

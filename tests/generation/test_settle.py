@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pytest_django import Settings
 
@@ -118,6 +120,11 @@ def test_after_the_last_attempt_it_fails_and_the_credits_come_back(running: Gene
         dispatch.ring()
     assert receipt_of(running) == (State.FAILED, 0, running.credits_quoted)
     assert "tried 3 times" in running.error_message
+
+
+def test_a_report_for_an_erased_clip_is_no_accident(running: Generation) -> None:
+    report = factories.report(running)
+    assert not services.settle(replace(report, generation_id="00000000-0000-4000-8000-000000000000"))
 
 
 def test_a_loss_reported_twice_costs_one_attempt(running: Generation) -> None:
