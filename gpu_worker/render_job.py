@@ -59,7 +59,7 @@ def explained(error: Exception) -> RenderError:
         case EngineError() | FatalDeviceError():
             return RenderError(code=error.code, message=str(error), is_retryable=error.is_retryable)
         case JobTimeoutException():
-            return RenderError(code="timeout", message=str(error))
+            return RenderError(code="timeout", message=f"The render did not end in time: {error}.")
         case InputUnreadable():
             return RenderError(code="input_unreadable", message=str(error))
         case InputUnavailable():
@@ -116,7 +116,7 @@ class Renderer:
     """Called when the report has been left."""
 
     def run(self, job: RenderJob) -> RenderReport:
-        """Make the clip, deliver it, and report how it ended. Raises nothing that ``_error`` can put into words.
+        """Make the clip, deliver it, and report how it ended. What it ends with is in the report.
 
         Raises:
             redis.ConnectionError, redis.TimeoutError: the report could not be left for a long time.

@@ -50,9 +50,9 @@ class Standing:
             self._heart.show(replace(self._measured(), stage=stage))
 
     def leaving(self) -> None:
-        """From a signal handler: nothing is asked of the engine."""
+        """From a signal handler, so without the engine and without waking the heartbeat, whose lock may be held."""
         self.is_leaving = True
-        self._heart.show(replace(self._heart.status, state="draining"))
+        self._heart.status = replace(self._heart.status, state="draining")
 
     def count(self, report: RenderReport) -> None:
         self._counts[f"renders_{report.outcome.value}"] += 1

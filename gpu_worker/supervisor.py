@@ -206,7 +206,8 @@ class Supervisor:
         while not self._signals:
             try:
                 said = self._connection.get(worker_key(self.settings.name))
-            except Unreachable:
+            except Unreachable as problem:
+                logger.warning("Valkey cannot be reached, trying again in 1 s: %s", problem)
                 self._pause(1.0)
                 continue
             status = WorkerStatus.from_wire(json.loads(said)) if isinstance(said, bytes) else None

@@ -6,8 +6,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-Unreachable = (redis.ConnectionError, redis.TimeoutError)
-"""What an absent, restarting or silent server raises. ``redis.TimeoutError`` is not a ``ConnectionError``."""
+Unreachable = (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, redis.OutOfMemoryError)
+"""What a server raises that is absent, restarting, silent, failing over or full: it may be asked again later."""
 
 ANSWER_SECONDS = 11.0
 """Longest wait for an answer; RQ asks for no less with the worker lifetime that we give it."""

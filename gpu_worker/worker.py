@@ -228,8 +228,8 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
             raise SystemExit(EXIT_DEVICE_LOST)
 
     def _render(self, job: Job, queue: Queue, message: RenderJob) -> None:
-        if self.connection.exists(cancel_key(message.generation_id)):
-            self._cancelled_job_id = message.job_id
+        is_cancelled = self.connection.exists(cancel_key(message.generation_id))
+        self._cancelled_job_id = message.job_id if is_cancelled else ""
         self._stream = ProgressStream(self._progress_connection, message.generation_id, self._preview_seconds)
         execution = self.prepare_execution(job)
         self._running = (job, execution, message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from PIL import Image
 from rq.timeouts import JobTimeoutException
 
 from gpu_worker import render_job
-from gpu_worker.contract import Outcome
+from gpu_worker.contract import Outcome, RenderReport
 from gpu_worker.engine import errors
 from gpu_worker.render_job import explained
+from gpu_worker.reports import Reports
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import enqueue, finished_reports, make_job, reports_of, stream_of
 from tests.gpu_worker.file_server import serving
@@ -130,6 +132,25 @@ def test_an_input_that_is_missing_or_unreadable_is_final(
 def test_each_kind_of_error_has_its_code(raised: Exception, code: str, is_retryable: bool) -> None:
     reported = explained(raised)
     assert (reported.code, reported.is_retryable) == (code, is_retryable)
+
+
+def test_the_alarm_is_off_while_the_report_is_left(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[float] = []
+    finished = Reports.finished
+
+    def watching(reports: Reports, report: RenderReport) -> None:
+        left.append(signal.getitimer(signal.ITIMER_REAL)[0])
+        finished(reports, report)
+
+    monkeypatch.setattr(Reports, "finished", watching)
+    enqueue(valkey, make_job(tmp_path))
+    enqueue(valkey, make_job(tmp_path, call={"raises": "unforeseen"}))
+
+    run_worker()
+
+    assert left == [0.0, 0.0]
 
 
 def test_outside_of_a_worker_the_job_says_where_it_belongs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ from gpu_worker import fleet
 from gpu_worker.contract import HEARTBEAT_SECONDS, Outcome, WorkerStatus, drain_key, holding_key, worker_key
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.supervisor import _delay_seconds
+from gpu_worker.valkey import connect
+from loremotion.local.ports import free_port
+from loremotion.local.valkey import Valkey
 from tests.gpu_worker.conftest import (
     Supervised,
     enqueue,
@@ -73,6 +76,28 @@ def test_a_worker_killed_mid_render_is_reported_and_replaced(
     assert rq_job.get_status() == "failed"
     assert rq_job.get_executions() == []
     assert supervised.replacement_of(worker).is_running()
+
+
+def test_a_worker_killed_while_valkey_is_away_is_reported_once_it_is_back(supervise: Supervise, tmp_path: Path) -> None:
+    """The server comes back empty: only the lifeline still knows what was in hand."""
+    server = Valkey(tmp_path / "valkey", free_port(), is_durable=False)
+    server.start()
+    connection = connect(server.url())
+    supervised = supervise(REDIS_URL=server.url())
+    supervised.connection = connection
+    worker = supervised.worker()
+    job = make_job(tmp_path, call={"waits_for": str(tmp_path / "never")})
+    enqueue(connection, job)
+    wait_until(lambda: len(stream_of(connection, job)) >= 2)
+
+    server.stop()
+    worker.kill()
+    wait_until(lambda: "trying again" in supervised.log())
+    server.start()
+
+    assert [args[:2] for args in wait_until(lambda: lost_reports(connection))] == [[job.generation_id, 1]]
+    assert supervised.replacement_of(worker).is_running()
+    server.stop()
 
 
 def test_a_worker_that_makes_no_progress_is_replaced(valkey: redis.Redis, supervise: Supervise, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import cast
@@ -167,6 +168,28 @@ def test_the_stop_command_ends_a_render_at_its_next_step(
     assert (cancelled.steps_total, cancelled.error) == (2_000, None)
     assert succeeded.outcome == Outcome.SUCCEEDED
     assert not (tmp_path / job.generation_id).exists()
+
+
+def test_an_attempt_that_was_stopped_may_run_again(valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path) -> None:
+    job = make_job(tmp_path, steps=100_000, call={"step_seconds": 0.005, "at_step": 0})
+    gate = tmp_path / "gate"
+    enqueue(valkey, job)
+    enqueue(valkey, make_job(tmp_path, call={"waits_for": str(gate)}))
+
+    def stop_and_repeat() -> None:
+        wait_until(lambda: len(stream_of(valkey, job)) >= 5)
+        send_stop_job_command(valkey, job.job_id, serializer=JSONSerializer)
+        assert wait_until(lambda: finished_reports(valkey))[0].outcome == Outcome.CANCELLED
+        wait_until(lambda: valkey.zscore("rq:finished:render", job.job_id))
+        valkey.delete(f"rq:job:{job.job_id}", f"rq:job:finished-{job.job_id}", "rq:queue:reports")
+        enqueue(valkey, replace(job, steps=3, call={}))
+        gate.touch()
+
+    stopping = meanwhile(stop_and_repeat)
+    run_worker()
+    stopping.join()
+
+    assert [r.outcome for r in finished_reports(valkey) if r.generation_id == job.generation_id] == [Outcome.SUCCEEDED]
 
 
 def test_a_cancel_that_no_command_carried_is_found_as_a_key(
