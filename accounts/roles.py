@@ -84,9 +84,17 @@ BY_ROLE: dict[str, frozenset[Action]] = {
 }
 
 VISITOR_MAY = frozenset(
-    {Action.READ_CLIPS, Action.GENERATE, Action.READ_CREDITS, Action.READ_PAYMENTS, Action.EXPORT, Action.CLOSE}
+    {
+        Action.READ_CLIPS,
+        Action.GENERATE,
+        Action.READ_CREDITS,
+        Action.READ_PAYMENTS,
+        Action.PAY,
+        Action.EXPORT,
+        Action.CLOSE,
+    }
 )
-"""Somebody without an account has a workspace alone: no members, no keys, nothing to pay with."""
+"""Somebody without an account has a workspace alone: no members, no keys. They may buy a pack, but no plan."""
 
 WHILE_CLOSING = frozenset({Action.READ_CLIPS, Action.READ_CREDITS, Action.READ_PAYMENTS, Action.EXPORT, Action.CLOSE})
 """What is left to do between closing a workspace and its erasure."""

@@ -35,4 +35,4 @@ def take(
     offer = services.offer(ask, audience_of(request, workspace))
     workspace = tenancy.ensure(request, Action.GENERATE)
     with uploads.stored(given):
-        return services.submit(workspace=workspace, offer=offer)
+        return services.submit(workspace=workspace, offer=offer, caller=tenancy.caller_of(request))

@@ -1,0 +1,72 @@
+"""What people may type on the account pages. Shape only: the rules are the services'."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from accounts.roles import Role, Scope
+
+GIVEN_ROLES = [(role.value, role.label) for role in Role if role != Role.OWNER]
+
+
+class NameForm(forms.Form):
+    name = forms.CharField(max_length=120)
+
+
+class InviteForm(forms.Form):
+    email = forms.EmailField(label="E-mail address")
+    role = forms.ChoiceField(choices=GIVEN_ROLES, initial=Role.MEMBER)
+
+
+class PlaceForm(forms.Form):
+    role = forms.ChoiceField(choices=GIVEN_ROLES)
+    monthly_cap_credits = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
+
+
+class KeyForm(forms.Form):
+    name = forms.CharField(max_length=80, help_text="What it is for.")
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices, initial=[Scope.GENERATE], widget=forms.CheckboxSelectMultiple, label="It may"
+    )
+    monthly_cap_credits = forms.IntegerField(
+        required=False, min_value=0, max_value=2**31 - 1, label="Credits a month at most", help_text="Empty: no cap."
+    )
+    expires_on = forms.DateField(
+        required=False,
+        label="Holds until the end of",
+        help_text="Empty: until it is revoked.",
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+
+    def terms(self) -> dict[str, Any]:
+        """The valid form as ``api_keys.issue`` takes it."""
+        said = self.cleaned_data
+        day = said["expires_on"]
+        ends = datetime.combine(day + timedelta(days=1), time(), timezone.get_current_timezone()) if day else None
+        return {
+            "name": said["name"],
+            "scopes": said["scopes"],
+            "monthly_cap_credits": said["monthly_cap_credits"],
+            "expires_at": ends,
+        }
+
+
+class ConfirmForm(forms.Form):
+    """Typing the word keeps a slip from doing what cannot be undone at once."""
+
+    word = forms.CharField(max_length=120)
+
+    def __init__(self, *args: Any, word: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.expected = word
+        self.fields["word"].label = f"Type {word} to confirm"
+
+    def clean_word(self) -> str:
+        typed: str = self.cleaned_data["word"]
+        if typed.strip() != self.expected:
+            raise forms.ValidationError(f"Type {self.expected} exactly.")
+        return typed

@@ -1,0 +1,153 @@
+"""A place in a team, offered by mail: sent, sent again, taken back, accepted."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.mail import send_mail
+from django.core.validators import validate_email
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import Invitation, Membership, User, Workspace
+from accounts.roles import may_give
+from loremotion.refusals import Conflict, Forbidden, Invalid, TooMany
+
+LASTS = timedelta(days=7)
+SENT_AGAIN_AFTER = timedelta(minutes=2)
+MOST_OPEN = 50
+MOST_MEMBERS = 200
+
+
+def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> Invitation:
+    """Offer ``email`` a place and mail the link. Inviting the same address again replaces the offer.
+
+    Raises:
+        Invalid: not an address.
+        Forbidden: ``by`` may not give this role.
+        Conflict: a personal workspace, a member already, or as many offers open as may be.
+        TooMany: the same address was written to a moment ago.
+    """
+    email = _checked(email)
+    if not may_give(by.role, role):
+        raise Forbidden("role_forbids", f"You cannot make somebody {role} here.", next_step="Choose another role.")
+    if not workspace.is_team:
+        raise Conflict("not_a_team", "A personal workspace has one person.", next_step="Begin a team and invite there.")
+    with transaction.atomic():
+        Workspace.objects.select_for_update(no_key=True).get(id=workspace.id)
+        if Membership.objects.filter(workspace=workspace, user__email__iexact=email).exists():
+            raise Conflict("member_already", f"{email} is a member already.")
+        known = Invitation.objects.filter(workspace=workspace, email__iexact=email).first()
+        if known is None and Invitation.objects.filter(workspace=workspace).count() >= MOST_OPEN:
+            raise Conflict("too_many_invitations", f"{MOST_OPEN} invitations are open.", next_step="Take one back.")
+        if known is not None:
+            _refuse_a_flood(known)
+            known.delete()
+        made = Invitation(workspace=workspace, email=email, role=role, invited_by=by.user)
+        _send(made)
+        audit.record(workspace, "member.invited", actor=by.user.email, subject=email, role=role)
+    return made
+
+
+def resend(invitation: Invitation, *, actor: str) -> None:
+    """A new link, which lasts as long as the first did; the old one is void.
+
+    Raises:
+        TooMany: it was sent a moment ago.
+    """
+    _refuse_a_flood(invitation)
+    with transaction.atomic():
+        _send(invitation)
+        audit.record(invitation.workspace, "member.invited_again", actor=actor, subject=invitation.email)
+
+
+def withdraw(invitation: Invitation, *, actor: str) -> None:
+    """The link opens nothing any more."""
+    with transaction.atomic():
+        if Invitation.objects.filter(id=invitation.id).delete()[0]:
+            audit.record(invitation.workspace, "member.uninvited", actor=actor, subject=invitation.email)
+
+
+def invited_with(token: str) -> Invitation | None:
+    """The open invitation that a link is about, or None when it is void or has expired."""
+    open_now = Invitation.objects.select_related("workspace", "invited_by").filter(
+        expires_at__gt=timezone.now(), workspace__closed_at=None, workspace__suspended_at=None
+    )
+    return open_now.filter(token_digest=_digest_of(token)).first()
+
+
+def accept(invitation: Invitation, *, user: User) -> Membership:
+    """Take the place. The address that was invited must be one that the user has proved to own.
+
+    Raises:
+        Forbidden: it is somebody else's address.
+        Conflict: the invitation was taken back meanwhile, or the team is full.
+    """
+    if not EmailAddress.objects.filter(user=user, email__iexact=invitation.email, verified=True).exists():
+        raise Forbidden(
+            "invited_another",
+            f"This invitation is for {invitation.email}, and you are signed in as {user.email}.",
+            next_step="Sign in with that address, or ask for an invitation to yours.",
+        )
+    with transaction.atomic():
+        Workspace.objects.select_for_update(no_key=True).get(id=invitation.workspace_id)
+        if not Invitation.objects.filter(id=invitation.id, token_digest=invitation.token_digest).delete()[0]:
+            raise Conflict("invitation_void", "This invitation was taken back.", next_step="Ask for another.")
+        if Membership.objects.filter(workspace=invitation.workspace_id).count() >= MOST_MEMBERS:
+            raise Conflict("team_full", f"A team has {MOST_MEMBERS} members at most.")
+        place, is_new = Membership.objects.get_or_create(
+            workspace=invitation.workspace, user=user, defaults={"role": invitation.role}
+        )
+        if is_new:
+            audit.record(invitation.workspace, "member.joined", actor=user.email, subject=user.email, role=place.role)
+    return place
+
+
+def _send(invitation: Invitation) -> None:
+    """Give it a fresh token and mail the link once the row is certain."""
+    token = secrets.token_urlsafe(32)
+    invitation.token_digest = _digest_of(token)
+    invitation.sent_at = timezone.now()
+    invitation.expires_at = invitation.sent_at + LASTS
+    invitation.save()
+    context = {
+        "invitation": invitation,
+        "link": settings.SITE_URL + reverse("accounts:invitation", args=[token]),
+        "lasts_days": LASTS.days,
+    }
+    text = render_to_string("emails/invitation.txt", context)
+    subject = " ".join(f"Join {invitation.workspace.title} on LoreMotion".split())
+    transaction.on_commit(lambda: send_mail(subject, text, None, [invitation.email]))
+
+
+def _checked(email: str) -> str:
+    email = email.strip()
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise Invalid("invalid_email", "This is not an e-mail address.", field="email") from error
+    return email
+
+
+def _refuse_a_flood(invitation: Invitation) -> None:
+    since = timezone.now() - invitation.sent_at
+    if since < SENT_AGAIN_AFTER:
+        wait_seconds = int((SENT_AGAIN_AFTER - since).total_seconds()) + 1
+        raise TooMany(
+            "invited_just_now",
+            f"{invitation.email} was written to a moment ago.",
+            next_step="Wait two minutes before sending it again.",
+            retry_after_seconds=wait_seconds,
+        )
+
+
+def _digest_of(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,36 @@
+"""The audit log of the workspace one is in."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from accounts import audit
+from accounts.models import AuditEntry, Membership
+from accounts.roles import Action
+from accounts.views.doors import member_may
+
+PAGE = 50
+
+
+@require_safe
+@member_may(Action.READ_AUDIT)
+def log(request: HttpRequest, place: Membership) -> HttpResponse:
+    """Newest first, by keyset."""
+    own = AuditEntry.objects.filter(workspace=place.workspace).order_by("-id")
+    before = request.GET.get("before", "")
+    if before.isdecimal() and len(before) < 18:
+        own = own.filter(id__lt=int(before))
+    entries = list(own[: PAGE + 1])
+    older = entries[PAGE - 1].id if len(entries) > PAGE else None
+    context = {"workspace": place.workspace, "entries": entries[:PAGE], "older": older}
+    return render(request, "accounts/audit.html", context)
+
+
+@require_safe
+@member_may(Action.READ_AUDIT)
+def export(request: HttpRequest, place: Membership) -> HttpResponse:
+    response = StreamingHttpResponse(audit.as_csv(place.workspace), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="audit.csv"'
+    return response  # type: ignore[return-value]  # it answers as an HttpResponse does

@@ -1,0 +1,39 @@
+"""What a view asks for before it does anything: a workspace, and the right to do this there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+
+from accounts import tenancy
+from accounts.models import Membership
+from accounts.roles import Action
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+MemberView = Callable[Concatenate[HttpRequest, Membership, P], HttpResponse]
+
+
+def member_may(action: Action) -> Callable[[MemberView[P]], View[P]]:
+    """For signed-in members who may do ``action`` in the workspace they are in; the view gets their place there.
+
+    Others sign in first, or are refused with who may.
+    """
+
+    def decorate(view: MemberView[P]) -> View[P]:
+        @wraps(view)
+        def door(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            tenancy.ensure(request, action)
+            membership = tenancy.caller_of(request).membership
+            assert membership is not None
+            return view(request, membership, *args, **kwargs)
+
+        return door
+
+    return decorate

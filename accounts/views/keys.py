@@ -1,0 +1,64 @@
+"""API keys of the workspace one is in."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import api_keys, tenancy
+from accounts.forms import KeyForm
+from accounts.models import ApiKey, Membership
+from accounts.roles import Action
+from accounts.views.doors import member_may
+from loremotion.refusals import Refusal
+
+
+@require_safe
+@member_may(Action.MANAGE_KEYS)
+def listing(request: HttpRequest, place: Membership) -> HttpResponse:
+    return _page(request, place, KeyForm())
+
+
+@require_POST
+@never_cache
+@member_may(Action.MANAGE_KEYS)
+def issue(request: HttpRequest, place: Membership) -> HttpResponse:
+    """Answers with the page that shows the key, once; there is no address to come back to."""
+    form = KeyForm(request.POST)
+    if not form.is_valid():
+        return _page(request, place, form, status=422)
+    allowed = tenancy.caller_of(request).actions
+    try:
+        _, text = api_keys.issue(workspace=place.workspace, by=place.user, allowed=allowed, **form.terms())
+    except Refusal as refusal:
+        form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
+        return _page(request, place, form, status=refusal.status)
+    return _page(request, place, KeyForm(), text=text)
+
+
+@require_POST
+@never_cache
+@member_may(Action.MANAGE_KEYS)
+def rotate(request: HttpRequest, place: Membership, key_id: int) -> HttpResponse:
+    key = get_object_or_404(ApiKey, id=key_id, workspace=place.workspace)
+    _, text = api_keys.rotate(key=key, by=place.user, allowed=tenancy.caller_of(request).actions)
+    return _page(request, place, KeyForm(), text=text)
+
+
+@require_POST
+@member_may(Action.MANAGE_KEYS)
+def revoke(request: HttpRequest, place: Membership, key_id: int) -> HttpResponse:
+    api_keys.revoke(key=get_object_or_404(ApiKey, id=key_id, workspace=place.workspace), actor=place.user.email)
+    return redirect("accounts:keys")
+
+
+def _page(request: HttpRequest, place: Membership, form: KeyForm, *, text: str = "", status: int = 200) -> HttpResponse:
+    context = {
+        "workspace": place.workspace,
+        "keys": api_keys.live(place.workspace).select_related("created_by").order_by("-id"),
+        "form": form,
+        "text": text,
+    }
+    return render(request, "accounts/keys.html", context, status=status)

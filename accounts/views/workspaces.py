@@ -1,0 +1,125 @@
+"""Workspaces: switch between them, begin a team, rename it, hand it over, close it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import members, tenancy, workspaces
+from accounts.forms import ConfirmForm, NameForm
+from accounts.models import Membership, User
+from accounts.roles import Action
+from accounts.views.doors import member_may
+
+
+@require_safe
+@login_required
+def places(request: HttpRequest) -> HttpResponse:
+    """Every workspace of this person, and the form for a team."""
+    own = Membership.objects.filter(user=_user(request)).select_related("workspace").order_by("workspace__kind", "id")
+    return render(request, "accounts/workspaces.html", {"places": own, "form": NameForm()})
+
+
+@require_POST
+@login_required
+def begin(request: HttpRequest) -> HttpResponse:
+    form = NameForm(request.POST)
+    if not form.is_valid():
+        own = Membership.objects.filter(user=_user(request)).select_related("workspace")
+        return render(request, "accounts/workspaces.html", {"places": own, "form": form}, status=422)
+    team = workspaces.begin_team(name=form.cleaned_data["name"], owner=_user(request))
+    tenancy.switch(request, team)
+    return redirect("accounts:members")
+
+
+@require_POST
+@login_required
+def switch(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
+    place = get_object_or_404(Membership.objects.select_related("workspace"), user=request.user, workspace=workspace_id)
+    tenancy.switch(request, place.workspace)
+    messages.success(request, f"You are in {place.workspace.title} now.")
+    return redirect("generation:home")
+
+
+@require_safe
+@member_may(Action.READ_CREDITS)
+def settings(request: HttpRequest, place: Membership) -> HttpResponse:
+    return _settings_page(request, place)
+
+
+@require_POST
+@member_may(Action.RENAME)
+def rename(request: HttpRequest, place: Membership) -> HttpResponse:
+    form = NameForm(request.POST)
+    if not form.is_valid():
+        return _settings_page(request, place, naming=form, status=422)
+    workspaces.rename(place.workspace, name=form.cleaned_data["name"], actor=place.user.email)
+    return redirect("accounts:settings")
+
+
+@require_POST
+@member_may(Action.TRANSFER)
+def transfer(request: HttpRequest, place: Membership) -> HttpResponse:
+    to = request.POST.get("to", "")
+    others = Membership.objects.filter(workspace=place.workspace).select_related("user")
+    heir = get_object_or_404(others, id=int(to) if to.isdecimal() and len(to) < 18 else 0)
+    workspaces.transfer(workspace=place.workspace, owner=place, to=heir)
+    messages.success(request, f"{place.workspace.title} is {heir.user.email}'s now.")
+    return redirect("accounts:settings")
+
+
+@require_POST
+@member_may(Action.READ_CREDITS)
+def leave(request: HttpRequest, place: Membership) -> HttpResponse:
+    members.remove(place=place, by=place)
+    messages.success(request, f"You have left {place.workspace.title}.")
+    return redirect("accounts:workspaces")
+
+
+@require_POST
+@member_may(Action.CLOSE)
+def close(request: HttpRequest, place: Membership) -> HttpResponse:
+    form = ConfirmForm(request.POST, word=place.workspace.title)
+    if not form.is_valid():
+        return _settings_page(request, place, closing=form, status=422)
+    workspaces.close(place.workspace, actor=place.user.email)
+    return redirect("accounts:settings")
+
+
+@require_POST
+@member_may(Action.CLOSE)
+def reopen(request: HttpRequest, place: Membership) -> HttpResponse:
+    workspaces.reopen(place.workspace, actor=place.user.email)
+    return redirect("accounts:settings")
+
+
+def _settings_page(
+    request: HttpRequest,
+    place: Membership,
+    *,
+    naming: NameForm | None = None,
+    closing: ConfirmForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    workspace = place.workspace
+    others = Membership.objects.filter(workspace=workspace).exclude(id=place.id).select_related("user").order_by("id")
+    context = {
+        "place": place,
+        "workspace": workspace,
+        "others": others,
+        "naming": naming or NameForm(initial={"name": workspace.name}),
+        "closing": closing or ConfirmForm(word=workspace.title),
+        "erased_at": workspace.closed_at + workspaces.CLOSING_LASTS if workspace.closed_at else None,
+        "grace_days": workspaces.CLOSING_LASTS.days,
+    }
+    return render(request, "accounts/settings.html", context, status=status)
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user

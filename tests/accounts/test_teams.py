@@ -1,0 +1,245 @@
+"""Teams: invitations, roles, caps, switching, handing over, leaving, closing."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+import time_machine
+from allauth.account.models import EmailAddress
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
+
+from accounts import invitations, members, workspaces
+from accounts.models import AuditEntry, Invitation, Membership, User, Visitor, Workspace
+from billing import ledger
+from catalog.models import Model
+from generation import services
+from generation.models import Generation
+from loremotion.refusals import Conflict, Forbidden
+from tests.accounts.factories import browser_of, person, team
+from tests.generation import factories as generations
+
+
+@pytest.fixture
+def studio(alice: User) -> Workspace:
+    return team(alice)
+
+
+def invite(browser: Client, email: str, role: str = "member", *, capture: DjangoCaptureOnCommitCallbacks) -> str:
+    """Invite over the page; the path of the link that was mailed."""
+    with capture(execute=True):
+        answer = browser.post("/workspace/members/invite/", {"email": email, "role": role})
+    assert answer.status_code == 302, answer.text
+    assert mail.outbox[-1].to == [email]
+    found = re.search(r"http://[^/]+(/invitation/\S+)", str(mail.outbox[-1].body))
+    assert found is not None
+    return found[1]
+
+
+def test_it_works(
+    toy: Model, alice: User, bob: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    """Begin a team, invite, join, make a clip from the shared purse, see it as the owner."""
+    owner = browser_of(alice)
+    owner.post("/workspaces/new/", {"name": "Studio"})
+    studio = Workspace.objects.get(kind="team")
+    ledger.grant(account=studio.id, reference="test:studio", amount=100, kind=ledger.LotKind.PACK)
+    link = invite(owner, bob.email, capture=django_capture_on_commit_callbacks)
+    assert link not in str(list(Invitation.objects.values()))  # only its digest is kept
+    guest = browser_of(bob)
+    assert "Studio" in guest.get(link).text
+    assert not Membership.objects.filter(workspace=studio, user=bob).exists()  # looking is not joining
+    assert guest.post(link).status_code == 302
+    guest.post("/generations/", {"prompt": "made by bob"})
+    generation = Generation.objects.get()
+    assert (generation.workspace, generation.made_by) == (studio, bob)
+    assert "made by bob" in owner.get("/history/").text
+    assert ledger.balance(account=studio.id).held == generation.credits_quoted
+    assert guest.post(link).status_code == 404  # a link is good once
+
+
+def test_an_invitation_is_for_the_address_it_names(alice: User, bob: User, carol: User, studio: Workspace) -> None:
+    place = Membership.objects.get(user=alice, workspace=studio)
+    made = invitations.invite(workspace=studio, by=place, email=bob.email, role="member")
+    with pytest.raises(Forbidden, match=r"bob@example\.org"):
+        invitations.accept(made, user=carol)
+    EmailAddress.objects.filter(user=bob).update(verified=False)
+    with pytest.raises(Forbidden):
+        invitations.accept(made, user=bob)
+
+
+def test_an_invitation_runs_out_and_can_be_sent_again(
+    alice: User, bob: User, studio: Workspace, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    owner, guest = browser_of(alice, studio), browser_of(bob)
+    link = invite(owner, bob.email, capture=django_capture_on_commit_callbacks)
+    made = Invitation.objects.get()
+    assert owner.post(f"/workspace/invitations/{made.id}/resend/").status_code == 429  # not a mail every second
+    Invitation.objects.update(sent_at=timezone.now() - timedelta(hours=1), expires_at=timezone.now())
+    assert guest.post(link).status_code == 404
+    with django_capture_on_commit_callbacks(execute=True):
+        owner.post(f"/workspace/invitations/{made.id}/resend/")
+    again = re.search(r"/invitation/\S+", str(mail.outbox[-1].body))
+    assert again is not None
+    assert guest.get(link).status_code == 404  # the first link is void
+    assert guest.post(again[0]).status_code == 302
+
+
+def test_an_invitation_can_be_taken_back(
+    alice: User, bob: User, studio: Workspace, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    owner = browser_of(alice, studio)
+    link = invite(owner, bob.email, capture=django_capture_on_commit_callbacks)
+    owner.post(f"/workspace/invitations/{Invitation.objects.get().id}/withdraw/")
+    assert browser_of(bob).post(link).status_code == 404
+
+
+def test_somebody_new_comes_back_to_the_invitation(
+    alice: User, studio: Workspace, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    link = invite(browser_of(alice, studio), "new@example.org", capture=django_capture_on_commit_callbacks)
+    page = Client().get(link)
+    assert f"?next={link}" in page.text
+    assert Client().post(link).status_code == 200  # not signed in: nothing happens
+    assert Invitation.objects.exists()
+
+
+def test_a_cap_bounds_a_member_and_not_the_others(toy: Model, alice: User, bob: User) -> None:
+    studio = team(alice, member=bob)
+    ledger.grant(account=studio.id, reference="test:studio", amount=100, kind=ledger.LotKind.PACK)
+    capped = browser_of(bob, studio)
+    assert capped.post("/generations/", {"prompt": "the first"}).status_code == 302
+    price = Generation.objects.get().credits_quoted
+    Membership.objects.filter(user=bob, workspace=studio).update(monthly_cap_credits=2 * price + 1)
+    assert capped.post("/generations/", {"prompt": "the second"}).status_code == 302
+    answer = capped.post("/generations/", {"prompt": "one too many"})
+    assert answer.status_code == 403
+    assert f"{2 * price + 1} credits a month here, and 1 are left" in answer.text
+    assert ledger.balance(account=studio.id).held == 2 * price  # the refused one holds nothing
+    assert browser_of(alice, studio).post("/generations/", {"prompt": "the owner's"}).status_code == 302
+    first = Generation.objects.filter(made_by=bob).earliest("created_at")
+    capped.post(f"/generations/{first.id}/cancel/")
+    assert capped.post("/generations/", {"prompt": "given back counts no more"}).status_code == 302
+    services.cancel(Generation.objects.exclude(made_by=bob).get())  # room among what may be open at once
+    with time_machine.travel(timezone.now() + timedelta(days=32)):
+        assert browser_of(bob, studio).post("/generations/", {"prompt": "a new month"}).status_code == 302
+
+
+def test_a_viewer_sees_and_does_not_make_or_cancel(toy: Model, alice: User, bob: User) -> None:
+    studio = team(alice, viewer=bob)
+    ledger.grant(account=studio.id, reference="test:studio", amount=100, kind=ledger.LotKind.PACK)
+    generation = generations.submitted(studio)
+    viewer = browser_of(bob, studio)
+    assert viewer.get(f"/generations/{generation.id}/").status_code == 200
+    assert viewer.post(f"/generations/{generation.id}/cancel/").status_code == 403
+    assert viewer.post("/generations/", {"prompt": "no"}).status_code == 403
+    assert "API keys" not in viewer.get("/workspace/").text  # the templates read the same table
+
+
+def test_switching_changes_what_is_seen(toy: Model, alice: User, bob: User, studio: Workspace) -> None:
+    ledger.grant(account=studio.id, reference="test:studio", amount=100, kind=ledger.LotKind.PACK)
+    generations.submitted(studio, "of the studio")
+    browser = browser_of(alice)
+    assert "of the studio" not in browser.get("/history/").text
+    assert browser.post(f"/workspaces/{studio.id}/switch/").status_code == 302
+    assert "of the studio" in browser.get("/history/").text
+    assert browser_of(bob).post(f"/workspaces/{studio.id}/switch/").status_code == 404
+
+
+def test_a_switch_ends_with_the_membership(toy: Model, alice: User, bob: User) -> None:
+    studio = team(alice, member=bob)
+    browser = browser_of(bob, studio)
+    assert "Studio" in browser.get("/").text
+    owner = browser_of(alice, studio)
+    owner.post(f"/workspace/members/{Membership.objects.get(workspace=studio, user=bob).id}/remove/")
+    assert "Studio" not in browser.get("/").text
+    assert AuditEntry.objects.filter(workspace=studio, event="member.removed", subject=bob.email).exists()
+
+
+def test_there_is_one_owner_who_hands_over(alice: User, bob: User) -> None:
+    studio = team(alice, member=bob)
+    owner, member = browser_of(alice, studio), browser_of(bob, studio)
+    his = Membership.objects.get(workspace=studio, user=bob)
+    assert owner.post("/workspace/leave/").status_code == 409
+    assert member.post("/workspace/transfer/", {"to": his.id}).status_code == 403
+    assert owner.post("/workspace/transfer/", {"to": his.id}).status_code == 302
+    roles = dict(Membership.objects.filter(workspace=studio).values_list("user__email", "role"))
+    assert roles == {alice.email: "admin", bob.email: "owner"}
+    assert owner.post("/workspace/leave/").status_code == 302
+
+
+def test_nobody_raises_themselves_or_touches_the_owner(alice: User, bob: User, carol: User) -> None:
+    studio = team(alice, admin=bob, member=carol)
+    places = {place.user_id: place for place in Membership.objects.filter(workspace=studio).select_related("user")}
+    admin = browser_of(bob, studio)
+    for body in ({"role": "owner"}, {"role": "king"}):
+        admin.post(f"/workspace/members/{places[bob.id].id}/", body)
+        admin.post(f"/workspace/members/{places[carol.id].id}/", body)
+    assert admin.post(f"/workspace/members/{places[alice.id].id}/", {"role": "viewer"}).status_code == 403
+    assert admin.post(f"/workspace/members/{places[alice.id].id}/remove/").status_code == 409
+    roles = dict(Membership.objects.filter(workspace=studio).values_list("user_id", "role"))
+    assert roles == {alice.id: "owner", bob.id: "admin", carol.id: "member"}
+    with pytest.raises(Forbidden):
+        members.remove(place=places[bob.id], by=places[carol.id])
+
+
+def test_members_of_another_team_are_not_found(alice: User, bob: User, carol: User) -> None:
+    team(alice)
+    other = team(bob, name="Elsewhere", member=carol)
+    stranger = Membership.objects.get(workspace=other, user=carol)
+    assert browser_of(alice).post(f"/workspace/members/{stranger.id}/remove/").status_code == 404
+    assert Membership.objects.filter(id=stranger.id).exists()
+
+
+def test_a_closed_workspace_stops_can_be_reopened_and_is_erased(
+    toy: Model, alice: User, studio: Workspace, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    ledger.grant(account=studio.id, reference="test:studio", amount=100, kind=ledger.LotKind.PACK)
+    generation = generations.submitted(studio)
+    browser = browser_of(alice, studio)
+    assert browser.post("/workspace/close/", {"word": "studio"}).status_code == 422
+    assert browser.post("/workspace/close/", {"word": "Studio"}).status_code == 302
+    generation.refresh_from_db()
+    assert generation.state == "cancelled"
+    assert ledger.balance(account=studio.id).available == 100
+    assert browser.post("/generations/", {"prompt": "too late"}).status_code == 403
+    assert browser.get(f"/generations/{generation.id}/").status_code == 200
+    assert workspaces.erase_closed() == 0
+    browser.post("/workspace/reopen/")
+    assert browser.post("/generations/", {"prompt": "again"}).status_code == 302
+    browser.post("/workspace/close/", {"word": "Studio"})
+    with time_machine.travel(timezone.now() + timedelta(days=15)), django_capture_on_commit_callbacks(execute=True):
+        assert workspaces.erase_closed() == 1
+    assert not Workspace.objects.filter(id=studio.id).exists()
+    assert not Generation.objects.exists()
+    assert ledger.balance(account=studio.id).available == 100  # the books stay
+
+
+def test_a_suspended_workspace_stands_still_and_keeps_its_credits(toy: Model, visitor: Visitor) -> None:
+    generation = generations.submitted(visitor.workspace)
+    before = ledger.balance(account=visitor.workspace_id)
+    workspaces.suspend(visitor.workspace, actor="staff@example.org", reason="abuse")
+    generation.refresh_from_db()
+    assert generation.state == "cancelled"
+    assert ledger.balance(account=visitor.workspace_id).available == before.available + before.held
+    browser = browser_of(visitor)
+    assert browser.post("/generations/", {"prompt": "no"}).status_code == 403
+    assert Visitor.objects.count() == 1  # and no new one instead
+    workspaces.unsuspend(visitor.workspace, actor="staff@example.org")
+    assert browser.post("/generations/", {"prompt": "yes"}).status_code == 302
+
+
+def test_a_personal_workspace_invites_nobody(alice: User) -> None:
+    place = Membership.objects.get(user=alice)
+    with pytest.raises(Conflict, match="one person"):
+        invitations.invite(workspace=place.workspace, by=place, email="bob@example.org", role="member")
+
+
+def test_a_person_signed_up_still_has_free_credits(toy: Model, db: None) -> None:
+    browser = browser_of(person("new@example.org"))
+    assert "60" in browser.get("/").text
+    assert browser.post("/generations/", {"prompt": "free"}).status_code == 302
