@@ -172,6 +172,7 @@ class ModelAdmin(admin.ModelAdmin[Model]):
             "fits": measurements.fits(shown) if shown else [],
             "margins": measurements.margins(shown) if shown else [],
             "shown": shown,
+            "was_rendered": shown is not None and measurements.was_rendered(shown),
         }
         return TemplateResponse(request, "admin/catalog/model/versions.html", context)
 

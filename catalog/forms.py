@@ -60,6 +60,7 @@ SPECIAL: dict[str, Callable[[], forms.Field]] = {
         help_text="Weights as stored, before quantisation. <code>python -m gpu_worker.weigh REPOSITORY</code>"
         " on a GPU host prints them.",
     ),
+    "licence_url": lambda: forms.URLField(assume_scheme="https", max_length=300, required=False),
     "blocked_territories": lambda: WordsField(
         upper=True, required=False, help_text="Two letters each, or EU: EU, GB, KR."
     ),

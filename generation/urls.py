@@ -1,6 +1,6 @@
 from django.urls import path
 
-from generation import api, media, sse, views
+from generation import api, media, sse, trial_views, views
 
 app_name = "generation"
 
@@ -14,6 +14,7 @@ urlpatterns = [
     path("generations/<uuid:generation_id>/clip.mp4", media.clip, name="clip"),
     path("generations/<uuid:generation_id>/poster.jpg", media.poster, name="poster"),
     path("history/", views.history, name="history"),
+    *trial_views.urlpatterns,
     path("worker/files/<str:token>", media.worker_file, name="worker-file"),
     # The API: no trailing slashes, as its clients expect.
     path("v1/videos", api.Videos.as_view(), name="api-videos"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
+from pathlib import Path
 
 import diffusers
 import pytest
@@ -141,3 +142,10 @@ def test_pictures_are_cropped_around_their_middle_rather_than_stretched() -> Non
 def test_one_mask_holds_for_every_frame() -> None:
     masks = fitted_mask(Image.new("RGB", (10, 10), "white"), JOB)
     assert (len(masks), masks[0].mode, masks[8].getpixel((0, 0))) == (9, "L", 255)
+
+
+def test_the_docs_list_every_family_with_its_modes() -> None:
+    lines = (Path(__file__).parents[2] / "docs" / "models.md").read_text().splitlines()
+    for made_by in FAMILIES.values():
+        (row,) = [line for line in lines if line.startswith(f"| `{made_by.name}` |")]
+        assert row.rstrip(" |").split("| ")[-1].split(", ") == list(made_by.modes)

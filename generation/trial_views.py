@@ -1,0 +1,82 @@
+"""Test renders in the admin: start one, watch it, see what it took."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.models import User
+from catalog.models import ModelVersion
+from generation import media, trials
+from generation.models import Generation
+from loremotion.refusals import Refusal
+
+
+@require_POST
+def start(request: HttpRequest, version_id: int) -> HttpResponse:
+    """Start a trial and go to its page; or back to the model with the reason."""
+    _refuse_unless_staff(request)
+    version = get_object_or_404(ModelVersion.objects.select_related("model"), pk=version_id)
+    try:
+        trial = trials.start(version, by=cast(User, request.user), mode=request.POST.get("mode", ""))
+    except Refusal as refusal:
+        messages.warning(request, str(refusal))
+        return redirect("admin:catalog_model_versions", version.model_id)
+    return redirect("generation:trial", trial.id)
+
+
+@require_safe
+def show(request: HttpRequest, generation_id: UUID) -> HttpResponse:
+    """How a trial stands, and the clip, time and peak bytes when it is done."""
+    _refuse_unless_staff(request)
+    trial = _trial(generation_id)
+    context: dict[str, Any] = {
+        **admin.site.each_context(request),
+        "title": f"Test render of {trial.version}",
+        "trial": trial,
+        "others": trials.of(trial.version),
+    }
+    return TemplateResponse(request, "admin/generation/trial.html", context)
+
+
+@require_safe
+def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
+    """The MP4 of a trial."""
+    _refuse_unless_staff(request)
+    return media.ranged(
+        request, get_object_or_404(_trials(), id=generation_id, clip__isnull=False).clip.key, "video/mp4"
+    )
+
+
+def _refuse_unless_staff(request: HttpRequest) -> None:
+    if not request.user.has_perm("catalog.change_model"):
+        raise PermissionDenied
+
+
+def _trials() -> Any:
+    return Generation.objects.filter(workspace_id=trials.HOUSE).for_display()
+
+
+def _trial(generation_id: UUID) -> Generation:
+    trial: Generation = get_object_or_404(_trials(), id=generation_id)
+    return trial
+
+
+def _for_staff(route: str, view: Any, name: str) -> URLPattern:
+    made: URLPattern = path(route, admin.site.admin_view(view), name=name)
+    return made
+
+
+urlpatterns = [
+    _for_staff("admin/trials/start/<int:version_id>/", start, "trial-start"),
+    _for_staff("admin/trials/<uuid:generation_id>/", show, "trial"),
+    _for_staff("admin/trials/<uuid:generation_id>/clip.mp4", clip, "trial-clip"),
+]

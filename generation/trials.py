@@ -1,0 +1,84 @@
+"""Test renders: staff try a version of a model on the fleet, the way a request goes, before anybody else can use it.
+
+They belong to a workspace of the house, which is given each one's price beforehand: a trial has a hold and a receipt
+like everything else, and its clip is measured like everybody's.
+"""
+
+from __future__ import annotations
+
+import io
+import uuid
+from typing import Final
+
+from django.db import transaction
+from PIL import Image, ImageDraw
+
+from accounts.models import User, Workspace
+from billing import ledger
+from catalog.models import ModelVersion
+from catalog.pricing import quote
+from catalog.requests import Ask, resolve
+from generation import services, uploads
+from generation.models import Clip, Generation, State
+from loremotion.refusals import Invalid
+
+HOUSE: Final = uuid.UUID("7e570000-0000-4000-8000-000000000000")
+PROMPT: Final = "a red circle moving right on a black background"
+PICTURE_SIDE: Final = 512
+
+
+def of(version: ModelVersion) -> list[Generation]:
+    """The latest trials of the same build, newest first."""
+    same = Generation.objects.filter(workspace_id=HOUSE, version__build=version.build)
+    return list(same.for_display().order_by("-created_at")[:5])
+
+
+def start(version: ModelVersion, *, by: User, mode: str = "") -> Generation:
+    """Queue a clip of the version's default size and length, whatever its status, licence gates and plan.
+
+    Raises:
+        Invalid: it has no such mode, or the mode starts from a clip and there is none yet.
+    """
+    mode = mode or version.modes[0]
+    inputs = [_input(role) for role in version.family_facts.modes[mode].needs] if mode in version.modes else []
+    request = resolve(Ask(prompt=PROMPT, mode=mode, inputs=uploads.keys(inputs), seed=1), version)
+    offer = services.Offer(version, request, quote(version, request))
+    with uploads.stored(inputs), transaction.atomic():
+        workspace, _ = Workspace.objects.get_or_create(
+            id=HOUSE, defaults={"kind": Workspace.Kind.TEAM, "name": "Test renders"}
+        )
+        ledger.grant(
+            account=workspace.id,
+            reference=f"trial:{uuid.uuid4()}",
+            amount=offer.quote.credits,
+            kind=ledger.LotKind.ADJUSTMENT,
+            actor=by.email,
+            reason=f"Test render of {version}",
+        )
+        return services.submit(workspace=workspace, offer=offer)
+
+
+def _input(role: str) -> uploads.Input:
+    """Something to start from: a drawing, or for a video the latest clip of the house."""
+    if "video" in role:
+        finished = Clip.objects.filter(generation__workspace_id=HOUSE, generation__state=State.SUCCEEDED)
+        clip = finished.order_by("-created_at").first()
+        if clip is None:
+            raise Invalid(
+                "no_clip_yet",
+                "This mode starts from a clip, and no test render has made one yet.",
+                next_step="Run one of a model that makes clips from text first.",
+            )
+        return uploads.Input(role, clip.key)
+    encoded = io.BytesIO()
+    _drawing(role).save(encoded, "PNG")
+    return uploads.Input(role, f"inputs/{uuid.uuid4()}/{role}.png", encoded.getvalue())
+
+
+def _drawing(role: str) -> Image.Image:
+    """A disc, white on black for a mask and red on grey for a picture; at the right for the last of two."""
+    ground, disc = ("black", "white") if role == "mask" else ("grey", "red")
+    picture = Image.new("RGB", (PICTURE_SIDE, PICTURE_SIDE), ground)
+    left = PICTURE_SIDE // 2 if role.startswith("last") else PICTURE_SIDE // 8
+    ImageDraw.Draw(picture).ellipse((left, 160, left + 192, 352), fill=disc)
+    return picture

@@ -1,0 +1,118 @@
+"""Test renders: staff try a version before anybody else can use it, the way every request goes."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from billing import ledger
+from catalog import measurements
+from catalog.models import Model, ModelVersion
+from generation import services, trials
+from generation.models import Generation, State
+from loremotion.refusals import Invalid
+from tests.generation import factories
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("valkey")]
+
+
+@pytest.fixture
+def staff() -> User:
+    return User.objects.create_superuser("staff@example.com", "a password")
+
+
+def draft(**changes: object) -> ModelVersion:
+    model = factories.model(**changes)  # type: ignore[arg-type]
+    Model.objects.filter(pk=model.pk).update(status="draft")
+    version = model.versions.get()
+    version.model = model
+    return version
+
+
+def finish(trial: Generation) -> None:
+    """The fleet makes the clip and reports it."""
+    trial.refresh_from_db()
+    services.start(generation_id=trial.id, attempt=trial.attempt, worker="w")
+    factories.deliver_clip(trial)
+    services.settle(factories.report(trial, peak_bytes=123_000_000))
+
+
+def test_a_draft_is_rendered_paid_for_and_measured(staff: User) -> None:
+    version = draft(blocked_territories=["US"], least_plan="paid")
+    assert not measurements.was_rendered(version)
+    trial = trials.start(version, by=staff)
+    assert (trial.workspace_id, trial.width, trial.height, trial.seconds) == (trials.HOUSE, 96, 64, 2.125)
+    finish(trial)
+    trial.refresh_from_db()
+    assert trial.state == State.SUCCEEDED
+    assert measurements.was_rendered(version)
+    receipt = ledger.receipt(reference=trial.id)
+    assert receipt.captured == trial.credits_quoted
+    assert ledger.balance(account=trials.HOUSE).available == 0
+
+
+def test_a_mode_that_starts_from_pictures_gets_drawings(staff: User) -> None:
+    trial = trials.start(draft(modes=["frames"]), by=staff)
+    assert set(trial.inputs) == {"image", "last_image"}
+
+
+def test_a_mode_that_starts_from_a_clip_gets_the_latest_of_the_house(staff: User) -> None:
+    version = draft(modes=["text", "extend"])
+    with pytest.raises(Invalid, match="no test render has made one yet"):
+        trials.start(version, by=staff, mode="extend")
+    assert not Generation.objects.exists()
+    first = trials.start(version, by=staff)
+    finish(first)
+    assert trials.start(version, by=staff, mode="extend").inputs == {"video": f"clips/{first.id}/clip.mp4"}
+
+
+def test_the_admin_starts_one_and_shows_what_it_took(client: Client, staff: User) -> None:
+    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    version = draft()
+    history = reverse("admin:catalog_model_versions", args=[version.model_id])
+    assert "It has never finished a clip" in client.get(history).content.decode()
+    answer = client.post(reverse("generation:trial-start", args=[version.pk]), {"mode": "text"})
+    trial = Generation.objects.get()
+    assert answer.headers["Location"] == reverse("generation:trial", args=[trial.id])
+    waiting = client.get(answer.headers["Location"]).content.decode()
+    assert 'http-equiv="refresh"' in waiting
+    finish(trial)
+    done = client.get(answer.headers["Location"]).content.decode()
+    assert reverse("generation:trial-clip", args=[trial.id]) in done
+    assert "117.3\xa0MB" in done
+    clip = client.get(reverse("generation:trial-clip", args=[trial.id]))
+    assert (clip.status_code, clip.headers["Content-Type"]) == (200, "video/mp4")
+    assert "It has never finished a clip" not in client.get(history).content.decode()
+
+
+def test_a_refusal_leads_back_to_the_model_with_its_reason(client: Client, staff: User) -> None:
+    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    version = draft()
+    answer = client.post(reverse("generation:trial-start", args=[version.pk]), {"mode": "control"}, follow=True)
+    assert "Toy does not offer" in answer.content.decode()
+
+
+def test_trials_are_for_staff_who_may_change_models(client: Client, staff: User) -> None:
+    version = draft()
+    trial = trials.start(version, by=staff)
+    looker = User.objects.create_user("looker@example.com", "x", is_staff=True)
+    routes = [("trial-start", version.pk), ("trial", trial.id), ("trial-clip", trial.id)]
+    for name, argument in routes:
+        url = reverse(f"generation:{name}", args=[argument])
+        ask = client.post if name == "trial-start" else client.get
+        assert ask(url).status_code == 302, "a stranger is sent to sign in"
+    client.force_login(looker, backend="django.contrib.auth.backends.ModelBackend")
+    for name, argument in routes:
+        url = reverse(f"generation:{name}", args=[argument])
+        ask = client.post if name == "trial-start" else client.get
+        assert ask(url).status_code == 403
+    assert Generation.objects.count() == 1
+
+
+def test_another_workspaces_clip_is_not_shown_as_a_trial(client: Client, staff: User) -> None:
+    factories.model()
+    generation = factories.submitted(factories.visitor().workspace)
+    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    assert client.get(reverse("generation:trial", args=[generation.id])).status_code == 404
