@@ -198,7 +198,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "generation:home"
 
 # Modules that keep something for a workspace and move, stop, export and erase it: see accounts.holdings.
-WORKSPACE_HOLDINGS = ["generation.holdings"]
+WORKSPACE_HOLDINGS = ["generation.holdings", "billing.shop.holdings"]
 
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None

@@ -16,6 +16,7 @@ urlpatterns = [
     path("account/", include("allauth.urls")),
     path("", include("generation.urls")),
     path("", include("catalog.urls")),
+    path("", include("billing.shop.urls")),
     path("healthz", health.healthz, name="healthz"),
     path("admin/queues/", include("django_rq.urls")),
     path("admin/", admin.site.urls),

@@ -36,7 +36,7 @@ class UnknownPrice(Exception):
 def converge_session(session_id: str) -> None:
     """Bring the order that a session is for to what the session says."""
     order_id = facts.of_session(gateway.session(session_id)).order_id
-    order = Order.objects.filter(id=order_id).first()
+    order = Order.objects.filter(id=order_id).first() if order_id is not None else None
     if order is None:
         logger.info("Session %s is not for an order of ours", session_id)
         return
@@ -118,7 +118,8 @@ def converge_invoice(invoice_id: str) -> None:
         if subscription is None or invoice is None:
             return
         if not invoice.is_paid:
-            Subscription.objects.filter(id=subscription.id).update(failed_attempts=invoice.failed_attempts)
+            if subscription.is_late:
+                Subscription.objects.filter(id=subscription.id).update(failed_attempts=invoice.failed_attempts)
             return
         money = facts.money_of(
             invoice.payment_intent_id,

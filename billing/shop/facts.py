@@ -15,7 +15,7 @@ from billing.shop import gateway
 REFUNDS_THAT_COUNT = frozenset({"succeeded", "pending", "requires_action"})
 """A refund that failed or was cancelled took nothing back."""
 DISPUTES_THAT_COUNT = frozenset({"needs_response", "under_review", "lost"})
-"""While a dispute is open its money is gone, and so are its credits. Warnings take no money; a won one gives it back."""
+"""While a dispute is open its money is gone, and so are its credits. A warning takes none; a won one gives it back."""
 
 
 class Paying(StrEnum):

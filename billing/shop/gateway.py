@@ -260,6 +260,16 @@ def payment_intent(payment_intent_id: str) -> stripe.PaymentIntent:
     return client().v1.payment_intents.retrieve(payment_intent_id, {"expand": ["latest_charge"]})
 
 
+def payment_intent_of(object_id: str) -> str | None:
+    """The payment that a charge, refund or dispute is about."""
+    api = client().v1
+    if object_id.startswith(("re_", "pyr_")):
+        return _id_of(api.refunds.retrieve(object_id).payment_intent)
+    if object_id.startswith(("dp_", "du_")):
+        return _id_of(api.disputes.retrieve(object_id).payment_intent)
+    return _id_of(api.charges.retrieve(object_id).payment_intent)
+
+
 def invoice_paid_by(payment_intent_id: str) -> str | None:
     """The invoice that a payment was for, if it was for one."""
     paid = client().v1.invoice_payments.list(
@@ -269,7 +279,7 @@ def invoice_paid_by(payment_intent_id: str) -> str | None:
 
 
 def create_refund(payment: Payment, *, amount_minor: int, after_refunds: int, reason: str, actor: str) -> stripe.Refund:
-    """Send money back. Pressed twice, it goes once: the key says how many refunds there were before, failed ones too."""
+    """Send money back. Pressed twice, it goes once: the key says how many refunds there were, failed ones too."""
     assert payment.stripe_payment_intent_id is not None
     return client().v1.refunds.create(
         {

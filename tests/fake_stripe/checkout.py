@@ -121,11 +121,16 @@ class Checkout:
         kept_card = card if card in CARDS_REFUSED_LATER else ""
         self.state.get(customer, "customer")["_card"] = kept_card
         session.update(status="complete", customer_details={"email": email or None})
-        if is_slow:
-            session["payment_intent"] = None
-            session["_customer"] = customer
-        else:
-            self._take_money(session, customer)
+        if session["mode"] == "payment":
+            intent = self.payments.begin(
+                amount=session["amount_total"],
+                currency=session["currency"],
+                customer=customer,
+                metadata=session["_intent_metadata"],
+            )
+            session["payment_intent"] = intent["id"]
+        if not is_slow:
+            self._take_money(session)
         self.state.emit("checkout.session.completed", session)
         return session
 
@@ -133,29 +138,24 @@ class Checkout:
         """The bank debit of a completed session came through, or did not."""
         session = self.state.get(session_id, "checkout.session")
         if is_paid:
-            self._take_money(session, session["_customer"])
+            self._take_money(session)
+        else:
+            self.state.get(session["payment_intent"], "payment_intent")["status"] = "requires_payment_method"
         self.state.emit(f"checkout.session.async_payment_{'succeeded' if is_paid else 'failed'}", session)
         return session
 
-    def _take_money(self, session: Object, customer: str) -> None:
+    def _take_money(self, session: Object) -> None:
         if session["mode"] == "subscription":
             price_id, _ = session["_lines"][0]
             subscription = self.subscriptions.begin(
-                customer=customer,
+                customer=session["customer"],
                 price=self.state.get(price_id, "price"),
                 metadata=session["_subscription_metadata"],
                 tax=session["total_details"]["amount_tax"],
             )
             session.update(subscription=subscription["id"], invoice=subscription["latest_invoice"])
         else:
-            intent = self.payments.charge(
-                amount=session["amount_total"],
-                currency=session["currency"],
-                customer=customer,
-                metadata=session["_intent_metadata"],
-                description="Checkout",
-            )
-            session["payment_intent"] = intent["id"]
+            self.payments.charge(self.state.get(session["payment_intent"], "payment_intent"))
         session["payment_status"] = "paid"
 
     def expire(self, session_id: str) -> Object:

@@ -27,23 +27,26 @@ class Payments:
             return True
         return card in REFUSED_CARDS
 
-    def charge(
-        self, *, amount: int, currency: str, customer: str | None, metadata: Mapping[str, str], description: str
-    ) -> Object:
-        """Take the money. Returns the payment intent, which has succeeded."""
-        intent = self.state.add(
+    def begin(self, *, amount: int, currency: str, customer: str | None, metadata: Mapping[str, str]) -> Object:
+        """A payment intent whose money is on its way."""
+        return self.state.add(
             "pi",
             "payment_intent",
             {
                 "amount": amount,
-                "amount_received": amount,
+                "amount_received": 0,
                 "currency": currency,
                 "customer": customer,
-                "status": "succeeded",
+                "status": "processing",
                 "metadata": dict(metadata),
-                "description": description,
+                "latest_charge": None,
             },
         )
+
+    def charge(self, intent: Object) -> Object:
+        """The money of a payment intent arrives. Returns the intent, which has succeeded."""
+        amount = intent["amount"]
+        intent.update(status="succeeded", amount_received=amount)
         charge = self.state.add(
             "ch",
             "charge",
@@ -51,16 +54,15 @@ class Payments:
                 "amount": amount,
                 "amount_captured": amount,
                 "amount_refunded": 0,
-                "currency": currency,
-                "customer": customer,
+                "currency": intent["currency"],
+                "customer": intent["customer"],
                 "captured": True,
                 "paid": True,
                 "refunded": False,
                 "disputed": False,
                 "status": "succeeded",
                 "payment_intent": intent["id"],
-                "metadata": dict(metadata),
-                "description": description,
+                "metadata": dict(intent["metadata"]),
             },
         )
         charge["receipt_url"] = f"{self.state.objects['site']['url']}/receipts/{charge['id']}"

@@ -109,7 +109,8 @@ class Routes:
         for pattern, post in self._posts:
             if match := re.fullmatch(pattern.replace("{}", "([a-z]+_[A-Za-z0-9_]+)"), path):
                 asked = checked(post.shape, asked)
-                return self.expanded(post.act(*(match.groups() or ("",)), asked), asked.get("expand", []))
+                object_id = match[1] if match.lastindex else ""
+                return self.expanded(post.act(object_id, asked), asked.get("expand", []))
         raise _unknown("POST", path)
 
     def get(self, path: str, asked: dict[str, Any]) -> Object:
@@ -177,7 +178,7 @@ def _fits(one: Object, asked: dict[str, Any]) -> bool:
 
 
 def _is_within(created: int, asked: Any) -> bool:
-    limits = asked if isinstance(asked, dict) else {}
+    limits: dict[str, int] = asked if isinstance(asked, dict) else {}
     return (
         created >= limits.get("gte", 0)
         and created > limits.get("gt", -1)

@@ -30,11 +30,16 @@ class FakeStripe:
     """All of it, behind one lock: requests happen one after the other."""
 
     def __init__(self, url: str, *, webhook_url: str, secret: str, path: Path | None = None) -> None:
-        self.state = State(path)
-        self.state.objects["site"] = {"id": "site", "object": "site", "url": url}
-        self.routes = Routes(self.state)
+        self.url = url
         self.webhooks = Webhooks(webhook_url, secret)
         self.lock = threading.RLock()
+        self.open_account(path)
+
+    def open_account(self, path: Path | None = None) -> None:
+        """Begin with what ``path`` remembers, or with nothing."""
+        self.state = State(path)
+        self.state.objects["site"] = {"id": "site", "object": "site", "url": self.url}
+        self.routes = Routes(self.state)
         self.requests: list[str] = []
         self._failures: list[dict[str, Any]] = []
         self._sent = len(self.state.events)
@@ -102,6 +107,7 @@ class FakeStripe:
             "objects": lambda: list(state.of_kind(asked["kind"])),
             "requests": lambda: self.requests,
             "now": state.now,
+            "reset": self.open_account,
         }
         return acts[name]()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import re
 import types
-from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin
 from urllib.parse import parse_qsl
 
@@ -15,6 +14,7 @@ import typing_extensions
 from tests.fake_stripe.errors import StripeRefused
 
 _OPTIONS = frozenset(stripe._request_options.RequestOptions.__annotations__)
+_KNOWN_HINTS: dict[type[Any], dict[str, Any]] = {}
 
 
 def parse_form(body: str) -> dict[str, Any]:
@@ -52,13 +52,15 @@ def checked(kind: type[Any], parameters: dict[str, Any]) -> dict[str, Any]:
     return _object(kind, parameters, "")
 
 
-@cache
 def _hints(kind: type[Any]) -> dict[str, Any]:
+    if kind in _KNOWN_HINTS:
+        return _KNOWN_HINTS[kind]
     names: dict[str, Any] = {}
     for module in ("typing", "typing_extensions", "stripe._request_options", "stripe._stripe_context", kind.__module__):
         names |= vars(importlib.import_module(module))
     hints = typing_extensions.get_type_hints(kind, names, include_extras=True)
-    return {name: hint for name, hint in hints.items() if name not in _OPTIONS}
+    _KNOWN_HINTS[kind] = {name: hint for name, hint in hints.items() if name not in _OPTIONS}
+    return _KNOWN_HINTS[kind]
 
 
 def _object(kind: type[Any], value: Any, path: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import itertools
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -181,13 +182,10 @@ class Subscriptions:
         return invoice
 
     def _pay(self, invoice: Object, subscription: Object) -> None:
-        intent = self.payments.charge(
-            amount=invoice["total"],
-            currency=invoice["currency"],
-            customer=invoice["customer"],
-            metadata={},
-            description="Subscription",
+        intent = self.payments.begin(
+            amount=invoice["total"], currency=invoice["currency"], customer=invoice["customer"], metadata={}
         )
+        self.payments.charge(intent)
         payment = self.state.add(
             "inpay",
             "invoice_payment",
@@ -236,7 +234,7 @@ class Subscriptions:
 
     def _change_now(self, subscription: Object, asked: dict[str, Any]) -> None:
         """A full new period at the new price, from now, if it is paid; what is not paid at once stays pending."""
-        if (asked.get("billing_cycle_anchor"), asked.get("proration_behavior")) != ("now", "none"):
+        if (asked.get("billing_cycle_anchor"), asked.get("proration_behavior")) != ({"type": "now"}, "none"):
             raise StripeRefused(
                 "This server only changes a price with billing_cycle_anchor=now, proration_behavior=none."
             )
@@ -285,7 +283,7 @@ class Subscriptions:
         if subscription["schedule"]:
             raise StripeRefused("You cannot migrate a subscription that is already attached to a schedule.")
         item = subscription["items"]["data"][0]
-        phase = {"start_date": item["current_period_start"], "end_date": item["current_period_end"]}
+        phase: Object = {"start_date": item["current_period_start"], "end_date": item["current_period_end"]}
         phase["items"] = [{"price": item["price"]["id"], "quantity": 1}]
         schedule = self.state.add(
             "sub_sched",
@@ -307,12 +305,14 @@ class Subscriptions:
 
     def update_schedule(self, schedule_id: str, asked: dict[str, Any]) -> Object:
         schedule = self.state.get(schedule_id, "subscription_schedule")
-        phases = asked.get("phases", schedule["phases"])
+        phases: list[Object] = asked["phases"] if "phases" in asked else schedule["phases"]
         if phases[0].get("start_date") != schedule["phases"][0]["start_date"]:
             raise StripeRefused("The current phase must keep its start_date.", parameter="phases[0][start_date]")
         for phase in phases:
             for item in phase["items"]:
                 self.state.get(item["price"], "price")
+        for before, after in itertools.pairwise(phases):
+            after.setdefault("start_date", before["end_date"])
         schedule.update(phases=phases, end_behavior=asked.get("end_behavior", schedule["end_behavior"]))
         self.state.emit("subscription_schedule.updated", schedule)
         return schedule
@@ -327,8 +327,8 @@ class Subscriptions:
         return schedule
 
     def _scheduled_price(self, subscription: Object) -> Object | None:
-        """The price of the schedule's next phase, which begins now; the schedule lets the subscription go with it."""
-        if subscription["schedule"] is None:
+        """The price of the schedule's next phase, which begins now. With that the schedule has done its work."""
+        if not subscription["schedule"]:
             return None
         schedule = self.state.get(subscription["schedule"], "subscription_schedule")
         upcoming = schedule["phases"][1:]

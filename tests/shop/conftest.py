@@ -1,3 +1,35 @@
-"""Fixtures of the shop's tests."""
+"""Fixtures of the shop's tests: the imitation of Stripe, an account with it, and books that must add up."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_django import Settings
+
+from billing import ledger
+from tests.fake_stripe.process import FakeStripeProcess
+from tests.shop.desk import Desk
+
+
+@pytest.fixture(scope="session")
+def stripe_process() -> Iterator[FakeStripeProcess]:
+    with FakeStripeProcess() as process:
+        yield process
+
+
+@pytest.fixture
+def stripe(stripe_process: FakeStripeProcess, settings: Settings) -> FakeStripeProcess:
+    """A new account at Stripe, which the site has the keys of."""
+    stripe_process.control("reset")
+    settings.STRIPE_SECRET_KEY = "sk_test_imitation"
+    settings.STRIPE_WEBHOOK_SECRETS = [stripe_process.secret]
+    settings.STRIPE_API_BASE = stripe_process.url
+    return stripe_process
+
+
+@pytest.fixture
+def desk(db: None, stripe: FakeStripeProcess) -> Iterator[Desk]:
+    """Where a test buys, pays and carries the mail. At the end the books must add up."""
+    yield Desk(stripe)
+    assert ledger.violations(limit=5) == []

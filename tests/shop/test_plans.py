@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from django.utils import timezone
@@ -15,9 +16,9 @@ from billing.shop.models import Plan, Price, Subscription
 pytestmark = pytest.mark.django_db
 
 
-def subscribed(plan: str, status: str = "active", **fields: object) -> Subscription:
+def subscribed(plan: str, status: str = "active", *, account: UUID | None = None, **fields: Any) -> Subscription:
     now = timezone.now()
-    account = fields.pop("workspace", None) or uuid4()
+    account = account or uuid4()
     return Subscription.objects.create(
         workspace=account,
         purse=account,
@@ -52,7 +53,7 @@ def test_a_subscription_brings_its_plan() -> None:
 
 def test_the_best_of_two_plans_counts() -> None:
     account = subscribed("studio").workspace
-    subscribed("creator", workspace=account)
+    subscribed("creator", account=account)
     assert entitlements(account).plan == "studio"
 
 

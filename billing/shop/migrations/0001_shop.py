@@ -275,17 +275,19 @@ class Migration(migrations.Migration):
                 ),
                 ("past_due_since", models.DateTimeField(blank=True, null=True)),
                 (
-                    "dunned_at",
-                    models.DateTimeField(
-                        blank=True, help_text="When the last mail about a failed payment went.", null=True
-                    ),
+                    "failed_attempts",
+                    models.PositiveSmallIntegerField(default=0, help_text="Times that the open invoice was declined."),
+                ),
+                (
+                    "dunned_attempts",
+                    models.PositiveSmallIntegerField(default=0, help_text="How many of those a mail told of."),
                 ),
                 ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
                 (
                     "next_price",
                     models.ForeignKey(
                         blank=True,
-                        help_text="What it changes to at the period's end.",
+                        help_text="Its price from the next period on.",
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",

@@ -1,0 +1,83 @@
+"""Limits that a workspace sets itself: a cap on what a month may cost, and a letter when credits run low."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Case, F, Sum, When
+from django.utils import timezone
+
+from billing.models import Hold
+from billing.shop import mails
+from billing.shop.models import Budget
+from loremotion.refusals import InsufficientCredits
+
+
+class OverBudget(InsufficientCredits):
+    """The workspace's own cap for the month would be passed."""
+
+    def __init__(self, cap: int, spent: int) -> None:
+        super().__init__(
+            "over_budget",
+            f"This workspace spends at most {cap} credits a month, and this would make it {spent}.",
+            next_step="Whoever pays for it can raise the cap on the page of credits.",
+        )
+
+
+def spent_this_month(account: UUID) -> int:
+    """Credits charged or held for requests of this month (UTC)."""
+    counted = Case(When(state=Hold.State.OPEN, then=F("amount")), default=F("captured"))
+    began = Hold.objects.filter(account=account, held_at__gte=_month_of(timezone.now()))
+    return began.aggregate(spent=Sum(counted))["spent"] or 0
+
+
+def keep_within_cap(account: UUID) -> None:
+    """Refuse what goes over the cap. To be called after ``ledger.hold``, in its transaction: the hold has locked the
+    account, so that two requests cannot both fit into what is left for one.
+
+    Raises:
+        OverBudget: with the hold just made, the month costs more than the cap. The transaction must be rolled back.
+    """
+    cap = Budget.objects.filter(workspace=account).values_list("monthly_cap_credits", flat=True).first()
+    if cap is not None and (spent := spent_this_month(account)) > cap:
+        raise OverBudget(cap, spent)
+
+
+def running_low() -> list[int]:
+    """Budgets to warn about now. Those whose purse is full enough again can be warned about anew."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE shop_budget budget SET warned_at = NULL FROM ledger_account account
+            WHERE account.id = budget.workspace AND budget.warned_at IS NOT NULL
+                AND account.available >= budget.warn_below_credits
+            """
+        )
+        cursor.execute(
+            """
+            SELECT budget.id FROM shop_budget budget JOIN ledger_account account ON account.id = budget.workspace
+            WHERE budget.warn_below_credits IS NOT NULL AND budget.warned_at IS NULL
+                AND account.available < budget.warn_below_credits
+            LIMIT 100
+            """
+        )
+        return [budget for (budget,) in cursor.fetchall()]
+
+
+def warn(budget_id: int) -> None:
+    """Tell that credits run low: once, until there are enough again."""
+    if not Budget.objects.filter(id=budget_id, warned_at=None).update(warned_at=timezone.now()):
+        return
+    budget = Budget.objects.get(id=budget_id)
+    to = [budget.warn_address] if budget.warn_address else mails.recipients(budget.workspace)
+    try:
+        mails.send("low_balance", to=to, budget=budget)
+    except OSError:
+        Budget.objects.filter(id=budget_id).update(warned_at=None)
+        raise
+
+
+def _month_of(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)

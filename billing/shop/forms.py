@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from billing.shop.models import Budget
+
+
+class BudgetForm(forms.ModelForm[Budget]):
+    """What a workspace may spend in a month, and when to warn it. Empty is no limit and no letter."""
+
+    class Meta:
+        model = Budget
+        fields = ["monthly_cap_credits", "warn_below_credits", "warn_address"]
+        labels = {
+            "monthly_cap_credits": "At most this many credits a month",
+            "warn_below_credits": "Write when fewer are left than",
+            "warn_address": "Write to",
+        }
+
+    @property
+    def for_audit(self) -> dict[str, Any]:
+        return {"cap": self.instance.monthly_cap_credits, "warn_below": self.instance.warn_below_credits}

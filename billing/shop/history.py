@@ -1,0 +1,131 @@
+"""An account's movements as people read them: what it was, what it changed, and where to look."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.urls import reverse
+
+from billing import ledger
+from billing.ledger import Movement
+from billing.models import Hold
+from billing.shop.models import Payment
+
+PAGE = 40
+WORDS = {
+    "free": "Free credits of the day",
+    "order": "Pack",
+    "invoice": "Plan",
+    "merge": "Brought along from another workspace",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One movement. ``url`` leads to the clip, order or invoice that it is about; empty where there is none."""
+
+    at: datetime
+    what: str
+    change: int
+    held_change: int
+    available: int
+    debt_change: int
+    url: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Movements, newest first. ``older`` is the ``before`` of the next page, or None on the last."""
+
+    lines: list[Line]
+    older: int | None
+
+
+def page(account: UUID, *, before: int | None = None) -> Page:
+    """One page of the account's history, at the same cost wherever it is."""
+    found = ledger.movements(account=account, before=before, limit=PAGE + 1)
+    shown = found[:PAGE]
+    return Page(_lines(shown), shown[-1].seq if len(found) > PAGE else None)
+
+
+def as_csv(account: UUID) -> Iterator[str]:
+    """All movements, newest first, line by line."""
+    writer = csv.writer(_Line())
+    yield writer.writerow(["at", "what", "credits", "held", "owed", "available after", "reference", "note"])
+    before: int | None = None
+    while movements := ledger.movements(account=account, before=before, limit=500):
+        for one in movements:
+            change = (one.available_change, one.held_change, one.debt_change, one.available)
+            yield writer.writerow([one.created_at.isoformat(), _what(one), *change, one.reference, _inert(one.reason)])
+        before = movements[-1].seq
+
+
+def open_holds(account: UUID, *, limit: int) -> list[tuple[Hold, str]]:
+    """Credits set aside for what is not finished, with the address of it."""
+    holds = Hold.objects.filter(account=account, state=Hold.State.OPEN).order_by("-held_at")[:limit]
+    return [(hold, reverse(settings.HOLD_PAGE, args=[hold.id])) for hold in holds]
+
+
+def _lines(movements: list[Movement]) -> list[Line]:
+    sources = {_source(one.reference) for one in movements}
+    invoices = dict(Payment.objects.filter(source__in=sources).values_list("source", "invoice_url"))
+    return [
+        Line(
+            at=one.created_at,
+            what=_what(one),
+            change=one.available_change,
+            held_change=one.held_change,
+            available=one.available,
+            debt_change=one.debt_change,
+            url=_url(one, invoices),
+            note=one.reason,
+        )
+        for one in movements
+    ]
+
+
+def _source(reference: str) -> str:
+    """What a payment is called in ``Payment.source``, from the reference of a lot of it or of what became of that."""
+    return reference.split("~")[0].removesuffix(":rollover")
+
+
+def _what(one: Movement) -> str:
+    subject = WORDS.get(one.reference.partition(":")[0], "")
+    if one.kind == "hold":
+        return "Set aside for a clip"
+    if one.kind == "settle":
+        return "Clip charged" if one.available_change + one.held_change < 0 else "Clip given back"
+    if one.kind == "grant":
+        return subject or "Credits given"
+    if one.kind == "expire":
+        return f"{subject or 'Credits'}: lapsed unused"
+    if one.kind == "clawback":
+        return f"{subject}: {'back again' if one.available_change > 0 else 'taken back with the payment'}"
+    return {"adjust": "Adjusted by staff", "merge": WORDS["merge"]}[one.kind]
+
+
+def _url(one: Movement, invoices: dict[str, str]) -> str:
+    kind, _, name = _source(one.reference).partition(":")
+    if one.kind in ("hold", "settle"):
+        return reverse(settings.HOLD_PAGE, args=[one.reference])
+    if kind == "order":
+        return reverse("shop:order", args=[name])
+    return invoices.get(_source(one.reference), "")
+
+
+def _inert(cell: str) -> str:
+    """A spreadsheet takes a cell that begins like this for a formula."""
+    return f"'{cell}" if cell[:1] and cell[:1] in "=+-@\t\r" else cell
+
+
+class _Line:
+    """A file whose every write is handed back."""
+
+    def write(self, text: str) -> str:
+        return text

@@ -1,0 +1,59 @@
+"""Orders and payments go where their workspace goes: what ``accounts.holdings`` asks of this app.
+
+Credits are the ledger's, and move with ``ledger.merge``. Here only the papers move: the purse that an order fills stays
+the one that it was ordered for, and what comes to it late is forwarded.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+import django_rq
+from django.db import transaction
+
+from accounts.holdings import ExportedFile
+from accounts.models import Workspace
+from billing.shop import inbox
+from billing.shop.models import Budget, Customer, Order, Payment, Subscription
+from billing.shop.money import formatted
+
+
+def move(*, source: Workspace, into: Workspace) -> None:
+    """The new workspace sees what the old one ordered and paid. Its own plan and limits stay its own."""
+    for model in (Order, Payment, Subscription):
+        model._default_manager.filter(workspace=source.id).update(workspace=into.id)
+    for single in (Customer, Budget):
+        if not single._default_manager.filter(workspace=into.id).exists():
+            single._default_manager.filter(workspace=source.id).update(workspace=into.id)
+
+
+def stop(workspace: Workspace) -> None:
+    """Let plans end with what is paid for. Stripe is told after the commit."""
+    if Subscription.objects.of(workspace.id).ongoing().exists():
+        arguments = ("billing.shop.jobs.end_subscriptions", str(workspace.id))
+        transaction.on_commit(lambda: _enqueue(*arguments))
+
+
+def export(workspace: Workspace) -> Iterator[ExportedFile]:
+    """Every payment, with its receipt."""
+    table = io.StringIO()
+    lines = csv.writer(table)
+    lines.writerow(["paid at", "what", "amount", "refunded", "credits", "receipt", "invoice"])
+    for payment in Payment.objects.filter(workspace=workspace.id).select_related("price__plan", "price__pack"):
+        money = [formatted(minor, payment.currency) for minor in (payment.amount_minor, payment.refunded_minor)]
+        links = [payment.receipt_url, payment.invoice_url]
+        lines.writerow([payment.paid_at.isoformat(), payment.price.item, *money, payment.credits, *links])
+    yield ExportedFile("payments.csv", table.getvalue())
+
+
+def erase(workspace: Workspace) -> None:
+    """Forget who ordered. Payments stay as long as the books do, and name nobody."""
+    stop(workspace)
+    Budget.objects.filter(workspace=workspace.id).delete()
+    Order.objects.filter(workspace=workspace.id).update(actor="")
+
+
+def _enqueue(job: str, *arguments: str) -> None:
+    django_rq.get_queue(inbox.QUEUE).enqueue(job, *arguments)

@@ -1,0 +1,61 @@
+"""What the beat does for the shop: hands to the clerk whatever is due. Never asks Stripe itself, never blocks."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+import django_rq
+import redis
+from django.core.cache import cache
+from django.utils import timezone
+
+from billing.shop import budgets, gateway, inbox, mails
+from billing.shop.models import Order
+
+logger = logging.getLogger(__name__)
+
+EVENTS_EVERY_SECONDS = 5 * 60
+BOOKS_EVERY_SECONDS = 24 * 3600
+STALE_ORDER = timedelta(hours=25)
+"""An open pay page has expired by now, at the latest."""
+
+
+def sweep() -> None:
+    """One round. Idempotent and cheap; to be called by the beat every few seconds.
+
+    Raises:
+        redis.RedisError: Valkey is away. Nothing is lost.
+    """
+    inbox.ring_for_what_is_due()
+    if gateway.is_on():
+        _once_in(EVENTS_EVERY_SECONDS, "read_events")
+        _once_in(BOOKS_EVERY_SECONDS, "compare_books")
+    if cache.add("shop:mails", True, timeout=60):
+        for subscription_id in mails.subscriptions_to_dun():
+            _enqueue("send_dunning", subscription_id)
+        for budget_id in budgets.running_low():
+            _enqueue("warn_of_low_balance", budget_id)
+    if gateway.is_on() and cache.add("shop:stale-orders", True, timeout=600):
+        _look_after_stale_orders()
+
+
+def _once_in(seconds: int, job: str) -> None:
+    if cache.add(f"shop:{job}", True, timeout=seconds):
+        _enqueue(job)
+
+
+def _look_after_stale_orders() -> None:
+    """Orders whose pay page has expired without anybody telling us."""
+    stale = Order.objects.filter(state=Order.State.OPEN, created_at__lt=timezone.now() - STALE_ORDER)
+    stale.filter(stripe_session_id=None).update(state=Order.State.CLOSED, closed_at=timezone.now())
+    for order_id in stale.exclude(stripe_session_id=None).order_by("created_at").values_list("id", flat=True)[:50]:
+        _enqueue("look_after_order", str(order_id))
+
+
+def _enqueue(job: str, *arguments: object) -> None:
+    try:
+        django_rq.get_queue(inbox.QUEUE).enqueue(f"billing.shop.jobs.{job}", *arguments)
+    except redis.RedisError:
+        cache.delete(f"shop:{job}")
+        raise

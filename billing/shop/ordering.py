@@ -1,0 +1,99 @@
+"""From "buy" to Stripe's pay page: a row of ours first, then Checkout, and nothing granted on the way."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import stripe
+from django.db import transaction
+
+from billing.shop import convergence, gateway
+from billing.shop.locks import Busy
+from billing.shop.models import Customer, Order, Price, Subscription
+from loremotion.refusals import Conflict, Invalid
+
+
+def order(*, order_id: UUID, workspace: UUID, price: Price, actor: str) -> Order:
+    """The order that a form stands for: made once, however often the form is sent.
+
+    Args:
+        order_id: written into the form when it was shown, so that sending it twice orders once.
+
+    Raises:
+        Invalid: the price is not offered any more.
+        Conflict: the id is another workspace's, or another price's; or there is a plan already, which can be changed.
+    """
+    if not Price.objects.offered().filter(id=price.id).exists():
+        raise Invalid("not_offered", "This is not offered any more.", next_step="Look at the present prices.")
+    if price.plan_id and Subscription.objects.of(workspace).ongoing().exists():
+        raise Conflict("has_a_plan", "This workspace has a plan.", next_step="Change it instead of buying another.")
+    with transaction.atomic():
+        made, _ = Order.objects.get_or_create(
+            id=order_id,
+            defaults={
+                "workspace": workspace,
+                "purse": workspace,
+                "price": price,
+                "credits": price.credits,
+                "actor": actor,
+            },
+        )
+    if (made.workspace, made.price_id) != (workspace, price.id):
+        raise Conflict("order_taken", "This form was used for something else.", next_step="Open the page again.")
+    return made
+
+
+def pay_page(order: Order, *, email: str, back: str) -> str:
+    """The address at which the order is paid. Asked for again it is the same.
+
+    Raises:
+        StripeIsAway, BuyingIsOff: nothing was bought; the same form can be sent again.
+        Conflict: it is paid or closed.
+    """
+    if order.state != Order.State.OPEN:
+        raise Conflict("order_closed", f"This order is {order.get_state_display()}.", next_step="Start a new one.")
+    try:
+        if order.price.plan_id:
+            _close_other_subscriptions(order)
+        customer = customer_of(order, email=email)
+        made = gateway.create_session(order, customer=customer, email=email, back=back)
+    except stripe.StripeError as error:
+        raise refusal(error) from error
+    Order.objects.filter(id=order.id).update(stripe_session_id=made.id)
+    assert made.url is not None  # an open session has one
+    return made.url
+
+
+def customer_of(order: Order, *, email: str) -> str | None:
+    """The workspace's customer at Stripe, made with its first plan. Without a plan Checkout makes what it needs."""
+    known = Customer.objects.filter(workspace=order.workspace).first()
+    if known is None and order.price.plan_id:
+        made = gateway.create_customer(workspace=order.workspace, email=email)
+        known, _ = Customer.objects.get_or_create(workspace=order.workspace, defaults={"stripe_customer_id": made})
+    return known.stripe_customer_id if known is not None else None
+
+
+def fulfil_if_paid(order: Order) -> None:
+    """What the page that people come back to does: asks Stripe, so that nobody waits for a webhook. Never fails."""
+    try:
+        convergence.converge_order(order.id, is_patient=False)
+    except (stripe.StripeError, Busy, gateway.BuyingIsOff):
+        return  # the webhook brings it
+
+
+def _close_other_subscriptions(order: Order) -> None:
+    """Of several open pay pages for a plan only the last can be paid, so that nobody ends up with two plans."""
+    others = Order.objects.filter(workspace=order.workspace, state=Order.State.OPEN, price__plan__isnull=False)
+    for other in others.exclude(id=order.id).exclude(stripe_session_id=None):
+        gateway.expire_session(other.stripe_session_id or "")
+
+
+def refusal(error: stripe.StripeError) -> gateway.StripeIsAway | Conflict:
+    """What a person is told about an error of Stripe's."""
+    if isinstance(error, stripe.InvalidRequestError | stripe.IdempotencyError):
+        return Conflict(
+            "stripe_refused",
+            f"Our payment provider refused this: {error.user_message or error}",
+            next_step="Open the page again; if it stays, write to whoever runs this site.",
+        )
+    return gateway.StripeIsAway()

@@ -1,0 +1,195 @@
+"""Comparing with Stripe: every few minutes the events that no webhook brought, every night the books, both ways.
+
+What differs is brought together by the same convergence that events use, and written down for staff either way.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import stripe
+from django.db import connection
+from django.utils import timezone
+
+from billing.shop import convergence, facts, gateway, inbox
+from billing.shop.facts import Paying
+from billing.shop.locks import Busy, alone_with
+from billing.shop.models import Mismatch, Order, Payment, Reconciliation, Subscription
+
+logger = logging.getLogger(__name__)
+
+STRIPE_REMEMBERS = timedelta(days=30)
+OVERLAP = timedelta(hours=1)
+"""Events appear in the list a little after they happen, so each reading looks back behind the last."""
+WINDOW = timedelta(days=35)
+"""How far back the books are compared: longer than a month, so that every renewal is looked at."""
+
+
+# --- events ------------------------------------------------------------------------------------------------------
+
+
+def read_events() -> Reconciliation | None:
+    """Put every event of the last time into the inbox that is not there. None if another process is at it.
+
+    Raises:
+        stripe.StripeError: Stripe did not answer; the next reading begins where this one did.
+    """
+    try:
+        with alone_with("reconcile:events", is_patient=False):
+            return _read_events()
+    except Busy:
+        return None
+
+
+def _read_events() -> Reconciliation:
+    done = Reconciliation.objects.filter(kind=Reconciliation.Kind.EVENTS, finished_at__isnull=False)
+    last = done.order_by("-began_at").first()
+    newest = (last.read_until if last is not None else None) or timezone.now() - STRIPE_REMEMBERS + OVERLAP
+    reading = Reconciliation.objects.create(kind=Reconciliation.Kind.EVENTS)
+    for event in gateway.events_since(newest - OVERLAP, list(inbox.TYPES)):
+        reading.checked += 1
+        newest = max(newest, datetime.fromtimestamp(event.created, UTC))
+        object_id = str(event.data.object["id"])
+        reading.missed += inbox.store(event.id, event.type, object_id, heard_from="list")
+    reading.read_until, reading.finished_at = newest, timezone.now()
+    reading.save()
+    return reading
+
+
+# --- books -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that Stripe and we do not say alike. ``source`` names the payment, as in ``Payment.source``."""
+
+    source: str
+    detail: str
+
+
+def compare_books() -> Reconciliation | None:
+    """Compare every payment of the last weeks with what was granted for it, and what was granted with the payments.
+
+    Raises:
+        stripe.StripeError: Stripe did not answer; what was found until then is written down.
+    """
+    try:
+        with alone_with("reconcile:books", is_patient=False):
+            return _compare_books()
+    except Busy:
+        return None
+
+
+def _compare_books() -> Reconciliation:
+    comparison = Reconciliation.objects.create(kind=Reconciliation.Kind.BOOKS)
+    since = timezone.now() - WINDOW
+    paid = {source: intent for source, intent in _paid_at_stripe(since)}
+    comparison.checked = len(paid)
+    for difference in [*_missing(paid, since), *_money_that_differs(since), *_lots_that_differ(since)]:
+        is_mended = _mend(difference)
+        Mismatch.objects.create(
+            reconciliation=comparison, subject=difference.source, detail=difference.detail, is_mended=is_mended
+        )
+        logger.log(logging.WARNING if is_mended else logging.CRITICAL, "Stripe and our books differ: %s", difference)
+    comparison.finished_at = timezone.now()
+    comparison.save()
+    return comparison
+
+
+def _paid_at_stripe(since: datetime) -> Iterator[tuple[str, str | None]]:
+    """What Stripe says was paid to us: source and payment intent."""
+    for session in gateway.sessions_since(since):
+        said = facts.of_session(session)
+        if said.order_id is None or said.subscription_id is not None or said.paying is not Paying.PAID:
+            continue
+        if Order.objects.filter(id=said.order_id).exists():
+            yield f"order:{said.order_id}", said.payment_intent_id
+    for invoice in gateway.invoices_since(since):
+        for_period = facts.of_invoice(invoice)
+        if for_period is not None and _is_ours(for_period.subscription_id):
+            yield f"invoice:{for_period.invoice_id}", for_period.payment_intent_id
+
+
+def _is_ours(subscription_id: str) -> bool:
+    if Subscription.objects.filter(stripe_subscription_id=subscription_id).exists():
+        return True
+    return facts.of_subscription(gateway.subscription(subscription_id)).workspace is not None
+
+
+def _missing(paid: dict[str, str | None], since: datetime) -> Iterator[Difference]:
+    """Paid there and not known here, or known here and not paid there."""
+    known = set(Payment.objects.filter(source__in=paid).values_list("source", flat=True))
+    for source in paid.keys() - known:
+        yield Difference(source, "It was paid at Stripe, and nothing was granted for it.")
+    # The list is of what was made in the window: what was paid in it may have been made a little before.
+    recent = Payment.objects.filter(paid_at__gt=since + timedelta(days=3)).exclude(source__in=paid)
+    for source in recent.values_list("source", flat=True):
+        yield Difference(source, "It was granted, and Stripe knows of no such payment.")
+
+
+def _money_that_differs(since: datetime) -> Iterator[Difference]:
+    """Refunds and disputes that one side has counted otherwise."""
+    touched = {facts.id_of(refund.payment_intent) for refund in gateway.refunds_since(since)}
+    touched |= {facts.id_of(dispute.payment_intent) for dispute in gateway.disputes_since(since)}
+    given_back = Payment.objects.filter(paid_at__gt=since, clawed_credits__gt=0)
+    touched |= set(given_back.values_list("stripe_payment_intent_id", flat=True))
+    for payment in Payment.objects.filter(stripe_payment_intent_id__in=touched - {None}):
+        money = facts.money_of(
+            payment.stripe_payment_intent_id, amount_minor=payment.amount_minor, currency=payment.currency
+        )
+        ours = (payment.amount_minor, payment.refunded_minor, payment.disputed_minor)
+        theirs = (money.amount_minor, money.refunded_minor, money.disputed_minor)
+        if ours != theirs:
+            yield Difference(payment.source, f"Paid, refunded, disputed: {theirs} at Stripe, {ours} here.")
+
+
+def _lots_that_differ(since: datetime) -> Iterator[Difference]:
+    """Payments whose lots do not hold what was paid for, less what went back; and lots without a payment."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH RECURSIVE family AS (
+                SELECT id, regexp_replace(reference, ':rollover$', '') AS source, issued AS granted, clawed
+                FROM ledger_lot
+                WHERE parent_id IS NULL AND kind IN ('plan', 'pack') AND granted_at > %s
+                    AND reference ~ '^(order|invoice):'
+                UNION ALL
+                SELECT child.id, family.source, 0, child.clawed FROM ledger_lot child JOIN family
+                    ON child.parent_id = family.id
+            ),
+            held AS (SELECT source, sum(granted) AS granted, sum(clawed) AS clawed FROM family GROUP BY source)
+            SELECT coalesce(held.source, payment.source), payment.credits, payment.clawed_credits,
+                held.granted, held.clawed
+            FROM held FULL JOIN (SELECT * FROM shop_payment WHERE paid_at > %s) payment USING (source)
+            WHERE (payment.credits, payment.clawed_credits) IS DISTINCT FROM (held.granted, held.clawed)
+                AND coalesce(payment.paid_at, now()) > %s
+            """,
+            [since - timedelta(days=3), since, since],
+        )
+        for source, credits, clawed, granted, taken in cursor.fetchall():
+            if credits is None and Payment.objects.filter(source=source).exists():
+                continue  # older than the window
+            detail = f"Credits and taken back: {(credits, clawed)} by payment, {(granted, taken)} in the ledger."
+            yield Difference(source, detail)
+
+
+def _mend(difference: Difference) -> bool:
+    """Converge once more. Returns whether both sides now say the same."""
+    kind, _, name = difference.source.partition(":")
+    try:
+        if kind == "order":
+            convergence.converge_order(Order.objects.get(id=name).id)
+        else:
+            convergence.converge_invoice(name)
+    except (stripe.InvalidRequestError, convergence.UnknownPrice, Order.DoesNotExist):
+        return False
+    payment = Payment.objects.filter(source=difference.source).first()
+    if payment is None or "no such payment" in difference.detail:
+        return False
+    money = facts.money_of(
+        payment.stripe_payment_intent_id, amount_minor=payment.amount_minor, currency=payment.currency
+    )
+    return payment.clawed_credits == convergence.credits_taken_back(payment.credits, money)

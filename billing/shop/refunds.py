@@ -1,0 +1,87 @@
+"""Staff gives money back, and sees before what that does to the credits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import stripe
+from django.db.models import Q
+
+from billing.models import Lot
+from billing.shop import convergence, facts, gateway, ordering
+from billing.shop.facts import Money
+from billing.shop.models import Payment
+from loremotion.refusals import Conflict, Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a refund would do now. ``credits`` go back: ``from_lots`` out of what is unspent, the rest becomes debt."""
+
+    refundable_minor: int
+    credits: int
+    from_lots: int
+    becomes_debt: int
+    after_refunds: int
+
+
+def preview(payment: Payment, amount_minor: int) -> Preview:
+    """What giving back ``amount_minor`` would take from the workspace. Asks Stripe what has gone back already."""
+    money = _money(payment)
+    refundable = money.amount_minor - money.taken_back_minor
+    after = replace(money, refunded_minor=money.refunded_minor + amount_minor)
+    credits = convergence.credits_taken_back(payment.credits, after) - payment.clawed_credits
+    unspent = sum(lot.remaining + lot.expired for lot in family_of(payment))
+    return Preview(
+        refundable_minor=refundable,
+        credits=credits,
+        from_lots=min(credits, unspent),
+        becomes_debt=max(0, credits - unspent),
+        after_refunds=count_refunds(payment),
+    )
+
+
+def refund(payment: Payment, *, amount_minor: int, after_refunds: int, actor: str, reason: str) -> None:
+    """Give money back through Stripe, and take the credits back that it had brought.
+
+    Args:
+        after_refunds: how many refunds the preview saw, so that a form sent twice refunds once.
+
+    Raises:
+        Invalid: no reason, or more than is left.
+        Conflict: Stripe refused, or somebody refunded meanwhile.
+        StripeIsAway: nothing was sent; the same form can be sent again.
+    """
+    if not reason.strip():
+        raise Invalid("no_reason", "Say why the money goes back.", field="reason")
+    if payment.stripe_payment_intent_id is None or amount_minor <= 0:
+        raise Invalid("nothing_to_refund", "There is no money to give back.", field="amount")
+    try:
+        gateway.create_refund(
+            payment, amount_minor=amount_minor, after_refunds=after_refunds, reason=reason, actor=actor
+        )
+        convergence.converge_payment_intent(payment.stripe_payment_intent_id)
+    except stripe.CardError as error:
+        raise Conflict("refund_refused", str(error.user_message or error)) from error
+    except stripe.StripeError as error:
+        raise ordering.refusal(error) from error
+
+
+def count_refunds(payment: Payment) -> int:
+    """Refunds of a payment that Stripe has on record, failed ones too."""
+    intent = payment.stripe_payment_intent_id
+    return sum(1 for _ in gateway.refunds_of(intent)) if intent is not None else 0
+
+
+def family_of(payment: Payment) -> list[Lot]:
+    """The lots that a payment filled, and all that were born of them: re-issued, or moved to another account."""
+    named = Q()
+    for reference, _, _ in payment.parts:
+        named |= Q(reference=reference) | Q(reference__startswith=f"{reference}~")
+    return list(Lot.objects.filter(named).order_by("id"))
+
+
+def _money(payment: Payment) -> Money:
+    return facts.money_of(
+        payment.stripe_payment_intent_id, amount_minor=payment.amount_minor, currency=payment.currency
+    )

@@ -1,0 +1,47 @@
+"""Money and credits in templates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+
+from billing.shop.models import Price
+from billing.shop.money import formatted
+
+register = template.Library()
+
+LOT_KINDS = {
+    "free": "Free credits of today",
+    "plan": "Your plan",
+    "pack": "Packs",
+    "goodwill": "Given back",
+    "adjustment": "From us",
+}
+
+
+@register.filter
+def money(price: Price) -> str:
+    return formatted(price.amount_minor, price.currency)
+
+
+@register.filter
+def in_currency(amount_minor: int, currency: str) -> str:
+    return formatted(amount_minor, currency)
+
+
+@register.filter
+def of(found: dict[Any, Any], key: Any) -> Any:
+    """What a dictionary has under ``key``."""
+    return found.get(key)
+
+
+@register.filter
+def lot_kind(kind: str) -> str:
+    return LOT_KINDS[kind]
+
+
+@register.filter
+def clips_for(credits: int, credits_each: int) -> int:
+    """How many clips at ``credits_each`` so many credits make."""
+    return credits // max(1, credits_each)

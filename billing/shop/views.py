@@ -1,0 +1,226 @@
+"""The pages around money: each parses, asks who is there, makes one service call and answers."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import audit, tenancy
+from accounts.models import Workspace
+from accounts.roles import Action
+from billing import allowance, ledger
+from billing.plans import entitlements
+from billing.shop import budgets, gateway, history, ordering, subscribing
+from billing.shop.forms import BudgetForm
+from billing.shop.models import Budget, Order, Pack, Payment, Plan, Price
+from billing.shop.subscribing import Change
+from loremotion.refusals import Conflict, Forbidden
+
+PAYMENTS_SHOWN = 12
+HOLDS_SHOWN = 20
+
+
+@require_safe
+def pricing(request: HttpRequest) -> HttpResponse:
+    """Plans and packs, and what their credits make with each model at today's prices."""
+    currencies = sorted(set(Price.objects.offered().values_list("currency", flat=True)))
+    currency = request.GET.get("currency", settings.DEFAULT_CURRENCY)
+    if currency not in currencies and currencies:
+        currency = currencies[0]
+    workspace = tenancy.caller_of(request).workspace
+    subscription = subscribing.subscription_of(workspace.id) if workspace is not None else None
+    prices = list(Price.objects.offered().filter(currency=currency).select_related("plan", "pack"))
+    context = {
+        "plans": Plan.objects.filter(is_offered=True),
+        "packs": Pack.objects.filter(is_offered=True),
+        "by_plan": _by_item(prices, "plan_id"),
+        "by_pack": _by_item(prices, "pack_id"),
+        "currency": currency,
+        "currencies": currencies,
+        "yardstick": import_string(settings.PRICE_YARDSTICK)(),
+        "subscription": subscription,
+        "changes": {price.pk: subscribing.kind_of_change(subscription.price, price) for price in prices if price.plan}
+        if subscription is not None
+        else {},
+        "is_buying_on": gateway.is_on(),
+        "order_id": uuid4(),
+    }
+    return render(request, "billing/pricing.html", context)
+
+
+def _by_item(prices: list[Price], field: str) -> dict[int, list[Price]]:
+    found: dict[int, list[Price]] = {}
+    for price in prices:
+        if (item := getattr(price, field)) is not None:
+            found.setdefault(item, []).append(price)
+    return found
+
+
+@require_safe
+def credits(request: HttpRequest) -> HttpResponse:
+    """What is in the purse and until when, what is set aside, every movement, payments, plan and limits."""
+    workspace = tenancy.workspace_of(request, Action.READ_CREDITS)
+    if workspace is None:
+        return render(request, "billing/credits.html", {"daily": settings.FREE_DAILY_CREDITS})
+    caller = tenancy.caller_of(request)
+    context = {
+        "workspace": workspace,
+        "daily": 0 if workspace.is_team else settings.FREE_DAILY_CREDITS,
+        "balance": ledger.balance(account=workspace.id),
+        "lots": ledger.lots(account=workspace.id),
+        "holds": history.open_holds(workspace.id, limit=HOLDS_SHOWN),
+        "entitled": entitlements(workspace.id),
+        "refills_at": allowance.refills_at(timezone.now()),
+        "is_buying_on": gateway.is_on(),
+        "attempt": uuid4(),
+    }
+    if caller.may(Action.READ_PAYMENTS):
+        budget = Budget.objects.filter(workspace=workspace.id).first()
+        payments = Payment.objects.filter(workspace=workspace.id).select_related("price__plan", "price__pack")
+        context |= {
+            "page": history.page(workspace.id, before=_before(request)),
+            "payments": payments.order_by("-paid_at")[:PAYMENTS_SHOWN],
+            "subscription": subscribing.subscription_of(workspace.id),
+            "spent": budgets.spent_this_month(workspace.id),
+            "budget_form": BudgetForm(instance=budget),
+        }
+    return render(request, "billing/credits.html", context)
+
+
+@require_safe
+def movements_csv(request: HttpRequest) -> StreamingHttpResponse:
+    """Every movement there ever was, oldest last, as a spreadsheet takes it."""
+    workspace = _own_workspace(request, Action.READ_PAYMENTS)
+    headers = {"Content-Disposition": 'attachment; filename="credits.csv"'}
+    return StreamingHttpResponse(history.as_csv(workspace.id), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+@require_POST
+def set_budget(request: HttpRequest) -> HttpResponse:
+    workspace = _own_workspace(request, Action.PAY)
+    budget = Budget.objects.filter(workspace=workspace.id).first() or Budget(workspace=workspace.id)
+    form = BudgetForm(request.POST, instance=budget)
+    if not form.is_valid():
+        messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
+        return redirect("shop:credits")
+    form.save()
+    audit.record(workspace, "budget.changed", actor=tenancy.caller_of(request).name, request=request, **form.for_audit)
+    messages.success(request, "The limits are kept.")
+    return redirect("shop:credits")
+
+
+# --- buying ------------------------------------------------------------------------------------------------------
+
+
+@require_POST
+def buy(request: HttpRequest) -> HttpResponse:
+    """Write the order and go to Stripe's pay page. The same form sent again leads to the same page."""
+    gateway.client()  # refuses before anything is written where nothing is sold
+    price = get_object_or_404(Price.objects.select_related("plan", "pack"), pk=_number(request.POST.get("price")))
+    workspace = tenancy.ensure(request, Action.PAY)
+    if price.plan is not None and workspace.is_visitor:
+        raise Forbidden(
+            "sign_in_first", "A plan needs an account to belong to.", next_step="Sign up first; packs need none."
+        )
+    caller = tenancy.caller_of(request)
+    order = ordering.order(
+        order_id=_uuid(request.POST.get("order")), workspace=workspace.id, price=price, actor=caller.name
+    )
+    back = settings.SITE_URL + reverse("shop:order", args=[order.id])
+    email = caller.user.email if caller.user is not None else ""
+    return redirect(ordering.pay_page(order, email=email, back=back))
+
+
+@require_safe
+def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Where people come back to. Asks Stripe by itself, so that nobody waits for a webhook."""
+    workspace = _own_workspace(request, Action.READ_PAYMENTS)
+    found = get_object_or_404(
+        Order.objects.select_related("price__plan", "price__pack"), id=order_id, workspace=workspace.id
+    )
+    if found.state == Order.State.OPEN:
+        ordering.fulfil_if_paid(found)
+        found.refresh_from_db()
+    payment = Payment.objects.filter(order=found).first()
+    return render(request, "billing/order.html", {"order": found, "payment": payment})
+
+
+@require_POST
+def change_plan(request: HttpRequest) -> HttpResponse:
+    workspace = _own_workspace(request, Action.PAY)
+    price = get_object_or_404(Price.objects.select_related("plan"), pk=_number(request.POST.get("price")))
+    kind = subscribing.change(workspace=workspace.id, price=price, attempt=_uuid(request.POST.get("attempt")))
+    caller = tenancy.caller_of(request)
+    if kind is not Change.NONE:
+        audit.record(workspace, "plan.changed", actor=caller.name, subject=str(price), request=request, when=kind.value)
+    words = {
+        Change.NOW: f"You have {price.item} now. What was left of your old credits stays until it lapses.",
+        Change.LATER: f"You get {price.item} when the period that you paid for ends.",
+        Change.NONE: "That is the plan you have.",
+    }
+    messages.success(request, words[kind])
+    return redirect("shop:credits")
+
+
+@require_POST
+def keep_plan(request: HttpRequest) -> HttpResponse:
+    """Take back a cancellation, or a change that was to come."""
+    workspace = _own_workspace(request, Action.PAY)
+    subscribing.set_cancelled(workspace=workspace.id, is_cancelled=False)
+    audit.record(workspace, "plan.kept", actor=tenancy.caller_of(request).name, request=request)
+    messages.success(request, "Your plan goes on.")
+    return redirect("shop:credits")
+
+
+@require_POST
+def cancel_plan(request: HttpRequest) -> HttpResponse:
+    workspace = _own_workspace(request, Action.PAY)
+    subscribing.set_cancelled(workspace=workspace.id, is_cancelled=True)
+    audit.record(workspace, "plan.cancelled", actor=tenancy.caller_of(request).name, request=request)
+    messages.success(request, "Your plan ends with the period that is paid for. Packs stay.")
+    return redirect("shop:credits")
+
+
+@require_POST
+def portal(request: HttpRequest) -> HttpResponse:
+    """Stripe's own page for cards, addresses and invoices."""
+    workspace = _own_workspace(request, Action.PAY)
+    return redirect(subscribing.portal(workspace=workspace.id, back=settings.SITE_URL + reverse("shop:credits")))
+
+
+# --- reading what was sent ---------------------------------------------------------------------------------------
+
+
+def _own_workspace(request: HttpRequest, action: Action) -> Workspace:
+    workspace = tenancy.workspace_of(request, action)
+    if workspace is None:
+        raise Http404
+    return workspace
+
+
+def _before(request: HttpRequest) -> int | None:
+    text = request.GET.get("before", "")
+    if not text:
+        return None
+    return _number(text)
+
+
+def _number(text: str | None) -> int:
+    if text is None or not text.isdecimal() or len(text) > 18:
+        raise Http404
+    return int(text)
+
+
+def _uuid(text: str | None) -> UUID:
+    try:
+        return UUID(text or "")
+    except ValueError:
+        raise Conflict("form_incomplete", "This form is not complete.", next_step="Open the page again.") from None
