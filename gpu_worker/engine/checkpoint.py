@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
+from huggingface_hub import snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from gpu_worker.contract import ModelSpec
 from gpu_worker.engine.errors import CheckpointBroken, ModelMissing
 
 INDEX = "model_index.json"
+_NEVER_FETCHED = ["*.bin", "*.ckpt", "*.pt", "*.pth", "*.msgpack", "*.onnx"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Checkpoint:
     folder: Path
     parts: Mapping[str, Part]
     settings: Mapping[str, Any]
+    is_from_hub: bool = False
 
 
 def open_checkpoint(model: ModelSpec, models: Path) -> Checkpoint:
@@ -75,8 +77,9 @@ def open_checkpoint(model: ModelSpec, models: Path) -> Checkpoint:
         CheckpointBroken: there is no readable index.
     """
     folder = local_folder(model.source, models)
+    is_from_hub = folder is None
     if folder is None:
-        folder = _download(model.source, model.revision, [INDEX])
+        folder = _cached(model.source, model.revision) or _download(model.source, model.revision, [INDEX])
     try:
         index = json.loads((folder / INDEX).read_text())
         entries = {name: value for name, value in index.items() if not name.startswith("_")}
@@ -88,17 +91,18 @@ def open_checkpoint(model: ModelSpec, models: Path) -> Checkpoint:
             parts[name] = Part(name, folder / name, *value)
         elif not isinstance(value, list):
             settings[name] = value
-    return Checkpoint(folder, parts, settings)
+    return Checkpoint(folder, parts, settings, is_from_hub)
 
 
-def fetch_parts(model: ModelSpec, models: Path, names: Iterable[str]) -> None:
-    """Make sure that the files of the named parts are on this machine. Does nothing for a local folder.
+def fetch_parts(model: ModelSpec, checkpoint: Checkpoint) -> None:
+    """Make sure that the files of all parts are on this machine; asks the network only when some are not.
 
     Raises:
         ModelMissing: a part is not here and could not be downloaded.
     """
-    if local_folder(model.source, models) is None:
-        _download(model.source, model.revision, [INDEX, *(f"{name}/*" for name in names)])
+    missing = [name for name, part in checkpoint.parts.items() if not part.folder.is_dir()]
+    if missing and checkpoint.is_from_hub:
+        _download(model.source, model.revision, [INDEX, *(f"{name}/*" for name in missing)])
 
 
 def local_folder(source: str, models: Path) -> Path | None:
@@ -115,11 +119,17 @@ def local_folder(source: str, models: Path) -> Path | None:
     return None
 
 
+def _cached(repository: str, revision: str | None) -> Path | None:
+    """The snapshot of a repository that was downloaded before, if any: a pinned revision never changes."""
+    index = try_to_load_from_cache(repository, INDEX, revision=revision)
+    return Path(index).parent if isinstance(index, str) else None
+
+
 def _download(repository: str, revision: str | None, patterns: list[str]) -> Path:
-    patterns = [p for p in patterns if not p.endswith(".bin")]
-    ignored = ["*.bin", "*.ckpt", "*.pt", "*.msgpack", "*.onnx"]
     try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=patterns, ignore_patterns=ignored))
+        return Path(
+            snapshot_download(repository, revision=revision, allow_patterns=patterns, ignore_patterns=_NEVER_FETCHED)
+        )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as problem:
         first_line = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         raise ModelMissing(f"{repository} could not be downloaded: {first_line}") from problem

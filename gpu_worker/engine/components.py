@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from gpu_worker.contract import LoraSpec, ModelSpec
 from gpu_worker.engine.checkpoint import Checkpoint, Part
 from gpu_worker.engine.errors import CheckpointBroken
+from gpu_worker.engine.memory import read_json, write_json
 from gpu_worker.families import Family
 
 _QUANTISED_NAMES = ("transformer", "text_encoder")
@@ -77,7 +77,7 @@ class ContentDigests:
 
     def __init__(self, memory: Path) -> None:
         self._memory = memory
-        self._known: dict[str, str] = _read_json(memory)
+        self._known: dict[str, str] = read_json(memory)
         self._folders: dict[tuple[Any, ...], str] = {}
 
     def of(self, folder: Path) -> str:
@@ -106,7 +106,7 @@ class ContentDigests:
         if stamp not in self._known:
             with file.open("rb") as content:
                 self._known[stamp] = hashlib.file_digest(content, "sha256").hexdigest()
-            _write_json(self._memory, self._known)
+            write_json(self._memory, self._known)
         return self._known[stamp]
 
 
@@ -124,18 +124,3 @@ def _plain_config(config: Path) -> str:
     except (ValueError, AttributeError) as problem:
         raise CheckpointBroken(f"{config} cannot be read: {problem}") from None
     return json.dumps(kept, sort_keys=True)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}  # never written, or cut short by a crash: what it remembered can be measured again
-    return content if isinstance(content, dict) else {}
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(content))
-    unfinished.replace(path)

@@ -9,20 +9,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, ResidentComponent, Stage
-from gpu_worker.engine.checkpoint import Checkpoint, fetch_parts, open_checkpoint
 from gpu_worker.engine.clip import measure_clip, write_clip, write_poster
-from gpu_worker.engine.components import Component, ContentDigests, components_of
 from gpu_worker.engine.devices import Device
-from gpu_worker.engine.errors import EngineError, FatalDeviceError, OutOfMemory
-from gpu_worker.engine.loading import load, load_tool
-from gpu_worker.engine.pipelines import assemble
+from gpu_worker.engine.errors import DoesNotFit, EngineError, FatalDeviceError, OutOfMemory
+from gpu_worker.engine.headroom import Headroom
+from gpu_worker.engine.library import Library
+from gpu_worker.engine.loading import load, read_ahead
+from gpu_worker.engine.placement import place
 from gpu_worker.engine.planning import POLICIES
-from gpu_worker.engine.previews import PreviewPainter
-from gpu_worker.engine.rendering import RawClip, mode_of, run_pipeline
+from gpu_worker.engine.prompts import PromptMemory
+from gpu_worker.engine.rendering import Rendering
+from gpu_worker.engine.requests import mode_of
 from gpu_worker.engine.residency import Residency
+from gpu_worker.engine.room import Room, needs_of
 from gpu_worker.engine.sizes import show_bytes
 from gpu_worker.engine.stages import StageClock
 from gpu_worker.families import family
+
+PROMPT_MEMORY_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +60,14 @@ class Engine:
         self.device = device
         self.upcoming: Sequence[RenderJob] = ()
         """The jobs that will probably come next, in order. What they need is evicted last."""
-        self._models = models
-        self._cache = cache
-        self._digests = ContentDigests(cache / "digests.json")
-        self._tools: dict[Path, Any] = {}
+        self._library = Library(models, cache)
         self._residency = Residency(device, load, policy=POLICIES[policy])
+        self._room = Room(
+            residency=self._residency,
+            library=self._library,
+            headroom=Headroom(cache / "headroom.json"),
+            prompts=PromptMemory(PROMPT_MEMORY_BYTES),
+        )
 
     # --- rendering ---
 
@@ -84,12 +91,11 @@ class Engine:
             FatalDeviceError: the device is lost; the process has to end.
         """
         stages = StageClock(steps_total=job.steps, on_progress=on_progress, should_stop=should_stop)
+        self._residency.release_all()  # of a render that an alarm cut short between two bytecodes
         with self._device_errors():
-            self.device.start_peak()
-            held_bytes = self._residency.used_bytes
             stages.enter(Stage.LOADING)
-            raw = self._make(job, inputs, stages)
-            peak_bytes = held_bytes + self.device.peak_bytes()
+            rendering = self._rendering(job, inputs, stages)
+            raw = rendering.run()
         stages.enter(Stage.ENCODING_VIDEO)
         clip, poster = folder / "clip.mp4", folder / "poster.jpg"
         write_clip(clip, raw.frames, job.fps, upscale=job.upscale, audio=raw.audio)
@@ -101,32 +107,16 @@ class Engine:
             poster=poster,
             facts=facts,
             stage_seconds=stages.finish(),
-            peak_bytes=peak_bytes,
+            peak_bytes=rendering.peak_bytes,
             steps_done=stages.steps_done,
             steps_total=stages.steps_total,
         )
 
-    def _make(self, job: RenderJob, inputs: Mapping[str, Any], stages: StageClock) -> RawClip:
-        _, mode = mode_of(job, inputs)
-        checkpoint, components = self._open(job.model)
-        self._residency.upcoming = self._upcoming_keys()
-        with self._residency.lease(components.values()) as modules:
-            pipeline = assemble(mode.pipeline, modules, self._tools_of(checkpoint), checkpoint.settings)
-            return run_pipeline(pipeline, job, inputs, stages, PreviewPainter())
-
-    def _open(self, model: ModelSpec) -> tuple[Checkpoint, dict[str, Component]]:
-        checkpoint = open_checkpoint(model, self._models)
-        fetch_parts(model, self._models, checkpoint.parts)
-        return checkpoint, components_of(model, family(model.family), checkpoint, self._digests)
-
-    def _tools_of(self, checkpoint: Checkpoint) -> dict[str, Any]:
-        tools = {}
-        for name, part in checkpoint.parts.items():
-            if not part.has_weights:
-                if part.folder not in self._tools:
-                    self._tools[part.folder] = load_tool(part)
-                tools[name] = self._tools[part.folder]
-        return tools
+    def _rendering(self, job: RenderJob, inputs: Mapping[str, Any], stages: StageClock) -> Rendering:
+        mode_of(job, inputs)
+        model = self._library.open(job.model)
+        self._residency.upcoming = [set(keys) for keys in self._upcoming_keys()]
+        return Rendering(job, inputs, model, self._room, stages, on_denoising=self._prefetch)
 
     @contextmanager
     def _device_errors(self) -> Iterator[None]:
@@ -166,7 +156,7 @@ class Engine:
     def affinity(self, model: ModelSpec) -> float:
         """Seconds of loading that a job of ``model`` would save because of what is resident now."""
         try:
-            _, components = self._open(model)
+            components = self._library.open(model).components
         except EngineError:
             return 0.0
         return sum(self._residency.saved_seconds(c) for c in components.values())
@@ -174,16 +164,20 @@ class Engine:
     def can_hold(self, job: RenderJob) -> str | None:
         """Why this device can never make ``job``, with the figures, or None."""
         try:
-            _, components = self._open(job.model)
+            model = self._library.open(job.model)
+            made_by = family(job.model.family)
+            needs = needs_of(job, model, self._room, passes=made_by.passes(job.num_frames))
+            place(
+                needs,
+                budget_bytes=self.device.budget_bytes,
+                host_bytes=self.device.host_bytes,
+                wanted=job.model.placement,
+            )
+        except DoesNotFit as problem:
+            return f"{job.model.slug} on {self.device.name}: {problem}"
         except EngineError:
             return None  # not a question of room: the render itself will say what is wrong
-        needed_bytes = sum(self._residency.size_bytes(c) for c in components.values())
-        if needed_bytes <= self.device.budget_bytes:
-            return None
-        return (
-            f"{job.model.slug} needs {show_bytes(needed_bytes)} and {self.device.name} has a budget of "
-            f"{show_bytes(self.device.budget_bytes)}"
-        )
+        return None
 
     def preload(self, model: ModelSpec) -> None:
         """Bring a model's components onto the device before anybody asks for them.
@@ -191,7 +185,7 @@ class Engine:
         Raises:
             EngineError: it is not there, cannot be read or does not fit.
         """
-        _, components = self._open(model)
+        components = self._library.open(model).components
         with self._device_errors(), self._residency.lease(components.values()):
             pass
 
@@ -203,12 +197,18 @@ class Engine:
         """Take everything off the device that is not in use; how many components went."""
         return self._residency.evict_all()
 
-    def _upcoming_keys(self) -> list[set[str]]:
-        keys = []
+    def _upcoming_keys(self) -> Iterator[list[str]]:
         for job in self.upcoming:
             try:
-                _, components = self._open(job.model)
+                yield [c.key for c in self._library.open(job.model).components.values()]
             except EngineError:
                 continue
-            keys.append({c.key for c in components.values()})
-        return keys
+
+    def _prefetch(self) -> None:
+        """While the device computes, let the system read what the next job will need from disk into its page cache."""
+        for job in self.upcoming[:1]:
+            try:
+                components = self._library.open(job.model).components.values()
+            except EngineError:
+                continue
+            read_ahead(c for c in components if c.key not in self._residency.entries)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -10,7 +13,7 @@ from safetensors import SafetensorError
 
 from gpu_worker.engine.checkpoint import Part
 from gpu_worker.engine.components import Component
-from gpu_worker.engine.errors import CheckpointBroken
+from gpu_worker.engine.errors import CheckpointBroken, UnsupportedRequest
 
 
 def load(component: Component) -> torch.nn.Module:
@@ -20,13 +23,10 @@ def load(component: Component) -> torch.nn.Module:
         CheckpointBroken: a file is missing, truncated or does not suit the configuration.
     """
     part = component.part
-    dtype = getattr(torch, component.dtype, None)
-    if not isinstance(dtype, torch.dtype):
-        raise CheckpointBroken(f"{component.dtype!r} is no dtype of PyTorch; bfloat16, float16 and float32 are")
     dtype_argument = "dtype" if part.library == "transformers" else "torch_dtype"
     try:
         module: torch.nn.Module = part.cls.from_pretrained(
-            str(part.folder), use_safetensors=True, local_files_only=True, **{dtype_argument: dtype}
+            str(part.folder), use_safetensors=True, local_files_only=True, **{dtype_argument: dtype_of(component)}
         )
     except (OSError, SafetensorError, ValueError, KeyError, json.JSONDecodeError) as problem:
         raise _broken(part, problem) from problem
@@ -35,6 +35,24 @@ def load(component: Component) -> torch.nn.Module:
             raise _broken(part, problem) from problem
         raise
     return module.eval().requires_grad_(False)
+
+
+def load_hull(component: Component) -> torch.nn.Module:
+    """The module of ``component`` without weights: its shapes and configuration, and no memory.
+
+    Raises:
+        CheckpointBroken: the configuration cannot be read.
+    """
+    part = component.part
+    try:
+        with torch.device("meta"):
+            if part.library == "transformers":
+                module: torch.nn.Module = part.cls(part.cls.config_class.from_pretrained(str(part.folder)))
+            else:
+                module = part.cls.from_config(part.cls.load_config(str(part.folder)))
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise _broken(part, problem) from problem
+    return module.to(dtype_of(component)).eval().requires_grad_(False)
 
 
 def load_tool(part: Part) -> Any:
@@ -47,6 +65,25 @@ def load_tool(part: Part) -> Any:
         return part.cls.from_pretrained(str(part.folder), local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise _broken(part, problem) from problem
+
+
+def read_ahead(components: Iterable[Component]) -> None:
+    """Ask the operating system to bring the files of ``components`` into its page cache; returns at once."""
+    for component in components:
+        for file in component.part.folder.glob("*.safetensors"):
+            with suppress(OSError), file.open("rb") as opened:
+                os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+
+
+def dtype_of(component: Component) -> torch.dtype:
+    """
+    Raises:
+        UnsupportedRequest: PyTorch has no such dtype.
+    """
+    dtype = getattr(torch, component.dtype, None)
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise UnsupportedRequest(f"{component.dtype!r} is no dtype to compute in; bfloat16, float16 and float32 are")
+    return dtype
 
 
 def _broken(part: Part, problem: Exception) -> CheckpointBroken:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import diffusers
 import torch
+from diffusers.configuration_utils import ConfigMixin
 
 from gpu_worker.engine.errors import CheckpointBroken, UnsupportedRequest
 
@@ -18,7 +19,8 @@ def assemble(
 ) -> Any:
     """A ``class_name`` over ``modules`` (with weights) and ``tools`` (without), with the checkpoint's ``settings``.
 
-    The scheduler is remade from its configuration, so nothing of one render reaches the next.
+    Tools that keep state between steps (scheduler, guider) are remade from their configuration, so nothing of one
+    render reaches the next.
 
     Raises:
         UnsupportedRequest: the installed diffusers has no such pipeline.
@@ -27,10 +29,7 @@ def assemble(
     cls = getattr(diffusers, class_name, None)
     if cls is None:
         raise UnsupportedRequest(f"diffusers {diffusers.__version__} has no {class_name}")
-    given = {**settings, **modules, **tools}
-    scheduler = given.get("scheduler")
-    if scheduler is not None:
-        given["scheduler"] = type(scheduler).from_config(scheduler.config)
+    given = {**settings, **modules, **{name: _fresh(tool) for name, tool in tools.items()}}
     arguments = {}
     for name, parameter in inspect.signature(cls.__init__).parameters.items():
         if name == "self" or parameter.kind is parameter.VAR_KEYWORD:
@@ -46,16 +45,17 @@ def assemble(
     return pipeline
 
 
+def _fresh(tool: Any) -> Any:
+    return type(tool).from_config(tool.config) if isinstance(tool, ConfigMixin) else tool
+
+
 @contextmanager
-def before(owner: Any, method: str, action: Any) -> Iterator[None]:
-    """Call ``action()`` before each call of ``owner.method`` for the time of the block; then all is as it was."""
-    original = getattr(owner, method)
+def replaced(owner: Any, method: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+    """``owner.method`` is ``wrap(owner.method)`` for the time of the block; then all is as it was.
 
-    def announced(*args: Any, **kwargs: Any) -> Any:
-        action()
-        return original(*args, **kwargs)
-
-    setattr(owner, method, announced)
+    Pipelines name what they do next by the method they call, and this is how the engine listens.
+    """
+    setattr(owner, method, wrap(getattr(owner, method)))
     try:
         yield
     finally:

@@ -1,145 +1,286 @@
-"""One job through one pipeline: prompt to frames, with progress, pictures and a way out at every step."""
+"""One job on its way through one pipeline: prompt to frames, with progress, pictures and a way out at every step."""
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
-import numpy as np
 import torch
 
 from gpu_worker.contract import RenderJob, Stage
-from gpu_worker.engine.clip import Audio, Frames
-from gpu_worker.engine.errors import FramesNotFinite, UnsupportedRequest
-from gpu_worker.engine.pipelines import before
+from gpu_worker.engine.components import Component
+from gpu_worker.engine.economies import streamed, tiled
+from gpu_worker.engine.errors import UnsupportedRequest
+from gpu_worker.engine.frames import RawClip, to_audio, to_frames
+from gpu_worker.engine.headroom import Occasion, PeakMeter
+from gpu_worker.engine.ladder import Result, Rung, climb
+from gpu_worker.engine.library import OpenModel
+from gpu_worker.engine.pipelines import assemble, replaced
+from gpu_worker.engine.placement import Placement, place
 from gpu_worker.engine.previews import PreviewPainter
+from gpu_worker.engine.prompts import Embeddings, EncodingDue, PromptEncoder
+from gpu_worker.engine.requests import mode_of
+from gpu_worker.engine.residents import Lease
+from gpu_worker.engine.room import Room, needs_of, occasion_of, streamed_bytes
 from gpu_worker.engine.stages import StageClock
-from gpu_worker.families import Family, Mode, family
 
 
-@dataclass(frozen=True, slots=True)
-class RawClip:
-    """What a pipeline made, before encoding."""
+class Rendering:
+    """One render. Leases are held stage by stage: encoders, then denoisers and decoders, then decoders alone."""
 
-    frames: Frames
-    audio: Audio | None = None
+    def __init__(
+        self,
+        job: RenderJob,
+        inputs: Mapping[str, Any],
+        model: OpenModel,
+        room: Room,
+        stages: StageClock,
+        *,
+        on_denoising: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._family, self._mode = mode_of(job, inputs)
+        self._job, self._inputs, self._model = job, inputs, model
+        self._room, self._stages = room, stages
+        self._device = room.residency.device
+        self._painter = PreviewPainter()
+        self._peaks = PeakMeter(room.residency, room.headroom)
+        self._on_denoising = on_denoising
+        self._passes = self._family.passes(job.num_frames)
+        self._placement = Placement()
+        self._denoisers = Lease(model.denoisers)
+        self._decoders = Lease(model.decoders)
+        self._encoder = PromptEncoder(
+            room.prompts,
+            identity=",".join(c.key for c in model.encoders.values()),
+            device=self._device.torch_device,
+            encode=self._encode,
+        )
+        self._rungs = {
+            stage: self._rungs_of(stage) for stage in (Stage.ENCODING_PROMPT, Stage.DENOISING, Stage.DECODING)
+        }
 
+    @property
+    def peak_bytes(self) -> int:
+        """Most memory held at once so far: weights and what was beside them."""
+        return self._peaks.highest_bytes
 
-def mode_of(job: RenderJob, inputs: Mapping[str, Any]) -> tuple[Family, Mode]:
-    """The family and mode that ``job`` asks for, checked: pipelines round sizes and frame counts silently.
+    def run(self) -> RawClip:
+        """Make the frames. The same job gives the same frames, bit by bit, on the same device and placement.
 
-    Raises:
-        UnsupportedRequest: naming what the family cannot make and what it could.
-    """
-    try:
-        made_by = family(job.model.family)
-    except KeyError as unknown:
-        raise UnsupportedRequest(str(unknown.args[0])) from None
-    mode = made_by.modes.get(job.mode)
-    if mode is None:
-        raise UnsupportedRequest(f"{made_by.title} has no mode {job.mode!r}; there are: {', '.join(made_by.modes)}")
-    missing = [role for role in mode.needs if role not in inputs]
-    if missing:
-        raise UnsupportedRequest(f"{mode.title} needs {' and '.join(missing)}")
-    problem = made_by.size_problem(job.width, job.height)
-    if problem:
-        raise UnsupportedRequest(problem)
-    if not made_by.frames.allows(job.num_frames):
-        nearest = made_by.frames.nearest(job.num_frames)
-        raise UnsupportedRequest(f"{made_by.title} cannot make {job.num_frames} frames; {nearest} is the nearest count")
-    if job.steps < 1 or job.upscale < 1 or job.fps <= 0:
-        raise UnsupportedRequest("steps, upscale and fps have to be positive")
-    return made_by, mode
+        Raises:
+            RenderStopped: ``should_stop`` turned true; at most one step later.
+            UnsupportedRequest: the pipeline refused its arguments.
+            DoesNotFit, OutOfMemory: there is not enough memory; nothing stays leased.
+            FramesNotFinite: the result is not a picture.
+        """
+        needs = needs_of(self._job, self._model, self._room, passes=self._passes)
+        self._placement = place(
+            needs,
+            budget_bytes=self._device.budget_bytes,
+            host_bytes=self._device.host_bytes,
+            wanted=self._model.spec.placement,
+        )
+        if needs.together_bytes <= self._device.budget_bytes:
+            self._load_ahead()
+        while True:
+            try:
+                self._climb(Stage.ENCODING_PROMPT, self._prepare_embeddings)
+                return self._climb(Stage.DENOISING, self._make_frames)
+            except EncodingDue:
+                continue  # now the rehearsal knows how often this pipeline asks
 
+    def _load_ahead(self) -> None:
+        """All fits together, so loading is one stage at the beginning and not one before each of the others."""
+        wanted = {**self._model.denoisers, **self._model.decoders}
+        with self._room.residency.lease(wanted.values()):
+            pass
 
-def run_pipeline(
-    pipeline: Any, job: RenderJob, inputs: Mapping[str, Any], stages: StageClock, painter: PreviewPainter
-) -> RawClip:
-    """Encode the prompt, denoise, decode. The same job gives the same frames, bit by bit, on the same device.
+    # --- prompt ---
 
-    Raises:
-        RenderStopped: ``should_stop`` turned true; at most one step later.
-        UnsupportedRequest: the pipeline refused its arguments.
-        FramesNotFinite: the result is not a picture.
-    """
-    made_by, mode = mode_of(job, inputs)
-    call = {**mode.arguments(job, inputs), **_common_arguments(pipeline, job)}
+    def _prepare_embeddings(self) -> None:
+        pipeline = self._assemble(self._hulls(self._model.components))
+        with _refusals(pipeline):
+            self._encoder.rehearse(pipeline, self._call(pipeline))
+        self._stages.enter(Stage.ENCODING_PROMPT)  # also when there was nothing left to encode
 
-    def after_step(view: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        stages.step_done(index + 1, view.num_timesteps)
-        picture = painter.paint(view, tensors["latents"], num_frames=job.num_frames, width=job.width, height=job.height)
+    def _encode(self, pipeline: Any, encode_prompt: Callable[[], Embeddings]) -> Embeddings:
+        lease = Lease(self._model.encoders)
+        try:
+            self._acquire(lease, Stage.ENCODING_PROMPT)
+            pipeline.register_modules(**lease.modules)
+            self._stages.enter(Stage.ENCODING_PROMPT)
+            self._peaks.begin(self._occasion(Stage.ENCODING_PROMPT))
+            with torch.no_grad():
+                return encode_prompt()
+        finally:
+            self._peaks.finish()
+            pipeline.register_modules(**self._hulls(lease.components))
+            self._room.residency.release(lease)
+
+    # --- frames ---
+
+    def _make_frames(self) -> RawClip:
+        self._stages.restart_steps()
+        try:
+            self._acquire(self._decoders, Stage.DENOISING)
+            self._acquire(self._denoisers, Stage.DENOISING)
+            modules = {**self._denoisers.modules, **self._decoders.modules}
+            pipeline = self._assemble({**self._hulls(self._model.encoders), **modules})
+            pipeline.register_modules(**dict.fromkeys(self._model.encoders))
+            with ExitStack() as listeners, _refusals(pipeline):
+                for listener in self._listeners(pipeline):
+                    listeners.enter_context(listener)
+                output = pipeline(**self._call(pipeline))
+            self._peaks.finish()
+            return RawClip(to_frames(output.frames), to_audio(pipeline, output))
+        finally:
+            self._peaks.abandon()
+            self._room.residency.release(self._denoisers)
+            self._room.residency.release(self._decoders)
+
+    def _listeners(self, pipeline: Any) -> Iterator[AbstractContextManager[None]]:
+        yield self._encoder.recalled(pipeline)
+        yield replaced(pipeline, "progress_bar", self._announcing_denoising)
+        yield replaced(pipeline.vae, "decode", self._decoding)
+        if self._placement.is_streamed:
+            yield streamed(self._denoisers.modules.values(), self._device.torch_device)
+        if not self._family.has_step_callback:
+            yield replaced(pipeline.scheduler, "step", lambda step: self._stepping(pipeline, step))
+
+    def _announcing_denoising(self, progress_bar: Callable[..., Any]) -> Callable[..., Any]:
+        """All pipelines open their progress bar just before the first step of each pass."""
+
+        def open_bar(*args: Any, **kwargs: Any) -> Any:
+            self._stages.enter(Stage.DENOISING)
+            self._peaks.begin(self._occasion(Stage.DENOISING), is_learned=not self._placement.is_streamed)
+            self._on_denoising()
+            return progress_bar(*args, **kwargs)
+
+        return open_bar
+
+    def _decoding(self, decode: Callable[..., Any]) -> Callable[..., Any]:
+        def decode_with_room(*args: Any, **kwargs: Any) -> Any:
+            self._stages.enter(Stage.DECODING)
+            if self._passes == 1:
+                self._room.residency.release(self._denoisers)
+
+            def attempt() -> Any:
+                is_tiled = self._placement.is_decoding_tiled
+                occasion = self._occasion(Stage.DECODING, is_tiled=is_tiled)
+                self._room.residency.make_room(self._headroom_bytes(occasion))
+                with tiled(self._decoders.modules["vae"]) if is_tiled else nullcontext():
+                    self._peaks.begin(occasion)
+                    return decode(*args, **kwargs)
+
+            return self._climb(Stage.DECODING, attempt)
+
+        return decode_with_room
+
+    def _stepping(self, pipeline: Any, step: Callable[..., Any]) -> Callable[..., Any]:
+        """For pipelines that take no callback: their scheduler is asked once for each step."""
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            result = step(*args, **kwargs)
+            self._after_step(pipeline, 0, None, {"latents": result[0]})
+            return result
+
+        return counted
+
+    def _after_step(self, pipeline: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        self._stages.step_done(self._stages.steps_done + 1, pipeline.num_timesteps * self._passes)
+        job = self._job
+        picture = self._painter.paint(
+            pipeline, tensors["latents"], num_frames=job.num_frames, width=job.width, height=job.height
+        )
         if picture:
-            stages.show(picture)
-        stages.stop_if_asked()
+            self._stages.show(picture)
+        self._stages.stop_if_asked()
         return tensors
 
-    if made_by.has_step_callback:
-        call["callback_on_step_end"] = after_step
-    with ExitStack() as announcements:
-        announcements.enter_context(before(pipeline.vae, "decode", lambda: stages.enter(Stage.DECODING)))
-        announcements.enter_context(_announce_denoising(pipeline, stages))
-        if not made_by.has_step_callback:
-            announcements.enter_context(_step_by_scheduler(pipeline, after_step))
-        stages.enter(Stage.ENCODING_PROMPT)
-        try:
-            output = pipeline(**call)
-        except (TypeError, ValueError) as refusal:
-            raise UnsupportedRequest(f"{type(pipeline).__name__} refused: {refusal}") from refusal
-    return RawClip(_to_frames(output.frames), _to_audio(pipeline, output))
+    # --- the pipeline and its call ---
+
+    def _assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
+        return assemble(self._mode.pipeline, modules, self._model.tools, self._model.checkpoint.settings)
+
+    def _hulls(self, components: Mapping[str, Component]) -> dict[str, torch.nn.Module]:
+        return {name: self._room.library.hull(component) for name, component in components.items()}
+
+    def _call(self, pipeline: Any) -> dict[str, Any]:
+        accepted = inspect.signature(type(pipeline).__call__).parameters
+        job = self._job
+        arguments: dict[str, Any] = {
+            "prompt": job.prompt,
+            "negative_prompt": job.negative_prompt,
+            # On the CPU always: the same seed then means the same noise on every device.
+            "generator": torch.Generator("cpu").manual_seed(job.seed),
+            "output_type": "pt",
+        }
+        arguments = {name: value for name, value in arguments.items() if name in accepted}
+        if self._family.has_step_callback:
+            arguments["callback_on_step_end"] = self._after_step
+        return {**self._mode.arguments(job, self._inputs), **arguments}
+
+    # --- room ---
+
+    def _acquire(self, lease: Lease, stage: Stage) -> None:
+        residency = self._room.residency
+        is_streamed = self._placement.is_streamed and lease is self._denoisers
+        if not all(residency.is_resident(c.key) for c in lease.components.values()):
+            self._stages.enter(Stage.LOADING)
+        headroom_bytes = self._headroom_bytes(self._occasion(stage), lease.components.values())
+        if is_streamed:
+            residency.acquire_copies(lease, headroom_bytes + streamed_bytes(lease.components.values(), self._room))
+        else:
+            residency.acquire(lease, headroom_bytes)
+
+    def _headroom_bytes(self, occasion: Occasion, coming: Iterable[Component] = ()) -> int:
+        """What to ask for: all that was measured, or as much of an estimate as can be had."""
+        estimate = self._room.headroom.estimate(occasion)
+        if estimate.is_measured:
+            return estimate.size_bytes
+        return max(0, min(estimate.size_bytes, self._room.residency.attainable_bytes(coming)))
+
+    def _occasion(self, stage: Stage, *, is_tiled: bool = False) -> Occasion:
+        return occasion_of(stage, self._job, self._model, self._room, is_tiled=is_tiled)
+
+    # --- when memory runs out ---
+
+    def _rungs_of(self, stage: Stage) -> list[Rung]:
+        rungs = [Rung("freeing memory", lambda: None), Rung("evicting other models", self._evict_others)]
+        denoisers_bytes = sum(map(self._room.residency.size_bytes, self._model.denoisers.values()))
+        if stage is Stage.DENOISING and denoisers_bytes <= self._device.host_bytes:
+            rungs.append(Rung("streaming the model", lambda: self._give_up(is_streamed=True)))
+        if stage is Stage.DECODING:
+            rungs.append(Rung("decoding in tiles", lambda: self._give_up(is_decoding_tiled=True)))
+        return rungs
+
+    def _climb(self, stage: Stage, attempt: Callable[[], Result]) -> Result:
+        def on_failure(rung: Rung | None) -> None:
+            residency = self._room.residency
+            residency.counters["out_of_memory"] += 1
+            is_tiled = stage is Stage.DECODING and self._placement.is_decoding_tiled
+            self._room.headroom.raise_after_failure(self._occasion(stage, is_tiled=is_tiled), residency.free_bytes())
+            if rung:
+                self._stages.say(f"Memory ran out: {rung.name}")
+
+        return climb(attempt, self._rungs[stage], device=self._device, on_failure=on_failure)
+
+    def _evict_others(self) -> None:
+        own = {c.key for c in self._model.components.values()}
+        for key in set(self._room.residency.entries) - own:
+            self._room.residency.evict(key)
+
+    def _give_up(self, **what: bool) -> None:
+        self._placement = dataclasses.replace(self._placement, **what)
 
 
-def _common_arguments(pipeline: Any, job: RenderJob) -> dict[str, Any]:
-    accepted = inspect.signature(type(pipeline).__call__).parameters
-    arguments: dict[str, Any] = {
-        "prompt": job.prompt,
-        "negative_prompt": job.negative_prompt,
-        # On the CPU always: the same seed then means the same noise on every device.
-        "generator": torch.Generator("cpu").manual_seed(job.seed),
-        "output_type": "pt",
-    }
-    return {name: value for name, value in arguments.items() if name in accepted}
-
-
-def _announce_denoising(pipeline: Any, stages: StageClock) -> Any:
-    """Denoising begins when the pipeline opens its progress bar, the one thing all of them do just before."""
-    return before(pipeline, "progress_bar", lambda: stages.enter(Stage.DENOISING))
-
-
-def _step_by_scheduler(pipeline: Any, after_step: Any) -> Any:
-    """Steps of a pipeline that takes no callback, counted at its scheduler."""
-    scheduler = pipeline.scheduler
-    original = scheduler.step
-    stack = ExitStack()
-    done = 0
-
-    def step(*args: Any, **kwargs: Any) -> Any:
-        nonlocal done
-        result = original(*args, **kwargs)
-        latents = result[0] if isinstance(result, tuple) else result.prev_sample
-        after_step(pipeline, done, None, {"latents": latents})
-        done += 1
-        return result
-
-    scheduler.step = step
-    stack.callback(delattr, scheduler, "step")
-    return stack
-
-
-def _to_frames(batches: Any) -> Frames:
-    clip: torch.Tensor = batches[0]
-    if not torch.isfinite(clip).all():
-        bad = int((~torch.isfinite(clip)).sum())
-        raise FramesNotFinite(f"{bad} of {clip.numel()} values are not numbers; try another dtype or no quantisation")
-    pixels = (clip.clamp(0, 1) * 255).round().to(torch.uint8)
-    return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).cpu().numpy())
-
-
-def _to_audio(pipeline: Any, output: Any) -> Audio | None:
-    sound = getattr(output, "audio", None)
-    if sound is None:
-        return None
-    samples = sound[0].detach().float().cpu().numpy()
-    return Audio(np.atleast_2d(samples), int(pipeline.vocoder.config.output_sampling_rate))
+@contextmanager
+def _refusals(pipeline: Any) -> Iterator[None]:
+    """Pipelines say with these two what they cannot do with their arguments."""
+    try:
+        yield
+    except (TypeError, ValueError) as refusal:
+        raise UnsupportedRequest(f"{type(pipeline).__name__} refused: {refusal}") from refusal

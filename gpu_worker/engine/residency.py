@@ -77,6 +77,17 @@ class Residency:
         driver = self.device.driver_free_bytes()
         return own if driver is None else min(own, driver)
 
+    def attainable_bytes(self, coming: Iterable[Component] = ()) -> int:
+        """Bytes that could be free beside ``coming``, once everything else that may go is evicted."""
+        wanted = {c.key: self.size_bytes(c) for c in coming}
+        missing_bytes = sum(size for key, size in wanted.items() if not self.is_resident(key))
+        evictable_bytes = sum(
+            entry.record.size_bytes
+            for key, entry in self._entries.items()
+            if entry.tier == DEVICE and key not in wanted and not self.leases(key)
+        )
+        return self.free_bytes() + evictable_bytes - missing_bytes
+
     def size_bytes(self, component: Component) -> int:
         """Measured size if it was ever loaded here, else what its files declare."""
         record = self.records.get(component.key)
@@ -119,6 +130,26 @@ class Residency:
                 self.counters["misses"] += 1
                 self._bring(component, lambda: self._make_room_for(lease, headroom_bytes))
             lease.modules[component.name] = self._touch(component.key).module
+
+    def acquire_copies(self, lease: Lease, room_bytes: int) -> None:
+        """Hold the components of ``lease`` in main memory, off the device, with ``room_bytes`` free on it.
+
+        Raises:
+            DoesNotFit: main memory cannot keep them, or the room cannot be made.
+        """
+        self._leases.append(lease)
+        for component in lease.components.values():
+            entry = self._entries.get(component.key) or self._read(component)
+            if entry.copies is None:
+                size, most = show_bytes(entry.record.size_bytes), show_bytes(self.device.host_bytes)
+                raise DoesNotFit(
+                    f"{component.name} needs {size} of main memory, of which {most} may be used (GPU_WORKER_RAM)"
+                )
+            if entry.tier == DEVICE:
+                self._take_off(entry)
+            lease.modules[component.name] = self._touch(component.key).module
+        self.device.release_cached()
+        self.make_room(room_bytes)
 
     def _make_room_for(self, lease: Lease, headroom_bytes: int) -> None:
         missing = {c.key: self.size_bytes(c) for c in lease.components.values() if not self.is_resident(c.key)}
@@ -244,22 +275,25 @@ class Residency:
 
     def _keep_copies(self, entry: Entry) -> None:
         """Keep the weights in main memory if there is room, or can be made by dropping what was used longer ago."""
-        tensors = entry.weights.tensors
-        size_bytes = self._in_ram.add(entry.component.key, tensors)
-        if size_bytes > self.device.host_bytes:
-            self._in_ram.remove(entry.component.key)
+        key, tensors = entry.component.key, entry.weights.tensors
+        droppable = [
+            e for e in self._entries.values() if e.copies and (e.tier == DEVICE or not self.leases(e.component.key))
+        ]
+        kept_bytes = self._in_ram.used_bytes - sum(e.record.size_bytes for e in droppable)
+        if kept_bytes + entry.record.size_bytes > self.device.host_bytes:
             return
-        oldest_first = sorted((e for e in self._entries.values() if e.copies), key=lambda e: e.record.last_used)
-        for other in oldest_first:
-            if self._in_ram.used_bytes <= self.device.host_bytes:
+        for other in sorted(droppable, key=lambda e: e.record.last_used):
+            if self._in_ram.used_bytes + entry.record.size_bytes <= self.device.host_bytes:
                 break
             self._drop_copies(other)
-        if self._pinned.used_bytes + size_bytes <= self.device.pinned_bytes:
+        if self._pinned.used_bytes + entry.record.size_bytes <= self.device.pinned_bytes:
             tensors = [map_plain(t, torch.Tensor.pin_memory) for t in tensors]
-            self._in_ram.add(entry.component.key, tensors)
-            self._pinned.add(entry.component.key, tensors)
+            self._pinned.add(key, tensors)
+        self._in_ram.add(key, tensors)
         entry.copies = tensors
-        self._entries[entry.component.key] = entry
+        entry.weights.put(tensors)
+        entry.tier = PINNED if key in self._pinned else RAM
+        self._entries[key] = entry
 
     def _touch(self, key: str) -> Entry:
         entry = self._entries[key]

@@ -30,7 +30,6 @@ class StageClock:
         self._seconds: dict[str, float] = {}
         self._stage: Stage | None = None
         self._since = clock()
-        self._denoising_since = self._since
 
     @property
     def stage(self) -> Stage | None:
@@ -47,8 +46,6 @@ class StageClock:
             return
         self._close()
         self._stage = stage
-        if stage is Stage.DENOISING:
-            self._denoising_since = self._clock()
         self._on_progress(
             Progress(kind="stage", stage=stage, step=self.steps_done, steps_total=self.steps_total, message=message)
         )
@@ -62,7 +59,24 @@ class StageClock:
                 stage=self._stage or Stage.DENOISING,
                 step=step,
                 steps_total=steps_total,
-                seconds_per_step=(self._clock() - self._denoising_since) / step,
+                seconds_per_step=(self._seconds.get(Stage.DENOISING, 0.0) + self._clock() - self._since) / step,
+            )
+        )
+
+    def restart_steps(self) -> None:
+        """Denoising begins from the first step, the first time or again."""
+        self.steps_done = 0
+        self._seconds.pop(Stage.DENOISING, None)
+
+    def say(self, message: str) -> None:
+        """Tell the person who waits why it takes longer."""
+        self._on_progress(
+            Progress(
+                kind="stage",
+                stage=self._stage or Stage.LOADING,
+                step=self.steps_done,
+                steps_total=self.steps_total,
+                message=message,
             )
         )
 

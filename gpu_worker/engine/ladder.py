@@ -1,0 +1,57 @@
+"""What is tried, one thing after the other, when memory runs out in the middle of a render."""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gpu_worker.engine.devices import Device
+from gpu_worker.engine.errors import OutOfMemory
+from gpu_worker.engine.sizes import show_bytes
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """Something that frees memory, and what to tell the person who waits."""
+
+    name: str
+    action: Callable[[], object]
+
+
+def climb(
+    attempt: Callable[[], Result],
+    rungs: list[Rung],
+    *,
+    device: Device,
+    on_failure: Callable[[Rung | None], None],
+) -> Result:
+    """Run ``attempt`` until it succeeds, taking the next of ``rungs`` each time that memory runs out.
+
+    Rungs are removed from the list as they are taken, so that each is tried once in a render. ``on_failure`` is told
+    the rung that comes next, None when there is none.
+
+    Raises:
+        OutOfMemory: there is no rung left. Every other error passes unchanged.
+    """
+    while True:
+        try:
+            return attempt()
+        except Exception as error:
+            if not device.is_out_of_memory(error):
+                raise
+            traceback.clear_frames(error.__traceback__)  # they hold the tensors that did not fit
+        rung = rungs.pop(0) if rungs else None
+        on_failure(rung)
+        if rung is None:
+            raise OutOfMemory(
+                f"{device.name} with a budget of {show_bytes(device.budget_bytes)} ran out of memory, "
+                "also after everything that could make room was tried"
+            )
+        gc.collect()
+        device.release_cached()
+        rung.action()

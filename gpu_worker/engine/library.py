@@ -1,0 +1,85 @@
+"""Models as the engine holds them in its hand: checkpoint, components by name, tools, empty hulls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gpu_worker.contract import ModelSpec
+from gpu_worker.engine.checkpoint import Checkpoint, Part, fetch_parts, open_checkpoint
+from gpu_worker.engine.components import Component, ContentDigests, components_of
+from gpu_worker.engine.errors import UnsupportedRequest
+from gpu_worker.engine.loading import load_hull, load_tool
+from gpu_worker.families import family
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """One catalogue row with everything that a pipeline of it is made of."""
+
+    spec: ModelSpec
+    checkpoint: Checkpoint
+    components: Mapping[str, Component]
+    """The parts with weights by name, in the order in which a render uses them."""
+    tools: Mapping[str, Any]
+    """The parts without: tokenizers, scheduler, image processors."""
+
+    @cached_property
+    def encoders(self) -> dict[str, Component]:
+        """What turns the prompt into embeddings, and is not needed any more after that."""
+        return {name: c for name, c in self.components.items() if name.startswith("text_encoder")}
+
+    @cached_property
+    def decoders(self) -> dict[str, Component]:
+        """What is still needed when denoising is over."""
+        return {name: c for name, c in self.components.items() if "vae" in name or "vocoder" in name}
+
+    @cached_property
+    def denoisers(self) -> dict[str, Component]:
+        """Everything between: transformers, connectors, image encoders."""
+        return {
+            name: c for name, c in self.components.items() if name not in self.encoders and name not in self.decoders
+        }
+
+
+class Library:
+    """Opens models. Tools and hulls are made once and shared; nothing here holds weights."""
+
+    def __init__(self, models: Path, cache: Path) -> None:
+        self._models = models
+        self._digests = ContentDigests(cache / "digests.json")
+        self._tools: dict[Path, Any] = {}
+        self._hulls: dict[str, torch.nn.Module] = {}
+
+    def open(self, spec: ModelSpec) -> OpenModel:
+        """Find a model and name its components. Takes about a millisecond when its files are on this machine.
+
+        Raises:
+            UnsupportedRequest: there is no such family.
+            ModelMissing: the checkpoint is not there and cannot be downloaded.
+            CheckpointBroken: it is there and something in it is missing.
+        """
+        try:
+            made_by = family(spec.family)
+        except KeyError as unknown:
+            raise UnsupportedRequest(str(unknown.args[0])) from None
+        checkpoint = open_checkpoint(spec, self._models)
+        fetch_parts(spec, checkpoint)
+        tools = {name: self._tool(part) for name, part in checkpoint.parts.items() if not part.has_weights}
+        return OpenModel(spec, checkpoint, components_of(spec, made_by, checkpoint, self._digests), tools)
+
+    def hull(self, component: Component) -> torch.nn.Module:
+        """The component's module with its configuration and without weights."""
+        if component.key not in self._hulls:
+            self._hulls[component.key] = load_hull(component)
+        return self._hulls[component.key]
+
+    def _tool(self, part: Part) -> Any:
+        if part.folder not in self._tools:
+            self._tools[part.folder] = load_tool(part)
+        return self._tools[part.folder]
