@@ -40,10 +40,15 @@ def prepare(folder: Path, environment: Mapping[str, str]) -> None:
     }
     logs = {what: folder / f"preparing-{what.split()[-1]}.log" for what in steps}
     running = {what: _start(command, environment, logs[what]) for what, command in steps.items()}
-    failed = [what for what, process in running.items() if process.wait() != 0]
-    if failed:
-        words = logs[failed[0]].read_text().strip().splitlines() or ["no output"]
-        raise PreparationFailed(f"Preparing {failed[0]} failed: {words[-1]} (all of it: {logs[failed[0]]})")
+    try:
+        for what, process in running.items():
+            if process.wait() != 0:
+                words = logs[what].read_text().strip().splitlines() or ["no output"]
+                raise PreparationFailed(f"Preparing {what} failed: {words[-1]} (all of it: {logs[what]})")
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
 
 
 def _start(command: list[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:

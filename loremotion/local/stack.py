@@ -10,6 +10,8 @@ For programs that drive a stack (the demo, the crash tests, the end-to-end bench
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import secrets
 import signal
@@ -165,9 +167,11 @@ class Stack:
         process = psutil.Process(self.pid(name))
         family = [process, *process.children(recursive=True)]
         for member in family:
-            member.suspend()  # so that no supervisor replaces the first victim while the second falls
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.suspend()  # so that no supervisor replaces the first victim while the second falls
         for member in family:
-            member.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
         self._running.pop(name).wait()
 
     def end(self, name: str, timeout_seconds: float = 10.0) -> int:
@@ -198,18 +202,18 @@ class Stack:
             time.sleep(0.05)
 
     def wait_for_worker(self, timeout_seconds: float = 60.0) -> str:
-        """Return the name of a GPU worker as soon as one sends heartbeats.
+        """Return the name of a GPU worker as soon as one is ready for jobs, or busy with one.
 
         Raises:
-            StackFailed: the gpu process ended, or none was heard in time.
+            StackFailed: the gpu process ended, or none was ready in time.
         """
         deadline = time.monotonic() + timeout_seconds
         with redis.Redis.from_url(self.stores.redis_url, decode_responses=True) as connection:
             while True:
-                oldest = time.time() - contract.WORKER_DEAD_AFTER_SECONDS
-                alive = connection.zrangebyscore(contract.WORKERS_KEY, oldest, "+inf")
-                if alive:
-                    return str(alive[0])
+                for name in connection.zrange(contract.WORKERS_KEY, 0, -1):
+                    status = connection.get(contract.worker_key(name))
+                    if status and json.loads(status)["state"] != "starting":
+                        return str(name)
                 self._fail_if("gpu", is_late=time.monotonic() > deadline, timeout_seconds=timeout_seconds)
                 time.sleep(0.05)
 
