@@ -179,11 +179,13 @@ def hold(*, account: UUID, reference: UUID, amount: int, expires_at: datetime, q
         quote: what the price was made of, kept for the receipt.
 
     Raises:
+        ValueError: the quote cannot be written as JSON.
         NotEnoughCredits: less is available. Nothing was written, and the transaction goes on.
         ReferenceReused: the reference holds something else already.
         InvalidAmount: ``amount`` is not positive.
     """
-    answer = _call("ledger_hold(%s, %s, %s, %s, %s::jsonb)", account, reference, amount, expires_at, json.dumps(quote))
+    price = json.dumps(quote, allow_nan=False)
+    answer = _call("ledger_hold(%s, %s, %s, %s, %s::jsonb)", account, reference, amount, expires_at, price)
     _refuse_if_short(answer)
     return Held(reference, answer["held"])
 

@@ -56,7 +56,7 @@ class LedgerClock:
 def grant(account: UUID, amount: int, *, reference: str = "", **terms: Any) -> str:
     """Grant so many credits, a pack unless told otherwise, and return the reference."""
     reference = reference or f"order:{uuid4()}"
-    ledger.grant(**{"account": account, "reference": reference, "amount": amount, "kind": LotKind.PACK} | terms)
+    ledger.grant(account=account, reference=reference, amount=amount, **{"kind": LotKind.PACK} | terms)
     return reference
 
 

@@ -180,7 +180,7 @@ def _cases(test: Callable[..., None]) -> Iterator[dict[str, Any]]:
         yield arguments
 
 
-def _fails(exam: Callable[[], None]) -> bool:
+def _fails(exam: Callable[..., None]) -> bool:
     with transaction.atomic():
         try:
             with transaction.atomic():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -64,7 +65,7 @@ def test_who_and_why_stand_in_the_history() -> None:
 def test_the_same_adjustment_again_changes_nothing(amount: int) -> None:
     account = uuid4()
     grant(account, 10)
-    ask = {"account": account, "reference": "ticket-1", "amount": amount, **SIGNED}
+    ask: dict[str, Any] = {"account": account, "reference": "ticket-1", "amount": amount, **SIGNED}
     assert ledger.adjust(**ask) == ledger.adjust(**ask)
     assert balance(account) == (10 + amount, 0, 0)
 

@@ -145,7 +145,7 @@ def test_a_refund_that_failed_gives_the_credits_back() -> None:
     assert ledger.clawback(reference=reference, target=30) == ClawedBack(clawed=30, change=-70, owed=0)
     assert balance(account) == (70, 0, 0)
     (anew,) = ledger.lots(account=account)
-    assert (anew.parent.reference, anew.kind, anew.priority, anew.expires_at) == (reference, "pack", 50, None)
+    assert (anew.parent, anew.kind, anew.priority, anew.expires_at) == (lot(reference), "pack", 50, None)
 
 
 def test_a_refund_that_failed_forgives_the_debt_first() -> None:

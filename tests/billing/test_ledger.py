@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,6 +17,7 @@ from tests.billing.books import FAR_AWAY, LedgerClock, balance, grant, hold, lot
 pytestmark = pytest.mark.usefixtures("books")
 
 DAY = timedelta(days=1)
+PERIOD: dict[str, Any] = {"reference": "in_1", "amount": 50, "kind": LotKind.PLAN, "expires_at": FAR_AWAY}
 REQUEST = UUID("5c9f1dd0-6f1c-4f6a-9a35-1f0f2b0f9d11")
 
 
@@ -46,7 +48,13 @@ def test_opening_an_account_twice_leaves_it_as_it_is() -> None:
 
 
 def test_the_same_grant_again_gives_the_same_answer_and_no_credits() -> None:
-    terms = {"account": uuid4(), "reference": "in_1", "amount": 50, "kind": LotKind.PLAN, "expires_at": FAR_AWAY}
+    terms: dict[str, Any] = {
+        "account": uuid4(),
+        "reference": "in_1",
+        "amount": 50,
+        "kind": LotKind.PLAN,
+        "expires_at": FAR_AWAY,
+    }
     assert ledger.grant(**terms) == ledger.grant(**terms)
     assert balance(terms["account"]) == (50, 0, 0)
 
@@ -63,8 +71,14 @@ def test_the_same_grant_again_gives_the_same_answer_and_no_credits() -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_the_same_reference_with_other_terms_is_refused(change: dict[str, object]) -> None:
-    terms = {"account": uuid4(), "reference": "in_1", "amount": 50, "kind": LotKind.PLAN, "expires_at": FAR_AWAY}
+def test_the_same_reference_with_other_terms_is_refused(change: dict[str, Any]) -> None:
+    terms: dict[str, Any] = {
+        "account": uuid4(),
+        "reference": "in_1",
+        "amount": 50,
+        "kind": LotKind.PLAN,
+        "expires_at": FAR_AWAY,
+    }
     ledger.grant(**terms)
     with pytest.raises(ledger.ReferenceReused, match="in_1"), transaction.atomic():
         ledger.grant(**terms | change)
@@ -160,13 +174,19 @@ def test_the_same_hold_again_is_answered_even_when_nothing_is_left() -> None:
 def test_asking_again_with_a_later_deadline_is_the_same_request() -> None:
     account = uuid4()
     grant(account, 10)
-    terms = {"account": account, "reference": REQUEST, "amount": 10, "quote": {}}
+    terms: dict[str, Any] = {"account": account, "reference": REQUEST, "amount": 10, "quote": {}}
     assert ledger.hold(**terms, expires_at=FAR_AWAY) == ledger.hold(**terms, expires_at=FAR_AWAY + DAY)
 
 
 @pytest.mark.parametrize("change", [{"amount": 9}, {"quote": {"seconds": 6}}, {"account": uuid4()}])
-def test_a_request_cannot_hold_twice(change: dict[str, object]) -> None:
-    terms = {"account": uuid4(), "reference": REQUEST, "amount": 10, "quote": {"seconds": 5}, "expires_at": FAR_AWAY}
+def test_a_request_cannot_hold_twice(change: dict[str, Any]) -> None:
+    terms: dict[str, Any] = {
+        "account": uuid4(),
+        "reference": REQUEST,
+        "amount": 10,
+        "quote": {"seconds": 5},
+        "expires_at": FAR_AWAY,
+    }
     grant(terms["account"], 30)
     ledger.hold(**terms)
     with pytest.raises(ledger.ReferenceReused, match=str(REQUEST)), transaction.atomic():
@@ -307,7 +327,7 @@ def test_our_failure_gives_back_anew_what_lapsed_meanwhile(ledger_clock: LedgerC
     ledger.release(reference=request)
     assert balance(account) == (6, 0, 0)
     (anew,) = ledger.lots(account=account)
-    assert (anew.kind, anew.priority, anew.parent.reference) == ("goodwill", 30, reference)
+    assert (anew.kind, anew.priority, anew.parent) == ("goodwill", 30, lot(reference))
     assert anew.expires_at == ledger_clock.now + timedelta(days=7)
     assert (lot(reference).moved, lot(reference).held) == (6, 0)
 

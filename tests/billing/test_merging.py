@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -29,7 +30,7 @@ def test_live_credits_move_with_their_terms(ledger_clock: LedgerClock) -> None:
     first, _, last = ledger.lots(account=member)
     assert (first.kind, first.priority, first.expires_at) == ("free", 10, ledger_clock.now + DAY)
     assert (last.kind, last.priority, last.expires_at) == ("pack", 50, None)
-    assert (first.parent.reference, last.parent.reference) == (free, pack)
+    assert (first.parent, last.parent) == (lot(free), lot(pack))
     assert lot(free).moved == 60
 
 
@@ -54,7 +55,7 @@ def test_lapsed_credits_stay_where_they_lapse(ledger_clock: LedgerClock) -> None
 def test_merging_again_gives_the_same_answer() -> None:
     visitor, member = uuid4(), uuid4()
     grant(visitor, 60)
-    ask = {"source": visitor, "into": member, "reference": "sign-in"}
+    ask: dict[str, Any] = {"source": visitor, "into": member, "reference": "sign-in"}
     assert ledger.merge(**ask) == ledger.merge(**ask) == 60
     assert ledger.merge(**ask | {"reference": "sign-in again"}) == 0
     assert balance(member) == (60, 0, 0)

@@ -28,7 +28,7 @@ def two_purses(books: None) -> None:
 
 def run(sql: str, parameters: dict[str, Any] | None = None) -> None:
     """Run one statement, and let the checks that wait for the commit happen now."""
-    names = {"me": ME, "stranger": STRANGER, "request": REQUEST, "my_lot": lot(f"pack {ME}").id}
+    names: dict[str, Any] = {"me": ME, "stranger": STRANGER, "request": REQUEST, "my_lot": lot(f"pack {ME}").id}
     names |= {"their_lot": lot(f"pack {STRANGER}").id, "another": uuid4()}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, names | (parameters or {}))
@@ -87,7 +87,7 @@ def test_it_is_refused_that(sql: str) -> None:
     before = balance(ME), balance(STRANGER)
     with pytest.raises(Error) as refused:
         run(sql)
-    assert refused.value.__cause__.sqlstate == "LM403"
+    assert getattr(refused.value.__cause__, "sqlstate", None) == "LM403"
     assert (balance(ME), balance(STRANGER)) == before
 
 
@@ -160,7 +160,7 @@ def test_an_entry_cannot_name_another_tenants_lot() -> None:
 
 
 def test_an_entry_cannot_join_another_tenants_transaction() -> None:
-    with pytest.raises(Error, match="its balances must be theirs"):
+    with pytest.raises(Error, match="foreign key"):
         run(
             "INSERT INTO ledger_entry (account_id, seq, leg, lot_id, code, amount) "
             "SELECT %(stranger)s, seq + 1, 1, %(their_lot)s, 'available', 5 FROM ledger_account WHERE id = %(me)s"

@@ -51,7 +51,7 @@ class Twins:
     def grant(self, purse: int, amount: int, kind: int, lifetime: int) -> None:
         lot_kind = list(ledger.LotKind)[kind % len(ledger.LotKind)]
         expires_in = LIFETIMES[lifetime % len(LIFETIMES)]
-        terms = {
+        terms: dict[str, Any] = {
             "account": self._account(purse),
             "reference": self._reference(),
             "amount": amount,
@@ -68,7 +68,7 @@ class Twins:
         account = self._account(purse)
         amount = self.model.available(account) * fifths // 5 + (fifths > 5 or fifths == 0)
         amount = max(1, amount)
-        terms = {
+        terms: dict[str, Any] = {
             "account": account,
             "reference": self._id(),
             "amount": amount,
@@ -82,8 +82,10 @@ class Twins:
             assert (refused.value.available, refused.value.needed) == (available, amount)
         else:
             self.model.hold(account, terms["reference"], amount)
-            twists = {"amount": amount + 1}, {"quote": {}}, {"account": self._account(purse + 1)}
-            assert self._ask(ledger.hold, terms, *twists) == ledger.Held(terms["reference"], amount)
+            twist = {"account": self._account(purse + 1)}
+            assert self._ask(ledger.hold, terms, {"amount": amount + 1}, {"quote": {}}, twist) == ledger.Held(
+                terms["reference"], amount
+            )
 
     def capture(self, which: int, thirds: int) -> None:
         """Charge so many thirds of an open hold; four are the whole without saying how much that is."""
@@ -137,7 +139,7 @@ class Twins:
 
     def merge(self, source: int, into: int) -> None:
         here, there = self._account(source), self._account(into)
-        terms = {"source": here, "into": there, "reference": self._reference()}
+        terms: dict[str, Any] = {"source": here, "into": there, "reference": self._reference()}
         if self.model.leads_to(there, here) or self.model.merged.get(here, there) != there:
             with pytest.raises(ledger.ReferenceReused), transaction.atomic():
                 ledger.merge(**terms)
@@ -184,13 +186,8 @@ class Twins:
 
     def step(self, random: Random) -> None:
         """One thing chosen by chance, the common more often, and the comparison."""
-        kind, what, which, many = (
-            random.choice(STEPS),
-            random.randrange(12),
-            random.randrange(100),
-            random.randint(1, 40),
-        )
-        {
+        what, which, many = random.randrange(12), random.randrange(100), random.randint(1, 40)
+        steps: dict[str, Callable[[], None]] = {
             "grant": lambda: self.grant(what, many, which, what),
             "hold": lambda: self.hold(what, many % 7),
             "capture": lambda: self.capture(which, many % 5),
@@ -203,7 +200,8 @@ class Twins:
             "wait": lambda: self.wait(which),
             "expire_due": self.expire_due,
             "ask_again": lambda: self.ask_again(which),
-        }[kind]()
+        }
+        steps[random.choice(STEPS)]()
         self.compare()
 
     def _ask(self, function: Callable[..., Any], arguments: dict[str, Any], *twists: dict[str, Any]) -> Any:
@@ -212,7 +210,13 @@ class Twins:
         return answer
 
     def _adjust(self, account: UUID, reference: str, amount: int) -> Any:
-        terms = {"account": account, "reference": reference, "amount": amount, "actor": "staff", "reason": "because"}
+        terms: dict[str, Any] = {
+            "account": account,
+            "reference": reference,
+            "amount": amount,
+            "actor": "staff",
+            "reason": "because",
+        }
         return self._ask(
             ledger.adjust, terms, {"amount": -amount}, {"amount": amount + 1 if amount > 0 else amount - 1}
         )

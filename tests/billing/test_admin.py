@@ -1,0 +1,196 @@
+"""What staff sees of the ledger, and the one thing that staff can do to it."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID, uuid4
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import User
+from billing import ledger
+from billing.models import Transaction
+from tests.billing.books import balance, grant, hold, spend
+
+pytestmark = pytest.mark.usefixtures("books")
+
+
+@pytest.fixture
+def owner(client: Client) -> Client:
+    """Signed in as somebody who may do everything."""
+    client.force_login(User.objects.create_superuser(email="ada@example.org", password="x"))
+    return client
+
+
+@pytest.fixture
+def clerk(client: Client) -> Client:
+    """Signed in as staff who may look at the ledger."""
+    user = User.objects.create_user(email="ben@example.org", password="x", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_account", "view_lot", "view_hold"]))
+    client.force_login(user)
+    return client
+
+
+def page_of(account: UUID) -> str:
+    return reverse("admin:billing_account_change", args=[account])
+
+
+def adjustment_of(account: UUID) -> str:
+    return reverse("admin:billing_account_adjust", args=[account])
+
+
+def test_it_works(owner: Client) -> None:
+    account = uuid4()
+    grant(account, 1000, reference="in_42")
+    request = hold(account, 30)
+    ledger.capture(reference=hold(account, 20))
+    page = owner.get(page_of(account)).content.decode()
+    assert "<strong>950</strong> available, 30 held" in page
+    assert "in_42" in page
+    assert str(request) in page
+    assert re.findall(r"<td>(\d+)</td><td>\d{4}[-\d: ]+</td><td>([a-z]+)</td>", page) == [
+        ("4", "settle"),
+        ("3", "hold"),
+        ("2", "hold"),
+        ("1", "grant"),
+    ]
+
+
+@pytest.mark.parametrize("model", ["account", "lot", "hold"])
+def test_lists_show_rows_and_find_them_by_account(owner: Client, model: str) -> None:
+    account, other = uuid4(), uuid4()
+    for purse in (account, other):
+        grant(purse, 10)
+        spend(purse, 5)
+    address = reverse(f"admin:billing_{model}_changelist")
+    assert str(other) in owner.get(address).content.decode()
+    found = owner.get(address, {"q": str(account)}).content.decode()
+    assert str(account) in found
+    assert str(other) not in found
+    assert owner.get(address, {"q": "no uuid"}).context["cl"].result_count == 0
+
+
+def test_a_lot_is_found_by_what_it_was_granted_for(owner: Client) -> None:
+    for reference in ("in_41", "in_42"):
+        grant(uuid4(), 10, reference=reference)
+    found = owner.get(reverse("admin:billing_lot_changelist"), {"q": "in_42"}).context["cl"]
+    assert [lot.reference for lot in found.result_list] == ["in_42"]
+
+
+@pytest.mark.parametrize("model", ["account", "lot", "hold"])
+def test_nothing_can_be_added_changed_or_deleted(owner: Client, model: str) -> None:
+    account = uuid4()
+    grant(account, 10)
+    request = hold(account, 5)
+    subject = {"account": account, "lot": ledger.lots(account=account)[0].id, "hold": request}[model]
+    assert owner.get(reverse(f"admin:billing_{model}_add")).status_code == 403
+    assert owner.post(reverse(f"admin:billing_{model}_change", args=[subject]), {}).status_code == 403
+    assert owner.post(reverse(f"admin:billing_{model}_delete", args=[subject]), {"post": "yes"}).status_code == 403
+    assert owner.get(reverse(f"admin:billing_{model}_change", args=[subject])).status_code == 200
+
+
+def test_long_histories_come_by_the_page(owner: Client) -> None:
+    account = uuid4()
+    for _ in range(52):
+        grant(account, 1)
+    first = owner.get(page_of(account))
+    assert [line.seq for line in first.context["lines"]] == list(range(52, 2, -1))
+    second = owner.get(page_of(account), {"before": first.context["older_than"]})
+    assert [line.seq for line in second.context["lines"]] == [2, 1]
+    assert second.context["older_than"] is None
+
+
+def test_a_page_asks_the_same_number_of_questions_whatever_the_history(
+    owner: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    brief, long = uuid4(), uuid4()
+    grant(brief, 5)
+    for _ in range(20):
+        grant(long, 5)
+        spend(long, 3)
+    owner.get(page_of(brief))
+    with CaptureQueriesContext(connection) as counted:
+        owner.get(page_of(brief))
+    with django_assert_num_queries(len(counted.captured_queries)):
+        owner.get(page_of(long))
+
+
+def test_a_workspace_that_never_had_credits_has_no_page(owner: Client) -> None:
+    assert owner.get(page_of(uuid4())).status_code == 404
+    assert owner.get(adjustment_of(uuid4())).status_code == 404
+
+
+def adjust(client: Client, account: UUID, amount: int, reason: str = "clip was black", reference: object = "") -> int:
+    answer = client.post(
+        adjustment_of(account), {"amount": amount, "reason": reason, "reference": reference or uuid4()}
+    )
+    return int(answer.status_code)
+
+
+def test_staff_gives_with_name_and_reason(owner: Client) -> None:
+    account = uuid4()
+    grant(account, 10)
+    assert "10 available" in owner.get(adjustment_of(account)).content.decode()
+    assert adjust(owner, account, 25) == 302
+    assert balance(account) == (35, 0, 0)
+    line = Transaction.objects.get(kind="adjust")
+    assert (line.actor, line.reason) == ("ada@example.org", "clip was black")
+    page = owner.get(page_of(account)).content.decode()
+    assert "ada@example.org" in page
+    assert "clip was black" in page
+
+
+def test_staff_takes(owner: Client) -> None:
+    account = uuid4()
+    grant(account, 10)
+    assert adjust(owner, account, -4) == 302
+    assert balance(account) == (6, 0, 0)
+
+
+def test_the_same_form_sent_twice_adjusts_once(owner: Client) -> None:
+    account, reference = uuid4(), uuid4()
+    grant(account, 10)
+    for _ in range(2):
+        assert adjust(owner, account, 5, reference=reference) == 302
+    assert balance(account) == (15, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("amount", "reason", "complaint"),
+    [
+        (0, "because", "a number other than 0"),
+        (5, "   ", "This field is required"),
+        (-11, "because", "Only 10 credits are available"),
+        (1_000_001, "because", "less than or equal to 1000000"),
+    ],
+)
+def test_what_cannot_be_adjusted_is_said(owner: Client, amount: int, reason: str, complaint: str) -> None:
+    account = uuid4()
+    grant(account, 10)
+    answer = owner.post(adjustment_of(account), {"amount": amount, "reason": reason, "reference": uuid4()})
+    assert complaint in answer.content.decode()
+    assert balance(account) == (10, 0, 0)
+
+
+def test_looking_at_the_ledger_does_not_allow_to_adjust_it(clerk: Client) -> None:
+    account = uuid4()
+    grant(account, 10)
+    page = clerk.get(page_of(account))
+    assert page.status_code == 200
+    assert "Give or take" not in page.content.decode()
+    assert clerk.get(adjustment_of(account)).status_code == 403
+    assert adjust(clerk, account, 5) == 403
+    assert balance(account) == (10, 0, 0)
+
+
+def test_strangers_see_nothing(client: Client) -> None:
+    account = uuid4()
+    grant(account, 10)
+    for address in (page_of(account), adjustment_of(account)):
+        assert client.get(address).status_code == 302
