@@ -122,6 +122,8 @@ class FakeStripe:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body leave together
     stripe: FakeStripe
 
     def do_GET(self) -> None:
