@@ -14,6 +14,7 @@ WORDS = """
 
     Staff login     {url}/admin/   {email}   {password}
     Try             type "a red circle moving right on a black background", press Generate, watch
+    Mail            {url}/mail/   what the site would send, such as codes to sign in
     Headless        make demo PROMPT="a red circle moving right on a black background"
     Stop            Ctrl-C
 """
