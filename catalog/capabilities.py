@@ -10,6 +10,7 @@ from catalog import gates, measurements
 from catalog.gates import Audience
 from catalog.models import Model, ModelVersion
 from catalog.pricing import TIERS, quote, tier_of
+from gpu_worker.families import ROLES, Mode
 
 SAMPLE_SECONDS = 5.0
 SAMPLE_TIER = "720p"
@@ -70,10 +71,7 @@ def capabilities(version: ModelVersion) -> dict[str, Any]:
     """Plain JSON types only. Everything that a caller may ask of the model, and what it costs them."""
     family = version.family_facts
     return {
-        "modes": [
-            {"name": name, "title": mode.title, "needs": list(mode.needs), "accepts": list(mode.accepts)}
-            for name, mode in ((name, family.modes[name]) for name in version.modes)
-        ],
+        "modes": [_mode(name, family.modes[name]) for name in version.modes],
         "sizes": list(version.sizes),
         "seconds": {"min": version.min_seconds, "max": version.max_seconds, "default": version.default_seconds},
         "fps": version.fps,
@@ -89,6 +87,19 @@ def capabilities(version: ModelVersion) -> dict[str, Any]:
             "surcharges": version.surcharges,
         },
     }
+
+
+def _mode(name: str, mode: Mode) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": mode.title,
+        "needs": [_role(role) for role in mode.needs],
+        "accepts": [_role(role) for role in mode.accepts],
+    }
+
+
+def _role(name: str) -> dict[str, str]:
+    return {"role": name, "title": ROLES[name].title, "kind": str(ROLES[name].kind)}
 
 
 @dataclass(frozen=True, slots=True)

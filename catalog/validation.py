@@ -166,6 +166,16 @@ def _limits(version: ModelVersion) -> Iterator[Problem]:
         yield "timeout_seconds", "At least 30 seconds, or no clip will ever be finished."
 
 
+def _presets_say_what_the_pipeline_takes(version: ModelVersion) -> Iterator[Problem]:
+    family = version.family_facts
+    in_every_mode = set.intersection(*({*family.modes[mode].call} for mode in version.modes))
+    known = {"steps", *family.call, *in_every_mode}
+    for name, preset in version.presets.items():
+        if unknown := sorted(set(preset) - known):
+            takes = ", ".join(sorted(known)) if len(known) > 1 else "steps only"
+            yield "presets", f"{name}: {family.title} takes no {', '.join(unknown)} in these modes. It takes: {takes}."
+
+
 def _every_price_is_there(version: ModelVersion) -> Iterator[Problem]:
     tiers = tiers_of(version.sizes)
     for preset in version.presets:
@@ -206,6 +216,7 @@ _SHAPES: tuple[Check, ...] = (_modes, _sizes, _presets, _prices, _extras, _loras
 _MEANINGS: tuple[Check, ...] = (
     _seconds,
     _limits,
+    _presets_say_what_the_pipeline_takes,
     _every_price_is_there,
     _surcharges_name_something,
     _components_exist,

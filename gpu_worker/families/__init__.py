@@ -18,9 +18,9 @@ from gpu_worker.families import (
     wan_ti2v,
     wan_vace,
 )
-from gpu_worker.families.family import Family, FrameList, FrameRule, Mode
+from gpu_worker.families.family import ROLES, Family, FrameList, FrameRule, Kind, Mode, Role
 
-__all__ = ["FAMILIES", "Family", "FrameList", "FrameRule", "Mode", "family"]
+__all__ = ["FAMILIES", "ROLES", "Family", "FrameList", "FrameRule", "Kind", "Mode", "Role", "family"]
 
 _MODULES = (ltx, ltx2, wan, wan_ti2v, wan_vace, hunyuan, hunyuan15, framepack, cogvideox, helios, preview)
 

@@ -40,7 +40,11 @@ FAMILY = Family(
             title="Image to video", pipeline="CogVideoXImageToVideoPipeline", needs=("image",), arguments=_image
         ),
         "restyle": Mode(
-            title="Video to video", pipeline="CogVideoXVideoToVideoPipeline", needs=("video",), arguments=_restyle
+            title="Video to video",
+            pipeline="CogVideoXVideoToVideoPipeline",
+            needs=("video",),
+            call=("strength",),
+            arguments=_restyle,
         ),
         "control": Mode(
             title="Pose or line control",
@@ -54,6 +58,13 @@ FAMILY = Family(
     fps=8,
     components=("text_encoder", "transformer", "vae"),
     shared={"text_encoder": "T5 v1.1-XXL"},
+    call=(
+        "guidance_scale",
+        "use_dynamic_cfg",
+        "eta",
+        "timesteps",
+        "max_sequence_length",
+    ),
     presets={
         "draft": {"steps": 20, "guidance_scale": 6.0},
         "standard": {"steps": 50, "guidance_scale": 6.0},

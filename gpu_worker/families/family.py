@@ -9,10 +9,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 from gpu_worker.contract import RenderJob
+
+
+class Kind(StrEnum):
+    """What somebody has to give for a role."""
+
+    PICTURE = "picture"
+    CLIP = "clip"
+    SOUND = "sound"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One thing that a clip can start from, in people's words."""
+
+    title: str
+    kind: Kind
+
+
+ROLES: Mapping[str, Role] = MappingProxyType(
+    {
+        "image": Role("First picture", Kind.PICTURE),
+        "last_image": Role("Last picture", Kind.PICTURE),
+        "video": Role("Clip", Kind.CLIP),
+        "mask": Role("Mask, white where something new is to appear", Kind.PICTURE),
+        "control_video": Role("Clip whose pose, depth or lines to follow", Kind.CLIP),
+        "reference_image": Role("Picture of who or what is to appear", Kind.PICTURE),
+        "reference_image_2": Role("Second picture of who or what is to appear", Kind.PICTURE),
+        "reference_image_3": Role("Third picture of who or what is to appear", Kind.PICTURE),
+        "audio": Role("Sound", Kind.SOUND),
+    }
+)
+"""Every role that a mode may name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +57,15 @@ class Mode:
     pipeline: str
     """Name of the diffusers class."""
     needs: tuple[str, ...] = ()
-    """Roles that ``RenderJob.inputs`` must hold (``image``, ``last_image``, ``video``, ``mask``, ``audio`` …)."""
+    """Roles that ``RenderJob.inputs`` must hold: names of ``ROLES``."""
     accepts: tuple[str, ...] = ()
     """Roles that it may hold."""
     arguments: Callable[[RenderJob, Mapping[str, Any]], dict[str, Any]]
     """``(job, loaded inputs by role) → pipeline call arguments``, without prompt, generator and callback.
 
     Loaded inputs are ``PIL.Image`` for pictures, lists of them for video, and paths for audio."""
+    call: tuple[str, ...] = ()
+    """Arguments that presets may set in this mode, beside the family's."""
     context_frames: int = 0
     """Most frames of the given video with which the new clip begins, for modes that continue one."""
 
@@ -105,6 +141,8 @@ class Family:
     """False where the pipeline takes no ``callback_on_step_end``: progress then comes from the scheduler."""
     max_seconds: float = 10.0
     max_prompt_characters: int = 2_000
+    call: tuple[str, ...] = ()
+    """Arguments of the pipeline call that presets may set in every mode."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """``draft``, ``standard``, ``final`` … → ``{"steps": n, **call arguments}``."""
 

@@ -51,6 +51,13 @@ FAMILY = Family(
     components=("text_encoder", "text_encoder_2", "image_encoder", "transformer", "vae"),
     shared={"text_encoder": "Llama 3 8B", "text_encoder_2": "CLIP-L", "vae": "HunyuanVideo VAE"},
     max_seconds=60,
+    call=(
+        "guidance_scale",
+        "true_cfg_scale",
+        "sigmas",
+        "prompt_template",
+        "max_sequence_length",
+    ),
     presets={
         "draft": {"steps": 15, "guidance_scale": 9.0},
         "standard": {"steps": 25, "guidance_scale": 9.0},

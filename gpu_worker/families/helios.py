@@ -55,6 +55,11 @@ FAMILY = Family(
     components=("text_encoder", "transformer", "vae"),
     shared={"text_encoder": "UMT5-XXL", "vae": "Wan 2.1 VAE"},
     max_seconds=60,
+    call=(
+        "guidance_scale",
+        "sigmas",
+        "max_sequence_length",
+    ),
     presets={
         "draft": {"steps": 20, "guidance_scale": 5.0},
         "standard": {"steps": 50, "guidance_scale": 5.0},

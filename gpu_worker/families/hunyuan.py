@@ -43,6 +43,13 @@ FAMILY = Family(
     fps=24,
     components=("text_encoder", "text_encoder_2", "transformer", "vae"),
     shared={"text_encoder": "Llama 3 8B", "text_encoder_2": "CLIP-L", "vae": "HunyuanVideo VAE"},
+    call=(
+        "guidance_scale",
+        "true_cfg_scale",
+        "sigmas",
+        "prompt_template",
+        "max_sequence_length",
+    ),
     presets={
         "draft": {"steps": 20, "guidance_scale": 6.0},
         "standard": {"steps": 30, "guidance_scale": 6.0},

@@ -41,5 +41,6 @@ FAMILY = Family(
     components=("text_encoder", "text_encoder_2", "image_encoder", "transformer", "vae"),
     shared={"text_encoder": "Qwen2.5-VL 7B"},
     has_step_callback=False,
+    call=("sigmas",),
     presets={"draft": {"steps": 20}, "standard": {"steps": 30}, "final": {"steps": 50}},
 )

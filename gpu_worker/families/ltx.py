@@ -61,12 +61,14 @@ FAMILY = Family(
         "frames": Mode(
             title="First and last frame",
             pipeline="LTXConditionPipeline",
+            call=("image_cond_noise_scale", "denoise_strength"),
             needs=("image", "last_image"),
             arguments=_frames,
         ),
         "extend": Mode(
             title="Continue a clip",
             pipeline="LTXConditionPipeline",
+            call=("image_cond_noise_scale", "denoise_strength"),
             needs=("video",),
             arguments=_extend,
             context_frames=MOST_CONTEXT_FRAMES,
@@ -78,6 +80,14 @@ FAMILY = Family(
     components=("text_encoder", "transformer", "vae"),
     shared={"text_encoder": "T5 v1.1-XXL"},
     max_seconds=60,
+    call=(
+        "guidance_scale",
+        "guidance_rescale",
+        "timesteps",
+        "decode_timestep",
+        "decode_noise_scale",
+        "max_sequence_length",
+    ),
     presets={
         "draft": {"steps": 12, "guidance_scale": 3.0},
         "standard": {"steps": 30, "guidance_scale": 3.0},

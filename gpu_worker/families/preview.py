@@ -15,5 +15,12 @@ FAMILY = Family(
     components=("text_encoder", "transformer", "vae"),
     max_seconds=2,
     max_prompt_characters=500,
+    call=(
+        "guidance_scale",
+        "use_dynamic_cfg",
+        "eta",
+        "timesteps",
+        "max_sequence_length",
+    ),
     presets={"standard": {"steps": 8, "guidance_scale": 1.0, "max_sequence_length": 24}},
 )

@@ -53,6 +53,11 @@ FAMILY = Family(
     fps=16,
     components=("text_encoder", "image_encoder", "transformer", "transformer_2", "vae"),
     shared=SHARED,
+    call=(
+        "guidance_scale",
+        "guidance_scale_2",
+        "max_sequence_length",
+    ),
     presets={
         "draft": {"steps": 20, "guidance_scale": 5.0},
         "standard": {"steps": 40, "guidance_scale": 5.0},

@@ -17,6 +17,10 @@ FAMILY = Family(
     fps=24,
     components=("text_encoder", "transformer", "vae"),
     shared={"text_encoder": "UMT5-XXL"},
+    call=(
+        "guidance_scale",
+        "max_sequence_length",
+    ),
     presets={
         "draft": {"steps": 25, "guidance_scale": 5.0},
         "standard": {"steps": 40, "guidance_scale": 5.0},

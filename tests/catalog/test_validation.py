@@ -30,6 +30,12 @@ def test_it_works() -> None:
         ("presets", {"standard": {"steps": 99}}, "99 steps, and the model is limited to 50"),
         ("presets", {"standard": {"steps": 8, "timesteps": [1, 2]}}, "its timesteps has 2"),
         ("presets", {"Standard!": {"steps": 8}}, "is not a name"),
+        (
+            "presets",
+            {"standard": {"steps": 8, "guidance": 3}},
+            "takes no guidance in these modes. It takes: decode_noise",
+        ),
+        ("presets", {"standard": {"steps": 8, "denoise_strength": 1}}, "takes no denoise_strength in these modes"),
         ("default_preset", "best", "no preset 'best'"),
         ("prices", {"draft": {"480p": 800, "720p": 1600}}, "standard has no price for 480p, 720p"),
         ("prices", LTX["prices"] | {"draft": {"480p": 800}}, "draft has no price for 720p"),
@@ -59,7 +65,10 @@ def test_it_works() -> None:
     ],
 )
 def test_a_value_that_cannot_be_served_is_refused_at_its_field(field: str, value: Any, told: str) -> None:
-    found = problems(draft_version(**{field: value}))
+    changes = {field: value}
+    if field == "presets" and value:
+        changes["prices"] = {name: {"480p": 1, "720p": 2} for name in value}
+    found = problems(draft_version(**changes))
     assert field in found
     assert told in " ".join(found[field])
 
@@ -67,3 +76,9 @@ def test_a_value_that_cannot_be_served_is_refused_at_its_field(field: str, value
 def test_a_length_that_the_frame_rule_cannot_make_is_refused() -> None:
     found = problems(draft_version(family="preview", modes=["text"], sizes=["48x48"], fps=8, max_seconds=5))
     assert "at most 2 seconds" in found["max_seconds"][0]
+
+
+def test_a_preset_may_set_what_every_mode_of_the_row_takes() -> None:
+    presets = {"standard": {"steps": 8, "denoise_strength": 0.9}}
+    prices = {"standard": {"480p": 1, "720p": 2}}
+    assert problems(draft_version(modes=["frames", "extend"], presets=presets, prices=prices)) == {}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gpu_worker.contract import ModelSpec, RenderJob
-from gpu_worker.families import FAMILIES, Family, family
+from gpu_worker.families import FAMILIES, ROLES, Family, Kind, family
 from gpu_worker.families.pictures import fitted_mask, fitted_video, last_frames
 from tests.families.test_modes import CASES, job_for, loaded
 
@@ -52,6 +52,27 @@ def test_every_preset_of_every_mode_is_a_call_that_the_pipeline_takes(family_nam
         call = {name: value for name, value in preset.items() if name != "steps"}
         arguments = made_by.modes[mode].arguments(replace(job, call=call, steps=preset["steps"]), inputs)
         assert set(arguments) <= accepted, set(arguments) - accepted
+
+
+@pytest.mark.parametrize(("family_name", "mode"), CASES)
+def test_what_a_preset_may_set_is_what_the_pipeline_takes(family_name: str, mode: str) -> None:
+    made_by = FAMILIES[family_name]
+    pipeline = getattr(diffusers, made_by.modes[mode].pipeline)
+    accepted = set(inspect.signature(pipeline.__call__).parameters)
+    assert {*made_by.call, *made_by.modes[mode].call} <= accepted
+
+
+@pytest.mark.parametrize(("family_name", "mode"), CASES)
+def test_every_input_is_a_role_that_people_are_told_about(family_name: str, mode: str) -> None:
+    given = FAMILIES[family_name].modes[mode]
+    assert {*given.needs, *given.accepts} <= set(ROLES)
+    assert all(("video" in role) == (ROLES[role].kind == Kind.CLIP) for role in given.needs)
+
+
+@pytest.mark.parametrize("made_by", FAMILIES.values(), ids=lambda f: f.name)
+def test_presets_set_what_they_may(made_by: Family) -> None:
+    for preset in made_by.presets.values():
+        assert set(preset) <= {"steps", *made_by.call}
 
 
 @pytest.mark.parametrize("made_by", FAMILIES.values(), ids=lambda f: f.name)
