@@ -12,6 +12,7 @@ from uuid import UUID
 import redis
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
+from django.db import connection as database
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 
 from accounts import tenancy
@@ -45,7 +46,7 @@ def _state_for(request: HttpRequest, generation_id: UUID) -> str | None:
         own = Generation.objects.of(tenancy.workspace_of(request, Action.READ_CLIPS))
         return own.filter(id=generation_id).values_list("state", flat=True).first()
     finally:
-        close_old_connections()  # a stream lasts for minutes; nobody keeps a connection of the pool that long
+        _give_connection_back()
 
 
 async def _follow(generation_id: UUID, after: str) -> AsyncIterator[str]:
@@ -94,7 +95,6 @@ async def _read(
 
 def _look(generation_id: UUID) -> tuple[str, bool]:
     """``(how long it waits as JSON, whether it has ended)``."""
-    close_old_connections()
     try:
         generation = Generation.objects.get(id=generation_id)
         if not generation.is_open:
@@ -107,6 +107,12 @@ def _look(generation_id: UUID) -> tuple[str, bool]:
     except redis.RedisError:
         return "", False
     finally:
+        _give_connection_back()
+
+
+def _give_connection_back() -> None:
+    """A stream lasts for minutes: it keeps no connection of the pool while it only waits."""
+    if not database.in_atomic_block:  # in a transaction it is not ours to give
         close_old_connections()
 
 
