@@ -99,6 +99,8 @@ class FakeStripe:
             "dispute": lambda: routes.payments.dispute(**asked),
             "close-dispute": lambda: routes.payments.close_dispute(**asked),
             "use-card": lambda: state.get(asked["customer"], "customer").update(_card=asked["card"]),
+            "unpay": lambda: state.get(asked["invoice_id"], "invoice").update(status="open"),
+            "collect": lambda: routes.subscriptions.collect(asked["invoice_id"]),
             "advance": lambda: state.advance(asked["seconds"]),
             "decline": lambda: setattr(state, "declines_left", asked["times"]),
             "fail": lambda: self._failures.append(asked),

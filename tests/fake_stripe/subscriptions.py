@@ -14,6 +14,8 @@ from tests.fake_stripe.state import DAY_SECONDS, Object, State
 
 RETRY_AFTER_DAYS = (3, 5, 7)
 """When a failed invoice is tried again, counted from the try before; then the subscription is cancelled."""
+PENDING_SECONDS = 23 * 3600
+"""How long a change waits for its payment."""
 DRAFT_SECONDS = 3600
 """How long a renewal's invoice stays a draft before it is charged."""
 
@@ -32,6 +34,7 @@ class Subscriptions:
         self.payments = payments
         state.when_due("period ends", self.end_period)
         state.when_due("invoice is due", self.collect)
+        state.when_due("pending update expires", self.drop_pending)
 
     # --- beginning -------------------------------------------------------------------------------------------
 
@@ -103,6 +106,10 @@ class Subscriptions:
             return
         invoice["status"] = "open"
         card = self.state.get(subscription["customer"], "customer")["_card"]
+        if "_price" in invoice:  # of a change that is pending
+            if not self.payments.is_declined(card) and card not in CARDS_REFUSED_LATER:
+                self._apply_change(subscription, invoice)
+            return
         if not self.payments.is_declined(card) and card not in CARDS_REFUSED_LATER:
             self._pay(invoice, subscription)
             return
@@ -244,22 +251,40 @@ class Subscriptions:
         price = self.state.get(item["price"], "price")
         if price["currency"] != subscription["currency"]:
             raise StripeRefused("The price's currency is not the subscription's.", parameter="items[0][price]")
+        if subscription["pending_update"]:
+            self.drop_pending(subscription["id"])
         now = self.state.now()
         months = 12 if price["recurring"]["interval"] == "year" else 1
         invoice = self._bill(subscription, price, "subscription_update", (now, after_months(now, months)))
+        invoice.update(status="open", _price=price["id"])
         card = self.state.get(subscription["customer"], "customer")["_card"]
-        invoice["status"] = "open"
-        if self.payments.is_declined(card) or card in CARDS_REFUSED_LATER:
-            self._fail(invoice)
-            if asked.get("payment_behavior") != "pending_if_incomplete":
-                raise StripeRefused("This server only knows payment_behavior=pending_if_incomplete.")
-            subscription["pending_update"] = {"expires_at": now + 23 * 3600, "subscription_items": [item]}
-            self.state.emit("customer.subscription.updated", subscription)
+        if not self.payments.is_declined(card) and card not in CARDS_REFUSED_LATER:
+            self._apply_change(subscription, invoice)
             return
-        subscription["billing_cycle_anchor"] = now
-        self._begin_period(subscription, price, now)
+        self._fail(invoice)
+        if asked.get("payment_behavior") != "pending_if_incomplete":
+            raise StripeRefused("This server only knows payment_behavior=pending_if_incomplete.")
+        expires_at = now + PENDING_SECONDS
+        subscription["pending_update"] = {"expires_at": expires_at, "subscription_items": [item]}
+        subscription["_pending_invoice"] = invoice["id"]
+        self.state.at(expires_at, "pending update expires", subscription["id"])
+        self.state.emit("customer.subscription.updated", subscription)
+
+    def _apply_change(self, subscription: Object, invoice: Object) -> None:
+        price = self.state.get(invoice["_price"], "price")
+        start = invoice["lines"]["data"][0]["period"]["start"]
+        subscription.update(billing_cycle_anchor=start, pending_update=None)
+        self._begin_period(subscription, price, start)
         self._pay(invoice, subscription)
         self.state.emit("customer.subscription.updated", subscription)
+
+    def drop_pending(self, subscription_id: str) -> None:
+        """Forget a change that was not paid, if there still is one."""
+        subscription = self.state.get(subscription_id, "subscription")
+        if subscription["pending_update"]:
+            subscription["pending_update"] = None
+            self.state.get(subscription["_pending_invoice"], "invoice")["status"] = "void"
+            self.state.emit("customer.subscription.updated", subscription)
 
     def cancel(self, subscription_id: str) -> Object:
         """End it now."""

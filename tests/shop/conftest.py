@@ -8,6 +8,7 @@ import pytest
 from pytest_django import Settings
 
 from billing import ledger
+from tests.billing.books import LedgerClock
 from tests.fake_stripe.process import FakeStripeProcess
 from tests.shop.desk import Desk
 
@@ -26,6 +27,12 @@ def stripe(stripe_process: FakeStripeProcess, settings: Settings) -> FakeStripeP
     settings.STRIPE_WEBHOOK_SECRETS = [stripe_process.secret]
     settings.STRIPE_API_BASE = stripe_process.url
     return stripe_process
+
+
+@pytest.fixture
+def ledger_clock(db: None) -> LedgerClock:
+    """The ledger's clock, stopped until it is moved."""
+    return LedgerClock.install()
 
 
 @pytest.fixture
