@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -114,7 +115,7 @@ def local_folder(source: str, models: Path) -> Path | None:
     folder = models / source  # an absolute source stands for itself
     if (folder / INDEX).is_file():
         return folder
-    if Path(source).is_absolute() or folder.is_dir() or source.count("/") != 1:
+    if folder.is_dir() or not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", source):
         raise ModelMissing(f"No checkpoint at {folder}: a folder with a {INDEX} is expected there")
     return None
 

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError, safe_open
 
 from gpu_worker.contract import LoraSpec, ModelSpec
 from gpu_worker.engine.checkpoint import Checkpoint, Part
@@ -21,6 +25,9 @@ from gpu_worker.families import Family
 
 _QUANTISED_NAMES = ("transformer", "text_encoder")
 """What quantisation applies to. VAEs and vocoders are small, and their rounding is visible and audible."""
+
+
+_ITEM_BYTES = {"BOOL": 1, "U8": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +46,8 @@ class Component:
 
     @property
     def declared_bytes(self) -> int:
-        """Bytes of its files: what it will take, as long as nothing better is known."""
-        return sum(file.stat().st_size for file in self.part.folder.glob("*.safetensors"))
+        """What it will take by what its files say of themselves, as long as nothing better is known."""
+        return _declared_bytes(self.key, self.part.folder, self.dtype, self.quantisation)
 
 
 def components_of(
@@ -70,6 +77,25 @@ def _component(model: ModelSpec, part: Part, digests: ContentDigests) -> Compone
         patches = json.dumps([lora.to_wire() for lora in loras], sort_keys=True)
         key += f":{hashlib.sha256(patches.encode()).hexdigest()[:12]}"
     return Component(key, part, model.dtype, quantisation, loras)
+
+
+@lru_cache(maxsize=1024)
+def _declared_bytes(key: str, folder: Path, dtype: str, quantisation: str) -> int:
+    """``key`` stands for the content of ``folder``, which may change under the same name."""
+    float_bytes = 4 if dtype == "float32" else 2
+    total = 0
+    for file in folder.glob("*.safetensors"):
+        try:
+            with safe_open(file, "pt") as content:
+                slices = [content.get_slice(name) for name in content.keys()]  # noqa: SIM118 -- no mapping
+                for tensor in slices:
+                    shape, stored = tensor.get_shape(), tensor.get_dtype()
+                    is_quantised = quantisation != "none" and len(shape) == 2
+                    item_bytes = 1 if is_quantised else float_bytes if "F" in stored else _ITEM_BYTES.get(stored, 8)
+                    total += math.prod(shape) * item_bytes
+        except (SafetensorError, OSError) as problem:
+            raise CheckpointBroken(f"{folder.name}: {file.name} cannot be read: {problem}") from None
+    return total
 
 
 class ContentDigests:

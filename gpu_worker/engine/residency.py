@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import torch
 
+from gpu_worker.engine.alarms import alarms_deferred
 from gpu_worker.engine.components import Component
 from gpu_worker.engine.devices import Device
 from gpu_worker.engine.errors import DoesNotFit
@@ -260,7 +261,8 @@ class Residency:
 
     def _read(self, component: Component) -> Entry:
         started = self._clock()
-        module = self._load(component)
+        with alarms_deferred():
+            module = self._load(component)
         record = self.records.setdefault(component.key, Record())
         entry = Entry(component, module, Weights(module), record)
         record.size_bytes = storage_bytes(entry.weights.tensors)

@@ -1,8 +1,7 @@
-"""Tiny checkpoints of every family, built once per session by the real classes, and an engine on the CPU."""
+"""Tiny checkpoints built once per session by the real classes, and an engine on the CPU."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import diffusers
@@ -12,8 +11,6 @@ import transformers
 
 from gpu_worker.engine import Cpu, Engine
 from tests.tiny import cogvideox, ltx
-
-BUILDERS: dict[str, Callable[[Path], Path]] = {"ltx": ltx.build, "cogvideox": cogvideox.build}
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -27,10 +24,21 @@ def quiet_single_thread() -> None:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one tiny checkpoint of each family, named like the family."""
+    """A folder with one tiny checkpoint of two families, named like the family."""
     folder = tmp_path_factory.mktemp("models")
-    for name, build in BUILDERS.items():
-        build(folder / name)
+    ltx.build(folder / "ltx")
+    cogvideox.build(folder / "cogvideox")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models that weigh megabytes: ``one``, ``two`` (LTX) and ``cog`` with one text encoder, ``own`` with another."""
+    folder = tmp_path_factory.mktemp("shelf")
+    ltx.build(folder / "one", seed=1, width=192, layers=3)
+    ltx.build(folder / "two", seed=2, width=192, layers=3)
+    ltx.build(folder / "own", seed=3, width=192, layers=3, text_seed=9)
+    cogvideox.build(folder / "cog", seed=4, width=192, layers=3)
     return folder
 
 
