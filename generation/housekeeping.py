@@ -16,6 +16,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from billing import ledger
+from billing.shop import housekeeping as shop
 from generation import dispatch, fleet, services
 from generation.models import OPEN_STATES, Generation, State
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport
@@ -65,16 +66,20 @@ def dispatch_lost() -> None:
 
 
 def reclaim_from_dead_workers() -> None:
-    """Attempts whose worker fell silent go to another, or fail after the last try."""
-    living = fleet.living_names()
+    """Attempts whose worker fell silent, or knows nothing of them any more, go to another or fail after the last try."""
+    in_hand = {(status.generation_id, status.attempt) for status in fleet.statuses()}
     silent_since = timezone.now() - timedelta(seconds=WORKER_DEAD_AFTER_SECONDS)
     running = Generation.objects.filter(state=State.RUNNING).select_related("version__model")
     for generation in running.order_by("dispatched_at")[:BATCH]:
         job = _job_of(generation)
         if job is not None and _has_ended(job):
             _settle_from(job, generation)
-        elif generation.worker not in living and generation.started_at and generation.started_at < silent_since:
+        elif _is_in_none_of(in_hand, generation) and generation.started_at and generation.started_at < silent_since:
             _hand_on(generation)
+
+
+def _is_in_none_of(in_hand: set[tuple[str | None, int]], generation: Generation) -> bool:
+    return (str(generation.id), generation.attempt) not in in_hand
 
 
 def _job_of(generation: Generation) -> Job | None:
@@ -158,6 +163,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     repeat_cancels,
     release_orphaned_holds,
     expire_credits,
+    shop.sweep,
 )
 
 

@@ -35,7 +35,7 @@ from loremotion.local.failure import CannotStart
 from loremotion.local.ports import free_port
 from loremotion.local.stores import Stores
 
-EVERYTHING = ("web", "clerk", "beat", "gpu")
+EVERYTHING = ("web", "clerk", "cashier", "beat", "gpu")
 
 
 class StackFailed(CannotStart):

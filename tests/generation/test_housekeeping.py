@@ -31,8 +31,16 @@ def dispatched(toy: Model, alice: Visitor) -> Generation:
     return generation
 
 
-def heartbeat(valkey: redis.Redis, name: str = "gpu-test") -> None:
-    status = WorkerStatus(name=name, host="h", pid=1, device="cpu", budget_bytes=1)
+def heartbeat(valkey: redis.Redis, name: str = "gpu-test", doing: Generation | None = None) -> None:
+    status = WorkerStatus(
+        name=name,
+        host="h",
+        pid=1,
+        device="cpu",
+        budget_bytes=1,
+        generation_id=str(doing.id) if doing else None,
+        attempt=doing.attempt if doing else 0,
+    )
     valkey.zadd(WORKERS_KEY, {name: time.time()})
     valkey.set(worker_key(name), json.dumps(status.to_wire()), ex=15)
 
@@ -93,10 +101,21 @@ def test_a_silent_worker_loses_its_job_to_another(dispatched: Generation, valkey
 def test_a_worker_that_beats_keeps_its_job(dispatched: Generation, valkey: redis.Redis) -> None:
     services.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
     with in_a_while(600):
-        heartbeat(valkey)
+        heartbeat(valkey, doing=dispatched)
         housekeeping.beat()
     dispatched.refresh_from_db()
     assert (dispatched.state, dispatched.attempt) == (State.RUNNING, 1)
+
+
+def test_a_worker_that_has_forgotten_its_job_loses_it(dispatched: Generation, valkey: redis.Redis) -> None:
+    """Valkey lost its memory between the end of the render and the settlement: report and result are gone."""
+    services.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    valkey.flushall()
+    with in_a_while(20):
+        heartbeat(valkey)
+        housekeeping.beat()
+    dispatched.refresh_from_db()
+    assert (dispatched.state, dispatched.attempt) == (State.DISPATCHED, 2)
 
 
 def test_a_lost_report_is_read_from_the_jobs_result(dispatched: Generation, valkey: redis.Redis) -> None:
@@ -131,7 +150,7 @@ def test_a_cancel_that_did_not_reach_its_worker_is_repeated(dispatched: Generati
     services.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
     services.cancel(dispatched)
     assert not valkey.exists(cancel_key(str(dispatched.id)))  # the callbacks of this test's transaction never ran
-    heartbeat(valkey)
+    heartbeat(valkey, doing=dispatched)
     housekeeping.beat()
     assert valkey.exists(cancel_key(str(dispatched.id)))
 
