@@ -66,20 +66,17 @@ def dispatch_lost() -> None:
 
 
 def reclaim_from_dead_workers() -> None:
-    """Attempts whose worker fell silent, or knows nothing of them any more, go to another or fail after the last try."""
+    """Attempts that no living worker has in hand go to another worker, or fail after the last try."""
     in_hand = {(status.generation_id, status.attempt) for status in fleet.statuses()}
     silent_since = timezone.now() - timedelta(seconds=WORKER_DEAD_AFTER_SECONDS)
     running = Generation.objects.filter(state=State.RUNNING).select_related("version__model")
     for generation in running.order_by("dispatched_at")[:BATCH]:
         job = _job_of(generation)
+        is_in_hand = (str(generation.id), generation.attempt) in in_hand
         if job is not None and _has_ended(job):
             _settle_from(job, generation)
-        elif _is_in_none_of(in_hand, generation) and generation.started_at and generation.started_at < silent_since:
+        elif not is_in_hand and generation.started_at and generation.started_at < silent_since:
             _hand_on(generation)
-
-
-def _is_in_none_of(in_hand: set[tuple[str | None, int]], generation: Generation) -> bool:
-    return (str(generation.id), generation.attempt) not in in_hand
 
 
 def _job_of(generation: Generation) -> Job | None:
