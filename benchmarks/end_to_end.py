@@ -24,7 +24,8 @@ from gpu_worker.contract import RenderJob, job_id
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
 
-PROMPT = "a red circle moving right on a black background"
+PROMPT = "a red circle moving right on a black background, take {}"
+"""Never the same twice: the worker remembers how it read a prompt."""
 MOST_RATIO = 1.15
 MOST_OWN_SECONDS = 0.150
 MOST_FIRST_EVENT_SECONDS = 0.150
@@ -53,7 +54,7 @@ class Clip:
 def make_clip(visitor: Visitor, folder: Path, seed: int) -> Clip:
     """Ask, watch, download; the clip counts as downloadable when its bytes are here."""
     clip, began = Clip(), time.perf_counter()
-    video = visitor.create(PROMPT, seed=seed)
+    video = visitor.create(PROMPT.format(seed), seed=seed)
     clip.video_id, clip.answered = video["id"], time.perf_counter() - began
     for event, data in visitor.events(video["id"]):
         now = time.perf_counter() - began
