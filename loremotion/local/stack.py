@@ -35,8 +35,6 @@ from loremotion.local.failure import CannotStart
 from loremotion.local.ports import free_port
 from loremotion.local.stores import Stores
 
-EVERYTHING = ("web", "clerk", "cashier", "beat", "gpu")
-
 
 class StackFailed(CannotStart):
     """A stack did not come up; the message names the process and its last words."""
@@ -52,7 +50,7 @@ class Stack:
 
     Args:
         folder: where stores, clips, secrets and logs live; may be empty.
-        processes: names from the Procfile to start at once; ``launch`` starts others later.
+        processes: names from the Procfile to start at once, all by default; ``launch`` starts others later.
         settings: environment variables for every process, over what a fresh machine gets.
         port: of the site; a free one by default.
         is_durable: whether the stores keep what they hold over a restart.
@@ -62,14 +60,14 @@ class Stack:
         self,
         folder: Path,
         *,
-        processes: Sequence[str] = EVERYTHING,
+        processes: Sequence[str] | None = None,
         settings: Mapping[str, str] | None = None,
         port: int | None = None,
         is_durable: bool = False,
     ) -> None:
         self.folder = folder
         self.port = port or free_port()
-        self.processes = tuple(processes)
+        self.processes = tuple(procfile()) if processes is None else tuple(processes)
         self.mark = secrets.token_hex(8)
         self._settings = {**(settings or {}), orphans.MARK: self.mark}
         self.stores = Stores(folder, is_durable=is_durable, environment={**os.environ, **self._settings})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -13,8 +14,9 @@ import psutil
 import pytest
 
 from loremotion.local import orphans
+from loremotion.local.environment import ROOT
 from loremotion.local.failure import CannotStart
-from loremotion.local.stack import EVERYTHING, Stack, StackFailed, procfile, site_answers
+from loremotion.local.stack import Stack, StackFailed, procfile, site_answers
 from tests.local.conftest import is_alive, until
 
 
@@ -30,11 +32,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def test_it_works(stack: Stack) -> None:
     assert httpx.get(stack.url).status_code == 200
     assert stack.wait_for_worker()
-    assert all(stack.is_running(name) for name in EVERYTHING)
+    assert all(stack.is_running(name) for name in procfile())
 
 
-def test_it_starts_what_the_procfile_says() -> None:
-    assert tuple(procfile()) == EVERYTHING
+def test_every_process_is_explained_in_the_readme() -> None:
+    explained = re.findall(r"^\| `([a-z]+)` \| `", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    assert explained == list(procfile())
 
 
 def test_a_killed_process_takes_its_descendants_with_it_and_can_come_back(stack: Stack) -> None:
