@@ -9,6 +9,7 @@ from gpu_worker.families import (
     cogvideox,
     framepack,
     helios,
+    helios_pyramid,
     hunyuan,
     hunyuan15,
     ltx,
@@ -22,7 +23,20 @@ from gpu_worker.families.family import ROLES, Family, FrameList, FrameRule, Kind
 
 __all__ = ["FAMILIES", "ROLES", "Family", "FrameList", "FrameRule", "Kind", "Mode", "Role", "family"]
 
-_MODULES = (ltx, ltx2, wan, wan_ti2v, wan_vace, hunyuan, hunyuan15, framepack, cogvideox, helios, preview)
+_MODULES = (
+    ltx,
+    ltx2,
+    wan,
+    wan_ti2v,
+    wan_vace,
+    hunyuan,
+    hunyuan15,
+    framepack,
+    cogvideox,
+    helios,
+    helios_pyramid,
+    preview,
+)
 
 FAMILIES: Mapping[str, Family] = MappingProxyType({module.FAMILY.name: module.FAMILY for module in _MODULES})
 

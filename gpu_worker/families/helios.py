@@ -14,7 +14,7 @@ MOST_CHUNKS = 60
 _LATENT_FRAMES = 4
 
 
-def _text(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def text_arguments(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "width": job.width,
         "height": job.height,
@@ -24,15 +24,15 @@ def _text(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _image(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_text(job, inputs), "image": fitted(inputs["image"], job)}
+def image_arguments(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {**text_arguments(job, inputs), "image": fitted(inputs["image"], job)}
 
 
-def _extend(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def extend_arguments(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The pipeline reads whole chunks, from the end of the video, and none of them comes out again."""
     frames = [fitted(frame, job) for frame in inputs["video"][-CHUNK_FRAMES:]]
     standing_still = [frames[0]] * (CHUNK_FRAMES - len(frames))
-    return {**_text(job, inputs), "video": standing_still + frames}
+    return {**text_arguments(job, inputs), "video": standing_still + frames}
 
 
 def _frames_made(chunks: int) -> int:
@@ -44,9 +44,11 @@ FAMILY = Family(
     name="helios",
     title="Helios",
     modes={
-        "text": Mode(title="Text to video", pipeline="HeliosPipeline", arguments=_text),
-        "image": Mode(title="Image to video", pipeline="HeliosPipeline", needs=("image",), arguments=_image),
-        "extend": Mode(title="Continue a clip", pipeline="HeliosPipeline", needs=("video",), arguments=_extend),
+        "text": Mode(title="Text to video", pipeline="HeliosPipeline", arguments=text_arguments),
+        "image": Mode(title="Image to video", pipeline="HeliosPipeline", needs=("image",), arguments=image_arguments),
+        "extend": Mode(
+            title="Continue a clip", pipeline="HeliosPipeline", needs=("video",), arguments=extend_arguments
+        ),
     },
     size_multiple=16,
     frames=FrameList(counts=tuple(_frames_made(chunks) for chunks in range(1, MOST_CHUNKS + 1))),
