@@ -14,10 +14,11 @@ from gpu_worker.engine.devices import Device
 from gpu_worker.engine.errors import DoesNotFit, EngineError, FatalDeviceError, OutOfMemory
 from gpu_worker.engine.headroom import Headroom
 from gpu_worker.engine.library import Library
-from gpu_worker.engine.loading import load, read_ahead
+from gpu_worker.engine.loading import Loader, read_ahead
 from gpu_worker.engine.placement import place
 from gpu_worker.engine.planning import POLICIES
 from gpu_worker.engine.prompts import PromptMemory
+from gpu_worker.engine.quantisation import QuantisedStore, check_quantisation
 from gpu_worker.engine.rendering import Rendering
 from gpu_worker.engine.requests import mode_of
 from gpu_worker.engine.residency import Residency
@@ -61,7 +62,7 @@ class Engine:
         self.upcoming: Sequence[RenderJob] = ()
         """The jobs that will probably come next, in order. What they need is evicted last."""
         self._library = Library(models, cache)
-        self._residency = Residency(device, load, policy=POLICIES[policy])
+        self._residency = Residency(device, Loader(QuantisedStore(cache / "quantised")).load, policy=POLICIES[policy])
         self._room = Room(
             residency=self._residency,
             library=self._library,
@@ -114,6 +115,7 @@ class Engine:
 
     def _rendering(self, job: RenderJob, inputs: Mapping[str, Any], stages: StageClock) -> Rendering:
         mode_of(job, inputs)
+        check_quantisation(job.model.quantisation, self.device.torch_device)
         model = self._library.open(job.model)
         self._residency.upcoming = [set(keys) for keys in self._upcoming_keys()]
         return Rendering(job, inputs, model, self._room, stages, on_denoising=self._prefetch)

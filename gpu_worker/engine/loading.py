@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,14 +15,37 @@ from safetensors import SafetensorError
 from gpu_worker.engine.checkpoint import Part
 from gpu_worker.engine.components import Component
 from gpu_worker.engine.errors import CheckpointBroken, UnsupportedRequest
+from gpu_worker.engine.quantisation import QuantisedStore, quantise
+
+log = logging.getLogger(__name__)
 
 
-def load(component: Component) -> torch.nn.Module:
-    """Read ``component`` as its checkpoint has it, in its dtype, ready for inference, in main memory.
+class Loader:
+    """Brings components from disk into main memory. Quantised ones are made once and kept in ``store``."""
 
-    Raises:
-        CheckpointBroken: a file is missing, truncated or does not suit the configuration.
-    """
+    def __init__(self, store: QuantisedStore) -> None:
+        self._store = store
+
+    def load(self, component: Component) -> torch.nn.Module:
+        """``component`` as its checkpoint has it, in its dtype and quantisation, ready for inference.
+
+        Raises:
+            CheckpointBroken: a file is missing, truncated or does not suit the configuration.
+        """
+        if component.quantisation == "none":
+            return _from_checkpoint(component)
+        hull = load_hull(component)
+        if self._store.fill(component, hull):
+            return hull
+        module = quantise(_from_checkpoint(component), component)
+        try:
+            self._store.keep(component, module)
+        except OSError as problem:
+            log.warning("Quantised weights could not be kept and will be made again: %s", problem)
+        return module
+
+
+def _from_checkpoint(component: Component) -> torch.nn.Module:
     part = component.part
     dtype_argument = "dtype" if part.library == "transformers" else "torch_dtype"
     try:

@@ -17,11 +17,15 @@ class Weights:
     def __init__(self, module: torch.nn.Module) -> None:
         places: dict[int, list[tuple[torch.nn.Module, str]]] = {}
         tensors: dict[int, torch.Tensor] = {}
-        for owner in module.modules():
+        names: dict[int, str] = {}
+        for path, owner in module.named_modules():
             for name, tensor in (*owner._parameters.items(), *owner._buffers.items()):
                 if tensor is not None:
                     places.setdefault(id(tensor), []).append((owner, name))
                     tensors[id(tensor)] = tensor
+                    names.setdefault(id(tensor), f"{path}.{name}")
+        self.names = list(names.values())
+        """Where each tensor is found first, in the order of ``tensors``."""
         self._places = list(places.values())
         self._tensors = list(tensors.values())
 

@@ -1,0 +1,123 @@
+"""Smaller weights: linear layers in 8 bits by torchao, made once per host and kept on disk.
+
+What a model marks as sensitive stays as it is: modules that it keeps in float32, and those that it excludes from
+layerwise casting (norms, embeddings of patches and time).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchao
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torchao.prototype.safetensors.safetensors_support import flatten_tensor_state_dict, unflatten_tensor_state_dict
+from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
+
+from gpu_worker.engine.components import Component
+from gpu_worker.engine.errors import UnsupportedRequest
+from gpu_worker.engine.weights import Weights
+
+_LEAST_WIDTH = 32
+"""Kernels work on blocks of this many columns; narrower layers stay as they are."""
+_FP8_CAPABILITY = (8, 9)
+
+_CONFIGS: Mapping[str, Callable[[], Any]] = {
+    "int8": lambda: Int8WeightOnlyConfig(version=2),
+    "fp8": lambda: Float8WeightOnlyConfig(version=2),
+}
+
+
+def check_quantisation(name: str, device: torch.device) -> None:
+    """
+    Raises:
+        UnsupportedRequest: there is no such quantisation here, or not on this device.
+    """
+    if name != "none" and name not in _CONFIGS:
+        raise UnsupportedRequest(f"No quantisation {name!r}; there are: none, {', '.join(_CONFIGS)}")
+    if name == "fp8" and device.type == "cuda" and torch.cuda.get_device_capability(device) < _FP8_CAPABILITY:
+        raise UnsupportedRequest("fp8 needs a card of compute capability 8.9 or newer; use int8")
+
+
+def quantise(module: torch.nn.Module, component: Component) -> torch.nn.Module:
+    """Replace the weights of ``module``'s linear layers in place."""
+    sensitive = [re.compile(pattern) for pattern in getattr(module, "_skip_layerwise_casting_patterns", None) or ()]
+    dtype = getattr(torch, component.dtype)
+
+    def is_quantised(layer: torch.nn.Module, name: str) -> bool:
+        return (
+            isinstance(layer, torch.nn.Linear)
+            and layer.weight.dtype == dtype
+            and layer.in_features % _LEAST_WIDTH == 0
+            and layer.out_features % _LEAST_WIDTH == 0
+            and not any(pattern.search(name) for pattern in sensitive)
+        )
+
+    quantize_(module, _CONFIGS[component.quantisation](), filter_fn=is_quantised)
+    return module
+
+
+class QuantisedStore:
+    """Quantised components as safetensors files, named by the key of the component and checked by it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, component: Component, module: torch.nn.Module) -> None:
+        """Write all tensors of ``module``. The file appears whole or not at all.
+
+        Raises:
+            OSError: the file could not be written.
+        """
+        weights = Weights(module)
+        tensors: dict[str, torch.Tensor] = {}
+        metadata = {"stamp": _stamp(component), "names": json.dumps(weights.names)}
+        for index, tensor in enumerate(weights.tensors):
+            parts, facts = flatten_tensor_state_dict({_name(index): tensor.data})
+            tensors.update({name: part.contiguous() for name, part in parts.items()})
+            metadata[_name(index)] = facts[_name(index)]
+        self._folder.mkdir(parents=True, exist_ok=True)
+        unfinished = self._file(component).with_suffix(".unfinished")
+        save_file(tensors, unfinished, metadata)
+        unfinished.replace(self._file(component))
+
+    def fill(self, component: Component, hull: torch.nn.Module) -> bool:
+        """Put the kept tensors into ``hull``. False when there are none, or none that this version made or can read."""
+        weights = Weights(hull)
+        try:
+            with safe_open(self._file(component), "pt") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("stamp") != _stamp(component) or json.loads(metadata["names"]) != weights.names:
+                    return False
+                parts: dict[str, dict[str, torch.Tensor]] = {}
+                for name in file.keys():  # noqa: SIM118 -- no mapping
+                    # A copy, since a view of the file would be read only when the first step needs it.
+                    parts.setdefault(name.partition(".")[0], {})[name] = file.get_tensor(name).clone()
+        except (OSError, SafetensorError, KeyError, ValueError):
+            return False
+        weights.put([_rebuilt(index, parts[str(index)], metadata) for index in range(len(weights.names))])
+        return True
+
+    def _file(self, component: Component) -> Path:
+        return self._folder / f"{hashlib.sha256(component.key.encode()).hexdigest()[:32]}.safetensors"
+
+
+def _name(index: int) -> str:
+    return f"{index}.tensor"
+
+
+def _rebuilt(index: int, parts: dict[str, torch.Tensor], metadata: Mapping[str, str]) -> torch.Tensor:
+    name = _name(index)
+    whole, _ = unflatten_tensor_state_dict(parts, {name: metadata[name], "tensor_names": json.dumps([name])})
+    tensor: torch.Tensor = whole[name]
+    return tensor
+
+
+def _stamp(component: Component) -> str:
+    return f"{component.key} torchao {torchao.__version__}"
