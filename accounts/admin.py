@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
-from accounts.models import Membership, User, Workspace
+from accounts import workspaces
+from accounts.models import AuditEntry, Membership, User, Workspace
 
 
 class MembershipInline(admin.TabularInline[Membership, Workspace]):
@@ -32,6 +35,47 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
     list_display = ["id", "name", "kind", "created_at", "suspended_at"]
     list_filter = ["kind"]
     search_fields = ["id", "name"]
-    readonly_fields = ["id", "kind", "created_at"]
     inlines = [MembershipInline]
     show_full_result_count = False
+    actions = ["suspend_selected", "unsuspend_selected"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Workspace | None = None) -> tuple[str, ...]:
+        """Suspending cancels what runs and is audited: it is an action, not a field."""
+        return ("id", "kind", "created_at", "suspended_at", "closed_at", "merged_into")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
+        return False
+
+    @admin.action(description="Suspend: cancel what runs, keep clips and credits", permissions=["change"])
+    def suspend_selected(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> None:
+        for workspace in queryset:
+            workspaces.suspend(workspace, actor=_name_of(request), reason="by staff")
+
+    @admin.action(description="Lift the suspension", permissions=["change"])
+    def unsuspend_selected(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> None:
+        for workspace in queryset:
+            workspaces.unsuspend(workspace, actor=_name_of(request))
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(admin.ModelAdmin[AuditEntry]):
+    """Read only, for staff as for everybody."""
+
+    list_display = ["at", "event", "actor", "subject", "workspace_id"]
+    search_fields = ["workspace__id", "actor", "subject", "event"]
+    ordering = ["-id"]
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
+        return False
+
+
+def _name_of(request: HttpRequest) -> str:
+    assert isinstance(request.user, User)
+    return f"staff {request.user.email}"

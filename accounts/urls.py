@@ -1,12 +1,16 @@
 from django.urls import path
 
-from accounts.views import account, audit, claims, keys, members, workspaces
+from accounts.views import account, audit, claims, data, keys, members, workspaces
 
 app_name = "accounts"
 
 urlpatterns = [
     path("account/", account.overview, name="overview"),
     path("claim/<str:token>/", claims.claim, name="claim"),
+    path("data/", data.data, name="data"),
+    path("data/export.zip", data.export, name="export"),
+    path("data/erase/", data.erase_visitor, name="erase-visitor"),
+    path("account/erase/", data.erase_person, name="erase-person"),
     path("mail/", account.mail, name="mail"),
     path("workspaces/", workspaces.places, name="workspaces"),
     path("workspaces/new/", workspaces.begin, name="begin-team"),

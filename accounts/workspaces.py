@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts import audit
@@ -167,14 +168,14 @@ def erase(workspace: Workspace) -> None:
     with transaction.atomic():
         for holdings in all_holdings():
             holdings.erase(workspace)
-        Workspace.objects.filter(id=workspace.id).delete()
+        Workspace.objects.filter(Q(id=workspace.id) | Q(merged_into=workspace)).delete()
 
 
-def erase_closed() -> int:
+def erase_closed(*, limit: int) -> int:
     """Erase what was closed long enough ago. Returns how many workspaces it was."""
     due = Workspace.objects.filter(closed_at__lt=timezone.now() - CLOSING_LASTS)
     erased = 0
-    for workspace in due.order_by("closed_at")[:100]:
+    for workspace in due.order_by("closed_at")[:limit]:
         erase(workspace)
         erased += 1
     return erased

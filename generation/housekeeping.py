@@ -15,6 +15,7 @@ from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
+from accounts import workspaces
 from billing import ledger
 from billing.shop import housekeeping as shop
 from generation import dispatch, fleet, services
@@ -153,6 +154,11 @@ def check_ledger() -> None:
         logger.critical("Ledger violation: %s", violation)
 
 
+def erase_closed_workspaces() -> None:
+    """Workspaces whose grace is over go, with their clips and files."""
+    workspaces.erase_closed(limit=10)
+
+
 SWEEPS: tuple[Callable[[], None], ...] = (
     reclaim_from_dead_workers,
     dispatch_lost,
@@ -160,6 +166,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     repeat_cancels,
     release_orphaned_holds,
     expire_credits,
+    erase_closed_workspaces,
     shop.sweep,
 )
 

@@ -282,6 +282,7 @@ def _announce_retry(generation_id: uuid.UUID, attempt: int, reason: str) -> None
 
 
 def _announce_end(generation_id: uuid.UUID) -> None:
-    state = Generation.objects.values_list("state", flat=True).get(id=generation_id)
-    progress.publish(generation_id, Progress(kind="done", stage=state))
+    state = Generation.objects.values_list("state", flat=True).filter(id=generation_id).first()
+    if state is not None:  # else it was erased together with its workspace
+        progress.publish(generation_id, Progress(kind="done", stage=state))
     dispatch.ring()

@@ -57,6 +57,10 @@ DOORS: dict[str, Door] = {
     "healthz": Door(Kind.PUBLIC),
     "accounts:overview": Door(Kind.PUBLIC),
     "accounts:mail": Door(Kind.TOKEN),  # the machine is: elsewhere there is no such page
+    "accounts:data": Door(Kind.PUBLIC),
+    "accounts:export": Door(Kind.OWN, Action.EXPORT),
+    "accounts:erase-visitor": Door(Kind.PUBLIC, method="post"),  # of the caller's own cookie alone
+    "accounts:erase-person": Door(Kind.PERSON, method="post"),
     "accounts:claim": Door(Kind.TOKEN),
     "accounts:invitation": Door(Kind.TOKEN),
     "accounts:workspaces": Door(Kind.PERSON),

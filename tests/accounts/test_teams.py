@@ -208,12 +208,12 @@ def test_a_closed_workspace_stops_can_be_reopened_and_is_erased(
     assert ledger.balance(account=studio.id).available == 100
     assert browser.post("/generations/", {"prompt": "too late"}).status_code == 403
     assert browser.get(f"/generations/{generation.id}/").status_code == 200
-    assert workspaces.erase_closed() == 0
+    assert workspaces.erase_closed(limit=5) == 0
     browser.post("/workspace/reopen/")
     assert browser.post("/generations/", {"prompt": "again"}).status_code == 302
     browser.post("/workspace/close/", {"word": "Studio"})
     with time_machine.travel(timezone.now() + timedelta(days=15)), django_capture_on_commit_callbacks(execute=True):
-        assert workspaces.erase_closed() == 1
+        assert workspaces.erase_closed(limit=5) == 1
     assert not Workspace.objects.filter(id=studio.id).exists()
     assert not Generation.objects.exists()
     assert ledger.balance(account=studio.id).available == 100  # the books stay

@@ -1,0 +1,49 @@
+"""The right to be forgotten: a visitor's or a person's everything, at once."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import Count
+
+from accounts import workspaces
+from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
+from accounts.roles import Role
+from loremotion.refusals import Conflict
+
+NOBODY = "somebody erased"
+
+
+def erase_visitor(visitor: Visitor) -> None:
+    """Clips, files and the visitor. What the ledger keeps names nobody."""
+    workspaces.erase(visitor.workspace)
+
+
+def erase_person(user: User) -> None:
+    """The account, the personal workspace and the teams that nobody else is in, with clips, files, keys and sessions.
+
+    In other teams the clips stay, which are the team's, and the audit log names nobody where it named this person.
+
+    Raises:
+        Conflict: the person owns a team that others are in.
+    """
+    with transaction.atomic():
+        User.objects.select_for_update().get(id=user.id)
+        owned = Workspace.objects.filter(memberships__user=user, memberships__role=Role.OWNER)
+        shared = [
+            team.title
+            for team in Workspace.objects.filter(id__in=owned.values("id")).annotate(people=Count("memberships"))
+            if team.people > 1
+        ]
+        if shared:
+            raise Conflict(
+                "owns_teams",
+                f"You own {', '.join(shared)}, and others are in there.",
+                next_step="Hand it over, or close it and wait for its end, first.",
+            )
+        for workspace in list(owned):
+            workspaces.erase(workspace)
+        others = Membership.objects.filter(user=user).values("workspace")
+        named = AuditEntry.objects.filter(workspace__in=others)
+        named.filter(actor__iexact=user.email).update(actor=NOBODY)
+        named.filter(subject__iexact=user.email).update(subject=NOBODY)
+        user.delete()

@@ -1,0 +1,91 @@
+"""Everything of a workspace as a zip, written while it is sent: neither memory nor a disk has to hold it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import IO
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
+
+from asgiref.sync import sync_to_async
+from django.utils import timezone
+
+from accounts import audit
+from accounts.holdings import ExportedFile, all_holdings
+from accounts.models import Membership, Workspace
+
+CHUNK_BYTES = 256 * 1024
+
+
+def files_of(workspace: Workspace) -> Iterator[ExportedFile]:
+    """What accounts keeps, then what the other apps keep."""
+    members = Membership.objects.filter(workspace=workspace).select_related("user").order_by("id")
+    about = {
+        "id": workspace.id,
+        "name": workspace.name,
+        "kind": workspace.kind,
+        "created_at": workspace.created_at,
+        "members": [
+            {"email": place.user.email, "name": place.user.name, "role": place.role, "since": place.created_at}
+            for place in members
+        ],
+        "api_keys": list(workspace.api_keys.values("name", "prefix", "scopes", "created_at", "last_used_at")),
+    }
+    yield ExportedFile("workspace.json", json.dumps(about, indent=1, default=str, ensure_ascii=False))
+    yield ExportedFile("audit.csv", "".join(audit.as_csv(workspace)))
+    for holdings in all_holdings():
+        yield from holdings.export(workspace)
+
+
+def zipped(workspace: Workspace) -> Iterator[bytes]:
+    """The zip's bytes, in pieces. Clips are compressed already, so nothing is compressed again."""
+    sink = _Sink()
+    now = timezone.now().timetuple()[:6]
+    with ZipFile(sink, "w", ZIP_STORED) as archive:
+        for file in files_of(workspace):
+            with archive.open(ZipInfo(file.path, date_time=now), "w", force_zip64=True) as entry:
+                for chunk in _chunks(file.content):
+                    entry.write(chunk)
+                    yield sink.taken()
+            yield sink.taken()
+    yield sink.taken()
+
+
+async def streamed(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """One piece at a time. Django would gather the pieces of a plain iterator first, all of them in memory."""
+    while (part := await sync_to_async(_next_of)(parts)) is not None:
+        yield part
+
+
+def _next_of(parts: Iterator[bytes]) -> bytes | None:
+    return next(parts, None)
+
+
+def _chunks(content: str | IO[bytes]) -> Iterator[bytes]:
+    if isinstance(content, str):
+        yield content.encode()
+        return
+    with content:
+        while chunk := content.read(CHUNK_BYTES):
+            yield chunk
+
+
+class _Sink:
+    """A file that can only be written, and hands over what was."""
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+
+    def write(self, piece: bytes) -> int:
+        self._written.append(bytes(piece))
+        return len(piece)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def taken(self) -> bytes:
+        written, self._written = b"".join(self._written), []
+        return written
