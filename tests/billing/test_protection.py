@@ -14,7 +14,7 @@ from tests.billing.books import balance, grant, hold, lot
 
 pytestmark = pytest.mark.usefixtures("books")
 
-ME, STRANGER, REQUEST = uuid4(), uuid4(), uuid4()
+ME, STRANGER, VISITOR, MEMBER, REQUEST = (uuid4() for _ in range(5))
 
 
 @pytest.fixture(autouse=True)
@@ -22,13 +22,20 @@ def two_purses(books: None) -> None:
     for account in (ME, STRANGER):
         grant(account, 100, reference=f"pack {account}")
     hold(ME, 30, reference=REQUEST)
+    ledger.merge(source=VISITOR, into=MEMBER, reference="sign-in")
     ledger.capture(reference=hold(ME, 10))
     connection.check_constraints()
 
 
 def run(sql: str, parameters: dict[str, Any] | None = None) -> None:
     """Run one statement, and let the checks that wait for the commit happen now."""
-    names: dict[str, Any] = {"me": ME, "stranger": STRANGER, "request": REQUEST, "my_lot": lot(f"pack {ME}").id}
+    names: dict[str, Any] = {
+        "me": ME,
+        "stranger": STRANGER,
+        "member": MEMBER,
+        "request": REQUEST,
+        "my_lot": lot(f"pack {ME}").id,
+    }
     names |= {"their_lot": lot(f"pack {STRANGER}").id, "another": uuid4()}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, names | (parameters or {}))
@@ -48,6 +55,7 @@ PROTECTED = {
     "a balance is raised": "UPDATE ledger_account SET available = available + 1 WHERE id = %(me)s",
     "a debt is forgotten": "UPDATE ledger_account SET debt = 0 WHERE id = %(me)s",
     "a purse is given to another": "UPDATE ledger_account SET id = %(another)s WHERE id = %(me)s",
+    "a merged purse is given back": "UPDATE ledger_account SET merged_into_id = NULL WHERE merged_into_id = %(member)s",
     "a purse is deleted": "DELETE FROM ledger_account WHERE id = %(me)s",
     "a purse is born full": "INSERT INTO ledger_account (id, available) VALUES (%(another)s, 5)",
     "a purse is born in the middle of its history": "INSERT INTO ledger_account (id, seq) VALUES (%(another)s, 5)",
@@ -89,6 +97,38 @@ def test_it_is_refused_that(sql: str) -> None:
         run(sql)
     assert getattr(refused.value.__cause__, "sqlstate", None) == "LM403"
     assert (balance(ME), balance(STRANGER)) == before
+
+
+def refused() -> set[str]:
+    """Which of those the ledger refuses now."""
+    found = set()
+    for name, sql in PROTECTED.items():
+        try:
+            with transaction.atomic():
+                run(sql)
+                raise Undone
+        except Undone:
+            continue
+        except Error as error:
+            if getattr(error.__cause__, "sqlstate", None) == "LM403":
+                found.add(name)
+    return found
+
+
+class Undone(Exception):
+    """It was not refused, and is taken back."""
+
+
+def test_each_trigger_refuses_something_that_nothing_else_does() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgfoid = 'ledger_refuse'::regproc")
+        triggers = cursor.fetchall()
+        assert len(triggers) > 10
+        assert refused() == set(PROTECTED)
+        for table, trigger in triggers:
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+            assert refused() < set(PROTECTED), f"{trigger} on {table} could be dropped and no test would notice"
+            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}")
 
 
 POST = """
@@ -174,12 +214,6 @@ def test_a_hold_cannot_name_another_tenants_transaction() -> None:
             "INSERT INTO ledger_hold (id, account_id, amount, quote, expires_at, held_at, held_seq) "
             "SELECT %(another)s, %(stranger)s, 5, '{}', now(), now(), seq FROM ledger_account WHERE id = %(me)s"
         )
-
-
-def test_an_account_is_merged_once() -> None:
-    ledger.merge(source=ME, into=STRANGER, reference="sign-in")
-    with pytest.raises(Error, match="append-only"):
-        run("UPDATE ledger_account SET merged_into_id = NULL WHERE id = %(me)s")
 
 
 def test_djangos_models_cannot_write_either() -> None:
