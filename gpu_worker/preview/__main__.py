@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
@@ -15,6 +14,7 @@ from gpu_worker.preview.contact_sheet import draw_contact_sheet
 from gpu_worker.preview.evaluation import examine, load
 from gpu_worker.preview.exam import questions, rehearsal
 from gpu_worker.preview.publishing import publish
+from gpu_worker.preview.recipe import STEPS
 from gpu_worker.preview.training import Plan, train
 
 WORK = Path("var/preview")
@@ -25,8 +25,7 @@ def main(arguments: list[str]) -> int:
     torch.set_num_threads(options.threads)
     match options.command:
         case "train":
-            chosen = {f.name: getattr(options, f.name) for f in fields(Plan)}
-            train(replace(Plan(), **chosen), options.work, threads=options.threads)
+            train(Plan(seed=options.seed), options.work, threads=options.threads)
             publish(options.work, options.out)
             print(f"Trained weights are in {options.out}.")
         case "build":
@@ -43,14 +42,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    from gpu_worker.preview.recipe import STEPS
-
     parser = argparse.ArgumentParser(prog="python -m gpu_worker.preview", description=__doc__)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads of torch")
     commands = parser.add_subparsers(dest="command", required=True)
     train_command = commands.add_parser("train", help="train from nothing, or on from where training stopped")
-    for f in fields(Plan):
-        train_command.add_argument(f"--{f.name.replace('_', '-')}", type=type(f.default), default=f.default)
+    train_command.add_argument("--seed", type=int, default=0)
     build_command = commands.add_parser("build", help="make a pipeline of the step that training has reached")
     for command in (train_command, build_command):
         command.add_argument("--work", type=Path, default=WORK / "training", help="where training keeps its state")

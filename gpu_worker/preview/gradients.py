@@ -17,7 +17,7 @@ from diffusers import CogVideoXTransformer3DModel
 
 from gpu_worker.preview.recipe import NUM_FRAMES
 
-PART = 6
+PART = 4
 """Examples in one part."""
 
 

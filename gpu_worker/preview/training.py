@@ -30,7 +30,7 @@ from gpu_worker.preview.architecture import ANYTHING, build_scheduler, build_tok
 from gpu_worker.preview.examples import TAKES, Clips, patch_components
 from gpu_worker.preview.gradients import Batch, Gradients
 from gpu_worker.preview.reading import draw_caption, tokenize, train_text_encoder
-from gpu_worker.preview.recipe import NUM_FRAMES
+from gpu_worker.preview.recipe import NUM_FRAMES, STEPS
 from gpu_worker.preview.scene import Scene, is_held_out, is_visible
 
 
@@ -50,8 +50,9 @@ class Plan:
     adam_rate: float = 1.5e-3
     schedule: tuple[tuple[int, float], ...] = ((0, 0.0), (50, 1.0), (1000, 1.0), (3600, 0.02))
     """(step, share of the two rates): straight lines between these points."""
-    pure_noise_rate: float = 0.4
-    high_noise_rate: float = 0.35
+    pure_noise_rate: float = 0.6
+    sampled_rate: float = 0.25
+    """Share of the examples at the other timesteps that sampling by the recipe visits; the rest are at any."""
     anything_rate: float = 0.02
     turning_preference: float = 3.0
     """How much likelier than any other a scene with a visible turn is: those are the hardest to draw."""
@@ -60,6 +61,11 @@ class Plan:
     takes: int = TAKES
     """Jittered drawings kept of every shape, motion and count."""
     seed: int = 0
+
+    def share_of_rates(self, step: int) -> float:
+        """By how much ``schedule`` scales the rates at ``step``."""
+        steps, shares = [s for s, _ in self.schedule], [share for _, share in self.schedule]
+        return float(np.interp(step, steps, shares))
 
 
 class Training:
@@ -70,7 +76,9 @@ class Training:
         torch.manual_seed(plan.seed)
         self.tokenizer = build_tokenizer()
         self.clips = Clips(seed=plan.seed, takes=plan.takes)
-        self.signal = build_scheduler().alphas_cumprod.float()
+        scheduler = build_scheduler()
+        scheduler.set_timesteps(STEPS)
+        self.signal, self.visited = scheduler.alphas_cumprod.float(), scheduler.timesteps[1:]
         self.transformer = build_transformer()
         patch_components(self.clips).initialise(self.transformer)
         self.average = copy.deepcopy(self.transformer).requires_grad_(False)
@@ -126,13 +134,13 @@ class Training:
             count -= 1
 
     def draw_times(self, count: int) -> torch.Tensor:
-        """Timesteps: pure noise, the noisier half, or any."""
+        """Timesteps: pure noise, those that sampling visits after it, or any."""
+        plan = self.plan
+        visited = self.visited[torch.randint(0, len(self.visited), (count,))]
         times = torch.randint(0, 1000, (count,))
         kind = torch.rand(count)
-        noisier = torch.randint(500, 1000, (count,))
-        is_noisier = kind < self.plan.pure_noise_rate + self.plan.high_noise_rate
-        times = torch.where(is_noisier, noisier, times)
-        return torch.where(kind < self.plan.pure_noise_rate, 999, times)
+        times = torch.where(kind < plan.pure_noise_rate + plan.sampled_rate, visited, times)
+        return torch.where(kind < plan.pure_noise_rate, 999, times)
 
     def draw_batch(self) -> Batch:
         """The examples of the present step; the same whenever this step is taken."""
@@ -160,7 +168,7 @@ class Training:
 
     def _descend(self) -> None:
         plan = self.plan
-        scale = float(np.interp(self.step + 1, *zip(*plan.schedule, strict=True)))
+        scale = plan.share_of_rates(self.step + 1)
         for optimiser, peak in zip(self.optimisers, self.peak_rates, strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = peak * scale
