@@ -73,7 +73,7 @@ class ModelAdmin(admin.ModelAdmin[Model]):
             },
         ),
         ("Memory", {"fields": ["component_bytes"]}),
-        ("This change", {"fields": ["note", "is_canary", "canary_percent"]}),
+        ("This change", {"fields": ["note", "is_canary", "canary_percent", "based_on"]}),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:

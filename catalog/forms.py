@@ -7,12 +7,11 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_slug
 from django.forms.models import fields_for_model
 
 from catalog import gates, versions
 from catalog.fields import LinesField, WordsField, YAMLField
-from catalog.models import Model, ModelVersion
+from catalog.models import Model, ModelVersion, is_slug
 from catalog.pricing import TIERS
 from catalog.validation import problems
 from gpu_worker.families import FAMILIES
@@ -85,6 +84,7 @@ class CatalogueForm(forms.ModelForm[Model]):
         label="Only for the canary share",
         help_text="Save the changes below as the canary version; everybody else stays on the current one.",
     )
+    based_on = forms.IntegerField(required=False, widget=forms.HiddenInput)
     note = forms.CharField(max_length=200, required=False, help_text="What you changed and why, for the history.")
 
     class Meta:
@@ -97,6 +97,7 @@ class CatalogueForm(forms.ModelForm[Model]):
         current = self.instance.current
         if current is not None:
             self.initial = {**versions.state(current), **self.initial}
+            self.initial["based_on"] = current.number
         if self.instance.pk is not None:
             self.initial.setdefault("aliases", [alias.name for alias in self.instance.aliases.all()])
         self.version: ModelVersion | None = None
@@ -114,11 +115,21 @@ class CatalogueForm(forms.ModelForm[Model]):
             for field, texts in problems(self.version).items():
                 for text in texts:
                     self.add_error(field, text)
+        self._check_nobody_was_quicker(cleaned)
         self._check_status(cleaned)
         self._check_aliases(cleaned)
         if cleaned.get("is_canary") and self.instance.current is None:
             self.add_error("is_canary", "The first version is for everybody.")
         return cleaned
+
+    def _check_nobody_was_quicker(self, cleaned: dict[str, Any]) -> None:
+        """Two people at the same form: the second must not undo in silence what the first has saved."""
+        current = self.instance.current
+        if current is not None and cleaned.get("based_on") != current.number:
+            who = current.created_by or "somebody"
+            self.add_error(
+                None, f"Meanwhile {who} has saved version {current.number}. Load the page again and repeat your change."
+            )
 
     def _check_status(self, cleaned: dict[str, Any]) -> None:
         if cleaned.get("status") == Model.Status.ENABLED:
@@ -131,9 +142,9 @@ class CatalogueForm(forms.ModelForm[Model]):
         names = cleaned.get("aliases", [])
         for name in names:
             try:
-                validate_slug(name)
+                is_slug(name)
             except ValidationError:
-                self.add_error("aliases", f"{name} is not a name: letters, digits, hyphens and underscores.")
+                self.add_error("aliases", f"{name} is not a name: small letters, digits, dots and hyphens.")
         for slug in Model.objects.filter(slug__in=names).exclude(pk=self.instance.pk).values_list("slug", flat=True):
             self.add_error("aliases", f"{slug} is the name of a model.")
         if "default" in self.initial.get("aliases", []) and "default" not in names:

@@ -8,13 +8,15 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
 from gpu_worker.contract import LoraSpec, ModelSpec
 from gpu_worker.families import FAMILIES, Family, family
+
+is_slug = RegexValidator(r"\A[a-z0-9][a-z0-9._-]*\Z", "Small letters, digits, dots and hyphens.")
 
 
 def family_choices() -> list[tuple[str, str]]:
@@ -41,7 +43,12 @@ class Model(models.Model):
         ENABLED = "enabled"
         RETIRED = "retired"
 
-    slug = models.SlugField(max_length=60, unique=True, help_text="Its name in the API. Do not change it later.")
+    slug = models.CharField(
+        max_length=60,
+        unique=True,
+        validators=[is_slug],
+        help_text="Its name in the API: small letters, digits, dots and hyphens. Do not change it later.",
+    )
     name = models.CharField(max_length=80)
     summary = models.CharField(max_length=300, help_text="What it is good at, in one or two plain sentences.")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
@@ -84,7 +91,7 @@ class Model(models.Model):
 class Alias(models.Model):
     """Another name for a model: ``default``, ``fast`` … Moving it is how the default model is swapped."""
 
-    name = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=60, unique=True, validators=[is_slug])
     model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="aliases")
 
     class Meta:

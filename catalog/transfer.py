@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import yaml
 from django.db import transaction
 from django.db.models import NOT_PROVIDED
+from rest_framework import serializers
 
 from accounts.models import User
 from catalog import versions
-from catalog.models import Alias, Model, ModelVersion
+from catalog.models import Alias, Model, ModelVersion, is_slug
 from catalog.validation import problems
 
+SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
 MODEL_FIELDS = ("name", "summary", "status", "status_reason", "position")
 
 
@@ -80,18 +83,42 @@ def load(
     if only_missing:
         entries = {slug: entry for slug, entry in entries.items() if slug not in present}
     taken = set(Alias.objects.values_list("name", flat=True)) if only_missing else set()
+    work = []
     wrong: list[str] = []
-    changes: list[Change] = []
     for slug, entry in entries.items():
         model = present.get(slug) or Model(slug=slug)
         drafts = _drafts(model, entry)
         wrong += [f"{slug}, {field}: {text}" for d in drafts for field, texts in problems(d).items() for text in texts]
-        if not wrong:
-            aliases = [name for name in entry.get("aliases", []) if name not in taken]
-            changes += _apply(model, entry, drafts, aliases, by=by, note=note)
+        work.append((model, entry, drafts, [name for name in entry["aliases"] if name not in taken]))
     if wrong:
         raise BadFile("\n".join(wrong))
+    had_default = _has_default()
+    changes = [change for each in work for change in _apply(*each, by=by, note=note)]
+    if had_default and not _has_default():
+        raise BadFile("The file leaves nobody with the alias default, or takes its model away: enable one with it.")
     return changes
+
+
+def _has_default() -> bool:
+    return Alias.objects.filter(name="default", model__status=Model.Status.ENABLED).exists()
+
+
+class _CanarySerializer(serializers.Serializer[Any]):
+    percent = serializers.IntegerField(min_value=0, max_value=100)
+    version = serializers.DictField()
+
+
+class _EntrySerializer(serializers.Serializer[Any]):
+    """The shape of one model in the file. What a version may hold is ``catalog.validation``'s to say."""
+
+    name = serializers.CharField(max_length=80)
+    summary = serializers.CharField(max_length=300)
+    status = serializers.ChoiceField(Model.Status.choices, default="draft")
+    status_reason = serializers.CharField(max_length=300, allow_blank=True, default="")
+    position = serializers.IntegerField(min_value=0, max_value=32_767, default=100)
+    aliases = serializers.ListField(child=serializers.CharField(max_length=60, validators=[is_slug]), default=list)
+    version = serializers.DictField()
+    canary = _CanarySerializer(required=False)
 
 
 def _parse(text: str) -> dict[str, dict[str, Any]]:
@@ -99,28 +126,42 @@ def _parse(text: str) -> dict[str, dict[str, Any]]:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise BadFile(f"This is not YAML: {error}") from error
-    entries = document.get("models") if isinstance(document, dict) else None
-    if not isinstance(entries, dict):
+    models = document.get("models") if isinstance(document, dict) else None
+    if not isinstance(models, dict):
         raise BadFile("The file has no `models:` with an entry for each slug.")
-    wrong = [line for slug, entry in entries.items() for line in _shape_problems(slug, entry)]
+    entries, wrong = {}, []
+    for slug, entry in models.items():
+        shape = _EntrySerializer(data=entry)
+        if shape.is_valid() and not (found := _name_problems(slug, entry)):
+            entries[str(slug)] = dict(shape.validated_data)
+        else:
+            wrong += [f"{slug}, {line}" for line in _lines(shape.errors)] or found
+    owners: dict[str, str] = {}
+    for slug, entry in entries.items():
+        for alias in entry["aliases"]:
+            if owners.setdefault(alias, slug) != slug or alias in models:
+                wrong.append(f"{slug}, aliases: {alias} is the name of another model.")
     if wrong:
         raise BadFile("\n".join(wrong))
     return entries
 
 
-def _shape_problems(slug: Any, entry: Any) -> list[str]:
-    if not isinstance(entry, dict) or not isinstance(entry.get("version"), dict):
-        return [f"{slug}: an entry has name, summary, status and a version."]
-    known = {*MODEL_FIELDS, "aliases", "version", "canary"}
-    found = [f"{slug}: there is no field {name!r}." for name in entry if name not in known]
-    found += [f"{slug}: {name} is missing." for name in ("name", "summary") if name not in entry]
-    if entry.get("status", "draft") not in Model.Status.values:
-        found.append(f"{slug}, status: one of {', '.join(Model.Status.values)}.")
-    for values in (entry["version"], entry.get("canary", {}).get("version", {})):
+def _name_problems(slug: Any, entry: Mapping[str, Any]) -> list[str]:
+    found = []
+    if not isinstance(slug, str) or not SLUG.fullmatch(slug):
+        found.append(f"{slug!r} is not a slug: small letters, digits, dots and hyphens.")
+    found += [f"{slug}: there is no field {name!r}." for name in entry if name not in _EntrySerializer().fields]
+    for values in (entry["version"], (entry.get("canary") or {}).get("version", {})):
         found += [f"{slug}: a version has no field {name!r}." for name in values if name not in versions.FIELDS]
     needed = [name for name in versions.FIELDS if _default(name) is NOT_PROVIDED]
-    found += [f"{slug}, {name}: is missing." for name in needed if name not in entry["version"]]
-    return found
+    return found + [f"{slug}, {name}: is missing." for name in needed if name not in entry["version"]]
+
+
+def _lines(errors: Any, at: str = "") -> list[str]:
+    """DRF's nested errors, one line for each."""
+    if isinstance(errors, dict):
+        return [line for name, value in errors.items() for line in _lines(value, f"{at} {name}".strip())]
+    return [f"{at}: {error}" for error in errors]
 
 
 def _drafts(model: Model, entry: Mapping[str, Any]) -> list[ModelVersion]:
@@ -140,9 +181,7 @@ def _apply(
 ) -> list[Change]:
     changes = []
     is_new = model.pk is None
-    wanted = {"status": "draft", "status_reason": "", "position": 100} | {
-        n: entry[n] for n in MODEL_FIELDS if n in entry
-    }
+    wanted = {name: entry[name] for name in MODEL_FIELDS}
     moved = [name for name, value in wanted.items() if is_new or getattr(model, name) != value]
     if is_new:
         Model.objects.bulk_create([model])  # as a draft: it is enabled below, once it has a version

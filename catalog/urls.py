@@ -11,5 +11,5 @@ urlpatterns = [
     path("models/guide/", views.guide, name="guide"),
     # The API: no trailing slashes, as its clients expect.
     path("v1/models", views.api_models, name="api-models"),
-    path("v1/models/<slug:name>", views.api_model, name="api-model"),
+    path("v1/models/<str:name>", views.api_model, name="api-model"),
 ]

@@ -5,17 +5,23 @@ The admin shows each problem at its field, ``manage.py catalog load`` refuses a 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from catalog import territories
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.db.models import JSONField
+
+from catalog import territories, versions
 from catalog.models import ModelVersion
 from catalog.pricing import AUDIO, TIERS, tiers_of
 from gpu_worker.contract import LoraSpec
 from gpu_worker.families import FAMILIES, Family
 
 SIZE = re.compile(r"[1-9]\d{1,4}x[1-9]\d{1,4}")
+MOST_FPS = 120
 SCHEDULES = ("sigmas", "timesteps")
 LORA_FIELDS = {"source", "weight_name", "scale", "component"}
 
@@ -25,20 +31,52 @@ Problem = tuple[str, str]
 
 def problems(version: ModelVersion) -> Problems:
     """Field → what is wrong with it and what would be right. Empty when the version can be served."""
-    if version.family not in FAMILIES:
+    if not isinstance(version.family, str) or version.family not in FAMILIES:
         return {"family": [f"There is no family {version.family!r}. There are: {', '.join(FAMILIES)}."]}
     found: Problems = {}
-    for check in _SHAPES:
-        _collect(found, check(version))
-    if not found:  # what follows reads the values and may trust their shape
-        for check in _MEANINGS:
-            _collect(found, check(version))
+    for stage in ((_types,), _SHAPES, _MEANINGS):
+        if not found:  # each stage trusts what the one before has checked
+            for check in stage:
+                _collect(found, check(version))
     return found
 
 
 def _collect(found: Problems, new: Iterator[Problem]) -> None:
     for field, problem in new:
         found.setdefault(field, []).append(problem)
+
+
+# --- types --------------------------------------------------------------------------------------------------------
+
+
+def _types(version: ModelVersion) -> Iterator[Problem]:
+    """What the database takes: the right types, within its limits. Values that a type accepts are converted to it."""
+    for name in versions.FIELDS:
+        field: Any = ModelVersion._meta.get_field(name)
+        value = getattr(version, name)
+        if isinstance(field, ArrayField):
+            longest = field.base_field.max_length
+            if not isinstance(value, list) or not all(isinstance(x, str) and len(x) <= longest for x in value):
+                yield name, f"Write a list of words of at most {longest} characters."
+        elif isinstance(field, JSONField):
+            yield from ((name, problem) for problem in _json_problems(value))
+        elif "\x00" in str(value):
+            yield name, "NUL characters cannot be stored."
+        else:
+            try:
+                setattr(version, name, field.clean(value, version))
+            except ValidationError as error:
+                yield from ((name, message) for message in error.messages)
+
+
+def _json_problems(value: Any) -> Iterator[str]:
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        yield f"Only words, numbers, lists and mappings: {error}."
+        return
+    if "\\u0000" in text:
+        yield "NUL characters cannot be stored."
 
 
 # --- shapes --------------------------------------------------------------------------------------------------
@@ -79,8 +117,8 @@ def _presets(version: ModelVersion) -> Iterator[Problem]:
             yield "presets", f"{name!r} is not a name: small letters, digits and hyphens."
         elif not _is_count(steps):
             yield "presets", f"{name} has no steps: write `{name}: {{steps: 30, …}}`."
-        elif schedule := next((x for x in SCHEDULES if x in preset and len(preset[x]) != steps), None):
-            yield "presets", f"{name} takes {steps} steps, and its {schedule} has {len(preset[schedule])}."
+        elif schedule := next((x for x in SCHEDULES if x in preset and _length(preset[x]) != steps), None):
+            yield "presets", f"{name} takes {steps} steps, and its {schedule} has {_length(preset[schedule])}."
         elif steps > version.max_steps:
             yield "presets", f"{name} takes {steps} steps, and the model is limited to {version.max_steps}."
     if version.default_preset not in presets:
@@ -137,13 +175,15 @@ def _territories(version: ModelVersion) -> Iterator[Problem]:
 
 def _seconds(version: ModelVersion) -> Iterator[Problem]:
     family = version.family_facts
-    if version.fps <= 0:
-        yield "fps", "Frames per second must be above 0."
+    if not 0 < version.fps <= MOST_FPS:
+        yield "fps", f"Frames per second must be above 0 and at most {MOST_FPS}."
         return
     if not 0 < version.min_seconds <= version.default_seconds <= version.max_seconds:
         yield "default_seconds", "The default must lie between the shortest and the longest, all above 0."
+        return
     if version.max_seconds > family.max_seconds:
         yield "max_seconds", f"{family.title} makes at most {family.max_seconds:g} seconds."
+        return
     for field in ("min_seconds", "max_seconds"):
         wanted = getattr(version, field)
         made = family.frames_for(wanted, version.fps) / version.fps
@@ -205,6 +245,10 @@ def _components_exist(version: ModelVersion) -> Iterator[Problem]:
     for name in version.component_bytes:
         if name not in components:
             yield "component_bytes", f"{version.family_facts.title} has no {name!r}. It has: {', '.join(components)}."
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, list) else 0
 
 
 def _is_count(value: Any) -> bool:

@@ -24,8 +24,15 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "slug",
-                    models.SlugField(
-                        help_text="Its name in the API. Do not change it later.", max_length=60, unique=True
+                    models.CharField(
+                        help_text="Its name in the API: small letters, digits, dots and hyphens. Do not change it later.",
+                        max_length=60,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9][a-z0-9._-]*\\Z", "Small letters, digits, dots and hyphens."
+                            )
+                        ],
                     ),
                 ),
                 ("name", models.CharField(max_length=80)),
@@ -86,7 +93,18 @@ class Migration(migrations.Migration):
             name="Alias",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("name", models.SlugField(max_length=60, unique=True)),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=60,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9][a-z0-9._-]*\\Z", "Small letters, digits, dots and hyphens."
+                            )
+                        ],
+                    ),
+                ),
                 (
                     "model",
                     models.ForeignKey(

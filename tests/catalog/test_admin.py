@@ -82,8 +82,18 @@ def test_saving_a_change_writes_a_new_version_and_serves_it_at_once(admin_browse
 def test_saving_without_a_change_writes_nothing(admin_browser: Client, slug: str) -> None:
     seed()
     model = Model.objects.get(slug=slug)
-    save(admin_browser, change_url(model))
+    answer = save(admin_browser, change_url(model))
+    assert "was changed successfully" in answer.content.decode()
     assert model.versions.count() == 1
+
+
+def test_two_people_at_one_form_do_not_undo_each_other_in_silence(admin_browser: Client, staff: User) -> None:
+    model = make_model()
+    opened = post_of(admin_browser.get(change_url(model)).content.decode())
+    save(admin_browser, change_url(model), quantisation="int8")
+    answer = admin_browser.post(change_url(model), opened | {"max_seconds": "4", "default_seconds": "4"})
+    assert "Meanwhile staff@example.com has saved version 2" in answer.content.decode()
+    assert (choose("ltx-2b").number, choose("ltx-2b").quantisation) == (2, "int8")
 
 
 def test_turning_a_switch_writes_no_version(admin_browser: Client) -> None:

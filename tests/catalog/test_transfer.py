@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from django.core.management import CommandError, call_command
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from catalog import transfer, versions
 from catalog.models import Alias, Model
@@ -64,21 +68,84 @@ def draft_state() -> dict[str, object]:
     return {k: v for k, v in versions.state(draft_version()).items() if v not in ("", None)}
 
 
+GOOD = """
+models:
+  x:
+    name: X
+    summary: S
+    version: {family: ltx, source: a/b, modes: [text], sizes: [704x480], fps: 24, licence: L,
+              presets: {standard: {steps: 8}}, prices: {standard: {480p: 1}}}
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
         ("models: [", "not YAML"),
         ("- a list", "no `models:`"),
-        ("models: {x: {name: X, summary: S}}", "a version"),
+        ("models: {x: [1]}", "Invalid data"),
+        ("models: {x: {name: X, summary: S}}", "version: This field is required"),
         ("models: {x: {name: X, summary: S, colour: red, version: {}}}", "no field 'colour'"),
         ("models: {x: {name: X, summary: S, version: {familly: ltx}}}", "no field 'familly'"),
         ("models: {x: {name: X, summary: S, version: {family: ltx}}}", "source: is missing"),
-        ("models: {x: {name: X, summary: S, status: on, version: {family: ltx}}}", "status: one of"),
+        ("models: {x: {name: X, summary: S, status: on, version: {family: ltx}}}", "status: .* not a valid choice"),
+        (GOOD.replace("  x:", "  X Y:"), "is not a slug"),
+        (GOOD.replace("name: X", "name: X\n    position: first"), "position: A valid integer is required"),
+        (GOOD.replace("name: X", "name: X\n    aliases: [a b]"), "aliases 0: Small letters"),
+        (GOOD.replace("name: X", "name: X\n    aliases: [x]"), "x is the name of another model"),
+        (
+            GOOD.replace("name: X", "name: X\n    canary: {percent: 101}"),
+            "canary percent: .* less than or equal to 100",
+        ),
+        (GOOD.replace("name: X", "name: X\n    canary: 5"), "canary .*Invalid data"),
+        (GOOD.replace("fps: 24", "fps: fast"), "fps: .*must be a float"),
+        (GOOD.replace("fps: 24", "fps: .nan"), "fps: .*above 0"),
+        (GOOD.replace("fps: 24", "fps: .inf"), "fps: .*above 0"),
+        (GOOD.replace("modes: [text]", "modes: 5"), "modes: Write a list of words"),
+        (GOOD.replace("steps: 8", "steps: 8, day: 2026-01-01"), "presets: Only words, numbers, lists"),
+        (GOOD.replace("steps: 8", "steps: 8, x: .nan"), "presets: Only words, numbers, lists"),
+        (GOOD.replace("source: a/b", 'source: "a\\0b"'), "source: NUL"),
+        (GOOD.replace("source: a/b", f"source: {'a' * 301}"), "source: .*at most 300"),
     ],
 )
 def test_a_file_of_another_shape_is_refused_with_the_cause(text: str, cause: str) -> None:
     with pytest.raises(transfer.BadFile, match=cause):
         transfer.load(text)
+    assert not Model.objects.exists()
+
+
+def test_the_file_that_the_refusals_start_from_is_good() -> None:
+    assert [change.what for change in transfer.load(GOOD)] == ["added"]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.sampled_from(versions.FIELDS), json_values)
+def test_whatever_stands_in_a_field_is_loaded_or_refused_and_never_breaks(field: str, value: Any) -> None:
+    document = yaml.safe_load(GOOD)
+    document["models"]["x"]["version"][field] = value
+    with transaction.atomic():
+        try:
+            transfer.load(yaml.safe_dump(document))
+            assert transfer.load(yaml.safe_dump(document)) == []
+        except transfer.BadFile:
+            assert not Model.objects.exists()
+        transaction.set_rollback(True)
+
+
+def test_a_file_cannot_take_the_default_away() -> None:
+    seed()
+    text = FILE.read_text()
+    for without in (text.replace("aliases: [default]", ""), text.replace("status: enabled", "status: retired", 1)):
+        with pytest.raises(transfer.BadFile, match="alias default"):
+            transfer.load(without)
+    assert Alias.objects.get(name="default").model.is_enabled
 
 
 def test_seeding_again_leaves_the_edits_of_staff_alone() -> None:
