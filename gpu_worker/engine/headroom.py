@@ -58,36 +58,45 @@ class Headroom:
     def __init__(self, memory: Path) -> None:
         self._memory = memory
         self._measured: dict[str, dict[str, list[int]]] = read_json(memory)
+        self._raised: dict[str, dict[str, int]] = {}
 
     def estimate(self, occasion: Occasion) -> Estimate:
         """The largest of the last measurements; else carried over from the nearest shape; else by formula."""
+        shape = str(occasion.voxels)
         by_shape = self._measured.get(occasion.group, {})
-        measured = by_shape.get(str(occasion.voxels))
-        if measured:
-            return Estimate(max(measured), True)
+        raised_bytes = self._raised.get(occasion.group, {}).get(shape, 0)
+        if by_shape.get(shape):
+            measured_bytes = max(by_shape[shape])
+            return Estimate(max(measured_bytes, raised_bytes), raised_bytes <= measured_bytes)
+        return Estimate(max(self._guess(occasion, by_shape), raised_bytes), False)
+
+    def _guess(self, occasion: Occasion, by_shape: Mapping[str, list[int]]) -> int:
         if by_shape:
             nearest = min(by_shape, key=lambda voxels: abs(int(voxels) - occasion.voxels))
-            ratio = occasion.voxels / max(1, int(nearest))
-            return Estimate(int(max(by_shape[nearest]) * ratio * _OTHER_SHAPE), False)
+            return int(max(by_shape[nearest]) * occasion.voxels / max(1, int(nearest)) * _OTHER_SHAPE)
         if occasion.stage is Stage.ENCODING_PROMPT:
-            return Estimate(int(occasion.weights_bytes * _ENCODER_FRACTION), False)
+            return int(occasion.weights_bytes * _ENCODER_FRACTION)
         fraction = _TILED_FRACTION if occasion.is_tiled else 1
-        return Estimate(int(occasion.voxels * _BYTES_PER_VOXEL[occasion.stage] * fraction), False)
+        return int(occasion.voxels * _BYTES_PER_VOXEL[occasion.stage] * fraction)
 
     def learn(self, occasion: Occasion, peak_bytes: int) -> None:
         """Remember what a stage really took."""
-        by_shape = self._measured.setdefault(occasion.group, {})
-        measured = by_shape.setdefault(str(occasion.voxels), [])
-        is_news = not measured or peak_bytes > max(measured)
+        shape = str(occasion.voxels)
+        measured = self._measured.setdefault(occasion.group, {}).setdefault(shape, [])
+        was_raised = self._raised.get(occasion.group, {}).pop(shape, None) is not None
+        is_news = was_raised or not measured or peak_bytes > max(measured)
         measured.append(peak_bytes)
         del measured[:-_KEPT]
         if is_news:
             write_json(self._memory, self._measured)
 
     def raise_after_failure(self, occasion: Occasion, had_bytes: int) -> None:
-        """Memory ran out although ``had_bytes`` were free: ask for more next time."""
-        known = self.estimate(occasion)
-        self.learn(occasion, int(max(known.size_bytes if known.is_measured else 0, had_bytes) * _AFTER_FAILURE))
+        """Memory ran out although ``had_bytes`` were free: ask for more, until a run has succeeded or the process ends.
+
+        Not taken for a measurement, so that a neighbour who took the memory cannot make us refuse a render for good.
+        """
+        raised_bytes = int(max(self.estimate(occasion).size_bytes, had_bytes) * _AFTER_FAILURE)
+        self._raised.setdefault(occasion.group, {})[str(occasion.voxels)] = raised_bytes
 
 
 class PeakMeter:

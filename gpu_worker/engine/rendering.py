@@ -50,6 +50,7 @@ class Rendering:
         self._on_denoising = on_denoising
         self._passes = self._family.passes(job.num_frames)
         self._placement = Placement()
+        self._failures: list[tuple[Occasion, int]] = []
         self._denoisers = Lease(model.denoisers)
         self._decoders = Lease(model.decoders)
         self._encoder = PromptEncoder(
@@ -85,12 +86,16 @@ class Rendering:
         )
         if needs.together_bytes <= self._device.budget_bytes:
             self._load_ahead()
-        while True:
-            try:
-                self._climb(Stage.ENCODING_PROMPT, self._prepare_embeddings)
-                return self._climb(Stage.DENOISING, self._make_frames)
-            except EncodingDue:
-                continue  # now the rehearsal knows how often this pipeline asks
+        try:
+            while True:
+                try:
+                    self._climb(Stage.ENCODING_PROMPT, self._prepare_embeddings)
+                    return self._climb(Stage.DENOISING, self._make_frames)
+                except EncodingDue:
+                    continue  # now the rehearsal knows how often this pipeline asks
+        finally:
+            for occasion, had_bytes in self._failures:
+                self._room.headroom.raise_after_failure(occasion, had_bytes)
 
     def _load_ahead(self) -> None:
         """All fits together, so loading is one stage at the beginning and not one before each of the others."""
@@ -262,7 +267,7 @@ class Rendering:
             residency = self._room.residency
             residency.counters["out_of_memory"] += 1
             is_tiled = stage is Stage.DECODING and self._placement.is_decoding_tiled
-            self._room.headroom.raise_after_failure(self._occasion(stage, is_tiled=is_tiled), residency.free_bytes())
+            self._failures.append((self._occasion(stage, is_tiled=is_tiled), residency.free_bytes()))
             if rung:
                 self._stages.say(f"Memory ran out: {rung.name}")
 

@@ -1,0 +1,202 @@
+"""Memory runs out in the middle: each thing that can make room is tried once, then the job is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
+from transformers import T5EncoderModel
+
+from gpu_worker.engine import Engine, FatalDeviceError, OutOfMemory
+from gpu_worker.engine.devices import Cpu
+from gpu_worker.engine.ladder import Rung, climb
+from tests.engine.jobs import Listener, frames_of, render
+from tests.engine.shelves import StillCpu, engine_on, job, on_device, spec
+
+Fail = Callable[..., None]
+
+
+@pytest.fixture
+def fail(monkeypatch: pytest.MonkeyPatch) -> Fail:
+    """``fail(cls, method, calls)``: those calls of a method, counted from 0, run out of memory."""
+
+    def script(cls: type, method: str, calls: range, error: type[Exception] = torch.OutOfMemoryError) -> None:
+        original = getattr(cls, method)
+        seen = 0
+
+        def scripted(*args: Any, **kwargs: Any) -> Any:
+            nonlocal seen
+            seen += 1
+            if seen - 1 in calls:
+                raise error("scripted")
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(cls, method, scripted)
+
+    return script
+
+
+def messages(listener: Listener) -> list[str]:
+    return [entry.message for entry in listener.entries if entry.message]
+
+
+def transformers_on(engine: Engine) -> int:
+    """How many models have theirs on the device."""
+    return sum(r.name == "transformer" for r in engine.status().residents if r.tier == "device")
+
+
+def steps(listener: Listener) -> list[int]:
+    return [entry.step for entry in listener.of("step")]
+
+
+@pytest.fixture
+def expected(shelf: Path, tmp_path: Path) -> Any:
+    return frames_of(render(engine_on(shelf, tmp_path / "calm"), job("one"), tmp_path / "calm-clip").clip)
+
+
+def test_decoding_is_tried_again_without_losing_the_steps(
+    shelf: Path, tmp_path: Path, fail: Fail, expected: Any
+) -> None:
+    fail(AutoencoderKLLTXVideo, "decode", range(1))
+    listener = Listener()
+    done = render(engine_on(shelf, tmp_path), job("one"), tmp_path, listener=listener)
+    assert steps(listener) == [1, 2, 3]
+    assert messages(listener) == ["Memory ran out: freeing memory"]
+    assert np.array_equal(frames_of(done.clip), expected)
+
+
+@pytest.fixture
+def tilings(monkeypatch: pytest.MonkeyPatch) -> list[AutoencoderKLLTXVideo]:
+    """Every VAE that was told to decode in tiles, each time."""
+    tilings: list[AutoencoderKLLTXVideo] = []
+    enable = AutoencoderKLLTXVideo.enable_tiling
+
+    def watched(vae: AutoencoderKLLTXVideo) -> None:
+        tilings.append(vae)
+        enable(vae)
+
+    monkeypatch.setattr(AutoencoderKLLTXVideo, "enable_tiling", watched)
+    return tilings
+
+
+def test_decoding_goes_on_in_tiles(
+    shelf: Path, tmp_path: Path, fail: Fail, tilings: list[AutoencoderKLLTXVideo]
+) -> None:
+    fail(AutoencoderKLLTXVideo, "decode", range(2))
+    engine, listener = engine_on(shelf, tmp_path), Listener()
+    engine.preload(spec("two"))
+    done = render(engine, job("one"), tmp_path, listener=listener)
+    assert messages(listener) == ["Memory ran out: freeing memory", "Memory ran out: evicting other models"]
+    assert done.facts.num_frames == 9
+    assert transformers_on(engine) == 1
+    fail(AutoencoderKLLTXVideo, "decode", range(3))
+    render(engine_on(shelf, tmp_path / "fresh"), job("one"), tmp_path, listener=(listener := Listener()))
+    assert messages(listener)[-1] == "Memory ran out: decoding in tiles"
+    assert len(tilings) == 1
+    assert not tilings[0].use_tiling
+
+
+def test_denoising_begins_again_and_gives_the_same_frames(
+    shelf: Path, tmp_path: Path, fail: Fail, expected: Any
+) -> None:
+    fail(LTXVideoTransformer3DModel, "forward", range(1, 2))
+    listener = Listener()
+    done = render(engine_on(shelf, tmp_path), job("one"), tmp_path, listener=listener)
+    assert steps(listener) == [1, 1, 2, 3]
+    assert np.array_equal(frames_of(done.clip), expected)
+
+
+def test_denoising_goes_on_streamed(shelf: Path, tmp_path: Path, fail: Fail, expected: Any) -> None:
+    fail(LTXVideoTransformer3DModel, "forward", range(3))
+    engine, listener = engine_on(shelf, tmp_path, host_bytes=2**30), Listener()
+    done = render(engine, job("one"), tmp_path, listener=listener)
+    assert messages(listener)[-1] == "Memory ran out: streaming the model"
+    assert np.array_equal(frames_of(done.clip), expected)
+    assert "transformer" not in on_device(engine)
+
+
+def test_encoding_is_tried_again(shelf: Path, tmp_path: Path, fail: Fail, expected: Any) -> None:
+    fail(T5EncoderModel, "forward", range(2))
+    done = render(engine_on(shelf, tmp_path), job("one"), tmp_path)
+    assert np.array_equal(frames_of(done.clip), expected)
+
+
+@pytest.mark.parametrize(
+    ("cls", "method"),
+    [(T5EncoderModel, "forward"), (LTXVideoTransformer3DModel, "forward"), (AutoencoderKLLTXVideo, "decode")],
+)
+def test_when_nothing_helps_the_job_fails_with_the_figure_and_the_next_one_runs(
+    shelf: Path, tmp_path: Path, fail: Fail, expected: Any, cls: type, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_on(shelf, tmp_path, host_bytes=2**30)
+    with monkeypatch.context():
+        fail(cls, method, range(100))
+        with pytest.raises(OutOfMemory, match=r"cpu with a budget of 1\.0 GiB ran out of memory") as raised:
+            render(engine, job("one"), tmp_path)
+        assert raised.value.code == "out_of_memory"
+    monkeypatch.undo()
+    assert all(r.leases == 0 for r in engine.status().residents)
+    assert engine.status().counters["out_of_memory"] >= 3
+    engine = engine_on(shelf, tmp_path / "fresh")
+    assert np.array_equal(frames_of(render(engine, job("one"), tmp_path / "again").clip), expected)
+
+
+def test_the_next_render_is_laid_out_for_less_and_a_new_process_tries_again(
+    shelf: Path, tmp_path: Path, fail: Fail, tilings: list[AutoencoderKLLTXVideo]
+) -> None:
+    engine = engine_on(shelf, tmp_path)
+    fail(AutoencoderKLLTXVideo, "decode", range(1))
+    render(engine, job("one"), tmp_path)
+    assert len(tilings) == 0
+    render(engine, job("one"), tmp_path)
+    assert len(tilings) == 1
+    render(engine_on(shelf, tmp_path), job("one"), tmp_path)
+    assert len(tilings) == 1
+
+
+class LostDevice(StillCpu):
+    """A device that every error kills."""
+
+    def is_fatal(self, error: BaseException) -> bool:
+        return isinstance(error, RuntimeError) and not self.is_out_of_memory(error)
+
+
+def test_a_lost_device_is_no_failed_render(shelf: Path, tmp_path: Path, fail: Fail) -> None:
+    fail(LTXVideoTransformer3DModel, "forward", range(1), RuntimeError)
+    engine = Engine(device=LostDevice(2**30), models=shelf, cache=tmp_path)
+    with pytest.raises(FatalDeviceError, match="cpu: scripted"):
+        render(engine, job("one"), tmp_path)
+
+
+def test_errors_that_nobody_expects_pass_unchanged(shelf: Path, tmp_path: Path, fail: Fail) -> None:
+    fail(LTXVideoTransformer3DModel, "forward", range(1), ZeroDivisionError)
+    engine = engine_on(shelf, tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        render(engine, job("one"), tmp_path)
+    render(engine, job("one"), tmp_path)
+
+
+def test_rungs_are_climbed_in_order_and_once() -> None:
+    done: list[str] = []
+    rungs = [Rung("one", lambda: done.append("one")), Rung("two", lambda: done.append("two"))]
+
+    def attempt() -> str:
+        done.append("try")
+        if len(done) < 4:
+            raise torch.OutOfMemoryError("scripted")
+        return "made"
+
+    told: list[Rung | None] = []
+    assert climb(attempt, rungs, device=Cpu(1), on_failure=told.append) == "made"
+    assert done == ["try", "one", "try", "two", "try"]
+    assert rungs == []
+    assert [rung.name for rung in told if rung] == ["one", "two"]
+    done.clear()
+    with pytest.raises(OutOfMemory):
+        climb(attempt, rungs, device=Cpu(1), on_failure=told.append)
+    assert told[-1] is None
