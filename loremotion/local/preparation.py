@@ -57,7 +57,7 @@ def _start(command: list[str], environment: Mapping[str, str], log: Path) -> sub
 
 
 def staff_password(folder: Path) -> str:
-    return secret(folder / "secrets", "staff_password")
+    return secret(folder / "secrets", "staff_password", chance_bytes=18)
 
 
 def main(folder: Path) -> None:

@@ -6,17 +6,19 @@ import os
 import secrets
 from pathlib import Path
 
-SECRET_BYTES = 36
 
+def secret(folder: Path, name: str, *, chance_bytes: int = 48) -> str:
+    """The secret called ``name``, made on first use. Only the owner can read its file (0600).
 
-def secret(folder: Path, name: str) -> str:
-    """The secret called ``name``, made on first use. Only the owner can read its file (0600)."""
+    Args:
+        chance_bytes: how much chance is in a new one; the text is a third longer.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / name
     if not path.exists():
         draft = path.with_name(f".{name}.{os.getpid()}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(SECRET_BYTES))
+            file.write(secrets.token_urlsafe(chance_bytes))
         draft.replace(path)  # whole or not at all, also when the power goes
     return path.read_text().strip()
