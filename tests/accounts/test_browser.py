@@ -1,0 +1,131 @@
+"""From visitor to team in a real browser: a clip, a passkey, the clip again, a member, a cap."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.core import mail
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from accounts.models import Membership, User, Workspace
+from accounts.roles import Role
+from billing import ledger
+from generation.models import Generation
+from tests.accounts.factories import code_mailed
+from tests.generation import factories as generations
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+PASSKEY_HOLDER = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
+
+
+@pytest.fixture
+def site(live_server: LiveServer, settings: Settings) -> str:
+    settings.SITE_URL = live_server.url
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    generations.model()
+    return str(live_server.url)
+
+
+def with_passkeys(context: BrowserContext) -> Page:
+    """A page of a device that can hold passkeys and unlocks them by itself; errors of scripts fail the test."""
+    page = context.new_page()
+    devtools = context.new_cdp_session(page)
+    devtools.send("WebAuthn.enable")
+    devtools.send("WebAuthn.addVirtualAuthenticator", {"options": PASSKEY_HOLDER})
+    return page
+
+
+def sign_up_with_a_passkey(page: Page, site: str, email: str) -> None:
+    page.goto(f"{site}/account/signup/")
+    page.get_by_role("link", name="passkey").click()
+    page.get_by_label("Email").fill(email)
+    page.get_by_role("button", name="Sign Up").click()
+    page.get_by_label("Code").fill(code_mailed())
+    page.get_by_role("button", name="Confirm").click()
+    page.get_by_role("button", name="Create").click()
+    page.wait_for_url(f"{site}/")
+
+
+def make_a_clip(page: Page, site: str, prompt: str) -> None:
+    page.goto(site)
+    page.get_by_label("What should the clip show?").fill(prompt)
+    page.get_by_role("button", name="Generate").click()
+
+
+def test_from_visitor_to_team(site: str, browser: Browser, desktop: BrowserContext) -> None:
+    page = with_passkeys(desktop)
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    make_a_clip(page, site, "a red circle of a visitor")
+    page.wait_for_url("**/generations/*/")
+
+    sign_up_with_a_passkey(page, site, "alice@example.org")
+    page.goto(f"{site}/history/")
+    expect(page.get_by_text("a red circle of a visitor")).to_be_visible()
+    assert not User.objects.get().has_usable_password()
+
+    page.goto(f"{site}/account/")
+    page.get_by_role("button", name="Sign out").click()
+    page.goto(f"{site}/account/login/")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.wait_for_url(f"{site}/")
+    expect(page.get_by_text("a red circle of a visitor")).to_be_visible()
+
+    page.goto(f"{site}/workspaces/")
+    page.get_by_label("Name").fill("Studio")
+    page.get_by_role("button", name="Begin").click()
+    studio = Workspace.objects.get(kind="team")
+    ledger.grant(account=studio.id, reference="test:studio", amount=100, kind=ledger.LotKind.PACK)
+    page.get_by_label("E-mail address").fill("bob@example.org")
+    page.get_by_role("button", name="Invite").click()
+    expect(page.get_by_text("bob@example.org is invited.")).to_be_visible()
+    link = re.search(r"http://\S+/invitation/\S+", str(mail.outbox[-1].body))
+    assert link is not None
+
+    elsewhere = browser.new_context()
+    guest = with_passkeys(elsewhere)
+    sign_up_with_a_passkey(guest, site, "bob@example.org")
+    guest.goto(link[0])
+    guest.get_by_role("button", name="Join").click()
+    make_a_clip(guest, site, "made by bob")
+    guest.wait_for_url("**/generations/*/")
+    price = Generation.objects.get(prompt="made by bob").credits_quoted
+
+    page.reload()
+    page.get_by_label("Credits a month at most for bob@example.org").fill(str(price))
+    page.get_by_role("button", name="Save").click()
+    make_a_clip(guest, site, "one too many")
+    expect(guest.get_by_text("0 are left")).to_be_visible()
+    page.goto(f"{site}/history/")
+    expect(page.get_by_text("made by bob")).to_be_visible()
+    assert Membership.objects.get(workspace=studio, role=Role.MEMBER).monthly_cap_credits == price
+    assert problems == []
+    elsewhere.close()
+
+
+def test_the_account_pages_fit_a_phone(site: str, phone: BrowserContext) -> None:
+    """Nothing is cut off to the side, and every control can be reached and hit."""
+    page = with_passkeys(phone)
+    sign_up_with_a_passkey(page, site, "alice@example.org")
+    for address in ("/account/", "/account/2fa/", "/account/sessions/", "/workspaces/", "/workspace/", "/data/"):
+        page.goto(site + address)
+        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0, address
+        small = page.evaluate(
+            "[...document.querySelectorAll('main button, main .button')]"
+            ".filter(e => e.offsetHeight && e.offsetHeight < 40).map(e => e.textContent)"
+        )
+        assert small == [], address
