@@ -22,5 +22,5 @@ FAMILY = Family(
         "timesteps",
         "max_sequence_length",
     ),
-    presets={"standard": {"steps": 8, "guidance_scale": 1.0, "max_sequence_length": 24}},
+    presets={"standard": {"steps": 2, "guidance_scale": 1.0, "max_sequence_length": 24}},
 )
