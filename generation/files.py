@@ -14,6 +14,7 @@ from generation.models import Generation
 
 CLIP: Final = "clip"
 POSTER: Final = "poster"
+INPUTS: Final = "inputs/"
 SUFFIXES: Final = {CLIP: "clip.mp4", POSTER: "poster.jpg"}
 
 _UPLOAD_SALT = "generation.files.upload"
@@ -60,3 +61,6 @@ def delete(generation: Generation) -> None:
     """Remove everything that a generation left behind. Deleting twice is deleting once."""
     for role in SUFFIXES:
         default_storage.delete(key(generation, role))
+    for stored in generation.inputs.values():
+        if stored.startswith(INPUTS):  # an own clip that it began with is not its to delete
+            default_storage.delete(stored)

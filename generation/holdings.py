@@ -54,7 +54,7 @@ def erase(workspace: Workspace) -> None:
     stop(workspace)
     doomed = list(Generation.objects.of(workspace))
     keys = [files.key(generation, role) for generation in doomed for role in files.SUFFIXES]
-    keys += [key for generation in doomed for key in generation.inputs.values() if key.startswith("inputs/")]
+    keys += [key for generation in doomed for key in generation.inputs.values() if key.startswith(files.INPUTS)]
     Generation.objects.of(workspace).delete()
     transaction.on_commit(lambda: _delete_files(keys))
 

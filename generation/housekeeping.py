@@ -18,7 +18,7 @@ from rq.serializers import JSONSerializer
 from accounts import workspaces
 from billing import ledger
 from billing.shop import housekeeping as shop
-from generation import dispatch, fleet, services
+from generation import dispatch, fleet, retention, services
 from generation.models import OPEN_STATES, Generation, State
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport
 from loremotion.valkey import connection
@@ -167,6 +167,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     release_orphaned_holds,
     expire_credits,
     erase_closed_workspaces,
+    retention.sweep,
     shop.sweep,
 )
 

@@ -166,6 +166,8 @@ class Clip(models.Model):
     sha256 = models.CharField(max_length=64)
     has_audio = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(db_index=True)
+    """When its files go; see generation.retention."""
 
     def __str__(self) -> str:
         return self.key

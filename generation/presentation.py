@@ -67,7 +67,7 @@ def _video(generation: Generation, *, seen: Progress | None, ours: dict[str, Any
         "progress": _percent(generation, seen),
         "created_at": int(generation.created_at.timestamp()),
         "completed_at": int(generation.finished_at.timestamp()) if generation.finished_at else None,
-        "expires_at": None,
+        "expires_at": int(generation.clip.expires_at.timestamp()) if has_clip(generation) else None,
         "prompt": generation.prompt,
         "seconds": f"{generation.seconds:g}",
         "size": f"{generation.width}x{generation.height}",
@@ -107,6 +107,11 @@ def _ours(generation: Generation, receipt: Receipt) -> dict[str, Any]:
         "cost": cost(generation, receipt),
         "page_url": reverse("generation:detail", args=[generation.id]),
     }
+
+
+def has_clip(generation: Generation) -> bool:
+    """Whether it was made and is still kept."""
+    return hasattr(generation, "clip")
 
 
 def cost(generation: Generation, receipt: Receipt | None = None) -> dict[str, int]:

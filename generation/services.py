@@ -29,7 +29,7 @@ from catalog.models import ModelVersion
 from catalog.pricing import Quote, quote
 from catalog.requests import Ask, ClipRequest, resolve
 from catalog.selection import choose
-from generation import caps, dispatch, files, progress, queue
+from generation import caps, dispatch, files, progress, queue, retention
 from generation.models import OPEN_STATES, Clip, Generation, State
 from gpu_worker.contract import CANCEL_TTL_SECONDS, Outcome, Progress, RenderReport, cancel_key
 from loremotion.refusals import Conflict, InsufficientCredits, TooMany
@@ -183,7 +183,9 @@ def settle(report: RenderReport) -> bool:
 
     A success counts from any attempt, since the clip is there. Anything else counts from the present attempt only.
     """
-    generation = Generation.objects.select_related("version__model").filter(id=report.generation_id).first()
+    generation = (
+        Generation.objects.select_related("version__model", "workspace").filter(id=report.generation_id).first()
+    )
     if generation is None:
         logger.warning("A report came for %s, which is erased", report.generation_id)
         return False
@@ -203,12 +205,13 @@ def settle(report: RenderReport) -> bool:
                 generation=generation,
                 key=files.key(generation, files.CLIP),
                 poster_key=files.key(generation, files.POSTER),
+                expires_at=retention.keep_until(generation.workspace, timezone.now()),
                 **Clip.facts_from(report.clip),
             )
             ledger.capture(reference=generation.id)
             _measure(generation, report)
         elif report.outcome == Outcome.CANCELLED:
-            ledger.capture(reference=generation.id, amount=share_for_steps(generation, report.steps_done))
+            ledger.capture(reference=generation.id, amount=share_for_steps(generation, report))
         else:
             ledger.release(reference=generation.id)
         transaction.on_commit(lambda: _announce_end(generation.id))
@@ -246,9 +249,13 @@ def _end(generation: Generation, report: RenderReport) -> bool:
     return bool(still_open.update(**changes))
 
 
-def share_for_steps(generation: Generation, steps_done: int) -> int:
-    """What a cancelled clip costs: its price in proportion to the steps already run, rounded down."""
-    return generation.credits_quoted * min(steps_done, generation.steps) // generation.steps
+def share_for_steps(generation: Generation, report: RenderReport) -> int:
+    """What a cancelled clip costs: its price in proportion to the steps already run, rounded down.
+
+    The total is the worker's own: a long clip runs the preset's steps once for each of its parts.
+    """
+    total = max(report.steps_total, generation.steps)
+    return generation.credits_quoted * min(report.steps_done, total) // total
 
 
 def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str) -> bool:

@@ -15,6 +15,7 @@ from django.core.files.uploadedfile import UploadedFile
 from PIL import Image, ImageOps
 
 from accounts.models import Workspace
+from generation import files
 from generation.models import Clip
 from loremotion.refusals import Invalid
 
@@ -52,7 +53,7 @@ def picture(role: str, file: UploadedFile[Any]) -> Input:
     upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     encoded = io.BytesIO()
     upright.save(encoded, "PNG")
-    return Input(role, f"inputs/{uuid.uuid4()}/{role}.png", encoded.getvalue())
+    return Input(role, f"{files.INPUTS}{uuid.uuid4()}/{role}.png", encoded.getvalue())
 
 
 def own_clip(role: str, generation_id: str, workspace: Workspace | None) -> Input:
