@@ -55,7 +55,7 @@ def _types(version: ModelVersion) -> Iterator[Problem]:
         field: Any = ModelVersion._meta.get_field(name)
         value = getattr(version, name)
         if isinstance(field, ArrayField):
-            longest = field.base_field.max_length
+            longest: int = field.base_field.max_length or 0
             if not isinstance(value, list) or not all(isinstance(x, str) and len(x) <= longest for x in value):
                 yield name, f"Write a list of words of at most {longest} characters."
         elif isinstance(field, JSONField):

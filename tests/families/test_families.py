@@ -8,6 +8,8 @@ from pathlib import Path
 
 import diffusers
 import pytest
+import yaml
+from diffusers.pipelines.hunyuan_video1_5.image_processor import HunyuanVideo15ImageProcessor
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -16,6 +18,8 @@ from gpu_worker.contract import ModelSpec, RenderJob
 from gpu_worker.families import FAMILIES, ROLES, Family, Kind, family
 from gpu_worker.families.pictures import fitted_mask, fitted_video, last_frames
 from tests.families.test_modes import CASES, job_for, loaded
+
+ROOT = Path(__file__).parents[2]
 
 families = st.sampled_from(sorted(FAMILIES.values(), key=lambda f: f.name))
 
@@ -166,7 +170,19 @@ def test_one_mask_holds_for_every_frame() -> None:
 
 
 def test_the_docs_list_every_family_with_its_modes() -> None:
-    lines = (Path(__file__).parents[2] / "docs" / "models.md").read_text().splitlines()
+    lines = (ROOT / "docs" / "models.md").read_text().splitlines()
     for made_by in FAMILIES.values():
         (row,) = [line for line in lines if line.startswith(f"| `{made_by.name}` |")]
         assert row.rstrip(" |").split("| ")[-1].split(", ") == list(made_by.modes)
+
+
+def test_rows_of_hunyuan_15_image_checkpoints_offer_sizes_that_they_make() -> None:
+    """The pipeline takes no size: it picks the bucket nearest to the picture's shape, and we crop to the clip's."""
+    rows = yaml.safe_load((ROOT / "catalog" / "seed.yaml").read_text())["models"].values()
+    versions = [row["version"] for row in rows if row["version"]["family"] == "hunyuan15"]
+    images = [version for version in versions if "image" in version["modes"]]
+    assert images
+    processor = HunyuanVideo15ImageProcessor(vae_scale_factor=16)
+    for size in (size for version in images for size in version["sizes"]):
+        width, height = (int(side) for side in size.split("x"))
+        assert processor.calculate_default_height_width(height, width, target_size=640) == (height, width)

@@ -6,12 +6,15 @@ import json
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import diffusers
 import pytest
+import torch
+import yaml
 from huggingface_hub import HfApi
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +23,7 @@ from gpu_worker.families.fit import CARDS_GIB, GIB, Fit, fit, measured_fit
 from gpu_worker.weigh import main, weigh
 from tests.families.checkpoints import checkpoint_for
 
+ROOT = Path(__file__).parents[2]
 WAN_5B = {"text_encoder": 11_360_000_000, "transformer": 10_000_000_000, "vae": 1_400_000_000}
 WAN_A14B = {"text_encoder": 11_360_000_000, "transformer": 28_580_000_000, "transformer_2": 28_580_000_000}
 BETTER = list(Fit)
@@ -154,3 +158,25 @@ def test_the_command_prints_lines_for_the_form_or_says_what_is_missing(
     assert capsys.readouterr().out == "".join(f"{name}: {size}\n" for name, size in sorted(truth[1].items()))
     assert main(["/nowhere/at/all"]) == 1
     assert "cannot be weighed: No checkpoint at /nowhere/at/all" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("slug", "component", "build"),
+    [
+        ("ltx-video-2b", "transformer", diffusers.LTXVideoTransformer3DModel),
+        ("wan-2.1-14b", "transformer", diffusers.WanTransformer3DModel),
+        ("wan-2.1-14b", "vae", diffusers.AutoencoderKLWan),
+        ("hunyuan-video", "transformer", diffusers.HunyuanVideoTransformer3DModel),
+        ("hunyuan-video", "vae", diffusers.AutoencoderKLHunyuanVideo),
+        ("cogvideox-2b", "vae", diffusers.AutoencoderKLCogVideoX),
+        ("helios", "transformer", diffusers.HeliosTransformer3DModel),
+        ("hunyuan-video-1.5", "transformer", diffusers.HunyuanVideo15Transformer3DModel),
+        ("hunyuan-video-1.5", "vae", diffusers.AutoencoderKLHunyuanVideo15),
+    ],
+)
+def test_seeded_bytes_are_those_of_the_full_size_classes(slug: str, component: str, build: Callable[[], Any]) -> None:
+    """Where the released model has the class's own defaults, it can be built on the meta device and counted."""
+    rows = yaml.safe_load((ROOT / "catalog" / "seed.yaml").read_text())["models"]
+    with torch.device("meta"):
+        counted = 2 * sum(parameter.numel() for parameter in build().parameters())
+    assert rows[slug]["version"]["component_bytes"][component] == pytest.approx(counted, rel=0.01)
