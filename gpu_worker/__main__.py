@@ -15,6 +15,7 @@ import redis
 
 from gpu_worker import fleet
 from gpu_worker.contract import ModelSpec
+from gpu_worker.render_engine import RenderEngine
 from gpu_worker.settings import Settings, SettingsRefused
 from gpu_worker.valkey import Unreachable, connect
 
@@ -79,8 +80,6 @@ def _work(settings: Settings, lifeline: int | None, supervisor: int | None) -> i
     if supervisor is not None:
         die_with(supervisor)
     from gpu_worker.engine import Engine, device_from_environment
-    from gpu_worker.lifeline import Lifeline
-    from gpu_worker.worker import EXIT_DEVICE_LOST, GpuWorker
 
     try:
         device = device_from_environment()
@@ -88,6 +87,14 @@ def _work(settings: Settings, lifeline: int | None, supervisor: int | None) -> i
     except (ValueError, RuntimeError) as refusal:
         print(refusal, file=sys.stderr)
         return os.EX_CONFIG
+    return work(settings, engine, lifeline)
+
+
+def work(settings: Settings, engine: RenderEngine, lifeline: int | None) -> int:
+    """Render with ``engine`` until asked to stop. Returns the exit status; leaves at once when the device is lost."""
+    from gpu_worker.lifeline import Lifeline
+    from gpu_worker.worker import EXIT_DEVICE_LOST, GpuWorker
+
     shutil.rmtree(settings.scratch, ignore_errors=True)
     worker = GpuWorker(settings, engine, Lifeline(lifeline), connect(settings.redis_url))
     try:

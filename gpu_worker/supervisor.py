@@ -107,8 +107,10 @@ class Supervisor:
                 reason = self._watch(child)
                 self._hand_back(child.word.job_id, reason)
                 status = child.process.returncode
-                if self._signals or status in (os.EX_OK, os.EX_CONFIG):
-                    return 0 if self._signals else status
+                if self._signals or status == os.EX_OK:
+                    return os.EX_OK
+                if status == os.EX_CONFIG and not self.restarts:
+                    return status  # later it is the machine that fails, and may recover: settings do not change
                 self.restarts += 1
                 fruitless_deaths = 1 if child.jobs_ended else fruitless_deaths + 1
                 logger.error("Worker %s is replaced: %s", self.settings.name, reason)

@@ -6,15 +6,11 @@ import argparse
 import importlib.machinery
 import importlib.util
 import logging
-import os
 import sys
 from pathlib import Path
 
-from gpu_worker.__main__ import die_with
-from gpu_worker.lifeline import Lifeline
+from gpu_worker.__main__ import die_with, work
 from gpu_worker.settings import Settings
-from gpu_worker.valkey import connect
-from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.scripted import ScriptedEngine
 
 
@@ -35,10 +31,7 @@ def main() -> int:
     if asked.supervisor is not None:
         die_with(asked.supervisor)
     logging.basicConfig(level="INFO")
-    settings = Settings.from_environment()
-    worker = GpuWorker(settings, ScriptedEngine(), Lifeline(asked.lifeline), connect(settings.redis_url))
-    worker.work(logging_level=None)
-    return os.EX_OK if worker.is_asked_to_stop else os.EX_SOFTWARE
+    return work(Settings.from_environment(), ScriptedEngine(), asked.lifeline)
 
 
 if __name__ == "__main__":

@@ -264,6 +264,19 @@ def test_settings_that_cannot_work_end_the_supervisor_instead_of_a_loop(supervis
     assert supervised.process.wait(20) == os.EX_CONFIG
 
 
+def test_a_device_that_is_gone_after_a_crash_is_waited_for(supervise: Supervise, tmp_path: Path) -> None:
+    """The first start works, the second does not find the card, the third does."""
+    starts = tmp_path / "starts"
+    code = (
+        f"import pathlib, sys, time; starts = pathlib.Path({str(starts)!r}); "
+        "n = len(starts.read_text()) if starts.exists() else 0; starts.write_text('x' * (n + 1)); "
+        f"sys.exit([1, {os.EX_CONFIG}, 0][n])"
+    )
+    supervised = supervise(sys.executable, "-c", code)
+    assert supervised.process.wait(20) == 0
+    assert starts.read_text() == "xxx"
+
+
 def test_a_worker_that_dies_at_every_start_is_retried_ever_more_slowly() -> None:
     delays = [_delay_seconds(deaths) for deaths in range(1, 12)]
     assert delays[:5] == [0.0, 0.5, 1.0, 2.0, 4.0]
