@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Case, IntegerField, Value, When
 from django.http import HttpRequest
 
 from accounts import api_keys, visitors, workspaces
@@ -125,9 +124,12 @@ def _from_session(request: HttpRequest) -> Caller | None:
     if not isinstance(user, User):
         return None
     chosen = request.session.get(CHOSEN)
-    order = Case(When(workspace_id=chosen, then=Value(0)), default=Value(1), output_field=IntegerField())
-    own = Membership.objects.filter(user=user).select_related("workspace").order_by(order, "workspace__kind", "id")
-    membership = own.first()
+    own = Membership.objects.filter(user=user).select_related("workspace")
+    membership = min(
+        own,
+        key=lambda place: (str(place.workspace_id) != chosen, not place.workspace.is_personal, place.id),
+        default=None,
+    )
     if membership is None:
         return Caller(None, frozenset())
     membership.user = user
