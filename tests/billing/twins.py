@@ -20,7 +20,7 @@ from tests.billing.model import Model
 START = datetime(2028, 2, 27, 22, 30, tzinfo=UTC)  # a leap day is near
 COLUMNS = ("issued", "remaining", "held", "consumed", "expired", "clawed", "adjusted", "moved", "repaid")
 LIFETIMES = (None, timedelta(hours=2), timedelta(days=1), timedelta(days=9))
-WAITS = (timedelta(hours=1), timedelta(hours=2), timedelta(days=1), timedelta(days=8))
+WAITS = (timedelta(hours=1), timedelta(hours=2), timedelta(days=1), timedelta(days=8), timedelta(hours=-3))
 PURSES = 3
 
 
