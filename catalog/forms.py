@@ -16,16 +16,15 @@ from catalog.pricing import TIERS
 from catalog.validation import problems
 from gpu_worker.families import FAMILIES
 
+LONG_TEXT = 120
+"""Characters from which a field gets the admin's wide input."""
 MODEL_FIELDS = ["name", "slug", "summary", "status", "status_reason", "position", "canary_percent"]
 
 
 def mode_choices() -> list[tuple[str, str]]:
-    """Every mode of any family, with those that have it."""
-    modes: dict[str, list[str]] = {}
-    for family in FAMILIES.values():
-        for mode in family.modes:
-            modes.setdefault(mode, []).append(family.title)
-    return [(mode, f"{mode} ({', '.join(titles)})") for mode, titles in modes.items()]
+    """Every mode of any family; the check of the whole form says when the chosen family lacks one."""
+    modes = {name: mode.title for family in FAMILIES.values() for name, mode in family.modes.items()}
+    return [(name, f"{name}: {title}") for name, title in modes.items()]
 
 
 SPECIAL: dict[str, Callable[[], forms.Field]] = {
@@ -100,6 +99,9 @@ class CatalogueForm(forms.ModelForm[Model]):
             self.initial["based_on"] = current.number
         if self.instance.pk is not None:
             self.initial.setdefault("aliases", [alias.name for alias in self.instance.aliases.all()])
+        for field in self.fields.values():
+            if isinstance(field, forms.CharField) and (field.max_length or 0) >= LONG_TEXT:
+                field.widget.attrs["class"] = "vLargeTextField"
         self.version: ModelVersion | None = None
 
     @property
