@@ -124,6 +124,7 @@ def _fit_row(label: str, version: ModelVersion, size: str, seconds: float) -> Fi
             width=width,
             height=height,
             num_frames=num_frames,
+            dtype=version.dtype,
         )
         for card in CARDS_GIB
     }

@@ -23,7 +23,7 @@ LARGEST_BLOCK = 0.08
 
 _ENCODERS = ("text_encoder", "image_encoder")
 _QUANTISED = ("transformer", "text_encoder")
-_LEFT_BY = {"none": 1.0, "int8": 0.52, "fp8": 0.52, "nf4": 0.29, "gguf": 0.55}
+_LEFT_BY = {"int8": 0.52, "fp8": 0.52, "nf4": 0.29, "gguf": 0.55}
 """What quantisation leaves of 16-bit weights, scales included."""
 
 
@@ -45,12 +45,19 @@ def quantised_bytes(component_bytes: Mapping[str, int], quantisation: str) -> di
 
 
 def fit(
-    component_bytes: Mapping[str, int], quantisation: str, card_bytes: int, *, width: int, height: int, num_frames: int
+    component_bytes: Mapping[str, int],
+    quantisation: str,
+    card_bytes: int,
+    *,
+    width: int,
+    height: int,
+    num_frames: int,
+    dtype: str = "bfloat16",
 ) -> Fit | None:
     """The best way in which a clip of this size is made on the card, or None when the model's bytes are unknown."""
     if not component_bytes:
         return None
-    sizes = quantised_bytes(component_bytes, quantisation)
+    sizes = bytes_on_card(component_bytes, quantisation, dtype)
     encoders = [size for name, size in sizes.items() if name.startswith(_ENCODERS)]
     transformers = [size for name, size in sizes.items() if name.startswith("transformer")]
     others = sum(sizes.values()) - sum(encoders) - sum(transformers)

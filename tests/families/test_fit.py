@@ -19,7 +19,7 @@ from huggingface_hub import HfApi
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_worker.families.fit import CARDS_GIB, GIB, Fit, fit, measured_fit
+from gpu_worker.families.fit import CARDS_GIB, GIB, Fit, bytes_on_card, fit, measured_fit
 from gpu_worker.weigh import main, weigh
 from tests.families.checkpoints import checkpoint_for
 
@@ -43,6 +43,11 @@ def of(sizes: dict[str, int], quantisation: str, card: int, *, width: int = 1280
 )
 def test_known_models_fit_where_people_run_them(sizes: dict[str, int], quantisation: str, expected: list[Fit]) -> None:
     assert [of(sizes, quantisation, card) for card in CARDS_GIB] == expected
+
+
+def test_quantisation_halves_what_it_applies_to_and_full_precision_doubles_everything() -> None:
+    assert bytes_on_card({"transformer": 100, "vae": 100}, "int8") == {"transformer": 52, "vae": 100}
+    assert bytes_on_card({"transformer": 100, "vae": 100}, "none", "float32") == {"transformer": 200, "vae": 200}
 
 
 def test_a_clip_that_no_swapping_can_save_is_refused() -> None:
