@@ -66,6 +66,7 @@ RQ = {"DEFAULT_RESULT_TTL": 24 * 3600}
 
 FREE_DAILY_CREDITS = env.int("FREE_DAILY_CREDITS", 60, validate=validate.Range(min=0))
 VISITORS_PER_NETWORK_PER_DAY = env.int("VISITORS_PER_NETWORK_PER_DAY", 30, validate=validate.Range(min=1))
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", 300, validate=validate.Range(min=1))
 
 # --- mail ----------------------------------------------------------------------------------------------------
 
@@ -161,6 +162,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "accounts.middleware.VisitorMiddleware",
+    "accounts.limits.RateLimitMiddleware",
     "loremotion.errors.RefusalMiddleware",
 ]
 ROOT_URLCONF = "loremotion.urls"

@@ -1,0 +1,84 @@
+"""How often one caller may ask the API. Counted in Valkey, so that a restart of the web forgives nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import redis
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from accounts import api_keys, networks, tenancy
+from loremotion.errors import PROBLEM, problem, with_retry_after
+from loremotion.refusals import TooMany, Unauthorized
+from loremotion.valkey import connection
+
+WINDOW_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of a window: ``left`` requests for another ``resets_in_seconds``."""
+
+    left: int
+    resets_in_seconds: int
+    is_exceeded: bool
+
+
+class RateLimitMiddleware:
+    """Counts every request under ``/v1/`` and says how things stand (draft-ietf-httpapi-ratelimit-headers).
+
+    While Valkey is away nobody is limited: credits still bound what can be made.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith(api_keys.API_PREFIX):
+            return self.get_response(request)
+        try:
+            allowance = count(caller=_caller_of(request), now=time.time())
+        except redis.RedisError:
+            return self.get_response(request)
+        response = _refusal(allowance) if allowance.is_exceeded else self.get_response(request)
+        response["RateLimit-Policy"] = f'"api";q={settings.API_REQUESTS_PER_MINUTE};w={WINDOW_SECONDS}'
+        response["RateLimit"] = f'"api";r={allowance.left};t={allowance.resets_in_seconds}'
+        return response
+
+
+def count(*, caller: str, now: float) -> Allowance:
+    """One more request of ``caller``, in the window that ``now`` falls into."""
+    window, into = divmod(int(now), WINDOW_SECONDS)
+    key = f"limits:{window}:{caller}"
+    pipeline = connection().pipeline(transaction=False)
+    pipeline.incr(key)
+    pipeline.expire(key, 2 * WINDOW_SECONDS)
+    made: int = pipeline.execute()[0]
+    most = settings.API_REQUESTS_PER_MINUTE
+    return Allowance(left=max(0, most - made), resets_in_seconds=WINDOW_SECONDS - into, is_exceeded=made > most)
+
+
+def _caller_of(request: HttpRequest) -> str:
+    """By key, else by workspace. Who is nobody yet, or sends a key that does not hold, counts with the network."""
+    try:
+        caller = tenancy.caller_of(request)
+    except Unauthorized:
+        caller = None
+    if caller is not None and caller.key is not None:
+        return f"key:{caller.key.id}"
+    if caller is not None and caller.workspace is not None:
+        return f"workspace:{caller.workspace.id}"
+    return f"network:{networks.fingerprint_of(request)}"
+
+
+def _refusal(allowance: Allowance) -> HttpResponse:
+    refusal = TooMany(
+        "rate_limited",
+        f"More than {settings.API_REQUESTS_PER_MINUTE} requests came within a minute.",
+        next_step=f"Wait {allowance.resets_in_seconds} seconds.",
+        retry_after_seconds=allowance.resets_in_seconds,
+    )
+    return with_retry_after(JsonResponse(problem(refusal), status=429, content_type=PROBLEM), refusal)

@@ -1,0 +1,84 @@
+"""How often the API may be asked, and what it says about it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import redis
+import time_machine
+from django.test import Client
+from pytest_django import Settings
+
+from accounts import api_keys, limits
+from accounts.models import User, Visitor
+from accounts.roles import BY_ROLE
+from loremotion import valkey as stores
+from tests.accounts.factories import browser_of, team
+
+NOON = 1_800_000_000  # the beginning of a minute
+
+
+@pytest.fixture(autouse=True)
+def three_a_minute(settings: Settings) -> None:
+    settings.API_REQUESTS_PER_MINUTE = 3
+
+
+def test_it_works(visitor: Visitor) -> None:
+    browser = browser_of(visitor)
+    with time_machine.travel(NOON + 10, tick=False):
+        answers = [browser.get("/v1/videos") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert answers[0]["RateLimit-Policy"] == '"api";q=3;w=60'
+    assert [re.findall(r"r=(\d+);t=(\d+)", answer["RateLimit"])[0] for answer in answers] == [
+        ("2", "50"),
+        ("1", "50"),
+        ("0", "50"),
+        ("0", "50"),
+    ]
+    assert answers[3]["Retry-After"] == "50"
+    assert answers[3].json()["error"]["code"] == "rate_limited"
+    with time_machine.travel(NOON + 60, tick=False):
+        assert browser.get("/v1/videos").status_code == 200
+
+
+def test_a_restart_of_the_web_forgives_nothing(valkey: redis.Redis) -> None:
+    for _ in range(3):
+        assert not limits.count(caller="key:1", now=NOON).is_exceeded
+    stores.connection().connection_pool.disconnect()  # what a new process finds is what Valkey kept
+    assert limits.count(caller="key:1", now=NOON).is_exceeded
+    assert not limits.count(caller="key:2", now=NOON).is_exceeded
+    assert all(0 < valkey.ttl(key) <= 120 for key in valkey.keys("limits:*"))
+
+
+def test_made_up_keys_count_with_their_network(db: None) -> None:
+    with time_machine.travel(NOON, tick=False):
+        answers = [
+            Client().get("/v1/videos", headers={"Authorization": f"Bearer {'x' * number}"}) for number in range(1, 5)
+        ]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
+
+
+def test_a_key_has_a_count_of_its_own(alice: User) -> None:
+    studio = team(alice)
+    programs = []
+    for _ in range(2):
+        _, text = api_keys.issue(workspace=studio, by=alice, allowed=BY_ROLE["owner"], name="x", scopes=["read"])
+        programs.append(Client(headers={"Authorization": f"Bearer {text}"}))
+    with time_machine.travel(NOON, tick=False):
+        for _ in range(3):
+            programs[0].get("/v1/videos")
+        assert programs[0].get("/v1/videos").status_code == 429
+        assert programs[1].get("/v1/videos").status_code == 200
+
+
+def test_pages_are_not_counted(visitor: Visitor) -> None:
+    browser = browser_of(visitor)
+    assert {browser.get("/history/").status_code for _ in range(5)} == {200}
+    assert "RateLimit" not in browser.get("/history/")
+
+
+def test_without_valkey_nobody_is_limited(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = redis.Redis(host="127.0.0.1", port=1)
+    monkeypatch.setattr(limits, "connection", lambda: away)
+    assert {browser_of(visitor).get("/v1/videos").status_code for _ in range(5)} == {200}
