@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -66,16 +67,25 @@ def test_from_a_sentence_to_a_clip(stack: Stack, desktop: BrowserContext, tmp_pa
 
 
 def look_at(clip: Path) -> None:
-    """The file is what was promised: H.264, yuv420p, faststart, exact count and rate, frames that differ."""
+    """The file is what was promised: H.264, yuv420p, faststart, exact count and rate, and on it what was asked for."""
     with av.open(str(clip)) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
         assert (stream.width, stream.height, stream.average_rate) == (384, 384, 8)
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
     assert len(frames) == 16
-    assert np.abs(frames[0].astype(int) - frames[-1].astype(int)).max() > 10
+    assert all(np.median(frame) < 40 for frame in frames), "the background is not black"
+    assert centre_of_red(frames[-1]) - centre_of_red(frames[0]) > 384 / 3, "nothing red went to the right"
     head = clip.read_bytes()
     assert 0 < head.index(b"moov") < head.index(b"mdat")
+
+
+def centre_of_red(frame: np.ndarray[Any, np.dtype[np.uint8]]) -> float:
+    """Mean column of the red pixels, of which there must be some."""
+    red, green, blue = (frame[..., channel].astype(int) for channel in range(3))
+    columns = np.nonzero((red > 140) & (red > 2 * green) & (red > 2 * blue))[1]
+    assert columns.size > 500
+    return float(columns.mean())
 
 
 def test_the_stages_are_shown_live_with_a_picture(stack: Stack, phone: BrowserContext) -> None:
