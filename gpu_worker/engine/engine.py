@@ -117,7 +117,8 @@ class Engine:
         mode_of(job, inputs)
         check_quantisation(job.model.quantisation, self.device.torch_device)
         model = self._library.open(job.model)
-        self._residency.upcoming = [set(keys) for keys in self._upcoming_keys()]
+        own = [c.key for c in model.components.values()]  # the denoisers are not leased while the prompt is encoded
+        self._residency.upcoming = [own, *self._upcoming_keys()]
         return Rendering(job, inputs, model, self._room, stages, on_denoising=self._prefetch)
 
     @contextmanager

@@ -16,6 +16,8 @@ from gpu_worker.engine.checkpoint import Part
 from gpu_worker.engine.components import Component
 from gpu_worker.engine.errors import CheckpointBroken, UnsupportedRequest
 from gpu_worker.engine.quantisation import QuantisedStore, quantise
+from gpu_worker.engine.storages import map_plain
+from gpu_worker.engine.weights import Weights
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,23 @@ def _from_checkpoint(component: Component) -> torch.nn.Module:
         if "size mismatch" in str(problem) or "Error(s) in loading state_dict" in str(problem):
             raise _broken(part, problem) from problem
         raise
+    own_memory(module)
     return module.eval().requires_grad_(False)
+
+
+def own_memory(module: torch.nn.Module) -> None:
+    """Copy what is only a view of a file into memory.
+
+    The libraries map weights that need no conversion instead of reading them. Then a "loaded" model is read when its
+    first step touches it, and a file that is replaced or cut short meanwhile ends the process with SIGBUS.
+    """
+
+    def copied(tensor: torch.Tensor) -> torch.Tensor:
+        is_view_of_file = not tensor.untyped_storage().resizable()
+        return tensor.clone() if is_view_of_file else tensor
+
+    weights = Weights(module)
+    weights.put([map_plain(tensor.data, copied) for tensor in weights.tensors])
 
 
 def load_hull(component: Component) -> torch.nn.Module:

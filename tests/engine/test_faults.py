@@ -10,8 +10,12 @@ from types import FrameType
 
 import numpy as np
 import pytest
+import torch
 
 from gpu_worker.engine import CheckpointBroken, Engine, ModelMissing
+from gpu_worker.engine.library import Library
+from gpu_worker.engine.loading import Loader
+from gpu_worker.engine.quantisation import QuantisedStore
 from tests.engine.jobs import frames_of, model_spec, render, render_job
 from tests.engine.shelves import engine_on, job, spec
 
@@ -49,6 +53,20 @@ def test_a_broken_checkpoint_says_so_and_harms_nobody_else(
     assert all(r.leases == 0 for r in engine.status().residents)
     again = render(engine, job("one"), tmp_path / "3")
     assert np.array_equal(frames_of(before.clip), frames_of(again.clip))
+
+
+@pytest.mark.parametrize("name", ["transformer", "text_encoder", "vae"])
+def test_a_file_that_is_overwritten_after_loading_changes_nothing(
+    shelf: Path, tmp_path: Path, broken: Path, name: str
+) -> None:
+    component = Library(shelf, tmp_path).open(spec(str(broken))).components[name]
+    module = Loader(QuantisedStore(tmp_path)).load(component)
+    before = {place: tensor.clone() for place, tensor in module.state_dict().items()}
+    for file in component.part.folder.glob("*.safetensors"):
+        size_bytes = file.stat().st_size
+        with file.open("r+b") as content:
+            content.write(b"\x11" * size_bytes)
+    assert all(torch.equal(before[place], tensor) for place, tensor in module.state_dict().items())
 
 
 def test_a_pickled_checkpoint_is_never_opened(shelf: Path, tmp_path: Path, broken: Path) -> None:
