@@ -38,10 +38,13 @@ class Fit(StrEnum):
     NO = "no"
 
 
-def quantised_bytes(component_bytes: Mapping[str, int], quantisation: str) -> dict[str, int]:
-    """Bytes on the card by component. VAEs and vocoders are left as they are."""
-    left = _LEFT_BY[quantisation]
-    return {name: round(size * left) if name.startswith(_QUANTISED) else size for name, size in component_bytes.items()}
+def bytes_on_card(component_bytes: Mapping[str, int], quantisation: str, dtype: str = "bfloat16") -> dict[str, int]:
+    """Bytes on the card by component, from those at 16 bits a parameter. VAEs and vocoders are not quantised."""
+    plain = 2.0 if dtype == "float32" else 1.0
+    left = plain if quantisation == "none" else _LEFT_BY[quantisation]
+    return {
+        name: round(size * (left if name.startswith(_QUANTISED) else plain)) for name, size in component_bytes.items()
+    }
 
 
 def fit(
