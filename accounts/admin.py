@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
-from accounts import workspaces
+from accounts import looks, workspaces
 from accounts.models import AuditEntry, Membership, User, Workspace
 
 
@@ -37,7 +38,19 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
     search_fields = ["id", "name"]
     inlines = [MembershipInline]
     show_full_result_count = False
-    actions = ["suspend_selected", "unsuspend_selected"]
+    actions = ["look_into", "suspend_selected", "unsuspend_selected"]
+
+    def has_look_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(looks.PERMISSION)
+
+    @admin.action(description="Look into it, read only", permissions=["look"])
+    def look_into(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> HttpResponse | None:
+        chosen = list(queryset[:2])
+        if len(chosen) != 1:
+            self.message_user(request, "Look into one workspace at a time.", messages.WARNING)
+            return None
+        looks.begin(request, chosen[0])
+        return redirect("generation:history")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Workspace | None = None) -> tuple[str, ...]:
         """Suspending cancels what runs and is audited: it is an action, not a field."""

@@ -99,6 +99,9 @@ VISITOR_MAY = frozenset(
 WHILE_CLOSING = frozenset({Action.READ_CLIPS, Action.READ_CREDITS, Action.READ_PAYMENTS, Action.EXPORT, Action.CLOSE})
 """What is left to do between closing a workspace and its erasure."""
 
+ONLOOKER_MAY = frozenset({Action.READ_CLIPS, Action.READ_CREDITS, Action.READ_PAYMENTS})
+"""Staff that looks into a workspace changes nothing there, and takes nothing along."""
+
 BY_SCOPE: dict[str, frozenset[Action]] = {
     Scope.READ: frozenset({Action.READ_CLIPS}),
     Scope.GENERATE: frozenset({Action.GENERATE, Action.READ_CLIPS}),

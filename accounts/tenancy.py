@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
-from accounts import api_keys, visitors, workspaces
+from accounts import api_keys, looks, visitors, workspaces
 from accounts.models import ApiKey, Membership, User, Workspace
-from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, VISITOR_MAY, WHILE_CLOSING, Action
+from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, ONLOOKER_MAY, VISITOR_MAY, WHILE_CLOSING, Action
 from loremotion.refusals import Forbidden
 
 CHOSEN = "workspace"
@@ -21,12 +21,16 @@ CHOSEN = "workspace"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever is asking. ``workspace`` is None for a newcomer, who has made nothing yet and may begin."""
+    """Whoever is asking. ``workspace`` is None for a newcomer, who has made nothing yet and may begin.
+
+    ``onlooker`` is staff that looks into the workspace without being a member.
+    """
 
     workspace: Workspace | None
     actions: frozenset[Action]
     membership: Membership | None = None
     key: ApiKey | None = None
+    onlooker: User | None = None
 
     @property
     def user(self) -> User | None:
@@ -37,6 +41,8 @@ class Caller:
         """How the audit log calls them."""
         if self.key is not None:
             return f"key {self.key.prefix}"
+        if self.onlooker is not None:
+            return f"staff {self.onlooker.email}"
         return self.membership.user.email if self.membership is not None else "visitor"
 
     @property
@@ -123,6 +129,9 @@ def _from_session(request: HttpRequest) -> Caller | None:
     user = request.user
     if not isinstance(user, User):
         return None
+    looked_into = looks.workspace_of(request, user)
+    if looked_into is not None:
+        return Caller(looked_into, ONLOOKER_MAY, onlooker=user)
     chosen = request.session.get(CHOSEN)
     own = Membership.objects.filter(user=user).select_related("workspace")
     membership = min(
@@ -151,6 +160,12 @@ def _as_things_stand(workspace: Workspace, allowed: frozenset[Action]) -> frozen
 
 
 def _refusal(caller: Caller, workspace: Workspace, action: Action) -> Forbidden:
+    if caller.onlooker is not None:
+        return Forbidden(
+            "read_only",
+            "You look into this workspace as staff, and can change nothing.",
+            next_step="Stop looking first.",
+        )
     if workspace.suspended_at is not None:
         return Forbidden(
             "workspace_suspended",

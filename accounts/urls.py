@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts.views import account, audit, claims, data, keys, members, workspaces
+from accounts.views import account, audit, claims, data, keys, members, staff, workspaces
 
 app_name = "accounts"
 
@@ -11,6 +11,7 @@ urlpatterns = [
     path("data/export.zip", data.export, name="export"),
     path("data/erase/", data.erase_visitor, name="erase-visitor"),
     path("account/erase/", data.erase_person, name="erase-person"),
+    path("staff/stop-looking/", staff.stop_looking, name="stop-looking"),
     path("mail/", account.mail, name="mail"),
     path("workspaces/", workspaces.places, name="workspaces"),
     path("workspaces/new/", workspaces.begin, name="begin-team"),

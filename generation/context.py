@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from accounts import tenancy
+from accounts.roles import Action
 from billing import allowance, ledger
 from generation import services
 
@@ -22,10 +23,12 @@ def purse(request: HttpRequest) -> dict[str, Any]:
 def purse_of(request: HttpRequest) -> dict[str, Any]:
     """A newcomer, who has no workspace yet, sees the allowance that the first clip will be taken from."""
     now = timezone.now()
-    workspace = tenancy.caller_of(request).workspace
+    caller = tenancy.caller_of(request)
+    workspace = caller.workspace
     available, held = settings.FREE_DAILY_CREDITS, 0
     if workspace is not None:
-        services.give_daily_allowance(workspace)
+        if caller.may(Action.GENERATE):  # who only looks on sets nothing in motion
+            services.give_daily_allowance(workspace)
         balance = ledger.balance(account=workspace.id)
         available, held = balance.available, balance.held
     return {"available": available, "held": held, "refills_at": allowance.refills_at(now)}

@@ -86,6 +86,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "permissions": [("look_into_workspace", "Can look into a workspace, read only")],
+            },
         ),
         migrations.CreateModel(
             name="Visitor",

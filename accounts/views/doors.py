@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from accounts import tenancy
 from accounts.models import Membership
 from accounts.roles import Action
+from loremotion.refusals import Forbidden
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -31,7 +32,8 @@ def member_may(action: Action) -> Callable[[MemberView[P]], View[P]]:
                 return redirect_to_login(request.get_full_path())
             tenancy.ensure(request, action)
             membership = tenancy.caller_of(request).membership
-            assert membership is not None
+            if membership is None:  # staff that looks on
+                raise Forbidden("members_only", "This page is for members.", next_step="Stop looking first.")
             return view(request, membership, *args, **kwargs)
 
         return door

@@ -1,0 +1,18 @@
+"""Where staff's look into a workspace ends. It begins in the admin."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from accounts import looks, tenancy
+
+
+@require_POST
+@login_required
+def stop_looking(request: HttpRequest) -> HttpResponse:
+    looks.end(request)
+    tenancy.forget(request)
+    return redirect("generation:home")
