@@ -176,7 +176,8 @@ def _price_of(line: stripe.InvoiceLineItem) -> str:
 
 
 def _intent_of(invoice: stripe.Invoice) -> str | None:
-    paid = [one for one in (invoice.payments.data if invoice.payments else []) if one.status == "paid"]
+    payments = getattr(invoice, "payments", None)  # only there if it was asked for
+    paid = [one for one in (payments.data if payments else []) if one.status == "paid"]
     return next((id_of(one.payment.payment_intent) for one in paid if one.payment.payment_intent), None)
 
 

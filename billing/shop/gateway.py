@@ -337,7 +337,8 @@ def sessions_since(moment: datetime) -> Iterator[stripe.checkout.Session]:
 
 def invoices_since(moment: datetime) -> Iterator[stripe.Invoice]:
     since = int(moment.timestamp())
-    return client().v1.invoices.list({"created": {"gte": since}, "status": "paid", "limit": 100}).auto_paging_iter()
+    asked: stripe.params.InvoiceListParams = {"created": {"gte": since}, "status": "paid", "limit": 100}
+    return client().v1.invoices.list({**asked, "expand": ["data.payments"]}).auto_paging_iter()
 
 
 def refunds_since(moment: datetime) -> Iterator[stripe.Refund]:

@@ -32,9 +32,8 @@ HOLDS_SHOWN = 20
 def pricing(request: HttpRequest) -> HttpResponse:
     """Plans and packs, and what their credits make with each model at today's prices."""
     currencies = sorted(set(Price.objects.offered().values_list("currency", flat=True)))
-    currency = request.GET.get("currency", settings.DEFAULT_CURRENCY)
-    if currency not in currencies and currencies:
-        currency = currencies[0]
+    asked = [request.GET.get("currency"), settings.DEFAULT_CURRENCY, *currencies]
+    currency = next((one for one in asked if one in currencies), settings.DEFAULT_CURRENCY)
     workspace = tenancy.caller_of(request).workspace
     subscription = subscribing.subscription_of(workspace.id) if workspace is not None else None
     prices = list(Price.objects.offered().filter(currency=currency).select_related("plan", "pack"))
@@ -214,7 +213,7 @@ def _before(request: HttpRequest) -> int | None:
 
 
 def _number(text: str | None) -> int:
-    if text is None or not text.isdecimal() or len(text) > 18:
+    if text is None or not (text.isascii() and text.isdigit()) or len(text) > 18:
         raise Http404
     return int(text)
 

@@ -239,6 +239,13 @@ class Subscriptions:
             self._change_now(subscription, asked)
         return subscription
 
+    def upgrade(self, subscription_id: str, price_id: str) -> Object:
+        """The change that the site asks for, as if it had."""
+        item = self.state.get(subscription_id, "subscription")["items"]["data"][0]["id"]
+        how = {"proration_behavior": "none", "payment_behavior": "pending_if_incomplete"}
+        asked = {"items": [{"id": item, "price": price_id}], "billing_cycle_anchor": {"type": "now"}, **how}
+        return self.update(subscription_id, asked)
+
     def _change_now(self, subscription: Object, asked: dict[str, Any]) -> None:
         """A full new period at the new price, from now, if it is paid; what is not paid at once stays pending."""
         if (asked.get("billing_cycle_anchor"), asked.get("proration_behavior")) != ({"type": "now"}, "none"):

@@ -1,0 +1,254 @@
+"""The shop as staff sees it: what is sold is edited here; what was bought is read, refunded and replayed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+
+from billing.shop import inbox, liability, refunds
+from billing.shop.models import (
+    Budget,
+    Mismatch,
+    Order,
+    Pack,
+    Payment,
+    Plan,
+    Price,
+    Reconciliation,
+    StripeEvent,
+    Subscription,
+)
+from billing.shop.money import formatted, parse
+from loremotion.refusals import Invalid, Refusal
+
+
+class PriceInline(admin.TabularInline[Price, Any]):
+    """Prices are added and withdrawn. What one says never changes, because somebody may have bought at it."""
+
+    model = Price
+    extra = 0
+    can_delete = False
+    fields = ["interval", "currency", "amount_minor", "is_offered", "stripe_price_id"]
+    readonly_fields = ["stripe_price_id"]
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        return super().get_formset(request, obj, form=PriceForm, **kwargs)
+
+
+class PriceForm(forms.ModelForm[Price]):
+    class Meta:
+        model = Price
+        fields = ["interval", "currency", "amount_minor", "is_offered"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            for name in ("interval", "currency", "amount_minor"):
+                self.fields[name].disabled = True
+                self.fields[name].help_text = "Never changes: withdraw this price and add another."
+
+
+@admin.register(Plan)
+class PlanAdmin(admin.ModelAdmin[Plan]):
+    list_display = ["name", "is_offered", "monthly_credits", "concurrency", "priority_weight", "retention_days"]
+    list_editable = ["is_offered"]
+    prepopulated_fields = {"slug": ["name"]}
+    inlines = [PriceInline]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
+        return (obj is None or obj.slug != Plan.FREE) and super().has_delete_permission(request, obj)
+
+
+@admin.register(Pack)
+class PackAdmin(admin.ModelAdmin[Pack]):
+    list_display = ["name", "credits", "is_offered", "position"]
+    list_editable = ["is_offered", "position"]
+    prepopulated_fields = {"slug": ["name"]}
+    inlines = [PriceInline]
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+    """Shows what only the shop's services write."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnlyAdmin):
+    list_display = ["id", "price", "state", "actor", "created_at", "closed_at"]
+    list_filter = ["state"]
+    search_fields = ["=id", "=workspace", "=stripe_session_id"]
+    list_select_related = ["price__plan", "price__pack"]
+    date_hierarchy = "created_at"
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ReadOnlyAdmin):
+    list_display = ["stripe_subscription_id", "price", "status", "period_end", "ends_at", "past_due_since"]
+    list_filter = ["status"]
+    search_fields = ["=workspace", "=stripe_subscription_id"]
+    list_select_related = ["price__plan"]
+
+
+@admin.register(Budget)
+class BudgetAdmin(ReadOnlyAdmin):
+    list_display = ["workspace", "monthly_cap_credits", "warn_below_credits", "warned_at"]
+    search_fields = ["=workspace"]
+
+
+class RefundForm(forms.Form):
+    """How much money goes back, and why."""
+
+    amount = forms.CharField(label="Amount", max_length=20)
+    reason = forms.CharField(label="Reason, kept in our books and at Stripe", max_length=300, required=False)
+    after_refunds = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnlyAdmin):
+    """Money that came, the credits it brought, and the way back for both."""
+
+    list_display = [
+        "paid_at",
+        "price",
+        "amount",
+        "refunded",
+        "dispute_status",
+        "credits",
+        "clawed_credits",
+        "workspace",
+    ]
+    list_filter = ["dispute_status", "currency"]
+    search_fields = ["=source", "=workspace", "=stripe_payment_intent_id", "=stripe_invoice_id"]
+    list_select_related = ["price__plan", "price__pack"]
+    date_hierarchy = "paid_at"
+    change_list_template = "admin/shop/payment/change_list.html"
+    change_form_template = "admin/shop/payment/change_form.html"
+
+    @admin.display(ordering="amount_minor")
+    def amount(self, payment: Payment) -> str:
+        return formatted(payment.amount_minor, payment.currency)
+
+    @admin.display(ordering="refunded_minor")
+    def refunded(self, payment: Payment) -> str:
+        return formatted(payment.refunded_minor, payment.currency) if payment.refunded_minor else ""
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path("liability/", self.admin_site.admin_view(self.liability), name="shop_liability"),
+            path("<int:payment_id>/refund/", self.admin_site.admin_view(self.refund), name="shop_refund"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def liability(self, request: HttpRequest) -> HttpResponse:
+        """Unspent and lapsed credits by the month in which they were paid for."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        months = [(month, formatted(month.paid_minor, month.currency)) for month in liability.by_month()]
+        rows = [(month, paid, formatted(month.unspent_minor, month.currency)) for month, paid in months]
+        context = {**self.admin_site.each_context(request), "title": "Unspent and lapsed credits", "rows": rows}
+        return render(request, "admin/shop/payment/liability.html", context)
+
+    def refund(self, request: HttpRequest, payment_id: int) -> HttpResponse:
+        """First what it would do, then, sent again with a reason, doing it."""
+        if not request.user.has_perm("shop.refund_payment"):
+            raise PermissionDenied
+        payment = get_object_or_404(Payment.objects.select_related("price__plan", "price__pack"), pk=payment_id)
+        left = formatted(payment.amount_minor - payment.refunded_minor, payment.currency).lstrip("$€£¥").split(" ")[0]
+        form = RefundForm(request.POST or None, initial={"amount": left})
+        context: dict[str, Any] = {"title": f"Refund of {payment}", "payment": payment, "form": form}
+        if request.method == "POST" and form.is_valid():
+            try:
+                amount_minor = self._amount(form, payment)
+                if "confirm" in request.POST:
+                    return self._refund(request, payment, amount_minor, form)
+                context |= {"preview": refunds.preview(payment, amount_minor), "amount_minor": amount_minor}
+            except Refusal as refusal:
+                form.add_error(None, str(refusal))
+        context = {**self.admin_site.each_context(request), **context, "opts": self.model._meta}
+        return render(request, "admin/shop/payment/refund.html", context)
+
+    def _amount(self, form: RefundForm, payment: Payment) -> int:
+        try:
+            return parse(form.cleaned_data["amount"], payment.currency)
+        except (ValueError, ArithmeticError):
+            raise Invalid("bad_amount", "Write an amount such as 9.99.", field="amount") from None
+
+    def _refund(self, request: HttpRequest, payment: Payment, amount_minor: int, form: RefundForm) -> HttpResponse:
+        refunds.refund(
+            payment,
+            amount_minor=amount_minor,
+            after_refunds=form.cleaned_data["after_refunds"] or 0,
+            actor=str(request.user),
+            reason=form.cleaned_data["reason"],
+        )
+        self.log_change(request, payment, f"Refunded {formatted(amount_minor, payment.currency)}")
+        self.message_user(request, f"{formatted(amount_minor, payment.currency)} go back.", messages.SUCCESS)
+        return redirect("admin:shop_payment_change", payment.pk)
+
+
+@admin.register(StripeEvent)
+class StripeEventAdmin(ReadOnlyAdmin):
+    """The inbox. What failed says why, and can be replayed once that is mended."""
+
+    list_display = ["received_at", "type", "object_id", "state", "attempts", "heard_from", "last_error"]
+    list_filter = ["state", "heard_from", "type"]
+    search_fields = ["=event_id", "=object_id"]
+    actions = ["replay"]
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("shop.change_stripeevent")
+
+    @admin.action(description="Do these again", permissions=["replay"])
+    def replay(self, request: HttpRequest, queryset: QuerySet[StripeEvent]) -> None:
+        for event in queryset:
+            inbox.replay(event)
+        self.message_user(request, f"{len(queryset)} will be done again.")
+
+
+class MismatchInline(admin.TabularInline[Mismatch, Reconciliation]):
+    model = Mismatch
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(ReadOnlyAdmin):
+    """Each comparison with Stripe, what differed, and whether it is mended."""
+
+    list_display = ["began_at", "kind", "checked", "missed", "differences", "finished_at"]
+    list_filter = ["kind"]
+    inlines = [MismatchInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("mismatches")
+
+    @admin.display()
+    def differences(self, comparison: Reconciliation) -> str:
+        found = list(comparison.mismatches.all())
+        unmended = sum(not one.is_mended for one in found)
+        url = reverse("admin:shop_reconciliation_change", args=[comparison.pk])
+        return format_html('<a href="{}">{}, {} not mended</a>', url, len(found), unmended) if found else "none"

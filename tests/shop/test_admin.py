@@ -1,0 +1,157 @@
+"""What staff does in the shop: edit what is sold, refund with open eyes, replay, read the books."""
+
+from __future__ import annotations
+
+import re
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import IntegrityError
+from django.test import Client
+
+from accounts.models import User
+from billing import ledger
+from billing.shop import liability, reconcile
+from billing.shop.models import Payment, Plan, Price, StripeEvent
+from tests.shop.desk import Desk, balance, hold, pack_price, plan_price
+
+
+@pytest.fixture
+def staff(db: None) -> Client:
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("admin@site.test", "a-password"))
+    return browser
+
+
+@pytest.mark.parametrize(
+    "model", ["plan", "pack", "order", "subscription", "payment", "stripeevent", "reconciliation", "budget"]
+)
+def test_every_list_opens(desk: Desk, staff: Client, model: str) -> None:
+    desk.buy(uuid4())
+    desk.subscribe(uuid4())
+    reconcile.read_events()
+    assert staff.get(f"/admin/shop/{model}/").status_code == 200
+
+
+def test_a_plan_is_edited_and_a_price_is_not(staff: Client) -> None:
+    plan = Plan.objects.get(slug="creator")
+    page = staff.get(f"/admin/shop/plan/{plan.pk}/change/").content.decode()
+    sent = dict(re.findall(r'<input type="(?:hidden|text|number|checkbox)" name="([^"]+)" value="([^"]*)"', page))
+    fields = {"name": "Maker", "slug": plan.slug, "summary": "", "monthly_credits": 1_800, "rollover_credits": 500}
+    fields |= {"concurrency": 3, "priority_weight": 3, "retention_days": 90, "members": 1, "features": "a,b"}
+    fields |= {"tax_code": plan.tax_code, "position": 1, "is_offered": "on"}
+    prices = list(plan.prices.order_by("currency", "amount_minor"))
+    form = {f"prices-{key}": sent[f"prices-{key}"] for key in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    for number, price in enumerate(prices):
+        form |= {f"prices-{number}-id": str(price.pk), f"prices-{number}-plan": str(plan.pk)}
+        form |= {f"prices-{number}-is_offered": "on", f"prices-{number}-amount_minor": "1"}
+    answer = staff.post(f"/admin/shop/plan/{plan.pk}/change/", {**fields, **form})
+    assert answer.status_code == 302, re.findall(r'errorlist[^>]*">(.*?)</ul>', answer.content.decode())
+    plan.refresh_from_db()
+    assert (plan.name, plan.monthly_credits) == ("Maker", 1_800)
+    assert plan_price("creator").amount_minor == 1_200
+
+
+def test_the_free_plan_cannot_be_deleted(staff: Client) -> None:
+    free = Plan.objects.get(slug="free")
+    assert staff.post(f"/admin/shop/plan/{free.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_a_refund_shows_what_it_does_before_it_does_it(desk: Desk, staff: Client) -> None:
+    account = uuid4()
+    payment = desk.buy(account)
+    ledger.capture(reference=hold(account, 400))
+    address = f"/admin/shop/payment/{payment.pk}/refund/"
+    assert staff.get(address).status_code == 200
+    shown = staff.post(address, {"amount": "2.50"}).content.decode()
+    assert "250 credits go with it: 100 are unspent, 150 were spent" in shown
+    assert balance(account) == (100, 0, 0)
+    confirmed = {"amount": "2.50", "after_refunds": "0", "confirm": "1", "reason": "Asked for it"}
+    assert staff.post(address, confirmed).status_code == 302
+    assert balance(account) == (0, 0, 150)
+    assert desk.stripe.objects("refund")[0]["metadata"] == {"actor": "admin@site.test", "why": "Asked for it"}
+    again = staff.post(address, confirmed)  # the same form once more
+    assert again.status_code == 302
+    assert len(desk.stripe.objects("refund")) == 1
+
+
+def test_after_a_refund_that_failed_the_same_amount_can_be_refunded_anew(desk: Desk, staff: Client) -> None:
+    account = uuid4()
+    payment = desk.buy(account)
+    first = desk.stripe.refund(payment.stripe_payment_intent_id or "", 250)
+    desk.stripe.control("fail-refund", refund_id=first["id"])
+    desk.carry_all()
+    address = f"/admin/shop/payment/{payment.pk}/refund/"
+    seen = re.search(r'name="after_refunds" value="(\d+)"', staff.post(address, {"amount": "2.50"}).content.decode())
+    assert seen is not None
+    staff.post(address, {"amount": "2.50", "after_refunds": seen[1], "confirm": "1", "reason": "Again"})
+    assert balance(account) == (250, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("sent", "problem"),
+    [
+        ({"amount": "x"}, "Write an amount"),
+        ({"amount": "0.001"}, "Write an amount"),
+        ({"amount": "2.50", "confirm": "1", "after_refunds": "0"}, "Say why"),
+        ({"amount": "9.00", "confirm": "1", "after_refunds": "0", "reason": "More"}, "greater than"),
+    ],
+)
+def test_a_refund_that_cannot_be_says_why(desk: Desk, staff: Client, sent: dict[str, str], problem: str) -> None:
+    payment = desk.buy(uuid4())
+    assert problem in staff.post(f"/admin/shop/payment/{payment.pk}/refund/", sent).content.decode()
+    assert desk.stripe.objects("refund") == []
+
+
+def test_refunding_takes_a_permission_of_its_own(desk: Desk) -> None:
+    payment = desk.buy(uuid4())
+    clerk = User.objects.create_user("clerk@site.test", "a-password", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="view_payment"))
+    browser = Client()
+    browser.force_login(clerk)
+    assert browser.get("/admin/shop/payment/").status_code == 200
+    assert browser.get(f"/admin/shop/payment/{payment.pk}/refund/").status_code == 403
+    assert browser.get("/admin/shop/payment/liability/").status_code == 200
+
+
+def test_a_dead_event_is_replayed(desk: Desk, staff: Client) -> None:
+    account = uuid4()
+    desk.pay(desk.order(account, pack_price()))
+    for event in desk.collected():
+        desk.deliver(event)
+    StripeEvent.objects.update(state="dead", attempts=12, last_error="Away")
+    events = list(StripeEvent.objects.values_list("pk", flat=True))
+    staff.post("/admin/shop/stripeevent/", {"action": "replay", "_selected_action": events})
+    desk.work()
+    assert balance(account) == (500, 0, 0)
+
+
+def test_the_liability_counts_every_paid_credit_exactly_once(desk: Desk, staff: Client) -> None:
+    account = uuid4()
+    payment = desk.buy(account)
+    desk.buy(account, pack_price(2_200))
+    ledger.capture(reference=hold(account, 100))
+    hold(account, 50)
+    desk.stripe.refund(payment.stripe_payment_intent_id or "", 200)
+    desk.carry_all()
+    [month] = liability.by_month()
+    assert month.credits == 2_700
+    assert month.unspent + month.spent + month.lapsed + month.taken_back == 2_700
+    assert (month.unspent, month.spent, month.taken_back) == (2_400, 100, 200)
+    assert "2,400" in staff.get("/admin/shop/payment/liability/").content.decode()
+
+
+def test_the_liability_follows_credits_into_another_account(desk: Desk) -> None:
+    visitor, member = uuid4(), uuid4()
+    desk.buy(visitor)
+    ledger.merge(source=visitor, into=member, reference=f"merge:{visitor}")
+    [month] = liability.by_month()
+    assert (month.credits, month.unspent) == (500, 500)
+    assert Payment.objects.get().purse == visitor
+
+
+def test_two_offered_prices_for_the_same_thing_are_impossible(db: None) -> None:
+    known = plan_price("creator")
+    with pytest.raises(IntegrityError, match="price_of_plan_once"):
+        Price.objects.create(plan=known.plan, interval="month", currency="usd", amount_minor=5)

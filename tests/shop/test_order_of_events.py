@@ -1,0 +1,268 @@
+"""Whatever order events come in, however often, and whatever happens between: one end."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import stripe as library
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from billing import ledger
+from billing.shop import gateway, inbox
+from billing.shop.models import Payment, StripeEvent
+from tests.fake_stripe.process import FakeStripeProcess
+from tests.fake_stripe.state import Object
+from tests.shop.desk import Desk, balance, hold, lots, pack_price, plan_price
+
+MOST_PERMUTATIONS = 16
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Whatever the block does to the database is taken back."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def refunded_in_two_parts(stripe: FakeStripeProcess, intent: str) -> None:
+    stripe.refund(intent, 100)
+    stripe.refund(intent, 400)
+
+
+def refund_that_failed(stripe: FakeStripeProcess, intent: str) -> None:
+    refund = stripe.refund(intent)
+    stripe.control("fail-refund", refund_id=refund["id"])
+
+
+def dispute_won(stripe: FakeStripeProcess, intent: str) -> None:
+    stripe.close_dispute(stripe.dispute(intent)["id"], "won")
+
+
+def dispute_lost(stripe: FakeStripeProcess, intent: str) -> None:
+    stripe.close_dispute(stripe.dispute(intent)["id"], "lost")
+
+
+def refund_then_dispute_of_the_rest(stripe: FakeStripeProcess, intent: str) -> None:
+    stripe.refund(intent, 200)
+    stripe.dispute(intent)
+
+
+ENDS: dict[Callable[[FakeStripeProcess, str], None], int] = {
+    refunded_in_two_parts: 0,
+    refund_that_failed: 500,
+    dispute_won: 500,
+    dispute_lost: 0,
+    refund_then_dispute_of_the_rest: 0,
+}
+
+
+class Remembering(library.RequestsClient):
+    """Asks Stripe for each thing once: between permutations nothing changes there."""
+
+    def __init__(self) -> None:
+        super().__init__(timeout=20)
+        self._answers: dict[str, Any] = {}
+
+    def request(self, method: str, url: str, *arguments: Any, **options: Any) -> Any:
+        if method.lower() != "get":
+            return super().request(method, url, *arguments, **options)
+        if url not in self._answers:
+            self._answers[url] = super().request(method, url, *arguments, **options)
+        return self._answers[url]
+
+
+@pytest.fixture
+def stand_still(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From its call on nothing happens at Stripe any more, and the site need not ask twice."""
+
+    def stop() -> None:
+        client = library.StripeClient(
+            "sk_test_imitation", base_addresses={"api": desk.stripe.url}, http_client=Remembering()
+        )
+        monkeypatch.setattr(gateway, "_client", lambda key, base: client)
+
+    return stop
+
+
+def hints(desk: Desk) -> list[Object]:
+    """What Stripe has to say that we listen to."""
+    return [event for event in desk.collected() if event["type"] in inbox.TYPES]
+
+
+@pytest.mark.parametrize("what_happens", ENDS, ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("held_credits", [0, 120])
+def test_every_order_of_a_pack_s_events_leads_to_one_end(
+    desk: Desk,
+    stand_still: Callable[[], None],
+    what_happens: Callable[[FakeStripeProcess, str], None],
+    held_credits: int,
+) -> None:
+    account = uuid4()
+    ledger.grant(account=account, reference=f"free:{account}", amount=held_credits or 1, kind=ledger.LotKind.FREE)
+    order = desk.order(account, pack_price())
+    session = desk.pay(order)
+    what_happens(desk.stripe, session["payment_intent"])
+    events = hints(desk)
+    stand_still()
+    assert len(events) >= 4
+    ends = set()
+    for arrangement in itertools.islice(itertools.permutations(events), 0, None, step_for(len(events))):
+        with undone():
+            clip = hold(account, held_credits) if held_credits else None
+            first, *rest = arrangement
+            desk.carry([first, *rest, first])  # the first comes again at the end
+            StripeEvent.objects.all().delete()
+            desk.carry(rest)  # and all others are forgotten and told anew
+            if clip is not None:
+                ledger.capture(reference=clip)
+            ends.add((balance(account), tuple(lots(account))))
+    assert {available for (available, _, _), _ in ends} == {ENDS[what_happens] + (0 if held_credits else 1)}
+    assert len({end for end, _ in ends}) == 1
+
+
+def step_for(events: int) -> int:
+    """Every so many-th permutation is tried, so that it is about MOST_PERMUTATIONS of them, spread over all."""
+    count = 1
+    for factor in range(2, events + 1):
+        count *= factor
+    return max(1, count // MOST_PERMUTATIONS)
+
+
+@pytest.mark.parametrize("held_credits", [0, 700])
+def test_a_clip_that_holds_the_refunded_credits_leads_to_one_end_too(
+    desk: Desk, stand_still: Callable[[], None], held_credits: int
+) -> None:
+    """The hold draws from the very lot that is taken back, at every possible moment between the events."""
+    account = uuid4()
+    payment = desk.buy(account, pack_price(2_200))
+    desk.stripe.refund(payment.stripe_payment_intent_id or "", 500)
+    desk.stripe.refund(payment.stripe_payment_intent_id or "", 1_000)
+    events = hints(desk)
+    stand_still()
+    ends = set()
+    for arrangement in itertools.permutations(events):
+        for moment in range(len(events) + 1):
+            with undone():
+                clip = hold(account, held_credits) if held_credits else None
+                desk.carry(arrangement[:moment])
+                if clip is not None:
+                    ledger.capture(reference=clip, amount=650)
+                desk.carry(arrangement[moment:])
+                ends.add(balance(account))
+    spent = 650 if held_credits else 0
+    kept = 2_200 - 1_650
+    assert ends == {(max(0, kept - spent), 0, max(0, spent - kept))}
+
+
+def test_every_order_of_a_subscription_s_first_events_leads_to_one_end(
+    desk: Desk, stand_still: Callable[[], None]
+) -> None:
+    account = uuid4()
+    desk.pay(desk.order(account, plan_price("creator")))
+    events = hints(desk)
+    stand_still()
+    ends = set()
+    for arrangement in itertools.permutations(events):
+        with undone():
+            desk.carry(arrangement)
+            ends.add((balance(account), Payment.objects.filter(workspace=account).count()))
+    assert ends == {((1_500, 0, 0), 1)}
+
+
+def test_a_renewal_an_upgrade_and_a_refund_lead_to_one_end(desk: Desk, stand_still: Callable[[], None]) -> None:
+    account = uuid4()
+    desk.subscribe(account, "creator")
+    desk.stripe.advance(days=31, seconds=7_200)
+    subscription = desk.stripe.objects("subscription")[0]
+    first = Payment.objects.get(workspace=account)
+    desk.stripe.control("upgrade", subscription=subscription["id"], price=upgrade_price())
+    desk.stripe.refund(first.stripe_payment_intent_id or "")
+    events = hints(desk)
+    stand_still()
+    arrangements = list(itertools.permutations(events))
+    ends = set()
+    for arrangement in arrangements[:: max(1, len(arrangements) // MOST_PERMUTATIONS)]:
+        with undone():
+            desk.carry(arrangement)
+            ends.add(balance(account))
+    assert ends == {(1_500 + 5_500, 0, 0)}
+
+
+def upgrade_price() -> str:
+    return gateway.stripe_price_of(plan_price("studio"))
+
+
+# --- deliveries between what happens -----------------------------------------------------------------------------
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["happen", "deliver", "again", "hold", "settle"]), st.integers(0, 20)),
+    min_size=4,
+    max_size=16,
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_deliveries_in_any_order_between_what_happens_lead_to_what_stripe_says(
+    desk: Desk, steps: list[tuple[str, int]]
+) -> None:
+    with undone():
+        account = uuid4()
+        session = desk.pay(desk.order(account, pack_price()))
+        play(desk, account, session["payment_intent"], steps)
+        assert ledger.violations(limit=5) == []
+
+
+def play(desk: Desk, account: UUID, intent: str, steps: list[tuple[str, int]]) -> None:
+    """Things happen at Stripe, events arrive late, twice and out of order, clips are made; at the end all is told."""
+    waiting, told, clips, spent = hints(desk), [], [], 0
+    happenings = iter([("refund", 150), ("refund", 50), ("dispute", 0), ("won", 0), ("refund", 100)])
+    for what, number in steps:
+        if what == "happen":
+            happen(desk.stripe, intent, next(happenings, ("", 0)))
+            waiting += hints(desk)
+        elif what == "deliver" and waiting:
+            told.append(waiting.pop(number % len(waiting)))
+            desk.carry(told[-1:])
+        elif what == "again" and told:
+            StripeEvent.objects.filter(event_id=told[number % len(told)]["id"]).delete()
+            desk.carry([told[number % len(told)]])
+        elif what == "hold" and balance(account)[0] >= 30:
+            clips.append(hold(account, 30))
+        elif what == "settle" and clips:
+            spent += ledger.capture(reference=clips.pop(), amount=number).captured
+    for clip in clips:
+        spent += ledger.capture(reference=clip).captured
+    desk.carry(reversed(waiting))
+    available, held, owed = balance(account)
+    assert held == 0
+    assert available - owed == worth_now(desk.stripe, intent) - spent
+
+
+def happen(stripe: FakeStripeProcess, intent: str, what: tuple[str, int]) -> None:
+    kind, amount = what
+    if kind == "refund" and not any(
+        one["disputed"] for one in stripe.objects("charge") if one["payment_intent"] == intent
+    ):
+        stripe.refund(intent, amount)
+    elif kind == "dispute":
+        stripe.dispute(intent)
+    elif kind == "won":
+        open_ones = [one for one in stripe.objects("dispute") if one["payment_intent"] == intent]
+        stripe.close_dispute(open_ones[0]["id"], "won")
+
+
+def worth_now(stripe: FakeStripeProcess, intent: str) -> int:
+    """What of 500 credits for $5.00 is left, by what Stripe says of the money."""
+    refunds = [one["amount"] for one in stripe.objects("refund") if one["payment_intent"] == intent]
+    disputes = [one for one in stripe.objects("dispute") if one["payment_intent"] == intent and one["status"] != "won"]
+    back: int = sum(refunds) + sum(one["amount"] for one in disputes)
+    return 500 - min(500, back)

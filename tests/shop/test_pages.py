@@ -1,0 +1,328 @@
+"""The pages around money, as a visitor and as members of a workspace meet them."""
+
+from __future__ import annotations
+
+import re
+from uuid import uuid4
+
+import pytest
+from django.core import mail
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from accounts.models import Membership, User, Workspace
+from accounts.roles import Role
+from billing import ledger
+from billing.shop import budgets, holdings, jobs, mails
+from billing.shop.models import Budget, Order, Payment, Subscription
+from tests.generation import factories as clips
+from tests.shop.desk import Desk, balance, hold, pack_price, plan_price
+
+
+def member(role: str = Role.OWNER, workspace: Workspace | None = None) -> tuple[Client, Workspace]:
+    """Somebody signed in, in a team unless told otherwise."""
+    workspace = workspace or Workspace.objects.create(kind=Workspace.Kind.TEAM, name="Studio")
+    user = User.objects.create_user(f"{uuid4().hex[:8]}@site.test", "a-password")
+    Membership.objects.create(workspace=workspace, user=user, role=role)
+    browser = Client()
+    browser.force_login(user)
+    return browser, workspace
+
+
+def buy(browser: Client, price: int, order: object = None) -> str:
+    """Press "buy". Returns where the site sends the browser."""
+    answer = browser.post("/billing/buy/", {"price": price, "order": str(order or uuid4())})
+    assert answer.status_code == 302, answer.content.decode()
+    return str(answer["Location"])
+
+
+def text(answer: object) -> str:
+    content: bytes = answer.content  # type: ignore[attr-defined] # a response
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", content.decode()))
+
+
+# --- pricing -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_the_pricing_page_says_what_credits_make_with_each_model() -> None:
+    clips.model("toy")
+    shown = text(Client().get("/pricing/"))
+    assert "1,500 credits a month" in shown
+    assert "$12.00 a month" in shown
+    assert "about 19 clips with Toy" in shown  # 500 credits at 26: the family rounds five seconds up to whole frames
+    assert "Packs" in shown
+
+
+@pytest.mark.django_db
+def test_prices_are_shown_in_the_currency_that_is_asked_for() -> None:
+    assert "€12.00" in text(Client().get("/pricing/?currency=eur"))
+    assert "$12.00" in text(Client().get("/pricing/?currency=xxx"))
+
+
+@pytest.mark.django_db
+def test_without_a_key_the_pages_say_that_nothing_is_sold_and_nothing_else_breaks(settings: Settings) -> None:
+    settings.STRIPE_SECRET_KEY = ""
+    shown = Client().get("/pricing/")
+    assert "Nothing is sold" in text(shown)
+    assert "disabled" in shown.content.decode()
+    browser, _ = member()
+    answer = browser.post("/billing/buy/", {"price": pack_price().pk, "order": str(uuid4())})
+    assert answer.status_code == 503
+    assert not Order.objects.exists()
+    assert browser.get("/billing/").status_code == 200
+
+
+# --- buying ------------------------------------------------------------------------------------------------------
+
+
+def test_a_member_buys_a_pack_and_comes_back_to_the_credits(desk: Desk) -> None:
+    browser, workspace = member()
+    pay_page = buy(browser, pack_price().pk)
+    assert pay_page.startswith(f"{desk.stripe.url}/c/pay/")
+    order = Order.objects.get(workspace=workspace.id)
+    assert "Not paid yet" in text(browser.get(f"/billing/orders/{order.id}/"))
+    desk.pay(order)
+    shown = text(browser.get(f"/billing/orders/{order.id}/"))
+    assert "500 credits for $5.00" in shown
+    assert "Receipt" in shown
+    assert balance(workspace.id) == (500, 0, 0)
+
+
+def test_a_visitor_buys_a_pack_without_an_account_and_no_plan(desk: Desk) -> None:
+    browser = Client()
+    assert buy(browser, pack_price().pk).startswith(desk.stripe.url)
+    order = Order.objects.get()
+    desk.pay(order)
+    assert "Thank you" in text(browser.get(f"/billing/orders/{order.id}/"))
+    answer = browser.post("/billing/buy/", {"price": plan_price("creator").pk, "order": str(uuid4())})
+    assert answer.status_code == 403
+    assert "Sign up first" in text(answer)
+
+
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.VIEWER, Role.ADMIN])
+def test_whoever_does_not_pay_cannot_buy_cancel_or_open_the_portal(desk: Desk, role: str) -> None:
+    _, workspace = member(Role.OWNER)
+    browser, _ = member(role, workspace)
+    for address in ("/billing/buy/", "/billing/plan/cancel/", "/billing/portal/", "/billing/budget/"):
+        answer = browser.post(address, {"price": pack_price().pk, "order": str(uuid4())})
+        assert answer.status_code == 403, address
+    assert not Order.objects.exists()
+
+
+def test_an_order_of_another_workspace_is_not_there(desk: Desk) -> None:
+    browser, _ = member()
+    buy(browser, pack_price().pk)
+    order = Order.objects.get()
+    stranger, _ = member()
+    assert stranger.get(f"/billing/orders/{order.id}/").status_code == 404
+    assert Client().get(f"/billing/orders/{order.id}/").status_code == 404
+    answer = stranger.post("/billing/buy/", {"price": pack_price().pk, "order": str(order.id)})
+    assert answer.status_code == 409
+
+
+@pytest.mark.parametrize("sent", [{"price": "x"}, {"price": "999999"}, {}, {"price": "٣"}])
+def test_a_form_with_nonsense_is_refused(desk: Desk, sent: dict[str, str]) -> None:
+    browser, _ = member()
+    assert browser.post("/billing/buy/", sent).status_code == 404
+
+
+def test_buying_needs_a_form_of_ours(desk: Desk) -> None:
+    answer = Client(enforce_csrf_checks=True).post("/billing/buy/", {"price": pack_price().pk})
+    assert answer.status_code == 403
+
+
+# --- the plan ----------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_is_bought_changed_cancelled_and_kept_on_the_pages(desk: Desk) -> None:
+    browser, workspace = member()
+    buy(browser, plan_price("creator").pk)
+    desk.pay(Order.objects.get())
+    desk.carry_all()
+    assert "your plan" in text(browser.get("/pricing/"))
+    change = {"price": plan_price("studio").pk, "attempt": str(uuid4())}
+    assert "You have Studio now" in text(browser.post("/billing/plan/change/", change, follow=True))
+    assert "Your plan ends" in text(browser.post("/billing/plan/cancel/", follow=True))
+    shown = browser.get("/billing/")
+    assert "It ends on" in text(shown)
+    assert "Keep Studio" in text(shown)
+    assert "Your plan goes on" in text(browser.post("/billing/plan/keep/", follow=True))
+    down = {"price": plan_price("creator").pk, "attempt": str(uuid4())}
+    assert "when the period" in text(browser.post("/billing/plan/change/", down, follow=True))
+    assert "Creator, $12.00 a month" in text(browser.get("/billing/"))
+    assert browser.post("/billing/portal/")["Location"].startswith(desk.stripe.url)
+    events = set(workspace.audit_entries.values_list("event", flat=True))
+    assert {"plan.changed", "plan.cancelled", "plan.kept"} <= events
+
+
+# --- credits -----------------------------------------------------------------------------------------------------
+
+
+def test_the_page_of_credits_shows_lots_holds_payments_and_every_movement(desk: Desk) -> None:
+    browser, workspace = member()
+    payment = desk.buy(workspace.id)
+    clip = hold(workspace.id, 120)
+    desk.stripe.refund(payment.stripe_payment_intent_id or "", 100)
+    desk.carry_all()
+    answer = browser.get("/billing/")
+    shown = text(answer)
+    assert "280 to use now, 120 set aside" in shown
+    assert "never lapse" in shown
+    assert "$1.00 refunded" in shown
+    assert f'href="/generations/{clip}/"' in answer.content.decode()
+    assert f'href="/billing/orders/{payment.order_id}/"' in answer.content.decode()
+    assert "taken back with the payment" in shown
+
+
+def test_a_debt_is_explained(desk: Desk) -> None:
+    browser, workspace = member()
+    payment = desk.buy(workspace.id)
+    ledger.capture(reference=hold(workspace.id, 500))
+    desk.stripe.refund(payment.stripe_payment_intent_id or "")
+    desk.carry_all()
+    assert "500 credits are owed" in text(browser.get("/billing/"))
+
+
+def test_a_member_without_the_books_sees_the_balance_alone(desk: Desk) -> None:
+    _, workspace = member()
+    desk.buy(workspace.id)
+    browser, _ = member(Role.MEMBER, workspace)
+    shown = text(browser.get("/billing/"))
+    assert "500 to use now" in shown
+    assert "Every movement" not in shown
+    assert browser.get("/billing/movements.csv").status_code == 403
+
+
+@pytest.mark.django_db
+def test_a_newcomer_sees_what_is_waiting() -> None:
+    assert "free credits wait for you" in text(Client().get("/billing/"))
+
+
+@pytest.mark.django_db
+def test_the_page_costs_the_same_queries_however_long_the_history_is(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    browser, workspace = member()
+    for entries in (1, 60):
+        for _ in range(entries):
+            ledger.grant(account=workspace.id, reference=f"t:{uuid4()}", amount=1, kind=ledger.LotKind.GOODWILL)
+        with django_assert_max_num_queries(24):
+            browser.get("/billing/")
+
+
+@pytest.mark.django_db
+def test_movements_are_paged_by_key_and_none_is_shown_twice_or_left_out() -> None:
+    browser, workspace = member()
+    for number in range(95):
+        ledger.grant(account=workspace.id, reference=f"t:{uuid4()}", amount=number + 1, kind=ledger.LotKind.GOODWILL)
+    seen, address = [], "/billing/"
+    while address:
+        page = browser.get(address).content.decode()
+        seen += [int(found) for found in re.findall(r"<td>\+(\d+)</td><td>\+0</td>", page)]
+        older = re.search(r'href="(\?before=\d+)', page)
+        address = f"/billing/{older[1]}" if older else ""
+    assert seen == list(range(95, 0, -1))
+    assert browser.get("/billing/?before=x").status_code == 404
+
+
+@pytest.mark.django_db
+def test_the_csv_has_every_movement_and_no_formula() -> None:
+    browser, workspace = member()
+    ledger.adjust(account=workspace.id, reference="a", amount=5, actor="staff", reason="=cmd()")
+    for _ in range(3):
+        ledger.grant(account=workspace.id, reference=f"t:{uuid4()}", amount=1, kind=ledger.LotKind.GOODWILL)
+    lines = b"".join(browser.get("/billing/movements.csv")).decode().splitlines()
+    assert len(lines) == 5
+    assert "'=cmd()" in lines[-1]
+
+
+# --- limits ------------------------------------------------------------------------------------------------------
+
+
+def test_a_cap_holds_for_the_month_also_for_what_is_still_open(desk: Desk) -> None:
+    browser, workspace = member()
+    browser.post("/billing/budget/", {"monthly_cap_credits": 100})
+    desk.buy(workspace.id)
+    hold(workspace.id, 60)
+    budgets.keep_within_cap(workspace.id)
+    ledger.capture(reference=hold(workspace.id, 40), amount=10)
+    budgets.keep_within_cap(workspace.id)
+    hold(workspace.id, 31)
+    with pytest.raises(budgets.OverBudget, match="at most 100"):
+        budgets.keep_within_cap(workspace.id)
+    assert workspace.audit_entries.filter(event="budget.changed").exists()
+
+
+def test_a_low_balance_is_told_once_until_there_is_enough_again(desk: Desk) -> None:
+    _, workspace = member()
+    desk.buy(workspace.id)
+    Budget.objects.create(workspace=workspace.id, warn_below_credits=300)
+    assert budgets.running_low() == []
+    ledger.capture(reference=hold(workspace.id, 250))
+    [budget] = budgets.running_low()
+    for _ in range(2):
+        budgets.warn(budget)
+    assert budgets.running_low() == []
+    assert [message.subject for message in mail.outbox] == ["Fewer than 300 credits are left"]
+    desk.buy(workspace.id, pack_price(2_200))
+    assert budgets.running_low() == []
+    ledger.capture(reference=hold(workspace.id, 2_300))
+    assert budgets.running_low() == [budget]
+
+
+def test_a_declined_payment_is_told_to_those_who_pay_once_for_each_try(desk: Desk) -> None:
+    _, workspace = member()
+    member(Role.VIEWER, workspace)
+    desk.subscribe(workspace.id)
+    customer = desk.stripe.objects("subscription")[0]["customer"]
+    desk.stripe.control("use-card", customer=customer, card="4000000000000341")
+    desk.stripe.advance(days=31, seconds=7_200)
+    desk.carry_all()
+    [late] = mails.subscriptions_to_dun()
+    for _ in range(2):
+        mails.send_dunning(late)
+    assert len(mail.outbox) == 1
+    assert len(mail.outbox[0].to) == 1
+    assert "declined $12.00" in mail.outbox[0].body
+    assert mails.subscriptions_to_dun() == []
+    desk.stripe.advance(days=4)
+    desk.carry_all()
+    assert mails.subscriptions_to_dun() == [late]
+
+
+# --- moving with the workspace -----------------------------------------------------------------------------------
+
+
+def test_what_a_visitor_bought_is_there_after_signing_up(desk: Desk) -> None:
+    visitor = Workspace.objects.create(kind=Workspace.Kind.VISITOR)
+    payment = desk.buy(visitor.id)
+    browser, own = member()
+    ledger.merge(source=visitor.id, into=own.id, reference=f"merge:{visitor.id}")
+    holdings.move(source=visitor, into=own)
+    shown = text(browser.get("/billing/"))
+    assert "500 to use now" in shown
+    assert "$5.00" in shown
+    desk.stripe.refund(payment.stripe_payment_intent_id or "")
+    desk.carry_all()
+    assert balance(own.id) == (0, 0, 0)
+    assert "credits.csv" not in [file.path for file in holdings.export(own)]
+    [table] = holdings.export(own)
+    assert isinstance(table.content, str)
+    assert "$5.00" in table.content
+
+
+def test_an_erased_workspace_leaves_payments_that_name_nobody(desk: Desk) -> None:
+    _, workspace = member()
+    desk.buy(workspace.id)
+    holdings.erase(workspace)
+    assert Payment.objects.filter(workspace=workspace.id).exists()
+    assert list(Order.objects.filter(workspace=workspace.id).values_list("actor", flat=True)) == [""]
+
+
+def test_closing_a_workspace_ends_its_plan_with_the_period(desk: Desk) -> None:
+    _, workspace = member()
+    desk.subscribe(workspace.id)
+    jobs.end_subscriptions(str(workspace.id))
+    subscription = Subscription.objects.get(workspace=workspace.id)
+    assert subscription.ends_at == subscription.period_end
