@@ -19,6 +19,7 @@ from accounts.models import User
 from catalog import measurements, versions
 from catalog.forms import CatalogueForm
 from catalog.models import Alias, Model, ModelVersion
+from catalog.validation import problems
 
 
 @admin.register(Model)
@@ -183,6 +184,10 @@ class ModelAdmin(admin.ModelAdmin[Model]):
         model = self._model(request, model_id, self.has_change_permission)
         version = get_object_or_404(model.versions, number=number)
         version.model = model
+        if found := problems(version):
+            texts = " ".join(text for lines in found.values() for text in lines)
+            messages.error(request, f"Version {number} cannot be served any more. {texts}")
+            return self._to_versions(model)
         written = versions.restore(version, by=cast(User, request.user))
         self.log_change(request, model, f"Brought version {number} back as version {written.number}.")
         messages.success(request, f"Version {number} is back, as version {written.number}.")
@@ -223,19 +228,38 @@ def _compared(request: HttpRequest, history: list[ModelVersion]) -> dict[str, An
     return {"before": before, "after": after, "differences": versions.differences(before, after)}
 
 
+class AliasForm(forms.ModelForm[Alias]):
+    """``default`` names a model that people can use, always."""
+
+    class Meta:
+        model = Alias
+        fields = ["name", "model"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        name, model = cleaned.get("name", self.instance.name), cleaned.get("model")
+        if name == "default" and model is not None and not model.is_enabled:
+            self.add_error("model", f"{model} is not enabled, and the default has to be.")
+        if "name" in cleaned and Model.objects.filter(slug=name).exists():
+            self.add_error("name", f"{name} is the name of a model.")
+        return cleaned
+
+
 @admin.register(Alias)
 class AliasAdmin(admin.ModelAdmin[Alias]):
     """The shortest way to swap a model: point its alias elsewhere."""
 
+    form = AliasForm
     list_display = ["name", "model"]
     list_editable = ["model"]
     list_select_related = ["model"]
     ordering = ["name"]
 
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "model":
-            kwargs["queryset"] = Model.objects.enabled().order_by("position", "slug")
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[forms.ModelForm[Alias]]:
+        return AliasForm
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Alias | None = None) -> list[str]:
+        return ["name"] if obj is not None else []
 
     def has_delete_permission(self, request: HttpRequest, obj: Alias | None = None) -> bool:
         return obj is not None and obj.name != "default" and super().has_delete_permission(request, obj)

@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from catalog import versions
-from catalog.models import Model
+from catalog.models import Alias, Model
 from catalog.seed import seed
 from catalog.selection import choose
 from tests.catalog.factories import draft_version, make_model
@@ -143,12 +143,35 @@ def test_taking_the_default_name_swaps_the_model(admin_browser: Client) -> None:
     assert "Default was Old and is New now" in answer.content.decode()
 
 
-def test_the_alias_list_swaps_it_too(admin_browser: Client) -> None:
-    old, new = make_model("old", aliases=("default",)), make_model("new")
+def in_alias_list(browser: Client, alias: str, model: Model) -> Any:
+    """Point one alias elsewhere in the list of all."""
     url = reverse("admin:catalog_alias_changelist")
-    save(admin_browser, url, **{"form-0-model": str(new.pk), "_save": "Save"})
+    row = list(Alias.objects.order_by("name").values_list("name", flat=True)).index(alias)
+    return save(browser, url, **{f"form-{row}-model": str(model.pk), "_save": "Save"})
+
+
+def test_the_alias_list_swaps_it_too(admin_browser: Client) -> None:
+    seed()  # whose other aliases name drafts
+    new = make_model("new")
+    in_alias_list(admin_browser, "default", new)
     assert choose("default").model == new
-    assert not old.aliases.exists()
+
+
+def test_the_default_cannot_be_given_to_a_draft(admin_browser: Client) -> None:
+    seed()
+    answer = in_alias_list(admin_browser, "default", Model.objects.get(slug="wan-2.2-5b"))
+    assert "Wan 2.2 5B is not enabled, and the default has to be" in answer.content.decode()
+    assert choose("default").model.slug == "preview"
+
+
+def test_a_version_that_no_rule_allows_any_more_does_not_come_back(admin_browser: Client) -> None:
+    model = make_model()
+    versions.write(draft_version(model, sizes=["700x480"]), by=None)
+    versions.write(draft_version(model), by=None)
+    url = reverse("admin:catalog_model_restore", args=[model.pk, 2])
+    answer = admin_browser.post(url, follow=True)
+    assert "Version 2 cannot be served any more" in answer.content.decode()
+    assert choose("ltx-2b").number == 3
 
 
 @pytest.mark.parametrize(("changes", "field"), [({"status": "retired"}, "status"), ({"aliases": ""}, "aliases")])

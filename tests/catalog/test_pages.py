@@ -10,6 +10,7 @@ from pytest_django import Settings
 
 from catalog import measurements
 from catalog.models import Model
+from catalog.seed import seed
 from tests.catalog.factories import make_model
 
 pytestmark = pytest.mark.django_db
@@ -79,6 +80,18 @@ def test_measured_speed_is_shown_as_soon_as_there_is_one(client: Client) -> None
         )
     assert one(client, "ltx-2b")["lm"]["gpu_seconds_per_second"] == 3.0
     assert "3.0 s for each second" in client.get("/models/").content.decode()
+
+
+def test_every_seeded_model_can_be_shown_and_priced(client: Client) -> None:
+    seed()
+    Model.objects.update(status="enabled")
+    listed = client.get("/v1/models").json()["data"]
+    assert len(listed) == Model.objects.count() > 25
+    assert all(1 <= model["lm"]["sample"]["credits"] <= 2_000 for model in listed)
+    capped = next(model["lm"] for model in listed if model["id"] == "ltx-2.5")
+    assert (capped["is_available"], capped["capabilities"]["has_audio"]) == (False, True)
+    page = client.get("/models/").content.decode()
+    assert all(f'id="{model["id"]}"' in page for model in listed)
 
 
 def test_the_guide_has_the_live_table_inside_its_text(client: Client) -> None:

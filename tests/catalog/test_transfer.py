@@ -13,6 +13,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from accounts.models import User
 from catalog import transfer, versions
 from catalog.models import Alias, Model
 from catalog.seed import FILE, seed
@@ -172,6 +173,16 @@ def test_the_command_dumps_and_loads(tmp_path: Path) -> None:
     call_command("catalog", "load", str(file), stdout=out)
     assert out.getvalue() == "preview: name\n"
     assert Model.objects.get(slug="preview").name == "Toy"
+
+
+def test_the_command_writes_whose_versions_they_are(tmp_path: Path) -> None:
+    author = User.objects.create_user("ada@example.com")
+    file = tmp_path / "models.yaml"
+    file.write_text(GOOD)
+    with pytest.raises(CommandError, match="There is no user bob@example.com"):
+        call_command("catalog", "load", str(file), by="bob@example.com")
+    call_command("catalog", "load", str(file), by="Ada@example.com", stdout=StringIO())
+    assert Model.objects.get().versions.get().created_by == author
 
 
 def test_the_command_says_why_it_refuses(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.models import User
 from catalog import transfer
 
 
@@ -18,6 +19,7 @@ class Command(BaseCommand):
         actions.add_parser("dump", help="Write every model to standard output.")
         load = actions.add_parser("load", help="Bring the catalogue to what a file says.")
         load.add_argument("file", help="The file, or - for standard input.")
+        load.add_argument("--by", metavar="EMAIL", help="Whose name the new versions carry in the history.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["action"] == "dump":
@@ -25,9 +27,12 @@ class Command(BaseCommand):
             return
         try:
             text = sys.stdin.read() if options["file"] == "-" else Path(options["file"]).read_text()
-            changes = transfer.load(text)
+            by = User.objects.get_by_natural_key(options["by"]) if options["by"] else None
+            changes = transfer.load(text, by=by, note=f"Loaded from {options['file']}"[:200])
         except OSError as error:
             raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from error
+        except User.DoesNotExist as error:
+            raise CommandError(f"There is no user {options['by']}.") from error
         except transfer.BadFile as error:
             raise CommandError(f"Nothing was changed.\n{error}") from error
         for change in changes:
