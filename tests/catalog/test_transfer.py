@@ -179,7 +179,7 @@ def test_the_command_writes_whose_versions_they_are(tmp_path: Path) -> None:
     author = User.objects.create_user("ada@example.com")
     file = tmp_path / "models.yaml"
     file.write_text(GOOD)
-    with pytest.raises(CommandError, match="There is no user bob@example.com"):
+    with pytest.raises(CommandError, match=r"There is no user bob@example\.com"):
         call_command("catalog", "load", str(file), by="bob@example.com")
     call_command("catalog", "load", str(file), by="Ada@example.com", stdout=StringIO())
     assert Model.objects.get().versions.get().created_by == author
