@@ -43,7 +43,7 @@ test: $(DEVELOPMENT) chromium  ## every test, on real stores and a real browser;
 bench: $(DEVELOPMENT)  ## every benchmark, as ratios from one run
 	python -m benchmarks
 
-preview-model: $(RUNTIME)  ## train the preview model anew, on this machine
+preview-model: $(DEVELOPMENT)  ## train the preview model anew, on this machine
 	python -m gpu_worker.preview train
 
 clean:  ## forget what the site kept on this machine: database, clips, logins
