@@ -17,9 +17,10 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from gpu_worker.contract import LoraSpec, ModelSpec
+from gpu_worker.contract import ModelSpec
 from gpu_worker.engine.checkpoint import Checkpoint, Part
 from gpu_worker.engine.errors import CheckpointBroken
+from gpu_worker.engine.loras import Patch, find_patch
 from gpu_worker.engine.memory import read_json, write_json
 from gpu_worker.families import Family
 
@@ -38,7 +39,7 @@ class Component:
     part: Part = field(compare=False)
     dtype: str
     quantisation: str = "none"
-    loras: tuple[LoraSpec, ...] = ()
+    patches: tuple[Patch, ...] = ()
 
     @property
     def name(self) -> str:
@@ -51,32 +52,37 @@ class Component:
 
 
 def components_of(
-    model: ModelSpec, family: Family, checkpoint: Checkpoint, digests: ContentDigests
+    model: ModelSpec, family: Family, checkpoint: Checkpoint, digests: ContentDigests, models: Path
 ) -> dict[str, Component]:
     """The weight-carrying components of ``model`` by name, in the order in which a render uses them.
 
     Raises:
         CheckpointBroken: files of a component are missing, or the installed libraries lack its class.
+        ModelMissing: LoRA weights are not where the row says.
     """
+    pipeline = next(iter(family.modes.values())).pipeline
+    patches: dict[str, tuple[Patch, ...]] = {}
+    for lora in model.loras:
+        patches[lora.component] = (*patches.get(lora.component, ()), find_patch(lora, models, pipeline))
+    unknown = patches.keys() - checkpoint.parts.keys()
+    if unknown:
+        raise CheckpointBroken(f"{model.slug} has no component {', '.join(sorted(unknown))} for its LoRA")
     known = [name for name in family.components if name in checkpoint.parts]
     others = [name for name in checkpoint.parts if name not in known]
     components = {}
     for name in (*known, *others):
         part = checkpoint.parts[name]
         if part.has_weights:
-            components[name] = _component(model, part, digests)
+            components[name] = _component(model, part, digests, patches.get(name, ()))
     return components
 
 
-def _component(model: ModelSpec, part: Part, digests: ContentDigests) -> Component:
+def _component(model: ModelSpec, part: Part, digests: ContentDigests, patches: tuple[Patch, ...]) -> Component:
     quantisation = model.quantisation if part.name.startswith(_QUANTISED_NAMES) else "none"
-    loras = tuple(lora for lora in model.loras if lora.component == part.name)
     content = digests.of(part.folder)
     key = f"{part.class_name}:{content}:{model.dtype}:{quantisation}"
-    if loras:
-        patches = json.dumps([lora.to_wire() for lora in loras], sort_keys=True)
-        key += f":{hashlib.sha256(patches.encode()).hexdigest()[:12]}"
-    return Component(key, part, model.dtype, quantisation, loras)
+    key += "".join(f":{patch.digest}" for patch in patches)
+    return Component(key, part, model.dtype, quantisation, patches)
 
 
 @lru_cache(maxsize=1024)

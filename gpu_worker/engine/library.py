@@ -71,7 +71,7 @@ class Library:
         checkpoint = open_checkpoint(spec, self._models)
         fetch_parts(spec, checkpoint)
         tools = {name: self._tool(part) for name, part in checkpoint.parts.items() if not part.has_weights}
-        return OpenModel(spec, checkpoint, components_of(spec, made_by, checkpoint, self._digests), tools)
+        return OpenModel(spec, checkpoint, components_of(spec, made_by, checkpoint, self._digests, self._models), tools)
 
     def hull(self, component: Component) -> torch.nn.Module:
         """The component's module with its configuration and without weights."""

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from gpu_worker.engine.checkpoint import Part
 from gpu_worker.engine.components import Component
 from gpu_worker.engine.errors import CheckpointBroken, UnsupportedRequest
+from gpu_worker.engine.loras import fuse
 from gpu_worker.engine.quantisation import QuantisedStore, quantise
 from gpu_worker.engine.storages import map_plain
 from gpu_worker.engine.weights import Weights
@@ -61,6 +62,7 @@ def _from_checkpoint(component: Component) -> torch.nn.Module:
             raise _broken(part, problem) from problem
         raise
     own_memory(module)
+    fuse(module, component.patches)
     return module.eval().requires_grad_(False)
 
 

@@ -25,6 +25,7 @@ from gpu_worker.engine.prompts import Embeddings, EncodingDue, PromptEncoder
 from gpu_worker.engine.requests import mode_of
 from gpu_worker.engine.residents import Lease
 from gpu_worker.engine.room import Room, needs_of, occasion_of, streamed_bytes
+from gpu_worker.engine.speed import hastened
 from gpu_worker.engine.stages import StageClock
 
 
@@ -150,6 +151,7 @@ class Rendering:
         yield self._encoder.recalled(pipeline)
         yield replaced(pipeline, "progress_bar", self._announcing_denoising)
         yield replaced(pipeline.vae, "decode", self._decoding)
+        yield hastened(self._transformers(), self._model.spec.speed)
         if self._placement.is_streamed:
             yield streamed(self._denoisers.modules.values(), self._device.torch_device)
         if not self._family.has_step_callback:
@@ -209,6 +211,9 @@ class Rendering:
 
     def _assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
         return assemble(self._mode.pipeline, modules, self._model.tools, self._model.checkpoint.settings)
+
+    def _transformers(self) -> list[torch.nn.Module]:
+        return [module for name, module in self._denoisers.modules.items() if name.startswith("transformer")]
 
     def _hulls(self, components: Mapping[str, Component]) -> dict[str, torch.nn.Module]:
         return {name: self._room.library.hull(component) for name, component in components.items()}

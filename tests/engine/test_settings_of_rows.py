@@ -1,0 +1,142 @@
+"""LoRA weights and speed settings of a catalogue row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import LTXVideoTransformer3DModel
+from safetensors.torch import save_file
+
+from gpu_worker.contract import LoraSpec
+from gpu_worker.engine import CheckpointBroken, Engine, ModelMissing, UnsupportedRequest
+from gpu_worker.engine.library import Library
+from gpu_worker.engine.loading import Loader
+from gpu_worker.engine.quantisation import QuantisedStore
+from tests.engine.jobs import frames_of, render
+from tests.engine.shelves import engine_on, job, spec
+
+LAYER = "transformer_blocks.0.attn1.to_q"
+
+
+@pytest.fixture
+def lora(tmp_path: Path) -> Path:
+    """Rank 4 for one layer of the LTX on the shelf."""
+    generator = torch.Generator().manual_seed(0)
+    weights = {
+        f"transformer.{LAYER}.lora_A.weight": torch.randn(4, 192, generator=generator) * 0.3,
+        f"transformer.{LAYER}.lora_B.weight": torch.randn(192, 4, generator=generator) * 0.3,
+    }
+    save_file(weights, tmp_path / "style.safetensors")
+    return tmp_path / "style.safetensors"
+
+
+def transformer_with(shelf: Path, cache: Path, *loras: LoraSpec, **changes: object) -> torch.nn.Module:
+    component = Library(shelf, cache).open(spec("one", loras=loras, **changes)).components["transformer"]
+    return Loader(QuantisedStore(cache)).load(component)
+
+
+def test_lora_weights_are_added_at_their_strength(shelf: Path, tmp_path: Path, lora: Path) -> None:
+    from safetensors.torch import load_file
+
+    patch = load_file(lora)
+    low, high = (patch[f"transformer.{LAYER}.lora_{side}.weight"] for side in "AB")
+    plain = transformer_with(shelf, tmp_path).get_parameter(f"{LAYER}.weight")
+    patched = transformer_with(shelf, tmp_path, LoraSpec(source=str(lora), scale=0.5))
+    assert torch.allclose(patched.get_parameter(f"{LAYER}.weight"), plain + 0.5 * (high @ low), atol=1e-5)
+    names = {name for name, _ in patched.named_parameters()}
+    assert names == {name for name, _ in transformer_with(shelf, tmp_path).named_parameters()}
+
+
+def test_a_patched_transformer_is_a_component_of_its_own_beside_shared_ones(
+    shelf: Path, tmp_path: Path, lora: Path
+) -> None:
+    engine = engine_on(shelf, tmp_path / "cache")
+    loras = (LoraSpec(source=str(lora.parent), weight_name=lora.name),)
+    plain = frames_of(render(engine, job("one"), tmp_path / "1").clip)
+    styled = frames_of(render(engine, job("one", spec_changes={"loras": loras}), tmp_path / "2").clip)
+    again = frames_of(render(engine, job("one"), tmp_path / "3").clip)
+    assert not np.array_equal(plain, styled)
+    assert np.array_equal(plain, again)
+    names = sorted(r.name for r in engine.status().residents)
+    assert names == ["text_encoder", "transformer", "transformer", "vae"]
+
+
+def test_patched_weights_can_be_quantised(shelf: Path, tmp_path: Path, lora: Path) -> None:
+    changes = {"dtype": "bfloat16", "quantisation": "int8"}
+    weight = transformer_with(shelf, tmp_path, LoraSpec(source=str(lora)), **changes).get_parameter(f"{LAYER}.weight")
+    whole = transformer_with(shelf, tmp_path, LoraSpec(source=str(lora))).get_parameter(f"{LAYER}.weight")
+    assert type(weight).__name__ == "Int8Tensor"
+    assert torch.nn.functional.cosine_similarity(weight.dequantize().float().flatten(), whole.flatten(), dim=0) > 0.999
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "reason"),
+    [
+        ({"source": "/nowhere"}, ModelMissing, "No LoRA weights"),
+        ({"component": "transformer_2"}, CheckpointBroken, "no component transformer_2"),
+    ],
+)
+def test_a_lora_that_cannot_be_applied_is_named(
+    shelf: Path, tmp_path: Path, lora: Path, changes: dict[str, str], error: type[Exception], reason: str
+) -> None:
+    loras = (LoraSpec(**{"source": str(lora), **changes}),)  # type: ignore[arg-type]
+    with pytest.raises(error, match=reason):
+        render(engine_on(shelf, tmp_path / "cache"), job("one", spec_changes={"loras": loras}), tmp_path)
+
+
+def test_a_lora_of_another_model_is_refused(shelf: Path, tmp_path: Path) -> None:
+    save_file({"unet.down.lora_A.weight": torch.zeros(4, 8)}, tmp_path / "other.safetensors")
+    loras = (LoraSpec(source=str(tmp_path / "other.safetensors")),)
+    with pytest.raises(CheckpointBroken, match=r"other\.safetensors"):
+        render(engine_on(shelf, tmp_path / "cache"), job("one", spec_changes={"loras": loras}), tmp_path)
+
+
+def test_a_cache_skips_work_for_one_render_only(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = []
+    block = LTXVideoTransformer3DModel._repeated_blocks[0]
+    cls = getattr(__import__("diffusers.models.transformers.transformer_ltx", fromlist=[block]), block)
+    forward = cls.forward
+
+    def counted(self: torch.nn.Module, *args: object, **kwargs: object) -> object:
+        ran.append(self)
+        return forward(self, *args, **kwargs)
+
+    monkeypatch.setattr(cls, "forward", counted)
+    engine = engine_on(shelf, tmp_path / "cache")
+
+    def blocks(**speed: object) -> tuple[int, bytes]:
+        ran.clear()
+        clip = render(engine, job("one", steps=6, spec_changes={"speed": speed}), tmp_path / "clip").clip
+        return len(ran), frames_of(clip).tobytes()
+
+    plain = blocks()
+    cached = blocks(first_block_cache={"threshold": 10.0})
+    assert cached[0] < plain[0] == 6 * 3
+    assert blocks() == plain
+
+
+def test_the_native_attention_backend_changes_nothing(shelf: Path, tmp_path: Path) -> None:
+    engine = engine_on(shelf, tmp_path / "cache")
+    plain = frames_of(render(engine, job("one"), tmp_path / "1").clip)
+    native = job("one", spec_changes={"speed": {"attention_backend": "native"}})
+    assert np.array_equal(frames_of(render(engine, native, tmp_path / "2").clip), plain)
+
+
+@pytest.mark.parametrize(
+    ("speed", "reason"),
+    [
+        ({"warp": 9}, "No speed setting warp; there are: attention_backend"),
+        ({"attention_backend": "imaginary"}, "cannot do attention_backend"),
+        ({"mag_cache": {"nonsense": 1}}, "cannot do mag_cache"),
+    ],
+)
+def test_a_speed_setting_that_cannot_be_is_refused(
+    shelf: Path, tmp_path: Path, speed: dict[str, object], reason: str
+) -> None:
+    engine: Engine = engine_on(shelf, tmp_path / "cache")
+    with pytest.raises(UnsupportedRequest, match=reason):
+        render(engine, job("one", spec_changes={"speed": speed}), tmp_path)
+    render(engine, job("one"), tmp_path)
