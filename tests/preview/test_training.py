@@ -9,6 +9,8 @@ import pytest
 import torch
 from diffusers import CogVideoXTransformer3DModel
 
+from gpu_worker.preview import recipe
+from gpu_worker.preview.architecture import build_scheduler
 from gpu_worker.preview.examples import Clips, patch_components
 from gpu_worker.preview.publishing import publish
 from gpu_worker.preview.reading import draw_caption, targets, train_text_encoder
@@ -70,12 +72,30 @@ def test_no_held_out_combination_is_drawn(tmp_path: Path) -> None:
     assert not any(map(is_held_out, scenes))
 
 
-def test_times_are_noisy_as_planned(tmp_path: Path) -> None:
-    training = train(replace(SMALL, steps=0), tmp_path)
+def test_times_are_those_that_sampling_visits(tmp_path: Path) -> None:
+    training = train(replace(SMALL, steps=0, pure_noise_rate=0.5, sampled_rate=0.3), tmp_path)
     times = training.draw_times(20_000)
-    assert (times == 999).float().mean() == pytest.approx(0.4, abs=0.02)
-    assert (times >= 500).float().mean() == pytest.approx(0.4 + 0.35 + 0.25 / 2, abs=0.02)
+    assert (times == 999).float().mean() == pytest.approx(0.5, abs=0.02)
+    assert torch.isin(times, training.visited).float().mean() == pytest.approx(0.3, abs=0.02)
     assert times.min() >= 0
+    scheduler = build_scheduler()
+    scheduler.set_timesteps(recipe.STEPS)
+    assert {999, *training.visited.tolist()} == set(scheduler.timesteps.tolist())
+
+
+def test_hard_scenes_are_drawn_more_often(tmp_path: Path) -> None:
+    training = train(replace(SMALL, steps=0), tmp_path)
+    scenes = [scene for scene, _ in training.draw_prompts(random.Random(1), 2000)]
+    turning = [scene for scene in scenes if scene.motion == "spinning" and scene.shape != "circle"]
+    growing = [scene for scene in scenes if scene.motion == "growing" and scene.shape != "circle"]
+    assert len(turning) > 3 * len(growing)
+    assert sum(s.shape == "square" for s in growing) > 1.5 * sum(s.shape == "star" for s in growing)
+
+
+@pytest.mark.parametrize(("step", "share"), [(0, 0.0), (1, 0.5), (2, 1.0), (5, 1.0), (6, 0.5), (8, 0.25), (99, 0.0)])
+def test_rates_follow_straight_lines_between_the_points_of_the_schedule(step: int, share: float) -> None:
+    plan = replace(SMALL, schedule=((0, 0.0), (2, 1.0), (5, 1.0), (6, 0.5), (10, 0.0)))
+    assert plan.share_of_rates(step) == pytest.approx(share)
 
 
 def test_what_is_published_is_the_average_of_the_weights(tmp_path: Path) -> None:
