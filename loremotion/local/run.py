@@ -13,7 +13,7 @@ from pathlib import Path
 from honcho.manager import Manager
 from honcho.printer import Printer
 
-from loremotion.local import orphans, preflight, preparation
+from loremotion.local import imitation, orphans, preflight, preparation
 from loremotion.local.environment import ROOT, environment_of, save, settings_of
 from loremotion.local.stack import procfile
 from loremotion.local.stores import Stores
@@ -31,6 +31,7 @@ def run(folder: Path) -> int:
         CannotStart: with one line that says what is in the way.
     """
     port = preflight.port_of(os.environ)
+    has_imitation = imitation.is_wanted(os.environ.get("STRIPE", ""))
     folder.mkdir(parents=True, exist_ok=True)
     preflight.check_disk(folder)
     with preflight.alone_in(folder):
@@ -43,10 +44,14 @@ def run(folder: Path) -> int:
             print("Starting the stores and preparing the database …", flush=True)
             stores.start()
             settings = settings_of(folder, port=port, stores=stores, chosen=os.environ)
+            further = {}
+            if has_imitation:
+                settings |= imitation.settings_of(folder)
+                further["stripe"] = imitation.command(folder, settings)
             save(settings, folder / "environment")
             environment = environment_of(settings)
             preparation.prepare(folder, environment)
-            return _run_processes(folder, environment, settings["SITE_URL"])
+            return _run_processes(folder, environment, settings["SITE_URL"], procfile() | further)
         finally:
             stores.stop()
             orphans.end(mark)
@@ -54,10 +59,10 @@ def run(folder: Path) -> int:
             watcher.wait()
 
 
-def _run_processes(folder: Path, environment: Mapping[str, str], url: str) -> int:
-    """Every process of the Procfile under honcho: when one ends, all end."""
+def _run_processes(folder: Path, environment: Mapping[str, str], url: str, commands: Mapping[str, str]) -> int:
+    """Every process under honcho: when one ends, all end."""
     manager = Manager(Printer(sys.stdout))
-    for name, command in procfile().items():
+    for name, command in commands.items():
         manager.add_process(name, f"exec {command}", env=dict(environment), cwd=str(ROOT))
     # A process of its own: honcho forks, and a thread of ours would be forked with it.
     subprocess.Popen([sys.executable, "-m", "loremotion.local.welcome", url, str(folder)], cwd=ROOT, env=environment)

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from billing import ledger
 from billing.shop import inbox, ordering, reconcile, subscribing
-from billing.shop.models import Order, Payment, StripeEvent, Subscription
+from billing.shop.models import Order, Payment, Price, StripeEvent, Subscription
 from loremotion.refusals import Refusal
 from tests.billing.books import LedgerClock
 from tests.shop.desk import BACK, Desk, hold, pack_price, plan_price
@@ -35,8 +35,9 @@ class Site:
         self.chance = chance
         self.accounts = [uuid4() for _ in range(WORKSPACES)]
         self.clips: list[UUID] = []
-        self.spent: dict[UUID, int] = dict.fromkeys(self.accounts, 0)
         self.post: list[dict[str, object]] = []
+        self.of_people = [self.buy, self.buy, self.subscribe, self.change, self.cancel, self.spend, self.settle]
+        self.of_money = [self.refund, self.fail_refund, self.dispute, self.end_dispute, self.decline]
 
     def live_a_day(self) -> None:
         for _ in range(ACTIONS_A_DAY):
@@ -44,10 +45,7 @@ class Site:
             if self.chance.random() < 0.15:
                 self.disturb_the_api()
             try:
-                self.chance.choice(
-                    [self.buy, self.buy, self.subscribe, self.change, self.cancel, self.spend, self.settle]
-                    + [self.refund, self.fail_refund, self.dispute, self.end_dispute, self.decline]
-                )(account)
+                self.chance.choice([*self.of_people, *self.of_money])(account)
             except Refusal:
                 continue  # said no, and nothing happened
         self.carry_badly()
@@ -60,8 +58,8 @@ class Site:
     def subscribe(self, account: UUID) -> None:
         self.checkout(account, plan_price(self.chance.choice(["creator", "studio"])))
 
-    def checkout(self, account: UUID, price: object) -> None:
-        order = ordering.order(order_id=uuid4(), workspace=account, price=price, actor="")  # type: ignore[arg-type] # a Price
+    def checkout(self, account: UUID, price: Price) -> None:
+        order = ordering.order(order_id=uuid4(), workspace=account, price=price, actor="")
         ordering.pay_page(order, email="", back=BACK)
         order.refresh_from_db()
         if self.chance.random() < 0.85:
@@ -168,7 +166,7 @@ def test_after_thirty_days_of_chaos_the_books_say_what_stripe_says(
         for event in desk.stripe.events():  # and one last look at everything, as the reading of the list would
             inbox.store(event["id"], event["type"], event["data"]["object"]["id"], heard_from="list")
         StripeEvent.objects.exclude(state="done").update(state="new", due_at=timezone.now(), attempts=0)
-        clear_failures(desk)
+        desk.stripe.control("heal")
         site.work()
         assert list(StripeEvent.objects.exclude(state="done").values_list("type", "last_error")) == []
         comparison = reconcile.compare_books()
@@ -181,10 +179,6 @@ def test_after_thirty_days_of_chaos_the_books_say_what_stripe_says(
     for subscription in Subscription.objects.all():
         theirs = desk.stripe.control("get", kind="subscription", object_id=subscription.stripe_subscription_id)
         assert subscription.status == theirs["status"]
-
-
-def clear_failures(desk: Desk) -> None:
-    desk.stripe.control("heal")
 
 
 def assert_matches_stripe(desk: Desk, payment: Payment) -> None:
