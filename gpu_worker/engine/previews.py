@@ -6,6 +6,7 @@ import base64
 import io
 import time
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -41,18 +42,20 @@ def latent_volume(pipeline: Any, latents: torch.Tensor, *, num_frames: int, widt
     """Latents of the first clip in the batch as ``(channels, frames, height, width)``, from any layout."""
     if latents.ndim == 3:  # packed into tokens, as LTX does
         temporal, spatial = pipeline.vae_temporal_compression_ratio, pipeline.vae_spatial_compression_ratio
-        latents = pipeline._unpack_latents(
-            latents,
-            (num_frames - 1) // temporal + 1,
-            height // spatial,
-            width // spatial,
-            pipeline.transformer_spatial_patch_size,
-            pipeline.transformer_temporal_patch_size,
-        )
+        grid = (num_frames - 1) // temporal + 1, height // spatial, width // spatial
+        patches = pipeline.transformer_spatial_patch_size, pipeline.transformer_temporal_patch_size
+        tokens = prod(grid) // (patches[0] ** 2 * patches[1])
+        latents = pipeline._unpack_latents(_without_conditions(pipeline, latents, tokens), *grid, *patches)
     volume = latents[0]
     if type(pipeline).__name__.startswith("CogVideoX"):  # the one family that puts frames before channels
         volume = volume.transpose(0, 1)
     return volume
+
+
+def _without_conditions(pipeline: Any, latents: torch.Tensor, tokens: int) -> torch.Tensor:
+    """The clip's own tokens. Pictures that it has to show later stand before them in LTX, and after them in LTX-2."""
+    is_after = type(pipeline).__name__.startswith("LTX2")
+    return latents[:, :tokens] if is_after else latents[:, -tokens:]
 
 
 def colours_of(latent: torch.Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
