@@ -96,7 +96,8 @@ def load_hull(component: Component) -> torch.nn.Module:
                 module = part.cls.from_config(part.cls.load_config(str(part.folder)))
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise _broken(part, problem) from problem
-    return module.to(dtype_of(component)).eval().requires_grad_(False)
+    torch.nn.Module.to(module, dtype_of(component))  # diffusers' own warns about parts in float32: there are no weights
+    return module.eval().requires_grad_(False)
 
 
 def load_tool(part: Part) -> Any:

@@ -18,6 +18,7 @@ from gpu_worker.engine.frames import RawClip, to_audio, to_frames
 from gpu_worker.engine.headroom import Occasion, PeakMeter
 from gpu_worker.engine.ladder import Result, Rung, climb
 from gpu_worker.engine.library import OpenModel
+from gpu_worker.engine.outlook import predicted, watch
 from gpu_worker.engine.pipelines import assemble, replaced
 from gpu_worker.engine.placement import Placement, place
 from gpu_worker.engine.previews import PreviewPainter
@@ -136,6 +137,7 @@ class Rendering:
             modules = {**self._denoisers.modules, **self._decoders.modules}
             pipeline = self._assemble({**self._hulls(self._model.encoders), **modules})
             pipeline.register_modules(**dict.fromkeys(self._model.encoders))
+            watch(pipeline.scheduler)
             with ExitStack() as listeners, _refusals(pipeline):
                 for listener in self._listeners(pipeline):
                     listeners.enter_context(listener)
@@ -198,10 +200,8 @@ class Rendering:
 
     def _after_step(self, pipeline: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         self._stages.step_done(self._stages.steps_done + 1, pipeline.num_timesteps * self._passes)
-        job = self._job
-        picture = self._painter.paint(
-            pipeline, tensors["latents"], num_frames=job.num_frames, width=job.width, height=job.height
-        )
+        job, clean = self._job, predicted(pipeline.scheduler, tensors["latents"])
+        picture = self._painter.paint(pipeline, clean, num_frames=job.num_frames, width=job.width, height=job.height)
         if picture:
             self._stages.show(picture)
         self._stages.stop_if_asked()

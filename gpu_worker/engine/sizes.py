@@ -13,7 +13,7 @@ def parse_bytes(text: str) -> int:
     Raises:
         ValueError: the text is not a size; the message shows one that is.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", text)
     if match is None or match[2].upper() not in _UNITS:
         raise ValueError(f"{text!r} is not a size; write for example 6GiB, 512MB or a number of bytes")
     return int(float(match[1]) * _UNITS[match[2].upper()])
