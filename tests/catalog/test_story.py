@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from loremotion.local.preparation import STAFF_EMAIL, staff_password
 from loremotion.local.stack import Stack
@@ -51,7 +53,7 @@ def finished(visitor: Visitor, video_id: str) -> dict[str, Any]:
     while (video := visitor.video(video_id))["status"] in ("queued", "in_progress"):
         assert time.monotonic() < deadline, video
         time.sleep(0.1)
-    assert video["status"] == "completed", video
+    assert video["status"] == "completed", video["error"]
     return video
 
 
@@ -68,7 +70,7 @@ def add_tiny_ltx(stack: Stack, staff: httpx.Client) -> None:
         family="ltx",
         source="tiny-ltx",
         dtype="float32",
-        modes=["text", "image"],
+        modes=["text", "image", "frames", "extend"],
         sizes="96x64",
         fps="8",
         min_seconds="1",
@@ -92,6 +94,31 @@ def test_a_new_model_makes_a_visitors_clip_seconds_after_it_was_saved(stack: Sta
         assert (made["lm"]["cost"]["quoted"], made["lm"]["cost"]["charged"]) == (2, 2)
         clip = visitor.client.get(f"/v1/videos/{made['id']}/content")
         assert clip.content[4:8] == b"ftyp"
+
+
+def drawing(colour: str) -> tuple[str, bytes, str]:
+    encoded = io.BytesIO()
+    Image.new("RGB", (120, 90), colour).save(encoded, "PNG")
+    return f"{colour}.png", encoded.getvalue(), "image/png"
+
+
+def test_it_starts_from_pictures_and_goes_on_from_its_own_clip(stack: Stack, staff: httpx.Client) -> None:
+    with Visitor(stack.url) as visitor:
+        visitor.arrive()
+        headers = {"X-CSRFToken": visitor.client.cookies["csrftoken"]}
+
+        def ask(files: dict[str, Any] | None = None, **fields: str) -> dict[str, Any]:
+            form = {"prompt": "a red fox", "model": "quick", **fields}
+            answer = visitor.client.post("/v1/videos", data=form, files=files, headers=headers)
+            assert answer.status_code == 200, answer.text
+            return finished(visitor, answer.json()["id"])
+
+        from_picture = ask({"image": drawing("red")})
+        between_two = ask({"image": drawing("red"), "last_image": drawing("blue")})
+        continued = ask(video=from_picture["id"])
+    made = [from_picture, between_two, continued]
+    assert [video["lm"]["mode"] for video in made] == ["image", "frames", "extend"]
+    assert {video["lm"]["num_frames"] for video in made} == {17}
 
 
 def test_swapping_the_default_leaves_what_is_queued_as_it_was_quoted(stack: Stack, staff: httpx.Client) -> None:

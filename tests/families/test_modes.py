@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from gpu_worker.contract import ModelSpec, RenderJob
-from gpu_worker.engine import Engine, RenderedClip
+from gpu_worker.engine import Engine, RenderedClip, previews
 from gpu_worker.families import FAMILIES
 from tests.families.checkpoints import checkpoint_for
 from tests.families.tiny_calls import TINY_CALLS
@@ -43,7 +43,7 @@ def job_for(family_name: str, mode: str, source: str) -> RenderJob:
         seed=1,
         width=width,
         height=height,
-        num_frames=family.frames.nearest(9),
+        num_frames=family.frames.nearest(17),
         fps=family.fps,
         steps=2,
         call=TINY_CALLS.get(source, {}),
@@ -83,9 +83,28 @@ def render(engine: Engine, job: RenderJob, folder: Path, **inputs: Any) -> Rende
     )
 
 
+@pytest.fixture
+def painted_channels(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Channels of what the pictures on the way are painted from, beside those of the VAE's latents.
+
+    Pictures that a clip has to show later ride along as latents of their own; taken for the clip's, they do not divide.
+    """
+    seen = []
+    painted = previews.latent_volume
+
+    def spied(pipeline: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        volume = painted(pipeline, *args, **kwargs)
+        config = pipeline.vae.config
+        seen.append((volume.shape[0], getattr(config, "latent_channels", None) or config.z_dim))
+        return volume
+
+    monkeypatch.setattr(previews, "latent_volume", spied)
+    return seen
+
+
 @pytest.mark.parametrize(("family_name", "mode"), CASES)
 def test_the_clip_is_what_the_request_said(
-    engine: Engine, models: Path, tmp_path: Path, family_name: str, mode: str
+    engine: Engine, models: Path, tmp_path: Path, painted_channels: list[tuple[int, int]], family_name: str, mode: str
 ) -> None:
     family = FAMILIES[family_name]
     job = job_for(family_name, mode, checkpoint_for(family_name, mode, models))
@@ -96,6 +115,8 @@ def test_the_clip_is_what_the_request_said(
     with av.open(str(made.clip)) as container:
         assert container.streams.video[0].codec_context.name == "h264"
         assert sum(1 for _ in container.decode(video=0)) == job.num_frames
+    assert painted_channels
+    assert all(painted == own for painted, own in painted_channels)
     if family.has_audio:
         assert abs(audio_seconds(made.clip) - job.num_frames / job.fps) < 0.1
 
