@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from accounts import mailbox, tenancy
+from accounts import crowds, mailbox, tenancy
 from accounts.roles import Action
 from accounts.tenancy import Caller
 
@@ -18,9 +18,14 @@ def caller(request: HttpRequest) -> dict[str, Any]:
     return {
         "caller": SimpleLazyObject(lambda: tenancy.caller_of(request)),
         "may": SimpleLazyObject(lambda: _permissions(tenancy.caller_of(request))),
+        "proof_is_needed": SimpleLazyObject(lambda: _is_newcomer(request) and crowds.is_proof_needed(request)),
         "mail_is_shown": mailbox.is_shown_to(request),
         "site_url": settings.SITE_URL,
     }
+
+
+def _is_newcomer(request: HttpRequest) -> bool:
+    return tenancy.caller_of(request).workspace is None and not request.user.is_authenticated
 
 
 def _permissions(caller: Caller) -> dict[str, bool]:

@@ -11,6 +11,7 @@ urlpatterns = [
     path("data/export.zip", data.export, name="export"),
     path("data/erase/", data.erase_visitor, name="erase-visitor"),
     path("account/erase/", data.erase_person, name="erase-person"),
+    path("challenge/", account.challenge, name="challenge"),
     path("staff/stop-looking/", staff.stop_looking, name="stop-looking"),
     path("mail/", account.mail, name="mail"),
     path("workspaces/", workspaces.places, name="workspaces"),

@@ -5,16 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-import redis
 from django.conf import settings
 from django.core import signing
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
-from accounts import networks
+from accounts import crowds
 from accounts.models import Visitor, Workspace
-from loremotion.refusals import TooMany
-from loremotion.valkey import connection
 
 COOKIE = "visitor"
 COOKIE_LASTS = timedelta(days=400)
@@ -34,9 +31,9 @@ def begin(request: HttpRequest) -> Visitor:
     """A new visitor with a workspace. The middleware sets the cookie with the answer.
 
     Raises:
-        TooMany: too many new visitors came from this network today.
+        TooMany, Forbidden: too many new visitors came from this network today; see ``accounts.crowds``.
     """
-    _refuse_a_crowd(request)
+    crowds.admit(request)
     with transaction.atomic():
         workspace = Workspace.objects.create(kind=Workspace.Kind.VISITOR)
         visitor = Visitor.objects.create(workspace=workspace)
@@ -63,20 +60,3 @@ def set_cookie(response: HttpResponse, visitor: Visitor) -> None:
         samesite="Lax",
         secure=settings.IS_HTTPS,
     )
-
-
-def _refuse_a_crowd(request: HttpRequest) -> None:
-    key = f"visitors:{networks.fingerprint_of(request)}"
-    try:
-        count = connection().incr(key)
-        if count == 1:
-            connection().expire(key, 24 * 3600)
-    except redis.RedisError:
-        return  # Valkey is away; the daily allowance still bounds each visitor
-    if count > settings.VISITORS_PER_NETWORK_PER_DAY:
-        raise TooMany(
-            "too_many_visitors",
-            "Many new visitors came from your network today, and the free clips for it are used up.",
-            next_step="Come back tomorrow, or use the browser in which you made your first clip.",
-            retry_after_seconds=3600,
-        )

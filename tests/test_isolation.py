@@ -62,6 +62,7 @@ DOORS: dict[str, Door] = {
     "accounts:erase-visitor": Door(Kind.PUBLIC, method="post"),  # of the caller's own cookie alone
     "accounts:erase-person": Door(Kind.PERSON, method="post"),
     "accounts:stop-looking": Door(Kind.PERSON, method="post"),
+    "accounts:challenge": Door(Kind.PUBLIC),
     "accounts:claim": Door(Kind.TOKEN),
     "accounts:invitation": Door(Kind.TOKEN),
     "accounts:workspaces": Door(Kind.PERSON),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts import claims, mailbox, visitors
+from accounts import claims, crowds, mailbox, visitors
 from accounts.models import Membership, User
 
 
@@ -25,6 +26,13 @@ def overview(request: HttpRequest) -> HttpResponse:
         token = claims.token_for(visitor)
         context["claim_link"] = request.build_absolute_uri(reverse("accounts:claim", args=[token]))
     return render(request, "accounts/overview.html", context)
+
+
+@require_safe
+@never_cache
+def challenge(request: HttpRequest) -> JsonResponse:
+    """What a newcomer's browser works on while somebody types: see ``accounts.crowds``."""
+    return JsonResponse(crowds.challenge_for(request))
 
 
 @require_safe

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import redis
 from django.core import mail
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django import Settings
@@ -53,8 +54,10 @@ def sign_up_with_a_passkey(page: Page, site: str, email: str) -> None:
     page.get_by_role("link", name="passkey").click()
     page.get_by_label("Email").fill(email)
     page.get_by_role("button", name="Sign Up").click()
+    page.wait_for_url("**/confirm-email/")
     page.get_by_label("Code").fill(code_mailed())
     page.get_by_role("button", name="Confirm").click()
+    page.wait_for_url("**/webauthn/signup/")  # with its scripts, which give the button its meaning
     page.get_by_role("button", name="Create").click()
     page.wait_for_url(f"{site}/")
 
@@ -79,6 +82,7 @@ def test_from_visitor_to_team(site: str, browser: Browser, desktop: BrowserConte
 
     page.goto(f"{site}/account/")
     page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(f"{site}/")
     page.goto(f"{site}/account/login/")
     page.get_by_role("button", name="Sign in with a passkey").click()
     page.wait_for_url(f"{site}/")
@@ -129,3 +133,15 @@ def test_the_account_pages_fit_a_phone(site: str, phone: BrowserContext) -> None
             ".filter(e => e.offsetHeight && e.offsetHeight < 40).map(e => e.textContent)"
         )
         assert small == [], address
+
+
+def test_a_newcomer_from_a_crowd_works_for_it_unnoticed(
+    site: str, phone: BrowserContext, settings: Settings, valkey: redis.Redis
+) -> None:
+    settings.VISITORS_PER_NETWORK_PER_DAY = 2
+    make_a_clip(phone.new_page(), site, "the first, free of work")
+    phone.clear_cookies()
+    page = phone.new_page()
+    make_a_clip(page, site, "the second, worked for")
+    page.wait_for_url("**/generations/*/")
+    assert Generation.objects.count() == 2

@@ -9,6 +9,8 @@ import redis
 import time_machine
 from django.test import Client
 from pytest_django import Settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from accounts import api_keys, limits
 from accounts.models import User, Visitor
@@ -79,6 +81,6 @@ def test_pages_are_not_counted(visitor: Visitor) -> None:
 
 
 def test_without_valkey_nobody_is_limited(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    away = redis.Redis(host="127.0.0.1", port=1)
+    away = redis.Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
     monkeypatch.setattr(limits, "connection", lambda: away)
     assert {browser_of(visitor).get("/v1/videos").status_code for _ in range(5)} == {200}
