@@ -67,6 +67,7 @@ class Routes:
         self.checkout = Checkout(state, self.payments, self.subscriptions)
         self.portal = Portal(state, self.subscriptions)
         checkout, subscriptions, portal = self.checkout, self.subscriptions, self.portal
+        schedules = subscriptions.schedules
         self._posts: list[tuple[str, Post]] = [
             ("customers", Post(params.CustomerCreateParams, lambda _, asked: checkout.create_customer(asked))),
             ("products", Post(params.ProductCreateParams, lambda _, asked: checkout.create_product(asked))),
@@ -83,12 +84,12 @@ class Routes:
             ("subscriptions/{}", Post(params.SubscriptionUpdateParams, subscriptions.update)),
             (
                 "subscription_schedules",
-                Post(params.SubscriptionScheduleCreateParams, lambda _, asked: subscriptions.create_schedule(asked)),
+                Post(params.SubscriptionScheduleCreateParams, lambda _, asked: schedules.create(asked)),
             ),
-            ("subscription_schedules/{}", Post(params.SubscriptionScheduleUpdateParams, subscriptions.update_schedule)),
+            ("subscription_schedules/{}", Post(params.SubscriptionScheduleUpdateParams, schedules.update)),
             (
                 "subscription_schedules/{}/release",
-                Post(params.SubscriptionScheduleReleaseParams, lambda one, _: subscriptions.release_schedule(one)),
+                Post(params.SubscriptionScheduleReleaseParams, lambda one, _: schedules.release(one)),
             ),
             (
                 "billing_portal/configurations",

@@ -1,0 +1,131 @@
+"""A process may die at any statement and between any two; whoever comes after finishes, and nothing happens twice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from billing import ledger
+from billing.shop import convergence, inbox
+from billing.shop.models import Payment, StripeEvent
+from tests.shop.desk import Desk, balance, lots, pack_price, plan_price
+
+
+class Died(BaseException):
+    """The process is gone: no handler of ours sees this."""
+
+
+def dying_at(number: int) -> Callable[..., Any]:
+    """A wrapper around statements that lets ``number`` of them through, and dies before the next."""
+    left = iter(range(number))
+
+    def wrapper(execute: Callable[..., Any], *arguments: Any) -> Any:
+        if next(left, None) is None:
+            raise Died
+        return execute(*arguments)
+
+    return wrapper
+
+
+@pytest.mark.parametrize("what", ["pack", "plan", "refund"])
+def test_dying_at_any_statement_leaves_work_that_the_next_clerk_finishes(desk: Desk, what: str) -> None:
+    account = uuid4()
+    session = desk.pay(desk.order(account, plan_price("creator") if what == "plan" else pack_price()))
+    if what == "refund":
+        desk.carry_all()
+        desk.stripe.refund(session["payment_intent"], 200)
+    wanted = {"pack": "checkout.session.completed", "plan": "invoice.paid", "refund": "refund.created"}[what]
+    [event] = [event for event in desk.collected() if event["type"] == wanted]
+    desk.deliver(event)
+    expected = {"pack": (500, 0, 0), "plan": (1_500, 0, 0), "refund": (300, 0, 0)}[what]
+    survived = 0
+    while True:
+        with transaction.atomic():
+            if not dies(event["id"], at=survived):
+                break
+            # The lease of the dead clerk runs out, and the beat hands the event over again.
+            StripeEvent.objects.exclude(state="done").update(state="new", due_at=timezone.now())
+            desk.work()
+            assert (survived, balance(account)) == (survived, expected)
+            assert Payment.objects.filter(workspace=account).count() == 1
+            transaction.set_rollback(True)
+        survived += 1
+    assert survived > 10  # so many moments to die at there were
+
+
+def dies(event_id: str, *, at: int) -> bool:
+    """Whether working on the event dies, given so many statements. What was done outside a transaction stays done."""
+    try:
+        with connection.execute_wrapper(dying_at(at)):
+            inbox.work_on(event_id)
+    except Died:
+        return True
+    return False
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_many_at_once_fulfil_one_order_once(stripe: Any) -> None:
+    desk = Desk(stripe)
+    account = uuid4()
+    order = desk.order(account, pack_price())
+    session = desk.pay(order)
+    all_at_once([lambda: convergence.converge_order(order.id)] * 6)
+    assert lots(account) == [("pack", 500, 500, 0)]
+    desk.stripe.refund(session["payment_intent"], 100)
+    all_at_once([lambda: convergence.converge_payment_intent(session["payment_intent"])] * 6)
+    assert balance(account) == (400, 0, 0)
+    assert ledger.violations(limit=5) == []
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_an_old_answer_never_overtakes_a_newer_one(stripe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One clerk has asked about a payment and is slow; meanwhile money goes back and another clerk comes by."""
+    desk = Desk(stripe)
+    account = uuid4()
+    order = desk.order(account, pack_price())
+    session = desk.pay(order)
+    asked, go_on = threading.Event(), threading.Event()
+    settle = convergence._settle
+    first: list[UUID] = []
+
+    def slow(payment: Payment, *arguments: Any, **options: Any) -> None:
+        if not first:
+            first.append(uuid4())
+            asked.set()
+            assert go_on.wait(20)
+        settle(payment, *arguments, **options)
+
+    monkeypatch.setattr(convergence, "_settle", slow)
+    slow_clerk = in_thread(lambda: convergence.converge_order(order.id))
+    assert asked.wait(20)
+    desk.stripe.refund(session["payment_intent"])
+    quick_clerk = in_thread(lambda: convergence.converge_order(order.id))
+    quick_clerk.join(0.3)
+    assert quick_clerk.is_alive()  # waits its turn, and asks only then
+    go_on.set()
+    slow_clerk.join(20)
+    quick_clerk.join(20)
+    assert balance(account) == (0, 0, 0)
+
+
+def in_thread(act: Callable[[], None]) -> threading.Thread:
+    def run() -> None:
+        try:
+            act()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def all_at_once(acts: list[Callable[[], None]]) -> None:
+    for thread in [in_thread(act) for act in acts]:
+        thread.join(30)

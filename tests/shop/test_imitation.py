@@ -1,0 +1,139 @@
+"""The imitation of Stripe keeps Stripe's rules; a test that passes against a lenient one proves nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stripe as library
+
+from tests.fake_stripe.process import FakeStripeProcess
+
+
+@pytest.fixture
+def api(stripe_process: FakeStripeProcess) -> Any:
+    """The library's own client. Typed loosely, because what is sent here is wrong on purpose."""
+    stripe_process.control("reset")
+    return library.StripeClient("sk_test_x", base_addresses={"api": stripe_process.url}, max_network_retries=2).v1
+
+
+def price(api: Any, **changes: Any) -> str:
+    product = api.products.create({"name": "Credits"})
+    return str(api.prices.create({"product": product.id, "currency": "usd", "unit_amount": 500, **changes}).id)
+
+
+def paid(api: Any, stripe: FakeStripeProcess) -> str:
+    """A payment intent of $5.00 that was paid."""
+    session = api.checkout.sessions.create(asked(price(api)))
+    return str(stripe.pay(session.id)["payment_intent"])
+
+
+def asked(price_id: str, **changes: Any) -> dict[str, Any]:
+    lines = [{"price": price_id, "quantity": 1}]
+    return {"mode": "payment", "success_url": "https://site.test", "line_items": lines, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"colour": "red"}, "unknown parameter: colour"),
+        ({"line_items": [{"price": "price_1", "qty": 1}]}, r"unknown parameter: line_items\[0\]\[qty\]"),
+        ({"mode": "sale"}, "must be one of payment"),
+        ({"ui_mode": "hosted"}, "must be one of"),
+        ({"expires_at": "tomorrow"}, "Invalid int"),
+        ({"automatic_tax": {"enabled": "maybe"}}, "Invalid bool"),
+        ({"line_items": [{"price_data": {"unit_amount": 5}}]}, r"Missing required param: .*\[currency\]"),
+        ({"line_items": "all"}, "Invalid array"),
+        ({"line_items": []}, "Missing required param: line_items"),
+        ({"line_items": [{"price": "price_nobody"}]}, "No such object"),
+        ({"subscription_data": {"metadata": {}, "trial_period_days": 3}}, "can not pass"),
+        ({"mode": "subscription"}, "does not fit"),
+    ],
+)
+def test_a_request_that_stripe_would_refuse_is_refused(api: Any, changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(library.InvalidRequestError, match=complaint):
+        api.checkout.sessions.create(asked(price(api), **changes))
+
+
+def test_the_same_key_gives_the_same_object_and_another_request_under_it_is_refused(api: Any) -> None:
+    price_id = price(api)
+    first = api.checkout.sessions.create(asked(price_id), {"idempotency_key": "one"})
+    assert api.checkout.sessions.create(asked(price_id), {"idempotency_key": "one"}).id == first.id
+    with pytest.raises(library.IdempotencyError, match="same parameters"):
+        api.checkout.sessions.create(asked(price_id, client_reference_id="x"), {"idempotency_key": "one"})
+
+
+def test_a_refused_request_does_not_use_its_key_up(api: Any) -> None:
+    with pytest.raises(library.InvalidRequestError):
+        api.products.create({"colour": "red"}, {"idempotency_key": "one"})
+    assert api.products.create({"name": "Credits"}, {"idempotency_key": "one"}).name == "Credits"
+
+
+def test_a_key_is_forgotten_after_a_day(api: Any, stripe_process: FakeStripeProcess) -> None:
+    first = api.products.create({"name": "Credits"}, {"idempotency_key": "one"})
+    stripe_process.advance(days=1, seconds=1)
+    assert api.products.create({"name": "Credits"}, {"idempotency_key": "one"}).id != first.id
+
+
+def test_the_library_asks_again_and_nothing_is_made_twice(api: Any, stripe_process: FakeStripeProcess) -> None:
+    stripe_process.fail("POST products", when="before")
+    stripe_process.fail("POST products", when="after")
+    api.products.create({"name": "Credits"})
+    assert len(stripe_process.objects("product")) == 1
+    assert stripe_process.requests().count("POST products") == 3
+
+
+def test_nobody_refunds_more_than_was_paid(api: Any, stripe_process: FakeStripeProcess) -> None:
+    intent = paid(api, stripe_process)
+    api.refunds.create({"payment_intent": intent, "amount": 300})
+    with pytest.raises(library.InvalidRequestError, match="greater than unrefunded amount"):
+        api.refunds.create({"payment_intent": intent, "amount": 201})
+    api.refunds.create({"payment_intent": intent})
+    with pytest.raises(library.InvalidRequestError, match="already been refunded"):
+        api.refunds.create({"payment_intent": intent})
+
+
+def test_what_is_disputed_cannot_be_refunded(api: Any, stripe_process: FakeStripeProcess) -> None:
+    intent = paid(api, stripe_process)
+    stripe_process.dispute(intent)
+    with pytest.raises(library.InvalidRequestError, match="charged back"):
+        api.refunds.create({"payment_intent": intent})
+
+
+def test_a_session_is_paid_once_and_not_after_it_expired(api: Any, stripe_process: FakeStripeProcess) -> None:
+    session = api.checkout.sessions.create(asked(price(api)))
+    stripe_process.pay(session.id)
+    with pytest.raises(OSError, match="400"):
+        stripe_process.pay(session.id)
+    other = api.checkout.sessions.create(asked(price(api)))
+    stripe_process.advance(days=1, seconds=1)
+    with pytest.raises(OSError, match="400"):
+        stripe_process.pay(other.id)
+
+
+def test_lists_are_filtered_and_paged(api: Any, stripe_process: FakeStripeProcess) -> None:
+    intent = paid(api, stripe_process)
+    for _ in range(5):
+        api.refunds.create({"payment_intent": intent, "amount": 10})
+    paid(api, stripe_process)
+    page = api.refunds.list({"payment_intent": intent, "limit": 2})
+    assert page.has_more
+    assert len(list(page.auto_paging_iter())) == 5
+    assert len(list(api.events.list({"types": ["refund.created"], "limit": 2}).auto_paging_iter())) == 5
+    with pytest.raises(library.InvalidRequestError, match="unknown parameter"):
+        api.refunds.list({"colour": "red"})
+
+
+def test_without_a_key_nobody_is_answered(stripe_process: FakeStripeProcess) -> None:
+    stranger = library.StripeClient("pk_test_x", base_addresses={"api": stripe_process.url})
+    with pytest.raises(library.AuthenticationError):
+        stranger.v1.products.create({"name": "Credits"})
+
+
+def test_what_was_done_outlives_the_process(tmp_path: Path) -> None:
+    for expected in (1, 2):
+        with FakeStripeProcess(state=tmp_path / "stripe.json") as stripe:
+            client: Any = library.StripeClient("sk_test_x", base_addresses={"api": stripe.url}).v1
+            paid(client, stripe)
+            assert len(stripe.objects("charge")) == expected
