@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 QUEUE = "webhooks"
 LEASE = timedelta(minutes=2)
 """Whoever works on an event has so long before another may try."""
-MAX_ATTEMPTS = 12
+MAX_ATTEMPTS = 16
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(hours=6)
 BATCH = 100
