@@ -65,22 +65,25 @@ class Checkpoint:
     folder: Path
     parts: Mapping[str, Part]
     settings: Mapping[str, Any]
-    is_from_hub: bool = False
 
 
-def open_checkpoint(model: ModelSpec, models: Path) -> Checkpoint:
+def open_checkpoint(model: ModelSpec, models: Path, *, is_fetched: bool) -> Checkpoint:
     """Find the checkpoint of ``model``: a folder (absolute, or under ``models``), or a repository of the Hub.
 
-    From the Hub comes the index only; ``fetch_parts`` brings what a render needs.
+    What is missing of a repository is downloaded when ``is_fetched``; otherwise the network is left alone.
 
     Raises:
-        ModelMissing: there is no such folder, and no such repository or no way to reach it.
+        ModelMissing: it is not on this machine, and may not or cannot be downloaded.
         CheckpointBroken: there is no readable index.
     """
     folder = local_folder(model.source, models)
     is_from_hub = folder is None
     if folder is None:
-        folder = _cached(model.source, model.revision) or _download(model.source, model.revision, [INDEX])
+        folder = _cached(model.source, model.revision)
+    if folder is None:
+        if not is_fetched:
+            raise ModelMissing(f"{model.source} is not downloaded yet")
+        folder = _download(model.source, model.revision, [INDEX])
     try:
         index = json.loads((folder / INDEX).read_text())
         entries = {name: value for name, value in index.items() if not name.startswith("_")}
@@ -92,18 +95,12 @@ def open_checkpoint(model: ModelSpec, models: Path) -> Checkpoint:
             parts[name] = Part(name, folder / name, *value)
         elif not isinstance(value, list):
             settings[name] = value
-    return Checkpoint(folder, parts, settings, is_from_hub)
-
-
-def fetch_parts(model: ModelSpec, checkpoint: Checkpoint) -> None:
-    """Make sure that the files of all parts are on this machine; asks the network only when some are not.
-
-    Raises:
-        ModelMissing: a part is not here and could not be downloaded.
-    """
-    missing = [name for name, part in checkpoint.parts.items() if not part.folder.is_dir()]
-    if missing and checkpoint.is_from_hub:
+    missing = [name for name, part in parts.items() if is_from_hub and not part.folder.is_dir()]
+    if missing and not is_fetched:
+        raise ModelMissing(f"{model.source} is not downloaded yet: {', '.join(missing)} are missing")
+    if missing:
         _download(model.source, model.revision, [INDEX, *(f"{name}/*" for name in missing)])
+    return Checkpoint(folder, parts, settings)
 
 
 def local_folder(source: str, models: Path) -> Path | None:

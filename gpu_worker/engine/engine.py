@@ -22,6 +22,7 @@ from gpu_worker.engine.quantisation import QuantisedStore, check_quantisation
 from gpu_worker.engine.rendering import Rendering
 from gpu_worker.engine.requests import mode_of
 from gpu_worker.engine.residency import Residency
+from gpu_worker.engine.residents import RecordFile
 from gpu_worker.engine.room import Room, needs_of
 from gpu_worker.engine.sizes import show_bytes
 from gpu_worker.engine.stages import StageClock
@@ -63,6 +64,8 @@ class Engine:
         """The jobs that will probably come next, in order. What they need is evicted last."""
         self._library = Library(models, cache)
         self._residency = Residency(device, Loader(QuantisedStore(cache / "quantised")).load, policy=POLICIES[policy])
+        self._records = RecordFile(cache / "components.json")
+        self._residency.records.update(self._records.read())
         self._room = Room(
             residency=self._residency,
             library=self._library,
@@ -97,6 +100,7 @@ class Engine:
             stages.enter(Stage.LOADING)
             rendering = self._rendering(job, inputs, stages)
             raw = rendering.run()
+        self._records.write(self._residency.records)
         stages.enter(Stage.ENCODING_VIDEO)
         clip, poster = folder / "clip.mp4", folder / "poster.jpg"
         write_clip(clip, raw.frames, job.fps, upscale=job.upscale, audio=raw.audio)
@@ -159,7 +163,7 @@ class Engine:
     def affinity(self, model: ModelSpec) -> float:
         """Seconds of loading that a job of ``model`` would save because of what is resident now."""
         try:
-            components = self._library.open(model).components
+            components = self._library.look_at(model).components
         except EngineError:
             return 0.0
         return sum(self._residency.saved_seconds(c) for c in components.values())
@@ -167,7 +171,7 @@ class Engine:
     def can_hold(self, job: RenderJob) -> str | None:
         """Why this device can never make ``job``, with the figures, or None."""
         try:
-            model = self._library.open(job.model)
+            model = self._library.look_at(job.model)
             made_by = family(job.model.family)
             needs = needs_of(job, model, self._room, passes=made_by.passes(job.num_frames))
             place(
@@ -190,7 +194,7 @@ class Engine:
         """
         components = self._library.open(model).components
         with self._device_errors(), self._residency.lease(components.values()):
-            pass
+            self._records.write(self._residency.records)
 
     def evict(self, key: str) -> bool:
         """Take a component off the device. False when it is in use or not there."""
@@ -203,7 +207,7 @@ class Engine:
     def _upcoming_keys(self) -> Iterator[list[str]]:
         for job in self.upcoming:
             try:
-                yield [c.key for c in self._library.open(job.model).components.values()]
+                yield [c.key for c in self._library.look_at(job.model).components.values()]
             except EngineError:
                 continue
 
@@ -211,7 +215,7 @@ class Engine:
         """While the device computes, let the system read what the next job will need from disk into its page cache."""
         for job in self.upcoming[:1]:
             try:
-                components = self._library.open(job.model).components.values()
+                components = self._library.look_at(job.model).components.values()
             except EngineError:
                 continue
             read_ahead(c for c in components if c.key not in self._residency.entries)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from gpu_worker.contract import ModelSpec
-from gpu_worker.engine.checkpoint import Checkpoint, Part, fetch_parts, open_checkpoint
+from gpu_worker.engine.checkpoint import Checkpoint, Part, open_checkpoint
 from gpu_worker.engine.components import Component, ContentDigests, components_of
 from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.loading import load_hull, load_tool
@@ -26,8 +26,6 @@ class OpenModel:
     checkpoint: Checkpoint
     components: Mapping[str, Component]
     """The parts with weights by name, in the order in which a render uses them."""
-    tools: Mapping[str, Any]
-    """The parts without: tokenizers, scheduler, image processors."""
 
     @cached_property
     def encoders(self) -> dict[str, Component]:
@@ -57,21 +55,34 @@ class Library:
         self._hulls: dict[str, torch.nn.Module] = {}
 
     def open(self, spec: ModelSpec) -> OpenModel:
-        """Find a model and name its components. Takes about a millisecond when its files are on this machine.
+        """Find a model and name its components; what a repository of the Hub has and this machine lacks is downloaded.
 
         Raises:
             UnsupportedRequest: there is no such family.
             ModelMissing: the checkpoint is not there and cannot be downloaded.
             CheckpointBroken: it is there and something in it is missing.
         """
+        return self._open(spec, is_fetched=True)
+
+    def look_at(self, spec: ModelSpec) -> OpenModel:
+        """The same without the network, for questions that can wait: about a millisecond once its files are known.
+
+        Raises:
+            EngineError: as ``open``; ``ModelMissing`` also for what is not downloaded yet.
+        """
+        return self._open(spec, is_fetched=False)
+
+    def _open(self, spec: ModelSpec, *, is_fetched: bool) -> OpenModel:
         try:
             made_by = family(spec.family)
         except KeyError as unknown:
             raise UnsupportedRequest(str(unknown.args[0])) from None
-        checkpoint = open_checkpoint(spec, self._models)
-        fetch_parts(spec, checkpoint)
-        tools = {name: self._tool(part) for name, part in checkpoint.parts.items() if not part.has_weights}
-        return OpenModel(spec, checkpoint, components_of(spec, made_by, checkpoint, self._digests, self._models), tools)
+        checkpoint = open_checkpoint(spec, self._models, is_fetched=is_fetched)
+        return OpenModel(spec, checkpoint, components_of(spec, made_by, checkpoint, self._digests, self._models))
+
+    def tools(self, model: OpenModel) -> dict[str, Any]:
+        """The parts of ``model`` without weights: tokenizers, scheduler, image processors."""
+        return {name: self._tool(part) for name, part in model.checkpoint.parts.items() if not part.has_weights}
 
     def hull(self, component: Component) -> torch.nn.Module:
         """The component's module with its configuration and without weights."""

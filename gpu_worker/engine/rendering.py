@@ -210,7 +210,9 @@ class Rendering:
     # --- the pipeline and its call ---
 
     def _assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
-        return assemble(self._mode.pipeline, modules, self._model.tools, self._model.checkpoint.settings)
+        return assemble(
+            self._mode.pipeline, modules, self._room.library.tools(self._model), self._model.checkpoint.settings
+        )
 
     def _transformers(self) -> list[torch.nn.Module]:
         return [module for name, module in self._denoisers.modules.items() if name.startswith("transformer")]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
 from gpu_worker.engine.components import Component
+from gpu_worker.engine.memory import read_json, write_json
 from gpu_worker.engine.weights import Weights
 
 DEVICE, PINNED, RAM = "device", "pinned", "ram"
@@ -26,6 +28,34 @@ class Record:
     last_used: int = 0
     last_used_at: float = 0.0
     age_floor: float = 0.0
+
+
+class RecordFile:
+    """Sizes and loading times of components, kept for the next process on this host."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._written: dict[str, list[float]] = {}
+
+    def read(self) -> dict[str, Record]:
+        """What was kept; nothing where the file is missing or not whole."""
+        records = {}
+        for key, values in read_json(self._path).items():
+            if isinstance(values, list) and len(values) == 3:
+                self._written[key] = values
+                records[key] = Record(int(values[0]), float(values[1]), float(values[2]))
+        return records
+
+    def write(self, records: Mapping[str, Record]) -> None:
+        """Keep what is new: a component's first figures."""
+        fresh = {
+            key: [record.size_bytes, record.disk_seconds, record.copy_seconds]
+            for key, record in records.items()
+            if key not in self._written and record.size_bytes
+        }
+        if fresh:
+            self._written.update(fresh)
+            write_json(self._path, self._written)
 
 
 @dataclass(slots=True, eq=False)

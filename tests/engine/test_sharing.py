@@ -139,3 +139,30 @@ def test_what_the_next_jobs_need_stays(shelf: Path, tmp_path: Path) -> None:
     sizes = sizes_of(shelf, tmp_path / "other", "one")
     budget_bytes = 2 * sum(sizes.values()) + sizes["text_encoder"]
     assert second_after_third(engine_on(shelf, tmp_path / "cache", budget_bytes))
+
+
+def test_what_was_measured_is_known_to_the_next_process(shelf: Path, tmp_path: Path) -> None:
+    first = engine_on(shelf, tmp_path)
+    first.preload(spec("one", dtype="bfloat16", quantisation="int8"))
+    small = sum(on_device(first).values())
+    second = engine_on(shelf, tmp_path, small)
+    model = job("one", spec_changes={"dtype": "bfloat16", "quantisation": "int8"})
+    assert second.can_hold(model) is None
+    assert second.can_hold(job("one")) is not None
+
+
+def test_asking_about_a_model_of_the_hub_does_not_download_it(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*args: object, **kwargs: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr("gpu_worker.engine.checkpoint.snapshot_download", forbidden)
+    engine = engine_on(shelf, tmp_path)
+    hub = spec("somebody/something")
+    assert engine.affinity(hub) == 0
+    engine.upcoming = [job("somebody/something")]
+    render(engine, job("one"), tmp_path)
+    assert engine.can_hold(job("somebody/something")) is None
+    with pytest.raises(AssertionError, match="the network was asked"):
+        engine.preload(hub)
