@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import redis
 from PIL import Image
 
+from gpu_worker.contract import drain_key, worker_key
 from loremotion.local.preparation import STAFF_EMAIL, staff_password
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
@@ -46,6 +49,13 @@ def submit(client: httpx.Client, page: httpx.Response, **changes: Any) -> httpx.
     answer = client.post(str(page.url), data=post_of(page.text) | changes, headers=headers)
     assert "errornote" not in answer.text, re.findall(r"errorlist.*?</ul>", answer.text, re.DOTALL)
     return answer
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def finished(visitor: Visitor, video_id: str) -> dict[str, Any]:
@@ -122,7 +132,10 @@ def test_it_starts_from_pictures_and_goes_on_from_its_own_clip(stack: Stack, sta
 
 
 def test_swapping_the_default_leaves_what_is_queued_as_it_was_quoted(stack: Stack, staff: httpx.Client) -> None:
-    stack.end("gpu")
+    worker = stack.wait_for_worker()
+    valkey = redis.Redis.from_url(stack.environment["REDIS_URL"])
+    valkey.set(drain_key(worker), "1")
+    until(lambda: json.loads(valkey.get(worker_key(worker)) or "{}").get("state") == "draining")
     with Visitor(stack.url) as visitor:
         before = [visitor.create("a red circle moving right on a black background")["id"] for _ in range(2)]
         models = staff.get("/admin/catalog/model/?q=tiny-ltx").text
@@ -130,7 +143,8 @@ def test_swapping_the_default_leaves_what_is_queued_as_it_was_quoted(stack: Stac
         answer = submit(staff, staff.get(link), aliases="default, quick")
         assert "Default was Preview and is Tiny LTX now" in answer.text
         after = visitor.create("a red fox")["id"]
-        stack.launch("gpu")
+        assert {visitor.video(video_id)["status"] for video_id in (*before, after)} == {"queued"}
+        valkey.delete(drain_key(worker))
         old = [finished(visitor, video_id) for video_id in before]
         new = finished(visitor, after)
     assert [(video["model"], video["size"]) for video in old] == [("preview", "48x48")] * 2
