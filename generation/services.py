@@ -23,6 +23,7 @@ from accounts.models import Workspace
 from accounts.tenancy import Caller
 from billing import allowance, ledger
 from billing.plans import entitlements
+from billing.shop import budgets
 from catalog import measurements
 from catalog.gates import ANYBODY, Audience
 from catalog.models import ModelVersion
@@ -71,7 +72,7 @@ def submit(*, workspace: Workspace, offer: Offer, caller: Caller | None = None) 
 
     Raises:
         Forbidden: the caller has spent what they may in this month.
-        InsufficientCredits: the purse holds less than the price.
+        InsufficientCredits: the purse holds less than the price, or the workspace's own cap for the month less.
         TooMany: the workspace has as many requests open as it may.
     """
     give_daily_allowance(workspace)
@@ -81,6 +82,7 @@ def submit(*, workspace: Workspace, offer: Offer, caller: Caller | None = None) 
         _hold(workspace, generation_id, offer)
         if caller is not None:
             caps.refuse_beyond_cap(caller, credits=offer.quote.credits)
+        budgets.keep_within_cap(workspace.id)
         may = entitlements(workspace.id)
         _refuse_a_flood(workspace, most=may.concurrency * OPEN_PER_CONCURRENT)  # the hold has locked the account
         tags = queue.tag(workspace, credits=offer.quote.credits, weight=may.priority_weight)
