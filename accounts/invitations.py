@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from datetime import timedelta
 
+import redis
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -20,10 +21,12 @@ from accounts import audit
 from accounts.models import Invitation, Membership, User, Workspace
 from accounts.roles import may_give
 from loremotion.refusals import Conflict, Forbidden, Invalid, TooMany
+from loremotion.valkey import connection
 
 LASTS = timedelta(days=7)
 SENT_AGAIN_AFTER = timedelta(minutes=2)
 MOST_OPEN = 50
+MOST_A_DAY = 60
 MOST_MEMBERS = 200
 
 
@@ -34,9 +37,10 @@ def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> In
         Invalid: not an address.
         Forbidden: ``by`` may not give this role.
         Conflict: a personal workspace, a member already, or as many offers open as may be.
-        TooMany: the same address was written to a moment ago.
+        TooMany: the same address was written to a moment ago, or ``by`` has sent many today.
     """
     email = _checked(email)
+    _refuse_a_mass(by.user)
     if not may_give(by.role, role):
         raise Forbidden("role_forbids", f"You cannot make somebody {role} here.", next_step="Choose another role.")
     if not workspace.is_team:
@@ -57,16 +61,17 @@ def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> In
     return made
 
 
-def resend(invitation: Invitation, *, actor: str) -> None:
+def resend(invitation: Invitation, *, by: User) -> None:
     """A new link, which lasts as long as the first did; the old one is void.
 
     Raises:
-        TooMany: it was sent a moment ago.
+        TooMany: it was sent a moment ago, or ``by`` has sent many today.
     """
     _refuse_a_flood(invitation)
+    _refuse_a_mass(by)
     with transaction.atomic():
         _send(invitation)
-        audit.record(invitation.workspace, "member.invited_again", actor=actor, subject=invitation.email)
+        audit.record(invitation.workspace, "member.invited_again", actor=by.email, subject=invitation.email)
 
 
 def withdraw(invitation: Invitation, *, actor: str) -> None:
@@ -146,6 +151,25 @@ def _refuse_a_flood(invitation: Invitation) -> None:
             f"{invitation.email} was written to a moment ago.",
             next_step="Wait two minutes before sending it again.",
             retry_after_seconds=wait_seconds,
+        )
+
+
+def _refuse_a_mass(user: User) -> None:
+    """Our mail goes to whom one person names: so many a day, whatever the team."""
+    key = f"invitations:{user.id}:{timezone.now():%Y-%m-%d}"
+    try:
+        pipeline = connection().pipeline(transaction=False)
+        pipeline.incr(key)
+        pipeline.expire(key, 24 * 3600)
+        sent: int = pipeline.execute()[0]
+    except redis.RedisError:
+        return  # Valkey is away; a team's own bound still holds
+    if sent > MOST_A_DAY:
+        raise TooMany(
+            "too_many_invitations",
+            f"You have sent {MOST_A_DAY} invitations today.",
+            next_step="Send more tomorrow.",
+            retry_after_seconds=3600,
         )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from rest_framework import exceptions
@@ -52,6 +52,17 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if wants_json(request):
         return JsonResponse(_document(404, "not_found", detail), status=404, content_type=PROBLEM)
     return render(request, "404.html", {"detail": detail}, status=404)
+
+
+def too_many(request: HttpRequest) -> HttpResponse:
+    """For signing in and up, tried too often."""
+    refusal = TooMany(
+        "too_many_attempts",
+        "That was tried too often from your network.",
+        next_step="Wait a few minutes, then try again.",
+        retry_after_seconds=300,
+    )
+    return with_retry_after(render(request, "refusal.html", {"refusal": refusal}, status=429), refusal)
 
 
 def broken(request: HttpRequest) -> HttpResponse:
@@ -97,6 +108,8 @@ def api_exception_handler(exception: Exception, context: dict[str, Any]) -> Http
         return _respond(404, "not_found", "There is nothing here, or it is not yours.")
     if isinstance(exception, (PermissionDenied, exceptions.PermissionDenied)):
         return _respond(403, "forbidden", str(exception) or "This is not allowed.")
+    if isinstance(exception, SuspiciousOperation):  # too many fields or files, too large a form
+        return _respond(400, "bad_request", str(exception) or "The request cannot be read.")
     if isinstance(exception, exceptions.APIException):
         codes = exception.get_codes()
         code = codes if isinstance(codes, str) else "invalid_request"

@@ -220,6 +220,8 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
+# By network, as accounts.networks cuts it. Each account has free credits, so accounts are not to be had by the dozen.
+ACCOUNT_RATE_LIMITS = {"signup": "10/m/ip,50/d/ip"}
 USERSESSIONS_TRACK_ACTIVITY = False  # no write, and no address kept, on every request
 
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]

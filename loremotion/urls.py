@@ -7,6 +7,7 @@ from django.urls import include, path
 from loremotion import health
 
 handler404 = "loremotion.errors.not_found"
+handler429 = "loremotion.errors.too_many"  # allauth's, for what is tried too often
 handler500 = "loremotion.errors.broken"
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # staff sign in as everybody does

@@ -40,7 +40,7 @@ def invite(request: HttpRequest, place: Membership) -> HttpResponse:
 @member_may(Action.MANAGE_MEMBERS)
 def resend(request: HttpRequest, place: Membership, invitation_id: int) -> HttpResponse:
     invitation = get_object_or_404(Invitation, id=invitation_id, workspace=place.workspace)
-    invitations.resend(invitation, actor=place.user.email)
+    invitations.resend(invitation, by=place.user)
     messages.success(request, f"{invitation.email} has a new link.")
     return redirect("accounts:members")
 

@@ -88,6 +88,16 @@ def test_guessing_is_slowed_down_and_says_so(alice: User, client: Client) -> Non
     assert "Too many failed login attempts" in answer.text or answer.status_code == 429
 
 
+def test_accounts_are_not_to_be_had_by_the_dozen(client: Client) -> None:
+    for number in range(10):
+        sign_up(Client(), f"{number}@example.org")
+    answer = client.post("/account/signup/", {"email": "one@too.many", "password1": PASSWORD})
+    assert answer.status_code == 429
+    assert "Wait a few minutes" in answer.text
+    assert int(answer["Retry-After"]) > 0
+    assert User.objects.count() == 10
+
+
 def test_a_magic_code_lets_in_once(alice: User, client: Client) -> None:
     assert client.post("/account/login/code/", {"email": alice.email}).status_code == 302
     code = code_mailed()

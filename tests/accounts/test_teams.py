@@ -89,6 +89,16 @@ def test_an_invitation_runs_out_and_can_be_sent_again(
     assert guest.post(again[0]).status_code == 302
 
 
+def test_nobody_mails_the_world_through_us(alice: User, studio: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(invitations, "MOST_A_DAY", 3)
+    owner = browser_of(alice, studio)
+    statuses = []
+    for number in range(4):
+        statuses.append(owner.post("/workspace/members/invite/", {"email": f"{number}@example.org", "role": "viewer"}))
+        Invitation.objects.all().delete()  # taking them back makes no room
+    assert [answer.status_code for answer in statuses] == [302, 302, 302, 429]
+
+
 def test_an_invitation_can_be_taken_back(
     alice: User, bob: User, studio: Workspace, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
