@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import redis
+
 from generation import fleet, queue
 from generation.models import Generation, State
 
@@ -36,12 +38,20 @@ def service_seconds(version_id: int) -> tuple[float, float]:
 
 def wait_of(generation: Generation) -> Wait:
     """How long this open generation will take, and what it waits for."""
-    workers = len(fleet.living_names())
+    workers = _living_workers()
     place = queue.place(generation)
     median, slow = service_seconds(generation.version_id)
     rounds = place / max(workers, 1)
     low, high = median * (rounds + 0.5), slow * (rounds + 1)
     return Wait(place, low, high, _reason(generation, place, workers))
+
+
+def _living_workers() -> int:
+    """With Valkey away, nobody is known to be up: a request that was taken must not look as if it had failed."""
+    try:
+        return len(fleet.living_names())
+    except redis.RedisError:
+        return 0
 
 
 def _reason(generation: Generation, place: int, workers: int) -> str:

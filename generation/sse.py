@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -14,6 +15,7 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 from django.db import connection as database
 from django.http import Http404, HttpRequest, StreamingHttpResponse
+from django.views.decorators.http import require_GET
 
 from accounts import tenancy
 from accounts.roles import Action
@@ -25,9 +27,10 @@ from loremotion.valkey import async_connection
 LOOK_SECONDS = 2.0
 HEARTBEAT_SECONDS = 15.0
 RETRY_MILLISECONDS = 1_000
-_STREAM_ID = re.compile(r"^\d{1,20}-\d{1,20}$")
+_STREAM_ID = re.compile(r"^[0-9]{1,18}-[0-9]{1,18}$")  # both halves fit into 64 bits
 
 
+@require_GET
 async def events(request: HttpRequest, generation_id: UUID) -> StreamingHttpResponse:
     """``queue``, ``stage``, ``step``, ``preview`` and, at the end, ``done``. Resumes after ``Last-Event-ID``."""
     state = await sync_to_async(_state_for)(request, generation_id)
@@ -85,7 +88,12 @@ async def _read(
     valkey: redis.asyncio.Redis, generation_id: UUID, after: str, *, block: bool
 ) -> list[tuple[bytes, dict[bytes, bytes]]]:
     milliseconds = int(LOOK_SECONDS * 1000) if block else None
-    answer: Any = await valkey.xread({progress_key(str(generation_id)): after}, count=200, block=milliseconds)
+    try:
+        answer: Any = await valkey.xread({progress_key(str(generation_id)): after}, count=200, block=milliseconds)
+    except redis.RedisError:  # away: the database goes on saying how things stand
+        if block:
+            await asyncio.sleep(LOOK_SECONDS)
+        return []
     if not answer:
         return []
     streams = answer.values() if isinstance(answer, dict) else [stream[1] for stream in answer]

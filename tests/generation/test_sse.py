@@ -94,7 +94,7 @@ def test_the_end_comes_though_the_stream_was_lost(running: Generation, alice: Vi
     assert [e["event"] for e in follow(alice, running, least=99)] == ["done"]
 
 
-@pytest.mark.parametrize("nonsense", ["x", "1-1; DROP", "9" * 200 + "-0", "0"])
+@pytest.mark.parametrize("nonsense", ["x", "1-1; DROP", "9" * 200 + "-0", "9" * 20 + "-0", "0"])
 def test_a_nonsense_id_replays_from_the_start(running: Generation, alice: Visitor, nonsense: str) -> None:
     publish_steps(running.id, 1)
     assert follow(alice, running, last_id=nonsense)[0]["event"] == "stage"
