@@ -17,7 +17,7 @@ POSTER: Final = "poster"
 INPUTS: Final = "inputs/"
 SUFFIXES: Final = {CLIP: "clip.mp4", POSTER: "poster.jpg"}
 
-_UPLOAD_SALT = "generation.files.upload"
+_SALTS: Final = {"GET": "generation.files.download", "PUT": "generation.files.upload"}
 UPLOAD_MAX_AGE_SECONDS = 24 * 3600
 
 
@@ -26,29 +26,37 @@ def key(generation: Generation, role: str) -> str:
 
     It names no workspace: a running clip may move to another one, and its worker delivers to the address it was given.
     """
-    return f"clips/{generation.id}/{SUFFIXES[role]}"
+    return _output(str(generation.id), role)
+
+
+def _output(generation_id: str, role: str) -> str:
+    return f"clips/{generation_id}/{SUFFIXES[role]}"
 
 
 def outputs(generation: Generation) -> dict[str, str]:
     """Role → address to which the worker puts the file."""
-    return {role: _address(key(generation, role)) for role in SUFFIXES}
+    return {role: _address(key(generation, role), "PUT") for role in SUFFIXES}
 
 
 def inputs(generation: Generation) -> dict[str, str]:
     """Role → address from which the worker takes the file."""
-    return {role: _address(stored) for role, stored in generation.inputs.items()}
+    return {role: _address(stored, "GET") for role, stored in generation.inputs.items()}
 
 
-def _address(stored: str) -> str:
+def _address(stored: str, method: str) -> str:
     if settings.CLIP_UPLOAD == "folder":
         return Path(settings.MEDIA_DIR, stored).as_uri()
-    return str(settings.SITE_URL) + reverse("generation:worker-file", args=[signing.dumps(stored, salt=_UPLOAD_SALT)])
+    token = signing.dumps(stored, salt=_SALTS[method])
+    return str(settings.SITE_URL) + reverse("generation:worker-file", args=[token])
 
 
-def key_from_token(token: str) -> str | None:
-    """The storage key that a worker's address names, or None when it was not ours or is too old."""
+def key_from_token(token: str, method: str) -> str | None:
+    """The storage key that a worker's address names, or None when it is not ours, too old, or for another method.
+
+    What a worker may read, such as the clip that a new one goes on from, it may not write.
+    """
     try:
-        return str(signing.loads(token, salt=_UPLOAD_SALT, max_age=UPLOAD_MAX_AGE_SECONDS))
+        return str(signing.loads(token, salt=_SALTS[method], max_age=UPLOAD_MAX_AGE_SECONDS))
     except signing.BadSignature:
         return None
 
@@ -59,8 +67,13 @@ def has_clip(generation: Generation) -> bool:
 
 def delete(generation: Generation) -> None:
     """Remove everything that a generation left behind. Deleting twice is deleting once."""
-    for role in SUFFIXES:
-        default_storage.delete(key(generation, role))
+    delete_outputs(str(generation.id))
     for stored in generation.inputs.values():
         if stored.startswith(INPUTS):  # an own clip that it began with is not its to delete
             default_storage.delete(stored)
+
+
+def delete_outputs(generation_id: str) -> None:
+    """Remove what a worker delivered for a generation, which need not exist any more."""
+    for role in SUFFIXES:
+        default_storage.delete(_output(generation_id, role))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from typing import IO, Any
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import IO
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.text import slugify
 from django.views.decorators.csrf import csrf_exempt
@@ -22,8 +24,17 @@ from generation import files
 from generation.models import Clip, Generation
 
 CHUNK_BYTES = 256 * 1024
-MAX_UPLOAD_BYTES = 2 * 1024**3
-_RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
+_RANGE = re.compile(r"^bytes=([0-9]*)-([0-9]*)$")
+_MOST_DIGITS = 18  # no file is larger, and int() refuses thousands of digits
+
+
+class StoredFile(StreamingHttpResponse):
+    """A file that is sent piece by piece: under ASGI, Django would read all of it into memory first."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        next_piece = sync_to_async(partial(next, iter(self), None), thread_sensitive=False)
+        while (piece := await next_piece()) is not None:
+            yield piece
 
 
 @require_safe
@@ -55,13 +66,13 @@ def ranged(request: HttpRequest, key: str, content_type: str) -> HttpResponseBas
     size = default_storage.size(key)
     wanted = _RANGE.match(request.headers.get("Range", ""))
     if wanted is None or wanted.groups() == ("", ""):
-        response: HttpResponseBase = FileResponse(default_storage.open(key), content_type=content_type)
+        response = StoredFile(_part(key, 0, size - 1), content_type=content_type)
+        response["Content-Length"] = str(size)
     else:
         first, last = _bounds(wanted, size)
         if first > last or first >= size:
             return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
-        part = _part(default_storage.open(key), first, last)
-        response = StreamingHttpResponse(part, status=206, content_type=content_type)
+        response = StoredFile(_part(key, first, last), status=206, content_type=content_type)
         response["Content-Range"] = f"bytes {first}-{last}/{size}"
         response["Content-Length"] = str(last - first + 1)
     response["Accept-Ranges"] = "bytes"
@@ -72,12 +83,16 @@ def ranged(request: HttpRequest, key: str, content_type: str) -> HttpResponseBas
 def _bounds(wanted: re.Match[str], size: int) -> tuple[int, int]:
     first, last = wanted.groups()
     if not first:
-        return max(0, size - int(last)), size - 1
-    return int(first), min(int(last), size - 1) if last else size - 1
+        return max(0, size - _bounded(last)), size - 1
+    return _bounded(first), min(_bounded(last), size - 1) if last else size - 1
 
 
-def _part(stored: File[Any], first: int, last: int) -> Iterator[bytes]:
-    with stored:
+def _bounded(digits: str) -> int:
+    return int(digits) if len(digits) <= _MOST_DIGITS else 10**_MOST_DIGITS
+
+
+def _part(key: str, first: int, last: int) -> Iterator[bytes]:
+    with default_storage.open(key) as stored:
         stored.seek(first)
         left = last - first + 1
         while left > 0 and (chunk := stored.read(min(CHUNK_BYTES, left))):
@@ -89,13 +104,11 @@ def _part(stored: File[Any], first: int, last: int) -> Iterator[bytes]:
 @require_http_methods(["GET", "PUT"])
 def worker_file(request: HttpRequest, token: str) -> HttpResponseBase:
     """The door for GPU hosts that share no folder with us. The signed address is the whole permission."""
-    key = files.key_from_token(token)
+    key = files.key_from_token(token, request.method or "")
     if key is None:
         raise Http404
     if request.method == "GET":
         return ranged(request, key, "application/octet-stream")
-    if int(request.headers.get("Content-Length") or 0) > MAX_UPLOAD_BYTES:
-        return HttpResponse("The file is larger than 2 GiB.", status=413, content_type="text/plain")
     body: IO[bytes] = request  # type: ignore[assignment]  # a request reads like a file
     arriving = default_storage.save(f"{key}.arriving", File(body, name=key))
     _replace(arriving, key)

@@ -62,13 +62,19 @@ def test_a_suspended_workspace_reaches_nothing(toy: Model, alice: Visitor, clien
 
 def test_worker_addresses_are_signed_and_name_one_file(toy: Model, alice: Visitor, client: Client) -> None:
     from django.core import signing
+    from django.core.files.storage import default_storage
 
     from generation import files
 
     generation = finished(alice)
     token = signing.dumps(files.key(generation, files.CLIP), salt="generation.files.upload")
     assert client.put(f"/worker/files/{token}", b"new clip", content_type="video/mp4").status_code == 204
-    assert b"".join(client.get(f"/worker/files/{token}").streaming_content) == b"new clip"  # type: ignore[attr-defined]
+    with default_storage.open(generation.clip.key) as stored:
+        assert stored.read() == b"new clip"
+    assert client.get(f"/worker/files/{token}").status_code == 404  # writing is not reading, nor the other way round
+    readable = signing.dumps(files.key(generation, files.CLIP), salt="generation.files.download")
+    assert b"".join(client.get(f"/worker/files/{readable}").streaming_content) == b"new clip"  # type: ignore[attr-defined]
+    assert client.put(f"/worker/files/{readable}", b"no", content_type="video/mp4").status_code == 404
     assert client.put(f"/worker/files/{token}x", b"no", content_type="video/mp4").status_code == 404
     wrong = signing.dumps(files.key(generation, files.CLIP), salt="another purpose")
     assert client.put(f"/worker/files/{wrong}", b"no", content_type="video/mp4").status_code == 404

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.core.files.storage import default_storage
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Visitor, Workspace
 from catalog.models import Model
 from catalog.requests import Ask
-from generation import dispatch, services
+from generation import dispatch, media, services
 from generation.models import Generation, State
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -169,3 +172,19 @@ def test_what_is_not_there_is_a_page(client: Client, db: None) -> None:
     answer = client.get("/nowhere/")
     assert answer.status_code == 404
     assert "Not found" in answer.text
+
+
+def test_a_clip_is_sent_piece_by_piece(toy: Model, alice: Visitor) -> None:
+    generation = finished(alice)
+    path = Path(default_storage.path(generation.clip.key))
+    path.write_bytes(b"x" * 3 * media.CHUNK_BYTES)
+
+    async def sent() -> list[int]:
+        response = media.ranged(RequestFactory().get("/"), generation.clip.key, "video/mp4")
+        sizes = []
+        async for piece in aiter(response):  # type: ignore[arg-type]
+            sizes.append(len(piece))
+            path.write_bytes(b"")  # what was not read by now cannot be sent
+        return sizes
+
+    assert sum(async_to_sync(sent)()) < 3 * media.CHUNK_BYTES
