@@ -108,7 +108,8 @@ def submit(*, workspace: Workspace, offer: Offer, caller: Caller | None = None) 
             fair_start=tags.start,
             fair_finish=tags.finish,
         )
-        transaction.on_commit(dispatch.ring)
+        # The credits are held by then: an error here must not look like a refusal, or people pay for a second try.
+        transaction.on_commit(dispatch.ring, robust=True)
     return generation
 
 
@@ -189,9 +190,12 @@ def settle(report: RenderReport) -> bool:
         Generation.objects.select_related("version__model", "workspace").filter(id=report.generation_id).first()
     )
     if generation is None:
-        logger.warning("A report came for %s, which is erased", report.generation_id)
+        logger.warning(
+            "A report came for %s, which is erased; so are now the files that came with it", report.generation_id
+        )
+        files.delete_outputs(report.generation_id)
         return False
-    if report.outcome == Outcome.SUCCEEDED and not files.has_clip(generation):
+    if report.outcome == Outcome.SUCCEEDED and (report.clip is None or not files.has_clip(generation)):
         return requeue(
             generation_id=generation.id, attempt=report.attempt, code="clip_missing", reason="The clip did not arrive."
         )
@@ -217,6 +221,8 @@ def settle(report: RenderReport) -> bool:
         else:
             ledger.release(reference=generation.id)
         transaction.on_commit(lambda: _announce_end(generation.id))
+        if report.attempt != generation.attempt:  # a worker given up for lost has delivered: its successor may stop
+            transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)
     return True
 
 
@@ -247,8 +253,13 @@ def _end(generation: Generation, report: RenderReport) -> bool:
         "worker": report.worker,
     }
     if report.error is not None:
-        changes |= {"error_code": report.error.code, "error_message": report.error.message[:500]}
+        changes |= {"error_code": report.error.code[:40], "error_message": _storable(report.error.message)}
     return bool(still_open.update(**changes))
+
+
+def _storable(message: str) -> str:
+    """A worker's words, as far as the column takes them: a report that cannot be stored would never be settled."""
+    return message.replace("\x00", "")[:500]
 
 
 def share_for_steps(generation: Generation, report: RenderReport) -> int:
@@ -270,8 +281,10 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str) -
         if lost.filter(cancel_asked_at__isnull=False).update(state=State.CANCELLED, finished_at=timezone.now()):
             ledger.release(reference=generation_id)
         elif attempt >= settings.MAX_ATTEMPTS:
-            message = f"{reason} It was tried {attempt} times."[:500]
-            ended = lost.update(state=State.FAILED, finished_at=timezone.now(), error_code=code, error_message=message)
+            message = _storable(f"{reason[:400]} It was tried {attempt} times.")
+            ended = lost.update(
+                state=State.FAILED, finished_at=timezone.now(), error_code=code[:40], error_message=message
+            )
             if not ended:
                 return False
             ledger.release(reference=generation_id)

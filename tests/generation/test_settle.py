@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from django.core.files.storage import default_storage
 from pytest_django import Settings
 
 from accounts.models import Visitor
 from billing import ledger
 from catalog.models import Model
-from generation import dispatch, reports, services
+from generation import dispatch, files, reports, services
 from generation.models import Generation, State
 from gpu_worker.contract import Outcome, RenderError, cancel_key
 from loremotion.refusals import Conflict
@@ -161,3 +164,38 @@ def test_cancelling_while_the_worker_dies_ends_it_without_cost(running: Generati
     services.cancel(running)
     assert reports.worker_lost(str(running.id), 1, "gpu-test", "exit code -9")
     assert receipt_of(running) == (State.CANCELLED, 0, running.credits_quoted)
+
+
+def test_a_success_without_a_clip_is_none(running: Generation) -> None:
+    factories.deliver_clip(running)
+    services.settle(replace(factories.report(running), clip=None))
+    assert receipt_of(running) == (State.QUEUED, 0, 0)
+
+
+def test_a_workers_words_never_keep_a_clip_from_ending(running: Generation) -> None:
+    error = RenderError(code="c" * 100, message="bad \x00 byte " + "x" * 1_000)
+    assert services.settle(factories.report(running, Outcome.FAILED, error=error))
+    assert receipt_of(running) == (State.FAILED, 0, running.credits_quoted)
+
+
+def test_a_late_success_stops_the_attempt_that_replaced_it(
+    running: Generation, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    late = factories.report(running)
+    services.requeue(generation_id=running.id, attempt=1, code="worker_lost", reason="It fell silent.")
+    dispatch.ring()
+    factories.deliver_clip(running)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert services.settle(late)
+    assert receipt_of(running) == (State.SUCCEEDED, running.credits_quoted, 0)
+    assert connection().exists(cancel_key(str(running.id)))
+
+
+def test_what_arrives_for_an_erased_one_is_deleted(running: Generation) -> None:
+    report = factories.report(running)
+    factories.deliver_clip(running)
+    key = files.key(running, files.CLIP)
+    ledger.release(reference=running.id)
+    Generation.objects.filter(id=running.id).delete()
+    assert not services.settle(report)
+    assert not default_storage.exists(key)
