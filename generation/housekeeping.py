@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import redis
+from django.db import InterfaceError, OperationalError
 from django.db import connection as database
 from django.utils import timezone
 from rq.exceptions import NoSuchJobError
@@ -19,7 +20,7 @@ from accounts import workspaces
 from billing import ledger
 from billing.shop import housekeeping as shop
 from generation import dispatch, fleet, retention, services
-from generation.models import OPEN_STATES, Generation, State
+from generation.models import Generation, State
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport
 from loremotion.valkey import connection
 
@@ -45,6 +46,10 @@ def beat() -> bool:
                     sweep()
                 except redis.RedisError as error:
                     logger.warning("%s waits for Valkey: %s", sweep.__name__, error)
+                except (OperationalError, InterfaceError):
+                    raise  # the database is away: whoever runs the beat starts it again
+                except Exception:
+                    logger.exception("%s failed; the others go on", sweep.__name__)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [BEAT_LOCK])
     return True
@@ -137,8 +142,10 @@ def repeat_cancels() -> None:
 
 def release_orphaned_holds() -> None:
     """Holds whose generation has ended without settling them, or never came to be. Never captures."""
-    for hold in ledger.open_holds(older_than=timezone.now() - timedelta(minutes=1), limit=BATCH):
-        if not Generation.objects.filter(id=hold.id, state__in=OPEN_STATES).exists():
+    holds = ledger.open_holds(older_than=timezone.now() - timedelta(minutes=1), limit=BATCH)
+    needed = set(Generation.objects.open().filter(id__in=[hold.id for hold in holds]).values_list("id", flat=True))
+    for hold in holds:
+        if hold.id not in needed:
             logger.error("Hold %s outlived its generation; releasing it", hold.id)
             ledger.release(reference=hold.id)
 

@@ -182,3 +182,17 @@ def test_a_failed_attempt_is_reported_once_though_many_look(dispatched: Generati
     with transaction.atomic():
         assert services.settle(report)
     assert [services.settle(report) for _ in range(3)] == [False] * 3
+
+
+def test_a_sweep_that_breaks_does_not_keep_the_others_from_running(
+    dispatched: Generation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ran: list[str] = []
+
+    def broken() -> None:
+        raise KeyError("a report of an older version")
+
+    monkeypatch.setattr(housekeeping, "SWEEPS", (broken, lambda: ran.append("next")))
+    assert housekeeping.beat()
+    assert ran == ["next"]
+    assert "broken failed" in caplog.text
