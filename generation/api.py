@@ -10,6 +10,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponseBase
 from django.views.decorators.http import require_safe
 from rest_framework import serializers
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -25,6 +27,7 @@ from loremotion.refusals import Invalid
 
 MOST_LISTED = 100
 CLIP_ROLES = ("video", "control_video", "mask")
+PICTURE_ROLES = ("image", "last_image", "input_reference")
 
 
 class AskSerializer(serializers.Serializer[Ask]):
@@ -41,9 +44,20 @@ class AskSerializer(serializers.Serializer[Ask]):
     seed = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=MAX_SEED)
 
 
+class ShallowJsonParser(JSONParser):
+    """JSON that is nested too deeply to be read is bad input, not our failure."""
+
+    def parse(self, stream: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().parse(stream, *args, **kwargs)
+        except RecursionError:
+            raise ParseError("The JSON is nested too deeply.") from None
+
+
 class VideoView(APIView):
     """Callers are known by API key, or by the cookies of the site."""
 
+    parser_classes = [ShallowJsonParser, MultiPartParser, FormParser]
     authentication_classes = [CallerAuthentication]
 
 
@@ -58,6 +72,7 @@ class Videos(VideoView):
             raise Invalid(f"invalid_{field}", f"{field}: {problem}", field=field)
         files = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
         clips = {role: clip for role in CLIP_ROLES if (clip := _clip_id(request, role))}
+        _refuse_pictures_by_value(request)
         generation = intake.take(request._request, Ask(**body.validated_data), files=files, clips=clips)
         return Response(presentation.video(generation), headers={"openai-poll-after-ms": "2000"})
 
@@ -110,12 +125,29 @@ def _clip_id(request: Request, role: str) -> str:
     body = cast(Mapping[str, Any], request.data)  # the serializer has refused anything else
     said = body.get(role) or body.get(f"{role}[id]") or ""
     clip = said.get("id") if isinstance(said, dict) else said
-    return clip if isinstance(clip, str) else ""
+    if isinstance(clip, UploadedFile):
+        return ""
+    if not isinstance(clip, str):
+        raise Invalid(f"invalid_{role}", f"{role} is the id of a clip of yours.", field=role)
+    return clip
+
+
+def _refuse_pictures_by_value(request: Request) -> None:
+    """What is left out in silence would be paid for and not be what was asked for."""
+    body = cast(Mapping[str, Any], request.data)
+    for role in PICTURE_ROLES:
+        if body.get(role) and not isinstance(body[role], UploadedFile):
+            raise Invalid(
+                f"invalid_{role}",
+                f"{role} is a file.",
+                next_step="Send the request as multipart/form-data.",
+                field=role,
+            )
 
 
 def _limit(request: Request) -> int:
     text: Any = request.query_params.get("limit", "20")
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_LISTED:
+    if not text.isdecimal() or len(text) > 3 or not 1 <= int(text) <= MOST_LISTED:
         raise Invalid("invalid_limit", f"limit is a whole number from 1 to {MOST_LISTED}.", field="limit")
     return int(text)
 

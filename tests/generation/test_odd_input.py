@@ -1,0 +1,137 @@
+"""Whatever somebody sends gets a clear answer: never a 500, never a charge for what was not asked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from accounts.models import Visitor
+from catalog.models import Model
+from generation import files
+from generation.models import Generation
+from tests.generation import factories
+from tests.generation.conftest import ClientOf
+from tests.generation.test_pages import finished
+
+ODD = [
+    "1e308", "NaN", "Infinity", "-Infinity", "9" * 40, "9" * 5_000, "-1", '"x"', '""', '"\\ud800"', '"\\u0000"',
+    "null", "true", "[]", "{}", '[["a"]]', '{"id": 5}', '"１２"',
+]  # fmt: skip
+FIELDS = ["prompt", "model", "mode", "negative_prompt", "seconds", "size", "preset", "steps", "seed", "video", "image"]
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_odd_values_in_json_are_taken_or_refused(toy: Model, alice: Visitor, client_of: ClientOf, field: str) -> None:
+    browser = client_of(alice)
+    for odd in ODD:
+        said = {"prompt": '"a fox"', field: odd}
+        body = "{" + ",".join(f'"{name}": {value}' for name, value in said.items()) + "}"
+        answer = browser.post("/v1/videos", body, content_type="application/json")
+        assert answer.status_code in (200, 400, 422, 429), (odd, answer.text)
+        answer.json()
+
+
+@pytest.mark.parametrize("field", [*FIELDS, "csrfmiddlewaretoken"])
+def test_odd_values_in_the_form_are_taken_or_refused(
+    toy: Model, alice: Visitor, client_of: ClientOf, field: str
+) -> None:
+    browser = client_of(alice)
+    for odd in ODD:
+        answer = browser.post("/generations/", {"prompt": "a fox", field: odd})
+        assert answer.status_code in (302, 422, 429), (odd, answer.status_code)
+        assert browser.get("/generations/price/", {field: odd}).status_code in (200, 422)
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"a":' * 50_000, "[1]", "5", '"x"', "null", "", "\ufeff{}"])
+def test_odd_bodies_are_refused(toy: Model, alice: Visitor, client_of: ClientOf, body: str) -> None:
+    answer = client_of(alice).post("/v1/videos", body, content_type="application/json")
+    assert answer.status_code in (400, 422), answer.text
+    assert answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("charset", ["hex", "base64", "rot13", "utf-16", "nonsense", "idna"])
+def test_odd_charsets_are_refused(toy: Model, alice: Visitor, client_of: ClientOf, charset: str) -> None:
+    answer = client_of(alice).generic("POST", "/v1/videos", b'{"prompt": "a"}', f"application/json; charset={charset}")
+    assert answer.status_code in (200, 400, 422), answer.text
+
+
+def test_too_many_files_are_a_clear_400(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    many: Any = {f"f{n}": SimpleUploadedFile("x", b"x") for n in range(120)}
+    answer = client_of(alice).post("/v1/videos", {"prompt": "a", **many})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("role", ["video", "image", "mask", "input_reference"])
+@pytest.mark.parametrize("said", [5, ["x"], {"image_url": "https://example.com/a.png"}])
+def test_what_cannot_be_used_to_start_from_is_refused_and_not_left_out(
+    toy: Model, alice: Visitor, client_of: ClientOf, role: str, said: Any
+) -> None:
+    body = json.dumps({"prompt": "a fox", role: said})
+    answer = client_of(alice).post("/v1/videos", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, role)
+    assert not Generation.objects.exists()
+
+
+@pytest.mark.parametrize("query", ["limit=" + "9" * 5_000, "limit=²", "limit=-1", "limit=%00", "after=x", "after="])
+def test_odd_pages_of_the_list_are_refused(toy: Model, alice: Visitor, client_of: ClientOf, query: str) -> None:
+    assert client_of(alice).get(f"/v1/videos?{query}").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ("bytes=" + "9" * 5_000 + "-", 416),
+        ("bytes=0-" + "9" * 5_000, 206),
+        ("bytes=-" + "9" * 5_000, 206),
+        ("bytes=-0", 416),
+        ("bytes=5-2", 416),
+        ("bytes=0-1,3-4", 200),
+        ("lines=1-2", 200),
+    ],
+)
+def test_odd_ranges(toy: Model, alice: Visitor, client_of: ClientOf, asked: str, status: int) -> None:
+    clip = finished(alice)
+    answer = client_of(alice).get(f"/generations/{clip.id}/clip.mp4", headers={"Range": asked})
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "POST", "BREW"])
+def test_every_method_on_every_route_is_answered(
+    toy: Model, alice: Visitor, client_of: ClientOf, method: str, settings: Any
+) -> None:
+    settings.CLIP_UPLOAD = "http"
+    clip = finished(alice)
+    own, api = f"/generations/{clip.id}/", f"/v1/videos/{clip.id}"
+    routes = ["/", "/generations/", "/generations/price/", own, own + "cancel/", own + "clip.mp4", own + "poster.jpg"]
+    routes += ["/history/", "/v1/videos", api, api + "/cancel", api + "/content", "/healthz", "/worker/files/x"]
+    routes += [files.outputs(clip)["poster"].removeprefix(settings.SITE_URL)]
+    if method not in ("GET",):
+        routes += [own + "events/", api + "/events"]
+    browser: Client = client_of(alice)
+    for route in routes:
+        answer = browser.generic(method, route)
+        assert answer.status_code < 500, (method, route)
+        if route.endswith("events") or route.endswith("events/"):
+            assert answer.status_code == 405
+
+
+@pytest.mark.parametrize("accept", ["*", "a/b/c", ";;;q=x", "text/html;q=9", "application/xml", "x" * 9_000, ""])
+def test_odd_accept_headers(toy: Model, alice: Visitor, client_of: ClientOf, accept: str) -> None:
+    browser = client_of(alice)
+    for route in ("/", "/nothing", "/v1/videos", "/v1/nothing"):
+        assert browser.get(route, headers={"Accept": accept}).status_code in (200, 404, 406)
+
+
+def test_a_second_model_keeps_its_options_when_the_form_comes_back(
+    toy: Model, alice: Visitor, client_of: ClientOf
+) -> None:
+    factories.model("other", is_default=False)
+    page = client_of(alice).post("/generations/", {"prompt": "", "model": "other"}).text
+    shown = [part for part in page.split("<fieldset")[1:] if "hidden disabled" not in part.split(">")[0]]
+    assert len(shown) == 1
+    assert 'data-model="other"' in shown[0]
