@@ -67,7 +67,7 @@ class Checkpoint:
     settings: Mapping[str, Any]
 
 
-def open_checkpoint(model: ModelSpec, models: Path, *, is_fetched: bool) -> Checkpoint:
+def open_checkpoint(model: ModelSpec, models: Path, *, is_fetched: bool = True) -> Checkpoint:
     """Find the checkpoint of ``model``: a folder (absolute, or under ``models``), or a repository of the Hub.
 
     What is missing of a repository is downloaded when ``is_fetched``; otherwise the network is left alone.
