@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing import ledger
-from billing.shop import facts, gateway
+from billing.shop import facts, gateway, lookups
 from billing.shop.facts import InvoiceFacts, Money, Paying, SubscriptionFacts
 from billing.shop.locks import alone_with
 from billing.shop.models import Customer, Order, Payment, Price, Subscription
@@ -35,7 +35,7 @@ class UnknownPrice(Exception):
 
 def converge_session(session_id: str) -> None:
     """Bring the order that a session is for to what the session says."""
-    order_id = facts.of_session(gateway.session(session_id)).order_id
+    order_id = facts.of_session(lookups.session(session_id)).order_id
     order = Order.objects.filter(id=order_id).first() if order_id is not None else None
     if order is None:
         logger.info("Session %s is not for an order of ours", session_id)
@@ -55,7 +55,7 @@ def converge_order(order_id: UUID, *, is_patient: bool = True) -> None:
         order = Order.objects.select_related("price__plan", "price__pack").get(id=order_id)
         if order.stripe_session_id is None:
             return
-        session = facts.of_session(gateway.session(order.stripe_session_id))
+        session = facts.of_session(lookups.session(order.stripe_session_id))
         if session.paying is Paying.PAID and session.subscription_id is None:
             money = facts.money_of(
                 session.payment_intent_id,
@@ -100,21 +100,21 @@ def _payment_of_order(order: Order, money: Money) -> Payment:
 def converge_subscription(subscription_id: str) -> None:
     """Bring a subscription to what Stripe says, with the invoice that is its latest. Grants by that invoice alone."""
     with alone_with(f"subscription:{subscription_id}"):
-        fetched = gateway.subscription(subscription_id)
+        fetched = lookups.subscription(subscription_id)
         _store(facts.of_subscription(fetched))
-    latest = facts.id_of(fetched.latest_invoice)
+    latest = gateway.id_of(fetched.latest_invoice)
     if latest is not None:
         converge_invoice(latest)
 
 
 def converge_invoice(invoice_id: str) -> None:
     """Bring the period that an invoice is for to what the invoice says: only a paid one brings credits."""
-    hint = facts.of_invoice(gateway.invoice(invoice_id))
+    hint = facts.of_invoice(lookups.invoice(invoice_id))
     if hint is None:
         return
     with alone_with(f"subscription:{hint.subscription_id}"):
-        subscription = _store(facts.of_subscription(gateway.subscription(hint.subscription_id)))
-        invoice = facts.of_invoice(gateway.invoice(invoice_id))
+        subscription = _store(facts.of_subscription(lookups.subscription(hint.subscription_id)))
+        invoice = facts.of_invoice(lookups.invoice(invoice_id))
         if subscription is None or invoice is None:
             return
         if not invoice.is_paid:
@@ -211,7 +211,7 @@ def converge_payment_intent(payment_intent_id: str) -> None:
         converge_invoice(payment.stripe_invoice_id)
     elif order_id := _order_named_in(payment_intent_id):
         converge_order(order_id)
-    elif invoice_id := gateway.invoice_paid_by(payment_intent_id):
+    elif invoice_id := lookups.invoice_paid_by(payment_intent_id):
         converge_invoice(invoice_id)
     else:
         logger.info("Payment %s is not for anything of ours", payment_intent_id)
@@ -219,7 +219,7 @@ def converge_payment_intent(payment_intent_id: str) -> None:
 
 def _order_named_in(payment_intent_id: str) -> UUID | None:
     """The order that a payment says it is for, when the session's own event has not come yet."""
-    named = facts.order_named_in(gateway.payment_intent(payment_intent_id))
+    named = facts.order_named_in(lookups.payment_intent(payment_intent_id))
     order = Order.objects.filter(id=named, stripe_session_id__isnull=False).first() if named else None
     return order.id if order is not None else None
 

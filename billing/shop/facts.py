@@ -10,7 +10,8 @@ from uuid import UUID
 
 import stripe
 
-from billing.shop import gateway
+from billing.shop import gateway, lookups
+from billing.shop.gateway import id_of
 
 REFUNDS_THAT_COUNT = frozenset({"succeeded", "pending", "requires_action"})
 """A refund that failed or was cancelled took nothing back."""
@@ -124,9 +125,9 @@ def money_of(payment_intent_id: str | None, *, amount_minor: int, currency: str,
     """
     if payment_intent_id is None:
         return Money(None, amount_minor, currency, invoice_url=invoice_url)
-    intent = gateway.payment_intent(payment_intent_id)
-    refunds = [one for one in gateway.refunds_of(payment_intent_id) if one.status in REFUNDS_THAT_COUNT]
-    disputes = list(gateway.disputes_of(payment_intent_id))
+    intent = lookups.payment_intent(payment_intent_id)
+    refunds = [one for one in lookups.refunds_of(payment_intent_id) if one.status in REFUNDS_THAT_COUNT]
+    disputes = list(lookups.disputes_of(payment_intent_id))
     charge = intent.latest_charge
     return Money(
         payment_intent_id=intent.id,
@@ -209,11 +210,6 @@ def _next_price(subscription: stripe.Subscription, item: stripe.SubscriptionItem
     items = cast("list[Any]", later[0]["items"])
     price = id_of(items[0].price)
     return price if price != item.price.id else None
-
-
-def id_of(one: Any) -> str | None:
-    """An id, whether or not the object was expanded."""
-    return one if isinstance(one, str) or one is None else str(one.id)
 
 
 def _moment(timestamp: int) -> datetime:

@@ -6,8 +6,6 @@ crash or a lost answer, makes nothing twice. No call is made inside a database t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
 from functools import lru_cache
 from typing import Literal, cast
 from uuid import UUID
@@ -154,10 +152,6 @@ def create_session(order: Order, *, customer: str | None, email: str, back: str)
     return client().v1.checkout.sessions.create(asked, {"idempotency_key": f"order:{order.pk}"})
 
 
-def session(session_id: str) -> stripe.checkout.Session:
-    return client().v1.checkout.sessions.retrieve(session_id, {"expand": ["payment_intent.latest_charge", "invoice"]})
-
-
 def expire_session(session_id: str) -> None:
     """Close the pay page, unless it is closed or paid already."""
     try:
@@ -167,10 +161,6 @@ def expire_session(session_id: str) -> None:
 
 
 # --- subscriptions -----------------------------------------------------------------------------------------------
-
-
-def subscription(subscription_id: str) -> stripe.Subscription:
-    return client().v1.subscriptions.retrieve(subscription_id, {"expand": ["schedule"]})
 
 
 def change_now(subscription: stripe.Subscription, *, price: Price, key: str) -> stripe.Subscription:
@@ -189,7 +179,7 @@ def change_now(subscription: stripe.Subscription, *, price: Price, key: str) -> 
 
 def change_at_period_end(subscription: stripe.Subscription, *, price: Price, key: str) -> None:
     """``price`` from the next period on; what is paid for stays until then."""
-    schedule_id = _id_of(subscription.schedule)
+    schedule_id = id_of(subscription.schedule)
     if schedule_id is None:
         schedules = client().v1.subscription_schedules
         schedule_id = schedules.create(
@@ -220,7 +210,7 @@ def change_at_period_end(subscription: stripe.Subscription, *, price: Price, key
 
 def keep_price(subscription: stripe.Subscription) -> None:
     """Forget a change that was to come at the period's end."""
-    schedule_id = _id_of(subscription.schedule)
+    schedule_id = id_of(subscription.schedule)
     if schedule_id is not None:
         client().v1.subscription_schedules.release(schedule_id)
 
@@ -230,52 +220,18 @@ def set_cancelled(subscription_id: str, *, is_cancelled: bool) -> None:
     client().v1.subscriptions.update(subscription_id, {"cancel_at_period_end": is_cancelled})
 
 
-def invoice(invoice_id: str) -> stripe.Invoice:
-    return client().v1.invoices.retrieve(invoice_id, {"expand": ["payments"]})
-
-
 def item_of(subscription: stripe.Subscription) -> stripe.SubscriptionItem:
     """What is subscribed to: our subscriptions have one item."""
     items = cast("stripe.ListObject[stripe.SubscriptionItem]", subscription["items"])  # .items is a method of dict's
     return items.data[0]
 
 
-def _id_of(one: object) -> str | None:
-    """An id, whether or not the object was expanded."""
+def id_of(one: object) -> str | None:
+    """The id of something that Stripe names or shows, whether or not it was expanded."""
     return one if isinstance(one, str) or one is None else str(one.id)  # type: ignore[attr-defined] # every object has one
 
 
-# --- money that goes back ----------------------------------------------------------------------------------------
-
-
-def refunds_of(payment_intent_id: str) -> Iterator[stripe.Refund]:
-    return client().v1.refunds.list({"payment_intent": payment_intent_id, "limit": 100}).auto_paging_iter()
-
-
-def disputes_of(payment_intent_id: str) -> Iterator[stripe.Dispute]:
-    return client().v1.disputes.list({"payment_intent": payment_intent_id, "limit": 100}).auto_paging_iter()
-
-
-def payment_intent(payment_intent_id: str) -> stripe.PaymentIntent:
-    return client().v1.payment_intents.retrieve(payment_intent_id, {"expand": ["latest_charge"]})
-
-
-def payment_intent_of(object_id: str) -> str | None:
-    """The payment that a charge, refund or dispute is about."""
-    api = client().v1
-    if object_id.startswith(("re_", "pyr_")):
-        return _id_of(api.refunds.retrieve(object_id).payment_intent)
-    if object_id.startswith(("dp_", "du_")):
-        return _id_of(api.disputes.retrieve(object_id).payment_intent)
-    return _id_of(api.charges.retrieve(object_id).payment_intent)
-
-
-def invoice_paid_by(payment_intent_id: str) -> str | None:
-    """The invoice that a payment was for, if it was for one."""
-    paid = client().v1.invoice_payments.list(
-        {"payment": {"type": "payment_intent", "payment_intent": payment_intent_id}, "limit": 1}
-    )
-    return _id_of(paid.data[0].invoice) if paid.data else None
+# --- money that goes back ------------------------------------------------------------------------------------------
 
 
 def create_refund(payment: Payment, *, amount_minor: int, after_refunds: int, reason: str, actor: str) -> stripe.Refund:
@@ -322,28 +278,3 @@ def _portal_configuration() -> str:
         {"idempotency_key": f"portal:{PORTAL_PURPOSE}"},
     )
     return made.id
-
-
-def events_since(moment: datetime, types: list[str]) -> Iterator[stripe.Event]:
-    """What has happened since, newest first; Stripe remembers 30 days."""
-    asked = {"created": {"gte": int(moment.timestamp())}, "types": types, "limit": 100}
-    return client().v1.events.list(cast("stripe.params.EventListParams", asked)).auto_paging_iter()
-
-
-def sessions_since(moment: datetime) -> Iterator[stripe.checkout.Session]:
-    since = {"gte": int(moment.timestamp())}
-    return client().v1.checkout.sessions.list({"created": {"gte": since["gte"]}, "limit": 100}).auto_paging_iter()
-
-
-def invoices_since(moment: datetime) -> Iterator[stripe.Invoice]:
-    since = int(moment.timestamp())
-    asked: stripe.params.InvoiceListParams = {"created": {"gte": since}, "status": "paid", "limit": 100}
-    return client().v1.invoices.list({**asked, "expand": ["data.payments"]}).auto_paging_iter()
-
-
-def refunds_since(moment: datetime) -> Iterator[stripe.Refund]:
-    return client().v1.refunds.list({"created": {"gte": int(moment.timestamp())}, "limit": 100}).auto_paging_iter()
-
-
-def disputes_since(moment: datetime) -> Iterator[stripe.Dispute]:
-    return client().v1.disputes.list({"created": {"gte": int(moment.timestamp())}, "limit": 100}).auto_paging_iter()

@@ -36,6 +36,8 @@ def sweep() -> None:
             _enqueue("send_dunning", subscription_id)
         for budget_id in budgets.running_low():
             _enqueue("warn_of_low_balance", budget_id)
+    if cache.add("shop:old-events", True, timeout=3_600):
+        inbox.forget_old()
     if gateway.is_on() and cache.add("shop:stale-orders", True, timeout=600):
         _look_after_stale_orders()
 

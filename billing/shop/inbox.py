@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from billing.shop import convergence, gateway
+from billing.shop import convergence, lookups
 from billing.shop.models import StripeEvent
 from loremotion.refusals import Invalid
 
@@ -29,6 +29,7 @@ LEASE = timedelta(minutes=2)
 MAX_ATTEMPTS = 16
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(hours=6)
+KEPT = timedelta(days=60)
 BATCH = 100
 
 TYPES = (
@@ -170,7 +171,7 @@ def follow(kind: str, object_id: str) -> None:
     elif kind.startswith("customer.subscription."):
         convergence.converge_subscription(object_id)
     else:
-        payment_intent_id = gateway.payment_intent_of(object_id)
+        payment_intent_id = lookups.payment_intent_of(object_id)
         if payment_intent_id is not None:
             convergence.converge_payment_intent(payment_intent_id)
 
@@ -181,6 +182,12 @@ def replay(event: StripeEvent) -> None:
         state=StripeEvent.State.NEW, attempts=0, due_at=timezone.now(), last_error=""
     )
     transaction.on_commit(lambda: ring(event.event_id))
+
+
+def forget_old() -> None:
+    """Delete what was done so long ago that Stripe cannot send it again. Bodies name people, and need not be kept."""
+    old = StripeEvent.objects.filter(state=StripeEvent.State.DONE, done_at__lt=timezone.now() - KEPT)
+    StripeEvent.objects.filter(id__in=old.order_by("id").values_list("id", flat=True)[:1_000]).delete()
 
 
 def ring_for_what_is_due() -> int:

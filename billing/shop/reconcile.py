@@ -14,7 +14,7 @@ import stripe
 from django.db import connection
 from django.utils import timezone
 
-from billing.shop import convergence, facts, gateway, inbox
+from billing.shop import convergence, facts, gateway, inbox, lookups
 from billing.shop.facts import Paying
 from billing.shop.locks import Busy, alone_with
 from billing.shop.models import Mismatch, Order, Payment, Reconciliation, Subscription
@@ -49,7 +49,7 @@ def _read_events() -> Reconciliation:
     last = done.order_by("-began_at").first()
     newest = (last.read_until if last is not None else None) or timezone.now() - STRIPE_REMEMBERS + OVERLAP
     reading = Reconciliation.objects.create(kind=Reconciliation.Kind.EVENTS)
-    for event in gateway.events_since(newest - OVERLAP, list(inbox.TYPES)):
+    for event in lookups.events_since(newest - OVERLAP, list(inbox.TYPES)):
         reading.checked += 1
         newest = max(newest, datetime.fromtimestamp(event.created, UTC))
         object_id = str(event.data.object["id"])
@@ -101,13 +101,13 @@ def _compare_books() -> Reconciliation:
 
 def _paid_at_stripe(since: datetime) -> Iterator[tuple[str, str | None]]:
     """What Stripe says was paid to us: source and payment intent."""
-    for session in gateway.sessions_since(since):
+    for session in lookups.sessions_since(since):
         said = facts.of_session(session)
         if said.order_id is None or said.subscription_id is not None or said.paying is not Paying.PAID:
             continue
         if Order.objects.filter(id=said.order_id).exists():
             yield f"order:{said.order_id}", said.payment_intent_id
-    for invoice in gateway.invoices_since(since):
+    for invoice in lookups.invoices_since(since):
         for_period = facts.of_invoice(invoice)
         if for_period is not None and _is_ours(for_period.subscription_id):
             yield f"invoice:{for_period.invoice_id}", for_period.payment_intent_id
@@ -116,7 +116,7 @@ def _paid_at_stripe(since: datetime) -> Iterator[tuple[str, str | None]]:
 def _is_ours(subscription_id: str) -> bool:
     if Subscription.objects.filter(stripe_subscription_id=subscription_id).exists():
         return True
-    return facts.of_subscription(gateway.subscription(subscription_id)).workspace is not None
+    return facts.of_subscription(lookups.subscription(subscription_id)).workspace is not None
 
 
 def _missing(paid: dict[str, str | None], since: datetime) -> Iterator[Difference]:
@@ -132,8 +132,8 @@ def _missing(paid: dict[str, str | None], since: datetime) -> Iterator[Differenc
 
 def _money_that_differs(since: datetime) -> Iterator[Difference]:
     """Refunds and disputes that one side has counted otherwise."""
-    touched = {facts.id_of(refund.payment_intent) for refund in gateway.refunds_since(since)}
-    touched |= {facts.id_of(dispute.payment_intent) for dispute in gateway.disputes_since(since)}
+    touched = {gateway.id_of(refund.payment_intent) for refund in lookups.refunds_since(since)}
+    touched |= {gateway.id_of(dispute.payment_intent) for dispute in lookups.disputes_since(since)}
     given_back = Payment.objects.filter(paid_at__gt=since, clawed_credits__gt=0)
     touched |= set(given_back.values_list("stripe_payment_intent_id", flat=True))
     for payment in Payment.objects.filter(stripe_payment_intent_id__in=touched - {None}):

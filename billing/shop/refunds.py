@@ -8,7 +8,7 @@ import stripe
 from django.db.models import Q
 
 from billing.models import Lot
-from billing.shop import convergence, facts, gateway, ordering
+from billing.shop import convergence, facts, gateway, lookups, ordering
 from billing.shop.facts import Money
 from billing.shop.models import Payment
 from loremotion.refusals import Conflict, Invalid
@@ -70,7 +70,7 @@ def refund(payment: Payment, *, amount_minor: int, after_refunds: int, actor: st
 def count_refunds(payment: Payment) -> int:
     """Refunds of a payment that Stripe has on record, failed ones too."""
     intent = payment.stripe_payment_intent_id
-    return sum(1 for _ in gateway.refunds_of(intent)) if intent is not None else 0
+    return sum(1 for _ in lookups.refunds_of(intent)) if intent is not None else 0
 
 
 def family_of(payment: Payment) -> list[Lot]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import stripe
 
-from billing.shop import convergence, gateway, ordering
+from billing.shop import convergence, gateway, lookups, ordering
 from billing.shop.models import Customer, Price, Subscription
 from loremotion.refusals import Conflict, Invalid
 
@@ -67,7 +67,7 @@ class PaymentDeclined(Conflict):
 
 def _apply(subscription: Subscription, price: Price, kind: Change, *, key: str) -> None:
     try:
-        fetched = gateway.subscription(subscription.stripe_subscription_id)
+        fetched = lookups.subscription(subscription.stripe_subscription_id)
         if kind is Change.NOW:
             gateway.keep_price(fetched)
             fetched = gateway.change_now(fetched, price=price, key=key)
@@ -88,7 +88,7 @@ def keep(*, workspace: UUID) -> None:
     """Forget a change that was to come with the next period."""
     subscription = _ongoing(workspace)
     try:
-        gateway.keep_price(gateway.subscription(subscription.stripe_subscription_id))
+        gateway.keep_price(lookups.subscription(subscription.stripe_subscription_id))
         convergence.converge_subscription(subscription.stripe_subscription_id)
     except stripe.StripeError as error:
         raise ordering.refusal(error) from error
@@ -98,7 +98,7 @@ def set_cancelled(*, workspace: UUID, is_cancelled: bool) -> None:
     """Let the plan end with the period that is paid for, or go on after all."""
     subscription = _ongoing(workspace)
     try:
-        gateway.keep_price(gateway.subscription(subscription.stripe_subscription_id))
+        gateway.keep_price(lookups.subscription(subscription.stripe_subscription_id))
         gateway.set_cancelled(subscription.stripe_subscription_id, is_cancelled=is_cancelled)
         convergence.converge_subscription(subscription.stripe_subscription_id)
     except stripe.StripeError as error:
@@ -108,7 +108,7 @@ def set_cancelled(*, workspace: UUID, is_cancelled: bool) -> None:
 def end_all(workspace: UUID) -> None:
     """Let every subscription of a workspace that closes end with its period."""
     for subscription in Subscription.objects.of(workspace).ongoing().filter(ends_at=None):
-        gateway.keep_price(gateway.subscription(subscription.stripe_subscription_id))
+        gateway.keep_price(lookups.subscription(subscription.stripe_subscription_id))
         gateway.set_cancelled(subscription.stripe_subscription_id, is_cancelled=True)
         convergence.converge_subscription(subscription.stripe_subscription_id)
 

@@ -70,9 +70,11 @@ def credits(request: HttpRequest) -> HttpResponse:
     if workspace is None:
         return render(request, "billing/credits.html", {"daily": settings.FREE_DAILY_CREDITS})
     caller = tenancy.caller_of(request)
+    daily = 0 if workspace.is_team else settings.FREE_DAILY_CREDITS
+    allowance.top_up_daily(account=workspace.id, credits=daily, now=timezone.now())
     context = {
         "workspace": workspace,
-        "daily": 0 if workspace.is_team else settings.FREE_DAILY_CREDITS,
+        "daily": daily,
         "balance": ledger.balance(account=workspace.id),
         "lots": ledger.lots(account=workspace.id),
         "holds": history.open_holds(workspace.id, limit=HOLDS_SHOWN),

@@ -70,6 +70,15 @@ def test_an_order_whose_end_nobody_told_us_is_looked_after(desk: Desk, sweep: Sw
     assert balance(paid.workspace) == (500, 0, 0)
 
 
+def test_what_was_done_long_ago_is_forgotten_and_what_is_dead_is_not(desk: Desk, sweep: Sweep) -> None:
+    desk.buy(uuid4())
+    dead = StripeEvent.objects.create(event_id="evt_dead", type="invoice.paid", object_id="in_1", state="dead")
+    StripeEvent.objects.update(received_at=timezone.now() - timedelta(days=90))
+    StripeEvent.objects.filter(state="done").update(done_at=timezone.now() - timedelta(days=61))
+    sweep()
+    assert list(StripeEvent.objects.all()) == [dead]
+
+
 def test_letters_are_handed_to_the_clerk(desk: Desk, sweep: Sweep) -> None:
     account = uuid4()
     desk.buy(account)

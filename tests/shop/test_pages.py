@@ -326,3 +326,17 @@ def test_closing_a_workspace_ends_its_plan_with_the_period(desk: Desk) -> None:
     jobs.end_subscriptions(str(workspace.id))
     subscription = Subscription.objects.get(workspace=workspace.id)
     assert subscription.ends_at == subscription.period_end
+
+
+def test_a_clip_that_goes_over_the_cap_is_refused_and_nothing_is_held(desk: Desk) -> None:
+    clips.model()
+    browser, workspace = member()
+    desk.buy(workspace.id)
+    Budget.objects.create(workspace=workspace.id, monthly_cap_credits=15)
+    first = browser.post("/generations/", {"prompt": "a red circle", "model": "toy", "seconds": "2"})
+    assert first.status_code == 302
+    held = balance(workspace.id)
+    second = browser.post("/generations/", {"prompt": "a red circle", "model": "toy", "seconds": "2"})
+    assert second.status_code == 402
+    assert "at most 15 credits a month" in text(second)
+    assert balance(workspace.id) == held
