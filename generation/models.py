@@ -97,6 +97,11 @@ class Generation(models.Model):
         indexes = [
             models.Index(fields=["workspace", "-created_at"], name="generation_of_workspace"),
             # Partial, so that looking after what is open never grows with history.
+            models.Index(
+                fields=["workspace"],
+                name="generation_open",
+                condition=Q(state__in=["queued", "dispatched", "running"]),
+            ),
             models.Index(fields=["fair_finish", "id"], name="generation_waiting", condition=Q(state="queued")),
             models.Index(
                 fields=["state", "dispatched_at"],
