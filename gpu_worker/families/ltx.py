@@ -11,6 +11,8 @@ from gpu_worker.families.family import Family, FrameRule, Mode
 from gpu_worker.families.pictures import fitted, last_frames
 
 MOST_CONTEXT_FRAMES = 25
+FROM_0_9_1 = {"decode_timestep": 0.05, "decode_noise_scale": 0.025}
+"""The decoder of 0.9.1 and later ends the denoising itself; the first one takes no notice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,15 +91,14 @@ FAMILY = Family(
         "max_sequence_length",
     ),
     presets={
-        "draft": {"steps": 12, "guidance_scale": 3.0},
-        "standard": {"steps": 30, "guidance_scale": 3.0},
-        "final": {"steps": 50, "guidance_scale": 3.0},
+        "draft": {"steps": 12, "guidance_scale": 3.0, **FROM_0_9_1},
+        "standard": {"steps": 30, "guidance_scale": 3.0, **FROM_0_9_1},
+        "final": {"steps": 50, "guidance_scale": 3.0, **FROM_0_9_1},
         "distilled": {
             "steps": 8,
             "timesteps": [1000, 993, 987, 981, 975, 909, 725, 0.03],
             "guidance_scale": 1.0,
-            "decode_timestep": 0.05,
-            "decode_noise_scale": 0.025,
+            **FROM_0_9_1,
         },
     },
 )
