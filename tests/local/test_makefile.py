@@ -22,9 +22,10 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def make(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["/usr/bin/env", "make", *arguments], cwd=checkout, capture_output=True, text=True, check=False
-    )
+    """``make`` as from a terminal, also when this test runs below another make."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = ["/usr/bin/env", "make", *arguments]
+    return subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
 
 
 def program(path: Path, script: str) -> Path:
