@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from accounts import crowds, mailbox, tenancy
+from accounts import crowds, mailbox, networks, tenancy
 from accounts.roles import Action
 from accounts.tenancy import Caller
 
@@ -20,8 +20,16 @@ def caller(request: HttpRequest) -> dict[str, Any]:
         "may": SimpleLazyObject(lambda: _permissions(tenancy.caller_of(request))),
         "proof_is_needed": SimpleLazyObject(lambda: _is_newcomer(request) and crowds.is_proof_needed(request)),
         "mail_is_shown": mailbox.is_shown_to(request),
-        "site_url": settings.SITE_URL,
+        "address_for_passkeys": _address_for_passkeys(request),
     }
+
+
+def _address_for_passkeys(request: HttpRequest) -> str:
+    """This page under a name, where it was opened by number: browsers tie passkeys to names alone."""
+    if not settings.IS_ONE_MACHINE or not networks.is_loopback(request):
+        return ""
+    here = request.build_absolute_uri()
+    return here.replace("//127.0.0.1", "//localhost", 1) if "//127.0.0.1" in here else ""
 
 
 def _is_newcomer(request: HttpRequest) -> bool:

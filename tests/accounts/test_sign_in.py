@@ -213,6 +213,13 @@ def test_the_account_pages_are_pages_of_this_site(alice: User, client: Client, a
     assert "<script>" not in page.text
 
 
+def test_a_machine_reached_by_number_says_where_passkeys_work(client: Client) -> None:
+    by_number = client.get("/account/login/?next=/history/", headers={"Host": "127.0.0.1:8000"})
+    assert 'href="http://localhost:8000/account/login/?next=/history/"' in by_number.text
+    by_name = client.get("/account/login/", headers={"Host": "localhost:8000"})
+    assert "Passkeys need a name" not in by_name.text
+
+
 def test_other_providers_are_offered_only_when_set(client: Client) -> None:
     assert "Google" not in client.get("/account/login/").text
 
