@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,8 @@ from generation.models import Generation, GenerationQuerySet, State
 from loremotion.refusals import Refusal
 
 RECENT = 8
+STARTS_FROM = ("image", "last_image", "video")
+"""Roles that the form can fill: what a clip starts from decides its mode, and with it the price."""
 PAGE = 24
 
 
@@ -53,12 +56,14 @@ def create(request: HttpRequest) -> HttpResponse:
 def _generate_page(request: HttpRequest, form: GenerateForm, status: int = 200) -> HttpResponse:
     workspace = tenancy.caller_of(request).reach(Action.READ_CLIPS)
     own = Generation.objects.of(workspace).for_display()
+    continued = _finished(own, str(form["video"].value() or ""))
     context = {
         "form": form,
         "models": form.models,
         "recent": own.order_by("-created_at")[:RECENT],
-        "first_price": _first_price(form.models, audience_of(request, workspace)),
-        "continued": _finished(own, str(form["video"].value() or "")),
+        "chosen": _chosen(form),
+        "first_price": _first_price(form.models, audience_of(request, workspace), is_continued=continued is not None),
+        "continued": continued,
     }
     return render(request, "generation/home.html", context, status=status)
 
@@ -71,10 +76,19 @@ def _finished(own: GenerationQuerySet, generation_id: str) -> Generation | None:
         return None
 
 
-def _first_price(models: list[Model], audience: Audience) -> Quote | None:
+def _chosen(form: GenerateForm) -> str:
+    """Slug of the model whose options are shown, by the server too: without JavaScript nobody else would."""
+    said = str(form["model"].value() or "")
+    slugs = [model.slug for model in form.models]
+    return said if said in slugs else next(iter(slugs), "")
+
+
+def _first_price(models: list[Model], audience: Audience, *, is_continued: bool) -> Quote | None:
     """What the form costs as it stands when it opens; None when its first model is not for this caller."""
     try:
-        return services.offer(Ask(prompt="a clip", model=models[0].slug), audience).quote if models else None
+        inputs = {"video": ""} if is_continued else {}
+        ask = Ask(prompt="a clip", model=models[0].slug, inputs=inputs) if models else None
+        return services.offer(ask, audience).quote if ask is not None else None
     except Refusal:
         return None
 
@@ -85,8 +99,9 @@ def price(request: HttpRequest) -> JsonResponse:
     form = GenerateForm({"prompt": "a clip", **request.GET.dict()}, models=list(Model.objects.for_people()))
     if not form.is_valid():
         return JsonResponse({"error": " ".join(str(e) for errors in form.errors.values() for e in errors)}, status=422)
+    ask = replace(form.ask(), inputs={role: "" for role in STARTS_FROM if request.GET.get(role)})
     try:
-        offer = services.offer(form.ask(), audience_of(request, tenancy.caller_of(request).workspace))
+        offer = services.offer(ask, audience_of(request, tenancy.caller_of(request).workspace))
     except Refusal as refusal:
         return JsonResponse({"error": str(refusal), "field": refusal.field}, status=refusal.status)
     return JsonResponse({"credits": offer.quote.credits, "seconds": round(offer.request.seconds, 3)})

@@ -1,5 +1,6 @@
 // The generate form, live: options follow the model, the price follows the options. Without this the form still works.
 const form = document.querySelector("form.generate");
+const button = form.querySelector(".primary");
 const price = document.getElementById("price");
 const model = form.elements.namedItem("model");
 let asking = null;
@@ -15,7 +16,12 @@ async function askPrice() {
   asking?.abort();
   asking = new AbortController();
   const said = new FormData(form);
-  for (const name of ["csrfmiddlewaretoken", "prompt", "negative_prompt", "image", "last_image", "video"]) said.delete(name);
+  for (const name of ["csrfmiddlewaretoken", "prompt", "negative_prompt"]) said.delete(name);
+  for (const name of ["image", "last_image"]) {
+    const hasPicture = said.get(name)?.size > 0; // its name is enough: the price depends on what a clip starts from
+    said.delete(name);
+    if (hasPicture) said.set(name, "given");
+  }
   try {
     const answer = await fetch(`${form.dataset.priceUrl}?${new URLSearchParams(said)}`, { signal: asking.signal });
     const quote = await answer.json();
@@ -27,9 +33,16 @@ async function askPrice() {
 
 model.addEventListener("change", showOptionsOfModel);
 form.addEventListener("change", askPrice);
-form.addEventListener("submit", () => form.querySelector(".primary").setAttribute("aria-busy", "true"));
+form.addEventListener("submit", (event) => {
+  if (button.getAttribute("aria-busy") === "true") event.preventDefault(); // a double click pays once
+  button.setAttribute("aria-busy", "true");
+});
+// Come back to with the back button, the page is as it was left: with the options chosen then, and ready to go again.
+addEventListener("pageshow", () => {
+  button.removeAttribute("aria-busy");
+  showOptionsOfModel();
+  askPrice();
+});
 form.elements.namedItem("prompt").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) form.requestSubmit();
 });
-showOptionsOfModel();
-askPrice();

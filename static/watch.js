@@ -1,4 +1,6 @@
-// Follows one generation live. EventSource reconnects by itself and replays what was missed.
+// Follows one generation live. EventSource reconnects by itself and replays what was missed; after an error answer,
+// as from a proxy whose site restarts, it gives up, and is made anew.
+const RECONNECT_MILLISECONDS = 3000;
 const clip = document.getElementById("clip");
 const status = document.getElementById("status");
 const bar = document.getElementById("progress");
@@ -19,22 +21,27 @@ function seconds(number) {
   return number < 90 ? `${Math.max(1, Math.round(number))} s` : `${Math.round(number / 60)} min`;
 }
 
+function say(text, live = "polite") {
+  status.setAttribute("aria-live", live);
+  status.textContent = text;
+}
+
 const on = {
   queue({ message, low, high }) {
     showStage("queued");
-    status.textContent = `${message} Ready in about ${seconds(low)} to ${seconds(high)}.`;
+    say( `${message} Ready in about ${seconds(low)} to ${seconds(high)}.`);
   },
   stage({ stage, message }) {
     showStage(stage);
     bar.removeAttribute("value");
-    status.textContent = message || `${label(stage)} …`;
+    say(message || `${label(stage)} …`);
   },
   step({ stage, step, steps_total, seconds_per_step }) {
     showStage(stage || "denoising");
     bar.max = steps_total;
     bar.value = step;
     const left = seconds_per_step ? `, about ${seconds(seconds_per_step * (steps_total - step))} left` : "";
-    status.textContent = `${label("denoising")} ${step} of ${steps_total}${left}`;
+    say(`${label("denoising")} ${step} of ${steps_total}${left}`, "off"); // the bar tells; no voice for every step
   },
   preview({ preview: picture }) {
     if (!picture.startsWith("data:image/")) return;
@@ -43,15 +50,24 @@ const on = {
   },
   done() {
     source.close();
-    location.replace(location.href);
+    location.reload(); // also where the address ends in #main, which going there again would not load
   },
 };
 
-const source = new EventSource(clip.dataset.eventsUrl);
-for (const [name, show] of Object.entries(on)) {
-  source.addEventListener(name, (event) => show(JSON.parse(event.data)));
-}
-// A proxy that swallows event streams: fall back to asking every few seconds.
+let source;
 let heard = false;
-source.addEventListener("open", () => { heard = true; });
+
+function follow() {
+  source = new EventSource(clip.dataset.eventsUrl);
+  source.addEventListener("open", () => { heard = true; });
+  source.addEventListener("error", () => {
+    if (source.readyState === EventSource.CLOSED) setTimeout(follow, RECONNECT_MILLISECONDS);
+  });
+  for (const [name, show] of Object.entries(on)) {
+    source.addEventListener(name, (event) => show(JSON.parse(event.data)));
+  }
+}
+
+follow();
+// A proxy that swallows event streams: fall back to asking every few seconds.
 setTimeout(() => { if (!heard) setInterval(() => location.reload(), 5000); }, 8000);

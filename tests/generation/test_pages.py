@@ -188,3 +188,14 @@ def test_a_clip_is_sent_piece_by_piece(toy: Model, alice: Visitor) -> None:
         return sizes
 
     assert sum(async_to_sync(sent)()) < 3 * media.CHUNK_BYTES
+
+
+def test_the_price_is_that_of_what_the_clip_starts_from(alice: Visitor, client_of: ClientOf, db: None) -> None:
+    factories.model(modes=["text", "image", "extend"], surcharges={"image": 5_000, "extend": 5_000})
+    browser = client_of(alice)
+    plain = browser.get("/generations/price/").json()["credits"]
+    dearer = browser.get("/generations/price/?image=given").json()["credits"]
+    assert dearer > plain
+    first = finished(alice)
+    assert f"{dearer} credits</output>" in browser.get(f"/?video={first.id}").text
+    assert browser.get(f"/generations/price/?video={first.id}").json()["credits"] == dearer
