@@ -109,7 +109,7 @@ class Rendering:
 
     def _prepare_embeddings(self) -> None:
         pipeline = self._assemble(self._hulls(self._model.components))
-        with _refusals(pipeline):
+        with self._refusals(pipeline):
             self._encoder.rehearse(pipeline, self._call(pipeline))
         self._stages.enter(Stage.ENCODING_PROMPT)  # also when there was nothing left to encode
 
@@ -138,7 +138,7 @@ class Rendering:
             pipeline = self._assemble({**self._hulls(self._model.encoders), **modules})
             pipeline.register_modules(**dict.fromkeys(self._model.encoders))
             watch(pipeline.scheduler)
-            with ExitStack() as listeners, _refusals(pipeline):
+            with ExitStack() as listeners, self._refusals(pipeline):
                 for listener in self._listeners(pipeline):
                     listeners.enter_context(listener)
                 output = pipeline(**self._call(pipeline))
@@ -288,11 +288,12 @@ class Rendering:
     def _give_up(self, **what: bool) -> None:
         self._placement = dataclasses.replace(self._placement, **what)
 
-
-@contextmanager
-def _refusals(pipeline: Any) -> Iterator[None]:
-    """Pipelines say with these two what they cannot do with their arguments."""
-    try:
-        yield
-    except (TypeError, ValueError) as refusal:
-        raise UnsupportedRequest(f"{type(pipeline).__name__} refused: {refusal}") from refusal
+    @contextmanager
+    def _refusals(self, pipeline: Any) -> Iterator[None]:
+        """Before the first step, pipelines say with these two what they cannot do; later ones are mistakes of code."""
+        try:
+            yield
+        except (TypeError, ValueError) as refusal:
+            if self._stages.stage in (Stage.DENOISING, Stage.DECODING):
+                raise
+            raise UnsupportedRequest(f"{type(pipeline).__name__} refused: {refusal}") from refusal

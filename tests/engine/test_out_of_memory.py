@@ -173,10 +173,13 @@ def test_a_lost_device_is_no_failed_render(shelf: Path, tmp_path: Path, fail: Fa
         render(engine, job("one"), tmp_path)
 
 
-def test_errors_that_nobody_expects_pass_unchanged(shelf: Path, tmp_path: Path, fail: Fail) -> None:
-    fail(LTXVideoTransformer3DModel, "forward", range(1), ZeroDivisionError)
+@pytest.mark.parametrize("error", [ZeroDivisionError, ValueError, TypeError])
+def test_errors_that_nobody_expects_pass_unchanged(
+    shelf: Path, tmp_path: Path, fail: Fail, error: type[Exception]
+) -> None:
+    fail(LTXVideoTransformer3DModel, "forward", range(1), error)
     engine = engine_on(shelf, tmp_path)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(error, match="scripted"):
         render(engine, job("one"), tmp_path)
     render(engine, job("one"), tmp_path)
 
