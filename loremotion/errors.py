@@ -16,7 +16,7 @@ from django.shortcuts import render
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from loremotion.refusals import Refusal, TooMany
+from loremotion.refusals import Forbidden, Refusal, TooMany
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +35,22 @@ class RefusalMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, Refusal):
             return None
-        if wants_json(request):
-            response: HttpResponse = JsonResponse(problem(exception), status=exception.status, content_type=PROBLEM)
-        else:
-            response = render(request, "refusal.html", {"refusal": exception}, status=exception.status)
-        return with_retry_after(response, exception)
+        return refuse(request, exception)
+
+
+def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """The answer to a refused request: a page, or a problem document."""
+    if wants_json(request):
+        response: HttpResponse = JsonResponse(problem(refusal), status=refusal.status, content_type=PROBLEM)
+    else:
+        response = render(request, "refusal.html", {"refusal": refusal}, status=refusal.status)
+    return with_retry_after(response, refusal)
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's view for a form without its token: an old page, mostly, or a browser without cookies."""
+    words = "This page is from before you signed in or out, or your browser keeps no cookies."
+    return refuse(request, Forbidden("csrf_failed", words, next_step="Go back, reload the page and send it again."))
 
 
 def wants_json(request: HttpRequest) -> bool:

@@ -166,6 +166,7 @@ MIDDLEWARE = [
     "loremotion.errors.RefusalMiddleware",
 ]
 ROOT_URLCONF = "loremotion.urls"
+CSRF_FAILURE_VIEW = "loremotion.errors.csrf_failed"
 ASGI_APPLICATION = "loremotion.asgi.application"
 TEMPLATES = [
     {
