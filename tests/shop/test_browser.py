@@ -23,7 +23,7 @@ from generation.models import Generation
 from tests.fake_stripe.process import FakeStripeProcess
 from tests.generation import factories as clips
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("offers")]
 
 PATIENCE_SECONDS = 20.0
 

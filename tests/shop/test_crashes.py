@@ -14,6 +14,7 @@ from django.utils import timezone
 from billing import ledger
 from billing.shop import convergence, inbox
 from billing.shop.models import Payment, StripeEvent
+from tests.fake_stripe.process import FakeStripeProcess
 from tests.shop.desk import Desk, balance, lots, pack_price, plan_price
 
 
@@ -69,8 +70,7 @@ def dies(event_id: str, *, at: int) -> bool:
     return False
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_many_at_once_fulfil_one_order_once(stripe: Any) -> None:
+def test_many_at_once_fulfil_one_order_once(offers: None, stripe: FakeStripeProcess) -> None:
     desk = Desk(stripe)
     account = uuid4()
     order = desk.order(account, pack_price())
@@ -83,8 +83,9 @@ def test_many_at_once_fulfil_one_order_once(stripe: Any) -> None:
     assert ledger.violations(limit=5) == []
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_an_old_answer_never_overtakes_a_newer_one(stripe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_answer_never_overtakes_a_newer_one(
+    offers: None, stripe: FakeStripeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One clerk has asked about a payment and is slow; meanwhile money goes back and another clerk comes by."""
     desk = Desk(stripe)
     account = uuid4()

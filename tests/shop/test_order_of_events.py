@@ -21,7 +21,7 @@ from tests.fake_stripe.process import FakeStripeProcess
 from tests.fake_stripe.state import Object
 from tests.shop.desk import Desk, balance, hold, lots, pack_price, plan_price
 
-MOST_PERMUTATIONS = 16
+MOST_PERMUTATIONS = 12
 
 
 @contextmanager
@@ -148,8 +148,8 @@ def test_a_clip_that_holds_the_refunded_credits_leads_to_one_end_too(
     events = hints(desk)
     stand_still()
     ends = set()
-    for arrangement in itertools.permutations(events):
-        for moment in range(len(events) + 1):
+    for number, arrangement in enumerate(itertools.permutations(events)):
+        for moment in {0, number % (len(events) + 1), len(events)}:
             with undone():
                 clip = hold(account, held_credits) if held_credits else None
                 desk.carry(arrangement[:moment])
