@@ -16,12 +16,13 @@ import torch
 
 from gpu_worker.engine.alarms import alarms_deferred
 from gpu_worker.engine.components import Component
+from gpu_worker.engine.copies import Copies
 from gpu_worker.engine.devices import Device
 from gpu_worker.engine.errors import DoesNotFit
 from gpu_worker.engine.planning import Policy, Resident, RoomMissing, lru, plan
-from gpu_worker.engine.residents import DEVICE, PINNED, RAM, Entry, Lease, Record
+from gpu_worker.engine.residents import DEVICE, Entry, Lease, Record
 from gpu_worker.engine.sizes import show_bytes
-from gpu_worker.engine.storages import ByteLedger, map_plain, storage_bytes
+from gpu_worker.engine.storages import ByteLedger, storage_bytes
 from gpu_worker.engine.weights import Weights
 
 Load = Callable[[Component], torch.nn.Module]
@@ -44,8 +45,7 @@ class Residency:
         self._entries: dict[str, Entry] = {}
         self._leases: list[Lease] = []
         self._on_device = ByteLedger()
-        self._in_ram = ByteLedger()
-        self._pinned = ByteLedger()
+        self._copies = Copies(device)
         self._tick = 0
         self._age_floor = 0.0
 
@@ -63,7 +63,7 @@ class Residency:
     @property
     def host_used_bytes(self) -> int:
         """Bytes of copies in main memory."""
-        return self._in_ram.used_bytes
+        return self._copies.used_bytes
 
     def is_resident(self, key: str) -> bool:
         return key in self._on_device
@@ -222,14 +222,12 @@ class Residency:
             self._entries.pop(key, None)
             entry.weights.empty()
         else:
-            entry.tier = PINNED if key in self._pinned else RAM
+            entry.tier = self._copies.tier(key)
             entry.weights.put(entry.copies)
 
     def _drop_copies(self, entry: Entry) -> None:
         key = entry.component.key
-        self._in_ram.remove(key)
-        self._pinned.remove(key)
-        entry.copies = None
+        self._copies.drop(entry)
         if entry.tier != DEVICE:
             self._entries.pop(key, None)
             entry.weights.empty()
@@ -277,25 +275,15 @@ class Residency:
 
     def _keep_copies(self, entry: Entry) -> None:
         """Keep the weights in main memory if there is room, or can be made by dropping what was used longer ago."""
-        key, tensors = entry.component.key, entry.weights.tensors
-        droppable = [
-            e for e in self._entries.values() if e.copies and (e.tier == DEVICE or not self.leases(e.component.key))
-        ]
-        kept_bytes = self._in_ram.used_bytes - sum(e.record.size_bytes for e in droppable)
-        if kept_bytes + entry.record.size_bytes > self.device.host_bytes:
+        kept = [e for e in self._entries.values() if e.copies]
+        droppable = [e for e in kept if e.tier == DEVICE or not self.leases(e.component.key)]
+        dropped = self._copies.to_drop_for(entry.record.size_bytes, droppable)
+        if dropped is None:
             return
-        for other in sorted(droppable, key=lambda e: e.record.last_used):
-            if self._in_ram.used_bytes + entry.record.size_bytes <= self.device.host_bytes:
-                break
+        for other in dropped:
             self._drop_copies(other)
-        if self._pinned.used_bytes + entry.record.size_bytes <= self.device.pinned_bytes:
-            tensors = [map_plain(t, torch.Tensor.pin_memory) for t in tensors]
-            self._pinned.add(key, tensors)
-        self._in_ram.add(key, tensors)
-        entry.copies = tensors
-        entry.weights.put(tensors)
-        entry.tier = PINNED if key in self._pinned else RAM
-        self._entries[key] = entry
+        self._copies.keep(entry)
+        self._entries[entry.component.key] = entry
 
     def _touch(self, key: str) -> Entry:
         entry = self._entries[key]
