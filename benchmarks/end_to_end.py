@@ -52,10 +52,10 @@ class Clip:
         return {"POST to first stage": min(self.began.values()), **spent}
 
 
-def make_clip(visitor: Visitor, folder: Path, seed: int) -> Clip:
+def make_clip(visitor: Visitor, folder: Path, seed: int, steps: int | None) -> Clip:
     """Ask, watch, download; the clip counts as downloadable when its bytes are here."""
     clip, began = Clip(), time.perf_counter()
-    video = visitor.create(PROMPT.format(seed), seed=seed)
+    video = visitor.create(PROMPT.format(seed), seed=seed, steps=steps)
     clip.video_id, clip.answered = video["id"], time.perf_counter() - began
     for event, data in visitor.events(video["id"]):
         now = time.perf_counter() - began
@@ -103,8 +103,51 @@ class BareScript:
         self.process.communicate()
 
 
+@dataclass
+class Race:
+    """The site and the bare script at the same job, in turns."""
+
+    job: RenderJob
+    clips: list[Clip]
+    bare: list[float]
+
+    @property
+    def fastest(self) -> Clip:
+        return min(self.clips, key=lambda clip: clip.downloadable)
+
+    def row(self) -> str:
+        """Both times, their ratio and their difference: medians of the pairs, and the fastest of each."""
+        pairs = list(zip((clip.downloadable for clip in self.clips), self.bare, strict=True))
+        whole, alone = median(site for site, _ in pairs), median(self.bare)
+        best, best_alone = self.fastest.downloadable, min(self.bare)
+        return (
+            f"| {self.job.steps} steps, {self.job.num_frames / self.job.fps:g} s of video "
+            f"| {1000 * whole:.0f} ms | {1000 * alone:.0f} ms "
+            f"| {median(site / script for site, script in pairs):.2f} ({best / best_alone:.2f}) "
+            f"| {1000 * median(site - script for site, script in pairs):.0f} ms ({1000 * (best - best_alone):.0f} ms) |"
+        )
+
+    def stages(self) -> list[str]:
+        shown = [*self.clips, self.fastest]
+        spent = {"POST answered": [clip.answered for clip in shown]}
+        for name in self.clips[0].stages():
+            spent[name.replace("_", " ")] = [clip.stages().get(name, 0.0) for clip in shown]
+        return [f"| {name} | {1000 * median(s[:-1]):.0f} ms | {1000 * s[-1]:.0f} ms |" for name, s in spent.items()]
+
+
+def race(stack: Stack, visitor: Visitor, folder: Path, steps: int | None, count: int) -> Race:
+    job = job_of(stack, make_clip(visitor, folder, 0, steps))
+    script = BareScript(stack, job)
+    clips, bare = [], []
+    for seed in range(1, count + 1):  # in turns, so that both meet the same machine
+        clips.append(make_clip(visitor, folder, seed, steps))
+        bare.append(script.render())
+    script.close()
+    return Race(job, clips, bare)
+
+
 def warm_start_seconds(folder: Path) -> float:
-    """``make run``'s second start in a folder: until the first page is there."""
+    """A stack's second start in a folder: until the first page is there."""
     for _ in range(2):
         began = time.perf_counter()
         with Stack(folder, is_durable=True) as stack, Visitor(stack.url) as visitor:
@@ -113,56 +156,42 @@ def warm_start_seconds(folder: Path) -> float:
     return seconds
 
 
-def report(clips: list[Clip], bare: list[float], warm_start: float, job: RenderJob) -> str:
-    whole, alone = median(clip.downloadable for clip in clips), median(bare)
-    ratio = median(clip.downloadable / seconds for clip, seconds in zip(clips, bare, strict=True))
-    own = median(clip.downloadable - seconds for clip, seconds in zip(clips, bare, strict=True))
-    quickest = min(clips, key=lambda clip: clip.downloadable)
-    best, best_alone = quickest.downloadable, min(bare)
-    first = median(clip.first_progress for clip in clips)
-    length = job.num_frames / job.fps
-    lines = [
-        "| figure | measured | at most |",
-        "|---|---|---|",
-        f"| POST to downloadable / bare render, a clip of {length:g} s | {ratio:.2f} | {MOST_RATIO} |",
-        f"| the site's own time | {1000 * own:.0f} ms | {1000 * MOST_OWN_SECONDS:.0f} ms |",
-        f"| the same two, fastest of each | {best / best_alone:.2f}, {1000 * (best - best_alone):.0f} ms | |",
-        f"| POST to first progress event, idle | {1000 * first:.0f} ms | {1000 * MOST_FIRST_EVENT_SECONDS:.0f} ms |",
-        f"| warm start to the first page | {warm_start:.1f} s | {MOST_WARM_START_SECONDS:g} s |",
-        "",
-        f"POST to downloadable {1000 * whole:.0f} ms, bare render {1000 * alone:.0f} ms "
-        f"(medians of {len(clips)}, both warm, in turns; ratio and own time are medians of the pairs).",
-        "",
-        "| where it goes | median | fastest clip |",
-        "|---|---|---|",
-        f"| POST answered | {1000 * median(clip.answered for clip in clips):.0f} ms | {1000 * quickest.answered:.0f} ms |",
-    ]
-    for name in clips[0].stages():
-        spent = [1000 * clip.stages().get(name, 0.0) for clip in (*clips, quickest)]
-        lines.append(f"| {name.replace('_', ' ')} | {median(spent[:-1]):.0f} ms | {spent[-1]:.0f} ms |")
-    return "\n".join(lines)
+def report(races: list[Race], warm_start: float) -> str:
+    first = 1000 * median(clip.first_progress for race in races for clip in race.clips)
+    return "\n".join(
+        [
+            "| clip | POST to downloadable | bare render | ratio | the site's own time |",
+            "|---|---|---|---|---|",
+            *(race.row() for race in races),
+            f"| at most | | | {MOST_RATIO} | {1000 * MOST_OWN_SECONDS:.0f} ms |",
+            "",
+            f"Medians of {len(races[0].clips)}, warm, in turns; in brackets the fastest of each.",
+            "",
+            "| figure | measured | at most |",
+            "|---|---|---|",
+            f"| POST to first progress event, idle | {first:.0f} ms | {1000 * MOST_FIRST_EVENT_SECONDS:.0f} ms |",
+            f"| warm start to the first page | {warm_start:.1f} s | {MOST_WARM_START_SECONDS:g} s |",
+            "",
+            f"| where it goes, {races[0].job.steps} steps | median | fastest clip |",
+            "|---|---|---|",
+            *races[0].stages(),
+        ]
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=10)
-    count = parser.parse_args().clips
+    parser.add_argument("--steps", type=int, default=24, help="of the second race; the first is as the preset says")
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="loremotion-bench-") as scratch:
         folder = Path(scratch)
         settings = {"FREE_DAILY_CREDITS": "10000"}
         with Stack(folder / "site", settings=settings) as stack, Visitor(stack.url) as visitor:
             stack.wait_for_worker()
-            first = make_clip(visitor, folder, seed=0)
-            job = job_of(stack, first)
-            script = BareScript(stack, job)
-            clips, bare = [], []
-            for seed in range(1, count + 1):  # in turns, so that both meet the same machine
-                clips.append(make_clip(visitor, folder, seed))
-                bare.append(script.render())
-            script.close()
+            races = [race(stack, visitor, folder, steps, asked.clips) for steps in (None, asked.steps)]
         warm_start = warm_start_seconds(folder / "second")
-    load = os.getloadavg()[0]
-    print(f"{machine.facts()}; load at the end {load:.1f}\n\n{report(clips, bare, warm_start, job)}")
+    print(f"{machine.facts()}; load at the end {os.getloadavg()[0]:.1f}\n\n{report(races, warm_start)}")
 
 
 if __name__ == "__main__":
