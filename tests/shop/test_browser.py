@@ -90,6 +90,7 @@ def test_buy_a_pack_make_a_clip_be_refunded_and_dispute(
     clips.deliver_clip(generation)
     services.start(generation_id=generation.id, attempt=generation.attempt, worker="gpu-test")
     services.settle(clips.report(generation))
+    expect(page.locator("video")).to_be_visible(timeout=30_000)  # the page has turned to the finished clip by itself
     price = generation.quote["credits"]
     assert 0 < price < 60
     assert available(page, site) == str(560 - price)
