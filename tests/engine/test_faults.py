@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -95,16 +94,17 @@ class Alarm(Exception):
     """What the worker's job timeout raises, between any two bytecodes."""
 
 
+def _comes_from_an_alarm(error: BaseException | None) -> bool:
+    """Whether it is the alarm, or what a library made of one that rang in the middle of its own clean-up."""
+    return error is not None and (isinstance(error, Alarm) or _comes_from_an_alarm(error.__context__))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # one that rang in a destructor
 def test_an_alarm_at_any_moment_leaves_a_working_engine(shelf: Path, tmp_path: Path) -> None:
     def ring(number: int, frame: FrameType | None) -> None:
         raise Alarm
 
-    calm = engine_on(shelf, tmp_path / "calm")
-    render(calm, job("one", prompt="to import what the first render imports"), tmp_path / "0")
-    calm.evict_all()
-    began = time.perf_counter()
-    expected = frames_of(render(calm, job("one"), tmp_path / "0").clip)
-    render_seconds = time.perf_counter() - began
+    expected = frames_of(render(engine_on(shelf, tmp_path / "calm"), job("one"), tmp_path / "0").clip)
     engine = engine_on(shelf, tmp_path / "cache", host_bytes=2**30)
     previous = signal.signal(signal.SIGALRM, ring)
     rang = 0
@@ -112,11 +112,13 @@ def test_an_alarm_at_any_moment_leaves_a_working_engine(shelf: Path, tmp_path: P
         for attempt in range(30):
             try:
                 try:
-                    signal.setitimer(signal.ITIMER_REAL, render_seconds * (attempt + 1) / 30)
+                    signal.setitimer(signal.ITIMER_REAL, 0.003 * (attempt + 1))
                     render(engine, job("one", prompt=f"prompt {attempt}"), tmp_path / "clip")
                 finally:
                     signal.setitimer(signal.ITIMER_REAL, 0)  # it may ring just before this, too
-            except Alarm:
+            except Exception as error:
+                if not _comes_from_an_alarm(error):
+                    raise
                 rang += 1
             if attempt % 3 == 0:
                 engine.evict_all()
