@@ -109,10 +109,10 @@ def test_an_alarm_at_any_moment_leaves_a_working_engine(shelf: Path, tmp_path: P
     previous = signal.signal(signal.SIGALRM, ring)
     rang = 0
     try:
-        for attempt in range(30):
+        for attempt in range(60):  # more than the bound below asks for, on a machine of any speed
             try:
                 try:
-                    signal.setitimer(signal.ITIMER_REAL, 0.003 * (attempt + 1))
+                    signal.setitimer(signal.ITIMER_REAL, 0.003 * (attempt % 30 + 1))
                     render(engine, job("one", prompt=f"prompt {attempt}"), tmp_path / "clip")
                 finally:
                     signal.setitimer(signal.ITIMER_REAL, 0)  # it may ring just before this, too
@@ -124,7 +124,7 @@ def test_an_alarm_at_any_moment_leaves_a_working_engine(shelf: Path, tmp_path: P
                 engine.evict_all()
     finally:
         signal.signal(signal.SIGALRM, previous)
-    assert rang >= 5, "the alarms came too late to disturb anything"
+    assert rang >= 15
     assert np.array_equal(frames_of(render(engine, job("one"), tmp_path / "clip").clip), expected)
     status = engine.status()
     assert status.used_bytes == sum(r.size_bytes for r in status.residents if r.tier == "device")
