@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from accounts import tenancy
 from accounts.roles import Action
 from catalog.requests import Ask
-from generation import services, uploads
+from generation import repeats, services, uploads
 from generation.audience import audience_of
 from generation.models import Generation
 
@@ -22,6 +22,8 @@ def take(
 ) -> Generation:
     """Check everything, then make the request; a newcomer gets a workspace only once the request is sound.
 
+    The same request again, by its ``Idempotency-Key`` or as a client's retry, is answered with the clip that it made.
+
     Args:
         files: pictures by role.
         clips: ids of own clips by role.
@@ -30,9 +32,14 @@ def take(
         Refusal: with the field, the cause and the next step. Nothing is left behind.
     """
     workspace = tenancy.workspace_of(request, Action.GENERATE)
+    repeat = repeats.said_by(request, ask, files=files, clips=clips)
+    if workspace is not None:
+        made = repeats.made_before(workspace, repeat, api_key=tenancy.caller_of(request).key)
+        if made is not None:
+            return made
     given = [*uploads.pictures(files), *(uploads.own_clip(role, clip, workspace) for role, clip in clips.items())]
     ask = replace(ask, inputs=uploads.keys(given))
     offer = services.offer(ask, audience_of(request, workspace))
     workspace = tenancy.ensure(request, Action.GENERATE)
     with uploads.stored(given):
-        return services.submit(workspace=workspace, offer=offer, caller=tenancy.caller_of(request))
+        return services.submit(workspace=workspace, offer=offer, caller=tenancy.caller_of(request), repeat=repeat)

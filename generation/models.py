@@ -37,10 +37,19 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
     def open(self) -> GenerationQuerySet:
         return self.filter(state__in=OPEN_STATES)
 
+    def kept(self) -> GenerationQuerySet:
+        """Without those whose owner deleted them: for lists, and for everything but the receipt."""
+        return self.filter(deleted_at=None)
+
     def older_than(self, last: Generation) -> GenerationQuerySet:
         """What comes after ``last`` in a list that begins with the newest: the next page, whatever its number."""
         same_moment = Q(created_at=last.created_at, id__lt=last.id)
         return self.filter(Q(created_at__lt=last.created_at) | same_moment).order_by("-created_at", "-id")
+
+    def newer_than(self, last: Generation) -> GenerationQuerySet:
+        """The same for a list that begins with the oldest."""
+        same_moment = Q(created_at=last.created_at, id__gt=last.id)
+        return self.filter(Q(created_at__gt=last.created_at) | same_moment).order_by("created_at", "id")
 
     def for_display(self) -> GenerationQuerySet:
         """With everything that a page or the API shows, in a constant number of queries."""
@@ -71,6 +80,8 @@ class Generation(models.Model):
     call = models.JSONField(default=dict)
     inputs = models.JSONField(default=dict)
     quote = models.JSONField()
+    # Of the request as it was sent, so that a repetition is known: see generation.repeats.
+    ask_digest = models.CharField(max_length=64, blank=True)
 
     # How far it has come.
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
@@ -86,6 +97,8 @@ class Generation(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     cancel_asked_at = models.DateTimeField(null=True)
+    deleted_at = models.DateTimeField(null=True)
+    """When its owner deleted it: what is left is the receipt."""
 
     # Its place in the fair queue: see generation.queue.
     fair_start = models.FloatField()

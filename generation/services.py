@@ -30,8 +30,9 @@ from catalog.models import ModelVersion
 from catalog.pricing import Quote, quote
 from catalog.requests import Ask, ClipRequest, resolve
 from catalog.selection import choose
-from generation import caps, dispatch, files, progress, queue, retention
+from generation import caps, dispatch, files, progress, queue, repeats, retention
 from generation.models import OPEN_STATES, Clip, Generation, State
+from generation.repeats import Repeat
 from gpu_worker.contract import CANCEL_TTL_SECONDS, Outcome, Progress, RenderReport, cancel_key
 from loremotion.refusals import Conflict, InsufficientCredits, TooMany
 from loremotion.valkey import connection
@@ -64,11 +65,14 @@ def offer(ask: Ask, audience: Audience = ANYBODY) -> Offer:
     return Offer(version, request, quote(version, request))
 
 
-def submit(*, workspace: Workspace, offer: Offer, caller: Caller | None = None) -> Generation:
+def submit(
+    *, workspace: Workspace, offer: Offer, caller: Caller | None = None, repeat: Repeat | None = None
+) -> Generation:
     """Hold the price and queue the request, or do neither.
 
     Args:
         caller: who asks, for the caps of members and keys; None for a workspace's own visitor.
+        repeat: how the request says that it may be sent again. Of two that race, both get what the first one made.
 
     Raises:
         Forbidden: the caller has spent what they may in this month.
@@ -78,8 +82,10 @@ def submit(*, workspace: Workspace, offer: Offer, caller: Caller | None = None) 
     give_daily_allowance(workspace)
     request = offer.request
     with transaction.atomic():
-        generation_id = uuid.uuid4()
-        _hold(workspace, generation_id, offer)
+        generation_id = uuid.uuid4() if repeat is None else repeat.id_in(workspace)
+        _hold(workspace, generation_id, offer)  # which waits for whoever is submitting for the same purse
+        if repeat is not None and (made := repeats.with_same_key(workspace, repeat)) is not None:
+            return made
         if caller is not None:
             caps.refuse_beyond_cap(caller, credits=offer.quote.credits)
         budgets.keep_within_cap(workspace.id)
@@ -105,6 +111,7 @@ def submit(*, workspace: Workspace, offer: Offer, caller: Caller | None = None) 
             call=dict(request.call),
             inputs=dict(request.inputs),
             quote=offer.quote.to_json(),
+            ask_digest=repeat.digest if repeat is not None else "",
             fair_start=tags.start,
             fair_finish=tags.finish,
         )
@@ -128,6 +135,8 @@ def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer) -> None:
             expires_at=timezone.now() + HOLD_LASTS,
             quote=offer.quote.to_json(),
         )
+    except ledger.ReferenceReused:  # another request with the same key was quicker
+        raise repeats.reused() from None
     except InsufficientCredits as refusal:
         if not workspace.is_team:
             refills_at = allowance.refills_at(timezone.now())

@@ -1,0 +1,114 @@
+"""The same request sent twice makes one clip: clients retry what they did not hear the answer to.
+
+A request with an ``Idempotency-Key`` gets an id that follows from the workspace and that key, so the primary key and
+the ledger's hold keep it single whatever races whatever. OpenAI's clients send no key but count their retries; such a
+retry is answered with the like request of the last minutes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import ApiKey, Workspace
+from catalog.requests import Ask
+from generation.models import Generation
+from loremotion.refusals import Invalid
+
+RETRIED_WITHIN = timedelta(minutes=10)
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """What a request says about being sent before, and the digest of what it asks for."""
+
+    key: str
+    is_retry: bool
+    digest: str
+
+    def id_in(self, workspace: Workspace) -> uuid.UUID:
+        """The id of the clip that this request makes: the same whenever the key is."""
+        return uuid.uuid5(workspace.id, self.key) if self.key else uuid.uuid4()
+
+
+def said_by(
+    request: HttpRequest, ask: Ask, *, files: Mapping[str, UploadedFile[Any]], clips: Mapping[str, str]
+) -> Repeat:
+    """Read the headers ``Idempotency-Key`` and ``x-stainless-retry-count``.
+
+    Raises:
+        Invalid: a key that is not 1 to 255 printable ASCII characters.
+    """
+    key = request.headers.get("Idempotency-Key", "")
+    if key and not _KEY.fullmatch(key):
+        raise Invalid(
+            "invalid_idempotency_key",
+            "The Idempotency-Key cannot be used.",
+            next_step="Send 1 to 255 printable ASCII characters, such as a UUID.",
+        )
+    is_retry = request.headers.get("x-stainless-retry-count", "0").strip() not in ("", "0")
+    return Repeat(key, is_retry, _digest(ask, files, clips))
+
+
+def made_before(workspace: Workspace, repeat: Repeat, *, api_key: ApiKey | None) -> Generation | None:
+    """The clip that an earlier sending of this request made, if there is one.
+
+    Raises:
+        Invalid: the key was used for something else.
+    """
+    if repeat.key:
+        return with_same_key(workspace, repeat)
+    if not repeat.is_retry:
+        return None
+    since = timezone.now() - RETRIED_WITHIN
+    own = Generation.objects.of(workspace).kept().for_display()
+    recent = own.filter(created_at__gt=since, ask_digest=repeat.digest, api_key=api_key)
+    return recent.order_by("-created_at").first()
+
+
+def with_same_key(workspace: Workspace, repeat: Repeat) -> Generation | None:
+    """The clip that the request's key stands for, if it has a key and the clip is there.
+
+    Raises:
+        Invalid: the key was used for something else.
+    """
+    if not repeat.key:
+        return None
+    made = Generation.objects.of(workspace).for_display().filter(id=repeat.id_in(workspace)).first()
+    if made is not None and made.ask_digest != repeat.digest:
+        raise reused()
+    return made
+
+
+def reused() -> Invalid:
+    """The refusal of a key that stands for something else already."""
+    return Invalid(
+        "idempotency_key_reused",
+        "This Idempotency-Key came with another request before, or its clip is deleted.",
+        next_step="Use a new key for each request, and the same one for its repetitions only.",
+    )
+
+
+def _digest(ask: Ask, files: Mapping[str, UploadedFile[Any]], clips: Mapping[str, str]) -> str:
+    sent = {role: _digest_of(file) for role, file in files.items()}
+    asked = {**asdict(ask), "inputs": {**clips, **sent}}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def _digest_of(file: UploadedFile[Any]) -> str:
+    digest = hashlib.sha256()
+    for chunk in file.chunks():
+        digest.update(chunk)
+    file.seek(0)
+    return digest.hexdigest()

@@ -1,0 +1,101 @@
+"""A request that is sent twice makes one clip and is paid once."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from accounts.models import Visitor
+from billing import ledger
+from catalog.models import Model
+from generation.models import Generation
+from tests.accounts.factories import browser_of
+from tests.generation import factories
+from tests.generation.conftest import ClientOf
+from tests.generation.test_uploads import picture_file
+
+FOX = {"prompt": "a fox"}
+
+
+def post(client: Client, body: dict[str, Any], **headers: str) -> Any:
+    return client.post("/v1/videos", body, content_type="application/json", headers=headers)
+
+
+def test_the_same_key_gives_the_same_clip(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    client = client_of(alice)
+    first, second = (post(client, FOX, **{"Idempotency-Key": "order-17"}) for _ in range(2))
+    assert first.status_code == second.status_code == 200
+    assert first.json()["id"] == second.json()["id"]
+    assert Generation.objects.count() == 1
+    assert ledger.balance(account=alice.workspace_id).held == first.json()["lm"]["cost"]["held"]
+
+
+def test_the_same_key_with_another_request_is_refused(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    client = client_of(alice)
+    post(client, FOX, **{"Idempotency-Key": "order-17"})
+    answer = post(client, {"prompt": "a hen"}, **{"Idempotency-Key": "order-17"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    assert Generation.objects.count() == 1
+
+
+def test_another_picture_is_another_request(db: None, alice: Visitor, client_of: ClientOf) -> None:
+    factories.model(modes=["text", "image"])
+    client = client_of(alice)
+    headers = {"Idempotency-Key": "order-17"}
+    sizes = ((320, 200), (320, 200), (200, 320))
+    sent = [client.post("/v1/videos", {**FOX, "image": picture_file(size=size)}, headers=headers) for size in sizes]
+    assert [answer.status_code for answer in sent] == [200, 200, 422]
+
+
+def test_one_workspaces_key_means_nothing_in_another(
+    toy: Model, alice: Visitor, bob: Visitor, client_of: ClientOf
+) -> None:
+    made = {post(client_of(who), FOX, **{"Idempotency-Key": "1"}).json()["id"] for who in (alice, bob)}
+    assert len(made) == 2
+
+
+def test_a_key_whose_request_was_refused_is_free(toy: Model, client_of: ClientOf, settings: Any) -> None:
+    settings.FREE_DAILY_CREDITS = 0
+    poor = factories.visitor()
+    assert post(client_of(poor), FOX, **{"Idempotency-Key": "1"}).status_code == 402
+    ledger.grant(account=poor.workspace_id, reference="test:more", amount=50, kind=ledger.LotKind.PACK)
+    assert post(client_of(poor), FOX, **{"Idempotency-Key": "1"}).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["with space", "é", "k" * 256])
+def test_a_key_that_is_none_is_refused(toy: Model, alice: Visitor, client_of: ClientOf, key: str) -> None:
+    answer = post(client_of(alice), FOX, **{"Idempotency-Key": key})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_idempotency_key")
+
+
+def test_a_clients_retry_gets_what_its_first_try_made(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    client = client_of(alice)
+    first = post(client, FOX).json()["id"]
+    assert post(client, FOX, **{"x-stainless-retry-count": "1"}).json()["id"] == first
+    assert post(client, FOX, **{"x-stainless-retry-count": "0"}).json()["id"] != first
+    assert post(client, {"prompt": "a hen"}, **{"x-stainless-retry-count": "1"}).json()["id"] != first
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_requests_that_race_one_is_made_and_paid(alice: Visitor) -> None:
+    factories.model()
+    answers: list[Any] = []
+
+    def send() -> None:
+        try:
+            answers.append(post(browser_of(alice), FOX, **{"Idempotency-Key": "1"}).json()["id"])
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=send) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 6
+    assert len(set(answers)) == Generation.objects.count() == 1
+    assert ledger.balance(account=alice.workspace_id).held == Generation.objects.get().credits_quoted
