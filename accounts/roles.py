@@ -48,7 +48,7 @@ class Scope(models.TextChoices):
 
 MEANING: dict[Action, str] = {
     Action.READ_CLIPS: "See and download clips, their prompts and receipts",
-    Action.GENERATE: "Make clips from the shared credits, cancel them",
+    Action.GENERATE: "Make clips from the shared credits, cancel and delete them",
     Action.READ_CREDITS: "See how many credits are left",
     Action.READ_PAYMENTS: "See payments, grants and every movement of credits",
     Action.PAY: "Buy credits, change the plan and how it is paid",

@@ -20,13 +20,16 @@ from accounts import tenancy
 from accounts.authentication import CallerAuthentication
 from accounts.roles import Action
 from catalog.requests import MAX_SEED, Ask
-from generation import intake, media, presentation, services
+from generation import deletion, intake, media, presentation, services
 from generation.models import Generation
 from generation.views import own_generation
 from loremotion.refusals import Invalid
 
 MOST_LISTED = 100
 CLIP_ROLES = ("video", "control_video", "mask")
+CHANGE, CONTINUE = "restyle", "extend"
+"""The modes behind OpenAI's edits and remixes, and behind its extensions."""
+DEFAULT_ALIAS = "default"
 PICTURE_ROLES = ("image", "last_image", "input_reference")
 
 
@@ -34,7 +37,7 @@ class AskSerializer(serializers.Serializer[Ask]):
     """The body of ``POST /v1/videos``, as JSON or multipart. Shape only; the model decides what it can serve."""
 
     prompt = serializers.CharField(allow_blank=True, trim_whitespace=False)
-    model = serializers.CharField(default="default", max_length=60)
+    model = serializers.CharField(required=False, max_length=60)
     mode = serializers.CharField(required=False, allow_null=True, max_length=20)
     negative_prompt = serializers.CharField(default="", allow_blank=True)
     seconds = serializers.FloatField(required=False, allow_null=True)
@@ -65,24 +68,17 @@ class Videos(VideoView):
     """``POST`` makes a clip, ``GET`` lists the caller's."""
 
     def post(self, request: Request) -> Response:
-        body = AskSerializer(data=request.data)
-        if not body.is_valid():
-            field, problems = next(iter(body.errors.items()))
-            problem = problems[0] if isinstance(problems, list) else problems
-            raise Invalid(f"invalid_{field}", f"{field}: {problem}", field=field)
-        files = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
-        clips = {role: clip for role in CLIP_ROLES if (clip := _clip_id(request, role))}
-        _refuse_pictures_by_value(request)
-        generation = intake.take(request._request, Ask(**body.validated_data), files=files, clips=clips)
-        return Response(presentation.video(generation), headers={"openai-poll-after-ms": "2000"})
+        return _make(request)
 
     def get(self, request: Request) -> Response:
-        own = Generation.objects.of(tenancy.workspace_of(request._request, Action.READ_CLIPS)).for_display()
+        own = Generation.objects.of(tenancy.workspace_of(request._request, Action.READ_CLIPS)).kept().for_display()
         limit = _limit(request)
+        is_ascending = _is_ascending(request)
         if "after" in request.query_params:
             last = own_generation(request._request, _uuid(request.query_params["after"]))
-            own = own.older_than(last)
-        found = list(own.order_by("-created_at", "-id")[: limit + 1])
+            own = own.newer_than(last) if is_ascending else own.older_than(last)
+        order = ("created_at", "id") if is_ascending else ("-created_at", "-id")
+        found = list(own.order_by(*order)[: limit + 1])
         data = presentation.videos(found[:limit])
         return Response(
             {
@@ -95,12 +91,38 @@ class Videos(VideoView):
         )
 
 
+class Edits(VideoView):
+    """``POST`` makes a clip from a clip: the same movement, as the new prompt says."""
+
+    def post(self, request: Request) -> Response:
+        return _make(request, mode=CHANGE, source=_clip_id(request, "video"))
+
+
+class Extensions(VideoView):
+    """``POST`` makes what follows a clip."""
+
+    def post(self, request: Request) -> Response:
+        return _make(request, mode=CONTINUE, source=_clip_id(request, "video"))
+
+
+class Remix(VideoView):
+    """``POST`` makes a clip from the one that the address names, as the new prompt says."""
+
+    def post(self, request: Request, generation_id: UUID) -> Response:
+        own_generation(request._request, generation_id)
+        return _make(request, mode=CHANGE, source=str(generation_id))
+
+
 class Video(VideoView):
-    """``GET`` says how one clip stands."""
+    """``GET`` says how one clip stands, ``DELETE`` forgets it: its files and its words go, its receipt stays."""
 
     def get(self, request: Request, generation_id: UUID) -> Response:
         generation = own_generation(request._request, generation_id)
         return Response(presentation.video(generation), headers={"openai-poll-after-ms": "2000"})
+
+    def delete(self, request: Request, generation_id: UUID) -> Response:
+        deletion.delete(own_generation(request._request, generation_id, Action.GENERATE))
+        return Response({"id": str(generation_id), "object": "video.deleted", "deleted": True})
 
 
 class CancelVideo(VideoView):
@@ -118,6 +140,35 @@ def content(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     if request.GET.get("variant") == "thumbnail":
         return media.ranged(request, own.poster_key, "image/jpeg")
     return media.ranged(request, own.key, "video/mp4")
+
+
+def _make(request: Request, *, mode: str | None = None, source: str = "") -> Response:
+    """Take the request. With ``source``, an own clip, it is made by that clip's model unless the body names another."""
+    body = AskSerializer(data=request.data)
+    if not body.is_valid():
+        field, problems = next(iter(body.errors.items()))
+        problem = problems[0] if isinstance(problems, list) else problems
+        raise Invalid(f"invalid_{field}", f"{field}: {problem}", field=field)
+    asked = dict(body.validated_data)
+    files = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
+    clips = {role: clip for role in CLIP_ROLES if (clip := _clip_id(request, role))}
+    _refuse_pictures_by_value(request)
+    if mode is not None:
+        asked["mode"] = mode
+    if source:
+        clips["video"] = source
+        asked["model"] = asked.get("model") or _model_of(request, source)
+    ask = Ask(**{**asked, "model": asked.get("model") or DEFAULT_ALIAS})
+    generation = intake.take(request._request, ask, files=files, clips=clips)
+    return Response(presentation.video(generation), headers={"openai-poll-after-ms": "2000"})
+
+
+def _model_of(request: Request, generation_id: str) -> str | None:
+    own = Generation.objects.of(tenancy.workspace_of(request._request, Action.GENERATE))
+    try:
+        return own.values_list("version__model__slug", flat=True).filter(id=UUID(generation_id)).first()
+    except ValueError:
+        return None  # what is wrong with it, whoever opens the clip says
 
 
 def _clip_id(request: Request, role: str) -> str:
@@ -150,6 +201,13 @@ def _limit(request: Request) -> int:
     if not text.isdecimal() or len(text) > 3 or not 1 <= int(text) <= MOST_LISTED:
         raise Invalid("invalid_limit", f"limit is a whole number from 1 to {MOST_LISTED}.", field="limit")
     return int(text)
+
+
+def _is_ascending(request: Request) -> bool:
+    order = request.query_params.get("order", "desc")
+    if order not in ("asc", "desc"):
+        raise Invalid("invalid_order", "order is asc or desc.", field="order")
+    return bool(order == "asc")
 
 
 def _uuid(text: str) -> UUID:

@@ -33,6 +33,13 @@ def _output(generation_id: str, role: str) -> str:
     return f"clips/{generation_id}/{SUFFIXES[role]}"
 
 
+def generation_of(stored: str) -> str | None:
+    """The id of the generation whose clip lies under ``stored``; None for what is no clip."""
+    place, _, rest = stored.partition("/")
+    generation_id, _, name = rest.partition("/")
+    return generation_id if (place, name) == ("clips", SUFFIXES[CLIP]) else None
+
+
 def outputs(generation: Generation) -> dict[str, str]:
     """Role → address to which the worker puts the file."""
     return {role: _address(key(generation, role), "PUT") for role in SUFFIXES}

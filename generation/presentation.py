@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from billing import statements
 from billing.statements import Receipt
-from generation import estimate, progress
+from generation import estimate, files, progress
 from generation.models import Generation, State
 from gpu_worker.contract import Progress, Stage
 
@@ -71,7 +71,7 @@ def _video(generation: Generation, *, seen: Progress | None, ours: dict[str, Any
         "prompt": generation.prompt,
         "seconds": f"{generation.seconds:g}",
         "size": f"{generation.width}x{generation.height}",
-        "remixed_from_video_id": None,
+        "remixed_from_video_id": files.generation_of(generation.inputs.get("video", "")),
         "error": _error(generation),
         "lm": ours,
     }

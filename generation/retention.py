@@ -24,7 +24,7 @@ def sweep() -> None:
     over = Clip.objects.filter(expires_at__lt=timezone.now()).select_related("generation__workspace")
     for clip in over.order_by("expires_at")[:BATCH]:
         until = keep_until(clip.generation.workspace, clip.created_at)
-        if until > timezone.now():
+        if until > timezone.now() and clip.generation.deleted_at is None:
             Clip.objects.filter(pk=clip.pk).update(expires_at=until)
             continue
         files.delete(clip.generation)  # before the row: a crash in between leaves a row that the next sweep finds

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -18,7 +19,7 @@ from catalog.gates import Audience
 from catalog.models import Model
 from catalog.pricing import Quote
 from catalog.requests import Ask
-from generation import estimate, intake, presentation, progress, services
+from generation import deletion, estimate, intake, presentation, progress, services
 from generation.audience import audience_of
 from generation.forms import GenerateForm
 from generation.models import Generation, GenerationQuerySet, State
@@ -55,7 +56,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 def _generate_page(request: HttpRequest, form: GenerateForm, status: int = 200) -> HttpResponse:
     workspace = tenancy.caller_of(request).reach(Action.READ_CLIPS)
-    own = Generation.objects.of(workspace).for_display()
+    own = Generation.objects.of(workspace).kept().for_display()
     continued = _finished(own, str(form["video"].value() or ""))
     context = {
         "form": form,
@@ -109,10 +110,11 @@ def price(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
-    """One clip on its way, or finished. Refreshes itself without JavaScript."""
-    generation = own_generation(request, generation_id)
+    """One clip on its way, or finished. Refreshes itself without JavaScript. Of a deleted one, the receipt."""
+    generation = _own_receipt(request, generation_id)
     context: dict[str, Any] = {
         "generation": generation,
+        "may_delete": not generation.is_open and tenancy.caller_of(request).may(Action.GENERATE),
         "cost": presentation.cost(generation),
         "is_running": generation.state == State.RUNNING,
     }
@@ -136,11 +138,19 @@ def cancel(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     return redirect("generation:detail", generation.id)
 
 
+@require_POST
+def delete(request: HttpRequest, generation_id: UUID) -> HttpResponse:
+    deletion.delete(own_generation(request, generation_id, Action.GENERATE))
+    messages.success(request, "The clip is deleted. Its receipt stays with your credits.")
+    return redirect("generation:history")
+
+
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
     """Everything of this workspace, newest first, by keyset so that page 1,000 costs what page 1 does."""
     own = (
         Generation.objects.of(tenancy.workspace_of(request, Action.READ_CLIPS))
+        .kept()
         .for_display()
         .order_by("-created_at", "-id")
     )
@@ -154,7 +164,15 @@ def history(request: HttpRequest) -> HttpResponse:
 
 
 def own_generation(request: HttpRequest, generation_id: UUID, action: Action = Action.READ_CLIPS) -> Generation:
-    """The caller's own generation, for doing ``action`` to it; anybody else's is not found."""
+    """The caller's own generation, for doing ``action`` to it; anybody else's is not found, nor one that is deleted."""
+    generation = _own_receipt(request, generation_id, action)
+    if generation.deleted_at is not None:
+        raise Http404
+    return generation
+
+
+def _own_receipt(request: HttpRequest, generation_id: UUID, action: Action = Action.READ_CLIPS) -> Generation:
+    """As ``own_generation``, and what is left of a deleted one too."""
     own = Generation.objects.of(tenancy.workspace_of(request, action)).for_display()
     return get_object_or_404(own, id=generation_id)
 

@@ -102,3 +102,36 @@ def test_callers_known_by_cookie_need_the_token(toy: Model) -> None:
     answer = strict.post("/v1/videos", {"prompt": "a fox"}, content_type="application/json")
     assert answer.status_code == 403
     assert "X-CSRFToken" in answer.json()["detail"]
+
+
+def test_the_list_may_begin_with_the_oldest(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    mine = [str(finished(alice).id) for _ in range(3)]
+    client = client_of(alice)
+    first = client.get("/v1/videos?order=asc&limit=2").json()
+    assert [v["id"] for v in first["data"]] == mine[:2]
+    rest = client.get(f"/v1/videos?order=asc&after={first['last_id']}").json()
+    assert [v["id"] for v in rest["data"]] == mine[2:]
+    assert client.get("/v1/videos?order=random").status_code == 422
+
+
+def test_a_clip_is_continued_or_changed_by_the_model_that_made_it(
+    db: None, alice: Visitor, client_of: ClientOf
+) -> None:
+    factories.model("other")
+    factories.model("cog", is_default=False, family="cogvideox", modes=["text", "restyle"], sizes=["96x64"])
+    factories.model("ltx", is_default=False, modes=["text", "extend"])
+    client = client_of(alice)
+    made = {slug: str(finished(alice, model=slug).id) for slug in ("cog", "ltx")}
+
+    extended = post_to(client, "extensions", prompt="it lands", video={"id": made["ltx"]})
+    assert (extended["model"], extended["lm"]["mode"]) == ("ltx", "extend")
+    edited = post_to(client, "edits", prompt="in snow", video={"id": made["cog"]})
+    assert (edited["model"], edited["lm"]["mode"]) == ("cog", "restyle")
+    remixed = post_to(client, f"{made['cog']}/remix", prompt="in snow")
+    assert (remixed["lm"]["mode"], remixed["remixed_from_video_id"]) == ("restyle", made["cog"])
+    refused = post_to(client, f"{made['ltx']}/remix", prompt="in snow")
+    assert refused["error"]["param"] == "mode"
+
+
+def post_to(client: Client, path: str, **body: Any) -> Any:
+    return client.post(f"/v1/videos/{path}", body, content_type="application/json").json()

@@ -103,8 +103,8 @@ def test_players_may_ask_for_ranges(
     assert (b"".join(answer.streaming_content) if status == 206 else answer.content) == body  # type: ignore[attr-defined]
 
 
-def finished(visitor: Visitor) -> Generation:
-    generation = factories.submitted(visitor.workspace)
+def finished(visitor: Visitor, **asked: Any) -> Generation:
+    generation = factories.submitted(visitor.workspace, **asked)
     dispatch.ring()
     factories.deliver_clip(generation)
     services.settle(factories.report(generation))

@@ -1,0 +1,35 @@
+"""One clip is deleted by whoever may make clips: its files and its words go, the receipt stays."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from generation import files
+from generation.models import Clip, Generation
+from loremotion.refusals import Conflict
+
+
+@transaction.atomic
+def delete(generation: Generation) -> None:
+    """Forget what was asked for and what was made. Deleting twice is deleting once.
+
+    The clip's time is over with the same commit, so that the retention's sweep takes the files if a crash leaves them.
+
+    Raises:
+        Conflict: it has not ended yet.
+    """
+    if generation.is_open:
+        raise Conflict("not_ended", "This clip is still being made.", next_step="Cancel it first.")
+    now = timezone.now()
+    Clip.objects.filter(generation=generation).update(expires_at=now)
+    Generation.objects.filter(id=generation.id, deleted_at=None).update(
+        prompt="", negative_prompt="", error_message="", ask_digest="", deleted_at=now
+    )
+    transaction.on_commit(lambda: _remove_files(generation))
+
+
+def _remove_files(generation: Generation) -> None:
+    files.delete(generation)
+    Clip.objects.filter(generation=generation).delete()
+    Generation.objects.filter(id=generation.id).update(inputs={})
