@@ -15,8 +15,6 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 from environs import Env, validate
 
-from loremotion import row_security
-
 django_stubs_ext.monkeypatch()  # lets ModelAdmin[Model] and its like be written at run time
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -42,7 +40,7 @@ ROW_LEVEL_SECURITY = env.bool("ROW_LEVEL_SECURITY", True)
 _database = dj_database_url.parse(
     DATABASE_URL, engine="loremotion.row_security", conn_max_age=0, conn_health_checks=True
 )
-_pool = {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 10), "timeout": 10, "reset": row_security.clean}
+_pool = {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 10), "timeout": 10}
 DATABASES = {
     "default": _database
     | {

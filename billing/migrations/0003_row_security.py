@@ -32,9 +32,21 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER row_security_guard BEFORE INSERT ON ledger_transaction FOR EACH ROW
-    WHEN (current_setting('role') = '{ROLE}') EXECUTE FUNCTION row_security_guard_purse()
+    WHEN (current_setting('role') = '{ROLE}') EXECUTE FUNCTION row_security_guard_purse();
+-- Merging is what makes another's purse one's own.
+CREATE FUNCTION row_security_guard_merge() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the purse % is not of the workspace that asks alone', NEW.id USING ERRCODE = 'LM403';
+END $$;
+CREATE TRIGGER row_security_guard BEFORE UPDATE OF merged_into_id ON ledger_account FOR EACH ROW
+    WHEN (current_setting('role') = '{ROLE}') EXECUTE FUNCTION row_security_guard_merge()
 """
-NO_GUARD = "DROP TRIGGER row_security_guard ON ledger_transaction; DROP FUNCTION row_security_guard_purse()"
+NO_GUARD = """
+DROP TRIGGER row_security_guard ON ledger_account;
+DROP FUNCTION row_security_guard_merge();
+DROP TRIGGER row_security_guard ON ledger_transaction;
+DROP FUNCTION row_security_guard_purse()
+"""
 
 
 def rows_of_purse(table: str, column: str = "account_id") -> migrations.RunSQL:

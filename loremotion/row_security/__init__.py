@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-import psycopg
 from django.conf import settings
 
 ROLE: Final = "loremotion_web"
@@ -110,9 +109,3 @@ def bind_process() -> None:
     """This process serves requests: what runs here outside one, by accident, sees nothing."""
     global _outside_requests
     _outside_requests = NOTHING
-
-
-def clean(connection: psycopg.Connection) -> None:
-    """What the pool does with each connection that comes back, so that whoever gets it next finds no one's sight."""
-    connection.autocommit = True
-    connection.execute(EVERYTHING.sql)
