@@ -46,8 +46,7 @@ class RowSecurityMiddleware:
 
 
 def bind(response: HttpResponseBase, bounds: Bounds) -> HttpResponseBase:
-    """What is streamed is made after the view and every middleware have returned: in the request's bounds all the same.
-    """
+    """A stream is made after the view and every middleware have returned, and in the request's bounds all the same."""
     if response.streaming:
         stream = cast(StreamingHttpResponse, response)
         parts = stream.streaming_content

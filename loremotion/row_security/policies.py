@@ -48,6 +48,4 @@ def rows_where(table: str, condition: str, *, is_read_only: bool = False) -> Run
 
 def rows_of_nobody(table: str) -> RunSQL:
     """What concerns every workspace and is shown to none: the site's own work alone reads and writes it."""
-    return RunSQL(
-        f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY", f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"
-    )
+    return RunSQL(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY", f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")

@@ -12,7 +12,8 @@ from django.urls import path
 
 from accounts import tenancy
 from generation.models import Generation
-from loremotion.urls import handler404, handler429, handler500, urlpatterns as pages
+from loremotion.urls import handler404, handler429, handler500
+from loremotion.urls import urlpatterns as pages
 
 __all__ = ["handler404", "handler429", "handler500"]
 
