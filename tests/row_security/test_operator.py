@@ -75,7 +75,8 @@ def traces(connection: psycopg.Connection) -> list[tuple[object, ...]]:
         """
         SELECT 'policy', polrelid::regclass::text FROM pg_policy
         UNION ALL SELECT 'bound table', relname FROM pg_class WHERE relrowsecurity
-        UNION ALL SELECT 'function', proname FROM pg_proc WHERE proname LIKE 'row\\_security%'
+        UNION ALL SELECT 'function', proname FROM pg_proc
+            WHERE pronamespace = 'public'::regnamespace AND proname LIKE 'row\\_security%'
         UNION ALL SELECT 'privilege', relname FROM pg_class
             WHERE relnamespace = 'public'::regnamespace AND relacl::text LIKE '%loremotion_web%'
         UNION ALL SELECT 'default privilege', defaclacl::text FROM pg_default_acl
