@@ -21,6 +21,7 @@ from accounts import audit
 from accounts.models import Invitation, Membership, User, Workspace
 from accounts.roles import may_give
 from loremotion.refusals import Conflict, Forbidden, Invalid, TooMany
+from loremotion.row_security import across_workspaces
 from loremotion.valkey import connection
 
 LASTS = timedelta(days=7)
@@ -81,6 +82,7 @@ def withdraw(invitation: Invitation, *, actor: str) -> None:
             audit.record(invitation.workspace, "member.uninvited", actor=actor, subject=invitation.email)
 
 
+@across_workspaces("the link is about a workspace that its reader is not in yet")
 def invited_with(token: str) -> Invitation | None:
     """The open invitation that a link is about, or None when it is void or has expired."""
     open_now = Invitation.objects.select_related("workspace", "invited_by").filter(
@@ -89,6 +91,7 @@ def invited_with(token: str) -> Invitation | None:
     return open_now.filter(token_digest=_digest_of(token)).first()
 
 
+@across_workspaces("whoever accepts is in another workspace until then")
 def accept(invitation: Invitation, *, user: User) -> Membership:
     """Take the place. The address that was invited must be one that the user has proved to own.
 
@@ -108,7 +111,7 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
             raise Conflict("invitation_void", "This invitation was taken back.", next_step="Ask for another.")
         if Membership.objects.filter(workspace=invitation.workspace_id).count() >= MOST_MEMBERS:
             raise Conflict("team_full", f"A team has {MOST_MEMBERS} members at most.")
-        place, is_new = Membership.objects.get_or_create(
+        place, is_new = Membership.objects.select_related("workspace").get_or_create(
             workspace=invitation.workspace, user=user, defaults={"role": invitation.role}
         )
         if is_new:

@@ -12,12 +12,14 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts import crowds
 from accounts.models import Visitor, Workspace
+from loremotion.row_security import across_workspaces
 
 COOKIE = "visitor"
 COOKIE_LASTS = timedelta(days=400)
 _SALT = "accounts.visitors"
 
 
+@across_workspaces("the cookie is what says whose browser this is")
 def visitor_of(request: HttpRequest) -> Visitor | None:
     """The visitor that the request's cookie names, with the workspace."""
     try:
@@ -34,7 +36,7 @@ def begin(request: HttpRequest) -> Visitor:
         TooMany, Forbidden: too many new visitors came from this network today; see ``accounts.crowds``.
     """
     crowds.admit(request)
-    with transaction.atomic():
+    with across_workspaces("the new workspace is not entered yet"), transaction.atomic():
         workspace = Workspace.objects.create(kind=Workspace.Kind.VISITOR)
         visitor = Visitor.objects.create(workspace=workspace)
     recognise(request, visitor)

@@ -60,7 +60,10 @@ async def _follow(generation_id: UUID, after: str) -> AsyncIterator[str]:
     try:
         while True:
             if time.monotonic() - looked_at >= LOOK_SECONDS:
-                wait, is_over = await sync_to_async(_look)(generation_id)
+                seen = await sync_to_async(_look)(generation_id)
+                if seen is None:
+                    return
+                wait, is_over = seen
                 looked_at = time.monotonic()
                 if wait and wait != last_wait:
                     last_wait = wait
@@ -101,10 +104,16 @@ async def _read(
     return list(found[0]) if found and isinstance(found[0], list) else list(found)
 
 
-def _look(generation_id: UUID) -> tuple[str, bool]:
-    """``(how long it waits as JSON, whether it has ended)``."""
+def _look(generation_id: UUID) -> tuple[str, bool] | None:
+    """``(how long it waits as JSON, whether it has ended)``.
+
+    None when it is not to be seen any more: it was erased, or went along with somebody who signed in, whose browser then
+    asks anew.
+    """
     try:
-        generation = Generation.objects.get(id=generation_id)
+        generation = Generation.objects.filter(id=generation_id).first()
+        if generation is None:
+            return None
         if not generation.is_open:
             return "", True
         if generation.state == State.RUNNING:

@@ -35,12 +35,18 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(min=0, m
 # --- stores --------------------------------------------------------------------------------------------------
 
 DATABASE_URL = env.str("DATABASE_URL", validate=validate.Regexp(r"^postgres(ql)?://", error="must be postgres://…"))
+# Requests run as a role that PostgreSQL shows the rows of their own workspace alone: see loremotion.row_security.
+ROW_LEVEL_SECURITY = env.bool("ROW_LEVEL_SECURITY", True)
+_database = dj_database_url.parse(
+    DATABASE_URL, engine="loremotion.row_security", conn_max_age=0, conn_health_checks=True
+)
+_pool = {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 10), "timeout": 10}
 DATABASES = {
-    "default": dj_database_url.parse(DATABASE_URL, conn_max_age=0, conn_health_checks=True)
+    "default": _database
     | {
         "ATOMIC_REQUESTS": False,
         # A pool rather than persistent connections: under ASGI each request may run on another thread.
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 10), "timeout": 10}},
+        "OPTIONS": {**_database.get("OPTIONS", {}), "pool": _pool},
     }
 }
 REDIS_URL = env.str("REDIS_URL", validate=validate.Regexp(r"^(rediss?|unix)://", error="must be redis://…"))
@@ -154,6 +160,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "loremotion.row_security.middleware.RowSecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

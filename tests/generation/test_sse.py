@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import redis
@@ -111,6 +111,13 @@ def test_a_silent_stream_is_kept_alive(running: Generation, alice: Visitor, monk
         return ""
 
     assert async_to_sync(first_comment)() == ": still here\n\n"
+
+
+def test_a_stream_ends_when_its_clip_is_not_there_any_more() -> None:
+    async def everything() -> list[str]:
+        return [chunk async for chunk in sse._follow(uuid4(), "0-0")]
+
+    assert async_to_sync(everything)() == ["retry: 1000\n\n"]
 
 
 def test_latest_puts_stage_step_and_picture_together(running: Generation) -> None:
