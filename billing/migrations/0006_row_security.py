@@ -9,7 +9,6 @@ from loremotion.row_security import ROLE, policies
 
 # A purse that was merged into another keeps its history and what is held in it, and both are the other's to see.
 PURSES = """
-CREATE INDEX ledger_account_merged ON ledger_account (merged_into_id) WHERE merged_into_id IS NOT NULL;
 CREATE FUNCTION row_security_purses() RETURNS uuid[]
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH RECURSIVE mine (id) AS (
@@ -19,7 +18,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT array_agg(id) FROM mine WHERE id IS NOT NULL
 $$
 """
-NO_PURSES = "DROP FUNCTION row_security_purses(); DROP INDEX ledger_account_merged"
+NO_PURSES = "DROP FUNCTION row_security_purses()"
 
 # The ledger's functions run as its owner, whom no policy binds, and every one of them posts a transaction.
 GUARD = f"""
@@ -54,7 +53,7 @@ def rows_of_purse(table: str, column: str = "account_id") -> migrations.RunSQL:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0002_ledger_models"), ("accounts", "0002_row_security")]
+    dependencies = [("billing", "0005_free_days"), ("accounts", "0002_row_security")]
     operations: ClassVar[list[Operation]] = [
         migrations.RunSQL(PURSES, NO_PURSES),
         rows_of_purse("ledger_account", "id"),
