@@ -202,6 +202,8 @@ LOGIN_REDIRECT_URL = "generation:home"
 
 # Modules that keep something for a workspace and move, stop, export and erase it: see accounts.holdings.
 WORKSPACE_HOLDINGS = ["generation.holdings", "billing.shop.holdings"]
+# Says how many members the plan of a workspace has room for: see accounts.seats.
+WORKSPACE_SEATS = "billing.plans.seats"
 
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None

@@ -175,7 +175,7 @@ def world(db: None) -> World:
     people = {role: factories.person(f"{role}@secret.example") for role in Role}
     owner = people[Role.OWNER]
     studio = factories.team(
-        owner, "Secretive Studio", **{role: user for role, user in people.items() if role != Role.OWNER}
+        owner, "Secretive Studio", plan="house", **{role: user for role, user in people.items() if role != Role.OWNER}
     )
     ledger.grant(account=studio.id, reference="test:studio", amount=500, kind=ledger.LotKind.PACK)
     generation = generations.submitted(studio, "the secret prompt")

@@ -15,7 +15,7 @@ from accounts.models import Membership, User, Workspace
 from accounts.roles import Role
 from billing import ledger
 from generation.models import Generation
-from tests.accounts.factories import code_mailed
+from tests.accounts.factories import code_mailed, subscribe
 from tests.generation import factories as generations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -31,7 +31,7 @@ PASSKEY_HOLDER = {
 
 
 @pytest.fixture
-def site(live_server: LiveServer, settings: Settings) -> str:
+def site(live_server: LiveServer, settings: Settings, offers: None) -> str:
     settings.SITE_URL = live_server.url
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
@@ -93,6 +93,7 @@ def test_from_visitor_to_team(site: str, browser: Browser, desktop: BrowserConte
     page.get_by_role("button", name="Begin").click()
     studio = Workspace.objects.get(kind="team")
     ledger.grant(account=studio.id, reference="test:studio", amount=100, kind=ledger.LotKind.PACK)
+    subscribe(studio, "studio")
     page.get_by_label("E-mail address").fill("bob@example.org")
     page.get_by_role("button", name="Invite").click()
     expect(page.get_by_text("bob@example.org is invited.")).to_be_visible()
