@@ -1,4 +1,4 @@
-"""How many people a team has room for. Its plan says so, though accounts knows none: ``settings.WORKSPACE_SEATS`` does."""
+"""How many people a team has room for. Its plan says so, and ``settings.WORKSPACE_SEATS`` knows the plan."""
 
 from __future__ import annotations
 

@@ -162,6 +162,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "accounts.middleware.VisitorMiddleware",
+    "accounts.sessions.LastSeenMiddleware",
     "accounts.limits.RateLimitMiddleware",
     "loremotion.errors.RefusalMiddleware",
 ]
@@ -225,7 +226,7 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
 # By network, as accounts.networks cuts it. Each account has free credits, so accounts are not to be had by the dozen.
 ACCOUNT_RATE_LIMITS = {"signup": "10/m/ip,50/d/ip"}
-USERSESSIONS_TRACK_ACTIVITY = False  # no write, and no address kept, on every request
+USERSESSIONS_TRACK_ACTIVITY = False  # no write on every request: accounts.sessions notes it now and then
 
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True

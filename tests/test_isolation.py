@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import redis
+from allauth.usersessions.models import UserSession
 from django.db import transaction
 from django.http import HttpResponseBase
 from django.test import Client
@@ -60,6 +61,8 @@ DOORS: dict[str, Door] = {
     "accounts:data": Door(Kind.PUBLIC),
     "accounts:export": Door(Kind.OWN, Action.EXPORT),
     "accounts:erase-visitor": Door(Kind.PUBLIC, method="post"),  # of the caller's own cookie alone
+    "accounts:sessions": Door(Kind.PERSON),
+    "accounts:end-session": Door(Kind.PERSON, method="post"),
     "accounts:erase-person": Door(Kind.PERSON, method="post"),
     "accounts:stop-looking": Door(Kind.PERSON, method="post"),
     "accounts:challenge": Door(Kind.PUBLIC),
@@ -206,6 +209,7 @@ def world(db: None) -> World:
             "invitation_id": invitation.id,
             "key_id": texts[Scope.READ][0].id,
             "token": "forged",
+            "session_id": UserSession.objects.create(user=owner, ip="127.0.0.0", session_key="of the owner").pk,
             "order_id": order.id,
             "price_id": price.id,
             "version_id": generation.version_id,
@@ -280,6 +284,7 @@ def state_of(studio: Workspace) -> list[Any]:
         sorted(studio.api_keys.values_list("id", "revoked_at", "expires_at")),
         list(studio.invitations.values_list("id", "token_digest")),
         AuditEntry.objects.filter(workspace=studio).count(),
+        UserSession.objects.filter(session_key="of the owner").count(),
     ]
 
 
