@@ -163,6 +163,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "accounts.middleware.VisitorMiddleware",
     "accounts.sessions.LastSeenMiddleware",
+    "accounts.second_factor.StaffDoorMiddleware",
     "accounts.limits.RateLimitMiddleware",
     "loremotion.errors.RefusalMiddleware",
 ]
@@ -228,6 +229,10 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
 ACCOUNT_RATE_LIMITS = {"signup": "10/m/ip,50/d/ip"}
 USERSESSIONS_TRACK_ACTIVITY = False  # no write on every request: accounts.sessions notes it now and then
 
+# Whether the admin asks for a second factor. On the machine of whoever tries it out it does not, unless told to.
+STAFF_MFA = env.bool("STAFF_MFA", None)
+if STAFF_MFA is None:
+    STAFF_MFA = not IS_ONE_MACHINE
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_PASSKEY_SIGNUP_ENABLED = True
