@@ -13,6 +13,7 @@ import dj_database_url
 import dj_email_url
 import django_stubs_ext
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
 django_stubs_ext.monkeypatch()  # lets ModelAdmin[Model] and its like be written at run time
@@ -66,6 +67,15 @@ RQ = {"DEFAULT_RESULT_TTL": 24 * 3600}
 
 FREE_DAILY_CREDITS = env.int("FREE_DAILY_CREDITS", 60, validate=validate.Range(min=0))
 VISITORS_PER_NETWORK_PER_DAY = env.int("VISITORS_PER_NETWORK_PER_DAY", 30, validate=validate.Range(min=1))
+# ALTCHA's proof of work keeps crowds of newcomers away, asking nobody; with both keys Cloudflare's Turnstile does.
+TURNSTILE_SITE_KEY = env.str("TURNSTILE_SITE_KEY", "")
+TURNSTILE_SECRET_KEY = env.str("TURNSTILE_SECRET_KEY", "")
+TURNSTILE_API_BASE = env.str(
+    "TURNSTILE_API_BASE", "https://challenges.cloudflare.com", validate=validate.URL(require_tld=False)
+).rstrip("/")
+if bool(TURNSTILE_SITE_KEY) != bool(TURNSTILE_SECRET_KEY):
+    raise ImproperlyConfigured("TURNSTILE_SITE_KEY and TURNSTILE_SECRET_KEY belong together: set both, or neither.")
+PROOF_ORIGINS = [TURNSTILE_API_BASE] if TURNSTILE_SECRET_KEY else []
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", 300, validate=validate.Range(min=1))
 
 # --- mail ----------------------------------------------------------------------------------------------------
@@ -324,6 +334,8 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF, *SIGN_IN_ORIGINS, *PAY_ORIGINS],
         "frame-ancestors": [NONE],
     }
+    # A widget of others, where one is shown: its script, and the frame that the script opens.
+    | ({"script-src": [SELF, *PROOF_ORIGINS], "frame-src": PROOF_ORIGINS} if PROOF_ORIGINS else {})
 }
 
 LOGGING = {

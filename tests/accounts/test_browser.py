@@ -6,6 +6,7 @@ import re
 
 import pytest
 import redis
+from csp.constants import SELF
 from django.core import mail
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django import Settings
@@ -15,6 +16,7 @@ from accounts.models import Membership, User, Workspace
 from accounts.roles import Role
 from billing import ledger
 from generation.models import Generation
+from tests import fake_turnstile
 from tests.accounts.factories import code_mailed, subscribe
 from tests.generation import factories as generations
 
@@ -146,3 +148,20 @@ def test_a_newcomer_from_a_crowd_works_for_it_unnoticed(
     make_a_clip(page, site, "the second, worked for")
     page.wait_for_url("**/generations/*/")
     assert Generation.objects.count() == 2
+
+
+def test_turnstiles_widget_runs_under_the_policy_and_its_answer_lets_in(
+    site: str, phone: BrowserContext, settings: Settings, valkey: redis.Redis
+) -> None:
+    with fake_turnstile.serving() as cloudflare:
+        settings.TURNSTILE_SITE_KEY, settings.TURNSTILE_SECRET_KEY = fake_turnstile.SITE_KEY, fake_turnstile.SECRET
+        settings.TURNSTILE_API_BASE = cloudflare.url
+        policy = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"] | {"script-src": [SELF, cloudflare.url]}
+        settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": policy}
+        settings.VISITORS_PER_NETWORK_PER_DAY = 2
+        make_a_clip(phone.new_page(), site, "the first, unasked")
+        phone.clear_cookies()
+        page = phone.new_page()
+        make_a_clip(page, site, "the second, checked")
+        page.wait_for_url("**/generations/*/")
+        assert [said["response"] for said in cloudflare.asked] == [f"good-{fake_turnstile.SITE_KEY}"]
