@@ -99,6 +99,9 @@ VISITOR_MAY = frozenset(
 WHILE_CLOSING = frozenset({Action.READ_CLIPS, Action.READ_CREDITS, Action.READ_PAYMENTS, Action.EXPORT, Action.CLOSE})
 """What is left to do between closing a workspace and its erasure."""
 
+WHILE_BANNED = frozenset({Action.EXPORT, Action.CLOSE})
+"""A visitor whom staff keeps out can still take along what is kept about them, and have it erased."""
+
 ONLOOKER_MAY = frozenset({Action.READ_CLIPS, Action.READ_CREDITS, Action.READ_PAYMENTS})
 """Staff that looks into a workspace changes nothing there, and takes nothing along."""
 
