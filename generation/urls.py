@@ -1,6 +1,6 @@
 from django.urls import path
 
-from generation import api, media, sse, trial_views, views
+from generation import api, media, reference, sse, trial_views, views
 
 app_name = "generation"
 
@@ -18,6 +18,8 @@ urlpatterns = [
     *trial_views.urlpatterns,
     path("worker/files/<str:token>", media.worker_file, name="worker-file"),
     # The API: no trailing slashes, as its clients expect.
+    path("developers/", reference.developers, name="developers"),
+    path("v1/openapi.json", reference.openapi, name="api-contract"),
     path("v1/videos", api.Videos.as_view(), name="api-videos"),
     path("v1/videos/edits", api.Edits.as_view(), name="api-edits"),
     path("v1/videos/extensions", api.Extensions.as_view(), name="api-extensions"),

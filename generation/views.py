@@ -26,6 +26,8 @@ from generation.models import Generation, GenerationQuerySet, State
 from loremotion.refusals import Refusal
 
 RECENT = 8
+FIRST_PROMPT = "a red circle moving right on a black background"
+"""What the box says to a newcomer: something that the built-in model can do."""
 STARTS_FROM = ("image", "last_image", "video")
 """Roles that the form can fill: what a clip starts from decides its mode, and with it the price."""
 PAGE = 24
@@ -34,9 +36,28 @@ PAGE = 24
 @require_safe
 @ensure_csrf_cookie
 def home(request: HttpRequest) -> HttpResponse:
-    """The prompt box, and what this visitor has made lately. ``?video=`` names an own clip to go on from."""
-    models = list(Model.objects.for_people())
-    return _generate_page(request, GenerateForm(models=models, initial={"video": request.GET.get("video", "")}))
+    """The prompt box, and what this visitor has made lately.
+
+    ``?video=`` names an own clip to go on from, ``?again=`` one whose settings the form is filled with.
+    """
+    initial: dict[str, Any] = {"prompt": FIRST_PROMPT, "video": request.GET.get("video", "")}
+    again = request.GET.get("again", "")
+    if again:
+        initial |= _settings_of(own_generation(request, _uuid_or_404(again)))
+    return _generate_page(request, GenerateForm(models=list(Model.objects.for_people()), initial=initial))
+
+
+def _settings_of(generation: Generation) -> dict[str, Any]:
+    """What the form would have to say to make the same clip, for changing one thing of it."""
+    return {
+        "prompt": generation.prompt,
+        "negative_prompt": generation.negative_prompt,
+        "model": generation.version.model.slug,
+        "size": f"{generation.width}x{generation.height}",
+        "seconds": round(generation.seconds, 3),
+        "preset": generation.preset,
+        "seed": generation.seed,
+    }
 
 
 @require_POST

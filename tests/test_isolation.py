@@ -103,6 +103,8 @@ DOORS: dict[str, Door] = {
     "generation:trial": Door(Kind.STAFF),
     "generation:trial-clip": Door(Kind.STAFF),
     "generation:trial-start": Door(Kind.STAFF, method="post"),
+    "generation:developers": Door(Kind.PUBLIC),
+    "generation:api-contract": Door(Kind.PUBLIC),
     "generation:api-videos": Door(Kind.OWN, READ),
     "generation:api-video": Door(Kind.OBJECT, READ),
     "generation:api-cancel": Door(Kind.OBJECT, MAKE, "post"),
@@ -148,6 +150,22 @@ def routes() -> dict[str, set[str]]:
                 found[f"{namespace}{entry.name}"] = set(entry.pattern.converters)
 
     walk(get_resolver().url_patterns, "", "")
+    return found
+
+
+def addresses() -> set[str]:
+    """Every address of the site as a template, ``v1/videos/{generation_id}``, third parties' left out."""
+    found: set[str] = set()
+
+    def walk(patterns: list[URLPattern | URLResolver], prefix: str) -> None:
+        for entry in patterns:
+            route = prefix + str(entry.pattern)
+            if isinstance(entry, URLResolver):
+                walk(entry.url_patterns, route)
+            elif not route.startswith(THIRD_PARTY):
+                found.add(re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route))
+
+    walk(get_resolver().url_patterns, "")
     return found
 
 

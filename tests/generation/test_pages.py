@@ -113,6 +113,17 @@ def finished(visitor: Visitor, **asked: Any) -> Generation:
     return generation
 
 
+def test_a_clip_can_be_made_again_with_a_change(toy: Model, alice: Visitor, bob: Visitor, client_of: ClientOf) -> None:
+    made = finished(alice, prompt="my fox", seed=77, seconds=3, size="192x128")
+    address = reverse("generation:home") + f"?again={made.id}"
+    page = client_of(alice).get(address).content.decode()
+    assert ">my fox</textarea>" in page
+    assert 'value="77"' in page
+    assert 'value="3.125"' in page
+    assert "<option selected>192x128</option>" in page
+    assert client_of(bob).get(address).status_code == 404
+
+
 def test_cancel_by_form(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
     generation = factories.submitted(alice.workspace)
     browser = client_of(alice)

@@ -1,0 +1,94 @@
+"""The API for those who write programs: the contract as OpenAPI, and a page drawn from it and from the catalogue."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_safe
+from markdown_it import MarkdownIt
+
+from accounts.roles import BY_SCOPE, MEANING, Scope
+from catalog.models import Model
+
+CONTRACT = Path(__file__).with_name("openapi.yaml")
+METHODS = ("get", "post", "put", "patch", "delete")
+SAMPLE_PROMPT = "a red circle moving right on a black background"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that the API does."""
+
+    method: str
+    path: str
+    summary: str
+    description: SafeString
+
+
+@cache
+def _contract() -> dict[str, Any]:
+    contract: dict[str, Any] = yaml.safe_load(CONTRACT.read_text())
+    return contract
+
+
+def contract(models: Sequence[Model]) -> dict[str, Any]:
+    """The OpenAPI document, with the names, sizes, modes and presets that ``models`` have at this moment."""
+    filled = copy.deepcopy(_contract())
+    filled["servers"] = [{"url": settings.SITE_URL}]
+    asked = filled["components"]["schemas"]["Ask"]["properties"]
+    versions = [model.current for model in models if model.current is not None]
+    offered = {
+        "model": sorted({name for m in models for name in (m.slug, *(alias.name for alias in m.aliases.all()))}),
+        "mode": sorted({mode for version in versions for mode in version.modes}),
+        "size": sorted({size for version in versions for size in version.sizes}),
+        "preset": sorted({preset for version in versions for preset in version.presets}),
+    }
+    for field, values in offered.items():
+        if values:
+            asked[field]["enum"] = values
+    return filled
+
+
+def operations() -> Iterator[Operation]:
+    """Everything that the API does, in the contract's order."""
+    for path, item in _contract()["paths"].items():
+        for method in METHODS:
+            if method in item:
+                said = item[method]
+                yield Operation(method.upper(), path, said["summary"], _as_html(said.get("description", "")))
+
+
+def _as_html(description: str) -> SafeString:
+    # The contract's words are ours, not a user's; `html` stays off, so that they can hold nothing but prose.
+    return SafeString(MarkdownIt("commonmark", {"html": False}).renderInline(description))
+
+
+@require_safe
+def openapi(request: HttpRequest) -> JsonResponse:
+    """``GET /v1/openapi.json``."""
+    return JsonResponse(contract(list(Model.objects.for_people())))
+
+
+@require_safe
+def developers(request: HttpRequest) -> HttpResponse:
+    """How to use the API, with this site's address and models in the examples."""
+    models = list(Model.objects.for_people())
+    context = {
+        "site": settings.SITE_URL,
+        "model": models[0].slug if models else "default",
+        "prompt": SAMPLE_PROMPT,
+        "operations": list(operations()),
+        "scopes": [(scope, [MEANING[action] for action in MEANING if action in BY_SCOPE[scope]]) for scope in Scope],
+        "requests_per_minute": settings.API_REQUESTS_PER_MINUTE,
+    }
+    return render(request, "generation/developers.html", context)

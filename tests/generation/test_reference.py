@@ -1,0 +1,69 @@
+"""The API's contract says what the API does, and every answer keeps to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from accounts.models import Visitor
+from catalog.models import Model
+from generation import reference
+from tests.generation import factories
+from tests.generation.conftest import ClientOf
+from tests.generation.test_pages import finished
+from tests.test_isolation import addresses
+
+
+@pytest.fixture
+def contract(toy: Model, client: Client) -> dict[str, Any]:
+    document: dict[str, Any] = client.get("/v1/openapi.json").json()
+    return document
+
+
+def complaints(contract: dict[str, Any], kind: str, answer: Any) -> list[str]:
+    schema = {"$ref": f"#/components/schemas/{kind}", "components": contract["components"]}
+    return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(answer)]
+
+
+def test_it_is_an_openapi_document(contract: dict[str, Any]) -> None:
+    validate(contract)
+
+
+def test_every_route_of_the_api_is_in_it_and_nothing_else(contract: dict[str, Any]) -> None:
+    assert set(contract["paths"]) == {f"/{address}" for address in addresses() if address.startswith("v1/")}
+
+
+def test_it_names_what_the_catalogue_offers_now(contract: dict[str, Any], client: Client) -> None:
+    factories.model("newcomer", is_default=False, sizes=["128x128"])
+    asked = client.get("/v1/openapi.json").json()["components"]["schemas"]["Ask"]["properties"]
+    assert asked["model"]["enum"] == ["default", "newcomer", "toy"]
+    assert asked["size"]["enum"] == ["128x128", "192x128", "96x64"]
+
+
+def test_answers_keep_to_it(contract: dict[str, Any], alice: Visitor, client_of: ClientOf) -> None:
+    client = client_of(alice)
+    done = client.get(f"/v1/videos/{finished(alice).id}").json()
+    waiting = client.post("/v1/videos", {"prompt": "a fox"}, content_type="application/json").json()
+    stopped = client.post(f"/v1/videos/{waiting['id']}/cancel").json()
+    for video in (done, waiting, stopped, *client.get("/v1/videos").json()["data"]):
+        assert complaints(contract, "Video", video) == []
+    assert "queue" in waiting["lm"]
+    for model in client.get("/v1/models").json()["data"]:
+        assert complaints(contract, "Model", model) == []
+    for refused in (client.get("/v1/videos?limit=0"), client.get("/v1/models/none"), client.post("/v1/videos", {})):
+        assert complaints(contract, "Problem", refused.json()) == []
+
+
+def test_what_it_refuses_is_noticed(contract: dict[str, Any]) -> None:
+    assert complaints(contract, "Video", {"object": "video"})
+
+
+def test_the_page_shows_every_operation_and_the_sites_own_address(toy: Model, client: Client, settings: Any) -> None:
+    settings.SITE_URL = "https://clips.example"
+    page = client.get("/developers/").content.decode()
+    assert "curl https://clips.example/v1/videos" in page
+    assert all(f"{one.method} {one.path}" in page for one in reference.operations())
