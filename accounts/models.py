@@ -65,6 +65,8 @@ class Workspace(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     suspended_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    makes_private_clips = models.BooleanField(default=False)
+    """Of a team: whether a new clip is its maker's alone until they share it."""
     merged_into = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="merged")
 
     class Meta:
@@ -193,6 +195,8 @@ class ApiKey(models.Model):
     scopes = ArrayField(models.CharField(max_length=20, choices=Scope.choices))
     monthly_cap_credits = models.PositiveIntegerField(null=True, blank=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    origin = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    """The first key of its line, for one that a rotation made: cap and clips go on as if it were the same key."""
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -200,6 +204,11 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.prefix}…"
+
+    @property
+    def line_id(self) -> int:
+        """Id of the first key of its line, which may be itself."""
+        return self.origin_id or self.id
 
     @property
     def is_live(self) -> bool:

@@ -74,17 +74,22 @@ def caller_of(request: HttpRequest) -> Caller:
     return known
 
 
-def workspace_of(request: HttpRequest, action: Action) -> Workspace | None:
-    """The workspace in which the request may do ``action``; None for a newcomer, to whom nothing belongs.
+def caller_for(request: HttpRequest, action: Action) -> Caller:
+    """Who is asking, once it is certain that they may do ``action``. A newcomer, to whom nothing belongs, passes.
 
     Raises:
-        Forbidden: this caller may not do it there; says who may, or that the workspace is suspended.
+        Forbidden: this caller may not do it; says who may, or that the workspace is suspended.
         Unauthorized: an API key was sent and it does not hold.
     """
     caller = caller_of(request)
     if caller.workspace is not None and not caller.may(action):
         raise _refusal(caller, caller.workspace, action)
-    return caller.workspace
+    return caller
+
+
+def workspace_of(request: HttpRequest, action: Action) -> Workspace | None:
+    """The workspace in which the request may do ``action``; None for a newcomer. Raises as ``caller_for``."""
+    return caller_for(request, action).workspace
 
 
 def ensure(request: HttpRequest, action: Action) -> Workspace:

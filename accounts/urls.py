@@ -21,6 +21,7 @@ urlpatterns = [
     path("workspaces/<uuid:workspace_id>/switch/", workspaces.switch, name="switch"),
     path("workspace/", workspaces.settings, name="settings"),
     path("workspace/name/", workspaces.rename, name="rename"),
+    path("workspace/privacy/", workspaces.privacy, name="privacy"),
     path("workspace/transfer/", workspaces.transfer, name="transfer"),
     path("workspace/leave/", workspaces.leave, name="leave"),
     path("workspace/close/", workspaces.close, name="close"),

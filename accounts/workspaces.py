@@ -105,6 +105,20 @@ def rename(workspace: Workspace, *, name: str, actor: str) -> None:
         audit.record(workspace, "workspace.renamed", actor=actor, before=workspace.name, after=name.strip())
 
 
+def set_privacy(workspace: Workspace, *, is_private: bool, actor: str) -> None:
+    """Whether a team's new clips are their makers' alone. What is there stays as it is.
+
+    Raises:
+        Conflict: it is not a team.
+    """
+    if not workspace.is_team:
+        raise Conflict("not_a_team", "A personal workspace has one person.")
+    with transaction.atomic():
+        changed = Workspace.objects.filter(id=workspace.id).exclude(makes_private_clips=is_private)
+        if changed.update(makes_private_clips=is_private):
+            audit.record(workspace, "workspace.privacy_changed", actor=actor, new_clips_are_private=is_private)
+
+
 def transfer(*, workspace: Workspace, owner: Membership, to: Membership) -> None:
     """``to`` becomes the owner, the owner an admin.
 
