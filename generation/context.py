@@ -9,9 +9,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from accounts import networks, tenancy
+from accounts import tenancy
 from accounts.roles import Action
 from billing import allowance, ledger
+from generation import services
 
 
 def purse(request: HttpRequest) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def purse_of(request: HttpRequest) -> dict[str, Any]:
     available, held = settings.FREE_DAILY_CREDITS, 0
     if workspace is not None:
         if caller.may(Action.GENERATE):  # who only looks on sets nothing in motion
-            allowance.give(workspace, network=networks.fingerprint_of(request))
+            services.give_daily_allowance(workspace)
         balance = ledger.balance(account=workspace.id)
         available, held = balance.available, balance.held
     return {"available": available, "held": held, "refills_at": allowance.refills_at(now)}

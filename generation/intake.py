@@ -9,7 +9,7 @@ from typing import Any
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 
-from accounts import networks, tenancy
+from accounts import tenancy
 from accounts.roles import Action
 from catalog.requests import Ask
 from generation import repeats, services, uploads
@@ -54,5 +54,4 @@ def take(
             caller=tenancy.caller_of(request),
             repeat=repeat,
             is_private=is_private,
-            network=networks.fingerprint_of(request),
         )

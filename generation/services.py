@@ -72,7 +72,6 @@ def submit(
     caller: Caller | None = None,
     repeat: Repeat | None = None,
     is_private: bool | None = None,
-    network: str = "",
 ) -> Generation:
     """Hold the price and queue the request, or do neither.
 
@@ -80,14 +79,13 @@ def submit(
         caller: who asks, for the caps of members and keys; None for a workspace's own visitor.
         repeat: how the request says that it may be sent again. Of two that race, both get what the first one made.
         is_private: whether others of a team do not see it; None leaves that to the team.
-        network: where a visitor asks from, for the free credits of all who do.
 
     Raises:
         Forbidden: the caller has spent what they may in this month.
         InsufficientCredits: the purse holds less than the price, or the workspace's own cap for the month less.
         TooMany: the workspace has as many requests open as it may.
     """
-    allowance.give(workspace, network=network)
+    give_daily_allowance(workspace)
     request = offer.request
     with transaction.atomic():
         generation_id = uuid.uuid4() if repeat is None else repeat.id_in(workspace)
@@ -129,6 +127,12 @@ def submit(
     return generation
 
 
+def give_daily_allowance(workspace: Workspace) -> None:
+    """The free credits of the day, once a day."""
+    if not workspace.is_team:
+        allowance.top_up_daily(account=workspace.id, credits=settings.FREE_DAILY_CREDITS, now=timezone.now())
+
+
 def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer) -> None:
     try:
         ledger.hold(
@@ -144,8 +148,6 @@ def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer) -> None:
         if not workspace.is_team:
             refills_at = allowance.refills_at(timezone.now())
             refusal.next_step = f"Your free credits refill at {refills_at:%H:%M} UTC; a shorter clip costs less."
-        if workspace.is_visitor:
-            refusal.next_step += " Whoever signs up or can sign in has more."
         raise
 
 

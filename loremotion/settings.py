@@ -66,8 +66,6 @@ RQ = {"DEFAULT_RESULT_TTL": 24 * 3600}
 # --- what visitors get ---------------------------------------------------------------------------------------
 
 FREE_DAILY_CREDITS = env.int("FREE_DAILY_CREDITS", 60, validate=validate.Range(min=0))
-SIGNED_IN_DAILY_CREDITS = env.int("SIGNED_IN_DAILY_CREDITS", 30, validate=validate.Range(min=0))
-NETWORK_DAILY_CREDITS = env.int("NETWORK_DAILY_CREDITS", 1_800, validate=validate.Range(min=0))
 VISITORS_PER_NETWORK_PER_DAY = env.int("VISITORS_PER_NETWORK_PER_DAY", 30, validate=validate.Range(min=1))
 # ALTCHA's proof of work keeps crowds of newcomers away, asking nobody; with both keys Cloudflare's Turnstile does.
 TURNSTILE_SITE_KEY = env.str("TURNSTILE_SITE_KEY", "")

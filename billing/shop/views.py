@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import audit, networks, tenancy
+from accounts import audit, tenancy
 from accounts.models import Workspace
 from accounts.roles import Action
 from billing import allowance, ledger
@@ -70,8 +70,8 @@ def credits(request: HttpRequest) -> HttpResponse:
     if workspace is None:
         return render(request, "billing/credits.html", {"daily": settings.FREE_DAILY_CREDITS})
     caller = tenancy.caller_of(request)
-    daily = allowance.daily_credits(workspace)
-    allowance.give(workspace, network=networks.fingerprint_of(request))
+    daily = 0 if workspace.is_team else settings.FREE_DAILY_CREDITS
+    allowance.top_up_daily(account=workspace.id, credits=daily, now=timezone.now())
     context = {
         "workspace": workspace,
         "daily": daily,
