@@ -8,7 +8,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 
-from accounts import arrival, networks
+from accounts import arrival, bans, networks, visitors
 from accounts.models import User
 
 
@@ -18,6 +18,10 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_client_ip(self, request: HttpRequest) -> str:
         """The network's first address: attempts are counted by network, and no session keeps a full address."""
         return networks.prefix_of(request)
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Not to whom staff keeps out, by whatever way they would sign up. Who has an account signs in as ever."""
+        return bans.against(request, visitors.visitor_of(request)) is None
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **how: Any) -> HttpResponse:
         assert isinstance(user, User)

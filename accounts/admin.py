@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 
-from accounts import looks, workspaces
-from accounts.models import AuditEntry, Membership, User, Workspace
+from accounts import bans, looks, networks, workspaces
+from accounts.models import AuditEntry, Ban, Membership, User, Visitor, Workspace
 
 
 class MembershipInline(admin.TabularInline[Membership, Workspace]):
@@ -38,7 +43,7 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
     search_fields = ["id", "name"]
     inlines = [MembershipInline]
     show_full_result_count = False
-    actions = ["look_into", "suspend_selected", "unsuspend_selected"]
+    actions = ["look_into", "suspend_selected", "unsuspend_selected", "ban_visitor"]
 
     def has_look_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(looks.PERMISSION)
@@ -68,6 +73,96 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
     def unsuspend_selected(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> None:
         for workspace in queryset:
             workspaces.unsuspend(workspace, actor=_name_of(request))
+
+    def has_ban_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.add_ban")
+
+    @admin.action(description="Ban the visitor whose it is", permissions=["ban"])
+    def ban_visitor(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> HttpResponse | None:
+        chosen = list(Visitor.objects.filter(workspace__in=queryset)[:2])
+        if len(chosen) != 1:
+            self.message_user(request, "Ban one visitor at a time; people are suspended.", messages.WARNING)
+            return None
+        return redirect(f"{reverse('admin:accounts_ban_add')}?{urlencode({'visitor': str(chosen[0].id)})}")
+
+
+class BanForm(forms.ModelForm[Ban]):
+    """One visitor, or a network by any address in it. Of the address only a keyed hash of the prefix is kept."""
+
+    address = forms.CharField(
+        required=False,
+        max_length=50,
+        label="Or a network",
+        help_text="An address in it. Its /24 is banned, or for IPv6 its /56.",
+    )
+    and_network = forms.BooleanField(
+        required=False,
+        label="And the network that the visitor came from",
+        help_text=f"Known for {networks.KEPT.days} days.",
+    )
+
+    class Meta:
+        model = Ban
+        fields = ["visitor", "and_network", "address", "reason", "until"]
+        widgets = {"visitor": forms.TextInput(attrs={"size": 40})}
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or {}
+        visitor, address = said.get("visitor"), said.get("address")
+        if not self.errors and bool(visitor) == bool(address):
+            raise forms.ValidationError("Name a visitor or an address, one of the two.")
+        if visitor and said.get("and_network") and not visitor.network:
+            self.add_error("and_network", "Where this visitor came from is not known any more.")
+        if address:
+            try:
+                said["network"] = networks.lasting_fingerprint(networks.prefix_around(address))
+            except ValueError as error:
+                self.add_error("address", str(error))
+        return said
+
+    def _post_clean(self) -> None:
+        """``accounts.bans`` makes the row, and the database checks it: nothing is put together here."""
+
+
+@admin.register(Ban)
+class BanAdmin(admin.ModelAdmin[Ban]):
+    """Bans are added and lifted. What one says never changes, because somebody has read it."""
+
+    form = BanForm
+    list_display = ["created_at", "whom", "reason", "until", "lifted_at", "banned_by"]
+    list_select_related = ["visitor", "banned_by"]
+    search_fields = ["visitor__id", "visitor__workspace__id", "reason"]
+    ordering = ["-id"]
+    show_full_result_count = False
+    actions = ["lift_selected"]
+
+    @admin.display()
+    def whom(self, ban: Ban) -> str:
+        return str(ban.visitor) if ban.visitor is not None else f"network {ban.network[:8]}…"
+
+    def has_change_permission(self, request: HttpRequest, obj: Ban | None = None) -> bool:
+        return obj is None and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Ban | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Ban, form: BanForm, change: bool) -> None:
+        assert isinstance(request.user, User)
+        said = form.cleaned_data
+        visitor, terms = said["visitor"], {"by": request.user, "reason": said["reason"], "until": said["until"]}
+        if visitor is None:
+            made = bans.ban_network(said["network"], **terms)
+        else:
+            made = bans.ban_visitor(visitor, **terms)
+            if said["and_network"]:
+                bans.ban_network(visitor.network, **terms)
+        obj.pk = made.pk
+        obj.refresh_from_db()
+
+    @admin.action(description="Lift", permissions=["change"])
+    def lift_selected(self, request: HttpRequest, queryset: QuerySet[Ban]) -> None:
+        for ban in queryset.select_related("visitor__workspace"):
+            bans.lift(ban, actor=_name_of(request))
 
 
 @admin.register(AuditEntry)

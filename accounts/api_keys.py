@@ -72,11 +72,13 @@ def issue(
     scopes: list[str],
     monthly_cap_credits: int | None = None,
     expires_at: datetime | None = None,
+    origin_id: int | None = None,
 ) -> tuple[ApiKey, str]:
     """A new key and its text, which is not kept.
 
     Args:
         allowed: what the issuer may do: a key never does more.
+        origin_id: the first key of the line that it goes on.
 
     Raises:
         Forbidden: a scope goes beyond ``allowed``.
@@ -104,13 +106,15 @@ def issue(
             monthly_cap_credits=monthly_cap_credits,
             created_by=by,
             expires_at=expires_at,
+            origin_id=origin_id,
         )
         audit.record(workspace, "key.issued", actor=by.email, subject=prefix, name=name, scopes=scopes)
     return key, text
 
 
 def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey, str]:
-    """A successor with the same rights. The old key goes on for a day, so that nothing stops while it is replaced.
+    """A successor with the same rights, clips, and what is left of the cap. The old key goes on for a day, so that
+    nothing stops while it is replaced.
 
     Raises:
         Conflict: the key is not live any more.
@@ -130,6 +134,7 @@ def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey
             scopes=old.scopes,
             monthly_cap_credits=old.monthly_cap_credits,
             expires_at=old.expires_at,
+            origin_id=old.line_id,
         )
         if old.expires_at is None or old.expires_at > ends_at:
             ApiKey.objects.filter(id=old.id).update(expires_at=ends_at)

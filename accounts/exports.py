@@ -1,4 +1,4 @@
-"""Everything of a workspace as a zip, written while it is sent: neither memory nor a disk has to hold it."""
+"""What somebody sees of their workspace as a zip, written while it is sent: neither memory nor a disk holds it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.holdings import ExportedFile, all_holdings
-from accounts.models import Membership, Workspace
+from accounts.models import Membership
+from accounts.tenancy import Caller
 
 CHUNK_BYTES = 256 * 1024
 
 
-def files_of(workspace: Workspace) -> Iterator[ExportedFile]:
-    """What accounts keeps, then what the other apps keep."""
+def files_of(reader: Caller) -> Iterator[ExportedFile]:
+    """What accounts keeps, then what the other apps keep, as far as the reader sees it."""
+    workspace = reader.workspace
+    assert workspace is not None
     members = Membership.objects.filter(workspace=workspace).select_related("user").order_by("id")
     about = {
         "id": workspace.id,
@@ -34,15 +37,15 @@ def files_of(workspace: Workspace) -> Iterator[ExportedFile]:
     yield ExportedFile("workspace.json", json.dumps(about, indent=1, default=str, ensure_ascii=False))
     yield ExportedFile("audit.csv", "".join(audit.as_csv(workspace)))
     for holdings in all_holdings():
-        yield from holdings.export(workspace)
+        yield from holdings.export(workspace, reader=reader)
 
 
-def zipped(workspace: Workspace) -> Iterator[bytes]:
+def zipped(reader: Caller) -> Iterator[bytes]:
     """The zip's bytes, in pieces. Clips are compressed already, so nothing is compressed again."""
     sink = _Sink()
     now = timezone.now().timetuple()[:6]
     with ZipFile(sink, "w", ZIP_STORED) as archive:
-        for file in files_of(workspace):
+        for file in files_of(reader):
             with archive.open(ZipInfo(file.path, date_time=now), "w", force_zip64=True) as entry:
                 for chunk in _chunks(file.content):
                     entry.write(chunk)

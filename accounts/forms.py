@@ -17,6 +17,15 @@ class NameForm(forms.Form):
     name = forms.CharField(max_length=120)
 
 
+class PrivacyForm(forms.Form):
+    is_private = forms.TypedChoiceField(
+        choices=[("no", "The whole team"), ("yes", "Whoever makes them, and the owner")],
+        coerce=lambda said: said == "yes",
+        label="New clips are seen by",
+        help_text="Whoever makes a clip can decide otherwise for it.",
+    )
+
+
 class InviteForm(forms.Form):
     email = forms.EmailField(label="E-mail address")
     role = forms.ChoiceField(choices=GIVEN_ROLES, initial=Role.MEMBER)

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from typing import IO, Protocol, cast
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from django.conf import settings
 
 from accounts.models import Workspace
+
+if TYPE_CHECKING:  # who is asking is found out by what calls this
+    from accounts.tenancy import Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,8 @@ class Holdings(Protocol):
     def stop(self, workspace: Workspace) -> None:
         """End what is going on in the workspace; what was paid for it is given back."""
 
-    def export(self, workspace: Workspace) -> Iterator[ExportedFile]:
-        """Everything of the workspace that a person could want to take along."""
+    def export(self, workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
+        """Everything of the workspace that ``reader`` may see and could want to take along."""
 
     def erase(self, workspace: Workspace) -> None:
         """Delete it with its files. What the books need stays, and names nobody."""

@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import audit
+from accounts import audit, seats
 from accounts.models import Invitation, Membership, User, Workspace
 from accounts.roles import may_give
 from loremotion.refusals import Conflict, Forbidden, Invalid, TooMany
@@ -28,7 +28,6 @@ LASTS = timedelta(days=7)
 SENT_AGAIN_AFTER = timedelta(minutes=2)
 MOST_OPEN = 50
 MOST_A_DAY = 60
-MOST_MEMBERS = 200
 
 
 def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> Invitation:
@@ -37,7 +36,7 @@ def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> In
     Raises:
         Invalid: not an address.
         Forbidden: ``by`` may not give this role.
-        Conflict: a personal workspace, a member already, or as many offers open as may be.
+        Conflict: a personal workspace, a member already, no seat left, or as many offers open as may be.
         TooMany: the same address was written to a moment ago, or ``by`` has sent many today.
     """
     email = _checked(email)
@@ -56,6 +55,7 @@ def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> In
         if known is not None:
             _refuse_a_flood(known)
             known.delete()
+        seats.refuse_offer(workspace)
         made = Invitation(workspace=workspace, email=email, role=role, invited_by=by.user)
         _send(made)
         audit.record(workspace, "member.invited", actor=by.user.email, subject=email, role=role)
@@ -66,11 +66,14 @@ def resend(invitation: Invitation, *, by: User) -> None:
     """A new link, which lasts as long as the first did; the old one is void.
 
     Raises:
+        Conflict: it had run out, and its seat is somebody else's by now.
         TooMany: it was sent a moment ago, or ``by`` has sent many today.
     """
     _refuse_a_flood(invitation)
     _refuse_a_mass(by)
     with transaction.atomic():
+        Workspace.objects.select_for_update(no_key=True).get(id=invitation.workspace_id)
+        seats.refuse_offer(invitation.workspace, besides=invitation)
         _send(invitation)
         audit.record(invitation.workspace, "member.invited_again", actor=by.email, subject=invitation.email)
 
@@ -97,7 +100,7 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
 
     Raises:
         Forbidden: it is somebody else's address.
-        Conflict: the invitation was taken back meanwhile, or the team is full.
+        Conflict: the invitation was taken back meanwhile, or the plan has become too small for one more.
     """
     if not EmailAddress.objects.filter(user=user, email__iexact=invitation.email, verified=True).exists():
         raise Forbidden(
@@ -109,12 +112,11 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
         Workspace.objects.select_for_update(no_key=True).get(id=invitation.workspace_id)
         if not Invitation.objects.filter(id=invitation.id, token_digest=invitation.token_digest).delete()[0]:
             raise Conflict("invitation_void", "This invitation was taken back.", next_step="Ask for another.")
-        if Membership.objects.filter(workspace=invitation.workspace_id).count() >= MOST_MEMBERS:
-            raise Conflict("team_full", f"A team has {MOST_MEMBERS} members at most.")
-        place, is_new = Membership.objects.select_related("workspace").get_or_create(
-            workspace=invitation.workspace, user=user, defaults={"role": invitation.role}
-        )
-        if is_new:
+        members = Membership.objects.select_related("workspace")
+        place = members.filter(workspace=invitation.workspace, user=user).first()
+        if place is None:
+            seats.refuse_member(invitation.workspace)
+            place = Membership.objects.create(workspace=invitation.workspace, user=user, role=invitation.role)
             audit.record(invitation.workspace, "member.joined", actor=user.email, subject=user.email, role=place.role)
     return place
 

@@ -65,6 +65,8 @@ class Workspace(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     suspended_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    makes_private_clips = models.BooleanField(default=False)
+    """Of a team: whether a new clip is its maker's alone until they share it."""
     merged_into = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="merged")
 
     class Meta:
@@ -117,9 +119,47 @@ class Visitor(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.OneToOneField(Workspace, on_delete=models.CASCADE, related_name="visitor")
     created_at = models.DateTimeField(default=timezone.now)
+    network = models.CharField(max_length=32, blank=True)
+    """Where they came from, as ``networks.lasting_fingerprint_of`` says it: for some days, in case of a ban."""
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["network"], name="visitor_of_network", condition=~Q(network="")),
+            models.Index(fields=["created_at"], name="visitor_network_known", condition=~Q(network="")),
+        ]
 
     def __str__(self) -> str:
         return f"visitor {self.id}"
+
+
+class Ban(models.Model):
+    """Whom staff keeps out: one visitor, or whoever comes from one network without an account. See accounts.bans."""
+
+    visitor = models.ForeignKey(Visitor, on_delete=models.CASCADE, null=True, blank=True, related_name="bans")
+    network = models.CharField(max_length=32, blank=True)
+    reason = models.CharField(max_length=200, help_text="Whoever is banned reads it.")
+    banned_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    until = models.DateTimeField(null=True, blank=True, help_text="Empty: until it is lifted.")
+    lifted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["network"], name="ban_of_network", condition=Q(lifted_at=None) & ~Q(network="")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(visitor__isnull=True) & ~Q(network="") | Q(visitor__isnull=False, network=""),
+                name="ban_of_one",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"ban of {self.visitor or 'a network'}: {self.reason}"
+
+    @property
+    def is_live(self) -> bool:
+        return self.lifted_at is None and (self.until is None or self.until > timezone.now())
 
 
 class Invitation(models.Model):
@@ -155,6 +195,8 @@ class ApiKey(models.Model):
     scopes = ArrayField(models.CharField(max_length=20, choices=Scope.choices))
     monthly_cap_credits = models.PositiveIntegerField(null=True, blank=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    origin = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    """The first key of its line, for one that a rotation made: cap and clips go on as if it were the same key."""
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -162,6 +204,11 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.prefix}…"
+
+    @property
+    def line_id(self) -> int:
+        """Id of the first key of its line, which may be itself."""
+        return self.origin_id or self.id
 
     @property
     def is_live(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+from datetime import timedelta
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -11,19 +12,45 @@ from django.utils import timezone
 
 IPV4_PREFIX_BITS = 24
 IPV6_PREFIX_BITS = 56
+KEPT = timedelta(days=7)
+"""How long it is known, hashed, which network a visitor came from."""
 
 
 def fingerprint_of(request: HttpRequest) -> str:
     """The caller's network prefix, hashed with the day: enough to count, not enough to follow."""
-    salted = f"{settings.SECRET_KEY}|{timezone.now():%Y-%m-%d}|{prefix_of(request)}"
-    return hashlib.sha256(salted.encode()).hexdigest()[:32]
+    return _hashed(prefix_of(request), f"{timezone.now():%Y-%m-%d}")
+
+
+def lasting_fingerprint_of(request: HttpRequest) -> str:
+    """The same without the day, for what staff bans: see ``lasting_fingerprint``."""
+    return lasting_fingerprint(prefix_of(request))
+
+
+def lasting_fingerprint(prefix: str) -> str:
+    """A network's first address, as ``prefix_of`` and ``prefix_around`` say it, hashed for good."""
+    return _hashed(prefix, "lasting")
 
 
 def prefix_of(request: HttpRequest) -> str:
     """The first address of the caller's network (IPv4 /24, IPv6 /56): what limits count and sessions show."""
-    address = ipaddress.ip_address(_address_of(request))
-    bits = IPV4_PREFIX_BITS if address.version == 4 else IPV6_PREFIX_BITS
-    return str(ipaddress.ip_network((address, bits), strict=False).network_address)
+    return prefix_around(_address_of(request))
+
+
+def prefix_around(text: str) -> str:
+    """The first address of the network around an address, or around a network that is no larger.
+
+    Raises:
+        ValueError: it is neither, or it is larger than /24, /56 for IPv6.
+    """
+    given = ipaddress.ip_network(text, strict=False)
+    bits = IPV4_PREFIX_BITS if given.version == 4 else IPV6_PREFIX_BITS
+    if given.prefixlen < bits:
+        raise ValueError(f"{text} is larger than /{bits}.")
+    return str(ipaddress.ip_network((given.network_address, bits), strict=False).network_address)
+
+
+def _hashed(prefix: str, when: str) -> str:
+    return hashlib.sha256(f"{settings.SECRET_KEY}|{when}|{prefix}".encode()).hexdigest()[:32]
 
 
 def is_loopback(request: HttpRequest) -> bool:

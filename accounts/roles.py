@@ -24,6 +24,7 @@ class Action(StrEnum):
     """Something that somebody may or may not do in a workspace."""
 
     READ_CLIPS = "read_clips"
+    READ_PRIVATE_CLIPS = "read_private_clips"
     GENERATE = "generate"
     READ_CREDITS = "read_credits"
     READ_PAYMENTS = "read_payments"
@@ -48,6 +49,7 @@ class Scope(models.TextChoices):
 
 MEANING: dict[Action, str] = {
     Action.READ_CLIPS: "See and download clips, their prompts and receipts",
+    Action.READ_PRIVATE_CLIPS: "See clips that members keep private, and share them",
     Action.GENERATE: "Make clips from the shared credits, cancel and delete them",
     Action.READ_CREDITS: "See how many credits are left",
     Action.READ_PAYMENTS: "See payments, grants and every movement of credits",
@@ -56,7 +58,7 @@ MEANING: dict[Action, str] = {
     Action.MANAGE_KEYS: "Make, rotate and revoke API keys",
     Action.READ_AUDIT: "Read and export the audit log",
     Action.EXPORT: "Export everything as a zip",
-    Action.RENAME: "Rename the workspace",
+    Action.RENAME: "Rename the workspace, say whether new clips are private",
     Action.TRANSFER: "Hand the workspace to another owner",
     Action.CLOSE: "Close the workspace, and reopen it within the grace",
 }
@@ -66,6 +68,7 @@ _RUNS_IT = frozenset({Role.OWNER, Role.ADMIN})
 
 ALLOWED: dict[Action, frozenset[Role]] = {
     Action.READ_CLIPS: _EVERYBODY - {Role.BILLING},
+    Action.READ_PRIVATE_CLIPS: frozenset({Role.OWNER}),
     Action.GENERATE: _RUNS_IT | {Role.MEMBER},
     Action.READ_CREDITS: _EVERYBODY,
     Action.READ_PAYMENTS: _RUNS_IT | {Role.BILLING},
@@ -86,6 +89,7 @@ BY_ROLE: dict[str, frozenset[Action]] = {
 VISITOR_MAY = frozenset(
     {
         Action.READ_CLIPS,
+        Action.READ_PRIVATE_CLIPS,
         Action.GENERATE,
         Action.READ_CREDITS,
         Action.READ_PAYMENTS,
@@ -96,10 +100,22 @@ VISITOR_MAY = frozenset(
 )
 """Somebody without an account has a workspace alone: no members, no keys. They may buy a pack, but no plan."""
 
-WHILE_CLOSING = frozenset({Action.READ_CLIPS, Action.READ_CREDITS, Action.READ_PAYMENTS, Action.EXPORT, Action.CLOSE})
+WHILE_CLOSING = frozenset(
+    {
+        Action.READ_CLIPS,
+        Action.READ_PRIVATE_CLIPS,
+        Action.READ_CREDITS,
+        Action.READ_PAYMENTS,
+        Action.EXPORT,
+        Action.CLOSE,
+    }
+)
 """What is left to do between closing a workspace and its erasure."""
 
-ONLOOKER_MAY = frozenset({Action.READ_CLIPS, Action.READ_CREDITS, Action.READ_PAYMENTS})
+WHILE_BANNED = frozenset({Action.EXPORT, Action.CLOSE})
+"""A visitor whom staff keeps out can still take along what is kept about them, and have it erased."""
+
+ONLOOKER_MAY = frozenset({Action.READ_CLIPS, Action.READ_PRIVATE_CLIPS, Action.READ_CREDITS, Action.READ_PAYMENTS})
 """Staff that looks into a workspace changes nothing there, and takes nothing along."""
 
 BY_SCOPE: dict[str, frozenset[Action]] = {

@@ -1,7 +1,8 @@
 """One door: who is asking, in which workspace, and what they may do there.
 
 A caller is known by API key, by session, or by the visitor's cookie, in this order. A key that does not hold never
-falls back to a cookie. Finding out takes one query, two where a key's last use is written down.
+falls back to a cookie. Finding out takes one query; two where a key's last use is written down, and for a visitor, who
+may be banned.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
-from accounts import api_keys, looks, visitors, workspaces
-from accounts.models import ApiKey, Membership, User, Workspace
-from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, ONLOOKER_MAY, VISITOR_MAY, WHILE_CLOSING, Action
+from accounts import api_keys, bans, looks, visitors, workspaces
+from accounts.models import ApiKey, Ban, Membership, User, Workspace
+from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, ONLOOKER_MAY, VISITOR_MAY, WHILE_BANNED, WHILE_CLOSING, Action
 from loremotion import row_security
 from loremotion.refusals import Forbidden
 
@@ -24,7 +25,7 @@ CHOSEN = "workspace"
 class Caller:
     """Whoever is asking. ``workspace`` is None for a newcomer, who has made nothing yet and may begin.
 
-    ``onlooker`` is staff that looks into the workspace without being a member.
+    ``onlooker`` is staff that looks into the workspace without being a member; ``ban`` is why a visitor may do little.
     """
 
     workspace: Workspace | None
@@ -32,6 +33,7 @@ class Caller:
     membership: Membership | None = None
     key: ApiKey | None = None
     onlooker: User | None = None
+    ban: Ban | None = None
 
     @property
     def user(self) -> User | None:
@@ -74,17 +76,22 @@ def caller_of(request: HttpRequest) -> Caller:
     return known
 
 
-def workspace_of(request: HttpRequest, action: Action) -> Workspace | None:
-    """The workspace in which the request may do ``action``; None for a newcomer, to whom nothing belongs.
+def caller_for(request: HttpRequest, action: Action) -> Caller:
+    """Who is asking, once it is certain that they may do ``action``. A newcomer, to whom nothing belongs, passes.
 
     Raises:
-        Forbidden: this caller may not do it there; says who may, or that the workspace is suspended.
+        Forbidden: this caller may not do it; says who may, or that the workspace is suspended.
         Unauthorized: an API key was sent and it does not hold.
     """
     caller = caller_of(request)
     if caller.workspace is not None and not caller.may(action):
         raise _refusal(caller, caller.workspace, action)
-    return caller.workspace
+    return caller
+
+
+def workspace_of(request: HttpRequest, action: Action) -> Workspace | None:
+    """The workspace in which the request may do ``action``; None for a newcomer. Raises as ``caller_for``."""
+    return caller_for(request, action).workspace
 
 
 def ensure(request: HttpRequest, action: Action) -> Workspace:
@@ -161,7 +168,9 @@ def _from_cookie(request: HttpRequest) -> Caller:
     visitor = visitors.visitor_of(request)
     if visitor is None:
         return Caller(None, frozenset())
-    return Caller(visitor.workspace, _as_things_stand(visitor.workspace, VISITOR_MAY))
+    ban = bans.against(request, visitor)
+    allowed = VISITOR_MAY & WHILE_BANNED if ban is not None else VISITOR_MAY
+    return Caller(visitor.workspace, _as_things_stand(visitor.workspace, allowed), ban=ban)
 
 
 def _as_things_stand(workspace: Workspace, allowed: frozenset[Action]) -> frozenset[Action]:
@@ -177,6 +186,8 @@ def _refusal(caller: Caller, workspace: Workspace, action: Action) -> Forbidden:
             "You look into this workspace as staff, and can change nothing.",
             next_step="Stop looking first.",
         )
+    if caller.ban is not None:
+        return bans.refusal(caller.ban)
     if workspace.suspended_at is not None:
         return Forbidden(
             "workspace_suspended",

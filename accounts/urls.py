@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts.views import account, audit, claims, data, keys, members, staff, workspaces
+from accounts.views import account, audit, claims, data, keys, members, sessions, staff, workspaces
 
 app_name = "accounts"
 
@@ -10,6 +10,8 @@ urlpatterns = [
     path("data/", data.data, name="data"),
     path("data/export.zip", data.export, name="export"),
     path("data/erase/", data.erase_visitor, name="erase-visitor"),
+    path("account/sessions/", sessions.listing, name="sessions"),
+    path("account/sessions/<int:session_id>/end/", sessions.end, name="end-session"),
     path("account/erase/", data.erase_person, name="erase-person"),
     path("challenge/", account.challenge, name="challenge"),
     path("staff/stop-looking/", staff.stop_looking, name="stop-looking"),
@@ -19,6 +21,7 @@ urlpatterns = [
     path("workspaces/<uuid:workspace_id>/switch/", workspaces.switch, name="switch"),
     path("workspace/", workspaces.settings, name="settings"),
     path("workspace/name/", workspaces.rename, name="rename"),
+    path("workspace/privacy/", workspaces.privacy, name="privacy"),
     path("workspace/transfer/", workspaces.transfer, name="transfer"),
     path("workspace/leave/", workspaces.leave, name="leave"),
     path("workspace/close/", workspaces.close, name="close"),

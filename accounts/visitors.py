@@ -9,8 +9,9 @@ from django.conf import settings
 from django.core import signing
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
-from accounts import crowds
+from accounts import bans, crowds, networks
 from accounts.models import Visitor, Workspace
 from loremotion.row_security import across_workspaces
 
@@ -33,14 +34,24 @@ def begin(request: HttpRequest) -> Visitor:
     """A new visitor with a workspace. The middleware sets the cookie with the answer.
 
     Raises:
-        TooMany, Forbidden: too many new visitors came from this network today; see ``accounts.crowds``.
+        Forbidden: staff keeps this network out.
+        TooMany, Forbidden, ProofIsAway: many new visitors came from this network today; see ``accounts.crowds``.
     """
+    bans.refuse_newcomer(request)
     crowds.admit(request)
     with across_workspaces("the new workspace is not entered yet"), transaction.atomic():
         workspace = Workspace.objects.create(kind=Workspace.Kind.VISITOR)
-        visitor = Visitor.objects.create(workspace=workspace)
+        visitor = Visitor.objects.create(workspace=workspace, network=networks.lasting_fingerprint_of(request))
     recognise(request, visitor)
     return visitor
+
+
+def forget_networks(*, limit: int) -> int:
+    """Where visitors came from, even hashed, is kept for some days alone. Returns how many were forgotten."""
+    old = Visitor.objects.filter(created_at__lt=timezone.now() - networks.KEPT).exclude(network="")
+    return Visitor.objects.filter(id__in=list(old.order_by("created_at").values_list("id", flat=True)[:limit])).update(
+        network=""
+    )
 
 
 def recognise(request: HttpRequest, visitor: Visitor) -> None:

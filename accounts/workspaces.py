@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts import audit
+from accounts import audit, bans
 from accounts.holdings import all_holdings
 from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
 from accounts.roles import Role
@@ -38,15 +38,15 @@ def personal_of(user: User) -> Workspace:
 def adopt(*, visitor: Visitor, user: User) -> Workspace:
     """Make what a visitor has the user's: it becomes the personal workspace, or is merged into the one there is.
 
-    Nothing running is disturbed. A suspended workspace is left as it is: signing up washes nothing clean. Returns the
-    personal workspace.
+    Nothing running is disturbed. What is suspended or banned is left as it is: signing up washes nothing clean. Returns
+    the personal workspace.
     """
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(id=user.id)
         # Not FOR UPDATE: that would wait for requests which hold the purse and are about to name the workspace.
         own = Visitor.objects.select_for_update(no_key=True, of=("self", "workspace")).select_related("workspace")
         found = own.filter(id=visitor.id, workspace__suspended_at__isnull=True).first()
-        if found is None:  # another request was first, or it is suspended
+        if found is None or bans.is_banned(found):  # another request was first, or staff keeps it as it is
             return personal_of(user)
         source = found.workspace
         found.delete()
@@ -71,7 +71,7 @@ def unite(*, visitor: Visitor, into: Visitor) -> None:
         both = {visitor.id: visitor, into.id: into}
         rows = Visitor.objects.select_for_update(no_key=True, of=("self", "workspace")).select_related("workspace")
         found = {row.id: row for row in rows.filter(id__in=both).order_by("id")}
-        if len(found) != 2 or any(row.workspace.suspended_at is not None for row in found.values()):
+        if len(found) != 2 or any(row.workspace.suspended_at or bans.is_banned(row) for row in found.values()):
             raise Conflict("cannot_unite", "One of the two is not there any more.", next_step="Ask for a new link.")
         found[visitor.id].delete()
         _merge(found[visitor.id].workspace, found[into.id].workspace, actor="visitor")
@@ -108,6 +108,20 @@ def rename(workspace: Workspace, *, name: str, actor: str) -> None:
     with transaction.atomic():
         Workspace.objects.filter(id=workspace.id).update(name=_checked_name(name))
         audit.record(workspace, "workspace.renamed", actor=actor, before=workspace.name, after=name.strip())
+
+
+def set_privacy(workspace: Workspace, *, is_private: bool, actor: str) -> None:
+    """Whether a team's new clips are their makers' alone. What is there stays as it is.
+
+    Raises:
+        Conflict: it is not a team.
+    """
+    if not workspace.is_team:
+        raise Conflict("not_a_team", "A personal workspace has one person.")
+    with transaction.atomic():
+        changed = Workspace.objects.filter(id=workspace.id).exclude(makes_private_clips=is_private)
+        if changed.update(makes_private_clips=is_private):
+            audit.record(workspace, "workspace.privacy_changed", actor=actor, new_clips_are_private=is_private)
 
 
 def transfer(*, workspace: Workspace, owner: Membership, to: Membership) -> None:

@@ -44,6 +44,11 @@ def entitlements(account: UUID | None) -> Entitlements:
     )
 
 
+def seats(account: UUID) -> int:
+    """Members that the plan of ``account`` has room for; see settings.WORKSPACE_SEATS."""
+    return entitlements(account).members
+
+
 def _plan_of(account: UUID | None) -> Plan | None:
     if account is None:
         return None

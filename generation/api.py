@@ -20,7 +20,7 @@ from accounts import tenancy
 from accounts.authentication import CallerAuthentication
 from accounts.roles import Action
 from catalog.requests import MAX_SEED, Ask
-from generation import deletion, intake, media, presentation, services
+from generation import deletion, intake, listing, media, presentation, services
 from generation.models import Generation
 from generation.views import own_generation
 from loremotion.refusals import Invalid
@@ -44,6 +44,7 @@ class AskSerializer(serializers.Serializer[Ask]):
     size = serializers.CharField(required=False, allow_null=True, max_length=12)
     preset = serializers.CharField(required=False, allow_null=True, max_length=40)
     steps = serializers.IntegerField(required=False, allow_null=True)
+    private = serializers.BooleanField(required=False, allow_null=True)
     seed = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=MAX_SEED)
 
 
@@ -71,14 +72,11 @@ class Videos(VideoView):
         return _make(request)
 
     def get(self, request: Request) -> Response:
-        own = Generation.objects.of(tenancy.workspace_of(request._request, Action.READ_CLIPS)).kept().for_display()
-        limit = _limit(request)
-        is_ascending = _is_ascending(request)
-        if "after" in request.query_params:
-            last = own_generation(request._request, _uuid(request.query_params["after"]))
-            own = own.newer_than(last) if is_ascending else own.older_than(last)
-        order = ("created_at", "id") if is_ascending else ("-created_at", "-id")
-        found = list(own.order_by(*order)[: limit + 1])
+        caller = tenancy.caller_for(request._request, Action.READ_CLIPS)
+        limit, is_ascending = _limit(request), _is_ascending(request)
+        after = request.query_params.get("after")
+        last = own_generation(request._request, _uuid(after)) if after is not None else None
+        found = listing.page(caller, limit=limit + 1, after=last, is_ascending=is_ascending)
         data = presentation.videos(found[:limit])
         return Response(
             {
@@ -150,6 +148,7 @@ def _make(request: Request, *, mode: str | None = None, source: str = "") -> Res
         problem = problems[0] if isinstance(problems, list) else problems
         raise Invalid(f"invalid_{field}", f"{field}: {problem}", field=field)
     asked = dict(body.validated_data)
+    is_private = asked.pop("private", None)
     files = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
     clips = {role: clip for role in CLIP_ROLES if (clip := _clip_id(request, role))}
     _refuse_pictures_by_value(request)
@@ -159,12 +158,12 @@ def _make(request: Request, *, mode: str | None = None, source: str = "") -> Res
         clips["video"] = source
         asked["model"] = asked.get("model") or _model_of(request, source)
     ask = Ask(**{**asked, "model": asked.get("model") or DEFAULT_ALIAS})
-    generation = intake.take(request._request, ask, files=files, clips=clips)
+    generation = intake.take(request._request, ask, files=files, clips=clips, is_private=is_private)
     return Response(presentation.video(generation), headers={"openai-poll-after-ms": "2000"})
 
 
 def _model_of(request: Request, generation_id: str) -> str | None:
-    own = Generation.objects.of(tenancy.workspace_of(request._request, Action.GENERATE))
+    own = Generation.objects.seen_by(tenancy.caller_for(request._request, Action.GENERATE))
     try:
         return own.values_list("version__model__slug", flat=True).filter(id=UUID(generation_id)).first()
     except ValueError:

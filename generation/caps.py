@@ -33,9 +33,12 @@ def refuse_beyond_cap(caller: Caller, *, credits: int) -> None:
 
 
 def spent_this_month(caller: Caller) -> int:
-    """Credits held or charged since the month began (UTC) for what this caller made in this workspace."""
+    """Credits held or charged since the month began (UTC) for what this caller made in this workspace.
+
+    A rotated key has spent what those before it have.
+    """
     began = timezone.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     own = Generation.objects.of(caller.workspace).filter(created_at__gte=began)
-    own = own.filter(api_key=caller.key) if caller.key is not None else own.filter(made_by=caller.user)
+    own = own.filter(api_key=caller.key.line_id) if caller.key is not None else own.filter(made_by=caller.user)
     counted = Case(When(state=Hold.State.OPEN, then=F("amount")), default=F("captured"))
     return Hold.objects.filter(id__in=own.values("id")).aggregate(spent=Sum(counted))["spent"] or 0

@@ -9,6 +9,8 @@ from django import forms
 from catalog.models import Model
 from catalog.requests import MAX_SEED, Ask
 
+SEEN_BY = [("team", "The whole team"), ("maker", "Only me and the owner")]
+
 
 class GenerateForm(forms.Form):
     """Shape only. Whether the values can be served is ``catalog.requests.resolve``'s to say, here and in the API."""
@@ -20,6 +22,8 @@ class GenerateForm(forms.Form):
     preset = forms.CharField(required=False, max_length=40)
     negative_prompt = forms.CharField(required=False)
     seed = forms.IntegerField(required=False, min_value=0, max_value=MAX_SEED)
+    seen_by = forms.ChoiceField(required=False, choices=[("", "As the team does"), *SEEN_BY])
+    """Of a team's clip."""
     video = forms.CharField(required=False, max_length=36, widget=forms.HiddenInput)
     """Id of the caller's own clip that the new one continues or changes."""
 
@@ -33,9 +37,15 @@ class GenerateForm(forms.Form):
     def ask(self) -> Ask:
         """What the valid form says, blanks left to the model's defaults."""
         said = {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
-        said.pop("video", None)
+        for name in ("video", "seen_by"):
+            said.pop(name, None)
         return Ask(**said)
 
     def clips(self) -> dict[str, str]:
         """Own clips by role."""
         return {"video": self.cleaned_data["video"]} if self.cleaned_data.get("video") else {}
+
+    def is_private(self) -> bool | None:
+        """None where nobody said who sees it."""
+        said = self.cleaned_data.get("seen_by")
+        return said == "maker" if said else None

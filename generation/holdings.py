@@ -13,6 +13,7 @@ from django.db import transaction
 
 from accounts.holdings import ExportedFile
 from accounts.models import Workspace
+from accounts.tenancy import Caller
 from billing import ledger
 from generation import files, presentation, services
 from generation.models import Generation
@@ -47,11 +48,11 @@ def stop(workspace: Workspace) -> None:
             continue  # it ended by itself just now
 
 
-def export(workspace: Workspace) -> Iterator[ExportedFile]:
-    """Every request with its receipt, every clip, and every movement of credits."""
-    yield ExportedFile("clips.json", _as_json(_requests(workspace)))
+def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
+    """Every request with its receipt, every clip, as far as the reader sees them, and every movement of credits."""
+    yield ExportedFile("clips.json", _as_json(_requests(reader)))
     yield ExportedFile("credits.json", _as_json(_movements(workspace)))
-    finished = Generation.objects.of(workspace).filter(clip__isnull=False).select_related("clip")
+    finished = Generation.objects.seen_by(reader).filter(clip__isnull=False).select_related("clip")
     for generation in finished.order_by("created_at").iterator(chunk_size=500):
         if default_storage.exists(generation.clip.key):
             yield ExportedFile(f"clips/{generation.id}.mp4", default_storage.open(generation.clip.key))
@@ -72,8 +73,8 @@ def _delete_files(keys: list[str]) -> None:
         default_storage.delete(key)
 
 
-def _requests(workspace: Workspace) -> list[dict[str, Any]]:
-    rows = Generation.objects.of(workspace).for_display().order_by("created_at", "id").iterator(chunk_size=BATCH)
+def _requests(reader: Caller) -> list[dict[str, Any]]:
+    rows = Generation.objects.seen_by(reader).for_display().order_by("created_at", "id").iterator(chunk_size=BATCH)
     told: list[dict[str, Any]] = []
     while batch := list(islice(rows, BATCH)):
         for generation, shown in zip(batch, presentation.videos(batch), strict=True):

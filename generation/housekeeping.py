@@ -16,7 +16,7 @@ from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
-from accounts import workspaces
+from accounts import visitors, workspaces
 from billing import ledger
 from billing.shop import housekeeping as shop
 from generation import dispatch, fleet, retention, services
@@ -166,6 +166,11 @@ def erase_closed_workspaces() -> None:
     workspaces.erase_closed(limit=10)
 
 
+def forget_networks() -> None:
+    """Where visitors came from is not kept for long."""
+    visitors.forget_networks(limit=BATCH)
+
+
 SWEEPS: tuple[Callable[[], None], ...] = (
     reclaim_from_dead_workers,
     dispatch_lost,
@@ -174,6 +179,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     release_orphaned_holds,
     expire_credits,
     erase_closed_workspaces,
+    forget_networks,
     retention.sweep,
     shop.sweep,
 )

@@ -18,7 +18,12 @@ from generation.models import Generation
 
 
 def take(
-    request: HttpRequest, ask: Ask, *, files: Mapping[str, UploadedFile[Any]], clips: Mapping[str, str]
+    request: HttpRequest,
+    ask: Ask,
+    *,
+    files: Mapping[str, UploadedFile[Any]],
+    clips: Mapping[str, str],
+    is_private: bool | None = None,
 ) -> Generation:
     """Check everything, then make the request; a newcomer gets a workspace only once the request is sound.
 
@@ -27,19 +32,20 @@ def take(
     Args:
         files: pictures by role.
         clips: ids of own clips by role.
+        is_private: whether others of the team do not see it; None leaves that to the team.
 
     Raises:
         Refusal: with the field, the cause and the next step. Nothing is left behind.
     """
-    workspace = tenancy.workspace_of(request, Action.GENERATE)
+    caller = tenancy.caller_for(request, Action.GENERATE)
     repeat = repeats.said_by(request, ask, files=files, clips=clips)
-    if workspace is not None:
-        made = repeats.made_before(workspace, repeat, api_key=tenancy.caller_of(request).key)
+    if caller.workspace is not None:
+        made = repeats.made_before(caller, repeat)
         if made is not None:
             return made
-    given = [*uploads.pictures(files), *(uploads.own_clip(role, clip, workspace) for role, clip in clips.items())]
+    given = [*uploads.pictures(files), *(uploads.own_clip(role, clip, caller) for role, clip in clips.items())]
     ask = replace(ask, inputs=uploads.keys(given))
-    offer = services.offer(ask, audience_of(request, workspace))
+    offer = services.offer(ask, audience_of(request, caller.workspace))
     workspace = tenancy.ensure(request, Action.GENERATE)
     with uploads.stored(given):
         return services.submit(
@@ -47,5 +53,6 @@ def take(
             offer=offer,
             caller=tenancy.caller_of(request),
             repeat=repeat,
+            is_private=is_private,
             network=networks.fingerprint_of(request),
         )

@@ -54,7 +54,7 @@ def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
 
 
 def own_clip(request: HttpRequest, generation_id: UUID) -> Clip:
-    own = Generation.objects.of(tenancy.workspace_of(request, Action.READ_CLIPS)).kept().select_related("clip")
+    own = Generation.objects.seen_by(tenancy.caller_for(request, Action.READ_CLIPS)).kept().select_related("clip")
     generation = get_object_or_404(own, id=generation_id, clip__isnull=False)
     return generation.clip
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db import models
@@ -10,6 +12,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import ApiKey, User, Workspace
+from accounts.roles import Action
+from accounts.tenancy import Caller
 from catalog.models import ModelVersion
 from gpu_worker import contract
 
@@ -31,8 +35,32 @@ OPEN_STATES = (State.QUEUED, State.DISPATCHED, State.RUNNING)
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
     def of(self, workspace: Workspace | None) -> GenerationQuerySet:
-        """The tenant's own: the only door through which pages and the API reach a generation."""
+        """The tenant's own, whoever of it asks."""
         return self.filter(workspace=workspace) if workspace is not None else self.none()
+
+    def seen_by(self, caller: Caller) -> GenerationQuerySet:
+        """What the caller sees of the tenant's: the only door through which pages and the API reach a generation."""
+        return reduce(or_, self.parts_seen_by(caller), self.none())
+
+    def parts_seen_by(self, caller: Caller) -> list[GenerationQuerySet]:
+        """The same in parts that have nothing in common, each with an index of its own.
+
+        A private clip is seen by who made it and by whoever the table of roles lets see all of them. What a key made,
+        its successors see too, and who manages keys.
+        """
+        if not caller.may(Action.READ_CLIPS):
+            return []
+        own = self.of(caller.workspace)
+        if caller.may(Action.READ_PRIVATE_CLIPS):
+            return [own]
+        parts, private = [own.filter(is_private=False)], own.filter(is_private=True)
+        if caller.key is not None:
+            parts.append(private.filter(api_key=caller.key.line_id))
+        elif caller.user is not None:
+            parts.append(private.filter(made_by=caller.user))
+            if caller.may(Action.MANAGE_KEYS):
+                parts.append(private.filter(api_key__isnull=False))
+        return parts
 
     def open(self) -> GenerationQuerySet:
         return self.filter(state__in=OPEN_STATES)
@@ -62,9 +90,13 @@ class Generation(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="generations")
     version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
-    # Who of the workspace made it: a member, or a key. Neither for a visitor, and once they are gone.
+    # Who of the workspace made it: a member, or a key, for which the first of its line stands here. Neither for a
+    # visitor, and once they are gone.
     made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     api_key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    is_private = models.BooleanField(default=False)
+    """Whether others of the team do not see it: see ``GenerationQuerySet.parts_seen_by``."""
 
     # What was asked for, checked: exactly this is rendered.
     mode = models.CharField(max_length=20)
@@ -109,6 +141,23 @@ class Generation(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["workspace", "-created_at"], name="generation_of_workspace"),
+            # What is shared, and what is private by whose it is: see generation.listing.
+            models.Index(
+                fields=["workspace", "-created_at", "-id"], name="generation_shared", condition=Q(is_private=False)
+            ),
+            models.Index(
+                fields=["made_by", "workspace", "-created_at", "-id"],
+                name="generation_private_to_member",
+                condition=Q(is_private=True),
+            ),
+            models.Index(
+                fields=["api_key", "-created_at", "-id"], name="generation_private_to_key", condition=Q(is_private=True)
+            ),
+            models.Index(
+                fields=["workspace", "-created_at", "-id"],
+                name="generation_private_by_keys",
+                condition=Q(is_private=True, api_key__isnull=False),
+            ),
             # Partial, so that looking after what is open never grows with history.
             models.Index(
                 fields=["workspace"],

@@ -101,6 +101,7 @@ def _ours(generation: Generation, receipt: Receipt) -> dict[str, Any]:
         "mode": generation.mode,
         "preset": generation.preset,
         "seed": generation.seed,
+        "private": generation.is_private,
         "model_version": generation.version.number,
         "num_frames": generation.num_frames,
         "fps": generation.fps,

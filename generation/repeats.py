@@ -20,7 +20,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.models import ApiKey, Workspace
+from accounts.models import Workspace
+from accounts.tenancy import Caller
 from catalog.requests import Ask
 from generation.models import Generation
 from loremotion.refusals import Invalid
@@ -61,32 +62,36 @@ def said_by(
     return Repeat(key, is_retry, _digest(ask, files, clips))
 
 
-def made_before(workspace: Workspace, repeat: Repeat, *, api_key: ApiKey | None) -> Generation | None:
-    """The clip that an earlier sending of this request made, if there is one.
+def made_before(caller: Caller, repeat: Repeat) -> Generation | None:
+    """The clip that an earlier sending of this request made, if there is one, and the caller sees it.
 
     Raises:
         Invalid: the key was used for something else.
     """
     if repeat.key:
-        return with_same_key(workspace, repeat)
+        return with_same_key(caller.workspace, repeat, caller=caller) if caller.workspace is not None else None
     if not repeat.is_retry:
         return None
     since = timezone.now() - RETRIED_WITHIN
-    own = Generation.objects.of(workspace).kept().for_display()
-    recent = own.filter(created_at__gt=since, ask_digest=repeat.digest, api_key=api_key)
+    own = Generation.objects.seen_by(caller).kept().for_display()
+    line = caller.key.line_id if caller.key is not None else None
+    recent = own.filter(created_at__gt=since, ask_digest=repeat.digest, api_key=line)
     return recent.order_by("-created_at").first()
 
 
-def with_same_key(workspace: Workspace, repeat: Repeat) -> Generation | None:
+def with_same_key(workspace: Workspace, repeat: Repeat, *, caller: Caller | None) -> Generation | None:
     """The clip that the request's key stands for, if it has a key and the clip is there.
 
     Raises:
-        Invalid: the key was used for something else.
+        Invalid: the key was used for something else, or for a clip that the caller does not see.
     """
     if not repeat.key:
         return None
     made = Generation.objects.of(workspace).for_display().filter(id=repeat.id_in(workspace)).first()
-    if made is not None and made.ask_digest != repeat.digest:
+    if made is None:
+        return None
+    is_seen = caller is None or Generation.objects.seen_by(caller).filter(id=made.id).exists()
+    if made.ask_digest != repeat.digest or not is_seen:
         raise reused()
     return made
 

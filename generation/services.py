@@ -30,7 +30,7 @@ from catalog.models import ModelVersion
 from catalog.pricing import Quote, quote
 from catalog.requests import Ask, ClipRequest, resolve
 from catalog.selection import choose
-from generation import caps, dispatch, files, progress, queue, repeats, retention
+from generation import caps, dispatch, files, privacy, progress, queue, repeats, retention
 from generation.models import OPEN_STATES, Clip, Generation, State
 from generation.repeats import Repeat
 from gpu_worker.contract import CANCEL_TTL_SECONDS, Outcome, Progress, RenderReport, cancel_key
@@ -71,6 +71,7 @@ def submit(
     offer: Offer,
     caller: Caller | None = None,
     repeat: Repeat | None = None,
+    is_private: bool | None = None,
     network: str = "",
 ) -> Generation:
     """Hold the price and queue the request, or do neither.
@@ -78,6 +79,7 @@ def submit(
     Args:
         caller: who asks, for the caps of members and keys; None for a workspace's own visitor.
         repeat: how the request says that it may be sent again. Of two that race, both get what the first one made.
+        is_private: whether others of a team do not see it; None leaves that to the team.
         network: a visitor's, which bounds the free credits that come from there.
 
     Raises:
@@ -90,7 +92,7 @@ def submit(
     with transaction.atomic():
         generation_id = uuid.uuid4() if repeat is None else repeat.id_in(workspace)
         _hold(workspace, generation_id, offer, is_refilled=is_refilled)  # waits for others who submit for this purse
-        if repeat is not None and (made := repeats.with_same_key(workspace, repeat)) is not None:
+        if repeat is not None and (made := repeats.with_same_key(workspace, repeat, caller=caller)) is not None:
             return made
         if caller is not None:
             caps.refuse_beyond_cap(caller, credits=offer.quote.credits)
@@ -104,7 +106,8 @@ def submit(
             id=generation_id,
             workspace=workspace,
             made_by=caller.user if caller is not None else None,
-            api_key=caller.key if caller is not None else None,
+            api_key_id=caller.key.line_id if caller is not None and caller.key is not None else None,
+            is_private=privacy.of_a_new_clip(workspace, asked=is_private),
             version=offer.version,
             mode=request.mode,
             prompt=request.prompt,

@@ -46,7 +46,7 @@ async def events(request: HttpRequest, generation_id: UUID) -> StreamingHttpResp
 
 def _state_for(request: HttpRequest, generation_id: UUID) -> str | None:
     try:
-        own = Generation.objects.of(tenancy.workspace_of(request, Action.READ_CLIPS))
+        own = Generation.objects.seen_by(tenancy.caller_for(request, Action.READ_CLIPS))
         return own.filter(id=generation_id).values_list("state", flat=True).first()
     finally:
         _give_connection_back()

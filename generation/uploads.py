@@ -14,9 +14,9 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from PIL import Image, ImageOps
 
-from accounts.models import Workspace
+from accounts.tenancy import Caller
 from generation import files
-from generation.models import Clip
+from generation.models import Clip, Generation
 from loremotion.refusals import Invalid
 
 MAX_PICTURES: Final = 6
@@ -56,14 +56,14 @@ def picture(role: str, file: UploadedFile[Any]) -> Input:
     return Input(role, f"{files.INPUTS}{uuid.uuid4()}/{role}.png", encoded.getvalue())
 
 
-def own_clip(role: str, generation_id: str, workspace: Workspace | None) -> Input:
-    """A finished clip of the same workspace, to continue or to change.
+def own_clip(role: str, generation_id: str, caller: Caller) -> Input:
+    """A finished clip that the caller sees, to continue or to change.
 
     Raises:
         Invalid: there is none of that id, or it is not theirs.
     """
     try:
-        clip = Clip.objects.get(generation_id=uuid.UUID(generation_id), generation__workspace=workspace)
+        clip = Clip.objects.get(generation__in=Generation.objects.seen_by(caller).filter(id=uuid.UUID(generation_id)))
     except (Clip.DoesNotExist, ValueError):
         raise _refuse(role, "There is no such finished clip of yours.", "Give the id of a clip that is done.") from None
     return Input(role, clip.key)

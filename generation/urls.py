@@ -10,6 +10,7 @@ urlpatterns = [
     path("generations/price/", views.price, name="price"),
     path("generations/<uuid:generation_id>/", views.detail, name="detail"),
     path("generations/<uuid:generation_id>/cancel/", views.cancel, name="cancel"),
+    path("generations/<uuid:generation_id>/privacy/", views.set_privacy, name="privacy"),
     path("generations/<uuid:generation_id>/delete/", views.delete, name="delete"),
     path("generations/<uuid:generation_id>/events/", sse.events, name="events"),
     path("generations/<uuid:generation_id>/clip.mp4", media.clip, name="clip"),

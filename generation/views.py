@@ -14,14 +14,15 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import tenancy
+from accounts.models import Workspace
 from accounts.roles import Action
 from catalog.gates import Audience
 from catalog.models import Model
 from catalog.pricing import Quote
 from catalog.requests import Ask
-from generation import deletion, estimate, intake, presentation, progress, services
+from generation import deletion, estimate, intake, listing, presentation, privacy, progress, services
 from generation.audience import audience_of
-from generation.forms import GenerateForm
+from generation.forms import SEEN_BY, GenerateForm
 from generation.models import Generation, GenerationQuerySet, State
 from loremotion.refusals import Refusal
 
@@ -68,7 +69,7 @@ def create(request: HttpRequest) -> HttpResponse:
         return _generate_page(request, form, status=422)
     try:
         files = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
-        generation = intake.take(request, form.ask(), files=files, clips=form.clips())
+        generation = intake.take(request, form.ask(), files=files, clips=form.clips(), is_private=form.is_private())
     except Refusal as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
         return _generate_page(request, form, status=refusal.status)
@@ -76,18 +77,24 @@ def create(request: HttpRequest) -> HttpResponse:
 
 
 def _generate_page(request: HttpRequest, form: GenerateForm, status: int = 200) -> HttpResponse:
-    workspace = tenancy.caller_of(request).reach(Action.READ_CLIPS)
-    own = Generation.objects.of(workspace).kept().for_display()
-    continued = _finished(own, str(form["video"].value() or ""))
+    caller = tenancy.caller_of(request)
+    workspace = caller.reach(Action.READ_CLIPS)
+    continued = _finished(Generation.objects.seen_by(caller).kept().for_display(), str(form["video"].value() or ""))
     context = {
         "form": form,
         "models": form.models,
-        "recent": own.order_by("-created_at")[:RECENT],
+        "recent": listing.page(caller, limit=RECENT),
         "chosen": _chosen(form),
         "first_price": _first_price(form.models, audience_of(request, workspace), is_continued=continued is not None),
         "continued": continued,
+        "seen_by": SEEN_BY,
+        "seen_by_now": form["seen_by"].value() or _seen_by_default(workspace),
     }
     return render(request, "generation/home.html", context, status=status)
+
+
+def _seen_by_default(workspace: Workspace | None) -> str:
+    return "maker" if workspace is not None and workspace.makes_private_clips else "team"
 
 
 def _finished(own: GenerationQuerySet, generation_id: str) -> Generation | None:
@@ -135,6 +142,7 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     generation = _own_receipt(request, generation_id)
     context: dict[str, Any] = {
         "generation": generation,
+        "may_change_privacy": privacy.may_change(tenancy.caller_of(request), generation),
         "may_delete": not generation.is_open and tenancy.caller_of(request).may(Action.GENERATE),
         "cost": presentation.cost(generation),
         "is_running": generation.state == State.RUNNING,
@@ -160,6 +168,15 @@ def cancel(request: HttpRequest, generation_id: UUID) -> HttpResponse:
 
 
 @require_POST
+def set_privacy(request: HttpRequest, generation_id: UUID) -> HttpResponse:
+    """``is_private`` is ``yes`` or anything else."""
+    generation = own_generation(request, generation_id, Action.GENERATE)
+    is_private = request.POST.get("is_private") == "yes"
+    privacy.change(generation, caller=tenancy.caller_of(request), is_private=is_private)
+    return redirect("generation:detail", generation.id)
+
+
+@require_POST
 def delete(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     deletion.delete(own_generation(request, generation_id, Action.GENERATE))
     messages.success(request, "The clip is deleted. Its receipt stays with your credits.")
@@ -168,18 +185,11 @@ def delete(request: HttpRequest, generation_id: UUID) -> HttpResponse:
 
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
-    """Everything of this workspace, newest first, by keyset so that page 1,000 costs what page 1 does."""
-    own = (
-        Generation.objects.of(tenancy.workspace_of(request, Action.READ_CLIPS))
-        .kept()
-        .for_display()
-        .order_by("-created_at", "-id")
-    )
+    """All that the caller sees of this workspace, newest first, by keyset: page 1,000 costs what page 1 does."""
+    caller = tenancy.caller_for(request, Action.READ_CLIPS)
     before = request.GET.get("before", "")
-    if before:
-        last = get_object_or_404(own, id=_uuid_or_404(before))
-        own = own.older_than(last)
-    clips = list(own[: PAGE + 1])
+    last = own_generation(request, _uuid_or_404(before)) if before else None
+    clips = listing.page(caller, limit=PAGE + 1, after=last)
     context = {"clips": clips[:PAGE], "older": clips[PAGE - 1].id if len(clips) > PAGE else None}
     return render(request, "generation/history.html", context)
 
@@ -194,7 +204,7 @@ def own_generation(request: HttpRequest, generation_id: UUID, action: Action = A
 
 def _own_receipt(request: HttpRequest, generation_id: UUID, action: Action = Action.READ_CLIPS) -> Generation:
     """As ``own_generation``, and what is left of a deleted one too."""
-    own = Generation.objects.of(tenancy.workspace_of(request, action)).for_display()
+    own = Generation.objects.seen_by(tenancy.caller_for(request, action)).for_display()
     return get_object_or_404(own, id=generation_id)
 
 

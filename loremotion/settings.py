@@ -13,6 +13,7 @@ import dj_database_url
 import dj_email_url
 import django_stubs_ext
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
 django_stubs_ext.monkeypatch()  # lets ModelAdmin[Model] and its like be written at run time
@@ -76,6 +77,15 @@ ALLOWANCES_PER_NETWORK_PER_DAY = env.int("ALLOWANCES_PER_NETWORK_PER_DAY", 60, v
 # Over the whole fleet; the default is one card's day.
 FREE_GPU_SECONDS_PER_DAY = env.int("FREE_GPU_SECONDS_PER_DAY", 86_400, validate=validate.Range(min=0))
 VISITORS_PER_NETWORK_PER_DAY = env.int("VISITORS_PER_NETWORK_PER_DAY", 30, validate=validate.Range(min=1))
+# ALTCHA's proof of work keeps crowds of newcomers away, asking nobody; with both keys Cloudflare's Turnstile does.
+TURNSTILE_SITE_KEY = env.str("TURNSTILE_SITE_KEY", "")
+TURNSTILE_SECRET_KEY = env.str("TURNSTILE_SECRET_KEY", "")
+TURNSTILE_API_BASE = env.str(
+    "TURNSTILE_API_BASE", "https://challenges.cloudflare.com", validate=validate.URL(require_tld=False)
+).rstrip("/")
+if bool(TURNSTILE_SITE_KEY) != bool(TURNSTILE_SECRET_KEY):
+    raise ImproperlyConfigured("TURNSTILE_SITE_KEY and TURNSTILE_SECRET_KEY belong together: set both, or neither.")
+PROOF_ORIGINS = [TURNSTILE_API_BASE] if TURNSTILE_SECRET_KEY else []
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", 300, validate=validate.Range(min=1))
 
 # --- mail ----------------------------------------------------------------------------------------------------
@@ -175,6 +185,8 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "accounts.middleware.VisitorMiddleware",
+    "accounts.sessions.LastSeenMiddleware",
+    "accounts.second_factor.StaffDoorMiddleware",
     "accounts.limits.RateLimitMiddleware",
     "loremotion.errors.RefusalMiddleware",
 ]
@@ -215,6 +227,8 @@ LOGIN_REDIRECT_URL = "generation:home"
 
 # Modules that keep something for a workspace and move, stop, export and erase it: see accounts.holdings.
 WORKSPACE_HOLDINGS = ["generation.holdings", "billing.shop.holdings"]
+# Says how many members the plan of a workspace has room for: see accounts.seats.
+WORKSPACE_SEATS = "billing.plans.seats"
 
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -236,8 +250,12 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
 # By network, as accounts.networks cuts it. Each account has free credits, so accounts are not to be had by the dozen.
 ACCOUNT_RATE_LIMITS = {"signup": "10/m/ip,50/d/ip"}
-USERSESSIONS_TRACK_ACTIVITY = False  # no write, and no address kept, on every request
+USERSESSIONS_TRACK_ACTIVITY = False  # no write on every request: accounts.sessions notes it now and then
 
+# Whether the admin asks for a second factor. On the machine of whoever tries it out it does not, unless told to.
+STAFF_MFA = env.bool("STAFF_MFA", None)
+if STAFF_MFA is None:
+    STAFF_MFA = not IS_ONE_MACHINE
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_PASSKEY_SIGNUP_ENABLED = True
@@ -329,6 +347,8 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF, *SIGN_IN_ORIGINS, *PAY_ORIGINS],
         "frame-ancestors": [NONE],
     }
+    # A widget of others, where one is shown: its script, and the frame that the script opens.
+    | ({"script-src": [SELF, *PROOF_ORIGINS], "frame-src": PROOF_ORIGINS} if PROOF_ORIGINS else {})
 }
 
 LOGGING = {

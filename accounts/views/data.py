@@ -25,10 +25,10 @@ def data(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def export(request: HttpRequest) -> HttpResponseBase:
-    workspace = tenancy.workspace_of(request, Action.EXPORT)
-    if workspace is None:
+    reader = tenancy.caller_for(request, Action.EXPORT)
+    if reader.workspace is None:
         raise Http404
-    response = StreamingHttpResponse(exports.streamed(exports.zipped(workspace)), content_type="application/zip")
+    response = StreamingHttpResponse(exports.streamed(exports.zipped(reader)), content_type="application/zip")
     response["Content-Disposition"] = 'attachment; filename="loremotion.zip"'
     response["Cache-Control"] = "no-store"
     return response

@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import invitations, members, tenancy
+from accounts import invitations, members, seats, tenancy
 from accounts.forms import InviteForm, PlaceForm
 from accounts.models import Invitation, Membership, User
 from accounts.roles import Action
@@ -97,6 +97,8 @@ def _page(request: HttpRequest, place: Membership, form: InviteForm, status: int
         "workspace": place.workspace,
         "members": Membership.objects.filter(workspace=place.workspace).select_related("user").order_by("id"),
         "invitations": Invitation.objects.filter(workspace=place.workspace).order_by("-id"),
+        "seats_taken": seats.taken(place.workspace),
+        "seats_allowed": seats.allowed(place.workspace),
         "form": form,
         "roles": InviteForm.base_fields["role"].choices,  # type: ignore[attr-defined]
     }

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import members, tenancy, workspaces
-from accounts.forms import ConfirmForm, NameForm
+from accounts.forms import ConfirmForm, NameForm, PrivacyForm
 from accounts.models import Membership, User
 from accounts.roles import Action
 from accounts.views.doors import member_may
@@ -66,6 +66,16 @@ def rename(request: HttpRequest, place: Membership) -> HttpResponse:
 
 
 @require_POST
+@member_may(Action.RENAME)
+def privacy(request: HttpRequest, place: Membership) -> HttpResponse:
+    form = PrivacyForm(request.POST)
+    if not form.is_valid():
+        return _settings_page(request, place, privacy=form, status=422)
+    workspaces.set_privacy(place.workspace, actor=place.user.email, **form.cleaned_data)
+    return redirect("accounts:settings")
+
+
+@require_POST
 @member_may(Action.TRANSFER)
 def transfer(request: HttpRequest, place: Membership) -> HttpResponse:
     to = request.POST.get("to", "")
@@ -107,6 +117,7 @@ def _settings_page(
     *,
     naming: NameForm | None = None,
     closing: ConfirmForm | None = None,
+    privacy: PrivacyForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     workspace = place.workspace
@@ -116,6 +127,7 @@ def _settings_page(
         "workspace": workspace,
         "others": others,
         "naming": naming or NameForm(initial={"name": workspace.name}),
+        "privacy": privacy or PrivacyForm(initial={"is_private": "yes" if workspace.makes_private_clips else "no"}),
         "closing": closing or ConfirmForm(word=workspace.title),
         "erased_at": workspace.closed_at + workspaces.CLOSING_LASTS if workspace.closed_at else None,
         "grace_days": workspaces.CLOSING_LASTS.days,

@@ -53,7 +53,7 @@ def rows_of_purse(table: str, column: str = "account_id") -> migrations.RunSQL:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0005_free_days"), ("accounts", "0002_row_security")]
+    dependencies = [("billing", "0005_free_days"), ("accounts", "0004_row_security")]
     operations: ClassVar[list[Operation]] = [
         migrations.RunSQL(PURSES, NO_PURSES),
         rows_of_purse("ledger_account", "id"),

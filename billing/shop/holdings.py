@@ -15,6 +15,8 @@ from django.db import transaction
 
 from accounts.holdings import ExportedFile
 from accounts.models import Workspace
+from accounts.roles import Action
+from accounts.tenancy import Caller
 from billing.shop import inbox
 from billing.shop.models import Budget, Customer, Order, Payment, Subscription
 from billing.shop.money import formatted
@@ -36,8 +38,10 @@ def stop(workspace: Workspace) -> None:
         transaction.on_commit(lambda: _enqueue(*arguments))
 
 
-def export(workspace: Workspace) -> Iterator[ExportedFile]:
-    """Every payment, with its receipt."""
+def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
+    """Every payment, with its receipt, for whoever may see payments."""
+    if not reader.may(Action.READ_PAYMENTS):
+        return
     table = io.StringIO()
     lines = csv.writer(table)
     lines.writerow(["paid at", "what", "amount", "refunded", "credits", "receipt", "invoice"])

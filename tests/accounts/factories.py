@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from allauth.account.models import EmailAddress
 from django.core import mail, signing
 from django.test import Client
+from django.utils import timezone
 
 from accounts import workspaces
 from accounts.models import Membership, User, Visitor, Workspace
 from accounts.roles import Role
+from billing.shop.models import Price, Subscription
 
 PASSWORD = "correct horse battery staple"
 
@@ -23,12 +26,27 @@ def person(email: str = "alice@example.org", *, password: str | None = PASSWORD,
     return user
 
 
-def team(owner: User, name: str = "Studio", **members: User) -> Workspace:
-    """A team; ``members`` by role: ``team(alice, viewer=bob)``."""
+def team(owner: User, name: str = "Studio", *, plan: str = "studio", **members: User) -> Workspace:
+    """A team that pays for ``plan``, "" for none; ``members`` by role: ``team(alice, viewer=bob)``."""
     made = workspaces.begin_team(name=name, owner=owner)
+    if plan:
+        subscribe(made, plan)
     for role, user in members.items():
         Membership.objects.create(workspace=made, user=user, role=Role(role))
     return made
+
+
+def subscribe(workspace: Workspace, plan: str) -> Subscription:
+    """What is left of paying for a plan once Stripe has told: the row that entitles to it."""
+    return Subscription.objects.create(
+        workspace=workspace.id,
+        purse=workspace.id,
+        price=Price.objects.get(plan__slug=plan, interval="month", currency="usd"),
+        stripe_subscription_id=f"sub_{workspace.id.hex}",
+        status="active",
+        period_start=timezone.now(),
+        period_end=timezone.now() + timedelta(days=30),
+    )
 
 
 def visitor() -> Visitor:

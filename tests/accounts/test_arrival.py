@@ -101,7 +101,7 @@ def test_a_clip_submitted_while_signing_in_is_not_lost() -> None:
     alice = person()
     for _ in range(4):
         visitor = generations.visitor(credits=500)
-        problems = _at_once(
+        problems = at_once(
             partial(_submit_unless_too_late, visitor),
             partial(workspaces.adopt, visitor=visitor, user=alice),
         )
@@ -115,7 +115,7 @@ def _submit_unless_too_late(visitor: Visitor) -> None:
         generations.submitted(visitor.workspace)
 
 
-def _at_once(*actions: Callable[[], object]) -> list[BaseException]:
+def at_once(*actions: Callable[[], object]) -> list[BaseException]:
     """Run them in threads that start together; what they raised."""
     start = threading.Barrier(len(actions))
     problems: list[BaseException] = []

@@ -6,6 +6,8 @@ import re
 
 import pytest
 import redis
+from csp.constants import SELF
+from django.conf import settings as django_settings
 from django.core import mail
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django import Settings
@@ -15,7 +17,8 @@ from accounts.models import Membership, User, Workspace
 from accounts.roles import Role
 from billing import ledger
 from generation.models import Generation
-from tests.accounts.factories import code_mailed
+from tests import fake_turnstile
+from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, subscribe, team
 from tests.generation import factories as generations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -31,7 +34,7 @@ PASSKEY_HOLDER = {
 
 
 @pytest.fixture
-def site(live_server: LiveServer, settings: Settings) -> str:
+def site(live_server: LiveServer, settings: Settings, offers: None) -> str:
     settings.SITE_URL = live_server.url
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
@@ -87,12 +90,15 @@ def test_from_visitor_to_team(site: str, browser: Browser, desktop: BrowserConte
     page.get_by_role("button", name="Sign in with a passkey").click()
     page.wait_for_url(f"{site}/")
     expect(page.get_by_text("a red circle of a visitor")).to_be_visible()
+    page.goto(f"{site}/account/sessions/")
+    expect(page.get_by_text("by passkey")).to_be_visible()
 
     page.goto(f"{site}/workspaces/")
     page.get_by_label("Name").fill("Studio")
     page.get_by_role("button", name="Begin").click()
     studio = Workspace.objects.get(kind="team")
-    ledger.grant(account=studio.id, reference="test:studio", amount=100, kind=ledger.LotKind.PACK)
+    ledger.grant(account=studio.id, reference=f"test:{studio.id}", amount=100, kind=ledger.LotKind.PACK)
+    subscribe(studio, "studio")
     page.get_by_label("E-mail address").fill("bob@example.org")
     page.get_by_role("button", name="Invite").click()
     expect(page.get_by_text("bob@example.org is invited.")).to_be_visible()
@@ -124,10 +130,22 @@ def test_the_account_pages_fit_a_phone(site: str, phone: BrowserContext) -> None
     """Nothing is cut off to the side, and every control can be reached and hit."""
     page = with_passkeys(phone)
     sign_up_with_a_passkey(page, site, "alice@example.org")
-    for address in ("/account/", "/account/2fa/", "/account/sessions/", "/workspaces/", "/workspace/", "/data/"):
+    for address in (
+        "/account/",
+        "/account/2fa/",
+        "/account/sessions/",
+        "/workspaces/",
+        "/workspace/",
+        "/workspace/members/",
+        "/data/",
+    ):
         page.goto(site + address)
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, address
+        hidden = page.evaluate(
+            "[...document.querySelectorAll('table.stack')].filter(e => e.scrollWidth > e.clientWidth)"
+        )
+        assert hidden == [], address
         small = page.evaluate(
             "[...document.querySelectorAll('main button, main .button')]"
             ".filter(e => e.offsetHeight && e.offsetHeight < 40).map(e => e.textContent)"
@@ -145,3 +163,71 @@ def test_a_newcomer_from_a_crowd_works_for_it_unnoticed(
     make_a_clip(page, site, "the second, worked for")
     page.wait_for_url("**/generations/*/")
     assert Generation.objects.count() == 2
+
+
+def test_turnstiles_widget_runs_under_the_policy_and_its_answer_lets_in(
+    site: str, phone: BrowserContext, settings: Settings, valkey: redis.Redis
+) -> None:
+    with fake_turnstile.serving() as cloudflare:
+        settings.TURNSTILE_SITE_KEY, settings.TURNSTILE_SECRET_KEY = fake_turnstile.SITE_KEY, fake_turnstile.SECRET
+        settings.TURNSTILE_API_BASE = cloudflare.url
+        policy = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"] | {"script-src": [SELF, cloudflare.url]}
+        settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": policy}
+        settings.VISITORS_PER_NETWORK_PER_DAY = 2
+        make_a_clip(phone.new_page(), site, "the first, unasked")
+        phone.clear_cookies()
+        page = phone.new_page()
+        make_a_clip(page, site, "the second, checked")
+        page.wait_for_url("**/generations/*/")
+        assert [said["response"] for said in cloudflare.asked] == [f"good-{fake_turnstile.SITE_KEY}"]
+
+
+def test_a_lost_device_is_signed_out_and_the_one_at_hand_is_not(
+    site: str, phone: BrowserContext, desktop: BrowserContext
+) -> None:
+    person("alice@example.org")
+    page, lost = desktop.new_page(), phone.new_page()
+    for one in (lost, page):
+        one.goto(f"{site}/account/login/")
+        one.get_by_label("Email").fill("alice@example.org")
+        one.get_by_label("Password").fill(PASSWORD)
+        one.get_by_role("button", name="Sign In").first.click()
+        one.wait_for_url(f"{site}/")
+    page.goto(f"{site}/account/sessions/")
+    expect(page.get_by_role("row", name="this one")).to_be_visible()
+    page.get_by_role("row", name="ago").get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("Signed out there.")).to_be_visible()
+    lost.goto(f"{site}/account/email/")
+    lost.wait_for_url("**/account/login/**")
+    page.goto(f"{site}/account/sessions/")
+    expect(page.get_by_role("row", name="this one")).to_be_visible()
+
+
+def test_a_member_keeps_a_clip_private_and_shares_it(site: str, phone: BrowserContext, browser: Browser) -> None:
+    owner, maker, colleague = (person(f"{name}@example.org") for name in ("owner", "maker", "colleague"))
+    studio = team(owner, member=maker)
+    Membership.objects.create(workspace=studio, user=colleague, role=Role.MEMBER)
+    ledger.grant(account=studio.id, reference=f"test:{studio.id}", amount=100, kind=ledger.LotKind.PACK)
+    page = signed_in(phone, site, maker, studio).new_page()
+    page.goto(site)
+    page.get_by_label("Seen by").select_option(label="Only me and the owner")
+    page.get_by_role("button", name="Generate").click()
+    page.wait_for_url("**/generations/*/")
+    expect(page.get_by_text("Only who made it and the owner of Studio see this clip.")).to_be_visible()
+    other = signed_in(browser.new_context(), site, colleague, studio)
+    seen = other.new_page()
+    seen.goto(page.url)
+    expect(seen.get_by_text("There is nothing here, or it is not yours.")).to_be_visible()
+    page.get_by_role("button", name="Share it with the team").click()
+    expect(page.get_by_text("Everybody in Studio sees this clip.")).to_be_visible()
+    seen.goto(page.url)
+    expect(seen.get_by_text("Everybody in Studio sees")).to_have_count(0)  # it is not theirs to change
+    expect(seen.get_by_role("heading", name="a red circle")).to_be_visible()
+    other.close()
+
+
+def signed_in(context: BrowserContext, site: str, user: User, workspace: Workspace) -> BrowserContext:
+    """The browser with the session of somebody who has signed in."""
+    known = browser_of(user, workspace).cookies[django_settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": django_settings.SESSION_COOKIE_NAME, "value": known, "url": site}])
+    return context

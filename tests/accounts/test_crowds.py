@@ -16,6 +16,7 @@ from redis.retry import Retry
 
 from accounts import crowds, networks
 from accounts.models import User, Visitor
+from accounts.proofs import altcha
 from catalog.models import Model
 from tests.accounts.factories import browser_of
 
@@ -25,8 +26,8 @@ PROMPT = {"prompt": "a red circle"}
 @pytest.fixture(autouse=True)
 def four_a_day(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.VISITORS_PER_NETWORK_PER_DAY = 4
-    monkeypatch.setattr(crowds, "LEAST_WORK", 50)
-    monkeypatch.setattr(crowds, "MOST_WORK", 500)
+    monkeypatch.setattr(altcha, "LEAST_WORK", 50)
+    monkeypatch.setattr(altcha, "MOST_WORK", 500)
 
 
 def come(**proof: str) -> int:
@@ -85,7 +86,7 @@ def test_a_proof_is_good_once_for_its_network_and_for_a_while(
         valkey.incr(f"crowds:newcomers:{_fingerprint(**elsewhere)}")
     assert Client(headers=elsewhere).post("/generations/", PROMPT | {"altcha": other}).status_code == 403
     settings.TRUSTED_PROXIES = 0
-    with time_machine.travel(timezone.now() + crowds.CHALLENGE_LASTS * 1.1):
+    with time_machine.travel(timezone.now() + altcha.CHALLENGE_LASTS * 1.1):
         valkey.set(f"crowds:newcomers:{_fingerprint()}", 50)
         assert come(altcha=other) == 403
 

@@ -15,6 +15,8 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts import exports, workspaces
 from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
+from accounts.roles import VISITOR_MAY
+from accounts.tenancy import Caller
 from billing import ledger
 from catalog.models import Model
 from generation import files, services
@@ -32,7 +34,9 @@ def finished(workspace: Workspace, prompt: str = "a red circle") -> Generation:
 
 
 def unzipped(workspace: Workspace) -> zipfile.ZipFile:
-    return zipfile.ZipFile(io.BytesIO(b"".join(exports.zipped(workspace))))
+    """As a visitor's own browser gets it."""
+    reader = Caller(workspace, VISITOR_MAY)
+    return zipfile.ZipFile(io.BytesIO(b"".join(exports.zipped(reader))))
 
 
 def test_a_visitor_takes_everything_along(toy: Model, visitor: Visitor) -> None:

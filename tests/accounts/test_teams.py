@@ -20,7 +20,7 @@ from catalog.models import Model
 from generation import services
 from generation.models import Generation
 from loremotion.refusals import Conflict, Forbidden
-from tests.accounts.factories import browser_of, person, team
+from tests.accounts.factories import browser_of, person, subscribe, team
 from tests.generation import factories as generations
 
 
@@ -47,6 +47,7 @@ def test_it_works(
     owner = browser_of(alice)
     owner.post("/workspaces/new/", {"name": "Studio"})
     studio = Workspace.objects.get(kind="team")
+    subscribe(studio, "studio")
     ledger.grant(account=studio.id, reference="test:studio", amount=100, kind=ledger.LotKind.PACK)
     link = invite(owner, bob.email, capture=django_capture_on_commit_callbacks)
     assert link not in str(list(Invitation.objects.values()))  # only its digest is kept
@@ -251,5 +252,5 @@ def test_a_personal_workspace_invites_nobody(alice: User) -> None:
 
 def test_a_person_signed_up_still_has_free_credits(toy: Model, db: None) -> None:
     browser = browser_of(person("new@example.org"))
-    assert "60" in browser.get("/").text
+    assert "90" in browser.get("/").text
     assert browser.post("/generations/", {"prompt": "free"}).status_code == 302

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from pytest_django import Settings
 
 from billing import ledger
-from billing.shop.models import Plan
 from tests.billing.books import LedgerClock
 from tests.fake_stripe.process import FakeStripeProcess
 from tests.shop.desk import Desk
@@ -30,13 +27,6 @@ def stripe(stripe_process: FakeStripeProcess, settings: Settings) -> FakeStripeP
     settings.STRIPE_WEBHOOK_SECRETS = [stripe_process.secret]
     settings.STRIPE_API_BASE = stripe_process.url
     return stripe_process
-
-
-@pytest.fixture
-def offers(transactional_db: None) -> None:
-    """Plans and packs for a test with real transactions, before which the tables are empty."""
-    if not Plan.objects.exists():
-        import_module("billing.shop.migrations.0002_first_plans").add(apps, None)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from loremotion.row_security import policies
 
 
 class Migration(migrations.Migration):
-    dependencies = [("shop", "0004_balance"), ("accounts", "0002_row_security")]
+    dependencies = [("shop", "0004_balance"), ("accounts", "0004_row_security")]
     operations: ClassVar[list[Operation]] = [
         policies.rows_of_workspace("shop_customer", "workspace"),
         policies.rows_of_workspace("shop_order", "workspace"),

@@ -9,7 +9,7 @@ from loremotion.row_security import policies, role
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0001_initial")]
+    dependencies = [("accounts", "0003_private_clips")]
     operations: ClassVar[list[Operation]] = [
         migrations.RunPython(role.prepare_in_migration, role.withdraw_in_migration),
         policies.workspace_function(),

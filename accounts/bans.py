@@ -1,0 +1,104 @@
+"""Bans: staff keeps out one visitor, or whoever comes from one network without an account.
+
+A ban is a row, so that it outlives every restart, and costs a visitor's request one indexed query. Of a network the
+keyed hash of its prefix is kept and no address. People with an account, and keys, go on: their workspaces can be
+suspended.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts import audit, networks
+from accounts.holdings import all_holdings
+from accounts.models import Ban, User, Visitor
+from loremotion.refusals import Conflict, Forbidden
+
+
+def ban_visitor(visitor: Visitor, *, by: User, reason: str, until: datetime | None = None) -> Ban:
+    """From now on, until ``until`` or until it is lifted, this visitor makes nothing. What runs is cancelled.
+
+    Raises:
+        Conflict: the visitor is gone, or a person's by now.
+    """
+    with transaction.atomic():
+        if not Visitor.objects.select_for_update(no_key=True).filter(id=visitor.id).exists():
+            raise Conflict("no_visitor", "This visitor has signed up or is erased.", next_step="Suspend the workspace.")
+        made = Ban.objects.create(visitor=visitor, reason=reason, until=until, banned_by=by)
+        _stop([visitor], made)
+    return made
+
+
+def ban_network(network: str, *, by: User, reason: str, until: datetime | None = None) -> Ban:
+    """The same for everybody without an account from ``network``, a fingerprint of ``networks.lasting_…``.
+
+    What visitors have running who came from there lately is cancelled.
+    """
+    with transaction.atomic():
+        made = Ban.objects.create(network=network, reason=reason, until=until, banned_by=by)
+        _stop(Visitor.objects.filter(network=network).select_related("workspace"), made)
+    return made
+
+
+def lift(ban: Ban, *, actor: str) -> None:
+    """The ban holds no more. Twice is once."""
+    with transaction.atomic():
+        if Ban.objects.filter(id=ban.id, lifted_at=None).update(lifted_at=timezone.now()) and ban.visitor is not None:
+            audit.record(ban.visitor.workspace, "visitor.unbanned", actor=actor, reason=ban.reason)
+
+
+def live() -> QuerySet[Ban]:
+    return Ban.objects.filter(Q(until=None) | Q(until__gt=timezone.now()), lifted_at=None)
+
+
+def against(request: HttpRequest, visitor: Visitor | None) -> Ban | None:
+    """The ban that holds against ``visitor``, or against the network that the request comes from. One query."""
+    whom = Q(network=networks.lasting_fingerprint_of(request))
+    if visitor is not None:
+        whom |= Q(visitor=visitor)
+    return live().filter(whom).first()
+
+
+def is_banned(visitor: Visitor) -> bool:
+    """Whether the visitor is, wherever they come from."""
+    return live().filter(visitor=visitor).exists()
+
+
+def refuse_newcomer(request: HttpRequest) -> None:
+    """Refuse whoever has no visitor's cookie yet and comes from a banned network.
+
+    Raises:
+        Forbidden: says until when and why.
+    """
+    ban = against(request, None)
+    if ban is not None:
+        raise refusal(ban)
+
+
+def refusal(ban: Ban) -> Forbidden:
+    whom = "this browser" if ban.network == "" else "new visitors from your network"
+    until = f" until {ban.until:%-d %B %Y, %H:%M} UTC" if ban.until is not None else ""
+    return Forbidden(
+        "banned",
+        f"Whoever runs this site keeps out {whom}{until}: {ban.reason.rstrip('.')}.",
+        next_step="If that is wrong, write to them. People with an account can sign in.",
+    )
+
+
+def _stop(visitors: QuerySet[Visitor] | list[Visitor], ban: Ban) -> None:
+    for visitor in visitors:
+        for holdings in all_holdings():
+            holdings.stop(visitor.workspace)
+        audit.record(
+            visitor.workspace,
+            "visitor.banned",
+            actor=f"staff {ban.banned_by}",
+            subject="network" if ban.network else "",
+            reason=ban.reason,
+            until=ban.until.isoformat() if ban.until is not None else None,
+        )

@@ -1,0 +1,26 @@
+"""The words for a proof that is missing, wrong, or cannot be checked."""
+
+from __future__ import annotations
+
+from loremotion.refusals import Forbidden, Refusal
+
+
+class ProofIsAway(Refusal):
+    """Whoever checks the answer does not reply. Nobody new is let in on a guess."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "proof_is_away",
+            "We cannot check at the moment that you are not a robot.",
+            next_step="Try again in a minute, or sign in: people with an account are not asked.",
+        )
+
+
+def not_proved() -> Forbidden:
+    return Forbidden(
+        "proof_needed",
+        "Many new visitors come from your network, so your browser has to do a small check first.",
+        next_step="Reload this page with JavaScript on and try again, or sign in.",
+    )

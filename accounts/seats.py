@@ -1,0 +1,60 @@
+"""How many people a team has room for. Its plan says so, and ``settings.WORKSPACE_SEATS`` knows the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from accounts.models import Invitation, Membership, Workspace
+from loremotion.refusals import Conflict
+
+
+def allowed(workspace: Workspace) -> int:
+    """Members that the workspace may have now, its owner among them. Who is in stays in when a plan shrinks."""
+    seats_of = cast(Callable[[UUID], int], import_string(settings.WORKSPACE_SEATS))
+    return seats_of(workspace.id)
+
+
+def taken(workspace: Workspace, *, besides: Invitation | None = None) -> int:
+    """Members, and invitations that somebody can still accept, without ``besides``."""
+    offered = Invitation.objects.filter(workspace=workspace, expires_at__gt=timezone.now())
+    if besides is not None:
+        offered = offered.exclude(pk=besides.pk)
+    return _members(workspace) + offered.count()
+
+
+def refuse_offer(workspace: Workspace, *, besides: Invitation | None = None) -> None:
+    """Refuse to offer one more seat. To be called with the workspace's row locked, as ``refuse_member`` is.
+
+    Raises:
+        Conflict: every seat has somebody, or is offered to somebody.
+    """
+    _refuse_when_full(workspace, taken(workspace, besides=besides))
+
+
+def refuse_member(workspace: Workspace) -> None:
+    """Refuse one more member, whose seat was kept since the invitation unless the plan has shrunk.
+
+    Raises:
+        Conflict: every seat has somebody.
+    """
+    _refuse_when_full(workspace, _members(workspace))
+
+
+def _members(workspace: Workspace) -> int:
+    return Membership.objects.filter(workspace=workspace).count()
+
+
+def _refuse_when_full(workspace: Workspace, count: int) -> None:
+    most = allowed(workspace)
+    if count >= most:
+        raise Conflict(
+            "no_seat_left",
+            f"The plan of {workspace.title} has room for {most} member{'' if most == 1 else 's'}, and none is free.",
+            next_step="Change the plan, take an invitation back, or remove somebody.",
+        )

@@ -1,0 +1,148 @@
+"""With STAFF_MFA, nobody is in the admin who has not shown a second factor in this session."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.core.cache import cache
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from pytest_django import Settings
+
+from accounts.models import User
+from loremotion.local import preparation
+from tests.accounts.factories import PASSWORD, person, prove_again, sign_in
+
+SECRET = "JBSWY3DPEHPK3PXP"
+
+
+@pytest.fixture
+def staff(db: None, settings: Settings) -> User:
+    settings.STAFF_MFA = True
+    return person("staff@example.org", is_staff=True)
+
+
+@pytest.fixture
+def with_app(staff: User) -> User:
+    """Staff with an authenticator app."""
+    TOTP.activate(staff, SECRET)
+    return staff
+
+
+def code() -> str:
+    """What the app shows now; allauth takes each once."""
+    cache.clear()
+    return str(format_hotp_value(hotp_value(SECRET, next(iter(yield_hotp_counters_from_time())))))
+
+
+def admin_addresses() -> list[str]:
+    """Every address under /admin/, with something in the place of what varies."""
+    found = []
+
+    def walk(patterns: list[URLPattern | URLResolver], prefix: str) -> None:
+        for entry in patterns:
+            route = prefix + str(entry.pattern)
+            if isinstance(entry, URLResolver):
+                walk(entry.url_patterns, route)
+            elif route.startswith("admin/"):
+                found.append(route)
+
+    walk(get_resolver().url_patterns, "")
+    stand_ins = {
+        "<path:object_id>": "1",
+        "<uuid:generation_id>": str(uuid.uuid4()),
+        "<uuid:account>": str(uuid.uuid4()),
+    }
+    for piece, value in stand_ins.items():
+        found = [route.replace(piece, value) for route in found]
+    return [f"/{route}" for route in found if not set("<^?\\") & set(route)]
+
+
+def test_whoever_has_none_is_led_to_set_one_up(staff: User) -> None:
+    browser = Client()
+    sign_in(browser, staff.email)
+    answer = browser.get("/admin/")
+    assert (answer.status_code, answer["Location"]) == (302, "/account/2fa/")
+    assert "Add a passkey or an authenticator app first" in browser.get("/account/2fa/").text
+    prove_again(browser)
+    browser.get("/account/2fa/totp/activate/")
+    secret = browser.session["mfa.totp.secret"]
+    typed = format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
+    assert browser.post("/account/2fa/totp/activate/", {"code": typed}).status_code == 302
+    assert browser.get("/admin/")["Location"] == "/account/2fa/reauthenticate/?next=%2Fadmin%2F"
+
+
+def test_a_session_that_showed_it_comes_in(with_app: User) -> None:
+    browser = Client()
+    sign_in(browser, with_app.email)
+    browser.post("/account/2fa/authenticate/", {"code": code()})
+    assert browser.get("/admin/").status_code == 200
+
+
+def test_a_passkey_is_asked_for_where_there_is_one(staff: User) -> None:
+    Authenticator.objects.create(user=staff, type=Authenticator.Type.WEBAUTHN, data={"name": "key", "credential": {}})
+    browser = Client()
+    browser.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    assert browser.get("/admin/")["Location"].startswith("/account/2fa/webauthn/reauthenticate/?next=")
+
+
+def test_a_session_that_did_not_shows_it_and_goes_on(with_app: User) -> None:
+    """Such as one that was begun before there was a second factor."""
+    browser = Client()
+    browser.force_login(with_app, backend="django.contrib.auth.backends.ModelBackend")
+    asked = browser.get("/admin/accounts/user/?q=x")["Location"]
+    assert asked == "/account/2fa/reauthenticate/?next=%2Fadmin%2Faccounts%2Fuser%2F%3Fq%3Dx"
+    assert browser.get(asked).status_code == 200
+    assert browser.post(asked, {"code": "000000"}).status_code == 200
+    assert browser.get("/admin/").status_code == 302
+    assert browser.post(asked, {"code": code()})["Location"] == "/admin/accounts/user/?q=x"
+    assert browser.get("/admin/").status_code == 200
+
+
+def test_the_password_again_is_no_second_factor(with_app: User) -> None:
+    browser = Client()
+    browser.force_login(with_app, backend="django.contrib.auth.backends.ModelBackend")
+    prove_again(browser, PASSWORD)
+    assert browser.get("/admin/").status_code == 302
+
+
+def test_a_factor_that_was_taken_away_counts_no_more(with_app: User) -> None:
+    browser = Client()
+    sign_in(browser, with_app.email)
+    browser.post("/account/2fa/authenticate/", {"code": code()})
+    Authenticator.objects.all().delete()
+    assert browser.get("/admin/")["Location"] == "/account/2fa/"
+
+
+def test_no_page_of_the_admin_is_left_open(staff: User) -> None:
+    browser = Client()
+    sign_in(browser, staff.email)
+    addresses = admin_addresses()
+    assert {"/admin/", "/admin/queues/", "/admin/accounts/user/", "/admin/autocomplete/"} <= set(addresses)
+    assert len(addresses) > 60
+    for address in addresses:
+        for answer in (browser.get(address), browser.post(address)):
+            assert (answer.status_code, answer["Location"]) == (302, "/account/2fa/"), address
+
+
+def test_who_is_no_staff_is_refused_as_before(staff: User, alice: User) -> None:
+    browser = Client()
+    assert browser.get("/admin/")["Location"].startswith("/admin/login/")
+    sign_in(browser, alice.email)
+    assert browser.get("/admin/", follow=True).status_code == 403
+
+
+def test_on_one_machine_the_first_staff_login_needs_none(db: None, settings: Settings, tmp_path: Path) -> None:
+    assert settings.STAFF_MFA is False  # these tests run as a machine of one's own does
+    preparation._make_staff(tmp_path)
+    browser = Client()
+    sign_in(browser, preparation.STAFF_EMAIL, preparation.staff_password(tmp_path))
+    assert browser.get("/admin/").status_code == 200
+    settings.STAFF_MFA = True  # and on a site of many it leads that login on instead of locking it out
+    assert browser.get("/admin/")["Location"] == "/account/2fa/"
+    prove_again(browser, preparation.staff_password(tmp_path))
+    assert browser.get("/account/2fa/totp/activate/").status_code == 200
