@@ -107,8 +107,8 @@ async def _read(
 def _look(generation_id: UUID) -> tuple[str, bool] | None:
     """``(how long it waits as JSON, whether it has ended)``.
 
-    None when it is not to be seen any more: it was erased, or went along with somebody who signed in, whose browser then
-    asks anew.
+    None when it is not to be seen any more: it was erased, or went along with somebody who signed in, and whose browser
+    then asks anew.
     """
     try:
         generation = Generation.objects.filter(id=generation_id).first()
