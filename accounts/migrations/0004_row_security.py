@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
         policies.rows_of_workspace("accounts_workspace", "id"),
         policies.rows_of_workspace("accounts_membership"),
         policies.rows_of_workspace("accounts_visitor"),
+        policies.rows_of_nobody("accounts_ban"),
         policies.rows_of_workspace("accounts_invitation"),
         policies.rows_of_workspace("accounts_apikey"),
         policies.rows_of_workspace("accounts_auditentry"),

@@ -61,6 +61,7 @@ class Migration(migrations.Migration):
         rows_of_purse("ledger_transaction"),
         rows_of_purse("ledger_entry"),
         rows_of_purse("ledger_hold"),
+        policies.rows_of_nobody("billing_proposal"),
         migrations.RunSQL(
             # A view would look with its owner's eyes.
             "ALTER VIEW ledger_allocation SET (security_invoker = true);"

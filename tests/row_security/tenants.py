@@ -12,9 +12,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import api_keys, invitations
-from accounts.models import ApiKey, Membership, User, Visitor, Workspace
+from accounts.models import ApiKey, Ban, Membership, User, Visitor, Workspace
 from accounts.roles import BY_ROLE, Role
 from billing import ledger
+from billing.models import Proposal
 from billing.shop.models import (
     Budget,
     Customer,
@@ -45,7 +46,7 @@ SELECT relname FROM pg_class JOIN carrier ON carrier.id = pg_class.oid ORDER BY 
 """
 """Tables that name a workspace or purse, or a row of a table that does, by however many steps."""
 
-OF_THE_SITE = ("shop_mismatch", "shop_reconciliation", "shop_stripeevent")
+OF_THE_SITE = ("accounts_ban", "billing_proposal", "shop_mismatch", "shop_reconciliation", "shop_stripeevent")
 """They concern every workspace, and no request sees them."""
 
 
@@ -77,7 +78,12 @@ def tenant(name: str) -> Tenant:
     key, text = api_keys.issue(
         workspace=workspace, by=owner, allowed=BY_ROLE[Role.OWNER], name=name, scopes=["read", "generate"]
     )
-    Visitor.objects.create(workspace=workspace)  # no real team has one, but the table carries a workspace too
+    visitor = Visitor.objects.create(workspace=workspace)  # no real team has one, but the table carries a workspace too
+    Ban.objects.create(visitor=visitor, reason="test")
+    Proposal.objects.create(
+        id=uuid4(), kind=Proposal.Kind.ADJUST, account=workspace.id, amount=1, reason="test", proposed_by=owner.id,
+        proposed_by_name=name, expires_at=timezone.now(),
+    )  # fmt: skip
     _shop(workspace, name)
     browser, program = factories.browser_of(owner, workspace), Client(headers={"Authorization": f"Bearer {text}"})
     return Tenant(workspace, owner, generation, key, browser, program)

@@ -51,6 +51,11 @@ def only_connection(both: tuple[Tenant, Tenant], monkeypatch: pytest.MonkeyPatch
     connection.close_pool()  # type: ignore[attr-defined]
 
 
+def site() -> Any:
+    """The application as uvicorn gets it."""
+    return get_asgi_application()
+
+
 def cookies_of(client: Client) -> dict[str, str]:
     return {name: morsel.value for name, morsel in client.cookies.items()}
 
@@ -84,7 +89,7 @@ def test_requests_of_two_tenants_take_turns_on_one_connection(
     ]
 
     async def one(who: dict[str, Any], query: str, *, address: str = "/v1/probe") -> httpx.Response:
-        application = httpx.ASGITransport(get_asgi_application(), raise_app_exceptions=False)
+        application = httpx.ASGITransport(site(), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=application, base_url="http://127.0.0.1", **who) as client:
             return await client.get(address + query)
 
@@ -114,7 +119,7 @@ def test_streams_of_two_tenants_share_the_connection_between_their_parts(
     both: tuple[Tenant, Tenant], only_connection: None
 ) -> None:
     async def read(tenant: Tenant) -> str:
-        application = httpx.ASGITransport(get_asgi_application())
+        application = httpx.ASGITransport(site())
         async with httpx.AsyncClient(
             transport=application, base_url="http://127.0.0.1", cookies=cookies_of(tenant.browser)
         ) as client:
@@ -174,7 +179,7 @@ async def follow(tenant: Tenant, path: str, is_open: asyncio.Event) -> str:
         "headers": [(b"host", b"127.0.0.1"), (b"cookie", cookies.encode())],
         "client": ("127.0.0.1", 1),
     }
-    await get_asgi_application()(scope, receive, send)
+    await site()(scope, receive, send)
     return sent.decode()
 
 

@@ -224,7 +224,8 @@ def test_the_wall_costs_no_round_trip(ours: Tenant, settings: Settings, who: str
 
 
 def test_finding_out_who_asks_is_one_query_with_the_wall(ours: Tenant) -> None:
-    request = RequestFactory().get("/v1/videos", **ours.program.defaults)
+    sent = ours.program.defaults["HTTP_AUTHORIZATION"]
+    request = RequestFactory().get("/v1/videos", headers={"Authorization": sent})
 
     def recognise() -> None:
         with row_security.bounded(Bounds()):
