@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
@@ -29,8 +29,12 @@ from billing import ledger
 from billing.shop.models import Order, Price
 from generation import services
 from generation.models import Generation
+from generation.outbox import signing
+from generation.outbox.models import Delivery, Endpoint
 from tests.accounts import factories
 from tests.generation import factories as generations
+
+FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class Kind(Enum):
@@ -51,7 +55,7 @@ class Door:
     method: str = "get"
 
 
-READ, MAKE = Action.READ_CLIPS, Action.GENERATE
+READ, MAKE, HOOKS = Action.READ_CLIPS, Action.GENERATE, Action.MANAGE_WEBHOOKS
 
 DOORS: dict[str, Door] = {
     "healthz": Door(Kind.PUBLIC),
@@ -115,6 +119,22 @@ DOORS: dict[str, Door] = {
     "shop:cancel-plan": Door(Kind.OWN, Action.PAY, "post"),
     "shop:portal": Door(Kind.OWN, Action.PAY, "post"),
     "shop:webhook": Door(Kind.TOKEN, method="post"),  # signed by Stripe
+    "outbox:endpoints": Door(Kind.MEMBERS_OWN, HOOKS),
+    "outbox:create-endpoint": Door(Kind.MEMBERS_OWN, HOOKS, "post"),
+    "outbox:endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS),
+    "outbox:change-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "outbox:rotate-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "outbox:switch-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "outbox:test-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "outbox:delete-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "outbox:redeliver": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "outbox:api-event-types": Door(Kind.PUBLIC),
+    "outbox:api-endpoints": Door(Kind.OWN, HOOKS),
+    "outbox:api-endpoint": Door(Kind.OBJECT, HOOKS),
+    "outbox:api-rotate": Door(Kind.OBJECT, HOOKS, "post"),
+    "outbox:api-test": Door(Kind.OBJECT, HOOKS, "post"),
+    "outbox:api-deliveries": Door(Kind.OBJECT, HOOKS),
+    "outbox:api-redeliver": Door(Kind.OBJECT, HOOKS, "post"),
     "catalog:models": Door(Kind.PUBLIC),
     "catalog:guide": Door(Kind.PUBLIC),
     "catalog:api-models": Door(Kind.PUBLIC),
@@ -123,7 +143,7 @@ DOORS: dict[str, Door] = {
 THIRD_PARTY = ("admin/", "account/")
 """Django's admin (staff alone) and allauth's pages (the signed-in person alone) hold no tenant's objects."""
 
-SECRETS = ("the secret prompt", "Secretive Studio", "@secret.example")
+SECRETS = ("the secret prompt", "Secretive Studio", "@secret.example", "hooks.secret")
 
 
 def routes() -> dict[str, set[str]]:
@@ -181,6 +201,16 @@ def world(db: None) -> World:
     order = Order.objects.create(
         workspace=studio.id, purse=studio.id, price=price, credits=500, state=Order.State.CLOSED
     )
+    endpoint = Endpoint.objects.create(
+        workspace=studio,
+        name="hooks.secret",
+        url="https://203.0.113.5/",  # leads nowhere, without a name service
+        event_types=["video.completed"],
+        sealed_secret=signing.seal(signing.new_secret()),
+    )
+    delivery = Delivery.objects.create(
+        endpoint=endpoint, event_id="evt_1", event_type="video.completed", video_id=generation.id, expires_at=FAR_AWAY
+    )
     place = Membership.objects.get(workspace=studio, user=owner)
     invitation = invitations.invite(workspace=studio, by=place, email="guest@secret.example", role="viewer")
     Invitation.objects.update(sent_at=timezone.now() - timedelta(hours=1))
@@ -203,6 +233,8 @@ def world(db: None) -> World:
             "key_id": texts[Scope.READ][0].id,
             "token": "forged",
             "order_id": order.id,
+            "endpoint_id": endpoint.id,
+            "delivery_id": delivery.pk,
             "price_id": price.id,
             "version_id": generation.version_id,
             "name": "toy",
@@ -275,6 +307,8 @@ def state_of(studio: Workspace) -> list[Any]:
         list(Generation.objects.filter(workspace=studio).values_list("id", "state", "cancel_asked_at")),
         sorted(studio.api_keys.values_list("id", "revoked_at", "expires_at")),
         list(studio.invitations.values_list("id", "token_digest")),
+        list(studio.webhook_endpoints.values()),
+        list(Delivery.objects.filter(endpoint__workspace=studio).values()),
         AuditEntry.objects.filter(workspace=studio).count(),
     ]
 
@@ -373,7 +407,8 @@ def test_what_is_anothers_answers_as_what_is_not_there(world: World, subtests: p
         with subtests.test(route=route):
             world.ids = ours
             anothers = ask(client, world, route, door)
-            world.ids = {**ours, "generation_id": uuid.uuid4(), "order_id": uuid.uuid4()}
+            made_up = {name: uuid.uuid4() for name in ("generation_id", "order_id", "endpoint_id")}
+            world.ids = {**ours, **made_up, "delivery_id": 2**40}
             absent = ask(client, world, route, door)
             assert anothers.status_code == absent.status_code == 404
             assert without_chance(told(anothers)) == without_chance(told(absent))
