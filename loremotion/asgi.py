@@ -5,7 +5,8 @@ import os
 from django.core.asgi import get_asgi_application
 
 from loremotion.bodies import BodyLimit
+from loremotion.lasting import SharedThreads
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loremotion.settings")
 
-application = BodyLimit(get_asgi_application())
+application = BodyLimit(SharedThreads(get_asgi_application()))
