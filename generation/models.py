@@ -71,6 +71,8 @@ class Generation(models.Model):
     call = models.JSONField(default=dict)
     inputs = models.JSONField(default=dict)
     quote = models.JSONField()
+    watermark = models.CharField(max_length=40, blank=True, default="", db_default="")
+    """Words in the corner of the clip, decided by the plan at that time; none if empty."""
 
     # How far it has come.
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
@@ -149,6 +151,7 @@ class Generation(models.Model):
             fps=self.fps,
             steps=self.steps,
             upscale=self.version.upscale,
+            watermark=self.watermark,
             call=self.call,
             inputs=inputs,
             outputs=outputs,

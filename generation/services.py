@@ -106,6 +106,7 @@ def submit(*, workspace: Workspace, offer: Offer, caller: Caller | None = None) 
             call=dict(request.call),
             inputs=dict(request.inputs),
             quote=offer.quote.to_json(),
+            watermark=settings.WATERMARK if may.watermark else "",
             fair_start=tags.start,
             fair_finish=tags.finish,
         )

@@ -127,6 +127,11 @@ CREDIT_DOLLARS = env.float("CREDIT_DOLLARS", 0.01, validate=validate.Range(min=0
 HOUSEKEEPING_SECONDS = env.float("HOUSEKEEPING_SECONDS", 5.0, validate=validate.Range(min=0.1, max=60))
 MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", 3, validate=validate.Range(min=1, max=10))
 
+# --- clips -----------------------------------------------------------------------------------------------------
+
+# Words in the corner of clips whose workspace has a plan with a watermark; empty: there are none on this site.
+WATERMARK = env.str("WATERMARK", "LoreMotion", validate=validate.Length(max=40))
+
 # --- webhooks of people's own ----------------------------------------------------------------------------------
 
 # Networks of yours, such as 10.1.0.0/16 or 127.0.0.0/8, that webhooks may go into, there also without TLS. All else but
