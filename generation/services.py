@@ -32,6 +32,7 @@ from catalog.requests import Ask, ClipRequest, resolve
 from catalog.selection import choose
 from generation import caps, dispatch, files, privacy, progress, queue, repeats, retention
 from generation.models import OPEN_STATES, Clip, Generation, State
+from generation.outbox import video_events
 from generation.repeats import Repeat
 from gpu_worker.contract import CANCEL_TTL_SECONDS, Outcome, Progress, RenderReport, cancel_key
 from loremotion.refusals import Conflict, InsufficientCredits, TooMany
@@ -123,6 +124,7 @@ def submit(
             inputs=dict(request.inputs),
             quote=offer.quote.to_json(),
             ask_digest=repeat.digest if repeat is not None else "",
+            watermark=settings.WATERMARK if may.watermark else "",
             fair_start=tags.start,
             fair_finish=tags.finish,
         )
@@ -172,7 +174,7 @@ def cancel(generation: Generation) -> None:
         waiting = Generation.objects.filter(id=generation.id, state__in=[State.QUEUED, State.DISPATCHED])
         if waiting.update(state=State.CANCELLED, finished_at=now, cancel_asked_at=now):
             ledger.release(reference=generation.id, is_our_failure=False)
-            transaction.on_commit(lambda: _announce_end(generation.id))
+            _tell_end(generation.id, State.CANCELLED)
         elif not Generation.objects.filter(id=generation.id, state=State.RUNNING).update(cancel_asked_at=now):
             raise Conflict("already_ended", "This clip has ended already.", next_step="There is nothing to cancel.")
         transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)  # housekeeping repeats it
@@ -237,7 +239,7 @@ def settle(report: RenderReport) -> bool:
         else:
             ledger.release(reference=generation.id)
         breaker.count(generation.id, gpu_seconds=sum(report.stage_seconds.values()), now=timezone.now())
-        transaction.on_commit(lambda: _announce_end(generation.id))
+        _tell_end(generation.id, State(report.outcome.value))
         if report.attempt != generation.attempt:  # a worker given up for lost has delivered: its successor may stop
             transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)
     return True
@@ -297,6 +299,7 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str) -
         lost = Generation.objects.filter(id=generation_id, attempt=attempt, state__in=[State.DISPATCHED, State.RUNNING])
         if lost.filter(cancel_asked_at__isnull=False).update(state=State.CANCELLED, finished_at=timezone.now()):
             ledger.release(reference=generation_id)
+            _tell_end(generation_id, State.CANCELLED)
         elif attempt >= settings.MAX_ATTEMPTS:
             message = _storable(f"{reason[:400]} It was tried {attempt} times.")
             ended = lost.update(
@@ -305,19 +308,24 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str) -
             if not ended:
                 return False
             ledger.release(reference=generation_id)
+            _tell_end(generation_id, State.FAILED)
         elif lost.update(state=State.QUEUED, worker="", steps_done=0, started_at=None, dispatched_at=None):
             transaction.on_commit(lambda: _announce_retry(generation_id, attempt, reason))
             transaction.on_commit(dispatch.ring)
-            return True
         else:
             return False
-        transaction.on_commit(lambda: _announce_end(generation_id))
     return True
 
 
 def _announce_retry(generation_id: uuid.UUID, attempt: int, reason: str) -> None:
     again = f"{reason} Trying again ({attempt + 1} of {settings.MAX_ATTEMPTS})."
     progress.publish(generation_id, Progress(kind="stage", stage="queued", message=again))
+
+
+def _tell_end(generation_id: uuid.UUID, state: State) -> None:
+    """In the transaction that ended it: the outbox's rows; after the commit, whoever watches."""
+    video_events.record_end(generation_id, state)
+    transaction.on_commit(lambda: _announce_end(generation_id))
 
 
 def _announce_end(generation_id: uuid.UUID) -> None:

@@ -6,6 +6,7 @@ the two. Defaults are the safe ones: a bare environment runs with DEBUG off and 
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -65,7 +66,7 @@ CACHES = {
 }
 RQ_QUEUES = {
     name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer", "DEFAULT_TIMEOUT": 120}
-    for name in ("render", "reports", "webhooks")
+    for name in ("render", "reports", "stripe", "deliveries", "mail")
 }
 RQ = {"DEFAULT_RESULT_TTL": 24 * 3600}
 
@@ -148,6 +149,17 @@ CREDIT_DOLLARS = env.float("CREDIT_DOLLARS", 0.01, validate=validate.Range(min=0
 HOUSEKEEPING_SECONDS = env.float("HOUSEKEEPING_SECONDS", 5.0, validate=validate.Range(min=0.1, max=60))
 MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", 3, validate=validate.Range(min=1, max=10))
 
+# --- clips -----------------------------------------------------------------------------------------------------
+
+# Words in the corner of clips whose workspace has a plan with a watermark; empty: there are none on this site.
+WATERMARK = env.str("WATERMARK", "LoreMotion", validate=validate.Length(max=40))
+
+# --- webhooks of people's own ----------------------------------------------------------------------------------
+
+# Networks of yours, such as 10.1.0.0/16 or 127.0.0.0/8, that webhooks may go into, there also without TLS. All else but
+# the open internet is refused: see loremotion.foreign.
+WEBHOOK_PRIVATE_NETWORKS = env.list("WEBHOOK_PRIVATE_NETWORKS", [], subcast=ip_network)
+
 # --- Django --------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -156,6 +168,7 @@ INSTALLED_APPS = [
     "billing.shop",
     "catalog",
     "generation",
+    "generation.outbox",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -226,7 +239,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "generation:home"
 
 # Modules that keep something for a workspace and move, stop, export and erase it: see accounts.holdings.
-WORKSPACE_HOLDINGS = ["generation.holdings", "billing.shop.holdings"]
+WORKSPACE_HOLDINGS = ["generation.holdings", "generation.outbox.holdings", "billing.shop.holdings"]
 # Says how many members the plan of a workspace has room for: see accounts.seats.
 WORKSPACE_SEATS = "billing.plans.seats"
 

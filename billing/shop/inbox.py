@@ -24,7 +24,7 @@ from loremotion.refusals import Invalid
 
 logger = logging.getLogger(__name__)
 
-QUEUE = "webhooks"
+QUEUE = "stripe"
 LEASE = timedelta(minutes=2)
 """Whoever works on an event has so long before another may try."""
 MAX_ATTEMPTS = 16

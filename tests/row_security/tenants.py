@@ -29,6 +29,7 @@ from billing.shop.models import (
 )
 from generation import services
 from generation.models import Generation
+from generation.outbox.models import Delivery, Endpoint, Letter
 from tests.accounts import factories
 from tests.generation import factories as generations
 
@@ -85,6 +86,7 @@ def tenant(name: str) -> Tenant:
         proposed_by_name=name, expires_at=timezone.now(),
     )  # fmt: skip
     _shop(workspace, name)
+    _outbox(workspace, owner, name)
     browser, program = factories.browser_of(owner, workspace), Client(headers={"Authorization": f"Bearer {text}"})
     return Tenant(workspace, owner, generation, key, browser, program)
 
@@ -112,6 +114,15 @@ def _shop(workspace: Workspace, name: str) -> None:
     StripeEvent.objects.create(event_id=f"evt_{uuid4()}", type="invoice.paid", object_id="in_1", body=name)
     comparison = Reconciliation.objects.create(kind="books")
     Mismatch.objects.create(reconciliation=comparison, subject=name, detail="")
+
+
+def _outbox(workspace: Workspace, owner: User, name: str) -> None:
+    now = timezone.now()
+    endpoint = Endpoint.objects.create(
+        workspace=workspace, name=name, url=f"https://{name}.example/", event_types=["video.completed"]
+    )
+    Delivery.objects.create(endpoint=endpoint, event_id=f"evt_{name}", video_id=uuid4(), expires_at=now)
+    Letter.objects.create(workspace=workspace, user=owner, about=uuid4(), occasion=name, expires_at=now)
 
 
 def carriers() -> list[str]:

@@ -26,6 +26,7 @@ FILLED = {
     *("accounts_auditentry", "generation_generation", "generation_clip"),
     *("ledger_account", "ledger_lot", "ledger_transaction", "ledger_entry", "ledger_hold"),
     *("shop_customer", "shop_order", "shop_subscription", "shop_payment", "shop_budget"),
+    *("outbox_endpoint", "outbox_delivery", "outbox_letter"),
 }
 """In these, both tenants of the tests have rows."""
 

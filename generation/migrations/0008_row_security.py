@@ -11,7 +11,7 @@ OWN_REQUEST = "EXISTS (SELECT FROM generation_generation mine WHERE mine.id = ge
 
 
 class Migration(migrations.Migration):
-    dependencies = [("generation", "0006_private_clips"), ("accounts", "0004_row_security")]
+    dependencies = [("generation", "0007_watermark"), ("accounts", "0004_row_security")]
     operations: ClassVar[list[Operation]] = [
         policies.rows_of_workspace("generation_generation"),
         policies.rows_where("generation_clip", OWN_REQUEST),
