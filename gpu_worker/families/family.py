@@ -68,6 +68,8 @@ class Mode:
     """Arguments that presets may set in this mode, beside the family's."""
     context_frames: int = 0
     """Most frames of the given video with which the new clip begins, for modes that continue one."""
+    reads_last_frames: int = 0
+    """Frames that it reads from the end of a given video; 0: from its beginning, as many as the clip has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,13 @@ FAMILY = Family(
     modes={
         "text": Mode(title="Text to video", pipeline="HeliosPyramidPipeline", arguments=_text),
         "image": Mode(title="Image to video", pipeline="HeliosPyramidPipeline", needs=("image",), arguments=_image),
-        "extend": Mode(title="Continue a clip", pipeline="HeliosPyramidPipeline", needs=("video",), arguments=_extend),
+        "extend": Mode(
+            title="Continue a clip",
+            pipeline="HeliosPyramidPipeline",
+            needs=("video",),
+            arguments=_extend,
+            reads_last_frames=helios.CHUNK_FRAMES,
+        ),
     },
     size_multiple=64,  # a quarter of a size is to be in whole patches still
     frames=helios.FAMILY.frames,
