@@ -147,5 +147,5 @@ def test_swapping_the_default_leaves_what_is_queued_as_it_was_quoted(stack: Stac
         valkey.delete(drain_key(worker))
         old = [finished(visitor, video_id) for video_id in before]
         new = finished(visitor, after)
-    assert [(video["model"], video["size"]) for video in old] == [("preview", "48x48")] * 2
+    assert [(video["model"], video["size"]) for video in old] == [("preview", "384x384")] * 2
     assert (new["model"], new["size"]) == ("tiny-ltx", "96x64")
