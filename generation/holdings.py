@@ -10,12 +10,13 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.holdings import ExportedFile
 from accounts.models import Workspace
 from billing import ledger
 from generation import files, presentation, services
-from generation.models import Generation
+from generation.models import Generation, Upload
 from loremotion.refusals import Conflict
 
 BATCH = 500
@@ -48,13 +49,18 @@ def stop(workspace: Workspace) -> None:
 
 
 def export(workspace: Workspace) -> Iterator[ExportedFile]:
-    """Every request with its receipt, every clip, and every movement of credits."""
+    """Every request with its receipt, every clip, what was sent for them, and every movement of credits."""
     yield ExportedFile("clips.json", _as_json(_requests(workspace)))
     yield ExportedFile("credits.json", _as_json(_movements(workspace)))
     finished = Generation.objects.of(workspace).filter(clip__isnull=False).select_related("clip")
     for generation in finished.order_by("created_at").iterator(chunk_size=500):
         if default_storage.exists(generation.clip.key):
             yield ExportedFile(f"clips/{generation.id}.mp4", default_storage.open(generation.clip.key))
+    sent = Upload.objects.filter(generation__workspace=workspace).order_by("generation_id", "key")
+    for upload in sent.iterator(chunk_size=BATCH):
+        if default_storage.exists(upload.key):
+            name = upload.key.rsplit("/", 1)[-1]
+            yield ExportedFile(f"sent/{upload.generation_id}/{name}", default_storage.open(upload.key))
 
 
 def erase(workspace: Workspace) -> None:
@@ -62,7 +68,9 @@ def erase(workspace: Workspace) -> None:
     stop(workspace)
     doomed = list(Generation.objects.of(workspace))
     keys = [files.key(generation, role) for generation in doomed for role in files.SUFFIXES]
-    keys += [key for generation in doomed for key in generation.inputs.values() if key.startswith(files.INPUTS)]
+    sent = Upload.objects.filter(generation__workspace=workspace)
+    keys += sent.values_list("key", flat=True)
+    sent.update(expires_at=timezone.now())  # whatever happens to the deleting below, their files go
     Generation.objects.of(workspace).delete()
     transaction.on_commit(lambda: _delete_files(keys))
 
@@ -70,6 +78,7 @@ def erase(workspace: Workspace) -> None:
 def _delete_files(keys: list[str]) -> None:
     for key in keys:
         default_storage.delete(key)
+    Upload.objects.filter(key__in=keys).delete()
 
 
 def _requests(workspace: Workspace) -> list[dict[str, Any]]:

@@ -20,19 +20,25 @@ from generation.models import Generation
 def take(
     request: HttpRequest, ask: Ask, *, files: Mapping[str, UploadedFile[Any]], clips: Mapping[str, str]
 ) -> Generation:
-    """Check everything, then make the request; a newcomer gets a workspace only once the request is sound.
+    """Check everything, the cheap things first, then make the request; a newcomer gets a workspace only once the
+    request is sound.
 
     Args:
-        files: pictures by role.
-        clips: ids of own clips by role.
+        files: pictures, videos and sounds by role.
+        clips: ids of own clips by role. A file in the same role goes before.
 
     Raises:
         Refusal: with the field, the cause and the next step. Nothing is left behind.
     """
     workspace = tenancy.workspace_of(request, Action.GENERATE)
-    given = [*uploads.pictures(files), *(uploads.own_clip(role, clip, workspace) for role, clip in clips.items())]
+    given = [
+        *(uploads.own_clip(role, clip, workspace) for role, clip in clips.items() if role not in files),
+        *uploads.received(files),
+    ]
     ask = replace(ask, inputs=uploads.keys(given))
     offer = services.offer(ask, audience_of(request, workspace))
+    services.look_ahead(workspace, offer, tenancy.caller_of(request))
+    given = uploads.prepared(given)
     workspace = tenancy.ensure(request, Action.GENERATE)
     with uploads.stored(given):
         return services.submit(workspace=workspace, offer=offer, caller=tenancy.caller_of(request))

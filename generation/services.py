@@ -22,6 +22,7 @@ from rq.serializers import JSONSerializer
 from accounts.models import Workspace
 from accounts.tenancy import Caller
 from billing import allowance, ledger
+from billing.errors import NotEnoughCredits
 from billing.plans import entitlements
 from billing.shop import budgets
 from catalog import measurements
@@ -30,9 +31,17 @@ from catalog.models import ModelVersion
 from catalog.pricing import Quote, quote
 from catalog.requests import Ask, ClipRequest, resolve
 from catalog.selection import choose
-from generation import caps, dispatch, files, progress, queue, retention
+from generation import caps, dispatch, files, fleet, progress, queue, retention
 from generation.models import OPEN_STATES, Clip, Generation, State
-from gpu_worker.contract import CANCEL_TTL_SECONDS, Outcome, Progress, RenderReport, cancel_key
+from gpu_worker.contract import (
+    CANCEL_TTL_SECONDS,
+    DOES_NOT_FIT,
+    Outcome,
+    Progress,
+    RenderError,
+    RenderReport,
+    cancel_key,
+)
 from loremotion.refusals import Conflict, InsufficientCredits, TooMany
 from loremotion.valkey import connection
 
@@ -62,6 +71,26 @@ def offer(ask: Ask, audience: Audience = ANYBODY) -> Offer:
     version = choose(ask.model, audience)
     request = resolve(ask, version)
     return Offer(version, request, quote(version, request))
+
+
+def look_ahead(workspace: Workspace | None, offer: Offer, caller: Caller) -> None:
+    """Refuse what ``submit`` would refuse, before any work is done for the request. Locks nothing: ``submit`` decides.
+
+    Args:
+        workspace: None for a newcomer, who will have the allowance of a day.
+
+    Raises:
+        Forbidden, InsufficientCredits, TooMany: as ``submit``.
+    """
+    available = settings.FREE_DAILY_CREDITS
+    if workspace is not None:
+        give_daily_allowance(workspace)
+        available = ledger.balance(account=workspace.id).available
+    if available < offer.quote.credits:
+        raise _with_refill(NotEnoughCredits(available=available, needed=offer.quote.credits), workspace)
+    if workspace is not None:
+        caps.refuse_beyond_cap(caller, credits=offer.quote.credits)
+        _refuse_a_flood(workspace, most=entitlements(workspace.id).concurrency * OPEN_PER_CONCURRENT)
 
 
 def submit(*, workspace: Workspace, offer: Offer, caller: Caller | None = None) -> Generation:
@@ -105,9 +134,13 @@ def submit(*, workspace: Workspace, offer: Offer, caller: Caller | None = None) 
             call=dict(request.call),
             inputs=dict(request.inputs),
             quote=offer.quote.to_json(),
+            needs_bytes=measurements.least_bytes(
+                offer.version, width=request.width, height=request.height, num_frames=request.num_frames
+            ),
             fair_start=tags.start,
             fair_finish=tags.finish,
         )
+        retention.claim_uploads(generation)
         # The credits are held by then: an error here must not look like a refusal, or people pay for a second try.
         transaction.on_commit(dispatch.ring, robust=True)
     return generation
@@ -129,10 +162,14 @@ def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer) -> None:
             quote=offer.quote.to_json(),
         )
     except InsufficientCredits as refusal:
-        if not workspace.is_team:
-            refills_at = allowance.refills_at(timezone.now())
-            refusal.next_step = f"Your free credits refill at {refills_at:%H:%M} UTC; a shorter clip costs less."
-        raise
+        raise _with_refill(refusal, workspace) from None
+
+
+def _with_refill(refusal: InsufficientCredits, workspace: Workspace | None) -> InsufficientCredits:
+    if workspace is None or not workspace.is_team:
+        refills_at = allowance.refills_at(timezone.now())
+        refusal.next_step = f"Your free credits refill at {refills_at:%H:%M} UTC; a shorter clip costs less."
+    return refusal
 
 
 def _refuse_a_flood(workspace: Workspace, *, most: int) -> None:
@@ -156,6 +193,7 @@ def cancel(generation: Generation) -> None:
         waiting = Generation.objects.filter(id=generation.id, state__in=[State.QUEUED, State.DISPATCHED])
         if waiting.update(state=State.CANCELLED, finished_at=now, cancel_asked_at=now):
             ledger.release(reference=generation.id, is_our_failure=False)
+            retention.let_uploads_go(generation.id)
             transaction.on_commit(lambda: _announce_end(generation.id))
         elif not Generation.objects.filter(id=generation.id, state=State.RUNNING).update(cancel_asked_at=now):
             raise Conflict("already_ended", "This clip has ended already.", next_step="There is nothing to cancel.")
@@ -199,7 +237,9 @@ def settle(report: RenderReport) -> bool:
         return requeue(
             generation_id=generation.id, attempt=report.attempt, code="clip_missing", reason="The clip did not arrive."
         )
-    if report.error is not None and report.error.is_retryable:
+    if report.error is not None and (
+        report.error.is_retryable or _waits_for_a_larger_machine(generation, report.error)
+    ):
         return requeue(
             generation_id=generation.id, attempt=report.attempt, code=report.error.code, reason=report.error.message
         )
@@ -220,10 +260,17 @@ def settle(report: RenderReport) -> bool:
             ledger.capture(reference=generation.id, amount=share_for_steps(generation, report))
         else:
             ledger.release(reference=generation.id)
+        if report.outcome != Outcome.SUCCEEDED:
+            retention.let_uploads_go(generation.id)
         transaction.on_commit(lambda: _announce_end(generation.id))
         if report.attempt != generation.attempt:  # a worker given up for lost has delivered: its successor may stop
             transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)
     return True
+
+
+def _waits_for_a_larger_machine(generation: Generation, error: RenderError) -> bool:
+    """The machine that it was meant for is gone meanwhile, and those that are left have refused it."""
+    return error.code == DOES_NOT_FIT and (generation.needs_bytes or 0) > fleet.budgets()[-1]
 
 
 def _measure(generation: Generation, report: RenderReport) -> None:
@@ -294,6 +341,7 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str) -
             return True
         else:
             return False
+        retention.let_uploads_go(generation_id)
         transaction.on_commit(lambda: _announce_end(generation_id))
     return True
 

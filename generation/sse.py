@@ -104,7 +104,7 @@ async def _read(
 def _look(generation_id: UUID) -> tuple[str, bool]:
     """``(how long it waits as JSON, whether it has ended)``."""
     try:
-        generation = Generation.objects.get(id=generation_id)
+        generation = Generation.objects.select_related("version").get(id=generation_id)
         if not generation.is_open:
             return "", True
         if generation.state == State.RUNNING:

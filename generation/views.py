@@ -22,11 +22,10 @@ from generation import estimate, intake, presentation, progress, services
 from generation.audience import audience_of
 from generation.forms import GenerateForm
 from generation.models import Generation, GenerationQuerySet, State
+from gpu_worker.families import ROLES
 from loremotion.refusals import Refusal
 
 RECENT = 8
-STARTS_FROM = ("image", "last_image", "video")
-"""Roles that the form can fill: what a clip starts from decides its mode, and with it the price."""
 PAGE = 24
 
 
@@ -99,7 +98,8 @@ def price(request: HttpRequest) -> JsonResponse:
     form = GenerateForm({"prompt": "a clip", **request.GET.dict()}, models=list(Model.objects.for_people()))
     if not form.is_valid():
         return JsonResponse({"error": " ".join(str(e) for errors in form.errors.values() for e in errors)}, status=422)
-    ask = replace(form.ask(), inputs={role: "" for role in STARTS_FROM if request.GET.get(role)})
+    # What a clip starts from decides its mode, and with it the price; the files themselves are not needed for that.
+    ask = replace(form.ask(), inputs={role: "" for role in ROLES if request.GET.get(role)})
     try:
         offer = services.offer(ask, audience_of(request, tenancy.caller_of(request).workspace))
     except Refusal as refusal:

@@ -41,7 +41,7 @@ _CODECS = {
 
 def refuse(sentence: str) -> NoReturn:
     """End with what is wrong, in words that follow "The input 'video' "."""
-    print(sentence, file=sys.stderr)
+    sys.stderr.write(f"{sentence}\n")
     sys.stdout.flush()
     sys.exit(REFUSED)
 

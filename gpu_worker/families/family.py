@@ -24,6 +24,18 @@ class Kind(StrEnum):
     CLIP = "clip"
     SOUND = "sound"
 
+    @property
+    def file_types(self) -> str:
+        """As a browser's file dialogue wants them."""
+        return _FILE_TYPES[self]
+
+
+_FILE_TYPES = {
+    Kind.PICTURE: "image/jpeg,image/png,image/webp",
+    Kind.CLIP: "video/mp4,video/quicktime,video/webm",
+    Kind.SOUND: "audio/*",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Role:

@@ -18,7 +18,6 @@ from gpu_worker.sounds import Audio
 from tests.footage import write_sound
 from tests.gpu_worker.file_server import FileServer, serving
 
-
 WANTED = Wanted(width=32, height=16, fps=8, first=5)
 
 
