@@ -75,7 +75,7 @@ class Mode:
     arguments: Callable[[RenderJob, Mapping[str, Any]], dict[str, Any]]
     """``(job, loaded inputs by role) → pipeline call arguments``, without prompt, generator and callback.
 
-    Loaded inputs are ``PIL.Image`` for pictures, lists of them for video, and paths for audio."""
+    Loaded inputs are ``PIL.Image`` for pictures, lists of them for video, and ``Audio`` for sound."""
     call: tuple[str, ...] = ()
     """Arguments that presets may set in this mode, beside the family's."""
     context_frames: int = 0
@@ -150,6 +150,8 @@ class Family:
     """Component → what it is, where other families have the same one and it need not be loaded twice."""
     frames_per_pass: int | None = None
     """Frames that one run of the denoising loop makes, where a clip takes several; None: all in one."""
+    steps_total: Callable[[RenderJob], int] | None = None
+    """Steps of a whole render, where the pipeline's own figure times the passes is not all of them."""
     has_audio: bool = False
     has_step_callback: bool = True
     """False where the pipeline takes no ``callback_on_step_end``: progress then comes from the scheduler."""
