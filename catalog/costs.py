@@ -68,7 +68,7 @@ class Worth:
         """Part of the price that is left; negative: a loss."""
         if not self.millicredits:
             return None
-        return 1 - self.cost_dollars / (self.millicredits / 1000 * settings.CREDIT_DOLLARS)
+        return float(1 - self.cost_dollars / (self.millicredits / 1000 * settings.CREDIT_DOLLARS))
 
 
 def reference_problems(said: Any) -> Iterator[str]:
@@ -150,5 +150,5 @@ def _pixels(size: str) -> int:
 
 def _rounded_up(millicredits: float) -> int:
     """To two digits: a price, not a measurement."""
-    unit = 10 ** max(0, int(log10(max(millicredits, 1))) - 1)
+    unit: int = 10 ** max(0, int(log10(max(millicredits, 1))) - 1)
     return max(1, ceil(millicredits / unit) * unit)

@@ -19,7 +19,7 @@ class Audio:
 
     @property
     def seconds(self) -> float:
-        return self.samples.shape[-1] / self.rate_hertz
+        return float(self.samples.shape[-1] / self.rate_hertz)
 
     def lasting(self, seconds: float) -> Audio:
         """Cut off, or followed by silence, so that it lasts exactly ``seconds``."""

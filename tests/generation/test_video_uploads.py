@@ -23,6 +23,7 @@ from loremotion.refusals import Invalid
 from tests.footage import write_sound, write_video
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
+from tests.generation.test_pages import finished
 from tests.generation.test_uploads import picture_file
 
 
@@ -181,3 +182,35 @@ def test_nothing_is_decoded_for_what_the_model_cannot_make(
 ) -> None:
     body = {"prompt": "x", "seconds": "99", "image": picture_file()}
     assert client_of(alice).post("/v1/videos", body).status_code == 422
+
+
+# --- sound -------------------------------------------------------------------------------------------------------
+
+
+def test_a_sound_is_sent_priced_and_kept(db: None, alice: Visitor, client_of: ClientOf, tmp_path: Path) -> None:
+    factories.model(
+        "sung",
+        family="ltx2_sound",
+        modes=["sound"],
+        fps=24,
+        presets={"standard": {"steps": 2, "sigmas": [1.0, 0.5]}},
+        surcharges={"sound": 500},
+    )
+    browser = client_of(alice)
+    assert 'type="file" name="audio" accept="audio/*"' in browser.get("/").text
+    sound = SimpleUploadedFile("song.mp3", write_sound(tmp_path / "song.mp3").read_bytes())
+    answer = browser.post("/v1/videos", {"prompt": "a singer", "audio": sound, "image": picture_file()})
+    assert answer.status_code == 200, answer.text
+    generation = Generation.objects.get()
+    assert (generation.mode, set(generation.inputs)) == ("sound", {"audio", "image"})
+    assert [line["label"] for line in generation.quote["lines"]][1:] == ["2.04 s, sound to video"]
+    assert default_storage.exists(generation.inputs["audio"])
+
+
+def test_a_clip_of_ones_own_may_give_its_sound(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    sung = {"family": "ltx2_sound", "modes": ["sound"], "fps": 24, "presets": {"standard": {"steps": 8}}}
+    factories.model("sung", is_default=False, **sung)
+    first = finished(alice)
+    answer = client_of(alice).post("/v1/videos", {"prompt": "again", "model": "sung", "audio": str(first.id)})
+    assert answer.status_code == 200, answer.text
+    assert Generation.objects.get(id=answer.json()["id"]).inputs == {"audio": first.clip.key}
