@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from accounts.models import User
-from catalog import measurements, versions
+from catalog import costs, measurements, versions
 from catalog.forms import CatalogueForm
 from catalog.models import Alias, Model, ModelVersion
 from catalog.validation import problems
@@ -59,7 +59,7 @@ class ModelAdmin(admin.ModelAdmin[Model]):
                 ]
             },
         ),
-        ("What it costs", {"fields": ["prices", "surcharges"]}),
+        ("What it costs", {"fields": ["prices", "surcharges", "reference_speed"]}),
         (
             "Licence",
             {
@@ -172,6 +172,9 @@ class ModelAdmin(admin.ModelAdmin[Model]):
             "may_change": self.has_change_permission(request, model),
             "fits": measurements.fits(shown) if shown else [],
             "margins": measurements.margins(shown) if shown else [],
+            "worths": costs.worths(shown) if shown else [],
+            "reference": costs.reference_of(shown) if shown else None,
+            "wanted_margin": costs.MARGIN,
             "shown": shown,
             "was_rendered": shown is not None and measurements.was_rendered(shown),
         }

@@ -43,6 +43,12 @@ SPECIAL: dict[str, Callable[[], forms.Field]] = {
     "surcharges": lambda: YAMLField(
         empty={}, required=False, help_text="On top, for each second: <code>audio: 250</code>, or by mode."
     ),
+    "reference_speed": lambda: YAMLField(
+        empty={},
+        required=False,
+        help_text="One figure from which prices are suggested: <code>{gpu_seconds: 390, card: H100, size: 832x480,"
+        " frames: 81, steps: 40, source: LightX2V README}</code>",
+    ),
     "loras": lambda: YAMLField(
         empty=[],
         required=False,

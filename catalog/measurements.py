@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from catalog.models import Measurement, ModelVersion
 from catalog.pricing import tier_of
-from gpu_worker.families.fit import CARDS_GIB, GIB, Fit, fit, measured_fit
+from gpu_worker.families.fit import CARDS_GIB, GIB, Fit, fit, measured_fit, needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,33 @@ def margins(version: ModelVersion) -> list[Margin]:
     return found
 
 
+def least_bytes(version: ModelVersion, *, width: int, height: int, num_frames: int) -> int | None:
+    """Least memory of a GPU that can make such a clip, or None while the bytes of the model are unknown.
+
+    A clip of the size that was made with less than is computed needs no more than that. What was measured never raises
+    the figure: it holds whatever else lay on a card with room to spare.
+    """
+    computed = needs(
+        version.component_bytes,
+        version.quantisation,
+        width=width,
+        height=height,
+        num_frames=num_frames,
+        dtype=version.dtype,
+    )
+    if computed is None:
+        return None
+    measured = _peak_bytes(version, width, height)
+    least = computed.least_bytes(version.placement)
+    return min(least, measured) if measured else least
+
+
+def _peak_bytes(version: ModelVersion, width: int, height: int) -> int | None:
+    """Most that a clip of this size ever took with this build."""
+    measured = Measurement.objects.filter(build=version.build, width=width, height=height, peak_bytes__gt=0)
+    return measured.order_by("-peak_bytes").values_list("peak_bytes", flat=True).first()
+
+
 @dataclass(frozen=True, slots=True)
 class FitRow:
     """How one clip of a version runs on each card."""
@@ -113,8 +140,7 @@ def fits(version: ModelVersion) -> list[FitRow]:
 def _fit_row(label: str, version: ModelVersion, size: str, seconds: float) -> FitRow:
     width, height = _pixels(size)
     num_frames = version.family_facts.frames_for(seconds, version.fps)
-    measured = Measurement.objects.filter(build=version.build, width=width, height=height, peak_bytes__gt=0)
-    peak_bytes = measured.order_by("-peak_bytes").values_list("peak_bytes", flat=True).first()
+    peak_bytes = _peak_bytes(version, width, height)
     by_card = {
         card: (measured_fit(peak_bytes, card * GIB) if peak_bytes else None)
         or fit(

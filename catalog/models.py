@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from gpu_worker.contract import LoraSpec, ModelSpec
-from gpu_worker.families import FAMILIES, Family, family
+from gpu_worker.families import FAMILIES, ROLES, Family, Role, family
 
 is_slug = RegexValidator(r"\A[a-z0-9][a-z0-9._-]*\Z", "Small letters, digits, dots and hyphens.")
 
@@ -147,7 +147,12 @@ class ModelVersion(models.Model):
     placement = models.CharField(
         max_length=20,
         default="auto",
-        choices=[("auto", "auto"), ("resident", "keep resident"), ("offload", "block swap")],
+        choices=[
+            ("auto", "auto"),
+            ("resident", "keep resident"),
+            ("tiled", "decode in tiles"),
+            ("streamed", "block swap"),
+        ],
         help_text="A hint; the worker decides by what its card holds.",
     )
     loras = models.JSONField(default=list, blank=True)
@@ -169,9 +174,10 @@ class ModelVersion(models.Model):
     timeout_seconds = models.PositiveIntegerField(default=1800)
     least_plan = models.CharField("offered to", max_length=10, choices=Plan.choices, default="visitor")
 
-    # What it costs, in thousandths of a credit for each second of video.
+    # What it costs, in thousandths of a credit for each second of video, and the speed that the price comes from.
     prices = models.JSONField()
     surcharges = models.JSONField(default=dict, blank=True)
+    reference_speed = models.JSONField(default=dict, blank=True)
 
     # What its licence asks.
     licence = models.CharField(max_length=120, help_text="Its short name: Apache-2.0.")
@@ -197,6 +203,22 @@ class ModelVersion(models.Model):
     @property
     def has_audio(self) -> bool:
         return self.family_facts.has_audio
+
+    def delivered(self, size: str) -> str:
+        """The size of the MP4 that is made from one of ``sizes``: what people are told, and may ask for."""
+        width, _, height = size.partition("x")
+        return f"{int(width) * self.upscale}x{int(height) * self.upscale}"
+
+    @property
+    def delivered_sizes(self) -> list[str]:
+        return [self.delivered(size) for size in self.sizes]
+
+    @property
+    def input_roles(self) -> list[tuple[str, Role]]:
+        """What a clip of this model may start from, in any of its modes: in the order of ``ROLES``."""
+        modes = [self.family_facts.modes[mode] for mode in self.modes]
+        taken = {role for mode in modes for role in (*mode.needs, *mode.accepts)}
+        return [(name, role) for name, role in ROLES.items() if name in taken]
 
     @property
     def preset_names(self) -> list[str]:

@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import JSONField
 
 from catalog import territories, versions
+from catalog.costs import reference_problems
 from catalog.models import ModelVersion
 from catalog.pricing import AUDIO, TIERS, tiers_of
 from gpu_worker.contract import LoraSpec
@@ -247,6 +248,10 @@ def _components_exist(version: ModelVersion) -> Iterator[Problem]:
             yield "component_bytes", f"{version.family_facts.title} has no {name!r}. It has: {', '.join(components)}."
 
 
+def _reference_speed(version: ModelVersion) -> Iterator[Problem]:
+    yield from (("reference_speed", problem) for problem in reference_problems(version.reference_speed))
+
+
 def _length(value: Any) -> int:
     return len(value) if isinstance(value, list) else 0
 
@@ -256,7 +261,7 @@ def _is_count(value: Any) -> bool:
 
 
 Check = Callable[[ModelVersion], Iterator[Problem]]
-_SHAPES: tuple[Check, ...] = (_modes, _sizes, _presets, _prices, _extras, _loras, _territories)
+_SHAPES: tuple[Check, ...] = (_modes, _sizes, _presets, _prices, _extras, _loras, _territories, _reference_speed)
 _MEANINGS: tuple[Check, ...] = (
     _seconds,
     _limits,

@@ -13,6 +13,8 @@ from loremotion.valkey import connection
 
 JOBS_PER_WORKER = 2
 LEAST_WINDOW = 2
+ANYBODYS_BYTES = 2 * 2**30
+"""A worker with less is not worth starting. Larger requests wait until one is up that says how large it is."""
 
 
 def living_names(now: float | None = None) -> set[str]:
@@ -29,9 +31,10 @@ def statuses() -> list[WorkerStatus]:
     return [WorkerStatus.from_wire(json.loads(text)) for text in said if text]
 
 
-def window() -> int:
-    """How many jobs may wait in RQ: enough for every worker to look ahead, few enough to keep the order ours."""
-    return max(LEAST_WINDOW, JOBS_PER_WORKER * len(living_names()))
+def budgets() -> list[int]:
+    """Bytes that each worker which takes jobs may use, ascending. While nobody is up: what anybody will have."""
+    known = sorted(status.budget_bytes for status in statuses() if status.state != "draining")
+    return known or [ANYBODYS_BYTES]
 
 
 def is_up() -> bool:

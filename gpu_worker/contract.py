@@ -24,6 +24,9 @@ STARTED_FUNCTION = "generation.reports.started"
 FINISHED_FUNCTION = "generation.reports.finished"
 WORKER_LOST_FUNCTION = "generation.reports.worker_lost"
 
+DOES_NOT_FIT = "does_not_fit"
+"""Code of the error of a render that needs more memory than any machine that is on has."""
+
 # Valkey keys beside RQ's own.
 WORKERS_KEY = "gpu:workers"  # sorted set: worker name → epoch second of its last heartbeat
 HEARTBEAT_SECONDS = 3

@@ -20,6 +20,7 @@ from typing import Any
 from rq.timeouts import JobTimeoutException
 
 from gpu_worker.contract import Outcome, Progress, RenderError, RenderJob, RenderReport, Stage
+from gpu_worker.footage import Wanted
 from gpu_worker.inputs import Fetcher, Input, InputUnavailable, InputUnreadable
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.render_engine import RenderedClip, RenderEngine
@@ -169,7 +170,7 @@ class Renderer:
             if self.is_cancelled(job):
                 raise NotWanted
 
-        return self.fetcher.fetch(job.inputs, folder, on_chunk)
+        return self.fetcher.fetch(job.inputs, folder, on_chunk, Wanted.by(job))
 
     def _upload(self, job: RenderJob, made: RenderedClip, tally: Tally) -> float:
         began = time.monotonic()

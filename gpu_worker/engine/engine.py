@@ -87,8 +87,8 @@ class Engine:
     ) -> RenderedClip:
         """Make the clip of ``job`` and write it, with its poster, into ``folder``.
 
-        ``inputs`` holds pictures (``PIL.Image``), video (lists of them) and audio (paths) by role. ``should_stop`` is
-        asked after every step and between stages.
+        ``inputs`` holds pictures (``PIL.Image``), video (lists of them) and sound (``Audio``) by role. ``should_stop``
+        is asked after every step and between stages.
 
         Raises:
             RenderStopped: ``should_stop`` turned true.

@@ -16,6 +16,7 @@ from gpu_worker.engine.economies import streamed, tiled
 from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.frames import RawClip, to_audio, to_frames
 from gpu_worker.engine.headroom import Occasion, PeakMeter
+from gpu_worker.engine.hearing import audio_latents
 from gpu_worker.engine.ladder import Result, Rung, climb
 from gpu_worker.engine.library import OpenModel
 from gpu_worker.engine.outlook import predicted, watch
@@ -28,6 +29,7 @@ from gpu_worker.engine.residents import Lease
 from gpu_worker.engine.room import Room, needs_of, occasion_of, streamed_bytes
 from gpu_worker.engine.speed import hastened
 from gpu_worker.engine.stages import StageClock
+from gpu_worker.sounds import Audio
 
 
 class Rendering:
@@ -141,9 +143,9 @@ class Rendering:
             with ExitStack() as listeners, self._refusals(pipeline):
                 for listener in self._listeners(pipeline):
                     listeners.enter_context(listener)
-                output = pipeline(**self._call(pipeline))
+                output = pipeline(**self._call(pipeline), **self._heard(pipeline))
             self._peaks.finish()
-            return RawClip(to_frames(output.frames), to_audio(pipeline, output))
+            return RawClip(to_frames(output.frames), self._given_sound() or to_audio(pipeline, output))
         finally:
             self._peaks.abandon()
             self._room.residency.release(self._denoisers)
@@ -199,8 +201,11 @@ class Rendering:
         return counted
 
     def _after_step(self, pipeline: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        self._stages.step_done(self._stages.steps_done + 1, pipeline.num_timesteps * self._passes)
-        job, clean = self._job, predicted(pipeline.scheduler, tensors["latents"])
+        job, own_total = self._job, self._family.steps_total
+        steps_total = own_total(job) if own_total is not None else pipeline.num_timesteps * self._passes
+        done = self._stages.steps_done + 1
+        self._stages.step_done(done, max(done, steps_total))
+        clean = predicted(pipeline.scheduler, tensors["latents"])
         picture = self._painter.paint(pipeline, clean, num_frames=job.num_frames, width=job.width, height=job.height)
         if picture:
             self._stages.show(picture)
@@ -234,6 +239,15 @@ class Rendering:
         if self._family.has_step_callback:
             arguments["callback_on_step_end"] = self._after_step
         return {**self._mode.arguments(job, self._inputs), **arguments}
+
+    def _given_sound(self) -> Audio | None:
+        """What the clip is made to, exactly as long as it: the clip has this sound, and not what became of it."""
+        sound = self._inputs.get("audio")
+        return sound.lasting(self._job.num_frames / self._job.fps) if isinstance(sound, Audio) else None
+
+    def _heard(self, pipeline: Any) -> dict[str, Any]:
+        sound = self._given_sound()
+        return {} if sound is None else {"audio_latents": audio_latents(pipeline, sound)}
 
     # --- room ---
 

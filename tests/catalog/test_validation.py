@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from catalog.models import ModelVersion
 from catalog.validation import problems
+from gpu_worker.engine.placement import NAMED
 from tests.catalog.factories import LTX, draft_version
 
 
@@ -82,3 +84,8 @@ def test_a_preset_may_set_what_every_mode_of_the_row_takes() -> None:
     presets = {"standard": {"steps": 8, "denoise_strength": 0.9}}
     prices = {"standard": {"480p": 1, "720p": 2}}
     assert problems(draft_version(modes=["frames", "extend"], presets=presets, prices=prices)) == {}
+
+
+def test_every_placement_that_can_be_chosen_is_one_that_the_engine_knows() -> None:
+    choices = [name for name, _ in ModelVersion._meta.get_field("placement").choices or ()]
+    assert set(choices) == set(NAMED)
