@@ -87,7 +87,7 @@ class Engine:
         """Make the clip of ``job`` and write it, with its poster, into ``folder``.
 
         ``inputs`` holds pictures (``PIL.Image``), video (lists of them) and audio (paths) by role. ``should_stop`` is
-        asked after every step and between stages.
+        asked after every step, and between stages, components and tensors; what it raises ends the render there.
 
         Raises:
             RenderStopped: ``should_stop`` turned true.
@@ -95,8 +95,7 @@ class Engine:
             FatalDeviceError: the device is lost; the process has to end.
         """
         stages = StageClock(steps_total=job.steps, on_progress=on_progress, should_stop=should_stop)
-        self._residency.release_all()  # of a render that an alarm cut short between two bytecodes
-        with self._device_errors():
+        with self._device_errors(), self._asking(stages):
             stages.enter(Stage.LOADING)
             rendering = self._rendering(job, inputs, stages)
             raw = rendering.run()
@@ -124,6 +123,15 @@ class Engine:
         own = [c.key for c in model.components.values()]  # the denoisers are not leased while the prompt is encoded
         self._residency.upcoming = [own, *self._upcoming_keys()]
         return Rendering(job, inputs, model, self._room, stages, on_denoising=self._prefetch)
+
+    @contextmanager
+    def _asking(self, stages: StageClock) -> Iterator[None]:
+        """Loading, too, asks whether to go on."""
+        self._residency.at_safe_point = stages.stop_if_asked
+        try:
+            yield
+        finally:
+            self._residency.at_safe_point = lambda: None
 
     @contextmanager
     def _device_errors(self) -> Iterator[None]:
