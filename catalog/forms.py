@@ -43,6 +43,13 @@ SPECIAL: dict[str, Callable[[], forms.Field]] = {
     "surcharges": lambda: YAMLField(
         empty={}, required=False, help_text="On top, for each second: <code>audio: 250</code>, or by mode."
     ),
+    "components": lambda: YAMLField(
+        empty={},
+        required=False,
+        help_text="So that models share one: <code>text_encoder: {source: owner/repository, revision: …,"
+        " subfolder: text_encoder, quantisation: int8}</code>. Or a single GGUF file:"
+        " <code>transformer: {source: owner/repository, file: model-Q8_0.gguf}</code>",
+    ),
     "loras": lambda: YAMLField(
         empty=[],
         required=False,

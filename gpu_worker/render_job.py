@@ -153,6 +153,7 @@ class Renderer:
             steps_total=made.steps_total,
             stage_seconds={**made.stage_seconds, Stage.UPLOADING.value: uploading_seconds},
             peak_bytes=made.peak_bytes,
+            similarity=made.similarity,
         )
 
     def _should_stop(self, job: RenderJob, deadline: Deadline) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,22 +12,24 @@ from typing import Any, NamedTuple
 from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, ResidentComponent, Stage
 from gpu_worker.engine.clip import measure_clip, write_clip, write_poster
 from gpu_worker.engine.devices import Device
-from gpu_worker.engine.errors import DoesNotFit, EngineError, FatalDeviceError, OutOfMemory
+from gpu_worker.engine.errors import DoesNotFit, EngineError, FatalDeviceError, OutOfMemory, UnsupportedHere
 from gpu_worker.engine.headroom import Headroom
 from gpu_worker.engine.library import Library
 from gpu_worker.engine.loading import Loader, read_ahead
 from gpu_worker.engine.placement import place
 from gpu_worker.engine.planning import POLICIES
 from gpu_worker.engine.prompts import PromptMemory
-from gpu_worker.engine.quantisation import QuantisedStore, check_quantisation
+from gpu_worker.engine.quantisation import QuantisedStore
 from gpu_worker.engine.rendering import Rendering
-from gpu_worker.engine.requests import mode_of
+from gpu_worker.engine.requests import check_row, mode_of
 from gpu_worker.engine.residency import Residency
 from gpu_worker.engine.residents import RecordFile
 from gpu_worker.engine.room import Room, needs_of
 from gpu_worker.engine.sizes import show_bytes
 from gpu_worker.engine.stages import StageClock
 from gpu_worker.families import family
+
+log = logging.getLogger(__name__)
 
 PROMPT_MEMORY_BYTES = 256 * 2**20
 
@@ -42,6 +45,8 @@ class RenderedClip:
     peak_bytes: int
     steps_done: int
     steps_total: int
+    similarity: float | None = None
+    """Of the quantised transformer to its whole weights, where the job asked for it and it could be measured."""
 
 
 class EngineStatus(NamedTuple):
@@ -110,15 +115,27 @@ class Engine:
             clip=clip,
             poster=poster,
             facts=facts,
-            stage_seconds=stages.finish(),
+            stage_seconds=stages.finish(),  # of the clip alone: what the comparison takes is nobody's price
             peak_bytes=rendering.peak_bytes,
             steps_done=stages.steps_done,
             steps_total=stages.steps_total,
+            similarity=self._similarity(job, rendering, stages),
         )
+
+    def _similarity(self, job: RenderJob, rendering: Rendering, stages: StageClock) -> float | None:
+        if not job.is_compared:
+            return None
+        stages.enter(Stage.LOADING, "Comparing with the whole weights")
+        try:
+            with self._device_errors(), self._asking(stages):
+                return rendering.first_calls.similarity(job.model, self._room)
+        except OutOfMemory as problem:
+            log.warning("What quantisation changes of %s is not measured: %s", job.model.slug, problem)
+            return None
 
     def _rendering(self, job: RenderJob, inputs: Mapping[str, Any], stages: StageClock) -> Rendering:
         mode_of(job, inputs)
-        check_quantisation(job.model.quantisation, self.device.torch_device)
+        check_row(job.model, self.device.torch_device)
         model = self._library.open(job.model)
         own = [c.key for c in model.components.values()]  # the denoisers are not leased while the prompt is encoded
         self._residency.upcoming = [own, *self._upcoming_keys()]
@@ -177,8 +194,9 @@ class Engine:
         return sum(self._residency.saved_seconds(c) for c in components.values())
 
     def can_hold(self, job: RenderJob) -> str | None:
-        """Why this device can never make ``job``, with the figures, or None."""
+        """Why this device or installation can never make ``job``, with the figures, or None."""
         try:
+            check_row(job.model, self.device.torch_device)
             model = self._library.look_at(job.model)
             made_by = family(job.model.family)
             needs = needs_of(job, model, self._room, passes=made_by.passes(job.num_frames))
@@ -188,7 +206,7 @@ class Engine:
                 host_bytes=self.device.host_bytes,
                 wanted=job.model.placement,
             )
-        except DoesNotFit as problem:
+        except (DoesNotFit, UnsupportedHere) as problem:
             return f"{job.model.slug} on {self.device.name}: {problem}"
         except EngineError:
             return None  # not a question of room: the render itself will say what is wrong

@@ -15,6 +15,7 @@ from gpu_worker.engine.checkpoint import Checkpoint, Part, open_checkpoint
 from gpu_worker.engine.components import Component, ContentDigests, components_of
 from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.loading import load_hull, load_tool
+from gpu_worker.engine.sources import with_components_from_elsewhere
 from gpu_worker.families import family
 
 
@@ -78,6 +79,7 @@ class Library:
         except KeyError as unknown:
             raise UnsupportedRequest(str(unknown.args[0])) from None
         checkpoint = open_checkpoint(spec, self._models, is_fetched=is_fetched)
+        checkpoint = with_components_from_elsewhere(checkpoint, spec, self._models, is_fetched=is_fetched)
         return OpenModel(spec, checkpoint, components_of(spec, made_by, checkpoint, self._digests, self._models))
 
     def tools(self, model: OpenModel) -> dict[str, Any]:

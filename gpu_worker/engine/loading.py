@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from gpu_worker.engine.checkpoint import Part
 from gpu_worker.engine.components import Component
 from gpu_worker.engine.errors import CheckpointBroken, UnsupportedRequest
+from gpu_worker.engine.gguf import load_gguf
 from gpu_worker.engine.loras import fuse
 from gpu_worker.engine.quantisation import QuantisedStore, quantise
 from gpu_worker.engine.storages import map_plain
@@ -35,6 +36,8 @@ class Loader:
         Raises:
             CheckpointBroken: a file is missing, truncated or does not suit the configuration.
         """
+        if component.part.file is not None:
+            return load_gguf(component, dtype_of(component))
         if component.quantisation == "none":
             return _from_checkpoint(component)
         hull = load_hull(component)

@@ -27,6 +27,7 @@ class ScriptedClip:
     peak_bytes: int
     steps_done: int
     steps_total: int
+    similarity: float | None = None
 
 
 @dataclass(frozen=True)
