@@ -14,7 +14,7 @@ from catalog.fields import LinesField, WordsField, YAMLField
 from catalog.models import Model, ModelVersion, is_slug
 from catalog.pricing import TIERS
 from catalog.validation import problems
-from gpu_worker.families import FAMILIES
+from gpu_worker.families import FAMILIES, speed
 
 LONG_TEXT = 120
 """Characters from which a field gets the admin's wide input."""
@@ -57,7 +57,10 @@ SPECIAL: dict[str, Callable[[], forms.Field]] = {
         " scale: 1.0, component: transformer}</code>",
     ),
     "speed": lambda: YAMLField(
-        empty={}, required=False, help_text="Step-speed settings of the engine, off unless named."
+        empty={},
+        required=False,
+        help_text=f"Off unless named: {', '.join(speed.SETTINGS)}. As in <code>{{attention_backend: flash,"
+        " compile_repeated_blocks: {}, first_block_cache: {threshold: 0.05}, fused_qkv: true}</code>",
     ),
     "component_bytes": lambda: YAMLField(
         empty={},

@@ -18,7 +18,7 @@ from catalog import territories, versions
 from catalog.models import ModelVersion
 from catalog.pricing import AUDIO, TIERS, tiers_of
 from gpu_worker.contract import ComponentSource, LoraSpec
-from gpu_worker.families import FAMILIES, Family
+from gpu_worker.families import FAMILIES, Family, speed
 
 SIZE = re.compile(r"[1-9]\d{1,4}x[1-9]\d{1,4}")
 MOST_FPS = 120
@@ -147,8 +147,7 @@ def _extras(version: ModelVersion) -> Iterator[Problem]:
     sizes = version.component_bytes
     if not isinstance(sizes, dict) or not all(_is_count(size) for size in sizes.values()):
         yield "component_bytes", "Write bytes for each component: `transformer: 2840000000`."
-    if not isinstance(version.speed, dict):
-        yield "speed", "Write one line for each setting: `compile: true`."
+    yield from (("speed", problem) for problem in speed.problems(version.speed, version.family))
 
 
 def _components(version: ModelVersion) -> Iterator[Problem]:

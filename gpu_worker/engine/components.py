@@ -42,6 +42,8 @@ class Component:
     dtype: str
     quantisation: str = "none"
     patches: tuple[Patch, ...] = ()
+    layout: str = ""
+    """``fused_qkv`` or ``channels_last_vae``, when the row wants the same weights laid out otherwise."""
 
     @property
     def name(self) -> str:
@@ -90,7 +92,9 @@ def _component(model: ModelSpec, part: Part, digests: ContentDigests, patches: t
     content = digests.of(part.folder, part.file)
     key = f"{part.class_name}:{content}:{model.dtype}:{quantisation}"
     key += "".join(f":{patch.digest}" for patch in patches)
-    return Component(key, part, model.dtype, quantisation, patches)
+    wanted_by_name = {"transformer": "fused_qkv", "vae": "channels_last_vae"}
+    layout = next((x for name, x in wanted_by_name.items() if part.name.startswith(name) and x in model.speed), "")
+    return Component(f"{key}:{layout}" if layout else key, part, model.dtype, quantisation, patches, layout)
 
 
 @lru_cache(maxsize=1024)

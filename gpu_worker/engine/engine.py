@@ -198,6 +198,7 @@ class Engine:
         try:
             check_row(job.model, self.device.torch_device)
             model = self._library.look_at(job.model)
+            self._library.check_speed(model)
             made_by = family(job.model.family)
             needs = needs_of(job, model, self._room, passes=made_by.passes(job.num_frames))
             place(

@@ -26,6 +26,8 @@ def load_gguf(component: Component, dtype: torch.dtype) -> torch.nn.Module:
     reader: Any = getattr(part.cls, "from_single_file", None)
     if reader is None:
         raise UnsupportedRequest(f"diffusers reads no GGUF files of {part.class_name}; use int8")
+    if component.layout:
+        raise UnsupportedRequest(f"the weights of a GGUF file cannot be laid out anew: {component.layout}")
     if component.patches:
         raise UnsupportedRequest("LoRA weights cannot be added to a GGUF file; use int8, or a file that has them")
     try:

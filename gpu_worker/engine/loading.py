@@ -18,6 +18,7 @@ from gpu_worker.engine.errors import CheckpointBroken, UnsupportedRequest
 from gpu_worker.engine.gguf import load_gguf
 from gpu_worker.engine.loras import fuse
 from gpu_worker.engine.quantisation import QuantisedStore, quantise
+from gpu_worker.engine.speed import fuse_qkv, lay_channels_last
 from gpu_worker.engine.storages import map_plain
 from gpu_worker.engine.weights import Weights
 
@@ -66,7 +67,16 @@ def _from_checkpoint(component: Component) -> torch.nn.Module:
         raise
     own_memory(module)
     fuse(module, component.patches)
+    lay_out(module, component)
     return module.eval().requires_grad_(False)
+
+
+def lay_out(module: torch.nn.Module, component: Component) -> None:
+    """Arrange the weights of ``module`` as the row wants them."""
+    if component.layout == "fused_qkv":
+        fuse_qkv(module)
+    elif component.layout == "channels_last_vae":
+        lay_channels_last(module)
 
 
 def own_memory(module: torch.nn.Module) -> None:
@@ -100,6 +110,7 @@ def load_hull(component: Component) -> torch.nn.Module:
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise _broken(part, problem) from problem
     torch.nn.Module.to(module, dtype_of(component))  # diffusers' own warns about parts in float32: there are no weights
+    lay_out(module, component)
     return module.eval().requires_grad_(False)
 
 

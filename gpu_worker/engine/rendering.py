@@ -157,7 +157,7 @@ class Rendering:
             yield self.first_calls.heard(self._denoisers.modules)
         yield replaced(pipeline, "progress_bar", self._announcing_denoising)
         yield replaced(pipeline.vae, "decode", self._decoding)
-        yield hastened(self._transformers(), self._model.spec.speed)
+        yield hastened(self._transformers(), self._model.spec.speed, steps=self._job.steps)
         if self._placement.is_streamed:
             yield streamed(self._denoisers.modules.values(), self._device.torch_device)
         if not self._family.has_step_callback:

@@ -10,6 +10,7 @@ import torch
 from gpu_worker.contract import ModelSpec, RenderJob
 from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.quantisation import check_quantisation
+from gpu_worker.engine.speed import check_speed
 from gpu_worker.families import Family, Mode, family
 
 
@@ -46,6 +47,7 @@ def check_row(model: ModelSpec, device: torch.device) -> None:
         UnsupportedRequest: the catalogue row asks for what does not exist, or contradicts itself.
         UnsupportedHere: this device or installation cannot do it.
     """
+    check_speed(model)
     files = [source.file for source in model.components.values() if source.file]
     for name in (model.quantisation, *(s.quantisation for s in model.components.values() if s.quantisation)):
         check_quantisation(name, device)
