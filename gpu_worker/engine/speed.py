@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from diffusers import FirstBlockCacheConfig, MagCacheConfig, TaylorSeerCacheConfig
+from diffusers.models.attention_dispatch import attention_backend
 
 from gpu_worker.contract import ModelSpec
 from gpu_worker.engine.errors import UnsupportedHere, UnsupportedRequest
@@ -22,6 +23,7 @@ _CONFIGS: Mapping[str, Callable[..., Any]] = {
     "mag_cache": MagCacheConfig,
     "taylorseer_cache": TaylorSeerCacheConfig,
 }
+_ATTENTIONS = [r"(single_)?(transformer_)?blocks\.\d+\.attn\d?"]
 _REPLACED = {"to_qkv": ("to_q", "to_k", "to_v"), "to_kv": ("to_k", "to_v"), "to_added_kv": ("add_k_proj", "add_v_proj")}
 """What a fused projection does the work of."""
 
@@ -54,15 +56,27 @@ def hastened(transformers: Iterable[Any], speed: Mapping[str, Any], *, steps: in
 
 def _switch_on(transformer: Any, name: str, value: Any, steps: int, undo: ExitStack) -> None:
     if name == "attention_backend":
+        # The setter also makes it the default of every other model, which only this context takes back.
+        undo.enter_context(attention_backend(value))
         undo.callback(transformer.reset_attention_backend)
         transformer.set_attention_backend(value)
     elif name == "compile_repeated_blocks":
         undo.callback(_run_uncompiled, transformer)
         transformer.compile_repeated_blocks(**value)
     elif name in CACHES:
-        counted = {"num_inference_steps": steps} if name == "mag_cache" else {}
-        transformer.enable_cache(_CONFIGS[name](**value, **counted))
+        transformer.enable_cache(_CONFIGS[name](**value, **_known_here(name, value, steps)))
         undo.callback(transformer.disable_cache)
+        if not any(getattr(getattr(m, "_diffusers_hook", None), "hooks", None) for m in transformer.modules()):
+            raise ValueError("it finds nothing to cache there")
+
+
+def _known_here(name: str, value: Mapping[str, Any], steps: int) -> dict[str, Any]:
+    """What a cache has to be told and no row should have to say."""
+    if name == "mag_cache":
+        return {"num_inference_steps": steps}
+    if name == "taylorseer_cache" and not value.get("use_lite_mode"):
+        return {"cache_identifiers": _ATTENTIONS}  # diffusers' own patterns miss attn1 and attn2, without a word
+    return {}
 
 
 def _run_uncompiled(module: torch.nn.Module) -> None:

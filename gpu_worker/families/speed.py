@@ -42,6 +42,10 @@ def problems(speed: Any, family: str) -> Iterator[str]:
 
 def _value_problem(name: str, value: Any) -> str | None:
     if name == "attention_backend":
+        if isinstance(value, str) and "hub" in value:
+            return (
+                "a kernel of the Hub is code that nobody here has read; install one and name it: native, flash, sage."
+            )
         return None if isinstance(value, str) and value else "a name of diffusers, such as native or flash."
     if name in ("fused_qkv", "channels_last_vae"):
         return None if value is True else "true, or leave it out."

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
 from diffusers.models.transformers import transformer_ltx
 
 from gpu_worker.contract import Progress, RenderJob
@@ -96,6 +97,7 @@ def test_an_attention_backend_is_that_of_the_row_for_the_render_only(shelf: Path
     assert [len(seen) for seen in at_steps.seen] == [1] * 8
     assert all("NATIVE_MATH" in str(seen) or "_native_math" in str(seen) for seen in at_steps.seen)
     assert backends() == {"None"}
+    assert _AttentionBackendRegistry.get_active_backend()[0] == AttentionBackendName.NATIVE  # of all other models
 
 
 def test_blocks_run_compiled_for_the_render_only_and_are_compiled_once(shelf: Path, tmp_path: Path) -> None:
@@ -132,6 +134,10 @@ def test_blocks_are_really_compiled_where_there_is_a_compiler(shelf: Path, tmp_p
         (SWITCHED[2], transformer_ltx.LTXVideoTransformerBlock),
         (SWITCHED[3], transformer_ltx.LTXVideoTransformerBlock),
         (SWITCHED[4], transformer_ltx.LTXAttention),
+        (
+            {"taylorseer_cache": {**SWITCHED[4]["taylorseer_cache"], "use_lite_mode": True}},
+            transformer_ltx.LTXAttention,
+        ),
     ],
     ids=lambda value: named(value) if isinstance(value, dict) else "",
 )
