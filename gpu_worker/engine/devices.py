@@ -206,6 +206,18 @@ def main_memory_bytes() -> int:
     return total
 
 
+def free_memory_bytes() -> int:
+    """Main memory that this process could still take, what the system only keeps of files included."""
+    free = psutil.virtual_memory().available
+    group = Path("/sys/fs/cgroup")
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+        lines = (group / "memory.stat").read_text().splitlines()
+        cached = next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+        return min(free, max(0, limit - used + cached))
+    return free
+
+
 def device_from_environment(environment: Mapping[str, str] | None = None) -> Device:
     """The device that the environment names.
 

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, ResidentComponent, Stage
 from gpu_worker.engine.clip import measure_clip, write_clip, write_poster
-from gpu_worker.engine.devices import Device
+from gpu_worker.engine.devices import Device, free_memory_bytes
 from gpu_worker.engine.errors import DoesNotFit, EngineError, FatalDeviceError, OutOfMemory, UnsupportedHere
 from gpu_worker.engine.headroom import Headroom
 from gpu_worker.engine.library import Library
-from gpu_worker.engine.loading import Loader, read_ahead
+from gpu_worker.engine.loading import Loader
 from gpu_worker.engine.placement import place
 from gpu_worker.engine.planning import POLICIES
 from gpu_worker.engine.prompts import PromptMemory
@@ -27,6 +27,7 @@ from gpu_worker.engine.residents import RecordFile
 from gpu_worker.engine.room import Room, needs_of
 from gpu_worker.engine.sizes import show_bytes
 from gpu_worker.engine.stages import StageClock
+from gpu_worker.engine.staging import Stager
 from gpu_worker.families import family
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,9 @@ class Engine:
         self.upcoming: Sequence[RenderJob] = ()
         """The jobs that will probably come next, in order. What they need is evicted last."""
         self._library = Library(models, cache)
-        self._residency = Residency(device, Loader(QuantisedStore(cache / "quantised")).load, policy=POLICIES[policy])
+        self._loader = Loader(QuantisedStore(cache / "quantised"))
+        self._stager = Stager()
+        self._residency = Residency(device, self._loader.load, policy=POLICIES[policy])
         self._records = RecordFile(cache / "components.json")
         self._residency.records.update(self._records.read())
         self._room = Room(
@@ -100,6 +103,7 @@ class Engine:
             FatalDeviceError: the device is lost; the process has to end.
         """
         stages = StageClock(steps_total=job.steps, on_progress=on_progress, should_stop=should_stop)
+        self._stager.cancel()  # this job loads for itself now, from where the reading has come
         with self._device_errors(), self._asking(stages):
             stages.enter(Stage.LOADING)
             rendering = self._rendering(job, inputs, stages)
@@ -182,7 +186,10 @@ class Engine:
             budget_bytes=self.device.budget_bytes,
             used_bytes=self._residency.used_bytes,
             residents=residents,
-            counters={name: float(count) for name, count in self._residency.counters.items()},
+            counters={
+                **{name: float(count) for name, count in self._residency.counters.items()},
+                "staged_bytes": float(self._stager.staged_bytes),
+            },
         )
 
     def affinity(self, model: ModelSpec) -> float:
@@ -239,10 +246,19 @@ class Engine:
                 continue
 
     def _prefetch(self) -> None:
-        """While the device computes, let the system read what the next job will need from disk into its page cache."""
+        """While the device computes, read what the next job will load, its encoder first, from disk into memory."""
         for job in self.upcoming[:1]:
             try:
                 components = self._library.look_at(job.model).components.values()
             except EngineError:
                 continue
-            read_ahead(c for c in components if c.key not in self._residency.entries)
+            missing = [c for c in components if c.key not in self._residency.entries]
+            self._stager.begin((file for c in missing for file in self._loader.files(c)), self._staging_bytes())
+
+    def _staging_bytes(self) -> int:
+        """What reading ahead may take: of what is left for copies of weights, where those have a limit, half at most
+        of what is free, so that nobody's memory is swapped out for it."""
+        free_bytes = free_memory_bytes() // 2
+        if not self.device.host_bytes:
+            return free_bytes
+        return max(0, min(free_bytes, self.device.host_bytes - self._residency.host_used_bytes))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from collections.abc import Iterable
-from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,6 +28,15 @@ class Loader:
 
     def __init__(self, store: QuantisedStore) -> None:
         self._store = store
+
+    def files(self, component: Component) -> list[Path]:
+        """What ``load`` will read: the quantised weights if they are kept, else the checkpoint's."""
+        kept = self._store.file(component)
+        if component.quantisation != "none" and kept.is_file():
+            return [kept]
+        if component.part.file is not None:
+            return [component.part.file]
+        return sorted(component.part.folder.glob("*.safetensors"))
 
     def load(self, component: Component) -> torch.nn.Module:
         """``component`` as its checkpoint has it, in its dtype and quantisation, ready for inference.
@@ -124,14 +131,6 @@ def load_tool(part: Part) -> Any:
         return part.cls.from_pretrained(str(part.folder), local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise _broken(part, problem) from problem
-
-
-def read_ahead(components: Iterable[Component]) -> None:
-    """Ask the operating system to bring the files of ``components`` into its page cache; returns at once."""
-    for component in components:
-        for file in component.part.folder.glob("*.safetensors"):
-            with suppress(OSError), file.open("rb") as opened:
-                os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
 
 def dtype_of(component: Component) -> torch.dtype:

@@ -98,15 +98,15 @@ class QuantisedStore:
             parts, metadata[_name(index)] = _taken_apart(index, tensor.data)
             tensors.update({name: part.contiguous() for name, part in parts.items()})
         self._folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self._file(component).with_suffix(".unfinished")
+        unfinished = self.file(component).with_suffix(".unfinished")
         save_file(tensors, unfinished, metadata)
-        unfinished.replace(self._file(component))
+        unfinished.replace(self.file(component))
 
     def fill(self, component: Component, hull: torch.nn.Module) -> bool:
         """Put the kept tensors into ``hull``. False when there are none, or none that this version made or can read."""
         weights = Weights(hull)
         try:
-            with safe_open(self._file(component), "pt") as file:
+            with safe_open(self.file(component), "pt") as file:
                 metadata = file.metadata() or {}
                 if metadata.get("stamp") != _stamp(component) or json.loads(metadata["names"]) != weights.names:
                     return False
@@ -119,7 +119,8 @@ class QuantisedStore:
         weights.put([_rebuilt(index, parts[str(index)], metadata) for index in range(len(weights.names))])
         return True
 
-    def _file(self, component: Component) -> Path:
+    def file(self, component: Component) -> Path:
+        """Where the weights of ``component`` are kept, if they are."""
         return self._folder / f"{hashlib.sha256(component.key.encode()).hexdigest()[:32]}.safetensors"
 
 
