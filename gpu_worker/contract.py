@@ -322,6 +322,8 @@ class WorkerStatus(Wire):
     pid: int
     device: str
     budget_bytes: int
+    driver: str = ""
+    """Its version, and what PyTorch was built for; empty on a processor."""
     used_bytes: int = 0
     state: str = "idle"
     """``starting``, ``idle``, ``busy`` or ``draining``."""

@@ -46,6 +46,8 @@ class EngineStatus(Protocol):
 class RenderDevice(Protocol):
     @property
     def name(self) -> str: ...
+    @property
+    def driver(self) -> str: ...
 
 
 class RenderEngine(Protocol):

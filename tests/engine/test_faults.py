@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +192,67 @@ def test_an_error_while_any_component_is_brought_leaves_nothing_behind(
     assert consistent(engine)
     device.broken_bytes = 0
     render(engine, job("one"), tmp_path / "2")
+
+
+def killed(act: Callable[[], object]) -> bool:
+    """Whether ``act`` ended a copy of this process by SIGKILL, instead of returning."""
+    child = os.fork()
+    if not child:
+        with contextlib.suppress(BaseException):
+            act()
+        os._exit(0)
+    return os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+
+
+def kill_myself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_at_any_point_of_loading_leaves_nothing_that_stops_the_next(
+    shelf: Path, tmp_path: Path
+) -> None:
+    row = {"dtype": "bfloat16", "quantisation": "int8"}
+    expected = frames_of(render(engine_on(shelf, tmp_path / "calm"), job("one", spec_changes=row), tmp_path / "0").clip)
+    calm = Countdown()
+    render(engine_on(shelf, tmp_path / "counted"), job("one", spec_changes=row), tmp_path / "0", should_stop=calm)
+
+    class Deadly(Countdown):
+        def __call__(self) -> bool:
+            try:
+                return super().__call__()
+            except TooLate:
+                kill_myself()
+            raise AssertionError
+
+    points = range(1, calm.asked + 1, max(1, calm.asked // 8))
+    for point in points:
+        engine, deadly = engine_on(shelf, tmp_path / "cache"), Deadly(point)
+        act = partial(render, engine, job("one", spec_changes=row), tmp_path / "clip", should_stop=deadly)
+        assert killed(act), point
+    again = render(engine_on(shelf, tmp_path / "cache"), job("one", spec_changes=row), tmp_path / "clip")
+    assert np.array_equal(frames_of(again.clip), expected)
+
+
+@pytest.mark.parametrize("half_way", [False, True])
+def test_a_process_that_is_killed_while_it_keeps_what_it_quantised_leaves_no_half_of_it(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half_way: bool
+) -> None:
+    from gpu_worker.engine import quantisation
+
+    save = quantisation.save_file
+
+    def deadly(tensors: dict[str, torch.Tensor], file: Path, metadata: dict[str, str]) -> None:
+        save(tensors, file, metadata)
+        if half_way:
+            truncate(Path(file))
+        kill_myself()
+
+    row = {"dtype": "bfloat16", "quantisation": "int8"}
+    monkeypatch.setattr(quantisation, "save_file", deadly)
+    assert killed(lambda: engine_on(shelf, tmp_path / "cache").preload(spec("one", **row)))
+    monkeypatch.undo()
+    assert list((tmp_path / "cache/quantised").iterdir())
+    assert not list((tmp_path / "cache/quantised").glob("*.safetensors"))
+    engine = engine_on(shelf, tmp_path / "cache")
+    engine.preload(spec("one", **row))
+    assert consistent(engine)
