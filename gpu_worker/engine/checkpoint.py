@@ -1,6 +1,6 @@
 """Checkpoints in diffusers' folder layout: where they lie and which components they name.
 
-Only classes of diffusers and transformers are ever made, and weights are only read from safetensors files: a
+Only classes of diffusers and transformers are ever made, and weights only read from safetensors and GGUF files: a
 checkpoint is data, and cannot bring code.
 """
 
