@@ -14,6 +14,12 @@ from catalog.models import Measurement, ModelVersion
 from catalog.pricing import tier_of
 from gpu_worker.families.fit import CARDS_GIB, GIB, Fit, fit, measured_fit, needs
 
+LEAST_SIMILARITY = 0.98
+"""Cosine below which a quantised transformer no longer makes the clip that its whole weights make.
+
+Eight bits stay above 0.999 in the tests of the engine, where four bits lose a hundredth: a bound for what is broken.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Margin:
@@ -43,6 +49,7 @@ def record(
     gpu_seconds: float,
     video_seconds: float,
     peak_bytes: int,
+    similarity: float | None = None,
 ) -> None:
     """Add one finished clip. Safe from any number of processes at once: one row is updated in the database."""
     key = {"build": version.build, "mode": mode, "preset": preset, "width": width, "height": height}
@@ -53,12 +60,25 @@ def record(
         video_seconds=F("video_seconds") + video_seconds,
         peak_bytes=Greatest(F("peak_bytes"), peak_bytes),
         updated_at=timezone.now(),
+        **({} if similarity is None else {"similarity": similarity}),
     )
 
 
 def was_rendered(version: ModelVersion) -> bool:
     """Whether any clip was ever finished with exactly what this version loads."""
     return Measurement.objects.filter(build=version.build, clips__gt=0).exists()
+
+
+def similarity(version: ModelVersion) -> float | None:
+    """How close quantisation leaves what this version loads to its whole weights, as last measured."""
+    measured = Measurement.objects.filter(build=version.build, similarity__isnull=False)
+    return measured.order_by("-updated_at").values_list("similarity", flat=True).first()
+
+
+def is_poor(version: ModelVersion) -> bool:
+    """Whether the last measurement says that quantisation costs too much."""
+    measured = similarity(version)
+    return measured is not None and measured < LEAST_SIMILARITY
 
 
 def speeds(builds: Iterable[str]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from gpu_worker.contract import LoraSpec, ModelSpec
+from gpu_worker.contract import ComponentSource, LoraSpec, ModelSpec
 from gpu_worker.families import FAMILIES, ROLES, Family, Role, family
 
 is_slug = RegexValidator(r"\A[a-z0-9][a-z0-9._-]*\Z", "Small letters, digits, dots and hyphens.")
@@ -155,6 +155,7 @@ class ModelVersion(models.Model):
         ],
         help_text="A hint; the worker decides by what its card holds.",
     )
+    components = models.JSONField("components from elsewhere", default=dict, blank=True)
     loras = models.JSONField(default=list, blank=True)
     speed = models.JSONField(default=dict, blank=True)
     component_bytes = models.JSONField(default=dict, blank=True)
@@ -236,6 +237,7 @@ class ModelVersion(models.Model):
             dtype=self.dtype,
             quantisation=self.quantisation,
             placement=self.placement,
+            components={name: ComponentSource.from_wire(source) for name, source in self.components.items()},
             loras=tuple(LoraSpec.from_wire(lora) for lora in self.loras),
             speed=dict(self.speed),
         )
@@ -248,6 +250,8 @@ class ModelVersion(models.Model):
         """Names what is loaded, whatever it is called, priced or limited to: what was measured on one version
         counts for every version with the same fingerprint."""
         loaded = {k: v for k, v in self.spec().to_wire().items() if k not in ("slug", "version")}
+        if not self.components:
+            del loaded["components"]  # what was measured before there were any still counts
         return hashlib.sha256(json.dumps(loaded, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -263,6 +267,8 @@ class Measurement(models.Model):
     gpu_seconds = models.FloatField(default=0)
     video_seconds = models.FloatField(default=0)
     peak_bytes = models.BigIntegerField(default=0)
+    similarity = models.FloatField(null=True)
+    """Cosine of the quantised transformer's output against that of the whole weights, in the latest test render."""
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

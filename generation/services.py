@@ -304,6 +304,7 @@ def _measure(generation: Generation, report: RenderReport) -> None:
         gpu_seconds=sum(report.stage_seconds.values()),
         video_seconds=generation.seconds,
         peak_bytes=report.peak_bytes,
+        similarity=report.similarity,
     )
 
 

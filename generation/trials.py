@@ -23,11 +23,10 @@ from catalog.models import ModelVersion
 from catalog.pricing import quote
 from catalog.requests import Ask, resolve
 from generation import files, services, uploads
-from generation.models import Clip, Generation, State
+from generation.models import HOUSE, Clip, Generation, State
 from gpu_worker.families import ROLES, Kind
 from loremotion.refusals import Invalid
 
-HOUSE: Final = uuid.UUID("7e570000-0000-4000-8000-000000000000")
 PROMPT: Final = "a red circle moving right on a black background"
 PICTURE_SIDE: Final = 512
 TONE_RATE: Final = 16_000

@@ -26,6 +26,8 @@ class RenderedClip(Protocol):
     def steps_done(self) -> int: ...
     @property
     def steps_total(self) -> int: ...
+    @property
+    def similarity(self) -> float | None: ...
 
 
 class EngineStatus(Protocol):
@@ -44,6 +46,8 @@ class EngineStatus(Protocol):
 class RenderDevice(Protocol):
     @property
     def name(self) -> str: ...
+    @property
+    def driver(self) -> str: ...
 
 
 class RenderEngine(Protocol):

@@ -21,6 +21,10 @@ class UnsupportedRequest(EngineError):
     code = "unsupported_request"
 
 
+class UnsupportedHere(UnsupportedRequest):
+    """This device or installation cannot do what the catalogue row asks for; another may."""
+
+
 class ModelMissing(EngineError):
     """The checkpoint is not where the job says, and could not be downloaded."""
 

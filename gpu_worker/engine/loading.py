@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from collections.abc import Iterable
-from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,8 +13,10 @@ from safetensors import SafetensorError
 from gpu_worker.engine.checkpoint import Part
 from gpu_worker.engine.components import Component
 from gpu_worker.engine.errors import CheckpointBroken, UnsupportedRequest
+from gpu_worker.engine.gguf import load_gguf
 from gpu_worker.engine.loras import fuse
 from gpu_worker.engine.quantisation import QuantisedStore, quantise
+from gpu_worker.engine.speed import fuse_qkv, lay_channels_last
 from gpu_worker.engine.storages import map_plain
 from gpu_worker.engine.weights import Weights
 
@@ -29,12 +29,23 @@ class Loader:
     def __init__(self, store: QuantisedStore) -> None:
         self._store = store
 
+    def files(self, component: Component) -> list[Path]:
+        """What ``load`` will read: the quantised weights if they are kept, else the checkpoint's."""
+        kept = self._store.file(component)
+        if component.quantisation != "none" and kept.is_file():
+            return [kept]
+        if component.part.file is not None:
+            return [component.part.file]
+        return sorted(component.part.folder.glob("*.safetensors"))
+
     def load(self, component: Component) -> torch.nn.Module:
         """``component`` as its checkpoint has it, in its dtype and quantisation, ready for inference.
 
         Raises:
             CheckpointBroken: a file is missing, truncated or does not suit the configuration.
         """
+        if component.part.file is not None:
+            return load_gguf(component, dtype_of(component))
         if component.quantisation == "none":
             return _from_checkpoint(component)
         hull = load_hull(component)
@@ -63,7 +74,16 @@ def _from_checkpoint(component: Component) -> torch.nn.Module:
         raise
     own_memory(module)
     fuse(module, component.patches)
+    lay_out(module, component)
     return module.eval().requires_grad_(False)
+
+
+def lay_out(module: torch.nn.Module, component: Component) -> None:
+    """Arrange the weights of ``module`` as the row wants them."""
+    if component.layout == "fused_qkv":
+        fuse_qkv(module)
+    elif component.layout == "channels_last_vae":
+        lay_channels_last(module)
 
 
 def own_memory(module: torch.nn.Module) -> None:
@@ -97,6 +117,7 @@ def load_hull(component: Component) -> torch.nn.Module:
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise _broken(part, problem) from problem
     torch.nn.Module.to(module, dtype_of(component))  # diffusers' own warns about parts in float32: there are no weights
+    lay_out(module, component)
     return module.eval().requires_grad_(False)
 
 
@@ -110,14 +131,6 @@ def load_tool(part: Part) -> Any:
         return part.cls.from_pretrained(str(part.folder), local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise _broken(part, problem) from problem
-
-
-def read_ahead(components: Iterable[Component]) -> None:
-    """Ask the operating system to bring the files of ``components`` into its page cache; returns at once."""
-    for component in components:
-        for file in component.part.folder.glob("*.safetensors"):
-            with suppress(OSError), file.open("rb") as opened:
-                os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
 
 def dtype_of(component: Component) -> torch.dtype:

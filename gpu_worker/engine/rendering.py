@@ -24,6 +24,7 @@ from gpu_worker.engine.pipelines import assemble, replaced
 from gpu_worker.engine.placement import Placement, place
 from gpu_worker.engine.previews import PreviewPainter
 from gpu_worker.engine.prompts import Embeddings, EncodingDue, PromptEncoder
+from gpu_worker.engine.quality import FirstCalls
 from gpu_worker.engine.requests import mode_of
 from gpu_worker.engine.residents import Lease
 from gpu_worker.engine.room import Room, needs_of, occasion_of, streamed_bytes
@@ -50,6 +51,7 @@ class Rendering:
         self._room, self._stages = room, stages
         self._device = room.residency.device
         self._painter = PreviewPainter()
+        self.first_calls = FirstCalls()
         self._peaks = PeakMeter(room.residency, room.headroom)
         self._on_denoising = on_denoising
         self._passes = self._family.passes(job.num_frames)
@@ -153,9 +155,11 @@ class Rendering:
 
     def _listeners(self, pipeline: Any) -> Iterator[AbstractContextManager[None]]:
         yield self._encoder.recalled(pipeline)
+        if self._job.is_compared:
+            yield self.first_calls.heard(self._denoisers.modules)
         yield replaced(pipeline, "progress_bar", self._announcing_denoising)
         yield replaced(pipeline.vae, "decode", self._decoding)
-        yield hastened(self._transformers(), self._model.spec.speed)
+        yield hastened(self._transformers(), self._model.spec.speed, steps=self._job.steps)
         if self._placement.is_streamed:
             yield streamed(self._denoisers.modules.values(), self._device.torch_device)
         if not self._family.has_step_callback:

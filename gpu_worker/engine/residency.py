@@ -14,7 +14,6 @@ from contextlib import contextmanager
 
 import torch
 
-from gpu_worker.engine.alarms import alarms_deferred
 from gpu_worker.engine.components import Component
 from gpu_worker.engine.copies import Copies
 from gpu_worker.engine.devices import Device
@@ -39,6 +38,8 @@ class Residency:
         self.upcoming: Sequence[Collection[str]] = ()
         """Keys that the next jobs need, next job first. They are spared as long as anything else can go."""
         self.records: dict[str, Record] = {}
+        self.at_safe_point: Callable[[], None] = lambda: None
+        """Called between two components and two tensors, where what it raises leaves no trace."""
         self._load = load
         self._policy = policy
         self._clock = clock
@@ -124,6 +125,7 @@ class Residency:
         """Pin first, then bring what is missing. Raises what ``lease`` raises; ``release`` is due in any case."""
         self._leases.append(lease)
         for component in lease.components.values():
+            self.at_safe_point()
             if self.is_resident(component.key):
                 self.counters["hits"] += 1
                 self._make_room_for(lease, headroom_bytes)
@@ -140,6 +142,7 @@ class Residency:
         """
         self._leases.append(lease)
         for component in lease.components.values():
+            self.at_safe_point()
             entry = self._entries.get(component.key) or self._read(component)
             if entry.copies is None:
                 size, most = show_bytes(entry.record.size_bytes), show_bytes(self.device.host_bytes)
@@ -160,10 +163,6 @@ class Residency:
         """Give a lease back. Doing it twice changes nothing."""
         self._leases = [held for held in self._leases if held is not lease]
         lease.modules.clear()
-
-    def release_all(self) -> None:
-        """Give every lease back: for the owner, when it begins anew after something went badly wrong."""
-        self._leases = []
 
     # --- making room ---
 
@@ -244,7 +243,10 @@ class Residency:
             make_room()
             started = self._clock()
             tensors = entry.copies or entry.weights.tensors
-            brought = [self.device.bring(t, is_original_kept=entry.copies is not None) for t in tensors]
+            brought = []
+            for tensor in tensors:
+                self.at_safe_point()
+                brought.append(self.device.bring(tensor, is_original_kept=entry.copies is not None))
             self.device.synchronize()
             entry.weights.put(brought)
             self._on_device.add(component.key, brought)
@@ -259,8 +261,7 @@ class Residency:
 
     def _read(self, component: Component) -> Entry:
         started = self._clock()
-        with alarms_deferred():
-            module = self._load(component)
+        module = self._load(component)
         record = self.records.setdefault(component.key, Record())
         entry = Entry(component, module, Weights(module), record)
         record.size_bytes = storage_bytes(entry.weights.tensors)

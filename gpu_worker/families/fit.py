@@ -43,8 +43,9 @@ def bytes_on_card(component_bytes: Mapping[str, int], quantisation: str, dtype: 
     """Bytes on the card by component, from those at 16 bits a parameter. VAEs and vocoders are not quantised."""
     plain = 2.0 if dtype == "float32" else 1.0
     left = plain if quantisation == "none" else _LEFT_BY[quantisation]
+    quantised = "transformer" if quantisation == "gguf" else _QUANTISED  # a GGUF file holds a transformer
     return {
-        name: round(size * (left if name.startswith(_QUANTISED) else plain)) for name, size in component_bytes.items()
+        name: round(size * (left if name.startswith(quantised) else plain)) for name, size in component_bytes.items()
     }
 
 

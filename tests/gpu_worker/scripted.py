@@ -27,6 +27,7 @@ class ScriptedClip:
     peak_bytes: int
     steps_done: int
     steps_total: int
+    similarity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class ScriptedStatus:
 @dataclass(frozen=True)
 class ScriptedDevice:
     name: str = "scripted card"
+    driver: str = "scripted driver 1.0"
 
 
 class ScriptedEngine:
