@@ -84,14 +84,14 @@ class QuantisedStore:
             tensors.update({name: part.contiguous() for name, part in parts.items()})
             metadata[_name(index)] = facts[_name(index)]
         self._folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self._file(component).with_suffix(".unfinished")
+        unfinished = self.file(component).with_suffix(".unfinished")
         save_file(tensors, unfinished, metadata)
-        unfinished.replace(self._file(component))
+        unfinished.replace(self.file(component))
 
     def fill(self, component: Component, hull: torch.nn.Module) -> bool:
         """Put the kept tensors into ``hull``. False when there are none, or none that this version made or can read."""
         weights = Weights(hull)
-        file = self._file(component)
+        file = self.file(component)
         try:
             with safe_open(file, "pt", backend="pread") as header:
                 metadata = header.metadata() or {}
@@ -106,7 +106,8 @@ class QuantisedStore:
         weights.put([_rebuilt(index, parts[str(index)], metadata) for index in range(len(weights.names))])
         return True
 
-    def _file(self, component: Component) -> Path:
+    def file(self, component: Component) -> Path:
+        """Where its tensors are kept, or would be."""
         return self._folder / f"{hashlib.sha256(component.key.encode()).hexdigest()[:32]}.safetensors"
 
 
