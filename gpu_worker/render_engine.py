@@ -71,8 +71,8 @@ class RenderEngine(Protocol):
         """Raises ``EngineError``, ``FatalDeviceError`` and ``RenderStopped`` of ``gpu_worker.engine.errors``."""
         ...
 
-    def affinity(self, model: ModelSpec) -> float:
-        """Seconds of loading that are saved by what is resident now."""
+    def loading_seconds(self, model: ModelSpec) -> float | None:
+        """Seconds of loading that a job of ``model`` would begin with now; None where that cannot be told."""
         ...
 
     def can_hold(self, job: RenderJob) -> str | None:

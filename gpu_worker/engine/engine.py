@@ -201,13 +201,13 @@ class Engine:
             },
         )
 
-    def affinity(self, model: ModelSpec) -> float:
-        """Seconds of loading that a job of ``model`` would save because of what is resident now."""
+    def loading_seconds(self, model: ModelSpec) -> float | None:
+        """Seconds of loading that a job of ``model`` would begin with now; None where that cannot be told."""
         try:
             components = self._library.look_at(model).components
         except EngineError:
-            return 0.0
-        return sum(self._residency.saved_seconds(c) for c in components.values())
+            return None
+        return sum(self._residency.loading_seconds(c) for c in components.values())
 
     def can_hold(self, job: RenderJob) -> str | None:
         """Why this device or installation can never make ``job``, with the figures, or None."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import init_empty_weights
+from diffusers.models.modeling_utils import no_init_weights
 from safetensors import SafetensorError
 
 from gpu_worker.engine.checkpoint import Part
@@ -17,8 +21,7 @@ from gpu_worker.engine.gguf import load_gguf
 from gpu_worker.engine.loras import fuse
 from gpu_worker.engine.quantisation import QuantisedStore, quantise
 from gpu_worker.engine.speed import fuse_qkv, lay_channels_last
-from gpu_worker.engine.storages import map_plain
-from gpu_worker.engine.weights import Weights
+from gpu_worker.engine.tensor_files import StoredTensor, stored_tensors, weight_files
 
 log = logging.getLogger(__name__)
 
@@ -61,18 +64,17 @@ class Loader:
 
 def _from_checkpoint(component: Component) -> torch.nn.Module:
     part = component.part
-    dtype_argument = "dtype" if part.library == "transformers" else "torch_dtype"
     try:
-        module: torch.nn.Module = part.cls.from_pretrained(
-            str(part.folder), use_safetensors=True, local_files_only=True, **{dtype_argument: dtype_of(component)}
-        )
-    except (OSError, SafetensorError, ValueError, KeyError, json.JSONDecodeError) as problem:
+        files = weight_files(part.folder, "model" if part.library == "transformers" else "diffusion_pytorch_model")
+        with stored_tensors(files) as tensors:
+            read = _by_transformers if part.library == "transformers" else _by_diffusers
+            module = read(part, tensors, dtype_of(component))
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, json.JSONDecodeError) as problem:
         raise _broken(part, problem) from problem
     except RuntimeError as problem:
         if "size mismatch" in str(problem) or "Error(s) in loading state_dict" in str(problem):
             raise _broken(part, problem) from problem
         raise
-    own_memory(module)
     fuse(module, component.patches)
     lay_out(module, component)
     return module.eval().requires_grad_(False)
@@ -86,19 +88,42 @@ def lay_out(module: torch.nn.Module, component: Component) -> None:
         lay_channels_last(module)
 
 
-def own_memory(module: torch.nn.Module) -> None:
-    """Copy what is only a view of a file into memory.
+def _by_transformers(part: Part, tensors: dict[str, StoredTensor], dtype: torch.dtype) -> torch.nn.Module:
+    """transformers renames, merges and ties weights in its own ways, and takes tensors that are not read yet."""
+    config = part.cls.config_class.from_pretrained(str(part.folder), local_files_only=True)
+    module: torch.nn.Module = part.cls.from_pretrained(None, config=config, state_dict=tensors, dtype=dtype)
+    return module
 
-    The libraries map weights that need no conversion instead of reading them. Then a "loaded" model is read when its
-    first step touches it, and a file that is replaced or cut short meanwhile ends the process with SIGBUS.
-    """
 
-    def copied(tensor: torch.Tensor) -> torch.Tensor:
-        is_view_of_file = not tensor.untyped_storage().resizable()
-        return tensor.clone() if is_view_of_file else tensor
+def _by_diffusers(part: Part, tensors: dict[str, StoredTensor], dtype: torch.dtype) -> torch.nn.Module:
+    """What diffusers' ``from_pretrained`` does, reading each tensor once and in its final dtype."""
+    config = part.cls.load_config(str(part.folder))
+    with _default_dtype(dtype), no_init_weights(), init_empty_weights():
+        module: Any = part.cls.from_config(config)
+    module._fix_state_dict_keys_on_load(tensors)  # names that old checkpoints have
+    kept = module._keep_in_fp32_modules or ()
+    kept = {kept} if isinstance(kept, str) else set(kept)
+    expected = module.state_dict().keys()
+    weights = {
+        name: stored.read(torch.float32 if kept & set(name.split(".")) else dtype)
+        for name, stored in tensors.items()
+        if name in expected
+    }
+    missing = module.load_state_dict(weights, strict=False, assign=True).missing_keys
+    if missing:
+        raise ValueError(f"it lacks {missing[0]} and {len(missing) - 1} others of its weights")
+    return module  # type: ignore[no-any-return]
 
-    weights = Weights(module)
-    weights.put([map_plain(tensor.data, copied) for tensor in weights.tensors])
+
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """Tensors that a model computes for itself when it is made are of this dtype."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def load_hull(component: Component) -> torch.nn.Module:
@@ -109,7 +134,7 @@ def load_hull(component: Component) -> torch.nn.Module:
     """
     part = component.part
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), no_init_weights():
             if part.library == "transformers":
                 module: torch.nn.Module = part.cls(part.cls.config_class.from_pretrained(str(part.folder)))
             else:

@@ -23,6 +23,7 @@ from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, q
 
 from gpu_worker.engine.components import Component
 from gpu_worker.engine.errors import UnsupportedHere, UnsupportedRequest
+from gpu_worker.engine.tensor_files import stored_tensors
 from gpu_worker.engine.weights import Weights
 
 _LEAST_WIDTH = 32
@@ -105,22 +106,23 @@ class QuantisedStore:
     def fill(self, component: Component, hull: torch.nn.Module) -> bool:
         """Put the kept tensors into ``hull``. False when there are none, or none that this version made or can read."""
         weights = Weights(hull)
+        file = self.file(component)
         try:
-            with safe_open(self.file(component), "pt") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("stamp") != _stamp(component) or json.loads(metadata["names"]) != weights.names:
-                    return False
-                parts: dict[str, dict[str, torch.Tensor]] = {}
-                for name in file.keys():  # noqa: SIM118 -- no mapping
-                    # A copy, since a view of the file would be read only when the first step needs it.
-                    parts.setdefault(name.partition(".")[0], {})[name] = file.get_tensor(name).clone()
+            with safe_open(file, "pt", backend="pread") as header:
+                metadata = header.metadata() or {}
+            if metadata.get("stamp") != _stamp(component) or json.loads(metadata["names"]) != weights.names:
+                return False
+            parts: dict[str, dict[str, torch.Tensor]] = {}
+            with stored_tensors([file]) as stored:
+                for name, tensor in stored.items():
+                    parts.setdefault(name.partition(".")[0], {})[name] = tensor.read()
         except (OSError, SafetensorError, KeyError, ValueError):
             return False
         weights.put([_rebuilt(index, parts[str(index)], metadata) for index in range(len(weights.names))])
         return True
 
     def file(self, component: Component) -> Path:
-        """Where the weights of ``component`` are kept, if they are."""
+        """Where the weights of ``component`` are kept, or would be."""
         return self._folder / f"{hashlib.sha256(component.key.encode()).hexdigest()[:32]}.safetensors"
 
 

@@ -26,6 +26,9 @@ from gpu_worker.engine.weights import Weights
 
 Load = Callable[[Component], torch.nn.Module]
 
+UNSEEN_BYTES_PER_SECOND = 2**30
+"""What loading is taken to run at before anything was loaded."""
+
 
 class Residency:
     """The components on one device, within its budget."""
@@ -95,12 +98,16 @@ class Residency:
         record = self.records.get(component.key)
         return record.size_bytes if record and record.size_bytes else component.declared_bytes
 
-    def saved_seconds(self, component: Component) -> float:
-        """Seconds that a use of the component would be shorter than from disk, because of where it is now."""
-        entry = self._entries.get(component.key)
-        if entry is None:
-            return 0.0
-        return entry.record.disk_seconds + (entry.record.copy_seconds if entry.tier == DEVICE else 0.0)
+    def loading_seconds(self, component: Component) -> float:
+        """Seconds to bring the component onto the device: none if it is there, as seen before, else by its size."""
+        entry, record = self._entries.get(component.key), self.records.get(component.key)
+        if entry is not None:
+            return 0.0 if entry.tier == DEVICE else entry.record.copy_seconds
+        if record is not None and record.disk_seconds:
+            return record.disk_seconds + record.copy_seconds
+        seen = [r for r in self.records.values() if r.disk_seconds]
+        seen_seconds = sum(r.disk_seconds + r.copy_seconds for r in seen) or 1.0
+        return self.size_bytes(component) * seen_seconds / (sum(r.size_bytes for r in seen) or UNSEEN_BYTES_PER_SECOND)
 
     # --- leases ---
 

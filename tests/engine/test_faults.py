@@ -91,7 +91,7 @@ def test_a_class_that_is_not_of_the_libraries_is_refused(shelf: Path, tmp_path: 
 def test_a_model_that_is_not_there_is_named(engine: Engine, tmp_path: Path, source: str) -> None:
     with pytest.raises(ModelMissing, match="No checkpoint at"):
         render(engine, render_job(model=model_spec(source=source)), tmp_path)
-    assert engine.affinity(model_spec(source=source)) == 0
+    assert engine.loading_seconds(model_spec(source=source)) is None
     assert engine.can_hold(render_job(model=model_spec(source=source))) is None
 
 

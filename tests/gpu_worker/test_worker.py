@@ -86,10 +86,10 @@ def test_an_engine_that_fails_at_the_pop_does_not_stop_the_line(
     valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path
 ) -> None:
     class Choking(ScriptedEngine):
-        def affinity(self, model: ModelSpec) -> float:
+        def loading_seconds(self, model: ModelSpec) -> float:
             raise KeyError("no such family")
 
-        can_hold = affinity  # type: ignore[assignment]
+        can_hold = loading_seconds  # type: ignore[assignment]
 
     enqueue(valkey, make_job(tmp_path))
 
