@@ -22,8 +22,8 @@ from billing.models import Hold
 from billing.shop import housekeeping as shop
 from generation import dispatch, fleet, retention, services
 from generation.models import Generation, State
-from generation.sweeping import each
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport
+from loremotion.sweeping import each
 from loremotion.valkey import connection
 
 logger = logging.getLogger(__name__)

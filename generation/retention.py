@@ -13,7 +13,7 @@ from accounts.models import Workspace
 from billing.plans import entitlements
 from generation import files
 from generation.models import Clip, Generation, Upload
-from generation.sweeping import each
+from loremotion.sweeping import each
 
 BATCH = 100
 
