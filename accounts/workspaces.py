@@ -14,6 +14,7 @@ from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
 from accounts.roles import Role
 from loremotion.refusals import Conflict, Invalid
 from loremotion.row_security import across_workspaces
+from loremotion.sweeping import each
 
 CLOSING_LASTS = timedelta(days=14)
 MOST_OWNED_TEAMS = 20
@@ -194,11 +195,7 @@ def erase(workspace: Workspace) -> None:
 def erase_closed(*, limit: int) -> int:
     """Erase what was closed long enough ago. Returns how many workspaces it was."""
     due = Workspace.objects.filter(closed_at__lt=timezone.now() - CLOSING_LASTS)
-    erased = 0
-    for workspace in due.order_by("closed_at")[:limit]:
-        erase(workspace)
-        erased += 1
-    return erased
+    return each(due.order_by("closed_at")[:limit], erase)
 
 
 def _checked_name(name: str) -> str:

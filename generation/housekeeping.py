@@ -23,8 +23,8 @@ from billing.shop import housekeeping as shop
 from generation import dispatch, fleet, retention, services
 from generation.models import Generation, State
 from generation.outbox import housekeeping as outbox
-from generation.sweeping import each
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport
+from loremotion.sweeping import each
 from loremotion.valkey import connection
 
 logger = logging.getLogger(__name__)

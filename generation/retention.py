@@ -14,8 +14,8 @@ from accounts.models import Workspace
 from billing.plans import entitlements
 from generation import files
 from generation.models import Clip, Generation, Upload
-from generation.sweeping import each
 from loremotion.row_security import across_workspaces
+from loremotion.sweeping import each
 
 BATCH = 100
 UNCLAIMED_LASTS = timedelta(hours=1)

@@ -79,7 +79,7 @@ def frames(path: Path, wanted: Wanted, on_piece: Callable[[], None]) -> list[Ima
 
 
 def sound(path: Path, wanted: Wanted) -> Audio:
-    """The first sound of the file, stereo, no longer than the clip.
+    """The first sound of the file, in one or two channels, no longer than the clip.
 
     Raises:
         FootageUnreadable: no sound, damaged, or beyond the reader's bounds.

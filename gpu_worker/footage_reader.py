@@ -31,7 +31,6 @@ MOST_FRAMES = 4_000
 """Of the file, before any is left out: a minute at 60 a second, and a little."""
 MOST_STREAMS = 16
 LEAST_SIDE = 16
-STEREO = 2
 
 _CODECS = {
     "video": ("h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg4"),
@@ -188,13 +187,14 @@ def _pixels(frame: Any, said: dict[str, Any]) -> Any:
 
 
 def audio(said: dict[str, Any], out: BinaryIO) -> None:
-    """Stereo at ``rate``, as long as it is and no longer than ``seconds``."""
+    """At ``rate``, as long as it is and no longer than ``seconds``. One channel stays one; more become two."""
     import av
 
     container, stream = opened(said["path"], "audio")
-    resampler = av.AudioResampler(format="flt", layout="stereo", rate=said["rate"])
-    _say(out, {"channels": STEREO, "rate": said["rate"]})
-    left_bytes = round(said["seconds"] * said["rate"]) * STEREO * 4
+    channels = 1 if stream.codec_context.layout.nb_channels == 1 else 2
+    resampler = av.AudioResampler(format="flt", layout=("mono", "stereo")[channels - 1], rate=said["rate"])
+    _say(out, {"channels": channels})
+    left_bytes = round(said["seconds"] * said["rate"]) * channels * 4
     written_bytes = 0
     try:
         for frame in [*_sounds(container, stream, av), None]:

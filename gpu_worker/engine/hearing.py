@@ -55,12 +55,9 @@ def log_mel(waveform: torch.Tensor, *, rate_hertz: int, hop_samples: int, bins: 
 
 
 def resampled(sound: Audio, rate_hertz: int) -> Audio:
-    """The same at another rate, stereo."""
-    frame = av.AudioFrame.from_ndarray(
-        np.ascontiguousarray(sound.samples, np.float32),
-        format="fltp",
-        layout="stereo" if len(sound.samples) == 2 else "mono",
-    )
+    """The same at another rate, in two channels: one is as loud in both."""
+    samples = np.ascontiguousarray(np.broadcast_to(sound.samples, (2, sound.samples.shape[-1])), np.float32)
+    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
     frame.sample_rate, frame.pts = sound.rate_hertz, 0
     resampler = av.AudioResampler(format="fltp", layout="stereo", rate=rate_hertz)
     pieces = [piece.to_ndarray() for each in (frame, None) for piece in resampler.resample(each)]

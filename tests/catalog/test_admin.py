@@ -278,3 +278,22 @@ def test_the_list_asks_as_many_questions_for_one_model_as_for_many(
     with django_assert_max_num_queries(len(few.captured_queries)):
         page = admin_browser.get(url).content.decode()
     assert len(re.findall(r'class="field-slug"', page)) == 6
+
+
+def test_the_page_of_versions_shows_what_fits_where_and_what_is_left_of_the_price(admin_browser: Client) -> None:
+    sizes = {"text_encoder": 11_360_000_000, "transformer": 28_580_000_000, "vae": 250_000_000}
+    model = make_model(component_bytes=sizes)
+    page = f"/admin/catalog/model/{model.pk}/versions/"
+    shown = admin_browser.get(page).text
+    assert re.findall(r"<th>(\d+ GB)</th>", shown) == ["16 GB", "24 GB", "32 GB", "48 GB", "80 GB"]
+    default_row = shown.split("Default clip: 704x480")[1].split("</tr>")[0]
+    fits = re.findall(r"<td>(.*?)</td>", default_row)
+    assert fits == ["block swap", "block swap", "encoder leaves", "resident", "resident"]
+    assert model.current is not None
+    clip: dict[str, Any] = {"mode": "text", "preset": "standard", "width": 704, "height": 480}
+    measurements.record(model.current, **clip, gpu_seconds=18.0, video_seconds=5.0, peak_bytes=14 * 2**30)
+    measured = admin_browser.get(page).text
+    assert "<td>3.60</td>" in measured  # GPU seconds for one of video: $0.002 of cost, of a price of $0.02
+    assert "<td>90 %</td>" in measured
+    now = measured.split("Default clip: 704x480")[1].split("</tr>")[0]
+    assert re.findall(r"<td>(.*?)</td>", now) == ["resident"] * 5

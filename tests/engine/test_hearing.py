@@ -47,6 +47,13 @@ def test_resampling_keeps_pitch_length_and_channels(rate: int) -> None:
     assert np.argmax(np.abs(np.fft.rfft(made.samples[0]))) / made.seconds == pytest.approx(440, abs=4)
 
 
+def test_one_channel_is_as_loud_in_both() -> None:
+    mono = Audio(tone(440, 48_000).samples[:1], 48_000)
+    made = resampled(mono, 16_000)
+    np.testing.assert_array_equal(made.samples[0], made.samples[1])
+    assert np.abs(made.samples).max() == pytest.approx(0.4, abs=0.02)
+
+
 def test_a_sound_lasts_as_long_as_it_is_told() -> None:
     assert tone(440, 8_000, 2.0).lasting(0.5).seconds == 0.5
     longer = tone(440, 8_000, 0.5).lasting(1.0)

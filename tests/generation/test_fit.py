@@ -146,7 +146,7 @@ def test_what_was_measured_lowers_what_was_computed(giant: Model) -> None:
     assert version is not None
     asked = {"width": 96, "height": 64, "num_frames": 17}
     assert (measurements.least_bytes(version, **asked) or 0) >= 45 * 10**9
-    measured = {"mode": "text", "preset": "standard", "gpu_seconds": 1.0, "video_seconds": 1.0}
+    measured: dict[str, Any] = {"mode": "text", "preset": "standard", "gpu_seconds": 1.0, "video_seconds": 1.0}
     measurements.record(version, width=96, height=64, peak_bytes=12 * GIB, **measured)
     assert measurements.least_bytes(version, **asked) == 12 * GIB
     measurements.record(version, width=96, height=64, peak_bytes=70 * GIB, **measured)

@@ -15,13 +15,14 @@ from rq.job import Job, JobStatus
 from rq.results import Result
 from rq.serializers import JSONSerializer
 
-from accounts.models import Visitor
+from accounts import workspaces
+from accounts.models import Visitor, Workspace
 from billing import ledger
 from catalog.models import Model
 from generation import dispatch, housekeeping, services
 from generation.models import Generation, State
-from generation.sweeping import each
 from gpu_worker.contract import WORKERS_KEY, Outcome, RenderReport, WorkerStatus, cancel_key, worker_key
+from loremotion.sweeping import each
 from tests.generation import factories
 
 
@@ -260,6 +261,25 @@ def test_a_result_that_cannot_be_read_counts_as_none(dispatched: Generation, val
         housekeeping.dispatch_waiting()
     dispatched.refresh_from_db()
     assert (dispatched.state, dispatched.attempt) == (State.DISPATCHED, 2)
+
+
+def test_a_workspace_that_cannot_be_erased_keeps_no_other(
+    alice: Visitor, bob: Visitor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    long_ago = datetime.now(UTC) - timedelta(days=100)
+    for number, visitor in enumerate((alice, bob)):
+        Workspace.objects.filter(id=visitor.workspace_id).update(closed_at=long_ago + timedelta(days=number))
+    erase = workspaces.erase
+
+    def fails_for_one(workspace: Workspace) -> None:
+        if workspace.id == alice.workspace_id:
+            raise ZeroDivisionError("a row that nobody thought of")
+        erase(workspace)
+
+    monkeypatch.setattr(workspaces, "erase", fails_for_one)
+    housekeeping.erase_closed_workspaces()
+    assert list(Workspace.objects.values_list("id", flat=True)) == [alice.workspace_id]
+    assert "could not be served" in caplog.text
 
 
 def test_a_store_that_is_away_ends_the_sweep_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

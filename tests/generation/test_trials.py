@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import reverse
 
@@ -14,6 +16,8 @@ from catalog import measurements
 from catalog.models import Model, ModelVersion
 from generation import services, trials
 from generation.models import HOUSE, Generation, State
+from gpu_worker import footage
+from gpu_worker.footage import Wanted
 from loremotion.refusals import Invalid
 from tests.generation import factories
 
@@ -58,6 +62,17 @@ def test_a_draft_is_rendered_paid_for_and_measured(staff: User) -> None:
 def test_a_mode_that_starts_from_pictures_gets_drawings(staff: User) -> None:
     trial = trials.start(draft(modes=["frames"]), by=staff)
     assert set(trial.inputs) == {"image", "last_image"}
+
+
+def test_a_mode_that_follows_a_sound_gets_a_tone(staff: User, tmp_path: Path) -> None:
+    sung = {"family": "ltx2_sound", "modes": ["sound"], "fps": 24, "presets": {"standard": {"steps": 8}}}
+    trial = trials.start(draft(**sung), by=staff)
+    assert set(trial.inputs) == {"audio"}
+    sent = tmp_path / "sent"
+    sent.write_bytes(default_storage.open(trial.inputs["audio"]).read())
+    heard = footage.sound(sent, Wanted(width=64, height=64, fps=24, first=48))
+    assert heard.seconds == pytest.approx(2)
+    assert abs(heard.samples).max() > 0.3
 
 
 def test_a_mode_that_starts_from_a_clip_gets_the_latest_of_the_house(staff: User) -> None:
