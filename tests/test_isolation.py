@@ -411,7 +411,7 @@ def test_what_is_anothers_answers_as_what_is_not_there(world: World, subtests: p
     which ids exist."""
     client = world.strangers["a member of another workspace"]
     ours = dict(world.ids)
-    nobodys = {name: uuid.uuid4() for name in ("generation_id", "order_id", "workspace_id")}
+    nobodys: dict[str, Any] = {name: uuid.uuid4() for name in ("generation_id", "order_id", "workspace_id")}
     nobodys |= {name: 2**31 - 1 for name in ("member_id", "invitation_id", "key_id")}
     for route, door in doors(Kind.OBJECT, Kind.MEMBERS_OBJECT):
         with subtests.test(route=route):
