@@ -8,7 +8,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 
-from accounts import arrival, audit, bans, networks, visitors, workspaces
+from accounts import arrival, bans, networks, visitors, workspaces
 from accounts.models import User
 
 
@@ -26,8 +26,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_notification_mail(self, template_prefix: str, user: AbstractBaseUser, *mail: Any, **more: Any) -> None:
         """What its owner gets a letter about, a new way of signing in, is in the audit log of their own workspace."""
         assert isinstance(user, User)
-        event = f"account.{template_prefix.rpartition('/')[2]}"
-        audit.record(workspaces.personal_of(user), event, actor=user.email, request=self.request)
+        workspaces.note_about(user, f"account.{template_prefix.rpartition('/')[2]}", request=self.request)
         super().send_notification_mail(template_prefix, user, *mail, **more)
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **how: Any) -> HttpResponse:

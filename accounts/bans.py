@@ -18,6 +18,7 @@ from accounts import audit, networks
 from accounts.holdings import all_holdings
 from accounts.models import Ban, User, Visitor
 from loremotion.refusals import Conflict, Forbidden
+from loremotion.row_security import across_workspaces
 
 
 def ban_visitor(visitor: Visitor, *, by: User, reason: str, until: datetime | None = None) -> Ban:
@@ -56,6 +57,7 @@ def live() -> QuerySet[Ban]:
     return Ban.objects.filter(Q(until=None) | Q(until__gt=timezone.now()), lifted_at=None)
 
 
+@across_workspaces("a ban is the site's own and is told by its refusal alone")
 def against(request: HttpRequest, visitor: Visitor | None) -> Ban | None:
     """The ban that holds against ``visitor``, or against the network that the request comes from. One query."""
     whom = Q(network=networks.lasting_fingerprint_of(request))
@@ -64,6 +66,7 @@ def against(request: HttpRequest, visitor: Visitor | None) -> Ban | None:
     return live().filter(whom).first()
 
 
+@across_workspaces("as above")
 def is_banned(visitor: Visitor) -> bool:
     """Whether the visitor is, wherever they come from."""
     return live().filter(visitor=visitor).exists()

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from accounts import tenancy, visitors, workspaces
 from accounts.models import User, Visitor
+from loremotion.row_security import across_workspaces
 
 LINK_LASTS = timedelta(minutes=30)
 _SALT = "accounts.claims"
@@ -19,6 +20,7 @@ def token_for(visitor: Visitor) -> str:
     return signing.dumps(str(visitor.id), salt=_SALT)
 
 
+@across_workspaces("the link is about another browser's workspace")
 def claimed_with(token: str) -> Visitor | None:
     """The visitor whom a link is about, or None when it is forged, too old, or has become a person's."""
     try:

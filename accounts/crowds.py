@@ -63,25 +63,5 @@ def challenge_for(request: HttpRequest) -> dict[str, Any]:
     return proofs.chosen().challenge(request, crowding=crowding)
 
 
-def take_free_credits(network: str, credits: int) -> bool:
-    """Count a visitor's free credits of the day with their network. Returns whether it had as many left.
-
-    New visitors are counted where they come in; this bounds what comes to those of earlier days together with them.
-    While Valkey is away nobody is bounded but by the daily allowance.
-    """
-    key = f"crowds:free-credits:{network}"
-    try:
-        pipeline = connection().pipeline(transaction=False)
-        pipeline.incrby(key, credits)
-        pipeline.expire(key, _DAY_SECONDS)
-        taken: int = pipeline.execute()[0]
-        if taken > settings.NETWORK_DAILY_CREDITS:
-            connection().decrby(key, credits)
-            return False
-    except redis.RedisError:
-        return True
-    return True
-
-
 def _counter_of(request: HttpRequest) -> str:
     return f"crowds:newcomers:{networks.fingerprint_of(request)}"

@@ -9,6 +9,7 @@ from accounts import workspaces
 from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
 from accounts.roles import Role
 from loremotion.refusals import Conflict
+from loremotion.row_security import across_workspaces
 
 NOBODY = "somebody erased"
 
@@ -18,6 +19,7 @@ def erase_visitor(visitor: Visitor) -> None:
     workspaces.erase(visitor.workspace)
 
 
+@across_workspaces("a person has traces in every workspace they were in")
 def erase_person(user: User) -> None:
     """The account, the personal workspace and the teams that nobody else is in, with clips, files, keys and sessions.
 

@@ -21,6 +21,7 @@ from accounts import audit, seats
 from accounts.models import Invitation, Membership, User, Workspace
 from accounts.roles import may_give
 from loremotion.refusals import Conflict, Forbidden, Invalid, TooMany
+from loremotion.row_security import across_workspaces
 from loremotion.valkey import connection
 
 LASTS = timedelta(days=7)
@@ -84,6 +85,7 @@ def withdraw(invitation: Invitation, *, actor: str) -> None:
             audit.record(invitation.workspace, "member.uninvited", actor=actor, subject=invitation.email)
 
 
+@across_workspaces("the link is about a workspace that its reader is not in yet")
 def invited_with(token: str) -> Invitation | None:
     """The open invitation that a link is about, or None when it is void or has expired."""
     open_now = Invitation.objects.select_related("workspace", "invited_by").filter(
@@ -92,6 +94,7 @@ def invited_with(token: str) -> Invitation | None:
     return open_now.filter(token_digest=_digest_of(token)).first()
 
 
+@across_workspaces("whoever accepts is in another workspace until then")
 def accept(invitation: Invitation, *, user: User) -> Membership:
     """Take the place. The address that was invited must be one that the user has proved to own.
 
@@ -109,7 +112,8 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
         Workspace.objects.select_for_update(no_key=True).get(id=invitation.workspace_id)
         if not Invitation.objects.filter(id=invitation.id, token_digest=invitation.token_digest).delete()[0]:
             raise Conflict("invitation_void", "This invitation was taken back.", next_step="Ask for another.")
-        place = Membership.objects.filter(workspace=invitation.workspace, user=user).first()
+        members = Membership.objects.select_related("workspace")
+        place = members.filter(workspace=invitation.workspace, user=user).first()
         if place is None:
             seats.refuse_member(invitation.workspace)
             place = Membership.objects.create(workspace=invitation.workspace, user=user, role=invitation.role)

@@ -5,9 +5,17 @@ from __future__ import annotations
 from django.db import transaction
 
 from accounts import audit
-from accounts.models import Membership
+from accounts.models import Membership, User
 from accounts.roles import BY_ROLE, Action, Role, may_give
 from loremotion.refusals import Conflict, Forbidden
+from loremotion.row_security import across_workspaces
+
+
+@across_workspaces("a person is in several workspaces, whichever is entered")
+def places_of(user: User) -> list[Membership]:
+    """Every workspace of a person, the personal one first."""
+    own = Membership.objects.filter(user=user).select_related("workspace")
+    return list(own.order_by("workspace__kind", "id"))
 
 
 def change(*, place: Membership, by: Membership, role: str, monthly_cap_credits: int | None) -> None:

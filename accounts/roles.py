@@ -31,6 +31,7 @@ class Action(StrEnum):
     PAY = "pay"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_KEYS = "manage_keys"
+    MANAGE_WEBHOOKS = "manage_webhooks"
     READ_AUDIT = "read_audit"
     EXPORT = "export"
     RENAME = "rename"
@@ -56,6 +57,7 @@ MEANING: dict[Action, str] = {
     Action.PAY: "Buy credits, change the plan and how it is paid",
     Action.MANAGE_MEMBERS: "Invite and remove members, change roles and caps",
     Action.MANAGE_KEYS: "Make, rotate and revoke API keys",
+    Action.MANAGE_WEBHOOKS: "Set up webhook endpoints, see what was sent to them",
     Action.READ_AUDIT: "Read and export the audit log",
     Action.EXPORT: "Export everything as a zip",
     Action.RENAME: "Rename the workspace, say whether new clips are private",
@@ -75,6 +77,7 @@ ALLOWED: dict[Action, frozenset[Role]] = {
     Action.PAY: frozenset({Role.OWNER, Role.BILLING}),
     Action.MANAGE_MEMBERS: _RUNS_IT,
     Action.MANAGE_KEYS: _RUNS_IT,
+    Action.MANAGE_WEBHOOKS: _RUNS_IT,
     Action.READ_AUDIT: _RUNS_IT,
     Action.EXPORT: _RUNS_IT,
     Action.RENAME: _RUNS_IT,
@@ -123,7 +126,14 @@ BY_SCOPE: dict[str, frozenset[Action]] = {
     Scope.GENERATE: frozenset({Action.GENERATE, Action.READ_CLIPS}),
     Scope.BILLING_READ: frozenset({Action.READ_CREDITS, Action.READ_PAYMENTS}),
     Scope.ADMIN: frozenset(
-        {Action.MANAGE_MEMBERS, Action.MANAGE_KEYS, Action.READ_AUDIT, Action.EXPORT, Action.RENAME}
+        {
+            Action.MANAGE_MEMBERS,
+            Action.MANAGE_KEYS,
+            Action.MANAGE_WEBHOOKS,
+            Action.READ_AUDIT,
+            Action.EXPORT,
+            Action.RENAME,
+        }
     ),
 }
 

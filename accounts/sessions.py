@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from accounts import audit, workspaces
+from accounts import workspaces
 from accounts.models import User
 from loremotion.valkey import connection
 
@@ -91,7 +91,7 @@ def end(user: User, session_id: int) -> str | None:
     if row is None:
         return None
     row.end()
-    _note_end(user, device_named_by(row.user_agent))
+    workspaces.note_about(user, "session.ended", subject=device_named_by(row.user_agent))
     return str(row.session_key)
 
 
@@ -99,7 +99,7 @@ def end_others(request: HttpRequest, user: User) -> None:
     """Sign out everywhere but here."""
     for row in UserSession.objects.filter(user=user).exclude(session_key=request.session.session_key):
         row.end()
-    _note_end(user, "everywhere else")
+    workspaces.note_about(user, "session.ended", subject="everywhere else")
 
 
 def device_named_by(user_agent: str) -> str:
@@ -107,10 +107,6 @@ def device_named_by(user_agent: str) -> str:
     told = ua_parser.parse(user_agent)
     browser = told.user_agent.family if told.user_agent else "Unknown browser"
     return f"{browser} on {told.os.family}" if told.os else browser
-
-
-def _note_end(user: User, where: str) -> None:
-    audit.record(workspaces.personal_of(user), "session.ended", actor=user.email, subject=where)
 
 
 def _is_still_signed_in(said: dict[str, Any], user: User) -> bool:

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from accounts import api_keys, bans, looks, visitors, workspaces
 from accounts.models import ApiKey, Ban, Membership, User, Workspace
 from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, ONLOOKER_MAY, VISITOR_MAY, WHILE_BANNED, WHILE_CLOSING, Action
+from loremotion import row_security
 from loremotion.refusals import Forbidden
 
 CHOSEN = "workspace"
@@ -69,8 +70,9 @@ def caller_of(request: HttpRequest) -> Caller:
     """
     known: Caller | None = getattr(request, "_caller", None)
     if known is None:
-        known = _from_key(request) or _from_session(request) or _from_cookie(request)
-        request._caller = known  # type: ignore[attr-defined]
+        with row_security.across_workspaces("whose request it is decides what it may see"):
+            known = _from_key(request) or _from_session(request) or _from_cookie(request)
+        _recognise(request, known)
     return known
 
 
@@ -106,8 +108,10 @@ def ensure(request: HttpRequest, action: Action) -> Workspace:
         else:
             workspace = visitors.begin(request).workspace
         forget(request)
-        if not request.user.is_authenticated:
-            request._caller = Caller(workspace, VISITOR_MAY)  # type: ignore[attr-defined]
+        if request.user.is_authenticated:
+            caller_of(request)
+        else:
+            _recognise(request, Caller(workspace, VISITOR_MAY))
     return workspace
 
 
@@ -118,9 +122,16 @@ def switch(request: HttpRequest, workspace: Workspace) -> None:
 
 
 def forget(request: HttpRequest) -> None:
-    """Who is asking has changed within this request."""
+    """Who is asking has changed within this request, which sees nothing until that is found out anew."""
+    row_security.enter(None)
     if hasattr(request, "_caller"):
         del request._caller
+
+
+def _recognise(request: HttpRequest, caller: Caller) -> None:
+    """From now on the request is ``caller``'s, and the database shows it that workspace alone."""
+    request._caller = caller  # type: ignore[attr-defined]
+    row_security.enter(caller.workspace.id if caller.workspace is not None else None)
 
 
 def _from_key(request: HttpRequest) -> Caller | None:

@@ -13,12 +13,14 @@ from django.utils import timezone
 
 from accounts import bans, crowds, networks
 from accounts.models import Visitor, Workspace
+from loremotion.row_security import across_workspaces
 
 COOKIE = "visitor"
 COOKIE_LASTS = timedelta(days=400)
 _SALT = "accounts.visitors"
 
 
+@across_workspaces("the cookie is what says whose browser this is")
 def visitor_of(request: HttpRequest) -> Visitor | None:
     """The visitor that the request's cookie names, with the workspace."""
     try:
@@ -37,7 +39,7 @@ def begin(request: HttpRequest) -> Visitor:
     """
     bans.refuse_newcomer(request)
     crowds.admit(request)
-    with transaction.atomic():
+    with across_workspaces("the new workspace is not entered yet"), transaction.atomic():
         workspace = Workspace.objects.create(kind=Workspace.Kind.VISITOR)
         visitor = Visitor.objects.create(workspace=workspace, network=networks.lasting_fingerprint_of(request))
     recognise(request, visitor)

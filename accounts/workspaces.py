@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Q
+from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import audit, bans
@@ -13,11 +14,13 @@ from accounts.holdings import all_holdings
 from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
 from accounts.roles import Role
 from loremotion.refusals import Conflict, Invalid
+from loremotion.row_security import across_workspaces
 
 CLOSING_LASTS = timedelta(days=14)
 MOST_OWNED_TEAMS = 20
 
 
+@across_workspaces("whoever signs in has entered no workspace yet")
 def personal_of(user: User) -> Workspace:
     """The user's personal workspace, made if there is none yet."""
     with transaction.atomic():
@@ -32,6 +35,13 @@ def personal_of(user: User) -> Workspace:
     return own
 
 
+@across_workspaces("a person has a log of their own, whichever workspace they are in")
+def note_about(user: User, event: str, *, subject: str = "", request: HttpRequest | None = None) -> None:
+    """Note something that a person did about how they sign in, in the audit log of their personal workspace."""
+    audit.record(personal_of(user), event, actor=user.email, subject=subject, request=request)
+
+
+@across_workspaces("two workspaces become one")
 def adopt(*, visitor: Visitor, user: User) -> Workspace:
     """Make what a visitor has the user's: it becomes the personal workspace, or is merged into the one there is.
 
@@ -61,6 +71,7 @@ def adopt(*, visitor: Visitor, user: User) -> Workspace:
     return into
 
 
+@across_workspaces("two workspaces become one")
 def unite(*, visitor: Visitor, into: Visitor) -> None:
     """Somebody uses two browsers: what the first one's visitor has is the other's as well from now on."""
     with transaction.atomic():
@@ -81,6 +92,7 @@ def _merge(source: Workspace, into: Workspace, *, actor: str) -> None:
     audit.record(into, "workspace.merged", actor=actor, subject=str(source.id))
 
 
+@across_workspaces("the new workspace is not entered yet, and the owner's others count")
 def begin_team(*, name: str, owner: User) -> Workspace:
     """A team with its owner as the only member.
 
@@ -177,6 +189,7 @@ def unsuspend(workspace: Workspace, *, actor: str) -> None:
             audit.record(workspace, "workspace.unsuspended", actor=actor)
 
 
+@across_workspaces("what was merged into it goes as well")
 def erase(workspace: Workspace) -> None:
     """Delete the workspace with everything that other apps keep for it. The ledger's rows stay: they name nobody."""
     with transaction.atomic():

@@ -14,6 +14,7 @@ from rq.serializers import JSONSerializer
 from generation import files, fleet, queue
 from generation.models import Generation, State
 from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE
+from loremotion.row_security import across_workspaces
 from loremotion.valkey import connection
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ def render_queue() -> Queue:
     return Queue(RENDER_QUEUE, connection=connection(), serializer=JSONSerializer)
 
 
+@across_workspaces("the queue is everybody's")
 def ring() -> None:
     """Dispatch what there is room for. Safe to call at any time, by anybody, any number of times.
 

@@ -8,6 +8,7 @@ import redis
 
 from generation import fleet, queue
 from generation.models import Generation, State
+from loremotion.row_security import across_workspaces
 
 SAMPLE = 20
 UNKNOWN_SECONDS = (5.0, 60.0)
@@ -36,6 +37,7 @@ def service_seconds(version_id: int) -> tuple[float, float]:
     return took[len(took) // 2], took[min(len(took) - 1, (len(took) * 9) // 10)]
 
 
+@across_workspaces("others are before it in the queue; only how many and how long comes out")
 def wait_of(generation: Generation) -> Wait:
     """How long this open generation will take, and what it waits for."""
     workers = _living_workers()

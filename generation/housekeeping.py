@@ -21,6 +21,7 @@ from billing import ledger
 from billing.shop import housekeeping as shop
 from generation import dispatch, fleet, retention, services
 from generation.models import Generation, State
+from generation.outbox import housekeeping as outbox
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport
 from loremotion.valkey import connection
 
@@ -183,6 +184,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     forget_networks,
     retention.sweep,
     shop.sweep,
+    outbox.sweep,
 )
 
 

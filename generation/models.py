@@ -114,6 +114,8 @@ class Generation(models.Model):
     quote = models.JSONField()
     # Of the request as it was sent, so that a repetition is known: see generation.repeats.
     ask_digest = models.CharField(max_length=64, blank=True)
+    watermark = models.CharField(max_length=40, blank=True, default="", db_default="")
+    """Words in the corner of the clip, decided by the plan at that time; none if empty."""
 
     # How far it has come.
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
@@ -211,6 +213,7 @@ class Generation(models.Model):
             fps=self.fps,
             steps=self.steps,
             upscale=self.version.upscale,
+            watermark=self.watermark,
             call=self.call,
             inputs=inputs,
             outputs=outputs,

@@ -105,6 +105,7 @@ def _ours(generation: Generation, receipt: Receipt) -> dict[str, Any]:
         "model_version": generation.version.number,
         "num_frames": generation.num_frames,
         "fps": generation.fps,
+        "watermark": generation.watermark or None,
         "cost": cost(generation, receipt),
         "page_url": reverse("generation:detail", args=[generation.id]),
     }

@@ -21,7 +21,7 @@ from rq.serializers import JSONSerializer
 
 from accounts.models import Workspace
 from accounts.tenancy import Caller
-from billing import allowance, ledger
+from billing import allowance, breaker, ledger
 from billing.plans import entitlements
 from billing.shop import budgets
 from catalog import measurements
@@ -32,6 +32,7 @@ from catalog.requests import Ask, ClipRequest, resolve
 from catalog.selection import choose
 from generation import caps, dispatch, files, privacy, progress, queue, repeats, retention
 from generation.models import OPEN_STATES, Clip, Generation, State
+from generation.outbox import video_events
 from generation.repeats import Repeat
 from gpu_worker.contract import CANCEL_TTL_SECONDS, Outcome, Progress, RenderReport, cancel_key
 from loremotion.refusals import Conflict, InsufficientCredits, TooMany
@@ -80,24 +81,26 @@ def submit(
         caller: who asks, for the caps of members and keys; None for a workspace's own visitor.
         repeat: how the request says that it may be sent again. Of two that race, both get what the first one made.
         is_private: whether others of a team do not see it; None leaves that to the team.
-        network: where a visitor asks from, for the free credits of all who do.
+        network: a visitor's, which bounds the free credits that come from there.
 
     Raises:
         Forbidden: the caller has spent what they may in this month.
         InsufficientCredits: the purse holds less than the price, or the workspace's own cap for the month less.
-        TooMany: the workspace has as many requests open as it may.
+        TooMany: the workspace has as many requests open as it may, or the day's GPU time for free clips is used up.
     """
-    allowance.give(workspace, network=network)
+    is_refilled = allowance.give(workspace, now=timezone.now(), network=network)
     request = offer.request
     with transaction.atomic():
         generation_id = uuid.uuid4() if repeat is None else repeat.id_in(workspace)
-        _hold(workspace, generation_id, offer)  # which waits for whoever is submitting for the same purse
+        _hold(workspace, generation_id, offer, is_refilled=is_refilled)  # waits for others who submit for this purse
         if repeat is not None and (made := repeats.with_same_key(workspace, repeat, caller=caller)) is not None:
             return made
         if caller is not None:
             caps.refuse_beyond_cap(caller, credits=offer.quote.credits)
         budgets.keep_within_cap(workspace.id)
         may = entitlements(workspace.id)
+        if not may.is_paid:
+            breaker.refuse_if_open(now=timezone.now())
         _refuse_a_flood(workspace, most=may.concurrency * OPEN_PER_CONCURRENT)  # the hold has locked the account
         tags = queue.tag(workspace, credits=offer.quote.credits, weight=may.priority_weight)
         generation = Generation.objects.create(
@@ -121,6 +124,7 @@ def submit(
             inputs=dict(request.inputs),
             quote=offer.quote.to_json(),
             ask_digest=repeat.digest if repeat is not None else "",
+            watermark=settings.WATERMARK if may.watermark else "",
             fair_start=tags.start,
             fair_finish=tags.finish,
         )
@@ -129,7 +133,7 @@ def submit(
     return generation
 
 
-def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer) -> None:
+def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer, *, is_refilled: bool) -> None:
     try:
         ledger.hold(
             account=workspace.id,
@@ -141,11 +145,11 @@ def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer) -> None:
     except ledger.ReferenceReused:  # another request with the same key was quicker
         raise repeats.reused() from None
     except InsufficientCredits as refusal:
-        if not workspace.is_team:
+        if not is_refilled:
+            refusal.next_step = "Your network has used up its free credits of today: sign in, and you get your own."
+        elif not workspace.is_team:
             refills_at = allowance.refills_at(timezone.now())
             refusal.next_step = f"Your free credits refill at {refills_at:%H:%M} UTC; a shorter clip costs less."
-        if workspace.is_visitor:
-            refusal.next_step += " Whoever signs up or can sign in has more."
         raise
 
 
@@ -170,7 +174,7 @@ def cancel(generation: Generation) -> None:
         waiting = Generation.objects.filter(id=generation.id, state__in=[State.QUEUED, State.DISPATCHED])
         if waiting.update(state=State.CANCELLED, finished_at=now, cancel_asked_at=now):
             ledger.release(reference=generation.id, is_our_failure=False)
-            transaction.on_commit(lambda: _announce_end(generation.id))
+            _tell_end(generation.id, State.CANCELLED)
         elif not Generation.objects.filter(id=generation.id, state=State.RUNNING).update(cancel_asked_at=now):
             raise Conflict("already_ended", "This clip has ended already.", next_step="There is nothing to cancel.")
         transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)  # housekeeping repeats it
@@ -234,7 +238,8 @@ def settle(report: RenderReport) -> bool:
             ledger.capture(reference=generation.id, amount=share_for_steps(generation, report))
         else:
             ledger.release(reference=generation.id)
-        transaction.on_commit(lambda: _announce_end(generation.id))
+        breaker.count(generation.id, gpu_seconds=sum(report.stage_seconds.values()), now=timezone.now())
+        _tell_end(generation.id, State(report.outcome.value))
         if report.attempt != generation.attempt:  # a worker given up for lost has delivered: its successor may stop
             transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)
     return True
@@ -294,6 +299,7 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str) -
         lost = Generation.objects.filter(id=generation_id, attempt=attempt, state__in=[State.DISPATCHED, State.RUNNING])
         if lost.filter(cancel_asked_at__isnull=False).update(state=State.CANCELLED, finished_at=timezone.now()):
             ledger.release(reference=generation_id)
+            _tell_end(generation_id, State.CANCELLED)
         elif attempt >= settings.MAX_ATTEMPTS:
             message = _storable(f"{reason[:400]} It was tried {attempt} times.")
             ended = lost.update(
@@ -302,19 +308,24 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str) -
             if not ended:
                 return False
             ledger.release(reference=generation_id)
+            _tell_end(generation_id, State.FAILED)
         elif lost.update(state=State.QUEUED, worker="", steps_done=0, started_at=None, dispatched_at=None):
             transaction.on_commit(lambda: _announce_retry(generation_id, attempt, reason))
             transaction.on_commit(dispatch.ring)
-            return True
         else:
             return False
-        transaction.on_commit(lambda: _announce_end(generation_id))
     return True
 
 
 def _announce_retry(generation_id: uuid.UUID, attempt: int, reason: str) -> None:
     again = f"{reason} Trying again ({attempt + 1} of {settings.MAX_ATTEMPTS})."
     progress.publish(generation_id, Progress(kind="stage", stage="queued", message=again))
+
+
+def _tell_end(generation_id: uuid.UUID, state: State) -> None:
+    """In the transaction that ended it: the outbox's rows; after the commit, whoever watches."""
+    video_events.record_end(generation_id, state)
+    transaction.on_commit(lambda: _announce_end(generation_id))
 
 
 def _announce_end(generation_id: uuid.UUID) -> None:

@@ -180,6 +180,8 @@ class RenderJob(Wire):
     steps: int
     upscale: int = 1
     """Whole factor by which each pixel of the finished frames is repeated, for models smaller than a thumbnail."""
+    watermark: str = ""
+    """Words for the corner of the clip and its poster; none if empty."""
     call: dict[str, Any] = field(default_factory=dict)
     """The preset's own arguments for the pipeline call (``guidance_scale``, ``sigmas`` …)."""
     inputs: dict[str, str] = field(default_factory=dict)

@@ -4,8 +4,13 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from loremotion import row_security
 from loremotion.bodies import BodyLimit
+from loremotion.lasting import SharedThreads
+from loremotion.row_security import role
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loremotion.settings")
 
-application = BodyLimit(get_asgi_application())
+application = BodyLimit(SharedThreads(get_asgi_application()))
+row_security.bind_process()
+role.refuse_without()

@@ -20,14 +20,13 @@ class Refusal(Exception):
     status = 400
 
     def __init__(self, code: str, message: str, *, next_step: str = "", field: str = "") -> None:
-        super().__init__(message)
+        super().__init__(f"{message} {next_step}".strip())
         self.code = code
         self.message = message
         self.next_step = next_step
         self.field = field
 
-    def __str__(self) -> str:
-        """Cause and next step, whoever of those it passed has said the latter."""
+    def __str__(self) -> str:  # whoever catches it may know a better next step
         return f"{self.message} {self.next_step}".strip()
 
 

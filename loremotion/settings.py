@@ -6,6 +6,7 @@ the two. Defaults are the safe ones: a bare environment runs with DEBUG off and 
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,12 +37,18 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(min=0, m
 # --- stores --------------------------------------------------------------------------------------------------
 
 DATABASE_URL = env.str("DATABASE_URL", validate=validate.Regexp(r"^postgres(ql)?://", error="must be postgres://…"))
+# Requests run as a role that PostgreSQL shows the rows of their own workspace alone: see loremotion.row_security.
+ROW_LEVEL_SECURITY = env.bool("ROW_LEVEL_SECURITY", True)
+_database = dj_database_url.parse(
+    DATABASE_URL, engine="loremotion.row_security", conn_max_age=0, conn_health_checks=True
+)
+_pool = {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 10), "timeout": 10}
 DATABASES = {
-    "default": dj_database_url.parse(DATABASE_URL, conn_max_age=0, conn_health_checks=True)
+    "default": _database
     | {
         "ATOMIC_REQUESTS": False,
         # A pool rather than persistent connections: under ASGI each request may run on another thread.
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 10), "timeout": 10}},
+        "OPTIONS": {**_database.get("OPTIONS", {}), "pool": _pool},
     }
 }
 REDIS_URL = env.str("REDIS_URL", validate=validate.Regexp(r"^(rediss?|unix)://", error="must be redis://…"))
@@ -59,15 +66,17 @@ CACHES = {
 }
 RQ_QUEUES = {
     name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer", "DEFAULT_TIMEOUT": 120}
-    for name in ("render", "reports", "webhooks")
+    for name in ("render", "reports", "stripe", "deliveries", "mail")
 }
 RQ = {"DEFAULT_RESULT_TTL": 24 * 3600}
 
 # --- what visitors get ---------------------------------------------------------------------------------------
 
 FREE_DAILY_CREDITS = env.int("FREE_DAILY_CREDITS", 60, validate=validate.Range(min=0))
-SIGNED_IN_DAILY_CREDITS = env.int("SIGNED_IN_DAILY_CREDITS", 30, validate=validate.Range(min=0))
-NETWORK_DAILY_CREDITS = env.int("NETWORK_DAILY_CREDITS", 1_800, validate=validate.Range(min=0))
+SIGNED_IN_DAILY_CREDITS = env.int("SIGNED_IN_DAILY_CREDITS", 120, validate=validate.Range(min=0))
+ALLOWANCES_PER_NETWORK_PER_DAY = env.int("ALLOWANCES_PER_NETWORK_PER_DAY", 60, validate=validate.Range(min=1))
+# Over the whole fleet; the default is one card's day.
+FREE_GPU_SECONDS_PER_DAY = env.int("FREE_GPU_SECONDS_PER_DAY", 86_400, validate=validate.Range(min=0))
 VISITORS_PER_NETWORK_PER_DAY = env.int("VISITORS_PER_NETWORK_PER_DAY", 30, validate=validate.Range(min=1))
 # ALTCHA's proof of work keeps crowds of newcomers away, asking nobody; with both keys Cloudflare's Turnstile does.
 TURNSTILE_SITE_KEY = env.str("TURNSTILE_SITE_KEY", "")
@@ -115,6 +124,8 @@ PAY_ORIGINS = (
     if STRIPE_API_BASE == "https://api.stripe.com"
     else [STRIPE_API_BASE]
 )
+# What one member of staff may give, take or write off in a day alone; what goes beyond waits for a second.
+STAFF_DAILY_CREDITS = env.int("STAFF_DAILY_CREDITS", 1_000, validate=validate.Range(min=0))
 # What billing shows without knowing it: what a clip costs with each model, and the page that a hold is for.
 PRICE_YARDSTICK = "generation.yardstick.clip_prices"
 HOLD_PAGE = "generation:detail"
@@ -138,6 +149,17 @@ CREDIT_DOLLARS = env.float("CREDIT_DOLLARS", 0.01, validate=validate.Range(min=0
 HOUSEKEEPING_SECONDS = env.float("HOUSEKEEPING_SECONDS", 5.0, validate=validate.Range(min=0.1, max=60))
 MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", 3, validate=validate.Range(min=1, max=10))
 
+# --- clips -----------------------------------------------------------------------------------------------------
+
+# Words in the corner of clips whose workspace has a plan with a watermark; empty: there are none on this site.
+WATERMARK = env.str("WATERMARK", "LoreMotion", validate=validate.Length(max=40))
+
+# --- webhooks of people's own ----------------------------------------------------------------------------------
+
+# Networks of yours, such as 10.1.0.0/16 or 127.0.0.0/8, that webhooks may go into, there also without TLS. All else but
+# the open internet is refused: see loremotion.foreign.
+WEBHOOK_PRIVATE_NETWORKS = env.list("WEBHOOK_PRIVATE_NETWORKS", [], subcast=ip_network)
+
 # --- Django --------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -146,6 +168,7 @@ INSTALLED_APPS = [
     "billing.shop",
     "catalog",
     "generation",
+    "generation.outbox",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -166,6 +189,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "loremotion.row_security.middleware.RowSecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -215,7 +239,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "generation:home"
 
 # Modules that keep something for a workspace and move, stop, export and erase it: see accounts.holdings.
-WORKSPACE_HOLDINGS = ["generation.holdings", "billing.shop.holdings"]
+WORKSPACE_HOLDINGS = ["generation.holdings", "generation.outbox.holdings", "billing.shop.holdings"]
 # Says how many members the plan of a workspace has room for: see accounts.seats.
 WORKSPACE_SEATS = "billing.plans.seats"
 

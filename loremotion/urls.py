@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("account/", include("allauth.urls")),
     path("", include("generation.urls")),
+    path("", include("generation.outbox.urls")),
     path("", include("catalog.urls")),
     path("", include("billing.shop.urls")),
     path("healthz", health.healthz, name="healthz"),

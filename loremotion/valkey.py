@@ -11,6 +11,7 @@ import redis.asyncio
 from django.conf import settings
 
 TIMEOUT_SECONDS = 5
+MOST_OF_A_LOOP = 8
 
 
 @cache
@@ -24,9 +25,16 @@ def connection() -> redis.Redis:
     )
 
 
-def async_connection() -> redis.asyncio.Redis:
-    """A new connection for one coroutine; whoever asks for it closes it."""
-    return redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=TIMEOUT_SECONDS)
+def async_connections() -> redis.asyncio.Redis:
+    """A new pool for one loop, whose coroutines wait for one another when it is all in use; the caller closes it."""
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        settings.REDIS_URL,
+        max_connections=MOST_OF_A_LOOP,
+        timeout=4 * TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        socket_timeout=TIMEOUT_SECONDS,
+    )
+    return redis.asyncio.Redis.from_pool(pool)
 
 
 class JsonSerializer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
@@ -32,8 +32,12 @@ from billing import ledger
 from billing.shop.models import Order, Price
 from generation import services
 from generation.models import Generation
+from generation.outbox import signing
+from generation.outbox.models import Delivery, Endpoint
 from tests.accounts import factories
 from tests.generation import factories as generations
+
+FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class Kind(Enum):
@@ -54,7 +58,7 @@ class Door:
     method: str = "get"
 
 
-READ, MAKE = Action.READ_CLIPS, Action.GENERATE
+READ, MAKE, HOOKS = Action.READ_CLIPS, Action.GENERATE, Action.MANAGE_WEBHOOKS
 
 DOORS: dict[str, Door] = {
     "healthz": Door(Kind.PUBLIC),
@@ -75,7 +79,6 @@ DOORS: dict[str, Door] = {
     "accounts:switch": Door(Kind.MEMBERS_OBJECT, Action.READ_CREDITS, "post"),
     "accounts:settings": Door(Kind.MEMBERS_OWN, Action.READ_CREDITS),
     "accounts:rename": Door(Kind.MEMBERS_OWN, Action.RENAME, "post"),
-    "accounts:privacy": Door(Kind.MEMBERS_OWN, Action.RENAME, "post"),
     "accounts:transfer": Door(Kind.MEMBERS_OWN, Action.TRANSFER, "post"),
     "accounts:leave": Door(Kind.MEMBERS_OWN, Action.READ_CREDITS, "post"),
     "accounts:close": Door(Kind.MEMBERS_OWN, Action.CLOSE, "post"),
@@ -97,7 +100,6 @@ DOORS: dict[str, Door] = {
     "generation:price": Door(Kind.PUBLIC),
     "generation:detail": Door(Kind.OBJECT, READ),
     "generation:cancel": Door(Kind.OBJECT, MAKE, "post"),
-    "generation:privacy": Door(Kind.OBJECT, Action.READ_PRIVATE_CLIPS, "post"),  # and of their own, its maker
     "generation:delete": Door(Kind.OBJECT, MAKE, "post"),
     "generation:events": Door(Kind.OBJECT, READ),
     "generation:clip": Door(Kind.OBJECT, READ),
@@ -128,6 +130,22 @@ DOORS: dict[str, Door] = {
     "shop:cancel-plan": Door(Kind.OWN, Action.PAY, "post"),
     "shop:portal": Door(Kind.OWN, Action.PAY, "post"),
     "shop:webhook": Door(Kind.TOKEN, method="post"),  # signed by Stripe
+    "outbox:endpoints": Door(Kind.MEMBERS_OWN, HOOKS),
+    "outbox:create-endpoint": Door(Kind.MEMBERS_OWN, HOOKS, "post"),
+    "outbox:endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS),
+    "outbox:change-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "outbox:rotate-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "outbox:switch-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "outbox:test-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "outbox:delete-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "outbox:redeliver": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "outbox:api-event-types": Door(Kind.PUBLIC),
+    "outbox:api-endpoints": Door(Kind.OWN, HOOKS),
+    "outbox:api-endpoint": Door(Kind.OBJECT, HOOKS),
+    "outbox:api-rotate": Door(Kind.OBJECT, HOOKS, "post"),
+    "outbox:api-test": Door(Kind.OBJECT, HOOKS, "post"),
+    "outbox:api-deliveries": Door(Kind.OBJECT, HOOKS),
+    "outbox:api-redeliver": Door(Kind.OBJECT, HOOKS, "post"),
     "catalog:models": Door(Kind.PUBLIC),
     "catalog:guide": Door(Kind.PUBLIC),
     "catalog:api-models": Door(Kind.PUBLIC),
@@ -136,7 +154,7 @@ DOORS: dict[str, Door] = {
 THIRD_PARTY = ("admin/", "account/")
 """Django's admin (staff alone) and allauth's pages (the signed-in person alone) hold no tenant's objects."""
 
-SECRETS = ("the secret prompt", "Secretive Studio", "@secret.example")
+SECRETS = ("the secret prompt", "Secretive Studio", "@secret.example", "hooks.secret")
 
 
 def routes() -> dict[str, set[str]]:
@@ -210,6 +228,16 @@ def world(db: None) -> World:
     order = Order.objects.create(
         workspace=studio.id, purse=studio.id, price=price, credits=500, state=Order.State.CLOSED
     )
+    endpoint = Endpoint.objects.create(
+        workspace=studio,
+        name="hooks.secret",
+        url="https://203.0.113.5/",  # leads nowhere, without a name service
+        event_types=["video.completed"],
+        sealed_secret=signing.seal(signing.new_secret()),
+    )
+    delivery = Delivery.objects.create(
+        endpoint=endpoint, event_id="evt_1", event_type="video.completed", video_id=generation.id, expires_at=FAR_AWAY
+    )
     place = Membership.objects.get(workspace=studio, user=owner)
     invitation = invitations.invite(workspace=studio, by=place, email="guest@secret.example", role="viewer")
     Invitation.objects.update(sent_at=timezone.now() - timedelta(hours=1))
@@ -233,6 +261,8 @@ def world(db: None) -> World:
             "token": "forged",
             "session_id": UserSession.objects.create(user=owner, ip="127.0.0.0", session_key="of the owner").pk,
             "order_id": order.id,
+            "endpoint_id": endpoint.id,
+            "delivery_id": delivery.pk,
             "price_id": price.id,
             "version_id": generation.version_id,
             "name": "toy",
@@ -305,6 +335,8 @@ def state_of(studio: Workspace) -> list[Any]:
         list(Generation.objects.filter(workspace=studio).values_list("id", "state", "cancel_asked_at")),
         sorted(studio.api_keys.values_list("id", "revoked_at", "expires_at")),
         list(studio.invitations.values_list("id", "token_digest")),
+        list(studio.webhook_endpoints.values()),
+        list(Delivery.objects.filter(endpoint__workspace=studio).values()),
         AuditEntry.objects.filter(workspace=studio).count(),
         UserSession.objects.filter(session_key="of the owner").count(),
     ]
@@ -411,8 +443,10 @@ def test_what_is_anothers_answers_as_what_is_not_there(world: World, subtests: p
     which ids exist."""
     client = world.strangers["a member of another workspace"]
     ours = dict(world.ids)
-    nobodys: dict[str, Any] = {name: uuid.uuid4() for name in ("generation_id", "order_id", "workspace_id")}
-    nobodys |= {name: 2**31 - 1 for name in ("member_id", "invitation_id", "key_id")}
+    nobodys: dict[str, Any] = {
+        name: uuid.uuid4() for name in ("generation_id", "order_id", "workspace_id", "endpoint_id")
+    }
+    nobodys |= {name: 2**31 - 1 for name in ("member_id", "invitation_id", "key_id", "delivery_id")}
     for route, door in doors(Kind.OBJECT, Kind.MEMBERS_OBJECT):
         with subtests.test(route=route):
             ask(client, world, route, door)  # what is done once in a while is done now

@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts import claims, crowds, mailbox, visitors
-from accounts.models import Membership, User
+from accounts import claims, crowds, mailbox, members, visitors
+from accounts.models import User
 
 
 @require_safe
@@ -20,8 +20,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     user = request.user
     context: dict[str, Any] = {}
     if isinstance(user, User):
-        places = Membership.objects.filter(user=user).select_related("workspace")
-        context["places"] = places.order_by("workspace__kind", "id")
+        context["places"] = members.places_of(user)
     elif (visitor := visitors.visitor_of(request)) is not None:
         token = claims.token_for(visitor)
         context["claim_link"] = request.build_absolute_uri(reverse("accounts:claim", args=[token]))

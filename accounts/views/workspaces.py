@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -21,8 +21,9 @@ from accounts.views.doors import member_may
 @login_required
 def places(request: HttpRequest) -> HttpResponse:
     """Every workspace of this person, and the form for a team."""
-    own = Membership.objects.filter(user=_user(request)).select_related("workspace").order_by("workspace__kind", "id")
-    return render(request, "accounts/workspaces.html", {"places": own, "form": NameForm()})
+    return render(
+        request, "accounts/workspaces.html", {"places": members.places_of(_user(request)), "form": NameForm()}
+    )
 
 
 @require_POST
@@ -30,7 +31,7 @@ def places(request: HttpRequest) -> HttpResponse:
 def begin(request: HttpRequest) -> HttpResponse:
     form = NameForm(request.POST)
     if not form.is_valid():
-        own = Membership.objects.filter(user=_user(request)).select_related("workspace")
+        own = members.places_of(_user(request))
         return render(request, "accounts/workspaces.html", {"places": own, "form": form}, status=422)
     team = workspaces.begin_team(name=form.cleaned_data["name"], owner=_user(request))
     tenancy.switch(request, team)
@@ -40,7 +41,9 @@ def begin(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def switch(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
-    place = get_object_or_404(Membership.objects.select_related("workspace"), user=request.user, workspace=workspace_id)
+    place = next((one for one in members.places_of(_user(request)) if one.workspace_id == workspace_id), None)
+    if place is None:
+        raise Http404
     tenancy.switch(request, place.workspace)
     messages.success(request, f"You are in {place.workspace.title} now.")
     return redirect("generation:home")

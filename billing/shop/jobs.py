@@ -1,4 +1,4 @@
-"""What the clerk does off the queue ``webhooks``: dotted names, JSON arguments, each safe to run twice."""
+"""What the cashier does off the queue ``stripe``: dotted names, JSON arguments, each safe to run twice."""
 
 from __future__ import annotations
 

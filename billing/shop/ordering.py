@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import stripe
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from billing.shop import convergence, gateway
 from billing.shop.locks import Busy
@@ -27,19 +27,23 @@ def order(*, order_id: UUID, workspace: UUID, price: Price, actor: str) -> Order
         raise Invalid("not_offered", "This is not offered any more.", next_step="Look at the present prices.")
     if price.plan_id and Subscription.objects.of(workspace).ongoing().exists():
         raise Conflict("has_a_plan", "This workspace has a plan.", next_step="Change it instead of buying another.")
-    with transaction.atomic():
-        made, _ = Order.objects.get_or_create(
-            id=order_id,
-            defaults={
-                "workspace": workspace,
-                "purse": workspace,
-                "price": price,
-                "credits": price.credits,
-                "actor": actor,
-            },
-        )
+    taken = Conflict("order_taken", "This form was used for something else.", next_step="Open the page again.")
+    try:
+        with transaction.atomic():
+            made, _ = Order.objects.get_or_create(
+                id=order_id,
+                defaults={
+                    "workspace": workspace,
+                    "purse": workspace,
+                    "price": price,
+                    "credits": price.credits,
+                    "actor": actor,
+                },
+            )
+    except IntegrityError as error:  # by another workspace, whose row is not shown here
+        raise taken from error
     if (made.workspace, made.price_id) != (workspace, price.id):
-        raise Conflict("order_taken", "This form was used for something else.", next_step="Open the page again.")
+        raise taken
     return made
 
 

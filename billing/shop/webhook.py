@@ -9,10 +9,12 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from billing.shop import inbox
+from loremotion.row_security import across_workspaces
 
 
 @csrf_exempt
 @require_POST
+@across_workspaces("what Stripe says is for the site, not for a workspace")
 def receive(request: HttpRequest) -> HttpResponse:
     """Store and say so at once; the clerk does the work. Anything but Stripe's own words is refused with 400."""
     try:

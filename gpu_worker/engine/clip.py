@@ -15,6 +15,8 @@ from PIL import Image
 
 from gpu_worker.contract import ClipFacts
 from gpu_worker.engine.errors import EncodingFailed
+from gpu_worker.engine.provenance import Provenance, append_xmp
+from gpu_worker.engine.watermark import mark_of
 
 Frames = npt.NDArray[np.uint8]
 """``(frames, height, width, 3)``, sRGB."""
@@ -43,10 +45,20 @@ def exact_rate(fps: float) -> Fraction:
     return Fraction(fps).limit_denominator(1000)
 
 
-def write_clip(path: Path, frames: Frames, fps: float, *, upscale: int = 1, audio: Audio | None = None) -> None:
+def write_clip(
+    path: Path,
+    frames: Frames,
+    fps: float,
+    *,
+    upscale: int = 1,
+    audio: Audio | None = None,
+    watermark: str = "",
+    provenance: Provenance | None = None,
+) -> None:
     """Write an MP4 that every browser plays: H.264, yuv420p, BT.709, index first, AAC when there is sound.
 
     Every frame is written once, at an exactly constant rate. ``upscale`` repeats each pixel in both directions.
+    ``watermark`` are words for the corner of every frame, and ``provenance`` is what the file says of itself.
 
     Raises:
         EncodingFailed: the file could not be written; the message says why.
@@ -64,8 +76,10 @@ def write_clip(path: Path, frames: Frames, fps: float, *, upscale: int = 1, audi
             sound = container.add_stream("aac", rate=audio.rate_hertz) if audio else None
             if audio and sound:
                 sound.layout = "stereo" if len(audio.samples) == 2 else "mono"
+            if provenance is not None:
+                container.metadata["comment"] = provenance.comment
             for index, frame in enumerate(frames):
-                picture = av.VideoFrame.from_ndarray(enlarge(frame, upscale), format="rgb24").reformat(
+                picture = av.VideoFrame.from_ndarray(shown(frame, upscale, watermark), format="rgb24").reformat(
                     format="yuv420p",
                     dst_colorspace=Colorspace.ITU709,
                     src_color_range=ColorRange.JPEG,
@@ -77,6 +91,8 @@ def write_clip(path: Path, frames: Frames, fps: float, *, upscale: int = 1, audi
             if audio and sound:
                 container.mux(sound.encode(_audio_frame(audio)))
                 container.mux(sound.encode())
+        if provenance is not None:
+            append_xmp(path, provenance)
     except (av.error.FFmpegError, OSError) as problem:
         raise EncodingFailed(f"The clip could not be written: {problem}") from problem
 
@@ -89,11 +105,18 @@ def _audio_frame(audio: Audio) -> av.AudioFrame:
     return frame
 
 
-def write_poster(path: Path, frames: Frames, *, upscale: int = 1) -> None:
+def write_poster(path: Path, frames: Frames, *, upscale: int = 1, watermark: str = "") -> None:
     """Write a JPEG of the frame in the middle, where a clip usually shows what it is about."""
-    Image.fromarray(enlarge(frames[len(frames) // 2], upscale)).save(
+    Image.fromarray(shown(frames[len(frames) // 2], upscale, watermark)).save(
         path, "JPEG", quality=_POSTER_QUALITY, optimize=True, subsampling=0 if upscale > 1 else 2
     )
+
+
+def shown(frame: npt.NDArray[np.uint8], upscale: int, watermark: str) -> npt.NDArray[np.uint8]:
+    """A frame as people get to see it."""
+    picture = enlarge(frame, upscale)
+    height, width, _ = picture.shape
+    return mark_of(watermark, width=width, height=height).over(picture) if watermark else picture
 
 
 def enlarge(frame: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint8]:

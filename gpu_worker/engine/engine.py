@@ -18,6 +18,7 @@ from gpu_worker.engine.loading import Loader, read_ahead
 from gpu_worker.engine.placement import place
 from gpu_worker.engine.planning import POLICIES
 from gpu_worker.engine.prompts import PromptMemory
+from gpu_worker.engine.provenance import Provenance
 from gpu_worker.engine.quantisation import QuantisedStore, check_quantisation
 from gpu_worker.engine.rendering import Rendering
 from gpu_worker.engine.requests import mode_of
@@ -103,8 +104,16 @@ class Engine:
         self._records.write(self._residency.records)
         stages.enter(Stage.ENCODING_VIDEO)
         clip, poster = folder / "clip.mp4", folder / "poster.jpg"
-        write_clip(clip, raw.frames, job.fps, upscale=job.upscale, audio=raw.audio)
-        write_poster(poster, raw.frames, upscale=job.upscale)
+        write_clip(
+            clip,
+            raw.frames,
+            job.fps,
+            upscale=job.upscale,
+            audio=raw.audio,
+            watermark=job.watermark,
+            provenance=Provenance(job.generation_id, f"LoreMotion, {job.model.slug} version {job.model.version}"),
+        )
+        write_poster(poster, raw.frames, upscale=job.upscale, watermark=job.watermark)
         facts = measure_clip(clip)
         stages.stop_if_asked()
         return RenderedClip(

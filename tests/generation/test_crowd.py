@@ -1,38 +1,96 @@
-"""Many who watch at once leave room for those who come."""
+"""Many who watch at once leave room for those who come: a watcher costs neither a thread nor a connection."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psutil
+import psycopg
 import pytest
+import redis
 
+from gpu_worker.contract import progress_key
+from loremotion.lasting import THREADS
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
 
-WATCHERS = 25
+WATCHERS = 400
+POOL = 2
+DEADLINE_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
 def small_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A site with two database connections and nobody who renders, so that everybody waits."""
+    """A site with few database connections and nobody who renders, so that everybody waits."""
     folder: Path = tmp_path_factory.mktemp("crowd")
-    with Stack(folder, processes=("web",), settings={"DATABASE_POOL_SIZE": "2"}) as running:
+    with Stack(folder, processes=("web",), settings={"DATABASE_POOL_SIZE": str(POOL)}) as running:
         yield running
 
 
-def test_watchers_hold_no_database_connection(small_site: Stack) -> None:
-    with Visitor(small_site.url) as visitor, ExitStack() as open_streams:
-        video = visitor.create("a red circle")
-        address = f"/v1/videos/{video['id']}/events"
-        for _ in range(WATCHERS):
-            stream = open_streams.enter_context(
-                httpx.stream("GET", small_site.url + address, cookies=visitor.client.cookies, timeout=20)
+@pytest.fixture
+def video(small_site: Stack) -> Iterator[tuple[Visitor, str]]:
+    """A clip that waits, and who made it."""
+    with Visitor(small_site.url) as visitor:
+        yield visitor, str(visitor.create("a red circle")["id"])
+
+
+async def hear(lines: AsyncIterator[str], event: str) -> str:
+    """The data of the next ``event``."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        async for line in lines:
+            if line == f"event: {event}":
+                return (await anext(lines)).removeprefix("data: ")
+    raise AssertionError(f"the stream ended without {event}")
+
+
+def threads_of(site: Stack) -> int:
+    return psutil.Process(site.pid("web")).num_threads()
+
+
+def test_hundreds_watch_through_one_process_with_a_handful_of_threads_and_connections(
+    small_site: Stack, video: tuple[Visitor, str]
+) -> None:
+    visitor, video_id = video
+    valkey = redis.Redis.from_url(small_site.stores.redis_url)
+    threads_before = threads_of(small_site)
+    connections_before = len(valkey.client_list())
+
+    async def watch_all() -> list[str]:
+        limits = httpx.Limits(max_connections=None)
+        client = httpx.AsyncClient(cookies=visitor.client.cookies, limits=limits, timeout=DEADLINE_SECONDS)
+        async with client, AsyncExitStack() as streams:
+
+            async def watch() -> AsyncIterator[str]:
+                address = f"{small_site.url}/generations/{video_id}/events/"
+                answer = await streams.enter_async_context(client.stream("GET", address))
+                assert answer.status_code == 200
+                lines = answer.aiter_lines()
+                await hear(lines, "queue")
+                return lines
+
+            watchers = await asyncio.gather(*(watch() for _ in range(WATCHERS)))
+            # One thread for looking into the database, a few to find out who asks; and whatever answers a page.
+            assert threads_of(small_site) - threads_before <= THREADS + 4
+            assert len(valkey.client_list()) - connections_before <= 12
+            with psycopg.connect(small_site.stores.database_url) as database:
+                found: Any = database.execute(
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                ).fetchone()
+                assert found[0] <= POOL + 1  # the pool, and the one with which it checks
+            assert (await client.get(small_site.url)).status_code == 200
+            valkey.xadd(
+                progress_key(video_id), {"event": "step", "data": json.dumps({"sent_at": time.monotonic(), "step": 1})}
             )
-            assert stream.status_code == 200
-            lines = stream.iter_lines()
-            assert any(line == "event: queue" for line in lines)
-        assert httpx.get(small_site.url, timeout=10).status_code == 200
-        assert visitor.video(video["id"])["status"] == "queued"
+            return await asyncio.gather(*(hear(lines, "step") for lines in watchers))
+
+    heard = asyncio.run(watch_all())
+    assert len(heard) == WATCHERS
+    assert visitor.video(video_id)["status"] == "queued"

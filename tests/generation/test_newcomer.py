@@ -73,7 +73,10 @@ def look_at(clip: Path) -> None:
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
         assert (stream.width, stream.height, stream.average_rate) == (384, 384, 8)
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+        assert "AI-generated" in container.metadata["comment"]
     assert len(frames) == 16
+    corner = np.stack(frames)[:, 350:, 280:].astype(int)
+    assert all((picture.min(axis=2) > 120).sum() > 50 for picture in corner), "nobody paid, and there is no watermark"
     assert all(np.median(frame) < 40 for frame in frames), "the background is not black"
     assert centre_of_red(frames[-1]) - centre_of_red(frames[0]) > 384 / 3, "nothing red went to the right"
     head = clip.read_bytes()

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import redis
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.core import signing
 from django.test import AsyncClient
 
 from accounts.models import Visitor
 from catalog.models import Model
-from generation import dispatch, progress, services, sse
+from generation import dispatch, progress, services, sse, watching
 from generation.models import Generation
 from gpu_worker.contract import Progress, progress_key
 from tests.generation import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+DEADLINE_SECONDS = 20.0
 
 
 def follow(visitor: Visitor, generation: Generation, *, last_id: str = "", least: int = 1) -> list[dict[str, str]]:
@@ -101,7 +106,6 @@ def test_a_nonsense_id_replays_from_the_start(running: Generation, alice: Visito
 
 
 def test_a_silent_stream_is_kept_alive(running: Generation, alice: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(sse, "HEARTBEAT_SECONDS", 0.02)
 
     async def first_comment() -> str:
@@ -111,6 +115,130 @@ def test_a_silent_stream_is_kept_alive(running: Generation, alice: Visitor, monk
         return ""
 
     assert async_to_sync(first_comment)() == ": still here\n\n"
+
+
+# --- many who watch, together --------------------------------------------------------------------------------------
+
+
+async def heard_by(generation_id: UUID, after: str = "0-0", *, last: int) -> list[int]:
+    """The steps that one watcher hears, up to step ``last``."""
+    steps: list[int] = []
+    stream = sse._follow(generation_id, after)
+    async for chunk in stream:
+        found = re.search(r'"step": (\d+)', chunk)
+        if "event: step" in chunk and found:
+            steps.append(int(found[1]))
+            if steps[-1] >= last:
+                break
+    await stream.aclose()  # type: ignore[attr-defined]
+    return steps
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+def step(generation_id: UUID, number: int) -> None:
+    progress.publish(generation_id, Progress(kind="step", stage="denoising", step=number, steps_total=99))
+
+
+def test_whoever_joins_whenever_hears_each_step_once_and_in_order(running: Generation) -> None:
+    async def together() -> list[list[int]]:
+        publish = sync_to_async(step, thread_sensitive=False)
+        watchers = []
+        for number in range(1, 31):
+            if number % 5 == 1:  # some before anything is there, some in the middle of it
+                watchers += [asyncio.create_task(heard_by(running.id, last=30)) for _ in range(4)]
+            await publish(running.id, number)
+        return await asyncio.wait_for(asyncio.gather(*watchers), DEADLINE_SECONDS)
+
+    assert async_to_sync(together)() == [list(range(1, 31))] * 24
+
+
+def board() -> watching.Switchboard | None:
+    return watching._switchboards.get(asyncio.get_running_loop())
+
+
+async def until_all_follow() -> watching.Switchboard:
+    """Until everybody has been told what there was, and hears the rest as it comes."""
+    await until(lambda: (there := board()) is not None and bool(there._read_until))
+    there = board()
+    assert there is not None
+    return there
+
+
+def test_what_one_says_to_have_heard_keeps_nothing_from_the_others(running: Generation) -> None:
+    lie = "9" * 18 + "-0"
+
+    async def together() -> list[int]:
+        liar = asyncio.create_task(heard_by(running.id, lie, last=2))
+        read_until = (await until_all_follow())._read_until
+        assert lie not in read_until.values()
+        honest = asyncio.create_task(heard_by(running.id, last=2))
+        for number in (1, 2):
+            await sync_to_async(step, thread_sensitive=False)(running.id, number)
+        heard = await asyncio.wait_for(honest, DEADLINE_SECONDS)
+        liar.cancel()
+        return heard
+
+    assert async_to_sync(together)() == [1, 2]
+
+
+def test_who_is_too_slow_is_caught_up_and_holds_no_memory_meanwhile(
+    running: Generation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "MOST_BEHIND", 3)
+
+    async def slowly() -> list[int]:
+        publish = sync_to_async(step, thread_sensitive=False)
+        heard = watching.follow(running.id, "0-0", silence_seconds=DEADLINE_SECONDS)
+        first = asyncio.create_task(anext(heard))
+        there = await until_all_follow()
+        await publish(running.id, 1)
+        entries = [await first]
+        for number in range(2, 21):  # it holds still, and more comes than is kept for it
+            await publish(running.id, number)
+        await until(lambda: all(watch.is_behind for watch in there._watches[running.id]))
+        while len(entries) < 20:
+            news = await anext(heard)
+            entries += [news] if news is not None else []
+        await heard.aclose()
+        return [json.loads(entry.data)["step"] for entry in entries if isinstance(entry, watching.Entry)]
+
+    assert async_to_sync(slowly)() == list(range(1, 21))
+
+
+def test_an_entry_that_nobody_can_read_is_left_out(running: Generation, valkey: redis.Redis) -> None:
+    valkey.xadd(progress_key(str(running.id)), {"event": b"step", "data": b"\xff"})
+    valkey.xadd(progress_key(str(running.id)), {"odd": "one"})
+    step(running.id, 1)
+    assert async_to_sync(heard_by)(running.id, last=1) == [1]
+
+
+def test_a_look_takes_as_many_queries_for_many_as_for_one(
+    running: Generation, alice: Visitor, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    Generation.objects.update(state="running")
+    many = [running.id, *(uuid4() for _ in range(500))]
+    for ids in (many[:1], many):
+        with django_assert_num_queries(1):
+            standings = watching.look_at(ids, set(ids))
+        assert standings[running.id] == watching.UNKNOWN
+    assert standings[many[-1]].is_over  # erased meanwhile
+
+
+def test_when_the_last_has_left_nothing_goes_on(running: Generation, valkey: redis.Redis) -> None:
+    before = len(valkey.client_list())
+
+    async def come_and_go() -> set[str]:
+        step(running.id, 1)
+        await asyncio.gather(*(heard_by(running.id, last=1) for _ in range(20)))
+        return {task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+    assert async_to_sync(come_and_go)() == set()
+    assert len(valkey.client_list()) == before
 
 
 def test_latest_puts_stage_step_and_picture_together(running: Generation) -> None:

@@ -1,0 +1,42 @@
+"""Endpoints go where their workspace goes: what ``accounts.holdings`` asks of this app."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from accounts.holdings import ExportedFile
+from accounts.models import Workspace
+from generation.outbox.models import Delivery, Endpoint, Letter, facts
+
+DELIVERY = ("event_id", "event_type", "video_id", "state", "attempts", "created_at", "ended_at", "last_status")
+LETTER = ("kind", "user__email", "about", "state", "created_at", "ended_at")
+
+
+def move(*, source: Workspace, into: Workspace) -> None:
+    """With what still waits for them."""
+    Endpoint.objects.of(source).update(workspace=into)
+    Letter.objects.filter(workspace=source).update(workspace=into)
+
+
+def stop(workspace: Workspace) -> None:
+    """Nothing goes on here by itself: that the clips were cancelled is still told."""
+
+
+def export(workspace: Workspace) -> Iterator[ExportedFile]:
+    """Endpoints without their secrets, with what was sent to each and is still kept; and letters."""
+    endpoints = [
+        {
+            **facts(endpoint),
+            "deliveries": list(Delivery.objects.filter(endpoint=endpoint).order_by("id").values(*DELIVERY)),
+        }
+        for endpoint in Endpoint.objects.of(workspace).order_by("created_at")
+    ]
+    letters = list(Letter.objects.filter(workspace=workspace).order_by("id").values(*LETTER))
+    yield ExportedFile("webhooks.json", json.dumps(endpoints, indent=1, default=str, ensure_ascii=False))
+    yield ExportedFile("letters.json", json.dumps(letters, indent=1, default=str, ensure_ascii=False))
+
+
+def erase(workspace: Workspace) -> None:
+    Endpoint.objects.of(workspace).delete()
+    Letter.objects.filter(workspace=workspace).delete()

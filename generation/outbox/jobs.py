@@ -1,0 +1,13 @@
+"""What workers do off the queues ``deliveries`` and ``mail``: dotted names, JSON arguments, each safe to run twice."""
+
+from __future__ import annotations
+
+from generation.outbox import deliveries, letters
+
+
+def deliver(delivery_id: int) -> None:
+    deliveries.deliver(delivery_id)
+
+
+def mail(letter_id: int) -> None:
+    letters.mail(letter_id)

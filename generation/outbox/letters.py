@@ -1,0 +1,98 @@
+"""Mail to members: written with what it is about, put into words when it is sent.
+
+Sent at least once; only a crash in the moment between the mail server's answer and our note of it sends it twice, and
+then under the same Message-ID.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Membership
+from accounts.roles import ALLOWED, Action
+from generation.outbox import carrying
+from generation.outbox.models import Endpoint, Letter, State
+
+logger = logging.getLogger(__name__)
+
+TRIED_FOR = timedelta(days=2)
+
+
+def write_endpoint_disabled(endpoint: Endpoint, *, occasion: str) -> None:
+    """To everybody who may see to it. Call it in the transaction that disabled the endpoint."""
+    keepers = Membership.objects.filter(
+        workspace=endpoint.workspace_id, role__in=ALLOWED[Action.MANAGE_WEBHOOKS], user__is_active=True
+    )
+    _write(
+        [
+            Letter(workspace_id=endpoint.workspace_id, user_id=user, kind="endpoint_disabled", about=endpoint.id)
+            for user in keepers.values_list("user", flat=True)
+        ],
+        occasion=occasion,
+    )
+
+
+def _write(letters: list[Letter], *, occasion: str) -> None:
+    for letter in letters:
+        letter.occasion = occasion
+        letter.expires_at = timezone.now() + TRIED_FOR
+    written = Letter.objects.bulk_create(letters)
+    rows = [(letter.pk, 0) for letter in written]
+    transaction.on_commit(lambda: carrying.ring(Letter, rows), robust=True)
+
+
+def mail(letter_id: int) -> bool:
+    """Send one letter that is due. Returns whether the mail server has taken it."""
+    letter = carrying.claim(Letter, letter_id)
+    if letter is None:
+        return False
+    try:
+        context = CONTEXT_OF[letter.kind](letter)
+        if context is None or not _is_member(letter):
+            carrying.end(letter, State.DEAD, last_error="There is nothing to say any more.")
+            return False
+        _message(letter, context).send()
+    except Exception as error:  # whatever went wrong: a letter must not be lost to a bug either
+        logger.exception("%s was not sent", letter)
+        carrying.put_off(letter, error=f"{type(error).__name__}: {error}")
+        return False
+    carrying.end(letter, State.SENT, last_error="")
+    return True
+
+
+def _message(letter: Letter, context: dict[str, Any]) -> EmailMessage:
+    """``templates/outbox/mail/<kind>.txt``, whose first line is the subject."""
+    words = render_to_string(f"outbox/mail/{letter.kind}.txt", {"site_url": settings.SITE_URL, **context})
+    subject, _, text = words.partition("\n")
+    host = urlsplit(settings.SITE_URL).hostname
+    message_id = f"<{letter.kind}.{letter.pk}.{int(letter.created_at.timestamp())}@{host}>"
+    return EmailMessage(
+        " ".join(subject.split()), text.strip() + "\n", None, [letter.user.email], headers={"Message-ID": message_id}
+    )
+
+
+def _is_member(letter: Letter) -> bool:
+    place = Membership.objects.filter(workspace=letter.workspace_id, user=letter.user_id, user__is_active=True)
+    return place.exists()
+
+
+def _endpoint_disabled(letter: Letter) -> dict[str, Any] | None:
+    endpoint = Endpoint.objects.filter(id=letter.about, disabled_at__isnull=False).select_related("workspace").first()
+    if endpoint is None:  # enabled again, or deleted
+        return None
+    return {"endpoint": endpoint, "url": settings.SITE_URL + reverse("outbox:endpoint", args=[endpoint.id])}
+
+
+CONTEXT_OF: dict[str, Callable[[Letter], dict[str, Any] | None]] = {"endpoint_disabled": _endpoint_disabled}
+"""What each kind of letter is put into words with; None where it has nothing to say any more."""

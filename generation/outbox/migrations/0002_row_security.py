@@ -1,0 +1,19 @@
+"""The wall around webhooks: a delivery is whose its endpoint is, a letter whose its workspace is."""
+
+from typing import ClassVar
+
+from django.db import migrations
+from django.db.migrations.operations.base import Operation
+
+from loremotion.row_security import policies
+
+OWN_ENDPOINT = f"endpoint_id IN (SELECT id FROM outbox_endpoint WHERE workspace_id = {policies.MINE})"
+
+
+class Migration(migrations.Migration):
+    dependencies = [("outbox", "0001_initial"), ("accounts", "0004_row_security")]
+    operations: ClassVar[list[Operation]] = [
+        policies.rows_of_workspace("outbox_endpoint"),
+        policies.rows_of_workspace("outbox_letter"),
+        policies.rows_where("outbox_delivery", OWN_ENDPOINT),
+    ]

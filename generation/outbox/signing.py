@@ -1,0 +1,80 @@
+"""The secret of an endpoint: made, sealed, and used to sign by the Standard Webhooks specification.
+
+What is stored must sign, so it cannot be a digest; it is encrypted with a key derived from ``SECRET_KEY``. A backup of
+the database alone signs nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from datetime import datetime
+from functools import lru_cache
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from standardwebhooks import Webhook
+
+from generation.outbox.models import Endpoint
+
+PREFIX = "whsec_"
+
+
+class Unreadable(Exception):
+    """The secret was sealed under another ``SECRET_KEY``: it takes a new one."""
+
+
+def new_secret() -> str:
+    return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def hint(secret: str) -> str:
+    """By which its owner recognises it."""
+    return f"{PREFIX}…{secret[-5:]}"
+
+
+def seal(secret: str) -> str:
+    return _seals().encrypt(secret.encode()).decode()
+
+
+def unseal(sealed: str) -> str:
+    """Raises:
+    Unreadable: neither ``SECRET_KEY`` nor ``SECRET_KEY_FALLBACKS`` opens it.
+    """
+    try:
+        return _seals().decrypt(sealed.encode()).decode()
+    except InvalidToken:
+        raise Unreadable("The endpoint's secret cannot be read. Rotate it.") from None
+
+
+def headers(endpoint: Endpoint, *, event_id: str, body: str, now: datetime) -> dict[str, str]:
+    """Id, time, and a signature with each secret that holds, the newest first.
+
+    Raises:
+        Unreadable: as ``unseal``.
+    """
+    sealed = [endpoint.sealed_secret]
+    if endpoint.old_sealed_secret and endpoint.old_secret_until is not None and endpoint.old_secret_until > now:
+        sealed.append(endpoint.old_sealed_secret)
+    signatures = [Webhook(unseal(each)).sign(event_id, now, body) for each in sealed]
+    return {
+        "webhook-id": event_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": " ".join(signatures),
+    }
+
+
+def _seals() -> MultiFernet:
+    return _seals_of((settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
+
+
+@lru_cache(maxsize=4)
+def _seals_of(keys: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([Fernet(_derived(key)) for key in keys])
+
+
+def _derived(key: str) -> bytes:
+    kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"generation.outbox.signing")
+    return base64.urlsafe_b64encode(kdf.derive(key.encode()))

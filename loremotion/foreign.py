@@ -1,0 +1,200 @@
+"""Requests to addresses that people gave us: they reach the open internet alone, never this machine or its neighbours.
+
+A name is resolved once for each request, every address it has is judged, and the connection goes to those very
+addresses: a name that answers differently the second time gains nothing. Redirects are not followed.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import IPv6Address, ip_address, ip_network
+from urllib.parse import quote, urlsplit
+
+import certifi
+from django.conf import settings
+
+from loremotion.refusals import Invalid
+
+CONNECT_SECONDS = 4.0
+SILENCE_SECONDS = 8.0
+WHOLE_SECONDS = 12.0
+"""From the first byte of TLS to the last one that we read, however slowly they come."""
+ANSWER_BYTES = 1_024
+"""So much of an answer is read and kept."""
+
+Resolver = Callable[[str, int], Sequence[str]]
+
+# They carry an IPv4 address inside, which a gateway would go to: NAT64, 6to4, Teredo.
+_DISGUISES = [ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
+_HARMLESS_IN_A_PATH = "/%:@!$&'()*+,;=~-._"
+
+
+class Unreachable(Exception):
+    """The request did not get an answer; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes: ``addresses`` are numeric and have been judged."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; ``text`` is the beginning of the body."""
+
+    status: int
+    text: str
+
+    @property
+    def is_fine(self) -> bool:
+        return 200 <= self.status < 300
+
+
+def by_dns(host: str, port: int) -> list[str]:
+    """Every address that the system's resolver has for ``host``."""
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+def target_of(url: str, *, resolve: Resolver | None = None) -> Target:
+    """Where ``url`` leads, if a request may go there.
+
+    Raises:
+        Invalid: it may not, or it is no address; says which.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        host = (parts.hostname or "").encode("idna").decode()
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    except ValueError:
+        raise _refusal("This is not an address.") from None
+    if parts.scheme not in ("https", "http") or not host:
+        raise _refusal("The address must begin with https:// and name a host.")
+    if parts.username is not None or parts.password is not None:
+        raise _refusal("The address must carry no user name and no password.")
+    try:
+        addresses = tuple(dict.fromkeys((resolve or by_dns)(host, port)))
+    except (OSError, UnicodeError):
+        addresses = ()
+    if not addresses:
+        raise _refusal(f"The name {host} leads nowhere.", next_step="Check how it is spelled.")
+    if not all(_is_open(address) or _is_permitted(address) for address in addresses):
+        raise _refusal(f"{host} is within a private network.", next_step="It must be reachable from the internet.")
+    if parts.scheme == "http" and not all(_is_permitted(address) for address in addresses):
+        raise _refusal("The address must begin with https://.")
+    path = quote(parts.path or "/", safe=_HARMLESS_IN_A_PATH)
+    query = f"?{quote(parts.query, safe=_HARMLESS_IN_A_PATH + '?')}" if parts.query else ""
+    return Target(parts.scheme, host, port, path + query, addresses)
+
+
+def post(url: str, *, body: bytes, headers: Mapping[str, str], resolve: Resolver | None = None) -> Answer:
+    """Send ``body`` to ``url`` and say what came back, within about ``CONNECT_SECONDS + WHOLE_SECONDS``.
+
+    Raises:
+        Invalid: the address leads, by now, where no request may go.
+        Unreachable: no answer came, or none in time.
+    """
+    target = target_of(url, resolve=resolve)
+    try:
+        line = _connect(target)
+    except OSError as error:
+        raise Unreachable(f"No connection: {_words(error)}") from error
+    deadline = threading.Timer(WHOLE_SECONDS, _hang_up, [line])
+    deadline.daemon = True
+    deadline.start()
+    try:
+        if isinstance(line, ssl.SSLSocket):
+            line.do_handshake()
+        return _exchange(line, target, body, headers)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if deadline.finished.is_set():
+            raise Unreachable(f"It took longer than {WHOLE_SECONDS:g} seconds.") from error
+        raise Unreachable(_words(error)) from error
+    finally:
+        deadline.cancel()
+        line.close()
+
+
+def _exchange(line: socket.socket, target: Target, body: bytes, headers: Mapping[str, str]) -> Answer:
+    line.settimeout(SILENCE_SECONDS)
+    connection = http.client.HTTPConnection(target.host, target.port)
+    connection.sock = line
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    usual = {"https": 443, "http": 80}[target.scheme]
+    named = host if target.port == usual else f"{host}:{target.port}"
+    connection.request("POST", target.path, body, {"Host": named, "Connection": "close", **headers})
+    with connection.getresponse() as response:
+        text = response.read(ANSWER_BYTES).decode(errors="replace").replace("\x00", "")
+    return Answer(response.status, text)
+
+
+def _connect(target: Target) -> socket.socket:
+    """To the first of the judged addresses that answers; under https with TLS that has yet to shake hands."""
+    failure: OSError = OSError("it has no address")
+    for address in target.addresses:
+        try:
+            line = socket.create_connection((address, target.port), timeout=CONNECT_SECONDS)
+        except OSError as error:
+            failure = error
+            continue
+        if target.scheme == "http":
+            return line
+        return _tls().wrap_socket(line, server_hostname=target.host, do_handshake_on_connect=False)
+    raise failure
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Trusts what the system trusts (``SSL_CERT_FILE`` names another list), and what certifi does."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+def _hang_up(line: socket.socket) -> None:
+    try:
+        line.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # it ended just now
+
+
+def _is_open(address: str) -> bool:
+    """Whether everybody on the internet means the same machine by it."""
+    known = ip_address(address.partition("%")[0])
+    if isinstance(known, IPv6Address):
+        if known.ipv4_mapped is not None:
+            known = known.ipv4_mapped
+        elif any(known in network for network in _DISGUISES):
+            return False
+    return known.is_global and not known.is_multicast and not known.is_reserved
+
+
+def _is_permitted(address: str) -> bool:
+    """Whether whoever runs this site has named its network in ``WEBHOOK_PRIVATE_NETWORKS``."""
+    known = ip_address(address.partition("%")[0])
+    if isinstance(known, IPv6Address) and known.ipv4_mapped is not None:
+        known = known.ipv4_mapped
+    return any(known in network for network in settings.WEBHOOK_PRIVATE_NETWORKS)
+
+
+def _refusal(message: str, *, next_step: str = "") -> Invalid:
+    return Invalid("invalid_url", message, next_step=next_step, field="url")
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"Its certificate does not hold: {error.verify_message}."
+    if isinstance(error, TimeoutError):
+        return "It was silent for too long."
+    return f"{type(error).__name__}: {error}"[:300]

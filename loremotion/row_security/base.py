@@ -1,0 +1,68 @@
+"""Django's PostgreSQL backend, with ``row_security.sight()`` in force at every query.
+
+The statement that changes the sight travels in front of the next query, in the same message: it costs no round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from django.db.backends.postgresql import base
+
+from loremotion.row_security import EVERYTHING, Sight, sight
+
+TRANSACTION_CONTROL = ("SAVEPOINT ", "RELEASE SAVEPOINT ", "ROLLBACK TO SAVEPOINT ")
+"""Looks at no row, and must go through where a transaction has failed."""
+QUERIES = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+"""Before these another statement may stand in one message; some others (VACUUM) want to be alone."""
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """``in_force`` is the sight of the session, or None where it is not known.
+
+    That is so after a rollback, which may have taken a change of it back, and of every connection that comes from the
+    pool: whatever sight its last user left it with, the first query puts its own in force.
+    """
+
+    in_force: Sight | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.execute_wrappers.append(self._execute_in_sight)
+
+    def get_new_connection(self, conn_params: Any) -> Any:
+        connection = super().get_new_connection(conn_params)
+        self.in_force = None if self.pool else EVERYTHING
+        return connection
+
+    def _execute_in_sight(
+        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
+    ) -> Any:
+        wanted = sight()
+        if wanted == self.in_force or (isinstance(sql, str) and sql.startswith(TRANSACTION_CONTROL)):
+            return execute(sql, params, many, context)
+        self.in_force = None  # until it has worked
+        cursor = context["cursor"].cursor
+        if not many and isinstance(cursor, psycopg.ClientCursor) and _is_query(sql):
+            answer = execute(f"{wanted.sql}; {sql}", params, many, context)
+            cursor.nextset()
+            self.in_force = wanted
+            return answer
+        with self.wrap_database_errors:
+            self.connection.execute(wanted.sql)
+        self.in_force = wanted
+        return execute(sql, params, many, context)
+
+    def _rollback(self) -> None:
+        self.in_force = None
+        super()._rollback()  # type: ignore[misc]  # the stubs leave it out
+
+    def _savepoint_rollback(self, sid: str) -> None:
+        self.in_force = None
+        super()._savepoint_rollback(sid)  # type: ignore[misc]
+
+
+def _is_query(sql: Any) -> bool:
+    return isinstance(sql, str) and sql.lstrip("( \n")[:6].upper().startswith(QUERIES)

@@ -1,0 +1,139 @@
+"""Two workspaces with a row in every table that carries one, and what the database says of those tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from accounts import api_keys, invitations
+from accounts.models import ApiKey, Ban, Membership, User, Visitor, Workspace
+from accounts.roles import BY_ROLE, Role
+from billing import ledger
+from billing.models import Proposal
+from billing.shop.models import (
+    Budget,
+    Customer,
+    Mismatch,
+    Order,
+    Payment,
+    Price,
+    Reconciliation,
+    StripeEvent,
+    Subscription,
+)
+from generation import services
+from generation.models import Generation
+from generation.outbox.models import Delivery, Endpoint, Letter
+from tests.accounts import factories
+from tests.generation import factories as generations
+
+CARRIERS = """
+WITH RECURSIVE carrier (id) AS (
+    SELECT oid::bigint FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND (
+        relname IN ('accounts_workspace', 'ledger_account') OR EXISTS (
+            SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
+                AND attname ~ '^(workspace|purse|tenant)(_id)?$'
+        )
+    )
+    UNION SELECT conrelid::bigint FROM pg_constraint JOIN carrier ON confrelid = carrier.id WHERE contype = 'f'
+)
+SELECT relname FROM pg_class JOIN carrier ON carrier.id = pg_class.oid ORDER BY relname
+"""
+"""Tables that name a workspace or purse, or a row of a table that does, by however many steps."""
+
+OF_THE_SITE = ("accounts_ban", "billing_proposal", "shop_mismatch", "shop_reconciliation", "shop_stripeevent")
+"""They concern every workspace, and no request sees them."""
+
+
+@dataclass
+class Tenant:
+    workspace: Workspace
+    owner: User
+    generation: Generation
+    key: ApiKey
+    browser: Client
+    program: Client
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What must not be read in another's rows."""
+        return str(self.workspace.id), self.workspace.name, str(self.generation.id)
+
+
+def tenant(name: str) -> Tenant:
+    """A team called ``name`` that has made a clip, paid, and left a trace wherever one can be left."""
+    owner = factories.person(f"owner@{name}.example")
+    workspace = factories.team(owner, name)
+    ledger.grant(account=workspace.id, reference=f"test:{workspace.id}", amount=500, kind=ledger.LotKind.PACK)
+    generation = generations.submitted(workspace, f"the prompt of {name}")
+    generations.deliver_clip(generation)
+    services.settle(generations.report(generation))
+    place = Membership.objects.get(workspace=workspace)
+    invitations.invite(workspace=workspace, by=place, email=f"guest@{name}.example", role="viewer")
+    key, text = api_keys.issue(
+        workspace=workspace, by=owner, allowed=BY_ROLE[Role.OWNER], name=name, scopes=["read", "generate"]
+    )
+    visitor = Visitor.objects.create(workspace=workspace)  # no real team has one, but the table carries a workspace too
+    Ban.objects.create(visitor=visitor, reason="test")
+    Proposal.objects.create(
+        id=uuid4(), kind=Proposal.Kind.ADJUST, account=workspace.id, amount=1, reason="test", proposed_by=owner.id,
+        proposed_by_name=name, expires_at=timezone.now(),
+    )  # fmt: skip
+    _shop(workspace, name)
+    _outbox(workspace, owner, name)
+    browser, program = factories.browser_of(owner, workspace), Client(headers={"Authorization": f"Bearer {text}"})
+    return Tenant(workspace, owner, generation, key, browser, program)
+
+
+def _shop(workspace: Workspace, name: str) -> None:
+    now = timezone.now()
+    pack = Price.objects.filter(pack__isnull=False)[0]
+    plan = Price.objects.filter(plan__isnull=False)[0]
+    owned: dict[str, Any] = {"workspace": workspace.id, "purse": workspace.id}
+    Customer.objects.create(workspace=workspace.id, stripe_customer_id=f"cus_{name}")
+    Budget.objects.create(workspace=workspace.id)
+    order = Order.objects.create(price=pack, credits=pack.credits, **owned)
+    Subscription.objects.create(
+        price=plan,
+        stripe_subscription_id=f"sub_{name}",
+        status="active",
+        period_start=now,
+        period_end=now + timedelta(days=30),
+        **owned,
+    )
+    Payment.objects.create(
+        source=f"order:{order.id}", order=order, price=pack, credits=5, amount_minor=5, currency="usd", paid_at=now,
+        **owned,
+    )  # fmt: skip
+    StripeEvent.objects.create(event_id=f"evt_{uuid4()}", type="invoice.paid", object_id="in_1", body=name)
+    comparison = Reconciliation.objects.create(kind="books")
+    Mismatch.objects.create(reconciliation=comparison, subject=name, detail="")
+
+
+def _outbox(workspace: Workspace, owner: User, name: str) -> None:
+    now = timezone.now()
+    endpoint = Endpoint.objects.create(
+        workspace=workspace, name=name, url=f"https://{name}.example/", event_types=["video.completed"]
+    )
+    Delivery.objects.create(endpoint=endpoint, event_id=f"evt_{name}", video_id=uuid4(), expires_at=now)
+    Letter.objects.create(workspace=workspace, user=owner, about=uuid4(), occasion=name, expires_at=now)
+
+
+def carriers() -> list[str]:
+    """Every table of this database that carries a workspace, found in its own catalogue."""
+    with connection.cursor() as cursor:
+        cursor.execute(CARRIERS)
+        return [table for (table,) in cursor.fetchall()]
+
+
+def rows(table: str) -> set[str]:
+    """Everything in a table that the present sight shows, by raw SQL without a filter."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT to_jsonb(it)::text FROM {table} it")  # noqa: S608 - a table's name
+        return {row for (row,) in cursor.fetchall()}

@@ -1,0 +1,237 @@
+"""What a request sees follows who is asking, through errors, streams and staff's pages, and costs no round trip."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.db import DatabaseError, connection, transaction
+from django.http import HttpRequest
+from django.test import AsyncClient, Client, RequestFactory
+from pytest_django import Settings
+
+from accounts import tenancy
+from accounts.models import Membership
+from accounts.roles import Role
+from generation.models import Generation
+from loremotion import row_security
+from loremotion.row_security import EVERYTHING, NOTHING, Bounds, Sight, across_workspaces
+from tests.accounts import factories
+from tests.row_security.conftest import Ask
+from tests.row_security.probe import PARTS, prompts
+from tests.row_security.tenants import Tenant
+
+OURS, THEIRS = UUID(int=1), UUID(int=2)
+
+
+def in_force() -> tuple[str, str]:
+    """Role and workspace as the database has them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('role'), current_setting('loremotion.workspace', true)")
+        role, workspace = cursor.fetchone()
+        return role, workspace or ""
+
+
+@pytest.mark.django_db
+def test_the_database_follows_what_is_in_sight() -> None:
+    bounds = Bounds()
+    assert in_force() == ("none", "")
+    with row_security.bounded(bounds):
+        assert in_force() == ("loremotion_web", "")
+        row_security.enter(OURS)
+        assert in_force() == ("loremotion_web", str(OURS))
+        with across_workspaces("the test looks"):
+            assert in_force() == ("none", "")
+            row_security.enter(THEIRS)  # holds once the block is left
+            assert in_force() == ("none", "")
+        assert in_force() == ("loremotion_web", str(THEIRS))
+        row_security.enter(None)
+        assert in_force() == ("loremotion_web", "")
+    assert in_force() == ("none", "")
+
+
+@pytest.mark.django_db
+def test_a_rollback_takes_no_sight_back() -> None:
+    """PostgreSQL undoes settings with the transaction that made them; the next query puts them in force again."""
+    with row_security.bounded(Bounds()):
+        row_security.enter(OURS)
+        assert in_force()[1] == str(OURS)
+        with transaction.atomic():
+            row_security.enter(THEIRS)
+            assert in_force()[1] == str(THEIRS)
+            transaction.set_rollback(True)
+        assert in_force()[1] == str(THEIRS)
+        with pytest.raises(DatabaseError), transaction.atomic(), across_workspaces("an error"):
+            connection.cursor().execute("SELECT 1 / 0")
+        assert in_force() == ("loremotion_web", str(THEIRS))
+
+
+@pytest.mark.django_db
+def test_an_error_in_the_first_query_leaves_no_sight_that_is_not_in_force() -> None:
+    with row_security.bounded(Bounds()):
+        for workspace in (OURS, THEIRS):
+            row_security.enter(workspace)
+            with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT no_such_column")
+            assert in_force() == ("loremotion_web", str(workspace))
+
+
+@pytest.mark.django_db
+def test_statements_that_want_to_be_alone_are_bound_as_well() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE seen (role text)")
+        cursor.execute("GRANT INSERT ON seen TO loremotion_web")
+    with row_security.bounded(Bounds()), connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO seen VALUES (current_setting(%s))", [["role"], ["role"]])
+    with row_security.bounded(Bounds()), connection.cursor() as cursor:
+        row_security.enter(OURS)
+        cursor.execute("DO $$ BEGIN INSERT INTO seen VALUES (current_setting('loremotion.workspace')); END $$")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT role FROM seen")
+        assert [role for (role,) in cursor.fetchall()] == ["loremotion_web", "loremotion_web", str(OURS)]
+
+
+def test_rows_that_come_in_portions_are_bound_as_well(ours: Tenant, theirs: Tenant) -> None:
+    """``iterator()`` reads through a cursor of the server's."""
+    with row_security.bounded(Bounds()):
+        row_security.enter(ours.workspace.id)
+        found = Generation.objects.all().iterator(chunk_size=1)
+        assert [generation.prompt for generation in found] == ["the prompt of ours"]
+
+
+def test_outside_a_request_everything_is_seen_and_nothing_is_entered() -> None:
+    row_security.enter(OURS)
+    row_security.lift()
+    assert row_security.sight() == EVERYTHING
+
+
+def test_a_process_that_serves_requests_sees_nothing_outside_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_security, "_outside_requests", EVERYTHING)
+    row_security.bind_process()
+    assert row_security.sight() == NOTHING
+    with row_security.bounded(Bounds()):
+        row_security.enter(OURS)
+        assert row_security.sight() == Sight(OURS)
+    assert row_security.sight() == NOTHING
+
+
+def test_after_an_error_the_next_request_sees_its_own(ours: Tenant, theirs: Tenant, ask: Ask) -> None:
+    def fail(request: HttpRequest) -> None:
+        with transaction.atomic():
+            assert prompts() == "the prompt of ours"
+            raise RuntimeError("in the middle")
+
+    ours.browser.raise_request_exception = False
+    for _ in range(2):
+        with pytest.raises(AssertionError, match=r"500|internal|broke"):
+            ask(ours.browser, fail)
+        assert ask(theirs.browser, lambda _: prompts()) == "the prompt of theirs"
+        assert ask(Client(), lambda _: prompts()) == ""
+
+
+def test_switching_workspaces_switches_what_is_seen(ours: Tenant, theirs: Tenant, ask: Ask) -> None:
+    Membership.objects.create(workspace=theirs.workspace, user=ours.owner, role=Role.VIEWER)
+    assert ask(ours.browser, lambda _: prompts()) == "the prompt of ours"
+    assert ours.browser.post(f"/workspaces/{theirs.workspace.id}/switch/").status_code == 302
+    assert ask(ours.browser, lambda _: prompts()) == "the prompt of theirs"
+    page = ours.browser.get("/workspaces/").content.decode()
+    assert "ours" in page
+    assert "theirs" in page
+
+
+def test_once_it_is_forgotten_who_asks_nothing_is_seen(ours: Tenant, ask: Ask) -> None:
+    def forget(request: HttpRequest) -> list[str]:
+        tenancy.forget(request)
+        before = prompts()
+        tenancy.caller_of(request)
+        return [before, prompts()]
+
+    assert ask(ours.browser, forget) == ["", "the prompt of ours"]
+
+
+# --- what is streamed --------------------------------------------------------------------------------------------
+
+
+def test_a_stream_sees_what_its_request_saw(ours: Tenant, theirs: Tenant) -> None:
+    mine, others = ours.browser.get("/probe/stream"), theirs.browser.get("/probe/stream")
+    assert prompts() == "the prompt of ours,the prompt of theirs"  # the requests are over, and this is none
+    parts = zip(mine.streaming_content, others.streaming_content, strict=True)  # type: ignore[attr-defined]
+    assert list(parts) == [(b"the prompt of ours\n", b"the prompt of theirs\n")] * PARTS
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("offers")
+def test_an_asynchronous_stream_sees_what_its_request_saw(ours: Tenant, theirs: Tenant) -> None:
+    async def read() -> list[tuple[bytes, bytes]]:
+        streams = []
+        for tenant in (ours, theirs):
+            client = AsyncClient()
+            client.cookies.update(tenant.browser.cookies)
+            answer: Any = await client.get("/probe/stream-async")
+            streams.append(aiter(answer.streaming_content))
+        return [(await anext(streams[0]), await anext(streams[1])) for _ in range(PARTS)]
+
+    assert async_to_sync(read)() == [(b"the prompt of ours\n", b"the prompt of theirs\n")] * PARTS
+
+
+# --- staff -------------------------------------------------------------------------------------------------------
+
+
+def test_staff_sees_everything_on_the_admins_pages_and_nowhere_else(ours: Tenant, theirs: Tenant, ask: Ask) -> None:
+    staff = factories.browser_of(factories.person("staff@example.org", is_staff=True))
+
+    def after_asking_who(request: HttpRequest) -> str:
+        tenancy.caller_of(request)  # as the admin's own templates do
+        return prompts()
+
+    assert ask(staff, after_asking_who, "/admin/probe/") == "the prompt of ours,the prompt of theirs"
+    assert ask(staff, lambda _: prompts()) == ""
+    for other in (ours.browser, ours.program, Client()):
+        assert "theirs" not in ask(other, lambda _: prompts(), "/admin/probe/")
+
+
+# --- what it costs -----------------------------------------------------------------------------------------------
+
+
+def messages_for(act: Callable[[], Any]) -> int:
+    """How many queries went over the wire, as libpq itself notes them."""
+    assert connection.connection is not None
+    wire = connection.connection.pgconn
+    with tempfile.TemporaryFile() as notes:
+        wire.trace(notes.fileno())
+        try:
+            act()
+        finally:
+            wire.untrace()
+        notes.seek(0)
+        return sum(b"\tQuery\t" in line or b"\tParse\t" in line for line in notes)
+
+
+@pytest.mark.parametrize("who", ["browser", "program", "visitor"])
+@pytest.mark.parametrize("page", ["/v1/videos", "/"])
+def test_the_wall_costs_no_round_trip(ours: Tenant, settings: Settings, who: str, page: str) -> None:
+    client = factories.browser_of(factories.visitor()) if who == "visitor" else getattr(ours, who)
+    client.get(page)  # what is done once a day or once a minute is done
+    with_wall = messages_for(lambda: client.get(page))
+    settings.ROW_LEVEL_SECURITY = False
+    assert connection.in_force is not None  # type: ignore[attr-defined]
+    connection.cursor().execute("SELECT 1")  # back to everything in sight, which is not to be counted
+    assert with_wall == messages_for(lambda: client.get(page)) > 0
+
+
+def test_finding_out_who_asks_is_one_query_with_the_wall(ours: Tenant) -> None:
+    sent = ours.program.defaults["HTTP_AUTHORIZATION"]
+    request = RequestFactory().get("/v1/videos", headers={"Authorization": sent})
+
+    def recognise() -> None:
+        with row_security.bounded(Bounds()):
+            assert tenancy.caller_of(request).key == ours.key
+            assert prompts() == "the prompt of ours"
+
+    recognise()
+    del request._caller  # type: ignore[attr-defined]
+    assert messages_for(recognise) == 2
