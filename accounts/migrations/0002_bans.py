@@ -59,12 +59,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddIndex(
-            model_name="auditentry",
-            index=models.Index(
-                condition=models.Q(("network", ""), _negated=True), fields=["at"], name="audit_network_known"
-            ),
-        ),
-        migrations.AddIndex(
             model_name="ban",
             index=models.Index(
                 condition=models.Q(("lifted_at", None), models.Q(("network", ""), _negated=True)),
