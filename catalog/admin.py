@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from accounts.models import User
-from catalog import measurements, versions
+from catalog import costs, measurements, versions
 from catalog.forms import CatalogueForm
 from catalog.models import Alias, Model, ModelVersion
 from catalog.validation import problems
@@ -40,7 +40,19 @@ class ModelAdmin(admin.ModelAdmin[Model]):
         ("Offer", {"fields": ["status", "status_reason", "aliases", "least_plan"]}),
         (
             "What to load",
-            {"fields": ["family", "source", "revision", "dtype", "quantisation", "placement", "loras", "speed"]},
+            {
+                "fields": [
+                    "family",
+                    "source",
+                    "revision",
+                    "dtype",
+                    "quantisation",
+                    "placement",
+                    "components",
+                    "loras",
+                    "speed",
+                ]
+            },
         ),
         (
             "What it may be asked for",
@@ -59,7 +71,7 @@ class ModelAdmin(admin.ModelAdmin[Model]):
                 ]
             },
         ),
-        ("What it costs", {"fields": ["prices", "surcharges"]}),
+        ("What it costs", {"fields": ["prices", "surcharges", "reference_speed"]}),
         (
             "Licence",
             {
@@ -117,6 +129,13 @@ class ModelAdmin(admin.ModelAdmin[Model]):
     def _warn(self, request: HttpRequest, obj: Model) -> None:
         if obj.is_enabled and obj.current is not None and not measurements.was_rendered(obj.current):
             messages.warning(request, f"{obj} is enabled and has never finished a clip: run a test render.")
+        if obj.is_enabled and obj.current is not None and measurements.is_poor(obj.current):
+            found, least = measurements.similarity(obj.current), measurements.LEAST_SIMILARITY
+            messages.warning(
+                request,
+                f"{obj} is enabled, and quantised it says something else than its whole weights: their outputs have a"
+                f" cosine of {found:.4f}, and {least} is the least for a clip that looks the same. Try int8.",
+            )
         if obj.canary_percent and obj.canary is None:
             messages.warning(request, "There is a canary share and no canary version: everybody gets the current one.")
 
@@ -172,7 +191,13 @@ class ModelAdmin(admin.ModelAdmin[Model]):
             "may_change": self.has_change_permission(request, model),
             "fits": measurements.fits(shown) if shown else [],
             "margins": measurements.margins(shown) if shown else [],
+            "worths": costs.worths(shown) if shown else [],
+            "reference": costs.reference_of(shown) if shown else None,
+            "wanted_margin": costs.MARGIN,
             "shown": shown,
+            "similarity": measurements.similarity(shown) if shown else None,
+            "is_poor": shown is not None and measurements.is_poor(shown),
+            "least_similarity": measurements.LEAST_SIMILARITY,
             "was_rendered": shown is not None and measurements.was_rendered(shown),
         }
         return TemplateResponse(request, "admin/catalog/model/versions.html", context)

@@ -18,7 +18,8 @@ SAMPLE_TIER = "720p"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The price of one clip by which models can be compared: 5 seconds in 720p, or the nearest that the model makes."""
+    """The price of one clip by which models can be compared: 5 seconds in 720p, or the nearest that the model makes.
+    ``size`` is that of the MP4."""
 
     credits: int
     seconds: float
@@ -58,7 +59,14 @@ def sample_of(version: ModelVersion) -> Sample:
         version.modes[0], preset, width, height, num_frames, version.fps, int(version.presets[preset]["steps"])
     )
     made_seconds = num_frames / version.fps
-    return Sample(quote(version, clip).credits, made_seconds, size, tier_of(width, height), version.modes[0], preset)
+    return Sample(
+        quote(version, clip).credits,
+        made_seconds,
+        version.delivered(size),
+        tier_of(width, height),
+        version.modes[0],
+        preset,
+    )
 
 
 def _distance_from_sample(size: str) -> tuple[int, int]:
@@ -72,7 +80,8 @@ def capabilities(version: ModelVersion) -> dict[str, Any]:
     family = version.family_facts
     return {
         "modes": [_mode(name, family.modes[name]) for name in version.modes],
-        "sizes": list(version.sizes),
+        "sizes": version.delivered_sizes,
+        "upscale": version.upscale,
         "seconds": {"min": version.min_seconds, "max": version.max_seconds, "default": version.default_seconds},
         "fps": version.fps,
         "presets": [{"name": name, "steps": int(version.presets[name]["steps"])} for name in version.preset_names],

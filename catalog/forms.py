@@ -14,7 +14,7 @@ from catalog.fields import LinesField, WordsField, YAMLField
 from catalog.models import Model, ModelVersion, is_slug
 from catalog.pricing import TIERS
 from catalog.validation import problems
-from gpu_worker.families import FAMILIES
+from gpu_worker.families import FAMILIES, speed
 
 LONG_TEXT = 120
 """Characters from which a field gets the admin's wide input."""
@@ -43,6 +43,19 @@ SPECIAL: dict[str, Callable[[], forms.Field]] = {
     "surcharges": lambda: YAMLField(
         empty={}, required=False, help_text="On top, for each second: <code>audio: 250</code>, or by mode."
     ),
+    "reference_speed": lambda: YAMLField(
+        empty={},
+        required=False,
+        help_text="One figure from which prices are suggested: <code>{gpu_seconds: 390, card: H100, size: 832x480,"
+        " frames: 81, steps: 40, source: LightX2V README}</code>",
+    ),
+    "components": lambda: YAMLField(
+        empty={},
+        required=False,
+        help_text="So that models share one: <code>text_encoder: {source: owner/repository, revision: …,"
+        " subfolder: text_encoder, quantisation: int8}</code>. Or a single GGUF file:"
+        " <code>transformer: {source: owner/repository, file: model-Q8_0.gguf}</code>",
+    ),
     "loras": lambda: YAMLField(
         empty=[],
         required=False,
@@ -50,7 +63,10 @@ SPECIAL: dict[str, Callable[[], forms.Field]] = {
         " scale: 1.0, component: transformer}</code>",
     ),
     "speed": lambda: YAMLField(
-        empty={}, required=False, help_text="Step-speed settings of the engine, off unless named."
+        empty={},
+        required=False,
+        help_text=f"Off unless named: {', '.join(speed.SETTINGS)}. As in <code>{{attention_backend: flash,"
+        " compile_repeated_blocks: {}, first_block_cache: {threshold: 0.05}, fused_qkv: true}</code>",
     ),
     "component_bytes": lambda: YAMLField(
         empty={},

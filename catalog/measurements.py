@@ -12,7 +12,13 @@ from django.utils import timezone
 
 from catalog.models import Measurement, ModelVersion
 from catalog.pricing import tier_of
-from gpu_worker.families.fit import CARDS_GIB, GIB, Fit, fit, measured_fit
+from gpu_worker.families.fit import CARDS_GIB, GIB, Fit, fit, measured_fit, needs
+
+LEAST_SIMILARITY = 0.98
+"""Cosine below which a quantised transformer no longer makes the clip that its whole weights make.
+
+Eight bits stay above 0.999 in the tests of the engine, where four bits lose a hundredth: a bound for what is broken.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,7 @@ def record(
     gpu_seconds: float,
     video_seconds: float,
     peak_bytes: int,
+    similarity: float | None = None,
 ) -> None:
     """Add one finished clip. Safe from any number of processes at once: one row is updated in the database."""
     key = {"build": version.build, "mode": mode, "preset": preset, "width": width, "height": height}
@@ -53,12 +60,25 @@ def record(
         video_seconds=F("video_seconds") + video_seconds,
         peak_bytes=Greatest(F("peak_bytes"), peak_bytes),
         updated_at=timezone.now(),
+        **({} if similarity is None else {"similarity": similarity}),
     )
 
 
 def was_rendered(version: ModelVersion) -> bool:
     """Whether any clip was ever finished with exactly what this version loads."""
     return Measurement.objects.filter(build=version.build, clips__gt=0).exists()
+
+
+def similarity(version: ModelVersion) -> float | None:
+    """How close quantisation leaves what this version loads to its whole weights, as last measured."""
+    measured = Measurement.objects.filter(build=version.build, similarity__isnull=False)
+    return measured.order_by("-updated_at").values_list("similarity", flat=True).first()
+
+
+def is_poor(version: ModelVersion) -> bool:
+    """Whether the last measurement says that quantisation costs too much."""
+    measured = similarity(version)
+    return measured is not None and measured < LEAST_SIMILARITY
 
 
 def speeds(builds: Iterable[str]) -> dict[str, float]:
@@ -91,6 +111,33 @@ def margins(version: ModelVersion) -> list[Margin]:
     return found
 
 
+def least_bytes(version: ModelVersion, *, width: int, height: int, num_frames: int) -> int | None:
+    """Least memory of a GPU that can make such a clip, or None while the bytes of the model are unknown.
+
+    A clip of the size that was made with less than is computed needs no more than that. What was measured never raises
+    the figure: it holds whatever else lay on a card with room to spare.
+    """
+    computed = needs(
+        version.component_bytes,
+        version.quantisation,
+        width=width,
+        height=height,
+        num_frames=num_frames,
+        dtype=version.dtype,
+    )
+    if computed is None:
+        return None
+    measured = _peak_bytes(version, width, height)
+    least = computed.least_bytes(version.placement)
+    return min(least, measured) if measured else least
+
+
+def _peak_bytes(version: ModelVersion, width: int, height: int) -> int | None:
+    """Most that a clip of this size ever took with this build."""
+    measured = Measurement.objects.filter(build=version.build, width=width, height=height, peak_bytes__gt=0)
+    return measured.order_by("-peak_bytes").values_list("peak_bytes", flat=True).first()
+
+
 @dataclass(frozen=True, slots=True)
 class FitRow:
     """How one clip of a version runs on each card."""
@@ -113,8 +160,7 @@ def fits(version: ModelVersion) -> list[FitRow]:
 def _fit_row(label: str, version: ModelVersion, size: str, seconds: float) -> FitRow:
     width, height = _pixels(size)
     num_frames = version.family_facts.frames_for(seconds, version.fps)
-    measured = Measurement.objects.filter(build=version.build, width=width, height=height, peak_bytes__gt=0)
-    peak_bytes = measured.order_by("-peak_bytes").values_list("peak_bytes", flat=True).first()
+    peak_bytes = _peak_bytes(version, width, height)
     by_card = {
         card: (measured_fit(peak_bytes, card * GIB) if peak_bytes else None)
         or fit(

@@ -13,8 +13,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from gpu_worker.contract import LoraSpec, ModelSpec
-from gpu_worker.families import FAMILIES, Family, family
+from gpu_worker.contract import ComponentSource, LoraSpec, ModelSpec
+from gpu_worker.families import FAMILIES, ROLES, Family, Role, family
 
 is_slug = RegexValidator(r"\A[a-z0-9][a-z0-9._-]*\Z", "Small letters, digits, dots and hyphens.")
 
@@ -147,9 +147,15 @@ class ModelVersion(models.Model):
     placement = models.CharField(
         max_length=20,
         default="auto",
-        choices=[("auto", "auto"), ("resident", "keep resident"), ("offload", "block swap")],
+        choices=[
+            ("auto", "auto"),
+            ("resident", "keep resident"),
+            ("tiled", "decode in tiles"),
+            ("streamed", "block swap"),
+        ],
         help_text="A hint; the worker decides by what its card holds.",
     )
+    components = models.JSONField("components from elsewhere", default=dict, blank=True)
     loras = models.JSONField(default=list, blank=True)
     speed = models.JSONField(default=dict, blank=True)
     component_bytes = models.JSONField(default=dict, blank=True)
@@ -169,9 +175,10 @@ class ModelVersion(models.Model):
     timeout_seconds = models.PositiveIntegerField(default=1800)
     least_plan = models.CharField("offered to", max_length=10, choices=Plan.choices, default="visitor")
 
-    # What it costs, in thousandths of a credit for each second of video.
+    # What it costs, in thousandths of a credit for each second of video, and the speed that the price comes from.
     prices = models.JSONField()
     surcharges = models.JSONField(default=dict, blank=True)
+    reference_speed = models.JSONField(default=dict, blank=True)
 
     # What its licence asks.
     licence = models.CharField(max_length=120, help_text="Its short name: Apache-2.0.")
@@ -198,6 +205,22 @@ class ModelVersion(models.Model):
     def has_audio(self) -> bool:
         return self.family_facts.has_audio
 
+    def delivered(self, size: str) -> str:
+        """The size of the MP4 that is made from one of ``sizes``: what people are told, and may ask for."""
+        width, _, height = size.partition("x")
+        return f"{int(width) * self.upscale}x{int(height) * self.upscale}"
+
+    @property
+    def delivered_sizes(self) -> list[str]:
+        return [self.delivered(size) for size in self.sizes]
+
+    @property
+    def input_roles(self) -> list[tuple[str, Role]]:
+        """What a clip of this model may start from, in any of its modes: in the order of ``ROLES``."""
+        modes = [self.family_facts.modes[mode] for mode in self.modes]
+        taken = {role for mode in modes for role in (*mode.needs, *mode.accepts)}
+        return [(name, role) for name, role in ROLES.items() if name in taken]
+
     @property
     def preset_names(self) -> list[str]:
         """The default first, then from the quickest to the most thorough."""
@@ -214,6 +237,7 @@ class ModelVersion(models.Model):
             dtype=self.dtype,
             quantisation=self.quantisation,
             placement=self.placement,
+            components={name: ComponentSource.from_wire(source) for name, source in self.components.items()},
             loras=tuple(LoraSpec.from_wire(lora) for lora in self.loras),
             speed=dict(self.speed),
         )
@@ -226,6 +250,8 @@ class ModelVersion(models.Model):
         """Names what is loaded, whatever it is called, priced or limited to: what was measured on one version
         counts for every version with the same fingerprint."""
         loaded = {k: v for k, v in self.spec().to_wire().items() if k not in ("slug", "version")}
+        if not self.components:
+            del loaded["components"]  # what was measured before there were any still counts
         return hashlib.sha256(json.dumps(loaded, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -241,6 +267,8 @@ class Measurement(models.Model):
     gpu_seconds = models.FloatField(default=0)
     video_seconds = models.FloatField(default=0)
     peak_bytes = models.BigIntegerField(default=0)
+    similarity = models.FloatField(null=True)
+    """Cosine of the quantised transformer's output against that of the whole weights, in the latest test render."""
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -92,9 +92,10 @@ def quote(version: ModelVersion, request: Priced) -> Quote:
     tier = tier_of(request.width, request.height)
     effort = Fraction(request.steps, int(version.presets[request.preset]["steps"]))
     length = f"{float(seconds):.3g} s"
+    size = version.delivered(f"{request.width}x{request.height}")
     lines = [
         Line(
-            f"{length} of video, {tier}, {request.preset}, {request.steps} steps",
+            f"{length} of video, {size} ({tier}), {request.preset}, {request.steps} steps",
             version.prices[request.preset][tier] * seconds * effort,
         )
     ]

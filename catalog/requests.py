@@ -131,9 +131,11 @@ def _preset(preset: str | None, version: ModelVersion) -> str:
 
 
 def _size(size: str | None, version: ModelVersion) -> tuple[int, int]:
-    size = size or version.sizes[0]
+    """By the size of the MP4, or by that in which it is rendered, where the two differ."""
+    by_name = {name: name for name in version.sizes} | dict(zip(version.delivered_sizes, version.sizes, strict=True))
+    size = by_name.get(size, size) if size else version.sizes[0]
     if size not in version.sizes:
-        offered = ", ".join(version.sizes)
+        offered = ", ".join(version.delivered_sizes)
         raise _refuse("size", f"{version.model} does not make {size[:20]!r}.", f"Choose of: {offered}.")
     width, _, height = size.partition("x")
     return int(width), int(height)

@@ -15,14 +15,16 @@ from django.core.exceptions import ValidationError
 from django.db.models import JSONField
 
 from catalog import territories, versions
+from catalog.costs import reference_problems
 from catalog.models import ModelVersion
 from catalog.pricing import AUDIO, TIERS, tiers_of
-from gpu_worker.contract import LoraSpec
-from gpu_worker.families import FAMILIES, Family
+from gpu_worker.contract import ComponentSource, LoraSpec
+from gpu_worker.families import FAMILIES, Family, speed
 
 SIZE = re.compile(r"[1-9]\d{1,4}x[1-9]\d{1,4}")
 MOST_FPS = 120
 SCHEDULES = ("sigmas", "timesteps")
+COMPONENT_FIELDS = {"source", "revision", "subfolder", "file", "quantisation"}
 LORA_FIELDS = {"source", "weight_name", "scale", "component"}
 
 Problems = dict[str, list[str]]
@@ -146,8 +148,41 @@ def _extras(version: ModelVersion) -> Iterator[Problem]:
     sizes = version.component_bytes
     if not isinstance(sizes, dict) or not all(_is_count(size) for size in sizes.values()):
         yield "component_bytes", "Write bytes for each component: `transformer: 2840000000`."
-    if not isinstance(version.speed, dict):
-        yield "speed", "Write one line for each setting: `compile: true`."
+    yield from (("speed", problem) for problem in speed.problems(version.speed, version.family))
+
+
+def _components(version: ModelVersion) -> Iterator[Problem]:
+    if not isinstance(version.components, dict):
+        yield "components", "Write one line for each: `text_encoder: {source: owner/repository}`."
+        return
+    has_file = False
+    for name, values in version.components.items():
+        if not isinstance(values, dict) or not values or not all(isinstance(v, str) and v for v in values.values()):
+            yield "components", f"{name}: say where it comes from, in words: `{{source: owner/repository}}`."
+        elif unknown := set(values) - COMPONENT_FIELDS:
+            takes = ", ".join(sorted(COMPONENT_FIELDS))
+            yield "components", f"{name}: there is no {', '.join(sorted(unknown))}; only {takes}."
+        elif name not in version.family_facts.components:
+            components = ", ".join(version.family_facts.components)
+            yield "components", f"{version.family_facts.title} has no {name!r}. It has: {components}."
+        else:
+            source = ComponentSource.from_wire(values)
+            has_file |= bool(source.file)
+            yield from (("components", f"{name}: {problem}") for problem in _source_problems(name, source))
+    if version.quantisation == "gguf" and not has_file:
+        yield "components", "gguf needs the file: `transformer: {source: owner/repository, file: model-Q8_0.gguf}`."
+
+
+def _source_problems(name: str, source: ComponentSource) -> Iterator[str]:
+    kinds = ModelVersion._meta.get_field("quantisation").choices or ()
+    if source.quantisation and source.quantisation not in [kind for kind, _ in kinds]:
+        yield f"there is no quantisation {source.quantisation!r}."
+    if source.file and (not source.file.endswith(".gguf") or not name.startswith("transformer")):
+        yield "a single file is a transformer in the GGUF format: its name ends in .gguf."
+    if source.file and (source.subfolder or source.quantisation):
+        yield "a single file has no subfolder and is quantised already."
+    if source.revision and not source.source:
+        yield "a revision belongs to a source."
 
 
 def _loras(version: ModelVersion) -> Iterator[Problem]:
@@ -247,6 +282,10 @@ def _components_exist(version: ModelVersion) -> Iterator[Problem]:
             yield "component_bytes", f"{version.family_facts.title} has no {name!r}. It has: {', '.join(components)}."
 
 
+def _reference_speed(version: ModelVersion) -> Iterator[Problem]:
+    yield from (("reference_speed", problem) for problem in reference_problems(version.reference_speed))
+
+
 def _length(value: Any) -> int:
     return len(value) if isinstance(value, list) else 0
 
@@ -256,7 +295,17 @@ def _is_count(value: Any) -> bool:
 
 
 Check = Callable[[ModelVersion], Iterator[Problem]]
-_SHAPES: tuple[Check, ...] = (_modes, _sizes, _presets, _prices, _extras, _loras, _territories)
+_SHAPES: tuple[Check, ...] = (
+    _modes,
+    _sizes,
+    _presets,
+    _prices,
+    _extras,
+    _components,
+    _loras,
+    _territories,
+    _reference_speed,
+)
 _MEANINGS: tuple[Check, ...] = (
     _seconds,
     _limits,

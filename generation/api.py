@@ -23,14 +23,16 @@ from catalog.requests import MAX_SEED, Ask
 from generation import deletion, intake, listing, media, presentation, services
 from generation.models import Generation
 from generation.views import own_generation
+from gpu_worker.families import ROLES, Kind
 from loremotion.refusals import Invalid
 
 MOST_LISTED = 100
-CLIP_ROLES = ("video", "control_video", "mask")
+CLIP_ROLES = tuple(name for name, role in ROLES.items() if role.kind in (Kind.CLIP, Kind.SOUND) or name == "mask")
+"""What may also be named by the id of a clip of the caller's own."""
+FILE_ROLES = ("input_reference", *(name for name in ROLES if name not in CLIP_ROLES))
 CHANGE, CONTINUE = "restyle", "extend"
 """The modes behind OpenAI's edits and remixes, and behind its extensions."""
 DEFAULT_ALIAS = "default"
-PICTURE_ROLES = ("image", "last_image", "input_reference")
 
 
 class AskSerializer(serializers.Serializer[Ask]):
@@ -151,7 +153,7 @@ def _make(request: Request, *, mode: str | None = None, source: str = "") -> Res
     is_private = asked.pop("private", None)
     files = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
     clips = {role: clip for role in CLIP_ROLES if (clip := _clip_id(request, role))}
-    _refuse_pictures_by_value(request)
+    _refuse_files_by_value(request)
     if mode is not None:
         asked["mode"] = mode
     if source:
@@ -182,10 +184,10 @@ def _clip_id(request: Request, role: str) -> str:
     return clip
 
 
-def _refuse_pictures_by_value(request: Request) -> None:
+def _refuse_files_by_value(request: Request) -> None:
     """What is left out in silence would be paid for and not be what was asked for."""
     body = cast(Mapping[str, Any], request.data)
-    for role in PICTURE_ROLES:
+    for role in FILE_ROLES:
         if body.get(role) and not isinstance(body[role], UploadedFile):
             raise Invalid(
                 f"invalid_{role}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from generation import files
+from generation import files, retention
 from generation.models import Clip, Generation
 from loremotion.refusals import Conflict
 
@@ -14,7 +14,7 @@ from loremotion.refusals import Conflict
 def delete(generation: Generation) -> None:
     """Forget what was asked for and what was made. Deleting twice is deleting once.
 
-    The clip's time is over with the same commit, so that the retention's sweep takes the files if a crash leaves them.
+    The files' time is over with the same commit, so that the retention's sweeps take what a crash leaves.
 
     Raises:
         Conflict: it has not ended yet.
@@ -26,6 +26,7 @@ def delete(generation: Generation) -> None:
     Generation.objects.filter(id=generation.id, deleted_at=None).update(
         prompt="", negative_prompt="", error_message="", ask_digest="", deleted_at=now
     )
+    retention.let_uploads_go(generation.id)
     transaction.on_commit(lambda: _remove_files(generation))
 
 

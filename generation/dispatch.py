@@ -13,6 +13,7 @@ from rq.serializers import JSONSerializer
 
 from generation import files, fleet, queue
 from generation.models import Generation, State
+from generation.places import Places
 from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE
 from loremotion.row_security import across_workspaces
 from loremotion.valkey import connection
@@ -40,13 +41,12 @@ def ring() -> None:
 
 
 def _take() -> list[Generation]:
-    window = fleet.window()
-    in_window = Generation.objects.filter(state=State.DISPATCHED)
-    if in_window.count() >= window or not Generation.objects.filter(state=State.QUEUED).exists():
+    budgets = fleet.budgets()
+    if _places(budgets).is_full or not Generation.objects.filter(state=State.QUEUED).exists():
         return []
     with transaction.atomic():
         clock = queue.lock_clock()
-        chosen = queue.take(clock, max(0, window - in_window.count()))
+        chosen = queue.take(clock, _places(budgets))
         now = timezone.now()
         for generation in chosen:
             generation.state = State.DISPATCHED
@@ -54,6 +54,11 @@ def _take() -> list[Generation]:
             generation.dispatched_at = now
         Generation.objects.bulk_update(chosen, ["state", "attempt", "dispatched_at"])
     return chosen
+
+
+def _places(budgets: list[int]) -> Places:
+    in_window = Generation.objects.filter(state=State.DISPATCHED)
+    return Places(budgets, in_window.values_list("needs_bytes", flat=True))
 
 
 def enqueue(generation: Generation) -> None:

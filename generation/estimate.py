@@ -3,57 +3,75 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 
+from catalog.models import ModelVersion
 from generation import fleet, queue
 from generation.models import Generation, State
 from loremotion.row_security import across_workspaces
 
 SAMPLE = 20
+VERSIONS = 10
+"""Latest versions of one build that are asked: a price that is edited often does not forget what clips took."""
 UNKNOWN_SECONDS = (5.0, 60.0)
+GB = 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a person who waits wants to know. Seconds count from now until the clip is ready."""
+    """What a person who waits wants to know. Seconds count from now until the clip is ready; None: nobody can say."""
 
     place: int
-    low_seconds: float
-    high_seconds: float
+    low_seconds: float | None
+    high_seconds: float | None
     reason: str
 
 
-def service_seconds(version_id: int) -> tuple[float, float]:
-    """Median and 90th percentile of start-to-end of this version's latest clips."""
-    latest = (
-        Generation.objects.filter(version_id=version_id, state=State.SUCCEEDED, started_at__isnull=False)
-        .order_by("-finished_at")
-        .values_list("started_at", "finished_at")[:SAMPLE]
-    )
+def service_seconds(version: ModelVersion) -> tuple[float, float]:
+    """Median and 90th percentile of start-to-end of the latest clips of the same build, whatever its price was."""
+    same = ModelVersion.objects.filter(build=version.build).order_by("-id").values_list("id", flat=True)[:VERSIONS]
+    first, *others = (_latest_of(version_id) for version_id in (*same, version.id))
+    latest = first.union(*others).order_by("-finished_at")[:SAMPLE]
     took = sorted((end - begin).total_seconds() for begin, end in latest if begin and end)
     if not took:
         return UNKNOWN_SECONDS
     return took[len(took) // 2], took[min(len(took) - 1, (len(took) * 9) // 10)]
 
 
+def _latest_of(version_id: int) -> Any:
+    finished = Generation.objects.filter(version_id=version_id, state=State.SUCCEEDED, started_at__isnull=False)
+    return finished.order_by("-finished_at").values_list("started_at", "finished_at")[:SAMPLE]
+
+
 @across_workspaces("others are before it in the queue; only how many and how long comes out")
 def wait_of(generation: Generation) -> Wait:
     """How long this open generation will take, and what it waits for."""
-    workers = _living_workers()
-    place = queue.place(generation)
-    median, slow = service_seconds(generation.version_id)
-    rounds = place / max(workers, 1)
+    budgets = _budgets()
+    place = queue.place(generation, max(budgets, default=0))
+    if generation.state == State.QUEUED and budgets and (generation.needs_bytes or 0) > budgets[-1]:
+        return Wait(place, None, None, _too_large(generation.needs_bytes or 0, budgets[-1]))
+    median, slow = service_seconds(generation.version)
+    rounds = place / max(len(budgets), 1)
     low, high = median * (rounds + 0.5), slow * (rounds + 1)
-    return Wait(place, low, high, _reason(generation, place, workers))
+    return Wait(place, low, high, _reason(generation, place, len(budgets)))
 
 
-def _living_workers() -> int:
-    """With Valkey away, nobody is known to be up: a request that was taken must not look as if it had failed."""
+def _budgets() -> list[int]:
+    """Of every living worker, ascending. With Valkey away, nobody is known to be up: a request that was taken must not
+    look as if it had failed."""
     try:
-        return len(fleet.living_names())
+        return sorted(status.budget_bytes for status in fleet.statuses())
     except redis.RedisError:
-        return 0
+        return []
+
+
+def _too_large(needed_bytes: int, largest_bytes: int) -> str:
+    return (
+        f"No machine large enough is on: this clip needs about {needed_bytes / GB:.0f} GB on one GPU, and the largest "
+        f"that is on has {largest_bytes / GB:.0f} GB. Your place is kept, and cancelling gives everything back."
+    )
 
 
 def _reason(generation: Generation, place: int, workers: int) -> str:

@@ -11,8 +11,11 @@ import redis
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, WORKERS_KEY, WorkerStatus, worker_key
 from loremotion.valkey import connection
 
-JOBS_PER_WORKER = 2
+JOBS_PER_WORKER = 8
+"""What a worker can choose among: with two, models change almost as often as jobs (benchmarks/RESULTS.md)."""
 LEAST_WINDOW = 2
+ANYBODYS_BYTES = 2 * 2**30
+"""A worker with less is not worth starting. Larger requests wait until one is up that says how large it is."""
 
 
 def living_names(now: float | None = None) -> set[str]:
@@ -29,9 +32,10 @@ def statuses() -> list[WorkerStatus]:
     return [WorkerStatus.from_wire(json.loads(text)) for text in said if text]
 
 
-def window() -> int:
-    """How many jobs may wait in RQ: enough for every worker to look ahead, few enough to keep the order ours."""
-    return max(LEAST_WINDOW, JOBS_PER_WORKER * len(living_names()))
+def budgets() -> list[int]:
+    """Bytes that each worker which takes jobs may use, ascending. While nobody is up: what anybody will have."""
+    known = sorted(status.budget_bytes for status in statuses() if status.state != "draining")
+    return known or [ANYBODYS_BYTES]
 
 
 def is_up() -> bool:

@@ -10,13 +10,14 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.holdings import ExportedFile
 from accounts.models import Workspace
 from accounts.tenancy import Caller
 from billing import ledger
-from generation import files, presentation, services
-from generation.models import Generation
+from generation import files, presentation, retention, services
+from generation.models import Generation, Upload
 from loremotion.refusals import Conflict
 
 BATCH = 500
@@ -49,13 +50,19 @@ def stop(workspace: Workspace) -> None:
 
 
 def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
-    """Every request with its receipt, every clip, as far as the reader sees them, and every movement of credits."""
+    """Every request with its receipt, every clip and what was sent for it, as far as the reader sees them, and every
+    movement of credits."""
     yield ExportedFile("clips.json", _as_json(_requests(reader)))
     yield ExportedFile("credits.json", _as_json(_movements(workspace)))
     finished = Generation.objects.seen_by(reader).filter(clip__isnull=False).select_related("clip")
     for generation in finished.order_by("created_at").iterator(chunk_size=500):
         if default_storage.exists(generation.clip.key):
             yield ExportedFile(f"clips/{generation.id}.mp4", default_storage.open(generation.clip.key))
+    sent = Upload.objects.filter(generation__in=Generation.objects.seen_by(reader)).order_by("generation_id", "key")
+    for upload in sent.iterator(chunk_size=BATCH):
+        if default_storage.exists(upload.key):
+            name = upload.key.rsplit("/", 1)[-1]
+            yield ExportedFile(f"sent/{upload.generation_id}/{name}", default_storage.open(upload.key))
 
 
 def erase(workspace: Workspace) -> None:
@@ -63,7 +70,9 @@ def erase(workspace: Workspace) -> None:
     stop(workspace)
     doomed = list(Generation.objects.of(workspace))
     keys = [files.key(generation, role) for generation in doomed for role in files.SUFFIXES]
-    keys += [key for generation in doomed for key in generation.inputs.values() if key.startswith(files.INPUTS)]
+    sent = Upload.objects.filter(generation__workspace=workspace)
+    keys += sent.values_list("key", flat=True)
+    sent.update(expires_at=timezone.now())  # whatever happens to the deleting below, their files go
     Generation.objects.of(workspace).delete()
     transaction.on_commit(lambda: _delete_files(keys))
 
@@ -71,6 +80,7 @@ def erase(workspace: Workspace) -> None:
 def _delete_files(keys: list[str]) -> None:
     for key in keys:
         default_storage.delete(key)
+    retention.forget_uploads(keys)
 
 
 def _requests(reader: Caller) -> list[dict[str, Any]]:

@@ -18,10 +18,12 @@ from rq.serializers import JSONSerializer
 
 from accounts import audit, visitors, workspaces
 from billing import ledger
+from billing.models import Hold
 from billing.shop import housekeeping as shop
 from generation import dispatch, fleet, retention, services
 from generation.models import Generation, State
 from generation.outbox import housekeeping as outbox
+from generation.sweeping import each
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport
 from loremotion.valkey import connection
 
@@ -60,16 +62,19 @@ def dispatch_lost() -> None:
     """Jobs that a crash kept from reaching RQ, or that RQ lost with its memory, are enqueued again."""
     settled_by = timezone.now() - timedelta(seconds=2)  # whoever dispatched it may be about to enqueue it
     dispatched = Generation.objects.filter(state=State.DISPATCHED, dispatched_at__lt=settled_by)
-    for generation in dispatched.select_related("version__model").order_by("dispatched_at")[:BATCH]:
-        job = _job_of(generation)
-        if job is None:
-            dispatch.enqueue(generation)
-        elif job.get_status() == JobStatus.STARTED:  # the report of its start got lost
-            services.start(generation_id=generation.id, attempt=generation.attempt, worker=job.worker_name or "")
-        elif _has_ended(job):
-            _settle_from(job, generation)
-        elif _was_lost_at_the_pop(job):
-            _hand_on(generation)
+    each(dispatched.select_related("version__model").order_by("dispatched_at")[:BATCH], _look_after_dispatched)
+
+
+def _look_after_dispatched(generation: Generation) -> None:
+    job = _job_of(generation)
+    if job is None:
+        dispatch.enqueue(generation)
+    elif job.get_status() == JobStatus.STARTED:  # the report of its start got lost
+        services.start(generation_id=generation.id, attempt=generation.attempt, worker=job.worker_name or "")
+    elif _has_ended(job):
+        _settle_from(job, generation)
+    elif _was_lost_at_the_pop(job):
+        _hand_on(generation)
 
 
 def reclaim_from_dead_workers() -> None:
@@ -77,13 +82,16 @@ def reclaim_from_dead_workers() -> None:
     in_hand = {(status.generation_id, status.attempt) for status in fleet.statuses()}
     silent_since = timezone.now() - timedelta(seconds=WORKER_DEAD_AFTER_SECONDS)
     running = Generation.objects.filter(state=State.RUNNING).select_related("version__model")
-    for generation in running.order_by("dispatched_at")[:BATCH]:
+
+    def look_after_running(generation: Generation) -> None:
         job = _job_of(generation)
         is_in_hand = (str(generation.id), generation.attempt) in in_hand
         if job is not None and _has_ended(job):
             _settle_from(job, generation)
         elif not is_in_hand and generation.started_at and generation.started_at < silent_since:
             _hand_on(generation)
+
+    each(running.order_by("dispatched_at")[:BATCH], look_after_running)
 
 
 def _job_of(generation: Generation) -> Job | None:
@@ -101,11 +109,21 @@ def _settle_from(job: Job, generation: Generation) -> None:
     """The job has ended in RQ but its report never came: its result is the report."""
     if job.ended_at and (datetime.now(UTC) - job.ended_at).total_seconds() < REPORT_GRACE_SECONDS:
         return
-    result = job.latest_result()
-    if result is not None and result.return_value:
-        services.settle(RenderReport.from_wire(result.return_value))
+    report = _report_of(job)
+    if report is not None:
+        services.settle(report)
     else:
         _hand_on(generation)
+
+
+def _report_of(job: Job) -> RenderReport | None:
+    """The report that the job left as its result, or None where there is none that can be read."""
+    result = job.latest_result()
+    try:
+        return RenderReport.from_wire(result.return_value) if result is not None and result.return_value else None
+    except (KeyError, TypeError, ValueError):  # of a worker of another version
+        logger.exception("The result of %s cannot be read", job.id)
+        return None
 
 
 def _was_lost_at_the_pop(job: Job) -> bool:
@@ -137,18 +155,20 @@ def dispatch_waiting() -> None:
 def repeat_cancels() -> None:
     """Cancels that did not reach their worker."""
     asked = Generation.objects.filter(state=State.RUNNING, cancel_asked_at__isnull=False)
-    for generation in asked[:BATCH]:
-        services.tell_worker_to_stop(generation)
+    each(asked[:BATCH], services.tell_worker_to_stop)
 
 
 def release_orphaned_holds() -> None:
     """Holds whose generation has ended without settling them, or never came to be. Never captures."""
     holds = ledger.open_holds(older_than=timezone.now() - timedelta(minutes=1), limit=BATCH)
     needed = set(Generation.objects.open().filter(id__in=[hold.id for hold in holds]).values_list("id", flat=True))
-    for hold in holds:
+
+    def release(hold: Hold) -> None:
         if hold.id not in needed:
             logger.error("Hold %s outlived its generation; releasing it", hold.id)
             ledger.release(reference=hold.id)
+
+    each(holds, release)
 
 
 def expire_credits() -> None:
@@ -182,7 +202,8 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     expire_credits,
     erase_closed_workspaces,
     forget_networks,
-    retention.sweep,
+    retention.sweep_clips,
+    retention.sweep_uploads,
     shop.sweep,
     outbox.sweep,
 )

@@ -25,27 +25,33 @@ def take(
     clips: Mapping[str, str],
     is_private: bool | None = None,
 ) -> Generation:
-    """Check everything, then make the request; a newcomer gets a workspace only once the request is sound.
+    """Check everything, the cheap things first, then make the request; a newcomer gets a workspace only once the
+    request is sound.
 
     The same request again, by its ``Idempotency-Key`` or as a client's retry, is answered with the clip that it made.
 
     Args:
-        files: pictures by role.
-        clips: ids of own clips by role.
+        files: pictures, videos and sounds by role.
+        clips: ids of own clips by role. A file in the same role goes before.
         is_private: whether others of the team do not see it; None leaves that to the team.
 
     Raises:
         Refusal: with the field, the cause and the next step. Nothing is left behind.
     """
-    caller = tenancy.caller_for(request, Action.GENERATE)
+    caller, network = tenancy.caller_for(request, Action.GENERATE), networks.fingerprint_of(request)
     repeat = repeats.said_by(request, ask, files=files, clips=clips)
     if caller.workspace is not None:
         made = repeats.made_before(caller, repeat)
         if made is not None:
             return made
-    given = [*uploads.pictures(files), *(uploads.own_clip(role, clip, caller) for role, clip in clips.items())]
+    given = [
+        *(uploads.own_clip(role, clip, caller) for role, clip in clips.items() if role not in files),
+        *uploads.received(files),
+    ]
     ask = replace(ask, inputs=uploads.keys(given))
     offer = services.offer(ask, audience_of(request, caller.workspace))
+    services.look_ahead(caller.workspace, offer, caller, network=network)
+    given = uploads.prepared(given)
     workspace = tenancy.ensure(request, Action.GENERATE)
     with uploads.stored(given):
         return services.submit(
@@ -54,5 +60,5 @@ def take(
             caller=tenancy.caller_of(request),
             repeat=repeat,
             is_private=is_private,
-            network=networks.fingerprint_of(request),
+            network=network,
         )

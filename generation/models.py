@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, Final
 
 from django.db import models
 from django.db.models import Q
@@ -31,6 +31,8 @@ class State(models.TextChoices):
 
 
 OPEN_STATES = (State.QUEUED, State.DISPATCHED, State.RUNNING)
+HOUSE: Final = uuid.UUID("7e570000-0000-4000-8000-000000000000")
+"""The workspace that test renders belong to."""
 
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
@@ -116,6 +118,8 @@ class Generation(models.Model):
     ask_digest = models.CharField(max_length=64, blank=True)
     watermark = models.CharField(max_length=40, blank=True, default="", db_default="")
     """Words in the corner of the clip, decided by the plan at that time; none if empty."""
+    needs_bytes = models.BigIntegerField(null=True)
+    """Least memory of a GPU that can make it, as far as is known: see catalog.measurements.least_bytes."""
 
     # How far it has come.
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
@@ -193,6 +197,15 @@ class Generation(models.Model):
         return self.num_frames / self.fps
 
     @property
+    def delivered_width(self) -> int:
+        """Of the MP4, as everything that people see says it."""
+        return self.width * self.version.upscale
+
+    @property
+    def delivered_height(self) -> int:
+        return self.height * self.version.upscale
+
+    @property
     def job_id(self) -> str:
         """RQ's id of the attempt that is in flight."""
         return contract.job_id(str(self.id), self.attempt)
@@ -218,6 +231,7 @@ class Generation(models.Model):
             inputs=inputs,
             outputs=outputs,
             timeout_seconds=self.version.timeout_seconds,
+            is_compared=self.workspace_id == HOUSE,
         )
 
 
@@ -246,6 +260,19 @@ class Clip(models.Model):
     def facts_from(cls, facts: contract.ClipFacts) -> dict[str, Any]:
         """The columns that the worker measured."""
         return facts.to_wire()
+
+
+class Upload(models.Model):
+    """A file that somebody sent for a request. The row is written before the file, so none is ever forgotten."""
+
+    key = models.CharField(max_length=200, primary_key=True)
+    generation = models.ForeignKey(Generation, on_delete=models.SET_NULL, null=True, related_name="uploads")
+    """None until the request is made, and when it is erased."""
+    expires_at = models.DateTimeField(null=True, db_index=True)
+    """When it goes; None as long as its request is open or its clip is kept. See generation.retention."""
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class FairClock(models.Model):

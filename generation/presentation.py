@@ -52,10 +52,16 @@ def video(generation: Generation) -> dict[str, Any]:
         wait = estimate.wait_of(generation)
         ours["queue"] = {
             "position": wait.place,
-            "eta_seconds": [round(wait.low_seconds, 1), round(wait.high_seconds, 1)],
+            "eta_seconds": _eta(wait),
             "reason": wait.reason,
         }
     return _video(generation, seen=seen, ours=ours)
+
+
+def _eta(wait: estimate.Wait) -> list[float] | None:
+    if wait.low_seconds is None or wait.high_seconds is None:
+        return None
+    return [round(wait.low_seconds, 1), round(wait.high_seconds, 1)]
 
 
 def _video(generation: Generation, *, seen: Progress | None, ours: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +76,7 @@ def _video(generation: Generation, *, seen: Progress | None, ours: dict[str, Any
         "expires_at": int(generation.clip.expires_at.timestamp()) if has_clip(generation) else None,
         "prompt": generation.prompt,
         "seconds": f"{generation.seconds:g}",
-        "size": f"{generation.width}x{generation.height}",
+        "size": f"{generation.delivered_width}x{generation.delivered_height}",
         "remixed_from_video_id": files.generation_of(generation.inputs.get("video", "")),
         "error": _error(generation),
         "lm": ours,
@@ -104,6 +110,7 @@ def _ours(generation: Generation, receipt: Receipt) -> dict[str, Any]:
         "private": generation.is_private,
         "model_version": generation.version.number,
         "num_frames": generation.num_frames,
+        "rendered_size": f"{generation.width}x{generation.height}",
         "fps": generation.fps,
         "watermark": generation.watermark or None,
         "cost": cost(generation, receipt),

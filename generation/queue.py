@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from accounts.models import Workspace
 from generation.models import FairClock, Generation, State
+from generation.places import Level, Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +57,35 @@ def lock_clock() -> FairClock:
     return clock
 
 
-def take(clock: FairClock, count: int) -> list[Generation]:
-    """The next ``count`` waiting requests in fair order, locked, and the clock moved to the last of them."""
-    chosen = list(
-        Generation.objects.select_for_update(of=("self",))
-        .filter(state=State.QUEUED)
-        .select_related("version__model")
-        .order_by("fair_finish", "id")[:count]
-    )
+def take(clock: FairClock, places: Places) -> list[Generation]:
+    """The next waiting requests for which there are places, in fair order, locked, and the clock moved to the last.
+
+    What fits no machine that is on stays where it is, keeps its tag, and is not in anybody's way.
+    """
+    candidates = [row for level in places.levels for row in _first_of(level)]
+    chosen = [
+        row for row in sorted(candidates, key=lambda row: (row.fair_finish, row.id)) if places.take(row.needs_bytes)
+    ]
     if chosen and chosen[-1].fair_finish > clock.virtual_time:
         clock.virtual_time = chosen[-1].fair_finish
         clock.save(update_fields=["virtual_time"])
     return chosen
 
 
-def place(generation: Generation) -> int:
-    """How many requests are before this one, running ones included; 0 when it runs. Never counts history."""
+def _first_of(level: Level) -> list[Generation]:
+    """As many of one level as there could be places for, in fair order."""
+    if level.free <= 0:
+        return []
+    of_level = Q(needs_bytes__gt=level.above_bytes, needs_bytes__lte=level.up_to_bytes)
+    if level.above_bytes < 0:
+        of_level |= Q(needs_bytes__isnull=True)
+    waiting = Generation.objects.select_for_update(of=("self",)).filter(of_level, state=State.QUEUED)
+    return list(waiting.select_related("version__model").order_by("fair_finish", "id")[: level.free])
+
+
+def place(generation: Generation, largest_bytes: int) -> int:
+    """How many requests are before this one, running ones included; 0 when it runs. Never counts history, nor what no
+    machine that is on could make: ``largest_bytes`` is what the largest may use."""
     if generation.state == State.RUNNING:
         return 0
     in_flight = Generation.objects.filter(state__in=[State.DISPATCHED, State.RUNNING])
@@ -79,5 +93,6 @@ def place(generation: Generation) -> int:
         earlier = Q(dispatched_at__lt=generation.dispatched_at)
         same_batch = Q(dispatched_at=generation.dispatched_at, fair_finish__lt=generation.fair_finish)
         return in_flight.filter(Q(state=State.RUNNING) | earlier | same_batch).count()
-    waiting = Generation.objects.filter(state=State.QUEUED, fair_finish__lt=generation.fair_finish)
+    can_be_made = Q(needs_bytes__isnull=True) | Q(needs_bytes__lte=largest_bytes)
+    waiting = Generation.objects.filter(can_be_made, state=State.QUEUED, fair_finish__lt=generation.fair_finish)
     return in_flight.count() + waiting.count()

@@ -22,6 +22,7 @@ from rq.serializers import JSONSerializer
 from accounts.models import Workspace
 from accounts.tenancy import Caller
 from billing import allowance, breaker, ledger
+from billing.errors import NotEnoughCredits
 from billing.plans import entitlements
 from billing.shop import budgets
 from catalog import measurements
@@ -30,11 +31,19 @@ from catalog.models import ModelVersion
 from catalog.pricing import Quote, quote
 from catalog.requests import Ask, ClipRequest, resolve
 from catalog.selection import choose
-from generation import caps, dispatch, files, privacy, progress, queue, repeats, retention
+from generation import caps, dispatch, files, fleet, privacy, progress, queue, repeats, retention
 from generation.models import OPEN_STATES, Clip, Generation, State
 from generation.outbox import video_events
 from generation.repeats import Repeat
-from gpu_worker.contract import CANCEL_TTL_SECONDS, Outcome, Progress, RenderReport, cancel_key
+from gpu_worker.contract import (
+    CANCEL_TTL_SECONDS,
+    DOES_NOT_FIT,
+    Outcome,
+    Progress,
+    RenderError,
+    RenderReport,
+    cancel_key,
+)
 from loremotion.refusals import Conflict, InsufficientCredits, TooMany
 from loremotion.valkey import connection
 
@@ -64,6 +73,28 @@ def offer(ask: Ask, audience: Audience = ANYBODY) -> Offer:
     version = choose(ask.model, audience)
     request = resolve(ask, version)
     return Offer(version, request, quote(version, request))
+
+
+def look_ahead(workspace: Workspace | None, offer: Offer, caller: Caller, *, network: str = "") -> None:
+    """Refuse what ``submit`` would refuse, before any work is done for the request. Locks nothing: ``submit`` decides.
+
+    Args:
+        workspace: None for a newcomer, who will have the allowance of a day.
+        network: as for ``submit``.
+
+    Raises:
+        Forbidden, InsufficientCredits, TooMany: as ``submit``.
+    """
+    available, is_refilled = allowance.daily_credits(None), True
+    if workspace is not None:
+        is_refilled = allowance.give(workspace, now=timezone.now(), network=network)
+        available = ledger.balance(account=workspace.id).available
+    if available < offer.quote.credits:
+        refusal = NotEnoughCredits(available=available, needed=offer.quote.credits)
+        raise _with_next_step(refusal, workspace, is_refilled=is_refilled)
+    if workspace is not None:
+        caps.refuse_beyond_cap(caller, credits=offer.quote.credits)
+        _refuse_a_flood(workspace, most=entitlements(workspace.id).concurrency * OPEN_PER_CONCURRENT)
 
 
 def submit(
@@ -125,9 +156,13 @@ def submit(
             quote=offer.quote.to_json(),
             ask_digest=repeat.digest if repeat is not None else "",
             watermark=settings.WATERMARK if may.watermark else "",
+            needs_bytes=measurements.least_bytes(
+                offer.version, width=request.width, height=request.height, num_frames=request.num_frames
+            ),
             fair_start=tags.start,
             fair_finish=tags.finish,
         )
+        retention.claim_uploads(generation)
         # The credits are held by then: an error here must not look like a refusal, or people pay for a second try.
         transaction.on_commit(dispatch.ring, robust=True)
     return generation
@@ -145,12 +180,18 @@ def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer, *, is_re
     except ledger.ReferenceReused:  # another request with the same key was quicker
         raise repeats.reused() from None
     except InsufficientCredits as refusal:
-        if not is_refilled:
-            refusal.next_step = "Your network has used up its free credits of today: sign in, and you get your own."
-        elif not workspace.is_team:
-            refills_at = allowance.refills_at(timezone.now())
-            refusal.next_step = f"Your free credits refill at {refills_at:%H:%M} UTC; a shorter clip costs less."
-        raise
+        raise _with_next_step(refusal, workspace, is_refilled=is_refilled) from None
+
+
+def _with_next_step(
+    refusal: InsufficientCredits, workspace: Workspace | None, *, is_refilled: bool
+) -> InsufficientCredits:
+    if not is_refilled:
+        refusal.next_step = "Your network has used up its free credits of today: sign in, and you get your own."
+    elif workspace is None or not workspace.is_team:
+        refills_at = allowance.refills_at(timezone.now())
+        refusal.next_step = f"Your free credits refill at {refills_at:%H:%M} UTC; a shorter clip costs less."
+    return refusal
 
 
 def _refuse_a_flood(workspace: Workspace, *, most: int) -> None:
@@ -174,7 +215,7 @@ def cancel(generation: Generation) -> None:
         waiting = Generation.objects.filter(id=generation.id, state__in=[State.QUEUED, State.DISPATCHED])
         if waiting.update(state=State.CANCELLED, finished_at=now, cancel_asked_at=now):
             ledger.release(reference=generation.id, is_our_failure=False)
-            _tell_end(generation.id, State.CANCELLED)
+            _wind_up(generation.id, State.CANCELLED)
         elif not Generation.objects.filter(id=generation.id, state=State.RUNNING).update(cancel_asked_at=now):
             raise Conflict("already_ended", "This clip has ended already.", next_step="There is nothing to cancel.")
         transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)  # housekeeping repeats it
@@ -217,7 +258,9 @@ def settle(report: RenderReport) -> bool:
         return requeue(
             generation_id=generation.id, attempt=report.attempt, code="clip_missing", reason="The clip did not arrive."
         )
-    if report.error is not None and report.error.is_retryable:
+    if report.error is not None and (
+        report.error.is_retryable or _waits_for_a_larger_machine(generation, report.error)
+    ):
         return requeue(
             generation_id=generation.id, attempt=report.attempt, code=report.error.code, reason=report.error.message
         )
@@ -239,10 +282,15 @@ def settle(report: RenderReport) -> bool:
         else:
             ledger.release(reference=generation.id)
         breaker.count(generation.id, gpu_seconds=sum(report.stage_seconds.values()), now=timezone.now())
-        _tell_end(generation.id, State(report.outcome.value))
+        _wind_up(generation.id, State(report.outcome.value))
         if report.attempt != generation.attempt:  # a worker given up for lost has delivered: its successor may stop
             transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)
     return True
+
+
+def _waits_for_a_larger_machine(generation: Generation, error: RenderError) -> bool:
+    """The machine that it was meant for is gone meanwhile, and those that are left have refused it."""
+    return error.code == DOES_NOT_FIT and (generation.needs_bytes or 0) > fleet.budgets()[-1]
 
 
 def _measure(generation: Generation, report: RenderReport) -> None:
@@ -256,6 +304,7 @@ def _measure(generation: Generation, report: RenderReport) -> None:
         gpu_seconds=sum(report.stage_seconds.values()),
         video_seconds=generation.seconds,
         peak_bytes=report.peak_bytes,
+        similarity=report.similarity,
     )
 
 
@@ -299,7 +348,7 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str) -
         lost = Generation.objects.filter(id=generation_id, attempt=attempt, state__in=[State.DISPATCHED, State.RUNNING])
         if lost.filter(cancel_asked_at__isnull=False).update(state=State.CANCELLED, finished_at=timezone.now()):
             ledger.release(reference=generation_id)
-            _tell_end(generation_id, State.CANCELLED)
+            _wind_up(generation_id, State.CANCELLED)
         elif attempt >= settings.MAX_ATTEMPTS:
             message = _storable(f"{reason[:400]} It was tried {attempt} times.")
             ended = lost.update(
@@ -308,7 +357,7 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str) -
             if not ended:
                 return False
             ledger.release(reference=generation_id)
-            _tell_end(generation_id, State.FAILED)
+            _wind_up(generation_id, State.FAILED)
         elif lost.update(state=State.QUEUED, worker="", steps_done=0, started_at=None, dispatched_at=None):
             transaction.on_commit(lambda: _announce_retry(generation_id, attempt, reason))
             transaction.on_commit(dispatch.ring)
@@ -322,9 +371,12 @@ def _announce_retry(generation_id: uuid.UUID, attempt: int, reason: str) -> None
     progress.publish(generation_id, Progress(kind="stage", stage="queued", message=again))
 
 
-def _tell_end(generation_id: uuid.UUID, state: State) -> None:
-    """In the transaction that ended it: the outbox's rows; after the commit, whoever watches."""
+def _wind_up(generation_id: uuid.UUID, state: State) -> None:
+    """In the transaction that ended it: the outbox's rows, and the end of what was sent for a clip that did not come to
+    be; after the commit, whoever watches."""
     video_events.record_end(generation_id, state)
+    if state != State.SUCCEEDED:
+        retention.let_uploads_go(generation_id)
     transaction.on_commit(lambda: _announce_end(generation_id))
 
 

@@ -14,9 +14,10 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
+from catalog import measurements
 from catalog.models import ModelVersion
 from generation import media, trials
-from generation.models import Generation
+from generation.models import HOUSE, Generation
 from loremotion.refusals import Refusal
 
 
@@ -43,6 +44,9 @@ def show(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         "title": f"Test render of {trial.version}",
         "trial": trial,
         "others": trials.of(trial.version),
+        "similarity": measurements.similarity(trial.version),
+        "is_poor": measurements.is_poor(trial.version),
+        "least_similarity": measurements.LEAST_SIMILARITY,
     }
     return TemplateResponse(request, "admin/generation/trial.html", context)
 
@@ -62,7 +66,7 @@ def _refuse_unless_staff(request: HttpRequest) -> None:
 
 
 def _trials() -> Any:
-    return Generation.objects.filter(workspace_id=trials.HOUSE).for_display()
+    return Generation.objects.filter(workspace_id=HOUSE).for_display()
 
 
 def _trial(generation_id: UUID) -> Generation:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import io
 import uuid
+import wave
+from array import array
+from math import pi, sin
 from typing import Final
 
+from django.core.files.base import ContentFile
 from django.db import transaction
 from PIL import Image, ImageDraw
 
@@ -18,13 +22,14 @@ from billing import ledger
 from catalog.models import ModelVersion
 from catalog.pricing import quote
 from catalog.requests import Ask, resolve
-from generation import services, uploads
-from generation.models import Clip, Generation, State
+from generation import files, services, uploads
+from generation.models import HOUSE, Clip, Generation, State
+from gpu_worker.families import ROLES, Kind
 from loremotion.refusals import Invalid
 
-HOUSE: Final = uuid.UUID("7e570000-0000-4000-8000-000000000000")
 PROMPT: Final = "a red circle moving right on a black background"
 PICTURE_SIDE: Final = 512
+TONE_RATE: Final = 16_000
 
 
 def of(version: ModelVersion) -> list[Generation]:
@@ -59,8 +64,9 @@ def start(version: ModelVersion, *, by: User, mode: str = "") -> Generation:
 
 
 def _input(role: str) -> uploads.Input:
-    """Something to start from: a drawing, or for a video the latest clip of the house."""
-    if "video" in role:
+    """Something to start from: a drawing, a tone, or for a video the latest clip of the house."""
+    kind = ROLES[role].kind
+    if kind == Kind.CLIP:
         finished = Clip.objects.filter(generation__workspace_id=HOUSE, generation__state=State.SUCCEEDED)
         clip = finished.order_by("-created_at").first()
         if clip is None:
@@ -70,15 +76,28 @@ def _input(role: str) -> uploads.Input:
                 next_step="Run one of a model that makes clips from text first.",
             )
         return uploads.Input(role, clip.key)
-    encoded = io.BytesIO()
-    _drawing(role).save(encoded, "PNG")
-    return uploads.Input(role, f"inputs/{uuid.uuid4()}/{role}.png", encoded.getvalue())
+    content = _tone() if kind == Kind.SOUND else _drawing(role)
+    return uploads.Input(role, f"{files.INPUTS}{uuid.uuid4()}/{role}", ContentFile(content), kind)
 
 
-def _drawing(role: str) -> Image.Image:
+def _drawing(role: str) -> bytes:
     """A disc, white on black for a mask and red on grey for a picture; at the right for the last of two."""
     ground, disc = ("black", "white") if role == "mask" else ("grey", "red")
     picture = Image.new("RGB", (PICTURE_SIDE, PICTURE_SIDE), ground)
     left = PICTURE_SIDE // 2 if role.startswith("last") else PICTURE_SIDE // 8
     ImageDraw.Draw(picture).ellipse((left, 160, left + 192, 352), fill=disc)
-    return picture
+    encoded = io.BytesIO()
+    picture.save(encoded, "PNG")
+    return encoded.getvalue()
+
+
+def _tone() -> bytes:
+    """Five seconds of an A, as a WAV."""
+    samples = (int(12_000 * sin(2 * pi * 440 * n / TONE_RATE)) for n in range(5 * TONE_RATE))
+    encoded = io.BytesIO()
+    with wave.open(encoded, "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(TONE_RATE)
+        written.writeframes(array("h", samples).tobytes())
+    return encoded.getvalue()

@@ -1,4 +1,9 @@
-"""What a clip starts from: pictures that somebody sends, re-encoded before anything else sees them, and own clips."""
+"""What a clip starts from: files that somebody sends, and own clips.
+
+Nothing that was sent is used as it came. A picture is decoded here and kept as a PNG of our own. A video or a sound is
+kept as it came, under a key that no address on the site serves, and only the reader on a GPU host opens it, which hands
+on pixels and samples. What is cheap to refuse is refused first: ``received`` looks, ``prepared`` works.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +11,30 @@ import io
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from PIL import Image, ImageOps
 
 from accounts.tenancy import Caller
-from generation import files
+from generation import files, retention, signatures
 from generation.models import Clip, Generation
+from gpu_worker.families import ROLES, Kind
 from loremotion.refusals import Invalid
 
-MAX_PICTURES: Final = 6
-MAX_PICTURE_BYTES: Final = 20 * 1024**2
+MAX_FILES: Final = 6
+MAX_BYTES: Final = {Kind.PICTURE: 20 * 10**6, Kind.CLIP: 100 * 10**6, Kind.SOUND: 30 * 10**6}
 MAX_PICTURE_PIXELS: Final = 40_000_000
 LONGEST_SIDE: Final = 2048
-FORMATS: Final = ("JPEG", "PNG", "WEBP")
+PICTURES: Final = ("JPEG", "PNG", "WEBP")
+FORMATS: Final = {
+    Kind.PICTURE: "a JPEG, PNG or WebP",
+    Kind.CLIP: "an MP4, MOV or WebM of at most a minute",
+    Kind.SOUND: "a WAV, MP3, M4A, OGG or FLAC",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +43,74 @@ class Input:
 
     role: str
     key: str
-    content: bytes | None = None
+    content: File[Any] | None = None
+    kind: Kind = Kind.CLIP
 
 
-def picture(role: str, file: UploadedFile[Any]) -> Input:
+def received(sent: Mapping[str, UploadedFile[Any]]) -> list[Input]:
+    """Every file by the role that its field names, looked at and not yet decoded. ``input_reference`` is OpenAI's word
+    for ``image``.
+
+    Raises:
+        Invalid: too many, too large, or of another kind than the role takes.
+    """
+    if len(sent) > MAX_FILES:
+        raise Invalid("too_many_files", f"{len(sent)} files came.", next_step=f"Send at most {MAX_FILES}.")
+    return [_received("image" if name == "input_reference" else name, file) for name, file in sent.items()]
+
+
+def _received(role: str, file: UploadedFile[Any]) -> Input:
+    wanted = ROLES[role].kind if role in ROLES else Kind.PICTURE
+    found = signatures.kinds_of(file)
+    kind = Kind.CLIP if role == "mask" and Kind.CLIP in found else wanted  # a mask may move
+    if (file.size or 0) > MAX_BYTES[kind]:
+        raise _refuse(
+            role,
+            f"The {kind} has {(file.size or 0) / 1e6:.0f} MB.",
+            f"Send one of at most {MAX_BYTES[kind] // 10**6} MB.",
+        )
+    if kind not in found:
+        raise _refuse(role, f"This file is no {kind} that can be read.", f"Send {FORMATS[kind]}.")
+    suffix = "png" if kind == Kind.PICTURE else "sent"
+    return Input(role, f"{files.INPUTS}{uuid.uuid4()}/{role}.{suffix}", file, kind)
+
+
+def prepared(inputs: Iterable[Input]) -> list[Input]:
+    """The same with every picture decoded and encoded anew.
+
+    Raises:
+        Invalid: a picture is damaged, or has too many pixels.
+    """
+    return [
+        replace(given, content=png(given.role, given.content))
+        if given.kind == Kind.PICTURE and given.content is not None
+        else given
+        for given in inputs
+    ]
+
+
+def png(role: str, file: File[Any]) -> File[Any]:
     """A picture as PNG: upright, at most 2048 pixels long, without whatever else the file carried.
 
     Raises:
-        Invalid: too large, or no picture that can be read.
+        Invalid: too many pixels, or no picture that can be read.
     """
-    if (file.size or 0) > MAX_PICTURE_BYTES:
-        raise _refuse(role, f"The picture has {(file.size or 0) / 1e6:.0f} MB.", "Send one of at most 20 MB.")
     try:
-        with Image.open(file, formats=FORMATS) as sent:
+        with Image.open(file, formats=PICTURES) as sent:
             if sent.width * sent.height > MAX_PICTURE_PIXELS:
                 raise _refuse(role, f"The picture has {sent.width}x{sent.height} pixels.", "Send a smaller one.")
             upright = ImageOps.exif_transpose(sent).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise _refuse(role, "This file is no picture that can be read.", "Send a JPEG, PNG or WebP.") from None
+        step = f"Send {FORMATS[Kind.PICTURE]}."
+        raise _refuse(role, "This file is no picture that can be read.", step) from None
     upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     encoded = io.BytesIO()
     upright.save(encoded, "PNG")
-    return Input(role, f"{files.INPUTS}{uuid.uuid4()}/{role}.png", encoded.getvalue())
+    return ContentFile(encoded.getvalue())
 
 
 def own_clip(role: str, generation_id: str, caller: Caller) -> Input:
-    """A finished clip that the caller sees, to continue or to change.
+    """A finished clip that the caller sees, to continue, to change or to listen to.
 
     Raises:
         Invalid: there is none of that id, or it is not theirs.
@@ -74,28 +127,22 @@ def keys(inputs: Iterable[Input]) -> dict[str, str]:
     return {given.role: given.key for given in inputs}
 
 
-def pictures(files: Mapping[str, UploadedFile[Any]]) -> list[Input]:
-    """Every uploaded picture by the role that its field names. ``input_reference`` is OpenAI's word for ``image``.
-
-    Raises:
-        Invalid: too many, or one that ``picture`` refuses.
-    """
-    if len(files) > MAX_PICTURES:
-        raise Invalid("too_many_files", f"{len(files)} files came.", next_step=f"Send at most {MAX_PICTURES}.")
-    return [picture("image" if name == "input_reference" else name, file) for name, file in files.items()]
-
-
 @contextmanager
 def stored(inputs: Iterable[Input]) -> Iterator[None]:
-    """Store what is new for the request that is made in the block; a request that is refused leaves no file."""
-    new = [given for given in inputs if given.content is not None]
-    for given in new:
-        default_storage.save(given.key, ContentFile(given.content or b""))
+    """Store what is new for the request that is made in the block; a request that is refused leaves no file.
+
+    The rows are there before the files: whatever dies in between, ``generation.retention`` knows what to remove.
+    """
+    new = {given.key: given.content for given in inputs if given.content is not None}
+    retention.note_uploads(new)
     try:
+        for key, content in new.items():
+            default_storage.save(key, content)
         yield
     except BaseException:
-        for given in new:
-            default_storage.delete(given.key)
+        for key in new:
+            default_storage.delete(key)
+        retention.forget_uploads(new)
         raise
 
 

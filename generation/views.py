@@ -24,13 +24,12 @@ from generation import deletion, estimate, intake, listing, presentation, privac
 from generation.audience import audience_of
 from generation.forms import SEEN_BY, GenerateForm
 from generation.models import Generation, GenerationQuerySet, State
+from gpu_worker.families import ROLES
 from loremotion.refusals import Refusal
 
 RECENT = 8
 FIRST_PROMPT = "a red circle moving right on a black background"
 """What the box says to a newcomer: something that the built-in model can do."""
-STARTS_FROM = ("image", "last_image", "video")
-"""Roles that the form can fill: what a clip starts from decides its mode, and with it the price."""
 PAGE = 24
 
 
@@ -128,7 +127,8 @@ def price(request: HttpRequest) -> JsonResponse:
     form = GenerateForm({"prompt": "a clip", **request.GET.dict()}, models=list(Model.objects.for_people()))
     if not form.is_valid():
         return JsonResponse({"error": " ".join(str(e) for errors in form.errors.values() for e in errors)}, status=422)
-    ask = replace(form.ask(), inputs={role: "" for role in STARTS_FROM if request.GET.get(role)})
+    # What a clip starts from decides its mode, and with it the price; the files themselves are not needed for that.
+    ask = replace(form.ask(), inputs={role: "" for role in ROLES if request.GET.get(role)})
     try:
         offer = services.offer(ask, audience_of(request, tenancy.caller_of(request).workspace))
     except Refusal as refusal:

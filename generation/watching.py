@@ -280,7 +280,8 @@ def look_at(ids: Iterable[UUID], in_turn: set[UUID]) -> dict[UUID, Standing]:
     """How each of ``ids`` stands; of those ``in_turn`` that wait, how long. One that was erased is over."""
     try:
         ids = set(ids)
-        open_now = {row.id: row for row in Generation.objects.filter(id__in=ids, state__in=OPEN_STATES)}
+        open_ones = Generation.objects.filter(id__in=ids, state__in=OPEN_STATES).select_related("version")
+        open_now = {row.id: row for row in open_ones}
         return {each: _standing(open_now.get(each), is_in_turn=each in in_turn) for each in ids}
     finally:
         if not database.in_atomic_block:  # in a transaction it is not ours to give

@@ -37,7 +37,7 @@ def clip_prices() -> list[ClipPrice]:
         except Refusal:
             continue  # its licence or plan gate is not for everybody
         request = offer.request
-        size = f"{request.width}×{request.height}"
+        size = version.delivered(f"{request.width}x{request.height}").replace("x", "×")
         prices.append(ClipPrice(model.name, round(request.seconds, 1), size, offer.quote.credits))
     return prices
 

@@ -24,6 +24,9 @@ STARTED_FUNCTION = "generation.reports.started"
 FINISHED_FUNCTION = "generation.reports.finished"
 WORKER_LOST_FUNCTION = "generation.reports.worker_lost"
 
+DOES_NOT_FIT = "does_not_fit"
+"""Code of the error of a render that needs more memory than any machine that is on has."""
+
 # Valkey keys beside RQ's own.
 WORKERS_KEY = "gpu:workers"  # sorted set: worker name → epoch second of its last heartbeat
 HEARTBEAT_SECONDS = 3
@@ -119,6 +122,8 @@ def _typed(hint: Any, value: Any) -> Any:
         return value
     if origin is types.UnionType or origin is typing.Union:
         return _typed(next(a for a in args if a is not types.NoneType), value)
+    if origin is dict:
+        return {k: _typed(args[1], v) for k, v in value.items()}
     if origin is tuple:
         return tuple(_typed(args[0], v) for v in value)
     if isinstance(hint, type) and issubclass(hint, Wire):
@@ -142,6 +147,24 @@ class LoraSpec(Wire):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentSource(Wire):
+    """Where one component comes from, when that is not the model's own checkpoint.
+
+    Models that name the same source for a component share it in memory, also where their own copies of it differ.
+    """
+
+    source: str = ""
+    """Hub repository or folder, as ``ModelSpec.source``; empty: the model's own."""
+    revision: str | None = None
+    subfolder: str = ""
+    """Empty: named like the component."""
+    file: str = ""
+    """A single GGUF file in ``source``. The configuration is then still the model's own."""
+    quantisation: str = ""
+    """Another than the model's, so that models quantised differently can share it. Empty: the model's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec(Wire):
     """A catalogue row, frozen into the job: editing the row never changes what is already queued."""
 
@@ -154,8 +177,10 @@ class ModelSpec(Wire):
     revision: str | None = None
     dtype: str = "bfloat16"
     quantisation: str = "none"
-    """``none``, ``int8``, ``fp8``, ``nf4`` or ``gguf``."""
+    """``none``, ``int8``, ``fp8``, ``nf4``, or ``gguf`` for nothing but what ``components`` name as GGUF files."""
     placement: str = "auto"
+    components: dict[str, ComponentSource] = field(default_factory=dict)
+    """Components by name that come from elsewhere."""
     loras: tuple[LoraSpec, ...] = ()
     speed: dict[str, Any] = field(default_factory=dict)
     """Optional step-speed settings (attention backend, caches, compile), off unless named."""
@@ -189,6 +214,8 @@ class RenderJob(Wire):
     outputs: dict[str, str]
     """``clip`` and ``poster`` → where to put the file. Deterministic, so a second attempt overwrites the first."""
     timeout_seconds: int
+    is_compared: bool = False
+    """Whether what quantisation changes is measured after the clip is made; costs a load of the whole weights."""
 
     @property
     def job_id(self) -> str:
@@ -256,6 +283,8 @@ class RenderReport(Wire):
     """Stage → seconds spent in it."""
     peak_bytes: int = 0
     """Most device memory held at once during this render."""
+    similarity: float | None = None
+    """Cosine of the quantised transformer's first output against that of the whole weights; None: not measured."""
 
 
 # --- while it runs -------------------------------------------------------------------------------------------
@@ -298,6 +327,8 @@ class WorkerStatus(Wire):
     pid: int
     device: str
     budget_bytes: int
+    driver: str = ""
+    """Its version, and what PyTorch was built for; empty on a processor."""
     used_bytes: int = 0
     state: str = "idle"
     """``starting``, ``idle``, ``busy`` or ``draining``."""

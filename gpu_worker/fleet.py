@@ -99,9 +99,10 @@ def table(statuses: Sequence[WorkerStatus]) -> str:
         return "No GPU worker is alive."
     lines = []
     for status in statuses:
+        card = f"{status.device} ({status.driver})" if status.driver else status.device
         doing = f"{status.state} {status.generation_id or ''} {status.stage}".strip()
         lines.append(
-            f"{status.name}  {status.device}  {_gib(status.used_bytes)} of {_gib(status.budget_bytes)}  {doing}  "
+            f"{status.name}  {card}  {_gib(status.used_bytes)} of {_gib(status.budget_bytes)}  {doing}  "
             f"(pid {status.pid} on {status.host})"
         )
         for resident in sorted(status.residents, key=lambda r: -r.last_used):

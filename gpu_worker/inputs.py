@@ -7,16 +7,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-import av
 import httpx
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from gpu_worker import footage
 from gpu_worker.addresses import CHUNK_BYTES, TransferFailed, check, local_path, persist, shown
+from gpu_worker.families import ROLES, Kind
+from gpu_worker.footage import FootageUnreadable, Wanted
+from gpu_worker.sounds import Audio
 
-Input: TypeAlias = Image.Image | list[Image.Image] | Path
-"""A picture, the frames of a video, or the file of a sound."""
+Input: TypeAlias = Image.Image | list[Image.Image] | Audio
+"""A picture, the frames of a video, or a sound."""
 
-MAX_FRAMES = 2_000
 MAX_PIXELS = 64_000_000
 
 
@@ -44,8 +46,10 @@ class Fetcher:
         self._attempts = attempts
         self._input_bytes = input_bytes
 
-    def fetch(self, inputs: Mapping[str, str], folder: Path, on_chunk: Callable[[], None]) -> dict[str, Input]:
-        """Role → decoded input, for every role of ``inputs``.
+    def fetch(
+        self, inputs: Mapping[str, str], folder: Path, on_chunk: Callable[[], None], wanted: Wanted
+    ) -> dict[str, Input]:
+        """Role → decoded input, for every role of ``inputs``: as much of each as the clip has use for.
 
         Raises:
             InputUnavailable: a file is missing, too large, or stayed out of reach for every try.
@@ -55,7 +59,7 @@ class Fetcher:
             files = {role: self._file(role, address, folder, on_chunk) for role, address in inputs.items()}
         except TransferFailed as problem:
             raise InputUnavailable(str(problem), is_retryable=problem.is_retryable) from problem
-        return {role: decoded(role, path) for role, path in files.items()}
+        return {role: decoded(role, path, wanted, on_chunk) for role, path in files.items()}
 
     def _file(self, role: str, address: str, folder: Path, on_chunk: Callable[[], None]) -> Path:
         path = local_path(address)
@@ -90,20 +94,24 @@ class Fetcher:
             )
 
 
-def decoded(role: str, path: Path) -> Input:
-    """What the engine takes for ``role``: the file itself for sound, frames for video, else a picture or frames.
+def decoded(role: str, path: Path, wanted: Wanted, on_chunk: Callable[[], None]) -> Input:
+    """What the engine takes for ``role``: a sound, the frames of a video, else a picture or frames.
 
     Raises:
         InputUnreadable: naming the role and the reason.
     """
-    if role == "audio":
-        return path
-    if "video" in role:
-        return _frames(role, path)
+    kind = ROLES[role].kind if role in ROLES else Kind.PICTURE
     try:
-        return _picture(role, path)
-    except UnidentifiedImageError:
-        return _frames(role, path)  # a mask, for one, may be either
+        if kind == Kind.SOUND:
+            return footage.sound(path, wanted)
+        if kind == Kind.CLIP:
+            return footage.frames(path, wanted, on_chunk)
+        try:
+            return _picture(role, path)
+        except UnidentifiedImageError:
+            return footage.frames(path, wanted, on_chunk)  # a mask, for one, may be either
+    except FootageUnreadable as problem:
+        raise InputUnreadable(f"The input {role!r} {problem}") from problem
 
 
 def _picture(role: str, path: Path) -> Image.Image:
@@ -118,18 +126,3 @@ def _picture(role: str, path: Path) -> Image.Image:
         raise
     except (OSError, ValueError, SyntaxError) as problem:
         raise InputUnreadable(f"The input {role!r} is a damaged picture: {problem}.") from problem
-
-
-def _frames(role: str, path: Path) -> list[Image.Image]:
-    frames: list[Image.Image] = []
-    try:
-        with av.open(str(path)) as container:
-            for frame in container.decode(video=0):
-                if len(frames) == MAX_FRAMES:
-                    raise InputUnreadable(f"The input {role!r} has more than {MAX_FRAMES} frames.")
-                frames.append(frame.to_image())
-    except (av.FFmpegError, IndexError) as problem:
-        raise InputUnreadable(f"The input {role!r} is no picture and no video that can be decoded.") from problem
-    if not frames:
-        raise InputUnreadable(f"The input {role!r} holds no frames.")
-    return frames

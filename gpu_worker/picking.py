@@ -38,7 +38,7 @@ class Picker:
             window,
             self._line.bounds,
             can_hold=self._can_hold,
-            saved_seconds=self._saved_seconds,
+            loading_seconds=self._loading_seconds,
             service_seconds=self.pace.seconds,
         )
         if choice.taken is None:
@@ -57,9 +57,9 @@ class Picker:
             return True
         return fits or self._line.is_refused_by_all(waiting.job_id)
 
-    def _saved_seconds(self, job: RenderJob) -> float:
+    def _loading_seconds(self, job: RenderJob) -> float | None:
         try:
-            return self._engine.affinity(job.model)
+            return self._engine.loading_seconds(job.model)
         except Exception:
-            logger.exception("What %s would save cannot be told", job.job_id)
-            return 0.0
+            logger.exception("What %s has to load cannot be told", job.job_id)
+            return None

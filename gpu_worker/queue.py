@@ -1,7 +1,7 @@
 """The pop: which waiting job a worker takes next, and how it takes it without ever losing one.
 
 The website decides the order. A worker looks at the first few jobs of the one ``render`` list and departs from that
-order only where a resident model saves a real part of the service time, never past a job that was overtaken
+order only where loading less saves a real part of the service time, never past a job that was overtaken
 ``max_skips`` times or has waited too long. ``choose`` is that decision, a pure function. ``RenderQueue`` carries it
 out: two short Lua scripts, so that a job is at every instant in the list or in RQ's intermediate queue, and then its
 id is also under ``holding_key`` of the worker that has it.
@@ -97,15 +97,20 @@ class Bounds:
     window: int = 16
     max_skips: int = 8
     max_wait_seconds: float = 120.0
-    affinity_fraction: float = 0.1
+    """Nobody is overtaken who waits longer, unless the line itself is long: see ``_PATIENT_LINES``."""
+    affinity_fraction: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What to take, and what was passed by because this card cannot hold it."""
+    """What to take, and what was seen on the way that this card cannot hold."""
 
     taken: Waiting | None
     unfit: tuple[str, ...] = ()
+
+
+_PATIENT_LINES = 2
+"""In a backlog everybody waits as long as the line before him takes. Twice that is a wait that overtaking has made."""
 
 
 def choose(
@@ -113,27 +118,41 @@ def choose(
     bounds: Bounds,
     *,
     can_hold: Callable[[Waiting], bool],
-    saved_seconds: Callable[[RenderJob], float],
+    loading_seconds: Callable[[RenderJob], float | None],
     service_seconds: Callable[[RenderJob], float],
 ) -> Choice:
     """Which of ``waiting``, first in line first, to take next, out of those that the card can hold.
 
-    The first one whose resident model saves more than ``affinity_fraction`` of its own service time, else the first.
-    Nobody is overtaken more than ``max_skips`` times or after ``max_wait_seconds``, so a job is served at the latest
-    after those before it and ``max_skips`` others. Asks about no more jobs than the decision needs.
+    The one with the least to load, if taking it before the first saves more than ``affinity_fraction`` of its own
+    service time; else the first. So a model that is there stays as long as jobs for it are in reach, and the one that
+    comes after it shares most with it. ``loading_seconds`` is None where it cannot be told: such a job neither
+    overtakes nor is overtaken. Nobody is overtaken more than ``max_skips`` times, or who has waited for both
+    ``max_wait_seconds`` and twice the service time of the whole window; so a job is served at the latest after those
+    before it and ``max_skips`` others. Asks what fits and what loads about no more jobs than the decision needs.
     """
+    window = waiting[: bounds.window]
+    line_seconds = sum(service_seconds(w.job) for w in window if w.job is not None)
+    patience_seconds = max(bounds.max_wait_seconds, _PATIENT_LINES * line_seconds)
     first: Waiting | None = None
+    best: Waiting | None = None
+    first_seconds = best_seconds = 0.0
     unfit: list[str] = []
-    for candidate in waiting[: bounds.window]:
+    for candidate in window:
         if not can_hold(candidate):
             unfit.append(candidate.job_id)
             continue
-        job, first = candidate.job, first or candidate
-        if job is not None and saved_seconds(job) > bounds.affinity_fraction * service_seconds(job):
-            return Choice(candidate, tuple(unfit))
-        if candidate.skips >= bounds.max_skips or candidate.waited_seconds > bounds.max_wait_seconds:
+        seconds = None if candidate.job is None else loading_seconds(candidate.job)
+        if first is None:
+            first = best = candidate
+            first_seconds = best_seconds = seconds or 0.0
+        elif candidate.job is not None and seconds is not None and seconds < best_seconds:
+            is_worth_it = first_seconds - seconds > bounds.affinity_fraction * service_seconds(candidate.job)
+            if is_worth_it:
+                best, best_seconds = candidate, seconds
+        is_overdue = candidate.skips >= bounds.max_skips or candidate.waited_seconds > patience_seconds
+        if is_overdue or seconds is None or not best_seconds:
             break
-    return Choice(first, tuple(unfit))
+    return Choice(best, tuple(unfit))
 
 
 class RenderQueue:

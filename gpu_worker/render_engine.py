@@ -26,6 +26,8 @@ class RenderedClip(Protocol):
     def steps_done(self) -> int: ...
     @property
     def steps_total(self) -> int: ...
+    @property
+    def similarity(self) -> float | None: ...
 
 
 class EngineStatus(Protocol):
@@ -44,6 +46,8 @@ class EngineStatus(Protocol):
 class RenderDevice(Protocol):
     @property
     def name(self) -> str: ...
+    @property
+    def driver(self) -> str: ...
 
 
 class RenderEngine(Protocol):
@@ -67,8 +71,8 @@ class RenderEngine(Protocol):
         """Raises ``EngineError``, ``FatalDeviceError`` and ``RenderStopped`` of ``gpu_worker.engine.errors``."""
         ...
 
-    def affinity(self, model: ModelSpec) -> float:
-        """Seconds of loading that are saved by what is resident now."""
+    def loading_seconds(self, model: ModelSpec) -> float | None:
+        """Seconds of loading that a job of ``model`` would begin with now; None where that cannot be told."""
         ...
 
     def can_hold(self, job: RenderJob) -> str | None:

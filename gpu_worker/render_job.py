@@ -9,7 +9,6 @@ import contextlib
 import errno
 import logging
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rq.timeouts import JobTimeoutException
-
 from gpu_worker.contract import Outcome, Progress, RenderError, RenderJob, RenderReport, Stage
+from gpu_worker.deadline import Deadline, TimedOut
+from gpu_worker.footage import Wanted
 from gpu_worker.inputs import Fetcher, Input, InputUnavailable, InputUnreadable
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.render_engine import RenderedClip, RenderEngine
@@ -28,8 +27,8 @@ from gpu_worker.upload import Uploader, UploadFailed
 
 logger = logging.getLogger(__name__)
 
-LOADING_MARGIN_SECONDS = 60.0
-LATE_SECONDS = 1.0
+LATE_SECONDS = 60.0
+"""How long after its time limit a render may stay silent: then it is stuck between two safe points."""
 DEVICE_LOST = "device_lost"
 INTERNAL = "internal"
 
@@ -58,7 +57,7 @@ def explained(error: Exception) -> RenderError:
     match error:
         case EngineError() | FatalDeviceError():
             return RenderError(code=error.code, message=str(error), is_retryable=error.is_retryable)
-        case JobTimeoutException():
+        case TimedOut():
             return RenderError(code="timeout", message=f"The render did not end in time: {error}.")
         case InputUnreadable():
             return RenderError(code="input_unreadable", message=str(error))
@@ -81,7 +80,6 @@ class Tally:
     steps_total: int = 0
     stage: str = ""
     stage_seconds: dict[str, float] = field(default_factory=dict)
-    began: float = field(default_factory=time.monotonic)
     _since: float = 0.0
 
     def see(self, progress: Progress) -> None:
@@ -121,36 +119,31 @@ class Renderer:
         Raises:
             redis.ConnectionError, redis.TimeoutError: the report could not be left for a long time.
         """
-        self.lifeline.say(job.job_id, job.timeout_seconds + LOADING_MARGIN_SECONDS)
+        self.lifeline.say(job.job_id, job.timeout_seconds + LATE_SECONDS)
         tally = Tally(steps_total=job.steps)
         try:
-            try:
-                report = self._attempt(job, tally)
-            except Exception as error:
-                report = self._ended_early(job, tally, error)
-            finally:
-                signal.alarm(0)  # the timeout has no say in what follows: the report must get out whole
-        except JobTimeoutException as error:
+            report = self._attempt(job, tally, Deadline(job.timeout_seconds))
+        except Exception as error:
             report = self._ended_early(job, tally, error)
-        self.lifeline.say(job.job_id, LOADING_MARGIN_SECONDS)
+        self.lifeline.say(job.job_id, LATE_SECONDS)
         self.reports.finished(report)
         self.on_report(job, report)
         return report
 
-    def _attempt(self, job: RenderJob, tally: Tally) -> RenderReport:
+    def _attempt(self, job: RenderJob, tally: Tally, deadline: Deadline) -> RenderReport:
         if self.is_cancelled(job):
             raise NotWanted
         self.reports.started(job.generation_id, job.attempt)
         with self._folder() as folder:
-            inputs = self._inputs(job, folder)
+            inputs = self._inputs(job, folder, deadline)
             made = self.engine.render(
                 job,
                 inputs=inputs,
                 folder=folder,
-                on_progress=lambda progress: self._step(job, tally, progress),
-                should_stop=lambda: self.is_cancelled(job),
+                on_progress=lambda progress: self._step(job, tally, deadline, progress),
+                should_stop=lambda: self._should_stop(job, deadline),
             )
-            uploading_seconds = self._upload(job, made, tally)
+            uploading_seconds = self._upload(job, made, tally, deadline)
         return RenderReport(
             generation_id=job.generation_id,
             attempt=job.attempt,
@@ -161,40 +154,52 @@ class Renderer:
             steps_total=made.steps_total,
             stage_seconds={**made.stage_seconds, Stage.UPLOADING.value: uploading_seconds},
             peak_bytes=made.peak_bytes,
+            similarity=made.similarity,
         )
 
-    def _inputs(self, job: RenderJob, folder: Path) -> dict[str, Input]:
+    def _should_stop(self, job: RenderJob, deadline: Deadline) -> bool:
+        """Asked at every safe point of the engine; what it raises ends the render there.
+
+        Raises:
+            TimedOut: the job has used up its time.
+        """
+        deadline.check()
+        return self.is_cancelled(job)
+
+    def _inputs(self, job: RenderJob, folder: Path, deadline: Deadline) -> dict[str, Input]:
         def on_chunk() -> None:
             self.lifeline.repeat()
-            if self.is_cancelled(job):
+            if self._should_stop(job, deadline):
                 raise NotWanted
 
-        return self.fetcher.fetch(job.inputs, folder, on_chunk)
+        return self.fetcher.fetch(job.inputs, folder, on_chunk, Wanted.by(job))
 
-    def _upload(self, job: RenderJob, made: RenderedClip, tally: Tally) -> float:
+    def _upload(self, job: RenderJob, made: RenderedClip, tally: Tally, deadline: Deadline) -> float:
+        def on_chunk() -> None:
+            self.lifeline.repeat()
+            deadline.check()
+
         began = time.monotonic()
         self._step(
             job,
             tally,
+            deadline,
             Progress(kind="stage", stage=Stage.UPLOADING.value, step=made.steps_done, steps_total=made.steps_total),
         )
         files = {"poster": (made.poster, "image/jpeg"), "clip": (made.clip, "video/mp4")}
         for role, (path, content_type) in files.items():
             if role in job.outputs:
-                self.uploader.put(path, job.outputs[role], content_type, self.lifeline.repeat)
+                self.uploader.put(path, job.outputs[role], content_type, on_chunk)
         return time.monotonic() - began
 
-    def _step(self, job: RenderJob, tally: Tally, progress: Progress) -> None:
+    def _step(self, job: RenderJob, tally: Tally, deadline: Deadline, progress: Progress) -> None:
         tally.see(progress)
-        if progress.stage == Stage.LOADING:
-            patience_seconds = job.timeout_seconds + LOADING_MARGIN_SECONDS
-        else:
-            patience_seconds = max(self.stall_seconds, 5 * (progress.seconds_per_step or 0.0))
+        patience_seconds = deadline.seconds_left + LATE_SECONDS
+        if progress.stage != Stage.LOADING:
+            stall_seconds = max(self.stall_seconds, 5 * (progress.seconds_per_step or 0.0))
+            patience_seconds = min(patience_seconds, stall_seconds)
         self.lifeline.say(job.job_id, patience_seconds)
         self.on_progress(job, progress)
-        # RQ's alarm rings once, and a library may have taken it for an error of its own.
-        if time.monotonic() > tally.began + job.timeout_seconds + LATE_SECONDS:
-            raise JobTimeoutException(f"Task exceeded maximum timeout value ({job.timeout_seconds} seconds)")
 
     def _ended_early(self, job: RenderJob, tally: Tally, error: Exception) -> RenderReport:
         from gpu_worker.engine.errors import RenderStopped  # its package brings torch along

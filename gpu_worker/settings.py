@@ -156,16 +156,19 @@ class Settings:
     max_wait_seconds: Annotated[
         float,
         Variable(
-            "GPU_WORKER_MAX_WAIT_SECONDS", "120", _number(0, 86_400), "A job that has waited longer is never overtaken."
+            "GPU_WORKER_MAX_WAIT_SECONDS",
+            "120",
+            _number(0, 86_400),
+            "A job that has waited longer is not overtaken, unless the line ahead of it takes as long.",
         ),
     ]
     affinity_fraction: Annotated[
         float,
         Variable(
             "GPU_WORKER_AFFINITY_FRACTION",
-            "0.1",
+            "0.05",
             _number(0, 100),
-            "A resident model is preferred if it saves more than this part of the job's own seconds.",
+            "A job overtakes if that saves more loading than this part of its own seconds.",
         ),
     ]
     start_seconds: Annotated[

@@ -36,6 +36,7 @@ from gpu_worker.contract import (
     attempt_of,
     cancel_key,
 )
+from gpu_worker.deadline import NoAlarm
 from gpu_worker.errands import Errands
 from gpu_worker.favourites import Favourites
 from gpu_worker.heartbeat import Heartbeat
@@ -71,6 +72,8 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
     A process that leaves with a job in its hands says so by ``EXIT_UNFINISHED``; its last word on the lifeline and
     ``holding_key`` name the job.
     """
+
+    death_penalty_class = NoAlarm
 
     def __init__(self, settings: Settings, engine: RenderEngine, lifeline: Lifeline, connection: redis.Redis) -> None:
         super().__init__(

@@ -17,10 +17,10 @@ async function askPrice() {
   asking = new AbortController();
   const said = new FormData(form);
   for (const name of ["csrfmiddlewaretoken", "prompt", "negative_prompt"]) said.delete(name);
-  for (const name of ["image", "last_image"]) {
-    const hasPicture = said.get(name)?.size > 0; // its name is enough: the price depends on what a clip starts from
+  for (const { name, files } of form.querySelectorAll("input[type=file]:enabled")) {
+    const isContinued = said.getAll(name).some((value) => typeof value === "string" && value); // an own clip
     said.delete(name);
-    if (hasPicture) said.set(name, "given");
+    if (files.length || isContinued) said.set(name, "given"); // enough: the price depends on what a clip starts from
   }
   try {
     const answer = await fetch(`${form.dataset.priceUrl}?${new URLSearchParams(said)}`, { signal: asking.signal });

@@ -29,7 +29,7 @@ function say(text, live = "polite") {
 const on = {
   queue({ message, low, high }) {
     showStage("queued");
-    say( `${message} Ready in about ${seconds(low)} to ${seconds(high)}.`);
+    say(low === null ? message : `${message} Ready in about ${seconds(low)} to ${seconds(high)}.`);
   },
   stage({ stage, message }) {
     showStage(stage);

@@ -1,6 +1,6 @@
 """Checkpoints in diffusers' folder layout: where they lie and which components they name.
 
-Only classes of diffusers and transformers are ever made, and weights are only read from safetensors files: a
+Only classes of diffusers and transformers are ever made, and weights only read from safetensors and GGUF files: a
 checkpoint is data, and cannot bring code.
 """
 
@@ -34,6 +34,8 @@ class Part:
     folder: Path
     library: str
     class_name: str
+    file: Path | None = None
+    """A GGUF file that has the weights instead of ``folder``, which has the configuration."""
 
     @cached_property
     def cls(self) -> type[Any]:
@@ -79,11 +81,11 @@ def open_checkpoint(model: ModelSpec, models: Path, *, is_fetched: bool = True) 
     folder = local_folder(model.source, models)
     is_from_hub = folder is None
     if folder is None:
-        folder = _cached(model.source, model.revision)
+        folder = cached(model.source, model.revision, INDEX)
     if folder is None:
         if not is_fetched:
             raise ModelMissing(f"{model.source} is not downloaded yet")
-        folder = _download(model.source, model.revision, [INDEX])
+        folder = download(model.source, model.revision, [INDEX])
     try:
         index = json.loads((folder / INDEX).read_text())
         entries = {name: value for name, value in index.items() if not name.startswith("_")}
@@ -95,11 +97,12 @@ def open_checkpoint(model: ModelSpec, models: Path, *, is_fetched: bool = True) 
             parts[name] = Part(name, folder / name, *value)
         elif not isinstance(value, list):
             settings[name] = value
-    missing = [name for name, part in parts.items() if is_from_hub and not part.folder.is_dir()]
+    own = {name: part for name, part in parts.items() if name not in model.components}
+    missing = [name for name, part in own.items() if is_from_hub and not part.folder.is_dir()]
     if missing and not is_fetched:
         raise ModelMissing(f"{model.source} is not downloaded yet: {', '.join(missing)} are missing")
     if missing:
-        _download(model.source, model.revision, [INDEX, *(f"{name}/*" for name in missing)])
+        download(model.source, model.revision, [INDEX, *(f"{name}/*" for name in missing)])
     return Checkpoint(folder, parts, settings)
 
 
@@ -112,18 +115,28 @@ def local_folder(source: str, models: Path) -> Path | None:
     folder = models / source  # an absolute source stands for itself
     if (folder / INDEX).is_file():
         return folder
-    if folder.is_dir() or not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", source):
+    if folder.is_dir() or not is_repository(source):
         raise ModelMissing(f"No checkpoint at {folder}: a folder with a {INDEX} is expected there")
     return None
 
 
-def _cached(repository: str, revision: str | None) -> Path | None:
-    """The snapshot of a repository that was downloaded before, if any: a pinned revision never changes."""
-    index = try_to_load_from_cache(repository, INDEX, revision=revision)
-    return Path(index).parent if isinstance(index, str) else None
+def is_repository(source: str) -> bool:
+    """Whether ``source`` is written like a repository of the Hub."""
+    return re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", source) is not None
 
 
-def _download(repository: str, revision: str | None, patterns: list[str]) -> Path:
+def cached(repository: str, revision: str | None, file: str) -> Path | None:
+    """The snapshot with ``file`` of a repository that was downloaded before: a pinned revision never changes."""
+    found = try_to_load_from_cache(repository, file, revision=revision)
+    return Path(found.removesuffix(file)) if isinstance(found, str) else None
+
+
+def download(repository: str, revision: str | None, patterns: list[str]) -> Path:
+    """The snapshot of a repository, with the files that match ``patterns``.
+
+    Raises:
+        ModelMissing: the Hub does not give them.
+    """
     try:
         return Path(
             snapshot_download(repository, revision=revision, allow_patterns=patterns, ignore_patterns=_NEVER_FETCHED)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from gpu_worker.contract import ClipFacts
 from gpu_worker.engine.errors import EncodingFailed
 from gpu_worker.engine.provenance import Provenance, append_xmp
 from gpu_worker.engine.watermark import mark_of
+from gpu_worker.sounds import Audio
 
 Frames = npt.NDArray[np.uint8]
 """``(frames, height, width, 3)``, sRGB."""
@@ -27,14 +27,6 @@ _POSTER_QUALITY = 88
 _X264 = {"crf": "18", "preset": "veryfast", "x264-params": "mbtree=0"}
 """Visually lossless. Macroblock-tree rate control is off because in small pictures it reads memory that nobody wrote:
 the same frames then gave different files in about one of ten encodings."""
-
-
-@dataclass(frozen=True, slots=True)
-class Audio:
-    """Sound to go with the frames: ``samples`` is ``(channels, n)`` in −1 … 1, one or two channels."""
-
-    samples: npt.NDArray[np.float32]
-    rate_hertz: int
 
 
 def exact_rate(fps: float) -> Fraction:

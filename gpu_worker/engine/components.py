@@ -17,7 +17,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from gpu_worker.contract import ModelSpec
+from gpu_worker.contract import ComponentSource, ModelSpec
 from gpu_worker.engine.checkpoint import Checkpoint, Part
 from gpu_worker.engine.errors import CheckpointBroken
 from gpu_worker.engine.loras import Patch, find_patch
@@ -28,6 +28,8 @@ _QUANTISED_NAMES = ("transformer", "text_encoder")
 """What quantisation applies to. VAEs and vocoders are small, and their rounding is visible and audible."""
 
 
+_QUANTISED_BYTES = {"int8": 1.0, "fp8": 1.0, "nf4": 0.5625}
+"""Of one weight. NF4 has four bytes of scale for each 64."""
 _ITEM_BYTES = {"BOOL": 1, "U8": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8}
 
 
@@ -40,6 +42,8 @@ class Component:
     dtype: str
     quantisation: str = "none"
     patches: tuple[Patch, ...] = ()
+    layout: str = ""
+    """``fused_qkv`` or ``channels_last_vae``, when the row wants the same weights laid out otherwise."""
 
     @property
     def name(self) -> str:
@@ -48,6 +52,8 @@ class Component:
     @property
     def declared_bytes(self) -> int:
         """What it will take by what its files say of themselves, as long as nothing better is known."""
+        if self.part.file is not None:
+            return self.part.file.stat().st_size
         return _declared_bytes(self.key, self.part.folder, self.dtype, self.quantisation)
 
 
@@ -78,11 +84,17 @@ def components_of(
 
 
 def _component(model: ModelSpec, part: Part, digests: ContentDigests, patches: tuple[Patch, ...]) -> Component:
-    quantisation = model.quantisation if part.name.startswith(_QUANTISED_NAMES) else "none"
-    content = digests.of(part.folder)
+    source = model.components.get(part.name, ComponentSource())
+    wanted = source.quantisation or model.quantisation
+    quantisation = wanted if part.name.startswith(_QUANTISED_NAMES) else "none"
+    if part.file is not None or quantisation == "gguf":
+        quantisation = "gguf" if part.file is not None else "none"
+    content = digests.of(part.folder, part.file)
     key = f"{part.class_name}:{content}:{model.dtype}:{quantisation}"
     key += "".join(f":{patch.digest}" for patch in patches)
-    return Component(key, part, model.dtype, quantisation, patches)
+    wanted_by_name = {"transformer": "fused_qkv", "vae": "channels_last_vae"}
+    layout = next((x for name, x in wanted_by_name.items() if part.name.startswith(name) and x in model.speed), "")
+    return Component(f"{key}:{layout}" if layout else key, part, model.dtype, quantisation, patches, layout)
 
 
 @lru_cache(maxsize=1024)
@@ -97,8 +109,9 @@ def _declared_bytes(key: str, folder: Path, dtype: str, quantisation: str) -> in
                 for tensor in slices:
                     shape, stored = tensor.get_shape(), tensor.get_dtype()
                     is_quantised = quantisation != "none" and len(shape) == 2
-                    item_bytes = 1 if is_quantised else float_bytes if "F" in stored else _ITEM_BYTES.get(stored, 8)
-                    total += math.prod(shape) * item_bytes
+                    plain_bytes = float_bytes if "F" in stored else _ITEM_BYTES.get(stored, 8)
+                    item_bytes = _QUANTISED_BYTES.get(quantisation, 1.0) if is_quantised else plain_bytes
+                    total += int(math.prod(shape) * item_bytes)
         except (SafetensorError, OSError) as problem:
             raise CheckpointBroken(f"{folder.name}: {file.name} cannot be read: {problem}") from None
     return total
@@ -112,13 +125,13 @@ class ContentDigests:
         self._known: dict[str, str] = read_json(memory)
         self._folders: dict[tuple[Any, ...], str] = {}
 
-    def of(self, folder: Path) -> str:
-        """A digest of the configuration and weights in ``folder``, the same wherever the folder lies.
+    def of(self, folder: Path, single_file: Path | None = None) -> str:
+        """A digest of configuration and weights in ``folder``, or in ``single_file``, the same wherever they lie.
 
         Raises:
             CheckpointBroken: there is no configuration, or no safetensors file.
         """
-        files = sorted(folder.glob("*.safetensors"))
+        files = sorted(folder.glob("*.safetensors")) if single_file is None else [single_file]
         config = folder / "config.json"
         if not files or not config.is_file():
             raise CheckpointBroken(f"{folder}: a config.json and *.safetensors are expected there")

@@ -34,6 +34,11 @@ class Device(Protocol):
     def name(self) -> str: ...
 
     @property
+    def driver(self) -> str:
+        """What drives it, with its version; empty where nothing does."""
+        ...
+
+    @property
     def torch_device(self) -> torch.device: ...
 
     @property
@@ -99,6 +104,7 @@ class Cpu:
     host_bytes: int = 0
     pinned_bytes: int = 0
     name: str = "cpu"
+    driver: str = ""
     _start_rss_bytes: int = field(default=0, repr=False)
 
     @property
@@ -145,6 +151,7 @@ class Cuda:
     host_bytes: int = -1
     pinned_bytes: int = -1
     name: str = ""
+    driver: str = ""
     _start_bytes: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
@@ -154,6 +161,8 @@ class Cuda:
             )
         card = torch.cuda.get_device_properties(self.index)
         self.name = self.name or card.name
+        version = torch._C._cuda_getDriverVersion()
+        self.driver = f"driver for CUDA {version // 1000}.{version % 1000 // 10}, PyTorch's is {torch.version.cuda}"
         most = int(card.total_memory * (1 - RESERVE_FRACTION))
         self.budget_bytes = min(self.budget_bytes, most) if self.budget_bytes else most
         if self.host_bytes < 0:
@@ -204,6 +213,18 @@ def main_memory_bytes() -> int:
     with contextlib.suppress(OSError, ValueError):  # no control group, or one without a limit ("max")
         return min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return total
+
+
+def free_memory_bytes() -> int:
+    """Main memory that this process could still take, what the system only keeps of files included."""
+    free = psutil.virtual_memory().available
+    group = Path("/sys/fs/cgroup")
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+        lines = (group / "memory.stat").read_text().splitlines()
+        cached = next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+        return min(free, max(0, limit - used + cached))
+    return free
 
 
 def device_from_environment(environment: Mapping[str, str] | None = None) -> Device:

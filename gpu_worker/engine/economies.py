@@ -25,7 +25,9 @@ def streamed(modules: Iterable[torch.nn.Module], device: torch.device) -> Iterat
     modules = list(modules)
     try:
         for module in modules:
-            is_quantised = any(is_traceable_wrapper_subclass(t) for t in module.parameters())
+            is_quantised = any(
+                is_traceable_wrapper_subclass(t) or hasattr(t, "quant_type") for t in module.parameters()
+            )
             apply_group_offloading(
                 module,
                 onload_device=device,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,24 +11,27 @@ from typing import Any, NamedTuple
 
 from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, ResidentComponent, Stage
 from gpu_worker.engine.clip import measure_clip, write_clip, write_poster
-from gpu_worker.engine.devices import Device
-from gpu_worker.engine.errors import DoesNotFit, EngineError, FatalDeviceError, OutOfMemory
+from gpu_worker.engine.devices import Device, free_memory_bytes
+from gpu_worker.engine.errors import DoesNotFit, EngineError, FatalDeviceError, OutOfMemory, UnsupportedHere
 from gpu_worker.engine.headroom import Headroom
 from gpu_worker.engine.library import Library
-from gpu_worker.engine.loading import Loader, read_ahead
+from gpu_worker.engine.loading import Loader
 from gpu_worker.engine.placement import place
 from gpu_worker.engine.planning import POLICIES
 from gpu_worker.engine.prompts import PromptMemory
 from gpu_worker.engine.provenance import Provenance
-from gpu_worker.engine.quantisation import QuantisedStore, check_quantisation
+from gpu_worker.engine.quantisation import QuantisedStore
 from gpu_worker.engine.rendering import Rendering
-from gpu_worker.engine.requests import mode_of
+from gpu_worker.engine.requests import check_row, mode_of
 from gpu_worker.engine.residency import Residency
 from gpu_worker.engine.residents import RecordFile
 from gpu_worker.engine.room import Room, needs_of
 from gpu_worker.engine.sizes import show_bytes
 from gpu_worker.engine.stages import StageClock
+from gpu_worker.engine.staging import Stager
 from gpu_worker.families import family
+
+log = logging.getLogger(__name__)
 
 PROMPT_MEMORY_BYTES = 256 * 2**20
 
@@ -43,6 +47,8 @@ class RenderedClip:
     peak_bytes: int
     steps_done: int
     steps_total: int
+    similarity: float | None = None
+    """Of the quantised transformer to its whole weights, where the job asked for it and it could be measured."""
 
 
 class EngineStatus(NamedTuple):
@@ -64,7 +70,9 @@ class Engine:
         self.upcoming: Sequence[RenderJob] = ()
         """The jobs that will probably come next, in order. What they need is evicted last."""
         self._library = Library(models, cache)
-        self._residency = Residency(device, Loader(QuantisedStore(cache / "quantised")).load, policy=POLICIES[policy])
+        self._loader = Loader(QuantisedStore(cache / "quantised"))
+        self._stager = Stager()
+        self._residency = Residency(device, self._loader.load, policy=POLICIES[policy])
         self._records = RecordFile(cache / "components.json")
         self._residency.records.update(self._records.read())
         self._room = Room(
@@ -87,8 +95,8 @@ class Engine:
     ) -> RenderedClip:
         """Make the clip of ``job`` and write it, with its poster, into ``folder``.
 
-        ``inputs`` holds pictures (``PIL.Image``), video (lists of them) and audio (paths) by role. ``should_stop`` is
-        asked after every step and between stages.
+        ``inputs`` holds pictures (``PIL.Image``), video (lists of them) and sound (``Audio``) by role. ``should_stop``
+        is asked after every step, and between stages, components and tensors; what it raises ends the render there.
 
         Raises:
             RenderStopped: ``should_stop`` turned true.
@@ -96,8 +104,8 @@ class Engine:
             FatalDeviceError: the device is lost; the process has to end.
         """
         stages = StageClock(steps_total=job.steps, on_progress=on_progress, should_stop=should_stop)
-        self._residency.release_all()  # of a render that an alarm cut short between two bytecodes
-        with self._device_errors():
+        self._stager.cancel()  # this job loads for itself now, from where the reading has come
+        with self._device_errors(), self._asking(stages):
             stages.enter(Stage.LOADING)
             rendering = self._rendering(job, inputs, stages)
             raw = rendering.run()
@@ -120,19 +128,40 @@ class Engine:
             clip=clip,
             poster=poster,
             facts=facts,
-            stage_seconds=stages.finish(),
+            stage_seconds=stages.finish(),  # of the clip alone: what the comparison takes is nobody's price
             peak_bytes=rendering.peak_bytes,
             steps_done=stages.steps_done,
             steps_total=stages.steps_total,
+            similarity=self._similarity(job, rendering, stages),
         )
+
+    def _similarity(self, job: RenderJob, rendering: Rendering, stages: StageClock) -> float | None:
+        if not job.is_compared:
+            return None
+        stages.enter(Stage.LOADING, "Comparing with the whole weights")
+        try:
+            with self._device_errors(), self._asking(stages):
+                return rendering.first_calls.similarity(job.model, self._room)
+        except OutOfMemory as problem:
+            log.warning("What quantisation changes of %s is not measured: %s", job.model.slug, problem)
+            return None
 
     def _rendering(self, job: RenderJob, inputs: Mapping[str, Any], stages: StageClock) -> Rendering:
         mode_of(job, inputs)
-        check_quantisation(job.model.quantisation, self.device.torch_device)
+        check_row(job.model, self.device.torch_device)
         model = self._library.open(job.model)
         own = [c.key for c in model.components.values()]  # the denoisers are not leased while the prompt is encoded
         self._residency.upcoming = [own, *self._upcoming_keys()]
         return Rendering(job, inputs, model, self._room, stages, on_denoising=self._prefetch)
+
+    @contextmanager
+    def _asking(self, stages: StageClock) -> Iterator[None]:
+        """Loading, too, asks whether to go on."""
+        self._residency.at_safe_point = stages.stop_if_asked
+        try:
+            yield
+        finally:
+            self._residency.at_safe_point = lambda: None
 
     @contextmanager
     def _device_errors(self) -> Iterator[None]:
@@ -166,21 +195,26 @@ class Engine:
             budget_bytes=self.device.budget_bytes,
             used_bytes=self._residency.used_bytes,
             residents=residents,
-            counters={name: float(count) for name, count in self._residency.counters.items()},
+            counters={
+                **{name: float(count) for name, count in self._residency.counters.items()},
+                "staged_bytes": float(self._stager.staged_bytes),
+            },
         )
 
-    def affinity(self, model: ModelSpec) -> float:
-        """Seconds of loading that a job of ``model`` would save because of what is resident now."""
+    def loading_seconds(self, model: ModelSpec) -> float | None:
+        """Seconds of loading that a job of ``model`` would begin with now; None where that cannot be told."""
         try:
             components = self._library.look_at(model).components
         except EngineError:
-            return 0.0
-        return sum(self._residency.saved_seconds(c) for c in components.values())
+            return None
+        return sum(self._residency.loading_seconds(c) for c in components.values())
 
     def can_hold(self, job: RenderJob) -> str | None:
-        """Why this device can never make ``job``, with the figures, or None."""
+        """Why this device or installation can never make ``job``, with the figures, or None."""
         try:
+            check_row(job.model, self.device.torch_device)
             model = self._library.look_at(job.model)
+            self._library.check_speed(model)
             made_by = family(job.model.family)
             needs = needs_of(job, model, self._room, passes=made_by.passes(job.num_frames))
             place(
@@ -189,7 +223,7 @@ class Engine:
                 host_bytes=self.device.host_bytes,
                 wanted=job.model.placement,
             )
-        except DoesNotFit as problem:
+        except (DoesNotFit, UnsupportedHere) as problem:
             return f"{job.model.slug} on {self.device.name}: {problem}"
         except EngineError:
             return None  # not a question of room: the render itself will say what is wrong
@@ -221,10 +255,19 @@ class Engine:
                 continue
 
     def _prefetch(self) -> None:
-        """While the device computes, let the system read what the next job will need from disk into its page cache."""
+        """While the device computes, read what the next job will load, its encoder first, from disk into memory."""
         for job in self.upcoming[:1]:
             try:
                 components = self._library.look_at(job.model).components.values()
             except EngineError:
                 continue
-            read_ahead(c for c in components if c.key not in self._residency.entries)
+            missing = [c for c in components if c.key not in self._residency.entries]
+            self._stager.begin((file for c in missing for file in self._loader.files(c)), self._staging_bytes())
+
+    def _staging_bytes(self) -> int:
+        """What reading ahead may take: of what is left for copies of weights, where those have a limit, half at most
+        of what is free, so that nobody's memory is swapped out for it."""
+        free_bytes = free_memory_bytes() // 2
+        if not self.device.host_bytes:
+            return free_bytes
+        return max(0, min(free_bytes, self.device.host_bytes - self._residency.host_used_bytes))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gpu_worker.contract import DOES_NOT_FIT
+
 
 class EngineError(Exception):
     """An expected failure of one render. The message names the cause and the figure; the engine stays usable."""
@@ -17,6 +19,10 @@ class UnsupportedRequest(EngineError):
     """The family cannot make what the job asks for, or its pipeline refused the arguments."""
 
     code = "unsupported_request"
+
+
+class UnsupportedHere(UnsupportedRequest):
+    """This device or installation cannot do what the catalogue row asks for; another may."""
 
 
 class ModelMissing(EngineError):
@@ -35,7 +41,7 @@ class CheckpointBroken(EngineError):
 class DoesNotFit(EngineError):
     """The render needs more memory than this device has, however much is evicted."""
 
-    code = "does_not_fit"
+    code = DOES_NOT_FIT
 
 
 class OutOfMemory(EngineError):

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from gpu_worker.engine.clip import Audio, Frames
+from gpu_worker.engine.clip import Frames
 from gpu_worker.engine.errors import FramesNotFinite
+from gpu_worker.sounds import Audio
 
 
 @dataclass(frozen=True, slots=True)

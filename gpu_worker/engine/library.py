@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,8 @@ from gpu_worker.engine.checkpoint import Checkpoint, Part, open_checkpoint
 from gpu_worker.engine.components import Component, ContentDigests, components_of
 from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.loading import load_hull, load_tool
+from gpu_worker.engine.sources import with_components_from_elsewhere
+from gpu_worker.engine.speed import hastened
 from gpu_worker.families import family
 
 
@@ -53,6 +56,7 @@ class Library:
         self._digests = ContentDigests(cache / "digests.json")
         self._tools: dict[Path, Any] = {}
         self._hulls: dict[str, torch.nn.Module] = {}
+        self._can_be_hastened: set[str] = set()
 
     def open(self, spec: ModelSpec) -> OpenModel:
         """Find a model and name its components; what a repository of the Hub has and this machine lacks is downloaded.
@@ -78,7 +82,22 @@ class Library:
         except KeyError as unknown:
             raise UnsupportedRequest(str(unknown.args[0])) from None
         checkpoint = open_checkpoint(spec, self._models, is_fetched=is_fetched)
+        checkpoint = with_components_from_elsewhere(checkpoint, spec, self._models, is_fetched=is_fetched)
         return OpenModel(spec, checkpoint, components_of(spec, made_by, checkpoint, self._digests, self._models))
+
+    def check_speed(self, model: OpenModel) -> None:
+        """Whether the transformers of ``model`` can do what its row wants, tried on hulls and remembered.
+
+        Raises:
+            UnsupportedHere: this machine or installation cannot.
+        """
+        if not model.spec.speed:
+            return
+        transformers = {n: c for n, c in model.components.items() if n.startswith("transformer")}
+        asked = json.dumps([[c.key for c in transformers.values()], model.spec.speed], sort_keys=True)
+        if asked not in self._can_be_hastened:
+            with hastened(map(self.hull, transformers.values()), model.spec.speed, steps=1):
+                self._can_be_hastened.add(asked)
 
     def tools(self, model: OpenModel) -> dict[str, Any]:
         """The parts of ``model`` without weights: tokenizers, scheduler, image processors."""

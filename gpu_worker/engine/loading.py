@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import init_empty_weights
+from diffusers.models.modeling_utils import no_init_weights
 from safetensors import SafetensorError
 
 from gpu_worker.engine.checkpoint import Part
 from gpu_worker.engine.components import Component
 from gpu_worker.engine.errors import CheckpointBroken, UnsupportedRequest
+from gpu_worker.engine.gguf import load_gguf
 from gpu_worker.engine.loras import fuse
 from gpu_worker.engine.quantisation import QuantisedStore, quantise
-from gpu_worker.engine.storages import map_plain
-from gpu_worker.engine.weights import Weights
+from gpu_worker.engine.speed import fuse_qkv, lay_channels_last
+from gpu_worker.engine.tensor_files import StoredTensor, stored_tensors, weight_files
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +32,23 @@ class Loader:
     def __init__(self, store: QuantisedStore) -> None:
         self._store = store
 
+    def files(self, component: Component) -> list[Path]:
+        """What ``load`` will read: the quantised weights if they are kept, else the checkpoint's."""
+        kept = self._store.file(component)
+        if component.quantisation != "none" and kept.is_file():
+            return [kept]
+        if component.part.file is not None:
+            return [component.part.file]
+        return sorted(component.part.folder.glob("*.safetensors"))
+
     def load(self, component: Component) -> torch.nn.Module:
         """``component`` as its checkpoint has it, in its dtype and quantisation, ready for inference.
 
         Raises:
             CheckpointBroken: a file is missing, truncated or does not suit the configuration.
         """
+        if component.part.file is not None:
+            return load_gguf(component, dtype_of(component))
         if component.quantisation == "none":
             return _from_checkpoint(component)
         hull = load_hull(component)
@@ -50,35 +64,66 @@ class Loader:
 
 def _from_checkpoint(component: Component) -> torch.nn.Module:
     part = component.part
-    dtype_argument = "dtype" if part.library == "transformers" else "torch_dtype"
     try:
-        module: torch.nn.Module = part.cls.from_pretrained(
-            str(part.folder), use_safetensors=True, local_files_only=True, **{dtype_argument: dtype_of(component)}
-        )
-    except (OSError, SafetensorError, ValueError, KeyError, json.JSONDecodeError) as problem:
+        files = weight_files(part.folder, "model" if part.library == "transformers" else "diffusion_pytorch_model")
+        with stored_tensors(files) as tensors:
+            read = _by_transformers if part.library == "transformers" else _by_diffusers
+            module = read(part, tensors, dtype_of(component))
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, json.JSONDecodeError) as problem:
         raise _broken(part, problem) from problem
     except RuntimeError as problem:
         if "size mismatch" in str(problem) or "Error(s) in loading state_dict" in str(problem):
             raise _broken(part, problem) from problem
         raise
-    own_memory(module)
     fuse(module, component.patches)
+    lay_out(module, component)
     return module.eval().requires_grad_(False)
 
 
-def own_memory(module: torch.nn.Module) -> None:
-    """Copy what is only a view of a file into memory.
+def lay_out(module: torch.nn.Module, component: Component) -> None:
+    """Arrange the weights of ``module`` as the row wants them."""
+    if component.layout == "fused_qkv":
+        fuse_qkv(module)
+    elif component.layout == "channels_last_vae":
+        lay_channels_last(module)
 
-    The libraries map weights that need no conversion instead of reading them. Then a "loaded" model is read when its
-    first step touches it, and a file that is replaced or cut short meanwhile ends the process with SIGBUS.
-    """
 
-    def copied(tensor: torch.Tensor) -> torch.Tensor:
-        is_view_of_file = not tensor.untyped_storage().resizable()
-        return tensor.clone() if is_view_of_file else tensor
+def _by_transformers(part: Part, tensors: dict[str, StoredTensor], dtype: torch.dtype) -> torch.nn.Module:
+    """transformers renames, merges and ties weights in its own ways, and takes tensors that are not read yet."""
+    config = part.cls.config_class.from_pretrained(str(part.folder), local_files_only=True)
+    module: torch.nn.Module = part.cls.from_pretrained(None, config=config, state_dict=tensors, dtype=dtype)
+    return module
 
-    weights = Weights(module)
-    weights.put([map_plain(tensor.data, copied) for tensor in weights.tensors])
+
+def _by_diffusers(part: Part, tensors: dict[str, StoredTensor], dtype: torch.dtype) -> torch.nn.Module:
+    """What diffusers' ``from_pretrained`` does, reading each tensor once and in its final dtype."""
+    config = part.cls.load_config(str(part.folder))
+    with _default_dtype(dtype), no_init_weights(), init_empty_weights():
+        module: Any = part.cls.from_config(config)
+    module._fix_state_dict_keys_on_load(tensors)  # names that old checkpoints have
+    kept = module._keep_in_fp32_modules or ()
+    kept = {kept} if isinstance(kept, str) else set(kept)
+    expected = module.state_dict().keys()
+    weights = {
+        name: stored.read(torch.float32 if kept & set(name.split(".")) else dtype)
+        for name, stored in tensors.items()
+        if name in expected
+    }
+    missing = module.load_state_dict(weights, strict=False, assign=True).missing_keys
+    if missing:
+        raise ValueError(f"it lacks {missing[0]} and {len(missing) - 1} others of its weights")
+    return module  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """Tensors that a model computes for itself when it is made are of this dtype."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def load_hull(component: Component) -> torch.nn.Module:
@@ -89,7 +134,7 @@ def load_hull(component: Component) -> torch.nn.Module:
     """
     part = component.part
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), no_init_weights():
             if part.library == "transformers":
                 module: torch.nn.Module = part.cls(part.cls.config_class.from_pretrained(str(part.folder)))
             else:
@@ -97,6 +142,7 @@ def load_hull(component: Component) -> torch.nn.Module:
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise _broken(part, problem) from problem
     torch.nn.Module.to(module, dtype_of(component))  # diffusers' own warns about parts in float32: there are no weights
+    lay_out(module, component)
     return module.eval().requires_grad_(False)
 
 
@@ -110,14 +156,6 @@ def load_tool(part: Part) -> Any:
         return part.cls.from_pretrained(str(part.folder), local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise _broken(part, problem) from problem
-
-
-def read_ahead(components: Iterable[Component]) -> None:
-    """Ask the operating system to bring the files of ``components`` into its page cache; returns at once."""
-    for component in components:
-        for file in component.part.folder.glob("*.safetensors"):
-            with suppress(OSError), file.open("rb") as opened:
-                os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
 
 def dtype_of(component: Component) -> torch.dtype:

@@ -58,8 +58,8 @@ def plan(
     """The keys to evict, in order, so that ``needed_bytes`` fit beside what stays.
 
     Leased components never leave. What the ``upcoming`` jobs need (next job first) leaves only
-    after everything else, the furthest job's first. The answer depends on the arguments alone, and is as short as its
-    order allows: without its last entry the bytes would not fit.
+    after everything else, the furthest job's first, and none of it leaves if the bytes fit without that. The answer
+    depends on the arguments alone, and without its last entry the bytes would not fit.
 
     Raises:
         RoomMissing: the bytes do not fit however much is evicted.
@@ -81,4 +81,10 @@ def plan(
         free_bytes += resident.size_bytes
     if free_bytes < needed_bytes:
         raise RoomMissing(needed_bytes - free_bytes)
+    # The last to leave may be large enough to make an earlier one's leaving pointless.
+    sizes = {r.key: r.size_bytes for r in residents}
+    for key in [key for key in reversed(evictions) if key in next_use]:
+        if free_bytes - sizes[key] >= needed_bytes:
+            evictions.remove(key)
+            free_bytes -= sizes[key]
     return evictions

@@ -1,4 +1,4 @@
-"""Smaller weights: linear layers in 8 bits by torchao, made once per host and kept on disk.
+"""Smaller weights: linear layers in 8 bits by torchao or 4 by bitsandbytes, made once per host and kept on disk.
 
 What a model marks as sensitive stays as it is: modules that it keeps in float32, and those that it excludes from
 layerwise casting (norms, embeddings of patches and time).
@@ -7,21 +7,23 @@ layerwise casting (norms, embeddings of patches and time).
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import re
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-import torchao
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torchao.prototype.safetensors.safetensors_support import flatten_tensor_state_dict, unflatten_tensor_state_dict
 from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
 
 from gpu_worker.engine.components import Component
-from gpu_worker.engine.errors import UnsupportedRequest
+from gpu_worker.engine.errors import UnsupportedHere, UnsupportedRequest
+from gpu_worker.engine.tensor_files import stored_tensors
 from gpu_worker.engine.weights import Weights
 
 _LEAST_WIDTH = 32
@@ -32,21 +34,31 @@ _CONFIGS: Mapping[str, Callable[[], Any]] = {
     "int8": lambda: Int8WeightOnlyConfig(version=2),
     "fp8": lambda: Float8WeightOnlyConfig(version=2),
 }
+_LIBRARIES = {"nf4": "bitsandbytes", "gguf": "gguf"}
+NAMES = ("none", *_CONFIGS, *_LIBRARIES)
 
 
 def check_quantisation(name: str, device: torch.device) -> None:
     """
     Raises:
-        UnsupportedRequest: there is no such quantisation here, or not on this device.
+        UnsupportedRequest: there is no such quantisation.
+        UnsupportedHere: this card or installation cannot do it.
     """
-    if name != "none" and name not in _CONFIGS:
-        raise UnsupportedRequest(f"No quantisation {name!r}; there are: none, {', '.join(_CONFIGS)}")
+    if name not in NAMES:
+        raise UnsupportedRequest(f"No quantisation {name!r}; there are: {', '.join(NAMES)}")
     if name == "fp8" and device.type == "cuda" and torch.cuda.get_device_capability(device) < _FP8_CAPABILITY:
-        raise UnsupportedRequest("fp8 needs a card of compute capability 8.9 or newer; use int8")
+        raise UnsupportedHere("fp8 needs a card of compute capability 8.9 or newer; use int8")
+    library = _LIBRARIES.get(name)
+    if library and importlib.util.find_spec(library) is None:
+        raise UnsupportedHere(f"{name} needs the package {library!r}, which is not installed on this worker; use int8")
 
 
 def quantise(module: torch.nn.Module, component: Component) -> torch.nn.Module:
-    """Replace the weights of ``module``'s linear layers in place."""
+    """Replace the weights of ``module``'s linear layers in place.
+
+    Raises:
+        ImportError: nf4, where bitsandbytes is not installed; ``check_quantisation`` says so beforehand.
+    """
     sensitive = [re.compile(pattern) for pattern in getattr(module, "_skip_layerwise_casting_patterns", None) or ()]
     dtype = getattr(torch, component.dtype)
 
@@ -59,7 +71,12 @@ def quantise(module: torch.nn.Module, component: Component) -> torch.nn.Module:
             and not any(pattern.search(name) for pattern in sensitive)
         )
 
-    quantize_(module, _CONFIGS[component.quantisation](), filter_fn=is_quantised)
+    if component.quantisation == "nf4":
+        from gpu_worker.engine import nf4  # its library may be missing where nobody needs it
+
+        nf4.quantise_linears(module, [name for name, layer in module.named_modules() if is_quantised(layer, name)])
+    else:
+        quantize_(module, _CONFIGS[component.quantisation](), filter_fn=is_quantised)
     return module
 
 
@@ -79,32 +96,33 @@ class QuantisedStore:
         tensors: dict[str, torch.Tensor] = {}
         metadata = {"stamp": _stamp(component), "names": json.dumps(weights.names)}
         for index, tensor in enumerate(weights.tensors):
-            parts, facts = flatten_tensor_state_dict({_name(index): tensor.data})
+            parts, metadata[_name(index)] = _taken_apart(index, tensor.data)
             tensors.update({name: part.contiguous() for name, part in parts.items()})
-            metadata[_name(index)] = facts[_name(index)]
         self._folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self._file(component).with_suffix(".unfinished")
+        unfinished = self.file(component).with_suffix(".unfinished")
         save_file(tensors, unfinished, metadata)
-        unfinished.replace(self._file(component))
+        unfinished.replace(self.file(component))
 
     def fill(self, component: Component, hull: torch.nn.Module) -> bool:
         """Put the kept tensors into ``hull``. False when there are none, or none that this version made or can read."""
         weights = Weights(hull)
+        file = self.file(component)
         try:
-            with safe_open(self._file(component), "pt") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("stamp") != _stamp(component) or json.loads(metadata["names"]) != weights.names:
-                    return False
-                parts: dict[str, dict[str, torch.Tensor]] = {}
-                for name in file.keys():  # noqa: SIM118 -- no mapping
-                    # A copy, since a view of the file would be read only when the first step needs it.
-                    parts.setdefault(name.partition(".")[0], {})[name] = file.get_tensor(name).clone()
+            with safe_open(file, "pt", backend="pread") as header:
+                metadata = header.metadata() or {}
+            if metadata.get("stamp") != _stamp(component) or json.loads(metadata["names"]) != weights.names:
+                return False
+            parts: dict[str, dict[str, torch.Tensor]] = {}
+            with stored_tensors([file]) as stored:
+                for name, tensor in stored.items():
+                    parts.setdefault(name.partition(".")[0], {})[name] = tensor.read()
         except (OSError, SafetensorError, KeyError, ValueError):
             return False
         weights.put([_rebuilt(index, parts[str(index)], metadata) for index in range(len(weights.names))])
         return True
 
-    def _file(self, component: Component) -> Path:
+    def file(self, component: Component) -> Path:
+        """Where the weights of ``component`` are kept, or would be."""
         return self._folder / f"{hashlib.sha256(component.key.encode()).hexdigest()[:32]}.safetensors"
 
 
@@ -112,12 +130,28 @@ def _name(index: int) -> str:
     return f"{index}.tensor"
 
 
+def _taken_apart(index: int, tensor: torch.Tensor) -> tuple[dict[str, torch.Tensor], str]:
+    name = _name(index)
+    if type(tensor).__name__ == "Nf4Tensor":
+        from gpu_worker.engine import nf4
+
+        parts, facts = nf4.taken_apart(cast(nf4.Nf4Tensor, tensor))
+        return {f"{index}.{part}": plain for part, plain in parts.items()}, facts
+    parts, by_name = flatten_tensor_state_dict({name: tensor})
+    return parts, by_name[name]
+
+
 def _rebuilt(index: int, parts: dict[str, torch.Tensor], metadata: Mapping[str, str]) -> torch.Tensor:
     name = _name(index)
+    if "nf4" in json.loads(metadata[name]):
+        from gpu_worker.engine import nf4
+
+        return nf4.put_together({part.partition(".")[2]: plain for part, plain in parts.items()}, metadata[name])
     whole, _ = unflatten_tensor_state_dict(parts, {name: metadata[name], "tensor_names": json.dumps([name])})
     tensor: torch.Tensor = whole[name]
     return tensor
 
 
 def _stamp(component: Component) -> str:
-    return f"{component.key} torchao {torchao.__version__}"
+    library = "bitsandbytes" if component.quantisation == "nf4" else "torchao"
+    return f"{component.key} {library} {version(library)}"

@@ -16,6 +16,7 @@ from gpu_worker.engine.economies import streamed, tiled
 from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.frames import RawClip, to_audio, to_frames
 from gpu_worker.engine.headroom import Occasion, PeakMeter
+from gpu_worker.engine.hearing import audio_latents
 from gpu_worker.engine.ladder import Result, Rung, climb
 from gpu_worker.engine.library import OpenModel
 from gpu_worker.engine.outlook import predicted, watch
@@ -23,11 +24,13 @@ from gpu_worker.engine.pipelines import assemble, replaced
 from gpu_worker.engine.placement import Placement, place
 from gpu_worker.engine.previews import PreviewPainter
 from gpu_worker.engine.prompts import Embeddings, EncodingDue, PromptEncoder
+from gpu_worker.engine.quality import FirstCalls
 from gpu_worker.engine.requests import mode_of
 from gpu_worker.engine.residents import Lease
 from gpu_worker.engine.room import Room, needs_of, occasion_of, streamed_bytes
 from gpu_worker.engine.speed import hastened
 from gpu_worker.engine.stages import StageClock
+from gpu_worker.sounds import Audio
 
 
 class Rendering:
@@ -48,6 +51,7 @@ class Rendering:
         self._room, self._stages = room, stages
         self._device = room.residency.device
         self._painter = PreviewPainter()
+        self.first_calls = FirstCalls()
         self._peaks = PeakMeter(room.residency, room.headroom)
         self._on_denoising = on_denoising
         self._passes = self._family.passes(job.num_frames)
@@ -141,9 +145,9 @@ class Rendering:
             with ExitStack() as listeners, self._refusals(pipeline):
                 for listener in self._listeners(pipeline):
                     listeners.enter_context(listener)
-                output = pipeline(**self._call(pipeline))
+                output = pipeline(**self._call(pipeline), **self._heard(pipeline))
             self._peaks.finish()
-            return RawClip(to_frames(output.frames), to_audio(pipeline, output))
+            return RawClip(to_frames(output.frames), self._given_sound() or to_audio(pipeline, output))
         finally:
             self._peaks.abandon()
             self._room.residency.release(self._denoisers)
@@ -151,9 +155,11 @@ class Rendering:
 
     def _listeners(self, pipeline: Any) -> Iterator[AbstractContextManager[None]]:
         yield self._encoder.recalled(pipeline)
+        if self._job.is_compared:
+            yield self.first_calls.heard(self._denoisers.modules)
         yield replaced(pipeline, "progress_bar", self._announcing_denoising)
         yield replaced(pipeline.vae, "decode", self._decoding)
-        yield hastened(self._transformers(), self._model.spec.speed)
+        yield hastened(self._transformers(), self._model.spec.speed, steps=self._job.steps)
         if self._placement.is_streamed:
             yield streamed(self._denoisers.modules.values(), self._device.torch_device)
         if not self._family.has_step_callback:
@@ -199,8 +205,11 @@ class Rendering:
         return counted
 
     def _after_step(self, pipeline: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        self._stages.step_done(self._stages.steps_done + 1, pipeline.num_timesteps * self._passes)
-        job, clean = self._job, predicted(pipeline.scheduler, tensors["latents"])
+        job, own_total = self._job, self._family.steps_total
+        steps_total = own_total(job) if own_total is not None else pipeline.num_timesteps * self._passes
+        done = self._stages.steps_done + 1
+        self._stages.step_done(done, max(done, steps_total))
+        clean = predicted(pipeline.scheduler, tensors["latents"])
         picture = self._painter.paint(pipeline, clean, num_frames=job.num_frames, width=job.width, height=job.height)
         if picture:
             self._stages.show(picture)
@@ -234,6 +243,15 @@ class Rendering:
         if self._family.has_step_callback:
             arguments["callback_on_step_end"] = self._after_step
         return {**self._mode.arguments(job, self._inputs), **arguments}
+
+    def _given_sound(self) -> Audio | None:
+        """What the clip is made to, exactly as long as it: the clip has this sound, and not what became of it."""
+        sound = self._inputs.get("audio")
+        return sound.lasting(self._job.num_frames / self._job.fps) if isinstance(sound, Audio) else None
+
+    def _heard(self, pipeline: Any) -> dict[str, Any]:
+        sound = self._given_sound()
+        return {} if sound is None else {"audio_latents": audio_latents(pipeline, sound)}
 
     # --- room ---
 

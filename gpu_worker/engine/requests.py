@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gpu_worker.contract import RenderJob
+import torch
+
+from gpu_worker.contract import ModelSpec, RenderJob
 from gpu_worker.engine.errors import UnsupportedRequest
+from gpu_worker.engine.quantisation import check_quantisation
+from gpu_worker.engine.speed import check_speed
 from gpu_worker.families import Family, Mode, family
 
 
@@ -35,3 +39,19 @@ def mode_of(job: RenderJob, inputs: Mapping[str, Any]) -> tuple[Family, Mode]:
     if job.steps < 1 or job.upscale < 1 or job.fps <= 0:
         raise UnsupportedRequest("steps, upscale and fps have to be positive")
     return made_by, mode
+
+
+def check_row(model: ModelSpec, device: torch.device) -> None:
+    """
+    Raises:
+        UnsupportedRequest: the catalogue row asks for what does not exist, or contradicts itself.
+        UnsupportedHere: this device or installation cannot do it.
+    """
+    check_speed(model)
+    files = [source.file for source in model.components.values() if source.file]
+    for name in (model.quantisation, *(s.quantisation for s in model.components.values() if s.quantisation)):
+        check_quantisation(name, device)
+    if files:
+        check_quantisation("gguf", device)
+    elif model.quantisation == "gguf":
+        raise UnsupportedRequest("gguf needs a component that names its file: transformer: {source: …, file: ….gguf}")

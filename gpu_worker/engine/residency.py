@@ -14,7 +14,6 @@ from contextlib import contextmanager
 
 import torch
 
-from gpu_worker.engine.alarms import alarms_deferred
 from gpu_worker.engine.components import Component
 from gpu_worker.engine.copies import Copies
 from gpu_worker.engine.devices import Device
@@ -26,6 +25,9 @@ from gpu_worker.engine.storages import ByteLedger, storage_bytes
 from gpu_worker.engine.weights import Weights
 
 Load = Callable[[Component], torch.nn.Module]
+
+UNSEEN_BYTES_PER_SECOND = 2**30
+"""What loading is taken to run at before anything was loaded."""
 
 
 class Residency:
@@ -39,6 +41,8 @@ class Residency:
         self.upcoming: Sequence[Collection[str]] = ()
         """Keys that the next jobs need, next job first. They are spared as long as anything else can go."""
         self.records: dict[str, Record] = {}
+        self.at_safe_point: Callable[[], None] = lambda: None
+        """Called between two components and two tensors, where what it raises leaves no trace."""
         self._load = load
         self._policy = policy
         self._clock = clock
@@ -94,12 +98,16 @@ class Residency:
         record = self.records.get(component.key)
         return record.size_bytes if record and record.size_bytes else component.declared_bytes
 
-    def saved_seconds(self, component: Component) -> float:
-        """Seconds that a use of the component would be shorter than from disk, because of where it is now."""
-        entry = self._entries.get(component.key)
-        if entry is None:
-            return 0.0
-        return entry.record.disk_seconds + (entry.record.copy_seconds if entry.tier == DEVICE else 0.0)
+    def loading_seconds(self, component: Component) -> float:
+        """Seconds to bring the component onto the device: none if it is there, as seen before, else by its size."""
+        entry, record = self._entries.get(component.key), self.records.get(component.key)
+        if entry is not None:
+            return 0.0 if entry.tier == DEVICE else entry.record.copy_seconds
+        if record is not None and record.disk_seconds:
+            return record.disk_seconds + record.copy_seconds
+        seen = [r for r in self.records.values() if r.disk_seconds]
+        seen_seconds = sum(r.disk_seconds + r.copy_seconds for r in seen) or 1.0
+        return self.size_bytes(component) * seen_seconds / (sum(r.size_bytes for r in seen) or UNSEEN_BYTES_PER_SECOND)
 
     # --- leases ---
 
@@ -124,6 +132,7 @@ class Residency:
         """Pin first, then bring what is missing. Raises what ``lease`` raises; ``release`` is due in any case."""
         self._leases.append(lease)
         for component in lease.components.values():
+            self.at_safe_point()
             if self.is_resident(component.key):
                 self.counters["hits"] += 1
                 self._make_room_for(lease, headroom_bytes)
@@ -140,6 +149,7 @@ class Residency:
         """
         self._leases.append(lease)
         for component in lease.components.values():
+            self.at_safe_point()
             entry = self._entries.get(component.key) or self._read(component)
             if entry.copies is None:
                 size, most = show_bytes(entry.record.size_bytes), show_bytes(self.device.host_bytes)
@@ -160,10 +170,6 @@ class Residency:
         """Give a lease back. Doing it twice changes nothing."""
         self._leases = [held for held in self._leases if held is not lease]
         lease.modules.clear()
-
-    def release_all(self) -> None:
-        """Give every lease back: for the owner, when it begins anew after something went badly wrong."""
-        self._leases = []
 
     # --- making room ---
 
@@ -244,7 +250,10 @@ class Residency:
             make_room()
             started = self._clock()
             tensors = entry.copies or entry.weights.tensors
-            brought = [self.device.bring(t, is_original_kept=entry.copies is not None) for t in tensors]
+            brought = []
+            for tensor in tensors:
+                self.at_safe_point()
+                brought.append(self.device.bring(tensor, is_original_kept=entry.copies is not None))
             self.device.synchronize()
             entry.weights.put(brought)
             self._on_device.add(component.key, brought)
@@ -259,8 +268,7 @@ class Residency:
 
     def _read(self, component: Component) -> Entry:
         started = self._clock()
-        with alarms_deferred():
-            module = self._load(component)
+        module = self._load(component)
         record = self.records.setdefault(component.key, Record())
         entry = Entry(component, module, Weights(module), record)
         record.size_bytes = storage_bytes(entry.weights.tensors)

@@ -1,7 +1,7 @@
-"""What makes a step faster and is off unless the catalogue row names it, switched on for one render only.
+"""Speed settings of a row (``gpu_worker.families.speed``) on the modules that a render has leased.
 
-Attention backends give the same picture to the last bits of precision; caches skip work where little changes from step
-to step, and trade some quality for it.
+Attention backends give the same picture to the last bits of precision; caches trade some quality; compiled blocks are
+compiled once for a shape and a process. All are switched off after the render: the modules are shared with other rows.
 """
 
 from __future__ import annotations
@@ -10,45 +10,101 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import torch
 from diffusers import FirstBlockCacheConfig, MagCacheConfig, TaylorSeerCacheConfig
+from diffusers.models.attention_dispatch import attention_backend
 
-from gpu_worker.engine.errors import UnsupportedRequest
+from gpu_worker.contract import ModelSpec
+from gpu_worker.engine.errors import UnsupportedHere, UnsupportedRequest
+from gpu_worker.families.speed import CACHES, problems
 
-_CACHES: Mapping[str, Callable[..., Any]] = {
+_CONFIGS: Mapping[str, Callable[..., Any]] = {
     "first_block_cache": FirstBlockCacheConfig,
     "mag_cache": MagCacheConfig,
     "taylorseer_cache": TaylorSeerCacheConfig,
 }
-SETTINGS = ("attention_backend", *_CACHES)
-"""``attention_backend`` is a name of diffusers; a cache is a mapping of its settings, ``{}`` for its defaults."""
+_ATTENTIONS = [r"(single_)?(transformer_)?blocks\.\d+\.attn\d?"]
+_REPLACED = {"to_qkv": ("to_q", "to_k", "to_v"), "to_kv": ("to_k", "to_v"), "to_added_kv": ("add_k_proj", "add_v_proj")}
+"""What a fused projection does the work of."""
+
+
+def check_speed(model: ModelSpec) -> None:
+    """
+    Raises:
+        UnsupportedRequest: the row names a setting that there is not, or gives it what it does not take.
+    """
+    if found := list(problems(model.speed, model.family)):
+        raise UnsupportedRequest(" ".join(found))
 
 
 @contextmanager
-def hastened(transformers: Iterable[Any], speed: Mapping[str, Any]) -> Iterator[None]:
-    """``transformers`` run with the settings of ``speed`` for the time of the block.
+def hastened(transformers: Iterable[Any], speed: Mapping[str, Any], *, steps: int) -> Iterator[None]:
+    """``transformers`` run with the settings of ``speed`` for the time of the block, which takes ``steps`` steps.
 
     Raises:
-        UnsupportedRequest: there is no such setting, or this model or machine cannot do it.
+        UnsupportedHere: this model, machine or installation cannot do it; nothing stays switched on.
     """
-    unknown = speed.keys() - set(SETTINGS)
-    if unknown:
-        raise UnsupportedRequest(f"No speed setting {', '.join(sorted(unknown))}; there are: {', '.join(SETTINGS)}")
     with ExitStack() as undo:
         for transformer in transformers:
             for name, value in speed.items():
                 try:
-                    undo.callback(_switch_on(transformer, name, value))
+                    _switch_on(transformer, name, value, steps, undo)
                 except (AttributeError, ImportError, RuntimeError, TypeError, ValueError) as problem:
-                    raise UnsupportedRequest(f"{type(transformer).__name__} cannot do {name}: {problem}") from problem
+                    raise UnsupportedHere(f"{type(transformer).__name__} cannot do {name}: {problem}") from problem
         yield
 
 
-def _switch_on(transformer: Any, name: str, value: Any) -> Callable[[], object]:
-    """What undoes it."""
+def _switch_on(transformer: Any, name: str, value: Any, steps: int, undo: ExitStack) -> None:
     if name == "attention_backend":
+        # The setter also makes it the default of every other model, which only this context takes back.
+        undo.enter_context(attention_backend(value))
+        undo.callback(transformer.reset_attention_backend)
         transformer.set_attention_backend(value)
-        undo: Callable[[], object] = transformer.reset_attention_backend
-    else:
-        transformer.enable_cache(_CACHES[name](**value))
-        undo = transformer.disable_cache
-    return undo
+    elif name == "compile_repeated_blocks":
+        undo.callback(_run_uncompiled, transformer)
+        transformer.compile_repeated_blocks(**value)
+    elif name in CACHES:
+        transformer.enable_cache(_CONFIGS[name](**value, **_known_here(name, value, steps)))
+        undo.callback(transformer.disable_cache)
+        if not any(getattr(getattr(m, "_diffusers_hook", None), "hooks", None) for m in transformer.modules()):
+            raise ValueError("it finds nothing to cache there")
+
+
+def _known_here(name: str, value: Mapping[str, Any], steps: int) -> dict[str, Any]:
+    """What a cache has to be told and no row should have to say."""
+    if name == "mag_cache":
+        return {"num_inference_steps": steps}
+    if name == "taylorseer_cache" and not value.get("use_lite_mode"):
+        return {"cache_identifiers": _ATTENTIONS}  # diffusers' own patterns miss attn1 and attn2, without a word
+    return {}
+
+
+def _run_uncompiled(module: torch.nn.Module) -> None:
+    """PyTorch keeps what it has compiled for the next time; the module itself runs as it is written."""
+    for part in module.modules():
+        part._compiled_call_impl = None
+
+
+def fuse_qkv(transformer: Any) -> None:
+    """One projection where attention had three, and nothing of the three left.
+
+    Raises:
+        UnsupportedRequest: diffusers fuses none of this class.
+    """
+    if not hasattr(transformer, "fuse_qkv_projections"):
+        raise UnsupportedRequest(f"{type(transformer).__name__} cannot do fused_qkv")
+    with torch.no_grad():
+        transformer.fuse_qkv_projections()
+    for module in transformer.modules():
+        for fused, parts in _REPLACED.items():
+            if getattr(module, fused, None) is not None:
+                for part in parts:
+                    delattr(module, part)
+
+
+def lay_channels_last(vae: torch.nn.Module) -> None:
+    """The weights of convolutions with their channels side by side in memory, as fast kernels like them. Same bytes."""
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for parameter in vae.parameters():
+        if parameter.ndim in formats:
+            parameter.data = parameter.data.contiguous(memory_format=formats[parameter.ndim])

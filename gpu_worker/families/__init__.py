@@ -14,7 +14,9 @@ from gpu_worker.families import (
     hunyuan15,
     ltx,
     ltx2,
+    ltx2_sound,
     preview,
+    skyreels,
     wan,
     wan_ti2v,
     wan_vace,
@@ -26,6 +28,7 @@ __all__ = ["FAMILIES", "ROLES", "Family", "FrameList", "FrameRule", "Kind", "Mod
 _MODULES = (
     ltx,
     ltx2,
+    ltx2_sound,
     wan,
     wan_ti2v,
     wan_vace,
@@ -35,6 +38,7 @@ _MODULES = (
     cogvideox,
     helios,
     helios_pyramid,
+    skyreels,
     preview,
 )
 

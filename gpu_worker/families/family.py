@@ -24,6 +24,18 @@ class Kind(StrEnum):
     CLIP = "clip"
     SOUND = "sound"
 
+    @property
+    def file_types(self) -> str:
+        """As a browser's file dialogue wants them."""
+        return _FILE_TYPES[self]
+
+
+_FILE_TYPES = {
+    Kind.PICTURE: "image/jpeg,image/png,image/webp",
+    Kind.CLIP: "video/mp4,video/quicktime,video/webm",
+    Kind.SOUND: "audio/*",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Role:
@@ -63,11 +75,13 @@ class Mode:
     arguments: Callable[[RenderJob, Mapping[str, Any]], dict[str, Any]]
     """``(job, loaded inputs by role) → pipeline call arguments``, without prompt, generator and callback.
 
-    Loaded inputs are ``PIL.Image`` for pictures, lists of them for video, and paths for audio."""
+    Loaded inputs are ``PIL.Image`` for pictures, lists of them for video, and ``Audio`` for sound."""
     call: tuple[str, ...] = ()
     """Arguments that presets may set in this mode, beside the family's."""
     context_frames: int = 0
     """Most frames of the given video with which the new clip begins, for modes that continue one."""
+    reads_last_frames: int = 0
+    """Frames that it reads from the end of a given video; 0: from its beginning, as many as the clip has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +150,8 @@ class Family:
     """Component → what it is, where other families have the same one and it need not be loaded twice."""
     frames_per_pass: int | None = None
     """Frames that one run of the denoising loop makes, where a clip takes several; None: all in one."""
+    steps_total: Callable[[RenderJob], int] | None = None
+    """Steps of a whole render, where the pipeline's own figure times the passes is not all of them."""
     has_audio: bool = False
     has_step_callback: bool = True
     """False where the pipeline takes no ``callback_on_step_end``: progress then comes from the scheduler."""

@@ -47,7 +47,11 @@ FAMILY = Family(
         "text": Mode(title="Text to video", pipeline="HeliosPipeline", arguments=text_arguments),
         "image": Mode(title="Image to video", pipeline="HeliosPipeline", needs=("image",), arguments=image_arguments),
         "extend": Mode(
-            title="Continue a clip", pipeline="HeliosPipeline", needs=("video",), arguments=extend_arguments
+            title="Continue a clip",
+            pipeline="HeliosPipeline",
+            needs=("video",),
+            arguments=extend_arguments,
+            reads_last_frames=CHUNK_FRAMES,
         ),
     },
     size_multiple=16,

@@ -24,6 +24,12 @@ def _extend(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
     return _in_scales(helios.extend_arguments(job, inputs))
 
 
+def _steps_total(job: RenderJob) -> int:
+    """The pipeline counts those of one scale. ``is_amplify_first_chunk`` gives the first chunk twice as many."""
+    chunks = helios.FAMILY.passes(job.num_frames) + bool(job.call.get("is_amplify_first_chunk"))
+    return max(job.steps, SCALES) * chunks
+
+
 def _in_scales(arguments: dict[str, Any]) -> dict[str, Any]:
     """The steps shared out among the scales, the coarse ones first; each gets one at least."""
     steps = max(arguments.pop("num_inference_steps"), SCALES)
@@ -37,11 +43,18 @@ FAMILY = Family(
     modes={
         "text": Mode(title="Text to video", pipeline="HeliosPyramidPipeline", arguments=_text),
         "image": Mode(title="Image to video", pipeline="HeliosPyramidPipeline", needs=("image",), arguments=_image),
-        "extend": Mode(title="Continue a clip", pipeline="HeliosPyramidPipeline", needs=("video",), arguments=_extend),
+        "extend": Mode(
+            title="Continue a clip",
+            pipeline="HeliosPyramidPipeline",
+            needs=("video",),
+            arguments=_extend,
+            reads_last_frames=helios.CHUNK_FRAMES,
+        ),
     },
     size_multiple=64,  # a quarter of a size is to be in whole patches still
     frames=helios.FAMILY.frames,
     frames_per_pass=helios.CHUNK_FRAMES,
+    steps_total=_steps_total,
     fps=24,
     components=helios.FAMILY.components,
     shared=helios.FAMILY.shared,

@@ -77,6 +77,7 @@ FAMILY = Family(
             needs=("video",),
             arguments=_extend,
             context_frames=MOST_CONTEXT_FRAMES,
+            reads_last_frames=MOST_CONTEXT_FRAMES,
         ),
     },
     size_multiple=32,

@@ -73,6 +73,7 @@ FAMILY = Family(
             accepts=REFERENCES,
             arguments=_extend,
             context_frames=MOST_CONTEXT_FRAMES,
+            reads_last_frames=MOST_CONTEXT_FRAMES,
         ),
     },
     size_multiple=16,

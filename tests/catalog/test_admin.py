@@ -12,7 +12,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from accounts.models import User
-from catalog import versions
+from catalog import measurements, versions
 from catalog.models import Alias, Model
 from catalog.seed import seed
 from catalog.selection import choose
@@ -67,6 +67,17 @@ def test_a_model_is_added_with_one_form(admin_browser: Client, staff: User) -> N
     assert version.sizes == ["704x480", "1216x704"]
     assert version.presets == {"standard": {"steps": 8, "guidance_scale": 3.0}}
     assert "has never finished a clip: run a test render" in answer.content.decode()
+
+
+def test_enabling_what_quantisation_has_spoilt_warns(admin_browser: Client) -> None:
+    model = make_model(quantisation="nf4", enabled=False)
+    assert model.current is not None
+    facts = {"mode": "text", "preset": "standard", "width": 704, "height": 480, "peak_bytes": 1}
+    for similarity, is_warned in ((0.97, True), (0.99, False), (None, False)):
+        measurements.record(model.current, gpu_seconds=1, video_seconds=1, similarity=similarity, **facts)  # type: ignore[arg-type]
+        page = save(admin_browser, change_url(model), status="enabled").content.decode()
+        assert ("have a cosine of 0.9700, and 0.98 is the least" in page) == is_warned
+        assert "never finished a clip" not in page
 
 
 def test_saving_a_change_writes_a_new_version_and_serves_it_at_once(admin_browser: Client, staff: User) -> None:

@@ -36,7 +36,7 @@ def test_it_works() -> None:
     assert made.credits == 10
     assert made.to_json() == {
         "credits": 10,
-        "lines": [{"label": "5 s of video, 480p, standard, 30 steps", "millicredits": 10_000}],
+        "lines": [{"label": "5 s of video, 704x480 (480p), standard, 30 steps", "millicredits": 10_000}],
     }
 
 
@@ -64,7 +64,7 @@ def test_sound_and_modes_are_lines_of_their_own() -> None:
     )
     made = quote(version, Clip(mode="extend"))
     assert [(line.label, int(line.millicredits)) for line in made.lines] == [
-        ("5 s of video, 480p, standard, 30 steps", 10_000),
+        ("5 s of video, 704x480 (480p), standard, 30 steps", 10_000),
         ("5 s of sound", 1_250),
         ("5 s, continue a clip", 500),
     ]

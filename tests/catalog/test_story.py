@@ -20,6 +20,7 @@ from loremotion.local.preparation import STAFF_EMAIL, staff_password
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
 from tests.catalog.form_post import post_of
+from tests.footage import write_video
 from tests.tiny import ltx
 
 PATIENCE_SECONDS = 60.0
@@ -131,6 +132,33 @@ def test_it_starts_from_pictures_and_goes_on_from_its_own_clip(stack: Stack, sta
     assert {video["lm"]["num_frames"] for video in made} == {17}
 
 
+def test_it_goes_on_from_a_video_that_was_sent_and_refuses_a_hostile_one(
+    stack: Stack, staff: httpx.Client, tmp_path: Path
+) -> None:
+    good = write_video(tmp_path / "good.mp4", codec="libx264", size=(640, 360), frames=60, fps=30)
+    hostile = write_video(tmp_path / "hostile.mp4", frames=5, seconds_apart=7_200.0)
+    with Visitor(stack.url) as visitor:
+        visitor.arrive()
+        headers = {"X-CSRFToken": visitor.client.cookies["csrftoken"]}
+
+        def send(path: Path) -> str:
+            form, files = {"prompt": "and on it runs", "model": "quick"}, {"video": (path.name, path.read_bytes())}
+            answer = visitor.client.post("/v1/videos", data=form, files=files, headers=headers)
+            assert answer.status_code == 200, answer.text
+            return str(answer.json()["id"])
+
+        made = finished(visitor, send(good))
+        assert (made["lm"]["mode"], made["lm"]["num_frames"]) == ("extend", 17)
+        refused = send(hostile)
+        until(lambda: visitor.video(refused)["status"] == "failed")
+        video = visitor.video(refused)
+    assert video["error"]["code"] == "input_unreadable"
+    assert "seconds long, and 60 are the most" in video["error"]["message"]
+    assert (video["lm"]["cost"]["charged"], video["lm"]["cost"]["given_back"]) == (0, 2)
+    sent = Path(stack.environment["MEDIA_DIR"], "inputs")
+    until(lambda: hostile.read_bytes() not in [path.read_bytes() for path in sent.glob("*/video.sent")])
+
+
 def test_swapping_the_default_leaves_what_is_queued_as_it_was_quoted(stack: Stack, staff: httpx.Client) -> None:
     worker = stack.wait_for_worker()
     valkey = redis.Redis.from_url(stack.environment["REDIS_URL"])
@@ -147,5 +175,5 @@ def test_swapping_the_default_leaves_what_is_queued_as_it_was_quoted(stack: Stac
         valkey.delete(drain_key(worker))
         old = [finished(visitor, video_id) for video_id in before]
         new = finished(visitor, after)
-    assert [(video["model"], video["size"]) for video in old] == [("preview", "48x48")] * 2
+    assert [(video["model"], video["size"]) for video in old] == [("preview", "384x384")] * 2
     assert (new["model"], new["size"]) == ("tiny-ltx", "96x64")

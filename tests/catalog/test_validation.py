@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from catalog.models import ModelVersion
 from catalog.validation import problems
+from gpu_worker.contract import ComponentSource, ModelSpec
+from gpu_worker.engine.placement import NAMED
 from tests.catalog.factories import LTX, draft_version
 
 
@@ -50,6 +54,18 @@ def test_it_works() -> None:
         ("surcharges", {"image": -3}, "at least 1"),
         ("component_bytes", {"unet": 5}, "has no 'unet'. It has: text_encoder, transformer, vae"),
         ("component_bytes", {"vae": "big"}, "Write bytes"),
+        ("components", ["text_encoder"], "one line for each"),
+        ("components", {"text_encoder": {}}, "say where it comes from"),
+        ("components", {"text_encoder": {"source": 7}}, "say where it comes from, in words"),
+        ("components", {"text_encoder": {"repo": "x/y"}}, "there is no repo; only file, quantisation, revision"),
+        ("components", {"text_encoder_2": {"source": "x/y"}}, "has no 'text_encoder_2'. It has: text_encoder,"),
+        ("components", {"text_encoder": {"revision": "abc"}}, "a revision belongs to a source"),
+        ("components", {"text_encoder": {"quantisation": "int3"}}, "no quantisation 'int3'"),
+        ("components", {"text_encoder": {"file": "t5.gguf"}}, "a single file is a transformer"),
+        ("components", {"transformer": {"file": "ltx.safetensors"}}, "its name ends in .gguf"),
+        ("components", {"transformer": {"file": "x.gguf", "quantisation": "int8"}}, "is quantised already"),
+        ("speed", {"compile": True}, "There is no 'compile'. There are: attention_backend"),
+        ("speed", {"fused_qkv": True}, "ltx does not use fused projections"),
         ("loras", {"source": "x"}, "Write a list"),
         ("loras", [{"weight_name": "x"}], "LoRA 1 names no source"),
         ("loras", [{"source": "x", "strength": 1}], "there is no strength"),
@@ -82,3 +98,26 @@ def test_a_preset_may_set_what_every_mode_of_the_row_takes() -> None:
     presets = {"standard": {"steps": 8, "denoise_strength": 0.9}}
     prices = {"standard": {"480p": 1, "720p": 2}}
     assert problems(draft_version(modes=["frames", "extend"], presets=presets, prices=prices)) == {}
+
+
+def test_every_placement_that_can_be_chosen_is_one_that_the_engine_knows() -> None:
+    choices = [name for name, _ in ModelVersion._meta.get_field("placement").choices or ()]
+    assert set(choices) == set(NAMED)
+
+
+def test_a_packed_file_has_to_be_named_where_packed_files_are_wanted() -> None:
+    assert "gguf needs the file" in problems(draft_version(quantisation="gguf"))["components"][0]
+    named = {"transformer": {"source": "city96/LTX-Video-gguf", "file": "ltx-video-2b-v0.9-Q8_0.gguf"}}
+    assert problems(draft_version(quantisation="gguf", components=named)) == {}
+
+
+def test_components_from_elsewhere_reach_the_worker_and_make_another_build() -> None:
+    plain, sharing = draft_version(), draft_version(components={"text_encoder": {"source": "x/y", "revision": "abc"}})
+    assert sharing.spec().components == {"text_encoder": ComponentSource(source="x/y", revision="abc")}
+    assert ModelSpec.from_wire(json.loads(json.dumps(sharing.spec().to_wire()))) == sharing.spec()
+    assert sharing.fingerprint() != plain.fingerprint()
+
+
+def test_what_was_measured_before_there_were_components_from_elsewhere_still_counts() -> None:
+    """The digest of a row of that time."""
+    assert draft_version().fingerprint() == "cb1cb248bf8a6b32"

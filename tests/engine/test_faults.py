@@ -1,23 +1,28 @@
-"""Disks that fail, files that are cut short, alarms that ring anywhere: the next job runs all the same."""
+"""Disks that fail, files that are cut short, time that runs out anywhere: the next job runs all the same."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from transformers import T5TokenizerFast
 
-from gpu_worker.engine import CheckpointBroken, Engine, ModelMissing
+from gpu_worker.contract import RenderJob
+from gpu_worker.engine import CheckpointBroken, Engine, ModelMissing, OutOfMemory
 from gpu_worker.engine.library import Library
 from gpu_worker.engine.loading import Loader
 from gpu_worker.engine.quantisation import QuantisedStore
 from tests.engine.jobs import frames_of, model_spec, render, render_job
-from tests.engine.shelves import engine_on, job, spec
+from tests.engine.shelves import StillCpu, engine_on, job, spec
 
 WEIGHTS = "transformer/diffusion_pytorch_model.safetensors"
 
@@ -86,49 +91,168 @@ def test_a_class_that_is_not_of_the_libraries_is_refused(shelf: Path, tmp_path: 
 def test_a_model_that_is_not_there_is_named(engine: Engine, tmp_path: Path, source: str) -> None:
     with pytest.raises(ModelMissing, match="No checkpoint at"):
         render(engine, render_job(model=model_spec(source=source)), tmp_path)
-    assert engine.affinity(model_spec(source=source)) == 0
+    assert engine.loading_seconds(model_spec(source=source)) is None
     assert engine.can_hold(render_job(model=model_spec(source=source))) is None
 
 
-class Alarm(Exception):
-    """What the worker's job timeout raises, between any two bytecodes."""
+class TooLate(Exception):
+    """What the worker raises at a safe point when a job has used up its time."""
 
 
-def _comes_from_an_alarm(error: BaseException | None) -> bool:
-    """Whether it is the alarm, or what a library made of one that rang in the middle of its own clean-up."""
-    return error is not None and (isinstance(error, Alarm) or _comes_from_an_alarm(error.__context__))
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # one that rang in a destructor
-def test_an_alarm_at_any_moment_leaves_a_working_engine(shelf: Path, tmp_path: Path) -> None:
-    def ring(number: int, frame: FrameType | None) -> None:
-        raise Alarm
-
-    expected = frames_of(render(engine_on(shelf, tmp_path / "calm"), job("one"), tmp_path / "0").clip)
-    engine = engine_on(shelf, tmp_path / "cache", host_bytes=2**30)
-    previous = signal.signal(signal.SIGALRM, ring)
-    rang = 0
-    try:
-        for attempt in range(60):  # more than the bound below asks for, on a machine of any speed
-            try:
-                try:
-                    signal.setitimer(signal.ITIMER_REAL, 0.003 * (attempt % 30 + 1))
-                    render(engine, job("one", prompt=f"prompt {attempt}"), tmp_path / "clip")
-                finally:
-                    signal.setitimer(signal.ITIMER_REAL, 0)  # it may ring just before this, too
-            except Exception as error:
-                if not _comes_from_an_alarm(error):
-                    raise
-                rang += 1
-            if attempt % 3 == 0:
-                engine.evict_all()
-    finally:
-        signal.signal(signal.SIGALRM, previous)
-    assert rang >= 15
-    assert np.array_equal(frames_of(render(engine, job("one"), tmp_path / "clip").clip), expected)
+def consistent(engine: Engine) -> bool:
     status = engine.status()
-    assert status.used_bytes == sum(r.size_bytes for r in status.residents if r.tier == "device")
-    assert all(r.leases == 0 for r in status.residents)
-    assert engine.evict_all() == len(status.residents)
+    on_device = sum(r.size_bytes for r in status.residents if r.tier == "device")
+    return status.used_bytes == on_device and not any(r.leases for r in status.residents)
+
+
+class Countdown:
+    """Raises ``TooLate`` the ``at``-th time that the engine asks whether to go on."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.asked = 0
+        self._at = at
+
+    def __call__(self) -> bool:
+        self.asked += 1
+        if self.asked == self._at:
+            raise TooLate
+        return False
+
+
+LAYOUTS = {"from disk": {}, "from main memory": {"host_bytes": 2**30}, "streamed": {"host_bytes": 2**30}}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_timeout_at_any_safe_point_is_just_that_and_leaves_a_working_engine(
+    shelf: Path, tmp_path: Path, layout: str
+) -> None:
+    streamed = {"placement": "streamed"} if layout == "streamed" else {}
+
+    def again(number: int) -> RenderJob:
+        return job("one", prompt=f"prompt {number}", spec_changes=streamed)
+
+    calm = Countdown()
+    expected = frames_of(
+        render(engine_on(shelf, tmp_path / "calm", **LAYOUTS[layout]), again(0), tmp_path / "0", should_stop=calm).clip
+    )
+    components, stages, steps = 3, 5, 3
+    assert calm.asked > components + stages + steps  # and between tensors
+
+    engine = engine_on(shelf, tmp_path / "cache", **LAYOUTS[layout])
+    for point in range(1, calm.asked + 1):
+        engine.evict_all()
+        with pytest.raises(TooLate):
+            render(engine, again(point), tmp_path / "clip", should_stop=Countdown(point))
+        assert consistent(engine), point
+
+    assert np.array_equal(frames_of(render(engine, again(0), tmp_path / "clip").clip), expected)
+    engine.evict_all()
     assert engine.status().used_bytes == 0
-    engine.preload(spec("two"))
+
+
+def test_a_timeout_is_asked_for_and_never_rings(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of a tokenizer nothing happens; the next safe point after it says what it was."""
+    spent = []
+
+    def slow(self: T5TokenizerFast, *args: Any, **kwargs: Any) -> Any:
+        spent.append(1)
+        return call(self, *args, **kwargs)
+
+    def should_stop() -> bool:
+        if spent:
+            raise TooLate
+        return False
+
+    call = T5TokenizerFast.__call__
+    monkeypatch.setattr(T5TokenizerFast, "__call__", slow)
+    with pytest.raises(TooLate):
+        render(engine_on(shelf, tmp_path / "cache"), job("one"), tmp_path, should_stop=should_stop)
+    assert spent
+
+
+@pytest.mark.parametrize("name", ["text_encoder", "transformer", "vae"])
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError(), RuntimeError("unforeseen")])
+def test_an_error_while_any_component_is_brought_leaves_nothing_behind(
+    shelf: Path, tmp_path: Path, name: str, error: Exception
+) -> None:
+    class Failing(StillCpu):
+        broken_bytes = 0
+
+        def bring(self, tensor: torch.Tensor, *, is_original_kept: bool) -> torch.Tensor:
+            if tensor.nbytes == self.broken_bytes:
+                raise error
+            return super().bring(tensor, is_original_kept=is_original_kept)
+
+    device = Failing(2**30)
+    engine = Engine(device=device, models=shelf, cache=tmp_path / "cache")
+    module = Loader(QuantisedStore(tmp_path)).load(Library(shelf, tmp_path).open(spec("one")).components[name])
+    device.broken_bytes = max(t.nbytes for t in module.parameters())
+    with pytest.raises((type(error), OutOfMemory)):
+        render(engine, job("one"), tmp_path / "1")
+    assert consistent(engine)
+    device.broken_bytes = 0
+    render(engine, job("one"), tmp_path / "2")
+
+
+def killed(act: Callable[[], object]) -> bool:
+    """Whether ``act`` ended a copy of this process by SIGKILL, instead of returning."""
+    child = os.fork()
+    if not child:
+        with contextlib.suppress(BaseException):
+            act()
+        os._exit(0)
+    return os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+
+
+def kill_myself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_at_any_point_of_loading_leaves_nothing_that_stops_the_next(
+    shelf: Path, tmp_path: Path
+) -> None:
+    row = {"dtype": "bfloat16", "quantisation": "int8"}
+    expected = frames_of(render(engine_on(shelf, tmp_path / "calm"), job("one", spec_changes=row), tmp_path / "0").clip)
+    calm = Countdown()
+    render(engine_on(shelf, tmp_path / "counted"), job("one", spec_changes=row), tmp_path / "0", should_stop=calm)
+
+    class Deadly(Countdown):
+        def __call__(self) -> bool:
+            try:
+                return super().__call__()
+            except TooLate:
+                kill_myself()
+            raise AssertionError
+
+    points = range(1, calm.asked + 1, max(1, calm.asked // 8))
+    for point in points:
+        engine, deadly = engine_on(shelf, tmp_path / "cache"), Deadly(point)
+        act = partial(render, engine, job("one", spec_changes=row), tmp_path / "clip", should_stop=deadly)
+        assert killed(act), point
+    again = render(engine_on(shelf, tmp_path / "cache"), job("one", spec_changes=row), tmp_path / "clip")
+    assert np.array_equal(frames_of(again.clip), expected)
+
+
+@pytest.mark.parametrize("half_way", [False, True])
+def test_a_process_that_is_killed_while_it_keeps_what_it_quantised_leaves_no_half_of_it(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half_way: bool
+) -> None:
+    from gpu_worker.engine import quantisation
+
+    save = quantisation.save_file
+
+    def deadly(tensors: dict[str, torch.Tensor], file: Path, metadata: dict[str, str]) -> None:
+        save(tensors, file, metadata)
+        if half_way:
+            truncate(Path(file))
+        kill_myself()
+
+    row = {"dtype": "bfloat16", "quantisation": "int8"}
+    monkeypatch.setattr(quantisation, "save_file", deadly)
+    assert killed(lambda: engine_on(shelf, tmp_path / "cache").preload(spec("one", **row)))
+    monkeypatch.undo()
+    assert list((tmp_path / "cache/quantised").iterdir())
+    assert not list((tmp_path / "cache/quantised").glob("*.safetensors"))
+    engine = engine_on(shelf, tmp_path / "cache")
+    engine.preload(spec("one", **row))
+    assert consistent(engine)

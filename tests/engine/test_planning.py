@@ -51,6 +51,12 @@ def test_what_the_next_jobs_need_leaves_last_and_the_furthest_of_them_first() ->
     assert plan(here, free_bytes=0, needed_bytes=20, upcoming=upcoming) == ["cold", "later"]
 
 
+def test_what_is_needed_soon_is_spared_when_a_larger_one_has_to_leave_anyway() -> None:
+    here = [resident("small", 2, last_used=1), resident("large", 20, last_used=2)]
+    assert plan(here, free_bytes=0, needed_bytes=10) == ["small", "large"]
+    assert plan(here, free_bytes=0, needed_bytes=10, upcoming=[{"large"}, {"small"}]) == ["large"]
+
+
 def test_gdsf_keeps_what_is_dear_for_its_size() -> None:
     here = [
         resident("large", 100, last_used=3, uses=2, load_seconds=1.0),
@@ -87,6 +93,8 @@ def test_a_plan_makes_enough_room_and_not_more(
     evictions = plan_for(here)
     assert free + sum(sizes[key] for key in evictions) >= needed
     assert free + sum(sizes[key] for key in evictions[:-1]) < needed or not evictions
+    room = free + sum(sizes[key] for key in evictions)
+    assert all(room - sizes[key] < needed for key in evictions if any(key in keys for keys in upcoming))
     assert not set(evictions) & {r.key for r in here if r.is_leased}
     assert len(set(evictions)) == len(evictions)
     assert evictions == plan_for(list(reversed(here)))

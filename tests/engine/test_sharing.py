@@ -120,12 +120,22 @@ def test_what_can_never_fit_is_refused_with_the_figures(shelf: Path, tmp_path: P
     assert engine.can_hold(job("one", spec_changes={"dtype": "bfloat16"})) is None
 
 
-def test_affinity_is_the_loading_that_a_job_would_be_spared(shelf: Path, tmp_path: Path) -> None:
+def loading_seconds(engine: Engine, source: str) -> float:
+    seconds = engine.loading_seconds(spec(source))
+    assert seconds is not None
+    return seconds
+
+
+def test_what_a_job_would_load_is_told_from_what_is_there_and_what_was_seen(shelf: Path, tmp_path: Path) -> None:
     engine = engine_on(shelf, tmp_path)
-    assert engine.affinity(spec("one")) == 0
+    assert loading_seconds(engine, "one") > 0
     engine.preload(spec("one"))
-    assert engine.affinity(spec("one")) > engine.affinity(spec("two")) > 0
-    assert engine.affinity(spec("nowhere")) == 0
+    assert loading_seconds(engine, "one") == 0
+    assert 0 < loading_seconds(engine, "two") < loading_seconds(engine, "own")  # it shares a text encoder
+    engine.evict_all()
+    measured = sum(r.disk_seconds + r.copy_seconds for r in engine._residency.records.values())
+    assert loading_seconds(engine, "one") == pytest.approx(measured)
+    assert engine.loading_seconds(spec("nowhere")) is None
 
 
 def test_what_the_next_jobs_need_stays(shelf: Path, tmp_path: Path) -> None:
@@ -134,7 +144,7 @@ def test_what_the_next_jobs_need_stays(shelf: Path, tmp_path: Path) -> None:
             engine.preload(spec(source))
         engine.upcoming = [job("one")]
         render(engine, job("own"), tmp_path / "clip")
-        return engine.affinity(spec("one")) > engine.affinity(spec("two"))
+        return loading_seconds(engine, "one") < loading_seconds(engine, "two")
 
     sizes = sizes_of(shelf, tmp_path / "other", "one")
     budget_bytes = 2 * sum(sizes.values()) + sizes["text_encoder"]
@@ -160,7 +170,7 @@ def test_asking_about_a_model_of_the_hub_does_not_download_it(
     monkeypatch.setattr("gpu_worker.engine.checkpoint.snapshot_download", forbidden)
     engine = engine_on(shelf, tmp_path)
     hub = spec("somebody/something")
-    assert engine.affinity(hub) == 0
+    assert engine.loading_seconds(hub) is None
     engine.upcoming = [job("somebody/something")]
     render(engine, job("one"), tmp_path)
     assert engine.can_hold(job("somebody/something")) is None

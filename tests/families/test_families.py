@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import diffusers
 import pytest
@@ -15,7 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gpu_worker.contract import ModelSpec, RenderJob
-from gpu_worker.families import FAMILIES, ROLES, Family, Kind, family
+from gpu_worker.families import FAMILIES, ROLES, Family, FrameRule, Kind, Mode, family
+from gpu_worker.families.cogvideox import text_arguments
 from gpu_worker.families.pictures import fitted_mask, fitted_video, last_frames
 from tests.families.test_modes import CASES, job_for, loaded
 
@@ -174,6 +177,21 @@ def test_the_docs_list_every_family_with_its_modes() -> None:
     for made_by in FAMILIES.values():
         (row,) = [line for line in lines if line.startswith(f"| `{made_by.name}` |")]
         assert row.rstrip(" |").split("| ")[-1].split(", ") == list(made_by.modes)
+
+
+def test_the_family_that_contributing_shows_is_one() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text().split("## Add a model family")[1]
+    code = textwrap.dedent(text.split("```python\n")[1].split("```")[0])
+    assert len(code.splitlines()) <= 11
+    scope: dict[str, Any] = {"Family": Family, "FrameRule": FrameRule, "Mode": Mode, "text_arguments": text_arguments}
+    exec(code, scope)  # noqa: S102 - our own documentation
+    shown: Family = scope["FAMILY"]
+    pipeline = getattr(diffusers, shown.modes["text"].pipeline)
+    call = {name: value for name, value in shown.presets["standard"].items() if name != "steps"}
+    assert set(call) <= set(shown.call)
+    job = replace(JOB, call=call, num_frames=shown.frames.nearest(JOB.num_frames))
+    assert set(shown.modes["text"].arguments(job, {})) <= set(inspect.signature(pipeline.__call__).parameters)
+    assert set(shown.components) <= set(inspect.signature(pipeline.__init__).parameters)
 
 
 def test_rows_of_hunyuan_15_image_checkpoints_offer_sizes_that_they_make() -> None:

@@ -17,9 +17,11 @@ import pytest
 import torch
 from PIL import Image
 
-from gpu_worker.contract import ModelSpec, RenderJob
+from gpu_worker.contract import ModelSpec, Progress, RenderJob
 from gpu_worker.engine import Engine, RenderedClip, previews
+from gpu_worker.engine.hearing import audio_latents
 from gpu_worker.families import FAMILIES
+from gpu_worker.sounds import Audio
 from tests.families.checkpoints import checkpoint_for
 from tests.families.tiny_calls import TINY_CALLS
 
@@ -57,8 +59,16 @@ def picture(shade: int) -> Image.Image:
     return Image.fromarray(np.random.default_rng(shade).integers(0, 255, (50, 70, 3), dtype=np.uint8))
 
 
+def tone(hertz: float, seconds: float = 1.0) -> Audio:
+    rate_hertz = 48_000
+    wave = 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate_hertz)) / rate_hertz)
+    return Audio(np.stack([wave, wave]).astype(np.float32), rate_hertz)
+
+
 def loaded(role: str) -> Any:
     """An input as the worker hands it to the engine."""
+    if role == "audio":
+        return tone(440.0)
     if "video" in role:
         return [picture(shade) for shade in range(20)]
     return picture(len(role))
@@ -66,19 +76,23 @@ def loaded(role: str) -> Any:
 
 def other(role: str) -> Any:
     """Another input for the same role."""
+    if role == "audio":
+        return tone(1_000.0)
     if role == "mask":
         return Image.new("L", (70, 50), 255)
     return [picture(shade + 100) for shade in range(20)] if "video" in role else picture(100 + len(role))
 
 
-def render(engine: Engine, job: RenderJob, folder: Path, **inputs: Any) -> RenderedClip:
-    """With ``inputs``, and something for every other role that the mode needs."""
+def render(
+    engine: Engine, job: RenderJob, folder: Path, told: list[Progress] | None = None, **inputs: Any
+) -> RenderedClip:
+    """With ``inputs``, and something for every other role that the mode needs. ``told`` collects the progress."""
     roles = FAMILIES[job.model.family].modes[job.mode].needs
     return engine.render(
         job,
         inputs={role: loaded(role) for role in roles} | inputs,
         folder=folder,
-        on_progress=lambda progress: None,
+        on_progress=(told if told is not None else []).append,
         should_stop=lambda: False,
     )
 
@@ -108,17 +122,41 @@ def test_the_clip_is_what_the_request_said(
 ) -> None:
     family = FAMILIES[family_name]
     job = job_for(family_name, mode, checkpoint_for(family_name, mode, models))
-    made = render(engine, job, tmp_path)
+    told: list[Progress] = []
+    made = render(engine, job, tmp_path, told)
     assert (made.facts.width, made.facts.height) == (job.width, job.height)
     assert (made.facts.num_frames, made.facts.fps) == (job.num_frames, job.fps)
     assert made.facts.has_audio == family.has_audio
     with av.open(str(made.clip)) as container:
         assert container.streams.video[0].codec_context.name == "h264"
         assert sum(1 for _ in container.decode(video=0)) == job.num_frames
+    steps = [progress.step for progress in told if progress.kind == "step"]
+    assert steps == list(range(1, made.steps_total + 1))  # also where only the scheduler tells
     assert painted_channels
     assert all(painted == own for painted, own in painted_channels)
     if family.has_audio:
         assert abs(audio_seconds(made.clip) - job.num_frames / job.fps) < 0.1
+
+
+@pytest.mark.parametrize("family_name", [name for name, family in FAMILIES.items() if family.max_seconds >= 30])
+def test_a_long_clip_is_as_long_as_it_was_asked_to_be(
+    engine: Engine, models: Path, tmp_path: Path, family_name: str
+) -> None:
+    """Half a minute, stretch by stretch where the family makes it so, and every step of all of them reports."""
+    family = FAMILIES[family_name]
+    mode = next(iter(family.modes))
+    job = job_for(family_name, mode, checkpoint_for(family_name, mode, models))
+    side = family.size_multiple
+    num_frames = family.frames_for(30.5)
+    told: list[Progress] = []
+    job = replace(job, width=max(side, 32), height=max(side, 32), num_frames=num_frames, steps=1)
+    made = render(engine, job, tmp_path, told)
+    assert (made.facts.num_frames, made.facts.fps) == (num_frames, family.fps)
+    assert made.facts.duration_seconds == pytest.approx(30, abs=2)
+    steps = [progress for progress in told if progress.kind == "step"]
+    assert len(steps) == steps[-1].steps_total == made.steps_total
+    assert made.steps_total % family.passes(num_frames) == 0
+    assert family.frames_per_pass is None or made.steps_total >= family.passes(num_frames) > 5
 
 
 def audio_seconds(clip: Path) -> float:
@@ -174,10 +212,25 @@ def latents(job: RenderJob, models: Path, inputs: dict[str, Any]) -> torch.Tenso
     mode = FAMILIES[job.model.family].modes[job.mode]
     pipeline = loaded_pipeline(mode.pipeline, models / job.model.source)
     arguments = mode.arguments(job, inputs)
+    if "audio" in inputs:
+        arguments["audio_latents"] = audio_latents(pipeline, inputs["audio"])
     with torch.inference_mode():
         output = pipeline(prompt="a fox", generator=torch.Generator().manual_seed(0), output_type="latent", **arguments)
     sections = output.frames if isinstance(output.frames, list) else [output.frames]
     return torch.cat([section.flatten() for section in sections])
+
+
+def test_a_clip_made_to_a_sound_has_that_sound_and_its_own_length(engine: Engine, models: Path, tmp_path: Path) -> None:
+    job = job_for("ltx2_sound", "sound", checkpoint_for("ltx2_sound", "sound", models))
+    clip_seconds = job.num_frames / job.fps
+    for given_seconds in (0.2, 3.0):
+        made = render(engine, job, tmp_path, audio=tone(440.0, given_seconds))
+        with av.open(str(made.clip)) as container:
+            heard = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)[0]
+        assert abs(len(heard) / 48_000 - clip_seconds) < 0.1
+        sounding = heard[: round(min(given_seconds, clip_seconds) * 48_000)]
+        assert np.argmax(np.abs(np.fft.rfft(sounding))) * 48_000 / len(sounding) == pytest.approx(440, abs=10)
+    assert np.abs(heard).max() > 0.3
 
 
 def test_the_distilled_call_of_ltx_2_runs_the_transformer_once_a_step(models: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,7 +20,8 @@ from billing import ledger
 from catalog.models import Model
 from generation import dispatch, housekeeping, services
 from generation.models import Generation, State
-from gpu_worker.contract import WORKERS_KEY, Outcome, WorkerStatus, cancel_key, worker_key
+from generation.sweeping import each
+from gpu_worker.contract import WORKERS_KEY, Outcome, RenderReport, WorkerStatus, cancel_key, worker_key
 from tests.generation import factories
 
 
@@ -196,3 +198,77 @@ def test_a_sweep_that_breaks_does_not_keep_the_others_from_running(
     assert housekeeping.beat()
     assert ran == ["next"]
     assert "broken failed" in caplog.text
+
+
+# --- one row that cannot be served -------------------------------------------------------------------------------
+
+
+def ended(generation: Generation, valkey: redis.Redis, result: dict[str, object]) -> None:
+    """Its job has ended in RQ with this result, and the report never came."""
+    job = Job.fetch(generation.job_id, connection=valkey, serializer=JSONSerializer)
+    job.set_status(JobStatus.FINISHED)
+    job.ended_at = datetime.now(UTC)
+    job.save()
+    Result.create(job, Result.Type.SUCCESSFUL, ttl=1000, return_value=result)
+
+
+@pytest.fixture
+def two_dispatched(toy: Model, alice: Visitor, bob: Visitor) -> list[Generation]:
+    made = [factories.submitted(visitor.workspace) for visitor in (alice, bob)]
+    dispatch.ring()
+    return list(Generation.objects.filter(id__in=[generation.id for generation in made]).order_by("dispatched_at"))
+
+
+@pytest.mark.parametrize("sweep", [housekeeping.dispatch_lost, housekeeping.reclaim_from_dead_workers])
+def test_a_row_that_cannot_be_served_keeps_none_of_those_behind_it_waiting(
+    two_dispatched: list[Generation],
+    valkey: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    sweep: Callable[[], None],
+) -> None:
+    poison, healthy = two_dispatched
+    if sweep is housekeeping.reclaim_from_dead_workers:
+        for generation in two_dispatched:
+            services.start(generation_id=generation.id, attempt=1, worker="gpu-test")
+    for generation in two_dispatched:
+        factories.deliver_clip(generation)
+        ended(generation, valkey, factories.report(generation).to_wire())
+    settle = services.settle
+
+    def fails_for_one(report: RenderReport) -> bool:
+        if report.generation_id == str(poison.id):
+            raise ZeroDivisionError("a row that nobody thought of")
+        return settle(report)
+
+    monkeypatch.setattr(services, "settle", fails_for_one)
+    with in_a_while(20):
+        heartbeat(valkey)
+        sweep()
+    healthy.refresh_from_db()
+    poison.refresh_from_db()
+    assert (healthy.state, poison.is_open) == (State.SUCCEEDED, True)
+    assert "could not be served; the others go on" in caplog.text
+
+
+def test_a_result_that_cannot_be_read_counts_as_none(dispatched: Generation, valkey: redis.Redis) -> None:
+    services.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    ended(dispatched, valkey, {"of": "another version"})
+    with in_a_while(20):
+        heartbeat(valkey)
+        housekeeping.reclaim_from_dead_workers()
+        housekeeping.dispatch_waiting()
+    dispatched.refresh_from_db()
+    assert (dispatched.state, dispatched.attempt) == (State.DISPATCHED, 2)
+
+
+def test_a_store_that_is_away_ends_the_sweep_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def away(row: int) -> None:
+        tried.append(row)
+        raise redis.ConnectionError
+
+    with pytest.raises(redis.ConnectionError):
+        each([1, 2, 3], away)
+    assert tried == [1]

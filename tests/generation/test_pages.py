@@ -53,7 +53,21 @@ def test_a_bad_form_makes_no_visitor_and_keeps_what_was_typed(toy: Model, client
     assert not Workspace.objects.exists()
 
 
-def test_the_cookie_survives_a_refusal_after_it_was_made(toy: Model, client: Client, settings: Any) -> None:
+def test_a_newcomer_who_cannot_pay_is_refused_before_anything_is_made(
+    toy: Model, client: Client, settings: Any
+) -> None:
+    settings.FREE_DAILY_CREDITS = 1
+    answer = client.post(reverse("generation:create"), {"prompt": PROMPT})
+    assert answer.status_code == 402
+    assert "refill" in answer.text
+    assert "visitor" not in client.cookies
+    assert not Workspace.objects.exists()
+
+
+def test_the_cookie_survives_a_refusal_after_it_was_made(
+    toy: Model, client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "look_ahead", lambda *_: None)  # as where another request was quicker
     settings.FREE_DAILY_CREDITS = 1
     answer = client.post(reverse("generation:create"), {"prompt": PROMPT})
     assert answer.status_code == 402

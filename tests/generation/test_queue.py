@@ -17,6 +17,8 @@ from generation import dispatch, queue, services
 from generation.models import Generation, State
 from tests.generation import factories
 
+LARGE = 2**50
+
 
 def line_of(*, count: int = 100) -> list[Generation]:
     """Who would be served, in order, were nobody to come any more."""
@@ -65,11 +67,11 @@ def test_who_pays_gets_their_weight(toy: Model, alice: Visitor, bob: Visitor, mo
 def test_place_counts_who_is_before_and_falls_to_none(toy: Model, alice: Visitor, bob: Visitor) -> None:
     theirs = [factories.submitted(alice.workspace, seconds=1) for _ in range(3)]
     mine = factories.submitted(bob.workspace, seconds=5)
-    assert queue.place(mine) == 3
+    assert queue.place(mine, LARGE) == 3
     dispatch.ring()
     for generation in [*theirs, mine]:
         generation.refresh_from_db()
-    assert [queue.place(g) for g in theirs[:2]] == [0, 1]
+    assert [queue.place(g, LARGE) for g in theirs[:2]] == [0, 1]
 
 
 def test_a_cancelled_wish_does_not_push_the_next_one_back(toy: Model, alice: Visitor) -> None:

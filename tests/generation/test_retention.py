@@ -29,8 +29,8 @@ def test_a_clip_goes_when_its_time_is_over_and_its_receipt_stays(
     generation = finished(alice)
     key = files.key(generation, files.CLIP)
     with in_days(entitlements(None).retention_days + 1):
-        retention.sweep()
-        retention.sweep()
+        retention.sweep_clips()
+        retention.sweep_clips()
         assert not default_storage.exists(key)
         assert not Clip.objects.exists()
     again = Generation.objects.get(id=generation.id)
@@ -45,7 +45,7 @@ def test_a_clip_goes_when_its_time_is_over_and_its_receipt_stays(
 def test_until_then_it_is_kept(toy: Model, alice: Visitor) -> None:
     generation = finished(alice)
     with in_days(entitlements(None).retention_days - 1):
-        retention.sweep()
+        retention.sweep_clips()
     assert files.has_clip(generation)
     assert Clip.objects.count() == 1
 
@@ -57,6 +57,6 @@ def test_a_longer_plan_keeps_what_is_there_for_longer(
     longer = replace(entitlements(None), retention_days=365)
     monkeypatch.setattr(retention, "entitlements", lambda account: longer)
     with in_days(100):
-        retention.sweep()
+        retention.sweep_clips()
     assert files.has_clip(generation)
     assert Clip.objects.get().expires_at > datetime.now(UTC) + timedelta(days=300)

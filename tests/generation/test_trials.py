@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -11,7 +13,7 @@ from billing import ledger
 from catalog import measurements
 from catalog.models import Model, ModelVersion
 from generation import services, trials
-from generation.models import Generation, State
+from generation.models import HOUSE, Generation, State
 from loremotion.refusals import Invalid
 from tests.generation import factories
 
@@ -31,26 +33,26 @@ def draft(**changes: object) -> ModelVersion:
     return version
 
 
-def finish(trial: Generation) -> None:
+def finish(trial: Generation, **facts: Any) -> None:
     """The fleet makes the clip and reports it."""
     trial.refresh_from_db()
     services.start(generation_id=trial.id, attempt=trial.attempt, worker="w")
     factories.deliver_clip(trial)
-    services.settle(factories.report(trial, peak_bytes=123_000_000))
+    services.settle(factories.report(trial, peak_bytes=123_000_000, **facts))
 
 
 def test_a_draft_is_rendered_paid_for_and_measured(staff: User) -> None:
     version = draft(blocked_territories=["US"], least_plan="paid")
     assert not measurements.was_rendered(version)
     trial = trials.start(version, by=staff)
-    assert (trial.workspace_id, trial.width, trial.height, trial.seconds) == (trials.HOUSE, 96, 64, 2.125)
+    assert (trial.workspace_id, trial.width, trial.height, trial.seconds) == (HOUSE, 96, 64, 2.125)
     finish(trial)
     trial.refresh_from_db()
     assert trial.state == State.SUCCEEDED
     assert measurements.was_rendered(version)
     receipt = ledger.receipt(reference=trial.id)
     assert receipt.captured == trial.credits_quoted
-    assert ledger.balance(account=trials.HOUSE).available == 0
+    assert ledger.balance(account=HOUSE).available == 0
 
 
 def test_a_mode_that_starts_from_pictures_gets_drawings(staff: User) -> None:
@@ -116,3 +118,34 @@ def test_another_workspaces_clip_is_not_shown_as_a_trial(client: Client, staff: 
     generation = factories.submitted(factories.visitor().workspace)
     client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
     assert client.get(reverse("generation:trial", args=[generation.id])).status_code == 404
+
+
+def test_what_quantisation_changes_is_kept_with_the_trial_and_shown(client: Client, staff: User) -> None:
+    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    version = draft(quantisation="int8")
+    trial = trials.start(version, by=staff)
+    job = trial.render_job(inputs={}, outputs={})
+    assert job.is_compared
+    finish(trial, similarity=0.99951)
+    assert measurements.similarity(version) == 0.99951
+    shown = client.get(reverse("generation:trial", args=[trial.id])).content.decode()
+    assert "0.9995" in shown
+    assert "Too little" not in shown
+    history = reverse("admin:catalog_model_versions", args=[version.model_id])
+    assert "a cosine of 0.9995" in client.get(history).content.decode()
+
+
+def test_a_trial_that_quantisation_has_spoilt_says_so(client: Client, staff: User) -> None:
+    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    version = draft(quantisation="nf4")
+    trial = trials.start(version, by=staff)
+    finish(trial, similarity=0.91)
+    assert "Too little: 0.98 is the least" in client.get(reverse("generation:trial", args=[trial.id])).content.decode()
+    history = reverse("admin:catalog_model_versions", args=[version.model_id])
+    assert "That is too little" in client.get(history).content.decode()
+
+
+def test_only_trials_are_compared() -> None:
+    factories.model()
+    request = factories.submitted(factories.visitor(credits=99).workspace)
+    assert not request.render_job(inputs={}, outputs={}).is_compared

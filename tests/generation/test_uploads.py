@@ -39,15 +39,16 @@ def test_pictures_become_upright_png_without_their_past(kind: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # taken with the camera turned
     exif[0x013B] = "somebody's name"
-    given = uploads.picture("image", picture_file(kind, exif=exif.tobytes()))
-    with Image.open(io.BytesIO(given.content or b"")) as png:
+    given = uploads.png("image", picture_file(kind, exif=exif.tobytes()))
+    content = given.read()
+    with Image.open(io.BytesIO(content)) as png:
         assert (png.format, png.size, dict(png.getexif())) == ("PNG", (200, 320), {})
-    assert b"somebody" not in (given.content or b"")
+    assert b"somebody" not in content
 
 
 def test_a_long_picture_is_made_smaller() -> None:
-    given = uploads.picture("image", picture_file(size=(4096, 1024)))
-    with Image.open(io.BytesIO(given.content or b"")) as png:
+    given = uploads.png("image", picture_file(size=(4096, 1024)))
+    with Image.open(given) as png:
         assert png.size == (2048, 512)
 
 
@@ -56,20 +57,20 @@ def test_a_long_picture_is_made_smaller() -> None:
 )
 def test_what_is_no_picture_is_refused_by_its_role(content: bytes) -> None:
     with pytest.raises(Invalid) as refusal:
-        uploads.picture("last_image", SimpleUploadedFile("x.png", content))
+        uploads.prepared(uploads.received({"last_image": SimpleUploadedFile("x.png", content)}))
     assert refusal.value.field == "last_image"
 
 
 def test_a_truncated_picture_is_refused() -> None:
     whole = picture_file("PNG", (500, 500)).read()
     with pytest.raises(Invalid):
-        uploads.picture("image", SimpleUploadedFile("x.png", whole[: len(whole) // 2]))
+        uploads.png("image", SimpleUploadedFile("x.png", whole[: len(whole) // 2]))
 
 
 def test_too_many_pixels_are_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "MAX_PICTURE_PIXELS", 10_000)
     with pytest.raises(Invalid, match="320x200"):
-        uploads.picture("image", picture_file())
+        uploads.png("image", picture_file())
 
 
 def test_a_form_with_a_picture_makes_a_clip_from_it(starter: Model, alice: Visitor, client_of: ClientOf) -> None:
@@ -109,7 +110,7 @@ def test_a_finished_clip_offers_to_be_continued(starter: Model, alice: Visitor, 
 @pytest.mark.parametrize("nonsense", ["x", "00000000-0000-4000-8000-000000000000", "<script>"])
 def test_a_nonsense_clip_is_not_continued(starter: Model, alice: Visitor, client_of: ClientOf, nonsense: str) -> None:
     browser = client_of(alice)
-    assert 'name="video"' not in browser.get("/", {"video": nonsense}).text
+    assert 'type="hidden" name="video"' not in browser.get("/", {"video": nonsense}).text
     assert browser.post("/generations/", {"prompt": "and on", "video": nonsense}).status_code == 422
 
 

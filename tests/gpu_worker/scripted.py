@@ -27,6 +27,7 @@ class ScriptedClip:
     peak_bytes: int
     steps_done: int
     steps_total: int
+    similarity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,12 @@ class ScriptedStatus:
 @dataclass(frozen=True)
 class ScriptedDevice:
     name: str = "scripted card"
+    driver: str = "scripted driver 1.0"
 
 
 class ScriptedEngine:
     def __init__(self, *, resident: Mapping[str, float] | None = None, too_large: Sequence[str] = ()) -> None:
-        """``resident``: model slug → seconds it saves. ``too_large``: slugs that do not fit."""
+        """``resident``: model slug → seconds it saves of ten. ``too_large``: slugs that do not fit."""
         self.device = ScriptedDevice()
         self.upcoming: Sequence[RenderJob] = ()
         self.resident = dict(resident or {})
@@ -109,8 +111,8 @@ class ScriptedEngine:
     def status(self) -> ScriptedStatus:
         return ScriptedStatus()
 
-    def affinity(self, model: ModelSpec) -> float:
-        return self.resident.get(model.slug, 0.0)
+    def loading_seconds(self, model: ModelSpec) -> float:
+        return 10.0 - self.resident.get(model.slug, 0.0)
 
     def can_hold(self, job: RenderJob) -> str | None:
         return "it needs 80 GiB, the card has 24" if job.model.slug in self.too_large else None

@@ -35,6 +35,7 @@ def register(connection: redis.Redis, name: str, *, beat_seconds_ago: float = 0.
         host="rack-3",
         pid=42,
         device="H200",
+        driver="driver for CUDA 13.0",
         budget_bytes=24 * GIB,
         used_bytes=6 * GIB,
         state="busy" if generation_id else "idle",
@@ -62,7 +63,7 @@ def test_workers_are_those_with_a_fresh_heartbeat(valkey: redis.Redis) -> None:
 def test_the_table_shows_job_and_residents_the_latest_used_first(valkey: redis.Redis) -> None:
     register(valkey, "a", generation_id="clip-7")
     assert fleet.table(fleet.workers(valkey)).splitlines() == [
-        "a  H200  6.00 GiB of 24.00 GiB  busy clip-7 denoising  (pid 42 on rack-3)",
+        "a  H200 (driver for CUDA 13.0)  6.00 GiB of 24.00 GiB  busy clip-7 denoising  (pid 42 on rack-3)",
         "    text_encoder  5.00 GiB  ram, leased 1  t5:2",
         "    vae  1.00 GiB  device  vae:1",
     ]

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import redis
 from PIL import Image
-from rq.timeouts import JobTimeoutException
 
 from gpu_worker import render_job
-from gpu_worker.contract import Outcome, RenderReport
+from gpu_worker.contract import Outcome, RenderJob
+from gpu_worker.deadline import Deadline, TimedOut
 from gpu_worker.engine import errors
-from gpu_worker.render_job import explained
-from gpu_worker.reports import Reports
+from gpu_worker.lifeline import Lifeline
+from gpu_worker.render_job import LATE_SECONDS, explained
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import enqueue, finished_reports, make_job, reports_of, stream_of
 from tests.gpu_worker.file_server import serving
@@ -123,7 +123,7 @@ def test_an_input_that_is_missing_or_unreadable_is_final(
         (errors.DoesNotFit("x"), "does_not_fit", False),
         (errors.ModelMissing("x"), "model_missing", True),
         (errors.FatalDeviceError("x"), "device_lost", True),
-        (JobTimeoutException("x"), "timeout", False),
+        (TimedOut("x"), "timeout", False),
         (OSError(errno.ENOSPC, "No space left on device"), "disk_full", True),
         (OSError(errno.EIO, "Input/output error"), "internal", False),
         (ValueError("x"), "internal", False),
@@ -134,23 +134,47 @@ def test_each_kind_of_error_has_its_code(raised: Exception, code: str, is_retrya
     assert (reported.code, reported.is_retryable) == (code, is_retryable)
 
 
-def test_the_alarm_is_off_while_the_report_is_left(
+def test_no_alarm_rings_while_a_job_runs(
     valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left: list[float] = []
-    finished = Reports.finished
+    seconds_to_alarm = []
 
-    def watching(reports: Reports, report: RenderReport) -> None:
-        left.append(signal.getitimer(signal.ITIMER_REAL)[0])
-        finished(reports, report)
+    class Watching(ScriptedEngine):
+        def _act(self, job: RenderJob, step: int) -> None:
+            seconds_to_alarm.append(signal.getitimer(signal.ITIMER_REAL)[0])
 
-    monkeypatch.setattr(Reports, "finished", watching)
     enqueue(valkey, make_job(tmp_path))
-    enqueue(valkey, make_job(tmp_path, call={"raises": "unforeseen"}))
+    run_worker(Watching())
+    assert seconds_to_alarm == [0.0] * 5
 
-    run_worker()
 
-    assert left == [0.0, 0.0]
+def test_the_supervisor_is_never_asked_for_more_patience_than_the_deadline_leaves(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[tuple[str | None, float]] = []
+    say = Lifeline.say
+    monkeypatch.setattr(
+        Lifeline, "say", lambda line, job_id, seconds: (said.append((job_id, seconds)), say(line, job_id, seconds))
+    )
+    job = make_job(tmp_path, timeout_seconds=9)
+    enqueue(valkey, job)
+    run_worker(GPU_WORKER_STALL_SECONDS="3000")
+    while_rendering = [seconds for job_id, seconds in said if job_id == job.job_id and seconds < 600]
+    assert len(while_rendering) > 5
+    assert max(while_rendering) <= 9 + LATE_SECONDS
+
+
+def test_time_is_up_at_the_moment_and_not_before() -> None:
+    now = 100.0
+    deadline = Deadline(5.0, clock=lambda: now)
+    deadline.check()
+    now = 104.9
+    deadline.check()
+    now = 105.0
+    with pytest.raises(TimedOut, match="given 5 s"):
+        deadline.check()
+    now = 500.0
+    assert deadline.seconds_left == 0.0
 
 
 def test_outside_of_a_worker_the_job_says_where_it_belongs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

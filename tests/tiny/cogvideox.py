@@ -16,8 +16,17 @@ from tests.tiny.text_encoders import WIDTH, t5_encoder
 from tests.tiny.tokenizers import t5_tokenizer
 
 
-def build(folder: Path, *, seed: int = 0, width: int = WIDTH, layers: int = 1, text_seed: int = 0) -> Path:
-    """Save the pipeline into ``folder``. ``text_seed`` alone decides the text encoder, so that models can share one."""
+def build(
+    folder: Path,
+    *,
+    seed: int = 0,
+    width: int = WIDTH,
+    layers: int = 1,
+    text_seed: int = 0,
+    text_width: int = WIDTH,
+    text_layers: int = 2,
+) -> Path:
+    """Save the pipeline into ``folder``. ``text_…`` alone decide the text encoder, so that models can share one."""
     torch.manual_seed(seed)
     transformer = CogVideoXTransformer3DModel(
         num_attention_heads=4,
@@ -25,7 +34,7 @@ def build(folder: Path, *, seed: int = 0, width: int = WIDTH, layers: int = 1, t
         in_channels=4,
         out_channels=4,
         time_embed_dim=32,
-        text_embed_dim=WIDTH,
+        text_embed_dim=text_width,
         num_layers=layers,
         sample_width=12,
         sample_height=8,
@@ -47,7 +56,7 @@ def build(folder: Path, *, seed: int = 0, width: int = WIDTH, layers: int = 1, t
     )
     pipeline = CogVideoXPipeline(
         tokenizer=t5_tokenizer(226),
-        text_encoder=t5_encoder(seed=text_seed),
+        text_encoder=t5_encoder(seed=text_seed, width=text_width, layers=text_layers),
         vae=vae,
         transformer=transformer,
         scheduler=scheduler,

@@ -11,8 +11,17 @@ from tests.tiny.text_encoders import WIDTH, t5_encoder
 from tests.tiny.tokenizers import t5_tokenizer
 
 
-def build(folder: Path, *, seed: int = 0, width: int = WIDTH, layers: int = 1, text_seed: int = 0) -> Path:
-    """Save the pipeline into ``folder``. ``text_seed`` alone decides the text encoder, so that models can share one."""
+def build(
+    folder: Path,
+    *,
+    seed: int = 0,
+    width: int = WIDTH,
+    layers: int = 1,
+    text_seed: int = 0,
+    text_width: int = WIDTH,
+    text_layers: int = 2,
+) -> Path:
+    """Save the pipeline into ``folder``. ``text_…`` alone decide the text encoder, so that models can share one."""
     torch.manual_seed(seed)
     transformer = LTXVideoTransformer3DModel(
         in_channels=8,
@@ -21,7 +30,7 @@ def build(folder: Path, *, seed: int = 0, width: int = WIDTH, layers: int = 1, t
         attention_head_dim=width // 4,
         cross_attention_dim=width,
         num_layers=layers,
-        caption_channels=WIDTH,
+        caption_channels=text_width,
     )
     vae = AutoencoderKLLTXVideo(
         latent_channels=8,
@@ -39,7 +48,7 @@ def build(folder: Path, *, seed: int = 0, width: int = WIDTH, layers: int = 1, t
     pipeline = LTXPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(),
         vae=vae,
-        text_encoder=t5_encoder(seed=text_seed),
+        text_encoder=t5_encoder(seed=text_seed, width=text_width, layers=text_layers),
         tokenizer=t5_tokenizer(128),
         transformer=transformer,
     )

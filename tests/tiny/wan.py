@@ -12,14 +12,25 @@ from tests.tiny.text_encoders import WIDTH, umt5_encoder
 from tests.tiny.tokenizers import t5_tokenizer
 
 
-def build(folder: Path, *, seed: int = 0, width: int = WIDTH, layers: int = 1, text_seed: int = 0) -> Path:
-    """Save the pipeline into ``folder``. ``text_seed`` alone decides the text encoder, so that models can share one."""
+def build(
+    folder: Path,
+    *,
+    seed: int = 0,
+    width: int = WIDTH,
+    layers: int = 1,
+    text_seed: int = 0,
+    text_width: int = WIDTH,
+    text_layers: int = 2,
+) -> Path:
+    """Save the pipeline into ``folder``. ``text_…`` alone decide the text encoder, so that models can share one."""
     pipeline = WanPipeline(
         tokenizer=t5_tokenizer(512),
-        text_encoder=umt5_encoder(seed=text_seed),
+        text_encoder=umt5_encoder(seed=text_seed, width=text_width, layers=text_layers),
         vae=vae(),
         scheduler=scheduler(),
-        transformer=WanTransformer3DModel(**transformer_sizes(seed=seed, width=width, layers=layers)),
+        transformer=WanTransformer3DModel(
+            **transformer_sizes(seed=seed, width=width, layers=layers) | {"text_dim": text_width}
+        ),
     )
     pipeline.save_pretrained(folder)
     return folder

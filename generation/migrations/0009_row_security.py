@@ -11,8 +11,9 @@ OWN_REQUEST = "EXISTS (SELECT FROM generation_generation mine WHERE mine.id = ge
 
 
 class Migration(migrations.Migration):
-    dependencies = [("generation", "0007_watermark"), ("accounts", "0004_row_security")]
+    dependencies = [("generation", "0008_uploads_and_needs"), ("accounts", "0004_row_security")]
     operations: ClassVar[list[Operation]] = [
         policies.rows_of_workspace("generation_generation"),
         policies.rows_where("generation_clip", OWN_REQUEST),
+        policies.rows_where("generation_upload", OWN_REQUEST),
     ]

@@ -1,4 +1,4 @@
-"""LoRA weights and speed settings of a catalogue row."""
+"""LoRA weights of a catalogue row."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import LTXVideoTransformer3DModel
 from safetensors.torch import save_file
 
 from gpu_worker.contract import LoraSpec
-from gpu_worker.engine import CheckpointBroken, Engine, ModelMissing, UnsupportedRequest
+from gpu_worker.engine import CheckpointBroken, ModelMissing
 from gpu_worker.engine.library import Library
 from gpu_worker.engine.loading import Loader
 from gpu_worker.engine.quantisation import QuantisedStore
@@ -92,51 +91,3 @@ def test_a_lora_of_another_model_is_refused(shelf: Path, tmp_path: Path) -> None
     loras = (LoraSpec(source=str(tmp_path / "other.safetensors")),)
     with pytest.raises(CheckpointBroken, match=r"other\.safetensors"):
         render(engine_on(shelf, tmp_path / "cache"), job("one", spec_changes={"loras": loras}), tmp_path)
-
-
-def test_a_cache_skips_work_for_one_render_only(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ran = []
-    block = LTXVideoTransformer3DModel._repeated_blocks[0]
-    cls = getattr(__import__("diffusers.models.transformers.transformer_ltx", fromlist=[block]), block)
-    forward = cls.forward
-
-    def counted(self: torch.nn.Module, *args: object, **kwargs: object) -> object:
-        ran.append(self)
-        return forward(self, *args, **kwargs)
-
-    monkeypatch.setattr(cls, "forward", counted)
-    engine = engine_on(shelf, tmp_path / "cache")
-
-    def blocks(**speed: object) -> tuple[int, bytes]:
-        ran.clear()
-        clip = render(engine, job("one", steps=6, spec_changes={"speed": speed}), tmp_path / "clip").clip
-        return len(ran), frames_of(clip).tobytes()
-
-    plain = blocks()
-    cached = blocks(first_block_cache={"threshold": 10.0})
-    assert cached[0] < plain[0] == 6 * 3
-    assert blocks() == plain
-
-
-def test_the_native_attention_backend_changes_nothing(shelf: Path, tmp_path: Path) -> None:
-    engine = engine_on(shelf, tmp_path / "cache")
-    plain = frames_of(render(engine, job("one"), tmp_path / "1").clip)
-    native = job("one", spec_changes={"speed": {"attention_backend": "native"}})
-    assert np.array_equal(frames_of(render(engine, native, tmp_path / "2").clip), plain)
-
-
-@pytest.mark.parametrize(
-    ("speed", "reason"),
-    [
-        ({"warp": 9}, "No speed setting warp; there are: attention_backend"),
-        ({"attention_backend": "imaginary"}, "cannot do attention_backend"),
-        ({"mag_cache": {"nonsense": 1}}, "cannot do mag_cache"),
-    ],
-)
-def test_a_speed_setting_that_cannot_be_is_refused(
-    shelf: Path, tmp_path: Path, speed: dict[str, object], reason: str
-) -> None:
-    engine: Engine = engine_on(shelf, tmp_path / "cache")
-    with pytest.raises(UnsupportedRequest, match=reason):
-        render(engine, job("one", spec_changes={"speed": speed}), tmp_path)
-    render(engine, job("one"), tmp_path)

@@ -1,0 +1,154 @@
+"""What a clip ought to cost: one formula from how fast a model is said to run to its prices.
+
+``GPU seconds × GPU_DOLLARS_PER_HOUR ÷ 3600 ÷ (1 − MARGIN) ÷ CREDIT_DOLLARS``, in thousandths of a credit for each
+second of video, rounded up to two digits. Nobody has measured every preset in every size, so GPU seconds are carried
+over from the one figure that a row names as its ``reference_speed``:
+
+- in proportion to the steps,
+- to the pixels of one pass to the power of ``GROWTH``, and to the passes of a clip,
+- to the card's own pace.
+
+A row's prices may differ; the admin shows both beside the margin. Once clips are made, what was measured counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil, log10
+from typing import Any
+
+from django.conf import settings
+
+from catalog.models import ModelVersion
+from catalog.pricing import TIERS, tier_of
+
+MARGIN = 0.6
+"""Part of the price that is to be left when the GPU is paid: for idle cards, failed clips, storage and everything."""
+GROWTH = 1.125
+"""Attention makes large clips dearer than in proportion. Of CogVideoX-5B and 1.5, which have the same transformer, the
+one makes 49 frames of 720x480 in 90 s, the other 81 of 1360x768 in 550 s on an H100: 5.0 times the pixels in 6.1 times
+the time (CogVideo's README)."""
+PACE = {"H100": 1.0, "A100": 0.5, "4090": 0.17}
+"""A card's speed beside an H100's. A100: half, for CogVideoX (its README). 4090: 5.18 against 30.5 s a step for Wan 14B
+(LightX2V's README)."""
+
+_SIZE = re.compile(r"[1-9]\d{1,4}x[1-9]\d{1,4}")
+_FIELDS = {"gpu_seconds", "card", "size", "frames", "steps", "source"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceSpeed:
+    """One figure of one model: ``frames`` of ``size`` in ``steps`` took a ``card`` ``gpu_seconds``, says ``source``."""
+
+    gpu_seconds: float
+    card: str
+    size: str
+    frames: int
+    steps: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What one preset costs and brings in one tier, for a second of video in the largest size of the tier."""
+
+    preset: str
+    tier: str
+    size: str
+    gpu_seconds: float
+    cost_dollars: float
+    suggested_millicredits: int
+    millicredits: int | None
+    """Its price as it is; None where it has none."""
+
+    @property
+    def margin(self) -> float | None:
+        """Part of the price that is left; negative: a loss."""
+        if not self.millicredits:
+            return None
+        return float(1 - self.cost_dollars / (self.millicredits / 1000 * settings.CREDIT_DOLLARS))
+
+
+def reference_problems(said: Any) -> Iterator[str]:
+    """What is wrong with a ``reference_speed``; nothing with an empty one."""
+    if not said:
+        return
+    if not isinstance(said, Mapping) or set(said) != _FIELDS:
+        yield f"Write exactly these: {', '.join(sorted(_FIELDS))}."
+        return
+    if said["card"] not in PACE:
+        yield f"card: one of {', '.join(PACE)}; the pace of others is not known."
+    if not isinstance(said["size"], str) or not _SIZE.fullmatch(said["size"]):
+        yield "size: write WIDTHxHEIGHT, as in 832x480."
+    for name in ("gpu_seconds", "frames", "steps"):
+        value = said[name]
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 < value < 10**7 or (name != "gpu_seconds" and value != int(value)):
+            yield f"{name}: a number above 0."
+    if not isinstance(said["source"], str) or not said["source"].strip():
+        yield "source: where the figure comes from, so that it can be looked up."
+
+
+def reference_of(version: ModelVersion) -> ReferenceSpeed | None:
+    """The row's own figure, or None where it names none."""
+    return ReferenceSpeed(**version.reference_speed) if version.reference_speed else None
+
+
+def worths(version: ModelVersion) -> list[Worth]:
+    """Every preset in every tier of the version, by its reference speed. Empty where it names none."""
+    speed = reference_of(version)
+    if speed is None:
+        return []
+    return [_worth(version, speed, preset, tier) for preset in version.preset_names for tier in _largest_sizes(version)]
+
+
+def suggested_prices(version: ModelVersion) -> dict[str, dict[str, int]]:
+    """What the formula makes of the reference speed, in the shape of ``ModelVersion.prices``."""
+    found: dict[str, dict[str, int]] = {}
+    for worth in worths(version):
+        found.setdefault(worth.preset, {})[worth.tier] = worth.suggested_millicredits
+    return found
+
+
+def _worth(version: ModelVersion, speed: ReferenceSpeed, preset: str, tier: str) -> Worth:
+    size = _largest_sizes(version)[tier]
+    seconds = gpu_seconds(version, speed, size=size, steps=int(version.presets[preset]["steps"]))
+    cost_dollars = seconds / 3600 * settings.GPU_DOLLARS_PER_HOUR
+    millicredits = 1000 * cost_dollars / (1 - MARGIN) / settings.CREDIT_DOLLARS
+    price = version.prices.get(preset, {}).get(tier)
+    return Worth(preset, tier, size, seconds, cost_dollars, _rounded_up(millicredits), price)
+
+
+def gpu_seconds(version: ModelVersion, speed: ReferenceSpeed, *, size: str, steps: int) -> float:
+    """H100 seconds for one second of video, in a clip of the version's default length."""
+    frames = version.family_facts.frames_for(version.default_seconds, version.fps)
+    work = _work(version, size, frames) / _work(version, speed.size, speed.frames)
+    clip_seconds = speed.gpu_seconds * PACE[speed.card] * work * steps / speed.steps
+    return clip_seconds / (frames / version.fps)
+
+
+def _work(version: ModelVersion, size: str, frames: int) -> float:
+    passes = version.family_facts.passes(frames)
+    return float(passes * (_pixels(size) * frames / passes) ** GROWTH)
+
+
+def _largest_sizes(version: ModelVersion) -> dict[str, str]:
+    """Tier → the version's largest size in it, ascending."""
+    by_tier: dict[str, str] = {}
+    for size in sorted(version.sizes, key=_pixels):
+        width, height = (int(side) for side in size.split("x"))
+        by_tier[tier_of(width, height)] = size
+    return {tier: by_tier[tier] for tier in TIERS if tier in by_tier}
+
+
+def _pixels(size: str) -> int:
+    width, _, height = size.partition("x")
+    return int(width) * int(height)
+
+
+def _rounded_up(millicredits: float) -> int:
+    """To two digits: a price, not a measurement."""
+    unit: int = 10 ** max(0, int(log10(max(millicredits, 1))) - 1)
+    return max(1, ceil(millicredits / unit) * unit)

@@ -1,0 +1,90 @@
+"""Weights in four bits by bitsandbytes' NF4, as a tensor that takes part in all that the engine does with tensors.
+
+bitsandbytes' own layers hide their scales in an attribute, where neither the byte ledger nor a move to the device sees
+them. Here they are parts of a wrapper tensor, like those of torchao, and only the arithmetic is bitsandbytes'.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import bitsandbytes
+import torch
+from torchao.utils import TorchAOBaseTensor
+
+_BLOCK = 64
+"""Weights that share one scale."""
+
+
+class Nf4Tensor(TorchAOBaseTensor):  # type: ignore[misc]  # torchao has no types
+    """A matrix of ``whole_shape`` to whoever asks, in 4.5 bits a weight: ``packed`` pairs and their ``absmax``."""
+
+    tensor_data_names = ["packed", "absmax"]
+    tensor_attribute_names = ["whole_shape", "whole_dtype"]
+
+    def __new__(
+        cls, packed: torch.Tensor, absmax: torch.Tensor, whole_shape: tuple[int, ...], whole_dtype: torch.dtype
+    ) -> Nf4Tensor:
+        made: Nf4Tensor = torch.Tensor._make_wrapper_subclass(
+            cls, whole_shape, dtype=whole_dtype, device=packed.device, requires_grad=False
+        )
+        return made
+
+    def __init__(
+        self, packed: torch.Tensor, absmax: torch.Tensor, whole_shape: tuple[int, ...], whole_dtype: torch.dtype
+    ) -> None:
+        super().__init__()
+        self.packed, self.absmax = packed, absmax
+        self.whole_shape, self.whole_dtype = whole_shape, whole_dtype
+
+    @classmethod
+    def of(cls, weight: torch.Tensor) -> Nf4Tensor:
+        """``weight`` (two dimensions, floats) rounded to the sixteen values of NF4, on its own device."""
+        packed, state = bitsandbytes.functional.quantize_4bit(
+            weight.detach().contiguous(), blocksize=_BLOCK, quant_type="nf4"
+        )
+        return cls(packed, state.absmax, tuple(weight.shape), weight.dtype)
+
+    def dequantize(self) -> torch.Tensor:
+        """The matrix, in the dtype that the tensor shows."""
+        whole: torch.Tensor = torch.ops.bitsandbytes.dequantize_4bit(
+            self.packed, self.absmax, _BLOCK, "nf4", list(self.whole_shape), self.whole_dtype
+        )
+        return whole
+
+
+@Nf4Tensor.implements_torch_function(torch.nn.functional.linear)  # type: ignore[untyped-decorator]
+def _linear(func: Any, types: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torch.Tensor:
+    entered, weight, bias = (*args, kwargs.get("bias"))[:3]
+    return torch.nn.functional.linear(entered, weight.dequantize(), bias)
+
+
+@Nf4Tensor.implements(torch.ops.aten.linear.default)  # type: ignore[untyped-decorator]
+def _linear_when_dispatched(func: Any, types: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torch.Tensor:
+    return _linear(func, types, args, kwargs)
+
+
+def quantise_linears(module: torch.nn.Module, names: list[str]) -> None:
+    """Replace the weights of the linear layers of ``module`` that ``names`` lists, one after the other."""
+    for name in names:
+        layer = module.get_submodule(name)
+        assert isinstance(layer.weight, torch.Tensor)
+        layer.weight = torch.nn.Parameter(Nf4Tensor.of(layer.weight), requires_grad=False)
+
+
+def taken_apart(tensor: Nf4Tensor) -> tuple[dict[str, torch.Tensor], str]:
+    """The plain tensors of ``tensor`` by name, and the rest of it as text: what ``put_together`` makes it of again."""
+    facts = {"shape": list(tensor.whole_shape), "dtype": str(tensor.whole_dtype).removeprefix("torch.")}
+    return {"packed": tensor.packed, "absmax": tensor.absmax}, json.dumps({"nf4": facts})
+
+
+def put_together(parts: Mapping[str, torch.Tensor], text: str) -> Nf4Tensor:
+    """The tensor of which ``taken_apart`` gave ``parts`` and ``text``.
+
+    Raises:
+        KeyError: they are not of an NF4 tensor.
+    """
+    facts = json.loads(text)["nf4"]
+    return Nf4Tensor(parts["packed"], parts["absmax"], tuple(facts["shape"]), getattr(torch, facts["dtype"]))

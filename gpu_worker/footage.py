@@ -1,0 +1,125 @@
+"""Frames and sound out of files that people sent, by way of ``footage_reader``: a process of its own, on a short leash.
+
+Clips of our own go the same way, so that there is one: a clip continued at another rate keeps its speed too.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from PIL import Image
+
+from gpu_worker import footage_reader
+from gpu_worker.contract import RenderJob
+from gpu_worker.families import FAMILIES
+from gpu_worker.sounds import Audio
+
+READER = Path(footage_reader.__file__)
+WALL_SECONDS = 240.0
+SOUND_RATE_HERTZ = 48_000
+_MOST_REPLY_BYTES = 4096
+_CHANNELS = 3
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""All that the reader gets to know of ours: no address, no password."""
+
+
+class FootageUnreadable(Exception):
+    """The file is not what it should be. The message follows "The input 'video' "."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What of a file the clip has use for: frames from its beginning, or from its end."""
+
+    width: int
+    height: int
+    fps: float
+    first: int
+    last: int = 0
+
+    @classmethod
+    def by(cls, job: RenderJob) -> Wanted:
+        family = FAMILIES.get(job.model.family)
+        mode = family.modes.get(job.mode) if family else None  # what is wrong with the job, the engine will say
+        last = mode.reads_last_frames if mode else 0
+        return cls(width=job.width, height=job.height, fps=job.fps, first=job.num_frames, last=last)
+
+    @property
+    def seconds(self) -> float:
+        return self.first / self.fps
+
+
+def frames(path: Path, wanted: Wanted, on_piece: Callable[[], None]) -> list[Image.Image]:
+    """RGB frames of the video in ``path`` at the clip's rate. ``on_piece`` is called for each of them.
+
+    Raises:
+        FootageUnreadable: no video, damaged, or beyond the reader's bounds.
+    """
+    said = {"kind": "video", "width": wanted.width, "height": wanted.height, "fps": wanted.fps}
+    limit = {"last": wanted.last} if wanted.last else {"first": wanted.first}
+    with _reader(path, {**said, **limit}) as (size, out):
+        width, height = int(size["width"]), int(size["height"])
+        made = []
+        for _ in range(wanted.last or wanted.first):
+            pixels = out.read(width * height * _CHANNELS)
+            if len(pixels) < width * height * _CHANNELS:
+                break
+            made.append(Image.frombytes("RGB", (width, height), pixels))
+            on_piece()
+    return made
+
+
+def sound(path: Path, wanted: Wanted) -> Audio:
+    """The first sound of the file, stereo, no longer than the clip.
+
+    Raises:
+        FootageUnreadable: no sound, damaged, or beyond the reader's bounds.
+    """
+    said = {"kind": "audio", "rate": SOUND_RATE_HERTZ, "seconds": wanted.seconds}
+    with _reader(path, said) as (what, out):
+        channels = int(what["channels"])
+        most_bytes = round(wanted.seconds * SOUND_RATE_HERTZ) * channels * 4
+        content = out.read(most_bytes)
+        samples = np.frombuffer(content[: len(content) // (4 * channels) * 4 * channels], np.float32)
+        samples = samples.reshape(-1, channels)
+    return Audio(np.nan_to_num(samples.T).clip(-1, 1), SOUND_RATE_HERTZ)
+
+
+@contextmanager
+def _reader(path: Path, said: dict[str, Any]) -> Iterator[tuple[dict[str, Any], IO[bytes]]]:
+    """What the reader says of the file, and the stream behind it. It does not outlive the block."""
+    command = [sys.executable, "-I", str(READER), json.dumps({**said, "path": str(path)})]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_ENVIRONMENT
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    watchdog = threading.Timer(WALL_SECONDS, process.kill)
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        what = process.stdout.readline(_MOST_REPLY_BYTES)
+        if what:
+            yield json.loads(what), process.stdout
+        process.stdout.close()
+        reply = process.stderr.read(_MOST_REPLY_BYTES).decode(errors="replace").strip()
+        status = process.wait()
+        if status == footage_reader.REFUSED and reply:
+            raise FootageUnreadable(reply.splitlines()[-1])
+        if status != 0 or not what:
+            raise FootageUnreadable("takes more memory or time to decode than a file may.")
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()

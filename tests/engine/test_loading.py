@@ -1,0 +1,114 @@
+"""Reading weights: the same module as the libraries read, from files that are only trusted when they are whole."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+
+from gpu_worker.engine import CheckpointBroken
+from gpu_worker.engine.checkpoint import open_checkpoint
+from gpu_worker.engine.components import Component
+from gpu_worker.engine.loading import Loader
+from gpu_worker.engine.quantisation import QuantisedStore
+from gpu_worker.engine.tensor_files import stored_tensors, weight_files
+from tests.engine.jobs import model_spec
+
+TINY = sorted(
+    path.stem
+    for path in (Path(__file__).parents[1] / "tiny").glob("*.py")
+    if "\ndef build(" in path.read_text() and path.stem != "preview"
+)
+
+
+def everything(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Also what is not part of a checkpoint: tables that a model computes for itself."""
+    return {
+        **dict(module.named_parameters(remove_duplicate=False)),
+        **dict(module.named_buffers(remove_duplicate=False)),
+    }
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", TINY)
+def test_what_is_loaded_is_what_the_libraries_load(tmp_path: Path, name: str, dtype: str) -> None:
+    importlib.import_module(f"tests.tiny.{name}").build(tmp_path / name)
+    checkpoint = open_checkpoint(model_spec(source=name), tmp_path)
+    for part in checkpoint.parts.values():
+        if not part.has_weights:
+            continue
+        argument = "dtype" if part.library == "transformers" else "torch_dtype"
+        expected = part.cls.from_pretrained(str(part.folder), **{argument: getattr(torch, dtype)})
+        loaded = Loader(QuantisedStore(tmp_path)).load(Component(f"{name}/{part.name}", part, dtype))
+        wanted, found = everything(expected), everything(loaded)
+        assert wanted.keys() == found.keys()
+        for place, tensor in wanted.items():
+            assert found[place].dtype == tensor.dtype, place
+            assert torch.equal(found[place], tensor), place
+        assert not loaded.training
+        assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_every_tensor_has_memory_of_its_own(shelf: Path, tmp_path: Path) -> None:
+    part = open_checkpoint(model_spec(source="one"), shelf).parts["transformer"]
+    module = Loader(QuantisedStore(tmp_path)).load(Component("one", part, "float32"))
+    assert all(parameter.untyped_storage().nbytes() == parameter.nbytes for parameter in module.parameters())
+
+
+def test_weights_that_a_checkpoint_lacks_are_named(shelf: Path, tmp_path: Path) -> None:
+    part = open_checkpoint(model_spec(source="one"), shelf).parts["transformer"]
+    with stored_tensors(weight_files(part.folder, "diffusion_pytorch_model")) as stored:
+        tensors = {name: tensor.read() for name, tensor in stored.items() if name != "proj_out.weight"}
+    poor = tmp_path / "poor"
+    poor.mkdir()
+    (poor / "config.json").write_text((part.folder / "config.json").read_text())
+    save_file(tensors, poor / "diffusion_pytorch_model.safetensors")
+    with pytest.raises(CheckpointBroken, match=r"proj_out\.weight"):
+        Loader(QuantisedStore(tmp_path)).load(Component("poor", replace(part, folder=poor), "float32"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.int8, torch.bool, torch.int64])
+def test_tensors_come_back_as_they_were_stored(tmp_path: Path, dtype: torch.dtype) -> None:
+    tensors = {
+        "empty": torch.empty(0, 3, dtype=dtype),
+        "scalar": torch.ones((), dtype=dtype),
+        "matrix": torch.randint(0, 2, (5, 7)).to(dtype),
+    }
+    save_file(tensors, tmp_path / "t.safetensors", {"some": "metadata"})
+    with stored_tensors([tmp_path / "t.safetensors"]) as stored:
+        assert stored.keys() == tensors.keys()
+        for name, tensor in tensors.items():
+            assert torch.equal(stored[name].read(), tensor)
+            assert stored[name].read(torch.float16).dtype == (torch.float16 if dtype.is_floating_point else dtype)
+
+
+def test_a_file_with_bytes_too_many_or_too_few_is_no_safetensors_file(tmp_path: Path) -> None:
+    file = tmp_path / "t.safetensors"
+    save_file({"a": torch.zeros(100)}, file)
+    whole = file.read_bytes()
+    for content in (whole[:-1], whole + b"x", whole[:5], b""):
+        file.write_bytes(content)
+        with pytest.raises((SafetensorError, OSError)), stored_tensors([file]):
+            pass
+
+
+def test_a_file_that_is_cut_short_while_it_is_read_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "t.safetensors"
+    save_file({"a": torch.zeros(100)}, file)
+    with stored_tensors([file]) as stored:
+        file.write_bytes(file.read_bytes()[:-50])
+        with pytest.raises(OSError, match="in the middle"):
+            stored["a"].read()
+
+
+def test_shards_are_those_of_the_index_and_of_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors.index.json").write_text(
+        '{"weight_map": {"a": "model-2.safetensors", "b": "../../model-1.safetensors", "c": "model-2.safetensors"}}'
+    )
+    assert weight_files(tmp_path, "model") == [tmp_path / "model-1.safetensors", tmp_path / "model-2.safetensors"]
+    assert weight_files(tmp_path, "other") == [tmp_path / "other.safetensors"]

@@ -1,0 +1,53 @@
+"""What a row may say about speed, told at the row's form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gpu_worker.families import FAMILIES
+from gpu_worker.families.speed import FUSES_QKV, problems
+
+GOOD: list[dict[str, Any]] = [
+    {},
+    {"attention_backend": "flash"},
+    {"compile_repeated_blocks": {}, "channels_last_vae": True, "fused_qkv": True},
+    {"compile_repeated_blocks": {"mode": "max-autotune-no-cudagraphs", "fullgraph": True}},
+    {"mag_cache": {"mag_ratios": [1, 0.99]}},
+    {"taylorseer_cache": {}, "attention_backend": "native"},
+]
+
+
+@pytest.mark.parametrize("speed", GOOD)
+def test_what_can_be_is_let_through(speed: dict[str, Any]) -> None:
+    assert list(problems(speed, "wan")) == []
+
+
+@pytest.mark.parametrize(
+    ("speed", "told"),
+    [
+        ([], "one line for each setting"),
+        ({"compile": True}, "There is no 'compile'. There are: attention_backend, compile_repeated_blocks"),
+        ({"attention_backend": 3}, "a name of diffusers"),
+        ({"attention_backend": "flash_hub"}, "code that nobody here has read"),
+        ({"compile_repeated_blocks": True}, "its arguments, {} for none"),
+        ({"compile_repeated_blocks": {"speed": 1}}, "there is no speed; only backend, dynamic, fullgraph, mode"),
+        ({"first_block_cache": {"treshold": 1}}, "there is no treshold; only threshold"),
+        ({"mag_cache": {}}, "it needs mag_ratios"),
+        ({"mag_cache": {"mag_ratios": [1, True]}}, "it needs mag_ratios"),
+        ({"fused_qkv": False}, "true, or leave it out"),
+        (
+            {"first_block_cache": {}, "taylorseer_cache": {}},
+            "first_block_cache and taylorseer_cache exclude each other",
+        ),
+    ],
+)
+def test_what_cannot_be_is_told_with_what_can(speed: Any, told: str) -> None:
+    assert any(told in problem for problem in problems(speed, "wan"))
+
+
+def test_fusing_is_refused_where_it_would_do_nothing() -> None:
+    assert FAMILIES.keys() > FUSES_QKV
+    for family in FAMILIES:
+        assert (list(problems({"fused_qkv": True}, family)) == []) == (family in FUSES_QKV)
