@@ -12,7 +12,6 @@ from tests.generation import factories as generations
 from tests.row_security import tenants
 from tests.row_security.probe import Curiosity, Question
 from tests.row_security.tenants import Tenant
-from tests.shop.conftest import offers as offers
 
 Ask = Callable[..., Any]
 
