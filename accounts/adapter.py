@@ -8,7 +8,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 
-from accounts import arrival, bans, networks, visitors
+from accounts import arrival, bans, networks, visitors, workspaces
 from accounts.models import User
 
 
@@ -22,6 +22,12 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Not to whom staff keeps out, by whatever way they would sign up. Who has an account signs in as ever."""
         return bans.against(request, visitors.visitor_of(request)) is None
+
+    def send_notification_mail(self, template_prefix: str, user: AbstractBaseUser, *mail: Any, **more: Any) -> None:
+        """What its owner gets a letter about, a new way of signing in, is in the audit log of their own workspace."""
+        assert isinstance(user, User)
+        workspaces.note_about(user, f"account.{template_prefix.rpartition('/')[2]}", request=self.request)
+        super().send_notification_mail(template_prefix, user, *mail, **more)
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **how: Any) -> HttpResponse:
         assert isinstance(user, User)

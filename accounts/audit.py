@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts import networks
 from accounts.models import AuditEntry, Workspace
@@ -32,6 +33,12 @@ def record(
         detail=detail,
         network=networks.fingerprint_of(request) if request is not None else "",
     )
+
+
+def forget_networks(*, limit: int) -> int:
+    """From which network something was done, even hashed, is kept for some days alone. Returns how many it was."""
+    old = AuditEntry.objects.filter(at__lt=timezone.now() - networks.KEPT).exclude(network="").order_by("at")
+    return AuditEntry.objects.filter(id__in=list(old.values_list("id", flat=True)[:limit])).update(network="")
 
 
 def as_csv(workspace: Workspace) -> Iterator[str]:

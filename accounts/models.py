@@ -216,7 +216,8 @@ class ApiKey(models.Model):
 
 
 class AuditEntry(models.Model):
-    """Something that changed access or money: who, what, to what, when. Written once, never changed."""
+    """Something that changed access or money: who, what, to what, when. Written once; after some days it forgets from
+    which network, and that is all that ever changes."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="audit_entries")
     at = models.DateTimeField(default=timezone.now)
@@ -227,7 +228,10 @@ class AuditEntry(models.Model):
     network = models.CharField(max_length=32, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["workspace", "-id"], name="audit_of_workspace")]
+        indexes = [
+            models.Index(fields=["workspace", "-id"], name="audit_of_workspace"),
+            models.Index(fields=["at"], name="audit_network_known", condition=~Q(network="")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%F %T} {self.actor} {self.event} {self.subject}"

@@ -13,7 +13,7 @@ from django.utils import timezone
 IPV4_PREFIX_BITS = 24
 IPV6_PREFIX_BITS = 56
 KEPT = timedelta(days=7)
-"""How long it is known, hashed, which network a visitor came from."""
+"""How long it is known, hashed, from which network a visitor came or something was done."""
 
 
 def fingerprint_of(request: HttpRequest) -> str:

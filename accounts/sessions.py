@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from accounts import workspaces
 from accounts.models import User
 from loremotion.valkey import connection
 
@@ -90,6 +91,7 @@ def end(user: User, session_id: int) -> str | None:
     if row is None:
         return None
     row.end()
+    workspaces.note_about(user, "session.ended", subject=device_named_by(row.user_agent))
     return str(row.session_key)
 
 
@@ -97,6 +99,7 @@ def end_others(request: HttpRequest, user: User) -> None:
     """Sign out everywhere but here."""
     for row in UserSession.objects.filter(user=user).exclude(session_key=request.session.session_key):
         row.end()
+    workspaces.note_about(user, "session.ended", subject="everywhere else")
 
 
 def device_named_by(user_agent: str) -> str:

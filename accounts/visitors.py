@@ -48,10 +48,9 @@ def begin(request: HttpRequest) -> Visitor:
 
 def forget_networks(*, limit: int) -> int:
     """Where visitors came from, even hashed, is kept for some days alone. Returns how many were forgotten."""
-    old = Visitor.objects.filter(created_at__lt=timezone.now() - networks.KEPT).exclude(network="")
-    return Visitor.objects.filter(id__in=list(old.order_by("created_at").values_list("id", flat=True)[:limit])).update(
-        network=""
-    )
+    since = timezone.now() - networks.KEPT
+    old = Visitor.objects.filter(created_at__lt=since).exclude(network="").order_by("created_at")
+    return Visitor.objects.filter(id__in=list(old.values_list("id", flat=True)[:limit])).update(network="")
 
 
 def recognise(request: HttpRequest, visitor: Visitor) -> None:

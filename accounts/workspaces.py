@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Q
+from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import audit, bans
@@ -33,6 +34,12 @@ def personal_of(user: User) -> Workspace:
             Membership.objects.create(workspace=own, user=user, role=Role.OWNER)
             audit.record(own, "workspace.begun", actor=user.email)
     return own
+
+
+@across_workspaces("a person has a log of their own, whichever workspace they are in")
+def note_about(user: User, event: str, *, subject: str = "", request: HttpRequest | None = None) -> None:
+    """Note something that a person did about how they sign in, in the audit log of their personal workspace."""
+    audit.record(personal_of(user), event, actor=user.email, subject=subject, request=request)
 
 
 @across_workspaces("two workspaces become one")

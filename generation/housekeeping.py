@@ -16,7 +16,7 @@ from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
-from accounts import visitors, workspaces
+from accounts import audit, visitors, workspaces
 from billing import ledger
 from billing.models import Hold
 from billing.shop import housekeeping as shop
@@ -188,8 +188,9 @@ def erase_closed_workspaces() -> None:
 
 
 def forget_networks() -> None:
-    """Where visitors came from is not kept for long."""
+    """Where visitors came from, and from where something was done, is not kept for long."""
     visitors.forget_networks(limit=BATCH)
+    audit.forget_networks(limit=BATCH)
 
 
 SWEEPS: tuple[Callable[[], None], ...] = (

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
 
 import pytest
 import redis
-from django.apps import apps
 from django.conf import settings as django_settings
 from playwright.sync_api import Browser, BrowserContext
 from pytest_django import Settings
 
-from billing.shop.models import Plan
 from tests import chromium
+from tests.accounts import factories
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +33,7 @@ def valkey() -> Iterator[redis.Redis]:
 @pytest.fixture
 def offers(transactional_db: None) -> None:
     """Plans and packs for a test with real transactions, before which the tables are empty."""
-    if not Plan.objects.exists():
-        import_module("billing.shop.migrations.0002_first_plans").add(apps, None)
+    factories.offer_plans()
 
 
 @pytest.fixture(scope="module")

@@ -79,6 +79,7 @@ DOORS: dict[str, Door] = {
     "accounts:switch": Door(Kind.MEMBERS_OBJECT, Action.READ_CREDITS, "post"),
     "accounts:settings": Door(Kind.MEMBERS_OWN, Action.READ_CREDITS),
     "accounts:rename": Door(Kind.MEMBERS_OWN, Action.RENAME, "post"),
+    "accounts:privacy": Door(Kind.MEMBERS_OWN, Action.RENAME, "post"),
     "accounts:transfer": Door(Kind.MEMBERS_OWN, Action.TRANSFER, "post"),
     "accounts:leave": Door(Kind.MEMBERS_OWN, Action.READ_CREDITS, "post"),
     "accounts:close": Door(Kind.MEMBERS_OWN, Action.CLOSE, "post"),
@@ -100,6 +101,8 @@ DOORS: dict[str, Door] = {
     "generation:price": Door(Kind.PUBLIC),
     "generation:detail": Door(Kind.OBJECT, READ),
     "generation:cancel": Door(Kind.OBJECT, MAKE, "post"),
+    # And of their own, its maker.
+    "generation:privacy": Door(Kind.OBJECT, Action.READ_PRIVATE_CLIPS, "post"),
     "generation:delete": Door(Kind.OBJECT, MAKE, "post"),
     "generation:events": Door(Kind.OBJECT, READ),
     "generation:clip": Door(Kind.OBJECT, READ),
@@ -443,7 +446,9 @@ def test_what_is_anothers_answers_as_what_is_not_there(world: World, subtests: p
     which ids exist."""
     client = world.strangers["a member of another workspace"]
     ours = dict(world.ids)
-    nobodys = {name: uuid.uuid4() for name in ("generation_id", "order_id", "workspace_id", "endpoint_id")}
+    nobodys: dict[str, Any] = {
+        name: uuid.uuid4() for name in ("generation_id", "order_id", "workspace_id", "endpoint_id")
+    }
     nobodys |= {name: 2**31 - 1 for name in ("member_id", "invitation_id", "key_id", "delivery_id")}
     for route, door in doors(Kind.OBJECT, Kind.MEMBERS_OBJECT):
         with subtests.test(route=route):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from accounts.holdings import ExportedFile
 from accounts.models import Workspace
+from accounts.tenancy import Caller
 from generation.outbox.models import Delivery, Endpoint, Letter, facts
 
 DELIVERY = ("event_id", "event_type", "video_id", "state", "attempts", "created_at", "ended_at", "last_status")
@@ -23,8 +24,11 @@ def stop(workspace: Workspace) -> None:
     """Nothing goes on here by itself: that the clips were cancelled is still told."""
 
 
-def export(workspace: Workspace) -> Iterator[ExportedFile]:
-    """Endpoints without their secrets, with what was sent to each and is still kept; and letters."""
+def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
+    """Endpoints without their secrets, with what was sent to each and is still kept; and letters.
+
+    Both name clips by id alone, so there is nothing in them that ``reader`` may not see.
+    """
     endpoints = [
         {
             **facts(endpoint),

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from accounts import bans, networks, visitors, workspaces
+from accounts import audit, bans, networks, visitors, workspaces
 from accounts.models import AuditEntry, Ban, User, Visitor
 from billing import ledger
 from catalog.models import Model
@@ -117,6 +117,15 @@ def test_a_network_is_banned_by_an_address_that_is_not_kept(toy: Model, staff: U
     assert newcomer(**GOOD).post("/generations/", PROMPT).status_code == 302
     assert known.get("/history/", headers=GOOD).status_code == 200  # the network is banned, not the visitor
     assert Visitor.objects.count() == 2
+
+
+def test_what_the_audit_log_knows_of_networks_goes_after_a_week(visitor: Visitor, staff: User) -> None:
+    audit.record(visitor.workspace, "x.done", actor="somebody", request=RequestFactory().get("/"))
+    assert AuditEntry.objects.get(event="x.done").network
+    assert audit.forget_networks(limit=10) == 0
+    with time_machine.travel(timezone.now() + timedelta(days=8)):
+        assert audit.forget_networks(limit=10) == 1
+    assert AuditEntry.objects.get(event="x.done").network == ""
 
 
 def test_the_network_of_a_visitor_can_be_banned_with_them(toy: Model, staff: User) -> None:

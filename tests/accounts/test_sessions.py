@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from accounts import sessions
-from accounts.models import User
+from accounts.models import AuditEntry, User
 from tests.accounts.factories import browser_of, sign_in
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
@@ -57,6 +57,8 @@ def test_it_works(laptop: Client, telephone: Client) -> None:
     assert not is_signed_in(telephone)
     assert is_signed_in(laptop)
     assert "iOS" not in laptop.get("/account/sessions/").text
+    entry = AuditEntry.objects.get(event="session.ended")
+    assert (entry.actor, entry.subject) == ("alice@example.org", "Mobile Safari on iOS")
 
 
 def test_all_others_are_signed_out_at_once(laptop: Client, telephone: Client) -> None:

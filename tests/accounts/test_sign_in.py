@@ -7,7 +7,7 @@ import json
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.core import mail
 from django.test import Client
 
@@ -154,6 +154,19 @@ def test_an_authenticator_app_is_asked_for_and_a_recovery_code_stands_in(alice: 
     sign_in(other)
     other.post("/account/2fa/authenticate/", {"code": codes[0]})  # each works once
     assert "_auth_user_id" not in other.session
+
+
+def test_changes_of_how_one_signs_in_are_in_the_audit_log(alice: User, client: Client) -> None:
+    sign_in(client)
+    prove_again(client)
+    TOTP.activate(alice, "JBSWY3DPEHPK3PXP")
+    client.post("/account/2fa/totp/deactivate/")
+    new = "another fine secret"
+    client.post("/account/password/change/", {"oldpassword": PASSWORD, "password1": new, "password2": new})
+    log = client.get("/workspace/audit/").text
+    for event in ("account.totp_deactivated", "account.password_changed"):
+        assert event in log
+    assert len(mail.outbox) == 2  # and its owner has a letter about each
 
 
 def test_staff_sign_in_as_everybody_does_and_with_the_same_second_factor(client: Client) -> None:

@@ -252,5 +252,5 @@ def test_a_personal_workspace_invites_nobody(alice: User) -> None:
 
 def test_a_person_signed_up_still_has_free_credits(toy: Model, db: None) -> None:
     browser = browser_of(person("new@example.org"))
-    assert "90" in browser.get("/").text
+    assert "120" in browser.get("/").text
     assert browser.post("/generations/", {"prompt": "free"}).status_code == 302

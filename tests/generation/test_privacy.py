@@ -46,7 +46,7 @@ def people(db: None) -> dict[str, User]:
 
 @pytest.fixture
 def studio(toy: Model, people: dict[str, User]) -> Workspace:
-    made = team(people["owner"], plan="house", **{name: people[name] for name in ("admin", "member", "viewer")})
+    made = team(people["owner"], plan="house", admin=people["admin"], member=people["member"], viewer=people["viewer"])
     Membership.objects.create(workspace=made, user=people["maker"], role=Role.MEMBER)
     ledger.grant(account=made.id, reference="test:studio", amount=2_000, kind=ledger.LotKind.PACK)
     return made
