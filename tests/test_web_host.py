@@ -19,6 +19,8 @@ class Absent:
 
 sys.meta_path.insert(0, Absent())
 import loremotion.asgi
+from loremotion import row_security
+assert row_security.sight() == row_security.NOTHING  # outside of requests
 from django.core.management import call_command
 from django.urls import get_resolver
 call_command("check")
