@@ -162,7 +162,7 @@ class LotAdmin(ReadOnlyAdmin):
 
     list_display = (
         *("reference", "kind", "account", "expires_at", "issued"),
-        *("remaining", "held", "consumed", "expired", "clawed", "adjusted", "moved", "repaid"),
+        *("remaining", "held", "consumed", "expired", "clawed", "adjusted", "moved", "repaid", "forgiven"),
     )
     list_filter = ("kind",)
     ordering = ("-id",)

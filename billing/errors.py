@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loremotion.refusals import InsufficientCredits
+from loremotion.refusals import Conflict, InsufficientCredits
 
 
 class LedgerError(Exception):
@@ -19,6 +19,19 @@ class UnknownReference(LedgerError):
 
 class InvalidAmount(LedgerError):
     """The amount is not one that can be granted, held, charged or taken back."""
+
+
+class NotOwed(Conflict):
+    """Less is owed for the grant than was to be written off. Nothing was written."""
+
+    def __init__(self, *, owed: int, needed: int) -> None:
+        super().__init__(
+            "not_owed",
+            f"{needed} credits were to be written off, and {owed} are owed for this grant.",
+            next_step="Look at the account again: somebody has paid or written off meanwhile.",
+        )
+        self.owed = owed
+        self.needed = needed
 
 
 class LedgerProtected(LedgerError):

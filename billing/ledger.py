@@ -27,15 +27,18 @@ from billing.errors import (
     LedgerError,
     LedgerProtected,
     NotEnoughCredits,
+    NotOwed,
     ReferenceReused,
     UnknownReference,
 )
 from billing.statements import (
     Balance,
+    Debt,
     Movement,
     Receipt,
     Violation,
     balance,
+    debts,
     lots,
     movements,
     open_holds,
@@ -47,6 +50,7 @@ __all__ = [
     "Adjusted",
     "Balance",
     "ClawedBack",
+    "Debt",
     "Granted",
     "Held",
     "InvalidAmount",
@@ -55,15 +59,18 @@ __all__ = [
     "LotKind",
     "Movement",
     "NotEnoughCredits",
+    "NotOwed",
     "Receipt",
     "ReferenceReused",
     "Settled",
     "UnknownReference",
     "Violation",
+    "WrittenOff",
     "adjust",
     "balance",
     "capture",
     "clawback",
+    "debts",
     "expire_due",
     "grant",
     "hold",
@@ -75,6 +82,7 @@ __all__ = [
     "receipt",
     "release",
     "violations",
+    "write_off",
 ]
 
 
@@ -128,6 +136,14 @@ class ClawedBack:
 class Adjusted:
     amount: int
     paid_debt: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenOff:
+    """``amount`` credits of a debt are given up, and ``owed`` of what the same grant left are still owed."""
+
+    amount: int
+    owed: int
 
 
 def open_account(*, account: UUID) -> None:
@@ -240,8 +256,7 @@ def adjust(*, account: UUID, reference: str, amount: int, actor: str, reason: st
         InvalidAmount: ``amount`` is 0.
         ValueError: nobody answers for it, or no reason is given.
     """
-    if not actor.strip() or not reason.strip():
-        raise ValueError("An adjustment names who made it and why: give actor and reason.")
+    _require_signature(actor, reason)
     if amount > 0:
         answer = _call(
             "ledger_grant(%s, %s, %s, 'adjustment', %s::smallint, NULL, %s, %s, 'adjust')",
@@ -251,6 +266,28 @@ def adjust(*, account: UUID, reference: str, amount: int, actor: str, reason: st
         answer = _call("ledger_withdraw(%s, %s, %s, %s, %s)", account, reference, -amount, actor, reason)
         _refuse_if_short(answer)
     return Adjusted(answer["amount"], answer["paid_debt"])
+
+
+def write_off(*, grant: str, reference: str, amount: int, actor: str, reason: str) -> WrittenOff:
+    """Staff gives up credits that are owed for a grant: it was taken back after they were spent.
+
+    If the payment comes back after all (a refund failed, a dispute was won), what was written off is not given on top.
+
+    Args:
+        grant: the reference that the credits were granted under.
+
+    Raises:
+        NotOwed: less is owed for it. Nothing was written.
+        UnknownReference: no such grant.
+        ReferenceReused: the reference stands for another write-off.
+        InvalidAmount: ``amount`` is not positive.
+        ValueError: nobody answers for it, or no reason is given.
+    """
+    _require_signature(actor, reason)
+    answer = _call("ledger_write_off(%s, %s, %s, %s, %s)", grant, reference, amount, actor, reason)
+    if answer.get("refused"):
+        raise NotOwed(owed=answer["owed"], needed=answer["needed"])
+    return WrittenOff(answer["amount"], answer["owed"])
 
 
 def merge(*, source: UUID, into: UUID, reference: str) -> int:
@@ -267,6 +304,11 @@ def merge(*, source: UUID, into: UUID, reference: str) -> int:
 def expire_due(*, limit: int) -> int:
     """Write down up to ``limit`` lots that lapsed. Never blocks on a busy account. Returns how many it was."""
     return int(_call("ledger_expire_due(%s)", limit))
+
+
+def _require_signature(actor: str, reason: str) -> None:
+    if not actor.strip() or not reason.strip():
+        raise ValueError("Staff signs what it does to credits: give actor and reason.")
 
 
 def _settle(reference: UUID, amount: int | None, *, is_our_failure: bool) -> Settled:

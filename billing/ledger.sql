@@ -8,6 +8,62 @@
 
 CREATE OR REPLACE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT clock_timestamp()';
 
+-- The projection: entries change the lots and the account that they name. They may join only the transaction that
+-- comes next in its account, and only if its balances are the true ones; so a purse cannot say what entries do not.
+CREATE OR REPLACE FUNCTION ledger_project() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    UPDATE ledger_lot lot SET
+        issued = lot.issued - change.issued,
+        remaining = lot.remaining + change.available,
+        held = lot.held + change.held,
+        consumed = lot.consumed + change.consumed,
+        expired = lot.expired + change.expired,
+        clawed = lot.clawed + change.clawed,
+        adjusted = lot.adjusted + change.adjusted,
+        moved = lot.moved + change.moved,
+        repaid = lot.repaid + change.debt,
+        forgiven = lot.forgiven + change.forgiven
+    FROM (
+        SELECT lot_id,
+            coalesce(sum(amount) FILTER (WHERE code = 'issued'), 0) AS issued,
+            coalesce(sum(amount) FILTER (WHERE code = 'available'), 0) AS available,
+            coalesce(sum(amount) FILTER (WHERE code = 'held'), 0) AS held,
+            coalesce(sum(amount) FILTER (WHERE code = 'consumed'), 0) AS consumed,
+            coalesce(sum(amount) FILTER (WHERE code = 'expired'), 0) AS expired,
+            coalesce(sum(amount) FILTER (WHERE code = 'clawed'), 0) AS clawed,
+            coalesce(sum(amount) FILTER (WHERE code = 'adjusted'), 0) AS adjusted,
+            coalesce(sum(amount) FILTER (WHERE code = 'moved'), 0) AS moved,
+            coalesce(sum(amount) FILTER (WHERE code = 'debt'), 0) AS debt,
+            coalesce(sum(amount) FILTER (WHERE code = 'forgiven'), 0) AS forgiven
+        FROM added GROUP BY lot_id
+    ) change
+    WHERE lot.id = change.lot_id;
+
+    UPDATE ledger_account account SET
+        available = posted.available, held = posted.held, debt = posted.debt, seq = posted.seq, head = posted.hash
+    FROM (
+        SELECT account_id, seq,
+            coalesce(sum(amount) FILTER (WHERE code = 'available'), 0) AS available,
+            coalesce(sum(amount) FILTER (WHERE code = 'held'), 0) AS held,
+            coalesce(sum(amount) FILTER (WHERE code = 'debt'), 0) AS debt
+        FROM added GROUP BY account_id, seq
+    ) change
+    JOIN ledger_transaction posted ON posted.account_id = change.account_id AND posted.seq = change.seq
+    WHERE account.id = posted.account_id
+        AND posted.seq = account.seq + 1
+        AND posted.previous_hash = account.head
+        AND posted.available = account.available + change.available
+        AND posted.held = account.held + change.held
+        AND posted.debt = account.debt - change.debt;
+    IF NOT FOUND OR (SELECT count(DISTINCT (account_id, seq)) FROM added) > 1 THEN
+        RAISE EXCEPTION 'entries join only the next transaction of their account, and its balances must be theirs'
+            USING ERRCODE = 'LM403';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER ledger_projection AFTER INSERT ON ledger_entry
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger_project();
+
 -- The digest that chains a transaction to the one before. A JSON array, so that no two contents read the same.
 CREATE OR REPLACE FUNCTION ledger_hash(
     p_previous bytea, p_account uuid, p_seq bigint, p_kind text, p_reference text, p_request jsonb, p_response jsonb,
@@ -224,6 +280,7 @@ DECLARE
     charge bigint;
     back bigint;
     paid bigint;
+    unforgiven bigint;
     settled_by bigint;
 BEGIN
     SELECT * INTO hold FROM ledger_hold WHERE id = p_id;
@@ -250,7 +307,11 @@ BEGIN
         charge := least(uncharged, drawn.amount);
         uncharged := uncharged - charge;
         back := drawn.amount - charge;
-        legs := legs || ARRAY[(lot.id, 'held', -drawn.amount), (lot.id, 'consumed', charge)]::ledger_leg[];
+        -- What staff wrote off as spent turns out unspent: past what is still owed for the lot, that comes first.
+        unforgiven := least(greatest(0, back - ledger_owed(lot, account.debt)), -lot.forgiven);
+        back := back - unforgiven;
+        legs := legs || ARRAY[(lot.id, 'held', -drawn.amount), (lot.id, 'consumed', charge),
+            (lot.id, 'forgiven', unforgiven)]::ledger_leg[];
         IF back > 0 AND p_is_our_failure AND lot.expires_at <= moment THEN
             paid := least(back, account.debt);
             legs := legs || (lot.id, 'moved', back)::ledger_leg || ledger_arrival(
@@ -329,7 +390,8 @@ END $$;
 
 -- Brings what has been taken back of a grant, and of every lot born of it, to p_target: in any order and any number of
 -- times the end is the same. Up: from what remains, then from what lapsed unused, and the shortfall becomes debt.
--- Down (a refund failed, a dispute was won): anew, with at least seven days to use it.
+-- Down (a refund failed, a dispute was won): anew, with at least seven days to use it; what staff wrote off of it
+-- meanwhile is not given on top.
 CREATE OR REPLACE FUNCTION ledger_clawback(p_reference text, p_target bigint, p_actor text, p_reason text) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -343,6 +405,7 @@ DECLARE
     clawed bigint;
     short bigint;   -- still to be taken back
     surplus bigint; -- still to be given back
+    unforgiven bigint;
     part bigint;
     spare bigint;
     paid bigint;
@@ -368,6 +431,8 @@ BEGIN
     SELECT sum(member.clawed) INTO clawed FROM ledger_family(root.id) member;
     short := greatest(0, p_target - clawed);
     surplus := greatest(0, clawed - p_target);
+    unforgiven := least(greatest(0, surplus - ledger_owed(root, account.debt)), -root.forgiven);
+    surplus := surplus - unforgiven;
     moment := ledger_now();
 
     FOREACH holder IN ARRAY chain LOOP -- the root's account last, since the shortfall is charged there
@@ -396,7 +461,8 @@ BEGIN
         END LOOP;
         IF holder = root.account_id THEN
             owed := short;
-            legs := legs || ARRAY[(root.id, 'clawed', short), (root.id, 'debt', -short)]::ledger_leg[];
+            legs := legs || ARRAY[(root.id, 'clawed', short - unforgiven), (root.id, 'debt', -short),
+                (root.id, 'forgiven', unforgiven)]::ledger_leg[];
         END IF;
         IF EXISTS (SELECT FROM unnest(legs) AS leg WHERE leg.amount <> 0) THEN
             PERFORM ledger_post(holder, 'clawback', p_reference || '~' || account.seq + 1,
@@ -407,6 +473,54 @@ BEGIN
     PERFORM ledger_forward(root.account_id);
     RETURN jsonb_build_object('clawed', p_target, 'change', p_target - clawed, 'owed', owed);
 END $$;
+
+-- Staff gives up what is owed for a grant that was taken back after it was spent: all of p_amount, or none and the
+-- answer says what is owed. Where the debt has gone to another account with a merger, it comes home to be struck out.
+CREATE OR REPLACE FUNCTION ledger_write_off(
+    p_grant text, p_reference text, p_amount bigint, p_actor text, p_reason text
+) RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    request jsonb := jsonb_build_object('grant', p_grant, 'amount', p_amount);
+    answer jsonb;
+    root ledger_lot;
+    debtor ledger_account;
+    owed bigint;
+    moment timestamptz;
+    legs ledger_leg[];
+BEGIN
+    PERFORM ledger_require_positive(p_amount);
+    SELECT * INTO root FROM ledger_lot WHERE reference = p_grant;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'nothing was granted for %', p_grant USING ERRCODE = 'LM404';
+    END IF;
+    debtor := ledger_lock(root.account_id);
+    answer := ledger_answer(root.account_id, 'writeoff', p_reference, request);
+    IF answer IS NOT NULL THEN RETURN answer; END IF;
+    WHILE debtor.merged_into_id IS NOT NULL LOOP
+        debtor := ledger_lock(debtor.merged_into_id);
+    END LOOP;
+    SELECT * INTO root FROM ledger_lot WHERE id = root.id;
+    owed := ledger_owed(root, debtor.debt);
+    IF owed < p_amount THEN
+        RETURN jsonb_build_object('refused', 'owed', 'owed', owed, 'needed', p_amount);
+    END IF;
+    moment := ledger_now();
+    answer := jsonb_build_object('amount', p_amount, 'owed', owed - p_amount);
+    legs := ARRAY[(root.id, 'debt', p_amount), (root.id, 'forgiven', -p_amount)]::ledger_leg[];
+    IF debtor.id <> root.account_id THEN
+        legs := legs || ARRAY[(NULL, 'moved', p_amount), (NULL, 'debt', -p_amount)]::ledger_leg[];
+        PERFORM ledger_post(debtor.id, 'writeoff', p_reference, jsonb_build_object('from', root.account_id), answer,
+            ARRAY[(NULL, 'debt', p_amount), (NULL, 'moved', -p_amount)]::ledger_leg[], moment, p_actor, p_reason);
+    END IF;
+    PERFORM ledger_post(root.account_id, 'writeoff', p_reference, request, answer, legs, moment, p_actor, p_reason);
+    RETURN answer;
+END $$;
+
+-- What of a debt is for this lot: charged when it was taken back, and neither paid nor given up.
+CREATE OR REPLACE FUNCTION ledger_owed(p_lot ledger_lot, p_debt bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE SET search_path = public, pg_temp AS $$
+    SELECT greatest(0, least(p_debt, -p_lot.repaid, p_lot.clawed + p_lot.forgiven))
+$$;
 
 -- A lot and every lot born of it.
 CREATE OR REPLACE FUNCTION ledger_family(p_lot bigint) RETURNS SETOF ledger_lot

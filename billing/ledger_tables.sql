@@ -1,8 +1,10 @@
 -- The ledger's tables. Whole credits, double entry, append-only.
 --
 -- ledger_entry is the truth. Everything else that counts credits (the lot's and the account's columns) is its
--- projection, kept by the trigger at the end of this file and writable by nobody else, whatever his role.
+-- projection, kept by a trigger (ledger_project) and writable by nobody else, whatever his role.
 -- The functions that post are in ledger.sql, what must always be true in ledger_violations.sql.
+--
+-- This is how a new database begins. One that is older is brought here by the migrations after 0001.
 
 -- One leg of a transaction before it is written. A code is where credits can be:
 --   issued     where they come from; negative, once in a lot's life
@@ -14,6 +16,7 @@
 --   adjusted   taken away by staff, with a reason
 --   moved      passed on to a child lot: re-issued, restored, or in another account
 --   debt       positive: paid an account's debt; negative: charged to it, since a clawback found them spent
+--   forgiven   negative: of what was charged so, staff has written it off
 CREATE TYPE ledger_leg AS (lot_id bigint, code text, amount bigint);
 
 -- A purse. The id belongs to whoever owns it (a workspace) and means nothing here.
@@ -49,21 +52,27 @@ CREATE TABLE ledger_lot (
     repaid bigint NOT NULL DEFAULT 0,
     -- What the indexes below ask. On remaining itself, no update of a lot could stay within its page.
     has_remaining boolean GENERATED ALWAYS AS (remaining > 0) STORED,
+    forgiven bigint NOT NULL DEFAULT 0 CHECK (forgiven <= 0),
     UNIQUE (account_id, id),
     CONSTRAINT ledger_lot_is_accounted_for
-        CHECK (remaining + held + consumed + expired + clawed + adjusted + moved + repaid = issued)
+        CHECK (remaining + held + consumed + expired + clawed + adjusted + moved + repaid + forgiven = issued),
+    CONSTRAINT ledger_lot_forgives_what_was_clawed CHECK (clawed + forgiven >= 0)
 ) WITH (fillfactor = 50);
 CREATE INDEX ledger_lot_in_draw_order ON ledger_lot (account_id, priority, expires_at, id) WHERE has_remaining;
 CREATE INDEX ledger_lot_due ON ledger_lot (expires_at) WHERE has_remaining AND expires_at IS NOT NULL;
 CREATE INDEX ledger_lot_of_account ON ledger_lot (account_id, granted_at);
 CREATE INDEX ledger_lot_children ON ledger_lot (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX ledger_lot_owing ON ledger_lot (account_id) WHERE repaid < 0;
+CREATE INDEX ledger_account_merged ON ledger_account (merged_into_id) WHERE merged_into_id IS NOT NULL;
 
 -- One movement of one account: the seq-th, chained to the one before by its hash. The balances are those after it.
 CREATE TABLE ledger_transaction (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account_id uuid NOT NULL REFERENCES ledger_account,
     seq bigint NOT NULL CHECK (seq > 0),
-    kind text NOT NULL CHECK (kind IN ('grant', 'hold', 'settle', 'expire', 'clawback', 'adjust', 'merge')),
+    kind text NOT NULL CHECK (
+        kind IN ('grant', 'hold', 'settle', 'expire', 'clawback', 'adjust', 'merge', 'writeoff')
+    ),
     reference text NOT NULL CHECK (reference <> ''),
     request jsonb NOT NULL,
     response jsonb NOT NULL,
@@ -81,14 +90,15 @@ CREATE TABLE ledger_transaction (
 CREATE INDEX ledger_transaction_by_time ON ledger_transaction USING brin (created_at);
 
 -- Legs name the account in both keys, so that no entry can join one tenant's transaction to another tenant's lot.
--- Without a lot stands only debt that moves from an account to the one it was merged into.
+-- Without a lot stands only debt that moves between an account and the one it was merged into.
 CREATE TABLE ledger_entry (
     account_id uuid NOT NULL,
     seq bigint NOT NULL,
     leg smallint NOT NULL,
     lot_id bigint,
     code text NOT NULL CHECK (
-        code IN ('issued', 'available', 'held', 'consumed', 'expired', 'clawed', 'adjusted', 'moved', 'debt')
+        code IN ('issued', 'available', 'held', 'consumed', 'expired', 'clawed', 'adjusted', 'moved', 'debt',
+            'forgiven')
     ),
     amount bigint NOT NULL CHECK (amount <> 0),
     PRIMARY KEY (account_id, seq, leg),
@@ -152,7 +162,7 @@ CREATE TRIGGER ledger_begins_empty BEFORE INSERT ON ledger_account FOR EACH ROW
     EXECUTE FUNCTION ledger_refuse();
 CREATE TRIGGER ledger_begins_empty BEFORE INSERT ON ledger_lot FOR EACH ROW
     WHEN (NEW.issued <> 0 OR (NEW.remaining, NEW.held, NEW.consumed, NEW.expired) <> (0, 0, 0, 0)
-        OR (NEW.clawed, NEW.adjusted, NEW.moved, NEW.repaid) <> (0, 0, 0, 0))
+        OR (NEW.clawed, NEW.adjusted, NEW.moved, NEW.repaid, NEW.forgiven) <> (0, 0, 0, 0, 0))
     EXECUTE FUNCTION ledger_refuse();
 CREATE TRIGGER ledger_counts_for_itself BEFORE UPDATE OF id, available, held, debt, seq, head, opened_at
     ON ledger_account FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION ledger_refuse();
@@ -183,57 +193,3 @@ BEGIN
 END $$;
 CREATE CONSTRAINT TRIGGER ledger_zero_sum AFTER INSERT ON ledger_transaction
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_require_zero_sum();
-
--- The projection: entries change the lots and the account that they name. They may join only the transaction that
--- comes next in its account, and only if its balances are the true ones; so a purse cannot say what entries do not.
-CREATE FUNCTION ledger_project() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
-BEGIN
-    UPDATE ledger_lot lot SET
-        issued = lot.issued - change.issued,
-        remaining = lot.remaining + change.available,
-        held = lot.held + change.held,
-        consumed = lot.consumed + change.consumed,
-        expired = lot.expired + change.expired,
-        clawed = lot.clawed + change.clawed,
-        adjusted = lot.adjusted + change.adjusted,
-        moved = lot.moved + change.moved,
-        repaid = lot.repaid + change.debt
-    FROM (
-        SELECT lot_id,
-            coalesce(sum(amount) FILTER (WHERE code = 'issued'), 0) AS issued,
-            coalesce(sum(amount) FILTER (WHERE code = 'available'), 0) AS available,
-            coalesce(sum(amount) FILTER (WHERE code = 'held'), 0) AS held,
-            coalesce(sum(amount) FILTER (WHERE code = 'consumed'), 0) AS consumed,
-            coalesce(sum(amount) FILTER (WHERE code = 'expired'), 0) AS expired,
-            coalesce(sum(amount) FILTER (WHERE code = 'clawed'), 0) AS clawed,
-            coalesce(sum(amount) FILTER (WHERE code = 'adjusted'), 0) AS adjusted,
-            coalesce(sum(amount) FILTER (WHERE code = 'moved'), 0) AS moved,
-            coalesce(sum(amount) FILTER (WHERE code = 'debt'), 0) AS debt
-        FROM added GROUP BY lot_id
-    ) change
-    WHERE lot.id = change.lot_id;
-
-    UPDATE ledger_account account SET
-        available = posted.available, held = posted.held, debt = posted.debt, seq = posted.seq, head = posted.hash
-    FROM (
-        SELECT account_id, seq,
-            coalesce(sum(amount) FILTER (WHERE code = 'available'), 0) AS available,
-            coalesce(sum(amount) FILTER (WHERE code = 'held'), 0) AS held,
-            coalesce(sum(amount) FILTER (WHERE code = 'debt'), 0) AS debt
-        FROM added GROUP BY account_id, seq
-    ) change
-    JOIN ledger_transaction posted ON posted.account_id = change.account_id AND posted.seq = change.seq
-    WHERE account.id = posted.account_id
-        AND posted.seq = account.seq + 1
-        AND posted.previous_hash = account.head
-        AND posted.available = account.available + change.available
-        AND posted.held = account.held + change.held
-        AND posted.debt = account.debt - change.debt;
-    IF NOT FOUND OR (SELECT count(DISTINCT (account_id, seq)) FROM added) > 1 THEN
-        RAISE EXCEPTION 'entries join only the next transaction of their account, and its balances must be theirs'
-            USING ERRCODE = 'LM403';
-    END IF;
-    RETURN NULL;
-END $$;
-CREATE TRIGGER ledger_projection AFTER INSERT ON ledger_entry
-    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger_project();

@@ -11,7 +11,8 @@ WITH lot_sum AS (
         coalesce(sum(amount) FILTER (WHERE code = 'clawed'), 0) AS clawed,
         coalesce(sum(amount) FILTER (WHERE code = 'adjusted'), 0) AS adjusted,
         coalesce(sum(amount) FILTER (WHERE code = 'moved'), 0) AS moved,
-        coalesce(sum(amount) FILTER (WHERE code = 'debt'), 0) AS debt
+        coalesce(sum(amount) FILTER (WHERE code = 'debt'), 0) AS debt,
+        coalesce(sum(amount) FILTER (WHERE code = 'forgiven'), 0) AS forgiven
     FROM ledger_entry GROUP BY account_id, lot_id
 )
 SELECT 'a transaction does not sum to zero' AS rule, account_id, seq::text AS subject, sum(amount)::text AS detail
@@ -41,8 +42,9 @@ UNION ALL SELECT 'a lot does not hold what its entries say', l.account_id, l.id:
 FROM ledger_lot l
 LEFT JOIN lot_sum s ON s.account_id = l.account_id AND s.lot_id = l.id
 WHERE s.lot_id IS NULL OR l.issued = 0
-    OR (l.issued, l.remaining, l.held, l.consumed, l.expired, l.clawed, l.adjusted, l.moved, l.repaid)
-        <> (-s.issued, s.available, s.held, s.consumed, s.expired, s.clawed, s.adjusted, s.moved, s.debt)
+    OR (l.issued, l.remaining, l.held, l.consumed, l.expired, l.clawed, l.adjusted, l.moved, l.repaid,
+            l.forgiven)
+        <> (-s.issued, s.available, s.held, s.consumed, s.expired, s.clawed, s.adjusted, s.moved, s.debt, s.forgiven)
 
 UNION ALL SELECT 'a lot passed on what no child received', l.account_id, l.id::text, format('%s <> %s', l.moved, c.issued)
 FROM ledger_lot l

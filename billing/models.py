@@ -48,6 +48,7 @@ class Lot(models.Model):
     moved = models.BigIntegerField()
     repaid = models.BigIntegerField()
     has_remaining = models.BooleanField()
+    forgiven = models.BigIntegerField()
 
     class Meta:
         managed = False

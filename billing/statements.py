@@ -63,6 +63,14 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Debt:
+    """Credits owed for one grant, which was taken back after they were spent."""
+
+    grant: str
+    owed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Violation:
     """A breach of something that must always be true. ``account`` is None where it concerns all of them."""
 
@@ -104,6 +112,28 @@ def lots(*, account: UUID) -> list[Lot]:
             [account],
         )
     )
+
+
+def debts(*, account: UUID, limit: int = 20) -> list[Debt]:
+    """What the account owes and for which grants: its own, or those of accounts that were merged into it.
+
+    Whatever came later has paid the sum and no grant in particular, so together they may say more than is owed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH RECURSIVE source AS (
+                SELECT id FROM ledger_account WHERE id = %s
+                UNION SELECT merged.id FROM ledger_account merged JOIN source ON merged.merged_into_id = source.id
+            )
+            SELECT lot.reference, ledger_owed(lot, account.debt)
+            FROM source JOIN ledger_lot lot ON lot.account_id = source.id AND lot.repaid < 0
+            JOIN ledger_account account ON account.id = %s
+            WHERE ledger_owed(lot, account.debt) > 0 ORDER BY lot.id DESC LIMIT %s
+            """,
+            [account, account, limit],
+        )
+        return [Debt(*row) for row in cursor.fetchall()]
 
 
 def movements(*, account: UUID, before: int | None = None, limit: int = 50) -> list[Movement]:
@@ -226,10 +256,10 @@ def totals() -> Totals:
             """
             SELECT coalesce(sum(issued - moved), 0), coalesce(sum(remaining), 0), coalesce(sum(held), 0),
                 coalesce(sum(consumed), 0), coalesce(sum(expired), 0), coalesce(sum(clawed), 0),
-                coalesce(sum(adjusted), 0), coalesce(sum(repaid), 0)
+                coalesce(sum(adjusted), 0), coalesce(sum(repaid), 0), coalesce(sum(forgiven), 0)
             FROM ledger_lot
             """
         )
-        names = ("issued", "available", "held", "consumed", "expired", "clawed", "adjusted", "repaid")
+        names = ("issued", "available", "held", "consumed", "expired", "clawed", "adjusted", "repaid", "forgiven")
         credits = dict(zip(names, map(int, cursor.fetchone()), strict=True))
     return Totals(accounts, transactions, entries, credits, digest)

@@ -107,7 +107,7 @@ def _what(one: Movement) -> str:
         return f"{subject or 'Credits'}: lapsed unused"
     if one.kind == "clawback":
         return f"{subject}: {'back again' if one.available_change > 0 else 'taken back with the payment'}"
-    return {"adjust": "Adjusted by staff", "merge": WORDS["merge"]}[one.kind]
+    return {"adjust": "Adjusted by staff", "merge": WORDS["merge"], "writeoff": "Debt written off"}[one.kind]
 
 
 def _url(one: Movement, invoices: dict[str, str]) -> str:

@@ -12,6 +12,7 @@ from django.db import connection
 class Month:
     """Credits that were paid for in a month, and where they are now. ``lapsed`` is breakage, ``unspent`` a liability.
 
+    ``written_off`` is the part of ``taken_back`` that was spent before and that staff does not ask for any more.
     ``unspent_minor`` is the part of the money that has not been earned yet, in the currency of the payments.
     """
 
@@ -23,6 +24,7 @@ class Month:
     spent: int
     lapsed: int
     taken_back: int
+    written_off: int
     unspent_minor: int
 
 
@@ -43,13 +45,15 @@ def by_month(*, months: int = 24) -> list[Month]:
             ),
             held AS (
                 SELECT family.payment_id,
-                    sum(lot.remaining + lot.held) AS unspent, sum(lot.consumed + lot.repaid + lot.adjusted) AS spent,
-                    sum(lot.expired) AS lapsed, sum(lot.clawed) AS taken_back
+                    sum(lot.remaining + lot.held) AS unspent,
+                    sum(lot.consumed + lot.repaid + lot.adjusted + lot.forgiven) AS spent,
+                    sum(lot.expired) AS lapsed, sum(lot.clawed) AS taken_back, -sum(lot.forgiven) AS written_off
                 FROM family JOIN ledger_lot lot ON lot.id = family.id GROUP BY family.payment_id
             )
             SELECT payment.month, payment.currency, sum(payment.amount_minor)::bigint, sum(payment.credits)::bigint,
                 coalesce(sum(held.unspent), 0)::bigint, coalesce(sum(held.spent), 0)::bigint,
                 coalesce(sum(held.lapsed), 0)::bigint, coalesce(sum(held.taken_back), 0)::bigint,
+                coalesce(sum(held.written_off), 0)::bigint,
                 coalesce(sum(payment.amount_minor * held.unspent / payment.credits), 0)::bigint
             FROM payment LEFT JOIN held ON held.payment_id = payment.id
             GROUP BY payment.month, payment.currency ORDER BY payment.month DESC, payment.currency

@@ -61,6 +61,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def clawback(self, which: int, quarters: int) -> None:
         self.twins.clawback(which, quarters)
 
+    @rule(which=choices, halves=st.integers(0, 3))
+    def write_off(self, which: int, halves: int) -> None:
+        self.twins.write_off(which, halves)
+
     @rule(purse=purses, fifths=st.integers(-40, 6))
     def adjust(self, purse: int, fifths: int) -> None:
         if fifths < 0:

@@ -28,6 +28,7 @@ class ModelLot:
     adjusted: int = 0
     moved: int = 0
     repaid: int = 0
+    forgiven: int = 0
 
     def is_live(self, now: datetime) -> bool:
         return self.expires_at is None or self.expires_at > now
@@ -96,6 +97,7 @@ class Model:
         return hold.captured, hold.released
 
     def _give_back(self, lot: ModelLot, amount: int, *, is_our_failure: bool) -> None:
+        amount -= self._unforgive(lot, amount, self.debt.get(lot.account, 0))
         if amount and is_our_failure and not lot.is_live(self.now):
             self._bear(lot, lot.account, amount, "goodwill", 30, self.now + WEEK)
             return
@@ -109,6 +111,9 @@ class Model:
         root = next(lot for lot in self.lots if lot.reference == reference)
         was = sum(lot.clawed for lot in self._family(root))
         short, surplus = max(0, target - was), max(0, was - target)
+        unforgiven = self._unforgive(root, surplus, self.debt.get(self._debtor(root), 0))
+        root.clawed -= unforgiven
+        surplus -= unforgiven
         for account in reversed(list(self._downstream(root.account))):
             for lot in [lot for lot in self._family(root) if lot.account == account]:
                 taken = min(short, lot.remaining)
@@ -128,6 +133,28 @@ class Model:
         self.debt[root.account] = self.debt.get(root.account, 0) + short
         self._forward(root.account)
         return target - was, short
+
+    def owed(self, root: ModelLot) -> int:
+        """What of its debtor's debt is for this lot."""
+        return self._owed(root, self.debt.get(self._debtor(root), 0))
+
+    def write_off(self, root: ModelLot, amount: int) -> None:
+        self.debt[self._debtor(root)] -= amount
+        root.repaid += amount
+        root.forgiven -= amount
+
+    def _owed(self, lot: ModelLot, debt: int) -> int:
+        return max(0, min(debt, -lot.repaid, lot.clawed + lot.forgiven))
+
+    def _unforgive(self, lot: ModelLot, coming_back: int, debt: int) -> int:
+        """Past what is owed for the lot, what was written off of it is settled before anything is given back."""
+        unforgiven = min(max(0, coming_back - self._owed(lot, debt)), -lot.forgiven)
+        lot.forgiven += unforgiven
+        return unforgiven
+
+    def _debtor(self, root: ModelLot) -> UUID:
+        """The account to which debt of this lot has gone."""
+        return list(self._downstream(root.account))[-1]
 
     def withdraw(self, account: UUID, amount: int) -> None:
         for lot, drawn in self._draw(account, amount):

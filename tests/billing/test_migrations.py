@@ -9,6 +9,23 @@ import psycopg
 from tests.billing.scratch import KERNEL, Scratch, scratch_database
 
 first = import_module("billing.migrations.0001_ledger")
+third = import_module("billing.migrations.0003_writeoff")
+
+# The tables as they were before anything could be written off.
+AS_IT_WAS = """
+DROP VIEW ledger_violations;
+DROP FUNCTION ledger_owed, ledger_write_off;
+DROP INDEX ledger_lot_owing, ledger_account_merged;
+CREATE OR REPLACE TRIGGER ledger_begins_empty BEFORE INSERT ON ledger_lot FOR EACH ROW
+    WHEN (NEW.issued <> 0) EXECUTE FUNCTION ledger_refuse();
+ALTER TABLE ledger_lot DROP COLUMN forgiven;
+ALTER TABLE ledger_lot ADD CONSTRAINT ledger_lot_is_accounted_for
+    CHECK (remaining + held + consumed + expired + clawed + adjusted + moved + repaid = issued);
+ALTER TABLE ledger_transaction DROP CONSTRAINT ledger_transaction_kind_check, ADD CONSTRAINT
+    ledger_transaction_kind_check CHECK (kind IN ('grant', 'hold', 'settle'));
+ALTER TABLE ledger_entry DROP CONSTRAINT ledger_entry_code_check, ADD CONSTRAINT
+    ledger_entry_code_check CHECK (code IN ('issued', 'available', 'held', 'consumed'));
+"""
 
 
 def leftovers(connection: psycopg.Connection) -> list[tuple[str, ...]]:
@@ -39,3 +56,34 @@ def test_functions_and_view_can_be_installed_over_themselves(scratch: Scratch) -
         connection.execute(grant, ["in_2"])
         assert connection.execute("SELECT reference, issued FROM ledger_lot").fetchall() == [("in_1", 5), ("in_2", 5)]
     assert scratch.violations() == []
+
+
+def shape(connection: psycopg.Connection) -> list[tuple[str, ...]]:
+    """Columns, checks, keys, indexes and triggers of the ledger's tables, as the database itself writes them."""
+    return connection.execute(
+        """
+        SELECT attrelid::regclass::text, attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
+            WHERE attrelid::regclass::text LIKE 'ledger%' AND attnum > 0 AND NOT attisdropped
+        UNION ALL SELECT conrelid::regclass::text, conname::text, pg_get_constraintdef(oid) FROM pg_constraint
+            WHERE connamespace = 'public'::regnamespace
+        UNION ALL SELECT tablename::text, indexname::text, indexdef FROM pg_indexes WHERE schemaname = 'public'
+        UNION ALL SELECT tgrelid::regclass::text, tgname::text, pg_get_triggerdef(oid) FROM pg_trigger
+            WHERE NOT tgisinternal
+        ORDER BY 1, 2, 3
+        """
+    ).fetchall()
+
+
+def test_an_older_database_and_a_new_one_end_alike_with_credits_in_them(server_url: str) -> None:
+    with scratch_database(server_url) as scratch, scratch.connect() as connection:
+        new = shape(connection)
+        connection.execute("SELECT ledger_grant(gen_random_uuid(), 'in_1', 5, 'pack', 50::smallint, NULL, '', '')")
+        for begin in ("", AS_IT_WAS):  # the migration runs on either
+            connection.execute(begin or "SELECT 1")
+            assert (shape(connection) == new) is not bool(begin)
+            connection.execute(third.WIDEN)
+            for path in KERNEL[1:]:
+                connection.execute(path.read_bytes())
+            assert shape(connection) == new
+        connection.execute("SELECT ledger_clawback('in_1', 5, '', '')")
+        assert scratch.violations() == []

@@ -19,6 +19,11 @@ ME, STRANGER, VISITOR, MEMBER, REQUEST = (uuid4() for _ in range(5))
 
 @pytest.fixture(autouse=True)
 def two_purses(books: None) -> None:
+    begin()
+
+
+def begin() -> None:
+    """Two purses with credits, one of them with an open hold and a settled one, and a third that was merged away."""
     for account in (ME, STRANGER):
         grant(account, 100, reference=f"pack {account}")
     hold(ME, 30, reference=REQUEST)
@@ -71,6 +76,10 @@ PROTECTED = {
     "a lot is born moved": (
         "INSERT INTO ledger_lot (account_id, reference, kind, priority, granted_at, issued, moved) "
         "VALUES (%(me)s, 'mint', 'pack', 1, now(), 0, 5)"
+    ),
+    "a lot is born forgiven": (
+        "INSERT INTO ledger_lot (account_id, reference, kind, priority, granted_at, issued, forgiven) "
+        "VALUES (%(me)s, 'mint', 'pack', 1, now(), 0, -5)"
     ),
     "a hold is raised": "UPDATE ledger_hold SET amount = 31 WHERE id = %(request)s",
     "a settled hold is opened": (

@@ -15,10 +15,10 @@ from django.db import transaction
 from billing import ledger
 from billing.models import Hold, Lot
 from tests.billing.books import FAR_AWAY, LedgerClock
-from tests.billing.model import Model
+from tests.billing.model import Model, ModelLot
 
 START = datetime(2028, 2, 27, 22, 30, tzinfo=UTC)  # a leap day is near
-COLUMNS = ("issued", "remaining", "held", "consumed", "expired", "clawed", "adjusted", "moved", "repaid")
+COLUMNS = ("issued", "remaining", "held", "consumed", "expired", "clawed", "adjusted", "moved", "repaid", "forgiven")
 LIFETIMES = (None, timedelta(hours=2), timedelta(days=1), timedelta(days=9))
 WAITS = (timedelta(hours=1), timedelta(hours=2), timedelta(days=1), timedelta(days=8), timedelta(hours=-3))
 PURSES = 3
@@ -119,6 +119,28 @@ class Twins:
             with pytest.raises(ledger.InvalidAmount), transaction.atomic():
                 ledger.clawback(reference=reference, target=amount + 1)
 
+    def write_off(self, which: int, halves: int) -> None:
+        """Give up so many halves of what is owed for a grant; more than two are too much."""
+        for grant, _ in _pick([one for one in self.grants if self._owed(one[0])] or self.grants, which):
+            owed = self._owed(grant)
+            amount = max(1, owed * halves // 2)
+            terms: dict[str, Any] = {"grant": grant, "reference": self._reference(), "amount": amount}
+            terms |= {"actor": "staff", "reason": "because"}
+            if amount > owed:
+                with pytest.raises(ledger.NotOwed) as refused:
+                    ledger.write_off(**terms)
+                assert (refused.value.owed, refused.value.needed) == (owed, amount)
+                continue
+            self.model.write_off(self._root(grant), amount)
+            expected = ledger.WrittenOff(amount, owed - amount)
+            assert self._ask(ledger.write_off, terms, {"amount": amount + 1}) == expected
+
+    def _root(self, grant: str) -> ModelLot:
+        return next(lot for lot in self.model.lots if lot.reference == grant)
+
+    def _owed(self, grant: str) -> int:
+        return self.model.owed(self._root(grant))
+
     def give(self, purse: int, amount: int) -> None:
         account, reference = self._account(purse), self._reference()
         paid = self.model.grant(account, reference, amount, "adjustment", 30, None)
@@ -178,11 +200,18 @@ class Twins:
             )
             in_draw_order = [lot.reference for lot in ledger.lots(account=account)]
             assert in_draw_order == [lot.reference for lot in self.model.live(account)]
+            owing = {lot.reference: self.model.owed(lot) for lot in self.model.lots if self._leads(lot, account)}
+            assert {debt.grant: debt.owed for debt in ledger.debts(account=account, limit=1_000)} == {
+                reference: owed for reference, owed in owing.items() if owed
+            }
         holds = Hold.objects.filter(account__in=self.accounts)
         assert set(holds.values_list("id", "account", "amount", "state", "captured", "released")) == {
             (reference, hold.account, hold.amount, hold.state, hold.captured, hold.released)
             for reference, hold in self.model.holds.items()
         }
+
+    def _leads(self, lot: ModelLot, account: UUID) -> bool:
+        return account not in self.model.merged and self.model.leads_to(lot.account, account)
 
     def step(self, random: Random) -> None:
         """One thing chosen by chance, the common more often, and the comparison."""
@@ -194,6 +223,7 @@ class Twins:
             "release": lambda: self.release(which, bool(what % 2)),
             "settle_again": lambda: self.settle_again(which),
             "clawback": lambda: self.clawback(which, many % 5),
+            "write_off": lambda: self.write_off(which, many % 4),
             "give": lambda: self.give(what, many),
             "withdraw": lambda: self.withdraw(what, many % 7),
             "merge": lambda: self.merge(what, what + 1 + many % 2),
@@ -239,6 +269,7 @@ class Twins:
 STEPS = (
     *(["grant"] * 4 + ["hold"] * 6 + ["capture"] * 3 + ["release"] * 3 + ["clawback"] * 4 + ["wait"] * 2),
     *("settle_again", "give", "withdraw", "expire_due", "ask_again", "ask_again", "merge"),
+    *(["write_off"] * 2),
 )
 
 
