@@ -1,10 +1,15 @@
-"""The ledger's tables as Django reads them. The database refuses whatever writes them past ``billing.ledger``."""
+"""The ledger's tables as Django reads them. The database refuses whatever writes them past ``billing.ledger``.
+
+The one table of Django's own is what staff proposes to do to them.
+"""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
 
 
 class Account(models.Model):
@@ -135,3 +140,78 @@ class Hold(models.Model):
     def reference(self) -> UUID:
         """The request that it is for, as ``billing.ledger`` calls it."""
         return self.id
+
+
+class ProposalQuerySet(models.QuerySet["Proposal"]):
+    def waiting(self) -> ProposalQuerySet:
+        """Those that somebody can still decide, the oldest first."""
+        return self.filter(state=Proposal.State.WAITING, expires_at__gt=timezone.now()).order_by("proposed_at")
+
+
+class Proposal(models.Model):
+    """What a member of staff wants done to an account's credits, and who agreed. The id is the form's.
+
+    Small things are done at once and have nobody in ``decided_by``. Names stand beside the ids of users, because what
+    was done outlives whoever did it.
+    """
+
+    class Kind(models.TextChoices):
+        ADJUST = "adjust", "give or take"
+        WRITE_OFF = "writeoff", "write off"
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        DONE = "done"
+        REFUSED = "refused"
+
+    id = models.UUIDField(primary_key=True)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    account = models.UUIDField(db_index=True)
+    grant = models.CharField(max_length=250, blank=True, help_text="What a debt to be written off is owed for.")
+    amount = models.BigIntegerField(help_text="Credits to give or to write off; negative to take.")
+    reason = models.CharField(max_length=500)
+    state = models.CharField(max_length=7, choices=State.choices, default=State.WAITING)
+    proposed_by = models.BigIntegerField()
+    proposed_by_name = models.CharField(max_length=254)
+    proposed_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(help_text="Until then somebody else can agree.")
+    decided_by = models.BigIntegerField(null=True, blank=True)
+    decided_by_name = models.CharField(max_length=254, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decision = models.CharField(max_length=500, blank=True, help_text="Why it was agreed to or refused.")
+
+    objects = ProposalQuerySet.as_manager()
+
+    class Meta:
+        permissions = [("decide_proposal", "Can approve and refuse what others propose to do to credits")]
+        indexes = [
+            models.Index(fields=["proposed_by", "proposed_at"], name="proposal_of_staff"),
+            models.Index(fields=["proposed_at"], name="proposal_waiting", condition=Q(state="waiting")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(decided_by=None) | ~Q(decided_by=F("proposed_by")), name="proposal_decided_by_another"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="waiting", decided_by=None, decided_at=None)
+                | Q(state="done", decided_at__isnull=False)
+                | Q(state="refused", decided_by__isnull=False, decided_at__isnull=False),
+                name="proposal_state_is_signed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        if self.kind == self.Kind.WRITE_OFF:
+            return f"{self.amount:,} owed credits written off"
+        return f"{abs(self.amount):,} credits {'given' if self.amount > 0 else 'taken'}"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether somebody can still decide it."""
+        return self.state == self.State.WAITING and self.expires_at > timezone.now()
+
+    @property
+    def signature(self) -> str:
+        """Who answers for it in the ledger: both, where there were two."""
+        agreed = f", approved by {self.decided_by_name}" if self.decided_by_name else ""
+        return f"{self.proposed_by_name}{agreed}"

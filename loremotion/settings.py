@@ -103,6 +103,8 @@ PAY_ORIGINS = (
     if STRIPE_API_BASE == "https://api.stripe.com"
     else [STRIPE_API_BASE]
 )
+# What one member of staff may give, take or write off in a day alone; what goes beyond waits for a second.
+STAFF_DAILY_CREDITS = env.int("STAFF_DAILY_CREDITS", 1_000, validate=validate.Range(min=0))
 # What billing shows without knowing it: what a clip costs with each model, and the page that a hold is for.
 PRICE_YARDSTICK = "generation.yardstick.clip_prices"
 HOLD_PAGE = "generation:detail"

@@ -95,6 +95,13 @@ def test_nothing_can_be_added_changed_or_deleted(owner: Client, model: str) -> N
     assert owner.get(reverse(f"admin:billing_{model}_change", args=[subject])).status_code == 200
 
 
+def test_lots_that_are_used_up_are_shown_below(owner: Client) -> None:
+    account = uuid4()
+    grant(account, 10, reference="in_41")
+    spend(account, 10)
+    assert ">in_41<" in owner.get(page_of(account)).content.decode()
+
+
 def test_long_histories_come_by_the_page(owner: Client) -> None:
     account = uuid4()
     for _ in range(52):

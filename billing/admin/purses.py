@@ -9,71 +9,19 @@ from uuid import UUID, uuid4
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 
-from billing import ledger
-from billing.models import Account, Hold, Lot
+from billing import ledger, proposals
+from billing.admin.forms import AdjustmentForm, WriteOffForm
+from billing.admin.readonly import ReadOnlyAdmin
+from billing.models import Account, Hold, Lot, Proposal
+from loremotion.refusals import Refusal
 
 LINES_A_PAGE = 50
 NEWEST_ROWS = 50
-MOST_CREDITS_AT_ONCE = 1_000_000
-
-
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """Shows rows that only the ledger writes. Counts nothing that grows without end."""
-
-    show_full_result_count = False
-    search_fields = ("id",)
-    search_help_text = "A whole id"
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Rows that the whole of what was typed names; a part of it finds nothing, so no search reads the table."""
-        if not search_term:
-            return queryset, False
-        try:
-            return queryset.filter(self.named_by(UUID(search_term.strip()))), False
-        except ValueError:
-            return queryset.filter(self.called(search_term.strip())), False
-
-    def named_by(self, wanted: UUID) -> Q:
-        """Rows that a UUID stands for."""
-        return Q(account=wanted)
-
-    def called(self, wanted: str) -> Q:
-        """Rows that any other text stands for: none."""
-        return Q(pk__in=[])
-
-
-class AdjustmentForm(forms.Form):
-    """Credits to give or to take, and why. The reference is made with the form, so sending it twice adjusts once."""
-
-    amount = forms.IntegerField(
-        min_value=-MOST_CREDITS_AT_ONCE,
-        max_value=MOST_CREDITS_AT_ONCE,
-        help_text="Credits to give; negative to take. They come as a lot of their own that does not expire.",
-    )
-    reason = forms.CharField(max_length=500, help_text="For whoever reads the history later.")
-    reference = forms.UUIDField(widget=forms.HiddenInput)
-
-    def clean_amount(self) -> int:
-        amount = int(self.cleaned_data["amount"])
-        if amount == 0:
-            raise forms.ValidationError("Nothing is no adjustment: give a number other than 0.")
-        return amount
 
 
 @admin.register(Account)
@@ -90,10 +38,12 @@ class AccountAdmin(ReadOnlyAdmin):
         return Q(id=wanted)
 
     def get_urls(self) -> list[URLPattern]:
-        adjust = path(
-            "<uuid:account>/adjust/", self.admin_site.admin_view(self.adjust_view), name="billing_account_adjust"
-        )
-        return [adjust, *super().get_urls()]
+        adjust, write_off = map(self.admin_site.admin_view, (self.adjust_view, self.write_off_view))
+        return [
+            path("<uuid:account>/adjust/", adjust, name="billing_account_adjust"),
+            path("<uuid:account>/write-off/", write_off, name="billing_account_write_off"),
+            *super().get_urls(),
+        ]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -110,49 +60,79 @@ class AccountAdmin(ReadOnlyAdmin):
             "title": "Account",
             "balance": ledger.balance(account=account.id),
             "live_lots": ledger.lots(account=account.id),
-            "other_lots": Lot.objects.filter(account=account, has_remaining=False).order_by("-granted_at")[
-                :NEWEST_ROWS
-            ],
+            "used_lots": Lot.objects.filter(account=account, has_remaining=False).order_by("-granted_at")[:NEWEST_ROWS],
             "holds": Hold.objects.filter(account=account).order_by("-held_at")[:NEWEST_ROWS],
             "lines": shown,
             "older_than": shown[-1].seq if len(lines) > LINES_A_PAGE else None,
+            "debts": ledger.debts(account=account.id),
+            "proposals": Proposal.objects.waiting().filter(account=account.id)[:NEWEST_ROWS],
             "may_adjust": request.user.has_perm("billing.adjust_credits"),
         }
         return super().change_view(request, object_id, form_url, (extra_context or {}) | context)
 
     def adjust_view(self, request: HttpRequest, account: UUID) -> HttpResponse:
-        """Give or take credits, by name and with a reason."""
+        """Give or take credits: at once, or after a second member of staff agrees."""
+        purse = self._purse(request, account)
+        form = AdjustmentForm(request.POST or None, initial={"reference": uuid4()})
+        if form.is_valid() and self._propose(request, form, account=purse.id, kind=Proposal.Kind.ADJUST):
+            return redirect("admin:billing_account_change", account)
+        return self._ask(request, purse, "Give or take credits", form)
+
+    def write_off_view(self, request: HttpRequest, account: UUID) -> HttpResponse:
+        """Give up what is owed, in the same way."""
+        purse = self._purse(request, account)
+        debts = ledger.debts(account=purse.id)
+        form = WriteOffForm(request.POST or None, debts=debts, initial={"reference": uuid4()})
+        if form.is_valid() and self._propose(
+            request, form, account=purse.id, kind=Proposal.Kind.WRITE_OFF, grant=form.cleaned_data["grant"]
+        ):
+            return redirect("admin:billing_account_change", account)
+        return self._ask(request, purse, "Write debt off", form)
+
+    def _purse(self, request: HttpRequest, account: UUID) -> Account:
         if not request.user.has_perm("billing.adjust_credits"):
             raise PermissionDenied
         purse = Account.objects.filter(id=account).first()
         if purse is None:
             raise Http404("No purse has this id: the workspace never had credits.")
-        form = AdjustmentForm(request.POST or None, initial={"reference": uuid4()})
-        if form.is_valid() and self._adjust(request, purse, form):
-            return redirect(reverse("admin:billing_account_change", args=[account]))
+        return purse
+
+    def _ask(self, request: HttpRequest, purse: Account, title: str, form: forms.Form) -> HttpResponse:
         context = self.admin_site.each_context(request) | {
-            "title": "Give or take credits",
+            "title": title,
             "opts": self.model._meta,
             "account": purse,
-            "balance": ledger.balance(account=account),
+            "balance": ledger.balance(account=purse.id),
+            "left_alone": proposals.left_to_do_alone(request.user),
             "form": form,
         }
-        return render(request, "admin/billing/account/adjust.html", context)
+        return render(request, "admin/billing/account/propose.html", context)
 
-    def _adjust(self, request: HttpRequest, account: Account, form: AdjustmentForm) -> bool:
+    def _propose(
+        self, request: HttpRequest, form: forms.Form, *, account: UUID, kind: Proposal.Kind, grant: str = ""
+    ) -> bool:
         wanted = form.cleaned_data
         try:
-            ledger.adjust(
-                account=account.id,
-                reference=f"staff:{wanted['reference']}",
+            proposal = proposals.propose(
+                proposal_id=wanted["reference"],
+                kind=kind,
+                account=account,
+                grant=grant,
                 amount=wanted["amount"],
-                actor=request.user.get_username(),
                 reason=wanted["reason"],
+                staff=request.user,
             )
         except ledger.NotEnoughCredits as refusal:
             form.add_error("amount", f"Only {refusal.available} credits are available to take.")
             return False
-        messages.success(request, f"{wanted['amount']:+d} credits: {wanted['reason']}")
+        except Refusal as refusal:
+            form.add_error("amount", str(refusal))
+            return False
+        if proposal.state == Proposal.State.WAITING:
+            messages.warning(request, f"{proposal}: waits for somebody else on the staff to agree.")
+        else:
+            messages.success(request, f"{proposal}: {proposal.reason}")
+        self.log_change(request, Account(id=account), f"{proposal}, {proposal.get_state_display()}: {proposal.reason}")
         return True
 
 

@@ -1,0 +1,92 @@
+"""What staff wants done to credits beyond what one may do alone, and the second who agrees or does not."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path
+from django.utils import timezone
+
+from billing import ledger, proposals
+from billing.admin.forms import DecisionForm
+from billing.admin.readonly import ReadOnlyAdmin
+from billing.models import Proposal
+from loremotion.refusals import Refusal
+
+
+class Standing(admin.SimpleListFilter):
+    """How things stand. Without a choice the list shows what waits."""
+
+    title = "standing"
+    parameter_name = "standing"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [("expired", "Expired"), ("done", "Done"), ("refused", "Refused"), ("all", "All")]
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        return [{**first, "display": "Waiting"}, *others]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        now = timezone.now()
+        wanted: dict[str | None, dict[str, Any]] = {
+            None: {"state": Proposal.State.WAITING, "expires_at__gt": now},
+            "expired": {"state": Proposal.State.WAITING, "expires_at__lte": now},
+            "done": {"state": Proposal.State.DONE},
+            "refused": {"state": Proposal.State.REFUSED},
+        }
+        return queryset.filter(**wanted.get(self.value(), {}))
+
+
+@admin.register(Proposal)
+class ProposalAdmin(ReadOnlyAdmin):
+    """Everything that staff did to credits or wants to, with both names."""
+
+    list_display = ("proposed_at", "what", "account", "reason", "proposed_by_name", "decided_by_name", "expires_at")
+    list_filter = (Standing,)
+    ordering = ("-proposed_at",)
+    search_help_text = "A whole account id"
+    change_form_template = "admin/billing/proposal/change_form.html"
+
+    @admin.display(description="What")
+    def what(self, proposal: Proposal) -> str:
+        return str(proposal)
+
+    def get_urls(self) -> list[URLPattern]:
+        decide = self.admin_site.admin_view(self.decide_view)
+        return [path("<uuid:proposal_id>/decide/", decide, name="billing_proposal_decide"), *super().get_urls()]
+
+    def decide_view(self, request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+        """What it would do, and a form to agree or refuse."""
+        if not request.user.has_perm("billing.decide_proposal"):
+            raise PermissionDenied
+        proposal = get_object_or_404(Proposal, id=proposal_id)
+        form = DecisionForm(request.POST or None)
+        if form.is_valid():
+            is_yes = "approve" in request.POST
+            if not is_yes and "refuse" not in request.POST:
+                raise Http404
+            decide = proposals.approve if is_yes else proposals.refuse
+            try:
+                proposal = decide(proposal.id, staff=request.user, reason=form.cleaned_data["reason"])
+            except Refusal as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                self.log_change(request, proposal, f"{proposal.get_state_display()}: {proposal.decision}")
+                messages.success(request, f"{proposal}: {proposal.get_state_display()}.")
+                return redirect("admin:billing_account_change", proposal.account)
+        context = self.admin_site.each_context(request) | {
+            "title": "Approve or refuse",
+            "opts": self.model._meta,
+            "proposal": proposal,
+            "balance": ledger.balance(account=proposal.account),
+            "is_own": proposal.proposed_by == request.user.pk,
+            "form": form,
+        }
+        return render(request, "admin/billing/proposal/decide.html", context)

@@ -1,0 +1,145 @@
+"""What staff does to credits: small things at once and alone, larger ones only after a second member of staff agrees.
+
+What counts is what somebody has moved alone within a day, not one form, so that many small ones are no way around.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Sum
+from django.db.models.functions import Abs
+from django.utils import timezone
+
+from billing import ledger
+from billing.models import Proposal
+from loremotion.refusals import Conflict, Forbidden
+
+WAITS = timedelta(days=7)
+DAY = timedelta(days=1)
+
+
+class Staff(Protocol):
+    """Whoever proposes or decides."""
+
+    pk: Any
+
+    def get_username(self) -> str: ...
+
+
+def propose(
+    *, proposal_id: UUID, kind: Proposal.Kind, account: UUID, amount: int, reason: str, staff: Staff, grant: str = ""
+) -> Proposal:
+    """Do it at once if ``staff`` may alone, else have it wait for somebody else. Sent twice it is one proposal.
+
+    What the ledger would refuse now is refused now, so that nothing waits which cannot be done.
+
+    Args:
+        proposal_id: written into the form when it was shown.
+        grant: what a debt to be written off is owed for.
+
+    Raises:
+        Conflict: the id stands for another proposal.
+        NotEnoughCredits, NotOwed: there is less than shall be taken or written off. Nothing was written.
+    """
+    asked = {"kind": kind, "account": account, "amount": amount, "grant": grant, "proposed_by": staff.pk}
+    with transaction.atomic():
+        _one_at_a_time(staff)
+        known = Proposal.objects.filter(id=proposal_id).first()
+        if known is not None:
+            if any(getattr(known, name) != value for name, value in asked.items()):
+                raise Conflict("form_used", "This form was sent with other values.", next_step="Open the page again.")
+            return known
+        now = timezone.now()
+        proposal = Proposal(
+            id=proposal_id,
+            reason=reason,
+            proposed_by_name=staff.get_username(),
+            proposed_at=now,
+            expires_at=now + WAITS,
+            **asked,
+        )
+        if abs(amount) <= left_to_do_alone(staff):
+            proposal.state, proposal.decided_at = Proposal.State.DONE, now
+            _carry_out(proposal)
+        else:
+            with transaction.atomic():
+                _carry_out(proposal)
+                transaction.set_rollback(True)
+        proposal.save(force_insert=True)
+    return proposal
+
+
+def approve(proposal_id: UUID, *, staff: Staff, reason: str) -> Proposal:
+    """Agree to what somebody else proposed, and do it. Pressed twice it is done once.
+
+    Raises:
+        Forbidden: it is the proposer's own.
+        Conflict: it was refused, or has expired.
+        NotEnoughCredits, NotOwed: meanwhile there is less. It goes on waiting.
+    """
+    with transaction.atomic():
+        proposal = _decided(proposal_id, Proposal.State.DONE, staff, reason)
+        _carry_out(proposal)
+    return proposal
+
+
+def refuse(proposal_id: UUID, *, staff: Staff, reason: str) -> Proposal:
+    """Say no to what somebody else proposed.
+
+    Raises:
+        Forbidden: it is the proposer's own.
+        Conflict: it is done, or has expired.
+    """
+    with transaction.atomic():
+        return _decided(proposal_id, Proposal.State.REFUSED, staff, reason)
+
+
+def left_to_do_alone(staff: Staff) -> int:
+    """Credits that a member of staff may still move today without a second."""
+    alone = Proposal.objects.filter(proposed_by=staff.pk, proposed_at__gt=timezone.now() - DAY)
+    alone = alone.filter(state=Proposal.State.DONE, decided_by=None)
+    moved: int = alone.aggregate(moved=Sum(Abs("amount")))["moved"] or 0
+    return max(0, int(settings.STAFF_DAILY_CREDITS) - moved)
+
+
+def _decided(proposal_id: UUID, state: Proposal.State, staff: Staff, reason: str) -> Proposal:
+    """The proposal with the decision written into it. Decided so before, it stays as it is."""
+    proposal = Proposal.objects.select_for_update().get(id=proposal_id)
+    if proposal.proposed_by == staff.pk:
+        raise Forbidden(
+            "own_proposal", "Nobody decides what they proposed themselves.", next_step="Ask somebody else on the staff."
+        )
+    if proposal.state == state:
+        return proposal
+    if proposal.state != Proposal.State.WAITING:
+        raise Conflict("already_decided", f"{proposal.decided_by_name} has decided: {proposal.get_state_display()}.")
+    if not proposal.is_waiting:
+        raise Conflict(
+            "proposal_expired",
+            f"It waited until {proposal.expires_at:%d %B %Y, %H:%M} UTC.",
+            next_step="If it is still right, propose it anew.",
+        )
+    proposal.state, proposal.decision, proposal.decided_at = state, reason, timezone.now()
+    proposal.decided_by, proposal.decided_by_name = staff.pk, staff.get_username()
+    proposal.save()
+    return proposal
+
+
+def _carry_out(proposal: Proposal) -> None:
+    """Post it. Asked again, the ledger answers what it answered."""
+    signed = {"actor": proposal.signature, "reason": proposal.reason, "reference": f"staff:{proposal.id}"}
+    if proposal.kind == Proposal.Kind.WRITE_OFF:
+        ledger.write_off(grant=proposal.grant, amount=proposal.amount, **signed)
+    else:
+        ledger.adjust(account=proposal.account, amount=proposal.amount, **signed)
+
+
+def _one_at_a_time(staff: Staff) -> None:
+    """Two forms of one person wait for each other, so that they do not both see the day's whole allowance."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 6))", [f"staff:{staff.pk}"])
