@@ -11,9 +11,9 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
-from billing.shop import inbox, liability, refunds
+from billing.shop import balance, inbox, liability, refunds
 from billing.shop.models import (
     Budget,
     Mismatch,
@@ -242,6 +242,13 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     list_display = ["began_at", "kind", "checked", "missed", "differences", "finished_at"]
     list_filter = ["kind"]
     inlines = [MismatchInline]
+    fields = ["kind", "began_at", "finished_at", "read_until", "checked", "missed", "statement"]
+    readonly_fields = fields
+
+    @admin.display(description="Account at Stripe")
+    def statement(self, comparison: Reconciliation) -> str:
+        """Money by currency on both sides, and what Stripe kept of it."""
+        return format_html_join("", "<p>{}</p>", ((line,) for line in balance.in_words(comparison.balance)))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).prefetch_related("mismatches")

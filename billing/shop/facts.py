@@ -78,6 +78,27 @@ class InvoiceFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class BalanceFacts:
+    """One entry of the account's statement.
+
+    ``amount_minor`` is in the payer's currency, and negative where it left us; fee and net are in ``kept_in``, the
+    account's own. ``kind`` is ``charged``, ``refunded``, ``disputed``, or empty for payouts and the like.
+    """
+
+    entry_id: str
+    kind: str
+    source_id: str
+    payment_intent_id: str | None
+    customer_id: str | None
+    order_id: UUID | None
+    amount_minor: int
+    kept_in: str
+    fee_minor: int
+    net_minor: int
+    adds_up: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionFacts:
     subscription_id: str
     workspace: UUID | None
@@ -180,6 +201,38 @@ def _intent_of(invoice: stripe.Invoice) -> str | None:
     payments = getattr(invoice, "payments", None)  # only there if it was asked for
     paid = [one for one in (payments.data if payments else []) if one.status == "paid"]
     return next((id_of(one.payment.payment_intent) for one in paid if one.payment.payment_intent), None)
+
+
+BALANCE_KINDS = {
+    "charge": "charged",
+    "refund": "refunded",
+    "refund_failure": "refunded",
+    "dispute": "disputed",
+    "dispute_reversal": "disputed",
+}
+
+
+def of_balance(entry: stripe.BalanceTransaction) -> BalanceFacts:
+    """Asked for with its source expanded. Where currencies differ, the source says how much of the payer's it was."""
+    source = entry.source if isinstance(entry.source, stripe.Charge | stripe.Refund | stripe.Dispute) else None
+    amount = entry.amount
+    if source is not None and source.currency != entry.currency:
+        amount = source.amount if amount > 0 else -source.amount
+    is_charge = isinstance(source, stripe.Charge)
+    fees = sum(one.amount for one in entry.fee_details)
+    return BalanceFacts(
+        entry_id=entry.id,
+        kind=BALANCE_KINDS.get(entry.reporting_category, "") if source is not None else "",
+        source_id=id_of(entry.source) or "",
+        payment_intent_id=id_of(source.payment_intent) if source is not None else None,
+        customer_id=id_of(source.customer) if is_charge else None,
+        order_id=_uuid(source.metadata.to_dict().get("order")) if is_charge else None,
+        amount_minor=amount,
+        kept_in=entry.currency,
+        fee_minor=entry.fee,
+        net_minor=entry.net,
+        adds_up=entry.net == entry.amount - entry.fee and fees == entry.fee,
+    )
 
 
 def of_subscription(subscription: stripe.Subscription) -> SubscriptionFacts:

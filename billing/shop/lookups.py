@@ -74,5 +74,11 @@ def refunds_since(moment: datetime) -> Iterator[stripe.Refund]:
     return client().v1.refunds.list({"created": {"gte": int(moment.timestamp())}, "limit": 100}).auto_paging_iter()
 
 
+def balance_since(moment: datetime) -> Iterator[stripe.BalanceTransaction]:
+    """What came to the account and left it, with the charge, refund or dispute that each is for."""
+    asked: stripe.params.BalanceTransactionListParams = {"created": {"gte": int(moment.timestamp())}, "limit": 100}
+    return client().v1.balance_transactions.list({**asked, "expand": ["data.source"]}).auto_paging_iter()
+
+
 def disputes_since(moment: datetime) -> Iterator[stripe.Dispute]:
     return client().v1.disputes.list({"created": {"gte": int(moment.timestamp())}, "limit": 100}).auto_paging_iter()

@@ -221,6 +221,7 @@ class Reconciliation(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     read_until = models.DateTimeField(null=True, blank=True)
     checked = models.PositiveIntegerField(default=0)
+    balance = models.JSONField(default=dict, blank=True, help_text="The account at Stripe beside our payments.")
     missed = models.PositiveIntegerField(default=0, help_text="Events that no webhook had brought.")
 
     class Meta:

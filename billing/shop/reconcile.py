@@ -6,16 +6,19 @@ What differs is brought together by the same convergence that events use, and wr
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import chain
+from uuid import UUID
 
 import stripe
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from billing.shop import convergence, facts, gateway, inbox, lookups
-from billing.shop.facts import Paying
+from billing.shop import balance, convergence, facts, gateway, inbox, lookups
+from billing.shop.balance import Difference
+from billing.shop.facts import Money, Paying
 from billing.shop.locks import Busy, alone_with
 from billing.shop.models import Mismatch, Order, Payment, Reconciliation, Subscription
 
@@ -26,6 +29,8 @@ OVERLAP = timedelta(hours=1)
 """Events appear in the list a little after they happen, so each reading looks back behind the last."""
 WINDOW = timedelta(days=35)
 """How far back the books are compared: longer than a month, so that every renewal is looked at."""
+AWAY = (stripe.APIConnectionError, stripe.RateLimitError, stripe.AuthenticationError, OperationalError, InterfaceError)
+"""Nobody answers, so the next object will fare no better: the comparison is left for another time."""
 
 
 # --- events ------------------------------------------------------------------------------------------------------
@@ -62,14 +67,6 @@ def _read_events() -> Reconciliation:
 # --- books -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Something that Stripe and we do not say alike. ``source`` names the payment, as in ``Payment.source``."""
-
-    source: str
-    detail: str
-
-
 def compare_books() -> Reconciliation | None:
     """Compare every payment of the last weeks with what was granted for it, and what was granted with the payments.
 
@@ -86,31 +83,55 @@ def compare_books() -> Reconciliation | None:
 def _compare_books() -> Reconciliation:
     comparison = Reconciliation.objects.create(kind=Reconciliation.Kind.BOOKS)
     since = timezone.now() - WINDOW
-    paid = {source: intent for source, intent in _paid_at_stripe(since)}
+    paid = dict(_paid_at_stripe(since))
     comparison.checked = len(paid)
     for difference in [*_missing(paid, since), *_money_that_differs(since), *_lots_that_differ(since)]:
-        is_mended = _mend(difference)
-        Mismatch.objects.create(
-            reconciliation=comparison, subject=difference.source, detail=difference.detail, is_mended=is_mended
-        )
-        logger.log(logging.WARNING if is_mended else logging.CRITICAL, "Stripe and our books differ: %s", difference)
+        _note(comparison, difference, is_mended=_is_mended(difference, _says_the_same))
+    named = set(comparison.mismatches.filter(is_mended=False).values_list("subject", flat=True))
+    statement = balance.read(since)
+    for difference in balance.differences(statement, since):
+        if difference.source not in named:
+            agrees = partial(balance.agrees, statement)
+            _note(comparison, difference, is_mended=_is_mended(difference, agrees))
+    comparison.balance = balance.summary(statement, since)
     comparison.finished_at = timezone.now()
     comparison.save()
     return comparison
 
 
+def _note(comparison: Reconciliation, difference: Difference, *, is_mended: bool) -> None:
+    Mismatch.objects.create(
+        reconciliation=comparison, subject=difference.source, detail=difference.detail, is_mended=is_mended
+    )
+    logger.log(logging.WARNING if is_mended else logging.CRITICAL, "Stripe and our books differ: %s", difference)
+
+
 def _paid_at_stripe(since: datetime) -> Iterator[tuple[str, str | None]]:
-    """What Stripe says was paid to us: source and payment intent."""
-    for session in lookups.sessions_since(since):
-        said = facts.of_session(session)
-        if said.order_id is None or said.subscription_id is not None or said.paying is not Paying.PAID:
+    """What Stripe says was paid to us: source and payment intent. What cannot be read keeps nothing else from it."""
+    for one in chain(lookups.sessions_since(since), lookups.invoices_since(since)):
+        try:
+            found = _paid_session(one) if isinstance(one, stripe.checkout.Session) else _paid_invoice(one)
+        except AWAY:
+            raise
+        except Exception:
+            logger.exception("%s cannot be compared", one.id)
             continue
-        if Order.objects.filter(id=said.order_id).exists():
-            yield f"order:{said.order_id}", said.payment_intent_id
-    for invoice in lookups.invoices_since(since):
-        for_period = facts.of_invoice(invoice)
-        if for_period is not None and _is_ours(for_period.subscription_id):
-            yield f"invoice:{for_period.invoice_id}", for_period.payment_intent_id
+        if found is not None:
+            yield found
+
+
+def _paid_session(session: stripe.checkout.Session) -> tuple[str, str | None] | None:
+    said = facts.of_session(session)
+    if said.order_id is None or said.subscription_id is not None or said.paying is not Paying.PAID:
+        return None
+    is_ours = Order.objects.filter(id=said.order_id).exists()
+    return (f"order:{said.order_id}", said.payment_intent_id) if is_ours else None
+
+
+def _paid_invoice(invoice: stripe.Invoice) -> tuple[str, str | None] | None:
+    said = facts.of_invoice(invoice)
+    is_ours = said is not None and _is_ours(said.subscription_id)
+    return (f"invoice:{said.invoice_id}", said.payment_intent_id) if said is not None and is_ours else None
 
 
 def _is_ours(subscription_id: str) -> bool:
@@ -137,10 +158,12 @@ def _money_that_differs(since: datetime) -> Iterator[Difference]:
     given_back = Payment.objects.filter(paid_at__gt=since, clawed_credits__gt=0)
     touched |= set(given_back.values_list("stripe_payment_intent_id", flat=True))
     for payment in Payment.objects.filter(stripe_payment_intent_id__in=touched - {None}):
-        money = facts.money_of(
-            payment.stripe_payment_intent_id, amount_minor=payment.amount_minor, currency=payment.currency
-        )
         ours = (payment.amount_minor, payment.refunded_minor, payment.disputed_minor)
+        try:
+            money = _money_of(payment)
+        except stripe.InvalidRequestError as error:
+            yield Difference(payment.source, f"Stripe does not say what became of it: {error}")
+            continue
         theirs = (money.amount_minor, money.refunded_minor, money.disputed_minor)
         if ours != theirs:
             yield Difference(payment.source, f"Paid, refunded, disputed: {theirs} at Stripe, {ours} here.")
@@ -176,20 +199,32 @@ def _lots_that_differ(since: datetime) -> Iterator[Difference]:
             yield Difference(source, detail)
 
 
-def _mend(difference: Difference) -> bool:
-    """Converge once more. Returns whether both sides now say the same."""
+def _is_mended(difference: Difference, agrees: Callable[[str], bool]) -> bool:
+    """Converge once more, and look again. Whatever goes wrong with one leaves the others their turn."""
     kind, _, name = difference.source.partition(":")
     try:
         if kind == "order":
-            convergence.converge_order(Order.objects.get(id=name).id)
-        else:
+            convergence.converge_order(UUID(name))
+        elif kind == "invoice":
             convergence.converge_invoice(name)
-    except (stripe.InvalidRequestError, convergence.UnknownPrice, Order.DoesNotExist):
+        else:
+            return False
+        return "no such payment" not in difference.detail and agrees(difference.source)
+    except AWAY:
+        raise
+    except Exception:
+        logger.exception("%s cannot be brought together with Stripe", difference.source)
         return False
-    payment = Payment.objects.filter(source=difference.source).first()
-    if payment is None or "no such payment" in difference.detail:
+
+
+def _says_the_same(source: str) -> bool:
+    payment = Payment.objects.filter(source=source).first()
+    if payment is None:
         return False
-    money = facts.money_of(
+    return payment.clawed_credits == convergence.credits_taken_back(payment.credits, _money_of(payment))
+
+
+def _money_of(payment: Payment) -> Money:
+    return facts.money_of(
         payment.stripe_payment_intent_id, amount_minor=payment.amount_minor, currency=payment.currency
     )
-    return payment.clawed_credits == convergence.credits_taken_back(payment.credits, money)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tests.fake_stripe.balance import Balance
 from tests.fake_stripe.errors import StripeRefused
 from tests.fake_stripe.state import Object, State
 
@@ -17,6 +18,7 @@ CARDS_REFUSED_LATER = frozenset({"4000000000000341"})
 class Payments:
     def __init__(self, state: State) -> None:
         self.state = state
+        self.balance = Balance(state)
 
     # --- charging --------------------------------------------------------------------------------------------
 
@@ -66,6 +68,7 @@ class Payments:
             },
         )
         charge["receipt_url"] = f"{self.state.objects['site']['url']}/receipts/{charge['id']}"
+        self.balance.charged(charge)
         intent["latest_charge"] = charge["id"]
         self.state.emit("charge.succeeded", charge)
         self.state.emit("payment_intent.succeeded", intent)
@@ -101,6 +104,7 @@ class Payments:
                 "failure_reason": None,
             },
         )
+        self.balance.refunded(refund)
         self._count_refunds(charge)
         self.state.emit("charge.refunded", charge)
         self.state.emit("refund.created", refund)
@@ -110,6 +114,7 @@ class Payments:
         """The bank sent the refund back: the money is ours again."""
         refund = self.state.get(refund_id, "refund")
         refund.update(status="failed", failure_reason="expired_or_canceled_card")
+        self.balance.refund_failed(refund)
         self._count_refunds(self.state.get(refund["charge"], "charge"))
         self.state.emit("refund.failed", refund)
         self.state.emit("refund.updated", refund)
@@ -140,6 +145,7 @@ class Payments:
                 "metadata": {},
             },
         )
+        self.balance.withdrawn(dispute)
         self.state.emit("charge.dispute.created", dispute)
         self.state.emit("charge.dispute.funds_withdrawn", dispute)
         return dispute
@@ -150,6 +156,7 @@ class Payments:
         dispute["status"] = status
         if status == "won":
             self.state.get(dispute["charge"], "charge")["disputed"] = False
+            self.balance.reinstated(dispute)
             self.state.emit("charge.dispute.funds_reinstated", dispute)
         self.state.emit("charge.dispute.closed", dispute)
         return dispute

@@ -33,6 +33,7 @@ KINDS = {
     "invoice_payments": "invoice_payment",
     "subscriptions": "subscription",
     "subscription_schedules": "subscription_schedule",
+    "balance_transactions": "balance_transaction",
     "billing_portal/configurations": "billing_portal.configuration",
     "billing_portal/sessions": "billing_portal.session",
 }
@@ -46,6 +47,7 @@ LISTS: dict[str, type[Any]] = {
     "invoices": params.InvoiceListParams,
     "invoice_payments": params.InvoicePaymentListParams,
     "subscriptions": params.SubscriptionListParams,
+    "balance_transactions": params.BalanceTransactionListParams,
     "billing_portal/configurations": portal_params.ConfigurationListParams,
 }
 PAGING = frozenset({"limit", "starting_after", "ending_before", "expand", "created", "type", "types"})

@@ -94,6 +94,7 @@ class FakeStripe:
         acts: dict[str, Callable[[], Any]] = {
             "pay": lambda: routes.checkout.pay(**asked),
             "settle-slow": lambda: routes.checkout.settle_slow(**asked),
+            "charge": lambda: routes.payments.charge(routes.payments.begin(metadata={}, **asked)),
             "refund": lambda: routes.payments.refund(asked),
             "fail-refund": lambda: routes.payments.fail_refund(**asked),
             "dispute": lambda: routes.payments.dispute(**asked),
@@ -103,6 +104,7 @@ class FakeStripe:
             "collect": lambda: routes.subscriptions.collect(asked["invoice_id"]),
             "upgrade": lambda: routes.subscriptions.upgrade(asked["subscription"], asked["price"]),
             "heal": self._failures.clear,
+            "rewrite": lambda: state.get(asked["object_id"], asked["kind"]).update(asked["fields"]),
             "get": lambda: state.get(asked["object_id"], asked["kind"]),
             "advance": lambda: state.advance(asked["seconds"]),
             "decline": lambda: setattr(state, "declines_left", asked["times"]),

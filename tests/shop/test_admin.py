@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import IntegrityError
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from billing import ledger
@@ -125,6 +127,18 @@ def test_a_dead_event_is_replayed(desk: Desk, staff: Client) -> None:
     staff.post("/admin/shop/stripeevent/", {"action": "replay", "_selected_action": events})
     desk.work()
     assert balance(account) == (500, 0, 0)
+
+
+def test_the_report_of_a_comparison_shows_both_sides_of_the_money(desk: Desk, staff: Client) -> None:
+    payment = desk.buy(uuid4())
+    Payment.objects.update(paid_at=timezone.now() - timedelta(hours=2), amount_minor=501)
+    report = reconcile.compare_books()
+    assert report is not None
+    shown = staff.get(f"/admin/shop/reconciliation/{report.pk}/change/").content.decode()
+    assert "USD, Stripe&#x27;s statement: $5.00 paid, $0.00 refunded, $0.00 disputed" in shown
+    assert "USD, our payments: $5.01 paid" in shown
+    assert "The whole account in USD: $0.44 of fees, $4.56 left after them" in shown
+    assert payment.source in shown
 
 
 def test_the_liability_counts_every_paid_credit_exactly_once(desk: Desk, staff: Client) -> None:

@@ -125,6 +125,24 @@ def test_lists_are_filtered_and_paged(api: Any, stripe_process: FakeStripeProces
         api.refunds.list({"colour": "red"})
 
 
+def test_every_movement_of_money_leaves_an_entry_that_adds_up(api: Any, stripe_process: FakeStripeProcess) -> None:
+    intent = paid(api, stripe_process)
+    api.refunds.create({"payment_intent": intent, "amount": 300})
+    stripe_process.close_dispute(stripe_process.dispute(intent)["id"], "won")
+    entries = list(api.balance_transactions.list({"limit": 2, "expand": ["data.source"]}).auto_paging_iter())
+    assert [(one.reporting_category, one.amount) for one in reversed(entries)] == [
+        ("charge", 500),
+        ("refund", -300),
+        ("dispute", -200),
+        ("dispute_reversal", 200),
+    ]
+    assert {one.source.payment_intent for one in entries} == {intent}
+    assert all(one.net == one.amount - one.fee for one in entries)
+    assert [one.amount for one in api.balance_transactions.list({"type": "refund"})] == [-300]
+    with pytest.raises(library.InvalidRequestError, match="unknown parameter: colour"):
+        api.balance_transactions.list({"colour": "red"})
+
+
 def test_without_a_key_nobody_is_answered(stripe_process: FakeStripeProcess) -> None:
     stranger = library.StripeClient("pk_test_x", base_addresses={"api": stripe_process.url})
     with pytest.raises(library.AuthenticationError):

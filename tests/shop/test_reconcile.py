@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from billing import ledger
 from billing.shop import reconcile
 from billing.shop.locks import Busy, alone_with
-from billing.shop.models import Payment, Reconciliation, StripeEvent
-from tests.shop.desk import Desk, balance, pack_price
+from billing.shop.models import Order, Payment, Reconciliation, StripeEvent, Subscription
+from tests.shop.desk import Desk, balance, pack_price, plan_price
 
 
 def test_events_that_no_webhook_brought_are_read_from_the_list(desk: Desk) -> None:
@@ -113,6 +115,136 @@ def test_a_grant_that_names_a_payment_without_one_is_named(desk: Desk) -> None:
     comparison = reconcile.compare_books()
     assert comparison is not None
     assert [(one.subject, one.is_mended) for one in comparison.mismatches.all()] == [(f"order:{stray}", False)]
+
+
+# --- the account's statement -------------------------------------------------------------------------------------
+
+
+def aged() -> None:
+    """As if everything had been paid a while ago: what is younger is not yet on a statement."""
+    Payment.objects.update(paid_at=timezone.now() - timedelta(hours=2))
+
+
+def compared() -> Reconciliation:
+    comparison = reconcile.compare_books()
+    assert comparison is not None
+    return comparison
+
+
+def found(comparison: Reconciliation) -> list[tuple[str, bool]]:
+    return list(comparison.mismatches.values_list("subject", "is_mended"))
+
+
+def test_a_statement_that_says_what_we_say_is_summed_up_by_currency(desk: Desk) -> None:
+    payment = desk.buy(uuid4())
+    euros = desk.buy(uuid4(), pack_price(currency="eur"))
+    desk.stripe.refund(payment.stripe_payment_intent_id or "", 120)
+    failed = desk.stripe.refund(payment.stripe_payment_intent_id or "", 100)
+    desk.stripe.control("fail-refund", refund_id=failed["id"])
+    desk.stripe.refund(euros.stripe_payment_intent_id or "", 200)
+    lost, won = (desk.stripe.dispute(desk.buy(uuid4()).stripe_payment_intent_id or "") for _ in range(2))
+    desk.stripe.close_dispute(lost["id"], "lost")
+    desk.stripe.close_dispute(won["id"], "won")
+    desk.carry_all()
+    aged()
+    comparison = compared()
+    assert found(comparison) == []
+    rows = {(row["currency"], row["side"]): row for row in comparison.balance["rows"]}
+    for side in ("stripe", "ours"):
+        usd, eur = rows["usd", side], rows["eur", side]
+        assert (usd["charged"], usd["refunded"], usd["disputed"]) == (1_500, 120, 500)
+        assert (eur["charged"], eur["refunded"]) == (500, 200)
+    [kept] = comparison.balance["kept"]
+    fees = 3 * (14 + 30) + (550 * 29 // 1_000 + 30) + 1_500
+    assert kept == {"currency": "usd", "fees": fees, "net": 1_500 - 120 - 500 + 550 - 220 - fees}
+
+
+def test_what_we_counted_otherwise_than_the_statement_is_found_and_mended(desk: Desk) -> None:
+    payment = desk.buy(uuid4())
+    aged()
+    Payment.objects.update(refunded_minor=100)  # no refund at Stripe would lead anybody here
+    assert found(compared()) == [(payment.source, True)]
+    payment.refresh_from_db()
+    assert payment.refunded_minor == 0
+    assert found(compared()) == []
+
+
+def test_an_amount_that_is_not_what_came_is_named_and_left_for_a_person(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    payment = desk.buy(uuid4())
+    aged()
+    Payment.objects.update(amount_minor=501)
+    comparison = compared()
+    assert found(comparison) == [(payment.source, False)]
+    assert "500 paid" in comparison.mismatches.get().detail
+    assert "CRITICAL" in {record.levelname for record in caplog.records}
+
+
+def test_a_payment_whose_money_never_came_is_named(desk: Desk) -> None:
+    payment = desk.buy(uuid4())
+    aged()
+    charge = desk.stripe.objects("balance_transaction")[0]
+    desk.stripe.control(
+        "rewrite", kind="balance_transaction", object_id=charge["id"], fields={"reporting_category": "payout"}
+    )
+    assert found(compared()) == [(payment.source, False)]
+
+
+def test_an_entry_whose_fee_does_not_add_up_is_named(desk: Desk) -> None:
+    desk.buy(uuid4())
+    entry = desk.stripe.objects("balance_transaction")[0]
+    desk.stripe.control("rewrite", kind="balance_transaction", object_id=entry["id"], fields={"net": 1})
+    assert found(compared()) == [(f"balance:{entry['id']}", False)]
+
+
+def test_money_of_a_customer_of_ours_for_nothing_is_named_and_a_stranger_s_is_not(desk: Desk) -> None:
+    desk.subscribe(uuid4())
+    aged()
+    charge = desk.stripe.objects("charge")[0]
+    stray = desk.stripe.control("charge", customer=charge["customer"], amount=900, currency="usd")
+    desk.stripe.control("charge", customer=None, amount=900, currency="usd")
+    assert found(compared()) == [(f"charge:{stray['latest_charge']}", False)]
+
+
+def test_a_refund_that_has_yet_to_leave_the_account_is_no_difference(desk: Desk) -> None:
+    payment = desk.buy(uuid4())
+    refund = desk.stripe.refund(payment.stripe_payment_intent_id or "", 100)
+    waiting = {"status": "pending", "balance_transaction": None}
+    desk.stripe.control("rewrite", kind="refund", object_id=refund["id"], fields=waiting)
+    entry = desk.stripe.objects("balance_transaction")[0]
+    desk.stripe.control(
+        "rewrite", kind="balance_transaction", object_id=entry["id"], fields={"reporting_category": "other"}
+    )
+    desk.carry_all()
+    aged()
+    assert found(compared()) == []
+
+
+def test_what_cannot_be_mended_keeps_nothing_after_it_from_being_mended(
+    desk: Desk,
+) -> None:
+    accounts = [uuid4() for _ in range(3)]
+    for account in accounts:
+        desk.pay(desk.order(account, pack_price()))
+    poison = Order.objects.get(workspace=accounts[1])
+    ledger.grant(account=uuid4(), reference=f"order:{poison.id}", amount=1, kind=ledger.LotKind.GOODWILL)
+    assert sorted(mended for _, mended in found(compared())) == [False, True, True]
+    assert [balance(account)[0] for account in accounts] == [500, 0, 500]
+
+
+def test_what_cannot_be_read_keeps_nothing_after_it_from_being_read(desk: Desk) -> None:
+    account = uuid4()
+    desk.subscribe(uuid4())
+    subscription, invoice = desk.stripe.objects("subscription")[0], desk.stripe.objects("invoice")[0]
+    desk.pay(desk.order(account, plan_price("creator")))
+    Payment.objects.all().delete()
+    Subscription.objects.all().delete()
+    desk.stripe.control("rewrite", kind="subscription", object_id=subscription["id"], fields={"items": {"data": []}})
+    mended = [subject for subject, is_mended in found(compared()) if is_mended]
+    assert len(mended) == 1
+    assert mended != [f"invoice:{invoice['id']}"]
+    assert balance(account)[0] == 1_500
 
 
 @pytest.mark.django_db(transaction=True)
