@@ -1,6 +1,6 @@
 """The ledger's tables as Django reads them. The database refuses whatever writes them past ``billing.ledger``.
 
-The one table of Django's own is what staff proposes to do to them.
+The tables of Django's own are what staff proposes to do to them, and what was free today.
 """
 
 from __future__ import annotations
@@ -215,3 +215,27 @@ class Proposal(models.Model):
         """Who answers for it in the ledger: both, where there were two."""
         agreed = f", approved by {self.decided_by_name}" if self.decided_by_name else ""
         return f"{self.proposed_by_name}{agreed}"
+
+
+class NetworkDay(models.Model):
+    """How many visitors of one network had their free credits on one day. The network is a hash that changes daily."""
+
+    day = models.DateField()
+    network = models.CharField(max_length=32)
+    allowances = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["day", "network"], name="network_day_once")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.network}"
+
+
+class FreeDay(models.Model):
+    """GPU seconds that went into free clips on one day."""
+
+    day = models.DateField(primary_key=True)
+    gpu_seconds = models.FloatField()
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.gpu_seconds:.0f} s"

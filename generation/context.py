@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from accounts import tenancy
+from accounts import networks, tenancy
 from accounts.roles import Action
 from billing import allowance, ledger
-from generation import services
 
 
 def purse(request: HttpRequest) -> dict[str, Any]:
@@ -25,10 +23,10 @@ def purse_of(request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     caller = tenancy.caller_of(request)
     workspace = caller.workspace
-    available, held = settings.FREE_DAILY_CREDITS, 0
+    available, held = allowance.daily_credits(None), 0
     if workspace is not None:
         if caller.may(Action.GENERATE):  # who only looks on sets nothing in motion
-            services.give_daily_allowance(workspace)
+            allowance.give(workspace, now=now, network=networks.fingerprint_of(request))
         balance = ledger.balance(account=workspace.id)
         available, held = balance.available, balance.held
     return {"available": available, "held": held, "refills_at": allowance.refills_at(now)}

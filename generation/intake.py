@@ -9,7 +9,7 @@ from typing import Any
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 
-from accounts import tenancy
+from accounts import networks, tenancy
 from accounts.roles import Action
 from catalog.requests import Ask
 from generation import services, uploads
@@ -35,4 +35,9 @@ def take(
     offer = services.offer(ask, audience_of(request, workspace))
     workspace = tenancy.ensure(request, Action.GENERATE)
     with uploads.stored(given):
-        return services.submit(workspace=workspace, offer=offer, caller=tenancy.caller_of(request))
+        return services.submit(
+            workspace=workspace,
+            offer=offer,
+            caller=tenancy.caller_of(request),
+            network=networks.fingerprint_of(request),
+        )

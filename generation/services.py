@@ -21,7 +21,7 @@ from rq.serializers import JSONSerializer
 
 from accounts.models import Workspace
 from accounts.tenancy import Caller
-from billing import allowance, ledger
+from billing import allowance, breaker, ledger
 from billing.plans import entitlements
 from billing.shop import budgets
 from catalog import measurements
@@ -64,26 +64,29 @@ def offer(ask: Ask, audience: Audience = ANYBODY) -> Offer:
     return Offer(version, request, quote(version, request))
 
 
-def submit(*, workspace: Workspace, offer: Offer, caller: Caller | None = None) -> Generation:
+def submit(*, workspace: Workspace, offer: Offer, caller: Caller | None = None, network: str = "") -> Generation:
     """Hold the price and queue the request, or do neither.
 
     Args:
         caller: who asks, for the caps of members and keys; None for a workspace's own visitor.
+        network: a visitor's, which bounds the free credits that come from there.
 
     Raises:
         Forbidden: the caller has spent what they may in this month.
         InsufficientCredits: the purse holds less than the price, or the workspace's own cap for the month less.
-        TooMany: the workspace has as many requests open as it may.
+        TooMany: the workspace has as many requests open as it may, or the day's GPU time for free clips is used up.
     """
-    give_daily_allowance(workspace)
+    is_refilled = allowance.give(workspace, now=timezone.now(), network=network)
     request = offer.request
     with transaction.atomic():
         generation_id = uuid.uuid4()
-        _hold(workspace, generation_id, offer)
+        _hold(workspace, generation_id, offer, is_refilled=is_refilled)
         if caller is not None:
             caps.refuse_beyond_cap(caller, credits=offer.quote.credits)
         budgets.keep_within_cap(workspace.id)
         may = entitlements(workspace.id)
+        if not may.is_paid:
+            breaker.refuse_if_open(now=timezone.now())
         _refuse_a_flood(workspace, most=may.concurrency * OPEN_PER_CONCURRENT)  # the hold has locked the account
         tags = queue.tag(workspace, credits=offer.quote.credits, weight=may.priority_weight)
         generation = Generation.objects.create(
@@ -113,13 +116,7 @@ def submit(*, workspace: Workspace, offer: Offer, caller: Caller | None = None) 
     return generation
 
 
-def give_daily_allowance(workspace: Workspace) -> None:
-    """The free credits of the day, once a day."""
-    if not workspace.is_team:
-        allowance.top_up_daily(account=workspace.id, credits=settings.FREE_DAILY_CREDITS, now=timezone.now())
-
-
-def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer) -> None:
+def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer, *, is_refilled: bool) -> None:
     try:
         ledger.hold(
             account=workspace.id,
@@ -129,7 +126,9 @@ def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer) -> None:
             quote=offer.quote.to_json(),
         )
     except InsufficientCredits as refusal:
-        if not workspace.is_team:
+        if not is_refilled:
+            refusal.next_step = "Your network has used up its free credits of today: sign in, and you get your own."
+        elif not workspace.is_team:
             refills_at = allowance.refills_at(timezone.now())
             refusal.next_step = f"Your free credits refill at {refills_at:%H:%M} UTC; a shorter clip costs less."
         raise
@@ -220,6 +219,7 @@ def settle(report: RenderReport) -> bool:
             ledger.capture(reference=generation.id, amount=share_for_steps(generation, report))
         else:
             ledger.release(reference=generation.id)
+        breaker.count(generation.id, gpu_seconds=sum(report.stage_seconds.values()), now=timezone.now())
         transaction.on_commit(lambda: _announce_end(generation.id))
         if report.attempt != generation.attempt:  # a worker given up for lost has delivered: its successor may stop
             transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)

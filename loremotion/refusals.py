@@ -26,6 +26,9 @@ class Refusal(Exception):
         self.next_step = next_step
         self.field = field
 
+    def __str__(self) -> str:  # whoever catches it may know a better next step
+        return f"{self.message} {self.next_step}".strip()
+
 
 class Invalid(Refusal):
     """A value in the request cannot be used."""

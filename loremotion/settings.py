@@ -65,6 +65,10 @@ RQ = {"DEFAULT_RESULT_TTL": 24 * 3600}
 # --- what visitors get ---------------------------------------------------------------------------------------
 
 FREE_DAILY_CREDITS = env.int("FREE_DAILY_CREDITS", 60, validate=validate.Range(min=0))
+SIGNED_IN_DAILY_CREDITS = env.int("SIGNED_IN_DAILY_CREDITS", 120, validate=validate.Range(min=0))
+ALLOWANCES_PER_NETWORK_PER_DAY = env.int("ALLOWANCES_PER_NETWORK_PER_DAY", 60, validate=validate.Range(min=1))
+# Over the whole fleet; the default is one card's day.
+FREE_GPU_SECONDS_PER_DAY = env.int("FREE_GPU_SECONDS_PER_DAY", 86_400, validate=validate.Range(min=0))
 VISITORS_PER_NETWORK_PER_DAY = env.int("VISITORS_PER_NETWORK_PER_DAY", 30, validate=validate.Range(min=1))
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", 300, validate=validate.Range(min=1))
 

@@ -10,6 +10,7 @@ import redis
 from django.core.cache import cache
 from django.utils import timezone
 
+from billing import allowance
 from billing.shop import budgets, gateway, inbox, mails
 from billing.shop.models import Order
 
@@ -38,6 +39,7 @@ def sweep() -> None:
             _enqueue("warn_of_low_balance", budget_id)
     if cache.add("shop:old-events", True, timeout=3_600):
         inbox.forget_old()
+        allowance.forget_networks(timezone.now())
     if gateway.is_on() and cache.add("shop:stale-orders", True, timeout=600):
         _look_after_stale_orders()
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import audit, tenancy
+from accounts import audit, networks, tenancy
 from accounts.models import Workspace
 from accounts.roles import Action
 from billing import allowance, ledger
@@ -68,13 +68,13 @@ def credits(request: HttpRequest) -> HttpResponse:
     """What is in the purse and until when, what is set aside, every movement, payments, plan and limits."""
     workspace = tenancy.workspace_of(request, Action.READ_CREDITS)
     if workspace is None:
-        return render(request, "billing/credits.html", {"daily": settings.FREE_DAILY_CREDITS})
+        return render(request, "billing/credits.html", _daily(request, None))
     caller = tenancy.caller_of(request)
-    daily = 0 if workspace.is_team else settings.FREE_DAILY_CREDITS
-    allowance.top_up_daily(account=workspace.id, credits=daily, now=timezone.now())
+    is_refilled = allowance.give(workspace, now=timezone.now(), network=networks.fingerprint_of(request))
     context = {
         "workspace": workspace,
-        "daily": daily,
+        **_daily(request, workspace),
+        "is_refilled": is_refilled,
         "balance": ledger.balance(account=workspace.id),
         "lots": ledger.lots(account=workspace.id),
         "holds": history.open_holds(workspace.id, limit=HOLDS_SHOWN),
@@ -94,6 +94,13 @@ def credits(request: HttpRequest) -> HttpResponse:
             "budget_form": BudgetForm(instance=budget),
         }
     return render(request, "billing/credits.html", context)
+
+
+def _daily(request: HttpRequest, workspace: Workspace | None) -> dict[str, int]:
+    """What comes free every day, and what would if whoever asks signed in."""
+    more = settings.SIGNED_IN_DAILY_CREDITS if not request.user.is_authenticated else 0
+    daily = allowance.daily_credits(workspace)
+    return {"daily": daily, "daily_signed_in": more if more > daily else 0}
 
 
 @require_safe

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
 
 import pytest
+from pytest_django import Settings
 
+from accounts.models import Workspace
 from billing import allowance, ledger
-from billing.models import Lot
+from billing.models import Lot, NetworkDay
 from tests.billing.books import LedgerClock, balance, grant, hold, lot
 
 pytestmark = pytest.mark.usefixtures("books")
@@ -92,6 +94,63 @@ def test_it_is_spent_before_what_was_bought(clock: LedgerClock) -> None:
     allowance.top_up_daily(account=account, credits=60, now=clock.now)
     hold(account, 70)
     assert lot(bought).held == 10
+
+
+# --- more for whoever signed in ----------------------------------------------------------------------------------
+
+
+def workspace(kind: str = Workspace.Kind.VISITOR) -> Workspace:
+    return Workspace.objects.create(kind=kind)
+
+
+def test_a_visitor_gets_some_who_signed_in_gets_more_and_a_team_none(clock: LedgerClock, settings: Settings) -> None:
+    settings.FREE_DAILY_CREDITS, settings.SIGNED_IN_DAILY_CREDITS = 60, 150
+    given = {}
+    for kind in Workspace.Kind:
+        one = workspace(kind)
+        assert allowance.give(one, now=clock.now)
+        given[kind] = balance(one.id)[0]
+    assert given == {"visitor": 60, "personal": 150, "team": 0}
+    assert allowance.daily_credits(None) == 60
+    settings.SIGNED_IN_DAILY_CREDITS = 0
+    assert allowance.daily_credits(workspace(Workspace.Kind.PERSONAL)) == 60  # nobody loses by signing in
+
+
+def test_who_signs_in_during_the_day_gets_the_rest_at_once_and_only_once(
+    clock: LedgerClock, settings: Settings
+) -> None:
+    settings.FREE_DAILY_CREDITS, settings.SIGNED_IN_DAILY_CREDITS = 60, 150
+    one = workspace()
+    allowance.give(one, now=clock.now)
+    ledger.capture(reference=hold(one.id, 50))
+    one.kind = Workspace.Kind.PERSONAL
+    for _ in range(2):
+        allowance.give(one, now=clock.now)
+    assert balance(one.id) == (100, 0, 0)
+    allowance.give(one, now=clock.advance(DAY))
+    assert balance(one.id) == (150, 0, 0)
+
+
+# --- a bound for each network ------------------------------------------------------------------------------------
+
+
+def test_a_network_has_so_many_allowances_a_day(clock: LedgerClock, settings: Settings) -> None:
+    settings.ALLOWANCES_PER_NETWORK_PER_DAY = 2
+    visitors = [workspace() for _ in range(3)]
+    assert [allowance.give(one, now=clock.now, network="a") for one in visitors] == [True, True, False]
+    assert [balance(one.id)[0] for one in visitors] == [60, 60, 0]
+    assert allowance.give(visitors[0], now=clock.now, network="a")  # who had them has them
+    assert NetworkDay.objects.get(network="a").allowances == 2
+    assert allowance.give(visitors[2], now=clock.now, network="b")
+    assert allowance.give(workspace(), now=clock.advance(DAY), network="a")
+    allowance.forget_networks(clock.now)
+    assert NetworkDay.objects.get().allowances == 1
+
+
+def test_who_signed_in_does_not_count_with_the_network(clock: LedgerClock, settings: Settings) -> None:
+    settings.ALLOWANCES_PER_NETWORK_PER_DAY = 1
+    allowance.give(workspace(), now=clock.now, network="a")
+    assert allowance.give(workspace(Workspace.Kind.PERSONAL), now=clock.now, network="a")
 
 
 @pytest.mark.parametrize(

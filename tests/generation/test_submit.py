@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import redis
+from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import Visitor
@@ -84,6 +87,32 @@ def test_the_daily_allowance_is_given_once(toy: Model) -> None:
     factories.submitted(visitor.workspace, seconds=1)
     balance = ledger.balance(account=visitor.workspace_id)
     assert balance.available + balance.held == 60
+
+
+def test_a_visitor_of_a_network_that_had_its_share_is_told_to_sign_in(toy: Model, settings: Settings) -> None:
+    settings.ALLOWANCES_PER_NETWORK_PER_DAY = 1
+    for browser in (Client(), Client()):
+        answer = browser.post("/generations/", {"prompt": "a red circle", "model": "toy", "seconds": "1"})
+    assert answer.status_code == 402
+    assert "Your network has used up its free credits of today: sign in" in answer.content.decode()
+    assert Generation.objects.count() == 1
+    assert "Your network has used up" in browser.get("/billing/").content.decode()
+
+
+def test_once_the_day_s_free_gpu_time_is_used_up_only_who_pays_makes_clips(
+    toy: Model, alice: Visitor, settings: Settings
+) -> None:
+    settings.FREE_GPU_SECONDS_PER_DAY = 5
+    made = factories.submitted(alice.workspace, seconds=1)
+    factories.deliver_clip(made)
+    services.start(generation_id=made.id, attempt=made.attempt, worker="gpu-test")
+    services.settle(replace(factories.report(made), stage_seconds={"denoise": 6.0}))
+    left = ledger.balance(account=alice.workspace_id)
+    with pytest.raises(TooMany, match="as many free clips today"):
+        factories.submitted(alice.workspace, seconds=1)
+    assert ledger.balance(account=alice.workspace_id) == left
+    ledger.grant(account=alice.workspace_id, reference="order:1", amount=50, kind=ledger.LotKind.PACK)
+    assert factories.submitted(alice.workspace, seconds=1).state == State.QUEUED
 
 
 def test_a_visitor_may_have_a_few_open_and_no_more(toy: Model, alice: Visitor) -> None:
