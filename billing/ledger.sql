@@ -337,7 +337,8 @@ BEGIN
     RETURN jsonb_build_object('captured', hold.captured, 'released', hold.amount - hold.captured);
 END $$;
 
--- Writes down up to p_most lots that lapsed. Accounts that are busy wait for the next time, so this never blocks.
+-- Writes down up to p_most lots that lapsed. Accounts that are busy wait for the next time, so this never blocks; one
+-- whose books are broken is left as it is and keeps no other waiting.
 CREATE OR REPLACE FUNCTION ledger_expire_due(p_most integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -355,10 +356,14 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         SELECT * INTO STRICT lot FROM ledger_lot WHERE id = due.id;
         CONTINUE WHEN lot.remaining = 0;
-        PERFORM ledger_post(lot.account_id, 'expire', lot.reference || '~' || account.seq + 1, '{}',
-            jsonb_build_object('expired', lot.remaining),
-            ARRAY[(lot.id, 'available', -lot.remaining), (lot.id, 'expired', lot.remaining)]::ledger_leg[], moment);
-        lapsed := lapsed + 1;
+        BEGIN
+            PERFORM ledger_post(lot.account_id, 'expire', lot.reference || '~' || account.seq + 1, '{}',
+                jsonb_build_object('expired', lot.remaining),
+                ARRAY[(lot.id, 'available', -lot.remaining), (lot.id, 'expired', lot.remaining)]::ledger_leg[], moment);
+            lapsed := lapsed + 1;
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING 'lot % of account % cannot lapse: %', lot.id, lot.account_id, SQLERRM;
+        END;
     END LOOP;
     RETURN lapsed;
 END $$;

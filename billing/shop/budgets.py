@@ -46,7 +46,10 @@ def keep_within_cap(account: UUID) -> None:
 
 
 def running_low() -> list[int]:
-    """Budgets to warn about now. Those whose purse is full enough again can be warned about anew."""
+    """Some of the budgets to warn about now, chosen by chance as with ``mails.subscriptions_to_dun``.
+
+    Those whose purse is full enough again can be warned about anew.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -60,8 +63,9 @@ def running_low() -> list[int]:
             SELECT budget.id FROM shop_budget budget JOIN ledger_account account ON account.id = budget.workspace
             WHERE budget.warn_below_credits IS NOT NULL AND budget.warned_at IS NULL
                 AND account.available < budget.warn_below_credits
-            LIMIT 100
-            """
+            ORDER BY random() LIMIT %s
+            """,
+            [mails.BATCH],
         )
         return [budget for (budget,) in cursor.fetchall()]
 

@@ -11,13 +11,16 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from billing import allowance
-from billing.shop import budgets, gateway, inbox, mails
+from billing.shop import budgets, gateway, inbox, mails, subscribing
 from billing.shop.models import Order
 
 logger = logging.getLogger(__name__)
 
 EVENTS_EVERY_SECONDS = 5 * 60
 BOOKS_EVERY_SECONDS = 24 * 3600
+LETTER_EVERY_SECONDS = 30 * 60
+"""What a mail server refuses is tried again no sooner."""
+BATCH = 50
 STALE_ORDER = timedelta(hours=25)
 """An open pay page has expired by now, at the latest."""
 
@@ -34,32 +37,36 @@ def sweep() -> None:
         _once_in(BOOKS_EVERY_SECONDS, "compare_books")
     if cache.add("shop:mails", True, timeout=60):
         for subscription_id in mails.subscriptions_to_dun():
-            _enqueue("send_dunning", subscription_id)
+            _once_in(LETTER_EVERY_SECONDS, "send_dunning", subscription_id)
         for budget_id in budgets.running_low():
-            _enqueue("warn_of_low_balance", budget_id)
+            _once_in(LETTER_EVERY_SECONDS, "warn_of_low_balance", budget_id)
     if cache.add("shop:old-events", True, timeout=3_600):
         inbox.forget_old()
         allowance.forget_networks(timezone.now())
     if gateway.is_on() and cache.add("shop:stale-orders", True, timeout=600):
         _look_after_stale_orders()
+        for workspace in subscribing.left_behind():
+            _enqueue("end_subscriptions", str(workspace))
 
 
-def _once_in(seconds: int, job: str) -> None:
-    if cache.add(f"shop:{job}", True, timeout=seconds):
-        _enqueue(job)
+def _once_in(seconds: int, job: str, *arguments: object) -> None:
+    key = ":".join(["shop", job, *map(str, arguments)])
+    if cache.add(key, True, timeout=seconds):
+        try:
+            _enqueue(job, *arguments)
+        except redis.RedisError:
+            cache.delete(key)
+            raise
 
 
 def _look_after_stale_orders() -> None:
-    """Orders whose pay page has expired without anybody telling us."""
+    """Some of the orders whose pay page has expired without anybody telling us. Chance chooses: one that Stripe knows
+    nothing of stays stale for ever, and must not stand before the others."""
     stale = Order.objects.filter(state=Order.State.OPEN, created_at__lt=timezone.now() - STALE_ORDER)
     stale.filter(stripe_session_id=None).update(state=Order.State.CLOSED, closed_at=timezone.now())
-    for order_id in stale.exclude(stripe_session_id=None).order_by("created_at").values_list("id", flat=True)[:50]:
+    for order_id in stale.exclude(stripe_session_id=None).order_by("?").values_list("id", flat=True)[:BATCH]:
         _enqueue("look_after_order", str(order_id))
 
 
 def _enqueue(job: str, *arguments: object) -> None:
-    try:
-        django_rq.get_queue(inbox.QUEUE).enqueue(f"billing.shop.jobs.{job}", *arguments)
-    except redis.RedisError:
-        cache.delete(f"shop:{job}")
-        raise
+    django_rq.get_queue(inbox.QUEUE).enqueue(f"billing.shop.jobs.{job}", *arguments)

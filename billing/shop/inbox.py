@@ -15,6 +15,7 @@ import redis
 import stripe
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from billing.shop import convergence, lookups
@@ -55,6 +56,13 @@ TYPES = (
     "charge.dispute.funds_reinstated",
 )
 """What we listen to; the webhook endpoint at Stripe is set up with the same list."""
+
+
+class ClerkDied(Exception):
+    """Whoever worked on an event never said how it went."""
+
+    def __init__(self) -> None:
+        super().__init__("The clerk died over it every time. Look into its log before you replay it.")
 
 
 class BadSignature(Invalid):
@@ -135,29 +143,29 @@ def work_on(event_id: str) -> bool:
     """
     now = timezone.now()
     claimed = StripeEvent.objects.filter(event_id=event_id, state=StripeEvent.State.NEW, due_at__lte=now)
-    if not claimed.update(due_at=now + LEASE):
+    # Counted before it is tried: one that takes the clerk down with it must come to an end too.
+    if not claimed.update(due_at=now + LEASE, attempts=F("attempts") + 1):
         return False
     event = StripeEvent.objects.get(event_id=event_id)
+    if event.attempts > MAX_ATTEMPTS:
+        _put_off(event, ClerkDied())
+        return False
     try:
         follow(event.type, event.object_id)
     except Exception as error:
         _put_off(event, error)
         return False
-    StripeEvent.objects.filter(id=event.id).update(
-        state=StripeEvent.State.DONE, attempts=event.attempts + 1, done_at=timezone.now(), last_error=""
-    )
+    StripeEvent.objects.filter(id=event.id).update(state=StripeEvent.State.DONE, done_at=timezone.now(), last_error="")
     return True
 
 
 def _put_off(event: StripeEvent, error: Exception) -> None:
     """Later, or never by itself again. Whatever went wrong: an event must not be lost to a bug either."""
-    logger.exception("Event %s failed", event)
-    attempts = event.attempts + 1
-    is_dead = attempts >= MAX_ATTEMPTS
+    logger.error("Event %s failed", event, exc_info=error)
+    is_dead = event.attempts >= MAX_ATTEMPTS
     StripeEvent.objects.filter(id=event.id).update(
         state=StripeEvent.State.DEAD if is_dead else StripeEvent.State.NEW,
-        attempts=attempts,
-        due_at=timezone.now() + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempts - 1)),
+        due_at=timezone.now() + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (event.attempts - 1)),
         last_error=f"{type(error).__name__}: {error}"[:2_000],
     )
 

@@ -14,6 +14,8 @@ from accounts.models import Membership
 from accounts.roles import ALLOWED, Action
 from billing.shop.models import Subscription
 
+BATCH = 100
+
 
 def recipients(workspace: UUID) -> list[str]:
     """Everybody who may pay there."""
@@ -31,9 +33,10 @@ def send(template: str, *, to: list[str], **context: object) -> None:
 
 
 def subscriptions_to_dun() -> list[int]:
-    """Those whose last declined payment nobody has been told of."""
+    """Some of those whose last declined payment nobody has been told of. Chance chooses, so that nobody whom no mail
+    reaches keeps the others waiting."""
     late = Subscription.objects.filter(status="past_due", failed_attempts__gt=F("dunned_attempts"))
-    return list(late.values_list("id", flat=True)[:100])
+    return list(late.order_by("?").values_list("id", flat=True)[:BATCH])
 
 
 def send_dunning(subscription_id: int) -> None:

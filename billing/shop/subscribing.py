@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from enum import StrEnum
 from uuid import UUID
 
 import stripe
 
+from accounts.models import Workspace
 from billing.shop import convergence, gateway, lookups, ordering
 from billing.shop.models import Customer, Price, Subscription
 from loremotion.refusals import Conflict, Invalid
+
+logger = logging.getLogger(__name__)
 
 
 class Change(StrEnum):
@@ -106,11 +110,21 @@ def set_cancelled(*, workspace: UUID, is_cancelled: bool) -> None:
 
 
 def end_all(workspace: UUID) -> None:
-    """Let every subscription of a workspace that closes end with its period."""
+    """Let every subscription of a workspace that closes end with its period. The beat asks again for what fails."""
     for subscription in Subscription.objects.of(workspace).ongoing().filter(ends_at=None):
-        gateway.keep_price(lookups.subscription(subscription.stripe_subscription_id))
-        gateway.set_cancelled(subscription.stripe_subscription_id, is_cancelled=True)
-        convergence.converge_subscription(subscription.stripe_subscription_id)
+        try:
+            gateway.keep_price(lookups.subscription(subscription.stripe_subscription_id))
+            gateway.set_cancelled(subscription.stripe_subscription_id, is_cancelled=True)
+            convergence.converge_subscription(subscription.stripe_subscription_id)
+        except (stripe.StripeError, convergence.UnknownPrice):
+            logger.exception("%s goes on although its workspace is closed", subscription)
+
+
+def left_behind(*, limit: int = 50) -> list[UUID]:
+    """Some workspaces that are closed or gone and whose plan would go on all the same."""
+    going_on = Subscription.objects.ongoing().filter(ends_at=None)
+    theirs = going_on.exclude(workspace__in=Workspace.objects.filter(closed_at=None).values("id"))
+    return list(theirs.order_by("?").values_list("workspace", flat=True)[:limit])
 
 
 def portal(*, workspace: UUID, back: str) -> str:

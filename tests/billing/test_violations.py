@@ -15,7 +15,8 @@ from django.db import connection
 
 import billing
 from billing import ledger
-from tests.billing.books import assert_books_are_right, balance, grant, hold, lot, spend
+from billing.models import Lot
+from tests.billing.books import LedgerClock, assert_books_are_right, balance, grant, hold, lot, spend
 
 pytestmark = pytest.mark.django_db
 
@@ -168,3 +169,17 @@ def test_the_audit_fails_on_a_breach_and_names_it() -> None:
         call_command("audit_ledger", stdout=StringIO(), stderr=err)
     assert "an account has lost count of its transactions" in err.getvalue()
     assert str(ME) in err.getvalue()
+
+
+def test_an_account_whose_books_are_broken_keeps_no_other_from_lapsing() -> None:
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    broken, sound = uuid4(), uuid4()
+    for account in (broken, sound):
+        grant(account, 10, expires_at=soon)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("UPDATE ledger_account SET available = 0 WHERE id = %s", [broken])
+        cursor.execute("SET LOCAL session_replication_role = origin")
+    LedgerClock.install(soon)
+    assert ledger.expire_due(limit=10) == 1
+    assert [lot.expired for lot in Lot.objects.filter(account__in=[broken, sound]).order_by("id")] == [0, 10]

@@ -9,12 +9,15 @@ from uuid import uuid4
 import django_rq
 import pytest
 import redis
+from django.core.cache import cache
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from billing.shop import housekeeping, inbox, jobs, ordering
-from billing.shop.models import Budget, Order, StripeEvent
-from tests.shop.desk import Desk, balance, pack_price
+from accounts.models import Workspace
+from billing import ledger
+from billing.shop import housekeeping, inbox, jobs, mails, ordering
+from billing.shop.models import Budget, Order, StripeEvent, Subscription
+from tests.shop.desk import Desk, balance, pack_price, plan_price
 
 Sweep = Callable[[], list[str]]
 
@@ -84,3 +87,95 @@ def test_letters_are_handed_to_the_clerk(desk: Desk, sweep: Sweep) -> None:
     desk.buy(account)
     Budget.objects.create(workspace=account, warn_below_credits=9_999)
     assert "warn_of_low_balance" in sweep()
+
+
+# --- whom nobody can help keeps nobody waiting ---------------------------------------------------------------------
+
+
+def rounds_until(sweep: Sweep, job: str, argument: object) -> int:
+    """How many rounds of the beat it takes until the clerk is asked for this. Fails if it is never."""
+    for count in range(1, 200):
+        cache.clear()
+        sweep()
+        queue = django_rq.get_queue(inbox.QUEUE)
+        if any((one.func_name, one.args) == (f"billing.shop.jobs.{job}", [argument]) for one in queue.jobs):
+            return count
+    raise AssertionError(f"{job} was never asked for {argument}")
+
+
+def test_orders_that_stay_stale_for_ever_do_not_stand_before_the_others(
+    desk: Desk, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "BATCH", 2)
+    long_ago = timezone.now() - timedelta(days=2)
+    for number in range(6):  # nobody will ever say what became of these
+        Order.objects.create(
+            workspace=uuid4(), purse=uuid4(), price=pack_price(), credits=1, created_at=long_ago,
+            stripe_session_id=f"cs_unknown_{number}",
+        )  # fmt: skip
+    waiting = desk.order(uuid4(), pack_price())
+    Order.objects.filter(id=waiting.id).update(created_at=timezone.now() - timedelta(hours=26))
+    assert rounds_until(sweep, "look_after_order", str(waiting.id))
+
+
+def test_letters_that_no_server_takes_do_not_stand_before_the_others(
+    desk: Desk, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mails, "BATCH", 2)
+    budgets, late = [], []
+    for number in range(7):
+        account = uuid4()
+        ledger.open_account(account=account)
+        budgets.append(Budget.objects.create(workspace=account, warn_below_credits=9, warn_address="no@where.test"))
+        late.append(
+            Subscription.objects.create(
+                workspace=account, purse=account, price=plan_price("creator"), stripe_subscription_id=f"sub_{number}",
+                status="past_due", period_start=timezone.now(), period_end=timezone.now(), failed_attempts=1,
+            )
+        )  # fmt: skip
+    for one in budgets:
+        assert rounds_until(sweep, "warn_of_low_balance", one.pk)
+    for subscription in late:
+        assert rounds_until(sweep, "send_dunning", subscription.pk)
+
+
+def test_a_letter_that_fails_is_tried_again_and_not_every_minute(desk: Desk, sweep: Sweep) -> None:
+    account = uuid4()
+    desk.buy(account)
+    Budget.objects.create(workspace=account, warn_below_credits=9_999)
+    assert "warn_of_low_balance" in sweep()
+    cache.delete("shop:mails")
+    assert "warn_of_low_balance" not in sweep()
+
+
+def test_a_plan_that_was_not_ended_with_its_workspace_is_ended_later(
+    desk: Desk, sweep: Sweep, settings: Settings
+) -> None:
+    closed, open_one = (Workspace.objects.create(kind=Workspace.Kind.TEAM, name="Studio") for _ in range(2))
+    gone = uuid4()
+    for account in (closed.id, open_one.id, gone):
+        desk.subscribe(account)
+    Workspace.objects.filter(id=closed.id).update(closed_at=timezone.now())
+    address, settings.STRIPE_API_BASE = settings.STRIPE_API_BASE, "http://127.0.0.1:9"  # Stripe is away
+    jobs.end_subscriptions(str(closed.id))
+    settings.STRIPE_API_BASE = address
+    assert sweep().count("end_subscriptions") == 2
+    for account in (closed.id, gone):
+        jobs.end_subscriptions(str(account))
+    goes_on = Subscription.objects.filter(ends_at=None)
+    assert [subscription.workspace for subscription in goes_on] == [open_one.id]
+    cache.clear()
+    assert "end_subscriptions" not in sweep()
+
+
+def test_one_plan_that_cannot_be_ended_keeps_no_other_from_it(desk: Desk) -> None:
+    account = uuid4()
+    desk.subscribe(account)
+    Subscription.objects.create(
+        workspace=account, purse=account, price=plan_price("creator"), stripe_subscription_id="sub_unknown",
+        status="active", period_start=timezone.now(), period_end=timezone.now() + timedelta(days=90),
+    )  # fmt: skip
+    jobs.end_subscriptions(str(account))
+    assert Subscription.objects.filter(ends_at=None).values_list("stripe_subscription_id", flat=True).get() == (
+        "sub_unknown"
+    )

@@ -178,6 +178,29 @@ def test_what_fails_for_too_long_is_dead_until_staff_replays_it(desk: Desk, sett
     assert balance(account) == (500, 0, 0)
 
 
+def test_an_event_that_takes_the_clerk_down_with_it_dies_in_the_end(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event, account = paid(desk)
+    desk.deliver(event)
+
+    def die(kind: str, object_id: str) -> None:
+        raise KeyboardInterrupt  # as much as is left of a killed process: nothing is written down
+
+    with time_machine.travel(timezone.now(), tick=False) as clock, monkeypatch.context() as patch:
+        patch.setattr(inbox, "follow", die)
+        for _ in range(inbox.MAX_ATTEMPTS):
+            with pytest.raises(KeyboardInterrupt):
+                inbox.work_on(event["id"])
+            clock.shift(inbox.LEASE)
+        assert not inbox.work_on(event["id"])
+    stored = StripeEvent.objects.get()
+    assert (stored.state, "died over it" in stored.last_error) == (StripeEvent.State.DEAD, True)
+    inbox.replay(stored)
+    assert inbox.work_on(event["id"])
+    assert balance(account) == (500, 0, 0)
+
+
 def test_two_clerks_do_not_work_on_one_event(desk: Desk) -> None:
     event, _ = paid(desk)
     desk.deliver(event)
