@@ -1,9 +1,10 @@
-"""Customers, products, prices, and Checkout Sessions from their making to their payment."""
+"""Products, prices, and Checkout Sessions from their making to their payment."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from tests.fake_stripe.customers import Customers
 from tests.fake_stripe.errors import StripeRefused, declined
 from tests.fake_stripe.payments import CARDS_REFUSED_LATER, Payments
 from tests.fake_stripe.state import DAY_SECONDS, Object, State
@@ -14,17 +15,12 @@ TAX_PERCENT = 10
 
 
 class Checkout:
-    def __init__(self, state: State, payments: Payments, subscriptions: Subscriptions) -> None:
+    def __init__(self, state: State, customers: Customers, payments: Payments, subscriptions: Subscriptions) -> None:
         self.state = state
+        self.customers = customers
         self.payments = payments
         self.subscriptions = subscriptions
         state.when_due("session expires", self.expire_if_open)
-
-    def create_customer(self, asked: dict[str, Any]) -> Object:
-        fields = {name: asked.get(name) for name in ("email", "name")}
-        customer = self.state.add("cus", "customer", {**fields, "metadata": asked.get("metadata", {}), "_card": ""})
-        self.state.emit("customer.created", customer)
-        return customer
 
     def create_product(self, asked: dict[str, Any]) -> Object:
         if asked.get("id") in self.state.objects:
@@ -115,7 +111,7 @@ class Checkout:
         session = self.open_session(session_id)
         if self.payments.is_declined(card):
             raise declined()
-        customer = session["customer"] or self.create_customer({"email": email})["id"]
+        customer = session["customer"] or self.customers.create({"email": email})["id"]
         if session["mode"] == "subscription":
             session["customer"] = customer
         kept_card = card if card in CARDS_REFUSED_LATER else ""

@@ -11,8 +11,10 @@ from typing import Any
 from stripe import params
 from stripe.params import billing_portal as portal_params
 from stripe.params import checkout as checkout_params
+from stripe.params import test_helpers as clock_params
 
 from tests.fake_stripe.checkout import Checkout
+from tests.fake_stripe.customers import Customers
 from tests.fake_stripe.errors import StripeRefused, not_found
 from tests.fake_stripe.payments import Payments
 from tests.fake_stripe.portal import Portal
@@ -32,6 +34,7 @@ KINDS = {
     "invoices": "invoice",
     "invoice_payments": "invoice_payment",
     "subscriptions": "subscription",
+    "test_helpers/test_clocks": "test_helpers.test_clock",
     "subscription_schedules": "subscription_schedule",
     "balance_transactions": "balance_transaction",
     "billing_portal/configurations": "billing_portal.configuration",
@@ -66,12 +69,21 @@ class Routes:
         self.state = state
         self.payments = Payments(state)
         self.subscriptions = Subscriptions(state, self.payments)
-        self.checkout = Checkout(state, self.payments, self.subscriptions)
+        self.customers = Customers(state)
+        self.checkout = Checkout(state, self.customers, self.payments, self.subscriptions)
         self.portal = Portal(state, self.subscriptions)
         checkout, subscriptions, portal = self.checkout, self.subscriptions, self.portal
+        customers = self.customers
         schedules = subscriptions.schedules
         self._posts: list[tuple[str, Post]] = [
-            ("customers", Post(params.CustomerCreateParams, lambda _, asked: checkout.create_customer(asked))),
+            ("customers", Post(params.CustomerCreateParams, lambda _, asked: customers.create(asked))),
+            ("customers/{}", Post(params.CustomerUpdateParams, customers.update)),
+            ("payment_methods/{}/attach", Post(params.PaymentMethodAttachParams, customers.keep_card)),
+            (
+                "test_helpers/test_clocks",
+                Post(clock_params.TestClockCreateParams, lambda _, asked: customers.start_clock(asked)),
+            ),
+            ("test_helpers/test_clocks/{}/advance", Post(clock_params.TestClockAdvanceParams, customers.advance_clock)),
             ("products", Post(params.ProductCreateParams, lambda _, asked: checkout.create_product(asked))),
             ("prices", Post(params.PriceCreateParams, lambda _, asked: checkout.create_price(asked))),
             ("refunds", Post(params.RefundCreateParams, lambda _, asked: self.payments.refund(asked))),
@@ -83,6 +95,7 @@ class Routes:
                 "checkout/sessions/{}/expire",
                 Post(checkout_params.SessionExpireParams, lambda one, _: checkout.expire(one)),
             ),
+            ("subscriptions", Post(params.SubscriptionCreateParams, lambda _, asked: subscriptions.create(asked))),
             ("subscriptions/{}", Post(params.SubscriptionUpdateParams, subscriptions.update)),
             (
                 "subscription_schedules",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.fake_stripe.errors import StripeRefused
+from tests.fake_stripe.errors import StripeRefused, declined
 from tests.fake_stripe.payments import CARDS_REFUSED_LATER, Payments
 from tests.fake_stripe.schedules import Schedules
 from tests.fake_stripe.state import DAY_SECONDS, Object, State
@@ -38,6 +38,14 @@ class Subscriptions:
         state.when_due("pending update expires", self.drop_pending)
 
     # --- beginning -------------------------------------------------------------------------------------------
+
+    def create(self, asked: dict[str, Any]) -> Object:
+        """A subscription that is asked for without Checkout, and paid with the card that the customer keeps."""
+        customer = self.state.get(asked["customer"], "customer")
+        if self.payments.is_declined(customer["_card"]) or customer["_card"] in CARDS_REFUSED_LATER:
+            raise declined()
+        price = self.state.get(asked["items"][0]["price"], "price")
+        return self.begin(customer=customer["id"], price=price, metadata=asked.get("metadata", {}))
 
     def begin(self, *, customer: str, price: Object, metadata: Mapping[str, str], tax: int = 0) -> Object:
         """A subscription whose first invoice is paid."""
