@@ -242,7 +242,7 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     list_display = ["began_at", "kind", "checked", "missed", "differences", "finished_at"]
     list_filter = ["kind"]
     inlines = [MismatchInline]
-    fields = ["kind", "began_at", "finished_at", "read_until", "checked", "missed", "statement"]
+    fields = ("kind", "began_at", "finished_at", "read_until", "checked", "missed", "statement")
     readonly_fields = fields
 
     @admin.display(description="Account at Stripe")

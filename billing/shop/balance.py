@@ -162,7 +162,7 @@ def _theirs(statement: Statement, payment: Payment) -> Sum:
 
 def _strays(charges: list[BalanceFacts]) -> Iterator[Difference]:
     customers = {charge.customer_id for charge in charges} - {None}
-    orders = {charge.order_id for charge in charges} - {None}
+    orders = {charge.order_id for charge in charges if charge.order_id is not None}
     our_customers = set(Customer.objects.filter(stripe_customer_id__in=customers).values_list("stripe_customer_id"))
     our_orders = set(Order.objects.filter(id__in=orders).values_list("id"))
     for charge in charges:

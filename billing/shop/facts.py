@@ -218,15 +218,15 @@ def of_balance(entry: stripe.BalanceTransaction) -> BalanceFacts:
     amount = entry.amount
     if source is not None and source.currency != entry.currency:
         amount = source.amount if amount > 0 else -source.amount
-    is_charge = isinstance(source, stripe.Charge)
+    charge = source if isinstance(source, stripe.Charge) else None
     fees = sum(one.amount for one in entry.fee_details)
     return BalanceFacts(
         entry_id=entry.id,
         kind=BALANCE_KINDS.get(entry.reporting_category, "") if source is not None else "",
         source_id=id_of(entry.source) or "",
         payment_intent_id=id_of(source.payment_intent) if source is not None else None,
-        customer_id=id_of(source.customer) if is_charge else None,
-        order_id=_uuid(source.metadata.to_dict().get("order")) if is_charge else None,
+        customer_id=id_of(charge.customer) if charge is not None else None,
+        order_id=_uuid(charge.metadata.to_dict().get("order")) if charge is not None and charge.metadata else None,
         amount_minor=amount,
         kept_in=entry.currency,
         fee_minor=entry.fee,

@@ -161,8 +161,9 @@ def work_on(event_id: str) -> bool:
 
 def _put_off(event: StripeEvent, error: Exception) -> None:
     """Later, or never by itself again. Whatever went wrong: an event must not be lost to a bug either."""
-    logger.error("Event %s failed", event, exc_info=error)
     is_dead = event.attempts >= MAX_ATTEMPTS
+    level, end = (logging.CRITICAL, " for good") if is_dead else (logging.ERROR, "")
+    logger.log(level, "Event %s failed%s", event, end, exc_info=error)
     StripeEvent.objects.filter(id=event.id).update(
         state=StripeEvent.State.DEAD if is_dead else StripeEvent.State.NEW,
         due_at=timezone.now() + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (event.attempts - 1)),

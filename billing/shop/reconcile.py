@@ -108,7 +108,10 @@ def _note(comparison: Reconciliation, difference: Difference, *, is_mended: bool
 
 def _paid_at_stripe(since: datetime) -> Iterator[tuple[str, str | None]]:
     """What Stripe says was paid to us: source and payment intent. What cannot be read keeps nothing else from it."""
-    for one in chain(lookups.sessions_since(since), lookups.invoices_since(since)):
+    papers: Iterator[stripe.checkout.Session | stripe.Invoice] = chain(
+        lookups.sessions_since(since), lookups.invoices_since(since)
+    )
+    for one in papers:
         try:
             found = _paid_session(one) if isinstance(one, stripe.checkout.Session) else _paid_invoice(one)
         except AWAY:

@@ -110,6 +110,7 @@ class FakeStripe:
             "decline": lambda: setattr(state, "declines_left", asked["times"]),
             "fail": lambda: self._failures.append(asked),
             "chaos": lambda: self.webhooks.disturb(asked),
+            "deliveries": lambda: self.webhooks.attempts,
             "events": lambda: state.events[asked.get("after", 0) :],
             "objects": lambda: list(state.of_kind(asked["kind"])),
             "requests": lambda: self.requests,

@@ -67,6 +67,7 @@ class Webhooks:
         self.chaos = Chaos()
         self._chance = random.Random(0)
         self._waiting: queue.PriorityQueue[tuple[float, int, int, Object]] = queue.PriorityQueue()
+        self.attempts = 0
         self._count = 0
         if url:
             threading.Thread(target=self._run, daemon=True).start()
@@ -97,6 +98,7 @@ class Webhooks:
                 self._enqueue(event, RETRY_SECONDS[attempt], attempt + 1)
 
     def _is_taken(self, event: Object) -> bool:
+        self.attempts += 1
         body, signature = signed(event, self.secret, is_thin=self.chaos.is_thin)
         headers = {"Content-Type": "application/json", "Stripe-Signature": signature}
         request = urllib.request.Request(self.url, body, headers)  # noqa: S310 - the address is given at the start

@@ -86,6 +86,11 @@ class Desk:
         self.carry_all()
         return Subscription.objects.get(workspace=workspace)
 
+    def start_anew(self) -> None:
+        """Another account at Stripe, where nothing has happened yet."""
+        self.stripe.control("reset")
+        self._carried = 0
+
     # --- the post --------------------------------------------------------------------------------------------
 
     def collected(self) -> list[Object]:

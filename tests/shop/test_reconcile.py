@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from io import StringIO
 from uuid import uuid4
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.db import connection
 from django.utils import timezone
 
@@ -245,6 +248,20 @@ def test_what_cannot_be_read_keeps_nothing_after_it_from_being_read(desk: Desk) 
     assert len(mended) == 1
     assert mended != [f"invoice:{invoice['id']}"]
     assert balance(account)[0] == 1_500
+
+
+def test_the_audit_compares_with_stripe_and_fails_while_something_differs(desk: Desk) -> None:
+    payment = desk.buy(uuid4())
+    aged()
+    said = StringIO()
+    call_command("audit_ledger", "--stripe", stdout=said)
+    assert "Stripe says the same of 1 payments" in said.getvalue()
+    assert "USD, our payments: $5.00 paid" in said.getvalue()
+    Payment.objects.update(amount_minor=501)
+    complaints = StringIO()
+    with pytest.raises(CommandError, match="differ in 1 payments"):
+        call_command("audit_ledger", "--stripe", stdout=said, stderr=complaints)
+    assert payment.source in complaints.getvalue()
 
 
 @pytest.mark.django_db(transaction=True)
