@@ -21,9 +21,10 @@ def daily_credits(workspace: Workspace | None, *, is_signed_in: bool = False) ->
     """
     if workspace is not None and workspace.is_team:
         return 0
-    if workspace.is_visitor if workspace is not None else not is_signed_in:
-        return int(settings.FREE_DAILY_CREDITS)
-    return max(settings.FREE_DAILY_CREDITS, settings.SIGNED_IN_DAILY_CREDITS)
+    if workspace is not None:
+        is_signed_in = not workspace.is_visitor
+    visitors: int = settings.FREE_DAILY_CREDITS
+    return max(visitors, settings.SIGNED_IN_DAILY_CREDITS) if is_signed_in else visitors
 
 
 def give(workspace: Workspace, *, now: datetime, network: str = "") -> bool:
