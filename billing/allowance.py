@@ -13,11 +13,18 @@ from billing import ledger
 from billing.models import Lot, NetworkDay
 
 
-def daily_credits(workspace: Workspace | None) -> int:
-    """Free credits a day for a workspace, or for a newcomer. Teams have none: their members have their own."""
-    if workspace is None or workspace.is_visitor:
-        return int(settings.FREE_DAILY_CREDITS)
-    return 0 if workspace.is_team else max(settings.FREE_DAILY_CREDITS, settings.SIGNED_IN_DAILY_CREDITS)
+def daily_credits(workspace: Workspace | None, *, is_signed_in: bool = False) -> int:
+    """Free credits a day for a workspace. Teams have none: their members have their own.
+
+    Args:
+        workspace: None for whoever has none yet, of whom ``is_signed_in`` says what kind it will be.
+    """
+    if workspace is not None and workspace.is_team:
+        return 0
+    if workspace is not None:
+        is_signed_in = not workspace.is_visitor
+    visitors: int = settings.FREE_DAILY_CREDITS
+    return max(visitors, settings.SIGNED_IN_DAILY_CREDITS) if is_signed_in else visitors
 
 
 def give(workspace: Workspace, *, now: datetime, network: str = "") -> bool:

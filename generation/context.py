@@ -23,7 +23,7 @@ def purse_of(request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     caller = tenancy.caller_of(request)
     workspace = caller.workspace
-    available, held = allowance.daily_credits(None), 0
+    available, held = allowance.daily_credits(None, is_signed_in=request.user.is_authenticated), 0
     if workspace is not None:
         if caller.may(Action.GENERATE):  # who only looks on sets nothing in motion
             allowance.give(workspace, now=now, network=networks.fingerprint_of(request))

@@ -35,7 +35,7 @@ def stop(workspace: Workspace) -> None:
     """Let plans end with what is paid for. Stripe is told after the commit."""
     if Subscription.objects.of(workspace.id).ongoing().exists():
         arguments = ("billing.shop.jobs.end_subscriptions", str(workspace.id))
-        transaction.on_commit(lambda: _enqueue(*arguments))
+        transaction.on_commit(lambda: _enqueue(*arguments), robust=True)  # the beat asks again
 
 
 def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:

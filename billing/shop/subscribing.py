@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 import stripe
+from django.db.models import Exists, OuterRef
 
 from accounts.models import Workspace
 from billing.shop import convergence, gateway, lookups, ordering
@@ -123,7 +124,7 @@ def end_all(workspace: UUID) -> None:
 def left_behind(*, limit: int = 50) -> list[UUID]:
     """Some workspaces that are closed or gone and whose plan would go on all the same."""
     going_on = Subscription.objects.ongoing().filter(ends_at=None)
-    theirs = going_on.exclude(workspace__in=Workspace.objects.filter(closed_at=None).values("id"))
+    theirs = going_on.filter(~Exists(Workspace.objects.filter(id=OuterRef("workspace"), closed_at=None)))
     return list(theirs.order_by("?").values_list("workspace", flat=True)[:limit])
 
 

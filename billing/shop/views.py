@@ -98,9 +98,10 @@ def credits(request: HttpRequest) -> HttpResponse:
 
 def _daily(request: HttpRequest, workspace: Workspace | None) -> dict[str, int]:
     """What comes free every day, and what would if whoever asks signed in."""
-    more = settings.SIGNED_IN_DAILY_CREDITS if not request.user.is_authenticated else 0
-    daily = allowance.daily_credits(workspace)
-    return {"daily": daily, "daily_signed_in": more if more > daily else 0}
+    is_signed_in = request.user.is_authenticated
+    daily = allowance.daily_credits(workspace, is_signed_in=is_signed_in)
+    more = allowance.daily_credits(None, is_signed_in=True)
+    return {"daily": daily, "daily_signed_in": more if more > daily and not is_signed_in else 0}
 
 
 @require_safe

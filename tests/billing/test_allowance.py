@@ -111,7 +111,7 @@ def test_a_visitor_gets_some_who_signed_in_gets_more_and_a_team_none(clock: Ledg
         assert allowance.give(one, now=clock.now)
         given[kind] = balance(one.id)[0]
     assert given == {"visitor": 60, "personal": 150, "team": 0}
-    assert allowance.daily_credits(None) == 60
+    assert (allowance.daily_credits(None), allowance.daily_credits(None, is_signed_in=True)) == (60, 150)
     settings.SIGNED_IN_DAILY_CREDITS = 0
     assert allowance.daily_credits(workspace(Workspace.Kind.PERSONAL)) == 60  # nobody loses by signing in
 

@@ -106,9 +106,9 @@ def rounds_until(sweep: Sweep, job: str, argument: object) -> int:
 def test_orders_that_stay_stale_for_ever_do_not_stand_before_the_others(
     desk: Desk, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(housekeeping, "BATCH", 2)
+    monkeypatch.setattr(housekeeping, "BATCH", 1)
     long_ago = timezone.now() - timedelta(days=2)
-    for number in range(6):  # nobody will ever say what became of these
+    for number in range(2):  # nobody will ever say what became of these
         Order.objects.create(
             workspace=uuid4(), purse=uuid4(), price=pack_price(), credits=1, created_at=long_ago,
             stripe_session_id=f"cs_unknown_{number}",
@@ -121,9 +121,9 @@ def test_orders_that_stay_stale_for_ever_do_not_stand_before_the_others(
 def test_letters_that_no_server_takes_do_not_stand_before_the_others(
     desk: Desk, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mails, "BATCH", 2)
+    monkeypatch.setattr(mails, "BATCH", 1)
     budgets, late = [], []
-    for number in range(7):
+    for number in range(2):
         account = uuid4()
         ledger.open_account(account=account)
         budgets.append(Budget.objects.create(workspace=account, warn_below_credits=9, warn_address="no@where.test"))

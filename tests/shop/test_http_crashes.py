@@ -1,4 +1,4 @@
-"""A process may die over any answer of Stripe's; the same form sent again finishes what it began, once."""
+"""A process may die over any answer of Stripe's; the same form sent again, and the post, finish what it began, once."""
 
 from __future__ import annotations
 
@@ -72,6 +72,7 @@ def _changing(desk: Desk, before: str, after: str) -> tuple[Act, Callable[[], An
         subscribing.change(workspace=account, price=plan_price(after), attempt=attempt)
 
     def end() -> Any:
+        desk.carry(event for event in desk.collected() if event["type"] == "invoice.paid")
         subscription = Subscription.objects.get(workspace=account)
         schedules = [one for one in desk.stripe.objects("subscription_schedule") if one["status"] == "active"]
         charges = len(desk.stripe.objects("charge"))

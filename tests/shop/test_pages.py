@@ -197,7 +197,10 @@ def test_a_member_without_the_books_sees_the_balance_alone(desk: Desk) -> None:
 
 @pytest.mark.django_db
 def test_a_newcomer_sees_what_is_waiting() -> None:
-    assert "free credits wait for you" in text(Client().get("/billing/"))
+    assert "60 free credits wait for you today, and every day; 120 once you sign in" in text(Client().get("/billing/"))
+    newcomer = Client()
+    newcomer.force_login(User.objects.create_user("ada@site.test", "a-password"))
+    assert "120 free credits wait for you today, and every day. Make" in text(newcomer.get("/billing/"))
 
 
 @pytest.mark.django_db
