@@ -32,7 +32,7 @@ from catalog.requests import Ask, ClipRequest, resolve
 from catalog.selection import choose
 from generation import caps, dispatch, files, progress, queue, retention
 from generation.models import OPEN_STATES, Clip, Generation, State
-from generation.outbox import video_events
+from generation.outbox import video_events, wishes
 from gpu_worker.contract import CANCEL_TTL_SECONDS, Outcome, Progress, RenderReport, cancel_key
 from loremotion.refusals import Conflict, InsufficientCredits, TooMany
 from loremotion.valkey import connection
@@ -308,6 +308,7 @@ def _announce_retry(generation_id: uuid.UUID, attempt: int, reason: str) -> None
 def _tell_end(generation_id: uuid.UUID, state: State) -> None:
     """In the transaction that ended it: the outbox's rows; after the commit, whoever watches."""
     video_events.record_end(generation_id, state)
+    wishes.grant(generation_id, state)
     transaction.on_commit(lambda: _announce_end(generation_id))
 
 
