@@ -58,4 +58,5 @@ def grant(generation_id: UUID, state: str) -> None:
 
 
 def has_proved_address(user: User) -> bool:
-    return EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists()
+    is_proved: bool = EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists()
+    return is_proved

@@ -50,7 +50,7 @@ def post_office() -> list[tuple[str, list[str]]]:
     """Send what is due; then all mail there is, by subject and address."""
     for row_id in Letter.objects.filter(state=State.WAITING).values_list("id", flat=True):
         letters.mail(row_id)
-    return [(letter.subject, letter.to) for letter in mail.outbox]
+    return [(str(letter.subject), letter.to) for letter in mail.outbox]
 
 
 def test_who_asks_on_the_clips_page_gets_one_letter(browser: Client, waiting: Generation) -> None:
