@@ -33,7 +33,7 @@ from catalog.requests import Ask, ClipRequest, resolve
 from catalog.selection import choose
 from generation import caps, dispatch, files, fleet, privacy, progress, queue, repeats, retention
 from generation.models import OPEN_STATES, Clip, Generation, State
-from generation.outbox import video_events
+from generation.outbox import video_events, wishes
 from generation.repeats import Repeat
 from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
@@ -85,7 +85,7 @@ def look_ahead(workspace: Workspace | None, offer: Offer, caller: Caller, *, net
     Raises:
         Forbidden, InsufficientCredits, TooMany: as ``submit``.
     """
-    available, is_refilled = allowance.daily_credits(None), True
+    available, is_refilled = allowance.daily_credits(None, is_signed_in=caller.user is not None), True
     if workspace is not None:
         is_refilled = allowance.give(workspace, now=timezone.now(), network=network)
         available = ledger.balance(account=workspace.id).available
@@ -377,6 +377,7 @@ def _wind_up(generation_id: uuid.UUID, state: State) -> None:
     video_events.record_end(generation_id, state)
     if state != State.SUCCEEDED:
         retention.let_uploads_go(generation_id)
+    wishes.grant(generation_id, state)
     transaction.on_commit(lambda: _announce_end(generation_id))
 
 

@@ -24,6 +24,7 @@ from generation import deletion, estimate, intake, listing, presentation, privac
 from generation.audience import audience_of
 from generation.forms import SEEN_BY, GenerateForm
 from generation.models import Generation, GenerationQuerySet, State
+from generation.outbox import wishes
 from gpu_worker.families import ROLES
 from loremotion.refusals import Refusal
 
@@ -149,6 +150,7 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     }
     if generation.is_open:
         seen = progress.latest(generation.id)
+        member = tenancy.caller_of(request).user
         stage = seen.stage if seen is not None and seen.stage in presentation.STAGES else "queued"
         context |= {
             "wait": estimate.wait_of(generation),
@@ -156,6 +158,7 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
             "stages": presentation.STAGES.items(),
             "stage_now": stage,
             "stage_label": presentation.STAGES[stage],
+            "has_asked_for_mail": member is not None and wishes.has_asked(generation, user=member),
         }
     return render(request, "generation/detail.html", context)
 

@@ -142,6 +142,7 @@ DOORS: dict[str, Door] = {
     "outbox:test-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
     "outbox:delete-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
     "outbox:redeliver": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "outbox:mail-when-ended": Door(Kind.OBJECT, READ, "post"),
     "outbox:api-event-types": Door(Kind.PUBLIC),
     "outbox:api-endpoints": Door(Kind.OWN, HOOKS),
     "outbox:api-endpoint": Door(Kind.OBJECT, HOOKS),

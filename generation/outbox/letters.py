@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
@@ -21,6 +22,8 @@ from django.utils import timezone
 
 from accounts.models import Membership
 from accounts.roles import ALLOWED, Action
+from generation.models import Generation
+from generation.models import State as Ended
 from generation.outbox import carrying
 from generation.outbox.models import Endpoint, Letter, State
 
@@ -34,7 +37,7 @@ def write_endpoint_disabled(endpoint: Endpoint, *, occasion: str) -> None:
     keepers = Membership.objects.filter(
         workspace=endpoint.workspace_id, role__in=ALLOWED[Action.MANAGE_WEBHOOKS], user__is_active=True
     )
-    _write(
+    write(
         [
             Letter(workspace_id=endpoint.workspace_id, user_id=user, kind="endpoint_disabled", about=endpoint.id)
             for user in keepers.values_list("user", flat=True)
@@ -43,7 +46,8 @@ def write_endpoint_disabled(endpoint: Endpoint, *, occasion: str) -> None:
     )
 
 
-def _write(letters: list[Letter], *, occasion: str) -> None:
+def write(letters: list[Letter], *, occasion: str) -> None:
+    """Have them sent once the transaction is certain."""
     for letter in letters:
         letter.occasion = occasion
         letter.expires_at = timezone.now() + TRIED_FOR
@@ -94,5 +98,17 @@ def _endpoint_disabled(letter: Letter) -> dict[str, Any] | None:
     return {"endpoint": endpoint, "url": settings.SITE_URL + reverse("outbox:endpoint", args=[endpoint.id])}
 
 
-CONTEXT_OF: dict[str, Callable[[Letter], dict[str, Any] | None]] = {"endpoint_disabled": _endpoint_disabled}
+def _clip_ended(letter: Letter) -> dict[str, Any] | None:
+    is_proved = EmailAddress.objects.filter(user=letter.user_id, email__iexact=letter.user.email, verified=True)
+    generation = Generation.objects.filter(id=letter.about, workspace=letter.workspace_id).first()
+    if generation is None or not is_proved.exists():  # erased, or the address has changed
+        return None
+    url = settings.SITE_URL + reverse("generation:detail", args=[generation.id])
+    return {"generation": generation, "is_ready": generation.state == Ended.SUCCEEDED, "url": url}
+
+
+CONTEXT_OF: dict[str, Callable[[Letter], dict[str, Any] | None]] = {
+    "endpoint_disabled": _endpoint_disabled,
+    "clip_ended": _clip_ended,
+}
 """What each kind of letter is put into words with; None where it has nothing to say any more."""

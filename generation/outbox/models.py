@@ -131,6 +131,20 @@ class Letter(Outgoing):
         return f"{self.kind} {self.occasion}"
 
 
+class Wish(models.Model):
+    """Somebody wants a mail when this clip has ended: see ``generation.outbox.wishes``."""
+
+    generation = models.ForeignKey("generation.Generation", on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        verbose_name_plural = "wishes"
+        constraints = [models.UniqueConstraint(fields=["generation", "user"], name="wish_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} about {self.generation_id}"
+
+
 def facts(endpoint: Endpoint) -> dict[str, Any]:
     """An endpoint without its secrets, as export and API tell it."""
     return {

@@ -14,6 +14,7 @@ urlpatterns = [
     path("workspace/webhooks/<uuid:endpoint_id>/test/", views.test, name="test-endpoint"),
     path("workspace/webhooks/<uuid:endpoint_id>/delete/", views.delete, name="delete-endpoint"),
     path("workspace/webhooks/deliveries/<int:delivery_id>/again/", views.redeliver, name="redeliver"),
+    path("generations/<uuid:generation_id>/mail/", views.mail_when_ended, name="mail-when-ended"),
     # The API: OpenAI's addresses, and ours for what was delivered.
     path("v1/webhook_event_types", api.EventTypes.as_view(), name="api-event-types"),
     path("v1/webhook_endpoints", api.Endpoints.as_view(), name="api-endpoints"),

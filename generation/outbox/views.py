@@ -10,13 +10,15 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts import tenancy
 from accounts.models import Membership
 from accounts.roles import Action
 from accounts.views.doors import member_may
-from generation.outbox import endpoints, video_events
+from generation.outbox import endpoints, video_events, wishes
 from generation.outbox.forms import EndpointForm
 from generation.outbox.models import Delivery, Endpoint
-from loremotion.refusals import Refusal
+from generation.views import own_generation
+from loremotion.refusals import Forbidden, Refusal
 
 SHOWN = 50
 
@@ -111,6 +113,20 @@ def redeliver(request: HttpRequest, place: Membership, delivery_id: int) -> Http
     endpoints.redeliver(delivery)
     messages.success(request, "It is on its way again.")
     return redirect("outbox:endpoint", delivery.endpoint_id)
+
+
+@require_POST
+def mail_when_ended(request: HttpRequest, generation_id: UUID) -> HttpResponse:
+    """Ask for a mail about this clip, or take that back. For members: a visitor has no address."""
+    generation = own_generation(request, generation_id)
+    user = tenancy.caller_of(request).user
+    if user is None:
+        raise Forbidden("members_only", "Mail is for members.", next_step="Sign in first.")
+    if request.POST.get("to") == "off":
+        wishes.take_back(generation, user=user)
+    else:
+        wishes.ask(generation, user=user)
+    return redirect("generation:detail", generation.id)
 
 
 def _own(place: Membership, endpoint_id: UUID) -> Endpoint:

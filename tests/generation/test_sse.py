@@ -17,7 +17,7 @@ from django.test import AsyncClient
 
 from accounts.models import Visitor
 from catalog.models import Model
-from generation import dispatch, progress, services, sse, watching
+from generation import dispatch, progress, services, sse, standing, watching
 from generation.models import Generation
 from gpu_worker.contract import Progress, progress_key
 from tests.generation import factories
@@ -224,8 +224,8 @@ def test_a_look_takes_as_many_queries_for_many_as_for_one(
     many = [running.id, *(uuid4() for _ in range(500))]
     for ids in (many[:1], many):
         with django_assert_num_queries(1):
-            standings = watching.look_at(ids, set(ids))
-        assert standings[running.id] == watching.UNKNOWN
+            standings = standing.look_at(ids, set(ids))
+        assert standings[running.id] == standing.UNKNOWN
     assert standings[many[-1]].is_over  # erased meanwhile
 
 
