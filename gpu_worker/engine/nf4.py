@@ -58,7 +58,8 @@ class Nf4Tensor(TorchAOBaseTensor):  # type: ignore[misc]  # torchao has no type
 @Nf4Tensor.implements_torch_function(torch.nn.functional.linear)  # type: ignore[untyped-decorator]
 def _linear(func: Any, types: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torch.Tensor:
     entered, weight, bias = (*args, kwargs.get("bias"))[:3]
-    return torch.nn.functional.linear(entered, weight.dequantize(), bias)
+    answer: torch.Tensor = torch.nn.functional.linear(entered, weight.dequantize(), bias)
+    return answer
 
 
 @Nf4Tensor.implements(torch.ops.aten.linear.default)  # type: ignore[untyped-decorator]

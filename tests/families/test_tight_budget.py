@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from gpu_worker.contract import RenderJob
 from gpu_worker.engine import Engine
@@ -16,12 +17,12 @@ from tests.families.test_modes import job_for, loaded
 
 
 def first_jobs(models: Path) -> list[RenderJob]:
-    """Each family in its first mode."""
-    firsts = [(name, next(iter(family.modes))) for name, family in FAMILIES.items()]
+    """Each family in its first mode; without the preview, whose real checkpoint outweighs most of the others."""
+    firsts = [(name, next(iter(family.modes))) for name, family in FAMILIES.items() if name != "preview"]
     return [job_for(name, mode, checkpoint_for(name, mode, models)) for name, mode in firsts]
 
 
-def frames(engine: Engine, job: RenderJob, folder: Path) -> np.ndarray:
+def frames(engine: Engine, job: RenderJob, folder: Path) -> npt.NDArray[np.uint8]:
     inputs = {role: loaded(role) for role in FAMILIES[job.model.family].modes[job.mode].needs}
     return frames_of(render(engine, job, folder, inputs=inputs).clip)
 
@@ -39,7 +40,7 @@ def test_every_family_makes_the_same_clip_where_others_have_to_leave_for_it(mode
     roomy = Engine(device=StillCpu(2**31), models=models, cache=tmp_path / "cache")
     expected = [frames(roomy, job, tmp_path / "clip") for job in jobs]
     budget_bytes = max(needed_bytes(roomy, job) for job in jobs)
-    assert budget_bytes < roomy.status().used_bytes / 3
+    assert budget_bytes < roomy.status().used_bytes / 2
 
     tight = Engine(device=StillCpu(budget_bytes), models=models, cache=tmp_path / "cache")
     for _ in range(2):
