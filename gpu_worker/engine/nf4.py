@@ -62,11 +62,6 @@ def _linear(func: Any, types: Any, args: tuple[Any, ...], kwargs: Mapping[str, A
     return answer
 
 
-@Nf4Tensor.implements(torch.ops.aten.linear.default)  # type: ignore[untyped-decorator]
-def _linear_when_dispatched(func: Any, types: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torch.Tensor:
-    return _linear(func, types, args, kwargs)
-
-
 def quantise_linears(module: torch.nn.Module, names: list[str]) -> None:
     """Replace the weights of the linear layers of ``module`` that ``names`` lists, one after the other."""
     for name in names:

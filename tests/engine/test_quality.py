@@ -54,7 +54,7 @@ def test_broken_quantisation_shows(shelf: Path, tmp_path: Path, monkeypatch: pyt
 
 def test_a_packed_file_is_compared_with_the_checkpoint_that_it_was_made_of(shelf: Path, tmp_path: Path) -> None:
     gguf.write(tmp_path / "one.gguf", shelf / "one/transformer", "Q4_0")
-    row = {"components": {"transformer": ComponentSource(source=str(tmp_path), file="one.gguf")}}
+    row: dict[str, Any] = {"components": {"transformer": ComponentSource(source=str(tmp_path), file="one.gguf")}}
     found = similarity(engine_on(shelf, tmp_path / "cache"), trial(quantisation="gguf", **row), tmp_path / "clip")
     assert 0.9 < found < 0.9999
 

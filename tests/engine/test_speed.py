@@ -89,7 +89,7 @@ def test_an_attention_backend_is_that_of_the_row_for_the_render_only(shelf: Path
     engine = engine_on(shelf, tmp_path / "cache")
 
     def backends() -> set[str]:
-        processors = transformer_of(engine).attn_processors.values()  # type: ignore[operator, union-attr]
+        processors = transformer_of(engine).attn_processors.values()  # type: ignore[operator]
         return {str(getattr(p, "_attention_backend", None)) for p in processors}
 
     at_steps = AtEachStep(backends)
@@ -106,7 +106,7 @@ def test_blocks_run_compiled_for_the_render_only_and_are_compiled_once(shelf: Pa
     engine = engine_on(shelf, tmp_path / "cache")
 
     def compiled() -> list[bool]:
-        blocks = transformer_of(engine).transformer_blocks
+        blocks: Any = transformer_of(engine).transformer_blocks
         return [block._compiled_call_impl is not None for block in blocks]
 
     at_steps = AtEachStep(compiled)
