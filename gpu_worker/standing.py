@@ -20,7 +20,7 @@ def first_status(name: str, engine: RenderEngine) -> WorkerStatus:
         host=socket.gethostname(),
         pid=os.getpid(),
         device=engine.device.name,
-        driver=engine.device.driver,
+        driver=engine.device.driver_version,
         budget_bytes=engine.status().budget_bytes,
         state="starting",
     )

@@ -34,7 +34,7 @@ class Device(Protocol):
     def name(self) -> str: ...
 
     @property
-    def driver(self) -> str:
+    def driver_version(self) -> str:
         """What drives it, with its version; empty where nothing does."""
         ...
 
@@ -104,7 +104,7 @@ class Cpu:
     host_bytes: int = 0
     pinned_bytes: int = 0
     name: str = "cpu"
-    driver: str = ""
+    driver_version: str = ""
     _start_rss_bytes: int = field(default=0, repr=False)
 
     @property
@@ -151,7 +151,7 @@ class Cuda:
     host_bytes: int = -1
     pinned_bytes: int = -1
     name: str = ""
-    driver: str = ""
+    driver_version: str = ""
     _start_bytes: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
@@ -161,8 +161,8 @@ class Cuda:
             )
         card = torch.cuda.get_device_properties(self.index)
         self.name = self.name or card.name
-        version = torch._C._cuda_getDriverVersion()
-        self.driver = f"driver for CUDA {version // 1000}.{version % 1000 // 10}, PyTorch's is {torch.version.cuda}"
+        version = torch._C._cuda_getDriverVersion()  # type: ignore[attr-defined]  # not in a build for processors
+        self.driver_version = f"for CUDA {version // 1000}.{version % 1000 // 10}, PyTorch's is {torch.version.cuda}"
         most = int(card.total_memory * (1 - RESERVE_FRACTION))
         self.budget_bytes = min(self.budget_bytes, most) if self.budget_bytes else most
         if self.host_bytes < 0:

@@ -58,12 +58,8 @@ class Nf4Tensor(TorchAOBaseTensor):  # type: ignore[misc]  # torchao has no type
 @Nf4Tensor.implements_torch_function(torch.nn.functional.linear)  # type: ignore[untyped-decorator]
 def _linear(func: Any, types: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torch.Tensor:
     entered, weight, bias = (*args, kwargs.get("bias"))[:3]
-    return torch.nn.functional.linear(entered, weight.dequantize(), bias)
-
-
-@Nf4Tensor.implements(torch.ops.aten.linear.default)  # type: ignore[untyped-decorator]
-def _linear_when_dispatched(func: Any, types: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torch.Tensor:
-    return _linear(func, types, args, kwargs)
+    answer: torch.Tensor = torch.nn.functional.linear(entered, weight.dequantize(), bias)
+    return answer
 
 
 def quantise_linears(module: torch.nn.Module, names: list[str]) -> None:

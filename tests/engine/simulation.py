@@ -28,7 +28,7 @@ class SimDevice:
     bandwidth: float = 1_000.0
     """Bytes per second that reach the device."""
     name: str = "sim"
-    driver: str = ""
+    driver_version: str = ""
     torch_device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     now: float = 0.0
     brought_bytes: int = 0

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import T5TokenizerFast
 
 from gpu_worker.contract import RenderJob
@@ -237,18 +238,14 @@ def test_a_process_that_is_killed_at_any_point_of_loading_leaves_nothing_that_st
 def test_a_process_that_is_killed_while_it_keeps_what_it_quantised_leaves_no_half_of_it(
     shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half_way: bool
 ) -> None:
-    from gpu_worker.engine import quantisation
-
-    save = quantisation.save_file
-
     def deadly(tensors: dict[str, torch.Tensor], file: Path, metadata: dict[str, str]) -> None:
-        save(tensors, file, metadata)
+        save_file(tensors, file, metadata)
         if half_way:
             truncate(Path(file))
         kill_myself()
 
     row = {"dtype": "bfloat16", "quantisation": "int8"}
-    monkeypatch.setattr(quantisation, "save_file", deadly)
+    monkeypatch.setattr("gpu_worker.engine.quantisation.save_file", deadly)
     assert killed(lambda: engine_on(shelf, tmp_path / "cache").preload(spec("one", **row)))
     monkeypatch.undo()
     assert list((tmp_path / "cache/quantised").iterdir())

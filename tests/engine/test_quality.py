@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,12 +11,14 @@ import torch
 
 from gpu_worker.contract import ComponentSource, RenderJob
 from gpu_worker.engine import Engine
+from gpu_worker.engine.components import Component
+from gpu_worker.engine.quantisation import quantise
 from tests.engine.jobs import frames_of, render
 from tests.engine.shelves import engine_on, job, on_device, sizes_of
 from tests.tiny import gguf
 
 
-def trial(source: str = "one", quantisation: str = "int8", **row: object) -> RenderJob:
+def trial(source: str = "one", quantisation: str = "int8", **row: Any) -> RenderJob:
     return job(source, is_compared=True, spec_changes={"dtype": "bfloat16", "quantisation": quantisation, **row})
 
 
@@ -39,23 +42,19 @@ def test_the_same_row_measures_the_same_on_every_worker(shelf: Path, tmp_path: P
 
 
 def test_broken_quantisation_shows(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gpu_worker.engine import loading
-
-    quantise = loading.quantise
-
-    def careless(module: torch.nn.Module, component: object) -> torch.nn.Module:
+    def careless(module: torch.nn.Module, component: Component) -> torch.nn.Module:
         with torch.no_grad():
             for parameter in module.parameters():
                 parameter.copy_((parameter * 2).round() / 2)  # about two bits
-        return quantise(module, component)  # type: ignore[arg-type]
+        return quantise(module, component)
 
-    monkeypatch.setattr(loading, "quantise", careless)
+    monkeypatch.setattr("gpu_worker.engine.loading.quantise", careless)
     assert similarity(engine_on(shelf, tmp_path / "cache"), trial(), tmp_path) < 0.9
 
 
 def test_a_packed_file_is_compared_with_the_checkpoint_that_it_was_made_of(shelf: Path, tmp_path: Path) -> None:
     gguf.write(tmp_path / "one.gguf", shelf / "one/transformer", "Q4_0")
-    row = {"components": {"transformer": ComponentSource(source=str(tmp_path), file="one.gguf")}}
+    row: dict[str, Any] = {"components": {"transformer": ComponentSource(source=str(tmp_path), file="one.gguf")}}
     found = similarity(engine_on(shelf, tmp_path / "cache"), trial(quantisation="gguf", **row), tmp_path / "clip")
     assert 0.9 < found < 0.9999
 
@@ -87,7 +86,8 @@ def test_a_trial_that_is_stopped_while_comparing_leaves_nothing_leased(shelf: Pa
     class Stopped(Exception):
         pass
 
-    engine, said = engine_on(shelf, tmp_path / "cache"), []
+    engine = engine_on(shelf, tmp_path / "cache")
+    said: list[str] = []
 
     def should_stop() -> bool:
         if said and said[-1] == "loading" and "encoding_video" in said:

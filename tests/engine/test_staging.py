@@ -83,8 +83,8 @@ def test_it_changes_neither_the_clip_nor_what_is_resident(shelf: Path, tmp_path:
 
     plain, staging = engine_on(shelf, tmp_path / "a"), engine_on(shelf, tmp_path / "b", host_bytes=2**30)
     staging.upcoming = [job(str(next_one))]
-    clips = [frames_of(render(e, job("one"), tmp_path / "clip").clip) for e in (plain, staging)]
-    assert np.array_equal(*clips)
+    first, second = (frames_of(render(e, job("one"), tmp_path / "clip").clip) for e in (plain, staging))
+    assert np.array_equal(first, second)
     assert residents(plain) == residents(staging)
     assert plain.status().used_bytes == staging.status().used_bytes
 

@@ -41,7 +41,7 @@ class ScriptedStatus:
 @dataclass(frozen=True)
 class ScriptedDevice:
     name: str = "scripted card"
-    driver: str = "scripted driver 1.0"
+    driver_version: str = "scripted driver 1.0"
 
 
 class ScriptedEngine:

@@ -153,9 +153,12 @@ def test_the_supervisor_is_never_asked_for_more_patience_than_the_deadline_leave
 ) -> None:
     said: list[tuple[str | None, float]] = []
     say = Lifeline.say
-    monkeypatch.setattr(
-        Lifeline, "say", lambda line, job_id, seconds: (said.append((job_id, seconds)), say(line, job_id, seconds))
-    )
+
+    def listened(line: Lifeline, job_id: str | None, seconds: float) -> None:
+        said.append((job_id, seconds))
+        say(line, job_id, seconds)
+
+    monkeypatch.setattr(Lifeline, "say", listened)
     job = make_job(tmp_path, timeout_seconds=9)
     enqueue(valkey, job)
     run_worker(GPU_WORKER_STALL_SECONDS="3000")
