@@ -158,7 +158,7 @@ def build_large(folder: Path) -> dict[str, Part]:
     return parts
 
 
-def print_rates(scratch: Path, times: int = 9) -> None:
+def print_rates(scratch: Path, times: int = 5) -> None:
     """Loading from the page cache against reading the same bytes once, in turns; medians."""
     store = QuantisedStore(scratch / "quantised")
     loader = Loader(store)

@@ -107,7 +107,7 @@ class QuantisedStore:
         return True
 
     def file(self, component: Component) -> Path:
-        """Where its tensors are kept, or would be."""
+        """Where the weights of ``component`` are kept, if they are."""
         return self._folder / f"{hashlib.sha256(component.key.encode()).hexdigest()[:32]}.safetensors"
 
 
