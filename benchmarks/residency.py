@@ -44,7 +44,8 @@ def main() -> None:
         print(
             f"\n### Simulated\n\n{options.jobs} jobs a trace, seeds 0 to {options.seeds - 1}, Zipf {ZIPF} over "
             f"{len(SERVICE_SECONDS)} models, disk at 2 GiB/s, arrivals {ARRIVALS_PER_RENDER} × what the card could "
-            f"render without loading; {LINE} jobs in line, at most {BOUNDS.max_skips} skips. Mean ± half of the 95 % interval."
+            f"render without loading; {LINE} jobs in line, at most {BOUNDS.max_skips} skips. Mean ± half of the "
+            "95 % interval."
         )
         print_simulated(options.jobs, options.seeds)
     print("\n### Loading\n")

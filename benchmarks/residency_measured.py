@@ -160,6 +160,8 @@ def build_large(folder: Path) -> dict[str, Part]:
         filled = module.to(torch.bfloat16).to_empty(device="cpu")
         for parameter in filled.parameters():
             parameter.data.normal_(0, 0.02)
+        if name == "text_encoder":
+            filled.tie_weights()  # moving off the meta device has parted its two names for the embeddings
         filled.save_pretrained(folder / name)
     return parts
 
