@@ -25,8 +25,9 @@ from benchmarks.residency_ways import ARRIVALS_PER_RENDER, BOUNDS, LINE, ZIPF, t
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--jobs", type=int, default=200, help="jobs of each simulated trace")
-    arguments.add_argument("--measured-jobs", type=int, default=16, help="jobs of each measured trace")
+    arguments.add_argument("--measured-jobs", type=int, default=12, help="jobs of each measured trace")
     arguments.add_argument("--seeds", type=int, default=5, help="traces of each")
+    arguments.add_argument("--measured", action="store_true", help="leave the simulation out")
     arguments.add_argument("--trace", type=int, metavar="SEED", help="print a trace and do nothing else")
     options = arguments.parse_args()
     if options.trace is not None:
@@ -39,15 +40,14 @@ def main() -> None:
         library.set_verbosity_error()
         library.disable_progress_bar()
     print(machine.facts())
-    print(
-        f"\n### Simulated\n\n{options.jobs} jobs a trace, seeds 0 to {options.seeds - 1}, Zipf {ZIPF} over "
-        f"{len(SERVICE_SECONDS)} models, disk at 2 GiB/s, arrivals {ARRIVALS_PER_RENDER} × what the card could render "
-        f"without loading; {LINE} jobs in line, at most {BOUNDS.max_skips} skips. Mean ± half of the 95 % interval."
-    )
-    print_simulated(options.jobs, options.seeds)
-    print("\n### Real checkpoints")
-    with tempfile.TemporaryDirectory() as scratch:
-        print_measured(Path(scratch), options.measured_jobs, options.seeds)
+    if not options.measured:
+        print(
+            f"\n### Simulated\n\n{options.jobs} jobs a trace, seeds 0 to {options.seeds - 1}, Zipf {ZIPF} over "
+            f"{len(SERVICE_SECONDS)} models, disk at 2 GiB/s, arrivals {ARRIVALS_PER_RENDER} × what the card could "
+            f"render without loading; {LINE} jobs in line, at most {BOUNDS.max_skips} skips. Mean ± half of the "
+            "95 % interval."
+        )
+        print_simulated(options.jobs, options.seeds)
     print("\n### Loading\n")
     with tempfile.TemporaryDirectory() as scratch:
         print_rates(Path(scratch))
@@ -60,6 +60,9 @@ def main() -> None:
         f"{min(walls) * 1000:.0f} ms, of which {statistics.median(own) * 1000:.0f} ms are the worker's own processor "
         f"time, of {len(gaps)} (at most 50)."
     )
+    print("\n### Real checkpoints")
+    with tempfile.TemporaryDirectory() as scratch:
+        print_measured(Path(scratch), options.measured_jobs, options.seeds)
 
 
 if __name__ == "__main__":

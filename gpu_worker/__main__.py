@@ -1,4 +1,4 @@
-"""``python -m gpu_worker``: a supervisor and its worker, or a look at the fleet."""
+"""``python -m gpu_worker``: a supervisor and its worker, a look at the fleet, or ``bench``."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str] | None = None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["bench"]:
+        from gpu_worker import bench
+
+        return bench.main(arguments[1:])
     asked = _parser().parse_args(arguments)
     try:
         settings = Settings.from_environment()
@@ -42,7 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m gpu_worker", description="Renders clips. Settings come from the environment."
+        prog="python -m gpu_worker",
+        description="Renders clips. Settings come from the environment. 'bench' measures this host.",
     )
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--status", action="store_true", help="show the live workers and what they hold")
