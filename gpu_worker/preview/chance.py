@@ -55,3 +55,13 @@ def read_chances(noise: torch.Tensor) -> list[Chance]:
     """The numbers in the noise of first frames, shape (clips, 3, height, width)."""
     numbers = noise.float().flatten(1) @ _TEXTURES.T
     return [Chance(*row) for row in (numbers / SATURATION).clamp(-1, 1).tolist()]
+
+
+@torch.no_grad()
+def emphasise(patch_embedding: torch.nn.Conv2d, *, gain: float = 1.4) -> None:
+    """Begin training with the numbers loud in every patch's embedding, so that attention soon finds them."""
+    width = patch_embedding.out_channels
+    directions = torch.linalg.qr(torch.randn(width, len(_WAVES)))[0]
+    patches = _TEXTURES.view(len(_WAVES), 3, HEIGHT, WIDTH)[..., :PATCH, :PATCH].flatten(1)
+    waves = patches / patches.norm(dim=1, keepdim=True)
+    patch_embedding.weight += gain * (directions @ waves).view_as(patch_embedding.weight)

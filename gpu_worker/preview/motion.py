@@ -72,7 +72,7 @@ def poses(scene: Scene, chance: Chance) -> Floats:
                 largest=LARGEST[scene.count],
                 speed=speed,
                 jump_pixels=JUMP_PIXELS * (1 + 0.12 * chance.speed),
-                phase=0.6 * chance.phase,
+                phase=0.35 * chance.phase,
             )
         )
     return np.stack(made)

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from transformers import T5EncoderModel
 
 from gpu_worker.preview.architecture import ANYTHING, build_scheduler, build_tokenizer, build_transformer
-from gpu_worker.preview.chance import read_chances
+from gpu_worker.preview.chance import emphasise, read_chances
 from gpu_worker.preview.examples import draw_clips, draw_starts, patch_components
 from gpu_worker.preview.gradients import Batch, Gradients
 from gpu_worker.preview.inheritance import inherit_transformer
@@ -100,6 +100,7 @@ class Training:
             inherit_transformer(self.transformer, Path(plan.start))
         else:
             patch_components().initialise(self.transformer)
+        emphasise(self.transformer.patch_embed.proj)
         self.average = copy.deepcopy(self.transformer).requires_grad_(False)
         self.gradients = Gradients(self.transformer, threads=threads)
         hidden = [
