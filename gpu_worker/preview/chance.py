@@ -32,9 +32,14 @@ class Chance(NamedTuple):
     phase: float = 0.0
     """How far a jump or a turn has come when the clip begins."""
 
+    def scaled(self, share: float) -> Chance:
+        """The same, nearer to the middle."""
+        return Chance(*(share * number for number in self))
+
 
 _WAVES = ((1, 0), (0, 1), (1, 1), (2, 0), (0, 2))
 """Half waves, across and down, that each number's texture has in each of the model's patches."""
+NUMBERS = len(_WAVES)
 
 
 def _textures() -> torch.Tensor:
@@ -57,11 +62,14 @@ def read_chances(noise: torch.Tensor) -> list[Chance]:
     return [Chance(*row) for row in (numbers / SATURATION).clamp(-1, 1).tolist()]
 
 
+def textures_of_a_patch() -> torch.Tensor:
+    """What one patch shows of the textures, shape (numbers, 3 · 8 · 8), each of length 1."""
+    patches = _TEXTURES.view(NUMBERS, 3, HEIGHT, WIDTH)[..., :PATCH, :PATCH].flatten(1)
+    return patches / patches.norm(dim=1, keepdim=True)
+
+
 @torch.no_grad()
-def emphasise(patch_embedding: torch.nn.Conv2d, *, gain: float = 1.4) -> None:
-    """Begin training with the numbers loud in every patch's embedding, so that attention soon finds them."""
-    width = patch_embedding.out_channels
-    directions = torch.linalg.qr(torch.randn(width, len(_WAVES)))[0]
-    patches = _TEXTURES.view(len(_WAVES), 3, HEIGHT, WIDTH)[..., :PATCH, :PATCH].flatten(1)
-    waves = patches / patches.norm(dim=1, keepdim=True)
-    patch_embedding.weight += gain * (directions @ waves).view_as(patch_embedding.weight)
+def emphasise(patch_embedding: torch.nn.Conv2d, *, gain: float) -> None:
+    """Begin training with the numbers loud in every patch's embedding."""
+    directions = torch.linalg.qr(torch.randn(patch_embedding.out_channels, NUMBERS))[0]
+    patch_embedding.weight += gain * (directions @ textures_of_a_patch()).view_as(patch_embedding.weight)

@@ -19,12 +19,12 @@ from gpu_worker.preview.scene import Scene
 Floats = NDArray[np.float32]
 
 CENTRE = WIDTH / 2
-RADIUS = {1: 8.2, 2: 6.8}
+RADIUS = {1: 9.2, 2: 7.0}
 LANE = 11.5
 """How far beside the middle of the frame each of two objects keeps."""
-TRAVEL_PIXELS = 21.0
-JUMP_PIXELS = 20.0
-GROUND = 35.5
+TRAVEL_PIXELS = 22.5
+JUMP_PIXELS = 21.0
+GROUND = 36.0
 TURN = 1.25 * np.pi
 SMALLEST = 2.5
 LARGEST = {1: 19.0, 2: 10.0}

@@ -27,10 +27,11 @@ from tqdm import tqdm
 from transformers import T5EncoderModel
 
 from gpu_worker.preview.architecture import ANYTHING, build_scheduler, build_tokenizer, build_transformer
-from gpu_worker.preview.chance import emphasise, read_chances
+from gpu_worker.preview.chance import read_chances
 from gpu_worker.preview.examples import draw_clips, draw_starts, patch_components
 from gpu_worker.preview.gradients import Batch, Gradients
 from gpu_worker.preview.inheritance import inherit_transformer
+from gpu_worker.preview.listening import set_ear
 from gpu_worker.preview.motion import Pose
 from gpu_worker.preview.reading import draw_caption, tokenize, train_text_encoder
 from gpu_worker.preview.recipe import HEIGHT, NUM_FRAMES, STEPS, WIDTH
@@ -45,28 +46,32 @@ class Plan:
     """
 
     reading_steps: int = 2500
-    steps: int = 2500
-    whole_clip_steps: int = 170
+    steps: int = 5000
+    whole_clip_steps: int = 250
     """How many of the last steps see all the frames of their clips."""
     batch: int = 24
-    frames: int = 4
-    """Frames of each clip before the last steps."""
+    frames: int = 3
+    """Frames of each clip before the last steps, the first always among them."""
     whole_clip_batch: int = 8
     muon_rate: float = 0.015
     adam_rate: float = 1.5e-3
-    schedule: tuple[tuple[int, float], ...] = ((0, 0.0), (50, 1.0), (800, 1.0), (2500, 0.01))
+    schedule: tuple[tuple[int, float], ...] = ((0, 0.0), (50, 1.0), (1500, 1.0), (5000, 0.01))
     """(step, share of the two rates): straight lines between these points."""
+    least_chance: float = 0.3
+    """How much chance decides in the beginning; growing little by little keeps what is drawn sharp."""
+    whole_chance_step: int = 600
+    """The step from which it decides all it may."""
     pure_noise_rate: float = 0.65
     sampled_rate: float = 0.25
     """Share of the examples at the other timesteps that sampling by the recipe visits; the rest are at any."""
     anything_rate: float = 0.02
     averaging: float = 0.985
     clip_norm: float = 0.5
-    pair_rate: float = 0.3
+    pair_rate: float = 0.25
     """Share of the scenes with two different objects."""
-    picture_rate: float = 0.4
+    picture_rate: float = 0.3
     """Share of the examples whose first frame is given."""
-    other_picture_rate: float = 0.5
+    other_picture_rate: float = 0.4
     """Share of these whose caption is of other things than the picture shows, moving alike."""
     seed: int = 0
     start: str = ""
@@ -84,6 +89,10 @@ class Plan:
         steps, shares = [s for s, _ in self.schedule], [share for _, share in self.schedule]
         return float(np.interp(step, steps, shares))
 
+    def share_of_chance(self, step: int) -> float:
+        """How much chance decides at ``step``, as a share of what it decides in the end."""
+        return float(np.interp(step, (0, self.whole_chance_step), (self.least_chance, 1)))
+
 
 class Training:
     """The transformer, its average, its optimisers and the step they have reached, kept in ``folder/training.pt``."""
@@ -100,7 +109,7 @@ class Training:
             inherit_transformer(self.transformer, Path(plan.start))
         else:
             patch_components().initialise(self.transformer)
-        emphasise(self.transformer.patch_embed.proj)
+        set_ear(self.transformer)
         self.average = copy.deepcopy(self.transformer).requires_grad_(False)
         self.gradients = Gradients(self.transformer, threads=threads)
         hidden = [
@@ -188,7 +197,8 @@ class Training:
         others = [1 + torch.randperm(NUM_FRAMES - 1)[: frames - 1].sort().values for _ in range(count)]
         chosen = torch.cat([torch.zeros(count, 1, dtype=torch.long), torch.stack(others)], 1)
         noise = torch.randn(count, frames, 3, HEIGHT, WIDTH)
-        clips, weights = draw_clips(scenes, read_chances(noise[:, 0]), starts, chosen)
+        chances = [chance.scaled(plan.share_of_chance(self.step)) for chance in read_chances(noise[:, 0])]
+        clips, weights = draw_clips(scenes, chances, starts, chosen)
         times = self.draw_times(count)
         signal = self.signal[times].view(-1, 1, 1, 1, 1)
         noisy = signal.sqrt() * clips + (1 - signal).sqrt() * noise
