@@ -54,19 +54,11 @@ def set_ear(transformer: CogVideoXTransformer3DModel, *, head: int = 0) -> None:
 def _inputs_of_first_attention(
     transformer: CogVideoXTransformer3DModel, noise: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    found: dict[str, torch.Tensor] = {}
-
-    def catch(module: torch.nn.Module, arguments: tuple[()], named: dict[str, torch.Tensor]) -> None:
-        found.update(named)
-
-    hook = transformer.transformer_blocks[0].attn1.register_forward_pre_hook(catch, with_kwargs=True)
-    transformer(
-        hidden_states=noise,
-        encoder_hidden_states=torch.randn(len(noise), TEXT_TOKENS, TEXT_WIDTH),
-        timestep=torch.full((len(noise),), 999),
-    )
-    hook.remove()
-    return found["hidden_states"], found["encoder_hidden_states"]
+    """What the first attention sees of pure noise and random prompts, (clips, tokens, width): of video, and of text."""
+    times = transformer.time_embedding(transformer.time_proj(torch.full((len(noise),), 999)).to(noise.dtype))
+    tokens = transformer.patch_embed(torch.randn(len(noise), TEXT_TOKENS, TEXT_WIDTH), noise)
+    video, text, *_ = transformer.transformer_blocks[0].norm1(tokens[:, TEXT_TOKENS:], tokens[:, :TEXT_TOKENS], times)
+    return video, text
 
 
 def _fit(tokens: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
