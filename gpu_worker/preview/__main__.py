@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
         case "train":
             train(Plan(seed=options.seed), options.work, threads=options.threads)
             publish(options.work, options.out)
-            print(f"Trained weights are in {options.out}.")
+            print(f"Trained weights are in {options.out}. Before they are shipped, examine them: evaluate --model.")
         case "build":
             publish(options.work, options.out)
             print(f"Weights of {options.work} are in {options.out}.")
@@ -72,7 +72,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     build_command = commands.add_parser("build", help="make a pipeline of the step that training has reached")
     for command in (train_command, build_command):
         command.add_argument("--work", type=Path, default=WORK / "training", help="where training keeps its state")
-        command.add_argument("--out", type=Path, default=checkpoint.SHIPPED, help="where the pipeline goes")
+        command.add_argument("--out", type=Path, default=WORK / "pipeline", help="where the pipeline goes")
     evaluate_command = commands.add_parser("evaluate", help="an exam, as JSON: by default the one of 200 prompts")
     evaluate_command.add_argument(
         "--exam", choices=("prompts", "pairs", "pictures", "continued", "variety"), default="prompts"

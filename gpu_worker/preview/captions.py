@@ -87,7 +87,7 @@ _DROPPABLE = frozenset({"with", "is", "are", "across"})
 
 
 def _compose(scene: Scene, rng: random.Random, omitted: frozenset[str]) -> str:
-    templates = wordings.SENTENCES_WITHOUT_PLACE if "background" in omitted else wordings.SENTENCES
+    templates: tuple[str, ...] = wordings.SENTENCES_WITHOUT_PLACE if "background" in omitted else wordings.SENTENCES
     words = {
         "motion": "" if "motion" in omitted else _motion(scene, rng),
         "background": rng.choice(wordings.BACKGROUND_WORDS[scene.background]),
@@ -116,7 +116,7 @@ def _pair(scene: Scene, rng: random.Random) -> str:
     for place, name, colour in zip(("first", "second"), names, colours, strict=True):
         words[place] = rng.choice(("{colour} {name}", "{colour} {name}", "one {colour} {name}", "{name} in {colour}"))
         words[place] = words[place].format(colour=colour, name=name)
-    ways = wordings.PAIRS
+    ways: tuple[str, ...] = wordings.PAIRS
     if first.shape == second.shape:
         ways += 2 * wordings.PAIRS_OF_ONE_SHAPE
     if first.colour == second.colour:

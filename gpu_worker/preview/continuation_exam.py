@@ -1,6 +1,6 @@
 """The examination of clips that go on from something: 100 given pictures, and 50 clips to be continued.
 
-Fixed before any model had been trained for it, and asked as ``exam`` asks: combinations that were never trained on,
+Fixed before any result was looked at, and asked as ``exam`` asks: combinations that were never trained on,
 sentences and motion phrases that training does not know, the question's number as its seed, nothing selected.
 
 The pictures are drawn: one object or two, whole, upright, anywhere in the frame. Half of the prompts name what the

@@ -5,7 +5,7 @@ phrases are not in ``wordings``: no phrase below may be copied there, nor may on
 it. And they are full of words that the model has never seen. Every prompt names all five attributes; its number is its
 seed; the model is called as ``recipe`` says.
 
-Beside them 100 prompts for two different objects, made alike, fixed before any model had been trained on such.
+Beside them 100 prompts for two different objects, made alike and fixed before any result was looked at.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""Second stage of training: the transformer learns to draw what the registers say.
+"""Second stage of training: the transformer learns to draw what the registers say and to go on from a picture.
 
 What makes so little computing enough:
 
-- Prompts are understood already (``reading``), and the clip is nearly a function of the prompt (``drawing``).
-- Most steps see a few frames of each clip. A frame is drawn from its own position and the prompt, so this teaches the
-  same thing at a third of the price; the last steps see whole clips.
-- Two in five examples are pure noise, where everything must come from the prompt; sampling begins there.
-- The loss weighs a pixel by whether the object's path crosses it and by how much the four shapes differ there. Both
-  follow from the prompt alone, so the weights move no optimum. It is divided by the contrast of the two colours, so
-  blue on dark blue counts as much as red on white.
+- Prompts are understood already (``reading``), and the clip is a function of the prompt and the noise (``chance``), which
+  the first block hears from the beginning (``listening``).
+- Most steps see a few frames of each clip. A frame is drawn from its own position, the prompt and the first frame, so
+  this teaches the same thing at a third of the price; the last steps see whole clips.
+- Most examples are pure noise, where everything must come from the prompt; sampling begins there.
+- The loss weighs the neighbourhood of an outline more, whichever shape it is. It is divided by the contrast of the
+  colours, so blue on dark blue counts as much as red on white.
 - Muon for the blocks, AdamW for the rest, and an average of the weights over the last steps.
 """
 
@@ -42,7 +42,8 @@ from gpu_worker.preview.scene import Scene, is_held_out, is_visible
 class Plan:
     """A training run. The same plan gives the same weights on machines of a kind, however often it was interrupted.
 
-    The defaults are the way to the shipped weights without its detours, which ``docs/preview-model.md`` tells.
+    The defaults have not been run to their end yet; ``docs/preview-model.md`` tells how far, and how the shipped weights
+    came about.
     """
 
     reading_steps: int = 2500
