@@ -236,10 +236,11 @@ def _motion(
     period: int | None,
 ) -> str:
     if period:
-        x, y, area = (
-            np.mean([np.unwrap([getattr(r, name) for r in track], period=p) for track in tracks], axis=0)
-            for name, p in (("x", period), ("y", period), ("area", np.inf))
+        x, y = (
+            np.mean([np.unwrap([getattr(r, name) for r in track], period=period) for track in tracks], axis=0)
+            for name in ("x", "y")
         )
+        area = np.mean([[r.area for r in track] for track in tracks], axis=0)
     else:
         x, y, area = (
             np.array([np.average([getattr(r, name) for r in found], weights=[r.area for r in found]) for found in seen])

@@ -2,8 +2,8 @@
 
 What makes so little computing enough:
 
-- Prompts are understood already (``reading``), and the clip is a function of the prompt and the noise (``chance``), which
-  the first block hears from the beginning (``listening``).
+- Prompts are understood already (``reading``), and the clip is a function of the prompt and the noise (``chance``), to
+  which the first block listens from the beginning (``listening``).
 - Most steps see a few frames of each clip. A frame is drawn from its own position, the prompt and the first frame, so
   this teaches the same thing at a third of the price; the last steps see whole clips.
 - Most examples are pure noise, where everything must come from the prompt; sampling begins there.
@@ -42,8 +42,8 @@ from gpu_worker.preview.scene import Scene, is_held_out, is_visible
 class Plan:
     """A training run. The same plan gives the same weights on machines of a kind, however often it was interrupted.
 
-    The defaults have not been run to their end yet; ``docs/preview-model.md`` tells how far, and how the shipped weights
-    came about.
+    The defaults have not been run to their end yet; ``docs/preview-model.md`` tells how far, and where the shipped
+    weights come from.
     """
 
     reading_steps: int = 2500
