@@ -65,7 +65,8 @@ def read_chances(noise: torch.Tensor) -> list[Chance]:
 def textures_of_a_patch() -> torch.Tensor:
     """What one patch shows of the textures, shape (numbers, 3 · 8 · 8), each of length 1."""
     patches = _TEXTURES.view(NUMBERS, 3, HEIGHT, WIDTH)[..., :PATCH, :PATCH].flatten(1)
-    return patches / patches.norm(dim=1, keepdim=True)
+    lengths: torch.Tensor = patches.norm(dim=1, keepdim=True)
+    return patches / lengths
 
 
 @torch.no_grad()

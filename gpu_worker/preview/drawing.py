@@ -76,7 +76,8 @@ def _distance(shape: str, places: Floats) -> Floats:
     if shape == "circle":
         return np.asarray(np.hypot(right, down) - radius, np.float32)
     cos, sin = np.cos(angle), np.sin(angle)
-    u, v = (cos * right + sin * down) / radius, (cos * down - sin * right) / radius
+    u = np.asarray((cos * right + sin * down) / radius, np.float32)
+    v = np.asarray((cos * down - sin * right) / radius, np.float32)
     if shape == "square":
         return np.asarray((np.maximum(np.abs(u), np.abs(v)) - 0.9) * radius, np.float32)
     return _polygon_distance(u, v, _TRIANGLE if shape == "triangle" else _STAR) * radius

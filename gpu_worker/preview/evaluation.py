@@ -128,7 +128,7 @@ def examine(
     started = time.monotonic()
     answers: list[Answer] = []
     for first in range(0, len(questions), BATCH):
-        batch = questions[first : first + BATCH]
+        batch: Sequence[Question | PictureQuestion] = questions[first : first + BATCH]
         given = [q.picture for q in batch if isinstance(q, PictureQuestion)]
         pictures = np.stack(given) if given else None
         clips = render(pipeline, [q.prompt for q in batch], [q.seed for q in batch], pictures=pictures, **overrides)
