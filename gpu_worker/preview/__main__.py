@@ -5,14 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from gpu_worker.preview import checkpoint
 from gpu_worker.preview.contact_sheet import draw_contact_sheet
-from gpu_worker.preview.evaluation import examine, load
-from gpu_worker.preview.exam import questions, rehearsal
+from gpu_worker.preview.continuation_exam import (
+    PictureQuestion,
+    continued_questions,
+    picture_questions,
+    picture_rehearsal,
+)
+from gpu_worker.preview.evaluation import continuations, examine, load, variety_pixels
+from gpu_worker.preview.exam import Question, pair_questions, pair_rehearsal, questions, rehearsal
 from gpu_worker.preview.publishing import publish
 from gpu_worker.preview.recipe import STEPS
 from gpu_worker.preview.training import Plan, train
@@ -27,18 +35,32 @@ def main(arguments: list[str]) -> int:
         case "train":
             train(Plan(seed=options.seed), options.work, threads=options.threads)
             publish(options.work, options.out)
-            print(f"Trained weights are in {options.out}.")
+            print(f"Trained weights are in {options.out}. Before they are shipped, examine them: evaluate --model.")
         case "build":
             publish(options.work, options.out)
             print(f"Weights of {options.work} are in {options.out}.")
         case "evaluate":
-            asked = rehearsal() if options.rehearsal else questions()
-            report = examine(load(options.model), asked, num_inference_steps=options.steps)
-            print(json.dumps(report.to_wire(), indent=2))
+            print(json.dumps(_evaluate(options), indent=2))
         case "contact-sheet":
             draw_contact_sheet(load(options.model), options.to)
             print(f"Wrote {options.to}.")
     return 0
+
+
+def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
+    pipeline = load(options.model)
+    match options.exam:
+        case "prompts":
+            asked: Sequence[Question] | Sequence[PictureQuestion] = rehearsal() if options.rehearsal else questions()
+        case "pairs":
+            asked = pair_rehearsal() if options.rehearsal else pair_questions()
+        case "pictures":
+            asked = picture_rehearsal() if options.rehearsal else picture_questions()
+        case "continued":
+            asked = continuations(pipeline, rehearsal() if options.rehearsal else continued_questions())
+        case "variety":
+            return {"pixels_apart": variety_pixels(pipeline)}
+    return examine(pipeline, asked, num_inference_steps=options.steps).to_wire()
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -50,9 +72,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     build_command = commands.add_parser("build", help="make a pipeline of the step that training has reached")
     for command in (train_command, build_command):
         command.add_argument("--work", type=Path, default=WORK / "training", help="where training keeps its state")
-        command.add_argument("--out", type=Path, default=checkpoint.SHIPPED, help="where the pipeline goes")
-    evaluate_command = commands.add_parser("evaluate", help="the exam of 200 prompts, as JSON")
-    evaluate_command.add_argument("--rehearsal", action="store_true", help="100 other prompts, to tune by")
+        command.add_argument("--out", type=Path, default=WORK / "pipeline", help="where the pipeline goes")
+    evaluate_command = commands.add_parser("evaluate", help="an exam, as JSON: by default the one of 200 prompts")
+    evaluate_command.add_argument(
+        "--exam", choices=("prompts", "pairs", "pictures", "continued", "variety"), default="prompts"
+    )
+    evaluate_command.add_argument("--rehearsal", action="store_true", help="other questions, to tune by")
     evaluate_command.add_argument("--steps", type=int, default=STEPS)
     sheet_command = commands.add_parser("contact-sheet", help="sixteen clips in one picture")
     sheet_command.add_argument("--to", type=Path, default=Path("docs/preview-contact-sheet.png"))

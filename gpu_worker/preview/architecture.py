@@ -22,7 +22,7 @@ from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from gpu_worker.preview import recipe
 from gpu_worker.preview.captions import known_words
-from gpu_worker.preview.scene import ATTRIBUTES
+from gpu_worker.preview.scene import REGISTERS
 
 PATCH = 8
 TEXT_WIDTH = 96
@@ -30,14 +30,14 @@ WIDTH = 256
 LAYERS = 5
 HEADS = 4
 
-REGISTERS = tuple(f"<{name}>" for name in ATTRIBUTES)
+REGISTER_TOKENS = tuple(f"<{name}>" for name in REGISTERS)
 ANYTHING = "<anything>"
 """A prompt of this token alone asks for no clip in particular: the empty side of classifier-free guidance."""
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """Words to ids. Case, punctuation and every unknown word are dropped, so they cannot do harm."""
-    specials = ("<pad>", "</s>", "<unk>", *REGISTERS, ANYTHING)
+    specials = ("<pad>", "</s>", "<unk>", *REGISTER_TOKENS, ANYTHING)
     vocabulary = {word: index for index, word in enumerate((*specials, *known_words()))}
     words = "|".join(known_words())
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))  # noqa: S106 -- a token of the vocabulary
@@ -52,15 +52,15 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     )
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{' '.join(REGISTERS)} $A </s>",
-        special_tokens=[(token, vocabulary[token]) for token in (*REGISTERS, "</s>")],
+        single=f"{' '.join(REGISTER_TOKENS)} $A </s>",
+        special_tokens=[(token, vocabulary[token]) for token in (*REGISTER_TOKENS, "</s>")],
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<pad>",  # noqa: S106
         eos_token="</s>",  # noqa: S106
         unk_token="<unk>",  # noqa: S106
-        extra_special_tokens=[*REGISTERS, ANYTHING],
+        extra_special_tokens=[*REGISTER_TOKENS, ANYTHING],
         model_max_length=recipe.TEXT_TOKENS,
         padding_side="right",
         model_input_names=["input_ids", "attention_mask"],

@@ -9,6 +9,9 @@ from functools import cache
 from gpu_worker.preview import wordings
 from gpu_worker.preview.scene import Scene
 
+NAMELESS_RATE = 0.1
+"""How often colour and object are said apart."""
+
 _VOWELS = "aeiou"
 _DOUBLING = frozenset({"get", "hop", "run", "drop", "spin", "sit", "bob"})
 
@@ -62,7 +65,8 @@ def partial_caption(scene: Scene, rng: random.Random, *, omission_rate: float) -
     What is left out takes the scene's default, so a prompt always names exactly one clip.
     """
     default = Scene()
-    omitted = frozenset(name for name in ("shape", "colour", "motion", "background") if rng.random() < omission_rate)
+    omissible = ("shape", "colour", "motion", "background") if scene.second is None else ("motion", "background")
+    omitted = frozenset(name for name in omissible if rng.random() < omission_rate)
     meant = replace(scene, **{name: getattr(default, name) for name in omitted})
     return meant, _compose(meant, rng, omitted=omitted)
 
@@ -79,33 +83,57 @@ def perturb(text: str, rng: random.Random, *, rate: float) -> str:
     return " ".join(words)
 
 
-_DROPPABLE = frozenset({"with", "and", "it", "is", "are", "that", "there", "color", "across"})
+_DROPPABLE = frozenset({"with", "is", "are", "across"})
 
 
 def _compose(scene: Scene, rng: random.Random, omitted: frozenset[str]) -> str:
-    templates = wordings.SENTENCES_WITHOUT_PLACE if "background" in omitted else wordings.SENTENCES
-    count, colour, shape = _subject_words(scene, rng, omitted)
+    templates: tuple[str, ...] = wordings.SENTENCES_WITHOUT_PLACE if "background" in omitted else wordings.SENTENCES
     words = {
-        "colour": colour,
-        "nameless": f"{count} {shape}",
-        "subject": (rng.choice(wordings.SUBJECTS) if colour else "{count} {shape}").format(
-            count=count, colour=colour, shape=shape
-        ),
         "motion": "" if "motion" in omitted else _motion(scene, rng),
         "background": rng.choice(wordings.BACKGROUND_WORDS[scene.background]),
         "surface": rng.choice(wordings.SURFACES),
     }
+    if scene.second is not None:
+        words["subject"] = _pair(scene, rng)
+    else:
+        count, colour, shape = _subject_words(scene, rng, omitted)
+        subject = rng.choice(wordings.SUBJECTS) if colour else "{count} {shape}"
+        words["subject"] = subject.format(count=count, colour=colour, shape=shape)
+        if rng.random() < NAMELESS_RATE:
+            words |= {"colour": colour, "nameless": f"{count} {shape}"}
+            is_placeless = "background" in omitted
+            templates = wordings.NAMELESS_SENTENCES_WITHOUT_PLACE if is_placeless else wordings.NAMELESS_SENTENCES
     place = rng.choice(wordings.PLACES).format(**words)
     return " ".join(rng.choice(templates).format(place=place, **words).split())
+
+
+def _pair(scene: Scene, rng: random.Random) -> str:
+    first, second = scene.things
+    names = [rng.choice(wordings.SHAPE_WORDS[thing.shape]) for thing in scene.things]
+    colours = [_colour(thing.colour, rng) for thing in scene.things]
+    words = {"colour": colours[0], "other_colour": colours[1], "shape": names[0], "other_shape": names[1]}
+    words["shapes"] = plural(names[0])
+    for place, name, colour in zip(("first", "second"), names, colours, strict=True):
+        words[place] = rng.choice(("{colour} {name}", "{colour} {name}", "one {colour} {name}", "{name} in {colour}"))
+        words[place] = words[place].format(colour=colour, name=name)
+    ways: tuple[str, ...] = wordings.PAIRS
+    if first.shape == second.shape:
+        ways += 2 * wordings.PAIRS_OF_ONE_SHAPE
+    if first.colour == second.colour:
+        ways += 2 * wordings.PAIRS_OF_ONE_COLOUR
+    return rng.choice(ways).format(**words)
+
+
+def _colour(name: str, rng: random.Random) -> str:
+    word = rng.choice(wordings.COLOUR_WORDS[name])
+    return f"{rng.choice(wordings.SHADES)} {word}" if name != "white" and rng.random() < 0.12 else word
 
 
 def _subject_words(scene: Scene, rng: random.Random, omitted: frozenset[str]) -> tuple[str, str, str]:
     shape = rng.choice(wordings.THINGS if "shape" in omitted else wordings.SHAPE_WORDS[scene.shape])
     if scene.count > 1:
         shape = plural(shape)
-    colour = "" if "colour" in omitted else rng.choice(wordings.COLOUR_WORDS[scene.colour])
-    if colour and scene.colour != "white" and rng.random() < 0.12:
-        colour = f"{rng.choice(wordings.SHADES)} {colour}"
+    colour = "" if "colour" in omitted else _colour(scene.colour, rng)
     count = rng.choice(wordings.COUNT_WORDS[scene.count])
     if rng.random() < 0.1:
         count = f"{count} {rng.choice(wordings.SIZE_WORDS)}"
@@ -128,7 +156,8 @@ def known_words() -> tuple[str, ...]:
     """Every word that a training caption can use, sorted; the text encoder's vocabulary."""
     words = set(wordings.LINKING_WORDS)
     phrases = [
-        *wordings.SENTENCES, *wordings.SUBJECTS, *wordings.PLACES, *wordings.SURFACES, *wordings.ADVERBS,
+        *wordings.SENTENCES, *wordings.SUBJECTS, *wordings.PAIRS, *wordings.PAIRS_OF_ONE_SHAPE,
+        *wordings.PLACES, *wordings.SURFACES, *wordings.ADVERBS,
         *wordings.SIZE_WORDS, *wordings.SHADES, *wordings.THINGS, *wordings.PLURALS, *wordings.PLURALS.values(),
     ]  # fmt: skip
     for by_value in (wordings.SHAPE_WORDS, wordings.COLOUR_WORDS, wordings.BACKGROUND_WORDS):

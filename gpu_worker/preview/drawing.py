@@ -1,8 +1,4 @@
-"""Draws a scene as a clip: the data that the preview model learns from, and the truth that its judge is tested on.
-
-Where a thing starts, how large it is and how fast it moves follow from the scene alone, up to a small jitter: the clip
-is nearly a function of the prompt, which is what so small a model can learn.
-"""
+"""Draws a scene as a clip: the data that the preview model learns from, and the truth that its judge is tested on."""
 
 from __future__ import annotations
 
@@ -11,18 +7,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_worker.preview.recipe import HEIGHT, NUM_FRAMES, WIDTH
+from gpu_worker.preview.chance import Chance
+from gpu_worker.preview.motion import Pose, poses, poses_from
+from gpu_worker.preview.recipe import HEIGHT, WIDTH
 from gpu_worker.preview.scene import BACKGROUNDS, COLOURS, Scene
 
 Floats = NDArray[np.float32]
-
-CENTRE = WIDTH / 2
-RADIUS = {1: 9.5, 2: 7.2}
-LANES = {1: (0.0,), 2: (-11.5, 11.5)}
-"""How far beside the middle of the frame each of the objects keeps."""
-TRAVEL_PIXELS = 24.0
-OFFSET_JITTER_PIXELS = 1.5
-SIZE_JITTER = 0.06
 
 _TRIANGLE = ((0.0, -1.08), (1.0, 0.74), (-1.0, 0.74))
 _STAR = tuple(
@@ -33,69 +23,64 @@ _STAR = tuple(
 _Y, _X = (axis.astype(np.float32) + 0.5 for axis in np.mgrid[0:HEIGHT, 0:WIDTH])
 
 
-def draw_mask(scene: Scene, rng: np.random.Generator, *, jitter: float = 1.0) -> Floats:
-    """How much of each pixel the objects cover, in [0, 1], shape (frames, height, width).
+def draw_masks(scene: Scene, places: Floats) -> Floats:
+    """How much of each pixel each object covers, in [0, 1], shape (objects, frames, height, width).
 
-    ``jitter`` scales the random part: 0 draws the scene's canonical clip.
+    ``places``: the objects' poses, (objects, frames, [x, y, radius, angle]); any frames of the clip will do.
     """
-    wobble = rng.uniform(-1, 1, 4) * jitter
-    radius = RADIUS[scene.count] * (1 + SIZE_JITTER * wobble[0])
-    along, across = OFFSET_JITTER_PIXELS * wobble[1:3]
-    time = np.linspace(0, 1, NUM_FRAMES, dtype=np.float32)
-    frames = np.zeros((NUM_FRAMES, HEIGHT, WIDTH), np.float32)
-    for lane in LANES[scene.count]:
-        x, y, size, angle = _path(scene.motion, time, lane + across, along)
-        angle = angle + (0.12 * wobble[3] if scene.motion == "spinning" else 0.0)
-        for frame in range(NUM_FRAMES):
-            distance = _distance(scene.shape, x[frame], y[frame], radius * size[frame], angle[frame])
-            np.maximum(frames[frame], np.clip(0.5 - distance, 0, 1), out=frames[frame])
-    return frames
+    return np.stack(
+        [np.clip(0.5 - _distance(thing.shape, path), 0, 1) for thing, path in zip(scene.things, places, strict=True)]
+    )
 
 
-def paint(mask: Floats, scene: Scene) -> Floats:
-    """The clip in colour: values in [-1, 1], shape (frames, 3, height, width), from a mask of the same scene."""
-    colour = (np.array(COLOURS[scene.colour], np.float32) / 127.5 - 1)[:, None, None]
-    ground = (np.array(BACKGROUNDS[scene.background], np.float32) / 127.5 - 1)[:, None, None]
-    return np.asarray(ground + mask[:, None] * (colour - ground), np.float32)
+def paint(masks: Floats, scene: Scene) -> Floats:
+    """The clip in colour: values in [-1, 1], shape (frames, 3, height, width), from masks of the same scene."""
+    clip = np.broadcast_to(_colour(BACKGROUNDS[scene.background]), (masks.shape[1], 3, HEIGHT, WIDTH))
+    for thing, mask in zip(scene.things, masks, strict=True):
+        clip = clip + mask[:, None] * (_colour(COLOURS[thing.colour]) - clip)
+    return np.asarray(clip, np.float32)
 
 
-def draw_frames(scene: Scene, rng: np.random.Generator, *, jitter: float = 1.0) -> NDArray[np.uint8]:
+def draw_frames(scene: Scene, chance: Chance | None = None) -> NDArray[np.uint8]:
     """The clip as a person sees it: uint8, shape (frames, height, width, 3)."""
-    clip = paint(draw_mask(scene, rng, jitter=jitter), scene)
+    return _to_frames(paint(draw_masks(scene, poses(scene, chance or Chance())), scene))
+
+
+def draw_frames_from(scene: Scene, starts: tuple[Pose, ...]) -> NDArray[np.uint8]:
+    """The clip that goes on from a picture with its objects at ``starts``; its first frame is that picture."""
+    return _to_frames(paint(draw_masks(scene, poses_from(scene, starts)), scene))
+
+
+def _to_frames(clip: Floats) -> NDArray[np.uint8]:
     return np.asarray(np.round((clip.transpose(0, 2, 3, 1) + 1) * 127.5), np.uint8)
 
 
-def _path(motion: str, time: Floats, lane: float, along: float) -> tuple[Floats, Floats, Floats, Floats]:
-    """Centre (x, y), relative size and angle at each moment, for the object that keeps ``lane`` beside the middle."""
-    still = np.full_like(time, CENTRE)
-    size, angle = np.ones_like(time), np.zeros_like(time)
-    towards = CENTRE + along + (time - 0.5) * TRAVEL_PIXELS
-    away = CENTRE + along - (time - 0.5) * TRAVEL_PIXELS
-    if motion in ("right", "left"):
-        return (towards if motion == "right" else away), still + lane, size, angle
-    if motion in ("up", "down"):
-        return still + lane, (towards if motion == "down" else away), size, angle
-    if motion == "bouncing":
-        return still + lane, 36.5 + along / 2 - 21 * np.abs(np.sin(2 * np.pi * time)), size, angle
-    if motion == "spinning":
-        angle = 1.25 * np.pi * time
-    elif motion == "growing":
-        size = 0.45 + 0.85 * time
-    elif motion == "shrinking":
-        size = 1.3 - 0.85 * time
-    return still + lane, still + along, size, angle
+def _colour(rgb: tuple[int, int, int]) -> Floats:
+    return (np.array(rgb, np.float32) / 127.5 - 1)[:, None, None]
 
 
-def _distance(shape: str, x: float, y: float, radius: float, angle: float) -> Floats:
+def offsets(places: Floats) -> tuple[Floats, Floats]:
+    """How far each pixel's centre lies right of and below each pose's centre, the short way round the torus.
+
+    ``places``: (frames, [x, y, radius, angle]). Both results have the shape (frames, height, width).
+    """
+    right = (_X - places[:, 0, None, None] + WIDTH / 2) % WIDTH - WIDTH / 2
+    down = (_Y - places[:, 1, None, None] + HEIGHT / 2) % HEIGHT - HEIGHT / 2
+    return right, down
+
+
+def _distance(shape: str, places: Floats) -> Floats:
     """Signed distance in pixels from each pixel's centre to the outline, negative inside."""
-    right, down = _X - np.float32(x), _Y - np.float32(y)
+    right, down = offsets(places)
+    radius, angle = places[:, 2, None, None], places[:, 3, None, None]
     if shape == "circle":
         return np.asarray(np.hypot(right, down) - radius, np.float32)
-    cos, sin = math.cos(angle), math.sin(angle)
-    u, v = (cos * right + sin * down) / radius, (cos * down - sin * right) / radius
+    cos, sin = np.cos(angle), np.sin(angle)
+    u = np.asarray((cos * right + sin * down) / radius, np.float32)
+    v = np.asarray((cos * down - sin * right) / radius, np.float32)
     if shape == "square":
         return np.asarray((np.maximum(np.abs(u), np.abs(v)) - 0.9) * radius, np.float32)
-    return _polygon_distance(u, v, _TRIANGLE if shape == "triangle" else _STAR) * np.float32(radius)
+    return _polygon_distance(u, v, _TRIANGLE if shape == "triangle" else _STAR) * radius
 
 
 def _polygon_distance(u: Floats, v: Floats, corners: tuple[tuple[float, float], ...]) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,18 +16,23 @@ from diffusers import CogVideoXPipeline, DiffusionPipeline
 from numpy.typing import NDArray
 
 from gpu_worker.preview import recipe
-from gpu_worker.preview.checker import Sighting, look
+from gpu_worker.preview.captions import conjugate
+from gpu_worker.preview.checker import Sighting, centres, look
+from gpu_worker.preview.continuation_exam import PictureQuestion, agreement
 from gpu_worker.preview.exam import Question
-from gpu_worker.preview.scene import ATTRIBUTES
+from gpu_worker.preview.holding import hold
+from gpu_worker.preview.scene import ATTRIBUTES, MOTIONS
+from gpu_worker.preview.wordings import MOTION_WORDS
 
 BATCH = 20
+Frames = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One question, what the clip showed, and which attributes agree."""
 
-    question: Question
+    question: Question | PictureQuestion
     sighting: Sighting
     agrees: dict[str, bool]
 
@@ -46,7 +52,7 @@ class Report:
 
     def scores(self) -> dict[str, float]:
         """Attribute → share of the clips that agree with it; ``all`` → share that agrees with every one."""
-        scores = {name: float(np.mean([a.agrees[name] for a in self.answers])) for name in ATTRIBUTES}
+        scores = {name: float(np.mean([a.agrees[name] for a in self.answers])) for name in self.answers[0].agrees}
         return {**scores, "all": float(np.mean([a.is_right for a in self.answers]))}
 
     def scores_by_value(self, attribute: str) -> dict[str, tuple[float, int]]:
@@ -70,7 +76,7 @@ class Report:
                     "seed": a.question.seed,
                     "prompt": a.question.prompt,
                     **{
-                        name: f"{getattr(a.question.scene, name)}, saw {getattr(a.sighting, name)}"
+                        name: f"{getattr(a.question.scene, name, True)}, saw {getattr(a.sighting, name, False)}"
                         for name, agrees in a.agrees.items()
                         if not agrees
                     },
@@ -89,10 +95,20 @@ def load(folder: Path) -> CogVideoXPipeline:
 
 
 def render(
-    pipeline: CogVideoXPipeline, prompts: Sequence[str], seeds: Sequence[int], **overrides: Any
-) -> NDArray[np.uint8]:
-    """Clips by the recipe, uint8, shape (prompts, frames, height, width, 3). A clip depends on its own seed alone."""
+    pipeline: CogVideoXPipeline,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    pictures: Frames | None = None,
+    **overrides: Any,
+) -> Frames:
+    """Clips by the recipe, uint8, shape (prompts, frames, height, width, 3). A clip depends on its own seed alone.
+
+    With ``pictures`` (prompts × height × width × 3), each begins with its own.
+    """
     arguments: dict[str, Any] = {"num_inference_steps": recipe.STEPS, **recipe.CALL, **overrides}
+    if pictures is not None:
+        arguments |= hold(pictures, seeds)
     clips = pipeline(
         prompt=list(prompts),
         width=recipe.WIDTH,
@@ -105,16 +121,48 @@ def render(
     return np.asarray(np.round(np.clip(clips, 0, 1) * 255), np.uint8)
 
 
-def examine(pipeline: CogVideoXPipeline, questions: Sequence[Question], **overrides: Any) -> Report:
+def examine(
+    pipeline: CogVideoXPipeline, questions: Sequence[Question] | Sequence[PictureQuestion], **overrides: Any
+) -> Report:
     """Ask every question once; nothing is repeated or selected. ``overrides`` replace arguments of the recipe."""
     started = time.monotonic()
-    answers = []
+    answers: list[Answer] = []
     for first in range(0, len(questions), BATCH):
-        batch = questions[first : first + BATCH]
-        clips = render(pipeline, [q.prompt for q in batch], [q.seed for q in batch], **overrides)
-        for question, clip in zip(batch, clips, strict=True):
-            sighting = look(clip)
-            answers.append(Answer(question, sighting, sighting.agrees(question.scene)))
+        batch: Sequence[Question | PictureQuestion] = questions[first : first + BATCH]
+        given = [q.picture for q in batch if isinstance(q, PictureQuestion)]
+        pictures = np.stack(given) if given else None
+        clips = render(pipeline, [q.prompt for q in batch], [q.seed for q in batch], pictures=pictures, **overrides)
+        answers += [_answer(question, clip) for question, clip in zip(batch, clips, strict=True)]
     call = {**recipe.CALL, **overrides}
     steps = call.pop("num_inference_steps", recipe.STEPS)
     return Report(tuple(answers), seconds=time.monotonic() - started, steps=steps, call=call)
+
+
+def _answer(question: Question | PictureQuestion, clip: Frames) -> Answer:
+    if isinstance(question, PictureQuestion):
+        agrees = agreement(question.picture, clip, question.scene)
+        return Answer(question, look(clip, is_endless=True), agrees)
+    sighting = look(clip)
+    return Answer(question, sighting, sighting.agrees(question.scene))
+
+
+def continuations(pipeline: CogVideoXPipeline, questions: Sequence[Question]) -> list[PictureQuestion]:
+    """What has to be shown when the clips of ``questions`` are continued by the same prompts."""
+    asked = []
+    for first in range(0, len(questions), BATCH):
+        batch = questions[first : first + BATCH]
+        clips = render(pipeline, [q.prompt for q in batch], [q.seed for q in batch])
+        asked += [PictureQuestion(q.seed, q.prompt, q.scene, c[-1]) for q, c in zip(batch, clips, strict=True)]
+    return asked
+
+
+def variety_pixels(pipeline: CogVideoXPipeline, *, seeds: int = 8) -> dict[str, float]:
+    """Motion → median distance, in pixels, between the places where two seeds of one prompt have their object begin."""
+    found = {}
+    for motion in MOTIONS:
+        prompt = f"a red square {conjugate(MOTION_WORDS[motion][0])[0]} on a black background"
+        clips = render(pipeline, [prompt] * seeds, range(seeds))
+        starts = [centres(clip[0])[0] for clip in clips if centres(clip[0])]
+        apart = [np.hypot(*np.subtract(one, other)) for one, other in itertools.combinations(starts, 2)]
+        found[motion] = round(float(np.median(apart)), 2) if apart else 0.0
+    return found

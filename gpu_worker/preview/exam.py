@@ -4,6 +4,8 @@ Three things separate them from training. Their (shape, colour, motion) was neve
 phrases are not in ``wordings``: no phrase below may be copied there, nor may one be changed for what a model made of
 it. And they are full of words that the model has never seen. Every prompt names all five attributes; its number is its
 seed; the model is called as ``recipe`` says.
+
+Beside them 100 prompts for two different objects, made alike and fixed before any result was looked at.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from dataclasses import dataclass
 
 from gpu_worker.preview import wordings
 from gpu_worker.preview.captions import caption, plural
-from gpu_worker.preview.scene import Scene, draw_scene
+from gpu_worker.preview.scene import Scene, draw_pair, draw_scene
 
 SIZE = 200
+PAIRS = 100
 SEED = 2026
 
 
@@ -89,6 +92,7 @@ _PLACES = (
     "a {background} backdrop", "a simple {background} canvas", "an empty {background} screen",
 )  # fmt: skip
 _ADJECTIVES = ("", "", "", "shiny", "lovely", "glossy", "happy", "perfect", "simple", "cheerful")
+_PAIRS = ("{0} and {1}", "{0} and also {1}", "{0} together with {1}", "both {0} and {1}", "{0}, next to {1},")
 _COUNTS = {1: ("a", "a", "a single", "one", "the"), 2: ("two", "two", "a pair of", "a couple of", "2")}
 
 
@@ -98,11 +102,29 @@ def questions() -> tuple[Question, ...]:
     return tuple(_question(number, rng) for number in range(SIZE))
 
 
+def pair_questions() -> tuple[Question, ...]:
+    """The 100 questions for two different objects, the same on every machine."""
+    rng = random.Random(SEED + 2)
+    return tuple(_pair_question(number, rng) for number in range(PAIRS))
+
+
 def rehearsal(size: int = 100) -> tuple[Question, ...]:
     """Questions to tune by, so that the exam stays unseen: other combinations, in the wordings of training."""
     rng = random.Random(SEED + 1)
     scenes = [draw_scene(rng, held_out=False) for _ in range(size)]
     return tuple(Question(seed=n, prompt=caption(scene, rng), scene=scene) for n, scene in enumerate(scenes))
+
+
+def pair_rehearsal(size: int = 60) -> tuple[Question, ...]:
+    """The same for two different objects."""
+    rng = random.Random(SEED + 3)
+    scenes = [draw_pair(rng, held_out=False) for _ in range(size)]
+    return tuple(Question(seed=n, prompt=caption(scene, rng), scene=scene) for n, scene in enumerate(scenes))
+
+
+def motion_phrase(scene: Scene, rng: random.Random) -> str:
+    """One of the exam's ways to say how the objects of ``scene`` move."""
+    return rng.choice(_MOTIONS[scene.motion])
 
 
 def _question(number: int, rng: random.Random) -> Question:
@@ -117,6 +139,21 @@ def _question(number: int, rng: random.Random) -> Question:
     prompt = rng.choice(_SENTENCES).format(
         subject=" ".join(word for word in named if word),
         motion=rng.choice(_MOTIONS[scene.motion]),
+        place=rng.choice(_PLACES).format(background=rng.choice(wordings.BACKGROUND_WORDS[scene.background])),
+    )
+    return Question(seed=number, prompt=prompt, scene=scene)
+
+
+def _pair_question(number: int, rng: random.Random) -> Question:
+    scene = draw_pair(rng, held_out=True)
+    subjects = [
+        f"{rng.choice(_COUNTS[1])} {rng.choice(_ADJECTIVES)} {rng.choice(wordings.COLOUR_WORDS[thing.colour])}"
+        f" {rng.choice(wordings.SHAPE_WORDS[thing.shape])}"
+        for thing in scene.things
+    ]
+    prompt = rng.choice(_SENTENCES).format(
+        subject=" ".join(rng.choice(_PAIRS).format(*subjects).split()),
+        motion=motion_phrase(scene, rng),
         place=rng.choice(_PLACES).format(background=rng.choice(wordings.BACKGROUND_WORDS[scene.background])),
     )
     return Question(seed=number, prompt=prompt, scene=scene)

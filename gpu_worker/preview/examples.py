@@ -1,63 +1,89 @@
-"""Training examples by the batch: clips from a bank of drawn masks, and the weights of their loss."""
+"""Training examples by the batch: prompts' clips and clips that go on from a picture, and the weights of their loss."""
 
 from __future__ import annotations
 
-import itertools
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from diffusers import CogVideoXTransformer3DModel
+from numpy.typing import NDArray
 
 from gpu_worker.preview.architecture import PATCH, WIDTH
-from gpu_worker.preview.drawing import draw_mask
-from gpu_worker.preview.scene import BACKGROUNDS, COLOURS, COUNTS, MOTIONS, SHAPES, Scene
+from gpu_worker.preview.chance import Chance
+from gpu_worker.preview.drawing import draw_masks, offsets, paint
+from gpu_worker.preview.motion import CENTRE, LANE, Pose, poses, poses_from
+from gpu_worker.preview.recipe import NUM_FRAMES
+from gpu_worker.preview.scene import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, Scene
 
-TAKES = 20
-PATH_WEIGHT = 3.0
-SHAPE_WEIGHT = 8.0
+Floats = NDArray[np.float32]
+
+NEAR_WEIGHT = 3.0
+OUTLINE_WEIGHT = 8.0
 LEAST_CONTRAST = 0.2
 
 
-class Clips:
-    """A bank of drawn masks, filled once; drawing from it costs a copy."""
+def draw_starts(scene: Scene, rng: random.Random) -> tuple[Pose, ...]:
+    """Where a given picture has the objects of ``scene``: anywhere, of any size, seldom cut by the edge or turned."""
+    one = scene.count == 1
+    radius = rng.uniform(4.5, 12.5) if one else rng.uniform(4.0, 8.5)
+    angle = rng.uniform(-np.pi, np.pi) if rng.random() < 0.25 else 0.0
+    if rng.random() < 0.2:
+        x, y = rng.uniform(0, 48), rng.uniform(0, 48)
+    else:
+        room = CENTRE - radius if one else 2.5
+        x, y = CENTRE + rng.uniform(-room, room), CENTRE + rng.uniform(-room, room)
+    if one:
+        return (Pose(x, y, radius, angle),)
+    is_usual = rng.random() < 0.8
+    is_stacked = (scene.motion in ("right", "left")) == is_usual
+    free = rng.uniform(-10, 10)  # along the line on which the two do not share the frame
+    if is_stacked:
+        return Pose(x + free, y - LANE, radius, angle), Pose(x + free, y + LANE, radius, angle)
+    return Pose(x - LANE, y + free, radius, angle), Pose(x + LANE, y + free, radius, angle)
 
-    def __init__(self, *, seed: int, takes: int = TAKES) -> None:
-        rng = np.random.default_rng(seed)
-        self.takes = takes
-        self.masks = {
-            key: torch.from_numpy(
-                np.stack([_to_bytes(draw_mask(_scene(*key), rng)) for _ in range(takes)]),
-            )
-            for key in itertools.product(SHAPES, MOTIONS, COUNTS)
-        }
-        self.weights = {key: self._weigh(*key) for key in itertools.product(MOTIONS, COUNTS)}
 
-    def _weigh(self, motion: str, count: int) -> torch.Tensor:
-        """The weight of each pixel of each frame, (frames, height, width): the same for every shape."""
-        typical = torch.stack([self.masks[shape, motion, count].float().mean(0) / 255 for shape in SHAPES])
-        path = (typical.amax(0) > 0.03).float()
-        disagreement = typical.amax(0) - typical.amin(0)
-        return 1 + PATH_WEIGHT * path + SHAPE_WEIGHT * disagreement
+def places_of(scene: Scene, chance: Chance, starts: tuple[Pose, ...] | None) -> Floats:
+    """The poses of a clip: by the prompt and chance, or from the picture that has its objects at ``starts``."""
+    return poses(scene, chance) if starts is None else poses_from(scene, starts)
 
-    def draw(
-        self, scenes: Sequence[Scene], frames: torch.Tensor, rng: np.random.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Clips in [-1, 1], shape (scenes, frames, 3, height, width), and their weights, with one channel.
 
-        ``frames``: which frames of each clip, shape (scenes, frames).
-        """
-        takes = rng.integers(self.takes, size=len(scenes))
-        keys = [(s.shape, s.motion, s.count) for s in scenes]
-        masks = torch.stack([self.masks[k][t][f] for k, t, f in zip(keys, takes, frames, strict=True)]).float() / 255
-        weights = torch.stack([self.weights[s.motion, s.count][f] for s, f in zip(scenes, frames, strict=True)])
-        colours = torch.tensor([COLOURS[s.colour] for s in scenes]) / 127.5 - 1
-        grounds = torch.tensor([BACKGROUNDS[s.background] for s in scenes]) / 127.5 - 1
-        contrasts = (colours - grounds)[:, None, :, None, None]
-        clips = grounds[:, None, :, None, None] + masks[:, :, None] * contrasts
-        fairness = contrasts.square().mean((1, 2, 3, 4), keepdim=True).clamp_min(LEAST_CONTRAST)
-        return clips, weights[:, :, None] / fairness
+def draw_clip(scene: Scene, places: Floats) -> tuple[Floats, Floats]:
+    """The clip in [-1, 1], shape (frames, 3, height, width), and its loss weights, with one channel.
+
+    The outline weighs most, whichever shape it is. Low contrast weighs more, so that blue on dark blue counts as much
+    as red on white.
+    """
+    clip = paint(draw_masks(scene, places), scene)
+    ground = np.array(BACKGROUNDS[scene.background]) / 127.5 - 1
+    contrasts = [np.square(np.array(COLOURS[thing.colour]) / 127.5 - 1 - ground).mean() for thing in scene.things]
+    weights = np.ones((places.shape[1], 1, *clip.shape[2:]), np.float32)
+    for path in places:
+        right, down = offsets(path)
+        distance = np.hypot(right, down) / path[:, 2, None, None]
+        importance = NEAR_WEIGHT * (distance < 1.4) + OUTLINE_WEIGHT * ((distance > 0.45) & (distance < 1.25))
+        np.maximum(weights, (1 + importance)[:, None], out=weights)
+    return clip, np.asarray(weights / max(float(np.mean(contrasts)), LEAST_CONTRAST), np.float32)
+
+
+def draw_clips(
+    scenes: Sequence[Scene],
+    chances: Sequence[Chance],
+    starts: Sequence[tuple[Pose, ...] | None],
+    frames: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Clips, shape (scenes, frames, 3, height, width), and their loss weights, with one channel.
+
+    ``frames``: which frames of each clip, shape (scenes, frames).
+    """
+    drawn = [
+        draw_clip(scene, places_of(scene, chance, start)[:, chosen])
+        for scene, chance, start, chosen in zip(scenes, chances, starts, frames.numpy(), strict=True)
+    ]
+    clips, weights = zip(*drawn, strict=True)
+    return torch.from_numpy(np.stack(clips)), torch.from_numpy(np.stack(weights))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +106,21 @@ class PatchComponents:
         transformer.proj_out.bias.copy_(self.mean)
 
 
-def patch_components(clips: Clips, *, components: int = 128, sample: int = 256) -> PatchComponents:
+def patch_components(*, components: int = 128, sample: int = 256) -> PatchComponents:
     """The components of the patches of ``sample`` clips, each patch flattened as (channel, row, column)."""
-    rng = np.random.default_rng(0)
+    rng = random.Random(0)
     scenes = [
         Scene(
-            shape=SHAPES[rng.integers(len(SHAPES))],
-            colour=tuple(COLOURS)[rng.integers(len(COLOURS))],
-            motion=MOTIONS[rng.integers(len(MOTIONS))],
-            background=tuple(BACKGROUNDS)[rng.integers(len(BACKGROUNDS))],
-            count=COUNTS[rng.integers(len(COUNTS))],
+            shape=rng.choice(SHAPES),
+            colour=rng.choice(tuple(COLOURS)),
+            motion=rng.choice(MOTIONS),
+            background=rng.choice(tuple(BACKGROUNDS)),
         )
         for _ in range(sample)
     ]
-    frames = torch.arange(0, 16, 4).expand(sample, -1)
-    drawn, _ = clips.draw(scenes, frames, rng)
+    frames = torch.arange(0, NUM_FRAMES, 4).expand(sample, -1)
+    chances = [Chance(*(rng.uniform(-1, 1) for _ in Chance._fields)) for _ in scenes]
+    drawn, _ = draw_clips(scenes, chances, [None] * sample, frames)
     patches = drawn.unfold(3, PATCH, PATCH).unfold(4, PATCH, PATCH)  # scenes, frames, 3, rows, columns, PATCH, PATCH
     flat = patches.permute(0, 1, 3, 4, 2, 5, 6).reshape(-1, 3 * PATCH * PATCH)
     mean = flat.mean(0)
@@ -104,13 +130,3 @@ def patch_components(clips: Clips, *, components: int = 128, sample: int = 256) 
         directions=directions[:components].T.contiguous(),
         deviations=singular[:components] / len(flat) ** 0.5,
     )
-
-
-def _scene(shape: str, motion: str, count: int) -> Scene:
-    return Scene(shape=shape, motion=motion, count=count)
-
-
-def _to_bytes(
-    mask: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return np.asarray(np.round(mask * 255), np.uint8)

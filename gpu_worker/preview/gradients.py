@@ -32,6 +32,8 @@ class Batch:
     times: torch.Tensor
     frames: torch.Tensor
     """Which frames of its clip each example has."""
+    given: torch.Tensor
+    """Whether its first frame is a given picture, free of noise."""
 
     def parts(self) -> Iterator[Batch]:
         """The batch in parts of at most ``PART`` examples."""

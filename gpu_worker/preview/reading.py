@@ -8,7 +8,9 @@ clip is drawn, and the transformer starts with prompts that are understood.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -18,15 +20,16 @@ from transformers import PreTrainedTokenizerFast, T5EncoderModel
 from gpu_worker.preview import recipe
 from gpu_worker.preview.architecture import ANYTHING, TEXT_WIDTH, build_text_encoder, build_tokenizer
 from gpu_worker.preview.captions import partial_caption, perturb
-from gpu_worker.preview.scene import ALL_SCENES, ATTRIBUTES, Scene
+from gpu_worker.preview.inheritance import FormerReader, inherit_reader
+from gpu_worker.preview.scene import ALL_SCENES, COLOURS, REGISTERS, SHAPES, Scene, Thing, register
 
 BATCH = 256
 PEAK_RATE = 2e-3
 OMISSION_RATE = 0.12
 PERTURBATION_RATE = 0.03
 ANYTHING_RATE = 0.02
-CONFUSABLE_RATE = 0.4
-
+CONFUSABLE_RATE = 0.3
+PAIR_RATE = 0.35
 
 _CONFUSABLE = tuple(
     scene
@@ -36,9 +39,20 @@ _CONFUSABLE = tuple(
 """Blue and white are colours of things and of backgrounds: only the sentence tells which is which."""
 
 
-def draw_caption(rng: random.Random, *, confusable_rate: float = 0.0) -> tuple[Scene, str]:
+def draw_caption(
+    rng: random.Random, *, confusable_rate: float = 0.0, pair_rate: float = PAIR_RATE
+) -> tuple[Scene, str]:
     """A scene and a caption of it as training sees them: any wording, parts left out, linking words astray."""
     scene = rng.choice(_CONFUSABLE if rng.random() < confusable_rate else ALL_SCENES)
+    if rng.random() < pair_rate:
+        second = Thing(rng.choice(SHAPES), rng.choice(tuple(COLOURS)))
+        kept = rng.random()
+        if kept < 0.15:
+            second = second._replace(shape=scene.shape)
+        elif kept < 0.25:
+            second = second._replace(colour=scene.colour)
+        if second != (scene.shape, scene.colour):
+            scene = replace(scene, count=2, second=second)
     scene, text = partial_caption(scene, rng, omission_rate=OMISSION_RATE)
     return scene, perturb(text, rng, rate=PERTURBATION_RATE)
 
@@ -51,22 +65,22 @@ def tokenize(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> torch.Tens
 
 
 class Readout(torch.nn.Module):
-    """One linear classifier per attribute; the last class of each stands for "not asked"."""
+    """One linear classifier per register; the last class of each stands for "not asked"."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.heads = torch.nn.ModuleList(torch.nn.Linear(TEXT_WIDTH, len(v) + 1) for v in ATTRIBUTES.values())
+        self.heads = torch.nn.ModuleList(torch.nn.Linear(TEXT_WIDTH, len(v) + 1) for v in REGISTERS.values())
 
     def forward(self, states: torch.Tensor) -> list[torch.Tensor]:
         return [head(states[:, place]) for place, head in enumerate(self.heads)]
 
 
 def targets(scenes: list[Scene | None]) -> torch.Tensor:
-    """The class of each attribute, shape (attributes, scenes); ``None`` is a prompt that asks for nothing."""
+    """The class of each register, shape (registers, scenes); ``None`` is a prompt that asks for nothing."""
     return torch.tensor(
         [
-            [len(values) if scene is None else values.index(getattr(scene, name)) for scene in scenes]
-            for name, values in ATTRIBUTES.items()
+            [len(values) if scene is None else values.index(register(scene, name)) for scene in scenes]
+            for name, values in REGISTERS.items()
         ]
     )
 
@@ -76,14 +90,24 @@ def read(encoder: T5EncoderModel, readout: Readout, texts: list[str]) -> list[Sc
     ids = tokenize(build_tokenizer(), texts)
     with torch.no_grad():
         answers = [logits[:, :-1].argmax(-1).tolist() for logits in readout(encoder(ids)[0])]
-    return [
-        Scene(**{name: ATTRIBUTES[name][index] for name, index in zip(ATTRIBUTES, row, strict=True)})
-        for row in zip(*answers, strict=True)
-    ]
+    return [_scene(*row) for row in zip(*answers, strict=True)]
 
 
-def train_text_encoder(folder: Path, *, steps: int, seed: int) -> T5EncoderModel:
-    """The trained encoder; kept as ``folder/reader.pt`` and loaded from there when it is finished already."""
+def _scene(*classes: int) -> Scene:
+    found: dict[str, Any] = {
+        name: values[index] for (name, values), index in zip(REGISTERS.items(), classes, strict=True)
+    }
+    second = Thing(found.pop("second_shape"), found.pop("second_colour"))
+    is_pair = found["count"] == 2 and second != (found["shape"], found["colour"])
+    return Scene(**found, second=second if is_pair else None)
+
+
+def train_text_encoder(folder: Path, *, steps: int, seed: int, start: Path | None = None) -> T5EncoderModel:
+    """The trained encoder; kept as ``folder/reader.pt`` and loaded from there when it is finished already.
+
+    With ``start``, the folder of a trained pipeline, it goes on from that one's, and the registers that both have keep
+    their language, so that a transformer that has learnt it need not learn another.
+    """
     kept = folder / "reader.pt"
     torch.manual_seed(seed)
     tokenizer = build_tokenizer()
@@ -92,22 +116,30 @@ def train_text_encoder(folder: Path, *, steps: int, seed: int) -> T5EncoderModel
         state = torch.load(kept, weights_only=True)
         encoder.load_state_dict(state["encoder"])
         return encoder
+    former = FormerReader(start) if start else None
+    if start:
+        inherit_reader(encoder, tokenizer, start)
     rng = random.Random(seed)
     optimiser = torch.optim.AdamW(
         [*encoder.parameters(), *readout.parameters()], lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.01
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_RATE, total_steps=steps, pct_start=0.05)
-    progress = tqdm(range(steps), desc="reading", unit="step")
+    progress = tqdm(range(steps), desc="reading", unit="step", mininterval=10)
     for step in progress:
         pairs: list[tuple[Scene | None, str]] = [
             (None, ANYTHING) if rng.random() < ANYTHING_RATE else draw_caption(rng, confusable_rate=CONFUSABLE_RATE)
             for _ in range(BATCH)
         ]
+        texts = [text for _, text in pairs]
         with torch.autocast("cpu", torch.bfloat16):
-            states = encoder(tokenize(tokenizer, [text for _, text in pairs]))[0]
-        answers = readout(states.float())
+            states = encoder(tokenize(tokenizer, texts))[0].float()
+        answers = readout(states)
         goals = targets([scene for scene, _ in pairs])
         loss = sum((cross_entropy(a, g) for a, g in zip(answers, goals, strict=True)), torch.zeros(()))
+        if former is not None:
+            alike = [n for n, (scene, _) in enumerate(pairs) if scene is None or scene.second is None]
+            drift = states[alike][:, former.registers] - former.states([texts[n] for n in alike])
+            loss = loss + drift.square().mean()
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_([*encoder.parameters(), *readout.parameters()], 1.0)

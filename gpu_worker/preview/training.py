@@ -1,14 +1,14 @@
-"""Second stage of training: the transformer learns to draw what the registers say.
+"""Second stage of training: the transformer learns to draw what the registers say and to go on from a picture.
 
 What makes so little computing enough:
 
-- Prompts are understood already (``reading``), and the clip is nearly a function of the prompt (``drawing``).
-- Most steps see a few frames of each clip. A frame is drawn from its own position and the prompt, so this teaches the
-  same thing at a third of the price; the last steps see whole clips.
-- Two in five examples are pure noise, where everything must come from the prompt; sampling begins there.
-- The loss weighs a pixel by whether the object's path crosses it and by how much the four shapes differ there. Both
-  follow from the prompt alone, so the weights move no optimum. It is divided by the contrast of the two colours, so
-  blue on dark blue counts as much as red on white.
+- Prompts are understood already (``reading``), and the clip is a function of the prompt and the noise (``chance``), to
+  which the first block listens from the beginning (``listening``).
+- Most steps see a few frames of each clip. A frame is drawn from its own position, the prompt and the first frame, so
+  this teaches the same thing at a third of the price; the last steps see whole clips.
+- Most examples are pure noise, where everything must come from the prompt; sampling begins there.
+- The loss weighs the neighbourhood of an outline more, whichever shape it is. It is divided by the contrast of the
+  colours, so blue on dark blue counts as much as red on white.
 - Muon for the blocks, AdamW for the rest, and an average of the weights over the last steps.
 """
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,14 @@ from tqdm import tqdm
 from transformers import T5EncoderModel
 
 from gpu_worker.preview.architecture import ANYTHING, build_scheduler, build_tokenizer, build_transformer
-from gpu_worker.preview.examples import TAKES, Clips, patch_components
+from gpu_worker.preview.chance import read_chances
+from gpu_worker.preview.examples import draw_clips, draw_starts, patch_components
 from gpu_worker.preview.gradients import Batch, Gradients
+from gpu_worker.preview.inheritance import inherit_transformer
+from gpu_worker.preview.listening import set_ear
+from gpu_worker.preview.motion import Pose
 from gpu_worker.preview.reading import draw_caption, tokenize, train_text_encoder
-from gpu_worker.preview.recipe import NUM_FRAMES, STEPS
+from gpu_worker.preview.recipe import HEIGHT, NUM_FRAMES, STEPS, WIDTH
 from gpu_worker.preview.scene import Scene, is_held_out, is_visible
 
 
@@ -38,30 +42,41 @@ from gpu_worker.preview.scene import Scene, is_held_out, is_visible
 class Plan:
     """A training run. The same plan gives the same weights on machines of a kind, however often it was interrupted.
 
-    The defaults are the way to the shipped weights without its detours, which ``docs/preview-model.md`` tells.
+    The defaults have not been run to their end yet; ``docs/preview-model.md`` tells how far, and where the shipped
+    weights come from.
     """
 
     reading_steps: int = 2500
-    steps: int = 2500
-    whole_clip_steps: int = 170
+    steps: int = 5000
+    whole_clip_steps: int = 250
     """How many of the last steps see all the frames of their clips."""
     batch: int = 24
-    frames: int = 4
-    """Frames of each clip before the last steps."""
+    frames: int = 3
+    """Frames of each clip before the last steps, the first always among them."""
     whole_clip_batch: int = 8
     muon_rate: float = 0.015
     adam_rate: float = 1.5e-3
-    schedule: tuple[tuple[int, float], ...] = ((0, 0.0), (50, 1.0), (800, 1.0), (2500, 0.01))
+    schedule: tuple[tuple[int, float], ...] = ((0, 0.0), (50, 1.0), (1500, 1.0), (5000, 0.01))
     """(step, share of the two rates): straight lines between these points."""
+    least_chance: float = 0.3
+    """How much chance decides in the beginning; growing little by little keeps what is drawn sharp."""
+    whole_chance_step: int = 600
+    """The step from which it decides all it may."""
     pure_noise_rate: float = 0.65
     sampled_rate: float = 0.25
     """Share of the examples at the other timesteps that sampling by the recipe visits; the rest are at any."""
     anything_rate: float = 0.02
     averaging: float = 0.985
     clip_norm: float = 0.5
-    takes: int = TAKES
-    """Jittered drawings kept of every shape, motion and count."""
+    pair_rate: float = 0.25
+    """Share of the scenes with two different objects."""
+    picture_rate: float = 0.3
+    """Share of the examples whose first frame is given."""
+    other_picture_rate: float = 0.4
+    """Share of these whose caption is of other things than the picture shows, moving alike."""
     seed: int = 0
+    start: str = ""
+    """Folder of a trained pipeline of the same size to go on from; none: from nothing."""
 
     @staticmethod
     def preference(scene: Scene) -> float:
@@ -75,6 +90,10 @@ class Plan:
         steps, shares = [s for s, _ in self.schedule], [share for _, share in self.schedule]
         return float(np.interp(step, steps, shares))
 
+    def share_of_chance(self, step: int) -> float:
+        """How much chance decides at ``step``, as a share of what it decides in the end."""
+        return float(np.interp(step, (0, self.whole_chance_step), (self.least_chance, 1)))
+
 
 class Training:
     """The transformer, its average, its optimisers and the step they have reached, kept in ``folder/training.pt``."""
@@ -83,12 +102,15 @@ class Training:
         self.plan, self.folder, self.encoder = plan, folder, encoder.eval().requires_grad_(False)
         torch.manual_seed(plan.seed)
         self.tokenizer = build_tokenizer()
-        self.clips = Clips(seed=plan.seed, takes=plan.takes)
         scheduler = build_scheduler()
         scheduler.set_timesteps(STEPS)
         self.signal, self.visited = scheduler.alphas_cumprod.float(), scheduler.timesteps[1:]
         self.transformer = build_transformer()
-        patch_components(self.clips).initialise(self.transformer)
+        if plan.start:
+            inherit_transformer(self.transformer, Path(plan.start))
+        else:
+            patch_components().initialise(self.transformer)
+        set_ear(self.transformer)
         self.average = copy.deepcopy(self.transformer).requires_grad_(False)
         self.gradients = Gradients(self.transformer, threads=threads)
         hidden = [
@@ -131,14 +153,27 @@ class Training:
         torch.save(state, unfinished)
         unfinished.rename(self.folder / "training.pt")
 
-    def draw_prompts(self, rng: random.Random, count: int) -> Iterator[tuple[Scene, str]]:
-        """Scenes outside the held-out combinations, with a caption each; the hard ones come more often."""
+    def draw_prompts(self, rng: random.Random, count: int) -> Iterator[tuple[Scene, str, tuple[Pose, ...] | None]]:
+        """Scenes outside the held-out combinations, each with a caption and, for some, what a given picture has.
+
+        The hard ones come more often. With a picture, the caption may be of other things: it is the picture that says
+        what moves, and the caption how.
+        """
+        plan = self.plan
         while count:
-            scene, text = draw_caption(rng)
-            if is_held_out(scene) or rng.random() > self.plan.preference(scene):
+            scene, text = draw_caption(rng, pair_rate=plan.pair_rate)
+            if is_held_out(scene) or rng.random() > plan.preference(scene):
                 continue
-            yield scene, ANYTHING if rng.random() < self.plan.anything_rate else text
             count -= 1
+            if rng.random() >= plan.picture_rate:
+                yield scene, ANYTHING if rng.random() < plan.anything_rate else text, None
+                continue
+            if rng.random() < plan.other_picture_rate:
+                shown, _ = draw_caption(rng, pair_rate=plan.pair_rate)
+                while not is_visible(shown := replace(shown, motion=scene.motion)) or is_held_out(shown):
+                    shown, _ = draw_caption(rng, pair_rate=plan.pair_rate)
+                scene = shown
+            yield scene, text, draw_starts(scene, rng)
 
     def draw_times(self, count: int) -> torch.Tensor:
         """Timesteps: pure noise, those that sampling visits after it, or any."""
@@ -150,28 +185,39 @@ class Training:
         return torch.where(kind < plan.pure_noise_rate, 999, times)
 
     def draw_batch(self) -> Batch:
-        """The examples of the present step; the same whenever this step is taken."""
+        """The examples of the present step; the same whenever this step is taken.
+
+        Every example has its first frame: chance is read there, and a given picture lies there.
+        """
         plan = self.plan
         is_whole = self.step >= plan.steps - plan.whole_clip_steps
         count, frames = (plan.whole_clip_batch, NUM_FRAMES) if is_whole else (plan.batch, plan.frames)
         rng = random.Random(f"{plan.seed}/{self.step}")
         torch.manual_seed(plan.seed * 1_000_003 + self.step)
-        scenes, texts = zip(*self.draw_prompts(rng, count), strict=True)
-        chosen = torch.stack([torch.randperm(NUM_FRAMES)[:frames].sort().values for _ in range(count)])
-        clips, weights = self.clips.draw(scenes, chosen, np.random.default_rng(rng.getrandbits(32)))
+        scenes, texts, starts = zip(*self.draw_prompts(rng, count), strict=True)
+        others = [1 + torch.randperm(NUM_FRAMES - 1)[: frames - 1].sort().values for _ in range(count)]
+        chosen = torch.cat([torch.zeros(count, 1, dtype=torch.long), torch.stack(others)], 1)
+        noise = torch.randn(count, frames, 3, HEIGHT, WIDTH)
+        chances = [chance.scaled(plan.share_of_chance(self.step)) for chance in read_chances(noise[:, 0])]
+        clips, weights = draw_clips(scenes, chances, starts, chosen)
         times = self.draw_times(count)
         signal = self.signal[times].view(-1, 1, 1, 1, 1)
-        noisy = signal.sqrt() * clips + (1 - signal).sqrt() * torch.randn_like(clips)
+        noisy = signal.sqrt() * clips + (1 - signal).sqrt() * noise
+        given = torch.tensor([start is not None for start in starts])
+        noisy[given, 0] = clips[given, 0]
+        weights[given, 0] = 0
         with torch.no_grad():
             prompts = self.encoder(tokenize(self.tokenizer, list(texts)))[0]
-        return Batch(clips=clips, noisy=noisy, weights=weights, prompts=prompts, times=times, frames=chosen)
+        return Batch(
+            clips=clips, noisy=noisy, weights=weights, prompts=prompts, times=times, frames=chosen, given=given
+        )
 
     def advance(self) -> tuple[float, float]:
-        """One step. The unweighted squared errors of its examples: over all, and over those from pure noise."""
+        """One step. The unweighted squared errors of its examples: of those with a picture, and from pure noise."""
         batch = self.draw_batch()
         errors = self.gradients.compute(batch)
         self._descend()
-        return errors.mean().item(), errors[batch.times == 999].mean().item()
+        return errors[batch.given].mean().item(), errors[~batch.given & (batch.times == 999)].mean().item()
 
     def _descend(self) -> None:
         plan = self.plan
@@ -193,22 +239,24 @@ def train(plan: Plan, folder: Path, *, threads: int = 1, keep_every: int = 100) 
     """Run ``plan`` to its end, or on from the step that ``folder`` holds, on ``threads`` threads."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(threads)
-    encoder = train_text_encoder(folder, steps=plan.reading_steps, seed=plan.seed)
+    encoder = train_text_encoder(
+        folder, steps=plan.reading_steps, seed=plan.seed, start=Path(plan.start) if plan.start else None
+    )
     torch.set_num_threads(1)
     training = Training(plan, folder, encoder, threads=threads)
     progress = tqdm(total=plan.steps, initial=training.step, desc="drawing", unit="step", mininterval=10)
-    total, noise, log = [], [], folder / "losses.tsv"
+    pictures, noise, log = [], [], folder / "losses.tsv"
     while training.step < plan.steps:
-        error, error_from_noise = training.advance()
-        total.append(error)
-        noise.append(error_from_noise)
+        from_picture, from_noise = training.advance()
+        pictures.append(from_picture)
+        noise.append(from_noise)
         progress.update()
         if training.step % 20 == 0:
-            means = float(np.mean(total)), float(np.nanmean(noise))
-            progress.set_postfix(error=f"{means[0]:.4f}", from_noise=f"{means[1]:.4f}")
+            means = float(np.nanmean(pictures)), float(np.nanmean(noise))
+            progress.set_postfix(from_picture=f"{means[0]:.4f}", from_noise=f"{means[1]:.4f}")
             with log.open("a") as lines:
                 lines.write(f"{training.step}\t{means[0]:.5f}\t{means[1]:.5f}\n")
-            total, noise = [], []
+            pictures, noise = [], []
         if training.step % keep_every == 0 or training.step == plan.steps:
             training.keep()
     return training

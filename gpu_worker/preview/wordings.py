@@ -1,7 +1,7 @@
 """How people say what the preview model knows: the words for each attribute, and the sentences around them.
 
-These are the wordings of training. Articles, greetings and adjectives are left out on purpose: the tokenizer drops
-every word that no caption uses, so whatever else a prompt says does no harm.
+These are the wordings of training. Articles, pronouns, greetings and adjectives are left out on purpose: the tokenizer
+drops every word that no caption uses, so whatever else a prompt says does no harm.
 """
 
 from __future__ import annotations
@@ -119,42 +119,66 @@ SURFACES = (
 )
 
 SENTENCES = (
-    "{subject} {motion} on {place}", "{subject} {motion} against {place}", "{subject} {motion} in front of {place}",
-    "{subject} {motion} with {place}", "{subject} {motion} {place}", "{subject} {motion} over {place}",
-    "{subject} on {place} {motion}", "{subject} with {place} {motion}", "{subject} that {motion} on {place}",
+    "{subject} {motion} on {place}", "{subject} {motion} on {place}", "{subject} {motion} against {place}",
+    "{subject} {motion} in front of {place}", "{subject} {motion} with {place}", "{subject} {motion} {place}",
+    "{subject} {motion} over {place}", "{subject} on {place} {motion}", "{subject} with {place} {motion}",
     "{subject} {place} {motion}", "{motion} {subject} on {place}", "{motion} {subject} {place}",
     "{subject} {motion} across {place}", "{subject} in front of {place} {motion}", "{motion} {subject} against {place}",
     "on {place} {subject} {motion}", "against {place} {subject} {motion}", "in front of {place} {subject} {motion}",
     "{place} {subject} {motion}", "{place} {motion} {subject}", "{place} with {subject} {motion}",
     "with {place} {subject} {motion}", "over {place} {subject} {motion}", "{place} and {subject} {motion}",
-    "{subject} {motion} and {place}", "there is {subject} on {place} and it {motion}", "{motion} on {place} {subject}",
+    "{subject} {motion} and {place}", "{subject} on {place} and {motion}", "{motion} on {place} {subject}",
     "{subject} {motion} and {surface} is {background}", "{surface} is {background} and {subject} {motion}",
     "{subject} {motion} on {background}", "{subject} {motion} against {background}",
     "{subject} on {background} {motion}", "on {background} {subject} {motion}", "{subject} {motion} over {background}",
-    "{motion} {subject} on {background}",
-    "{subject} on {place} and they {motion}", "{subject} in {place} {motion}", "{subject} {motion} in {place}",
-    "{subject} {motion} to {place}", "there are {subject} {motion} {place}",
+    "{motion} {subject} on {background}", "{subject} in {place} {motion}", "{subject} {motion} in {place}",
+    "{subject} {motion} to {place}", "are {subject} {motion} {place}", "is {subject} on {place} and {motion}",
+)  # fmt: skip
+SENTENCES_WITHOUT_PLACE = (
+    "{subject} {motion}",
+    "{subject} {motion}",
+    "{subject} {motion}",
+    "{motion} {subject}",
+    "is {subject} and {motion}",
+)
+NAMELESS_SENTENCES = (
     "{nameless} {motion} {colour} on {place}", "{nameless} {motion} in {colour} on {place}",
     "{nameless} {colour} {motion} {place}", "{place} {nameless} {motion} {colour}",
     "{colour} {motion} {nameless} on {place}",
 )  # fmt: skip
-SENTENCES_WITHOUT_PLACE = (
-    "{subject} {motion}", "{subject} {motion}", "{subject} {motion}", "{motion} {subject}", "{subject} that {motion}",
-    "there is {subject} and it {motion}", "{nameless} {motion} {colour}", "{nameless} {motion} in {colour}",
+NAMELESS_SENTENCES_WITHOUT_PLACE = (
+    "{nameless} {motion} {colour}",
+    "{nameless} {motion} in {colour}",
     "{colour} {motion} {nameless}",
-)  # fmt: skip
+)
+"""Colour and object apart: for one object, or for two that are alike."""
 
 SUBJECTS = (
     "{count} {colour} {shape}", "{count} {colour} {shape}", "{count} {colour} {shape}", "{count} {colour} {shape}",
-    "{count} {shape} in {colour}", "{count} {colour} coloured {shape}", "{count} {colour} colored {shape}",
-    "{count} {shape} that is {colour}", "{count} {shape} of {colour} color",
+    "{count} {shape} in {colour}", "{count} {shape} is {colour}", "{count} {shape} are {colour}",
+    "{count} {shape} of {colour}",
 )  # fmt: skip
+PAIRS = (
+    "{first} and {second}", "{first} and {second}", "{first} and {second}", "{first} and {second} together",
+    "{first} with {second}", "{first} next to {second}", "{first} beside {second}", "{first} and {second} both",
+    "both {first} and {second}", "two shapes {first} and {second}", "two objects {first} and {second}",
+    "pair of {first} and {second}", "{first} along with {second}", "{first} {second}",
+)  # fmt: skip
+PAIRS_OF_ONE_SHAPE = (
+    "{colour} and {other_colour} {shapes}", "two {shapes} one {colour} and one {other_colour}",
+    "two {shapes} {colour} and {other_colour}", "{colour} {shape} and {other_colour} one",
+    "one {colour} and one {other_colour} {shape}", "two {colour} and {other_colour} {shapes}",
+)  # fmt: skip
+PAIRS_OF_ONE_COLOUR = (
+    "{colour} {shape} and {other_shape}", "two {colour} shapes {shape} and {other_shape}",
+    "{shape} and {other_shape} both {colour}", "{shape} and {other_shape} in {colour}",
+)  # fmt: skip
+"""Ways to name two different objects, beside each other; the first is the left or the upper one."""
+
 PLACES = (
     "{background} {surface}", "{background} {surface}", "{background} {surface}", "{background} {surface}",
-    "{surface} that is {background}", "{surface} is {background}", "{background} colored {surface}",
-    "{surface} in {background}", "{surface} of {background} color",
+    "{surface} {background}", "{surface} is {background}", "{surface} in {background}", "{surface} of {background}",
 )  # fmt: skip
 LINKING_WORDS = (
-    "on", "in", "with", "and", "to", "from", "of", "it", "is", "are", "that", "front", "against", "over", "there",
-    "color", "which", "while", "as", "at", "its", "they", "side",
+    "on", "in", "with", "and", "to", "from", "of", "is", "are", "front", "against", "over",
 )  # fmt: skip

@@ -5,7 +5,7 @@ import torch
 
 from gpu_worker.preview import architecture, recipe
 from gpu_worker.preview.captions import known_words
-from gpu_worker.preview.scene import ATTRIBUTES
+from gpu_worker.preview.scene import REGISTERS
 
 
 @pytest.fixture(autouse=True)
@@ -16,13 +16,14 @@ def one_thread() -> None:
 def words(prompt: str) -> list[str]:
     tokenizer = architecture.build_tokenizer()
     tokens: list[str] = tokenizer.convert_ids_to_tokens(tokenizer(prompt).input_ids)
-    return tokens[len(ATTRIBUTES) : -1]
+    return tokens[len(REGISTERS) : -1]
 
 
 def test_every_prompt_begins_with_the_registers_and_ends_with_the_end() -> None:
     tokenizer = architecture.build_tokenizer()
     tokens = tokenizer.convert_ids_to_tokens(tokenizer("red star").input_ids)
-    assert tokens == ["<shape>", "<colour>", "<motion>", "<background>", "<count>", "red", "star", "</s>"]
+    registers = ["<shape>", "<colour>", "<motion>", "<background>", "<count>", "<second_shape>", "<second_colour>"]
+    assert tokens == [*registers, "red", "star", "</s>"]
 
 
 @pytest.mark.parametrize(
@@ -79,4 +80,4 @@ def test_positions_of_neighbouring_tokens_differ_clearly() -> None:
 
 
 def test_the_registers_are_at_the_places_that_the_readout_reads() -> None:
-    assert tuple(f"<{name}>" for name in ATTRIBUTES) == architecture.REGISTERS
+    assert tuple(f"<{name}>" for name in REGISTERS) == architecture.REGISTER_TOKENS

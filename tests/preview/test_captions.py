@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gpu_worker.preview import exam, wordings
 from gpu_worker.preview.captions import caption, conjugate, known_words, partial_caption, perturb, plural
-from gpu_worker.preview.scene import ALL_SCENES, BACKGROUNDS, COLOURS, COUNTS, MOTIONS, SHAPES, Scene
+from gpu_worker.preview.scene import ALL_SCENES, BACKGROUNDS, COLOURS, COUNTS, MOTIONS, SHAPES, Scene, draw_pair
 
 scenes = st.sampled_from(ALL_SCENES)
 seeds = st.integers(0, 2**32)
@@ -104,3 +104,15 @@ def test_the_rehearsal_shares_no_combination_with_the_exam() -> None:
     asked = {(q.scene.shape, q.scene.colour, q.scene.motion) for q in exam.questions()}
     rehearsed = {(q.scene.shape, q.scene.colour, q.scene.motion) for q in exam.rehearsal()}
     assert not asked & rehearsed
+
+
+@given(seeds)
+def test_a_caption_of_two_different_objects_names_both(seed: int) -> None:
+    rng = random.Random(seed)
+    scene = draw_pair(rng, held_out=False)
+    text = caption(scene, rng)
+    assert set(text.split()) <= set(known_words())
+    for thing in scene.things:
+        assert any(words in text for words in wordings.COLOUR_WORDS[thing.colour])
+    shapes = {thing.shape for thing in scene.things}
+    assert len(shapes) == 1 or all(any(w in text for w in wordings.SHAPE_WORDS[shape]) for shape in shapes)

@@ -23,6 +23,7 @@ def random_batch(examples: int, frames: int) -> Batch:
         prompts=torch.randn(examples, recipe.TEXT_TOKENS, TEXT_WIDTH),
         times=torch.randint(0, 1000, (examples,)),
         frames=torch.stack([torch.randperm(recipe.NUM_FRAMES)[:frames].sort().values for _ in range(examples)]),
+        given=torch.zeros(examples, dtype=torch.bool),
     )
 
 

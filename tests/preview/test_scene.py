@@ -10,6 +10,8 @@ from gpu_worker.preview.scene import (
     MOTIONS,
     SHAPES,
     Scene,
+    Thing,
+    draw_pair,
     draw_scene,
     is_held_out,
     is_visible,
@@ -41,3 +43,20 @@ def test_white_on_white_and_a_spinning_circle_cannot_be_seen() -> None:
     assert not is_visible(Scene(colour="white", background="white"))
     assert not is_visible(Scene(shape="circle", motion="spinning"))
     assert is_visible(Scene(shape="square", motion="spinning"))
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_drawn_pairs_are_two_different_visible_objects_and_keep_to_their_side(held_out: bool) -> None:
+    rng = random.Random(4)
+    for _ in range(200):
+        scene = draw_pair(rng, held_out=held_out)
+        first, second = scene.things
+        assert first != second
+        assert is_visible(scene)
+        assert is_held_out(scene) == held_out
+
+
+def test_a_second_object_makes_two() -> None:
+    assert Scene(count=2).things == (Thing("circle", "red"),) * 2
+    with pytest.raises(ValueError, match="makes two"):
+        Scene(second=Thing("star", "blue"))

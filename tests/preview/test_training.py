@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 import torch
 from diffusers import CogVideoXTransformer3DModel
+from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
 from gpu_worker.preview import recipe
-from gpu_worker.preview.architecture import build_scheduler
-from gpu_worker.preview.examples import Clips, patch_components
+from gpu_worker.preview.architecture import build_scheduler, build_tokenizer
+from gpu_worker.preview.chance import Chance, read_chances
+from gpu_worker.preview.checkpoint import SHIPPED
+from gpu_worker.preview.examples import draw_clips, patch_components
+from gpu_worker.preview.motion import Pose
 from gpu_worker.preview.publishing import publish
 from gpu_worker.preview.reading import draw_caption, targets, train_text_encoder
-from gpu_worker.preview.scene import ATTRIBUTES, Scene, is_held_out
+from gpu_worker.preview.scene import COLOURS, MOTIONS, REGISTERS, SHAPES, Scene, Thing, is_held_out, register
 from gpu_worker.preview.training import Plan, Training, train
 
 SMALL = Plan(
@@ -24,7 +28,6 @@ SMALL = Plan(
     batch=2,
     frames=2,
     whole_clip_batch=1,
-    takes=1,
     schedule=((0, 1.0), (4, 0.1)),
 )
 
@@ -34,13 +37,12 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="module")
-def clips() -> Clips:
-    return Clips(seed=0, takes=2)
-
-
 def weights(training: Training) -> list[torch.Tensor]:
     return [*training.transformer.state_dict().values(), *training.average.state_dict().values()]
+
+
+def untrained(plan: Plan, folder: Path) -> Training:
+    return Training(plan, folder, train_text_encoder(folder, steps=plan.reading_steps, seed=plan.seed))
 
 
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
@@ -59,17 +61,44 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path: Path)
 
 
 def test_a_few_steps_bring_the_error_down(tmp_path: Path) -> None:
-    plan = replace(SMALL, steps=16, whole_clip_steps=0, batch=4, pure_noise_rate=1.0)
-    training = Training(plan, tmp_path, train_text_encoder(tmp_path, steps=2, seed=0))
-    errors = [training.advance()[0] for _ in range(16)]
+    training = untrained(replace(SMALL, steps=16, batch=4, pure_noise_rate=1.0, picture_rate=0.0), tmp_path)
+    errors = [training.advance()[1] for _ in range(16)]
     assert np.mean(errors[-4:]) < 0.8 * np.mean(errors[:4])
 
 
 def test_no_held_out_combination_is_drawn(tmp_path: Path) -> None:
     training = train(replace(SMALL, steps=0), tmp_path)
-    scenes = [scene for scene, _ in training.draw_prompts(random.Random(1), 500)]
+    scenes = [scene for scene, _, _ in training.draw_prompts(random.Random(1), 500)]
     assert len(scenes) == 500
     assert not any(map(is_held_out, scenes))
+
+
+def test_captions_with_a_picture_tell_how_it_moves_and_not_always_what_it_shows(tmp_path: Path) -> None:
+    training = train(replace(SMALL, steps=0, picture_rate=1.0, other_picture_rate=0.5), tmp_path)
+    readings = list(training.draw_prompts(random.Random(1), 400))
+    assert all(starts is not None and len(starts) == scene.count for scene, _, starts in readings)
+    white = [text for scene, text, _ in readings if scene.background == "white"]
+    assert 0.1 < np.mean([("white" not in text) for text in white]) < 0.9
+
+
+def test_a_given_first_frame_is_free_of_noise_and_costs_nothing(tmp_path: Path) -> None:
+    batch = untrained(replace(SMALL, batch=12, picture_rate=0.5), tmp_path).draw_batch()
+    assert 0 < batch.given.sum() < 12
+    assert (batch.frames[:, 0] == 0).all()
+    assert torch.equal(batch.noisy[batch.given, 0], batch.clips[batch.given, 0])
+    assert (batch.weights[batch.given, 0] == 0).all()
+    assert (batch.weights[:, 1] > 0).all()
+    assert not torch.equal(batch.noisy[~batch.given, 0], batch.clips[~batch.given, 0])
+
+
+def test_clips_begin_as_their_noise_says(tmp_path: Path) -> None:
+    plan = replace(SMALL, batch=24, picture_rate=0.0, pure_noise_rate=1.0, least_chance=1.0)
+    training = untrained(plan, tmp_path)
+    batch = training.draw_batch()
+    scenes = [scene for scene, _, _ in training.draw_prompts(random.Random(f"{plan.seed}/0"), 24)]
+    chances = read_chances(batch.noisy[:, 0])
+    drawn, _ = draw_clips(scenes, chances, [None] * 24, batch.frames)
+    assert torch.allclose(drawn, batch.clips, atol=1e-4)
 
 
 def test_times_are_those_that_sampling_visits(tmp_path: Path) -> None:
@@ -85,7 +114,7 @@ def test_times_are_those_that_sampling_visits(tmp_path: Path) -> None:
 
 def test_hard_scenes_are_drawn_more_often(tmp_path: Path) -> None:
     training = train(replace(SMALL, steps=0), tmp_path)
-    scenes = [scene for scene, _ in training.draw_prompts(random.Random(1), 2000)]
+    scenes = [scene for scene, _, _ in training.draw_prompts(random.Random(1), 2000)]
     turning = [scene for scene in scenes if scene.motion == "spinning" and scene.shape != "circle"]
     growing = [scene for scene in scenes if scene.motion == "growing" and scene.shape != "circle"]
     assert len(turning) > 3 * len(growing)
@@ -112,11 +141,12 @@ def test_publishing_without_training_says_what_to_run(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_chosen_frames_are_those_of_the_whole_clip(clips: Clips) -> None:
+def test_chosen_frames_are_those_of_the_whole_clip() -> None:
     scenes = [Scene(shape="star", colour="cyan", motion="right"), Scene(colour="white", background="grey")]
-    whole, weights_of_whole = clips.draw(scenes, torch.arange(16).expand(2, -1), np.random.default_rng(4))
+    chances, starts = [Chance(0.5), Chance(size=-1)], [None, (Pose(20, 30, 6),)]
+    whole, weights_of_whole = draw_clips(scenes, chances, starts, torch.arange(16).expand(2, -1))
     chosen = torch.tensor([[0, 3, 15], [2, 7, 8]])
-    some, weights_of_some = clips.draw(scenes, chosen, np.random.default_rng(4))
+    some, weights_of_some = draw_clips(scenes, chances, starts, chosen)
     assert whole.shape == (2, 16, 3, 48, 48)
     assert weights_of_whole.shape == (2, 16, 1, 48, 48)
     for i in range(2):
@@ -124,39 +154,53 @@ def test_chosen_frames_are_those_of_the_whole_clip(clips: Clips) -> None:
         assert torch.equal(weights_of_some[i], weights_of_whole[i, chosen[i]])
 
 
-def test_the_loss_weighs_the_path_more_and_does_not_know_the_shape(clips: Clips) -> None:
+def test_the_loss_weighs_the_outline_more_and_does_not_know_the_shape() -> None:
     frames = torch.arange(16).expand(4, -1)
-    shapes = ATTRIBUTES["shape"]
-    _, weights = clips.draw(
-        [Scene(shape=str(shape), motion="left") for shape in shapes], frames, np.random.default_rng(4)
-    )
+    scenes = [Scene(shape=shape, motion="left") for shape in SHAPES]
+    _, weights = draw_clips(scenes, [Chance()] * 4, [None] * 4, frames)
     assert all(torch.equal(weights[0], other) for other in weights[1:])
     assert weights[0, 0, 0, 24, 36] > 3 * weights[0, 0, 0, 2, 2]
 
 
-def test_low_contrast_weighs_more(clips: Clips) -> None:
+def test_low_contrast_weighs_more() -> None:
     frames = torch.arange(16).expand(2, -1)
     scenes = [Scene(colour="blue", background="dark blue"), Scene(colour="red", background="white")]
-    _, weights = clips.draw(scenes, frames, np.random.default_rng(4))
+    _, weights = draw_clips(scenes, [Chance()] * 2, [None] * 2, frames)
     assert weights[0].mean() > 1.5 * weights[1].mean()
 
 
-def test_principal_components_hold_nearly_all_of_a_patch(clips: Clips) -> None:
-    components = patch_components(clips, sample=64)
+def test_principal_components_hold_nearly_all_of_a_patch() -> None:
+    components = patch_components(sample=64)
     identity = components.directions.T @ components.directions
     assert torch.allclose(identity, torch.eye(len(identity)), atol=1e-4)
     assert (components.deviations[:-1] >= components.deviations[1:]).all()
     assert components.deviations[-1] < 0.02 * components.deviations[0]
 
 
-def test_targets_name_the_class_of_each_attribute() -> None:
-    rows = targets([Scene(), None])
-    assert rows[:, 0].tolist() == [0, 0, ATTRIBUTES["motion"].index("still"), 0, 0]
-    assert rows[:, 1].tolist() == [len(values) for values in ATTRIBUTES.values()]
+def test_training_can_go_on_from_a_trained_pipeline(tmp_path: Path) -> None:
+    plan = replace(SMALL, reading_steps=1, steps=0, start=str(SHIPPED))
+    training = train(plan, tmp_path)
+    shipped = CogVideoXTransformer3DModel.from_pretrained(SHIPPED, subfolder="transformer").state_dict()
+    own = training.transformer.state_dict()
+    assert torch.equal(own["proj_out.weight"], shipped["proj_out.weight"].float())
+    words = build_tokenizer().get_vocab()
+    former = PreTrainedTokenizerFast.from_pretrained(SHIPPED, subfolder="tokenizer").get_vocab()
+    embedding = T5EncoderModel.from_pretrained(SHIPPED, subfolder="text_encoder").shared.weight
+    for word in ("red", "<shape>"):
+        assert torch.allclose(training.encoder.shared.weight[words[word]], embedding[former[word]].float(), atol=1e-3)
+
+
+def test_targets_name_the_class_of_each_register() -> None:
+    still = MOTIONS.index("still")
+    pair = Scene(count=2, second=Thing("star", "blue"))
+    rows = targets([Scene(), pair, None])
+    assert rows[:, 0].tolist() == [0, 0, still, 0, 0, 0, 0]
+    assert rows[:, 1].tolist() == [0, 0, still, 0, 1, SHAPES.index("star"), list(COLOURS).index("blue")]
+    assert rows[:, 2].tolist() == [len(values) for values in REGISTERS.values()]
 
 
 def test_captions_of_training_are_drawn_from_every_scene() -> None:
     rng = random.Random(2)
     scenes = {draw_caption(rng)[0] for _ in range(4000)}
-    for name, values in ATTRIBUTES.items():
-        assert {getattr(scene, name) for scene in scenes} == set(values)
+    for name, values in REGISTERS.items():
+        assert {register(scene, name) for scene in scenes} == set(values)
