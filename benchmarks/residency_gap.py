@@ -64,7 +64,7 @@ class WatchedEngine(Engine):
 
 def measure_gaps(scratch: Path, jobs: int) -> list[Gap]:
     """What lies between ``jobs`` jobs of two models in one burst."""
-    logging.getLogger("rq").setLevel(logging.ERROR)
+    logging.disable(logging.INFO)  # RQ writes three lines a job
     ltx.build(scratch / "models" / "ltx")
     cogvideox.build(scratch / "models" / "cogvideox")
     valkey = Valkey(scratch / "valkey", free_port(), is_durable=False)
@@ -87,6 +87,7 @@ def measure_gaps(scratch: Path, jobs: int) -> list[Gap]:
         worker.work(burst=True, logging_level=None)
     finally:
         valkey.stop()
+        logging.disable(logging.NOTSET)
     return engine.gaps
 
 
