@@ -105,7 +105,7 @@ def test_asking_about_a_source_of_the_hub_downloads_nothing(
     monkeypatch.setattr("gpu_worker.engine.checkpoint.snapshot_download", noted)
     engine = engine_on(shelf, tmp_path / "cache")
     hub = sharing(other, ComponentSource(source="somebody/something", revision="abc"))
-    assert engine.affinity(hub) == 0
+    assert engine.loading_seconds(hub) is None
     assert asked == []
     engine.preload(hub)
     assert asked == [("somebody/something", "abc", ["text_encoder/*"])]

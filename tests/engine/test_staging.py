@@ -67,7 +67,7 @@ def test_what_the_next_job_loads_is_in_memory_when_it_comes(shelf: Path, tmp_pat
     engine = engine_on(shelf, tmp_path / "cache")
     render(engine, job("one"), tmp_path / "1")
     following = job(str(next_one))
-    engine.affinity(following.model)  # names the files by their content, as picking a job does
+    engine.loading_seconds(following.model)  # names the files by their content, as picking a job does
     for file in weights(next_one):
         forget(file)
     engine.upcoming = [following]
