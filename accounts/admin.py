@@ -162,7 +162,7 @@ class BanAdmin(admin.ModelAdmin[Ban]):
     @admin.action(description="Lift", permissions=["change"])
     def lift_selected(self, request: HttpRequest, queryset: QuerySet[Ban]) -> None:
         for ban in queryset.select_related("visitor__workspace"):
-            bans.lift(ban, actor=_name_of(request))
+            bans.end(ban, actor=_name_of(request))
 
 
 @admin.register(AuditEntry)

@@ -46,7 +46,7 @@ def ban_network(network: str, *, by: User, reason: str, until: datetime | None =
     return made
 
 
-def lift(ban: Ban, *, actor: str) -> None:
+def end(ban: Ban, *, actor: str) -> None:
     """The ban holds no more. Twice is once."""
     with transaction.atomic():
         if Ban.objects.filter(id=ban.id, lifted_at=None).update(lifted_at=timezone.now()) and ban.visitor is not None:

@@ -57,7 +57,8 @@ class LastSeenMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if request.session.accessed and SESSION_KEY in request.session:
+        # A stream keeps until its end what connection it took: the page that opened it was seen already.
+        if not response.streaming and request.session.accessed and SESSION_KEY in request.session:
             _note(request.session.session_key or "")
         return response
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from accounts import api_keys
 from accounts.models import Visitor
+from accounts.roles import BY_ROLE, Role
 from catalog.models import Model
 from generation import reference
+from generation.outbox.models import Delivery, Endpoint
+from tests.accounts import factories as people
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
@@ -56,6 +62,24 @@ def test_answers_keep_to_it(contract: dict[str, Any], alice: Visitor, client_of:
         assert complaints(contract, "Model", model) == []
     for refused in (client.get("/v1/videos?limit=0"), client.get("/v1/models/none"), client.post("/v1/videos", {})):
         assert complaints(contract, "Problem", refused.json()) == []
+
+
+def test_what_is_said_of_webhooks_keeps_to_it(contract: dict[str, Any]) -> None:
+    owner = people.person("owner@example.org")
+    studio = people.team(owner, "Studio")
+    _, text = api_keys.issue(workspace=studio, by=owner, allowed=BY_ROLE[Role.OWNER], name="k", scopes=["admin"])
+    client = Client(headers={"Authorization": f"Bearer {text}"})
+    endpoint = Endpoint.objects.create(workspace=studio, name="n", url="https://a.example/", event_types=[])
+    now = timezone.now()
+    Delivery.objects.create(
+        endpoint=endpoint, event_id="e", event_type="video.completed", video_id=uuid4(), expires_at=now
+    )
+    (listed,) = client.get("/v1/webhook_endpoints").json()["data"]
+    (delivery,) = client.get(f"/v1/webhook_endpoints/{endpoint.id}/deliveries").json()["data"]
+    renewed = client.post(f"/v1/webhook_endpoints/{endpoint.id}/rotate_secret").json()
+    for kind, answer in (("WebhookEndpoint", listed), ("WebhookEndpoint", renewed), ("WebhookDelivery", delivery)):
+        assert complaints(contract, kind, answer) == []
+    assert renewed["signing_secret"].startswith("whsec_")
 
 
 def test_what_it_refuses_is_noticed(contract: dict[str, Any]) -> None:
