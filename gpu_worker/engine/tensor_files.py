@@ -59,7 +59,7 @@ class StoredTensor:
             OSError: the file cannot be read, or ends too early.
         """
         tensor = torch.empty(self.size_bytes, dtype=torch.uint8)
-        rest, offset = memoryview(tensor.numpy()), self.offset
+        rest, offset = tensor.numpy().data, self.offset
         while rest:
             count = os.preadv(self.descriptor, [rest], offset)
             if count == 0:

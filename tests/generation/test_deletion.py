@@ -46,7 +46,7 @@ def test_files_that_a_crash_left_go_with_the_next_sweep(toy: Model, alice: Visit
     client_of(alice).delete(f"/v1/videos/{generation.id}")  # nothing after the commit is run
     assert default_storage.exists(files.key(generation, files.CLIP))
     assert client_of(alice).get(f"/generations/{generation.id}/clip.mp4").status_code == 404
-    retention.sweep()
+    retention.sweep_clips()
     assert not default_storage.exists(files.key(generation, files.CLIP))
 
 

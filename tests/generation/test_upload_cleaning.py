@@ -12,6 +12,8 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from accounts.models import Visitor
+from accounts.roles import VISITOR_MAY
+from accounts.tenancy import Caller
 from billing.plans import entitlements
 from catalog.models import Model
 from generation import dispatch, holdings, housekeeping, retention, services, uploads
@@ -138,5 +140,5 @@ def test_a_file_that_cannot_be_deleted_keeps_no_other(
 
 
 def test_what_was_sent_is_in_the_export(begun: Generation, alice: Visitor) -> None:
-    paths = [file.path for file in holdings.export(alice.workspace)]
+    paths = [file.path for file in holdings.export(alice.workspace, reader=Caller(alice.workspace, VISITOR_MAY))]
     assert f"sent/{begun.id}/image.png" in paths
