@@ -174,7 +174,8 @@ def _name(colour: Floats, palette: Mapping[str, Rgb]) -> str | None:
     return nearest if distances[nearest] < _FARTHEST_COLOUR else None
 
 
-def _regions(frame: Floats, ground: Floats) -> list[_Region]:
+def _regions(frame: Floats, ground: Floats, *, margin: int = 0) -> list[_Region]:
+    """The objects of a frame, but for those in its ``margin``."""
     distance = np.sqrt(np.square(frame - ground).sum(-1))
     peak = float(np.percentile(distance, 99.5))
     if peak < _LEAST_CONTRAST:
@@ -183,7 +184,7 @@ def _regions(frame: Floats, ground: Floats) -> list[_Region]:
     found = []
     for index in range(1, number + 1):
         around = labels == index
-        if around.sum() < _LEAST_AREA_PIXELS:
+        if around.sum() < _LEAST_AREA_PIXELS or _is_in_margin(around, margin):
             continue
         # Each object by its own contrast: white outshines blue on dark blue.
         cover = np.clip(distance / np.percentile(distance[around], 90), 0, 1)
@@ -194,11 +195,16 @@ def _regions(frame: Floats, ground: Floats) -> list[_Region]:
     return [region for region in found if region.area >= 0.2 * largest]
 
 
+def _is_in_margin(inside: NDArray[np.bool_], margin: int) -> bool:
+    middle = ndimage.center_of_mass(inside)
+    return any(not margin - 2 <= place < size - margin + 2 for place, size in zip(middle, inside.shape, strict=True))
+
+
 def _regions_round_the_edge(frame: Floats, ground: Floats) -> list[_Region]:
     """The objects of a frame whose edges meet: found whole, in the middle of a frame that is continued on all sides."""
     size = frame.shape[0]
     around = np.pad(frame, ((size // 2, size // 2), (size // 2, size // 2), (0, 0)), mode="wrap")
-    found = _regions(around, ground)
+    found = _regions(around, ground, margin=size // 2)
     return [
         dataclasses.replace(region, x=region.x - size / 2, y=region.y - size / 2)
         for region in found

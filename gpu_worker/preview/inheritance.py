@@ -47,8 +47,8 @@ class FormerReader:
     @torch.no_grad()
     def states(self, texts: list[str]) -> torch.Tensor:
         """What its registers hold for ``texts``, shape (texts, registers, width)."""
-        ids = self.tokenizer(texts, padding="max_length", max_length=24, truncation=True, return_tensors="pt").input_ids
-        found: torch.Tensor = self.encoder(ids)[0][:, : len(self.registers)]
+        tokens = self.tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt")
+        found: torch.Tensor = self.encoder(tokens.input_ids)[0][:, : len(self.registers)]
         return found
 
 

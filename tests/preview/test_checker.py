@@ -70,7 +70,7 @@ def test_a_rounded_square_is_no_circle() -> None:
 
 def test_clips_that_cross_the_edge_are_told_right() -> None:
     rng = random.Random(15)
-    scenes = [draw_scene(rng, held_out=False) for _ in range(80)]
+    scenes = [draw_scene(rng, held_out=False) for _ in range(60)]
     scenes = [scene for scene in scenes if scene.motion in ("right", "left", "up", "down", "still")]
     clips = [draw_frames_from(scene, draw_starts(scene, rng)) for scene in scenes]
     agreements = [look(clip, is_endless=True).agrees(scene) for scene, clip in zip(scenes, clips, strict=True)]

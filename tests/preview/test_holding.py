@@ -39,11 +39,12 @@ def test_what_begins_with_another_picture_or_leaps_does_not_agree() -> None:
     assert not agreement(clip[0], clip[[0, *range(8, 16), *range(1, 8)]], scene)["start"]
 
 
-def test_drawn_continuations_pass_and_standing_still_does_not() -> None:
-    for question in picture_questions()[:30]:
+def test_standing_still_is_not_moving_as_asked() -> None:
+    for question in picture_questions()[:12]:
         still = np.repeat(question.picture[None], 16, 0)
-        assert agreement(question.picture, still, question.scene)["motion"] == (question.scene.motion == "still")
-        assert agreement(question.picture, still, question.scene)["start"]
+        agrees = agreement(question.picture, still, question.scene)
+        assert agrees["motion"] == (question.scene.motion == "still")
+        assert agrees["start"]
 
 
 def test_the_exam_asks_for_what_training_never_showed() -> None:
