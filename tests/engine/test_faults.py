@@ -199,6 +199,7 @@ def killed(act: Callable[[], object]) -> bool:
     """Whether ``act`` ended a copy of this process by SIGKILL, instead of returning."""
     child = os.fork()
     if not child:
+        os.environ["HF_DEACTIVATE_ASYNC_LOAD"] = "1"  # torch's threads do not survive a fork in new threads of ours
         with contextlib.suppress(BaseException):
             act()
         os._exit(0)

@@ -15,6 +15,7 @@ from accounts.models import Visitor
 from catalog import measurements
 from catalog.models import Model
 from generation import dispatch, estimate, queue, services
+from generation.fleet import JOBS_PER_WORKER, LEAST_WINDOW
 from generation.models import Generation, State
 from generation.places import Places
 from gpu_worker.contract import DOES_NOT_FIT, WORKERS_KEY, Outcome, RenderError, WorkerStatus, worker_key
@@ -108,11 +109,11 @@ def test_one_large_machine_does_not_get_the_whole_window(
     machine(valkey, "large", LARGE)
     for name in ("a", "b", "c"):
         machine(valkey, name, SMALL)
-    large = [factories.submitted(alice.workspace, model="giant") for _ in range(10)]
-    small = [factories.submitted(bob.workspace, model="dwarf") for _ in range(10)]
+    large = [factories.submitted(alice.workspace, model="giant") for _ in range(JOBS_PER_WORKER + 2)]
+    small = [factories.submitted(bob.workspace, model="dwarf") for _ in range(3 * JOBS_PER_WORKER + 2)]
     dispatch.ring()
-    assert states(*large).count(State.DISPATCHED) == 2
-    assert states(*small).count(State.DISPATCHED) == 6
+    assert states(*large).count(State.DISPATCHED) == JOBS_PER_WORKER
+    assert states(*small).count(State.DISPATCHED) == 3 * JOBS_PER_WORKER
 
 
 def test_a_machine_that_is_drained_holds_nothing(giant: Model, alice: Visitor, valkey: redis.Redis) -> None:
@@ -176,7 +177,7 @@ def test_every_size_finds_as_many_places_as_there_are_machines_for_it(
     for size in machines:
         larger = [needed for needed in taken if (needed or 0) > size]
         able = sum(budget > size for budget in machines)
-        assert len(larger) <= max(2, 2 * able)
+        assert len(larger) <= max(LEAST_WINDOW, JOBS_PER_WORKER * able)
 
 
 @given(budgets, requests)
