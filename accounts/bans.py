@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -19,6 +19,11 @@ from accounts.holdings import all_holdings
 from accounts.models import Ban, User, Visitor
 from loremotion.refusals import Conflict, Forbidden
 from loremotion.row_security import across_workspaces
+
+AGAINST = """
+SELECT id FROM accounts_ban
+WHERE lifted_at IS NULL AND (until IS NULL OR until > %s) AND (network = %s OR visitor_id = %s) LIMIT 1
+"""
 
 
 def ban_visitor(visitor: Visitor, *, by: User, reason: str, until: datetime | None = None) -> Ban:
@@ -59,11 +64,15 @@ def live() -> QuerySet[Ban]:
 
 @across_workspaces("a ban is the site's own and is told by its refusal alone")
 def against(request: HttpRequest, visitor: Visitor | None) -> Ban | None:
-    """The ban that holds against ``visitor``, or against the network that the request comes from. One query."""
-    whom = Q(network=networks.lasting_fingerprint_of(request))
-    if visitor is not None:
-        whom |= Q(visitor=visitor)
-    return live().filter(whom).first()
+    """The ban that holds against ``visitor``, or against the network that the request comes from.
+
+    One query, in SQL: every request of a visitor asks, and nearly all are told that there is none.
+    """
+    whom = [networks.lasting_fingerprint_of(request), visitor.id if visitor is not None else None]
+    with connection.cursor() as cursor:
+        cursor.execute(AGAINST, [timezone.now(), *whom])
+        found = cursor.fetchone()
+    return Ban.objects.get(id=found[0]) if found else None
 
 
 @across_workspaces("as above")

@@ -30,14 +30,15 @@ MOST_QUERIES = 2
 MOST_MILLISECONDS = 1.0
 
 FILL = """
-    INSERT INTO accounts_workspace (id, kind, name, created_at)
-    SELECT lpad(to_hex(n), 32, '0')::uuid, 'team', 'team ' || n, now() FROM generate_series(1, %(workspaces)s) AS n;
+    INSERT INTO accounts_workspace (id, kind, name, makes_private_clips, created_at)
+    SELECT lpad(to_hex(n), 32, '0')::uuid, 'team', 'team ' || n, false, now()
+    FROM generate_series(1, %(workspaces)s) AS n;
     INSERT INTO accounts_user (id, password, is_superuser, email, name, is_staff, is_active, joined_at)
     SELECT n, '!', false, n || '@example.org', '', false, true, now() FROM generate_series(1, %(workspaces)s) AS n;
     INSERT INTO accounts_membership (workspace_id, user_id, role, created_at)
     SELECT lpad(to_hex(n), 32, '0')::uuid, n, 'owner', now() FROM generate_series(1, %(workspaces)s) AS n;
-    INSERT INTO accounts_visitor (id, workspace_id, created_at)
-    SELECT lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n), 32, '0')::uuid, now()
+    INSERT INTO accounts_visitor (id, workspace_id, network, created_at)
+    SELECT lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n), 32, '0')::uuid, '', now()
     FROM generate_series(1, %(workspaces)s) AS n;
     INSERT INTO accounts_apikey (workspace_id, name, prefix, digest, scopes, created_at)
     SELECT lpad(to_hex(1 + n %% %(workspaces)s), 32, '0')::uuid, 'key', 'lm_live_' || lpad(n::text, 12, '0'),
