@@ -248,9 +248,10 @@ def settle(report: RenderReport) -> bool:
     generation = (
         Generation.objects.select_related("version__model", "workspace").filter(id=report.generation_id).first()
     )
-    if generation is None:
+    if generation is None or generation.deleted_at is not None:
         logger.warning(
-            "A report came for %s, which is erased; so are now the files that came with it", report.generation_id
+            "A report came for %s, which is erased or deleted; so are now the files that came with it",
+            report.generation_id,
         )
         files.delete_outputs(report.generation_id)
         return False

@@ -8,7 +8,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import Visitor
 from catalog.models import Model
-from generation import files, retention
+from generation import files, retention, services
 from generation.models import Generation
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -63,6 +63,17 @@ def test_what_is_being_made_is_cancelled_before_it_is_deleted(toy: Model, alice:
     assert client.delete(f"/v1/videos/{generation.id}").json()["code"] == "not_ended"
     client.post(f"/v1/videos/{generation.id}/cancel")
     assert client.delete(f"/v1/videos/{generation.id}").status_code == 200
+
+
+def test_what_a_worker_delivers_after_the_deletion_is_deleted_too(
+    toy: Model, alice: Visitor, client_of: ClientOf
+) -> None:
+    generation, client = factories.submitted(alice.workspace), client_of(alice)
+    client.post(f"/v1/videos/{generation.id}/cancel")
+    client.delete(f"/v1/videos/{generation.id}")
+    factories.deliver_clip(generation)
+    assert not services.settle(factories.report(generation))
+    assert not default_storage.exists(files.key(generation, files.CLIP))
 
 
 def test_a_clip_of_another_is_not_there_to_be_deleted(
