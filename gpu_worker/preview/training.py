@@ -33,6 +33,7 @@ from gpu_worker.preview.gradients import Batch, Gradients
 from gpu_worker.preview.inheritance import inherit_transformer
 from gpu_worker.preview.listening import set_ear
 from gpu_worker.preview.motion import Pose
+from gpu_worker.preview.patches import CELLS
 from gpu_worker.preview.reading import draw_caption, tokenize, train_text_encoder
 from gpu_worker.preview.recipe import HEIGHT, NUM_FRAMES, STEPS, WIDTH
 from gpu_worker.preview.scene import Scene, is_held_out, is_visible
@@ -51,8 +52,10 @@ class Plan:
     whole_clip_steps: int = 250
     """How many of the last steps see all the frames of their clips."""
     batch: int = 24
-    frames: int = 3
-    """Frames of each clip before the last steps, the first always among them."""
+    looks: int = 4
+    """How many frames of each clip beside the first are looked at before the last steps ..."""
+    patches: int = 36
+    """... and how many of their patches, those most often that the loss weighs most."""
     whole_clip_batch: int = 8
     muon_rate: float = 0.015
     adam_rate: float = 1.5e-3
@@ -70,8 +73,10 @@ class Plan:
     clip_norm: float = 0.5
     pair_rate: float = 0.25
     """Share of the scenes with two different objects."""
-    picture_rate: float = 0.3
-    """Share of the examples whose first frame is given."""
+    picture_rate: float = 0.25
+    """Share of the examples whose first frame is given, in the end."""
+    pictures_from: tuple[int, int] = (0, 1)
+    """The steps between which their share grows from none."""
     other_picture_rate: float = 0.4
     """Share of these whose caption is of other things than the picture shows, moving alike."""
     seed: int = 0
@@ -90,6 +95,10 @@ class Plan:
         steps, shares = [s for s, _ in self.schedule], [share for _, share in self.schedule]
         return float(np.interp(step, steps, shares))
 
+    def share_of_pictures(self, step: int) -> float:
+        """The share of the examples whose first frame is given at ``step``."""
+        return float(np.interp(step, self.pictures_from, (0, self.picture_rate)))
+
     def share_of_chance(self, step: int) -> float:
         """How much chance decides at ``step``, as a share of what it decides in the end."""
         return float(np.interp(step, (0, self.whole_chance_step), (self.least_chance, 1)))
@@ -107,7 +116,7 @@ class Training:
         self.signal, self.visited = scheduler.alphas_cumprod.float(), scheduler.timesteps[1:]
         self.transformer = build_transformer()
         if plan.start:
-            inherit_transformer(self.transformer, Path(plan.start))
+            inherit_transformer(self.transformer, Path(plan.start), self.tokenizer, self.encoder)
         else:
             patch_components().initialise(self.transformer)
         set_ear(self.transformer)
@@ -121,10 +130,11 @@ class Training:
         chosen = {id(weight) for weight in hidden}
         others = [weight for weight in self.transformer.parameters() if id(weight) not in chosen]
         self.optimisers: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(hidden, lr=plan.muon_rate, momentum=0.95, weight_decay=0.0),
-            torch.optim.AdamW(others, lr=plan.adam_rate, betas=(0.9, 0.98), weight_decay=0.0),
+            torch.optim.Muon(half, lr=plan.muon_rate, momentum=0.95, weight_decay=0.0)
+            for half in (hidden[::2], hidden[1::2])  # two, so that two threads can take one each
         ]
-        self.peak_rates = [plan.muon_rate, plan.adam_rate]
+        self.optimisers.append(torch.optim.AdamW(others, lr=plan.adam_rate, betas=(0.9, 0.98), weight_decay=0.0))
+        self.peak_rates = [plan.muon_rate, plan.muon_rate, plan.adam_rate]
         self.step = 0
         self.resume()
 
@@ -165,7 +175,7 @@ class Training:
             if is_held_out(scene) or rng.random() > plan.preference(scene):
                 continue
             count -= 1
-            if rng.random() >= plan.picture_rate:
+            if rng.random() >= plan.share_of_pictures(self.step):
                 yield scene, ANYTHING if rng.random() < plan.anything_rate else text, None
                 continue
             if rng.random() < plan.other_picture_rate:
@@ -191,15 +201,15 @@ class Training:
         """
         plan = self.plan
         is_whole = self.step >= plan.steps - plan.whole_clip_steps
-        count, frames = (plan.whole_clip_batch, NUM_FRAMES) if is_whole else (plan.batch, plan.frames)
+        count, looks = (plan.whole_clip_batch, NUM_FRAMES - 1) if is_whole else (plan.batch, plan.looks)
         rng = random.Random(f"{plan.seed}/{self.step}")
         torch.manual_seed(plan.seed * 1_000_003 + self.step)
         scenes, texts, starts = zip(*self.draw_prompts(rng, count), strict=True)
-        others = [1 + torch.randperm(NUM_FRAMES - 1)[: frames - 1].sort().values for _ in range(count)]
-        chosen = torch.cat([torch.zeros(count, 1, dtype=torch.long), torch.stack(others)], 1)
-        noise = torch.randn(count, frames, 3, HEIGHT, WIDTH)
+        others = [1 + torch.randperm(NUM_FRAMES - 1)[:looks].sort().values for _ in range(count)]
+        frames = torch.cat([torch.zeros(count, 1, dtype=torch.long), torch.stack(others)], 1)
+        noise = torch.randn(count, 1 + looks, 3, HEIGHT, WIDTH)
         chances = [chance.scaled(plan.share_of_chance(self.step)) for chance in read_chances(noise[:, 0])]
-        clips, weights = draw_clips(scenes, chances, starts, chosen)
+        clips, weights = draw_clips(scenes, chances, starts, frames)
         times = self.draw_times(count)
         signal = self.signal[times].view(-1, 1, 1, 1, 1)
         noisy = signal.sqrt() * clips + (1 - signal).sqrt() * noise
@@ -208,9 +218,16 @@ class Training:
         weights[given, 0] = 0
         with torch.no_grad():
             prompts = self.encoder(tokenize(self.tokenizer, list(texts)))[0]
-        return Batch(
-            clips=clips, noisy=noisy, weights=weights, prompts=prompts, times=times, frames=chosen, given=given
+        batch = Batch(
+            clips=clips,
+            noisy=noisy,
+            weights=weights,
+            prompts=prompts,
+            times=times,
+            places=(frames[..., None] * CELLS + torch.arange(CELLS)).flatten(1),
+            given=given,
         )
+        return batch if is_whole else batch.of_patches(plan.patches)
 
     def advance(self) -> tuple[float, float]:
         """One step. The unweighted squared errors of its examples: of those with a picture, and from pure noise."""
@@ -226,8 +243,7 @@ class Training:
             for group in optimiser.param_groups:
                 group["lr"] = peak * scale
         torch.nn.utils.clip_grad_norm_(self.transformer.parameters(), plan.clip_norm)
-        for optimiser in self.optimisers:
-            optimiser.step()
+        list(self.gradients.pool.map(lambda optimiser: optimiser.step(), self.optimisers))
         self.step += 1
         decay = min(plan.averaging, self.step / (self.step + 10))
         with torch.no_grad():
@@ -239,9 +255,7 @@ def train(plan: Plan, folder: Path, *, threads: int = 1, keep_every: int = 100) 
     """Run ``plan`` to its end, or on from the step that ``folder`` holds, on ``threads`` threads."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(threads)
-    encoder = train_text_encoder(
-        folder, steps=plan.reading_steps, seed=plan.seed, start=Path(plan.start) if plan.start else None
-    )
+    encoder = train_text_encoder(folder, steps=plan.reading_steps, seed=plan.seed)
     torch.set_num_threads(1)
     training = Training(plan, folder, encoder, threads=threads)
     progress = tqdm(total=plan.steps, initial=training.step, desc="drawing", unit="step", mininterval=10)

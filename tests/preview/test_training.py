@@ -7,17 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import CogVideoXTransformer3DModel
-from transformers import PreTrainedTokenizerFast, T5EncoderModel
+from diffusers import CogVideoXTransformer3DModel, DiffusionPipeline
 
 from gpu_worker.preview import recipe
-from gpu_worker.preview.architecture import build_scheduler, build_tokenizer
+from gpu_worker.preview.architecture import (
+    REGISTER_TOKENS,
+    build_scheduler,
+    build_text_encoder,
+    build_tokenizer,
+    build_transformer,
+)
 from gpu_worker.preview.chance import Chance, read_chances
 from gpu_worker.preview.checkpoint import SHIPPED
 from gpu_worker.preview.examples import draw_clips, patch_components
+from gpu_worker.preview.inheritance import inherit_transformer
 from gpu_worker.preview.motion import Pose
+from gpu_worker.preview.patches import CELLS, pick, split
 from gpu_worker.preview.publishing import publish
-from gpu_worker.preview.reading import draw_caption, targets, train_text_encoder
+from gpu_worker.preview.reading import draw_caption, targets, tokenize, train_text_encoder
 from gpu_worker.preview.scene import COLOURS, MOTIONS, REGISTERS, SHAPES, Scene, Thing, is_held_out, register
 from gpu_worker.preview.training import Plan, Training, train
 
@@ -26,7 +33,8 @@ SMALL = Plan(
     steps=4,
     whole_clip_steps=1,
     batch=2,
-    frames=2,
+    looks=2,
+    pictures_from=(-1, 0),
     whole_clip_batch=1,
     schedule=((0, 1.0), (4, 0.1)),
 )
@@ -84,7 +92,7 @@ def test_captions_with_a_picture_tell_how_it_moves_and_not_always_what_it_shows(
 def test_a_given_first_frame_is_free_of_noise_and_costs_nothing(tmp_path: Path) -> None:
     batch = untrained(replace(SMALL, batch=12, picture_rate=0.5), tmp_path).draw_batch()
     assert 0 < batch.given.sum() < 12
-    assert (batch.frames[:, 0] == 0).all()
+    assert torch.equal(batch.places[:, :CELLS], torch.arange(CELLS).expand(12, -1))
     assert torch.equal(batch.noisy[batch.given, 0], batch.clips[batch.given, 0])
     assert (batch.weights[batch.given, 0] == 0).all()
     assert (batch.weights[:, 1] > 0).all()
@@ -97,8 +105,14 @@ def test_clips_begin_as_their_noise_says(tmp_path: Path) -> None:
     batch = training.draw_batch()
     scenes = [scene for scene, _, _ in training.draw_prompts(random.Random(f"{plan.seed}/0"), 24)]
     chances = read_chances(batch.noisy[:, 0])
-    drawn, _ = draw_clips(scenes, chances, [None] * 24, batch.frames)
-    assert torch.allclose(drawn, batch.clips, atol=1e-4)
+    drawn, _ = draw_clips(scenes, chances, [None] * 24, torch.arange(16).expand(24, -1))
+    patches = pick(split(drawn), batch.places)
+    assert torch.allclose(patches, split(batch.clips), atol=1e-4)
+
+
+def test_pictures_come_little_by_little() -> None:
+    plan = replace(SMALL, picture_rate=0.4, pictures_from=(10, 20))
+    assert [plan.share_of_pictures(step) for step in (0, 10, 15, 20, 90)] == pytest.approx([0, 0, 0.2, 0.4, 0.4])
 
 
 def test_times_are_those_that_sampling_visits(tmp_path: Path) -> None:
@@ -178,16 +192,27 @@ def test_principal_components_hold_nearly_all_of_a_patch() -> None:
 
 
 def test_training_can_go_on_from_a_trained_pipeline(tmp_path: Path) -> None:
-    plan = replace(SMALL, reading_steps=1, steps=0, start=str(SHIPPED))
+    plan = replace(SMALL, steps=0, start=str(SHIPPED))
     training = train(plan, tmp_path)
     shipped = CogVideoXTransformer3DModel.from_pretrained(SHIPPED, subfolder="transformer").state_dict()
     own = training.transformer.state_dict()
     assert torch.equal(own["proj_out.weight"], shipped["proj_out.weight"].float())
-    words = build_tokenizer().get_vocab()
-    former = PreTrainedTokenizerFast.from_pretrained(SHIPPED, subfolder="tokenizer").get_vocab()
-    embedding = T5EncoderModel.from_pretrained(SHIPPED, subfolder="text_encoder").shared.weight
-    for word in ("red", "<shape>"):
-        assert torch.allclose(training.encoder.shared.weight[words[word]], embedding[former[word]].float(), atol=1e-3)
+
+
+def test_what_a_new_text_encoder_says_is_translated_for_a_trained_transformer() -> None:
+    tokenizer = build_tokenizer()
+    torch.manual_seed(2)
+    encoder = build_text_encoder(len(tokenizer)).requires_grad_(False)
+    transformer = build_transformer()
+    inherit_transformer(transformer, SHIPPED, tokenizer, encoder)
+    former = DiffusionPipeline.from_pretrained(SHIPPED, dtype=torch.float32)
+    texts = ["a red circle on black", "two blue stars spinning on a white background"]
+    ids = [tokenize(t, texts) for t in (former.tokenizer, tokenizer)]
+    wanted = former.transformer.patch_embed.text_proj(former.text_encoder(ids[0])[0])
+    said = transformer.patch_embed.text_proj(encoder(ids[1])[0])
+    untranslated = former.transformer.patch_embed.text_proj(encoder(ids[1])[0])
+    shape = REGISTER_TOKENS.index("<shape>")
+    assert (said - wanted)[:, shape].square().mean() < 0.75 * (untranslated - wanted)[:, shape].square().mean()
 
 
 def test_targets_name_the_class_of_each_register() -> None:
