@@ -28,7 +28,7 @@ from transformers import T5EncoderModel
 
 from gpu_worker.preview.architecture import ANYTHING, build_scheduler, build_tokenizer, build_transformer
 from gpu_worker.preview.chance import read_chances
-from gpu_worker.preview.examples import draw_clips, draw_starts, patch_components
+from gpu_worker.preview.examples import draw_clips, draw_starts, patch_components, wear
 from gpu_worker.preview.gradients import Batch, Gradients
 from gpu_worker.preview.inheritance import inherit_transformer
 from gpu_worker.preview.listening import set_ear
@@ -75,6 +75,8 @@ class Plan:
     """Share of the scenes with two different objects."""
     picture_rate: float = 0.25
     """Share of the examples whose first frame is given, in the end."""
+    worn_rate: float = 0.4
+    """Share of the given pictures that come as the site's clips end: with a watermark, out of an MP4."""
     pictures_from: tuple[int, int] = (0, 1)
     """The steps between which their share grows from none."""
     other_picture_rate: float = 0.4
@@ -215,6 +217,8 @@ class Training:
         noisy = signal.sqrt() * clips + (1 - signal).sqrt() * noise
         given = torch.tensor([start is not None for start in starts])
         noisy[given, 0] = clips[given, 0]
+        worn = given & (torch.rand(count) < plan.worn_rate)
+        noisy[worn, 0] = wear(clips[worn, 0])
         weights[given, 0] = 0
         with torch.no_grad():
             prompts = self.encoder(tokenize(self.tokenizer, list(texts)))[0]

@@ -19,7 +19,7 @@ from gpu_worker.preview.architecture import (
 )
 from gpu_worker.preview.chance import Chance, read_chances
 from gpu_worker.preview.checkpoint import SHIPPED
-from gpu_worker.preview.examples import draw_clips, patch_components
+from gpu_worker.preview.examples import draw_clips, patch_components, wear
 from gpu_worker.preview.inheritance import inherit_transformer
 from gpu_worker.preview.motion import Pose
 from gpu_worker.preview.patches import CELLS, pick, split
@@ -35,6 +35,7 @@ SMALL = Plan(
     batch=2,
     looks=2,
     pictures_from=(-1, 0),
+    worn_rate=0.0,
     whole_clip_batch=1,
     schedule=((0, 1.0), (4, 0.1)),
 )
@@ -97,6 +98,14 @@ def test_a_given_first_frame_is_free_of_noise_and_costs_nothing(tmp_path: Path) 
     assert (batch.weights[batch.given, 0] == 0).all()
     assert (batch.weights[:, 1] > 0).all()
     assert not torch.equal(batch.noisy[~batch.given, 0], batch.clips[~batch.given, 0])
+
+
+def test_worn_pictures_have_words_in_their_corner_and_are_otherwise_nearly_the_same() -> None:
+    black = -torch.ones(2, 3, 48, 48)
+    worn = wear(black)
+    away = (worn - black).abs().mean((0, 1))
+    assert away[:40].mean() < 0.05
+    assert away[43:47, 38:46].mean() > 0.1
 
 
 def test_clips_begin_as_their_noise_says(tmp_path: Path) -> None:
