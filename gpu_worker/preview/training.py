@@ -4,8 +4,9 @@ What makes so little computing enough:
 
 - Prompts are understood already (``reading``), and the clip is a function of the prompt and the noise (``chance``), to
   which the first block listens from the beginning (``listening``).
-- Most steps see a few frames of each clip. A frame is drawn from its own position, the prompt and the first frame, so
-  this teaches the same thing at a third of the price; the last steps see whole clips.
+- Most steps see the first frame and few patches of others, those that something is in. A patch is drawn from its own
+  position, the prompt and the first frame, so this teaches the same thing at a sixth of the price; the last steps see
+  whole clips, since attention to six hundred tokens is another thing than to a hundred.
 - Most examples are pure noise, where everything must come from the prompt; sampling begins there.
 - The loss weighs the neighbourhood of an outline more, whichever shape it is. It is divided by the contrast of the
   colours, so blue on dark blue counts as much as red on white.
@@ -17,9 +18,9 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,6 +40,17 @@ from gpu_worker.preview.recipe import HEIGHT, NUM_FRAMES, STEPS, WIDTH
 from gpu_worker.preview.scene import Scene, is_held_out, is_visible
 
 
+class Look(NamedTuple):
+    """What of its clips a step sees."""
+
+    since_step: int
+    batch: int
+    frames: int
+    """How many frames of each clip beside the first are drawn ..."""
+    patches_of_frames: int | None
+    """... and how many frames' worth of their patches are seen, by their weight in the loss. None: all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A training run. The same plan gives the same weights on machines of a kind, however often it was interrupted.
@@ -48,18 +60,12 @@ class Plan:
     """
 
     reading_steps: int = 2500
-    steps: int = 5000
-    whole_clip_steps: int = 250
-    """How many of the last steps see all the frames of their clips."""
-    batch: int = 24
-    looks: int = 4
-    """How many frames of each clip beside the first are looked at before the last steps ..."""
-    patches: int = 36
-    """... and how many of their patches, those most often that the loss weighs most."""
-    whole_clip_batch: int = 8
+    steps: int = 4600
+    looks: tuple[Look, ...] = (Look(0, 32, 4, 1), Look(2400, 20, 8, 4), Look(3300, 9, NUM_FRAMES - 1, None))
+    """How training looks at clips, from which step on."""
     muon_rate: float = 0.015
     adam_rate: float = 1.5e-3
-    schedule: tuple[tuple[int, float], ...] = ((0, 0.0), (50, 1.0), (1500, 1.0), (5000, 0.01))
+    schedule: tuple[tuple[int, float], ...] = ((0, 0.0), (30, 1.0), (900, 1.0), (4500, 0.03), (4600, 0.01))
     """(step, share of the two rates): straight lines between these points."""
     least_chance: float = 0.3
     """How much chance decides in the beginning; growing little by little keeps what is drawn sharp."""
@@ -91,6 +97,10 @@ class Plan:
         if scene.motion == "spinning" and is_visible(scene):
             return 1.0
         return 1 / 3 if scene.shape == "square" else 1 / 6
+
+    def look(self, step: int) -> Look:
+        """How ``step`` looks at its clips."""
+        return next(look for look in reversed(self.looks) if look.since_step <= step)
 
     def share_of_rates(self, step: int) -> float:
         """By how much ``schedule`` scales the rates at ``step``."""
@@ -159,7 +169,6 @@ class Training:
             "average": self.average.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "step": self.step,
-            "plan": asdict(self.plan),
         }
         unfinished = self.folder / "training.pt.unfinished"
         torch.save(state, unfinished)
@@ -202,14 +211,14 @@ class Training:
         Every example has its first frame: chance is read there, and a given picture lies there.
         """
         plan = self.plan
-        is_whole = self.step >= plan.steps - plan.whole_clip_steps
-        count, looks = (plan.whole_clip_batch, NUM_FRAMES - 1) if is_whole else (plan.batch, plan.looks)
+        look = plan.look(self.step)
+        count = look.batch
         rng = random.Random(f"{plan.seed}/{self.step}")
         torch.manual_seed(plan.seed * 1_000_003 + self.step)
         scenes, texts, starts = zip(*self.draw_prompts(rng, count), strict=True)
-        others = [1 + torch.randperm(NUM_FRAMES - 1)[:looks].sort().values for _ in range(count)]
+        others = [1 + torch.randperm(NUM_FRAMES - 1)[: look.frames].sort().values for _ in range(count)]
         frames = torch.cat([torch.zeros(count, 1, dtype=torch.long), torch.stack(others)], 1)
-        noise = torch.randn(count, 1 + looks, 3, HEIGHT, WIDTH)
+        noise = torch.randn(count, 1 + look.frames, 3, HEIGHT, WIDTH)
         chances = [chance.scaled(plan.share_of_chance(self.step)) for chance in read_chances(noise[:, 0])]
         clips, weights = draw_clips(scenes, chances, starts, frames)
         times = self.draw_times(count)
@@ -231,7 +240,7 @@ class Training:
             places=(frames[..., None] * CELLS + torch.arange(CELLS)).flatten(1),
             given=given,
         )
-        return batch if is_whole else batch.of_patches(plan.patches)
+        return batch if look.patches_of_frames is None else batch.of_patches(CELLS * look.patches_of_frames)
 
     def advance(self) -> tuple[float, float]:
         """One step. The unweighted squared errors of its examples: of those with a picture, and from pure noise."""

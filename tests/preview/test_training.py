@@ -26,17 +26,14 @@ from gpu_worker.preview.patches import CELLS, pick, split
 from gpu_worker.preview.publishing import publish
 from gpu_worker.preview.reading import draw_caption, targets, tokenize, train_text_encoder
 from gpu_worker.preview.scene import COLOURS, MOTIONS, REGISTERS, SHAPES, Scene, Thing, is_held_out, register
-from gpu_worker.preview.training import Plan, Training, train
+from gpu_worker.preview.training import Look, Plan, Training, train
 
 SMALL = Plan(
     reading_steps=2,
     steps=4,
-    whole_clip_steps=1,
-    batch=2,
-    looks=2,
+    looks=(Look(0, 2, 2, 1), Look(3, 1, 15, None)),
     pictures_from=(-1, 0),
     worn_rate=0.0,
-    whole_clip_batch=1,
     schedule=((0, 1.0), (4, 0.1)),
 )
 
@@ -70,7 +67,8 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path: Path)
 
 
 def test_a_few_steps_bring_the_error_down(tmp_path: Path) -> None:
-    training = untrained(replace(SMALL, steps=16, batch=4, pure_noise_rate=1.0, picture_rate=0.0), tmp_path)
+    plan = replace(SMALL, steps=16, looks=(Look(0, 4, 2, 1),), pure_noise_rate=1.0, picture_rate=0.0)
+    training = untrained(plan, tmp_path)
     errors = [training.advance()[1] for _ in range(16)]
     assert np.mean(errors[-4:]) < 0.8 * np.mean(errors[:4])
 
@@ -91,7 +89,7 @@ def test_captions_with_a_picture_tell_how_it_moves_and_not_always_what_it_shows(
 
 
 def test_a_given_first_frame_is_free_of_noise_and_costs_nothing(tmp_path: Path) -> None:
-    batch = untrained(replace(SMALL, batch=12, picture_rate=0.5), tmp_path).draw_batch()
+    batch = untrained(replace(SMALL, looks=(Look(0, 12, 2, 1),), picture_rate=0.5), tmp_path).draw_batch()
     assert 0 < batch.given.sum() < 12
     assert torch.equal(batch.places[:, :CELLS], torch.arange(CELLS).expand(12, -1))
     assert torch.equal(batch.noisy[batch.given, 0], batch.clips[batch.given, 0])
@@ -109,7 +107,7 @@ def test_worn_pictures_have_words_in_their_corner_and_are_otherwise_nearly_the_s
 
 
 def test_clips_begin_as_their_noise_says(tmp_path: Path) -> None:
-    plan = replace(SMALL, batch=24, picture_rate=0.0, pure_noise_rate=1.0, least_chance=1.0)
+    plan = replace(SMALL, looks=(Look(0, 24, 2, 1),), picture_rate=0.0, pure_noise_rate=1.0, least_chance=1.0)
     training = untrained(plan, tmp_path)
     batch = training.draw_batch()
     scenes = [scene for scene, _, _ in training.draw_prompts(random.Random(f"{plan.seed}/0"), 24)]
