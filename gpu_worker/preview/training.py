@@ -18,9 +18,9 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,85 +35,10 @@ from gpu_worker.preview.inheritance import inherit_transformer
 from gpu_worker.preview.listening import set_ear
 from gpu_worker.preview.motion import Pose
 from gpu_worker.preview.patches import CELLS
+from gpu_worker.preview.plan import Plan
 from gpu_worker.preview.reading import draw_caption, tokenize, train_text_encoder
 from gpu_worker.preview.recipe import HEIGHT, NUM_FRAMES, STEPS, WIDTH
 from gpu_worker.preview.scene import Scene, is_held_out, is_visible
-
-
-class Look(NamedTuple):
-    """What of its clips a step sees."""
-
-    since_step: int
-    batch: int
-    frames: int
-    """How many frames of each clip beside the first are drawn ..."""
-    patches_of_frames: int | None
-    """... and how many frames' worth of their patches are seen, by their weight in the loss. None: all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A training run. The same plan gives the same weights on machines of a kind, however often it was interrupted.
-
-    The defaults have not been run to their end yet; ``docs/preview-model.md`` tells how far, and where the shipped
-    weights come from.
-    """
-
-    reading_steps: int = 2500
-    steps: int = 4600
-    looks: tuple[Look, ...] = (Look(0, 32, 4, 1), Look(2400, 20, 8, 4), Look(3300, 9, NUM_FRAMES - 1, None))
-    """How training looks at clips, from which step on."""
-    muon_rate: float = 0.015
-    adam_rate: float = 1.5e-3
-    schedule: tuple[tuple[int, float], ...] = ((0, 0.0), (30, 1.0), (900, 1.0), (4500, 0.03), (4600, 0.01))
-    """(step, share of the two rates): straight lines between these points."""
-    least_chance: float = 0.3
-    """How much chance decides in the beginning; growing little by little keeps what is drawn sharp."""
-    whole_chance_step: int = 600
-    """The step from which it decides all it may."""
-    pure_noise_rate: float = 0.65
-    sampled_rate: float = 0.25
-    """Share of the examples at the other timesteps that sampling by the recipe visits; the rest are at any."""
-    anything_rate: float = 0.02
-    averaging: float = 0.985
-    clip_norm: float = 0.5
-    pair_rate: float = 0.25
-    """Share of the scenes with two different objects."""
-    picture_rate: float = 0.25
-    """Share of the examples whose first frame is given, in the end."""
-    worn_rate: float = 0.4
-    """Share of the given pictures that come as the site's clips end: with a watermark, out of an MP4."""
-    pictures_from: tuple[int, int] = (0, 1)
-    """The steps between which their share grows from none."""
-    other_picture_rate: float = 0.4
-    """Share of these whose caption is of other things than the picture shows, moving alike."""
-    seed: int = 0
-    start: str = ""
-    """Folder of a trained pipeline of the same size to go on from; none: from nothing."""
-
-    @staticmethod
-    def preference(scene: Scene) -> float:
-        """How likely a drawn scene is to be trained on. Turning is hardest to draw, then a square's corners."""
-        if scene.motion == "spinning" and is_visible(scene):
-            return 1.0
-        return 1 / 3 if scene.shape == "square" else 1 / 6
-
-    def look(self, step: int) -> Look:
-        """How ``step`` looks at its clips."""
-        return next(look for look in reversed(self.looks) if look.since_step <= step)
-
-    def share_of_rates(self, step: int) -> float:
-        """By how much ``schedule`` scales the rates at ``step``."""
-        steps, shares = [s for s, _ in self.schedule], [share for _, share in self.schedule]
-        return float(np.interp(step, steps, shares))
-
-    def share_of_pictures(self, step: int) -> float:
-        """The share of the examples whose first frame is given at ``step``."""
-        return float(np.interp(step, self.pictures_from, (0, self.picture_rate)))
-
-    def share_of_chance(self, step: int) -> float:
-        """How much chance decides at ``step``, as a share of what it decides in the end."""
-        return float(np.interp(step, (0, self.whole_chance_step), (self.least_chance, 1)))
 
 
 class Training:
@@ -131,7 +56,6 @@ class Training:
             inherit_transformer(self.transformer, Path(plan.start), self.tokenizer, self.encoder)
         else:
             patch_components().initialise(self.transformer)
-        set_ear(self.transformer)
         self.average = copy.deepcopy(self.transformer).requires_grad_(False)
         self.gradients = Gradients(self.transformer, threads=threads)
         hidden = [
@@ -147,7 +71,7 @@ class Training:
         ]
         self.optimisers.append(torch.optim.AdamW(others, lr=plan.adam_rate, betas=(0.9, 0.98), weight_decay=0.0))
         self.peak_rates = [plan.muon_rate, plan.muon_rate, plan.adam_rate]
-        self.step = 0
+        self.step = plan.wide_from if plan.start else 0
         self.resume()
 
     def resume(self) -> None:
@@ -180,9 +104,9 @@ class Training:
         The hard ones come more often. With a picture, the caption may be of other things: it is the picture that says
         what moves, and the caption how.
         """
-        plan = self.plan
+        plan, pair_rate = self.plan, self.plan.share_of_pairs(self.step)
         while count:
-            scene, text = draw_caption(rng, pair_rate=plan.pair_rate)
+            scene, text = draw_caption(rng, pair_rate=pair_rate)
             if is_held_out(scene) or rng.random() > plan.preference(scene):
                 continue
             count -= 1
@@ -190,9 +114,9 @@ class Training:
                 yield scene, ANYTHING if rng.random() < plan.anything_rate else text, None
                 continue
             if rng.random() < plan.other_picture_rate:
-                shown, _ = draw_caption(rng, pair_rate=plan.pair_rate)
+                shown, _ = draw_caption(rng, pair_rate=pair_rate)
                 while not is_visible(shown := replace(shown, motion=scene.motion)) or is_held_out(shown):
-                    shown, _ = draw_caption(rng, pair_rate=plan.pair_rate)
+                    shown, _ = draw_caption(rng, pair_rate=pair_rate)
                 scene = shown
             yield scene, text, draw_starts(scene, rng)
 
@@ -244,6 +168,9 @@ class Training:
 
     def advance(self) -> tuple[float, float]:
         """One step. The unweighted squared errors of its examples: of those with a picture, and from pure noise."""
+        if self.step == self.plan.wide_from:
+            torch.manual_seed(self.plan.seed)
+            set_ear(self.transformer)
         batch = self.draw_batch()
         errors = self.gradients.compute(batch)
         self._descend()

@@ -23,16 +23,18 @@ from gpu_worker.preview.examples import draw_clips, patch_components, wear
 from gpu_worker.preview.inheritance import inherit_transformer
 from gpu_worker.preview.motion import Pose
 from gpu_worker.preview.patches import CELLS, pick, split
+from gpu_worker.preview.plan import Look, Plan
 from gpu_worker.preview.publishing import publish
 from gpu_worker.preview.reading import draw_caption, targets, tokenize, train_text_encoder
 from gpu_worker.preview.scene import COLOURS, MOTIONS, REGISTERS, SHAPES, Scene, Thing, is_held_out, register
-from gpu_worker.preview.training import Look, Plan, Training, train
+from gpu_worker.preview.training import Training, train
 
 SMALL = Plan(
     reading_steps=2,
     steps=4,
     looks=(Look(0, 2, 2, 1), Look(3, 1, 15, None)),
-    pictures_from=(-1, 0),
+    wide_from=0,
+    pictures_after=(-1, 0),
     worn_rate=0.0,
     schedule=((0, 1.0), (4, 0.1)),
 )
@@ -107,19 +109,31 @@ def test_worn_pictures_have_words_in_their_corner_and_are_otherwise_nearly_the_s
 
 
 def test_clips_begin_as_their_noise_says(tmp_path: Path) -> None:
-    plan = replace(SMALL, looks=(Look(0, 24, 2, 1),), picture_rate=0.0, pure_noise_rate=1.0, least_chance=1.0)
+    plan = replace(SMALL, looks=(Look(0, 24, 2, 1),), picture_rate=0.0, pure_noise_rate=1.0, whole_chance_after=1)
     training = untrained(plan, tmp_path)
+    training.step = 1
     batch = training.draw_batch()
-    scenes = [scene for scene, _, _ in training.draw_prompts(random.Random(f"{plan.seed}/0"), 24)]
+    scenes = [scene for scene, _, _ in training.draw_prompts(random.Random(f"{plan.seed}/1"), 24)]
     chances = read_chances(batch.noisy[:, 0])
     drawn, _ = draw_clips(scenes, chances, [None] * 24, torch.arange(16).expand(24, -1))
     patches = pick(split(drawn), batch.places)
     assert torch.allclose(patches, split(batch.clips), atol=1e-4)
 
 
-def test_pictures_come_little_by_little() -> None:
-    plan = replace(SMALL, picture_rate=0.4, pictures_from=(10, 20))
-    assert [plan.share_of_pictures(step) for step in (0, 10, 15, 20, 90)] == pytest.approx([0, 0, 0.2, 0.4, 0.4])
+def test_first_one_kind_of_object_then_pairs_chance_and_little_by_little_pictures() -> None:
+    plan = replace(SMALL, wide_from=100, picture_rate=0.4, pictures_after=(10, 20), whole_chance_after=50)
+    assert [plan.share_of_pictures(step) for step in (0, 110, 115, 120, 900)] == pytest.approx([0, 0, 0.2, 0.4, 0.4])
+    assert [plan.share_of_pairs(step) for step in (0, 99, 100)] == [0, 0, plan.pair_rate]
+    assert [plan.share_of_chance(step) for step in (0, 99, 100, 150, 900)] == pytest.approx([0.2, 0.2, 0.5, 1, 1])
+
+
+def test_the_ear_is_set_when_seeds_begin_to_decide(tmp_path: Path) -> None:
+    training = untrained(replace(SMALL, wide_from=1), tmp_path)
+    ear = training.transformer.transformer_blocks[0].attn1.to_v.weight
+    training.advance()
+    deaf = ear[:64].norm()
+    training.advance()
+    assert ear[:64].norm() > 3 * deaf
 
 
 def test_times_are_those_that_sampling_visits(tmp_path: Path) -> None:
