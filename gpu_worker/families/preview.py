@@ -11,11 +11,18 @@ from typing import Any
 from PIL import Image
 
 from gpu_worker.contract import RenderJob
-from gpu_worker.families.cogvideox import text_arguments
+from gpu_worker.families import cogvideox
 from gpu_worker.families.family import Family, FrameRule, Mode
 from gpu_worker.families.pictures import fitted
 
+TEXT_TOKENS = 32
+"""Tokens of a prompt, its registers among them: sixteen words and more of a sentence are read. No setting: the
+positions of the weights are sized for it."""
 _PIPELINE = "CogVideoXPipeline"
+
+
+def _arguments(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {**cogvideox.text_arguments(job, inputs), "max_sequence_length": TEXT_TOKENS}
 
 
 def _given(job: RenderJob, inputs: Mapping[str, Any]) -> Image.Image:
@@ -30,15 +37,15 @@ FAMILY = Family(
     name="preview",
     title="Preview",
     modes={
-        "text": Mode(title="Text to video", pipeline=_PIPELINE, arguments=text_arguments),
+        "text": Mode(title="Text to video", pipeline=_PIPELINE, arguments=_arguments),
         "image": Mode(
-            title="Image to video", pipeline=_PIPELINE, needs=("image",), arguments=text_arguments, first_frame=_given
+            title="Image to video", pipeline=_PIPELINE, needs=("image",), arguments=_arguments, first_frame=_given
         ),
         "extend": Mode(
             title="Continue a clip",
             pipeline=_PIPELINE,
             needs=("video",),
-            arguments=text_arguments,
+            arguments=_arguments,
             first_frame=_last,
             context_frames=1,
             reads_last_frames=1,
@@ -55,7 +62,6 @@ FAMILY = Family(
         "use_dynamic_cfg",
         "eta",
         "timesteps",
-        "max_sequence_length",
     ),
-    presets={"standard": {"steps": 2, "guidance_scale": 1.0, "max_sequence_length": 24}},
+    presets={"standard": {"steps": 2, "guidance_scale": 1.0}},
 )
