@@ -10,6 +10,7 @@ import stripe as library
 from billing import ledger
 from billing.shop import convergence, gateway, inbox, ordering, reconcile, refunds
 from billing.shop.models import Customer, Order, Payment
+from loremotion.refusals import Conflict
 from tests.fake_stripe.webhooks import signed
 from tests.shop.desk import BACK, balance, hold, lots, open_order, pack_price, plan_price, spend
 from tests.shop.teller import DECLINED, DISPUTED, REFUND_FAILS, Teller
@@ -150,6 +151,17 @@ def test_a_refund_that_comes_back_brings_the_credits_back(teller: Teller) -> Non
     assert (payment.refunded_minor, payment.clawed_credits) == (0, 0)
 
 
+def refund_as_seen(payment: Payment, seen: refunds.Preview, amount_minor: int) -> None:
+    refunds.refund(
+        payment,
+        amount_minor=amount_minor,
+        attempt=seen.attempt,
+        after_refunds=seen.after_refunds,
+        actor="staff",
+        reason="asked for it",
+    )
+
+
 def test_staff_sees_what_a_refund_does_and_sends_it_once(teller: Teller) -> None:
     account = uuid4()
     payment = teller.buy(account, pack_price())
@@ -157,9 +169,28 @@ def test_staff_sees_what_a_refund_does_and_sends_it_once(teller: Teller) -> None
     seen = refunds.preview(payment, 250)
     assert (seen.refundable_minor, seen.credits, seen.from_lots, seen.becomes_debt) == (500, 250, 100, 150)
     for _ in range(2):  # the form sent twice
-        refunds.refund(payment, amount_minor=250, after_refunds=seen.after_refunds, actor="staff", reason="asked")
+        refund_as_seen(payment, seen, 250)
     assert balance(account) == (0, 0, 150)
     assert refunds.count_refunds(payment) == 1
+
+
+def test_a_refund_that_stripe_refused_can_be_put_right_at_once(teller: Teller) -> None:
+    payment = teller.buy(uuid4(), pack_price())
+    with pytest.raises(Conflict, match="greater than"):
+        refund_as_seen(payment, refunds.preview(payment, 600), 600)
+    refund_as_seen(payment, refunds.preview(payment, 60), 60)
+    payment.refresh_from_db()
+    assert payment.refunded_minor == 60
+
+
+def test_two_people_do_not_both_refund_on_the_same_sight(teller: Teller) -> None:
+    payment = teller.buy(uuid4(), pack_price())
+    mine, another_s = refunds.preview(payment, 200), refunds.preview(payment, 200)
+    refund_as_seen(payment, mine, 200)
+    with pytest.raises(Conflict, match="meanwhile"):
+        refund_as_seen(payment, another_s, 200)
+    payment.refresh_from_db()
+    assert payment.refunded_minor == 200
 
 
 def test_a_dispute_takes_the_credits_and_losing_it_keeps_them_away(teller: Teller) -> None:
