@@ -10,7 +10,7 @@ import redis
 from django.core.cache import cache
 from django.utils import timezone
 
-from billing import allowance
+from billing import allowance, breaker
 from billing.shop import gateway, inbox, subscribing
 from billing.shop.models import Order
 
@@ -36,6 +36,7 @@ def sweep() -> None:
     if cache.add("shop:old-events", True, timeout=3_600):
         inbox.forget_old()
         allowance.forget_networks(timezone.now())
+        breaker.forget_old(timezone.now())
     if gateway.is_on() and cache.add("shop:stale-orders", True, timeout=600):
         _look_after_stale_orders()
         for workspace in subscribing.left_behind():
