@@ -57,9 +57,9 @@ def race(seed: int, steps: int) -> dict[str, Any]:
         ledger.merge(source=ACCOUNTS[which % 2], into=ACCOUNTS[2], reference=f"signed up {which % 2}")
 
     for step in range(steps):
-        weights = (2, 6, 5, 2, 0.3 if step > steps * 2 // 3 else 0)  # late: what is not there cannot be fought over
-        what = random.choices((grant, hold, settle, clawback, merge), weights=weights)[0]
-        which = random.randrange({hold: len(REQUESTS), settle: len(REQUESTS)}.get(what, GRANTS))
+        merges_now = 0.3 * (step > steps * 2 // 3)  # late: what is not there cannot be fought over
+        what = random.choices((grant, hold, settle, clawback, merge), weights=(2, 6, 5, 2, merges_now))[0]
+        which = random.randrange(len(REQUESTS) if what in (hold, settle) else GRANTS)
         try:
             answer = what(which)
         except (ledger.NotEnoughCredits, ledger.UnknownReference) as refused:

@@ -19,7 +19,7 @@ class Payments:
         self.state = state
         self.balance = Balance(state)
         state.when_due("holder disputes", self._dispute_if_paid)
-        state.when_due("refund comes back", self.fail_refund)
+        state.when_due("refund comes back", self._send_refund_back)
         state.when_due("bank has won", lambda dispute_id: self._judge(dispute_id, "lost"))
         state.when_due("bank has lost", lambda dispute_id: self._judge(dispute_id, "won"))
 
@@ -122,6 +122,9 @@ class Payments:
             self.state.at(self.state.now(), "refund comes back", refund["id"])
         return refund
 
+    def _send_refund_back(self, refund_id: str) -> None:
+        self.fail_refund(refund_id)
+
     def fail_refund(self, refund_id: str) -> Object:
         """The bank sent the refund back: the money is ours again."""
         refund = self.state.get(refund_id, "refund")
@@ -154,6 +157,7 @@ class Payments:
                 "status": "needs_response",
                 "reason": "fraudulent",
                 "is_charge_refundable": False,
+                "balance_transactions": [],
                 "metadata": {},
             },
         )

@@ -117,6 +117,27 @@ def test_winning_a_dispute_restores_what_was_frozen_and_forgives_what_was_owed(d
     assert payment.dispute_status == "won"
 
 
+@pytest.mark.parametrize(
+    ("fields", "credits"),
+    [
+        ({"status": "appeal_under_review"}, 0),
+        ({"status": "prevented"}, 0),
+        ({"status": "prevented", "balance_transactions": []}, 500),
+        ({"status": "warning_needs_response"}, 500),
+        ({"status": "warning_closed"}, 500),
+    ],
+)
+def test_credits_follow_the_money_of_a_dispute_and_not_its_name(
+    desk: Desk, fields: dict[str, object], credits: int
+) -> None:
+    account = uuid4()
+    payment = desk.buy(account)
+    dispute = desk.stripe.dispute(payment.stripe_payment_intent_id or "")
+    desk.stripe.control("rewrite", kind="dispute", object_id=dispute["id"], fields=fields)
+    desk.carry_all()
+    assert balance(account) == (credits, 0, 0)
+
+
 def test_the_share_of_credits_follows_the_money_and_favours_the_buyer() -> None:
     def taken(paid: int, refunded: int, disputed: int = 0) -> int:
         return convergence.credits_taken_back(500, Money("pi", paid, "usd", refunded, disputed))

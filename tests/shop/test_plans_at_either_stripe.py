@@ -184,8 +184,8 @@ def test_a_downgrade_or_a_shorter_period_waits_for_the_period_s_end(
     assert subscription.next_price == plan_price(after)
     teller.advance(lasts)
     teller.tell_until(lambda: len(granted(account)) == 2)
-    subscription.refresh_from_db()
-    assert (subscription.plan.slug, subscription.next_price) == (after, None)
+    present = Subscription.objects.get(workspace=account)
+    assert (present.plan.slug, present.next_price) == (after, None)
     assert granted(account)[1] == plan_price(after).credits
 
 

@@ -84,6 +84,17 @@ def test_credits_for_a_payment_that_stripe_does_not_know_are_named_and_left_for_
     assert not difference.is_mended
 
 
+def test_a_period_that_was_paid_weeks_after_it_was_billed_is_no_difference(desk: Desk) -> None:
+    account = uuid4()
+    desk.subscribe(account)
+    invoice = desk.stripe.objects("invoice")[0]
+    long_ago = {"created": invoice["created"] - 40 * 86_400}
+    desk.stripe.control("rewrite", kind="invoice", object_id=invoice["id"], fields=long_ago)
+    comparison = reconcile.compare_books()
+    assert comparison is not None
+    assert list(comparison.mismatches.values_list("subject", "detail")) == []
+
+
 def test_a_grant_that_names_a_payment_without_one_is_named(desk: Desk) -> None:
     stray = uuid4()
     ledger.grant(account=uuid4(), reference=f"order:{stray}", amount=50, kind=ledger.LotKind.PACK)
