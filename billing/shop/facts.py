@@ -18,8 +18,8 @@ REFUNDS_THAT_COUNT = frozenset({"succeeded", "pending", "requires_action"})
 DISPUTES_THAT_COUNT = frozenset(
     {"needs_response", "under_review", "lost", "appeal_needs_response", "appeal_under_review"}
 )
-"""While a dispute is open its money is gone, and so are its credits; an appeal against a lost one does not bring it back
-yet. A warning takes none; a won one gives it back."""
+"""While a dispute is open its money is gone, and so are its credits; an appeal against a lost one brings none back yet.
+A warning takes none; a won one gives it back."""
 
 
 class Paying(StrEnum):
