@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import redis
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, transaction
 from django.db import connection as database
 from django.utils import timezone
 from rq.exceptions import NoSuchJobError
@@ -17,7 +17,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from accounts import audit, visitors, workspaces
-from billing import ledger
+from billing import breaker, ledger
 from billing.models import Hold
 from billing.shop import housekeeping as shop
 from generation import dispatch, fleet, retention, services
@@ -166,7 +166,9 @@ def release_orphaned_holds() -> None:
     def release(hold: Hold) -> None:
         if hold.id not in needed:
             logger.error("Hold %s outlived its generation; releasing it", hold.id)
-            ledger.release(reference=hold.id)
+            with transaction.atomic():
+                ledger.release(reference=hold.id)
+                breaker.let_go(hold.id)
 
     each(holds, release)
 

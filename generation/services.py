@@ -31,7 +31,7 @@ from catalog.models import ModelVersion
 from catalog.pricing import Quote, quote
 from catalog.requests import Ask, ClipRequest, resolve
 from catalog.selection import choose
-from generation import caps, dispatch, files, fleet, privacy, progress, queue, repeats, retention
+from generation import caps, dispatch, estimate, files, fleet, privacy, progress, queue, repeats, retention
 from generation.models import OPEN_STATES, Clip, Generation, State
 from generation.outbox import video_events, wishes
 from generation.repeats import Repeat
@@ -130,8 +130,6 @@ def submit(
             caps.refuse_beyond_cap(caller, credits=offer.quote.credits)
         budgets.keep_within_cap(workspace.id)
         may = entitlements(workspace.id)
-        if not may.is_paid:
-            breaker.refuse_if_open(now=timezone.now())
         _refuse_a_flood(workspace, most=may.concurrency * OPEN_PER_CONCURRENT)  # the hold has locked the account
         tags = queue.tag(workspace, credits=offer.quote.credits, weight=may.priority_weight)
         generation = Generation.objects.create(
@@ -163,9 +161,17 @@ def submit(
             fair_finish=tags.finish,
         )
         retention.claim_uploads(generation)
+        if not may.is_paid:
+            breaker.reserve(generation_id, gpu_seconds=_expected_seconds(offer), now=timezone.now())
         # The credits are held by then: an error here must not look like a refusal, or people pay for a second try.
         transaction.on_commit(dispatch.ring, robust=True)
     return generation
+
+
+def _expected_seconds(offer: Offer) -> float:
+    """GPU seconds that such a clip takes, by what clips of the same build took."""
+    speed = measurements.speeds([offer.version.build]).get(offer.version.build)
+    return estimate.UNKNOWN_SECONDS[1] if speed is None else speed * offer.request.num_frames / offer.request.fps
 
 
 def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer, *, is_refilled: bool) -> None:
@@ -373,8 +379,9 @@ def _announce_retry(generation_id: uuid.UUID, attempt: int, reason: str) -> None
 
 
 def _wind_up(generation_id: uuid.UUID, state: State) -> None:
-    """In the transaction that ended it: the outbox's rows, and the end of what was sent for a clip that did not come to
-    be; after the commit, whoever watches."""
+    """In the transaction that ended it: GPU time that was set aside and not used, the outbox's rows, and the end of
+    what was sent for a clip that did not come to be; after the commit, whoever watches."""
+    breaker.let_go(generation_id)
     video_events.record_end(generation_id, state)
     if state != State.SUCCEEDED:
         retention.let_uploads_go(generation_id)

@@ -11,7 +11,7 @@ from accounts.tenancy import Caller
 from generation.outbox.models import Delivery, Endpoint, Letter, facts
 
 DELIVERY = ("event_id", "event_type", "video_id", "state", "attempts", "created_at", "ended_at", "last_status")
-LETTER = ("kind", "user__email", "about", "state", "created_at", "ended_at")
+LETTER = ("kind", "user__email", "address", "about", "state", "created_at", "ended_at")
 
 
 def move(*, source: Workspace, into: Workspace) -> None:

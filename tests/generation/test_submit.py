@@ -115,6 +115,17 @@ def test_once_the_day_s_free_gpu_time_is_used_up_only_who_pays_makes_clips(
     assert factories.submitted(alice.workspace, seconds=1).state == State.QUEUED
 
 
+def test_free_clips_that_wait_count_for_the_day_and_a_cancelled_one_does_not(
+    toy: Model, alice: Visitor, settings: Settings
+) -> None:
+    settings.FREE_GPU_SECONDS_PER_DAY = 50  # such a clip is expected to take 60
+    waiting = factories.submitted(alice.workspace, seconds=1)
+    with pytest.raises(TooMany, match="as many free clips today"):
+        factories.submitted(alice.workspace, seconds=1)
+    services.cancel(waiting)
+    assert factories.submitted(alice.workspace, seconds=1).state == State.QUEUED
+
+
 def test_a_visitor_may_have_a_few_open_and_no_more(toy: Model, alice: Visitor) -> None:
     for _ in range(services.OPEN_PER_CONCURRENT):
         factories.submitted(alice.workspace, seconds=1)
