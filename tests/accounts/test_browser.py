@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 import redis
@@ -16,9 +17,11 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.models import Membership, User, Workspace
 from accounts.roles import Role
 from billing import ledger
+from generation import services
 from generation.models import Generation
-from tests import fake_turnstile
+from tests import fake_openid, fake_turnstile
 from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, subscribe, team
+from tests.accounts.providers import offer_sign_in
 from tests.generation import factories as generations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -34,13 +37,15 @@ PASSKEY_HOLDER = {
 
 
 @pytest.fixture
-def site(live_server: LiveServer, settings: Settings, offers: None) -> str:
+def site(live_server: LiveServer, settings: Settings, offers: None) -> Iterator[str]:
     settings.SITE_URL = live_server.url
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
     generations.model()
-    return str(live_server.url)
+    yield str(live_server.url)
+    for waiting in Generation.objects.open():  # whoever still watches it is told, and the server may end
+        services.cancel(waiting)
 
 
 def with_passkeys(context: BrowserContext) -> Page:
@@ -231,3 +236,36 @@ def signed_in(context: BrowserContext, site: str, user: User, workspace: Workspa
     known = browser_of(user, workspace).cookies[django_settings.SESSION_COOKIE_NAME].value
     context.add_cookies([{"name": django_settings.SESSION_COOKIE_NAME, "value": known, "url": site}])
     return context
+
+
+def test_a_visitor_signs_in_through_a_provider_and_keeps_the_clip(
+    site: str, desktop: BrowserContext, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the policy for forms, which holds for the provider's answer as well."""
+    with fake_openid.serving(f"{site}/account/oidc/sso/login/callback/") as provider:
+        offer_sign_in(settings, monkeypatch, provider)
+        page = desktop.new_page()
+        refused: list[str] = []
+        page.on("console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None)
+        make_a_clip(page, site, "a red circle of a visitor")
+        page.wait_for_url("**/generations/*/")
+        clip = page.url
+        page.goto(f"{site}/account/login/")
+        page.get_by_role("link", name="Continue with Studio login").click()
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_label("Who are you?").fill("alice@example.org")
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{site}/")
+        page.goto(clip)
+        expect(page.get_by_role("heading", name="a red circle of a visitor")).to_be_visible()
+        page.goto(f"{site}/account/")
+        expect(page.get_by_text("alice@example.org").first).to_be_visible()
+        assert Membership.objects.get().workspace.kind == "personal"
+
+        provider.is_broken = True
+        stranger = desktop.browser.new_context().new_page()  # type: ignore[union-attr]
+        stranger.goto(f"{site}/account/oidc/sso/login/")
+        stranger.get_by_role("button", name="Continue").click()
+        expect(stranger.get_by_role("heading", name="Studio login does not answer at the moment.")).to_be_visible()
+        stranger.context.close()
+        assert refused == []
