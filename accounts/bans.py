@@ -1,13 +1,14 @@
 """Bans: staff keeps out one visitor, or whoever comes from one network without an account.
 
-A ban is a row, so that it outlives every restart, and costs a visitor's request one indexed query. Of a network the
-keyed hash of its prefix is kept and no address. People with an account, and keys, go on: their workspaces can be
+A ban is a row, so that it outlives every restart, and is looked for in the query that finds the visitor. Of a network
+the keyed hash of its prefix is kept and no address. People with an account, and keys, go on: their workspaces can be
 suspended.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -20,10 +21,11 @@ from accounts.models import Ban, User, Visitor
 from loremotion.refusals import Conflict, Forbidden
 from loremotion.row_security import across_workspaces
 
-AGAINST = """
+AGAINST: Final = """
 SELECT id FROM accounts_ban
-WHERE lifted_at IS NULL AND (until IS NULL OR until > %s) AND (network = %s OR visitor_id = %s) LIMIT 1
+WHERE lifted_at IS NULL AND (until IS NULL OR until > %s) AND (network = %s OR visitor_id = {visitor}) LIMIT 1
 """
+"""Id of the ban that holds now, a parameter, against a network, another, or against ``visitor``, in SQL."""
 
 
 def ban_visitor(visitor: Visitor, *, by: User, reason: str, until: datetime | None = None) -> Ban:
@@ -64,13 +66,10 @@ def live() -> QuerySet[Ban]:
 
 @across_workspaces("a ban is the site's own and is told by its refusal alone")
 def against(request: HttpRequest, visitor: Visitor | None) -> Ban | None:
-    """The ban that holds against ``visitor``, or against the network that the request comes from.
-
-    One query, in SQL: every request of a visitor asks, and nearly all are told that there is none.
-    """
-    whom = [networks.lasting_fingerprint_of(request), visitor.id if visitor is not None else None]
+    """The ban that holds against ``visitor``, or against the network that the request comes from."""
+    whom = [timezone.now(), networks.lasting_fingerprint_of(request), visitor.id if visitor is not None else None]
     with connection.cursor() as cursor:
-        cursor.execute(AGAINST, [timezone.now(), *whom])
+        cursor.execute(AGAINST.format(visitor="%s"), whom)
         found = cursor.fetchone()
     return Ban.objects.get(id=found[0]) if found else None
 

@@ -1,8 +1,7 @@
 """One door: who is asking, in which workspace, and what they may do there.
 
 A caller is known by API key, by session, or by the visitor's cookie, in this order. A key that does not hold never
-falls back to a cookie. Finding out takes one query; two where a key's last use is written down, and for a visitor, who
-may be banned.
+falls back to a cookie. Finding out takes one query; two where a key's last use is written down, or a visitor is banned.
 """
 
 from __future__ import annotations
@@ -165,10 +164,9 @@ def _from_session(request: HttpRequest) -> Caller | None:
 
 
 def _from_cookie(request: HttpRequest) -> Caller:
-    visitor = visitors.visitor_of(request)
+    visitor, ban = visitors.visitor_and_ban_of(request)
     if visitor is None:
         return Caller(None, frozenset())
-    ban = bans.against(request, visitor)
     allowed = VISITOR_MAY & WHILE_BANNED if ban is not None else VISITOR_MAY
     return Caller(visitor.workspace, _as_things_stand(visitor.workspace, allowed), ban=ban)
 
