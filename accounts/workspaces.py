@@ -194,6 +194,9 @@ def unsuspend(workspace: Workspace, *, actor: str) -> None:
 def erase(workspace: Workspace) -> None:
     """Delete the workspace with everything that other apps keep for it. The ledger's rows stay: they name nobody."""
     with transaction.atomic():
+        # As whoever submits or bans does: first the visitor, then the workspace, then what is in it.
+        list(Visitor.objects.select_for_update(no_key=True).filter(workspace=workspace))
+        list(Workspace.objects.select_for_update(no_key=True).filter(id=workspace.id))
         for holdings in all_holdings():
             holdings.erase(workspace)
         Workspace.objects.filter(Q(id=workspace.id) | Q(merged_into=workspace)).delete()
