@@ -16,15 +16,9 @@ from django.http import HttpRequest
 from jwt import PyJWKClientConnectionError
 from requests import RequestException
 
-from loremotion.refusals import Conflict, Forbidden, Refusal
+from loremotion.refusals import Conflict, Forbidden, Unavailable
 
 logger = logging.getLogger(__name__)
-
-
-class ProviderIsAway(Refusal):
-    """The provider does not answer, or not with what a provider says."""
-
-    status = 503
 
 
 class SocialAdapter(DefaultSocialAccountAdapter):
@@ -59,7 +53,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):
             return
         logger.warning("No sign-in by %s: %s", provider.name, exception or "what came back was not asked for")
         if isinstance(exception, RequestException | PyJWKClientConnectionError):
-            raise ProviderIsAway(
+            raise Unavailable(
                 "provider_is_away",
                 f"{provider.name} does not answer at the moment.",
                 next_step="Try again in a minute, or sign in by e-mail.",
