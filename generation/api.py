@@ -120,9 +120,7 @@ class Remix(VideoView):
 
 
 class Video(VideoView):
-    """``GET`` says how one clip stands, ``POST`` changes who sees it, ``DELETE`` forgets it: its files and words go, its
-    receipt stays.
-    """
+    """``GET`` says how one clip stands, ``POST`` changes who sees it, ``DELETE`` forgets all but its receipt."""
 
     def get(self, request: Request, generation_id: UUID) -> Response:
         generation = own_generation(request._request, generation_id)
