@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -76,7 +77,7 @@ def against_workspace(workspace: Workspace, *, network: str) -> Ban | None:
 
 
 @across_workspaces("a ban is the site's own and is told by its refusal alone")
-def _found(visitor: str, whom: list[object]) -> Ban | None:
+def _found(visitor: str, whom: list[str | UUID | None]) -> Ban | None:
     with connection.cursor() as cursor:
         cursor.execute(AGAINST.format(visitor=visitor), [timezone.now(), *whom])
         found = cursor.fetchone()

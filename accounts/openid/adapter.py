@@ -33,7 +33,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):
         made_for = sociallogin.account.extra_data["id_token"].get("nonce", "")
         if not hmac.compare_digest(str(made_for), sociallogin.state["nonce"]):
             raise OAuth2Error("The ID token has another nonce.")
-        if not sociallogin.is_existing and sociallogin.state["process"] == AuthProcess.LOGIN:
+        if not sociallogin.is_existing and sociallogin.state["process"] != AuthProcess.CONNECT:
             _refuse_unproved(sociallogin)
 
     def on_authentication_error(

@@ -240,6 +240,16 @@ def test_every_address_lies_in_the_network_around_it(address: object) -> None:
     assert networks.prefix_around(prefix) == prefix
 
 
+def test_an_ipv4_caller_on_a_socket_for_both_kinds_is_of_their_own_network() -> None:
+    """All of them would be one network otherwise, and banned or counted as one."""
+    for address, prefix in (("::ffff:203.0.113.9", "203.0.113.0"), ("::ffff:127.0.0.1", "127.0.0.0")):
+        request = RequestFactory().get("/", REMOTE_ADDR=address)
+        assert networks.prefix_of(request) == networks.prefix_around(address) == prefix
+    assert networks.is_loopback(RequestFactory().get("/", REMOTE_ADDR="::ffff:127.0.0.1"))
+    with pytest.raises(ValueError, match="larger"):
+        networks.prefix_around("::ffff:203.0.113.9/100")
+
+
 def test_a_refusal_is_a_sentence(visitor: Visitor) -> None:
     said = bans.refusal(Ban(visitor=visitor, reason="It made spam."))
     assert isinstance(said, Forbidden)

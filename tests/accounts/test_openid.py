@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
@@ -14,7 +15,6 @@ from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpResponseBase
 from django.test import Client
 from pytest_django import Settings
 
@@ -30,6 +30,8 @@ from tests.generation import factories as generations
 
 pytestmark = pytest.mark.django_db
 
+Answer = Any
+"""Of Django's client: a response, with ``text`` and ``content``."""
 LOGIN = "/account/oidc/sso/login/"
 
 
@@ -72,7 +74,7 @@ def way_back(asked_at: str, email: str) -> str:
     return f"{back.path}?{back.query}"
 
 
-def walk(browser: Client, email: str = "new@example.org", address: str = LOGIN) -> HttpResponseBase:
+def walk(browser: Client, email: str = "new@example.org", address: str = LOGIN) -> Answer:
     return browser.get(way_back(to_the_provider(browser, address), email))
 
 
@@ -137,6 +139,9 @@ def test_an_address_that_nobody_proved_opens_and_begins_no_account(
         answer = walk(client, email)
         assert answer.status_code == 403
         assert "Studio login does not say that your e-mail address is yours." in answer.text
+        assert not is_signed_in(client)
+    for purpose in ("redirect", "connect", "anything"):  # no link goes around it
+        walk(client, alice.email, f"{LOGIN}?process={purpose}")
         assert not is_signed_in(client)
     assert list(User.objects.all()) == [alice]
     assert not SocialAccount.objects.exists()
@@ -222,7 +227,7 @@ def another_key(provider: FakeOpenID) -> Callable[[Claims], str]:
 
 
 def unsigned(provider: FakeOpenID) -> Callable[[Claims], str]:
-    return lambda claims: jwt.encode(claims, None, algorithm="none", headers={"kid": fake_openid.KEY_ID})
+    return lambda claims: jwt.encode(claims, "", algorithm="none", headers={"kid": fake_openid.KEY_ID})
 
 
 def by_our_secret(provider: FakeOpenID) -> Callable[[Claims], str]:
@@ -313,7 +318,7 @@ def test_a_code_that_the_provider_does_not_know_is_refused(client: Client, provi
     is_refused(client.get(f"{LOGIN}callback/?{urlencode({'state': state, 'code': 'made up'})}"), client)
 
 
-def is_refused(answer: HttpResponseBase, browser: Client, *, people: int = 0) -> None:
+def is_refused(answer: Answer, browser: Client, *, people: int = 0) -> None:
     """A page that says what happened and what to do, and nothing in the books."""
     assert answer.status_code == 403
     page = answer.content.decode()
@@ -333,7 +338,7 @@ def test_a_provider_that_is_away_gets_a_clear_page(client: Client, provider: Fak
     answers.append(walk(with_keys_away))
     for answer in answers:
         assert answer.status_code == 503
-        assert "Studio login does not answer at the moment." in answer.text  # type: ignore[attr-defined]
+        assert "Studio login does not answer at the moment." in answer.text
     assert not User.objects.exists()
 
 
