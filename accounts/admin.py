@@ -27,7 +27,7 @@ class MembershipInline(admin.TabularInline[Membership, Workspace]):
     def has_add_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Membership | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
         return False
 
 

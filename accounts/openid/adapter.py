@@ -31,7 +31,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):
             Conflict: it opens an account already, and this provider does not answer for addresses.
         """
         made_for = sociallogin.account.extra_data["id_token"].get("nonce", "")
-        if not hmac.compare_digest(str(made_for), sociallogin.state["nonce"]):
+        if not hmac.compare_digest(str(made_for).encode(), sociallogin.state["nonce"].encode()):
             raise OAuth2Error("The ID token has another nonce.")
         if not sociallogin.is_existing and sociallogin.state["process"] != AuthProcess.CONNECT:
             _refuse_unproved(sociallogin)

@@ -267,6 +267,7 @@ def test_a_token_that_the_provider_did_not_sign_lets_nobody_in(
         {"aud": [fake_openid.CLIENT_ID, "another client"], "azp": "another client"},
         {"iss": "https://another.example"},
         {"nonce": "another"},
+        {"nonce": "änother"},
         {"nonce": None},
         {"exp": 1_000_000_000},
         {"iat": 4_000_000_000, "exp": 4_000_000_300},
