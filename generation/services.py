@@ -19,7 +19,9 @@ from rq.command import send_stop_job_command
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.serializers import JSONSerializer
 
+from accounts import tenancy
 from accounts.models import Workspace
+from accounts.roles import Action
 from accounts.tenancy import Caller
 from billing import allowance, breaker, ledger
 from billing.errors import NotEnoughCredits
@@ -115,13 +117,15 @@ def submit(
         network: a visitor's, which bounds the free credits that come from there.
 
     Raises:
-        Forbidden: the caller has spent what they may in this month.
+        Forbidden: the workspace is suspended or being closed or its visitor banned, as of this moment; or the caller
+            has spent what they may in this month.
         InsufficientCredits: the purse holds less than the price, or the workspace's own cap for the month less.
         TooMany: the workspace has as many requests open as it may, or the day's GPU time for free clips is used up.
     """
     is_refilled = allowance.give(workspace, now=timezone.now(), network=network)
     request = offer.request
     with transaction.atomic():
+        tenancy.keep_standing(workspace, Action.GENERATE, network=caller.network if caller is not None else "")
         generation_id = uuid.uuid4() if repeat is None else repeat.id_in(workspace)
         _hold(workspace, generation_id, offer, is_refilled=is_refilled)  # waits for others who submit for this purse
         if repeat is not None and (made := repeats.with_same_key(workspace, repeat, caller=caller)) is not None:
