@@ -20,7 +20,7 @@ from accounts import tenancy
 from accounts.authentication import CallerAuthentication
 from accounts.roles import Action
 from catalog.requests import MAX_SEED, Ask
-from generation import deletion, intake, listing, media, presentation, privacy, services
+from generation import deletion, intake, listing, media, presentation, privacy, settlement
 from generation.models import Generation
 from generation.views import own_generation
 from gpu_worker.families import ROLES, Kind
@@ -141,7 +141,7 @@ class CancelVideo(VideoView):
     """``POST`` stops one clip: in full while it waits, at the next step while it runs."""
 
     def post(self, request: Request, generation_id: UUID) -> Response:
-        services.cancel(own_generation(request._request, generation_id, Action.GENERATE))
+        settlement.cancel(own_generation(request._request, generation_id, Action.GENERATE))
         return Response(presentation.video(own_generation(request._request, generation_id)))
 
 

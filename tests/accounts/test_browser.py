@@ -22,7 +22,7 @@ from accounts import api_keys
 from accounts.models import Membership, User, Workspace
 from accounts.roles import Role
 from billing import ledger
-from generation import services
+from generation import settlement
 from generation.models import Generation
 from tests import fake_openid, fake_turnstile
 from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, subscribe, team
@@ -50,7 +50,7 @@ def site(live_server: LiveServer, settings: Settings, offers: None) -> Iterator[
     generations.model()
     yield str(live_server.url)
     for waiting in Generation.objects.open():  # whoever still watches it is told, and the server may end
-        services.cancel(waiting)
+        settlement.cancel(waiting)
 
 
 def with_passkeys(context: BrowserContext) -> Page:
