@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 
@@ -28,6 +29,17 @@ class AccountAdapter(DefaultAccountAdapter):
         assert isinstance(user, User)
         workspaces.note_about(user, f"account.{template_prefix.rpartition('/')[2]}", request=self.request)
         super().send_notification_mail(template_prefix, user, *mail, **more)
+
+    def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **how: Any) -> HttpResponse | None:
+        """Who comes in for the first time, by a code mailed to them, may not be who signed up under their address and
+        knows the password: that opens nothing from then on. Staff, whom nobody signs up, keep what they were given."""
+        assert isinstance(user, User)
+        records = get_authentication_records(request, user)
+        if user.last_login is None and not user.is_staff and records and records[-1]["method"] == "code":
+            user.set_unusable_password()
+            user.save(update_fields=["password"])
+        answer: HttpResponse | None = super().pre_login(request, user, **how)
+        return answer
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **how: Any) -> HttpResponse:
         assert isinstance(user, User)

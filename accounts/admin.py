@@ -18,9 +18,17 @@ from accounts.models import AuditEntry, Ban, Membership, User, Visitor, Workspac
 
 
 class MembershipInline(admin.TabularInline[Membership, Workspace]):
+    """Read only: who comes into a team is asked and audited, and staff looks on without being a member."""
+
     model = Membership
     extra = 0
-    autocomplete_fields = ["user"]
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
+        return False
 
 
 @admin.register(User)
@@ -34,6 +42,19 @@ class UserAdmin(DjangoUserAdmin[User]):
         ("What they may do", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Whoever may change users does not thereby become what they are not."""
+        return () if _is_superuser(request) else ("is_staff", "is_superuser", "groups", "user_permissions")
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Nor does anybody but superusers set the password or address of staff, and so become them."""
+        is_above = obj is not None and (obj.is_staff or obj.is_superuser) and not _is_superuser(request)
+        return not is_above and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Erasing somebody takes more than their row: see ``accounts.erasure``."""
+        return False
 
 
 @admin.register(Workspace)
@@ -58,8 +79,8 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
         return redirect("generation:history")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Workspace | None = None) -> tuple[str, ...]:
-        """Suspending cancels what runs and is audited: it is an action, not a field."""
-        return ("id", "kind", "created_at", "suspended_at", "closed_at", "merged_into")
+        """Suspending cancels what runs and is audited: it is an action, not a field. The rest is for members to say."""
+        return ("id", "kind", "name", "makes_private_clips", "created_at", "suspended_at", "closed_at", "merged_into")
 
     def has_delete_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
         return False
@@ -182,6 +203,10 @@ class AuditEntryAdmin(admin.ModelAdmin[AuditEntry]):
 
     def has_delete_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
         return False
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and request.user.is_superuser
 
 
 def _name_of(request: HttpRequest) -> str:

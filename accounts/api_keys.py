@@ -49,7 +49,8 @@ def authenticate(sent: str) -> ApiKey:
     shape = SHAPE.fullmatch(sent)
     key = None
     if shape is not None:
-        key = ApiKey.objects.select_related("workspace").filter(prefix=shape[1]).first()
+        # Not first(): that puts in order what is one row at most, and costs a fifth of the check.
+        key = next(iter(ApiKey.objects.select_related("workspace").filter(prefix=shape[1])), None)
     matches = hmac.compare_digest(key.digest if key else _NO_KEY, _digest_of(sent))
     if key is None or not matches:
         raise Unauthorized(

@@ -1,13 +1,15 @@
 """Bans: staff keeps out one visitor, or whoever comes from one network without an account.
 
-A ban is a row, so that it outlives every restart, and costs a visitor's request one indexed query. Of a network the
-keyed hash of its prefix is kept and no address. People with an account, and keys, go on: their workspaces can be
+A ban is a row, so that it outlives every restart, and is looked for in the query that finds the visitor. Of a network
+the keyed hash of its prefix is kept and no address. People with an account, and keys, go on: their workspaces can be
 suspended.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -16,14 +18,15 @@ from django.utils import timezone
 
 from accounts import audit, networks
 from accounts.holdings import all_holdings
-from accounts.models import Ban, User, Visitor
+from accounts.models import Ban, User, Visitor, Workspace
 from loremotion.refusals import Conflict, Forbidden
 from loremotion.row_security import across_workspaces
 
-AGAINST = """
+AGAINST: Final = """
 SELECT id FROM accounts_ban
-WHERE lifted_at IS NULL AND (until IS NULL OR until > %s) AND (network = %s OR visitor_id = %s) LIMIT 1
+WHERE lifted_at IS NULL AND (until IS NULL OR until > %s) AND (network = %s OR visitor_id = {visitor}) LIMIT 1
 """
+"""Id of the ban that holds now, a parameter, against a network, another, or against ``visitor``, in SQL."""
 
 
 def ban_visitor(visitor: Visitor, *, by: User, reason: str, until: datetime | None = None) -> Ban:
@@ -33,10 +36,11 @@ def ban_visitor(visitor: Visitor, *, by: User, reason: str, until: datetime | No
         Conflict: the visitor is gone, or a person's by now.
     """
     with transaction.atomic():
-        if not Visitor.objects.select_for_update(no_key=True).filter(id=visitor.id).exists():
+        found = _locked(Visitor.objects.filter(id=visitor.id))
+        if not found:
             raise Conflict("no_visitor", "This visitor has signed up or is erased.", next_step="Suspend the workspace.")
         made = Ban.objects.create(visitor=visitor, reason=reason, until=until, banned_by=by)
-        _stop([visitor], made)
+        _stop(found, made)
     return made
 
 
@@ -47,7 +51,7 @@ def ban_network(network: str, *, by: User, reason: str, until: datetime | None =
     """
     with transaction.atomic():
         made = Ban.objects.create(network=network, reason=reason, until=until, banned_by=by)
-        _stop(Visitor.objects.filter(network=network).select_related("workspace"), made)
+        _stop(_locked(Visitor.objects.filter(network=network)), made)
     return made
 
 
@@ -62,15 +66,20 @@ def live() -> QuerySet[Ban]:
     return Ban.objects.filter(Q(until=None) | Q(until__gt=timezone.now()), lifted_at=None)
 
 
-@across_workspaces("a ban is the site's own and is told by its refusal alone")
 def against(request: HttpRequest, visitor: Visitor | None) -> Ban | None:
-    """The ban that holds against ``visitor``, or against the network that the request comes from.
+    """The ban that holds against ``visitor``, or against the network that the request comes from."""
+    return _found("%s", [networks.lasting_fingerprint_of(request), visitor.id if visitor is not None else None])
 
-    One query, in SQL: every request of a visitor asks, and nearly all are told that there is none.
-    """
-    whom = [networks.lasting_fingerprint_of(request), visitor.id if visitor is not None else None]
+
+def against_workspace(workspace: Workspace, *, network: str) -> Ban | None:
+    """The same against the visitor whose ``workspace`` is, or against a fingerprint of ``networks.lasting_…``."""
+    return _found("(SELECT id FROM accounts_visitor WHERE workspace_id = %s)", [network, workspace.id])
+
+
+@across_workspaces("a ban is the site's own and is told by its refusal alone")
+def _found(visitor: str, whom: list[str | UUID | None]) -> Ban | None:
     with connection.cursor() as cursor:
-        cursor.execute(AGAINST, [timezone.now(), *whom])
+        cursor.execute(AGAINST.format(visitor=visitor), [timezone.now(), *whom])
         found = cursor.fetchone()
     return Ban.objects.get(id=found[0]) if found else None
 
@@ -102,7 +111,13 @@ def refusal(ban: Ban) -> Forbidden:
     )
 
 
-def _stop(visitors: QuerySet[Visitor] | list[Visitor], ban: Ban) -> None:
+def _locked(visitors: QuerySet[Visitor]) -> list[Visitor]:
+    """With their workspaces, in which nothing begins until this transaction ends: see ``tenancy.keep_standing``."""
+    rows = visitors.select_for_update(no_key=True, of=("self", "workspace")).select_related("workspace")
+    return list(rows.order_by("id"))
+
+
+def _stop(visitors: list[Visitor], ban: Ban) -> None:
     for visitor in visitors:
         for holdings in all_holdings():
             holdings.stop(visitor.workspace)

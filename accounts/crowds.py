@@ -58,8 +58,11 @@ def newcomers_of(request: HttpRequest) -> int:
 
 
 def challenge_for(request: HttpRequest) -> dict[str, Any]:
-    """What the next new visitor of this network has to answer."""
-    crowding = min(1.0, newcomers_of(request) / settings.VISITORS_PER_NETWORK_PER_DAY)
+    """What the next new visitor of this network has to answer. While Valkey is away it is the least there is."""
+    try:
+        crowding = min(1.0, newcomers_of(request) / settings.VISITORS_PER_NETWORK_PER_DAY)
+    except redis.RedisError:
+        crowding = 0.0
     return proofs.chosen().challenge(request, crowding=crowding)
 
 

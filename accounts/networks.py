@@ -43,6 +43,8 @@ def prefix_around(text: str) -> str:
         ValueError: it is neither, or it is larger than /24, /56 for IPv6.
     """
     given = ipaddress.ip_network(text, strict=False)
+    if given.version == 6 and (inner := given.network_address.ipv4_mapped) is not None:
+        given = ipaddress.ip_network((inner, max(0, given.prefixlen - 96)), strict=False)
     bits = IPV4_PREFIX_BITS if given.version == 4 else IPV6_PREFIX_BITS
     if given.prefixlen < bits:
         raise ValueError(f"{text} is larger than /{bits}.")
@@ -66,6 +68,8 @@ def _address_of(request: HttpRequest) -> str:
     trusted = settings.TRUSTED_PROXIES
     address = forwarded[-trusted] if trusted and len(forwarded) >= trusted else request.META["REMOTE_ADDR"]
     try:
-        return str(ipaddress.ip_address(address))
+        found = ipaddress.ip_address(address)
+        # A socket for both kinds calls IPv4 callers ::ffff:192.0.2.1: all of them would be one network of IPv6.
+        return str(found.ipv4_mapped or found) if found.version == 6 else str(found)
     except ValueError:
         return "0.0.0.0"  # noqa: S104 - an address to count under, not one to bind to

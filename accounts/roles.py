@@ -45,7 +45,7 @@ class Scope(models.TextChoices):
     READ = "read", "See clips and how they stand"
     GENERATE = "generate", "Make and cancel clips, and see them"
     BILLING_READ = "billing-read", "See credits and payments"
-    ADMIN = "admin", "Manage members and keys, read the audit log, export"
+    ADMIN = "admin", "Manage members, keys and webhooks, rename the workspace, read the audit log, export"
 
 
 MEANING: dict[Action, str] = {

@@ -1,4 +1,7 @@
-"""With ``STAFF_MFA`` the admin opens for sessions alone in which a second factor was shown. Others are led to do so."""
+"""With ``STAFF_MFA`` the admin opens for sessions alone in which a second factor was shown. Others are led to do so.
+
+Who has lost theirs is helped by whoever runs the site: ``forget``.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,24 @@ from urllib.parse import urlencode
 
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
+from django.core.mail import send_mail
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
 from django.urls import reverse
 
+from accounts import workspaces
 from accounts.models import User
+
+_KINDS = {
+    Authenticator.Type.TOTP: "authenticator app",
+    Authenticator.Type.WEBAUTHN: "passkeys",
+    Authenticator.Type.RECOVERY_CODES: "recovery codes",
+}
 
 
 class StaffDoorMiddleware:
@@ -39,6 +53,30 @@ def is_shown(request: HttpRequest, user: User) -> bool:
     records = get_authentication_records(request, user)
     shown = [record["id"] for record in records if record["method"] == "mfa" and "id" in record]
     return bool(shown) and Authenticator.objects.filter(user=user, pk__in=shown).exists()
+
+
+def forget(user: User, *, actor: str) -> list[str]:
+    """Remove every second factor of somebody who lost theirs, and sign them out everywhere: a lost device may be signed
+    in. They get a letter. Returns the kinds that there were; with none nothing is done.
+    """
+    with transaction.atomic():
+        lost = Authenticator.objects.filter(user=user)
+        kinds = sorted({_KINDS[kind] for kind in lost.values_list("type", flat=True)})
+        if not kinds:
+            return []
+        lost.delete()
+        for session in UserSession.objects.filter(user=user):
+            session.end()
+        workspaces.note_about(user, "account.second_factor_forgotten", subject=", ".join(kinds)[:254], actor=actor)
+        context = {
+            "user": user,
+            "kinds": ", ".join(kinds),
+            "site": settings.SITE_URL,
+            "link": settings.SITE_URL + reverse("mfa_index"),
+        }
+        text = render_to_string("emails/second_factor_forgotten.txt", context)
+        transaction.on_commit(lambda: send_mail("Your second factor was removed", text, None, [user.email]))
+    return kinds
 
 
 def _led_to_it(request: HttpRequest, user: User) -> HttpResponse:

@@ -12,6 +12,7 @@ import redis
 import ua_parser
 from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse
@@ -120,7 +121,8 @@ def _ways_in(said: dict[str, Any]) -> list[str]:
     """What the person showed, in order, each once; nothing for a session that a program began."""
     records = said.get(AUTHENTICATION_METHODS_SESSION_KEY, [])
     kinds = [record.get("type") or record.get("provider") or record["method"] for record in records]
-    return list(dict.fromkeys(WORDS.get(kind, kind) for kind in kinds))
+    words = WORDS | {provider["provider_id"]: provider["name"] for provider in settings.SIGN_IN_PROVIDERS}
+    return list(dict.fromkeys(words.get(kind, kind) for kind in kinds))
 
 
 def _note(session_key: str) -> None:

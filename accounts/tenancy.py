@@ -1,8 +1,7 @@
 """One door: who is asking, in which workspace, and what they may do there.
 
 A caller is known by API key, by session, or by the visitor's cookie, in this order. A key that does not hold never
-falls back to a cookie. Finding out takes one query; two where a key's last use is written down, and for a visitor, who
-may be banned.
+falls back to a cookie. Finding out takes one query; two where a key's last use is written down, or a visitor is banned.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
-from accounts import api_keys, bans, looks, visitors, workspaces
+from accounts import api_keys, bans, looks, networks, visitors, workspaces
 from accounts.models import ApiKey, Ban, Membership, User, Workspace
 from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, ONLOOKER_MAY, VISITOR_MAY, WHILE_BANNED, WHILE_CLOSING, Action
 from loremotion import row_security
-from loremotion.refusals import Forbidden
+from loremotion.refusals import Conflict, Forbidden
 
 CHOSEN = "workspace"
 """The session's key for the workspace that a member last switched to."""
@@ -25,7 +24,8 @@ CHOSEN = "workspace"
 class Caller:
     """Whoever is asking. ``workspace`` is None for a newcomer, who has made nothing yet and may begin.
 
-    ``onlooker`` is staff that looks into the workspace without being a member; ``ban`` is why a visitor may do little.
+    ``onlooker`` is staff that looks into the workspace without being a member; ``ban`` is why a visitor may do little,
+    and ``network`` where a visitor comes from, as ``networks.lasting_fingerprint_of`` says it.
     """
 
     workspace: Workspace | None
@@ -34,6 +34,7 @@ class Caller:
     key: ApiKey | None = None
     onlooker: User | None = None
     ban: Ban | None = None
+    network: str = ""
 
     @property
     def user(self) -> User | None:
@@ -111,8 +112,30 @@ def ensure(request: HttpRequest, action: Action) -> Workspace:
         if request.user.is_authenticated:
             caller_of(request)
         else:
-            _recognise(request, Caller(workspace, VISITOR_MAY))
+            _recognise(request, Caller(workspace, VISITOR_MAY, network=networks.lasting_fingerprint_of(request)))
     return workspace
+
+
+def keep_standing(workspace: Workspace, action: Action, *, network: str = "") -> None:
+    """See to it that nobody suspends, closes or bans until this transaction ends, and heed whoever did so since it was
+    found out who is asking. To be called before anything else is locked: they lock the workspace first, too.
+
+    Args:
+        action: what is about to be done there.
+        network: where a visitor comes from.
+
+    Raises:
+        Forbidden: as ``caller_for``.
+        Conflict: the workspace is erased, or has become part of another.
+    """
+    now = Workspace.objects.select_for_update(no_key=True).filter(id=workspace.id).first()
+    if now is None or now.merged_into_id is not None:
+        raise Conflict(
+            "workspace_gone", "What was here is erased, or part of another workspace.", next_step="Reload the page."
+        )
+    ban = bans.against_workspace(now, network=network) if now.is_visitor else None
+    if ban is not None or action not in _as_things_stand(now, frozenset({action})):
+        raise _refusal(Caller(now, frozenset(), ban=ban), now, action)
 
 
 def switch(request: HttpRequest, workspace: Workspace) -> None:
@@ -165,12 +188,12 @@ def _from_session(request: HttpRequest) -> Caller | None:
 
 
 def _from_cookie(request: HttpRequest) -> Caller:
-    visitor = visitors.visitor_of(request)
+    visitor, ban = visitors.visitor_and_ban_of(request)
     if visitor is None:
         return Caller(None, frozenset())
-    ban = bans.against(request, visitor)
     allowed = VISITOR_MAY & WHILE_BANNED if ban is not None else VISITOR_MAY
-    return Caller(visitor.workspace, _as_things_stand(visitor.workspace, allowed), ban=ban)
+    network = networks.lasting_fingerprint_of(request)
+    return Caller(visitor.workspace, _as_things_stand(visitor.workspace, allowed), ban=ban, network=network)
 
 
 def _as_things_stand(workspace: Workspace, allowed: frozenset[Action]) -> frozenset[Action]:

@@ -3,31 +3,65 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
 from django.core import signing
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts import bans, crowds, networks
-from accounts.models import Visitor, Workspace
+from accounts.bans import AGAINST
+from accounts.models import Ban, Visitor, Workspace
 from loremotion.row_security import across_workspaces
 
 COOKIE = "visitor"
 COOKIE_LASTS = timedelta(days=400)
 _SALT = "accounts.visitors"
+_VISITOR = [field.attname for field in Visitor._meta.concrete_fields]
+_WORKSPACE = [field.attname for field in Workspace._meta.concrete_fields]
+# In SQL of its own, at half the time of the ORM's: every request of a visitor asks it.
+KNOWN: Final = f"""
+SELECT {", ".join(f"v.{name}" for name in _VISITOR)}, {", ".join(f"w.{name}" for name in _WORKSPACE)},
+    ({AGAINST.format(visitor="v.id")})
+FROM accounts_visitor v JOIN accounts_workspace w ON w.id = v.workspace_id WHERE v.id = %s
+"""  # noqa: S608 - names of columns
+"""A visitor with the workspace, and the id of the ban against them or against the network that they come from."""
 
 
 @across_workspaces("the cookie is what says whose browser this is")
 def visitor_of(request: HttpRequest) -> Visitor | None:
     """The visitor that the request's cookie names, with the workspace."""
+    visitor_id = _named_by_cookie(request)
+    return Visitor.objects.select_related("workspace").filter(id=visitor_id).first() if visitor_id else None
+
+
+def visitor_and_ban_of(request: HttpRequest) -> tuple[Visitor | None, Ban | None]:
+    """The same, with what ``bans.against`` says of them: one query, unless there is a ban.
+
+    For ``accounts.tenancy``, which has everything in sight.
+    """
+    visitor_id = _named_by_cookie(request)
+    if visitor_id is None:
+        return None, None
+    with connection.cursor() as cursor:
+        cursor.execute(KNOWN, [timezone.now(), networks.lasting_fingerprint_of(request), visitor_id])
+        row = cursor.fetchone()
+    if row is None:
+        return None, None
+    *found, ban_id = row
+    visitor = Visitor.from_db(connection.alias, _VISITOR, found[: len(_VISITOR)])
+    visitor.workspace = Workspace.from_db(connection.alias, _WORKSPACE, found[len(_VISITOR) :])
+    return visitor, Ban.objects.get(id=ban_id) if ban_id is not None else None
+
+
+def _named_by_cookie(request: HttpRequest) -> UUID | None:
     try:
-        visitor_id = UUID(signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT))
+        return UUID(signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT))
     except (signing.BadSignature, ValueError):
         return None
-    return Visitor.objects.select_related("workspace").filter(id=visitor_id).first()
 
 
 def begin(request: HttpRequest) -> Visitor:

@@ -37,9 +37,12 @@ def personal_of(user: User) -> Workspace:
 
 
 @across_workspaces("a person has a log of their own, whichever workspace they are in")
-def note_about(user: User, event: str, *, subject: str = "", request: HttpRequest | None = None) -> None:
-    """Note something that a person did about how they sign in, in the audit log of their personal workspace."""
-    audit.record(personal_of(user), event, actor=user.email, subject=subject, request=request)
+def note_about(
+    user: User, event: str, *, subject: str = "", actor: str = "", request: HttpRequest | None = None
+) -> None:
+    """Note something about how a person signs in, in the audit log of their personal workspace. They did it themselves,
+    unless another ``actor`` is named."""
+    audit.record(personal_of(user), event, actor=actor or user.email, subject=subject, request=request)
 
 
 @across_workspaces("two workspaces become one")
@@ -194,6 +197,9 @@ def unsuspend(workspace: Workspace, *, actor: str) -> None:
 def erase(workspace: Workspace) -> None:
     """Delete the workspace with everything that other apps keep for it. The ledger's rows stay: they name nobody."""
     with transaction.atomic():
+        # As whoever submits or bans does: first the visitor, then the workspace, then what is in it.
+        list(Visitor.objects.select_for_update(no_key=True).filter(workspace=workspace))
+        list(Workspace.objects.select_for_update(no_key=True).filter(id=workspace.id))
         for holdings in all_holdings():
             holdings.erase(workspace)
         Workspace.objects.filter(Q(id=workspace.id) | Q(merged_into=workspace)).delete()

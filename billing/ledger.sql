@@ -282,12 +282,17 @@ DECLARE
     paid bigint;
     unforgiven bigint;
     settled_by bigint;
+    returned record;
+    lands_in bigint;
+    lots bigint[] := '{}';  -- what was charged for these stands elsewhere, with what was given back to each
+    amounts bigint[] := '{}';
 BEGIN
     SELECT * INTO hold FROM ledger_hold WHERE id = p_id;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no credits were held for %', p_id USING ERRCODE = 'LM404';
     END IF;
     IF hold.state = 'open' THEN
+        PERFORM ledger_lock_origins(p_id);
         account := ledger_lock(hold.account_id);
         SELECT * INTO hold FROM ledger_hold WHERE id = p_id;
     END IF;
@@ -307,22 +312,28 @@ BEGIN
         charge := least(uncharged, drawn.amount);
         uncharged := uncharged - charge;
         back := drawn.amount - charge;
+        lands_in := lot.id;
         -- What staff wrote off as spent turns out unspent: past what is still owed for the lot, that comes first.
-        unforgiven := least(greatest(0, back - ledger_owed(lot, account.debt)), -lot.forgiven);
+        unforgiven := CASE WHEN account.merged_into_id IS NULL
+            THEN least(greatest(0, back - ledger_owed(lot, account.debt)), -lot.forgiven) ELSE 0 END;
         back := back - unforgiven;
         legs := legs || ARRAY[(lot.id, 'held', -drawn.amount), (lot.id, 'consumed', charge),
             (lot.id, 'forgiven', unforgiven)]::ledger_leg[];
         IF back > 0 AND p_is_our_failure AND lot.expires_at <= moment THEN
             paid := least(back, account.debt);
-            legs := legs || (lot.id, 'moved', back)::ledger_leg || ledger_arrival(
-                ledger_child(lot, lot.account_id, back, 'goodwill', 30::smallint, moment + interval '7 days', moment),
-                back, paid);
+            lands_in := ledger_child(lot, lot.account_id, back, 'goodwill', 30::smallint, moment + interval '7 days',
+                moment);
+            legs := legs || (lot.id, 'moved', back)::ledger_leg || ledger_arrival(lands_in, back, paid);
         ELSE
             -- What a clawback of this lot found held it charged as debt; had it come later, it had found it here.
             paid := least(back, account.debt, greatest(0, -lot.repaid));
             legs := legs || ARRAY[(lot.id, 'debt', paid), (lot.id, 'available', back - paid)]::ledger_leg[];
         END IF;
         account.debt := account.debt - paid;
+        IF lot.parent_id IS NOT NULL OR account.merged_into_id IS NOT NULL THEN
+            lots := lots || lands_in;
+            amounts := amounts || back - paid;
+        END IF;
     END LOOP;
     settled_by := ledger_post(hold.account_id, 'settle', p_id::text,
         jsonb_build_object('captured', hold.captured, 'is_our_failure', p_is_our_failure),
@@ -331,10 +342,76 @@ BEGIN
         state = CASE WHEN hold.captured > 0 THEN 'captured' ELSE 'released' END,
         captured = hold.captured, released = hold.amount - hold.captured, settled_at = moment, settled_seq = settled_by
     WHERE id = p_id;
+    FOR returned IN SELECT * FROM unnest(lots, amounts) AS returned (lot, amount) LOOP
+        PERFORM ledger_reclaim(returned.lot, returned.amount, moment);
+    END LOOP;
     IF account.merged_into_id IS NOT NULL THEN
         PERFORM ledger_forward(hold.account_id);
     END IF;
     RETURN jsonb_build_object('captured', hold.captured, 'released', hold.amount - hold.captured);
+END $$;
+
+-- Locks the accounts that settling a hold may post to besides its own: those to which the grants behind it came, and
+-- where these were merged to. Downstream, as everywhere.
+CREATE OR REPLACE FUNCTION ledger_lock_origins(p_hold uuid) RETURNS void
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE origin record;
+BEGIN
+    FOR origin IN
+        WITH RECURSIVE lots AS (
+            SELECT lot.parent_id, lot.account_id
+            FROM ledger_allocation drawn JOIN ledger_lot lot ON lot.id = drawn.lot_id
+            WHERE drawn.hold_id = p_hold AND lot.parent_id IS NOT NULL
+            UNION SELECT lot.parent_id, lot.account_id FROM lots JOIN ledger_lot lot ON lot.id = lots.parent_id
+        ), stream AS (
+            SELECT account_id, 0 AS place FROM lots
+            UNION SELECT account.merged_into_id, stream.place + 1
+            FROM stream JOIN ledger_account account ON account.id = stream.account_id
+            WHERE account.merged_into_id IS NOT NULL
+        )
+        SELECT account_id FROM stream GROUP BY account_id ORDER BY max(place), account_id
+    LOOP
+        PERFORM ledger_lock(origin.account_id);
+    END LOOP;
+END $$;
+
+-- A clawback that found credits held charged them to their grant as debt; had it come later, it had found them in the
+-- lot to which they are given back now. So as many of these p_back are taken back as are still owed for the grant or
+-- were written off of it, and that is struck out. Where the debt went to another account, it comes home for that.
+CREATE OR REPLACE FUNCTION ledger_reclaim(p_lot bigint, p_back bigint, p_at timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    lot ledger_lot;
+    root ledger_lot;
+    debtor ledger_account;
+    paid bigint;
+    unforgiven bigint;
+    taken bigint;
+    legs ledger_leg[] := '{}';
+BEGIN
+    SELECT * INTO STRICT lot FROM ledger_lot WHERE id = p_lot;
+    root := lot;
+    WHILE root.parent_id IS NOT NULL LOOP
+        SELECT * INTO STRICT root FROM ledger_lot WHERE id = root.parent_id;
+    END LOOP;
+    debtor := ledger_lock(root.account_id);
+    WHILE debtor.merged_into_id IS NOT NULL LOOP
+        debtor := ledger_lock(debtor.merged_into_id);
+    END LOOP;
+    paid := least(p_back, ledger_owed(root, debtor.debt));
+    unforgiven := least(p_back - paid, -root.forgiven);
+    taken := paid + unforgiven;
+    IF taken = 0 THEN RETURN; END IF;
+    IF paid > 0 AND debtor.id <> root.account_id THEN
+        PERFORM ledger_post_reclaim(debtor.id, root.reference, p_lot,
+            ARRAY[(NULL, 'debt', paid), (NULL, 'moved', -paid)]::ledger_leg[], p_at);
+        legs := ARRAY[(NULL, 'moved', paid), (NULL, 'debt', -paid)]::ledger_leg[];
+    END IF;
+    legs := legs || ARRAY[(root.id, 'clawed', -taken), (root.id, 'debt', paid),
+        (root.id, 'forgiven', unforgiven)]::ledger_leg[];
+    PERFORM ledger_post_reclaim(root.account_id, root.reference, p_lot, legs, p_at);
+    PERFORM ledger_post_reclaim(lot.account_id, root.reference, p_lot,
+        ARRAY[(lot.id, 'available', -taken), (lot.id, 'clawed', taken)]::ledger_leg[], p_at);
 END $$;
 
 -- Writes down up to p_most lots that lapsed. Accounts that are busy wait for the next time, so this never blocks; one
@@ -479,6 +556,14 @@ BEGIN
     RETURN jsonb_build_object('clawed', p_target, 'change', p_target - clawed, 'owed', owed);
 END $$;
 
+CREATE OR REPLACE FUNCTION ledger_post_reclaim(
+    p_account uuid, p_reference text, p_lot bigint, p_legs ledger_leg[], p_at timestamptz
+) RETURNS void LANGUAGE sql SET search_path = public, pg_temp AS $$
+    SELECT ledger_post(p_account, 'clawback', p_reference || '~' || seq + 1, jsonb_build_object('lot', p_lot), '{}',
+        p_legs, p_at)
+    FROM ledger_account WHERE id = p_account
+$$;
+
 -- Staff gives up what is owed for a grant that was taken back after it was spent: all of p_amount, or none and the
 -- answer says what is owed. Where the debt has gone to another account with a merger, it comes home to be struck out.
 CREATE OR REPLACE FUNCTION ledger_write_off(
@@ -615,4 +700,5 @@ BEGIN
 END $$;
 
 -- Whoever only uses the ledger calls the functions that are SECURITY DEFINER, and no part of them.
-REVOKE EXECUTE ON FUNCTION ledger_post, ledger_child, ledger_forward, ledger_lock FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION ledger_post, ledger_post_reclaim, ledger_child, ledger_forward, ledger_lock,
+    ledger_lock_origins, ledger_reclaim FROM PUBLIC;

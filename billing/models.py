@@ -232,10 +232,21 @@ class NetworkDay(models.Model):
 
 
 class FreeDay(models.Model):
-    """GPU seconds that went into free clips on one day."""
+    """GPU seconds that went into free clips on one day, or are set aside for those that are open."""
 
     day = models.DateField(primary_key=True)
     gpu_seconds = models.FloatField()
 
     def __str__(self) -> str:
         return f"{self.day}: {self.gpu_seconds:.0f} s"
+
+
+class FreeReservation(models.Model):
+    """GPU seconds set aside for a free clip that has not ended, as its day counts them."""
+
+    hold_id = models.UUIDField(primary_key=True)
+    day = models.DateField()
+    gpu_seconds = models.FloatField()
+
+    def __str__(self) -> str:
+        return f"{self.hold_id}: {self.gpu_seconds:.0f} s"

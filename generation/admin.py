@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 
-from generation import fleet, services
+from generation import fleet, settlement
 from generation.models import Generation
 from loremotion.refusals import Refusal
 
@@ -41,7 +41,7 @@ class GenerationAdmin(admin.ModelAdmin[Generation]):
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Generation]) -> None:
         for generation in queryset:
             try:
-                services.cancel(generation)
+                settlement.cancel(generation)
             except Refusal as refusal:
                 self.message_user(request, f"{generation.id}: {refusal}", messages.WARNING)
 

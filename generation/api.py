@@ -20,7 +20,7 @@ from accounts import tenancy
 from accounts.authentication import CallerAuthentication
 from accounts.roles import Action
 from catalog.requests import MAX_SEED, Ask
-from generation import deletion, intake, listing, media, presentation, services
+from generation import deletion, intake, listing, media, presentation, privacy, settlement
 from generation.models import Generation
 from generation.views import own_generation
 from gpu_worker.families import ROLES, Kind
@@ -48,6 +48,12 @@ class AskSerializer(serializers.Serializer[Ask]):
     steps = serializers.IntegerField(required=False, allow_null=True)
     private = serializers.BooleanField(required=False, allow_null=True)
     seed = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=MAX_SEED)
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    """The body of ``POST /v1/videos/{id}``."""
+
+    private = serializers.BooleanField()
 
 
 class ShallowJsonParser(JSONParser):
@@ -114,11 +120,17 @@ class Remix(VideoView):
 
 
 class Video(VideoView):
-    """``GET`` says how one clip stands, ``DELETE`` forgets it: its files and its words go, its receipt stays."""
+    """``GET`` says how one clip stands, ``POST`` changes who sees it, ``DELETE`` forgets all but its receipt."""
 
     def get(self, request: Request, generation_id: UUID) -> Response:
         generation = own_generation(request._request, generation_id)
         return Response(presentation.video(generation), headers={"openai-poll-after-ms": "2000"})
+
+    def post(self, request: Request, generation_id: UUID) -> Response:
+        generation = own_generation(request._request, generation_id, Action.GENERATE)
+        is_private = read(ChangeSerializer, request)["private"]
+        privacy.change(generation, caller=tenancy.caller_of(request._request), is_private=is_private)
+        return Response(presentation.video(own_generation(request._request, generation_id)))
 
     def delete(self, request: Request, generation_id: UUID) -> Response:
         deletion.delete(own_generation(request._request, generation_id, Action.GENERATE))
@@ -129,7 +141,7 @@ class CancelVideo(VideoView):
     """``POST`` stops one clip: in full while it waits, at the next step while it runs."""
 
     def post(self, request: Request, generation_id: UUID) -> Response:
-        services.cancel(own_generation(request._request, generation_id, Action.GENERATE))
+        settlement.cancel(own_generation(request._request, generation_id, Action.GENERATE))
         return Response(presentation.video(own_generation(request._request, generation_id)))
 
 
@@ -142,14 +154,28 @@ def content(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     return media.ranged(request, own.key, "video/mp4")
 
 
-def _make(request: Request, *, mode: str | None = None, source: str = "") -> Response:
-    """Take the request. With ``source``, an own clip, it is made by that clip's model unless the body names another."""
-    body = AskSerializer(data=request.data)
+def read(serializer: type[serializers.Serializer[Any]], request: Request, *, partial: bool = False) -> dict[str, Any]:
+    """The body, checked for shape.
+
+    Raises:
+        Invalid: names the field.
+    """
+    body = serializer(data=request.data, partial=partial)
     if not body.is_valid():
         field, problems = next(iter(body.errors.items()))
-        problem = problems[0] if isinstance(problems, list) else problems
-        raise Invalid(f"invalid_{field}", f"{field}: {problem}", field=field)
-    asked = dict(body.validated_data)
+        raise Invalid(f"invalid_{field}", f"{field}: {_first(problems)}", field=field)
+    return dict(body.validated_data)
+
+
+def _first(problems: Any) -> Any:
+    while isinstance(problems, (list, dict)):
+        problems = next(iter(problems.values() if isinstance(problems, dict) else problems))
+    return problems
+
+
+def _make(request: Request, *, mode: str | None = None, source: str = "") -> Response:
+    """Take the request. With ``source``, an own clip, it is made by that clip's model unless the body names another."""
+    asked = read(AskSerializer, request)
     is_private = asked.pop("private", None)
     files = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
     clips = {role: clip for role in CLIP_ROLES if (clip := _clip_id(request, role))}

@@ -16,7 +16,7 @@ from accounts.holdings import ExportedFile
 from accounts.models import Workspace
 from accounts.tenancy import Caller
 from billing import ledger
-from generation import files, presentation, retention, services
+from generation import files, presentation, retention, settlement
 from generation.models import Generation, Upload
 from loremotion.refusals import Conflict
 
@@ -44,7 +44,7 @@ def stop(workspace: Workspace) -> None:
     """Cancel what waits and what runs."""
     for generation in _lock_open(workspace):
         try:
-            services.cancel(generation)
+            settlement.cancel(generation)
         except Conflict:
             continue  # it ended by itself just now
 

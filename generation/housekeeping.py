@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import redis
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, transaction
 from django.db import connection as database
 from django.utils import timezone
 from rq.exceptions import NoSuchJobError
@@ -17,10 +17,10 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from accounts import audit, visitors, workspaces
-from billing import ledger
+from billing import breaker, ledger
 from billing.models import Hold
 from billing.shop import housekeeping as shop
-from generation import dispatch, fleet, retention, services
+from generation import dispatch, fleet, retention, settlement
 from generation.models import Generation, State
 from generation.outbox import housekeeping as outbox
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport
@@ -70,7 +70,7 @@ def _look_after_dispatched(generation: Generation) -> None:
     if job is None:
         dispatch.enqueue(generation)
     elif job.get_status() == JobStatus.STARTED:  # the report of its start got lost
-        services.start(generation_id=generation.id, attempt=generation.attempt, worker=job.worker_name or "")
+        settlement.start(generation_id=generation.id, attempt=generation.attempt, worker=job.worker_name or "")
     elif _has_ended(job):
         _settle_from(job, generation)
     elif _was_lost_at_the_pop(job):
@@ -111,7 +111,7 @@ def _settle_from(job: Job, generation: Generation) -> None:
         return
     report = _report_of(job)
     if report is not None:
-        services.settle(report)
+        settlement.settle(report)
     else:
         _hand_on(generation)
 
@@ -139,7 +139,7 @@ def _was_lost_at_the_pop(job: Job) -> bool:
 
 
 def _hand_on(generation: Generation) -> None:
-    services.requeue(
+    settlement.requeue(
         generation_id=generation.id,
         attempt=generation.attempt,
         code="worker_lost",
@@ -155,7 +155,7 @@ def dispatch_waiting() -> None:
 def repeat_cancels() -> None:
     """Cancels that did not reach their worker."""
     asked = Generation.objects.filter(state=State.RUNNING, cancel_asked_at__isnull=False)
-    each(asked[:BATCH], services.tell_worker_to_stop)
+    each(asked[:BATCH], settlement.tell_worker_to_stop)
 
 
 def release_orphaned_holds() -> None:
@@ -166,7 +166,9 @@ def release_orphaned_holds() -> None:
     def release(hold: Hold) -> None:
         if hold.id not in needed:
             logger.error("Hold %s outlived its generation; releasing it", hold.id)
-            ledger.release(reference=hold.id)
+            with transaction.atomic():
+                ledger.release(reference=hold.id)
+                breaker.let_go(hold.id)
 
     each(holds, release)
 

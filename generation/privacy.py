@@ -22,10 +22,14 @@ def of_a_new_clip(workspace: Workspace, *, asked: bool | None) -> bool:
 
 
 def may_change(caller: Caller, generation: Generation) -> bool:
-    """Whether the caller may share this clip or keep it to themselves: who made it, and who sees all of them."""
+    """Whether the caller may share this clip or keep it to themselves: who made it, a key with
+    those before it as one, and who sees all of them."""
     if caller.workspace is None or not caller.workspace.is_team or not caller.may(Action.GENERATE):
         return False
-    is_own = caller.user is not None and generation.made_by_id == caller.user.id
+    if caller.key is not None:
+        is_own = generation.api_key_id == caller.key.line_id
+    else:
+        is_own = caller.user is not None and generation.made_by_id == caller.user.id
     return is_own or caller.may(Action.READ_PRIVATE_CLIPS)
 
 

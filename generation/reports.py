@@ -5,23 +5,23 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from generation import services
+from generation import settlement
 from gpu_worker.contract import RenderReport
 
 
 def started(generation_id: str, attempt: int, worker: str) -> bool:
     """A worker has begun an attempt."""
-    return services.start(generation_id=UUID(generation_id), attempt=attempt, worker=worker)
+    return settlement.start(generation_id=UUID(generation_id), attempt=attempt, worker=worker)
 
 
 def finished(report: dict[str, Any]) -> bool:
     """An attempt has ended; ``report`` is a ``RenderReport``."""
-    return services.settle(RenderReport.from_wire(report))
+    return settlement.settle(RenderReport.from_wire(report))
 
 
 def worker_lost(generation_id: str, attempt: int, worker: str, reason: str) -> bool:
     """The worker of an attempt is gone."""
-    return services.requeue(
+    return settlement.requeue(
         generation_id=UUID(generation_id),
         attempt=attempt,
         code="worker_lost",

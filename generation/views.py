@@ -20,7 +20,7 @@ from catalog.gates import Audience
 from catalog.models import Model
 from catalog.pricing import Quote
 from catalog.requests import Ask
-from generation import deletion, estimate, intake, listing, presentation, privacy, progress, services
+from generation import deletion, estimate, intake, listing, presentation, privacy, progress, services, settlement
 from generation.audience import audience_of
 from generation.forms import SEEN_BY, GenerateForm
 from generation.models import Generation, GenerationQuerySet, State
@@ -166,7 +166,7 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
 @require_POST
 def cancel(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     generation = own_generation(request, generation_id, Action.GENERATE)
-    services.cancel(generation)
+    settlement.cancel(generation)
     return redirect("generation:detail", generation.id)
 
 

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+import redis
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from loremotion.refusals import Forbidden, Refusal, TooMany
+from loremotion.refusals import Forbidden, Refusal, TooMany, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,10 @@ PROBLEM = "application/problem+json"
 
 
 class RefusalMiddleware:
-    """Answers a ``Refusal`` that no view caught: with a page, or with a problem document under ``/v1/``."""
+    """Answers a ``Refusal`` that no view caught: with a page, or with a problem document under ``/v1/``.
+
+    That Valkey is away is one too, for what cannot do without: nobody who signs in guesses uncounted.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -33,9 +37,10 @@ class RefusalMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, Refusal):
-            return None
-        return refuse(request, exception)
+        if isinstance(exception, redis.RedisError):
+            logger.warning("%s needs Valkey, which is away: %s", request.path, exception)
+            exception = _valkey_is_away()
+        return refuse(request, exception) if isinstance(exception, Refusal) else None
 
 
 def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
@@ -45,6 +50,12 @@ def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     else:
         response = render(request, "refusal.html", {"refusal": refusal}, status=refusal.status)
     return with_retry_after(response, refusal)
+
+
+def _valkey_is_away() -> Unavailable:
+    return Unavailable(
+        "busy", "A part of this site is being restarted.", next_step="Nothing is lost; try again in a minute."
+    )
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -113,6 +124,9 @@ def _document(status: int, code: str, detail: str, param: str | None = None) -> 
 
 def api_exception_handler(exception: Exception, context: dict[str, Any]) -> HttpResponse | Response:
     """DRF's door for everything that an API view raises."""
+    if isinstance(exception, redis.RedisError):
+        logger.warning("The API needs Valkey, which is away: %s", exception)
+        exception = _valkey_is_away()
     if isinstance(exception, Refusal):
         return with_retry_after(Response(problem(exception), status=exception.status, content_type=PROBLEM), exception)
     if isinstance(exception, Http404):

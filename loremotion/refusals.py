@@ -72,3 +72,9 @@ class Forbidden(Refusal):
     """Known who asks, and they may not do this."""
 
     status = 403
+
+
+class Unavailable(Refusal):
+    """Something that this needs does not answer now, here or elsewhere."""
+
+    status = 503

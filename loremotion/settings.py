@@ -173,6 +173,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "allauth.usersessions",
     "django_rq",
     "rest_framework",
@@ -275,40 +276,61 @@ MFA_PASSKEY_SIGNUP_ENABLED = True
 MFA_TOTP_ISSUER = "LoreMotion"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = IS_ONE_MACHINE  # browsers count localhost as secure, though it is http
 
-# Sign-in through others: each is offered once its settings are there.
+# Sign-in through providers that speak OpenID Connect: each is offered once its settings are there.
 GOOGLE_CLIENT_ID = env.str("GOOGLE_CLIENT_ID", "")
 GOOGLE_CLIENT_SECRET = env.str("GOOGLE_CLIENT_SECRET", "")
 OIDC_NAME = env.str("OIDC_NAME", "Single sign-on")
-OIDC_SERVER_URL = env.str("OIDC_SERVER_URL", "")
+OIDC_SERVER_URL = env.str(
+    "OIDC_SERVER_URL",
+    "",
+    validate=validate.Regexp(
+        r"^(https://.+|http://(127\.0\.0\.1|localhost)(:\d+)?(/.*)?)?$", error="must begin with https://"
+    ),
+)
 OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", "")
 OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", "")
-SOCIALACCOUNT_PROVIDERS = {}
-SIGN_IN_ORIGINS = []
-if GOOGLE_CLIENT_ID:
-    INSTALLED_APPS.append("allauth.socialaccount.providers.google")
-    SIGN_IN_ORIGINS.append("https://accounts.google.com")
-    SOCIALACCOUNT_PROVIDERS["google"] = {
-        "APPS": [{"client_id": GOOGLE_CLIENT_ID, "secret": GOOGLE_CLIENT_SECRET, "key": ""}],
-        "SCOPE": ["openid", "email"],
-        "OAUTH_PKCE_ENABLED": True,
+OIDC_TRUST_EMAIL = env.bool("OIDC_TRUST_EMAIL", False)
+if len({bool(GOOGLE_CLIENT_ID), bool(GOOGLE_CLIENT_SECRET)}) > 1:
+    raise ImproperlyConfigured("GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET belong together: set both, or neither.")
+if len({bool(OIDC_SERVER_URL), bool(OIDC_CLIENT_ID), bool(OIDC_CLIENT_SECRET)}) > 1:
+    raise ImproperlyConfigured(
+        "OIDC_SERVER_URL, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET belong together: set all, or none."
+    )
+SIGN_IN_PROVIDERS = [
+    {
+        "provider_id": "google",
+        "name": "Google",
+        "client_id": GOOGLE_CLIENT_ID,
+        "secret": GOOGLE_CLIENT_SECRET,
         # Google answers for the addresses that it calls verified: they open the account that has them.
-        "EMAIL_AUTHENTICATION": True,
-    }
-if OIDC_CLIENT_ID:
-    INSTALLED_APPS.append("allauth.socialaccount.providers.openid_connect")
-    SIGN_IN_ORIGINS.append("{0.scheme}://{0.netloc}".format(urlsplit(OIDC_SERVER_URL)))
-    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "settings": {"server_url": "https://accounts.google.com", "email_authentication": True},
+    },
+    {
+        "provider_id": "sso",
+        "name": OIDC_NAME,
+        "client_id": OIDC_CLIENT_ID,
+        "secret": OIDC_CLIENT_SECRET,
+        "settings": {
+            "server_url": OIDC_SERVER_URL,
+            "email_authentication": OIDC_TRUST_EMAIL,
+            "verified_email": OIDC_TRUST_EMAIL,
+        },
+    },
+]
+SIGN_IN_PROVIDERS = [provider for provider in SIGN_IN_PROVIDERS if provider["client_id"]]
+SIGN_IN_ORIGINS = [
+    "{0.scheme}://{0.netloc}".format(urlsplit(provider["settings"]["server_url"])) for provider in SIGN_IN_PROVIDERS
+]
+SOCIALACCOUNT_ADAPTER = "accounts.openid.adapter.SocialAdapter"
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "provider_class": "accounts.openid.provider.OpenIDProvider",
         "OAUTH_PKCE_ENABLED": True,
-        "APPS": [
-            {
-                "provider_id": "sso",
-                "name": OIDC_NAME,
-                "client_id": OIDC_CLIENT_ID,
-                "secret": OIDC_CLIENT_SECRET,
-                "settings": {"server_url": OIDC_SERVER_URL},
-            }
-        ],
+        "APPS": SIGN_IN_PROVIDERS,
     }
+}
+# Who was found by address is known by the provider's own name for them from then on, whatever address they have.
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 
 LANGUAGE_CODE = "en"
 USE_I18N = True

@@ -30,7 +30,7 @@ from accounts.models import ApiKey, AuditEntry, Invitation, Membership, User, Wo
 from accounts.roles import BY_ROLE, BY_SCOPE, VISITOR_MAY, WHILE_BANNED, Action, Role, Scope
 from billing import ledger
 from billing.shop.models import Order, Price
-from generation import services
+from generation import settlement
 from generation.models import Generation
 from generation.outbox import signing
 from generation.outbox.models import Delivery, Endpoint
@@ -227,7 +227,7 @@ def world(db: None) -> World:
     ledger.grant(account=studio.id, reference="test:studio", amount=500, kind=ledger.LotKind.PACK)
     generation = generations.submitted(studio, "the secret prompt")
     generations.deliver_clip(generation)
-    services.settle(generations.report(generation))
+    settlement.settle(generations.report(generation))
     price = Price.objects.filter(pack__isnull=False)[0]
     order = Order.objects.create(
         workspace=studio.id, purse=studio.id, price=price, credits=500, state=Order.State.CLOSED

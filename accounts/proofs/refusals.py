@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from loremotion.refusals import Forbidden, Refusal
+from loremotion.refusals import Forbidden, Unavailable
 
 
-class ProofIsAway(Refusal):
+class ProofIsAway(Unavailable):
     """Whoever checks the answer does not reply. Nobody new is let in on a guess."""
-
-    status = 503
 
     def __init__(self) -> None:
         super().__init__(

@@ -119,6 +119,7 @@ class RefundForm(forms.Form):
     amount = forms.CharField(label="Amount", max_length=20)
     reason = forms.CharField(label="Reason, kept in our books and at Stripe", max_length=300, required=False)
     after_refunds = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    attempt = forms.UUIDField(widget=forms.HiddenInput, required=False)
 
 
 @admin.register(Payment)
@@ -192,9 +193,13 @@ class PaymentAdmin(ReadOnlyAdmin):
             raise Invalid("bad_amount", "Write an amount such as 9.99.", field="amount") from None
 
     def _refund(self, request: HttpRequest, payment: Payment, amount_minor: int, form: RefundForm) -> HttpResponse:
+        attempt = form.cleaned_data["attempt"]
+        if attempt is None:
+            raise Invalid("not_previewed", "Look first at what it does.", field="amount")
         refunds.refund(
             payment,
             amount_minor=amount_minor,
+            attempt=attempt,
             after_refunds=form.cleaned_data["after_refunds"] or 0,
             actor=str(request.user),
             reason=form.cleaned_data["reason"],

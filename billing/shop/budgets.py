@@ -10,7 +10,6 @@ from django.db.models import Case, F, Sum, When
 from django.utils import timezone
 
 from billing.models import Hold
-from billing.shop import mails
 from billing.shop.models import Budget
 from loremotion.refusals import InsufficientCredits
 
@@ -45,8 +44,8 @@ def keep_within_cap(account: UUID) -> None:
         raise OverBudget(cap, spent)
 
 
-def running_low() -> list[int]:
-    """Some of the budgets to warn about now, chosen by chance as with ``mails.subscriptions_to_dun``.
+def running_low(*, limit: int) -> list[int]:
+    """Some of the budgets to warn about now, chosen by chance.
 
     Those whose purse is full enough again can be warned about anew.
     """
@@ -65,22 +64,16 @@ def running_low() -> list[int]:
                 AND account.available < budget.warn_below_credits
             ORDER BY random() LIMIT %s
             """,
-            [mails.BATCH],
+            [limit],
         )
         return [budget for (budget,) in cursor.fetchall()]
 
 
-def warn(budget_id: int) -> None:
-    """Tell that credits run low: once, until there are enough again."""
+def claim_warning(budget_id: int) -> Budget | None:
+    """Note that it is warned about: once, until there are enough credits again. None if it is noted already."""
     if not Budget.objects.filter(id=budget_id, warned_at=None).update(warned_at=timezone.now()):
-        return
-    budget = Budget.objects.get(id=budget_id)
-    to = [budget.warn_address] if budget.warn_address else mails.recipients(budget.workspace)
-    try:
-        mails.send("low_balance", to=to, budget=budget)
-    except OSError:
-        Budget.objects.filter(id=budget_id).update(warned_at=None)
-        raise
+        return None
+    return Budget.objects.get(id=budget_id)
 
 
 def _month_of(moment: datetime) -> datetime:

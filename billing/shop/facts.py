@@ -15,8 +15,11 @@ from billing.shop.gateway import id_of
 
 REFUNDS_THAT_COUNT = frozenset({"succeeded", "pending", "requires_action"})
 """A refund that failed or was cancelled took nothing back."""
-DISPUTES_THAT_COUNT = frozenset({"needs_response", "under_review", "lost"})
-"""While a dispute is open its money is gone, and so are its credits. A warning takes none; a won one gives it back."""
+DISPUTES_THAT_COUNT = frozenset(
+    {"needs_response", "under_review", "lost", "appeal_needs_response", "appeal_under_review"}
+)
+"""While a dispute is open its money is gone, and so are its credits; an appeal against a lost one brings none back yet.
+A warning takes none; a won one gives it back."""
 
 
 class Paying(StrEnum):
@@ -49,9 +52,7 @@ class Money:
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
     order_id: UUID | None
-    session_id: str
     paying: Paying
-    customer_id: str | None
     subscription_id: str | None
     payment_intent_id: str | None
     amount_minor: int
@@ -122,9 +123,7 @@ def of_session(session: stripe.checkout.Session) -> SessionFacts:
         paying = Paying.OPEN
     return SessionFacts(
         order_id=_uuid(session.client_reference_id),
-        session_id=session.id,
         paying=paying,
-        customer_id=id_of(session.customer),
         subscription_id=id_of(session.subscription),
         payment_intent_id=id_of(intent),
         amount_minor=session.amount_total or 0,
@@ -155,11 +154,17 @@ def money_of(payment_intent_id: str | None, *, amount_minor: int, currency: str,
         amount_minor=intent.amount_received,
         currency=intent.currency,
         refunded_minor=sum(one.amount for one in refunds),
-        disputed_minor=sum(one.amount for one in disputes if one.status in DISPUTES_THAT_COUNT),
+        disputed_minor=sum(one.amount for one in disputes if _took_money(one)),
         dispute_status=disputes[0].status if disputes else "",
         receipt_url=(charge.receipt_url or "") if isinstance(charge, stripe.Charge) else "",
         invoice_url=invoice_url,
     )
+
+
+def _took_money(dispute: stripe.Dispute) -> bool:
+    if dispute.status == "prevented":  # settled between the banks, by money of ours or without
+        return sum(one.amount for one in dispute.balance_transactions) < 0
+    return dispute.status in DISPUTES_THAT_COUNT
 
 
 def of_invoice(invoice: stripe.Invoice) -> InvoiceFacts | None:

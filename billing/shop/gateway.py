@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import Literal, cast
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import stripe
 from django.conf import settings
@@ -110,7 +110,7 @@ def _product(product_id: str, name: str, tax_code: str) -> str:
 def create_customer(*, workspace: UUID, email: str) -> str:
     made = client().v1.customers.create(
         {"metadata": {"workspace": str(workspace)}, **({"email": email} if email else {})},
-        {"idempotency_key": f"customer:{workspace}"},
+        {"idempotency_key": f"customer:{uuid5(workspace, email)}"},  # another member's address is another request
     )
     return made.id
 
@@ -234,17 +234,21 @@ def id_of(one: object) -> str | None:
 # --- money that goes back ------------------------------------------------------------------------------------------
 
 
-def create_refund(payment: Payment, *, amount_minor: int, after_refunds: int, reason: str, actor: str) -> stripe.Refund:
-    """Send money back. Pressed twice, it goes once: the key says how many refunds there were, failed ones too."""
+def create_refund(payment: Payment, *, amount_minor: int, attempt: UUID, reason: str, actor: str) -> stripe.Refund:
+    """Send money back.
+
+    The key is the attempt's own: under a key that a refusal has used up, Stripe would give the same refusal for a day,
+    also to another amount.
+    """
     assert payment.stripe_payment_intent_id is not None
     return client().v1.refunds.create(
         {
             "payment_intent": payment.stripe_payment_intent_id,
             "amount": amount_minor,
             "reason": "requested_by_customer",
-            "metadata": {"actor": actor, "why": reason[:500]},
+            "metadata": {"attempt": str(attempt), "actor": actor, "why": reason[:500]},
         },
-        {"idempotency_key": f"refund:{payment.pk}:{after_refunds}"},
+        {"idempotency_key": f"refund:{attempt}"},
     )
 
 
@@ -260,7 +264,11 @@ def portal_url(customer: str, *, back: str) -> str:
 
 
 def _portal_configuration() -> str:
-    """Ours, made once: plans are changed on our own pages, where the credits that come with it are shown."""
+    """Ours, made once: plans are changed on our own pages, where the credits that come with it are shown.
+
+    Two made at the same moment do no harm. A key would: what Stripe refuses until somebody fills in the account's terms
+    would stay refused for a day after.
+    """
     known = client().v1.billing_portal.configurations.list({"active": True, "limit": 100})
     for one in known.auto_paging_iter():
         if one.metadata is not None and one.metadata.to_dict().get("purpose") == PORTAL_PURPOSE:
@@ -274,7 +282,6 @@ def _portal_configuration() -> str:
                 "subscription_cancel": {"enabled": True, "mode": "at_period_end"},
             },
             "metadata": {"purpose": PORTAL_PURPOSE},
-        },
-        {"idempotency_key": f"portal:{PORTAL_PURPOSE}"},
+        }
     )
     return made.id

@@ -10,16 +10,14 @@ import redis
 from django.core.cache import cache
 from django.utils import timezone
 
-from billing import allowance
-from billing.shop import budgets, gateway, inbox, mails, subscribing
+from billing import allowance, breaker
+from billing.shop import gateway, inbox, subscribing
 from billing.shop.models import Order
 
 logger = logging.getLogger(__name__)
 
 EVENTS_EVERY_SECONDS = 5 * 60
 BOOKS_EVERY_SECONDS = 24 * 3600
-LETTER_EVERY_SECONDS = 30 * 60
-"""What a mail server refuses is tried again no sooner."""
 BATCH = 50
 STALE_ORDER = timedelta(hours=25)
 """An open pay page has expired by now, at the latest."""
@@ -35,25 +33,21 @@ def sweep() -> None:
     if gateway.is_on():
         _once_in(EVENTS_EVERY_SECONDS, "read_events")
         _once_in(BOOKS_EVERY_SECONDS, "compare_books")
-    if cache.add("shop:mails", True, timeout=60):
-        for subscription_id in mails.subscriptions_to_dun():
-            _once_in(LETTER_EVERY_SECONDS, "send_dunning", subscription_id)
-        for budget_id in budgets.running_low():
-            _once_in(LETTER_EVERY_SECONDS, "warn_of_low_balance", budget_id)
     if cache.add("shop:old-events", True, timeout=3_600):
         inbox.forget_old()
         allowance.forget_networks(timezone.now())
+        breaker.forget_old(timezone.now())
     if gateway.is_on() and cache.add("shop:stale-orders", True, timeout=600):
         _look_after_stale_orders()
         for workspace in subscribing.left_behind():
             _enqueue("end_subscriptions", str(workspace))
 
 
-def _once_in(seconds: int, job: str, *arguments: object) -> None:
-    key = ":".join(["shop", job, *map(str, arguments)])
+def _once_in(seconds: int, job: str) -> None:
+    key = f"shop:{job}"
     if cache.add(key, True, timeout=seconds):
         try:
-            _enqueue(job, *arguments)
+            _enqueue(job)
         except redis.RedisError:
             cache.delete(key)
             raise

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from billing.shop import budgets, convergence, inbox, mails, reconcile, subscribing
+from billing.shop import convergence, inbox, reconcile, subscribing
 
 
 def work_on_event(event_id: str) -> None:
     inbox.work_on(event_id)
-
-
-def send_dunning(subscription_id: int) -> None:
-    mails.send_dunning(subscription_id)
-
-
-def warn_of_low_balance(budget_id: int) -> None:
-    budgets.warn(budget_id)
 
 
 def read_events() -> None:

@@ -150,8 +150,20 @@ def _missing(paid: dict[str, str | None], since: datetime) -> Iterator[Differenc
         yield Difference(source, "It was paid at Stripe, and nothing was granted for it.")
     # The list is of what was made in the window: what was paid in it may have been made a little before.
     recent = Payment.objects.filter(paid_at__gt=since + timedelta(days=3)).exclude(source__in=paid)
-    for source in recent.values_list("source", flat=True):
-        yield Difference(source, "It was granted, and Stripe knows of no such payment.")
+    for payment in recent:
+        if not _was_paid_late(payment):
+            yield Difference(payment.source, "It was granted, and Stripe knows of no such payment.")
+
+
+def _was_paid_late(payment: Payment) -> bool:
+    """Whether its invoice is paid, and only older than the window: tried for weeks before a card worked."""
+    if not payment.stripe_invoice_id:
+        return False
+    try:
+        said = facts.of_invoice(lookups.invoice(payment.stripe_invoice_id))
+    except stripe.InvalidRequestError:  # there is none
+        return False
+    return said is not None and said.is_paid
 
 
 def _money_that_differs(since: datetime) -> Iterator[Difference]:

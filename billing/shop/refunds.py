@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from uuid import UUID, uuid4
 
 import stripe
 from django.db.models import Q
@@ -10,6 +11,7 @@ from django.db.models import Q
 from billing.models import Lot
 from billing.shop import convergence, facts, gateway, lookups, ordering
 from billing.shop.facts import Money
+from billing.shop.locks import alone_with
 from billing.shop.models import Payment
 from loremotion.refusals import Conflict, Invalid
 
@@ -23,6 +25,7 @@ class Preview:
     from_lots: int
     becomes_debt: int
     after_refunds: int
+    attempt: UUID = field(default_factory=uuid4)
 
 
 def preview(payment: Payment, amount_minor: int) -> Preview:
@@ -41,11 +44,12 @@ def preview(payment: Payment, amount_minor: int) -> Preview:
     )
 
 
-def refund(payment: Payment, *, amount_minor: int, after_refunds: int, actor: str, reason: str) -> None:
+def refund(payment: Payment, *, amount_minor: int, attempt: UUID, after_refunds: int, actor: str, reason: str) -> None:
     """Give money back through Stripe, and take the credits back that it had brought.
 
     Args:
-        after_refunds: how many refunds the preview saw, so that a form sent twice refunds once.
+        attempt: the preview's, so that a form sent twice refunds once.
+        after_refunds: how many refunds the preview saw, so that two people do not both refund on the same sight.
 
     Raises:
         Invalid: no reason, or more than is left.
@@ -57,14 +61,26 @@ def refund(payment: Payment, *, amount_minor: int, after_refunds: int, actor: st
     if payment.stripe_payment_intent_id is None or amount_minor <= 0:
         raise Invalid("nothing_to_refund", "There is no money to give back.", field="amount")
     try:
-        gateway.create_refund(
-            payment, amount_minor=amount_minor, after_refunds=after_refunds, reason=reason, actor=actor
-        )
+        with alone_with(f"refund:{payment.pk}"):
+            known = list(lookups.refunds_of(payment.stripe_payment_intent_id))
+            if not any(_attempt_of(one) == str(attempt) for one in known):
+                if len(known) != after_refunds:
+                    raise Conflict(
+                        "refunded_meanwhile",
+                        "Somebody refunded this payment meanwhile.",
+                        next_step="Open the page again and look at what is left.",
+                    )
+                gateway.create_refund(payment, amount_minor=amount_minor, attempt=attempt, reason=reason, actor=actor)
         convergence.converge_payment_intent(payment.stripe_payment_intent_id)
     except stripe.CardError as error:
         raise Conflict("refund_refused", str(error.user_message or error)) from error
     except stripe.StripeError as error:
         raise ordering.refusal(error) from error
+
+
+def _attempt_of(refund: stripe.Refund) -> str | None:
+    attempt: str | None = refund.metadata.to_dict().get("attempt") if refund.metadata is not None else None
+    return attempt
 
 
 def count_refunds(payment: Payment) -> int:

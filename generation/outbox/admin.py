@@ -40,5 +40,6 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
 @admin.register(Letter)
 class LetterAdmin(ReadOnlyAdmin):
-    list_display = ["id", "kind", "state", "attempts", "due_at", "ended_at", "last_error"]
+    list_display = ["id", "kind", "recipient", "state", "attempts", "due_at", "ended_at", "last_error"]
     list_filter = ["state", "kind"]
+    list_select_related = ["user"]

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from accounts import tenancy
 from accounts.models import Workspace
 from accounts.roles import Action
-from generation.api import VideoView
+from generation.api import VideoView, read
 from generation.outbox import endpoints, video_events
 from generation.outbox.models import Delivery, Endpoint, facts
 from loremotion.refusals import Invalid, Unauthorized
@@ -166,25 +166,6 @@ def _place_of(request: HttpRequest) -> Workspace | None:
 
 def actor(request: Request) -> str:
     return tenancy.caller_of(request._request).name
-
-
-def read(serializer: type[serializers.Serializer[Any]], request: Request, *, partial: bool = False) -> dict[str, Any]:
-    """The body, checked for shape.
-
-    Raises:
-        Invalid: names the field.
-    """
-    body = serializer(data=request.data, partial=partial)
-    if not body.is_valid():
-        field, problems = next(iter(body.errors.items()))
-        raise Invalid(f"invalid_{field}", f"{field}: {_first(problems)}", field=field)
-    return dict(body.validated_data)
-
-
-def _first(problems: Any) -> Any:
-    while isinstance(problems, (list, dict)):
-        problems = next(iter(problems.values() if isinstance(problems, dict) else problems))
-    return problems
 
 
 def told(endpoint: Endpoint) -> dict[str, Any]:

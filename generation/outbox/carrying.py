@@ -53,11 +53,20 @@ def end(row: Outgoing, state: State, **changes: object) -> None:
 def put_off(row: Outgoing, *, error: str, **changes: object) -> None:
     """Try again later, less and less often, until its time is over."""
     due_at = timezone.now() + pause_after(row.attempts)
-    changes["last_error"] = error.replace("\x00", "")[:500]
     if due_at >= row.expires_at:
-        end(row, State.DEAD, **changes)
+        give_up(row, error=error, **changes)
     else:
+        changes["last_error"] = _kept(error)
         type(row)._default_manager.filter(id=row.pk, state=State.WAITING).update(due_at=due_at, **changes)
+
+
+def give_up(row: Outgoing, *, error: str, **changes: object) -> None:
+    """It never will be sent: ``error`` says why, to staff."""
+    end(row, State.DEAD, last_error=_kept(error), **changes)
+
+
+def _kept(error: str) -> str:
+    return error.replace("\x00", "")[:500]
 
 
 def pause_after(failures: int) -> timedelta:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from accounts.holdings import ExportedFile
 from accounts.models import Workspace
 from accounts.tenancy import Caller
-from generation.outbox.models import Delivery, Endpoint, Letter, facts
+from generation.models import Generation
+from generation.outbox.models import Delivery, Endpoint, Letter, Wish, facts
 
 DELIVERY = ("event_id", "event_type", "video_id", "state", "attempts", "created_at", "ended_at", "last_status")
-LETTER = ("kind", "user__email", "about", "state", "created_at", "ended_at")
+LETTER = ("kind", "user__email", "address", "about", "state", "created_at", "ended_at")
+WISH = ("generation_id", "user__email")
 
 
 def move(*, source: Workspace, into: Workspace) -> None:
@@ -25,9 +27,10 @@ def stop(workspace: Workspace) -> None:
 
 
 def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
-    """Endpoints without their secrets, with what was sent to each and is still kept; and letters.
+    """Endpoints without their secrets, with what was sent to each and is still kept; letters; and who wants one when a
+    clip that ``reader`` sees has ended.
 
-    Both name clips by id alone, so there is nothing in them that ``reader`` may not see.
+    The first two name clips by id alone, so there is nothing in them that ``reader`` may not see.
     """
     endpoints = [
         {
@@ -38,7 +41,9 @@ def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
     ]
     letters = list(Letter.objects.filter(workspace=workspace).order_by("id").values(*LETTER))
     yield ExportedFile("webhooks.json", json.dumps(endpoints, indent=1, default=str, ensure_ascii=False))
+    wishes = Wish.objects.filter(generation__in=Generation.objects.seen_by(reader)).order_by("id").values(*WISH)
     yield ExportedFile("letters.json", json.dumps(letters, indent=1, default=str, ensure_ascii=False))
+    yield ExportedFile("wishes.json", json.dumps(list(wishes), indent=1, default=str, ensure_ascii=False))
 
 
 def erase(workspace: Workspace) -> None:

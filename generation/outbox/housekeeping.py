@@ -1,17 +1,20 @@
-"""What the beat does for the outbox: rings for what is due, forgets what is long over. Sends nothing itself."""
+"""What the beat does for the outbox: writes letters about money, rings, forgets what is long over. Sends nothing."""
 
 from __future__ import annotations
 
 from django.core.cache import cache
 
-from generation.outbox import carrying
+from generation.outbox import carrying, money
 from generation.outbox.models import Delivery, Letter
 
 FORGETS_EVERY_SECONDS = 600
+LOOKS_AT_MONEY_EVERY_SECONDS = 60
 
 
 def sweep() -> None:
     """One round. Idempotent and cheap."""
+    if cache.add("outbox:money", True, timeout=LOOKS_AT_MONEY_EVERY_SECONDS):
+        money.write_due()
     for kind in (Delivery, Letter):
         carrying.ring_for_what_is_due(kind)
     if cache.add("outbox:forget", True, timeout=FORGETS_EVERY_SECONDS):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from django.utils import timezone
 
 from accounts.models import Membership
 from accounts.roles import ALLOWED, Action
+from billing.shop import notices
 from generation.models import Generation
 from generation.models import State as Ended
 from generation.outbox import carrying
@@ -67,12 +69,30 @@ def mail(letter_id: int) -> bool:
             carrying.end(letter, State.DEAD, last_error="There is nothing to say any more.")
             return False
         _message(letter, context).send()
+    except SMTPRecipientsRefused as error:
+        return _note_refusal(letter, error)
     except Exception as error:  # whatever went wrong: a letter must not be lost to a bug either
         logger.exception("%s was not sent", letter)
         carrying.put_off(letter, error=f"{type(error).__name__}: {error}")
         return False
     carrying.end(letter, State.SENT, last_error="")
     return True
+
+
+def _note_refusal(letter: Letter, error: SMTPRecipientsRefused) -> bool:
+    """There is no such mailbox, or it is full: the first is said for good (5xx), the second for now (4xx)."""
+    refusals = [(code, _as_text(answer)) for code, answer in error.recipients.values()]
+    said = "; ".join(f"{code} {answer}" for code, answer in refusals)
+    if refusals and all(500 <= code < 600 for code, _ in refusals):
+        logger.warning("%s will not be sent: %s", letter, said)
+        carrying.give_up(letter, error=f"The mail server refuses the address for good: {said}")
+    else:
+        carrying.put_off(letter, error=f"The mail server refuses the address for now: {said}")
+    return False
+
+
+def _as_text(answer: bytes | str) -> str:
+    return answer.decode(errors="replace") if isinstance(answer, bytes) else answer
 
 
 def _message(letter: Letter, context: dict[str, Any]) -> EmailMessage:
@@ -82,11 +102,14 @@ def _message(letter: Letter, context: dict[str, Any]) -> EmailMessage:
     host = urlsplit(settings.SITE_URL).hostname
     message_id = f"<{letter.kind}.{letter.pk}.{int(letter.created_at.timestamp())}@{host}>"
     return EmailMessage(
-        " ".join(subject.split()), text.strip() + "\n", None, [letter.user.email], headers={"Message-ID": message_id}
+        " ".join(subject.split()), text.strip() + "\n", None, [letter.recipient], headers={"Message-ID": message_id}
     )
 
 
 def _is_member(letter: Letter) -> bool:
+    """Whether it goes to somebody of the workspace, or to an address that the workspace named."""
+    if letter.user_id is None:
+        return True
     place = Membership.objects.filter(workspace=letter.workspace_id, user=letter.user_id, user__is_active=True)
     return place.exists()
 
@@ -99,7 +122,7 @@ def _endpoint_disabled(letter: Letter) -> dict[str, Any] | None:
 
 
 def _clip_ended(letter: Letter) -> dict[str, Any] | None:
-    is_proved = EmailAddress.objects.filter(user=letter.user_id, email__iexact=letter.user.email, verified=True)
+    is_proved = EmailAddress.objects.filter(user=letter.user_id, email__iexact=letter.recipient, verified=True)
     generation = Generation.objects.filter(id=letter.about, workspace=letter.workspace_id).first()
     if generation is None or not is_proved.exists():  # erased, or the address has changed
         return None
@@ -107,8 +130,17 @@ def _clip_ended(letter: Letter) -> dict[str, Any] | None:
     return {"generation": generation, "is_ready": generation.state == Ended.SUCCEEDED, "url": url}
 
 
+def _about_money(letter: Letter) -> dict[str, Any] | None:
+    said = notices.words(letter.kind, letter.workspace_id)
+    if said is None or (letter.user_id is not None and letter.user_id not in notices.payers(letter.workspace_id)):
+        return None  # it is not so any more, or its reader does not pay any more
+    return {"credits_url": settings.SITE_URL + reverse("shop:credits"), **said}
+
+
 CONTEXT_OF: dict[str, Callable[[Letter], dict[str, Any] | None]] = {
     "endpoint_disabled": _endpoint_disabled,
     "clip_ended": _clip_ended,
+    "payment_failed": _about_money,
+    "low_balance": _about_money,
 }
 """What each kind of letter is put into words with; None where it has nothing to say any more."""

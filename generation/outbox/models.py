@@ -116,7 +116,9 @@ class Letter(Outgoing):
     """One mail to one person. What it says is looked up when it is sent: see ``generation.outbox.letters``."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="letters")
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    address = models.EmailField(blank=True)
+    """Where to, if it is to nobody in particular."""
     kind = models.CharField(max_length=20)
     about = models.UUIDField()
     """Id of the object that it is about."""
@@ -124,11 +126,21 @@ class Letter(Outgoing):
     """What makes it this letter and no other: written twice, it is one."""
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["user", "kind", "occasion"], name="letter_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "address", "kind", "occasion"], name="letter_once", nulls_distinct=False
+            ),
+            models.CheckConstraint(condition=Q(user__isnull=False) ^ ~Q(address=""), name="letter_to_somebody"),
+        ]
         indexes = indexes("letter")
 
     def __str__(self) -> str:
         return f"{self.kind} {self.occasion}"
+
+    @property
+    def recipient(self) -> str:
+        """The address that it goes to."""
+        return self.user.email if self.user is not None else self.address
 
 
 class Wish(models.Model):

@@ -14,10 +14,12 @@ import torch
 from gpu_worker.contract import ModelSpec
 from gpu_worker.engine.checkpoint import Checkpoint, Part, open_checkpoint
 from gpu_worker.engine.components import Component, ContentDigests, components_of
+from gpu_worker.engine.economies import resident_bytes
 from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.loading import load_hull, load_tool
 from gpu_worker.engine.sources import with_components_from_elsewhere
 from gpu_worker.engine.speed import hastened
+from gpu_worker.engine.storages import module_bytes
 from gpu_worker.families import family
 
 
@@ -56,6 +58,7 @@ class Library:
         self._digests = ContentDigests(cache / "digests.json")
         self._tools: dict[Path, Any] = {}
         self._hulls: dict[str, torch.nn.Module] = {}
+        self._streamed_shares: dict[str, float] = {}
         self._can_be_hastened: set[str] = set()
 
     def open(self, spec: ModelSpec) -> OpenModel:
@@ -108,6 +111,14 @@ class Library:
         if component.key not in self._hulls:
             self._hulls[component.key] = load_hull(component)
         return self._hulls[component.key]
+
+    def streamed_share(self, component: Component) -> float:
+        """Which part of the component's bytes is on the device at once while it is streamed, by its hull. Kept: the
+        pop asks for every job in line, and walking a transformer takes milliseconds."""
+        if component.key not in self._streamed_shares:
+            hull = self.hull(component)
+            self._streamed_shares[component.key] = resident_bytes(hull) / max(1, module_bytes(hull))
+        return self._streamed_shares[component.key]
 
     def _tool(self, part: Part) -> Any:
         if part.folder not in self._tools:

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 from gpu_worker.contract import RenderJob, Stage
 from gpu_worker.engine.components import Component
-from gpu_worker.engine.economies import resident_bytes
 from gpu_worker.engine.headroom import Headroom, Occasion
 from gpu_worker.engine.library import Library, OpenModel
 from gpu_worker.engine.placement import Needs
 from gpu_worker.engine.prompts import PromptMemory
 from gpu_worker.engine.residency import Residency
-from gpu_worker.engine.storages import module_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +62,4 @@ def occasion_of(stage: Stage, job: RenderJob, model: OpenModel, room: Room, *, i
 
 def streamed_bytes(components: Iterable[Component], room: Room) -> int:
     """What of ``components`` is on the device at once while they are streamed."""
-    total = 0
-    for component in components:
-        hull = room.library.hull(component)
-        total += int(room.residency.size_bytes(component) * resident_bytes(hull) / max(1, module_bytes(hull)))
-    return total
+    return sum(int(room.residency.size_bytes(c) * room.library.streamed_share(c)) for c in components)

@@ -16,7 +16,7 @@ from accounts import workspaces
 from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
 from billing import ledger
 from catalog.models import Model
-from generation import services
+from generation import settlement
 from generation.models import Generation
 from gpu_worker.contract import RenderReport
 from loremotion.refusals import InsufficientCredits
@@ -46,13 +46,13 @@ def test_signing_up_keeps_clips_credits_and_what_runs(toy: Model, visitor: Visit
     assert browser.cookies["visitor"].value == ""
     assert browser.get(f"/generations/{generation.id}/").status_code == 200
     assert not Visitor.objects.exists()
-    services.settle(_delivered(generation))
+    settlement.settle(_delivered(generation))
     assert ledger.balance(account=personal.id).held == 0
 
 
 def test_signing_in_moves_clips_credits_and_what_runs(toy: Model, alice: User, visitor: Visitor) -> None:
     finished = generations.submitted(visitor.workspace, "finished")
-    services.settle(_delivered(finished))
+    settlement.settle(_delivered(finished))
     running = generations.submitted(visitor.workspace, "running")
     browser = browser_of(visitor)
     left = available(visitor.workspace)
@@ -64,7 +64,7 @@ def test_signing_in_moves_clips_credits_and_what_runs(toy: Model, alice: User, v
     assert browser_of(visitor).get(f"/generations/{finished.id}/").status_code == 404  # the old cookie opens nothing
     # Its worker delivers to the address it was given before; a cancelled one gives its credits to the new purse.
     before = available(personal)
-    services.cancel(Generation.objects.get(id=running.id))
+    settlement.cancel(Generation.objects.get(id=running.id))
     assert available(personal) == before + running.credits_quoted
     assert AuditEntry.objects.filter(workspace=personal, event="workspace.merged").count() == 1
 
@@ -75,7 +75,7 @@ def test_a_clip_delivered_after_the_merge_is_found(toy: Model, alice: User, visi
     report = generations.report(generation)
     browser = browser_of(visitor)
     sign_in(browser)
-    assert services.settle(report)
+    assert settlement.settle(report)
     assert browser.get(f"/generations/{generation.id}/clip.mp4").status_code == 200
 
 

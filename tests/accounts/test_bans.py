@@ -202,21 +202,23 @@ def test_it_takes_the_permission(visitor: Visitor) -> None:
     assert not Ban.objects.exists()
 
 
-def test_a_ban_outlives_valkey_and_costs_one_query_however_many_there_are(
+def test_a_ban_outlives_valkey_and_costs_no_query_however_many_there_are(
     visitor: Visitor, staff: User, valkey: redis.Redis
 ) -> None:
     request = RequestFactory().get("/")
+    request.COOKIES["visitor"] = browser_of(visitor).cookies["visitor"].value
     counts = []
     for bans_there in (0, 50):
         Ban.objects.bulk_create(
             [Ban(network=networks.lasting_fingerprint(f"10.0.{n}.0"), reason="x") for n in range(bans_there)]
         )
         with CaptureQueriesContext(connection) as queries:
-            assert bans.against(request, visitor) is None
+            assert visitors.visitor_and_ban_of(request) == (visitor, None)
         counts.append(len(queries))
     assert counts == [1, 1]
-    bans.ban_visitor(visitor, by=staff, reason="x")
+    made = bans.ban_visitor(visitor, by=staff, reason="x")
     valkey.flushdb()
+    assert visitors.visitor_and_ban_of(request) == (visitor, made) == (visitor, bans.against(request, visitor))
     assert browser_of(visitor).get("/history/").status_code == 403
 
 
@@ -236,6 +238,16 @@ def test_two_networks_never_share_a_hash_with_the_days_or_each_other() -> None:
 def test_every_address_lies_in_the_network_around_it(address: object) -> None:
     prefix = networks.prefix_around(str(address))
     assert networks.prefix_around(prefix) == prefix
+
+
+def test_an_ipv4_caller_on_a_socket_for_both_kinds_is_of_their_own_network() -> None:
+    """All of them would be one network otherwise, and banned or counted as one."""
+    for address, prefix in (("::ffff:203.0.113.9", "203.0.113.0"), ("::ffff:127.0.0.1", "127.0.0.0")):
+        request = RequestFactory().get("/", REMOTE_ADDR=address)
+        assert networks.prefix_of(request) == networks.prefix_around(address) == prefix
+    assert networks.is_loopback(RequestFactory().get("/", REMOTE_ADDR="::ffff:127.0.0.1"))
+    with pytest.raises(ValueError, match="larger"):
+        networks.prefix_around("::ffff:203.0.113.9/100")
 
 
 def test_a_refusal_is_a_sentence(visitor: Visitor) -> None:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 import redis
+import requests
+import time_machine
 from csp.constants import SELF
 from django.conf import settings as django_settings
 from django.core import mail
+from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from accounts import api_keys
 from accounts.models import Membership, User, Workspace
 from accounts.roles import Role
 from billing import ledger
+from generation import settlement
 from generation.models import Generation
-from tests import fake_turnstile
+from tests import fake_openid, fake_turnstile
 from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, subscribe, team
+from tests.accounts.providers import offer_sign_in
 from tests.generation import factories as generations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -34,13 +42,15 @@ PASSKEY_HOLDER = {
 
 
 @pytest.fixture
-def site(live_server: LiveServer, settings: Settings, offers: None) -> str:
+def site(live_server: LiveServer, settings: Settings, offers: None) -> Iterator[str]:
     settings.SITE_URL = live_server.url
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
     generations.model()
-    return str(live_server.url)
+    yield str(live_server.url)
+    for waiting in Generation.objects.open():  # whoever still watches it is told, and the server may end
+        settlement.cancel(waiting)
 
 
 def with_passkeys(context: BrowserContext) -> Page:
@@ -62,6 +72,14 @@ def sign_up_with_a_passkey(page: Page, site: str, email: str) -> None:
     page.get_by_role("button", name="Confirm").click()
     page.wait_for_url("**/webauthn/signup/")  # with its scripts, which give the button its meaning
     page.get_by_role("button", name="Create").click()
+    page.wait_for_url(f"{site}/")
+
+
+def sign_in_by_password(page: Page, site: str, email: str) -> None:
+    page.goto(f"{site}/account/login/")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign In").first.click()
     page.wait_for_url(f"{site}/")
 
 
@@ -188,11 +206,7 @@ def test_a_lost_device_is_signed_out_and_the_one_at_hand_is_not(
     person("alice@example.org")
     page, lost = desktop.new_page(), phone.new_page()
     for one in (lost, page):
-        one.goto(f"{site}/account/login/")
-        one.get_by_label("Email").fill("alice@example.org")
-        one.get_by_label("Password").fill(PASSWORD)
-        one.get_by_role("button", name="Sign In").first.click()
-        one.wait_for_url(f"{site}/")
+        sign_in_by_password(one, site, "alice@example.org")
     page.goto(f"{site}/account/sessions/")
     expect(page.get_by_role("row", name="this one")).to_be_visible()
     page.get_by_role("row", name="ago").get_by_role("button", name="Sign out").click()
@@ -231,3 +245,94 @@ def signed_in(context: BrowserContext, site: str, user: User, workspace: Workspa
     known = browser_of(user, workspace).cookies[django_settings.SESSION_COOKIE_NAME].value
     context.add_cookies([{"name": django_settings.SESSION_COOKIE_NAME, "value": known, "url": site}])
     return context
+
+
+def test_a_visitor_signs_in_through_a_provider_and_keeps_the_clip(
+    site: str, desktop: BrowserContext, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the policy for forms, which holds for the provider's answer as well."""
+    with fake_openid.serving(f"{site}/account/oidc/sso/login/callback/") as provider:
+        offer_sign_in(settings, monkeypatch, provider)
+        page = desktop.new_page()
+        refused: list[str] = []
+        page.on("console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None)
+        make_a_clip(page, site, "a red circle of a visitor")
+        page.wait_for_url("**/generations/*/")
+        clip = page.url
+        page.goto(f"{site}/account/login/")
+        page.get_by_role("link", name="Continue with Studio login").click()
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_label("Who are you?").fill("alice@example.org")
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{site}/")
+        page.goto(clip)
+        expect(page.get_by_role("heading", name="a red circle of a visitor")).to_be_visible()
+        page.goto(f"{site}/account/")
+        expect(page.get_by_text("alice@example.org").first).to_be_visible()
+        assert Membership.objects.get().workspace.kind == "personal"
+
+        provider.is_broken = True
+        stranger = desktop.browser.new_context().new_page()  # type: ignore[union-attr]
+        stranger.goto(f"{site}/account/oidc/sso/login/")
+        stranger.get_by_role("button", name="Continue").click()
+        expect(stranger.get_by_role("heading", name="Studio login does not answer at the moment.")).to_be_visible()
+        stranger.context.close()
+        assert refused == []
+
+
+def test_a_key_is_rotated_and_both_work_for_a_day(site: str, phone: BrowserContext) -> None:
+    owner = person("owner@example.org")
+    page = signed_in(phone, site, owner, team(owner)).new_page()
+    page.goto(f"{site}/workspace/keys/")
+    page.get_by_label("Name", exact=True).fill("render farm")
+    page.get_by_role("button", name="Make it").click()
+    first = page.locator("#new-key").inner_text()
+    page.goto(f"{site}/workspace/keys/")
+    expect(page.locator("#new-key")).to_have_count(0)  # shown once
+    page.get_by_role("button", name="Rotate").click()
+    second = page.locator("#new-key").inner_text()
+    rows = page.get_by_role("row", name="render farm")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("until revoked")
+    expect(rows.last).to_contain_text(f"until {timezone.now() + api_keys.ROTATION_OVERLAP:%-d %b %Y}")
+    assert [answer_to(site, key) for key in (first, second)] == [200, 200]
+    with time_machine.travel(timezone.now() + api_keys.ROTATION_OVERLAP + timedelta(minutes=1)):
+        assert [answer_to(site, key) for key in (first, second)] == [401, 200]
+    rows.first.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_role("row", name="render farm")).to_have_count(1)
+    assert answer_to(site, second) == 401
+
+
+def answer_to(site: str, key: str) -> int:
+    return requests.get(f"{site}/v1/videos", headers={"Authorization": f"Bearer {key}"}, timeout=10).status_code
+
+
+def test_a_new_address_is_proved_by_its_code_and_signs_in(site: str, phone: BrowserContext) -> None:
+    person("alice@example.org")
+    page = phone.new_page()
+    sign_in_by_password(page, site, "alice@example.org")
+    page.goto(f"{site}/account/email/")
+    expect(page.locator("#current_email")).to_have_value("alice@example.org")
+    page.locator("input[name=email]").fill("alice@new.example")
+    page.get_by_role("button", name="Change Email").click()
+    page.get_by_label("Password").fill(PASSWORD)  # a borrowed session is not enough
+    page.get_by_role("button", name="Confirm").click()
+    page.wait_for_url("**/confirm-email/")
+    expect(page.get_by_role("link", name="alice@new.example")).to_be_visible()
+    assert mail.outbox[-1].to == ["alice@new.example"]
+    code = code_mailed()
+    assert User.objects.get().email == "alice@example.org"
+    page.get_by_label("Code").fill("AAAA-AAAA")
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_role("alert").first).to_be_visible()
+    assert User.objects.get().email == "alice@example.org"
+    page.get_by_label("Code").fill(code)
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_text("You have confirmed alice@new.example.")).to_be_visible()
+    page.goto(f"{site}/account/email/")
+    expect(page.locator("#current_email")).to_have_value("alice@new.example")
+    page.goto(f"{site}/account/")
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(f"{site}/")
+    sign_in_by_password(page, site, "alice@new.example")
+    assert any(letter.to == ["alice@example.org"] for letter in mail.outbox)  # the old address is told

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.core import mail
 from django.core.cache import cache
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import Settings
 
-from accounts.models import User
+from accounts.models import AuditEntry, User
 from loremotion.local import preparation
 from tests.accounts.factories import PASSWORD, person, prove_again, sign_in
 
@@ -146,3 +149,31 @@ def test_on_one_machine_the_first_staff_login_needs_none(db: None, settings: Set
     assert browser.get("/admin/")["Location"] == "/account/2fa/"
     prove_again(browser, preparation.staff_password(tmp_path))
     assert browser.get("/account/2fa/totp/activate/").status_code == 200
+
+
+def test_the_operator_lets_somebody_in_again_who_lost_it(
+    with_app: User, client: Client, django_capture_on_commit_callbacks: Any
+) -> None:
+    stolen = Client()
+    sign_in(stolen, with_app.email)
+    stolen.post("/account/2fa/authenticate/", {"code": code()})
+    assert stolen.get("/admin/").status_code == 200
+    with django_capture_on_commit_callbacks(execute=True):
+        call_command("forget_second_factor", "Staff@example.org")
+    assert stolen.get("/admin/").status_code == 302  # the device may be in anybody's hands
+    assert "_auth_user_id" not in stolen.session
+    cache.clear()
+    sign_in(client, with_app.email)
+    assert client.session["_auth_user_id"] == str(with_app.id)
+    assert client.get("/admin/", follow=True).redirect_chain[0][0] == "/account/2fa/"  # to set up another first
+    entry = AuditEntry.objects.get(event="account.second_factor_forgotten")
+    assert (entry.actor, entry.subject) == ("operator", "authenticator app")
+    assert mail.outbox[-1].to == [with_app.email]
+    assert "authenticator app" in str(mail.outbox[-1].body)
+
+
+def test_there_must_be_somebody_with_something_to_forget(staff: User) -> None:
+    for email, words in (("nobody@example.org", "Nobody has"), (staff.email, "no second factor")):
+        with pytest.raises(CommandError, match=words):
+            call_command("forget_second_factor", email)
+    assert not AuditEntry.objects.filter(event="account.second_factor_forgotten").exists()

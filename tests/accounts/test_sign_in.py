@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import redis
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
@@ -106,6 +107,31 @@ def test_a_magic_code_lets_in_once(alice: User, client: Client) -> None:
     other.post("/account/login/code/", {"email": alice.email})
     other.post("/account/login/code/confirm/", {"code": code})
     assert "_auth_user_id" not in other.session
+
+
+def test_whoever_signed_up_under_anothers_address_is_out_once_its_owner_comes(
+    client: Client, valkey: redis.Redis
+) -> None:
+    squatter = Client()
+    sign_up(squatter, "owner@example.org")
+    valkey.flushdb()  # some minutes later, when another code may be mailed
+    client.post("/account/login/code/", {"email": "owner@example.org"})
+    client.post("/account/login/code/confirm/", {"code": code_mailed()})
+    assert client.session["_auth_user_id"] == str(User.objects.get().id)
+    for address in ("/account/confirm-email/", "/account/login/"):
+        squatter.get(address, follow=True)  # what that browser had begun goes no further
+    for browser in (squatter, Client()):
+        sign_in(browser, "owner@example.org")
+        assert "_auth_user_id" not in browser.session
+
+
+def test_a_code_leaves_a_password_that_has_let_in(alice: User, client: Client, valkey: redis.Redis) -> None:
+    sign_in(client)
+    other = Client()
+    other.post("/account/login/code/", {"email": alice.email})
+    other.post("/account/login/code/confirm/", {"code": code_mailed()})
+    assert other.session["_auth_user_id"] == str(alice.id)
+    assert sign_in(Client()) == 302
 
 
 def test_a_forgotten_password_is_replaced_by_code(alice: User, client: Client) -> None:

@@ -33,6 +33,11 @@ class ModelLot:
     def is_live(self, now: datetime) -> bool:
         return self.expires_at is None or self.expires_at > now
 
+    @property
+    def root(self) -> ModelLot:
+        """The grant that it came from."""
+        return self if self.parent is None else self.parent.root
+
     def descends_from(self, root: ModelLot) -> bool:
         return self is root or (self.parent is not None and self.parent.descends_from(root))
 
@@ -54,6 +59,7 @@ class Model:
     holds: dict[UUID, ModelHold] = field(default_factory=dict)
     debt: dict[UUID, int] = field(default_factory=dict)
     merged: dict[UUID, UUID] = field(default_factory=dict)
+    returned: list[tuple[ModelLot, int]] = field(default_factory=list)
 
     def live(self, account: UUID) -> list[ModelLot]:
         """Lots that can be drawn on, first to last."""
@@ -93,10 +99,21 @@ class Model:
                 lot.held -= drawn
                 lot.consumed += charge
                 self._give_back(lot, drawn - charge, is_our_failure=is_our_failure)
+            for lot, amount in self.returned:
+                self._reclaim(lot, amount)
+            self.returned = []
             self._forward(hold.account)
         return hold.captured, hold.released
 
     def _give_back(self, lot: ModelLot, amount: int, *, is_our_failure: bool) -> None:
+        if lot.parent is not None or lot.account in self.merged:
+            if amount and is_our_failure and not lot.is_live(self.now):
+                self._bear(lot, lot.account, amount, "goodwill", 30, self.now + WEEK)
+                self.returned.append((self.lots[-1], self.lots[-1].remaining))
+            else:
+                lot.remaining += amount
+                self.returned.append((lot, amount))
+            return
         amount -= self._unforgive(lot, amount, self.debt.get(lot.account, 0))
         if amount and is_our_failure and not lot.is_live(self.now):
             self._bear(lot, lot.account, amount, "goodwill", 30, self.now + WEEK)
@@ -105,6 +122,18 @@ class Model:
         self.debt[lot.account] = self.debt.get(lot.account, 0) - paid
         lot.repaid += paid
         lot.remaining += amount - paid
+
+    def _reclaim(self, lot: ModelLot, amount: int) -> None:
+        """Of what came back, as much as its grant was charged for elsewhere is taken back here instead."""
+        root = lot.root
+        paid = min(amount, self.owed(root))
+        unforgiven = min(amount - paid, -root.forgiven)
+        self.debt[self._debtor(root)] = self.debt.get(self._debtor(root), 0) - paid
+        root.repaid += paid
+        root.forgiven += unforgiven
+        root.clawed -= paid + unforgiven
+        lot.clawed += paid + unforgiven
+        lot.remaining -= paid + unforgiven
 
     def clawback(self, reference: str, target: int) -> tuple[int, int]:
         """Returns the change and what became debt."""

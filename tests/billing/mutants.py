@@ -24,6 +24,7 @@ import billing
 from tests.billing import (
     test_adjusting,
     test_clawback,
+    test_given_back,
     test_lapsing,
     test_ledger,
     test_merging,
@@ -33,11 +34,12 @@ from tests.billing import (
 from tests.billing.books import LedgerClock, assert_books_are_right
 from tests.billing.twins import Twins
 
-MODULES = (test_ledger, test_lapsing, test_clawback, test_merging, test_adjusting, test_write_off)
+MODULES = (test_ledger, test_lapsing, test_clawback, test_merging, test_adjusting, test_write_off, test_given_back)
 SUBJECTS = {
     "ledger_project": (test_write_off, test_adjusting),
     "ledger_grant": (test_ledger, test_merging),
-    "ledger_settle": (test_ledger, test_lapsing, test_write_off, test_merging),
+    "ledger_settle": (test_ledger, test_lapsing, test_write_off, test_given_back, test_merging),
+    "ledger_reclaim": (test_given_back,),
     "ledger_expire_due": (test_lapsing,),
     "ledger_clawback": (test_clawback, test_write_off, test_merging),
     "ledger_family": (test_clawback,),
@@ -100,6 +102,8 @@ SAME_PROMISES: tuple[tuple[str, str], ...] = (
     # Only saves a call: ledger_forward looks by itself.
     ("ledger_grant", "IF account.merged_into_id IS NOT NULL THEN  ->  IF true"),
     ("ledger_settle", "IF account.merged_into_id IS NOT NULL THEN  ->  IF true"),
+    # Only saves a call: a lot of its own account's has settled before what ledger_reclaim would ask of it.
+    ("ledger_settle", "IF lot.parent_id IS NOT NULL OR account.merged_into_id IS NOT NULL THEN  ->  IF true"),
     # A name has to be unique, no more.
     ("ledger_expire_due", "account.seq - 1"),
     ("ledger_clawback", "account.seq - 1"),
@@ -112,6 +116,10 @@ SAME_PROMISES: tuple[tuple[str, str], ...] = (
     ("ledger_hold", "PERFORM ledger_lock(p_account);  ->  NULL"),
     ("ledger_withdraw", "PERFORM ledger_lock(p_account);  ->  NULL"),
     ("ledger_settle", "IF hold.state = 'open' THEN  ->  IF true"),
+    ("ledger_settle", "PERFORM ledger_lock_origins(p_id);  ->  NULL"),
+    ("ledger_lock_origins", "PERFORM ledger_lock(origin.account_id);  ->  NULL"),
+    ("ledger_lock_origins", "stream.place - 1"),
+    ("ledger_lock_origins", "p_hold OR lot.parent_id"),
     ("ledger_expire_due", "CONTINUE WHEN NOT FOUND;  ->  NULL"),
     ("ledger_expire_due", "CONTINUE WHEN lot.remaining = 0;  ->  NULL"),
 )

@@ -53,17 +53,21 @@ def race(seed: int, steps: int) -> dict[str, Any]:
     def clawback(which: int) -> None:
         ledger.clawback(reference=f"order {which}", target=random.choice([0, 1, 2]))
 
-    for _ in range(steps):
-        what = random.choices((grant, hold, settle, clawback), weights=(2, 6, 5, 2))[0]
-        which = random.randrange(GRANTS if what in (grant, clawback) else len(REQUESTS))
+    def merge(which: int) -> None:
+        ledger.merge(source=ACCOUNTS[which % 2], into=ACCOUNTS[2], reference=f"signed up {which % 2}")
+
+    for step in range(steps):
+        merges_now = 0.3 * (step > steps * 2 // 3)  # late: what is not there cannot be fought over
+        what = random.choices((grant, hold, settle, clawback, merge), weights=(2, 6, 5, 2, merges_now))[0]
+        which = random.randrange(len(REQUESTS) if what in (hold, settle) else GRANTS)
         try:
             answer = what(which)
         except (ledger.NotEnoughCredits, ledger.UnknownReference) as refused:
             outcomes[type(refused).__name__] += 1
-        else:
-            outcomes[what.__name__] += 1
-            if answer is not None:
-                answers.setdefault(f"{what.__name__} {which}", []).append(answer)
+            continue
+        outcomes[what.__name__] += 1
+        if answer is not None:
+            answers.setdefault(f"{what.__name__} {which}", []).append(answer)
     return {"answers": answers, "outcomes": outcomes}
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection, transaction
 from pytest_django import Settings
 
 from billing import breaker, ledger
 from billing.ledger import LotKind
-from billing.models import FreeDay
+from billing.models import FreeDay, FreeReservation
 from loremotion.refusals import TooMany
 from tests.billing.books import grant, hold
 
@@ -24,36 +26,106 @@ def hundred_seconds(settings: Settings) -> None:
     settings.FREE_GPU_SECONDS_PER_DAY = 100
 
 
+def asked(account: UUID, credits: int = 10, *, expected: float = 40.0, now: datetime = NOON) -> UUID:
+    """A clip whose credits are held and whose time is set aside, or neither."""
+    with transaction.atomic():
+        clip = hold(account, credits)
+        breaker.reserve(clip, gpu_seconds=expected, now=now)
+    return clip
+
+
+def free_purse(credits: int = 500) -> UUID:
+    account = uuid4()
+    grant(account, credits, kind=LotKind.FREE)
+    return account
+
+
+def counted() -> float:
+    return FreeDay.objects.get().gpu_seconds
+
+
 def test_a_clip_counts_as_far_as_its_credits_were_free() -> None:
     account = uuid4()
     grant(account, 30, kind=LotKind.FREE)
     grant(account, 100)
-    wholly_free, a_third_free, paid = (hold(account, credits) for credits in (20, 30, 50))
+    wholly_free, a_third_free, paid = (asked(account, credits, expected=15.0) for credits in (20, 30, 50))
+    assert counted() == pytest.approx(15 + 5)
     for clip in (wholly_free, a_third_free, paid):
         breaker.count(clip, gpu_seconds=30.0, now=NOON)
-    assert FreeDay.objects.get().gpu_seconds == pytest.approx(30 + 10)
+    assert counted() == pytest.approx(30 + 10)
+    assert not FreeReservation.objects.exists()
 
 
-def test_it_opens_when_the_day_s_time_is_used_up_and_closes_at_midnight(caplog: pytest.LogCaptureFixture) -> None:
-    account = uuid4()
-    grant(account, 30, kind=LotKind.FREE)
-    for _ in range(3):
-        breaker.refuse_if_open(now=NOON)
-        breaker.count(hold(account, 10), gpu_seconds=40.0, now=NOON)
+def test_many_that_are_asked_for_at_once_do_not_pass_the_day_s_time(caplog: pytest.LogCaptureFixture) -> None:
+    account = free_purse()
+    clips = [asked(account) for _ in range(3)]  # the third is the one that crosses the line
     with pytest.raises(TooMany, match="as many free clips today") as refused:
-        breaker.refuse_if_open(now=NOON)
+        asked(account)
     assert refused.value.retry_after_seconds == 12 * 3600 + 1
     assert [record.levelname for record in caplog.records if "GPU seconds" in record.message] == ["CRITICAL"]
-    breaker.refuse_if_open(now=NOON + timedelta(hours=12))
+    assert ledger.balance(account=account).held == 30
+    breaker.count(clips[0], gpu_seconds=10.0, now=NOON)  # quicker than such clips are
+    assert counted() == pytest.approx(90)
+    asked(account)
+    asked(account, now=NOON + timedelta(hours=12))  # the next day's
+
+
+def test_what_is_not_made_gives_its_time_back_once() -> None:
+    account = free_purse()
+    clip = asked(account, expected=100.0)
+    with pytest.raises(TooMany):
+        asked(account)
+    for _ in range(2):
+        breaker.let_go(clip)
+    assert counted() == 0
+    asked(account)
+
+
+def test_what_ends_on_the_next_day_counts_on_that() -> None:
+    clip = asked(free_purse())
+    breaker.count(clip, gpu_seconds=30.0, now=NOON + timedelta(days=1))
+    assert list(FreeDay.objects.order_by("day").values_list("gpu_seconds", flat=True)) == [0, 30]
+
+
+def test_what_yesterday_set_aside_is_forgotten() -> None:
+    clip = asked(free_purse())
+    breaker.forget_old(NOON + timedelta(days=1))
+    assert not FreeReservation.objects.exists()
+    breaker.let_go(clip)
 
 
 def test_a_site_that_gives_nothing_away_has_it_open_always(settings: Settings) -> None:
     settings.FREE_GPU_SECONDS_PER_DAY = 0
+    account = free_purse()
     with pytest.raises(TooMany):
-        breaker.refuse_if_open(now=NOON)
+        asked(account)
 
 
 def test_what_was_never_held_counts_nothing() -> None:
     breaker.count(uuid4(), gpu_seconds=30.0, now=NOON)
     assert not FreeDay.objects.exists()
     assert ledger.violations() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_at_the_same_moment_no_more_pass_than_one_after_the_other() -> None:
+    purses = [free_purse() for _ in range(8)]
+    together, outcomes = threading.Barrier(len(purses)), []
+
+    def ask(account: UUID) -> None:
+        try:
+            together.wait(20)
+            asked(account)
+            outcomes.append("made")
+        except TooMany:
+            outcomes.append("refused")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=ask, args=[account]) for account in purses]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(outcomes) == ["made"] * 3 + ["refused"] * 5
+    assert counted() == pytest.approx(120)

@@ -25,10 +25,12 @@ class Balance:
         refund["failure_balance_transaction"] = self._write("refund_failure", refund, refund["amount"])
 
     def withdrawn(self, dispute: Object) -> None:
-        self._write("adjustment", dispute, -dispute["amount"], DISPUTE_FEE, category="dispute")
+        written = self._write("adjustment", dispute, -dispute["amount"], DISPUTE_FEE, category="dispute")
+        dispute["balance_transactions"].append(dict(self.state.objects[written]))
 
     def reinstated(self, dispute: Object) -> None:
-        self._write("adjustment", dispute, dispute["amount"], -DISPUTE_FEE, category="dispute_reversal")
+        written = self._write("adjustment", dispute, dispute["amount"], -DISPUTE_FEE, category="dispute_reversal")
+        dispute["balance_transactions"].append(dict(self.state.objects[written]))
 
     def _kept(self, amount: int, source: Object) -> int:
         return round(amount * RATES[source["currency"]])

@@ -6,7 +6,8 @@ from typing import Any
 
 from tests.fake_stripe.customers import Customers
 from tests.fake_stripe.errors import StripeRefused, declined
-from tests.fake_stripe.payments import CARDS_REFUSED_LATER, Payments
+from tests.fake_stripe.invoices import Invoices
+from tests.fake_stripe.payments import Payments
 from tests.fake_stripe.state import DAY_SECONDS, Object, State
 from tests.fake_stripe.subscriptions import Subscriptions
 
@@ -20,6 +21,7 @@ class Checkout:
         self.customers = customers
         self.payments = payments
         self.subscriptions = subscriptions
+        self.invoices = Invoices(state)
         state.when_due("session expires", self.expire_if_open)
 
     def create_product(self, asked: dict[str, Any]) -> Object:
@@ -91,6 +93,7 @@ class Checkout:
                 "cancel_url": asked.get("cancel_url"),
                 "expires_at": asked.get("expires_at", self.state.now() + DAY_SECONDS),
                 "_lines": [(price["id"], quantity) for price, quantity in lines],
+                "_has_invoice": bool(asked.get("invoice_creation", {}).get("enabled")),
                 "_intent_metadata": asked.get("payment_intent_data", {}).get("metadata", {}),
                 "_subscription_metadata": asked.get("subscription_data", {}).get("metadata", {}),
             },
@@ -112,11 +115,7 @@ class Checkout:
         if self.payments.is_declined(card):
             raise declined()
         customer = session["customer"] or self.customers.create({"email": email})["id"]
-        if session["mode"] == "subscription":
-            session["customer"] = customer
-        kept_card = card if card in CARDS_REFUSED_LATER else ""
-        self.state.get(customer, "customer")["_card"] = kept_card
-        session.update(status="complete", customer_details={"email": email or None})
+        session.update(customer=customer, status="complete", customer_details={"email": email or None}, _card=card)
         if session["mode"] == "payment":
             intent = self.payments.begin(
                 amount=session["amount_total"],
@@ -143,16 +142,42 @@ class Checkout:
     def _take_money(self, session: Object) -> None:
         if session["mode"] == "subscription":
             price_id, _ = session["_lines"][0]
+            method = self.customers.keep_number(session["_card"], session["customer"])
             subscription = self.subscriptions.begin(
                 customer=session["customer"],
+                method=method["id"],
                 price=self.state.get(price_id, "price"),
                 metadata=session["_subscription_metadata"],
                 tax=session["total_details"]["amount_tax"],
             )
             session.update(subscription=subscription["id"], invoice=subscription["latest_invoice"])
         else:
-            self.payments.charge(self.state.get(session["payment_intent"], "payment_intent"))
+            intent = self.payments.charge(self.state.get(session["payment_intent"], "payment_intent"), session["_card"])
+            if session["_has_invoice"]:
+                session["invoice"] = self._invoice(session, intent)["id"]
         session["payment_status"] = "paid"
+
+    def _invoice(self, session: Object, intent: Object) -> Object:
+        """The paper for something that was paid once. It is no period of anything."""
+        invoice = self.invoices.draw_up(
+            customer=session["customer"],
+            currency=session["currency"],
+            amount=session["amount_subtotal"],
+            tax=session["total_details"]["amount_tax"],
+            reason="manual",
+        )
+        self.invoices.note_paid(invoice, intent)
+        self.state.emit("invoice.paid", invoice)
+        return invoice
+
+    def confirm(self, session_id: str, asked: dict[str, Any]) -> Object:
+        """What the pay page asks for when "Pay" is pressed."""
+        session = self.open_session(session_id)
+        if asked.get("expected_amount", session["amount_total"]) != session["amount_total"]:
+            raise StripeRefused("The amount has changed.", parameter="expected_amount")
+        method = self.state.get(asked["payment_method"], "payment_method")
+        self.pay(session_id, card=method["_card"], email=method["billing_details"].get("email", ""))
+        return {"id": f"ppage_{session_id[8:]}", "object": "checkout.session", "session_id": session_id}
 
     def expire(self, session_id: str) -> Object:
         session = self.open_session(session_id)

@@ -19,6 +19,8 @@ class StripeRefused(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.was_tried = False
+        """Whether it came of doing what was asked, and not of how it was asked."""
         self.body: dict[str, Any] = {"error": {"type": kind, "message": message, "code": code, "param": parameter}}
 
 

@@ -5,29 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tests.fake_stripe import cards
 from tests.fake_stripe.balance import Balance
 from tests.fake_stripe.errors import StripeRefused
 from tests.fake_stripe.state import Object, State
 
-REFUSED_CARDS = frozenset({"4000000000000002"})
-"""Declined at once."""
-CARDS_REFUSED_LATER = frozenset({"4000000000000341"})
-"""Taken in Checkout, declined whenever they are charged afterwards."""
+EVIDENCE = {"winning_evidence": "won", "losing_evidence": "lost"}
+"""What test mode takes for evidence, and how a dispute ends for which it is submitted."""
 
 
 class Payments:
     def __init__(self, state: State) -> None:
         self.state = state
         self.balance = Balance(state)
+        state.when_due("holder disputes", self._dispute_if_paid)
+        state.when_due("refund comes back", self._send_refund_back)
+        state.when_due("bank has won", lambda dispute_id: self._judge(dispute_id, "lost"))
+        state.when_due("bank has lost", lambda dispute_id: self._judge(dispute_id, "won"))
 
     # --- charging --------------------------------------------------------------------------------------------
 
-    def is_declined(self, card: str) -> bool:
-        """Whether a charge of this card fails now. Uses up one of the declines that were asked for."""
+    def is_declined(self, card: str, *, is_kept: bool = False) -> bool:
+        """Whether a charge of this card fails now. Uses up one of the declines that were asked for.
+
+        Args:
+            is_kept: nobody types it in; it was put on file before.
+        """
         if self.state.declines_left > 0:
             self.state.declines_left -= 1
             return True
-        return card in REFUSED_CARDS
+        return card == cards.DECLINED or (is_kept and card == cards.DECLINED_ONCE_KEPT)
 
     def begin(self, *, amount: int, currency: str, customer: str | None, metadata: Mapping[str, str]) -> Object:
         """A payment intent whose money is on its way."""
@@ -45,7 +52,7 @@ class Payments:
             },
         )
 
-    def charge(self, intent: Object) -> Object:
+    def charge(self, intent: Object, card: str = "") -> Object:
         """The money of a payment intent arrives. Returns the intent, which has succeeded."""
         amount = intent["amount"]
         intent.update(status="succeeded", amount_received=amount)
@@ -65,6 +72,7 @@ class Payments:
                 "status": "succeeded",
                 "payment_intent": intent["id"],
                 "metadata": dict(intent["metadata"]),
+                "_card": card,
             },
         )
         charge["receipt_url"] = f"{self.state.objects['site']['url']}/receipts/{charge['id']}"
@@ -72,6 +80,8 @@ class Payments:
         intent["latest_charge"] = charge["id"]
         self.state.emit("charge.succeeded", charge)
         self.state.emit("payment_intent.succeeded", intent)
+        if card == cards.DISPUTED:
+            self.state.at(self.state.now(), "holder disputes", charge["id"])
         return intent
 
     # --- giving back -----------------------------------------------------------------------------------------
@@ -108,7 +118,12 @@ class Payments:
         self._count_refunds(charge)
         self.state.emit("charge.refunded", charge)
         self.state.emit("refund.created", refund)
+        if charge["_card"] == cards.REFUND_FAILS:
+            self.state.at(self.state.now(), "refund comes back", refund["id"])
         return refund
+
+    def _send_refund_back(self, refund_id: str) -> None:
+        self.fail_refund(refund_id)
 
     def fail_refund(self, refund_id: str) -> Object:
         """The bank sent the refund back: the money is ours again."""
@@ -142,6 +157,7 @@ class Payments:
                 "status": "needs_response",
                 "reason": "fraudulent",
                 "is_charge_refundable": False,
+                "balance_transactions": [],
                 "metadata": {},
             },
         )
@@ -149,6 +165,35 @@ class Payments:
         self.state.emit("charge.dispute.created", dispute)
         self.state.emit("charge.dispute.funds_withdrawn", dispute)
         return dispute
+
+    def _dispute_if_paid(self, charge_id: str) -> None:
+        if not self.state.get(charge_id, "charge")["disputed"]:
+            self.dispute(charge_id)
+
+    def answer_dispute(self, dispute_id: str, asked: dict[str, Any]) -> Object:
+        """Evidence is handed in, and the bank decides by it."""
+        dispute = self._open_dispute(dispute_id)
+        end = EVIDENCE.get(asked.get("evidence", {}).get("uncategorized_text", ""))
+        if end is None or not asked.get("submit", True):
+            raise StripeRefused("This server only takes evidence that decides, and at once.", parameter="evidence")
+        dispute["status"] = "under_review"
+        self.state.emit("charge.dispute.updated", dispute)
+        self.state.at(self.state.now(), "bank has lost" if end == "won" else "bank has won", dispute_id)
+        return dispute
+
+    def accept_dispute(self, dispute_id: str) -> Object:
+        """Whoever sold does not answer: the money stays with the cardholder."""
+        return self.close_dispute(self._open_dispute(dispute_id)["id"], "lost")
+
+    def _open_dispute(self, dispute_id: str) -> Object:
+        dispute = self.state.get(dispute_id, "dispute")
+        if dispute["status"] != "needs_response":
+            raise StripeRefused(f"This dispute is {dispute['status']} and takes no answer.")
+        return dispute
+
+    def _judge(self, dispute_id: str, status: str) -> None:
+        if self.state.get(dispute_id, "dispute")["status"] == "under_review":
+            self.close_dispute(dispute_id, status)
 
     def close_dispute(self, dispute_id: str, status: str) -> Object:
         """``won``: the money comes back. ``lost``: it does not."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.fake_stripe.customers import Customers
 from tests.fake_stripe.errors import StripeRefused
 from tests.fake_stripe.state import Object, State
 from tests.fake_stripe.subscriptions import Subscriptions
 
 
 class Portal:
-    def __init__(self, state: State, subscriptions: Subscriptions) -> None:
+    def __init__(self, state: State, customers: Customers, subscriptions: Subscriptions) -> None:
         self.state = state
+        self.customers = customers
         self.subscriptions = subscriptions
 
     def create_configuration(self, asked: dict[str, Any]) -> Object:
@@ -45,7 +47,7 @@ class Portal:
 
     def use_card(self, session: Object, card: str) -> None:
         """The person puts another card on file; an open invoice is tried with it."""
-        self.state.get(session["customer"], "customer")["_card"] = card
+        self.customers.replace_card(session["customer"], card)
         for invoice in list(self.state.of_kind("invoice")):
             if invoice["customer"] == session["customer"] and invoice["status"] == "open":
                 self.subscriptions.collect(invoice["id"])

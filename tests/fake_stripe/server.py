@@ -47,6 +47,7 @@ class FakeStripe:
     def api(self, method: str, path: str, body: str, key: str | None) -> tuple[int, dict[str, Any]]:
         """Answer one request of the API: status and body."""
         self.requests.append(f"{method} {path}")
+        self.state.advance(0)  # what was due meanwhile has happened
         failure = self._failure_for(f"{method} {path}")
         if failure == "before":
             raise StripeRefused("An unknown error occurred.", status=500, kind="api_error")
@@ -68,15 +69,24 @@ class FakeStripe:
         known = self.state.answers.get(key)
         print_of = hashlib.sha256(f"{method} {path} {body}".encode()).hexdigest()
         if known is None or known["at"] + KEYS_LAST_SECONDS <= self.state.now():
-            answer = act()  # a refusal is not kept: nothing was done
-            self.state.answers[key] = {"at": self.state.now(), "print": print_of, "answer": answer}
-            return 200, answer
+            status, answer = self._tried(act)
+            self.state.answers[key] = {"at": self.state.now(), "print": print_of, "status": status, "answer": answer}
+            return status, answer
         if known["print"] != print_of:
             raise StripeRefused(
                 "Keys for idempotent requests can only be used with the same parameters they were first used with.",
                 kind="idempotency_error",
             )
-        return 200, dict(known["answer"])
+        return known["status"], dict(known["answer"])
+
+    def _tried(self, act: Callable[[], dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+        """The answer that belongs to a key: also a refusal, unless nothing was even tried."""
+        try:
+            return 200, act()
+        except StripeRefused as refusal:
+            if not refusal.was_tried:
+                raise
+            return refusal.status, refusal.body
 
     def _failure_for(self, request: str) -> str | None:
         """How this request was asked to fail, once."""
@@ -99,7 +109,7 @@ class FakeStripe:
             "fail-refund": lambda: routes.payments.fail_refund(**asked),
             "dispute": lambda: routes.payments.dispute(**asked),
             "close-dispute": lambda: routes.payments.close_dispute(**asked),
-            "use-card": lambda: state.get(asked["customer"], "customer").update(_card=asked["card"]),
+            "use-card": lambda: routes.customers.replace_card(asked["customer"], asked["card"]),
             "unpay": lambda: state.get(asked["invoice_id"], "invoice").update(status="open"),
             "collect": lambda: routes.subscriptions.collect(asked["invoice_id"]),
             "upgrade": lambda: routes.subscriptions.upgrade(asked["subscription"], asked["price"]),

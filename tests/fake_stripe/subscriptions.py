@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.fake_stripe.customers import Customers
 from tests.fake_stripe.errors import StripeRefused, declined
-from tests.fake_stripe.payments import CARDS_REFUSED_LATER, Payments
+from tests.fake_stripe.invoices import Invoices
+from tests.fake_stripe.payments import Payments
 from tests.fake_stripe.schedules import Schedules
 from tests.fake_stripe.state import DAY_SECONDS, Object, State
 
@@ -29,9 +31,11 @@ def after_months(anchor: int, months: int) -> int:
 
 
 class Subscriptions:
-    def __init__(self, state: State, payments: Payments) -> None:
+    def __init__(self, state: State, customers: Customers, payments: Payments) -> None:
         self.state = state
+        self.customers = customers
         self.payments = payments
+        self.invoices = Invoices(state)
         self.schedules = Schedules(state)
         state.when_due("period ends", self.end_period)
         state.when_due("invoice is due", self.collect)
@@ -40,15 +44,36 @@ class Subscriptions:
     # --- beginning -------------------------------------------------------------------------------------------
 
     def create(self, asked: dict[str, Any]) -> Object:
-        """A subscription that is asked for without Checkout, and paid with the card that the customer keeps."""
+        """A subscription that is asked for without Checkout: paid at once with a card on file, or not yet begun."""
         customer = self.state.get(asked["customer"], "customer")
-        if self.payments.is_declined(customer["_card"]) or customer["_card"] in CARDS_REFUSED_LATER:
-            raise declined()
+        behavior = asked.get("payment_behavior")
+        if behavior not in ("error_if_incomplete", "default_incomplete"):
+            raise StripeRefused("This server only knows error_if_incomplete and default_incomplete.")
+        method = asked.get("default_payment_method")
         price = self.state.get(asked["items"][0]["price"], "price")
-        return self.begin(customer=customer["id"], price=price, metadata=asked.get("metadata", {}))
+        if behavior == "error_if_incomplete":
+            card = self.customers.card_of(method) if method else customer["_card"]
+            if self.payments.is_declined(card, is_kept=True):
+                raise declined()
+        return self.begin(
+            customer=customer["id"],
+            price=price,
+            metadata=asked.get("metadata", {}),
+            method=method,
+            is_paid=behavior == "error_if_incomplete",
+        )
 
-    def begin(self, *, customer: str, price: Object, metadata: Mapping[str, str], tax: int = 0) -> Object:
-        """A subscription whose first invoice is paid."""
+    def begin(
+        self,
+        *,
+        customer: str,
+        price: Object,
+        metadata: Mapping[str, str],
+        tax: int = 0,
+        method: str | None = None,
+        is_paid: bool = True,
+    ) -> Object:
+        """A subscription with its first invoice, which begins it once it is paid."""
         subscription = self.state.add(
             "sub",
             "subscription",
@@ -64,6 +89,7 @@ class Subscriptions:
                 "schedule": None,
                 "pending_update": None,
                 "latest_invoice": None,
+                "default_payment_method": method,
                 "billing_cycle_anchor": self.state.now(),
                 "start_date": self.state.now(),
                 "collection_method": "charge_automatically",
@@ -75,7 +101,10 @@ class Subscriptions:
         self._begin_period(subscription, price, self.state.now())
         invoice = self._bill(subscription, price, "subscription_create")
         self.state.emit("customer.subscription.created", subscription)
-        self._pay(invoice, subscription)
+        if is_paid:
+            self._pay(invoice, subscription, self._card_of(subscription))
+        else:
+            invoice["status"] = "open"
         return subscription
 
     def _begin_period(self, subscription: Object, price: Object, start: int) -> None:
@@ -114,15 +143,12 @@ class Subscriptions:
         if invoice["status"] not in ("draft", "open") or subscription["status"] == "canceled":
             return
         invoice["status"] = "open"
-        card = self.state.get(subscription["customer"], "customer")["_card"]
-        if "_price" in invoice:  # of a change that is pending
-            if not self.payments.is_declined(card) and card not in CARDS_REFUSED_LATER:
-                self._apply_change(subscription, invoice)
+        if not self._is_declined(subscription):
+            self._settle(invoice, subscription, self._card_of(subscription))
             return
-        if not self.payments.is_declined(card) and card not in CARDS_REFUSED_LATER:
-            self._pay(invoice, subscription)
+        if "_price" in invoice:  # a change is tried once
             return
-        self._fail(invoice)
+        self.invoices.note_failed(invoice)
         if subscription["status"] != "past_due":
             subscription["status"] = "past_due"
             self.state.emit("customer.subscription.updated", subscription)
@@ -138,98 +164,54 @@ class Subscriptions:
 
     def _bill(self, subscription: Object, price: Object, reason: str, period: tuple[int, int] | None = None) -> Object:
         item = subscription["items"]["data"][0]
-        start, end = period or (item["current_period_start"], item["current_period_end"])
-        total = price["unit_amount"] + subscription["_tax"]
-        number = sum(1 for _ in self.state.of_kind("invoice")) + 1
-        invoice = self.state.add(
-            "in",
-            "invoice",
-            {
-                "customer": subscription["customer"],
-                "currency": price["currency"],
-                "status": "draft",
-                "billing_reason": reason,
-                "number": f"FAKE-{number:04}",
-                "subtotal": price["unit_amount"],
-                "total": total,
-                "amount_due": total,
-                "amount_paid": 0,
-                "amount_remaining": total,
-                "attempted": False,
-                "attempt_count": 0,
-                "next_payment_attempt": None,
-                "metadata": {},
-                "status_transitions": {"paid_at": None},
-                "parent": {
-                    "type": "subscription_details",
-                    "quote_details": None,
-                    "subscription_details": {
-                        "subscription": subscription["id"],
-                        "metadata": dict(subscription["metadata"]),
-                    },
-                },
-                "lines": {"object": "list", "has_more": False, "data": []},
-                "_subscription": subscription["id"],
-                "_payments": {"object": "list", "has_more": False, "url": "/v1/invoice_payments", "data": []},
-            },
-        )
-        line = {"id": f"il_{invoice['id'][3:]}", "object": "line_item", "amount": price["unit_amount"], "quantity": 1}
-        line |= {"currency": price["currency"], "period": {"start": start, "end": end}, "metadata": {}}
-        line["pricing"] = {
-            "type": "price_details",
-            "price_details": {"price": price["id"], "product": price["product"]},
-            "unit_amount_decimal": str(price["unit_amount"]),
-        }
-        line["parent"] = {
-            "type": "subscription_item_details",
-            "invoice_item_details": None,
-            "subscription_item_details": {
-                "proration": False,
-                "subscription": subscription["id"],
-                "subscription_item": item["id"],
-            },
-        }
-        invoice["lines"]["data"].append(line)
-        site = self.state.objects["site"]["url"]
-        invoice["hosted_invoice_url"] = f"{site}/invoices/{invoice['id']}"
-        invoice["invoice_pdf"] = f"{site}/invoices/{invoice['id']}/pdf"
-        subscription["latest_invoice"] = invoice["id"]
-        self.state.emit("invoice.created", invoice)
+        present = (item["current_period_start"], item["current_period_end"])
+        return self.invoices.draw_up_period(subscription, price, reason, period or present)
+
+    def _is_declined(self, subscription: Object) -> bool:
+        return self.payments.is_declined(self._card_of(subscription), is_kept=True)
+
+    def _card_of(self, subscription: Object) -> str:
+        """What pays for it: a card of its own goes before the customer's."""
+        if method := subscription["default_payment_method"]:
+            return self.customers.card_of(method)
+        return str(self.state.get(subscription["customer"], "customer")["_card"])
+
+    def pay_invoice(self, invoice_id: str, asked: dict[str, Any]) -> Object:
+        """Somebody pays an open invoice, with another card if one is named.
+
+        Raises:
+            StripeRefused: declined, or there is nothing to pay.
+        """
+        invoice = self.state.get(invoice_id, "invoice")
+        if invoice["status"] != "open":
+            raise StripeRefused(f"This invoice is {invoice['status']} and cannot be paid.")
+        subscription = self.state.get(invoice["_subscription"], "subscription")
+        method = asked.get("payment_method")
+        card = self.customers.card_of(method) if method else self._card_of(subscription)
+        if self.payments.is_declined(card, is_kept=True):
+            self.invoices.note_failed(invoice)
+            raise declined()
+        self._settle(invoice, subscription, card)
         return invoice
 
-    def _pay(self, invoice: Object, subscription: Object) -> None:
+    def _settle(self, invoice: Object, subscription: Object, card: str) -> None:
+        if "_price" in invoice:  # of a change that is pending
+            self._apply_change(subscription, invoice, card)
+        else:
+            self._pay(invoice, subscription, card)
+
+    def _pay(self, invoice: Object, subscription: Object, card: str) -> None:
         intent = self.payments.begin(
             amount=invoice["total"], currency=invoice["currency"], customer=invoice["customer"], metadata={}
         )
-        self.payments.charge(intent)
-        payment = self.state.add(
-            "inpay",
-            "invoice_payment",
-            {
-                "amount_paid": invoice["total"],
-                "amount_requested": invoice["total"],
-                "currency": invoice["currency"],
-                "invoice": invoice["id"],
-                "is_default": True,
-                "payment": {"type": "payment_intent", "payment_intent": intent["id"]},
-                "status": "paid",
-            },
-        )
-        invoice["_payments"]["data"].append({**payment})
-        invoice["attempt_count"] += 1
-        invoice.update(status="paid", amount_paid=invoice["total"], amount_remaining=0, attempted=True)
-        invoice.update(status_transitions={"paid_at": self.state.now()}, next_payment_attempt=None)
+        self.payments.charge(intent, card)
+        self.invoices.note_paid(invoice, intent)
         was_late = subscription["status"] != "active"
         subscription["status"] = "active"
         self.state.emit("invoice.paid", invoice)
         self.state.emit("invoice.payment_succeeded", invoice)
         if was_late:
             self.state.emit("customer.subscription.updated", subscription)
-
-    def _fail(self, invoice: Object) -> None:
-        invoice["attempt_count"] += 1
-        invoice["attempted"] = True
-        self.state.emit("invoice.payment_failed", invoice)
 
     # --- change ----------------------------------------------------------------------------------------------
 
@@ -242,6 +224,9 @@ class Subscriptions:
             self.state.emit("customer.subscription.updated", subscription)
         if "metadata" in asked:
             subscription["metadata"] |= asked["metadata"]
+        if "default_payment_method" in asked:
+            self.customers.card_of(asked["default_payment_method"])  # there is one
+            subscription["default_payment_method"] = asked["default_payment_method"]
         if "items" in asked:
             if subscription["schedule"]:
                 raise StripeRefused("The subscription is managed by the subscription schedule; update that instead.")
@@ -273,11 +258,10 @@ class Subscriptions:
         months = 12 if price["recurring"]["interval"] == "year" else 1
         invoice = self._bill(subscription, price, "subscription_update", (now, after_months(now, months)))
         invoice.update(status="open", _price=price["id"])
-        card = self.state.get(subscription["customer"], "customer")["_card"]
-        if not self.payments.is_declined(card) and card not in CARDS_REFUSED_LATER:
-            self._apply_change(subscription, invoice)
+        if not self._is_declined(subscription):
+            self._apply_change(subscription, invoice, self._card_of(subscription))
             return
-        self._fail(invoice)
+        self.invoices.note_failed(invoice)
         if asked.get("payment_behavior") != "pending_if_incomplete":
             raise StripeRefused("This server only knows payment_behavior=pending_if_incomplete.")
         expires_at = now + PENDING_SECONDS
@@ -286,12 +270,12 @@ class Subscriptions:
         self.state.at(expires_at, "pending update expires", subscription["id"])
         self.state.emit("customer.subscription.updated", subscription)
 
-    def _apply_change(self, subscription: Object, invoice: Object) -> None:
+    def _apply_change(self, subscription: Object, invoice: Object, card: str) -> None:
         price = self.state.get(invoice["_price"], "price")
         start = invoice["lines"]["data"][0]["period"]["start"]
         subscription.update(billing_cycle_anchor=start, pending_update=None)
         self._begin_period(subscription, price, start)
-        self._pay(invoice, subscription)
+        self._pay(invoice, subscription, card)
         self.state.emit("customer.subscription.updated", subscription)
 
     def drop_pending(self, subscription_id: str) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from accounts.models import Visitor
 from catalog import measurements
 from catalog.models import Model
-from generation import dispatch, estimate, queue, services
+from generation import dispatch, estimate, queue, services, settlement
 from generation.fleet import JOBS_PER_WORKER, LEAST_WINDOW
 from generation.models import Generation, State
 from generation.places import Places
@@ -93,7 +93,7 @@ def test_others_do_not_count_it_as_before_them(
     machine(valkey, "small", SMALL)
     for _ in range(3):
         factories.submitted(alice.workspace, model="giant")
-    services.cancel(factories.submitted(bob.workspace, model="dwarf"))
+    settlement.cancel(factories.submitted(bob.workspace, model="dwarf"))
     mine = factories.submitted(bob.workspace, model="dwarf")
     Generation.objects.filter(id=mine.id).update(fair_finish=10**6)
     mine.refresh_from_db()
@@ -137,7 +137,7 @@ def test_when_its_machine_goes_away_it_waits_for_another(giant: Model, alice: Vi
     valkey.flushdb()
     machine(valkey, "small", SMALL)
     refused = RenderError(code=DOES_NOT_FIT, message="at least 45 GB are needed at once")
-    services.settle(factories.report(generation, Outcome.FAILED, error=refused))
+    settlement.settle(factories.report(generation, Outcome.FAILED, error=refused))
     dispatch.ring()
     assert states(generation) == [State.QUEUED]
 

@@ -19,7 +19,7 @@ from accounts import workspaces
 from accounts.models import Visitor, Workspace
 from billing import ledger
 from catalog.models import Model
-from generation import dispatch, housekeeping, services
+from generation import dispatch, housekeeping, settlement
 from generation.models import Generation, State
 from gpu_worker.contract import WORKERS_KEY, Outcome, RenderReport, WorkerStatus, cancel_key, worker_key
 from loremotion.sweeping import each
@@ -94,7 +94,7 @@ def test_beating_twice_enqueues_once(dispatched: Generation) -> None:
 
 
 def test_a_silent_worker_loses_its_job_to_another(dispatched: Generation, valkey: redis.Redis) -> None:
-    services.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    settlement.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
     with in_a_while(20):
         housekeeping.beat()
     dispatched.refresh_from_db()
@@ -102,7 +102,7 @@ def test_a_silent_worker_loses_its_job_to_another(dispatched: Generation, valkey
 
 
 def test_a_worker_that_beats_keeps_its_job(dispatched: Generation, valkey: redis.Redis) -> None:
-    services.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    settlement.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
     with in_a_while(600):
         heartbeat(valkey, doing=dispatched)
         housekeeping.beat()
@@ -112,7 +112,7 @@ def test_a_worker_that_beats_keeps_its_job(dispatched: Generation, valkey: redis
 
 def test_a_worker_that_has_forgotten_its_job_loses_it(dispatched: Generation, valkey: redis.Redis) -> None:
     """Valkey lost its memory between the end of the render and the settlement: report and result are gone."""
-    services.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    settlement.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
     valkey.flushall()
     with in_a_while(20):
         heartbeat(valkey)
@@ -122,7 +122,7 @@ def test_a_worker_that_has_forgotten_its_job_loses_it(dispatched: Generation, va
 
 
 def test_a_lost_report_is_read_from_the_jobs_result(dispatched: Generation, valkey: redis.Redis) -> None:
-    services.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    settlement.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
     factories.deliver_clip(dispatched)
     job = Job.fetch(dispatched.job_id, connection=valkey, serializer=JSONSerializer)
     job.set_status(JobStatus.FINISHED)
@@ -150,8 +150,8 @@ def test_a_job_popped_by_a_worker_that_died_at_once_is_handed_on(dispatched: Gen
 
 
 def test_a_cancel_that_did_not_reach_its_worker_is_repeated(dispatched: Generation, valkey: redis.Redis) -> None:
-    services.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
-    services.cancel(dispatched)
+    settlement.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    settlement.cancel(dispatched)
     assert not valkey.exists(cancel_key(str(dispatched.id)))  # the callbacks of this test's transaction never ran
     heartbeat(valkey, doing=dispatched)
     housekeeping.beat()
@@ -180,11 +180,11 @@ def test_a_beat_without_valkey_still_does_what_it_can(dispatched: Generation, mo
 
 
 def test_a_failed_attempt_is_reported_once_though_many_look(dispatched: Generation) -> None:
-    services.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    settlement.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
     report = factories.report(dispatched, Outcome.FAILED)
     with transaction.atomic():
-        assert services.settle(report)
-    assert [services.settle(report) for _ in range(3)] == [False] * 3
+        assert settlement.settle(report)
+    assert [settlement.settle(report) for _ in range(3)] == [False] * 3
 
 
 def test_a_sweep_that_breaks_does_not_keep_the_others_from_running(
@@ -231,18 +231,18 @@ def test_a_row_that_cannot_be_served_keeps_none_of_those_behind_it_waiting(
     poison, healthy = two_dispatched
     if sweep is housekeeping.reclaim_from_dead_workers:
         for generation in two_dispatched:
-            services.start(generation_id=generation.id, attempt=1, worker="gpu-test")
+            settlement.start(generation_id=generation.id, attempt=1, worker="gpu-test")
     for generation in two_dispatched:
         factories.deliver_clip(generation)
         ended(generation, valkey, factories.report(generation).to_wire())
-    settle = services.settle
+    settle = settlement.settle
 
     def fails_for_one(report: RenderReport) -> bool:
         if report.generation_id == str(poison.id):
             raise ZeroDivisionError("a row that nobody thought of")
         return settle(report)
 
-    monkeypatch.setattr(services, "settle", fails_for_one)
+    monkeypatch.setattr(settlement, "settle", fails_for_one)
     with in_a_while(20):
         heartbeat(valkey)
         sweep()
@@ -253,7 +253,7 @@ def test_a_row_that_cannot_be_served_keeps_none_of_those_behind_it_waiting(
 
 
 def test_a_result_that_cannot_be_read_counts_as_none(dispatched: Generation, valkey: redis.Redis) -> None:
-    services.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    settlement.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
     ended(dispatched, valkey, {"of": "another version"})
     with in_a_while(20):
         heartbeat(valkey)

@@ -16,7 +16,7 @@ from django.urls import reverse
 from accounts.models import Visitor, Workspace
 from catalog.models import Model
 from catalog.requests import Ask
-from generation import dispatch, media, services
+from generation import dispatch, media, services, settlement
 from generation.models import Generation, State
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -121,7 +121,7 @@ def finished(visitor: Visitor, **asked: Any) -> Generation:
     generation = factories.submitted(visitor.workspace, **asked)
     dispatch.ring()
     factories.deliver_clip(generation)
-    services.settle(factories.report(generation))
+    settlement.settle(factories.report(generation))
     generation.refresh_from_db()
     assert generation.state == State.SUCCEEDED
     return generation

@@ -23,7 +23,7 @@ from accounts.roles import BY_ROLE, Action, Role
 from accounts.tenancy import Caller
 from billing import ledger
 from catalog.models import Model
-from generation import listing, services
+from generation import listing, settlement
 from generation.models import Generation
 from tests.accounts.factories import browser_of, person, team
 from tests.generation import factories
@@ -35,7 +35,7 @@ DOORS = [
     ("get", "/v1/videos/{id}"), ("get", "/v1/videos/{id}/events"), ("get", "/v1/videos/{id}/content"),
     ("get", "/v1/videos?after={id}"), ("post", "/generations/{id}/cancel/"), ("post", "/generations/{id}/delete/"),
     ("post", "/generations/{id}/privacy/"), ("post", "/v1/videos/{id}/cancel"), ("post", "/v1/videos/{id}/remix"),
-    ("delete", "/v1/videos/{id}"),
+    ("post", "/v1/videos/{id}"), ("delete", "/v1/videos/{id}"),
 ]  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def made_by(browser: Client, prompt: str = SECRET, **said: str) -> Generation:
     assert answer.status_code == 302, answer.text
     generation = Generation.objects.latest("created_at")
     factories.deliver_clip(generation)
-    services.settle(factories.report(generation))
+    settlement.settle(factories.report(generation))
     return Generation.objects.get(id=generation.id)
 
 
@@ -200,7 +200,7 @@ def test_the_team_says_how_clips_begin_and_its_maker_how_one_does(
     ):
         answer = browsers["maker"].post("/v1/videos", {"prompt": "x", **body}, content_type="application/json")
         assert answer.json()["lm"]["private"] is expected, body
-        services.cancel(Generation.objects.get(id=answer.json()["id"]))
+        settlement.cancel(Generation.objects.get(id=answer.json()["id"]))
     answer = browsers["maker"].post(
         "/v1/videos", {"prompt": "as a form"}
     )  # where a box that is not ticked says nothing
@@ -251,6 +251,47 @@ def test_what_a_key_made_privately_its_successor_sees_and_who_manages_keys(
     assert another.get("/v1/videos").json()["data"] == []
     seen = {name for name, browser in browsers.items() if browser.get(address).status_code == 200}
     assert seen == {"owner", "admin"}
+
+
+def change(caller: Client, video: str, **said: Any) -> HttpResponseBase:
+    return caller.post(f"/v1/videos/{video}", said, content_type="application/json")
+
+
+def test_the_api_changes_it_for_whom_the_page_does(private: Generation, browsers: dict[str, Client]) -> None:
+    video = str(private.id)
+    assert change(browsers["member"], video, private=False).status_code == 404
+    answer = change(browsers["maker"], video, private=False)
+    assert (answer.status_code, answer.json()["lm"]["private"]) == (200, False)  # type: ignore[attr-defined]
+    for name in ("admin", "member", "viewer"):
+        assert change(browsers[name], video, private=True).status_code == 403
+    for name in ("owner", "maker"):
+        assert change(browsers[name], video, private=True).status_code == 200
+    assert AuditEntry.objects.filter(event="clip.made_private").count() == 1  # twice is once
+    refused = change(browsers["maker"], video)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, "private")  # type: ignore[attr-defined]
+
+
+def test_a_key_changes_what_its_line_made_and_nothing_else(
+    studio: Workspace, browsers: dict[str, Client], people: dict[str, User]
+) -> None:
+    key, first = key_of(studio, people["owner"])
+    _, another = key_of(studio, people["owner"])
+    _, reading = key_of(studio, people["owner"], "read")
+    video = first.post("/v1/videos", {"prompt": SECRET}, content_type="application/json").json()["id"]
+    _, text = api_keys.rotate(key=key, by=people["owner"], allowed=BY_ROLE[Role.OWNER])
+    for caller in (another, reading):
+        assert change(caller, video, private=True).status_code == 403
+    for caller in (first, program(text)):
+        assert change(caller, video, private=True).status_code == 200
+        assert another.get(f"/v1/videos/{video}").status_code == 404
+        assert change(caller, video, private=False).status_code == 200
+    assert change(another, str(made_by(browsers["maker"]).id), private=True).status_code == 403
+    assert AuditEntry.objects.filter(event="clip.shared").latest("id").actor.startswith("key lm_live_")
+
+
+def test_where_one_person_is_alone_the_api_says_so(toy: Model, people: dict[str, User]) -> None:
+    browser = browser_of(people["maker"])
+    assert change(browser, str(made_by(browser).id), private=True).status_code == 409
 
 
 def test_a_rotated_key_goes_on_with_what_is_left_of_its_cap(studio: Workspace, people: dict[str, User]) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from accounts.models import Visitor
 from billing.plans import Entitlements, entitlements
 from catalog.models import Model
-from generation import dispatch, queue, services
+from generation import dispatch, queue, services, settlement
 from generation.models import Generation, State
 from tests.generation import factories
 
@@ -76,7 +76,7 @@ def test_place_counts_who_is_before_and_falls_to_none(toy: Model, alice: Visitor
 
 def test_a_cancelled_wish_does_not_push_the_next_one_back(toy: Model, alice: Visitor) -> None:
     first = factories.submitted(alice.workspace, seconds=5)
-    services.cancel(first)
+    settlement.cancel(first)
     second = factories.submitted(alice.workspace, seconds=1)
     assert second.fair_start == first.fair_start
 

@@ -17,7 +17,7 @@ from django.test import AsyncClient
 
 from accounts.models import Visitor
 from catalog.models import Model
-from generation import dispatch, progress, services, sse, standing, watching
+from generation import dispatch, progress, settlement, sse, standing, watching
 from generation.models import Generation
 from gpu_worker.contract import Progress, progress_key
 from tests.generation import factories
@@ -61,7 +61,7 @@ def publish_steps(generation_id: UUID, count: int) -> None:
 def running(toy: Model, alice: Visitor) -> Generation:
     generation = factories.submitted(alice.workspace)
     dispatch.ring()
-    services.start(generation_id=generation.id, attempt=1, worker="gpu-test")
+    settlement.start(generation_id=generation.id, attempt=1, worker="gpu-test")
     generation.refresh_from_db()
     return generation
 
@@ -88,13 +88,13 @@ def test_a_waiting_one_hears_its_place(toy: Model, alice: Visitor) -> None:
 
 def test_the_end_is_the_last_event(running: Generation, alice: Visitor) -> None:
     factories.deliver_clip(running)
-    services.settle(factories.report(running))
+    settlement.settle(factories.report(running))
     assert [e["event"] for e in follow(alice, running, least=99)] == ["done"]
 
 
 def test_the_end_comes_though_the_stream_was_lost(running: Generation, alice: Visitor, valkey: redis.Redis) -> None:
     factories.deliver_clip(running)
-    services.settle(factories.report(running))
+    settlement.settle(factories.report(running))
     valkey.delete(progress_key(str(running.id)))
     assert [e["event"] for e in follow(alice, running, least=99)] == ["done"]
 

@@ -13,7 +13,7 @@ from accounts.models import Visitor
 from billing import ledger
 from catalog.models import Model
 from catalog.requests import Ask
-from generation import dispatch, services
+from generation import dispatch, services, settlement
 from generation.models import Generation, State
 from loremotion.refusals import InsufficientCredits, Invalid, TooMany
 from tests.generation import factories
@@ -105,13 +105,24 @@ def test_once_the_day_s_free_gpu_time_is_used_up_only_who_pays_makes_clips(
     settings.FREE_GPU_SECONDS_PER_DAY = 5
     made = factories.submitted(alice.workspace, seconds=1)
     factories.deliver_clip(made)
-    services.start(generation_id=made.id, attempt=made.attempt, worker="gpu-test")
-    services.settle(replace(factories.report(made), stage_seconds={"denoise": 6.0}))
+    settlement.start(generation_id=made.id, attempt=made.attempt, worker="gpu-test")
+    settlement.settle(replace(factories.report(made), stage_seconds={"denoise": 6.0}))
     left = ledger.balance(account=alice.workspace_id)
     with pytest.raises(TooMany, match="as many free clips today"):
         factories.submitted(alice.workspace, seconds=1)
     assert ledger.balance(account=alice.workspace_id) == left
     ledger.grant(account=alice.workspace_id, reference="order:1", amount=50, kind=ledger.LotKind.PACK)
+    assert factories.submitted(alice.workspace, seconds=1).state == State.QUEUED
+
+
+def test_free_clips_that_wait_count_for_the_day_and_a_cancelled_one_does_not(
+    toy: Model, alice: Visitor, settings: Settings
+) -> None:
+    settings.FREE_GPU_SECONDS_PER_DAY = 50  # such a clip is expected to take 60
+    waiting = factories.submitted(alice.workspace, seconds=1)
+    with pytest.raises(TooMany, match="as many free clips today"):
+        factories.submitted(alice.workspace, seconds=1)
+    settlement.cancel(waiting)
     assert factories.submitted(alice.workspace, seconds=1).state == State.QUEUED
 
 

@@ -16,7 +16,7 @@ from accounts.roles import VISITOR_MAY
 from accounts.tenancy import Caller
 from billing.plans import entitlements
 from catalog.models import Model
-from generation import dispatch, holdings, housekeeping, retention, services, uploads
+from generation import dispatch, holdings, housekeeping, retention, settlement, uploads
 from generation.models import Generation, State, Upload
 from gpu_worker.contract import Outcome
 from gpu_worker.families import Kind
@@ -54,7 +54,7 @@ def test_it_stays_while_the_request_is_open(begun: Generation) -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.BLOCKED, Outcome.CANCELLED])
 def test_it_goes_when_the_request_makes_no_clip(begun: Generation, outcome: Outcome) -> None:
-    services.settle(factories.report(begun, outcome))
+    settlement.settle(factories.report(begun, outcome))
     with in_a_while(seconds=1):
         retention.sweep_uploads()
     assert not is_kept(begun)
@@ -62,7 +62,7 @@ def test_it_goes_when_the_request_makes_no_clip(begun: Generation, outcome: Outc
 
 
 def test_it_goes_when_the_request_is_cancelled_before_it_began(begun: Generation) -> None:
-    services.cancel(begun)
+    settlement.cancel(begun)
     with in_a_while(seconds=1):
         retention.sweep_uploads()
     assert not is_kept(begun)
@@ -71,7 +71,7 @@ def test_it_goes_when_the_request_is_cancelled_before_it_began(begun: Generation
 def test_it_goes_when_the_last_attempt_was_lost(begun: Generation) -> None:
     for attempt in (1, 2, 3):
         assert is_kept(begun)
-        services.requeue(generation_id=begun.id, attempt=attempt, code="worker_lost", reason="Gone.")
+        settlement.requeue(generation_id=begun.id, attempt=attempt, code="worker_lost", reason="Gone.")
         dispatch.ring()
     begun.refresh_from_db()
     assert begun.state == State.FAILED
@@ -82,7 +82,7 @@ def test_it_goes_when_the_last_attempt_was_lost(begun: Generation) -> None:
 
 def test_it_goes_with_its_clip(begun: Generation) -> None:
     factories.deliver_clip(begun)
-    services.settle(factories.report(begun))
+    settlement.settle(factories.report(begun))
     days = entitlements(None).retention_days
     with in_a_while(days=days - 1):
         retention.sweep_clips()

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.test import Client
 
 from accounts.models import Visitor
+from accounts.proofs.altcha import LEAST_WORK
 from catalog.models import Model
 from generation import housekeeping, sse
 from generation.models import Generation, State
 from loremotion import valkey
+from tests.accounts.factories import PASSWORD, person
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
@@ -29,6 +32,7 @@ def valkey_away(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Any:
 
     def leave() -> None:
         settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
+        settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": settings.REDIS_URL}}
         valkey.connection.cache_clear()
 
     yield leave
@@ -70,3 +74,26 @@ def test_who_watches_still_hears_the_end(toy: Model, alice: Visitor, valkey_away
         return "".join([chunk async for chunk in sse._follow(generation.id, "0-0")])
 
     assert "event: done" in async_to_sync(heard)()
+
+
+def test_signing_in_is_refused_for_a_moment_and_says_so(alice: Visitor, valkey_away: Any) -> None:
+    """It is counted there how often somebody guesses, so nobody guesses uncounted."""
+    person("person@example.org")
+    valkey_away()
+    browser = Client()
+    said = {"login": "person@example.org", "password": PASSWORD}
+    for address, form in (
+        ("/account/login/", said),
+        ("/account/login/code/", {"email": "person@example.org"}),
+        ("/account/signup/", {"email": "new@example.org", "password1": PASSWORD}),
+    ):
+        assert browser.get(address).status_code == 200
+        answer = browser.post(address, form)
+        assert (answer.status_code, "try again in a minute" in answer.text) == (503, True)
+    assert "_auth_user_id" not in browser.session
+
+
+def test_a_newcomer_is_given_work_and_let_in(toy: Model, valkey_away: Any) -> None:
+    valkey_away()
+    assert Client().get("/challenge/").json()["maxNumber"] == LEAST_WORK
+    assert Client().post("/generations/", {"prompt": "a fox"}).status_code == 302

@@ -14,7 +14,7 @@ from django.test import Client
 from accounts.models import Visitor
 from billing import ledger
 from catalog.models import Model
-from generation import dispatch, services, signatures, uploads
+from generation import dispatch, settlement, signatures, uploads
 from generation.models import Generation, State, Upload
 from gpu_worker import footage_reader
 from gpu_worker.contract import Outcome, RenderError
@@ -134,7 +134,7 @@ def test_what_the_reader_refuses_fails_with_the_cause_and_costs_nothing(
     dispatch.ring()
     cause = "The input 'video' is 86,400 seconds long, and 60 are the most."
     error = RenderError(code="input_unreadable", message=cause)
-    services.settle(factories.report(generation, Outcome.FAILED, error=error))
+    settlement.settle(factories.report(generation, Outcome.FAILED, error=error))
     generation.refresh_from_db()
     assert (generation.state, generation.error_message) == (State.FAILED, cause)
     receipt = ledger.receipt(reference=generation.id)

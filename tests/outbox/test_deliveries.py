@@ -21,7 +21,7 @@ from rq.serializers import JSONSerializer
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from accounts.models import AuditEntry, User, Workspace
-from generation import services
+from generation import settlement
 from generation.models import Generation
 from generation.outbox import carrying, deliveries, endpoints, housekeeping, letters, video_events
 from generation.outbox.models import Delivery, Endpoint, Letter, State
@@ -41,7 +41,7 @@ def finished(studio: Workspace, outcome: Outcome = Outcome.SUCCEEDED) -> Generat
     generation.save(update_fields=["attempt", "state"])
     if outcome == Outcome.SUCCEEDED:
         factories.deliver_clip(generation)
-    services.settle(factories.report(generation, outcome))
+    settlement.settle(factories.report(generation, outcome))
     return generation
 
 
@@ -84,34 +84,34 @@ def test_each_end_is_told_as_an_event_in_openais_shape(
 
 
 def test_a_cancel_while_waiting_is_told(studio: Workspace, endpoint: Endpoint) -> None:
-    services.cancel(factories.submitted(studio))
+    settlement.cancel(factories.submitted(studio))
     assert only_delivery().event_type == "video.cancelled"
 
 
 def test_a_worker_lost_too_often_is_told_as_a_failure(studio: Workspace, endpoint: Endpoint) -> None:
     generation = factories.submitted(studio)
     Generation.objects.filter(id=generation.id).update(state="running", attempt=3)
-    services.requeue(generation_id=generation.id, attempt=3, code="worker_lost", reason="It fell silent.")
+    settlement.requeue(generation_id=generation.id, attempt=3, code="worker_lost", reason="It fell silent.")
     assert only_delivery().event_type == "video.failed"
 
 
 def test_trying_again_is_not_told(studio: Workspace, endpoint: Endpoint) -> None:
     generation = factories.submitted(studio)
     Generation.objects.filter(id=generation.id).update(state="running", attempt=1)
-    services.requeue(generation_id=generation.id, attempt=1, code="worker_lost", reason="It fell silent.")
+    settlement.requeue(generation_id=generation.id, attempt=1, code="worker_lost", reason="It fell silent.")
     assert not Delivery.objects.exists()
 
 
 def test_a_report_that_comes_twice_is_told_once(studio: Workspace, endpoint: Endpoint) -> None:
     generation = finished(studio)
-    assert not services.settle(factories.report(generation))
+    assert not settlement.settle(factories.report(generation))
     assert Delivery.objects.count() == 1
 
 
 def test_a_settlement_that_is_rolled_back_tells_nobody(studio: Workspace, endpoint: Endpoint) -> None:
     generation = factories.submitted(studio)
     with transaction.atomic():
-        services.cancel(generation)
+        settlement.cancel(generation)
         assert Delivery.objects.exists()
         transaction.set_rollback(True)
     assert not Delivery.objects.exists()

@@ -17,9 +17,11 @@ from accounts import api_keys, exports, workspaces
 from accounts.models import AuditEntry, User, Workspace
 from accounts.roles import BY_ROLE, Role
 from accounts.tenancy import Caller
-from generation.outbox import endpoints
+from generation.models import Generation
+from generation.outbox import endpoints, wishes
 from generation.outbox.models import Delivery, Endpoint, Letter, State
-from tests.accounts.factories import browser_of
+from tests.accounts.factories import browser_of, person
+from tests.generation import factories as generations
 from tests.outbox.receiver import Receiver
 from tests.outbox.test_deliveries import finished, work
 
@@ -243,6 +245,18 @@ def test_an_export_has_endpoints_and_deliveries_and_no_secret(studio: Workspace,
     assert (one["url"], one["deliveries"][0]["video_id"]) == (endpoint.url, str(generation.id))
     assert endpoint.text not in told  # type: ignore[attr-defined]
     assert "sealed" not in told
+
+
+def test_an_export_has_the_wishes_about_clips_that_its_reader_sees(studio: Workspace) -> None:
+    maker = person("maker@example.org")
+    clips = [generations.submitted(studio) for _ in range(2)]
+    Generation.objects.filter(id=clips[0].id).update(is_private=True, made_by=maker)
+    for clip in clips:
+        wishes.ask(clip, user=maker)
+    for role, seen in ((Role.OWNER, clips), (Role.ADMIN, clips[1:])):
+        archive = zipfile.ZipFile(io.BytesIO(b"".join(exports.zipped(Caller(studio, BY_ROLE[role])))))
+        told = json.loads(archive.read("wishes.json"))
+        assert told == [{"generation_id": str(clip.id), "user__email": maker.email} for clip in seen]
 
 
 def test_erasing_a_workspace_erases_what_it_wanted_to_be_told(studio: Workspace, endpoint: Endpoint) -> None:

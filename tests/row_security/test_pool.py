@@ -19,7 +19,7 @@ from django.db import connection, connections, transaction
 from django.http import HttpRequest
 from django.test import Client
 
-from generation import services
+from generation import settlement
 from generation.models import Generation
 from loremotion import row_security
 from tests.generation import factories as generations
@@ -191,6 +191,6 @@ def in_turn(tenant: Tenant) -> UUID:
 @row_security.across_workspaces("as the clerk does it")
 def cancel(clip: UUID) -> None:
     try:
-        services.cancel(Generation.objects.get(id=clip))
+        settlement.cancel(Generation.objects.get(id=clip))
     finally:
         connection.close()

@@ -9,13 +9,14 @@ from uuid import UUID
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib.auth.models import AnonymousUser
 from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest
 from django.test import AsyncClient, Client, RequestFactory
 from pytest_django import Settings
 
 from accounts import tenancy
-from accounts.models import Membership
+from accounts.models import Membership, Workspace
 from accounts.roles import Role
 from generation.models import Generation
 from loremotion import row_security
@@ -235,3 +236,23 @@ def test_finding_out_who_asks_is_one_query_with_the_wall(ours: Tenant) -> None:
     recognise()
     del request._caller  # type: ignore[attr-defined]
     assert messages_for(recognise) == 2
+
+
+def test_a_visitor_is_found_in_one_query_and_has_every_field(db: None) -> None:
+    visitor = factories.visitor()
+    request = RequestFactory().get("/")
+    request.user = AnonymousUser()
+    request.COOKIES = {key: morsel.value for key, morsel in factories.browser_of(visitor).cookies.items()}
+    found: list[tenancy.Caller] = []
+
+    def recognise() -> None:
+        with row_security.bounded(Bounds()):
+            found.append(tenancy.caller_of(request))
+            assert Workspace.objects.get() == visitor.workspace
+
+    factories.visitor()  # somebody else's, whom the last line does not see
+    assert messages_for(recognise) == 2
+    workspace = found[0].workspace
+    assert workspace is not None
+    by_name = {field.attname: getattr(workspace, field.attname) for field in Workspace._meta.concrete_fields}
+    assert by_name == Workspace.objects.filter(id=visitor.workspace_id).values().get()

@@ -10,7 +10,9 @@ from pytest_django import Settings
 from billing import ledger
 from tests.billing.books import LedgerClock
 from tests.fake_stripe.process import FakeStripeProcess
+from tests.shop import teller as tellers
 from tests.shop.desk import Desk
+from tests.shop.teller import Account, Teller
 
 
 @pytest.fixture(scope="session")
@@ -39,4 +41,22 @@ def ledger_clock(db: None) -> LedgerClock:
 def desk(db: None, stripe: FakeStripeProcess) -> Iterator[Desk]:
     """Where a test buys, pays and carries the mail. At the end the books must add up."""
     yield Desk(stripe)
+    assert ledger.violations(limit=5) == []
+
+
+@pytest.fixture(params=["imitation", "test-mode"])
+def stripe_account(request: pytest.FixtureRequest) -> Account:
+    """An account of test mode: the imitation's, and the real one."""
+    if request.param == "imitation":
+        return tellers.imitation(request.getfixturevalue("stripe_process"))
+    return tellers.real_one()
+
+
+@pytest.fixture
+def teller(db: None, stripe_account: Account, settings: Settings) -> Iterator[Teller]:
+    """Drives either Stripe by its API alone. At the end the books must add up."""
+    settings.STRIPE_WEBHOOK_SECRETS = ["whsec_of_the_test"]
+    at_work = Teller(stripe_account, settings)
+    yield at_work
+    at_work.close()
     assert ledger.violations(limit=5) == []

@@ -10,8 +10,9 @@ from django.test import Client
 
 from billing import ledger
 from billing.models import Lot
-from billing.shop import inbox, ordering
+from billing.shop import inbox, ordering, subscribing
 from billing.shop.models import Order, Payment, Price, StripeEvent, Subscription
+from billing.shop.subscribing import Change
 from tests.fake_stripe.process import CARD, FakeStripeProcess
 from tests.fake_stripe.state import Object
 from tests.fake_stripe.webhooks import signed
@@ -52,6 +53,24 @@ def spend(account: UUID, credits: int) -> None:
     ledger.capture(reference=hold(account, credits))
 
 
+def open_order(workspace: UUID, price: Price) -> Order:
+    """An order whose pay page is open."""
+    made = ordering.order(order_id=uuid4(), workspace=workspace, price=price, actor="buyer@site.test")
+    ordering.pay_page(made, email="buyer@example.com", back=BACK)
+    made.refresh_from_db()
+    return made
+
+
+def change(account: UUID, plan: str, interval: str = "month", attempt: UUID | None = None) -> Change:
+    """Change the plan, as the form on the pricing page does."""
+    return subscribing.change(workspace=account, price=plan_price(plan, interval), attempt=attempt or uuid4())
+
+
+def granted(account: UUID) -> list[int]:
+    """Credits of each payment, first to last."""
+    return list(Payment.objects.filter(workspace=account).order_by("paid_at", "id").values_list("credits", flat=True))
+
+
 class Desk:
     """Buys for workspaces, and carries Stripe's events to the site by hand."""
 
@@ -64,10 +83,7 @@ class Desk:
 
     def order(self, workspace: UUID, price: Price) -> Order:
         """An order whose pay page is open."""
-        made = ordering.order(order_id=uuid4(), workspace=workspace, price=price, actor="buyer@site.test")
-        ordering.pay_page(made, email="buyer@site.test", back=BACK)
-        made.refresh_from_db()
-        return made
+        return open_order(workspace, price)
 
     def pay(self, order: Order, *, card: str = CARD, is_slow: bool = False) -> Object:
         """Pay at Stripe's. The site does not know yet."""

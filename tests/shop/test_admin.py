@@ -18,6 +18,8 @@ from billing.shop import liability, reconcile
 from billing.shop.models import Payment, Plan, Price, StripeEvent
 from tests.shop.desk import Desk, balance, hold, pack_price, plan_price
 
+ATTEMPT = "6f5b1f9e-6ed3-4a7c-8b0e-6f1f6a8f6d11"
+
 
 @pytest.fixture
 def staff(db: None) -> Client:
@@ -69,10 +71,16 @@ def test_a_refund_shows_what_it_does_before_it_does_it(desk: Desk, staff: Client
     shown = staff.post(address, {"amount": "2.50"}).content.decode()
     assert "250 credits go with it: 100 are unspent, 150 were spent" in shown
     assert balance(account) == (100, 0, 0)
-    confirmed = {"amount": "2.50", "after_refunds": "0", "confirm": "1", "reason": "Asked for it"}
+    seen = re.search(r'name="attempt" value="([^"]+)"', shown)
+    assert seen is not None
+    confirmed = {"amount": "2.50", "after_refunds": "0", "attempt": seen[1], "confirm": "1", "reason": "Asked for it"}
     assert staff.post(address, confirmed).status_code == 302
     assert balance(account) == (0, 0, 150)
-    assert desk.stripe.objects("refund")[0]["metadata"] == {"actor": "admin@site.test", "why": "Asked for it"}
+    assert desk.stripe.objects("refund")[0]["metadata"] == {
+        "attempt": seen[1],
+        "actor": "admin@site.test",
+        "why": "Asked for it",
+    }
     again = staff.post(address, confirmed)  # the same form once more
     assert again.status_code == 302
     assert len(desk.stripe.objects("refund")) == 1
@@ -85,9 +93,10 @@ def test_after_a_refund_that_failed_the_same_amount_can_be_refunded_anew(desk: D
     desk.stripe.control("fail-refund", refund_id=first["id"])
     desk.carry_all()
     address = f"/admin/shop/payment/{payment.pk}/refund/"
-    seen = re.search(r'name="after_refunds" value="(\d+)"', staff.post(address, {"amount": "2.50"}).content.decode())
-    assert seen is not None
-    staff.post(address, {"amount": "2.50", "after_refunds": seen[1], "confirm": "1", "reason": "Again"})
+    shown = staff.post(address, {"amount": "2.50"}).content.decode()
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', shown))
+    assert hidden["after_refunds"] == "1"
+    staff.post(address, {**hidden, "confirm": "1", "reason": "Again"})
     assert balance(account) == (250, 0, 0)
 
 
@@ -96,8 +105,12 @@ def test_after_a_refund_that_failed_the_same_amount_can_be_refunded_anew(desk: D
     [
         ({"amount": "x"}, "Write an amount"),
         ({"amount": "0.001"}, "Write an amount"),
-        ({"amount": "2.50", "confirm": "1", "after_refunds": "0"}, "Say why"),
-        ({"amount": "9.00", "confirm": "1", "after_refunds": "0", "reason": "More"}, "greater than"),
+        ({"amount": "2.50", "confirm": "1", "after_refunds": "0", "reason": "Unseen"}, "Look first"),
+        ({"amount": "2.50", "confirm": "1", "after_refunds": "0", "attempt": ATTEMPT}, "Say why"),
+        (
+            {"amount": "9.00", "confirm": "1", "after_refunds": "0", "attempt": ATTEMPT, "reason": "More"},
+            "greater than",
+        ),
     ],
 )
 def test_a_refund_that_cannot_be_says_why(desk: Desk, staff: Client, sent: dict[str, str], problem: str) -> None:

@@ -14,9 +14,8 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import Workspace
-from billing import ledger
-from billing.shop import housekeeping, inbox, jobs, mails, ordering
-from billing.shop.models import Budget, Order, StripeEvent, Subscription
+from billing.shop import housekeeping, inbox, jobs, ordering
+from billing.shop.models import Order, StripeEvent, Subscription
 from tests.shop.desk import Desk, balance, pack_price, plan_price
 
 Sweep = Callable[[], list[str]]
@@ -82,13 +81,6 @@ def test_what_was_done_long_ago_is_forgotten_and_what_is_dead_is_not(desk: Desk,
     assert list(StripeEvent.objects.all()) == [dead]
 
 
-def test_letters_are_handed_to_the_clerk(desk: Desk, sweep: Sweep) -> None:
-    account = uuid4()
-    desk.buy(account)
-    Budget.objects.create(workspace=account, warn_below_credits=9_999)
-    assert "warn_of_low_balance" in sweep()
-
-
 # --- whom nobody can help keeps nobody waiting ---------------------------------------------------------------------
 
 
@@ -116,36 +108,6 @@ def test_orders_that_stay_stale_for_ever_do_not_stand_before_the_others(
     waiting = desk.order(uuid4(), pack_price())
     Order.objects.filter(id=waiting.id).update(created_at=timezone.now() - timedelta(hours=26))
     assert rounds_until(sweep, "look_after_order", str(waiting.id))
-
-
-def test_letters_that_no_server_takes_do_not_stand_before_the_others(
-    desk: Desk, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mails, "BATCH", 1)
-    budgets, late = [], []
-    for number in range(2):
-        account = uuid4()
-        ledger.open_account(account=account)
-        budgets.append(Budget.objects.create(workspace=account, warn_below_credits=9, warn_address="no@where.test"))
-        late.append(
-            Subscription.objects.create(
-                workspace=account, purse=account, price=plan_price("creator"), stripe_subscription_id=f"sub_{number}",
-                status="past_due", period_start=timezone.now(), period_end=timezone.now(), failed_attempts=1,
-            )
-        )  # fmt: skip
-    for one in budgets:
-        assert rounds_until(sweep, "warn_of_low_balance", one.pk)
-    for subscription in late:
-        assert rounds_until(sweep, "send_dunning", subscription.pk)
-
-
-def test_a_letter_that_fails_is_tried_again_and_not_every_minute(desk: Desk, sweep: Sweep) -> None:
-    account = uuid4()
-    desk.buy(account)
-    Budget.objects.create(workspace=account, warn_below_credits=9_999)
-    assert "warn_of_low_balance" in sweep()
-    cache.delete("shop:mails")
-    assert "warn_of_low_balance" not in sweep()
 
 
 def test_a_plan_that_was_not_ended_with_its_workspace_is_ended_later(

@@ -6,7 +6,6 @@ import re
 from uuid import uuid4
 
 import pytest
-from django.core import mail
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -14,7 +13,7 @@ from accounts.models import Membership, User, Workspace
 from accounts.roles import BY_ROLE, Role
 from accounts.tenancy import Caller
 from billing import ledger
-from billing.shop import budgets, holdings, jobs, mails
+from billing.shop import budgets, holdings, jobs
 from billing.shop.models import Budget, Order, Payment, Subscription
 from tests.generation import factories as clips
 from tests.shop.desk import Desk, balance, hold, pack_price, plan_price
@@ -256,43 +255,6 @@ def test_a_cap_holds_for_the_month_also_for_what_is_still_open(desk: Desk) -> No
     with pytest.raises(budgets.OverBudget, match="at most 100"):
         budgets.keep_within_cap(workspace.id)
     assert workspace.audit_entries.filter(event="budget.changed").exists()
-
-
-def test_a_low_balance_is_told_once_until_there_is_enough_again(desk: Desk) -> None:
-    _, workspace = member()
-    desk.buy(workspace.id)
-    Budget.objects.create(workspace=workspace.id, warn_below_credits=300)
-    assert budgets.running_low() == []
-    ledger.capture(reference=hold(workspace.id, 250))
-    [budget] = budgets.running_low()
-    for _ in range(2):
-        budgets.warn(budget)
-    assert budgets.running_low() == []
-    assert [message.subject for message in mail.outbox] == ["Fewer than 300 credits are left"]
-    desk.buy(workspace.id, pack_price(2_200))
-    assert budgets.running_low() == []
-    ledger.capture(reference=hold(workspace.id, 2_300))
-    assert budgets.running_low() == [budget]
-
-
-def test_a_declined_payment_is_told_to_those_who_pay_once_for_each_try(desk: Desk) -> None:
-    _, workspace = member()
-    member(Role.VIEWER, workspace)
-    desk.subscribe(workspace.id)
-    customer = desk.stripe.objects("subscription")[0]["customer"]
-    desk.stripe.control("use-card", customer=customer, card="4000000000000341")
-    desk.stripe.advance(days=31, seconds=7_200)
-    desk.carry_all()
-    [late] = mails.subscriptions_to_dun()
-    for _ in range(2):
-        mails.send_dunning(late)
-    assert len(mail.outbox) == 1
-    assert len(mail.outbox[0].to) == 1
-    assert "declined $12.00" in mail.outbox[0].body
-    assert mails.subscriptions_to_dun() == []
-    desk.stripe.advance(days=4)
-    desk.carry_all()
-    assert mails.subscriptions_to_dun() == [late]
 
 
 # --- moving with the workspace -----------------------------------------------------------------------------------

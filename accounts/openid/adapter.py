@@ -1,0 +1,83 @@
+"""Whom a provider may let in, and what is said where it does not come to that."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from typing import Any
+
+from allauth.account.internal.userkit import filter_users_by_email
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialLogin
+from allauth.socialaccount.providers.base import AuthProcess
+from allauth.socialaccount.providers.base.constants import AuthError
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from django.http import HttpRequest
+from jwt import PyJWKClientConnectionError
+from requests import RequestException
+
+from loremotion.refusals import Conflict, Forbidden, Unavailable
+
+logger = logging.getLogger(__name__)
+
+
+class SocialAdapter(DefaultSocialAccountAdapter):
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Somebody came back from a provider, and their tokens hold.
+
+        Raises:
+            OAuth2Error: the ID token was made for another walk than this.
+            Forbidden: nobody has proved that the address is theirs.
+            Conflict: it opens an account already, and this provider does not answer for addresses.
+        """
+        made_for = sociallogin.account.extra_data["id_token"].get("nonce", "")
+        if not hmac.compare_digest(str(made_for).encode(), sociallogin.state["nonce"].encode()):
+            raise OAuth2Error("The ID token has another nonce.")
+        if not sociallogin.is_existing and sociallogin.state["process"] != AuthProcess.CONNECT:
+            _refuse_unproved(sociallogin)
+
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: Any,
+        error: str | None = None,
+        exception: Exception | None = None,
+        extra_context: dict[str, Any] | None = None,
+    ) -> None:
+        """The page for what went wrong: the cause is in the log, the words are for whoever wanted in.
+
+        Raises:
+            Refusal: always, but where somebody cancelled, for which allauth has a page.
+        """
+        if error == AuthError.CANCELLED:
+            return
+        logger.warning("No sign-in by %s: %s", provider.name, exception or "what came back was not asked for")
+        if isinstance(exception, RequestException | PyJWKClientConnectionError):
+            raise Unavailable(
+                "provider_is_away",
+                f"{provider.name} does not answer at the moment.",
+                next_step="Try again in a minute, or sign in by e-mail.",
+            )
+        raise Forbidden(
+            "provider_sign_in_failed",
+            f"The sign-in by {provider.name} did not work.",
+            next_step="Begin it again from the sign-in page, in this browser, or sign in by e-mail.",
+        )
+
+
+def _refuse_unproved(sociallogin: SocialLogin) -> None:
+    """Otherwise somebody could begin an account under another's address, and be in it when its owner comes."""
+    name = sociallogin.provider.name
+    proved = [address.email for address in sociallogin.email_addresses if address.verified]
+    if not proved:
+        raise Forbidden(
+            "email_not_proved",
+            f"{name} does not say that your e-mail address is yours.",
+            next_step="Prove it there, or sign up here by e-mail and then connect the two on your account pages.",
+        )
+    if any(filter_users_by_email(email) for email in proved):
+        raise Conflict(
+            "account_exists",
+            f"There is an account with your e-mail address, and {name} is not connected to it.",
+            next_step="Sign in as you did until now, then connect the two on your account pages.",
+        )

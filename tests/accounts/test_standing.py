@@ -1,0 +1,123 @@
+"""A suspension, a closing or a ban that comes while somebody is about to submit stops that clip too.
+
+Each test lets two connections meet at the workspace's row, in either order: one holds it, the other is seen to wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts import bans, networks, workspaces
+from accounts.models import User, Visitor
+from accounts.roles import VISITOR_MAY
+from accounts.tenancy import Caller
+from billing import allowance, ledger
+from catalog.models import Model
+from catalog.requests import Ask
+from generation import services
+from generation.models import Generation, State
+from loremotion.refusals import Conflict, Forbidden
+from tests.accounts.factories import person
+from tests.generation import factories as generations
+from tests.generation.test_holdings import DEADLINE_SECONDS, wait_until_somebody_waits
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NETWORK = networks.lasting_fingerprint("203.0.113.0")
+
+
+@pytest.fixture
+def visitor(transactional_db: None) -> Visitor:
+    visitor = generations.visitor(credits=500)
+    Visitor.objects.filter(id=visitor.id).update(network=NETWORK)
+    allowance.give(visitor.workspace, now=timezone.now(), network="")  # so that the purse stands as it will again
+    return visitor
+
+
+@pytest.fixture
+def toy(transactional_db: None) -> Model:
+    return generations.model()
+
+
+def suspend(visitor: Visitor, staff: User) -> None:
+    workspaces.suspend(visitor.workspace, actor=str(staff), reason="spam")
+
+
+def close(visitor: Visitor, staff: User) -> None:
+    workspaces.close(visitor.workspace, actor=str(staff))
+
+
+def ban(visitor: Visitor, staff: User) -> None:
+    bans.ban_visitor(visitor, by=staff, reason="spam")
+
+
+def ban_network(visitor: Visitor, staff: User) -> None:
+    bans.ban_network(NETWORK, by=staff, reason="spam")
+
+
+WAYS = pytest.mark.parametrize("stop", [suspend, close, ban, ban_network])
+Stop = Callable[[Visitor, User], None]
+
+
+def meeting(first: Callable[[], object], second: Callable[[], object]) -> BaseException | None:
+    """``first`` in a transaction that ends once ``second``, on another connection, waits for it; what that raised."""
+
+    def elsewhere() -> None:
+        try:
+            second()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as other:
+        with transaction.atomic():
+            first()
+            waiting = other.submit(elsewhere)
+            wait_until_somebody_waits()
+        return waiting.exception(DEADLINE_SECONDS)
+
+
+def submit(visitor: Visitor) -> Generation:
+    """As the view does once it has found out who asks, which was a moment ago."""
+    offer = services.offer(Ask(prompt="a red circle"))
+    return services.submit(
+        workspace=visitor.workspace, offer=offer, caller=Caller(visitor.workspace, VISITOR_MAY, network=NETWORK)
+    )
+
+
+@WAYS
+def test_who_submits_waits_for_it_and_is_refused(toy: Model, visitor: Visitor, stop: Stop) -> None:
+    staff = person("staff@example.org", is_staff=True)
+    before = ledger.balance(account=visitor.workspace_id)
+    assert isinstance(meeting(lambda: stop(visitor, staff), lambda: submit(visitor)), Forbidden)
+    assert not Generation.objects.exists()
+    assert ledger.balance(account=visitor.workspace_id) == before
+
+
+@WAYS
+def test_it_waits_for_who_submits_and_cancels_the_clip(toy: Model, visitor: Visitor, stop: Stop) -> None:
+    staff = person("staff@example.org", is_staff=True)
+    before = ledger.balance(account=visitor.workspace_id)
+    assert meeting(lambda: submit(visitor), lambda: stop(visitor, staff)) is None
+    assert Generation.objects.get().state == State.CANCELLED
+    assert ledger.balance(account=visitor.workspace_id) == before
+
+
+def test_erasing_and_submitting_wait_for_each_other_in_one_order(toy: Model, visitor: Visitor) -> None:
+    assert meeting(lambda: submit(visitor), lambda: workspaces.erase(visitor.workspace)) is None
+    assert not Generation.objects.exists()
+    other = generations.visitor(credits=500)
+    assert isinstance(meeting(lambda: workspaces.erase(other.workspace), lambda: submit(other)), Conflict)
+    assert not Generation.objects.exists()
+
+
+def test_who_submits_while_the_clips_move_to_an_account_is_told(toy: Model, visitor: Visitor) -> None:
+    alice = person()
+    refused = meeting(lambda: workspaces.adopt(visitor=visitor, user=alice), lambda: submit(visitor))
+    assert isinstance(refused, Conflict)
+    assert "part of another" in str(refused)
+    assert not Generation.objects.exists()
