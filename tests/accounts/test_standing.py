@@ -16,7 +16,8 @@ from accounts import api_keys, bans, erasure, networks, tenancy, workspaces
 from accounts.models import User, Visitor, Workspace
 from accounts.roles import BY_SCOPE, VISITOR_MAY, Action, Scope
 from accounts.tenancy import Caller
-from billing import allowance, ledger
+from billing import allowance, breaker, ledger
+from billing.models import FreeReservation
 from catalog.models import Model
 from catalog.requests import Ask
 from generation import services
@@ -159,3 +160,19 @@ def test_a_key_is_rotated_while_it_is_used(toy: Model) -> None:
     rotating = lambda: api_keys.rotate(key=key, by=alice, allowed=may)  # noqa: E731
     assert meeting(held, rotating, then=ask_as(own, Caller(own, may, key=key))) is None
     assert Generation.objects.get().api_key_id == key.id
+
+
+def test_a_ban_of_many_and_what_a_worker_reports_meanwhile_wait_in_one_order(toy: Model, visitor: Visitor) -> None:
+    """Both let go of free GPU time: the ban for one clip after the other, before it comes to the one that ends."""
+    staff, other = person("staff@example.org", is_staff=True), generations.visitor()
+    Visitor.objects.filter(id=other.id).update(network=NETWORK)
+    _, last = (generations.submitted(one.workspace) for one in sorted((visitor, other), key=lambda one: one.id))
+    assert FreeReservation.objects.count() == 2
+
+    def settle() -> None:
+        ledger.release(reference=last.id)
+        breaker.count(last.id, gpu_seconds=3.0, now=timezone.now())
+
+    ending = lambda: Generation.objects.filter(id=last.id).update(state=State.FAILED)  # noqa: E731 - as settling begins
+    assert meeting(ending, lambda: ban_network(visitor, staff), then=settle) is None
+    assert set(Generation.objects.values_list("state", flat=True)) == {State.CANCELLED, State.FAILED}
