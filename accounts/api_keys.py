@@ -123,7 +123,8 @@ def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey
     """
     with transaction.atomic():
         ends_at = timezone.now() + ROTATION_OVERLAP
-        live_rows = live(key.workspace).filter(id=key.id).select_for_update()
+        # Not FOR UPDATE: whoever submits holds the workspace, for which this is about to wait, and names the key.
+        live_rows = live(key.workspace).filter(id=key.id).select_for_update(no_key=True)
         old = live_rows.first()
         if old is None:
             raise Conflict("key_not_live", "This key is not live any more.", next_step="Make a new one.")

@@ -24,7 +24,9 @@ from loremotion.row_security import across_workspaces
 
 AGAINST: Final = """
 SELECT id FROM accounts_ban
-WHERE lifted_at IS NULL AND (until IS NULL OR until > %s) AND (network = %s OR visitor_id = {visitor}) LIMIT 1
+WHERE lifted_at IS NULL AND (until IS NULL OR until > %s)
+    AND (network <> '' AND network = %s OR visitor_id = {visitor})
+LIMIT 1
 """
 """Id of the ban that holds now, a parameter, against a network, another, or against ``visitor``, in SQL."""
 

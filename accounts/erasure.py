@@ -29,7 +29,8 @@ def erase_person(user: User) -> None:
         Conflict: the person owns a team that others are in.
     """
     with transaction.atomic():
-        User.objects.select_for_update().get(id=user.id)
+        # Not FOR UPDATE: whoever submits holds the workspace, for which this is about to wait, and names the user.
+        User.objects.select_for_update(no_key=True).get(id=user.id)
         owned = Workspace.objects.filter(memberships__user=user, memberships__role=Role.OWNER)
         shared = [
             team.title

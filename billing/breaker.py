@@ -13,10 +13,10 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F
+from django.db.models import Sum
 
 from billing import allowance
-from billing.models import FreeDay, FreeReservation
+from billing.models import FreeReservation
 from loremotion.refusals import TooMany
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,8 @@ def reserve(reference: UUID, *, gpu_seconds: float, now: datetime) -> None:
     if expected == 0:
         return
     day = now.astimezone(UTC).date()
-    if settings.FREE_GPU_SECONDS_PER_DAY == 0 or not _add(day, expected, below=settings.FREE_GPU_SECONDS_PER_DAY):
+    # The day's row is what those who ask at once wait for; each sees what the one before has set aside.
+    if _add(day, 0.0) + _set_aside(day) >= settings.FREE_GPU_SECONDS_PER_DAY:
         refills_at = allowance.refills_at(now)
         raise TooMany(
             "free_clips_are_over",
@@ -51,23 +52,32 @@ def count(reference: UUID, *, gpu_seconds: float, now: datetime) -> None:
     """Add what a clip took, as far as its credits were free, in place of what was set aside for it. In the transaction
     that settles it."""
     let_go(reference)
-    if took := gpu_seconds * _free_share(reference):
-        _add(now.astimezone(UTC).date(), took)
+    took = gpu_seconds * _free_share(reference)
+    if took == 0:
+        return
+    used = _add(now.astimezone(UTC).date(), took)
+    if used - took < settings.FREE_GPU_SECONDS_PER_DAY <= used:
+        logger.critical("Free clips have taken %.0f GPU seconds today: no more of them until midnight UTC", used)
 
 
 def let_go(reference: UUID) -> None:
-    """What is set aside for a clip, if anything is, may go into others. In the transaction that ends it."""
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM billing_freereservation WHERE hold_id = %s RETURNING day, gpu_seconds", [reference])
-        set_aside = cursor.fetchone()
-    if set_aside is not None:
-        day, expected = set_aside
-        FreeDay.objects.filter(day=day).update(gpu_seconds=F("gpu_seconds") - expected)
+    """What is set aside for a clip, if anything is, may go into others. In the transaction that ends it.
+
+    The day's row is left alone: whoever bans a network ends many clips in one transaction, and would hold it while
+    waiting for a clip whose settlement waits for it.
+    """
+    FreeReservation.objects.filter(hold_id=reference).delete()
 
 
 def forget_old(now: datetime) -> None:
     """Delete what was set aside on days that are over."""
     FreeReservation.objects.filter(day__lt=now.astimezone(UTC).date()).delete()
+
+
+def _set_aside(day: date) -> float:
+    """For clips of that day that are open: as many as there are, not as there were."""
+    of_the_day: float | None = FreeReservation.objects.filter(day=day).aggregate(seconds=Sum("gpu_seconds"))["seconds"]
+    return of_the_day or 0.0
 
 
 def _free_share(reference: UUID) -> float:
@@ -83,19 +93,15 @@ def _free_share(reference: UUID) -> float:
         return float(cursor.fetchone()[0] or 0)
 
 
-def _add(day: date, gpu_seconds: float, *, below: float | None = None) -> bool:
-    """Count on a day, unless as much as ``below`` is counted already. One row, so whoever comes second waits."""
+def _add(day: date, gpu_seconds: float) -> float:
+    """Count on a day, and say what is counted by now. Its row stays locked until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO billing_freeday AS today (day, gpu_seconds) VALUES (%s, %s)
             ON CONFLICT (day) DO UPDATE SET gpu_seconds = today.gpu_seconds + excluded.gpu_seconds
-                WHERE %s IS NULL OR today.gpu_seconds < %s
             RETURNING gpu_seconds
             """,
-            [day, gpu_seconds, below, below],
+            [day, gpu_seconds],
         )
-        counted = cursor.fetchone()
-    if counted is not None and counted[0] - gpu_seconds < settings.FREE_GPU_SECONDS_PER_DAY <= counted[0]:
-        logger.critical("Free clips take %.0f GPU seconds today: no more of them until midnight UTC", counted[0])
-    return counted is not None
+        return float(cursor.fetchone()[0])

@@ -352,7 +352,8 @@ BEGIN
 END $$;
 
 -- Locks the accounts that settling a hold may post to besides its own: those to which the grants behind it came, and
--- where these were merged to. Downstream, as everywhere.
+-- where these were merged to. Downstream, as everywhere, and by the way that is left to the end, which is the same
+-- whichever of them a hold has to do with: so no two holds take two purses in different orders.
 CREATE OR REPLACE FUNCTION ledger_lock_origins(p_hold uuid) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE origin record;
@@ -363,13 +364,18 @@ BEGIN
             FROM ledger_allocation drawn JOIN ledger_lot lot ON lot.id = drawn.lot_id
             WHERE drawn.hold_id = p_hold AND lot.parent_id IS NOT NULL
             UNION SELECT lot.parent_id, lot.account_id FROM lots JOIN ledger_lot lot ON lot.id = lots.parent_id
-        ), stream AS (
-            SELECT account_id, 0 AS place FROM lots
-            UNION SELECT account.merged_into_id, stream.place + 1
-            FROM stream JOIN ledger_account account ON account.id = stream.account_id
+        ), purses AS (
+            SELECT account_id FROM lots
+            UNION SELECT account.merged_into_id
+            FROM purses JOIN ledger_account account ON account.id = purses.account_id
+            WHERE account.merged_into_id IS NOT NULL
+        ), walk AS (
+            SELECT account_id, account_id AS at, 0 AS way FROM purses
+            UNION ALL SELECT walk.account_id, account.merged_into_id, walk.way + 1
+            FROM walk JOIN ledger_account account ON account.id = walk.at
             WHERE account.merged_into_id IS NOT NULL
         )
-        SELECT account_id FROM stream GROUP BY account_id ORDER BY max(place), account_id
+        SELECT account_id FROM walk GROUP BY account_id ORDER BY max(way) DESC, account_id
     LOOP
         PERFORM ledger_lock(origin.account_id);
     END LOOP;

@@ -232,7 +232,7 @@ class NetworkDay(models.Model):
 
 
 class FreeDay(models.Model):
-    """GPU seconds that went into free clips on one day, or are set aside for those that are open."""
+    """GPU seconds that went into free clips on one day."""
 
     day = models.DateField(primary_key=True)
     gpu_seconds = models.FloatField()
@@ -242,7 +242,7 @@ class FreeDay(models.Model):
 
 
 class FreeReservation(models.Model):
-    """GPU seconds set aside for a free clip that has not ended, as its day counts them."""
+    """GPU seconds set aside, of one day's, for a free clip that has not ended."""
 
     hold_id = models.UUIDField(primary_key=True)
     day = models.DateField()

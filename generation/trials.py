@@ -17,7 +17,9 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from PIL import Image, ImageDraw
 
+from accounts import tenancy
 from accounts.models import User, Workspace
+from accounts.roles import Action
 from billing import ledger
 from catalog.models import ModelVersion
 from catalog.pricing import quote
@@ -52,6 +54,7 @@ def start(version: ModelVersion, *, by: User, mode: str = "") -> Generation:
         workspace, _ = Workspace.objects.get_or_create(
             id=HOUSE, defaults={"kind": Workspace.Kind.TEAM, "name": "Test renders"}
         )
+        tenancy.keep_standing(workspace, Action.GENERATE)  # before the purse, as whoever submits
         ledger.grant(
             account=workspace.id,
             reference=f"trial:{uuid.uuid4()}",

@@ -12,11 +12,12 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts import bans, networks, workspaces
-from accounts.models import User, Visitor
-from accounts.roles import VISITOR_MAY
+from accounts import api_keys, bans, erasure, networks, tenancy, workspaces
+from accounts.models import User, Visitor, Workspace
+from accounts.roles import BY_SCOPE, VISITOR_MAY, Action, Scope
 from accounts.tenancy import Caller
-from billing import allowance, ledger
+from billing import allowance, breaker, ledger
+from billing.models import FreeReservation
 from catalog.models import Model
 from catalog.requests import Ask
 from generation import services
@@ -64,8 +65,11 @@ WAYS = pytest.mark.parametrize("stop", [suspend, close, ban, ban_network])
 Stop = Callable[[Visitor, User], None]
 
 
-def meeting(first: Callable[[], object], second: Callable[[], object]) -> BaseException | None:
-    """``first`` in a transaction that ends once ``second``, on another connection, waits for it; what that raised."""
+def meeting(
+    first: Callable[[], object], second: Callable[[], object], then: Callable[[], object] = lambda: None
+) -> BaseException | None:
+    """``first`` in a transaction that goes on with ``then`` and ends once ``second``, on another connection, waits for
+    it; what that raised."""
 
     def elsewhere() -> None:
         try:
@@ -78,6 +82,7 @@ def meeting(first: Callable[[], object], second: Callable[[], object]) -> BaseEx
             first()
             waiting = other.submit(elsewhere)
             wait_until_somebody_waits()
+            then()
         return waiting.exception(DEADLINE_SECONDS)
 
 
@@ -121,3 +126,53 @@ def test_who_submits_while_the_clips_move_to_an_account_is_told(toy: Model, visi
     assert isinstance(refused, Conflict)
     assert "part of another" in str(refused)
     assert not Generation.objects.exists()
+
+
+def test_a_ban_of_one_visitor_keeps_no_other_out(toy: Model, visitor: Visitor) -> None:
+    """Nor where it is not known from which network they come."""
+    bans.ban_visitor(generations.visitor(), by=person("staff@example.org", is_staff=True), reason="spam")
+    assert generations.submitted(visitor.workspace).state == State.QUEUED
+
+
+# --- whoever holds a workspace and names a row, and whoever holds the row and waits for the workspace: no ring ---
+
+
+def ask_as(workspace: Workspace, caller: Caller) -> Callable[[], Generation]:
+    return lambda: services.submit(workspace=workspace, offer=services.offer(Ask(prompt="a fox")), caller=caller)
+
+
+def test_who_is_erased_while_they_submit_is_erased_with_that_clip(toy: Model) -> None:
+    alice = person()
+    own = workspaces.personal_of(alice)
+    caller = Caller(own, frozenset({Action.GENERATE}), membership=own.memberships.get())
+    held = lambda: tenancy.keep_standing(own, Action.GENERATE)  # noqa: E731 - as submitting begins
+    assert meeting(held, lambda: erasure.erase_person(alice), then=ask_as(own, caller)) is None
+    assert not Generation.objects.exists()
+    assert not User.objects.filter(id=alice.id).exists()
+
+
+def test_a_key_is_rotated_while_it_is_used(toy: Model) -> None:
+    alice = person()
+    own = workspaces.personal_of(alice)
+    may = BY_SCOPE[Scope.GENERATE]
+    key, _ = api_keys.issue(workspace=own, by=alice, allowed=may, name="ours", scopes=[Scope.GENERATE])
+    held = lambda: tenancy.keep_standing(own, Action.GENERATE)  # noqa: E731 - as submitting begins
+    rotating = lambda: api_keys.rotate(key=key, by=alice, allowed=may)  # noqa: E731
+    assert meeting(held, rotating, then=ask_as(own, Caller(own, may, key=key))) is None
+    assert Generation.objects.get().api_key_id == key.id
+
+
+def test_a_ban_of_many_and_what_a_worker_reports_meanwhile_wait_in_one_order(toy: Model, visitor: Visitor) -> None:
+    """Both let go of free GPU time: the ban for one clip after the other, before it comes to the one that ends."""
+    staff, other = person("staff@example.org", is_staff=True), generations.visitor()
+    Visitor.objects.filter(id=other.id).update(network=NETWORK)
+    _, last = (generations.submitted(one.workspace) for one in sorted((visitor, other), key=lambda one: one.id))
+    assert FreeReservation.objects.count() == 2
+
+    def settle() -> None:
+        ledger.release(reference=last.id)
+        breaker.count(last.id, gpu_seconds=3.0, now=timezone.now())
+
+    ending = lambda: Generation.objects.filter(id=last.id).update(state=State.FAILED)  # noqa: E731 - as settling begins
+    assert meeting(ending, lambda: ban_network(visitor, staff), then=settle) is None
+    assert set(Generation.objects.values_list("state", flat=True)) == {State.CANCELLED, State.FAILED}

@@ -118,7 +118,7 @@ SAME_PROMISES: tuple[tuple[str, str], ...] = (
     ("ledger_settle", "IF hold.state = 'open' THEN  ->  IF true"),
     ("ledger_settle", "PERFORM ledger_lock_origins(p_id);  ->  NULL"),
     ("ledger_lock_origins", "PERFORM ledger_lock(origin.account_id);  ->  NULL"),
-    ("ledger_lock_origins", "stream.place - 1"),
+    ("ledger_lock_origins", "walk.way - 1"),
     ("ledger_lock_origins", "p_hold OR lot.parent_id"),
     ("ledger_expire_due", "CONTINUE WHEN NOT FOUND;  ->  NULL"),
     ("ledger_expire_due", "CONTINUE WHEN lot.remaining = 0;  ->  NULL"),

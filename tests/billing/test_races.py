@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -53,6 +54,10 @@ def settle(reference: UUID, amount: int) -> Ask:
     return "SELECT ledger_settle(%s, %s, true)", (reference, amount)
 
 
+def merge(source: UUID, into: UUID) -> Ask:
+    return "SELECT ledger_merge(%s, %s, %s)", (source, into, str(source))
+
+
 def withdraw(account: UUID, amount: int, reference: str = "") -> Ask:
     return "SELECT ledger_withdraw(%s, %s, %s, 'staff', 'because')", (account, reference or str(uuid4()), amount)
 
@@ -66,10 +71,10 @@ class Contest:
     """``first`` has done its part and not committed; ``second`` asks meanwhile."""
 
     def __init__(self, scratch: Scratch) -> None:
-        self.first, self.second, self.watcher = scratch.connect(), scratch.connect(), scratch.connect()
+        self.first, self.second, self.third, self.watcher = (scratch.connect() for _ in range(4))
 
     def close(self) -> None:
-        for connection in (self.first, self.second, self.watcher):
+        for connection in (self.first, self.second, self.third, self.watcher):
             connection.close()
 
     def before(self, *questions: Ask) -> None:
@@ -90,7 +95,7 @@ class Contest:
             mine = ask(self.first, first)
             follower = threading.Thread(target=follow)
             follower.start()
-            self._await_the_second(lambda: not follower.is_alive())
+            self.await_waiting(self.second, lambda: not follower.is_alive())
         follower.join(timeout=30)
         return mine, answers[0]
 
@@ -106,12 +111,11 @@ class Contest:
             finally:
                 self.second.execute("SET lock_timeout = '20s'")
 
-    def _await_the_second(self, is_over: Callable[[], bool]) -> None:
+    def await_waiting(self, whose: psycopg.Connection, is_over: Callable[[], bool] = lambda: False) -> None:
         deadline = time.monotonic() + 20
         waits = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s"
-        pid = self.second.info.backend_pid
-        while self.watcher.execute(waits, (pid,)).fetchone() != (True,) and not is_over():
-            assert time.monotonic() < deadline, "the second neither waited nor ended"
+        while self.watcher.execute(waits, (whose.info.backend_pid,)).fetchone() != (True,) and not is_over():
+            assert time.monotonic() < deadline, "it neither waited nor ended"
 
 
 @pytest.fixture
@@ -184,10 +188,29 @@ def expiry_passes_busy_accounts_by(contest: Contest) -> None:
     assert ask(contest.first, expire) == 1
 
 
+def two_whose_credits_came_by_purses_of_one_tree(contest: Contest) -> None:
+    """Both settle: one with credits that passed a purse in which credits of the other's began."""
+    first, between, late, own = sorted(uuid4() for _ in range(4))
+    through, from_there = uuid4(), uuid4()
+    contest.before(
+        *(grant(purse, 10) for purse in (first, between, late)),
+        *(merge(source, into) for source, into in ((between, own), (late, own), (first, between))),
+        *(hold(own, 15, from_there), hold(own, 10, through)),  # drawn from between and late, and from late and first
+    )
+    with ThreadPoolExecutor(2) as both:
+        with contest.third.transaction():
+            contest.third.execute("SELECT FROM ledger_account WHERE id = %s FOR NO KEY UPDATE", (late,))
+            settled = [both.submit(ask, contest.first, settle(through, 0))]
+            contest.await_waiting(contest.first)
+            settled.append(both.submit(ask, contest.second, settle(from_there, 0)))
+            contest.await_waiting(contest.second)
+        assert [one.result(30)["released"] for one in settled] == [10, 15]
+
+
 SCENES = (
     *(two_holds, the_same_hold_twice, the_same_grant_twice, two_withdrawals, charge_against_release),
     *(a_grant_answered_before_does_not_wait, a_hold_answered_before_does_not_wait, a_settled_hold_does_not_wait),
-    expiry_passes_busy_accounts_by,
+    *(expiry_passes_busy_accounts_by, two_whose_credits_came_by_purses_of_one_tree),
 )
 
 
