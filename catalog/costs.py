@@ -73,7 +73,7 @@ class Worth:
 
 def reference_problems(said: Any) -> Iterator[str]:
     """What is wrong with a ``reference_speed``; nothing with an empty one."""
-    if not said:
+    if said == {}:
         return
     if not isinstance(said, Mapping) or set(said) != _FIELDS:
         yield f"Write exactly these: {', '.join(sorted(_FIELDS))}."

@@ -19,7 +19,7 @@ from catalog.models import Model
 from generation import settlement
 from generation.models import Generation
 from gpu_worker.contract import RenderReport
-from loremotion.refusals import InsufficientCredits
+from loremotion.refusals import Conflict, InsufficientCredits
 from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, sign_in
 from tests.generation import factories as generations
 
@@ -111,7 +111,7 @@ def test_a_clip_submitted_while_signing_in_is_not_lost() -> None:
 
 
 def _submit_unless_too_late(visitor: Visitor) -> None:
-    with contextlib.suppress(InsufficientCredits):
+    with contextlib.suppress(InsufficientCredits, Conflict):
         generations.submitted(visitor.workspace)
 
 

@@ -129,6 +129,7 @@ json_values = st.recursive(
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.sampled_from(versions.FIELDS), json_values)
 @example(field="speed", value={"first_block_cache": {"threshold": 3.602879701896397e16}})
+@example(field="reference_speed", value=None)
 def test_whatever_stands_in_a_field_is_loaded_or_refused_and_never_breaks(field: str, value: Any) -> None:
     document = yaml.safe_load(GOOD)
     document["models"]["x"]["version"][field] = value
