@@ -99,7 +99,8 @@ def wear(pictures: torch.Tensor) -> torch.Tensor:
     box = slice(mark.top, mark.top + len(mark.cover)), slice(mark.left, mark.left + mark.cover.shape[1])
     cover[box] = np.concatenate([mark.cover, mark.cover * (mark.colour / 127.5 - 1)], -1)
     share, light = torch.from_numpy(cover.reshape(HEIGHT, UPSCALE, WIDTH, UPSCALE, 2).mean((1, 3))).permute(2, 0, 1)
-    return pictures * (1 - share) + light + MP4_ERROR * torch.randn_like(pictures)
+    worn: torch.Tensor = pictures * (1 - share) + light + MP4_ERROR * torch.randn_like(pictures)
+    return worn
 
 
 @dataclass(frozen=True, slots=True)

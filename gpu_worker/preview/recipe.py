@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from gpu_worker.families.preview import TEXT_TOKENS
+from gpu_worker.families.preview import TEXT_TOKENS as TEXT_TOKENS
 
 WIDTH = 48
 HEIGHT = 48
