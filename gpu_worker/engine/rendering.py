@@ -17,6 +17,7 @@ from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.frames import RawClip, to_audio, to_frames
 from gpu_worker.engine.headroom import Occasion, PeakMeter
 from gpu_worker.engine.hearing import audio_latents
+from gpu_worker.engine.holding import HeldPictures
 from gpu_worker.engine.ladder import Result, Rung, climb
 from gpu_worker.engine.library import OpenModel
 from gpu_worker.engine.outlook import predicted, watch
@@ -50,6 +51,8 @@ class Rendering:
         self._job, self._inputs, self._model = job, inputs, model
         self._room, self._stages = room, stages
         self._device = room.residency.device
+        first_frame = self._mode.first_frame
+        self._held = HeldPictures([first_frame(job, inputs)]) if first_frame else None
         self._painter = PreviewPainter()
         self.first_calls = FirstCalls()
         self._peaks = PeakMeter(room.residency, room.headroom)
@@ -205,11 +208,15 @@ class Rendering:
         return counted
 
     def _after_step(self, pipeline: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        if self._held:
+            tensors = self._held.put_back(pipeline, index, timestep, tensors)
         job, own_total = self._job, self._family.steps_total
         steps_total = own_total(job) if own_total is not None else pipeline.num_timesteps * self._passes
         done = self._stages.steps_done + 1
         self._stages.step_done(done, max(done, steps_total))
         clean = predicted(pipeline.scheduler, tensors["latents"])
+        if self._held:
+            clean = self._held.put(clean)
         picture = self._painter.paint(pipeline, clean, num_frames=job.num_frames, width=job.width, height=job.height)
         if picture:
             self._stages.show(picture)
@@ -232,16 +239,19 @@ class Rendering:
     def _call(self, pipeline: Any) -> dict[str, Any]:
         accepted = inspect.signature(type(pipeline).__call__).parameters
         job = self._job
+        # On the CPU always: the same seed then means the same noise on every device.
+        generator = torch.Generator("cpu").manual_seed(job.seed)
         arguments: dict[str, Any] = {
             "prompt": job.prompt,
             "negative_prompt": job.negative_prompt,
-            # On the CPU always: the same seed then means the same noise on every device.
-            "generator": torch.Generator("cpu").manual_seed(job.seed),
+            "generator": generator,
             "output_type": "pt",
         }
         arguments = {name: value for name, value in arguments.items() if name in accepted}
         if self._family.has_step_callback:
             arguments["callback_on_step_end"] = self._after_step
+        if self._held:
+            arguments["latents"] = self._held.latents(job.num_frames, [generator])
         return {**self._mode.arguments(job, self._inputs), **arguments}
 
     def _given_sound(self) -> Audio | None:

@@ -78,6 +78,9 @@ class Mode:
     Loaded inputs are ``PIL.Image`` for pictures, lists of them for video, and ``Audio`` for sound."""
     call: tuple[str, ...] = ()
     """Arguments that presets may set in this mode, beside the family's."""
+    first_frame: Callable[[RenderJob, Mapping[str, Any]], Any] | None = None
+    """``(job, loaded inputs) → PIL.Image`` of the clip's size, for pipelines of pixels that take no picture: the engine
+    holds it as the first frame."""
     context_frames: int = 0
     """Most frames of the given video with which the new clip begins, for modes that continue one."""
     reads_last_frames: int = 0

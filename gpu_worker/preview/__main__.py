@@ -21,9 +21,10 @@ from gpu_worker.preview.continuation_exam import (
 )
 from gpu_worker.preview.evaluation import continuations, examine, load, variety_pixels
 from gpu_worker.preview.exam import Question, pair_questions, pair_rehearsal, questions, rehearsal
+from gpu_worker.preview.plan import Plan
 from gpu_worker.preview.publishing import publish
 from gpu_worker.preview.recipe import STEPS
-from gpu_worker.preview.training import Plan, train
+from gpu_worker.preview.training import train
 
 WORK = Path("var/preview")
 
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> int:
     torch.set_num_threads(options.threads)
     match options.command:
         case "train":
-            train(Plan(seed=options.seed), options.work, threads=options.threads)
+            train(Plan(seed=options.seed, start=options.start), options.work, threads=options.threads)
             publish(options.work, options.out)
             print(f"Trained weights are in {options.out}. Before they are shipped, examine them: evaluate --model.")
         case "build":
@@ -69,6 +70,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     train_command = commands.add_parser("train", help="train from nothing, or on from where training stopped")
     train_command.add_argument("--seed", type=int, default=0)
+    train_command.add_argument("--start", default="", help="folder of a trained pipeline: skip the first part")
     build_command = commands.add_parser("build", help="make a pipeline of the step that training has reached")
     for command in (train_command, build_command):
         command.add_argument("--work", type=Path, default=WORK / "training", help="where training keeps its state")

@@ -90,7 +90,7 @@ def _compose(scene: Scene, rng: random.Random, omitted: frozenset[str]) -> str:
     templates: tuple[str, ...] = wordings.SENTENCES_WITHOUT_PLACE if "background" in omitted else wordings.SENTENCES
     words = {
         "motion": "" if "motion" in omitted else _motion(scene, rng),
-        "background": rng.choice(wordings.BACKGROUND_WORDS[scene.background]),
+        "background": _background(scene, rng),
         "surface": rng.choice(wordings.SURFACES),
     }
     if scene.second is not None:
@@ -124,6 +124,11 @@ def _pair(scene: Scene, rng: random.Random) -> str:
     return rng.choice(ways).format(**words)
 
 
+def _background(scene: Scene, rng: random.Random) -> str:
+    word = rng.choice(wordings.BACKGROUND_WORDS[scene.background])
+    return f"{wordings.PLAIN} {word}" if rng.random() < 0.1 else word
+
+
 def _colour(name: str, rng: random.Random) -> str:
     word = rng.choice(wordings.COLOUR_WORDS[name])
     return f"{rng.choice(wordings.SHADES)} {word}" if name != "white" and rng.random() < 0.12 else word
@@ -154,7 +159,7 @@ def _motion(scene: Scene, rng: random.Random) -> str:
 @cache
 def known_words() -> tuple[str, ...]:
     """Every word that a training caption can use, sorted; the text encoder's vocabulary."""
-    words = set(wordings.LINKING_WORDS)
+    words = {*wordings.LINKING_WORDS, wordings.PLAIN}
     phrases = [
         *wordings.SENTENCES, *wordings.SUBJECTS, *wordings.PAIRS, *wordings.PAIRS_OF_ONE_SHAPE,
         *wordings.PLACES, *wordings.SURFACES, *wordings.ADVERBS,

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from diffusers import CogVideoXPipeline, DiffusionPipeline
 from numpy.typing import NDArray
+from PIL import Image
 
+from gpu_worker.engine.holding import HeldPictures
 from gpu_worker.preview import recipe
 from gpu_worker.preview.captions import conjugate
 from gpu_worker.preview.checker import Sighting, centres, look
 from gpu_worker.preview.continuation_exam import PictureQuestion, agreement
 from gpu_worker.preview.exam import Question
-from gpu_worker.preview.holding import hold
 from gpu_worker.preview.scene import ATTRIBUTES, MOTIONS
 from gpu_worker.preview.wordings import MOTION_WORDS
 
@@ -106,15 +107,17 @@ def render(
 
     With ``pictures`` (prompts × height × width × 3), each begins with its own.
     """
+    noise = [torch.Generator().manual_seed(seed) for seed in seeds]
     arguments: dict[str, Any] = {"num_inference_steps": recipe.STEPS, **recipe.CALL, **overrides}
     if pictures is not None:
-        arguments |= hold(pictures, seeds)
+        held = HeldPictures([Image.fromarray(picture) for picture in pictures])
+        arguments |= {"latents": held.latents(recipe.NUM_FRAMES, noise), "callback_on_step_end": held.put_back}
     clips = pipeline(
         prompt=list(prompts),
         width=recipe.WIDTH,
         height=recipe.HEIGHT,
         num_frames=recipe.NUM_FRAMES,
-        generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+        generator=noise,
         output_type="np",
         **arguments,
     ).frames

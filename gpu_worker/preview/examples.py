@@ -11,15 +11,21 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 from numpy.typing import NDArray
 
-from gpu_worker.preview.architecture import PATCH, WIDTH
+from gpu_worker.engine.watermark import mark_of
+from gpu_worker.preview.architecture import PATCH
+from gpu_worker.preview.architecture import WIDTH as TOKEN_WIDTH
 from gpu_worker.preview.chance import Chance
 from gpu_worker.preview.drawing import draw_masks, offsets, paint
 from gpu_worker.preview.motion import CENTRE, LANE, Pose, poses, poses_from
-from gpu_worker.preview.recipe import NUM_FRAMES
+from gpu_worker.preview.recipe import HEIGHT, NUM_FRAMES, UPSCALE, WIDTH
 from gpu_worker.preview.scene import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, Scene
 
 Floats = NDArray[np.float32]
 
+MARK_WORDS = "LoreMotion"
+"""The site's watermark, unless its operator chose another."""
+MP4_ERROR = 0.02
+"""Standard deviation of what H.264 adds to a picture, after it was made small again."""
 NEAR_WEIGHT = 3.0
 OUTLINE_WEIGHT = 8.0
 LEAST_CONTRAST = 0.2
@@ -86,6 +92,17 @@ def draw_clips(
     return torch.from_numpy(np.stack(clips)), torch.from_numpy(np.stack(weights))
 
 
+def wear(pictures: torch.Tensor) -> torch.Tensor:
+    """Pictures in [-1, 1], (pictures, 3, height, width), as a clip of the site has them: marked, and out of an MP4."""
+    mark = mark_of(MARK_WORDS, width=WIDTH * UPSCALE, height=HEIGHT * UPSCALE)
+    cover = np.zeros((HEIGHT * UPSCALE, WIDTH * UPSCALE, 2), np.float32)
+    box = slice(mark.top, mark.top + len(mark.cover)), slice(mark.left, mark.left + mark.cover.shape[1])
+    cover[box] = np.concatenate([mark.cover, mark.cover * (mark.colour / 127.5 - 1)], -1)
+    share, light = torch.from_numpy(cover.reshape(HEIGHT, UPSCALE, WIDTH, UPSCALE, 2).mean((1, 3))).permute(2, 0, 1)
+    worn: torch.Tensor = pictures * (1 - share) + light + MP4_ERROR * torch.randn_like(pictures)
+    return worn
+
+
 @dataclass(frozen=True, slots=True)
 class PatchComponents:
     """The principal components of the clips' patches: ``directions`` (values, components) and their deviations."""
@@ -98,9 +115,9 @@ class PatchComponents:
     def initialise(self, transformer: CogVideoXTransformer3DModel) -> None:
         """Start the transformer's entry and exit in this basis, so that it need not find what patches look like."""
         components = self.directions.shape[1]
-        rotation = torch.linalg.qr(torch.randn(WIDTH, WIDTH))[0][:, :components]
+        rotation = torch.linalg.qr(torch.randn(TOKEN_WIDTH, TOKEN_WIDTH))[0][:, :components]
         whitening = rotation @ (0.35 * self.directions / (self.deviations**2 + 1).sqrt()).T
-        transformer.patch_embed.proj.weight.copy_(whitening.view(WIDTH, 3, PATCH, PATCH))
+        transformer.patch_embed.proj.weight.copy_(whitening.view(TOKEN_WIDTH, 3, PATCH, PATCH))
         transformer.patch_embed.proj.bias.copy_(-(whitening @ self.mean))
         transformer.proj_out.weight.copy_((self.directions * self.deviations * 0.3) @ rotation.T)
         transformer.proj_out.bias.copy_(self.mean)

@@ -10,12 +10,12 @@ import copy
 import queue
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from diffusers import CogVideoXTransformer3DModel
 
-from gpu_worker.preview.recipe import NUM_FRAMES
+from gpu_worker.preview.patches import CELLS, choose, join, pick, split
 
 PART = 4
 """Examples in one part."""
@@ -30,10 +30,20 @@ class Batch:
     weights: torch.Tensor
     prompts: torch.Tensor
     times: torch.Tensor
-    frames: torch.Tensor
-    """Which frames of its clip each example has."""
+    places: torch.Tensor
+    """Which of its clip's patches each example has, (examples, patches), counted frame by frame and row by row."""
     given: torch.Tensor
     """Whether its first frame is a given picture, free of noise."""
+
+    def of_patches(self, count: int) -> Batch:
+        """The first frames and ``count`` patches of the others, drawn by weight instead of weighed in the loss."""
+        clips, noisy, weights = (split(frames) for frames in (self.clips, self.noisy, self.weights))
+        importance = weights[:, CELLS:].mean((2, 3, 4))
+        weights[:, CELLS:] /= (importance / importance.mean(1, keepdim=True))[..., None, None, None]
+        others = CELLS + choose(importance, count)
+        chosen = torch.cat([torch.arange(CELLS).expand(len(others), -1), others], 1)
+        seen = {name: join(pick(of, chosen)) for name, of in (("clips", clips), ("noisy", noisy), ("weights", weights))}
+        return replace(self, **seen, places=self.places.gather(1, chosen))
 
     def parts(self) -> Iterator[Batch]:
         """The batch in parts of at most ``PART`` examples."""
@@ -72,7 +82,7 @@ class Gradients:
     def _of_part(self, part: Batch, total: int) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
         replica = self.replicas.get()
         try:
-            self._place(replica, part.frames)
+            self._place(replica, part.places)
             with torch.autocast("cpu", torch.bfloat16):
                 drawn = replica(
                     hidden_states=part.noisy,
@@ -86,10 +96,9 @@ class Gradients:
             self.replicas.put(replica)
         return errors.detach().mean((1, 2, 3, 4)), gradients
 
-    def _place(self, replica: CogVideoXTransformer3DModel, frames: torch.Tensor) -> None:
-        """Give the tokens of each example the positions of its own frames."""
+    def _place(self, replica: CogVideoXTransformer3DModel, places: torch.Tensor) -> None:
+        """Give the tokens of each example the positions of its own patches."""
         embed = replica.patch_embed
         text, video = self.positions[:, : embed.max_text_seq_length], self.positions[0, embed.max_text_seq_length :]
-        by_frame = video.view(NUM_FRAMES, -1, video.shape[-1])
-        embed.pos_embedding = torch.cat([text.expand(len(frames), -1, -1), by_frame[frames].flatten(1, 2)], 1)
-        embed.sample_frames = frames.shape[1]
+        embed.pos_embedding = torch.cat([text.expand(len(places), -1, -1), video[places]], 1)
+        embed.sample_frames = places.shape[1] // CELLS

@@ -48,7 +48,8 @@ def poses(scene: Scene, chance: Chance) -> Floats:
     spread = 1.0 if scene.count == 1 else 0.4
     radius = RADIUS[scene.count] * (1 + 0.15 * chance.size)
     across, along = 6.5 * spread * chance.across, (6.5 if scene.motion not in _DIRECTIONS else 2.5) * chance.along
-    speed = 1 + 0.2 * chance.speed
+    # Half a turn more or less would have to be heard to a few degrees: all turn alike, from angles that differ.
+    speed = 1 + 0.2 * chance.speed if scene.motion != "spinning" else 1.0
     is_horizontal = scene.motion in ("right", "left")
     made = []
     for lane in (0.0,) if scene.count == 1 else (-LANE, LANE):

@@ -20,7 +20,6 @@ from transformers import PreTrainedTokenizerFast, T5EncoderModel
 from gpu_worker.preview import recipe
 from gpu_worker.preview.architecture import ANYTHING, TEXT_WIDTH, build_text_encoder, build_tokenizer
 from gpu_worker.preview.captions import partial_caption, perturb
-from gpu_worker.preview.inheritance import FormerReader, inherit_reader
 from gpu_worker.preview.scene import ALL_SCENES, COLOURS, REGISTERS, SHAPES, Scene, Thing, register
 
 BATCH = 256
@@ -102,12 +101,8 @@ def _scene(*classes: int) -> Scene:
     return Scene(**found, second=second if is_pair else None)
 
 
-def train_text_encoder(folder: Path, *, steps: int, seed: int, start: Path | None = None) -> T5EncoderModel:
-    """The trained encoder; kept as ``folder/reader.pt`` and loaded from there when it is finished already.
-
-    With ``start``, the folder of a trained pipeline, it goes on from that one's, and the registers that both have keep
-    their language, so that a transformer that has learnt it need not learn another.
-    """
+def train_text_encoder(folder: Path, *, steps: int, seed: int) -> T5EncoderModel:
+    """The trained encoder; kept as ``folder/reader.pt`` and loaded from there when it is finished already."""
     kept = folder / "reader.pt"
     torch.manual_seed(seed)
     tokenizer = build_tokenizer()
@@ -116,9 +111,6 @@ def train_text_encoder(folder: Path, *, steps: int, seed: int, start: Path | Non
         state = torch.load(kept, weights_only=True)
         encoder.load_state_dict(state["encoder"])
         return encoder
-    former = FormerReader(start) if start else None
-    if start:
-        inherit_reader(encoder, tokenizer, start)
     rng = random.Random(seed)
     optimiser = torch.optim.AdamW(
         [*encoder.parameters(), *readout.parameters()], lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.01
@@ -136,10 +128,6 @@ def train_text_encoder(folder: Path, *, steps: int, seed: int, start: Path | Non
         answers = readout(states)
         goals = targets([scene for scene, _ in pairs])
         loss = sum((cross_entropy(a, g) for a, g in zip(answers, goals, strict=True)), torch.zeros(()))
-        if former is not None:
-            alike = [n for n, (scene, _) in enumerate(pairs) if scene is None or scene.second is None]
-            drift = states[alike][:, former.registers] - former.states([texts[n] for n in alike])
-            loss = loss + drift.square().mean()
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_([*encoder.parameters(), *readout.parameters()], 1.0)

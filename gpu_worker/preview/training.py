@@ -4,8 +4,9 @@ What makes so little computing enough:
 
 - Prompts are understood already (``reading``), and the clip is a function of the prompt and the noise (``chance``), to
   which the first block listens from the beginning (``listening``).
-- Most steps see a few frames of each clip. A frame is drawn from its own position, the prompt and the first frame, so
-  this teaches the same thing at a third of the price; the last steps see whole clips.
+- Most steps see the first frame and few patches of others, those that something is in. A patch is drawn from its own
+  position, the prompt and the first frame, so this teaches the same thing at a sixth of the price; the last steps see
+  whole clips, since attention to six hundred tokens is another thing than to a hundred.
 - Most examples are pure noise, where everything must come from the prompt; sampling begins there.
 - The loss weighs the neighbourhood of an outline more, whichever shape it is. It is divided by the contrast of the
   colours, so blue on dark blue counts as much as red on white.
@@ -17,7 +18,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,71 +29,16 @@ from transformers import T5EncoderModel
 
 from gpu_worker.preview.architecture import ANYTHING, build_scheduler, build_tokenizer, build_transformer
 from gpu_worker.preview.chance import read_chances
-from gpu_worker.preview.examples import draw_clips, draw_starts, patch_components
+from gpu_worker.preview.examples import draw_clips, draw_starts, patch_components, wear
 from gpu_worker.preview.gradients import Batch, Gradients
 from gpu_worker.preview.inheritance import inherit_transformer
 from gpu_worker.preview.listening import set_ear
 from gpu_worker.preview.motion import Pose
+from gpu_worker.preview.patches import CELLS
+from gpu_worker.preview.plan import Plan
 from gpu_worker.preview.reading import draw_caption, tokenize, train_text_encoder
 from gpu_worker.preview.recipe import HEIGHT, NUM_FRAMES, STEPS, WIDTH
 from gpu_worker.preview.scene import Scene, is_held_out, is_visible
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A training run. The same plan gives the same weights on machines of a kind, however often it was interrupted.
-
-    The defaults have not been run to their end yet; ``docs/preview-model.md`` tells how far, and where the shipped
-    weights come from.
-    """
-
-    reading_steps: int = 2500
-    steps: int = 5000
-    whole_clip_steps: int = 250
-    """How many of the last steps see all the frames of their clips."""
-    batch: int = 24
-    frames: int = 3
-    """Frames of each clip before the last steps, the first always among them."""
-    whole_clip_batch: int = 8
-    muon_rate: float = 0.015
-    adam_rate: float = 1.5e-3
-    schedule: tuple[tuple[int, float], ...] = ((0, 0.0), (50, 1.0), (1500, 1.0), (5000, 0.01))
-    """(step, share of the two rates): straight lines between these points."""
-    least_chance: float = 0.3
-    """How much chance decides in the beginning; growing little by little keeps what is drawn sharp."""
-    whole_chance_step: int = 600
-    """The step from which it decides all it may."""
-    pure_noise_rate: float = 0.65
-    sampled_rate: float = 0.25
-    """Share of the examples at the other timesteps that sampling by the recipe visits; the rest are at any."""
-    anything_rate: float = 0.02
-    averaging: float = 0.985
-    clip_norm: float = 0.5
-    pair_rate: float = 0.25
-    """Share of the scenes with two different objects."""
-    picture_rate: float = 0.3
-    """Share of the examples whose first frame is given."""
-    other_picture_rate: float = 0.4
-    """Share of these whose caption is of other things than the picture shows, moving alike."""
-    seed: int = 0
-    start: str = ""
-    """Folder of a trained pipeline of the same size to go on from; none: from nothing."""
-
-    @staticmethod
-    def preference(scene: Scene) -> float:
-        """How likely a drawn scene is to be trained on. Turning is hardest to draw, then a square's corners."""
-        if scene.motion == "spinning" and is_visible(scene):
-            return 1.0
-        return 1 / 3 if scene.shape == "square" else 1 / 6
-
-    def share_of_rates(self, step: int) -> float:
-        """By how much ``schedule`` scales the rates at ``step``."""
-        steps, shares = [s for s, _ in self.schedule], [share for _, share in self.schedule]
-        return float(np.interp(step, steps, shares))
-
-    def share_of_chance(self, step: int) -> float:
-        """How much chance decides at ``step``, as a share of what it decides in the end."""
-        return float(np.interp(step, (0, self.whole_chance_step), (self.least_chance, 1)))
 
 
 class Training:
@@ -107,10 +53,9 @@ class Training:
         self.signal, self.visited = scheduler.alphas_cumprod.float(), scheduler.timesteps[1:]
         self.transformer = build_transformer()
         if plan.start:
-            inherit_transformer(self.transformer, Path(plan.start))
+            inherit_transformer(self.transformer, Path(plan.start), self.tokenizer, self.encoder)
         else:
             patch_components().initialise(self.transformer)
-        set_ear(self.transformer)
         self.average = copy.deepcopy(self.transformer).requires_grad_(False)
         self.gradients = Gradients(self.transformer, threads=threads)
         hidden = [
@@ -121,11 +66,12 @@ class Training:
         chosen = {id(weight) for weight in hidden}
         others = [weight for weight in self.transformer.parameters() if id(weight) not in chosen]
         self.optimisers: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(hidden, lr=plan.muon_rate, momentum=0.95, weight_decay=0.0),
-            torch.optim.AdamW(others, lr=plan.adam_rate, betas=(0.9, 0.98), weight_decay=0.0),
+            torch.optim.Muon(half, lr=plan.muon_rate, momentum=0.95, weight_decay=0.0)
+            for half in (hidden[::2], hidden[1::2])  # two, so that two threads can take one each
         ]
-        self.peak_rates = [plan.muon_rate, plan.adam_rate]
-        self.step = 0
+        self.optimisers.append(torch.optim.AdamW(others, lr=plan.adam_rate, betas=(0.9, 0.98), weight_decay=0.0))
+        self.peak_rates = [plan.muon_rate, plan.muon_rate, plan.adam_rate]
+        self.step = plan.wide_from if plan.start else 0
         self.resume()
 
     def resume(self) -> None:
@@ -147,7 +93,6 @@ class Training:
             "average": self.average.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "step": self.step,
-            "plan": asdict(self.plan),
         }
         unfinished = self.folder / "training.pt.unfinished"
         torch.save(state, unfinished)
@@ -159,19 +104,19 @@ class Training:
         The hard ones come more often. With a picture, the caption may be of other things: it is the picture that says
         what moves, and the caption how.
         """
-        plan = self.plan
+        plan, pair_rate = self.plan, self.plan.share_of_pairs(self.step)
         while count:
-            scene, text = draw_caption(rng, pair_rate=plan.pair_rate)
+            scene, text = draw_caption(rng, pair_rate=pair_rate)
             if is_held_out(scene) or rng.random() > plan.preference(scene):
                 continue
             count -= 1
-            if rng.random() >= plan.picture_rate:
+            if rng.random() >= plan.share_of_pictures(self.step):
                 yield scene, ANYTHING if rng.random() < plan.anything_rate else text, None
                 continue
             if rng.random() < plan.other_picture_rate:
-                shown, _ = draw_caption(rng, pair_rate=plan.pair_rate)
+                shown, _ = draw_caption(rng, pair_rate=pair_rate)
                 while not is_visible(shown := replace(shown, motion=scene.motion)) or is_held_out(shown):
-                    shown, _ = draw_caption(rng, pair_rate=plan.pair_rate)
+                    shown, _ = draw_caption(rng, pair_rate=pair_rate)
                 scene = shown
             yield scene, text, draw_starts(scene, rng)
 
@@ -190,30 +135,42 @@ class Training:
         Every example has its first frame: chance is read there, and a given picture lies there.
         """
         plan = self.plan
-        is_whole = self.step >= plan.steps - plan.whole_clip_steps
-        count, frames = (plan.whole_clip_batch, NUM_FRAMES) if is_whole else (plan.batch, plan.frames)
+        look = plan.look(self.step)
+        count = look.batch
         rng = random.Random(f"{plan.seed}/{self.step}")
         torch.manual_seed(plan.seed * 1_000_003 + self.step)
         scenes, texts, starts = zip(*self.draw_prompts(rng, count), strict=True)
-        others = [1 + torch.randperm(NUM_FRAMES - 1)[: frames - 1].sort().values for _ in range(count)]
-        chosen = torch.cat([torch.zeros(count, 1, dtype=torch.long), torch.stack(others)], 1)
-        noise = torch.randn(count, frames, 3, HEIGHT, WIDTH)
+        others = [1 + torch.randperm(NUM_FRAMES - 1)[: look.frames].sort().values for _ in range(count)]
+        frames = torch.cat([torch.zeros(count, 1, dtype=torch.long), torch.stack(others)], 1)
+        noise = torch.randn(count, 1 + look.frames, 3, HEIGHT, WIDTH)
         chances = [chance.scaled(plan.share_of_chance(self.step)) for chance in read_chances(noise[:, 0])]
-        clips, weights = draw_clips(scenes, chances, starts, chosen)
+        clips, weights = draw_clips(scenes, chances, starts, frames)
         times = self.draw_times(count)
         signal = self.signal[times].view(-1, 1, 1, 1, 1)
         noisy = signal.sqrt() * clips + (1 - signal).sqrt() * noise
         given = torch.tensor([start is not None for start in starts])
         noisy[given, 0] = clips[given, 0]
+        worn = given & (torch.rand(count) < plan.worn_rate)
+        noisy[worn, 0] = wear(clips[worn, 0])
         weights[given, 0] = 0
         with torch.no_grad():
             prompts = self.encoder(tokenize(self.tokenizer, list(texts)))[0]
-        return Batch(
-            clips=clips, noisy=noisy, weights=weights, prompts=prompts, times=times, frames=chosen, given=given
+        batch = Batch(
+            clips=clips,
+            noisy=noisy,
+            weights=weights,
+            prompts=prompts,
+            times=times,
+            places=(frames[..., None] * CELLS + torch.arange(CELLS)).flatten(1),
+            given=given,
         )
+        return batch if look.patches_of_frames is None else batch.of_patches(CELLS * look.patches_of_frames)
 
     def advance(self) -> tuple[float, float]:
         """One step. The unweighted squared errors of its examples: of those with a picture, and from pure noise."""
+        if self.step == self.plan.wide_from:
+            torch.manual_seed(self.plan.seed)
+            set_ear(self.transformer)
         batch = self.draw_batch()
         errors = self.gradients.compute(batch)
         self._descend()
@@ -226,8 +183,7 @@ class Training:
             for group in optimiser.param_groups:
                 group["lr"] = peak * scale
         torch.nn.utils.clip_grad_norm_(self.transformer.parameters(), plan.clip_norm)
-        for optimiser in self.optimisers:
-            optimiser.step()
+        list(self.gradients.pool.map(lambda optimiser: optimiser.step(), self.optimisers))
         self.step += 1
         decay = min(plan.averaging, self.step / (self.step + 10))
         with torch.no_grad():
@@ -239,9 +195,7 @@ def train(plan: Plan, folder: Path, *, threads: int = 1, keep_every: int = 100) 
     """Run ``plan`` to its end, or on from the step that ``folder`` holds, on ``threads`` threads."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(threads)
-    encoder = train_text_encoder(
-        folder, steps=plan.reading_steps, seed=plan.seed, start=Path(plan.start) if plan.start else None
-    )
+    encoder = train_text_encoder(folder, steps=plan.reading_steps, seed=plan.seed)
     torch.set_num_threads(1)
     training = Training(plan, folder, encoder, threads=threads)
     progress = tqdm(total=plan.steps, initial=training.step, desc="drawing", unit="step", mininterval=10)

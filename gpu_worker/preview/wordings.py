@@ -33,11 +33,14 @@ COLOUR_WORDS: dict[str, tuple[str, ...]] = {
 }
 BACKGROUND_WORDS: dict[str, tuple[str, ...]] = {
     "black": ("black", "dark", "pitch black", "jet black"),
-    "white": ("white", "plain white", "snow white", "bright white"),
+    "white": ("white", "snow white", "bright white"),
     "grey": ("grey", "gray", "light grey", "dark gray", "silver"),
     "dark blue": ("dark blue", "navy", "navy blue", "midnight blue", "deep blue"),
     "light blue": ("light blue", "sky blue", "pale blue", "sky", "blue", "baby blue"),
 }
+
+PLAIN = "plain"
+"""Said of every background alike: said of white alone, it came to mean white."""
 
 COUNT_WORDS: dict[int, tuple[str, ...]] = {
     1: ("", "", "", "", "", "one", "single", "1"),

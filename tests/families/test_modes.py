@@ -20,6 +20,7 @@ from PIL import Image
 from gpu_worker.contract import ModelSpec, Progress, RenderJob
 from gpu_worker.engine import Engine, RenderedClip, previews
 from gpu_worker.engine.hearing import audio_latents
+from gpu_worker.engine.holding import HeldPictures
 from gpu_worker.families import FAMILIES
 from gpu_worker.sounds import Audio
 from tests.families.checkpoints import checkpoint_for
@@ -214,8 +215,12 @@ def latents(job: RenderJob, models: Path, inputs: dict[str, Any]) -> torch.Tenso
     arguments = mode.arguments(job, inputs)
     if "audio" in inputs:
         arguments["audio_latents"] = audio_latents(pipeline, inputs["audio"])
+    generator = torch.Generator().manual_seed(0)
+    if mode.first_frame:
+        held = HeldPictures([mode.first_frame(job, inputs)])
+        arguments |= {"latents": held.latents(job.num_frames, [generator]), "callback_on_step_end": held.put_back}
     with torch.inference_mode():
-        output = pipeline(prompt="a fox", generator=torch.Generator().manual_seed(0), output_type="latent", **arguments)
+        output = pipeline(prompt="a fox", generator=generator, output_type="latent", **arguments)
     sections = output.frames if isinstance(output.frames, list) else [output.frames]
     return torch.cat([section.flatten() for section in sections])
 
@@ -252,3 +257,21 @@ def test_the_distilled_call_of_ltx_2_runs_the_transformer_once_a_step(models: Pa
     arguments = FAMILIES["ltx2"].modes["text"].arguments(job, {})
     pipeline(prompt="a fox", output_type="latent", max_sequence_length=64, **arguments)
     assert calls == 8
+
+
+@pytest.mark.parametrize(
+    ("family_name", "mode"), [(name, mode) for name, mode in CASES if FAMILIES[name].modes[mode].first_frame]
+)
+def test_a_held_picture_is_the_first_frame_of_the_clip_that_people_get(
+    engine: Engine, models: Path, tmp_path: Path, family_name: str, mode: str
+) -> None:
+    job = job_for(family_name, mode, checkpoint_for(family_name, mode, models))
+    plain = picture(5).resize((2, 2)).resize((70, 50), Image.Resampling.NEAREST)  # noise would not survive H.264
+    inputs: dict[str, Any] = {"image": plain, "video": [picture(6), plain]}
+    made = render(engine, job, tmp_path, **{role: inputs[role] for role in FAMILIES[family_name].modes[mode].needs})
+    with av.open(str(made.clip)) as container:
+        first = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    take = FAMILIES[family_name].modes[mode].first_frame
+    assert take is not None
+    given = np.asarray(take(job, inputs), float)
+    assert np.abs(first - given).mean() < 12

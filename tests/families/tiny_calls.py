@@ -14,5 +14,5 @@ TINY_CALLS: dict[str, dict[str, Any]] = {
     "hunyuan_image": {"prompt_template": hunyuan_image.PROMPT_TEMPLATE},
     "hunyuan": {"prompt_template": {"template": "{}", "crop_start": 0}},
     "framepack": {"prompt_template": {"template": "{}", "crop_start": 0}},
-    "preview": {"guidance_scale": 1.0, "max_sequence_length": 24},
+    "preview": {"guidance_scale": 1.0},
 }

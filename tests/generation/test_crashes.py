@@ -40,7 +40,7 @@ models:
       max_steps: 1000
       max_prompt_characters: 500
       presets:
-        standard: {steps: 1000, guidance_scale: 1.0, max_sequence_length: 24}
+        standard: {steps: 1000, guidance_scale: 1.0}
       upscale: 8
       timeout_seconds: 600
       prices:

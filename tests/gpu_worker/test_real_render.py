@@ -62,7 +62,7 @@ def gpu_host(valkey: redis.Redis, tmp_path: Path) -> Iterator[subprocess.Popen[b
 
 def test_a_prompt_becomes_a_clip(valkey: redis.Redis, gpu_host: subprocess.Popen[bytes], tmp_path: Path) -> None:
     model = ModelSpec(
-        slug="preview", version=1, family=recipe.FAMILY, source=str(checkpoint(tmp_path / "preview")), dtype="float32"
+        slug="preview", version=1, family="preview", source=str(checkpoint(tmp_path / "preview")), dtype="float32"
     )
     job = make_job(
         tmp_path,
@@ -74,7 +74,7 @@ def test_a_prompt_becomes_a_clip(valkey: redis.Redis, gpu_host: subprocess.Popen
         fps=float(recipe.FPS),
         steps=3,
         upscale=2,
-        call={"guidance_scale": 1.0, "max_sequence_length": recipe.TEXT_TOKENS},
+        call={"guidance_scale": 1.0},
     )
     wait_until(lambda: fleet.workers(valkey) or gpu_host.poll() is not None, seconds=90)
     enqueue(valkey, job)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -116,3 +117,11 @@ def test_a_caption_of_two_different_objects_names_both(seed: int) -> None:
         assert any(words in text for words in wordings.COLOUR_WORDS[thing.colour])
     shapes = {thing.shape for thing in scene.things}
     assert len(shapes) == 1 or all(any(w in text for w in wordings.SHAPE_WORDS[shape]) for shape in shapes)
+
+
+def test_plain_is_said_of_every_background() -> None:
+    rng = random.Random(4)
+    scenes = [replace(Scene(), background=background) for background in BACKGROUNDS for _ in range(300)]
+    said = Counter(scene.background for scene in scenes if "plain" in caption(scene, rng).split())
+    assert set(said) == set(BACKGROUNDS)
+    assert max(said.values()) < 3 * min(said.values())

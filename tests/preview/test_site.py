@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -34,15 +35,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
+def finished(visitor: Visitor, video: dict[str, Any], clip: Path) -> NDArray[np.uint8]:
+    """What the visitor gets when the clip is there, as thumbnails."""
+    assert [event for event, _ in visitor.events(video["id"])][-1] == "done"
+    visitor.download(video["id"], clip)
+    frames = thumbnails(clip)
+    assert len(frames) == recipe.NUM_FRAMES
+    return frames
+
+
 def test_ten_prompts_come_back_as_clips_that_show_them(site: Stack, tmp_path: Path) -> None:
     for number, (prompt, scene) in enumerate(TEN_PROMPTS.items()):
         clip = tmp_path / f"{number}.mp4"
         with Visitor(site.url) as visitor:  # each with an allowance of their own
-            video = visitor.create(prompt, seed=number)
-            last = [event for event, _ in visitor.events(video["id"])][-1]
-            assert last == "done"
-            visitor.download(video["id"], clip)
-        frames = thumbnails(clip)
-        assert len(frames) == recipe.NUM_FRAMES
+            frames = finished(visitor, visitor.create(prompt, seed=number), clip)
         wrong = [name for name, agrees in look(frames).agrees(scene).items() if not agrees]
         assert not wrong, (prompt, look(frames))
