@@ -59,6 +59,11 @@ def caption(scene: Scene, rng: random.Random) -> str:
     return _compose(scene, rng, omitted=frozenset())
 
 
+def motion_caption(scene: Scene, rng: random.Random) -> str:
+    """Only how it is to move, as people say who give a picture of it."""
+    return _motion(scene, rng)
+
+
 def partial_caption(scene: Scene, rng: random.Random, *, omission_rate: float) -> tuple[Scene, str]:
     """A caption that leaves each attribute out with ``omission_rate``, and the scene it then means.
 

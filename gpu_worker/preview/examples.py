@@ -35,7 +35,7 @@ def draw_starts(scene: Scene, rng: random.Random) -> tuple[Pose, ...]:
     """Where a given picture has the objects of ``scene``: anywhere, of any size, seldom cut by the edge or turned."""
     one = scene.count == 1
     radius = rng.uniform(4.5, 12.5) if one else rng.uniform(4.0, 8.5)
-    angle = rng.uniform(-np.pi, np.pi) if rng.random() < 0.25 else 0.0
+    angle = rng.uniform(-np.pi, np.pi) if rng.random() < 0.1 else 0.0
     if rng.random() < 0.2:
         x, y = rng.uniform(0, 48), rng.uniform(0, 48)
     else:

@@ -25,7 +25,8 @@ LANE = 11.5
 TRAVEL_PIXELS = 22.5
 JUMP_PIXELS = 21.0
 GROUND = 36.0
-TURN = 1.25 * np.pi
+TURN = 2 * np.pi
+"""A whole turn, so that a clip that goes on from the last frame of another begins upright, as every turning does."""
 SMALLEST = 2.5
 LARGEST = {1: 19.0, 2: 10.0}
 """Bounds of a radius: nothing shrinks to nothing, or grows past the frame or into the other object."""
@@ -45,16 +46,16 @@ class Pose:
 
 def poses(scene: Scene, chance: Chance) -> Floats:
     """Where the objects are in a clip of the prompt alone: (objects, frames, [x, y, radius, angle])."""
-    spread = 1.0 if scene.count == 1 else 0.4
     radius = RADIUS[scene.count] * (1 + 0.15 * chance.size)
-    across, along = 6.5 * spread * chance.across, (6.5 if scene.motion not in _DIRECTIONS else 2.5) * chance.along
-    # Half a turn more or less would have to be heard to a few degrees: all turn alike, from angles that differ.
-    speed = 1 + 0.2 * chance.speed if scene.motion != "spinning" else 1.0
+    is_line = scene.motion in _DIRECTIONS
+    across = (2.6 if scene.count == 2 else 9.0 if is_line or scene.motion == "bouncing" else 6.5) * chance.across
+    along = (2.5 if is_line else 6.5) * chance.along
+    speed = 1 + 0.2 * chance.speed
     is_horizontal = scene.motion in ("right", "left")
     made = []
     for lane in (0.0,) if scene.count == 1 else (-LANE, LANE):
         x, y = (along, lane + across) if is_horizontal else (lane + across, along)
-        start, angle = radius, 0.0
+        start = radius
         if scene.motion in _DIRECTIONS:
             right, down = _DIRECTIONS[scene.motion]
             x, y = x - right * speed * TRAVEL_PIXELS / 2, y - down * speed * TRAVEL_PIXELS / 2
@@ -62,14 +63,12 @@ def poses(scene: Scene, chance: Chance) -> Floats:
             start = 0.5 * radius
         elif scene.motion == "shrinking":
             start = (1.35 if scene.count == 1 else 1.2) * radius
-        elif scene.motion == "spinning":
-            angle = 0.35 * chance.phase
         elif scene.motion == "bouncing":
             y = GROUND - CENTRE + 1.5 * chance.along
         made.append(
             _follow(
                 scene.motion,
-                Pose(CENTRE + x, CENTRE + y, start, angle),
+                Pose(CENTRE + x, CENTRE + y, start),
                 largest=LARGEST[scene.count],
                 speed=speed,
                 jump_pixels=JUMP_PIXELS * (1 + 0.12 * chance.speed),
@@ -95,7 +94,8 @@ def _follow(
     elif motion == "bouncing":
         y = y - jump_pixels * np.abs(np.sin(2 * np.pi * _TIMES + phase))
     elif motion == "spinning":
-        angle = angle + speed * TURN * _TIMES
+        # Chance has no part in it: an angle would have to be heard to a few degrees, or corners become a blur.
+        angle = angle + TURN * _TIMES
     elif motion == "growing":
         radius = np.minimum(radius * (1 + 1.6 * _TIMES), largest)
     elif motion == "shrinking":

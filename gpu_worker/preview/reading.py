@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
 from gpu_worker.preview import recipe
 from gpu_worker.preview.architecture import ANYTHING, TEXT_WIDTH, build_text_encoder, build_tokenizer
-from gpu_worker.preview.captions import partial_caption, perturb
+from gpu_worker.preview.captions import caption, motion_caption, partial_caption, perturb
 from gpu_worker.preview.scene import ALL_SCENES, COLOURS, REGISTERS, SHAPES, Scene, Thing, register
 
 BATCH = 256
@@ -54,6 +54,12 @@ def draw_caption(
             scene = replace(scene, count=2, second=second)
     scene, text = partial_caption(scene, rng, omission_rate=OMISSION_RATE)
     return scene, perturb(text, rng, rate=PERTURBATION_RATE)
+
+
+def caption_beside_picture(scene: Scene, rng: random.Random, *, nameless_rate: float) -> str:
+    """A caption for a picture of ``scene``: it names everything, or nothing but the motion."""
+    text = motion_caption(scene, rng) if rng.random() < nameless_rate else caption(scene, rng)
+    return perturb(text, rng, rate=PERTURBATION_RATE)
 
 
 def tokenize(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> torch.Tensor:

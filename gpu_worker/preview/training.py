@@ -36,7 +36,7 @@ from gpu_worker.preview.listening import set_ear
 from gpu_worker.preview.motion import Pose
 from gpu_worker.preview.patches import CELLS
 from gpu_worker.preview.plan import Plan
-from gpu_worker.preview.reading import draw_caption, tokenize, train_text_encoder
+from gpu_worker.preview.reading import caption_beside_picture, draw_caption, tokenize, train_text_encoder
 from gpu_worker.preview.recipe import HEIGHT, NUM_FRAMES, STEPS, WIDTH
 from gpu_worker.preview.scene import Scene, is_held_out, is_visible
 
@@ -113,6 +113,7 @@ class Training:
             if rng.random() >= plan.share_of_pictures(self.step):
                 yield scene, ANYTHING if rng.random() < plan.anything_rate else text, None
                 continue
+            text = caption_beside_picture(scene, rng, nameless_rate=plan.nameless_rate)
             if rng.random() < plan.other_picture_rate:
                 shown, _ = draw_caption(rng, pair_rate=pair_rate)
                 while not is_visible(shown := replace(shown, motion=scene.motion)) or is_held_out(shown):

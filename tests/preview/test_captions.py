@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpu_worker.preview import exam, wordings
-from gpu_worker.preview.captions import caption, conjugate, known_words, partial_caption, perturb, plural
+from gpu_worker.preview.captions import (
+    caption,
+    conjugate,
+    known_words,
+    motion_caption,
+    partial_caption,
+    perturb,
+    plural,
+)
 from gpu_worker.preview.scene import ALL_SCENES, BACKGROUNDS, COLOURS, COUNTS, MOTIONS, SHAPES, Scene, draw_pair
 
 scenes = st.sampled_from(ALL_SCENES)
@@ -72,6 +80,14 @@ def test_what_a_caption_leaves_out_is_the_default(scene: Scene, seed: int) -> No
     meant, text = partial_caption(scene, random.Random(seed), omission_rate=1.0)
     assert meant == replace(Scene(), count=scene.count)
     assert set(text.split()) & set(wordings.THINGS + tuple(map(plural, wordings.THINGS)))
+
+
+@given(scenes, seeds)
+def test_a_caption_of_the_motion_names_nothing_else(scene: Scene, seed: int) -> None:
+    said = set(motion_caption(scene, random.Random(seed)).split())
+    assert said <= set(known_words())
+    for choices in (*wordings.SHAPE_WORDS.values(), *wordings.COLOUR_WORDS.values()):
+        assert not said & {word for phrase in choices for word in phrase.split()}
 
 
 @given(scenes, seeds)

@@ -28,6 +28,13 @@ def test_growing_and_shrinking_change_the_area_several_times() -> None:
     assert shrinking[0] > 2.4 * shrinking[-1]
 
 
+@given(chances)
+def test_a_turn_is_whole_and_the_same_for_every_seed(chance: Chance) -> None:
+    angles = poses(Scene(motion="spinning"), chance)[0, :, 3]
+    assert angles[0] == 0
+    assert angles[-1] == pytest.approx(2 * np.pi)
+
+
 @given(scenes, chances)
 def test_chance_moves_objects_but_keeps_their_centres_in_the_frame(scene: Scene, chance: Chance) -> None:
     places = poses(scene, chance)
