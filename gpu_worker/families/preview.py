@@ -15,9 +15,9 @@ from gpu_worker.families import cogvideox
 from gpu_worker.families.family import Family, FrameRule, Mode
 from gpu_worker.families.pictures import fitted
 
-TEXT_TOKENS = 24
-"""Tokens of a prompt, its registers among them. No setting: the positions of the weights are sized for it. The next
-weights should read 32, since long sentences about two things are cut off at 24."""
+TEXT_TOKENS = 32
+"""Tokens of a prompt, its registers among them: sixteen words and more of a sentence are read. No setting: the
+positions of the weights are sized for it."""
 _PIPELINE = "CogVideoXPipeline"
 
 

@@ -1,4 +1,5 @@
-"""A picture of what the model makes of sixteen prompts: one row each, six moments of the clip, nothing selected."""
+"""A picture of what the model makes of sixteen prompts: one row each, six moments of the clip, its number its
+seed, nothing selected."""
 
 from __future__ import annotations
 
@@ -13,23 +14,22 @@ from gpu_worker.preview.recipe import NUM_FRAMES
 
 PROMPTS = (
     "a red circle moving right on a black background",
+    "a red circle moving right on a black background",
     "two blue squares bouncing on a white background",
     "a green triangle spinning on a grey background",
     "a yellow star falling down on a dark blue background",
-    "a purple square moving to the left on a light blue background",
+    "a blue star and an orange square moving left on a white background",
     "an orange ball growing on a navy background",
     "two pink circles moving up on a grey background",
     "a cyan star getting smaller on a black background",
-    "a white triangle standing still on a dark blue background",
+    "a white triangle next to a red star standing still on a dark blue background",
     "two yellow stars spinning on a black background",
     "a blue disc jumping up and down on a light blue background",
-    "two green boxes becoming bigger on a white background",
-    "a pink star rising on a white background",
+    "a green box and a pink disc becoming bigger on a white background",
     "two orange triangles sliding right on a grey background",
-    "a red square rotating on a sky blue background",
-    "two white balls dropping on a black background",
+    "a purple square moving to the left on a light blue background",
+    "a white ball and a cyan triangle dropping on a black background",
 )
-SEED = 1
 MOMENTS = tuple(round(moment) for moment in np.linspace(0, NUM_FRAMES - 1, 6))
 ENLARGEMENT = 2
 GAP = 4
@@ -40,7 +40,7 @@ INK = (235, 235, 235)
 
 def draw_contact_sheet(pipeline: CogVideoXPipeline, target: Path) -> None:
     """Write the sheet to ``target`` as PNG, two columns of clips."""
-    clips = render(pipeline, PROMPTS, [SEED] * len(PROMPTS))
+    clips = render(pipeline, PROMPTS, range(len(PROMPTS)))
     edge = clips.shape[3] * ENLARGEMENT
     row_height = edge + CAPTION_HEIGHT + GAP
     column_width = len(MOMENTS) * (edge + GAP) + 2 * GAP

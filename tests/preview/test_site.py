@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,14 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from gpu_worker.preview import recipe
 from gpu_worker.preview.checker import look
+from gpu_worker.preview.continuation_exam import agreement
+from gpu_worker.preview.drawing import draw_frames_from
+from gpu_worker.preview.motion import Pose
+from gpu_worker.preview.scene import Scene
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
 from tests.preview.ten_prompts import TEN_PROMPTS
@@ -51,3 +57,36 @@ def test_ten_prompts_come_back_as_clips_that_show_them(site: Stack, tmp_path: Pa
             frames = finished(visitor, visitor.create(prompt, seed=number), clip)
         wrong = [name for name, agrees in look(frames).agrees(scene).items() if not agrees]
         assert not wrong, (prompt, look(frames))
+
+
+def test_a_clip_goes_on_where_it_ended(site: Stack, tmp_path: Path) -> None:
+    with Visitor(site.url) as visitor:
+        first = visitor.create("a yellow star moving right on a dark blue background", seed=1)
+        before = finished(visitor, first, tmp_path / "first.mp4")
+        headers = {"X-CSRFToken": visitor.client.cookies["csrftoken"]}
+        ask = {"video": {"id": first["id"]}, "prompt": "a yellow star moving right", "seed": 2}
+        second = visitor.client.post("/v1/videos/extensions", json=ask, headers=headers).json()
+        after = finished(visitor, second, tmp_path / "second.mp4")
+    assert np.abs(after[0].astype(int) - before[-1]).mean() < 4
+    scene = Scene("star", "yellow", "right", "dark blue")
+    assert all(agreement(after[0], after, scene).values()), look(after, is_endless=True)
+
+
+def test_a_picture_comes_alive(site: Stack, tmp_path: Path) -> None:
+    scene = Scene("square", "green", "down", "grey")
+    picture = Image.fromarray(draw_frames_from(scene, (Pose(16, 14, 8),))[0]).resize(
+        (384, 384), Image.Resampling.NEAREST
+    )
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    with Visitor(site.url) as visitor:
+        visitor.arrive()
+        headers = {"X-CSRFToken": visitor.client.cookies["csrftoken"]}
+        made = visitor.client.post(
+            "/v1/videos",
+            data={"prompt": "it falls down", "mode": "image", "seed": "3"},
+            files={"image": ("square.png", file.getvalue(), "image/png")},
+            headers=headers,
+        ).json()
+        frames = finished(visitor, made, tmp_path / "clip.mp4")
+    assert all(agreement(frames[0], frames, scene).values()), look(frames, is_endless=True)
