@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,10 +13,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from billing import ledger
-from billing.shop import convergence, inbox
+from billing.shop import convergence, inbox, ordering
 from billing.shop.models import Payment, StripeEvent
 from tests.fake_stripe.process import FakeStripeProcess
-from tests.shop.desk import Desk, balance, lots, pack_price, plan_price
+from tests.shop.desk import BACK, Desk, balance, lots, pack_price, plan_price
 
 
 class Died(BaseException):
@@ -81,6 +82,17 @@ def test_many_at_once_fulfil_one_order_once(offers: None, stripe: FakeStripeProc
     all_at_once([lambda: convergence.converge_payment_intent(session["payment_intent"])] * 6)
     assert balance(account) == (400, 0, 0)
     assert ledger.violations(limit=5) == []
+
+
+def test_of_two_pages_for_a_plan_that_are_opened_at_once_one_is_shut(offers: None, stripe: FakeStripeProcess) -> None:
+    """Neither is opened while the other one's id is not written down, and so could not be shut."""
+    account = uuid4()
+    orders = [
+        ordering.order(order_id=uuid4(), workspace=account, price=plan_price(plan), actor="")
+        for plan in ("creator", "studio", "house")
+    ]
+    all_at_once([partial(ordering.pay_page, order, email="", back=BACK) for order in orders])
+    assert sorted(one["status"] for one in stripe.objects("checkout.session")) == ["expired", "expired", "open"]
 
 
 def test_an_old_answer_never_overtakes_a_newer_one(
