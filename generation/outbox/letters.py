@@ -49,7 +49,7 @@ def write_endpoint_disabled(endpoint: Endpoint, *, occasion: str) -> None:
 
 
 def write(letters: list[Letter], *, occasion: str) -> None:
-    """Have them sent once the transaction is certain. One that was written before, on the same occasion, stays as it is.
+    """Have them sent once the transaction is certain. One that was written before on this occasion stays as it is.
 
     Args:
         letters: of one occasion; no two of one kind to the same reader.

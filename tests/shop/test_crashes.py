@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -127,7 +127,7 @@ def test_an_old_answer_never_overtakes_a_newer_one(
     assert balance(account) == (0, 0, 0)
 
 
-def in_thread(act: Callable[[], None]) -> threading.Thread:
+def in_thread(act: Callable[[], object]) -> threading.Thread:
     def run() -> None:
         try:
             act()
@@ -139,6 +139,6 @@ def in_thread(act: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def all_at_once(acts: list[Callable[[], None]]) -> None:
+def all_at_once(acts: Sequence[Callable[[], object]]) -> None:
     for thread in [in_thread(act) for act in acts]:
         thread.join(30)
