@@ -50,11 +50,17 @@ def write_endpoint_disabled(endpoint: Endpoint, *, occasion: str) -> None:
 
 
 def write(letters: list[Letter], *, occasion: str) -> None:
-    """Have them sent once the transaction is certain."""
+    """Have them sent once the transaction is certain. One that was written before on this occasion stays as it is.
+
+    Args:
+        letters: of one occasion; no two of one kind to the same reader.
+    """
     for letter in letters:
         letter.occasion = occasion
         letter.expires_at = timezone.now() + TRIED_FOR
-    written = Letter.objects.bulk_create(letters)
+    once = ["user", "address", "kind", "occasion"]
+    # Not ignore_conflicts, which does not tell the ids; so one that is there is "updated" to what it says already.
+    written = Letter.objects.bulk_create(letters, update_conflicts=True, update_fields=["kind"], unique_fields=once)
     rows = [(letter.pk, 0) for letter in written]
     transaction.on_commit(lambda: carrying.ring(Letter, rows), robust=True)
 
