@@ -148,7 +148,7 @@ class Settings:
         int,
         Variable(
             "GPU_WORKER_MAX_SKIPS",
-            "8",
+            "16",
             _whole(0, 1_000),
             "Times that one job may be overtaken for the sake of resident models.",
         ),

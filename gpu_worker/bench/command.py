@@ -9,13 +9,14 @@ import argparse
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import diffusers
 import torch
 
-from gpu_worker.bench.hastening import Hastening, Measured, Refused
+from gpu_worker.bench.hastening import Hastening, Measured, Refused, processor_seconds
 from gpu_worker.bench.holding import Holding, Row
 from gpu_worker.bench.subjects import SIZES, SUBJECTS
 from gpu_worker.engine.devices import Cpu, Cuda, Device, main_memory_bytes
@@ -33,16 +34,26 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--steps", type=int, default=10, help="measured steps of each row or render")
     parser.add_argument("--rounds", type=int, default=3, help="renders with each speed setting, after a first one")
     parser.add_argument("--size", choices=SIZES, help="of the models; full with a card, else medium")
+    parser.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="of renders, in place of the clock's: for one thread on a machine that others use (OMP_NUM_THREADS=1, "
+        "TORCHINDUCTOR_COMPILE_THREADS=1)",
+    )
     parser.add_argument("--folder", type=Path, help="where weights are made; a temporary folder by default")
     asked = parser.parse_args(arguments)
     unknown = set(asked.subjects) - SUBJECTS.keys()
     if unknown:
         parser.error(f"no model {', '.join(sorted(unknown))}; there are: {', '.join(SUBJECTS)}")
+    if asked.processor_time and torch.cuda.is_available():
+        parser.error("--processor-time says nothing of a card")
+    clock = processor_seconds if asked.processor_time else time.perf_counter
     size = asked.size or ("full" if torch.cuda.is_available() else "medium")
     diffusers.utils.logging.set_verbosity_error()
     device: Device = Cuda() if torch.cuda.is_available() else Cpu(main_memory_bytes() // 2, main_memory_bytes() // 4)
     threads = "" if torch.cuda.is_available() else f", {torch.get_num_threads()} threads"
-    say(f"{device.name}, torch {torch.__version__}{threads}, {size} models")
+    seconds = ", seconds of the processor" if asked.processor_time else ""
+    say(f"{device.name}, torch {torch.__version__}{threads}, {size} models{seconds}")
     for name in asked.subjects or SUBJECTS:
         with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
             subject = SUBJECTS[name]
@@ -53,7 +64,7 @@ def main(arguments: list[str]) -> int:
                 say(f"\n{name}, {show_bytes(holding.size_bytes)} in bfloat16, one step of {clip}\n")
                 say(*holdings(holding, device))
             if asked.only != "weights":
-                hastening = Hastening(subject, size, device, Path(folder), steps=asked.steps)
+                hastening = Hastening(subject, size, device, Path(folder), steps=asked.steps, clock=clock)
                 say(f"\n{name}, renders of {asked.steps} steps, one call of the denoiser each\n")
                 say(*speeds(hastening.measured(asked.rounds)))
     return 0
