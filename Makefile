@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PROMPT ?= a red circle moving right on a black background
 OUT ?= clip.mp4
+JOBS ?= 2
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -37,8 +38,8 @@ check: $(DEVELOPMENT)  ## lint, format, types, layers, migrations, deployment se
 	SITE_URL=https://clips.example ALLOWED_HOSTS=clips.example \
 		python -m loremotion.local stores -- python manage.py check --deploy --fail-level WARNING --database default
 
-test: $(DEVELOPMENT) chromium  ## every test, on real stores and a real browser; ARGS="tests/billing -x" for some
-	python -m pytest $(ARGS)
+test: $(DEVELOPMENT) chromium  ## every test, on real stores and a real browser; ARGS="tests/billing -x" for some, JOBS=2 at once
+	python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 bench: $(DEVELOPMENT)  ## every benchmark, as ratios from one run
 	python -m benchmarks

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import logging
+import secrets
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import get_authentication_records
+from allauth.mfa.adapter import DefaultMFAAdapter
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 
 from accounts import arrival, bans, networks, visitors, workspaces
 from accounts.models import User
+from loremotion import sealing
+
+logger = logging.getLogger(__name__)
+
+SECOND_FACTORS = "accounts.second_factor"
+SEALED = "sealed:"
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -46,3 +56,20 @@ class AccountAdapter(DefaultAccountAdapter):
         arrival.welcome(request, user)
         response: HttpResponse = super().post_login(request, user, **how)
         return response
+
+
+class MFAAdapter(DefaultMFAAdapter):
+    """Seeds of authenticator apps and recovery codes are sealed, so that a backup of the database makes no codes."""
+
+    def encrypt(self, text: str) -> str:
+        return SEALED + sealing.seal(text, purpose=SECOND_FACTORS)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """One that cannot be opened any more is as good as lost: no code fits it, and another way in does."""
+        if not encrypted_text.startswith(SEALED):
+            return encrypted_text  # set up before seeds were sealed
+        try:
+            return sealing.unseal(encrypted_text.removeprefix(SEALED), purpose=SECOND_FACTORS)
+        except sealing.Unreadable:
+            logger.error("A second factor was set up under another SECRET_KEY: see SECRET_KEY_FALLBACKS.")
+            return base64.b32encode(secrets.token_bytes(20)).decode()

@@ -1,21 +1,25 @@
-"""A place in a team, offered by mail: sent, sent again, taken back, accepted."""
+"""A place in a team, offered by mail: sent, sent again, taken back, accepted.
+
+The letters themselves are the outbox's (``generation.outbox.invitations``): an offer that is certain is told, whatever
+becomes of the process that made it or of the mail server.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import secrets
 from datetime import timedelta
+from uuid import UUID
 
 import redis
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.mail import send_mail
 from django.core.validators import validate_email
 from django.db import transaction
-from django.template.loader import render_to_string
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from accounts import audit, seats
 from accounts.models import Invitation, Membership, User, Workspace
@@ -31,7 +35,7 @@ MOST_A_DAY = 60
 
 
 def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> Invitation:
-    """Offer ``email`` a place and mail the link. Inviting the same address again replaces the offer.
+    """Offer ``email`` a place; a letter with the link follows. Inviting the same address again replaces the offer.
 
     Raises:
         Invalid: not an address.
@@ -57,7 +61,7 @@ def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> In
             known.delete()
         seats.refuse_offer(workspace)
         made = Invitation(workspace=workspace, email=email, role=role, invited_by=by.user)
-        _send(made)
+        _renew(made)
         audit.record(workspace, "member.invited", actor=by.user.email, subject=email, role=role)
     return made
 
@@ -74,7 +78,7 @@ def resend(invitation: Invitation, *, by: User) -> None:
     with transaction.atomic():
         Workspace.objects.select_for_update(no_key=True).get(id=invitation.workspace_id)
         seats.refuse_offer(invitation.workspace, besides=invitation)
-        _send(invitation)
+        _renew(invitation)
         audit.record(invitation.workspace, "member.invited_again", actor=by.email, subject=invitation.email)
 
 
@@ -88,10 +92,18 @@ def withdraw(invitation: Invitation, *, actor: str) -> None:
 @across_workspaces("the link is about a workspace that its reader is not in yet")
 def invited_with(token: str) -> Invitation | None:
     """The open invitation that a link is about, or None when it is void or has expired."""
-    open_now = Invitation.objects.select_related("workspace", "invited_by").filter(
+    return _open_offers().filter(token_digest=_digest_of(token)).first()
+
+
+def open_offer(*, workspace_id: UUID, email: str) -> Invitation | None:
+    """The place that is offered to an address, or None when it was taken back or accepted, or has expired."""
+    return _open_offers().filter(workspace=workspace_id, email__iexact=email).first()
+
+
+def _open_offers() -> QuerySet[Invitation]:
+    return Invitation.objects.select_related("workspace", "invited_by").filter(
         expires_at__gt=timezone.now(), workspace__closed_at=None, workspace__suspended_at=None
     )
-    return open_now.filter(token_digest=_digest_of(token)).first()
 
 
 @across_workspaces("whoever accepts is in another workspace until then")
@@ -121,21 +133,32 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
     return place
 
 
-def _send(invitation: Invitation) -> None:
-    """Give it a fresh token and mail the link once the row is certain."""
-    token = secrets.token_urlsafe(32)
-    invitation.token_digest = _digest_of(token)
+def link_of(invitation: Invitation) -> str | None:
+    """The link that opens it, for its letter; None where it was offered under a key that the site has no more."""
+    token = _token_of(invitation)
+    if _digest_of(token) != invitation.token_digest:
+        return None
+    return f"{settings.SITE_URL}{reverse('accounts:invitation', args=[token])}"
+
+
+def occasion_of(invitation: Invitation) -> str:
+    """What tells this sending of it from every other."""
+    return f"{invitation.id}.{invitation.sent_at.timestamp()}"
+
+
+def _renew(invitation: Invitation) -> None:
+    """Give it a fresh link, which its letter will tell."""
     invitation.sent_at = timezone.now()
     invitation.expires_at = invitation.sent_at + LASTS
+    invitation.token_digest = _digest_of(_token_of(invitation))
+    invitation.is_told = False
     invitation.save()
-    context = {
-        "invitation": invitation,
-        "link": settings.SITE_URL + reverse("accounts:invitation", args=[token]),
-        "lasts_days": LASTS.days,
-    }
-    text = render_to_string("emails/invitation.txt", context)
-    subject = " ".join(f"Join {invitation.workspace.title} on LoreMotion".split())
-    transaction.on_commit(lambda: send_mail(subject, text, None, [invitation.email]))
+
+
+def _token_of(invitation: Invitation) -> str:
+    """Made of the site's secret and of this offer, so that the letter can be written later and nothing keeps it."""
+    offer = f"{invitation.workspace_id}/{invitation.email}/{invitation.sent_at.timestamp()}"
+    return salted_hmac("accounts.invitations", offer, algorithm="sha256").hexdigest()
 
 
 def _checked(email: str) -> str:

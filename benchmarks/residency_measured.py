@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-from diffusers import LTXVideoTransformer3DModel
-from transformers import T5Config, T5EncoderModel
+from transformers import T5Config
 
 from benchmarks.residency_ways import (
     LOAD_PER_JOB,
@@ -30,6 +28,7 @@ from benchmarks.residency_ways import (
     table,
     trace,
 )
+from gpu_worker.bench.weights import make
 from gpu_worker.contract import ModelSpec
 from gpu_worker.engine import Cpu
 from gpu_worker.engine.checkpoint import Part
@@ -145,24 +144,18 @@ def _reading_seconds(loader: Loader, model: OpenModel) -> float:
 
 def build_large(folder: Path) -> dict[str, Part]:
     """A transformer of LTX-Video and a T5, half a gigabyte each in bfloat16."""
-    with torch.device("meta"):
-        transformer = LTXVideoTransformer3DModel(
-            num_attention_heads=16, attention_head_dim=64, cross_attention_dim=1024, num_layers=16
-        )
-        encoder = T5EncoderModel(
-            T5Config(d_model=1024, d_kv=64, d_ff=2816, num_layers=18, num_heads=16, feed_forward_proj="gated-gelu")
-        )
     parts = {
         "transformer": Part("transformer", folder / "transformer", "diffusers", "LTXVideoTransformer3DModel"),
         "text_encoder": Part("text_encoder", folder / "text_encoder", "transformers", "T5EncoderModel"),
     }
-    for name, module in {"transformer": transformer, "text_encoder": encoder}.items():
-        filled = module.to(torch.bfloat16).to_empty(device="cpu")
-        for parameter in filled.parameters():
-            parameter.data.normal_(0, 0.02)
-        if name == "text_encoder":
-            filled.tie_weights()  # moving off the meta device has parted its two names for the embeddings
-        filled.save_pretrained(folder / name)
+    make(
+        parts["transformer"],
+        {"num_attention_heads": 16, "attention_head_dim": 64, "cross_attention_dim": 1024, "num_layers": 16},
+    )
+    make(
+        parts["text_encoder"],
+        T5Config(d_model=1024, d_kv=64, d_ff=2816, num_layers=18, num_heads=16, feed_forward_proj="gated-gelu"),
+    )
     return parts
 
 

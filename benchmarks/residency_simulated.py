@@ -13,6 +13,7 @@ import torch
 from diffusers.modular_pipelines import components_manager
 
 from benchmarks.residency_bound import least_in_any_order, least_in_order
+from benchmarks.residency_search import Search
 from benchmarks.residency_ways import (
     BOUNDS,
     LINE,
@@ -138,8 +139,9 @@ def simulate_components_manager(jobs: Trace, budget_gib: float) -> Tally:
     return tally
 
 
-def bounds(jobs: Trace, budget_gib: float) -> tuple[float, float]:
-    """The least loading per job: in the order of arrival, and in any order that the pop could choose."""
+def bounds(jobs: Trace, budget_gib: float) -> tuple[float, float, float]:
+    """The least loading per job: in the order of arrival, and in any order that the pop could choose; and the least of
+    such orders that a search found, which is no bound."""
     costs = {key: size / GIB / GIB_PER_SECOND for key, size in SIZES.items()}
     budget_bytes = int(budget_gib * GIB)
     staged = [frozenset(c.key for c in stage) for model in jobs.models for stage in stages_of(model)]
@@ -148,18 +150,29 @@ def bounds(jobs: Trace, budget_gib: float) -> tuple[float, float]:
     in_any = least_in_any_order(
         whole, SIZES, costs, budget_bytes, window=min(BOUNDS.window, LINE), max_skips=BOUNDS.max_skips
     )
-    return in_order / len(whole), in_any / len(whole)
+    search = Search(
+        jobs.models,
+        jobs.arrivals,
+        {model: [frozenset(c.key for c in stage) for stage in stages_of(model)] for model in SIZES_GIB},
+        sizes=SIZES,
+        service_seconds=SERVICE_SECONDS,
+        bytes_per_second=GIB * GIB_PER_SECOND,
+        budget_bytes=budget_bytes,
+        line=min(BOUNDS.window, LINE),
+        max_skips=BOUNDS.max_skips,
+    )
+    return in_order / len(whole), in_any / len(whole), search.least_seconds() / len(whole)
 
 
 def print_simulated(jobs_count: int, seeds: int) -> None:
     traces = [trace(SERVICE_SECONDS, jobs_count, seed) for seed in range(seeds)]
     for budget in BUDGETS_GIB:
         found = [bounds(jobs, budget) for jobs in traces]
-        in_order, in_any = (statistics.mean(b[i] for b in found) for i in (0, 1))
+        in_order, in_any, searched = (statistics.mean(b[i] for b in found) for i in range(3))
         tallies = {way.name: [simulate(way, jobs, budget) for jobs in traces] for way in WAYS}
         tallies["diffusers' ComponentsManager"] = [simulate_components_manager(jobs, budget) for jobs in traces]
         print(f"\n{budget} GiB:\n")
-        table(HEAD, rows(tallies, in_order, in_any))
+        table(HEAD, rows(tallies, in_order, in_any, searched))
 
 
 HEAD = (
@@ -172,10 +185,11 @@ HEAD = (
     "of LRU",
     "of the bound in order",
     "of the bound in any order",
+    "of the best order found",
 )
 
 
-def rows(tallies: dict[str, list[Tally]], in_order: float, in_any: float) -> Iterator[Sequence[str]]:
+def rows(tallies: dict[str, list[Tally]], in_order: float, in_any: float, searched: float) -> Iterator[Sequence[str]]:
     for name, mine in tallies.items():
         seconds = statistics.mean(t.load_seconds / len(t.waits) for t in mine)
         yield [
@@ -185,6 +199,8 @@ def rows(tallies: dict[str, list[Tally]], in_order: float, in_any: float) -> Ite
             f"{ratio(mine, tallies[PLAIN.name]):.2f}",
             f"{seconds / in_order:.2f}",
             f"{seconds / in_any:.2f}",
+            f"{seconds / searched:.2f}",
         ]
-    yield ["least possible in the order of arrival", f"{in_order:.2f} s", *[""] * 7]
-    yield ["least possible in any order within the bounds", f"{in_any:.2f} s", *[""] * 7]
+    yield ["least possible in the order of arrival", f"{in_order:.2f} s", *[""] * 8]
+    yield ["least possible in any order within the bounds", f"{in_any:.2f} s", *[""] * 8]
+    yield ["least found in any order within the bounds", f"{searched:.2f} s", *[""] * 8]

@@ -52,6 +52,12 @@ def count(reference: UUID, *, gpu_seconds: float, now: datetime) -> None:
     """Add what a clip took, as far as its credits were free, in place of what was set aside for it. In the transaction
     that settles it."""
     let_go(reference)
+    count_attempt(reference, gpu_seconds=gpu_seconds, now=now)
+
+
+def count_attempt(reference: UUID, *, gpu_seconds: float, now: datetime) -> None:
+    """Add what an attempt took that came to nothing, as far as the clip's credits were free. What is set aside stays
+    so, for the next attempt. In the transaction that ends this one, after the ledger."""
     took = gpu_seconds * _free_share(reference)
     if took == 0:
         return

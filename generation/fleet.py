@@ -11,8 +11,9 @@ import redis
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, WORKERS_KEY, WorkerStatus, worker_key
 from loremotion.valkey import connection
 
-JOBS_PER_WORKER = 8
-"""What a worker can choose among: with two, models change almost as often as jobs (benchmarks/RESULTS.md)."""
+JOBS_PER_WORKER = 12
+"""What a worker can choose among: with two, models change almost as often as jobs (benchmarks/RESULTS.md). Whoever
+comes next waits behind them all, so more is not better."""
 LEAST_WINDOW = 2
 ANYBODYS_BYTES = 2 * 2**30
 """A worker with less is not worth starting. Larger requests wait until one is up that says how large it is."""

@@ -90,13 +90,21 @@ def settle(report: RenderReport) -> bool:
         return False
     if report.outcome == Outcome.SUCCEEDED and (report.clip is None or not files.has_clip(generation)):
         return requeue(
-            generation_id=generation.id, attempt=report.attempt, code="clip_missing", reason="The clip did not arrive."
+            generation_id=generation.id,
+            attempt=report.attempt,
+            code="clip_missing",
+            reason="The clip did not arrive.",
+            gpu_seconds=sum(report.stage_seconds.values()),
         )
     if report.error is not None and (
         report.error.is_retryable or _waits_for_a_larger_machine(generation, report.error)
     ):
         return requeue(
-            generation_id=generation.id, attempt=report.attempt, code=report.error.code, reason=report.error.message
+            generation_id=generation.id,
+            attempt=report.attempt,
+            code=report.error.code,
+            reason=report.error.message,
+            gpu_seconds=sum(report.stage_seconds.values()),
         )
     with transaction.atomic():
         if not _end(generation, report):
@@ -173,16 +181,18 @@ def share_for_steps(generation: Generation, report: RenderReport) -> int:
     return generation.credits_quoted * min(report.steps_done, total) // total
 
 
-def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str) -> bool:
+def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, gpu_seconds: float = 0.0) -> bool:
     """An attempt came to nothing through no fault of the request: try again, or give up and give the credits back.
 
     The request keeps its tags and therefore its place. Returns whether this call decided it.
+
+    Args:
+        gpu_seconds: what the attempt took, if its worker lived to say so.
     """
     with transaction.atomic():
         lost = Generation.objects.filter(id=generation_id, attempt=attempt, state__in=[State.DISPATCHED, State.RUNNING])
         if lost.filter(cancel_asked_at__isnull=False).update(state=State.CANCELLED, finished_at=timezone.now()):
-            ledger.release(reference=generation_id)
-            _wind_up(generation_id, State.CANCELLED)
+            _give_up(generation_id, State.CANCELLED, gpu_seconds)
         elif attempt >= settings.MAX_ATTEMPTS:
             message = _storable(f"{reason[:400]} It was tried {attempt} times.")
             ended = lost.update(
@@ -190,14 +200,20 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str) -
             )
             if not ended:
                 return False
-            ledger.release(reference=generation_id)
-            _wind_up(generation_id, State.FAILED)
+            _give_up(generation_id, State.FAILED, gpu_seconds)
         elif lost.update(state=State.QUEUED, worker="", steps_done=0, started_at=None, dispatched_at=None):
+            breaker.count_attempt(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
             transaction.on_commit(lambda: _announce_retry(generation_id, attempt, reason))
             transaction.on_commit(dispatch.ring)
         else:
             return False
     return True
+
+
+def _give_up(generation_id: uuid.UUID, state: State, gpu_seconds: float) -> None:
+    ledger.release(reference=generation_id)
+    breaker.count(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
+    _wind_up(generation_id, state)
 
 
 def _announce_retry(generation_id: uuid.UUID, attempt: int, reason: str) -> None:

@@ -19,7 +19,6 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import redis
-from asgiref.sync import sync_to_async
 
 from generation import progress
 from generation.standing import UNKNOWN, Standing, look_at
@@ -110,6 +109,11 @@ class Switchboard:
         self._tasks = [asyncio.create_task(work, context=Context()) for work in (self._read(), self._look())]
 
     @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is told here."""
+        return self._is_closed
+
+    @property
     def is_unused(self) -> bool:
         return not self._watches
 
@@ -182,9 +186,13 @@ class Switchboard:
             newcomers, self._newcomers = self._newcomers & set(self._watches), set()
             self._has_newcomers.clear()
             ids = newcomers or set(self._watches)
-            look = sync_to_async(look_at, thread_sensitive=False, executor=self._thread)
             try:
-                found = await look(ids, newcomers or self._next_in_turn())
+                look = self._thread.submit(look_at, ids, newcomers or self._next_in_turn())
+            except RuntimeError:  # no thread works any more: the process ends, and waits for whoever still watches
+                self._let_everybody_go()
+                return
+            try:
+                found = await asyncio.wrap_future(look)
             except Exception:  # the database is away, say: this task is everybody's, and goes on
                 logger.exception("How clips stand could not be found out")
                 self._newcomers |= newcomers
@@ -193,6 +201,12 @@ class Switchboard:
             for generation_id, standing in found.items():
                 for watch in self._watches.get(generation_id, ()):
                     watch.stand(standing)
+
+    def _let_everybody_go(self) -> None:
+        self._is_closed = True
+        for watches in self._watches.values():
+            for watch in watches:
+                watch.offer(None)
 
     def _next_in_turn(self) -> set[UUID]:
         """Those of whom the place is found out at this look."""
@@ -208,7 +222,8 @@ _switchboards: WeakKeyDictionary[asyncio.AbstractEventLoop, Switchboard] = WeakK
 async def follow(generation_id: UUID, after: str, *, silence_seconds: float) -> AsyncGenerator[News, None]:
     """Every entry after ``after``, once and in order, and what the database says in between; None after a silence.
 
-    Ends with the entry ``done``, or with a ``Standing`` that says the same where the stream does not.
+    Ends with the entry ``done``, or with a ``Standing`` that says the same where the stream does not; with neither when
+    the process ends.
     """
     async with (
         _watching(generation_id) as (board, watch),
@@ -235,6 +250,8 @@ async def _merged(board: Switchboard, watch: Watch, after: str, silence_seconds:
         if is_over:
             yield Standing("", is_over=True)
         news = await watch.next(CATCH_UP_SECONDS if watch.is_behind else silence_seconds)
+        if board.is_closed and news is None:
+            return
         if isinstance(news, Entry):
             if order_of(news.id) > order_of(after):
                 after = news.id

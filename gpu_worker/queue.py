@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -95,7 +96,7 @@ class Bounds:
     """How far a worker may depart from the order that the website decided."""
 
     window: int = 16
-    max_skips: int = 8
+    max_skips: int = 16
     max_wait_seconds: float = 120.0
     """Nobody is overtaken who waits longer, unless the line itself is long: see ``_PATIENT_LINES``."""
     affinity_fraction: float = 0.05
@@ -109,8 +110,8 @@ class Choice:
     unfit: tuple[str, ...] = ()
 
 
-_PATIENT_LINES = 2
-"""In a backlog everybody waits as long as the line before him takes. Twice that is a wait that overtaking has made."""
+_PATIENT_LINES = 4
+"""In a backlog everybody waits as long as the line before him takes. So many times that is what overtaking has made."""
 
 
 def choose(
@@ -123,34 +124,37 @@ def choose(
 ) -> Choice:
     """Which of ``waiting``, first in line first, to take next, out of those that the card can hold.
 
-    The one with the least to load, if taking it before the first saves more than ``affinity_fraction`` of its own
-    service time; else the first. So a model that is there stays as long as jobs for it are in reach, and the one that
-    comes after it shares most with it. ``loading_seconds`` is None where it cannot be told: such a job neither
-    overtakes nor is overtaken. Nobody is overtaken more than ``max_skips`` times, or who has waited for both
-    ``max_wait_seconds`` and twice the service time of the whole window; so a job is served at the latest after those
-    before it and ``max_skips`` others. Asks what fits and what loads about no more jobs than the decision needs.
+    The one with the least to load, shared among all that wait for its model, if taking it before the first saves more
+    than ``affinity_fraction`` of its own service time; else the first. So a model that is there stays as long as jobs
+    for it are in reach, and the one that comes after it shares most with it or is wanted most. ``loading_seconds`` is
+    None where it cannot be told: such a job neither overtakes nor is overtaken. Nobody is overtaken more than
+    ``max_skips`` times, or who has waited for both ``max_wait_seconds`` and four times the service time of the whole
+    window; so a job is served at the latest after those before it and ``max_skips`` others. Asks what fits and what
+    loads about no more jobs than the decision needs.
     """
     window = waiting[: bounds.window]
     line_seconds = sum(service_seconds(w.job) for w in window if w.job is not None)
     patience_seconds = max(bounds.max_wait_seconds, _PATIENT_LINES * line_seconds)
+    sharers = Counter(w.job.model.slug for w in window if w.job is not None)
     first: Waiting | None = None
     best: Waiting | None = None
-    first_seconds = best_seconds = 0.0
+    first_seconds = least_share = 0.0
     unfit: list[str] = []
     for candidate in window:
         if not can_hold(candidate):
             unfit.append(candidate.job_id)
             continue
         seconds = None if candidate.job is None else loading_seconds(candidate.job)
+        share = seconds / sharers[candidate.job.model.slug] if candidate.job and seconds else 0.0
         if first is None:
             first = best = candidate
-            first_seconds = best_seconds = seconds or 0.0
-        elif candidate.job is not None and seconds is not None and seconds < best_seconds:
+            first_seconds, least_share = seconds or 0.0, share
+        elif candidate.job is not None and seconds is not None and share < least_share:
             is_worth_it = first_seconds - seconds > bounds.affinity_fraction * service_seconds(candidate.job)
             if is_worth_it:
-                best, best_seconds = candidate, seconds
+                best, least_share = candidate, share
         is_overdue = candidate.skips >= bounds.max_skips or candidate.waited_seconds > patience_seconds
-        if is_overdue or seconds is None or not best_seconds:
+        if is_overdue or seconds is None or not least_share:
             break
     return Choice(best, tuple(unfit))
 

@@ -148,7 +148,7 @@ class Settings:
         int,
         Variable(
             "GPU_WORKER_MAX_SKIPS",
-            "8",
+            "16",
             _whole(0, 1_000),
             "Times that one job may be overtaken for the sake of resident models.",
         ),
@@ -159,7 +159,7 @@ class Settings:
             "GPU_WORKER_MAX_WAIT_SECONDS",
             "120",
             _number(0, 86_400),
-            "A job that has waited longer is not overtaken, unless the line ahead of it takes as long.",
+            "A job that has waited longer, and four times what the line takes, is not overtaken.",
         ),
     ]
     affinity_fraction: Annotated[

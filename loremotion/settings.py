@@ -270,6 +270,7 @@ USERSESSIONS_TRACK_ACTIVITY = False  # no write on every request: accounts.sessi
 STAFF_MFA = env.bool("STAFF_MFA", None)
 if STAFF_MFA is None:
     STAFF_MFA = not IS_ONE_MACHINE
+MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_PASSKEY_SIGNUP_ENABLED = True

@@ -36,7 +36,8 @@ def verified(token: str, *, issuer: str, client_id: str, keys_url: str) -> dict[
         raise
     except jwt.PyJWTError as error:
         raise OAuth2Error(f"The ID token does not hold: {error}") from error
-    if said.get("azp", client_id) != client_id:
+    is_for_us_alone = said["aud"] in (client_id, [client_id])
+    if said.get("azp", client_id if is_for_us_alone else None) != client_id:
         raise OAuth2Error("The ID token was made for somebody else.")
     if not 0 < len(said["sub"]) <= app_settings.UID_MAX_LENGTH:
         raise OAuth2Error("The ID token names nobody, or has a name too long to keep.")

@@ -6,10 +6,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Case, F, Sum, When
 from django.utils import timezone
 
-from billing.models import Hold
 from billing.shop.models import Budget
 from loremotion.refusals import InsufficientCredits
 
@@ -26,10 +24,21 @@ class OverBudget(InsufficientCredits):
 
 
 def spent_this_month(account: UUID) -> int:
-    """Credits charged or held for requests of this month (UTC)."""
-    counted = Case(When(state=Hold.State.OPEN, then=F("amount")), default=F("captured"))
-    began = Hold.objects.filter(account=account, held_at__gte=_month_of(timezone.now()))
-    return began.aggregate(spent=Sum(counted))["spent"] or 0
+    """Credits charged or held for requests of this month (UTC), also in purses that were merged into the account's:
+    what is held there stays there."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH RECURSIVE purse AS (
+                SELECT %s::uuid AS id
+                UNION SELECT merged.id FROM ledger_account merged JOIN purse ON merged.merged_into_id = purse.id
+            )
+            SELECT coalesce(sum(CASE hold.state WHEN 'open' THEN hold.amount ELSE hold.captured END), 0)
+            FROM purse JOIN ledger_hold hold ON hold.account_id = purse.id AND hold.held_at >= %s
+            """,
+            [account, _month_of(timezone.now())],
+        )
+        return int(cursor.fetchone()[0])
 
 
 def keep_within_cap(account: UUID) -> None:

@@ -56,7 +56,11 @@ def converge_order(order_id: UUID, *, is_patient: bool = True) -> None:
         if order.stripe_session_id is None:
             return
         session = facts.of_session(lookups.session(order.stripe_session_id))
-        if session.paying is Paying.PAID and session.subscription_id is None:
+        if session.paying is Paying.PAID and session.subscription_id is not None:
+            converge_subscription(session.subscription_id)
+            # Not before: with neither an open order nor a plan, another plan could be bought meanwhile.
+            _close(order, Order.State.PAID)
+        elif session.paying is Paying.PAID:
             money = facts.money_of(
                 session.payment_intent_id,
                 amount_minor=session.amount_minor,
@@ -68,8 +72,6 @@ def converge_order(order_id: UUID, *, is_patient: bool = True) -> None:
                 _close(order, Order.State.PAID)
         elif session.paying is not Paying.OPEN:
             _close(order, Order.State(session.paying.value))
-    if session.paying is Paying.PAID and session.subscription_id is not None:
-        converge_subscription(session.subscription_id)
 
 
 def _close(order: Order, state: Order.State) -> None:

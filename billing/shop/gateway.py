@@ -152,12 +152,13 @@ def create_session(order: Order, *, customer: str | None, email: str, back: str)
     return client().v1.checkout.sessions.create(asked, {"idempotency_key": f"order:{order.pk}"})
 
 
-def expire_session(session_id: str) -> None:
-    """Close the pay page, unless it is closed or paid already."""
+def expire_session(session_id: str) -> bool:
+    """Close the pay page, unless it is closed or paid already. False if Stripe knows of no such page."""
     try:
         client().v1.checkout.sessions.expire(session_id)
-    except stripe.InvalidRequestError:
-        return
+    except stripe.InvalidRequestError as error:
+        return error.code != "resource_missing"
+    return True
 
 
 # --- subscriptions -----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import stripe
 from django.db import IntegrityError, transaction
 
 from billing.shop import convergence, gateway
-from billing.shop.locks import Busy
+from billing.shop.locks import Busy, alone_with
 from billing.shop.models import Customer, Order, Price, Subscription
 from loremotion.refusals import Conflict, Invalid
 
@@ -25,8 +25,8 @@ def order(*, order_id: UUID, workspace: UUID, price: Price, actor: str) -> Order
     """
     if not Price.objects.offered().filter(id=price.id).exists():
         raise Invalid("not_offered", "This is not offered any more.", next_step="Look at the present prices.")
-    if price.plan_id and Subscription.objects.of(workspace).ongoing().exists():
-        raise Conflict("has_a_plan", "This workspace has a plan.", next_step="Change it instead of buying another.")
+    if price.plan_id:
+        _refuse_second_plan(workspace)
     taken = Conflict("order_taken", "This form was used for something else.", next_step="Open the page again.")
     try:
         with transaction.atomic():
@@ -52,17 +52,25 @@ def pay_page(order: Order, *, email: str, back: str) -> str:
 
     Raises:
         StripeIsAway, BuyingIsOff: nothing was bought; the same form can be sent again.
-        Conflict: it is paid or closed.
+        Conflict: it is paid or closed; or there is a plan already, or another one is being paid.
     """
     if order.state != Order.State.OPEN:
         raise Conflict("order_closed", f"This order is {order.get_state_display()}.", next_step="Start a new one.")
     try:
-        if order.price.plan_id:
-            _close_other_subscriptions(order)
-        customer = customer_of(order, email=email)
-        made = gateway.create_session(order, customer=customer, email=email, back=back)
+        if not order.price.plan_id:
+            return _open_page(order, email=email, back=back)
+        # Alone, so that no other page is open whose id is not written down yet, and which could not be shut.
+        with alone_with(f"plan:{order.workspace}"):
+            _shut_other_pages(order)
+            _refuse_second_plan(order.workspace)
+            return _open_page(order, email=email, back=back)
     except stripe.StripeError as error:
         raise refusal(error) from error
+
+
+def _open_page(order: Order, *, email: str, back: str) -> str:
+    customer = customer_of(order, email=email)
+    made = gateway.create_session(order, customer=customer, email=email, back=back)
     Order.objects.filter(id=order.id).update(stripe_session_id=made.id)
     assert made.url is not None  # an open session has one
     return made.url
@@ -85,11 +93,25 @@ def fulfil_if_paid(order: Order) -> None:
         return  # the webhook brings it
 
 
-def _close_other_subscriptions(order: Order) -> None:
-    """Of several open pay pages for a plan only the last can be paid, so that nobody ends up with two plans."""
+def _shut_other_pages(order: Order) -> None:
+    """Of several pay pages for a plan only the last can be paid, so that nobody ends up with two plans. What became of
+    the others is asked at once: one of them may have been paid a moment ago."""
     others = Order.objects.filter(workspace=order.workspace, state=Order.State.OPEN, price__plan__isnull=False)
     for other in others.exclude(id=order.id).exclude(stripe_session_id=None):
-        gateway.expire_session(other.stripe_session_id or "")
+        if not gateway.expire_session(other.stripe_session_id or ""):
+            continue  # made with another account's key
+        convergence.converge_order(other.id)
+        if Order.objects.filter(id=other.id, state=Order.State.OPEN).exists():
+            raise Conflict(
+                "plan_is_being_paid",
+                "A plan is being paid for this workspace, and the bank has not answered yet.",
+                next_step="Wait for it: then change the plan, or choose again if it was not paid.",
+            )
+
+
+def _refuse_second_plan(workspace: UUID) -> None:
+    if Subscription.objects.of(workspace).ongoing().exists():
+        raise Conflict("has_a_plan", "This workspace has a plan.", next_step="Change it instead of buying another.")
 
 
 def refusal(error: stripe.StripeError) -> gateway.StripeIsAway | Conflict:

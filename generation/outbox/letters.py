@@ -21,6 +21,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import invitations
 from accounts.models import Membership
 from accounts.roles import ALLOWED, Action
 from billing.shop import notices
@@ -49,11 +50,17 @@ def write_endpoint_disabled(endpoint: Endpoint, *, occasion: str) -> None:
 
 
 def write(letters: list[Letter], *, occasion: str) -> None:
-    """Have them sent once the transaction is certain."""
+    """Have them sent once the transaction is certain. One that was written before on this occasion stays as it is.
+
+    Args:
+        letters: of one occasion; no two of one kind to the same reader.
+    """
     for letter in letters:
         letter.occasion = occasion
         letter.expires_at = timezone.now() + TRIED_FOR
-    written = Letter.objects.bulk_create(letters)
+    once = ["user", "address", "kind", "occasion"]
+    # Not ignore_conflicts, which does not tell the ids; so one that is there is "updated" to what it says already.
+    written = Letter.objects.bulk_create(letters, update_conflicts=True, update_fields=["kind"], unique_fields=once)
     rows = [(letter.pk, 0) for letter in written]
     transaction.on_commit(lambda: carrying.ring(Letter, rows), robust=True)
 
@@ -130,6 +137,14 @@ def _clip_ended(letter: Letter) -> dict[str, Any] | None:
     return {"generation": generation, "is_ready": generation.state == Ended.SUCCEEDED, "url": url}
 
 
+def _invitation(letter: Letter) -> dict[str, Any] | None:
+    offer = invitations.open_offer(workspace_id=letter.workspace_id, email=letter.address)
+    if offer is None or invitations.occasion_of(offer) != letter.occasion:  # taken back, accepted, or sent anew
+        return None
+    link = invitations.link_of(offer)
+    return None if link is None else {"invitation": offer, "link": link, "lasts_days": invitations.LASTS.days}
+
+
 def _about_money(letter: Letter) -> dict[str, Any] | None:
     said = notices.words(letter.kind, letter.workspace_id)
     if said is None or (letter.user_id is not None and letter.user_id not in notices.payers(letter.workspace_id)):
@@ -140,6 +155,7 @@ def _about_money(letter: Letter) -> dict[str, Any] | None:
 CONTEXT_OF: dict[str, Callable[[Letter], dict[str, Any] | None]] = {
     "endpoint_disabled": _endpoint_disabled,
     "clip_ended": _clip_ended,
+    "invitation": _invitation,
     "payment_failed": _about_money,
     "low_balance": _about_money,
 }

@@ -1,7 +1,6 @@
 """The secret of an endpoint: made, sealed, and used to sign by the Standard Webhooks specification.
 
-What is stored must sign, so it cannot be a digest; it is encrypted with a key derived from ``SECRET_KEY``. A backup of
-the database alone signs nothing.
+What is stored must sign, so it cannot be a digest; it is sealed (``loremotion.sealing``).
 """
 
 from __future__ import annotations
@@ -9,17 +8,14 @@ from __future__ import annotations
 import base64
 import secrets
 from datetime import datetime
-from functools import lru_cache
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
 from standardwebhooks import Webhook
 
 from generation.outbox.models import Endpoint
+from loremotion import sealing
 
 PREFIX = "whsec_"
+PURPOSE = "generation.outbox.signing"
 
 
 class Unreadable(Exception):
@@ -36,7 +32,7 @@ def hint(secret: str) -> str:
 
 
 def seal(secret: str) -> str:
-    return _seals().encrypt(secret.encode()).decode()
+    return sealing.seal(secret, purpose=PURPOSE)
 
 
 def unseal(sealed: str) -> str:
@@ -44,8 +40,8 @@ def unseal(sealed: str) -> str:
     Unreadable: neither ``SECRET_KEY`` nor ``SECRET_KEY_FALLBACKS`` opens it.
     """
     try:
-        return _seals().decrypt(sealed.encode()).decode()
-    except InvalidToken:
+        return sealing.unseal(sealed, purpose=PURPOSE)
+    except sealing.Unreadable:
         raise Unreadable("The endpoint's secret cannot be read. Rotate it.") from None
 
 
@@ -64,17 +60,3 @@ def headers(endpoint: Endpoint, *, event_id: str, body: str, now: datetime) -> d
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
-
-
-def _seals() -> MultiFernet:
-    return _seals_of((settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
-
-
-@lru_cache(maxsize=4)
-def _seals_of(keys: tuple[str, ...]) -> MultiFernet:
-    return MultiFernet([Fernet(_derived(key)) for key in keys])
-
-
-def _derived(key: str) -> bytes:
-    kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"generation.outbox.signing")
-    return base64.urlsafe_b64encode(kdf.derive(key.encode()))

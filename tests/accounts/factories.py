@@ -16,6 +16,8 @@ from accounts import workspaces
 from accounts.models import Membership, User, Visitor, Workspace
 from accounts.roles import Role
 from billing.shop.models import Plan, Price, Subscription
+from generation.outbox import invitations, letters
+from generation.outbox.models import Letter, State
 
 PASSWORD = "correct horse battery staple"
 
@@ -86,6 +88,17 @@ def code_mailed() -> str:
     found = re.search(r"^[A-Z0-9]{3,4}-[A-Z0-9]{3,4}$", str(mail.outbox[-1].body), flags=re.MULTILINE)
     assert found is not None, mail.outbox[-1].body
     return found[0]
+
+
+def link_mailed_to(address: str) -> str:
+    """Carry the post; the path of the invitation in the newest letter, which is to ``address``."""
+    invitations.write_due()
+    for letter in Letter.objects.filter(state=State.WAITING):
+        letters.mail(letter.pk)
+    assert mail.outbox[-1].to == [address]
+    found = re.search(r"http://[^/]+(/invitation/\S+)", str(mail.outbox[-1].body))
+    assert found is not None, mail.outbox[-1].body
+    return found[1]
 
 
 def prove_again(browser: Client, password: str = PASSWORD) -> None:

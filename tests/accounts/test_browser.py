@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -25,7 +24,7 @@ from billing import ledger
 from generation import settlement
 from generation.models import Generation
 from tests import fake_openid, fake_turnstile
-from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, subscribe, team
+from tests.accounts.factories import PASSWORD, browser_of, code_mailed, link_mailed_to, person, subscribe, team
 from tests.accounts.providers import offer_sign_in
 from tests.generation import factories as generations
 
@@ -120,13 +119,12 @@ def test_from_visitor_to_team(site: str, browser: Browser, desktop: BrowserConte
     page.get_by_label("E-mail address").fill("bob@example.org")
     page.get_by_role("button", name="Invite").click()
     expect(page.get_by_text("bob@example.org is invited.")).to_be_visible()
-    link = re.search(r"http://\S+/invitation/\S+", str(mail.outbox[-1].body))
-    assert link is not None
+    link = link_mailed_to("bob@example.org")
 
     elsewhere = browser.new_context()
     guest = with_passkeys(elsewhere)
     sign_up_with_a_passkey(guest, site, "bob@example.org")
-    guest.goto(link[0])
+    guest.goto(f"{site}{link}")
     guest.get_by_role("button", name="Join").click()
     make_a_clip(guest, site, "made by bob")
     guest.wait_for_url("**/generations/*/")

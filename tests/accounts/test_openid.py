@@ -265,6 +265,7 @@ def test_a_token_that_the_provider_did_not_sign_lets_nobody_in(
     [
         {"aud": "another client"},
         {"aud": [fake_openid.CLIENT_ID, "another client"], "azp": "another client"},
+        {"aud": [fake_openid.CLIENT_ID, "another client"]},
         {"iss": "https://another.example"},
         {"nonce": "another"},
         {"nonce": "änother"},

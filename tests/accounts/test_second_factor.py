@@ -86,6 +86,34 @@ def test_a_session_that_showed_it_comes_in(with_app: User) -> None:
     assert browser.get("/admin/").status_code == 200
 
 
+def shows_it(user: User) -> bool:
+    """Whether the code that the app shows lets them into the admin."""
+    browser = Client()
+    sign_in(browser, user.email)
+    browser.post("/account/2fa/authenticate/", {"code": code()})
+    return browser.get("/admin/").status_code == 200
+
+
+def test_the_seed_cannot_be_read_from_the_database(with_app: User) -> None:
+    assert SECRET not in str(Authenticator.objects.get().data)
+
+
+def test_a_seed_from_before_they_were_sealed_still_works(with_app: User) -> None:
+    Authenticator.objects.update(data={"secret": SECRET})
+    assert shows_it(with_app)
+
+
+def test_a_former_secret_key_opens_what_was_sealed_under_it(with_app: User, settings: Settings) -> None:
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another key of at least thirty-two characters"
+    assert shows_it(with_app)
+
+
+def test_no_code_fits_a_seed_that_cannot_be_opened(with_app: User, settings: Settings) -> None:
+    settings.SECRET_KEY = "another key of at least thirty-two characters"
+    assert not shows_it(with_app)
+
+
 def test_a_passkey_is_asked_for_where_there_is_one(staff: User) -> None:
     Authenticator.objects.create(user=staff, type=Authenticator.Type.WEBAUTHN, data={"name": "key", "credential": {}})
     browser = Client()

@@ -207,10 +207,26 @@ def two_whose_credits_came_by_purses_of_one_tree(contest: Contest) -> None:
         assert [one.result(30)["released"] for one in settled] == [10, 15]
 
 
+def a_settlement_that_reaches_a_purse_upstream_which_is_granted_to(contest: Contest) -> None:
+    """Both come to the two purses: in one order, or they would end in a deadlock."""
+    upstream, own, reference = uuid4(), uuid4(), uuid4()
+    contest.before(grant(own, 5), grant(upstream, 10), merge(upstream, own), hold(own, 15, reference))
+    with ThreadPoolExecutor(2) as both:
+        with contest.third.transaction():
+            contest.third.execute("SELECT FROM ledger_account WHERE id = %s FOR NO KEY UPDATE", (own,))
+            settled = both.submit(ask, contest.first, settle(reference, 0))
+            contest.await_waiting(contest.first)
+            granted = both.submit(ask, contest.second, grant(upstream, 20))
+            contest.await_waiting(contest.second)
+        assert settled.result(30)["released"] == 15
+        assert granted.result(30)["amount"] == 20
+
+
 SCENES = (
     *(two_holds, the_same_hold_twice, the_same_grant_twice, two_withdrawals, charge_against_release),
     *(a_grant_answered_before_does_not_wait, a_hold_answered_before_does_not_wait, a_settled_hold_does_not_wait),
     *(expiry_passes_busy_accounts_by, two_whose_credits_came_by_purses_of_one_tree),
+    a_settlement_that_reaches_a_purse_upstream_which_is_granted_to,
 )
 
 
@@ -234,6 +250,12 @@ CARELESS = (
         charge_against_release,
     ),
     ("ledger_settle", "IF hold.state = 'open' THEN", "IF true THEN", a_settled_hold_does_not_wait),
+    (
+        "ledger_settle",
+        "source.parent_id IS NOT NULL",
+        "false",
+        a_settlement_that_reaches_a_purse_upstream_which_is_granted_to,
+    ),
     ("ledger_hold", f"BEGIN\n    {ANSWERED}", "BEGIN", a_hold_answered_before_does_not_wait),
     ("ledger_hold", f"p_id::text, request);\n    {ANSWERED}", "p_id::text, request);", the_same_hold_twice),
     ("ledger_grant", f"BEGIN\n    {ANSWERED}", "BEGIN", a_grant_answered_before_does_not_wait),

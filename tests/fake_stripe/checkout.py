@@ -180,7 +180,12 @@ class Checkout:
         return {"id": f"ppage_{session_id[8:]}", "object": "checkout.session", "session_id": session_id}
 
     def expire(self, session_id: str) -> Object:
-        session = self.open_session(session_id)
+        session = self.state.get(session_id, "checkout.session")
+        if session["status"] != "open":
+            raise StripeRefused(
+                'Only Checkout Sessions with a status in ["open"] can be expired. '
+                f"This Checkout Session has a status of {session['status']}."
+            )
         session["status"] = "expired"
         self.state.emit("checkout.session.expired", session)
         return session

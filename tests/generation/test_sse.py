@@ -241,6 +241,24 @@ def test_when_the_last_has_left_nothing_goes_on(running: Generation, valkey: red
     assert len(valkey.client_list()) == before
 
 
+def test_a_process_that_ends_lets_everybody_go(running: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.01)
+
+    async def left_open() -> tuple[list[watching.News], set[str]]:
+        async def listen() -> list[watching.News]:
+            return [news async for news in watching.follow(running.id, "0-0", silence_seconds=DEADLINE_SECONDS)]
+
+        watchers = [asyncio.create_task(listen()) for _ in range(3)]
+        (await until_all_follow())._thread.shutdown()  # as the interpreter does before it waits for threads
+        heard = await asyncio.wait_for(asyncio.gather(*watchers), DEADLINE_SECONDS / 2)
+        tasks = {task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+        return [news for each in heard for news in each], tasks
+
+    heard, tasks = async_to_sync(left_open)()
+    assert not any(watching._is_the_end(news) for news in heard)  # the clip goes on: a browser asks again
+    assert tasks == set()
+
+
 def test_latest_puts_stage_step_and_picture_together(running: Generation) -> None:
     publish_steps(running.id, 2)
     progress.publish(running.id, Progress(kind="preview", preview="data:image/jpeg;base64,AA"))

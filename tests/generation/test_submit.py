@@ -11,10 +11,12 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import Visitor
 from billing import ledger
+from billing.models import FreeDay, FreeReservation
 from catalog.models import Model
 from catalog.requests import Ask
 from generation import dispatch, services, settlement
 from generation.models import Generation, State
+from gpu_worker.contract import Outcome, RenderError, RenderReport
 from loremotion.refusals import InsufficientCredits, Invalid, TooMany
 from tests.generation import factories
 
@@ -113,6 +115,36 @@ def test_once_the_day_s_free_gpu_time_is_used_up_only_who_pays_makes_clips(
     assert ledger.balance(account=alice.workspace_id) == left
     ledger.grant(account=alice.workspace_id, reference="order:1", amount=50, kind=ledger.LotKind.PACK)
     assert factories.submitted(alice.workspace, seconds=1).state == State.QUEUED
+
+
+def test_attempts_that_came_to_nothing_count_for_the_day_s_free_gpu_time(toy: Model, alice: Visitor) -> None:
+    made = factories.submitted(alice.workspace, seconds=1)
+    set_aside = FreeReservation.objects.get(hold_id=made.id).gpu_seconds
+
+    def attempt(seconds: float, outcome: Outcome) -> RenderReport:
+        dispatch.ring()
+        made.refresh_from_db()
+        settlement.start(generation_id=made.id, attempt=made.attempt, worker="gpu-test")
+        error = RenderError(code="cuda_error", message="The card is gone.", is_retryable=True)
+        said = factories.report(made, outcome, stage_seconds={"denoise": seconds})
+        return said if outcome == Outcome.SUCCEEDED else replace(said, error=error)
+
+    def counted() -> list[float]:
+        return list(FreeDay.objects.values_list("gpu_seconds", flat=True))
+
+    failed = attempt(4.0, Outcome.FAILED)
+    assert settlement.settle(failed)
+    assert not settlement.settle(failed)  # it came twice
+    assert counted() == [4.0]
+    assert FreeReservation.objects.get(hold_id=made.id).gpu_seconds == set_aside
+    settlement.settle(attempt(2.0, Outcome.SUCCEEDED))  # and no clip arrived
+    assert counted() == [6.0]
+    last = attempt(3.0, Outcome.FAILED)
+    settlement.settle(last)
+    made.refresh_from_db()
+    assert made.state == State.FAILED
+    assert counted() == [9.0]
+    assert not FreeReservation.objects.exists()
 
 
 def test_free_clips_that_wait_count_for_the_day_and_a_cancelled_one_does_not(

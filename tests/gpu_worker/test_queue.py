@@ -79,9 +79,9 @@ def test_a_job_that_has_waited_too_long_is_overtaken_no_more() -> None:
     assert pick(line, resident={"blue": 9.0}, bounds=Bounds(max_wait_seconds=122)) == "c"
 
 
-def test_in_a_backlog_too_long_is_twice_what_the_line_takes() -> None:
+def test_in_a_backlog_too_long_is_four_times_what_the_line_takes() -> None:
     """Or else everybody would have waited too long, and every job would load its model anew."""
-    for waited_seconds, taken in ((599.0, "c"), (601.0, "a")):
+    for waited_seconds, taken in ((1199.0, "c"), (1201.0, "a")):
         line = [waiting("a", "red", waited_seconds=waited_seconds), waiting("b", "red"), waiting("c", "blue")]
         assert pick(line, resident={"blue": 9.0}, bounds=Bounds(max_wait_seconds=120), service_seconds=100) == taken
 
@@ -90,6 +90,18 @@ def test_the_model_with_the_least_to_load_comes_next() -> None:
     line = [waiting("a", "red"), waiting("b", "blue"), waiting("c", "green"), waiting("d", "green")]
     assert pick(line, resident={"blue": 4.0, "green": 6.0}) == "c"
     assert pick(line, resident={"red": 3.0, "blue": 3.4, "green": 3.4}) == "a"
+
+
+def test_of_models_to_load_the_one_that_more_wait_for_comes_next() -> None:
+    line = [waiting("a", "red"), waiting("b", "blue"), waiting("c", "green"), waiting("d", "green")]
+    assert pick(line, resident={"blue": 6.0, "green": 4.0}) == "c"  # 6 seconds for two jobs, not 4 for one
+    assert pick(line, resident={"blue": 9.0, "green": 4.0}) == "b"
+    assert pick(line, resident={"blue": 10.0, "green": 4.0}) == "b"  # nothing to load is less than anything
+
+
+def test_a_model_that_more_wait_for_is_no_reason_to_load_more_than_the_first_in_line_does() -> None:
+    line = [waiting("a", "red"), *(waiting(name, "blue") for name in "bcdef")]
+    assert pick(line, resident={"red": 4.0, "blue": 3.0}) == "a"
 
 
 def test_what_cannot_be_told_neither_overtakes_nor_is_overtaken() -> None:
@@ -135,6 +147,24 @@ def test_a_job_that_cannot_be_read_is_served_in_its_turn() -> None:
 def test_only_the_window_is_looked_at() -> None:
     line = [waiting("a", "red"), waiting("b", "red"), waiting("c", "blue")]
     assert pick(line, resident={"blue": 9.0}, bounds=Bounds(window=2)) == "a"
+
+
+@given(
+    line=st.lists(
+        st.tuples(st.sampled_from(["red", "blue", "green"]), st.integers(0, 20), st.floats(0, 10_000)), min_size=1
+    ),
+    resident=st.dictionaries(st.sampled_from(["red", "blue", "green"]), st.floats(0, 10)),
+)
+def test_nobody_who_is_past_a_bound_is_ever_overtaken(
+    line: list[tuple[str, int, float]], resident: dict[str, float]
+) -> None:
+    bounds, service_seconds = Bounds(), 10.0
+    jobs = [waiting(str(n), slug, skips=skips, waited_seconds=age) for n, (slug, skips, age) in enumerate(line)]
+    taken = int(pick(jobs, resident=resident, service_seconds=service_seconds) or "")
+    patience_seconds = max(bounds.max_wait_seconds, 4 * service_seconds * min(len(jobs), bounds.window))
+    for overtaken in jobs[:taken]:
+        assert overtaken.skips < bounds.max_skips
+        assert overtaken.waited_seconds <= patience_seconds
 
 
 SLUGS = st.sampled_from(["red", "blue", "green", "huge"])

@@ -76,6 +76,17 @@ def test_a_declined_payment_is_told_to_those_who_pay_once_for_each_try(alice: Us
     assert post_office() == [told, told, told]
 
 
+def test_a_try_that_was_told_of_is_not_told_again_when_the_same_period_is_late_anew(place: Workspace) -> None:
+    subscription = late(place)
+    money.write_due()
+    # Paid, and then something else of the same period is declined, for the first time again.
+    Subscription.objects.filter(id=subscription.id).update(dunned_attempts=0)
+    money.write_due()
+    assert len(post_office()) == 1
+    subscription.refresh_from_db()
+    assert subscription.dunned_attempts == 1
+
+
 def test_low_credits_are_told_once_until_there_are_enough_again(place: Workspace) -> None:
     running_low(place)
     for _ in range(2):

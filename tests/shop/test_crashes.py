@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,10 +13,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from billing import ledger
-from billing.shop import convergence, inbox
+from billing.shop import convergence, inbox, ordering
 from billing.shop.models import Payment, StripeEvent
 from tests.fake_stripe.process import FakeStripeProcess
-from tests.shop.desk import Desk, balance, lots, pack_price, plan_price
+from tests.shop.desk import BACK, Desk, balance, lots, pack_price, plan_price
 
 
 class Died(BaseException):
@@ -83,6 +84,17 @@ def test_many_at_once_fulfil_one_order_once(offers: None, stripe: FakeStripeProc
     assert ledger.violations(limit=5) == []
 
 
+def test_of_two_pages_for_a_plan_that_are_opened_at_once_one_is_shut(offers: None, stripe: FakeStripeProcess) -> None:
+    """Neither is opened while the other one's id is not written down, and so could not be shut."""
+    account = uuid4()
+    orders = [
+        ordering.order(order_id=uuid4(), workspace=account, price=plan_price(plan), actor="")
+        for plan in ("creator", "studio", "house")
+    ]
+    all_at_once([partial(ordering.pay_page, order, email="", back=BACK) for order in orders])
+    assert sorted(one["status"] for one in stripe.objects("checkout.session")) == ["expired", "expired", "open"]
+
+
 def test_an_old_answer_never_overtakes_a_newer_one(
     offers: None, stripe: FakeStripeProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +127,7 @@ def test_an_old_answer_never_overtakes_a_newer_one(
     assert balance(account) == (0, 0, 0)
 
 
-def in_thread(act: Callable[[], None]) -> threading.Thread:
+def in_thread(act: Callable[[], object]) -> threading.Thread:
     def run() -> None:
         try:
             act()
@@ -127,6 +139,6 @@ def in_thread(act: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def all_at_once(acts: list[Callable[[], None]]) -> None:
+def all_at_once(acts: Sequence[Callable[[], object]]) -> None:
     for thread in [in_thread(act) for act in acts]:
         thread.join(30)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from django.utils import timezone
 
 from billing.shop import convergence, gateway, inbox, ordering, reconcile, refunds, subscribing
 from billing.shop.models import Customer, Order, Payment, StripeEvent, Subscription
+from loremotion.refusals import Conflict
 from tests.shop.desk import BACK, Desk, balance, pack_price, plan_price
 
 
@@ -56,6 +58,39 @@ def ordering_a_plan(desk: Desk) -> tuple[Act, Callable[[], Any]]:
         ids = {customer["id"] for customer in desk.stripe.objects("customer")}
         assert {customer.stripe_customer_id for customer in Customer.objects.filter(workspace=account)} == ids
         return [len(desk.stripe.objects(kind)) for kind in kinds], Order.objects.filter(workspace=account).count()
+
+    return act, end
+
+
+def ordering_another_plan(desk: Desk) -> tuple[Act, Callable[[], Any]]:
+    """While the page of the first is open."""
+    form, account = uuid4(), uuid4()
+    first = desk.order(account, plan_price("creator"))
+
+    def act() -> None:
+        order = ordering.order(order_id=form, workspace=account, price=plan_price("studio"), actor="")
+        ordering.pay_page(order, email="buyer@site.test", back=BACK)
+
+    def end() -> Any:
+        sessions = {one["id"]: one["status"] for one in desk.stripe.objects("checkout.session")}
+        return sessions.pop(first.stripe_session_id or ""), list(sessions.values())
+
+    return act, end
+
+
+def ordering_another_plan_after_paying(desk: Desk) -> tuple[Act, Callable[[], Any]]:
+    """Before the site has heard of the payment."""
+    form, account = uuid4(), uuid4()
+    desk.pay(desk.order(account, plan_price("creator")))
+
+    def act() -> None:
+        with suppress(Conflict):
+            order = ordering.order(order_id=form, workspace=account, price=plan_price("studio"), actor="")
+            ordering.pay_page(order, email="buyer@site.test", back=BACK)
+
+    def end() -> Any:
+        desk.carry_all()
+        return len(desk.stripe.objects("checkout.session")), balance(account)
 
     return act, end
 
@@ -165,6 +200,8 @@ def comparing_books(desk: Desk) -> tuple[Act, Callable[[], Any]]:
 
 EXPECTED: dict[Callable[[Desk], tuple[Act, Callable[[], Any]]], Any] = {
     ordering_a_plan: ([1, 1, 1], 1),
+    ordering_another_plan: ("expired", ["open"]),
+    ordering_another_plan_after_paying: (1, (1_500, 0, 0)),
     upgrading: ("studio", "", 0, 2, 1_500 + 5_500),
     downgrading: ("studio", "Creator", 1, 1, 5_500),
     refunding: (1, (300, 0, 0), 200),

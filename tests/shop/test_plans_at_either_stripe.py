@@ -271,6 +271,21 @@ def test_of_two_pay_pages_for_a_plan_the_first_is_shut_and_a_plan_is_not_bought_
         ordering.order(order_id=uuid4(), workspace=account, price=plan_price("house"), actor="")
 
 
+def test_whoever_has_just_paid_for_a_plan_is_shown_no_page_for_another(teller: Teller) -> None:
+    """The site has not heard of the payment, and asks as soon as the first page can no longer be shut."""
+    account = uuid4()
+    teller.payer(account)
+    paid = open_order(account, plan_price("creator"))
+    other = ordering.order(order_id=uuid4(), workspace=account, price=plan_price("studio"), actor="")
+    teller.pay(paid)
+    with pytest.raises(Conflict, match="has a plan"):
+        ordering.pay_page(other, email="buyer@example.com", back=BACK)
+    assert granted(account) == [1_500]
+    assert Subscription.objects.of(account).ongoing().count() == 1
+    other.refresh_from_db()
+    assert other.stripe_session_id is None
+
+
 def test_a_price_is_told_of_once(teller: Teller) -> None:
     price = plan_price("creator")
     told = gateway.stripe_price_of(price)

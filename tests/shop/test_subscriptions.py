@@ -11,13 +11,13 @@ from django.utils import timezone
 
 from billing import ledger
 from billing.plans import entitlements
-from billing.shop import subscribing
-from billing.shop.models import Subscription
+from billing.shop import ordering, subscribing
+from billing.shop.models import Order, Subscription
 from billing.shop.subscribing import Change
 from loremotion.refusals import Conflict, Invalid
 from tests.billing.books import LedgerClock
 from tests.fake_stripe.subscriptions import after_months
-from tests.shop.desk import Desk, balance, change, granted, plan_price, spend
+from tests.shop.desk import BACK, Desk, balance, change, granted, plan_price, spend
 
 CARD_THAT_FAILS_LATER = "4000000000000341"
 
@@ -113,6 +113,51 @@ def test_an_upgrade_sent_twice_is_paid_once(desk: Desk) -> None:
     desk.carry_all()
     assert granted(account) == [1_500, 5_500]
     assert len(desk.stripe.objects("charge")) == 2
+
+
+# --- two pay pages -----------------------------------------------------------------------------------------------
+
+
+def test_a_form_from_before_the_plan_was_bought_opens_no_page_for_another(desk: Desk) -> None:
+    account = uuid4()
+    old = ordering.order(order_id=uuid4(), workspace=account, price=plan_price("studio"), actor="")
+    desk.subscribe(account, "creator")
+    with pytest.raises(Conflict, match="has a plan"):
+        ordering.pay_page(old, email="", back=BACK)
+    assert len(desk.stripe.objects("checkout.session")) == 1
+
+
+def test_a_page_that_was_shut_for_another_s_sake_stays_shut_and_does_not_shut_that(desk: Desk) -> None:
+    account = uuid4()
+    first, second = (desk.order(account, plan_price(plan)) for plan in ("creator", "studio"))
+    first.refresh_from_db()
+    with pytest.raises(Conflict, match="not paid"):
+        ordering.pay_page(first, email="", back=BACK)
+    desk.pay(second)
+    desk.carry_all()
+    assert granted(account) == [5_500]
+
+
+def test_while_a_plan_is_being_paid_by_a_slow_bank_no_page_for_another_opens(desk: Desk) -> None:
+    account = uuid4()
+    order = desk.order(account, plan_price("creator"))
+    session = desk.pay(order, is_slow=True)
+    other = ordering.order(order_id=uuid4(), workspace=account, price=plan_price("studio"), actor="")
+    with pytest.raises(Conflict, match="is being paid"):
+        ordering.pay_page(other, email="", back=BACK)
+    desk.stripe.control("settle-slow", session_id=session["id"], is_paid=True)
+    desk.carry_all()
+    with pytest.raises(Conflict, match="has a plan"):
+        ordering.pay_page(other, email="", back=BACK)
+    assert [one["status"] for one in desk.stripe.objects("subscription")] == ["active"]
+
+
+def test_a_page_of_another_account_at_stripe_s_keeps_nobody_from_a_plan(desk: Desk) -> None:
+    account = uuid4()
+    order = desk.order(account, plan_price("creator"))
+    Order.objects.filter(id=order.id).update(stripe_session_id="cs_test_ofanotheraccount")
+    desk.order(account, plan_price("studio"))
+    assert len(desk.stripe.objects("checkout.session")) == 2
 
 
 # --- what is refused ---------------------------------------------------------------------------------------------

@@ -1,93 +1,34 @@
-"""``python -m gpu_worker bench``: what this host makes of real denoisers at full size, beside a plain diffusers script.
+"""What each way of holding a denoiser makes of a step, beside a plain script of diffusers.
 
-Random weights, made here from the configuration: nothing is downloaded. The same inputs, the same weights and the same
-process for every row. Without a card it runs small ones, whose figures say that the command works and little else.
+The same inputs, the same weights and the same process for every row.
 """
 
 from __future__ import annotations
 
-import argparse
 import gc
 import statistics
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import torch
 
+from gpu_worker.bench.subjects import Subject
+from gpu_worker.bench.weights import make
 from gpu_worker.engine.checkpoint import Part
 from gpu_worker.engine.components import Component
-from gpu_worker.engine.devices import Cpu, Cuda, Device, main_memory_bytes
+from gpu_worker.engine.devices import Device
 from gpu_worker.engine.economies import streamed
 from gpu_worker.engine.errors import EngineError
 from gpu_worker.engine.loading import Loader
 from gpu_worker.engine.quantisation import QuantisedStore, check_quantisation
 from gpu_worker.engine.residency import Residency
 from gpu_worker.engine.residents import Lease
-from gpu_worker.engine.sizes import show_bytes
 
 QUANTISATIONS = ("none", "int8", "fp8")
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A denoiser and one step's inputs."""
-
-    class_name: str
-    config: Mapping[str, Any]
-    small_config: Mapping[str, Any]
-    clip: str
-    inputs: Callable[[tuple[int, int, int], int], dict[str, Any]]
-    """From latent frames, height and width, and the width of text."""
-    latents: tuple[int, int, int]
-
-
-def _ltx_inputs(latents: tuple[int, int, int], text_width: int) -> dict[str, Any]:
-    frames, height, width = latents
-    return {
-        "hidden_states": torch.randn(1, frames * height * width, 128),
-        "encoder_hidden_states": torch.randn(1, 128, text_width),
-        "encoder_attention_mask": torch.ones(1, 128),
-        "timestep": torch.tensor([500.0]),
-        "num_frames": frames,
-        "height": height,
-        "width": width,
-    }
-
-
-def _wan_inputs(latents: tuple[int, int, int], text_width: int) -> dict[str, Any]:
-    return {
-        "hidden_states": torch.randn(1, 16, *latents),
-        "encoder_hidden_states": torch.randn(1, 512, text_width),
-        "timestep": torch.tensor([500]),
-    }
-
-
-_WAN = {"freq_dim": 256, "cross_attn_norm": True, "qk_norm": "rms_norm_across_heads"}
-SUBJECTS = {
-    "ltx-2b": Subject(
-        "LTXVideoTransformer3DModel",
-        {},  # the class's defaults are LTX-Video 2B
-        {"num_attention_heads": 8, "cross_attention_dim": 512, "num_layers": 4, "caption_channels": 256},
-        "704x480, 97 frames",
-        _ltx_inputs,
-        (13, 15, 22),
-    ),
-    "wan-1.3b": Subject(
-        "WanTransformer3DModel",
-        {"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 30, "text_dim": 4096, **_WAN},
-        {"num_attention_heads": 4, "ffn_dim": 1024, "num_layers": 4, "text_dim": 256, **_WAN},
-        "832x480, 81 frames",
-        _wan_inputs,
-        (21, 60, 104),
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +39,19 @@ class Row:
     peak_bytes: int
 
 
-class Bench:
+class Holding:
     """One subject on one device."""
 
-    def __init__(self, subject: Subject, device: Device, folder: Path, *, is_small: bool, steps: int) -> None:
+    def __init__(self, subject: Subject, size: str, device: Device, folder: Path, *, steps: int) -> None:
         self._device, self._steps = device, steps
-        config = dict(subject.small_config if is_small else subject.config)
-        self._part = Part("transformer", folder / "transformer", "diffusers", subject.class_name)
+        scale = subject.scales[size]
+        self._part = Part("transformer", folder / "transformer", "diffusers", subject.transformer)
         self._loader = Loader(QuantisedStore(folder / "quantised"))
-        _make(self._part, config)
+        if not self._part.folder.is_dir():
+            make(self._part, scale.transformer)
         self.size_bytes = sum(file.stat().st_size for file in self._part.folder.glob("*.safetensors"))
-        text_width = config.get("caption_channels", config.get("text_dim", 4096))
         torch.manual_seed(0)
-        self._inputs = subject.inputs((3, 4, 6) if is_small else subject.latents, text_width)
+        self._inputs = subject.inputs(subject.latents(size), scale.text_width)
 
     def rows(self) -> Iterator[Row | str]:
         """A line of the table each, or why there is none."""
@@ -204,17 +145,6 @@ class Bench:
         return moved.to(torch.bfloat16) if moved.dim() > 1 else moved
 
 
-def _make(part: Part, config: dict[str, Any]) -> None:
-    """Save ``part`` with random weights in bfloat16."""
-    with torch.device("meta"):
-        module = part.cls(**config)
-    filled = torch.nn.Module.to(module, torch.bfloat16).to_empty(device="cpu")
-    torch.manual_seed(0)
-    for parameter in filled.parameters():
-        parameter.data.normal_(0, 0.02)
-    filled.save_pretrained(part.folder)
-
-
 def _medians(times: int, *actions: Callable[[], object]) -> list[float]:
     """Seconds of each, taken in turns."""
     seconds: list[list[float]] = [[] for _ in actions]
@@ -224,36 +154,3 @@ def _medians(times: int, *actions: Callable[[], object]) -> list[float]:
             action()
             taken.append(time.perf_counter() - began)
     return [statistics.median(taken) for taken in seconds]
-
-
-def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m gpu_worker bench", description=__doc__)
-    parser.add_argument("subjects", nargs="*", metavar="MODEL", help=f"of {', '.join(SUBJECTS)}; all by default")
-    parser.add_argument("--steps", type=int, default=5, help="measured steps of each row, after one to warm up")
-    parser.add_argument("--small", action="store_true", help="small configurations; always so without a card")
-    parser.add_argument("--folder", type=Path, help="where weights are made; a temporary folder by default")
-    asked = parser.parse_args(arguments)
-    unknown = set(asked.subjects) - SUBJECTS.keys()
-    if unknown:
-        parser.error(f"no model {', '.join(sorted(unknown))}; there are: {', '.join(SUBJECTS)}")
-    is_small = asked.small or not torch.cuda.is_available()
-    diffusers.utils.logging.set_verbosity_error()
-    device: Device = Cuda() if torch.cuda.is_available() else Cpu(main_memory_bytes() // 2, main_memory_bytes() // 4)
-    sys.stdout.write(f"{device.name}, torch {torch.__version__}{', small configurations' if is_small else ''}\n")
-    for name in asked.subjects or SUBJECTS:
-        with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
-            bench = Bench(SUBJECTS[name], device, Path(folder), is_small=is_small, steps=asked.steps)
-            clip = "a few latents" if is_small else SUBJECTS[name].clip
-            sys.stdout.write(f"\n{name}, {show_bytes(bench.size_bytes)} in bfloat16, one step of {clip}\n\n")
-            sys.stdout.write("| weights | load | step | peak |\n|---|---|---|---|\n")
-            remarks = []
-            for row in bench.rows():
-                if isinstance(row, str):
-                    remarks.append(row)
-                    continue
-                seconds = f"{row.load_seconds:.2f} s | {row.step_seconds * 1000:.1f} ms"
-                peak = show_bytes(row.peak_bytes) if device.torch_device.type == "cuda" else "on a card only"
-                sys.stdout.write(f"| {row.name} | {seconds} | {peak} |\n")
-                sys.stdout.flush()
-            sys.stdout.writelines(f"\n{line}\n" for line in (*remarks, bench.rates()))
-    return 0

@@ -1,0 +1,131 @@
+"""The command: models of random weights made on the spot, and a table for each of them.
+
+Without a card it runs models of a few hundred megabytes: true figures of this host, and none of a card's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import diffusers
+import torch
+
+from gpu_worker.bench.hastening import Hastening, Measured, Refused, processor_seconds
+from gpu_worker.bench.holding import Holding, Row
+from gpu_worker.bench.subjects import SIZES, SUBJECTS
+from gpu_worker.engine.devices import Cpu, Cuda, Device, main_memory_bytes
+from gpu_worker.engine.sizes import show_bytes
+
+ABOUT = ("weights", "speed")
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m gpu_worker bench", description=__doc__)
+    parser.add_argument("subjects", nargs="*", metavar="MODEL", help=f"of {', '.join(SUBJECTS)}; all by default")
+    parser.add_argument(
+        "--only", choices=ABOUT, help="how weights are held, or what each speed setting does; both else"
+    )
+    parser.add_argument("--steps", type=int, default=10, help="measured steps of each row or render")
+    parser.add_argument("--rounds", type=int, default=3, help="renders with each speed setting, after a first one")
+    parser.add_argument("--size", choices=SIZES, help="of the models; full with a card, else medium")
+    parser.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="of renders, in place of the clock's: for one thread on a machine that others use (OMP_NUM_THREADS=1, "
+        "TORCHINDUCTOR_COMPILE_THREADS=1)",
+    )
+    parser.add_argument("--folder", type=Path, help="where weights are made; a temporary folder by default")
+    asked = parser.parse_args(arguments)
+    unknown = set(asked.subjects) - SUBJECTS.keys()
+    if unknown:
+        parser.error(f"no model {', '.join(sorted(unknown))}; there are: {', '.join(SUBJECTS)}")
+    if asked.processor_time and torch.cuda.is_available():
+        parser.error("--processor-time says nothing of a card")
+    clock = processor_seconds if asked.processor_time else time.perf_counter
+    size = asked.size or ("full" if torch.cuda.is_available() else "medium")
+    diffusers.utils.logging.set_verbosity_error()
+    device: Device = Cuda() if torch.cuda.is_available() else Cpu(main_memory_bytes() // 2, main_memory_bytes() // 4)
+    threads = "" if torch.cuda.is_available() else f", {torch.get_num_threads()} threads"
+    seconds = ", seconds of the processor" if asked.processor_time else ""
+    say(f"{device.name}, torch {torch.__version__}{threads}, {size} models{seconds}")
+    for name in asked.subjects or SUBJECTS:
+        with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
+            subject = SUBJECTS[name]
+            if asked.only != "speed":
+                holding = Holding(subject, size, device, Path(folder), steps=asked.steps)
+                width, height, frames = subject.scales[size].clip
+                clip = f"{width}x{height}, {frames} frames"
+                say(f"\n{name}, {show_bytes(holding.size_bytes)} in bfloat16, one step of {clip}\n")
+                say(*holdings(holding, device))
+            if asked.only != "weights":
+                hastening = Hastening(subject, size, device, Path(folder), steps=asked.steps, clock=clock)
+                say(f"\n{name}, renders of {asked.steps} steps, one call of the denoiser each\n")
+                say(*speeds(hastening.measured(asked.rounds)))
+    return 0
+
+
+def say(*lines: str) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
+
+
+def holdings(holding: Holding, device: Device) -> Iterator[str]:
+    yield from table_line("weights", "load", "step", "peak", is_head=True)
+    remarks = []
+    for row in holding.rows():
+        if isinstance(row, Row):
+            peak = show_bytes(row.peak_bytes) if device.torch_device.type == "cuda" else "on a card only"
+            yield from table_line(row.name, f"{row.load_seconds:.2f} s", f"{row.step_seconds * 1000:.1f} ms", peak)
+        else:
+            remarks.append(row)
+    yield from (f"\n{line}" for line in (*remarks, holding.rates()))
+
+
+def speeds(rows: Sequence[Measured | Refused]) -> Iterator[str]:
+    yield from table_line(
+        "setting",
+        "first render",
+        "a step",
+        "of without",
+        "decoding",
+        "of without",
+        "peak",
+        "cosine",
+        "clip",
+        is_head=True,
+    )
+    for row in rows:
+        if isinstance(row, Measured):
+            yield from table_line(
+                row.name,
+                f"{row.first_seconds:.2f} s",
+                f"{statistics.median(row.step_seconds) * 1000:.1f} ms",
+                spread(row.step_ratios),
+                f"{statistics.median(row.decoding_seconds) * 1000:.0f} ms",
+                spread(row.decoding_ratios),
+                show_bytes(row.peak_bytes),
+                f"{row.cosine:.5f}",
+                "the same" if row.psnr == float("inf") else f"{row.psnr:.0f} dB",
+            )
+    refused = [row for row in rows if isinstance(row, Refused)]
+    if refused:
+        yield "\nNot here:\n"
+        yield from (f"- `{row.name}`: {row.reason}" for row in refused)
+
+
+def spread(ratios: Iterable[float]) -> str:
+    """Median, with the least and the greatest."""
+    ordered = sorted(ratios)
+    return f"{statistics.median(ordered):.2f} ({ordered[0]:.2f} to {ordered[-1]:.2f})"
+
+
+def table_line(*cells: str, is_head: bool = False) -> Iterator[str]:
+    yield f"| {' | '.join(cells)} |"
+    if is_head:
+        yield "|" + "---|" * len(cells)
