@@ -37,14 +37,16 @@ class Plan:
 
     reading_steps: int = 2500
     wide_from: int = 2000
-    steps: int = 7250
-    looks: tuple[Look, ...] = (Look(0, 32, 4, 1), Look(4100, 24, 8, 4), Look(6750, 8, NUM_FRAMES - 1, None))
+    steps: int = 8250
+    looks: tuple[Look, ...] = (
+        Look(0, 32, 4, 1), Look(2000, 48, 4, 1), Look(7400, 14, NUM_FRAMES - 1, 8), Look(8000, 8, NUM_FRAMES - 1, None),
+    )  # fmt: skip
     """How training looks at clips, from which step on."""
     muon_rate: float = 0.012
     adam_rate: float = 1.2e-3
     schedule: tuple[tuple[int, float], ...] = (
-        (0, 0.0), (50, 1.0), (2000, 1.0), (2001, 0.03), (2030, 1.0), (2900, 1.0), (5100, 0.3), (6700, 0.3),
-        (7200, 0.03), (7250, 0.01),
+        (0, 0.0), (50, 1.0), (2000, 1.0), (2001, 0.03), (2030, 1.0), (3000, 1.0), (7400, 0.3), (8000, 0.05),
+        (8250, 0.01),
     )  # fmt: skip
     """(step, share of the two rates): straight lines between these points."""
     narrow_chance: float = 0.2
@@ -59,7 +61,7 @@ class Plan:
     clip_norm: float = 0.5
     pair_rate: float = 0.25
     """Share of the scenes with two different objects."""
-    picture_rate: float = 0.4
+    picture_rate: float = 0.55
     """Share of the examples whose first frame is given, in the end."""
     pictures_after: tuple[int, int] = (500, 1000)
     """The steps from ``wide_from`` between which their share grows from none."""
@@ -76,10 +78,11 @@ class Plan:
 
     @staticmethod
     def preference(scene: Scene) -> float:
-        """How likely a drawn scene is to be trained on. Turning is hardest to draw, then corners."""
+        """How likely a drawn scene is to be trained on. Points turning are hardest to draw, then points, then corners."""
+        has_points = any(thing.shape == "star" for thing in scene.things)
         if scene.motion == "spinning" and is_visible(scene):
-            return 0.5
-        return 1 / 8 if scene.shape in ("square", "star") else 1 / 14
+            return 1.0 if has_points else 1 / 2
+        return 1 / 3 if has_points else 1 / 6 if scene.shape == "square" else 1 / 16
 
     def look(self, step: int) -> Look:
         """How ``step`` looks at its clips."""
