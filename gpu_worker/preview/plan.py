@@ -78,7 +78,7 @@ class Plan:
 
     @staticmethod
     def preference(scene: Scene) -> float:
-        """How likely a drawn scene is to be trained on. Points turning are hardest to draw, then points, then corners."""
+        """How likely a drawn scene is to be trained on. Points that turn are hardest, then points, then corners."""
         has_points = any(thing.shape == "star" for thing in scene.things)
         if scene.motion == "spinning" and is_visible(scene):
             return 1.0 if has_points else 1 / 2
