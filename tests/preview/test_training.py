@@ -70,15 +70,15 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path: Path)
         assert torch.equal(one, other)
 
 
-def test_a_few_steps_bring_the_error_down(tmp_path: Path) -> None:
-    plan = replace(SMALL, steps=20, looks=(Look(0, 8, 2, 1),), schedule=((0, 1.0),), picture_rate=0.0)
-    training = untrained(replace(plan, wide_from=100, pure_noise_rate=1.0), tmp_path)
-    unseen = training.draw_batch()
-    before = training.gradients.compute(unseen).mean()
-    training.step = 1
-    while training.step < 20:
+def test_a_few_steps_on_the_same_examples_bring_their_error_down(tmp_path: Path) -> None:
+    plan = replace(SMALL, looks=(Look(0, 4, 2, 1),), schedule=((0, 0.2),), picture_rate=0.0, wide_from=100)
+    training = untrained(replace(plan, pure_noise_rate=1.0), tmp_path)
+    examples = training.draw_batch()
+    before = training.gradients.compute(examples).mean()
+    for _ in range(15):
+        training.step = 0  # whose examples they are
         training.advance()
-    assert training.gradients.compute(unseen).mean() < 0.9 * before
+    assert training.gradients.compute(examples).mean() < 0.7 * before
 
 
 def known_shapes(scene: Scene) -> set[str]:
