@@ -39,7 +39,7 @@ check: $(DEVELOPMENT)  ## lint, format, types, layers, migrations, deployment se
 		python -m loremotion.local stores -- python manage.py check --deploy --fail-level WARNING --database default
 
 test: $(DEVELOPMENT) chromium  ## every test, on real stores and a real browser; ARGS="tests/billing -x" for some, JOBS=2 at once
-	python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	python -m pytest -n $(JOBS) $(ARGS)
 
 bench: $(DEVELOPMENT)  ## every benchmark, as ratios from one run
 	python -m benchmarks
