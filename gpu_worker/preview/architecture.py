@@ -135,7 +135,7 @@ def _initialise(transformer: CogVideoXTransformer3DModel) -> None:
             shifts = norm.linear.bias.view(6, WIDTH)  # shift, scale, gate of the video, then of the text
             shifts[2] = 0.7
             shifts[5] = 0.7
-        # Text is 24 of 600 tokens. A common shift of the text, which every query looks for, gives it most of the
+        # Text is 32 of 600 tokens. A common shift of the text, which every query looks for, gives it most of the
         # attention from the start.
         block.norm1.linear.bias.view(6, WIDTH)[3] = towards_text
         block.attn1.to_q.bias.copy_(0.7 * (block.attn1.to_k.weight @ towards_text))
