@@ -8,6 +8,7 @@ from smtplib import SMTPServerDisconnected
 import pytest
 from django.core import mail
 from django.core.mail import EmailMessage
+from django.db import DataError
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -74,6 +75,22 @@ def test_sent_again_before_the_first_was_mailed_only_the_new_link_goes_out(offer
     offers.resend(offer, by=alice)
     assert "Studio" in Client().get(link_mailed_to(offer.email)).text
     assert len(mail.outbox) == 1
+
+
+def test_one_that_cannot_be_told_keeps_no_other_from_it(offer: Invitation, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Membership.objects.get(workspace=offer.workspace)
+    offers.invite(workspace=offer.workspace, by=place, email="carol@example.org", role="viewer")
+    write = letters.write
+
+    def refuse_the_first(due: list[Letter], *, occasion: str) -> None:
+        if due[0].address == offer.email:
+            raise DataError("value too long")
+        write(due, occasion=occasion)
+
+    monkeypatch.setattr(letters, "write", refuse_the_first)
+    invitations.write_due()
+    assert [letter.address for letter in Letter.objects.all()] == ["carol@example.org"]
+    assert list(Invitation.objects.filter(is_told=False)) == [offer]
 
 
 def test_a_team_that_was_closed_meanwhile_invites_nobody(offer: Invitation) -> None:
