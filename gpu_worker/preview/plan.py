@@ -37,16 +37,16 @@ class Plan:
 
     reading_steps: int = 2500
     wide_from: int = 2000
-    steps: int = 8250
+    steps: int = 6350
     looks: tuple[Look, ...] = (
-        Look(0, 32, 4, 1), Look(2000, 48, 4, 1), Look(7400, 14, NUM_FRAMES - 1, 8), Look(8000, 8, NUM_FRAMES - 1, None),
+        Look(0, 32, 4, 1), Look(2000, 48, 4, 1), Look(5500, 14, NUM_FRAMES - 1, 8), Look(6100, 8, NUM_FRAMES - 1, None),
     )  # fmt: skip
     """How training looks at clips, from which step on."""
     muon_rate: float = 0.012
     adam_rate: float = 1.2e-3
     schedule: tuple[tuple[int, float], ...] = (
-        (0, 0.0), (50, 1.0), (2000, 1.0), (2001, 0.03), (2030, 1.0), (3000, 1.0), (7400, 0.3), (8000, 0.05),
-        (8250, 0.01),
+        (0, 0.0), (50, 1.0), (2000, 1.0), (2001, 0.03), (2030, 1.0), (3000, 1.0), (5500, 0.3), (6100, 0.05),
+        (6350, 0.01),
     )  # fmt: skip
     """(step, share of the two rates): straight lines between these points."""
     narrow_chance: float = 0.2
