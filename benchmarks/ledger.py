@@ -210,7 +210,7 @@ def prepare(url: str) -> None:
     from benchmarks import ledger_orm
 
     with connection.cursor() as cursor:
-        for name in ("ledger_tables.sql", "ledger.sql", "ledger_violations.sql"):
+        for name in ("ledger_tables.sql", "ledger_guards.sql", "ledger.sql", "ledger_violations.sql"):
             cursor.execute((ROOT / "billing" / name).read_text())
         for number, amount in enumerate(LOTS):
             cursor.execute(

@@ -6,6 +6,10 @@
 --   LM404  no such reference      LM409  the reference was used for another request      LM422  a bad amount
 -- Functions that are called from outside pin the search path; their parts run with it, and PostgreSQL can inline them.
 -- Re-running this file replaces the functions and touches no row.
+--
+-- A busy account is as fast as what stands between its lock and the commit. Most of that is not work on rows but
+-- PostgreSQL getting ready for each statement of PL/pgSQL: so there are few of them, and parts that return something
+-- are called by := (evaluated on the spot) rather than by PERFORM (a statement).
 
 CREATE OR REPLACE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT clock_timestamp()';
 
@@ -13,19 +17,8 @@ CREATE OR REPLACE FUNCTION ledger_now() RETURNS timestamptz LANGUAGE sql VOLATIL
 -- comes next in its account, and only if its balances are the true ones; so a purse cannot say what entries do not.
 CREATE OR REPLACE FUNCTION ledger_project() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
-    UPDATE ledger_lot lot SET
-        issued = lot.issued - change.issued,
-        remaining = lot.remaining + change.available,
-        held = lot.held + change.held,
-        consumed = lot.consumed + change.consumed,
-        expired = lot.expired + change.expired,
-        clawed = lot.clawed + change.clawed,
-        adjusted = lot.adjusted + change.adjusted,
-        moved = lot.moved + change.moved,
-        repaid = lot.repaid + change.debt,
-        forgiven = lot.forgiven + change.forgiven
-    FROM (
-        SELECT lot_id,
+    WITH change AS (
+        SELECT account_id, seq, lot_id, count(*) AS legs,
             coalesce(sum(amount) FILTER (WHERE code = 'issued'), 0) AS issued,
             coalesce(sum(amount) FILTER (WHERE code = 'available'), 0) AS available,
             coalesce(sum(amount) FILTER (WHERE code = 'held'), 0) AS held,
@@ -36,28 +29,35 @@ BEGIN
             coalesce(sum(amount) FILTER (WHERE code = 'moved'), 0) AS moved,
             coalesce(sum(amount) FILTER (WHERE code = 'debt'), 0) AS debt,
             coalesce(sum(amount) FILTER (WHERE code = 'forgiven'), 0) AS forgiven
-        FROM added GROUP BY lot_id
-    ) change
-    WHERE lot.id = change.lot_id;
-
+        FROM added GROUP BY account_id, seq, lot_id
+    ), lots AS (
+        UPDATE ledger_lot lot SET
+            issued = lot.issued - change.issued,
+            remaining = lot.remaining + change.available,
+            held = lot.held + change.held,
+            consumed = lot.consumed + change.consumed,
+            expired = lot.expired + change.expired,
+            clawed = lot.clawed + change.clawed,
+            adjusted = lot.adjusted + change.adjusted,
+            moved = lot.moved + change.moved,
+            repaid = lot.repaid + change.debt,
+            forgiven = lot.forgiven + change.forgiven
+        FROM change WHERE lot.id = change.lot_id
+    )
     UPDATE ledger_account account SET
         available = posted.available, held = posted.held, debt = posted.debt, seq = posted.seq, head = posted.hash
     FROM (
-        SELECT account_id, seq,
-            coalesce(sum(amount) FILTER (WHERE code = 'available'), 0) AS available,
-            coalesce(sum(amount) FILTER (WHERE code = 'held'), 0) AS held,
-            coalesce(sum(amount) FILTER (WHERE code = 'debt'), 0) AS debt,
-            count(*) AS legs
-        FROM added GROUP BY account_id, seq
-    ) change
-    JOIN ledger_transaction posted ON posted.account_id = change.account_id AND posted.seq = change.seq
+        SELECT account_id, seq, sum(available) AS available, sum(held) AS held, sum(debt) AS debt, sum(legs) AS legs
+        FROM change GROUP BY account_id, seq
+    ) total
+    JOIN ledger_transaction posted ON posted.account_id = total.account_id AND posted.seq = total.seq
     WHERE account.id = posted.account_id
-        AND change.legs = (SELECT count(*) FROM added)
+        AND total.legs = (SELECT count(*) FROM added)
         AND posted.seq = account.seq + 1
         AND posted.previous_hash = account.head
-        AND posted.available = account.available + change.available
-        AND posted.held = account.held + change.held
-        AND posted.debt = account.debt - change.debt;
+        AND posted.available = account.available + total.available
+        AND posted.held = account.held + total.held
+        AND posted.debt = account.debt - total.debt;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'entries join only the next transaction of their account, and its balances must be theirs'
             USING ERRCODE = 'LM403';
@@ -105,40 +105,42 @@ BEGIN
     RETURN before.response;
 END $$;
 
--- Writes one transaction. The account must be locked; the projection moves lots and balances.
+-- Writes one transaction, in one statement. The account must be locked; the projection moves lots and balances.
 CREATE OR REPLACE FUNCTION ledger_post(
     p_account uuid, p_kind text, p_reference text, p_request jsonb, p_response jsonb, p_legs ledger_leg[],
     p_at timestamptz, p_actor text DEFAULT '', p_reason text DEFAULT ''
 ) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-    account ledger_account;
-    legs ledger_leg[];
-    after bigint[];
+DECLARE posted bigint;
 BEGIN
-    SELECT * INTO STRICT account FROM ledger_account WHERE id = p_account;
-    SELECT array_agg((leg.lot_id, leg.code, leg.amount)::ledger_leg ORDER BY leg.ordinality),
-        ARRAY[
-            account.available + coalesce(sum(leg.amount) FILTER (WHERE leg.code = 'available'), 0),
-            account.held + coalesce(sum(leg.amount) FILTER (WHERE leg.code = 'held'), 0),
-            account.debt - coalesce(sum(leg.amount) FILTER (WHERE leg.code = 'debt'), 0)
-        ]
-    INTO legs, after
-    FROM unnest(p_legs) WITH ORDINALITY AS leg WHERE leg.amount <> 0;
-
-    INSERT INTO ledger_transaction (
-        account_id, seq, kind, reference, request, response, actor, reason, available, held, debt, previous_hash, hash,
-        created_at
-    ) VALUES (
-        p_account, account.seq + 1, p_kind, p_reference, p_request, p_response, p_actor, p_reason,
-        after[1], after[2], after[3], account.head,
-        ledger_hash(account.head, p_account, account.seq + 1, p_kind, p_reference, p_request, p_response, p_actor,
-            p_reason, after, p_at, legs),
-        p_at
-    );
-    INSERT INTO ledger_entry (account_id, seq, leg, lot_id, code, amount)
-    SELECT p_account, account.seq + 1, leg.ordinality, leg.lot_id, leg.code, leg.amount
-    FROM unnest(legs) WITH ORDINALITY AS leg;
-    RETURN account.seq + 1;
+    WITH movement AS (
+        SELECT array_agg((leg.lot_id, leg.code, leg.amount)::ledger_leg ORDER BY leg.ordinality) AS legs,
+            coalesce(sum(leg.amount) FILTER (WHERE leg.code = 'available'), 0) AS available,
+            coalesce(sum(leg.amount) FILTER (WHERE leg.code = 'held'), 0) AS held,
+            coalesce(sum(leg.amount) FILTER (WHERE leg.code = 'debt'), 0) AS debt
+        FROM unnest(p_legs) WITH ORDINALITY AS leg WHERE leg.amount <> 0
+    ), next AS (
+        SELECT account.seq + 1 AS seq, account.head, movement.legs, ARRAY[
+            account.available + movement.available, account.held + movement.held, account.debt - movement.debt
+        ]::bigint[] AS balances
+        FROM ledger_account account, movement WHERE account.id = p_account
+    ), written AS (
+        INSERT INTO ledger_transaction (
+            account_id, seq, kind, reference, request, response, actor, reason, available, held, debt, previous_hash,
+            hash, created_at
+        )
+        SELECT p_account, next.seq, p_kind, p_reference, p_request, p_response, p_actor, p_reason,
+            next.balances[1], next.balances[2], next.balances[3], next.head,
+            ledger_hash(next.head, p_account, next.seq, p_kind, p_reference, p_request, p_response, p_actor, p_reason,
+                next.balances, p_at, next.legs),
+            p_at
+        FROM next
+    ), entries AS (
+        INSERT INTO ledger_entry (account_id, seq, leg, lot_id, code, amount)
+        SELECT p_account, next.seq, leg.ordinality, leg.lot_id, leg.code, leg.amount
+        FROM next, unnest(next.legs) WITH ORDINALITY AS leg
+    )
+    SELECT next.seq INTO STRICT posted FROM next;
+    RETURN posted;
 END $$;
 
 -- An empty lot for credits that leave p_parent, to be filled by the legs that the caller posts.
@@ -160,13 +162,15 @@ LANGUAGE sql IMMUTABLE AS $$
         (p_lot, 'available', p_amount - p_paid)]::ledger_leg[]
 $$;
 
-CREATE OR REPLACE FUNCTION ledger_require_positive(p_amount bigint) RETURNS void
+-- The amount, if it is one.
+CREATE OR REPLACE FUNCTION ledger_positive(p_amount bigint) RETURNS bigint
 LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
     IF p_amount IS NULL OR p_amount <= 0 THEN
         RAISE EXCEPTION 'the amount must be a positive number of credits, not %', coalesce(p_amount::text, 'nothing')
             USING ERRCODE = 'LM422';
     END IF;
+    RETURN p_amount;
 END $$;
 
 -- New credits. They pay the account's debt first.
@@ -184,7 +188,7 @@ DECLARE
     paid bigint;
 BEGIN
     IF answer IS NOT NULL THEN RETURN answer; END IF;
-    PERFORM ledger_require_positive(p_amount);
+    p_amount := ledger_positive(p_amount);
     IF p_reference ~ '~' THEN
         RAISE EXCEPTION 'the reference % contains ~, which marks lots born of others', p_reference
             USING ERRCODE = 'LM422';
@@ -211,15 +215,16 @@ BEGIN
     RETURN answer;
 END $$;
 
--- Takes what is needed from the live lots in draw order: legs from available to p_code, fewer where it falls short.
-CREATE OR REPLACE FUNCTION ledger_draw(p_account uuid, p_amount bigint, p_code text, p_at timestamptz)
-RETURNS ledger_leg[] LANGUAGE plpgsql AS $$
+-- Takes what is needed from the live lots in draw order: legs from available to p_code, and what they fall short.
+CREATE OR REPLACE FUNCTION ledger_drawing(
+    p_account uuid, p_amount bigint, p_code text, p_at timestamptz, OUT legs ledger_leg[], OUT missing bigint
+) LANGUAGE plpgsql AS $$
 DECLARE
-    legs ledger_leg[] := '{}';
-    missing bigint := p_amount;
     drawn bigint;
     lot record;
 BEGIN
+    legs := '{}';
+    missing := p_amount;
     FOR lot IN
         SELECT id, remaining FROM ledger_lot
         WHERE account_id = p_account AND has_remaining AND (expires_at IS NULL OR expires_at > p_at)
@@ -230,7 +235,6 @@ BEGIN
         missing := missing - drawn;
         EXIT WHEN missing = 0;
     END LOOP;
-    RETURN legs;
 END $$;
 
 -- Sets credits aside for one request: all of them, or none and the answer says what there is.
@@ -240,14 +244,14 @@ DECLARE
     -- Not the deadline: whoever asks again a second later computes another one.
     request jsonb := jsonb_build_object('amount', p_amount, 'quote', p_quote);
     answer jsonb := ledger_answer(p_account, 'hold', p_id::text, request);
+    account ledger_account;
     moment timestamptz;
-    legs ledger_leg[];
-    drawn bigint;
+    drawing record;
     seq bigint;
 BEGIN
     IF answer IS NOT NULL THEN RETURN answer; END IF;
-    PERFORM ledger_require_positive(p_amount);
-    PERFORM ledger_lock(p_account);
+    p_amount := ledger_positive(p_amount);
+    account := ledger_lock(p_account);
     answer := ledger_answer(p_account, 'hold', p_id::text, request);
     IF answer IS NOT NULL THEN RETURN answer; END IF;
     IF EXISTS (SELECT FROM ledger_hold WHERE id = p_id) THEN
@@ -255,13 +259,13 @@ BEGIN
     END IF;
 
     moment := ledger_now();
-    legs := ledger_draw(p_account, p_amount, 'held', moment);
-    SELECT coalesce(sum(leg.amount), 0) INTO drawn FROM unnest(legs) AS leg WHERE leg.code = 'held';
-    IF drawn < p_amount THEN
-        RETURN jsonb_build_object('refused', 'insufficient', 'available', drawn, 'needed', p_amount);
+    drawing := ledger_drawing(p_account, p_amount, 'held', moment);
+    IF drawing.missing > 0 THEN
+        RETURN jsonb_build_object('refused', 'insufficient', 'available', p_amount - drawing.missing,
+            'needed', p_amount);
     END IF;
     answer := jsonb_build_object('held', p_amount);
-    seq := ledger_post(p_account, 'hold', p_id::text, request, answer, legs, moment);
+    seq := ledger_post(p_account, 'hold', p_id::text, request, answer, drawing.legs, moment);
     INSERT INTO ledger_hold (id, account_id, amount, quote, expires_at, held_at, held_seq)
     VALUES (p_id, p_account, p_amount, p_quote, p_expires_at, moment, seq);
     RETURN answer;
@@ -285,7 +289,6 @@ DECLARE
     paid bigint;
     unforgiven bigint;
     settled_by bigint;
-    returned record;
     lands_in bigint;
     lots bigint[] := '{}';  -- what was charged for these stands elsewhere, with what was given back to each
     amounts bigint[] := '{}';
@@ -298,8 +301,8 @@ BEGIN
         -- Seldom: most credits are where they were granted. What a hold drew on and a lot's parent never change, so
         -- this can be asked before anything is locked.
         IF EXISTS (
-            SELECT FROM ledger_allocation allocation JOIN ledger_lot source ON source.id = allocation.lot_id
-            WHERE hold_id = p_id AND source.parent_id IS NOT NULL
+            SELECT FROM ledger_entry entry JOIN ledger_lot source ON source.id = entry.lot_id
+            WHERE entry.account_id = hold.account_id AND entry.seq = hold.held_seq AND source.parent_id IS NOT NULL
         ) THEN
             PERFORM ledger_lock_origins(p_id);
         END IF;
@@ -318,9 +321,9 @@ BEGIN
 
     moment := ledger_now();
     FOR drawn IN
-        SELECT source AS lot, allocation.amount
-        FROM ledger_allocation allocation JOIN ledger_lot source ON source.id = allocation.lot_id
-        WHERE hold_id = p_id ORDER BY leg
+        SELECT source AS lot, entry.amount
+        FROM ledger_entry entry JOIN ledger_lot source ON source.id = entry.lot_id
+        WHERE entry.account_id = hold.account_id AND entry.seq = hold.held_seq AND entry.code = 'held' ORDER BY leg
     LOOP
         lot := drawn.lot;
         charge := least(uncharged, drawn.amount);
@@ -356,8 +359,8 @@ BEGIN
         state = CASE WHEN hold.captured > 0 THEN 'captured' ELSE 'released' END,
         captured = hold.captured, released = hold.amount - hold.captured, settled_at = moment, settled_seq = settled_by
     WHERE id = p_id;
-    FOR returned IN SELECT * FROM unnest(lots, amounts) AS returned (lot, amount) LOOP
-        PERFORM ledger_reclaim(returned.lot, returned.amount, moment);
+    FOR which IN 1 .. cardinality(lots) LOOP
+        PERFORM ledger_reclaim(lots[which], amounts[which], moment);
     END LOOP;
     IF account.merged_into_id IS NOT NULL THEN
         PERFORM ledger_forward(hold.account_id);
@@ -471,22 +474,22 @@ RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_tem
 DECLARE
     request jsonb := jsonb_build_object('amount', -p_amount);
     answer jsonb;
+    account ledger_account;
     moment timestamptz;
-    legs ledger_leg[];
-    drawn bigint;
+    drawing record;
 BEGIN
-    PERFORM ledger_require_positive(p_amount);
-    PERFORM ledger_lock(p_account);
+    p_amount := ledger_positive(p_amount);
+    account := ledger_lock(p_account);
     answer := ledger_answer(p_account, 'adjust', p_reference, request);
     IF answer IS NOT NULL THEN RETURN answer; END IF;
     moment := ledger_now();
-    legs := ledger_draw(p_account, p_amount, 'adjusted', moment);
-    SELECT coalesce(sum(leg.amount), 0) INTO drawn FROM unnest(legs) AS leg WHERE leg.code = 'adjusted';
-    IF drawn < p_amount THEN
-        RETURN jsonb_build_object('refused', 'insufficient', 'available', drawn, 'needed', p_amount);
+    drawing := ledger_drawing(p_account, p_amount, 'adjusted', moment);
+    IF drawing.missing > 0 THEN
+        RETURN jsonb_build_object('refused', 'insufficient', 'available', p_amount - drawing.missing,
+            'needed', p_amount);
     END IF;
     answer := jsonb_build_object('amount', -p_amount, 'paid_debt', 0);
-    PERFORM ledger_post(p_account, 'adjust', p_reference, request, answer, legs, moment, p_actor, p_reason);
+    PERFORM ledger_post(p_account, 'adjust', p_reference, request, answer, drawing.legs, moment, p_actor, p_reason);
     RETURN answer;
 END $$;
 
@@ -598,7 +601,7 @@ DECLARE
     moment timestamptz;
     legs ledger_leg[];
 BEGIN
-    PERFORM ledger_require_positive(p_amount);
+    p_amount := ledger_positive(p_amount);
     SELECT * INTO root FROM ledger_lot WHERE reference = p_grant;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'nothing was granted for %', p_grant USING ERRCODE = 'LM404';

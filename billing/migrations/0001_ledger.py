@@ -1,7 +1,7 @@
 """The ledger: its tables, the functions that post, and the view of what must never be.
 
-The SQL stands in billing/ledger*.sql. A released table is changed by a later migration's ALTER; a function by running
-the whole of ledger.sql again, which only replaces functions.
+The SQL stands in billing/ledger*.sql. A released table is changed by a later migration's ALTER; a rule or a function by
+running the whole of ledger_guards.sql or ledger.sql again, which only replaces them.
 """
 
 from pathlib import Path
@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
     dependencies: ClassVar = []
     operations: ClassVar[list[Operation]] = [
         migrations.RunSQL((FOLDER / "ledger_tables.sql").read_text(), DROP_ALL),
+        migrations.RunSQL((FOLDER / "ledger_guards.sql").read_text(), migrations.RunSQL.noop),
         migrations.RunSQL((FOLDER / "ledger.sql").read_text(), migrations.RunSQL.noop),
         migrations.RunSQL((FOLDER / "ledger_violations.sql").read_text(), migrations.RunSQL.noop),
     ]

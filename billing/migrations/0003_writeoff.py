@@ -1,6 +1,7 @@
 """Debts that staff writes off: a code and a kind of transaction for them, and the functions anew.
 
-A database that is new has all of this from ledger_tables.sql, so each step also stands where it is done already.
+A database that is new has all of this from ledger_tables.sql, so each step also stands where it is done already; the
+CHECKs go again with 0011.
 """
 
 from pathlib import Path
@@ -14,7 +15,7 @@ FOLDER = Path(__file__).resolve().parent.parent
 WIDEN = """
 ALTER TABLE ledger_lot
     ADD COLUMN IF NOT EXISTS forgiven bigint NOT NULL DEFAULT 0 CHECK (forgiven <= 0),
-    DROP CONSTRAINT ledger_lot_is_accounted_for,
+    DROP CONSTRAINT IF EXISTS ledger_lot_is_accounted_for,
     ADD CONSTRAINT ledger_lot_is_accounted_for
         CHECK (remaining + held + consumed + expired + clawed + adjusted + moved + repaid + forgiven = issued),
     DROP CONSTRAINT IF EXISTS ledger_lot_forgives_what_was_clawed,
@@ -27,12 +28,12 @@ CREATE OR REPLACE TRIGGER ledger_begins_empty BEFORE INSERT ON ledger_lot FOR EA
     EXECUTE FUNCTION ledger_refuse();
 
 ALTER TABLE ledger_transaction
-    DROP CONSTRAINT ledger_transaction_kind_check,
+    DROP CONSTRAINT IF EXISTS ledger_transaction_kind_check,
     ADD CONSTRAINT ledger_transaction_kind_check CHECK (
         kind IN ('grant', 'hold', 'settle', 'expire', 'clawback', 'adjust', 'merge', 'writeoff')
     );
 ALTER TABLE ledger_entry
-    DROP CONSTRAINT ledger_entry_code_check,
+    DROP CONSTRAINT IF EXISTS ledger_entry_code_check,
     ADD CONSTRAINT ledger_entry_code_check CHECK (
         code IN ('issued', 'available', 'held', 'consumed', 'expired', 'clawed', 'adjusted', 'moved', 'debt',
             'forgiven')

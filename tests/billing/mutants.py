@@ -1,7 +1,7 @@
 """Every small way to get the kernel wrong, and whether the tests notice.
 
-A mutant is ledger.sql with one place changed. It is installed inside a transaction, the ledger and its model walk
-together until they differ, and the transaction is rolled back.
+A mutant is a function of ledger.sql or ledger_guards.sql with one place changed. It is installed inside a transaction,
+the ledger and its model walk together until they differ, and the transaction is rolled back.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tests.billing import (
     test_ledger,
     test_merging,
     test_protection,
+    test_soundness,
     test_write_off,
 )
 from tests.billing.books import LedgerClock, assert_books_are_right
@@ -53,7 +54,7 @@ SUBJECTS = {
 MOST_CASES = 10
 """Of a test with more, so many are tried, spread over all of them."""
 
-KERNEL = (Path(billing.__file__).parent / "ledger.sql").read_text()
+KERNEL = "".join((Path(billing.__file__).parent / f"ledger{part}.sql").read_text() for part in ("", "_guards"))
 
 # What to look for in a line, and what to put there instead.
 OPERATORS: tuple[tuple[str, str], ...] = (
@@ -97,7 +98,7 @@ OPERATORS: tuple[tuple[str, str], ...] = (
 # function, the words of the line.
 SAME_PROMISES: tuple[tuple[str, str], ...] = (
     # A transaction of another account that is next there and has no entries yet cannot be: they come together.
-    ("ledger_project", "OR posted.seq = change.seq"),
+    ("ledger_project", "OR posted.seq = total.seq"),
     # Only saves a call: ledger_forward looks by itself.
     ("ledger_grant", "IF account.merged_into_id IS NOT NULL THEN  ->  IF true"),
     ("ledger_settle", "IF account.merged_into_id IS NOT NULL THEN  ->  IF true"),
@@ -112,11 +113,9 @@ SAME_PROMISES: tuple[tuple[str, str], ...] = (
     # Locks, and looks before and after them: test_races.
     ("ledger_grant", "IF false THEN RETURN answer"),
     ("ledger_hold", "IF false THEN RETURN answer"),
-    ("ledger_hold", "PERFORM ledger_lock(p_account);  ->  NULL"),
-    ("ledger_withdraw", "PERFORM ledger_lock(p_account);  ->  NULL"),
     ("ledger_settle", "IF hold.state = 'open' THEN  ->  IF true"),
     ("ledger_settle", "PERFORM ledger_lock_origins(p_id);  ->  NULL"),
-    ("ledger_settle", "hold_id = p_id OR source.parent_id"),
+    ("ledger_settle", "hold.held_seq OR source.parent_id"),
     ("ledger_lock_origins", "PERFORM ledger_lock(origin.account_id);  ->  NULL"),
     ("ledger_lock_origins", "walk.way - 1"),
     ("ledger_lock_origins", "p_hold OR lot.parent_id"),
@@ -148,9 +147,10 @@ class Mutant:
 
 @cache
 def functions() -> dict[str, str]:
-    """The text of each function of the kernel, by name."""
-    texts = re.split(r"(?m)^(?=CREATE OR REPLACE FUNCTION )", KERNEL)[1:]
-    return {re.match(r"CREATE OR REPLACE FUNCTION (\w+)", text)[1]: text for text in texts}  # type: ignore[index]
+    """The text of each function of the kernel, by name; that of ledger_is_sound by the row it asks for too."""
+    texts = re.findall(r"^CREATE OR REPLACE FUNCTION (?:.*';|(?s:.*?)^(?:END )?\$\$;)$", KERNEL, re.MULTILINE)
+    name = re.compile(r"CREATE OR REPLACE FUNCTION (ledger_is_sound\(\w+ \w+\)|\w+)")
+    return {name.match(text)[1]: text for text in texts}  # type: ignore[index]
 
 
 def mutants(function: str) -> Iterator[Mutant]:
@@ -211,6 +211,10 @@ def exams(function: str) -> tuple[Exam, ...]:
     """What is run against a mutant of the function: the tests nearest to it first, walks last."""
     nearest = SUBJECTS.get(function, (test_ledger,))
     found: list[Exam] = []
+    if function.startswith("ledger_is_sound"):
+        return test_soundness.test_rows_that_can_be_are_let_in, test_soundness.test_rows_that_cannot_be_are_refused
+    if function == "ledger_require_zero_sum":
+        return tuple(_balance_exams())
     if function == "ledger_project":
         found += [partial(_attack, sql) for sql in test_protection.PROTECTED.values()]
     for module in sorted(MODULES, key=lambda module: nearest.index(module) if module in nearest else len(nearest)):
@@ -250,6 +254,21 @@ def _fails(exam: Exam) -> bool:
 def _attack(sql: str) -> None:
     test_protection.begin()
     test_protection.test_it_is_refused_that(sql)
+
+
+def _balance_exams() -> Iterator[Exam]:
+    """What the zero sum refuses, in purses of their own."""
+    for exam in (
+        test_protection.test_the_zero_sum_is_looked_at_when_the_transaction_is_whole,
+        test_protection.test_lots_are_balanced_one_by_one,
+        test_protection.test_a_transaction_without_entries_cannot_commit,
+    ):
+        yield partial(_after_beginning, exam)
+
+
+def _after_beginning(exam: Exam) -> None:
+    test_protection.begin()
+    exam()
 
 
 def _walk(seed: int) -> None:

@@ -17,7 +17,7 @@ from psycopg import sql
 import billing
 
 ROOT = Path(billing.__file__).parent.parent
-KERNEL = [ROOT / "billing" / name for name in ("ledger_tables.sql", "ledger.sql", "ledger_violations.sql")]
+KERNEL = [ROOT / "billing" / f"ledger{part}.sql" for part in ("_tables", "_guards", "", "_violations")]
 
 
 @dataclass(frozen=True)

@@ -241,8 +241,8 @@ ANSWERED = "IF answer IS NOT NULL THEN RETURN answer; END IF;"
 CARELESS = (
     ("ledger_lock", "FOR NO KEY UPDATE", "", two_holds),
     ("ledger_lock", "FOR NO KEY UPDATE", "", charge_against_release),
-    ("ledger_hold", "PERFORM ledger_lock(p_account);", "", two_holds),
-    ("ledger_withdraw", "PERFORM ledger_lock(p_account);", "", two_withdrawals),
+    ("ledger_hold", "account := ledger_lock(p_account);", "", two_holds),
+    ("ledger_withdraw", "account := ledger_lock(p_account);", "", two_withdrawals),
     (
         "ledger_settle",
         "SELECT * INTO hold FROM ledger_hold WHERE id = p_id;\n    END IF;",
