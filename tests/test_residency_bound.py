@@ -75,10 +75,11 @@ def orders(line: tuple[tuple[int, int], ...], *, window: int, max_skips: int) ->
 def test_no_order_that_the_pop_may_choose_loads_less_than_the_bound_in_any_order(
     trace: Trace, window: int, max_skips: int
 ) -> None:
-    requests, *weights = trace
+    requests, sizes, costs, budget_bytes = trace
     line = tuple((place, 0) for place in range(len(requests)))
     found = min(
-        least_by_trying([requests[place] for place in order], *weights)
+        least_by_trying([requests[place] for place in order], sizes, costs, budget_bytes)
         for order in orders(line, window=window, max_skips=max_skips)
     )
-    assert least_in_any_order(requests, *weights, window=window, max_skips=max_skips) <= found + 1e-6
+    bound = least_in_any_order(requests, sizes, costs, budget_bytes, window=window, max_skips=max_skips)
+    assert bound <= found + 1e-6
