@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
+import time
 from pathlib import Path
 
 import diffusers
@@ -25,9 +26,15 @@ from benchmarks.residency_ways import ARRIVALS_PER_RENDER, BOUNDS, LINE, ZIPF, t
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--jobs", type=int, default=200, help="jobs of each simulated trace")
-    arguments.add_argument("--measured-jobs", type=int, default=12, help="jobs of each measured trace")
+    arguments.add_argument("--measured-jobs", type=int, default=100, help="jobs of each measured trace")
     arguments.add_argument("--seeds", type=int, default=5, help="traces of each")
     arguments.add_argument("--measured", action="store_true", help="leave the simulation out")
+    arguments.add_argument("--checkpoints", action="store_true", help="real checkpoints alone")
+    arguments.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="of loading real checkpoints, in place of the clock's: on a machine that others use",
+    )
     arguments.add_argument("--trace", type=int, metavar="SEED", help="print a trace and do nothing else")
     options = arguments.parse_args()
     if options.trace is not None:
@@ -40,6 +47,9 @@ def main() -> None:
         library.set_verbosity_error()
         library.disable_progress_bar()
     print(machine.facts())
+    if options.checkpoints:
+        print_checkpoints(options)
+        return
     if not options.measured:
         print(
             f"\n### Simulated\n\n{options.jobs} jobs a trace, seeds 0 to {options.seeds - 1}, Zipf {ZIPF} over "
@@ -60,9 +70,14 @@ def main() -> None:
         f"{min(walls) * 1000:.0f} ms, of which {statistics.median(own) * 1000:.0f} ms are the worker's own processor "
         f"time, of {len(gaps)} (at most 50)."
     )
+    print_checkpoints(options)
+
+
+def print_checkpoints(options: argparse.Namespace) -> None:
+    seconds = time.process_time if options.processor_time else time.perf_counter
     print("\n### Real checkpoints")
     with tempfile.TemporaryDirectory() as scratch:
-        print_measured(Path(scratch), options.measured_jobs, options.seeds)
+        print_measured(Path(scratch), options.measured_jobs, options.seeds, seconds)
 
 
 if __name__ == "__main__":

@@ -15,14 +15,17 @@ from pathlib import Path
 
 from transformers import T5Config
 
+from benchmarks.residency_bound import least_in_order
 from benchmarks.residency_ways import (
     LOAD_PER_JOB,
     PLAIN,
     WAYS,
     Stages,
     Tally,
+    Trace,
     Way,
     cells,
+    interval,
     ratio,
     serve,
     table,
@@ -59,19 +62,23 @@ RENDERS_PER_LOAD = 4.0
 """Seconds that a render takes for each second that reading its model took."""
 
 
-class LoadClock:
-    """A virtual clock that runs with the wall's while something is loaded."""
+Seconds = Callable[[], float]
 
-    def __init__(self) -> None:
+
+class LoadClock:
+    """A virtual clock that runs with a real one while something is loaded."""
+
+    def __init__(self, seconds: Seconds) -> None:
         self.now = 0.0
+        self._seconds = seconds
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        began = time.perf_counter()
+        began = self._seconds()
         try:
             yield
         finally:
-            self.now += time.perf_counter() - began
+            self.now += self._seconds() - began
 
 
 def build_models(folder: Path) -> Mapping[str, ModelSpec]:
@@ -83,14 +90,17 @@ def build_models(folder: Path) -> Mapping[str, ModelSpec]:
     return specs
 
 
-def print_measured(scratch: Path, jobs_count: int, seeds: int) -> None:
+def print_measured(scratch: Path, jobs_count: int, seeds: int, seconds: Seconds = time.perf_counter) -> None:
+    """A table for each budget. ``seconds`` is the clock by which loading is measured."""
     specs = build_models(scratch)
     library = Library(scratch, scratch / "cache")
     loader = Loader(QuantisedStore(scratch / "quantised"))
     opened = {slug: library.open(spec) for slug, spec in specs.items()}
     sizes = {c.key: c.declared_bytes for model in opened.values() for c in model.components.values()}
     total_bytes = sum(sizes.values())
-    service_seconds = {slug: RENDERS_PER_LOAD * _reading_seconds(loader, model) for slug, model in opened.items()}
+    service_seconds = {
+        slug: RENDERS_PER_LOAD * _reading_seconds(loader, model, seconds) for slug, model in opened.items()
+    }
     traces = [trace(service_seconds, jobs_count, seed) for seed in range(seeds)]
     print(
         f"\n{len(sizes)} components of {len(specs)} models, {total_bytes / 2**20:.0f} MiB; {jobs_count} jobs a trace."
@@ -99,23 +109,49 @@ def print_measured(scratch: Path, jobs_count: int, seeds: int) -> None:
     for jobs in traces:
         for way in COMPARED:  # in turns, so that what else the machine does meets all alike
             for part in BUDGETS[:1] if way in ANY_BUDGET else BUDGETS:
-                residency = Residency(Cpu(int(part * total_bytes)), loader.load, policy=way.policy)
-                tally = serve(way, jobs, service_seconds, residency, _stages_of(opened, way), LoadClock())
+                device = Cpu(int(part * total_bytes))
+                residency = Residency(device, loader.load, policy=way.policy, clock=seconds)
+                tally = serve(way, jobs, service_seconds, residency, _stages_of(opened, way), LoadClock(seconds))
                 for budget in BUDGETS if way in ANY_BUDGET else (part,):
                     tallies[budget][way.name].append(tally)
     for part in BUDGETS:
         print(f"\nBudget {part:.0%} of that, {part * total_bytes / 2**20:.0f} MiB:\n")
-        table(HEAD, _rows(tallies[part]))
+        table(
+            HEAD, _rows(tallies[part], [_least_bytes(jobs, opened, sizes, int(part * total_bytes)) for jobs in traces])
+        )
 
 
-HEAD = ("", "loading per job", "hits", "MiB per job", "wait p50 / p95 / max, s", "less than load per job", "of LRU")
+HEAD = (
+    "",
+    "loading per job",
+    "hits",
+    "MiB per job",
+    "wait p50 / p95 / max, s",
+    "less than load per job",
+    "of LRU",
+    "bytes of the bound in order",
+)
 
 
-def _rows(tallies: dict[str, list[Tally]]) -> Iterator[Sequence[str]]:
+def _rows(tallies: dict[str, list[Tally]], least_bytes: Sequence[float]) -> Iterator[Sequence[str]]:
+    jobs_count = len(tallies[PLAIN.name][0].waits)
     for name, mine in tallies.items():
         factor, of_lru = 1 / ratio(mine, tallies[LOAD_PER_JOB.name]), ratio(mine, tallies[PLAIN.name])
-        yield [name, *cells(mine, 2**20), f"{factor:.1f} ×", f"{of_lru:.2f}"]
-    yield ["diffusers' ComponentsManager", "refuses a CPU", *[""] * 5]
+        of_bound = sum(t.loaded_bytes for t in mine) / sum(least_bytes)
+        yield [name, *cells(mine, 2**20, digits=1), f"{factor:.1f} ×", f"{of_lru:.2f}", f"{of_bound:.2f}"]
+    yield ["diffusers' ComponentsManager", "refuses a CPU", *[""] * 6]
+    least = interval([size_bytes / 2**20 / jobs_count for size_bytes in least_bytes])
+    yield ["least possible in the order of arrival", "", "", least, *[""] * 4]
+
+
+def _least_bytes(jobs: Trace, opened: Mapping[str, OpenModel], sizes: Mapping[str, int], budget_bytes: int) -> float:
+    """The bound in bytes, which no clock touches."""
+    requests = [frozenset(c.key for c in stage) for slug in jobs.models for stage in _stages(opened[slug])]
+    return least_in_order(requests, sizes, {key: float(size) for key, size in sizes.items()}, budget_bytes)
+
+
+def _stages(model: OpenModel) -> Stages:
+    return [[*model.encoders.values()], [*model.denoisers.values(), *model.decoders.values()]]
 
 
 def _stages_of(opened: Mapping[str, OpenModel], way: Way) -> Callable[[str], Stages]:
@@ -125,18 +161,16 @@ def _stages_of(opened: Mapping[str, OpenModel], way: Way) -> Callable[[str], Sta
         return Component(f"{slug}/{component.key}", component.part, component.dtype, component.quantisation)
 
     def stages_of(slug: str) -> Stages:
-        model = opened[slug]
-        stages = [model.encoders.values(), [*model.denoisers.values(), *model.decoders.values()]]
-        return [[owned(component, slug) for component in stage] for stage in stages]
+        return [[owned(component, slug) for component in stage] for stage in _stages(opened[slug])]
 
     return stages_of
 
 
-def _reading_seconds(loader: Loader, model: OpenModel) -> float:
-    began = time.perf_counter()
+def _reading_seconds(loader: Loader, model: OpenModel, seconds: Seconds) -> float:
+    began = seconds()
     for component in model.components.values():
         loader.load(component)
-    return time.perf_counter() - began
+    return seconds() - began
 
 
 # --- rates ---

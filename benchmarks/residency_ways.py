@@ -234,15 +234,15 @@ def table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> None:
         print("| " + " | ".join(row) + " |", flush=True)
 
 
-def cells(tallies: Sequence[Tally], unit_bytes: float) -> list[str]:
-    """Loading, hits, bytes and waits of one way over all seeds, each with its interval."""
+def cells(tallies: Sequence[Tally], unit_bytes: float, *, digits: int = 0) -> list[str]:
+    """Loading, hits, bytes and waits (in seconds to so many ``digits``) of one way, each with its interval."""
     jobs = len(tallies[0].waits)
     waits = [[percentile(t.waits, part) for t in tallies] for part in (0.5, 0.95, 1.0)]
     return [
         f"{interval([t.load_seconds / jobs for t in tallies])} s",
         f"{statistics.mean(t.hit_rate for t in tallies):.0%}",
         interval([t.loaded_bytes / unit_bytes / jobs for t in tallies]),
-        " / ".join(interval(values, 0) for values in waits),
+        " / ".join(interval(values, digits) for values in waits),
     ]
 
 

@@ -7,11 +7,15 @@ from collections.abc import Iterator
 import pytest
 import redis
 from django.conf import settings as django_settings
+from hypothesis import settings as properties
 from playwright.sync_api import Browser, BrowserContext
 from pytest_django import Settings
 
 from tests import chromium
 from tests.accounts import factories
+
+properties.register_profile("patient", deadline=None)  # a busy machine makes no property untrue
+properties.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,8 @@ import torch
 from gpu_worker.bench.hastening import Hastening, Measured, Refused, processor_seconds
 from gpu_worker.bench.holding import Holding, Row
 from gpu_worker.bench.subjects import SIZES, SUBJECTS
-from gpu_worker.engine.devices import Cpu, Cuda, Device, main_memory_bytes
+from gpu_worker.engine import main_memory
+from gpu_worker.engine.devices import Cpu, Cuda, Device
 from gpu_worker.engine.sizes import show_bytes
 
 ABOUT = ("weights", "speed")
@@ -50,7 +51,8 @@ def main(arguments: list[str]) -> int:
     clock = processor_seconds if asked.processor_time else time.perf_counter
     size = asked.size or ("full" if torch.cuda.is_available() else "medium")
     diffusers.utils.logging.set_verbosity_error()
-    device: Device = Cuda() if torch.cuda.is_available() else Cpu(main_memory_bytes() // 2, main_memory_bytes() // 4)
+    host_bytes = main_memory.total_bytes()
+    device: Device = Cuda() if torch.cuda.is_available() else Cpu(host_bytes // 2, host_bytes // 4)
     threads = "" if torch.cuda.is_available() else f", {torch.get_num_threads()} threads"
     seconds = ", seconds of the processor" if asked.processor_time else ""
     say(f"{device.name}, torch {torch.__version__}{threads}, {size} models{seconds}")

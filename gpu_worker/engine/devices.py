@@ -5,17 +5,15 @@ The CPU is not a mock: the same residency, quantisation and pipelines run on it,
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
-import psutil
 import torch
 
+from gpu_worker.engine import main_memory
 from gpu_worker.engine.sizes import parse_bytes
 from gpu_worker.engine.storages import map_plain
 
@@ -105,7 +103,7 @@ class Cpu:
     pinned_bytes: int = 0
     name: str = "cpu"
     driver_version: str = ""
-    _start_rss_bytes: int = field(default=0, repr=False)
+    _start_bytes: int = field(default=0, repr=False)
 
     @property
     def torch_device(self) -> torch.device:
@@ -121,19 +119,14 @@ class Cpu:
         return None
 
     def start_peak(self) -> None:
-        # Linux forgets its own high-water mark of the process on request; where it refuses, the mark of the whole life
-        # of the process is the answer, which errs on the safe side.
-        with contextlib.suppress(OSError):
-            Path("/proc/self/clear_refs").write_text("5")
-        self._start_rss_bytes = psutil.Process().memory_info().rss
+        self.release_cached()  # or what it keeps of the stage before would hide what this one takes
+        self._start_bytes = main_memory.forget_peak()
 
     def peak_bytes(self) -> int:
-        match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-        high_water_bytes = int(match[1]) * 1024 if match else psutil.Process().memory_info().rss
-        return max(0, high_water_bytes - self._start_rss_bytes)
+        return max(0, main_memory.peak_bytes() - self._start_bytes)
 
     def release_cached(self) -> None:
-        """Nothing to do: freed blocks go back to the allocator of the process at once."""
+        main_memory.give_back_free_blocks()
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         return isinstance(error, torch.OutOfMemoryError) or _is_failed_host_allocation(error)
@@ -166,7 +159,7 @@ class Cuda:
         most = int(card.total_memory * (1 - RESERVE_FRACTION))
         self.budget_bytes = min(self.budget_bytes, most) if self.budget_bytes else most
         if self.host_bytes < 0:
-            self.host_bytes = int(main_memory_bytes() * HOST_FRACTION)
+            self.host_bytes = int(main_memory.total_bytes() * HOST_FRACTION)
         if self.pinned_bytes < 0:
             self.pinned_bytes = int(self.host_bytes * PINNED_FRACTION)
 
@@ -207,26 +200,6 @@ class Cuda:
         )
 
 
-def main_memory_bytes() -> int:
-    """Main memory that this process may use: the host's, or its control group's when that is less."""
-    total = psutil.virtual_memory().total
-    with contextlib.suppress(OSError, ValueError):  # no control group, or one without a limit ("max")
-        return min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return total
-
-
-def free_memory_bytes() -> int:
-    """Main memory that this process could still take, what the system only keeps of files included."""
-    free = psutil.virtual_memory().available
-    group = Path("/sys/fs/cgroup")
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
-        lines = (group / "memory.stat").read_text().splitlines()
-        cached = next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
-        return min(free, max(0, limit - used + cached))
-    return free
-
-
 def device_from_environment(environment: Mapping[str, str] | None = None) -> Device:
     """The device that the environment names.
 
@@ -246,7 +219,7 @@ def device_from_environment(environment: Mapping[str, str] | None = None) -> Dev
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     if wanted == "cpu":
-        return Cpu(budget_bytes or psutil.virtual_memory().available // 2, host_bytes or 0)
+        return Cpu(budget_bytes or main_memory.free_bytes() // 2, host_bytes or 0)
     match = re.fullmatch(r"cuda(?::(\d+))?", wanted)
     if match is None:
         raise ValueError(f"GPU_WORKER_DEVICE={wanted!r}: write auto, cpu, cuda or cuda:1")

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, ResidentComponent, Stage
+from gpu_worker.engine import main_memory
 from gpu_worker.engine.clip import measure_clip, write_clip, write_poster
-from gpu_worker.engine.devices import Device, free_memory_bytes
+from gpu_worker.engine.devices import Device
 from gpu_worker.engine.errors import DoesNotFit, EngineError, FatalDeviceError, OutOfMemory, UnsupportedHere
 from gpu_worker.engine.headroom import Headroom
 from gpu_worker.engine.library import Library
@@ -267,7 +268,7 @@ class Engine:
     def _staging_bytes(self) -> int:
         """What reading ahead may take: of what is left for copies of weights, where those have a limit, half at most
         of what is free, so that nobody's memory is swapped out for it."""
-        free_bytes = free_memory_bytes() // 2
+        free_bytes = main_memory.free_bytes() // 2
         if not self.device.host_bytes:
             return free_bytes
         return max(0, min(free_bytes, self.device.host_bytes - self._residency.host_used_bytes))

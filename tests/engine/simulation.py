@@ -37,6 +37,8 @@ class SimDevice:
     out_of_memory_after: int | None = None
     """How many more tensors can be brought before memory runs out, once."""
     driver: Callable[[], int] | None = None
+    on_release: Callable[[], object] | None = None
+    """Runs once, in the middle of the next eviction."""
 
     def clock(self) -> float:
         return self.now
@@ -62,7 +64,10 @@ class SimDevice:
     def peak_bytes(self) -> int:
         return 0
 
-    def release_cached(self) -> None: ...
+    def release_cached(self) -> None:
+        happens, self.on_release = self.on_release, None
+        if happens:
+            happens()
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         return isinstance(error, torch.OutOfMemoryError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -26,6 +27,7 @@ from tests.engine.jobs import frames_of, model_spec, render, render_job
 from tests.engine.shelves import StillCpu, engine_on, job, spec
 
 WEIGHTS = "transformer/diffusion_pytorch_model.safetensors"
+FILES = {"transformer": WEIGHTS, "text_encoder": "text_encoder/model.safetensors", "vae": f"vae/{Path(WEIGHTS).name}"}
 
 
 @pytest.fixture
@@ -47,16 +49,19 @@ def reshape(file: Path) -> None:
     config.write_text(config.read_text().replace('"attention_head_dim": 48', '"attention_head_dim": 64'))
 
 
-@pytest.mark.parametrize("damage", [truncate, garble, Path.unlink, reshape])
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [*itertools.product(FILES, [truncate, garble, Path.unlink]), ("transformer", reshape)],
+)
 def test_a_broken_checkpoint_says_so_and_harms_nobody_else(
-    shelf: Path, tmp_path: Path, broken: Path, damage: Callable[[Path], None]
+    shelf: Path, tmp_path: Path, broken: Path, name: str, damage: Callable[[Path], None]
 ) -> None:
     engine = engine_on(shelf, tmp_path / "cache")
     before = render(engine, job("one"), tmp_path / "1")
-    damage(broken / WEIGHTS)
-    with pytest.raises(CheckpointBroken, match="transformer"):
+    damage(broken / FILES[name])
+    with pytest.raises(CheckpointBroken, match=name):
         render(engine, job(str(broken)), tmp_path / "2")
-    assert all(r.leases == 0 for r in engine.status().residents)
+    assert consistent(engine)
     again = render(engine, job("one"), tmp_path / "3")
     assert np.array_equal(frames_of(before.clip), frames_of(again.clip))
 

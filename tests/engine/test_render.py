@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from diffusers import AutoencoderKLLTXVideo
 from PIL import Image
 
 from gpu_worker.engine import Engine, RenderStopped, UnsupportedRequest
@@ -29,6 +31,23 @@ def test_it_works(engine: Engine, tmp_path: Path, family: str) -> None:
     assert (done.steps_done, done.steps_total) == (3, 3)
     assert list(done.stage_seconds) == listener.stages
     assert done.peak_bytes > 0
+
+
+def test_what_decoding_takes_beside_the_weights_is_seen_every_time(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the process keeps, from the render before, all the memory that it will need."""
+
+    def greedy(vae: AutoencoderKLLTXVideo, *args: Any, **kwargs: Any) -> Any:
+        blocks = [torch.ones(2**16) for _ in range(4 * 60)]
+        del blocks
+        return decode(vae, *args, **kwargs)
+
+    decode = AutoencoderKLLTXVideo.decode
+    monkeypatch.setattr(AutoencoderKLLTXVideo, "decode", greedy)
+    render(engine, render_job("ltx"), tmp_path)  # opens libraries, which stays
+    peaks = [render(engine, render_job("ltx"), tmp_path).peak_bytes for _ in range(2)]
+    assert all(50 * 2**20 < peak_bytes < 90 * 2**20 for peak_bytes in peaks), peaks
 
 
 @pytest.mark.parametrize("family", FAMILIES)

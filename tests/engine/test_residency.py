@@ -151,6 +151,33 @@ def test_memory_that_runs_out_halfway_leaves_no_trace(host_bytes: int, tensors_b
         assert has_weights_of(modules["a"], "a", 400)
 
 
+@pytest.mark.parametrize("host_bytes", [0, 10_000])
+def test_what_is_asked_for_in_the_middle_of_its_eviction_is_brought_back_whole(host_bytes: int) -> None:
+    residency, _, device = simulated(SIZES, budget_bytes=1_000, host_bytes=host_bytes)
+    lease = Lease({"a": fake_component("a")})
+    use(residency, "a")
+    device.on_release = lambda: residency.acquire(lease)  # it has left, and its memory is not given back yet
+    residency.evict("a")
+    assert resident_keys(residency) == ["a"]
+    assert residency.used_bytes == 400
+    assert has_weights_of(lease.modules["a"], "a", 400)
+    assert not residency.evict("a")
+
+
+def test_an_eviction_that_fails_half_way_leaves_nothing_in_between() -> None:
+    def fail() -> None:
+        raise RuntimeError("the driver does not answer")
+
+    residency, _, device = simulated(SIZES, budget_bytes=1_000)
+    use(residency, "a")
+    device.on_release = fail
+    with pytest.raises(RuntimeError):
+        residency.evict("a")
+    assert (resident_keys(residency), residency.used_bytes) == ([], 0)
+    use(residency, "a", "b")
+    assert residency.used_bytes == 800
+
+
 def test_who_still_holds_an_evicted_module_holds_no_memory() -> None:
     residency, _, _ = simulated(SIZES, budget_bytes=1_000)
     with residency.lease([fake_component("a")]) as modules:

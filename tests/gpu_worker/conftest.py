@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -95,6 +96,13 @@ def wait_until(is_true: Callable[[], Any], seconds: float = 30.0) -> Any:
             return answer
         time.sleep(0.005)
     raise AssertionError(f"It did not happen within {seconds:.0f} s")
+
+
+def meanwhile(action: Callable[[], None]) -> threading.Thread:
+    """Do ``action`` beside the worker, which needs the main thread for its signals."""
+    thread = threading.Thread(target=action)
+    thread.start()
+    return thread
 
 
 def environment(tmp_path: Path, **changes: str) -> dict[str, str]:

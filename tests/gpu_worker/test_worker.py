@@ -1,12 +1,9 @@
-"""The worker around its jobs: order, cancelling, timeouts, signs of life, and a server that goes away."""
+"""The worker around its jobs: their order, signs of life, commands, and a server that goes away."""
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import cast
@@ -14,17 +11,13 @@ from typing import cast
 import pytest
 import redis
 from rq import Queue
-from rq.command import send_command, send_stop_job_command
 from rq.serializers import JSONSerializer
 
 from gpu_worker import fleet
 from gpu_worker.contract import (
-    CANCEL_TTL_SECONDS,
     WORKER_DEAD_AFTER_SECONDS,
     ModelSpec,
     Outcome,
-    cancel_key,
-    holding_key,
     worker_key,
 )
 from gpu_worker.valkey import connect
@@ -36,7 +29,7 @@ from tests.gpu_worker.conftest import (
     enqueue,
     finished_reports,
     make_job,
-    reports_of,
+    meanwhile,
     stream_of,
     wait_until,
 )
@@ -44,13 +37,6 @@ from tests.gpu_worker.scripted import ScriptedEngine
 
 RunWorker = Callable[..., GpuWorker]
 Supervise = Callable[..., Supervised]
-
-
-def meanwhile(action: Callable[[], None]) -> threading.Thread:
-    """Do ``action`` beside the worker, which needs the main thread for its signals."""
-    thread = threading.Thread(target=action)
-    thread.start()
-    return thread
 
 
 # --- order -----------------------------------------------------------------------------------------------------------
@@ -140,170 +126,6 @@ def test_what_is_no_render_job_is_refused_and_never_called(
     assert report.error.code == "unreadable_job"
     assert job.get_status() == "failed"
     assert valkey.llen("rq:queue:render:intermediate") == 0
-
-
-# --- ending early ----------------------------------------------------------------------------------------------------
-
-
-def test_the_stop_command_ends_a_render_at_its_next_step(
-    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path
-) -> None:
-    job = make_job(tmp_path, steps=2_000, call={"step_seconds": 0.005, "at_step": 0})
-    next_job = make_job(tmp_path)
-    enqueue(valkey, job)
-    enqueue(valkey, next_job)
-
-    def stop() -> None:
-        wait_until(lambda: len(stream_of(valkey, job)) >= 5)
-        send_stop_job_command(valkey, job.job_id, serializer=JSONSerializer)
-
-    stopping = meanwhile(stop)
-    run_worker()
-    stopping.join()
-
-    cancelled, succeeded = finished_reports(valkey)
-    assert cancelled.outcome == Outcome.CANCELLED
-    assert 3 <= cancelled.steps_done < 2_000
-    assert (cancelled.steps_total, cancelled.error) == (2_000, None)
-    assert succeeded.outcome == Outcome.SUCCEEDED
-    assert not (tmp_path / job.generation_id).exists()
-
-
-def test_an_attempt_that_was_stopped_may_run_again(valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path) -> None:
-    job = make_job(tmp_path, steps=100_000, call={"step_seconds": 0.005, "at_step": 0})
-    gate = tmp_path / "gate"
-    enqueue(valkey, job)
-    enqueue(valkey, make_job(tmp_path, call={"waits_for": str(gate)}))
-
-    def stop_and_repeat() -> None:
-        wait_until(lambda: len(stream_of(valkey, job)) >= 5)
-        send_stop_job_command(valkey, job.job_id, serializer=JSONSerializer)
-        assert wait_until(lambda: finished_reports(valkey))[0].outcome == Outcome.CANCELLED
-        wait_until(lambda: valkey.zscore("rq:finished:render", job.job_id))
-        valkey.delete(f"rq:job:{job.job_id}", f"rq:job:finished-{job.job_id}", "rq:queue:reports")
-        enqueue(valkey, replace(job, steps=3, call={}))
-        gate.touch()
-
-    stopping = meanwhile(stop_and_repeat)
-    run_worker()
-    stopping.join()
-
-    assert [r.outcome for r in finished_reports(valkey) if r.generation_id == job.generation_id] == [Outcome.SUCCEEDED]
-
-
-def test_a_cancel_that_no_command_carried_is_found_as_a_key(
-    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path
-) -> None:
-    job = make_job(tmp_path, steps=100_000, call={"step_seconds": 0.005, "at_step": 0})
-    enqueue(valkey, job)
-
-    def cancel() -> None:
-        wait_until(lambda: len(stream_of(valkey, job)) >= 5)
-        valkey.set(cancel_key(job.generation_id), 1, ex=CANCEL_TTL_SECONDS)
-
-    cancelling = meanwhile(cancel)
-    run_worker()
-    cancelling.join()
-
-    assert finished_reports(valkey)[0].outcome == Outcome.CANCELLED
-
-
-def test_a_job_cancelled_before_it_begins_ends_at_once(
-    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path
-) -> None:
-    job = make_job(tmp_path)
-    enqueue(valkey, job)
-    fleet.cancel(valkey, job.generation_id)
-    engine = ScriptedEngine()
-
-    run_worker(engine)
-
-    [(name, _)] = reports_of(valkey)
-    [report] = finished_reports(valkey)
-    assert (name, engine.rendered) == ("finished", [])
-    assert (report.outcome, report.steps_done, report.steps_total) == (Outcome.CANCELLED, 0, 5)
-
-
-def test_a_stop_command_for_another_job_stops_nothing(
-    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path
-) -> None:
-    job = make_job(tmp_path, steps=50, call={"waits_for": str(tmp_path / "gate")})
-    enqueue(valkey, job)
-
-    def stop_another() -> None:
-        wait_until(lambda: len(stream_of(valkey, job)) >= 2)
-        send_command(valkey, "worker-under-test", "stop-job", job_id="another-1")
-        send_command(valkey, "worker-under-test", "nonsense")
-        valkey.publish("rq:pubsub:worker-under-test", "{no json")
-        (tmp_path / "gate").touch()
-
-    stopping = meanwhile(stop_another)
-    run_worker()
-    stopping.join()
-
-    assert finished_reports(valkey)[0].outcome == Outcome.SUCCEEDED
-
-
-def test_a_render_beyond_its_timeout_fails_between_two_steps_and_the_worker_goes_on(
-    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path
-) -> None:
-    gate = tmp_path / "gate"
-    late = make_job(tmp_path, timeout_seconds=1, call={"waits_for": str(gate), "at_step": 3})
-    enqueue(valkey, late)
-    enqueue(valkey, make_job(tmp_path))
-
-    def open_late() -> None:
-        wait_until(lambda: len(stream_of(valkey, late)) >= 4)
-        began = time.monotonic()
-        wait_until(lambda: time.monotonic() > began + 1.0)  # the time limit itself, which nothing announces
-        gate.touch()
-
-    opening = meanwhile(open_late)
-    run_worker()
-    opening.join()
-
-    failed, succeeded = finished_reports(valkey)
-    assert failed.error is not None
-    assert (failed.outcome, failed.error.code, failed.error.is_retryable) == (Outcome.FAILED, "timeout", False)
-    assert (failed.steps_done, failed.steps_total) == (3, 5)  # the step under way was finished
-    assert failed.stage_seconds["denoising"] >= 1.0
-    assert succeeded.outcome == Outcome.SUCCEEDED
-
-
-def test_an_unforeseen_error_is_reported_without_its_text_and_the_worker_goes_on(
-    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    enqueue(valkey, make_job(tmp_path, call={"raises": "unforeseen"}))
-    enqueue(valkey, make_job(tmp_path))
-
-    run_worker()
-
-    failed, succeeded = finished_reports(valkey)
-    assert failed.error is not None
-    assert (failed.error.code, failed.error.is_retryable) == ("internal", False)
-    assert "secret" not in json.dumps(failed.to_wire())
-    assert "ZeroDivisionError" in caplog.text
-    assert succeeded.outcome == Outcome.SUCCEEDED
-
-
-def test_every_attempt_ends_in_one_report_and_leaves_nothing_in_hand(
-    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path
-) -> None:
-    scripts = [{}, {"raises": "unforeseen"}, {"raises": "does_not_fit"}]
-    jobs = [make_job(tmp_path, call=script) for script in scripts]
-    jobs.append(make_job(tmp_path, outputs={"clip": "ftp://nowhere/clip.mp4"}))
-    jobs.append(make_job(tmp_path, inputs={"image": (tmp_path / "missing.png").as_uri()}))
-    for job in jobs:
-        enqueue(valkey, job)
-
-    worker = run_worker()
-
-    assert [r.generation_id for r in finished_reports(valkey)] == [job.generation_id for job in jobs]
-    assert [name for name, _ in reports_of(valkey)].count("started") == len(jobs)
-    assert valkey.llen("rq:queue:render:intermediate") == 0
-    assert not valkey.exists(holding_key(worker.name))
-    assert valkey.zcard("rq:wip:render") == 0
-    assert list((tmp_path / "cache" / "scratch" / worker.name).iterdir()) == []
 
 
 # --- signs of life ---------------------------------------------------------------------------------------------------

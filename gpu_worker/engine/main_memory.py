@@ -1,0 +1,83 @@
+"""Main memory as the system counts it for this process: what it may take, what is free, what it has held."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import re
+import resource
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+PROCESS = Path("/proc/self")
+GROUPS = Path("/sys/fs/cgroup")
+_GROUP_FILES = {
+    "": ("memory.max", "memory.current", "inactive_file"),
+    "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
+"""By controllers, which version 2 does not name: limit, use, and which line of ``memory.stat`` is only cached files."""
+_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+
+def total_bytes() -> int:
+    """Main memory that this process may use: the host's, or that of its control groups when it is less."""
+    return min([psutil.virtual_memory().total, *(limit_bytes for limit_bytes, _ in _groups())])
+
+
+def free_bytes() -> int:
+    """Main memory that this process could still take, what the system only keeps of files included."""
+    own = (limit_bytes - used_bytes for limit_bytes, used_bytes in _groups())
+    return max(0, min([psutil.virtual_memory().available, *own]))
+
+
+def give_back_free_blocks() -> None:
+    """Let the system have what the allocator keeps of freed memory, where it can be asked to (glibc's can)."""
+    if _malloc_trim is not None:
+        _malloc_trim(0)
+
+
+def forget_peak() -> int:
+    """Begin to watch for the most that this process holds; bytes that it holds now."""
+    # Linux forgets its own high-water mark on request; where it refuses, the mark of the whole life of the process is
+    # the answer, which errs on the safe side.
+    with contextlib.suppress(OSError):
+        (PROCESS / "clear_refs").write_text("5")
+    return int(psutil.Process().memory_info().rss)
+
+
+def peak_bytes() -> int:
+    """Most that this process has held since ``forget_peak``, or ever where the system does not count anew."""
+    with contextlib.suppress(OSError):
+        if match := re.search(r"VmHWM:\s+(\d+) kB", (PROCESS / "status").read_text()):
+            return int(match[1]) * 1024
+    unit_bytes = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit_bytes
+
+
+def _groups() -> Iterator[tuple[int, int]]:
+    """Limit and use in bytes of each control group that this process counts in and that has a limit."""
+    try:
+        memberships = (PROCESS / "cgroup").read_text().splitlines()
+    except OSError:  # no Linux
+        return
+    for membership in memberships:
+        _, controllers, path = membership.split(":", 2)
+        if controllers in _GROUP_FILES:
+            mount = GROUPS / controllers
+            own = mount / path.lstrip("/")
+            for group in (own, *own.parents):
+                if group.is_relative_to(mount) and (figures := _figures(group, *_GROUP_FILES[controllers])):
+                    yield figures
+
+
+def _figures(group: Path, limit_file: str, use_file: str, cached_line: str) -> tuple[int, int] | None:
+    """None for a group without a limit ("max"), and for one that a container does not see."""
+    try:
+        limit_bytes, used_bytes = (int((group / name).read_text()) for name in (limit_file, use_file))
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return limit_bytes, used_bytes - int(stat.get(cached_line, 0))
+    except (OSError, ValueError):
+        return None
