@@ -6,12 +6,29 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+from django.apps import apps
 from django.conf import settings as django_settings
+from django.core import serializers
+from django.db.models.signals import post_migrate
 from playwright.sync_api import Browser, BrowserContext
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from tests import chromium
-from tests.accounts import factories
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """The run's database. A test with real transactions ends by emptying every table, after which Django puts its own
+    rows back and tells of it; so come back the plans and packs of our migrations, and the order of tests is free."""
+    shop = apps.get_app_config("shop")
+    with django_db_blocker.unblock():
+        brought = serializers.serialize("json", [row for model in shop.get_models() for row in model.objects.all()])
+
+    def put_back(*, using: str, **_: object) -> None:
+        for row in serializers.deserialize("json", brought, using=using):
+            row.save(using=using)
+
+    post_migrate.connect(put_back, sender=shop, weak=False)
 
 
 @pytest.fixture(autouse=True)
@@ -28,12 +45,6 @@ def valkey() -> Iterator[redis.Redis]:
     yield connection
     connection.flushdb()
     connection.close()
-
-
-@pytest.fixture
-def offers(transactional_db: None) -> None:
-    """Plans and packs for a test with real transactions, before which the tables are empty."""
-    factories.offer_plans()
 
 
 @pytest.fixture(scope="module")
