@@ -13,6 +13,7 @@ from django.db.models.signals import post_migrate
 from playwright.sync_api import Browser, BrowserContext
 from pytest_django import DjangoDbBlocker, Settings
 
+from billing import ledger
 from tests import chromium
 
 
@@ -29,6 +30,18 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
             row.save(using=using)
 
     post_migrate.connect(put_back, sender=shop, weak=False)
+
+
+@pytest.fixture(autouse=True)
+def sound_books(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After every test that touches the database, the ledger must add up."""
+    is_marked = request.node.get_closest_marker("django_db") is not None
+    has_database = is_marked or not {"db", "transactional_db"}.isdisjoint(request.fixturenames)
+    if has_database:
+        request.getfixturevalue("db")  # before this one, so that it ends after
+    yield
+    if has_database:
+        assert ledger.violations(limit=5) == []
 
 
 @pytest.fixture(autouse=True)
