@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import transaction
 
 from accounts import audit
@@ -89,6 +91,6 @@ def remove(*, place: Membership, by: Membership) -> list[str]:
         prefixes = list(keys.order_by("id").values_list("prefix", flat=True))
         if gone:
             event = "member.left" if is_own else "member.removed"
-            detail = {"keys_that_go_on": prefixes} if prefixes else {}
+            detail: dict[str, Any] = {"keys_that_go_on": prefixes} if prefixes else {}
             audit.record(place.workspace, event, actor=by.user.email, subject=place.user.email, **detail)
     return prefixes
