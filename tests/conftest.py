@@ -23,7 +23,9 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     rows back and tells of it; so come back the plans and packs of our migrations, and the order of tests is free."""
     shop = apps.get_app_config("shop")
     with django_db_blocker.unblock():
-        brought = serializers.serialize("json", [row for model in shop.get_models() for row in model.objects.all()])
+        brought = serializers.serialize(
+            "json", [row for model in shop.get_models() for row in model._default_manager.all()]
+        )
 
     def put_back(*, using: str, **_: object) -> None:
         for row in serializers.deserialize("json", brought, using=using):

@@ -63,7 +63,7 @@ def remove(studio: Studio) -> None:
 
 def make_a_clip(studio: Studio, key: ApiKey | None = None) -> Generation:
     by = {"membership": studio.admin} if key is None else {"key": key}
-    caller = Caller(studio.workspace, BY_ROLE[Role.ADMIN], **by)  # type: ignore[arg-type]
+    caller = Caller(studio.workspace, BY_ROLE[Role.ADMIN], **by)
     return services.submit(workspace=studio.workspace, offer=services.offer(Ask(prompt="a fox")), caller=caller)
 
 

@@ -16,6 +16,7 @@ from billing.models import FreeDay, FreeReservation
 from catalog.models import Model
 from generation import dispatch, housekeeping, reports, settlement
 from generation.models import Generation, State
+from loremotion.valkey import connection
 from tests.generation import factories
 
 NOON = datetime(2028, 2, 28, 12, tzinfo=UTC)
@@ -40,8 +41,8 @@ def begin(generation: Generation) -> Job:
         dispatch.ring()
         generation.refresh_from_db()
         settlement.start(generation_id=generation.id, attempt=generation.attempt, worker="gpu-test")
-    job = Job.fetch(generation.job_id, connection=dispatch.connection(), serializer=JSONSerializer)
-    with at(BEGAN - timedelta(hours=1)), dispatch.connection().pipeline() as pipeline:
+    job = Job.fetch(generation.job_id, connection=connection(), serializer=JSONSerializer)
+    with at(BEGAN - timedelta(hours=1)), connection().pipeline() as pipeline:
         job.prepare_for_execution("gpu-test", pipeline)
         pipeline.execute()
     return job
