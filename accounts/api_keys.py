@@ -13,12 +13,12 @@ import secrets
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import audit
-from accounts.models import ApiKey, User, Workspace
+from accounts import audit, members
+from accounts.models import ApiKey, Membership, User, Workspace
 from accounts.roles import BY_SCOPE, Action
 from loremotion.refusals import Conflict, Forbidden, Invalid, Unauthorized
 
@@ -57,11 +57,21 @@ def authenticate(sent: str) -> ApiKey:
             "invalid_api_key", "This API key is not known.", next_step="Send Authorization: Bearer lm_live_…"
         )
     if key.revoked_at is not None:
-        raise Unauthorized("revoked_api_key", "This API key was revoked.", next_step="Make another on the keys page.")
+        raise _revoked()
     if not key.is_live:
         raise Unauthorized("expired_api_key", "This API key has expired.", next_step="Make another on the keys page.")
     _note_use(key)
     return key
+
+
+def refuse_revoked(key: ApiKey) -> None:
+    """Heed whoever revoked the key since it was found out who is asking. Certain once places are kept.
+
+    Raises:
+        Unauthorized: it is revoked.
+    """
+    if not ApiKey.objects.filter(id=key.id, revoked_at=None).exists():
+        raise _revoked()
 
 
 def issue(
@@ -82,7 +92,7 @@ def issue(
         origin_id: the first key of the line that it goes on.
 
     Raises:
-        Forbidden: a scope goes beyond ``allowed``.
+        Forbidden: a scope goes beyond ``allowed``, or the issuer does not manage keys, as of this moment.
         Invalid: no scope, or an expiry in the past.
         Conflict: the workspace has as many live keys as it may.
     """
@@ -93,8 +103,9 @@ def issue(
     if any(not BY_SCOPE[scope] <= allowed for scope in scopes):
         raise Forbidden("scope_too_wide", "A key cannot do more than whoever makes it.", next_step="Leave scopes out.")
     with transaction.atomic():
-        Workspace.objects.select_for_update().get(id=workspace.id)
-        if live(workspace).count() >= MOST_LIVE_KEYS:
+        members.keep_places(workspace)
+        members.refuse_unless(by, may=Action.MANAGE_KEYS, workspace=workspace)
+        if ApiKey.objects.live().filter(workspace=workspace).count() >= MOST_LIVE_KEYS:
             raise Conflict("too_many_keys", f"A workspace has {MOST_LIVE_KEYS} keys at most.", next_step="Revoke one.")
         prefix = "lm_live_" + "".join(secrets.choice(_ALPHABET) for _ in range(12))
         text = f"{prefix}_{secrets.token_urlsafe(32)}"
@@ -122,10 +133,9 @@ def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey
         Forbidden: as ``issue``.
     """
     with transaction.atomic():
+        members.keep_places(key.workspace)
         ends_at = timezone.now() + ROTATION_OVERLAP
-        # Not FOR UPDATE: whoever submits holds the workspace, for which this is about to wait, and names the key.
-        live_rows = live(key.workspace).filter(id=key.id).select_for_update(no_key=True)
-        old = live_rows.first()
+        old = ApiKey.objects.live().filter(id=key.id).first()
         if old is None:
             raise Conflict("key_not_live", "This key is not live any more.", next_step="Make a new one.")
         successor, text = issue(
@@ -147,14 +157,20 @@ def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey
 def revoke(*, key: ApiKey, actor: str) -> None:
     """The key holds no more, from this moment. Twice is once."""
     with transaction.atomic():
+        members.keep_places(key.workspace)  # so that whoever is about to use it finds it revoked
         if ApiKey.objects.filter(id=key.id, revoked_at__isnull=True).update(revoked_at=timezone.now()):
             audit.record(key.workspace, "key.revoked", actor=actor, subject=key.prefix)
 
 
 def live(workspace: Workspace) -> QuerySet[ApiKey]:
-    now = timezone.now()
-    unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
-    return ApiKey.objects.filter(unexpired, workspace=workspace, revoked_at__isnull=True)
+    """The workspace's live keys, newest first. ``is_orphan`` says that whoever made one is no member any more."""
+    makers = Membership.objects.filter(workspace=OuterRef("workspace"), user=OuterRef("created_by"))
+    keys = ApiKey.objects.live().filter(workspace=workspace).select_related("created_by")
+    return keys.annotate(is_orphan=~Exists(makers)).order_by("-id")
+
+
+def _revoked() -> Unauthorized:
+    return Unauthorized("revoked_api_key", "This API key was revoked.", next_step="Make another on the keys page.")
 
 
 def _digest_of(text: str) -> str:

@@ -21,9 +21,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from accounts import audit, seats
+from accounts import audit, members, seats
 from accounts.models import Invitation, Membership, User, Workspace
-from accounts.roles import may_give
+from accounts.roles import Action, may_give
 from loremotion.refusals import Conflict, Forbidden, Invalid, TooMany
 from loremotion.row_security import across_workspaces
 from loremotion.valkey import connection
@@ -50,7 +50,8 @@ def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> In
     if not workspace.is_team:
         raise Conflict("not_a_team", "A personal workspace has one person.", next_step="Begin a team and invite there.")
     with transaction.atomic():
-        Workspace.objects.select_for_update(no_key=True).get(id=workspace.id)
+        members.keep_places(workspace)
+        members.refuse_unless(by.user, may=Action.MANAGE_MEMBERS, workspace=workspace)
         if Membership.objects.filter(workspace=workspace, user__email__iexact=email).exists():
             raise Conflict("member_already", f"{email} is a member already.")
         known = Invitation.objects.filter(workspace=workspace, email__iexact=email).first()

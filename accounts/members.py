@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import transaction
 
 from accounts import audit
-from accounts.models import Membership, User
-from accounts.roles import BY_ROLE, Action, Role, may_give
+from accounts.models import ApiKey, Membership, User, Workspace
+from accounts.roles import BY_ROLE, MEANING, Action, Role, may_give
 from loremotion.refusals import Conflict, Forbidden
 from loremotion.row_security import across_workspaces
 
@@ -18,23 +20,47 @@ def places_of(user: User) -> list[Membership]:
     return list(own.order_by("workspace__kind", "id"))
 
 
+def keep_places(workspace: Workspace) -> None:
+    """See to it that nobody's role or key in the workspace changes until this transaction ends. To be called before
+    anything else is locked, by whoever changes one, too: so nobody waits in a ring."""
+    list(Workspace.objects.select_for_update(no_key=True).filter(id=workspace.id).values_list("id"))
+
+
+def refuse_unless(user: User, *, may: Action, workspace: Workspace) -> None:
+    """Heed whoever changed the user's role since it was found out who is asking. Certain once places are kept.
+
+    Raises:
+        Forbidden: the user is no member any more, or in a role that may not do it.
+    """
+    role = Membership.objects.filter(workspace=workspace, user=user).values_list("role", flat=True).first()
+    if role is None or may not in BY_ROLE[role]:
+        raise Forbidden(
+            "role_forbids",
+            f"Your role here may not any more: {MEANING[may].lower()}.",
+            next_step="An owner or admin of the workspace can change it.",
+        )
+
+
 def change(*, place: Membership, by: Membership, role: str, monthly_cap_credits: int | None) -> None:
     """Give a member another role or cap.
 
     Raises:
-        Forbidden: the owner's place changes only by transfer; nobody gives what they may not.
+        Forbidden: the owner's place changes only by transfer; nobody gives what they may not, as of this moment.
+        Conflict: the member is gone.
     """
-    if place.role == Role.OWNER or not may_give(by.role, role):
-        raise Forbidden(
-            "role_forbids",
-            "This place cannot be changed like that.",
-            next_step="An owner hands a team over in its settings.",
-        )
     with transaction.atomic():
-        now = Membership.objects.select_for_update().get(id=place.id)
-        Membership.objects.filter(id=place.id).exclude(role=Role.OWNER).update(
-            role=role, monthly_cap_credits=monthly_cap_credits
-        )
+        keep_places(place.workspace)
+        refuse_unless(by.user, may=Action.MANAGE_MEMBERS, workspace=place.workspace)
+        now = Membership.objects.select_for_update().filter(id=place.id).first()
+        if now is None:
+            raise Conflict("members_changed", "The members have changed meanwhile.", next_step="Look again.")
+        if now.role == Role.OWNER or not may_give(by.role, role):
+            raise Forbidden(
+                "role_forbids",
+                "This place cannot be changed like that.",
+                next_step="An owner hands a team over in its settings.",
+            )
+        Membership.objects.filter(id=place.id).update(role=role, monthly_cap_credits=monthly_cap_credits)
         audit.record(
             place.workspace,
             "member.changed",
@@ -45,20 +71,26 @@ def change(*, place: Membership, by: Membership, role: str, monthly_cap_credits:
         )
 
 
-def remove(*, place: Membership, by: Membership) -> None:
-    """End a membership: one's own (leaving), or another's by whoever manages members. Clips stay with the team.
+def remove(*, place: Membership, by: Membership) -> list[str]:
+    """End a membership: one's own (leaving), or another's by whoever manages members. Clips and keys stay with the
+    team: returns the prefixes of the live keys that the member made.
 
     Raises:
-        Forbidden: ``by`` does not manage members.
+        Forbidden: ``by`` does not manage members, as of this moment.
         Conflict: the owner cannot go; first the team is handed over.
     """
     is_own = place.user_id == by.user_id
-    if not is_own and Action.MANAGE_MEMBERS not in BY_ROLE[by.role]:
-        raise Forbidden("role_forbids", "Your role here does not manage members.")
     with transaction.atomic():
+        keep_places(place.workspace)
+        if not is_own:
+            refuse_unless(by.user, may=Action.MANAGE_MEMBERS, workspace=place.workspace)
         gone = Membership.objects.filter(id=place.id).exclude(role=Role.OWNER).delete()[0]
         if not gone and Membership.objects.filter(id=place.id).exists():
             raise Conflict("owner_stays", "A workspace has an owner.", next_step="Hand it over first, or close it.")
+        keys = ApiKey.objects.live().filter(workspace=place.workspace, created_by=place.user)
+        prefixes = list(keys.order_by("id").values_list("prefix", flat=True))
         if gone:
             event = "member.left" if is_own else "member.removed"
-            audit.record(place.workspace, event, actor=by.user.email, subject=place.user.email)
+            detail: dict[str, Any] = {"keys_that_go_on": prefixes} if prefixes else {}
+            audit.record(place.workspace, event, actor=by.user.email, subject=place.user.email, **detail)
+    return prefixes

@@ -188,6 +188,13 @@ class Invitation(models.Model):
         return self.expires_at <= timezone.now()
 
 
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def live(self) -> ApiKeyQuerySet:
+        """Those that hold now: neither revoked nor expired."""
+        unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now())
+        return self.filter(unexpired, revoked_at__isnull=True)
+
+
 class ApiKey(models.Model):
     """A machine's way in. Of the secret only its digest is stored; ``prefix`` finds the row and names the key."""
 
@@ -204,6 +211,8 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiKeyQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.name} {self.prefix}…"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
-from accounts import api_keys, bans, looks, networks, visitors, workspaces
+from accounts import api_keys, bans, looks, members, networks, visitors, workspaces
 from accounts.models import ApiKey, Ban, Membership, User, Workspace
 from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, ONLOOKER_MAY, VISITOR_MAY, WHILE_BANNED, WHILE_CLOSING, Action
 from loremotion import row_security
@@ -116,16 +116,17 @@ def ensure(request: HttpRequest, action: Action) -> Workspace:
     return workspace
 
 
-def keep_standing(workspace: Workspace, action: Action, *, network: str = "") -> None:
-    """See to it that nobody suspends, closes or bans until this transaction ends, and heed whoever did so since it was
-    found out who is asking. To be called before anything else is locked: they lock the workspace first, too.
+def keep_standing(workspace: Workspace, action: Action, *, caller: Caller | None = None) -> None:
+    """See to it that nobody suspends, closes, bans, or takes roles and keys away until this transaction ends, and heed
+    whoever did so since it was found out who is asking. To be called before anything else is locked: they lock the
+    workspace first, too.
 
     Args:
         action: what is about to be done there.
-        network: where a visitor comes from.
+        caller: who is about to do it; None for the site itself.
 
     Raises:
-        Forbidden: as ``caller_for``.
+        Forbidden, Unauthorized: as ``caller_for``.
         Conflict: the workspace is erased, or has become part of another.
     """
     now = Workspace.objects.select_for_update(no_key=True).filter(id=workspace.id).first()
@@ -133,9 +134,14 @@ def keep_standing(workspace: Workspace, action: Action, *, network: str = "") ->
         raise Conflict(
             "workspace_gone", "What was here is erased, or part of another workspace.", next_step="Reload the page."
         )
+    network = caller.network if caller is not None else ""
     ban = bans.against_workspace(now, network=network) if now.is_visitor else None
     if ban is not None or action not in _as_things_stand(now, frozenset({action})):
         raise _refusal(Caller(now, frozenset(), ban=ban), now, action)
+    if caller is not None and caller.key is not None:
+        api_keys.refuse_revoked(caller.key)
+    elif caller is not None and caller.user is not None:
+        members.refuse_unless(caller.user, may=action, workspace=now)
 
 
 def switch(request: HttpRequest, workspace: Workspace) -> None:

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import audit, bans
+from accounts import audit, bans, members
 from accounts.holdings import all_holdings
 from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
 from accounts.roles import Role
@@ -144,6 +144,7 @@ def transfer(*, workspace: Workspace, owner: Membership, to: Membership) -> None
     if not workspace.is_team:
         raise Conflict("not_a_team", "A personal workspace stays with its person.")
     with transaction.atomic():
+        members.keep_places(workspace)
         places = {
             place.id: place
             for place in Membership.objects.select_for_update()

@@ -11,16 +11,14 @@ import redis
 from django.db import InterfaceError, OperationalError, transaction
 from django.db import connection as database
 from django.utils import timezone
-from rq.exceptions import NoSuchJobError
 from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job, JobStatus
-from rq.serializers import JSONSerializer
 
 from accounts import audit, visitors, workspaces
 from billing import breaker, ledger
 from billing.models import Hold
 from billing.shop import housekeeping as shop
-from generation import dispatch, fleet, retention, settlement
+from generation import attempts, dispatch, fleet, retention, settlement
 from generation.models import Generation, State
 from generation.outbox import housekeeping as outbox
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport
@@ -66,7 +64,7 @@ def dispatch_lost() -> None:
 
 
 def _look_after_dispatched(generation: Generation) -> None:
-    job = _job_of(generation)
+    job = attempts.job_of(generation)
     if job is None:
         dispatch.enqueue(generation)
     elif job.get_status() == JobStatus.STARTED:  # the report of its start got lost
@@ -84,7 +82,7 @@ def reclaim_from_dead_workers() -> None:
     running = Generation.objects.filter(state=State.RUNNING).select_related("version__model")
 
     def look_after_running(generation: Generation) -> None:
-        job = _job_of(generation)
+        job = attempts.job_of(generation)
         is_in_hand = (str(generation.id), generation.attempt) in in_hand
         if job is not None and _has_ended(job):
             _settle_from(job, generation)
@@ -92,13 +90,6 @@ def reclaim_from_dead_workers() -> None:
             _hand_on(generation)
 
     each(running.order_by("dispatched_at")[:BATCH], look_after_running)
-
-
-def _job_of(generation: Generation) -> Job | None:
-    try:
-        return Job.fetch(generation.job_id, connection=connection(), serializer=JSONSerializer)
-    except NoSuchJobError:
-        return None
 
 
 def _has_ended(job: Job) -> bool:
@@ -144,6 +135,7 @@ def _hand_on(generation: Generation) -> None:
         attempt=generation.attempt,
         code="worker_lost",
         reason="The GPU worker fell silent.",
+        gpu_seconds=attempts.seconds_taken(generation),
     )
 
 

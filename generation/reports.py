@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from generation import settlement
+from generation import attempts, settlement
+from generation.models import Generation
 from gpu_worker.contract import RenderReport
 
 
@@ -21,9 +22,11 @@ def finished(report: dict[str, Any]) -> bool:
 
 def worker_lost(generation_id: str, attempt: int, worker: str, reason: str) -> bool:
     """The worker of an attempt is gone."""
-    return settlement.requeue(
-        generation_id=UUID(generation_id),
+    lost = Generation.objects.select_related("version").filter(id=generation_id, attempt=attempt).first()
+    return lost is not None and settlement.requeue(
+        generation_id=lost.id,
         attempt=attempt,
         code="worker_lost",
         reason=f"The GPU worker was lost: {reason}.",
+        gpu_seconds=attempts.seconds_taken(lost),
     )

@@ -97,15 +97,16 @@ def submit(
         network: a visitor's, which bounds the free credits that come from there.
 
     Raises:
-        Forbidden: the workspace is suspended or being closed or its visitor banned, as of this moment; or the caller
-            has spent what they may in this month.
+        Forbidden: the workspace is suspended or being closed, its visitor banned or the caller's role changed, as of
+            this moment; or the caller has spent what they may in this month.
+        Unauthorized: the caller's key is revoked by now.
         InsufficientCredits: the purse holds less than the price, or the workspace's own cap for the month less.
         TooMany: the workspace has as many requests open as it may, or the day's GPU time for free clips is used up.
     """
     is_refilled = allowance.give(workspace, now=timezone.now(), network=network)
     request = offer.request
     with transaction.atomic():
-        tenancy.keep_standing(workspace, Action.GENERATE, network=caller.network if caller is not None else "")
+        tenancy.keep_standing(workspace, Action.GENERATE, caller=caller)
         generation_id = uuid.uuid4() if repeat is None else repeat.id_in(workspace)
         _hold(workspace, generation_id, offer, is_refilled=is_refilled)  # waits for others who submit for this purse
         if repeat is not None and (made := repeats.with_same_key(workspace, repeat, caller=caller)) is not None:

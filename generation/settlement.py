@@ -187,7 +187,7 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
     The request keeps its tags and therefore its place. Returns whether this call decided it.
 
     Args:
-        gpu_seconds: what the attempt took, if its worker lived to say so.
+        gpu_seconds: what the attempt took, by its report or, without one, by its signs of life.
     """
     with transaction.atomic():
         lost = Generation.objects.filter(id=generation_id, attempt=attempt, state__in=[State.DISPATCHED, State.RUNNING])

@@ -6,16 +6,49 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+from django.apps import apps
 from django.conf import settings as django_settings
+from django.core import serializers
+from django.db.models.signals import post_migrate
 from hypothesis import settings as properties
 from playwright.sync_api import Browser, BrowserContext
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
+from billing import ledger
 from tests import chromium
-from tests.accounts import factories
+
 
 properties.register_profile("patient", deadline=None)  # a busy machine makes no property untrue
 properties.load_profile("patient")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """The run's database. A test with real transactions ends by emptying every table, after which Django puts its own
+    rows back and tells of it; so come back the plans and packs of our migrations, and the order of tests is free."""
+    shop = apps.get_app_config("shop")
+    with django_db_blocker.unblock():
+        brought = serializers.serialize(
+            "json", [row for model in shop.get_models() for row in model._default_manager.all()]
+        )
+
+    def put_back(*, using: str, **_: object) -> None:
+        for row in serializers.deserialize("json", brought, using=using):
+            row.save(using=using)
+
+    post_migrate.connect(put_back, sender=shop, weak=False)
+
+
+@pytest.fixture(autouse=True)
+def sound_books(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After every test that touches the database, the ledger must add up."""
+    is_marked = request.node.get_closest_marker("django_db") is not None
+    has_database = is_marked or not {"db", "transactional_db"}.isdisjoint(request.fixturenames)
+    if has_database:
+        request.getfixturevalue("db")  # before this one, so that it ends after
+    yield
+    if has_database:
+        assert ledger.violations(limit=5) == []
 
 
 @pytest.fixture(autouse=True)
@@ -32,12 +65,6 @@ def valkey() -> Iterator[redis.Redis]:
     yield connection
     connection.flushdb()
     connection.close()
-
-
-@pytest.fixture
-def offers(transactional_db: None) -> None:
-    """Plans and packs for a test with real transactions, before which the tables are empty."""
-    factories.offer_plans()
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ def revoke(request: HttpRequest, place: Membership, key_id: int) -> HttpResponse
 def _page(request: HttpRequest, place: Membership, form: KeyForm, *, text: str = "", status: int = 200) -> HttpResponse:
     context = {
         "workspace": place.workspace,
-        "keys": api_keys.live(place.workspace).select_related("created_by").order_by("-id"),
+        "keys": api_keys.live(place.workspace),
         "form": form,
         "text": text,
     }

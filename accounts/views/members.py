@@ -71,8 +71,12 @@ def change(request: HttpRequest, place: Membership, member_id: int) -> HttpRespo
 @member_may(Action.MANAGE_MEMBERS)
 def remove(request: HttpRequest, place: Membership, member_id: int) -> HttpResponse:
     other = get_object_or_404(Membership.objects.select_related("user"), id=member_id, workspace=place.workspace)
-    members.remove(place=other, by=place)
+    keys = members.remove(place=other, by=place)
     messages.success(request, f"{other.user.email} is no member any more.")
+    if keys:
+        number = f"{len(keys)} API key{'s' * (len(keys) > 1)}"
+        go_on = "goes on: it is the team's" if len(keys) == 1 else "go on: they are the team's"
+        messages.warning(request, f"{number} that {other.user.email} made {go_on}. The page of keys revokes.")
     return redirect("accounts:members")
 
 

@@ -94,7 +94,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 class OrderAdmin(ReadOnlyAdmin):
     list_display = ["id", "price", "state", "actor", "created_at", "closed_at"]
     list_filter = ["state"]
-    search_fields = ["=id", "=workspace", "=stripe_session_id"]
+    search_fields = ["=id", "=workspace", "=purse", "=stripe_session_id"]
     list_select_related = ["price__plan", "price__pack"]
     date_hierarchy = "created_at"
 
@@ -137,7 +137,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "workspace",
     ]
     list_filter = ["dispute_status", "currency"]
-    search_fields = ["=source", "=workspace", "=stripe_payment_intent_id", "=stripe_invoice_id"]
+    search_fields = ["=source", "=workspace", "=purse", "=stripe_payment_intent_id", "=stripe_invoice_id"]
     list_select_related = ["price__plan", "price__pack"]
     date_hierarchy = "paid_at"
     change_list_template = "admin/shop/payment/change_list.html"

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing import ledger
-from billing.shop import facts, gateway, lookups
+from billing.shop import facts, gateway, lookups, second_plans
 from billing.shop.facts import InvoiceFacts, Money, Paying, SubscriptionFacts
 from billing.shop.locks import alone_with
 from billing.shop.models import Customer, Order, Payment, Price, Subscription
@@ -137,7 +137,7 @@ def converge_invoice(invoice_id: str) -> None:
 def _store(said: SubscriptionFacts) -> Subscription | None:
     """Our row as Stripe describes it; None if it is not ours."""
     known = Subscription.objects.filter(stripe_subscription_id=said.subscription_id).first()
-    workspace = known.workspace if known is not None else said.workspace
+    workspace = known.workspace if known is not None else owner_of(said)
     if workspace is None:
         logger.info("Subscription %s is not for a workspace of ours", said.subscription_id)
         return None
@@ -157,12 +157,22 @@ def _store(said: SubscriptionFacts) -> Subscription | None:
     with transaction.atomic():
         if said.customer_id:
             Customer.objects.get_or_create(workspace=workspace, defaults={"stripe_customer_id": said.customer_id})
-        subscription, _ = Subscription.objects.update_or_create(
+        subscription, is_new = Subscription.objects.update_or_create(
             stripe_subscription_id=said.subscription_id,
             defaults=changes,
             create_defaults={**changes, "workspace": workspace, "purse": workspace},
         )
+    for doubled in second_plans.found(workspace) if is_new else ():
+        logger.critical("Two plans for one workspace: %s", doubled)
     return subscription
+
+
+def owner_of(said: SubscriptionFacts) -> UUID | None:
+    """The workspace that a subscription is for: the one that it names or, made by hand at a price of ours, its
+    customer's. None if it is not ours."""
+    if said.workspace is not None or not Price.objects.filter(stripe_price_id=said.price_id).exists():
+        return said.workspace
+    return Customer.objects.filter(stripe_customer_id=said.customer_id).values_list("workspace", flat=True).first()
 
 
 def _payment_of_invoice(subscription: Subscription, invoice: InvoiceFacts, money: Money) -> Payment:

@@ -16,7 +16,7 @@ import stripe
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from billing.shop import balance, convergence, facts, gateway, inbox, lookups
+from billing.shop import balance, convergence, facts, gateway, inbox, lookups, second_plans
 from billing.shop.balance import Difference
 from billing.shop.facts import Money, Paying
 from billing.shop.locks import Busy, alone_with
@@ -87,6 +87,8 @@ def _compare_books() -> Reconciliation:
     comparison.checked = len(paid)
     for difference in [*_missing(paid, since), *_money_that_differs(since), *_lots_that_differ(since)]:
         _note(comparison, difference, is_mended=_is_mended(difference, _says_the_same))
+    for difference in second_plans.found():  # after what nobody told us of has come
+        _note(comparison, difference, is_mended=False)
     named = set(comparison.mismatches.filter(is_mended=False).values_list("subject", flat=True))
     statement = balance.read(since)
     for difference in balance.differences(statement, since):
@@ -140,7 +142,7 @@ def _paid_invoice(invoice: stripe.Invoice) -> tuple[str, str | None] | None:
 def _is_ours(subscription_id: str) -> bool:
     if Subscription.objects.filter(stripe_subscription_id=subscription_id).exists():
         return True
-    return facts.of_subscription(lookups.subscription(subscription_id)).workspace is not None
+    return convergence.owner_of(facts.of_subscription(lookups.subscription(subscription_id))) is not None
 
 
 def _missing(paid: dict[str, str | None], since: datetime) -> Iterator[Difference]:

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import redis
 
 from accounts.models import User, Visitor
-from billing import ledger
 from catalog.models import Model
 from tests.accounts import factories
 from tests.generation import factories as generations
@@ -16,17 +13,6 @@ from tests.generation import factories as generations
 def empty_valkey(valkey: redis.Redis) -> redis.Redis:
     """Limits count in Valkey: no test spends another's."""
     return valkey
-
-
-@pytest.fixture(autouse=True)
-def sound_books(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After every test that touches the database, the ledger must add up."""
-    has_database = {"db", "transactional_db"} & set(request.fixturenames)
-    for name in has_database:
-        request.getfixturevalue(name)  # before this one, so that it ends after
-    yield
-    if has_database:
-        assert ledger.violations(limit=5) == []
 
 
 @pytest.fixture

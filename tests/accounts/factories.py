@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from importlib import import_module
 
 from allauth.account.models import EmailAddress
-from django.apps import apps
 from django.core import mail, signing
 from django.test import Client
 from django.utils import timezone
@@ -15,7 +13,7 @@ from django.utils import timezone
 from accounts import workspaces
 from accounts.models import Membership, User, Visitor, Workspace
 from accounts.roles import Role
-from billing.shop.models import Plan, Price, Subscription
+from billing.shop.models import Price, Subscription
 from generation.outbox import invitations, letters
 from generation.outbox.models import Letter, State
 
@@ -40,15 +38,8 @@ def team(owner: User, name: str = "Studio", *, plan: str = "studio", **members: 
     return made
 
 
-def offer_plans() -> None:
-    """Plans and packs, for a test with real transactions, before which the tables are empty."""
-    if not Plan.objects.exists():
-        import_module("billing.shop.migrations.0002_first_plans").add(apps, None)
-
-
 def subscribe(workspace: Workspace, plan: str) -> Subscription:
     """What is left of paying for a plan once Stripe has told: the row that entitles to it."""
-    offer_plans()
     return Subscription.objects.create(
         workspace=workspace.id,
         purse=workspace.id,

@@ -41,7 +41,7 @@ PASSKEY_HOLDER = {
 
 
 @pytest.fixture
-def site(live_server: LiveServer, settings: Settings, offers: None) -> Iterator[str]:
+def site(live_server: LiveServer, settings: Settings) -> Iterator[str]:
     settings.SITE_URL = live_server.url
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

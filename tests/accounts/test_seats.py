@@ -85,7 +85,7 @@ def test_a_smaller_plan_turns_nobody_out_and_lets_nobody_in(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_invitations_at_once_do_not_share_the_last_place(offers: None) -> None:
+def test_two_invitations_at_once_do_not_share_the_last_place() -> None:
     Plan.objects.filter(slug="studio").update(members=2)
     studio = team(person("alice@example.org"))
     problems = at_once(partial(offer, studio, "b@example.org"), partial(offer, studio, "c@example.org"))

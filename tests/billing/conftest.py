@@ -11,6 +11,11 @@ from tests.billing.books import LedgerClock, assert_books_are_right
 from tests.billing.scratch import Scratch, scratch_database
 
 
+@pytest.fixture(autouse=True)
+def sound_books() -> None:
+    """Here some tests break the books to see it noticed; the others ask for ``books``."""
+
+
 @pytest.fixture
 def books(db: None) -> Iterator[None]:
     """Use the ledger; at the test's end, no violation may stand in it."""

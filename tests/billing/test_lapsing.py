@@ -10,7 +10,7 @@ import pytest
 from billing import ledger
 from billing.ledger import LotKind, Settled
 from billing.models import Account
-from tests.billing.books import LedgerClock, balance, grant, hold, lot
+from tests.billing.books import LedgerClock, balance, grant, hold, lot, spend
 
 pytestmark = pytest.mark.usefixtures("books")
 
@@ -107,3 +107,29 @@ def test_a_lot_can_lapse_in_parts(ledger_clock: LedgerClock) -> None:
         ledger.release(reference=request, is_our_failure=False)
     assert ledger.expire_due(limit=100) == 1
     assert lot(reference).expired == 10
+
+
+def test_a_clock_that_jumps_ahead_and_back_lets_lapse_what_was_written_down_and_nothing_twice(
+    ledger_clock: LedgerClock,
+) -> None:
+    account = uuid4()
+    began = ledger_clock.now
+    short, long = grant(account, 10, expires_at=began + DAY), grant(account, 5, expires_at=began + 3 * DAY)
+    request, other = hold(account, 4), hold(account, 2)
+    ledger_clock.set(began + 2 * DAY)
+    assert ledger.expire_due(limit=100) == 1
+    ledger.release(reference=other)
+    ledger_clock.set(began - DAY)
+    assert (lot(short).expired, lot(short).remaining, lot(short).held) == (4, 0, 4)
+    assert balance(account) == (7, 4, 0)
+    ledger.capture(reference=request, amount=3)
+    assert balance(account) == (
+        8,
+        0,
+        0,
+    )  # 1 came back to the short one, beside goodwill and the long one
+    spend(account, 1)
+    ledger_clock.set(began + 10 * DAY)
+    assert ledger.expire_due(limit=100) == 3
+    assert balance(account) == (0, 0, 0)
+    assert (lot(short).consumed, lot(short).expired, lot(long).expired) == (3, 5, 5)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import redis
@@ -8,7 +8,6 @@ from django.core import signing
 from django.test import Client
 
 from accounts.models import Visitor
-from billing import ledger
 from catalog.models import Model
 from tests.generation import factories
 
@@ -19,19 +18,6 @@ ClientOf = Callable[[Visitor], Client]
 def empty_valkey(valkey: redis.Redis) -> redis.Redis:
     """No test sees another's jobs."""
     return valkey
-
-
-@pytest.fixture(autouse=True)
-def sound_books(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After every test that touches the database, the ledger must add up."""
-    marker = request.node.get_closest_marker("django_db")
-    if marker is None and "db" not in request.fixturenames:
-        yield
-        return
-    is_transactional = marker is not None and marker.kwargs.get("transaction", False)
-    request.getfixturevalue("transactional_db" if is_transactional else "db")  # outlives this fixture
-    yield
-    assert ledger.violations(limit=5) == []
 
 
 @pytest.fixture

@@ -27,13 +27,13 @@ from tests.row_security import tenants
 from tests.row_security.probe import PARTS, Curiosity, prompts
 from tests.row_security.tenants import Tenant
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("offers")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 8
 
 
 @pytest.fixture
-def both(offers: None) -> tuple[Tenant, Tenant]:
+def both(transactional_db: None) -> tuple[Tenant, Tenant]:
     generations.model()
     return tenants.tenant("ours"), tenants.tenant("theirs")
 

@@ -165,7 +165,6 @@ def test_a_stream_sees_what_its_request_saw(ours: Tenant, theirs: Tenant) -> Non
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("offers")
 def test_an_asynchronous_stream_sees_what_its_request_saw(ours: Tenant, theirs: Tenant) -> None:
     async def read() -> list[tuple[bytes, bytes]]:
         streams = []

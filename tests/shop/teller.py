@@ -132,13 +132,16 @@ class Teller:
         self.tell_until(lambda: Payment.objects.filter(workspace=workspace).exists())
         return Subscription.objects.get(stripe_subscription_id=subscription)
 
-    def begin(self, workspace: UUID, price: Price, *, customer: str, is_paid: bool = True) -> str:
-        """A subscription as Checkout makes it, when its page is paid, or before."""
+    def begin(
+        self, workspace: UUID, price: Price, *, customer: str, is_paid: bool = True, is_by_hand: bool = False
+    ) -> str:
+        """A subscription as Checkout makes it, when its page is paid, or before; or as somebody makes it by hand in the
+        dashboard, who names no workspace."""
         asked = {
             "customer": customer,
             "items": [{"price": gateway.stripe_price_of(price)}],
             "payment_behavior": "error_if_incomplete" if is_paid else "default_incomplete",
-            "metadata": {"workspace": str(workspace)},
+            "metadata": {} if is_by_hand else {"workspace": str(workspace)},
         }
         return str(self.api.subscriptions.create(asked).id)
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import User
 from billing import ledger
 from billing.shop import liability, reconcile
-from billing.shop.models import Payment, Plan, Price, StripeEvent
+from billing.shop.models import Order, Payment, Plan, Price, StripeEvent
 from tests.shop.desk import Desk, balance, hold, pack_price, plan_price
 
 ATTEMPT = "6f5b1f9e-6ed3-4a7c-8b0e-6f1f6a8f6d11"
@@ -55,6 +55,23 @@ def test_a_plan_is_edited_and_a_price_is_not(staff: Client) -> None:
     plan.refresh_from_db()
     assert (plan.name, plan.monthly_credits) == ("Maker", 1_800)
     assert plan_price("creator").amount_minor == 1_200
+
+
+def test_a_purse_s_page_leads_to_its_orders_and_payments_also_once_they_are_another_workspace_s(
+    desk: Desk, staff: Client
+) -> None:
+    account = uuid4()
+    payment = desk.buy(account)
+    desk.buy(uuid4())
+    assert payment.order is not None
+    Payment.objects.filter(pk=payment.pk).update(workspace=uuid4())
+    Order.objects.filter(pk=payment.order.pk).update(workspace=uuid4())
+    page = staff.get(f"/admin/billing/account/{account}/change/").content.decode()
+    for name, found in (("Orders", payment.order), ("Payments", payment)):
+        link = re.search(f'href="([^"]+[?]q=[^"]+)">{name}</a>', page)
+        assert link is not None
+        listed = re.findall(r"/admin/shop/\w+/([^/]+)/change/", staff.get(link[1]).content.decode())
+        assert set(listed) == {str(found.pk)}
 
 
 def test_the_free_plan_cannot_be_deleted(staff: Client) -> None:

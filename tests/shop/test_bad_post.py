@@ -18,7 +18,7 @@ from billing.shop.models import Payment, StripeEvent
 from tests.fake_stripe.process import FakeStripeProcess
 from tests.shop.desk import Desk, balance, pack_price
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("offers")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 PATIENCE_SECONDS = 30.0
 CHAOS: dict[str, dict[str, Any]] = {

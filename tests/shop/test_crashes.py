@@ -71,7 +71,7 @@ def dies(event_id: str, *, at: int) -> bool:
     return False
 
 
-def test_many_at_once_fulfil_one_order_once(offers: None, stripe: FakeStripeProcess) -> None:
+def test_many_at_once_fulfil_one_order_once(transactional_db: None, stripe: FakeStripeProcess) -> None:
     desk = Desk(stripe)
     account = uuid4()
     order = desk.order(account, pack_price())
@@ -84,7 +84,9 @@ def test_many_at_once_fulfil_one_order_once(offers: None, stripe: FakeStripeProc
     assert ledger.violations(limit=5) == []
 
 
-def test_of_two_pages_for_a_plan_that_are_opened_at_once_one_is_shut(offers: None, stripe: FakeStripeProcess) -> None:
+def test_of_two_pages_for_a_plan_that_are_opened_at_once_one_is_shut(
+    transactional_db: None, stripe: FakeStripeProcess
+) -> None:
     """Neither is opened while the other one's id is not written down, and so could not be shut."""
     account = uuid4()
     orders = [
@@ -96,7 +98,7 @@ def test_of_two_pages_for_a_plan_that_are_opened_at_once_one_is_shut(offers: Non
 
 
 def test_an_old_answer_never_overtakes_a_newer_one(
-    offers: None, stripe: FakeStripeProcess, monkeypatch: pytest.MonkeyPatch
+    transactional_db: None, stripe: FakeStripeProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One clerk has asked about a payment and is slow; meanwhile money goes back and another clerk comes by."""
     desk = Desk(stripe)

@@ -242,7 +242,7 @@ def test_the_audit_compares_with_stripe_and_fails_while_something_differs(desk: 
     assert "USD, our payments: $5.00 paid" in said.getvalue()
     Payment.objects.update(amount_minor=501)
     complaints = StringIO()
-    with pytest.raises(CommandError, match="differ in 1 payments"):
+    with pytest.raises(CommandError, match="differ in 1 points"):
         call_command("audit_ledger", "--stripe", stdout=said, stderr=complaints)
     assert payment.source in complaints.getvalue()
 

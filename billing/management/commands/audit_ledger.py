@@ -51,5 +51,5 @@ class Command(BaseCommand):
         for one in apart:
             self.stderr.write(str(one))
         if apart:
-            raise CommandError(f"Stripe and our books differ in {len(apart)} payments, which are listed above.")
+            raise CommandError(f"Stripe and our books differ in {len(apart)} points, which are listed above.")
         self.stdout.write(f"Stripe says the same of {comparison.checked} payments")
