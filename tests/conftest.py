@@ -17,7 +17,6 @@ from pytest_django import DjangoDbBlocker, Settings
 from billing import ledger
 from tests import chromium
 
-
 properties.register_profile("patient", deadline=None)  # a busy machine makes no property untrue
 properties.load_profile("patient")
 

@@ -68,7 +68,7 @@ OPERATORS: tuple[tuple[str, str], ...] = (
     (r" < ", " <= "),
     (r" <= ", " < "),
     (r" <> (?=\S)", " = "),
-    (r"(?<!BETWEEN 0) AND ", " OR "),
+    (r"(?<!BETWEEN [01]) AND ", " OR "),
     (r"\bIF (?!EXISTS|NOT)(.+?) THEN", "IF true THEN"),
     (r"\bIF (.+?) THEN", "IF false THEN"),
     (r"\bIF NOT ", "IF "),
