@@ -116,6 +116,7 @@ SAME_PROMISES: tuple[tuple[str, str], ...] = (
     ("ledger_settle", "IF hold.state = 'open' THEN  ->  IF true"),
     ("ledger_settle", "PERFORM ledger_lock_origins(p_id);  ->  NULL"),
     ("ledger_settle", "hold.held_seq OR source.parent_id"),
+    ("ledger_settle", "hold.account_id OR entry.seq = hold.held_seq AND source.parent_id"),
     ("ledger_lock_origins", "PERFORM ledger_lock(origin.account_id);  ->  NULL"),
     ("ledger_lock_origins", "walk.way - 1"),
     ("ledger_lock_origins", "p_hold OR lot.parent_id"),
