@@ -39,15 +39,16 @@ def both(transactional_db: None) -> tuple[Tenant, Tenant]:
 
 
 @pytest.fixture
-def only_connection(both: tuple[Tenant, Tenant], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def only_connection(both: tuple[Tenant, Tenant]) -> Iterator[None]:
     """A pool of one, which this thread leaves to the requests. Outside of requests this process sees nothing."""
     options = connection.settings_dict["OPTIONS"]
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]
-    monkeypatch.setitem(options, "pool", {**options["pool"], "min_size": 1, "max_size": 1})
-    monkeypatch.setattr(row_security, "_outside_requests", row_security.NOTHING)
-    yield
-    connections.close_all()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(options, "pool", {**options["pool"], "min_size": 1, "max_size": 1})
+        patch.setattr(row_security, "_outside_requests", row_security.NOTHING)
+        yield
+    connections.close_all()  # whoever opens the next pool, at the latest the look at the books, gets a whole one
     connection.close_pool()  # type: ignore[attr-defined]
 
 
