@@ -270,3 +270,18 @@ def test_a_role_that_may_only_use_the_ledger_can_do_that_and_nothing_else() -> N
             with pytest.raises(Error, match="permission denied"):
                 run(f"SET LOCAL ROLE ledger_user; {forbidden}")
         transaction.set_rollback(True)
+
+
+def test_a_rule_means_what_it_says_whatever_the_search_path() -> None:
+    """A function of the same name, in a schema that is looked at first, must not answer in the rule's place."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE SCHEMA elsewhere")
+            cursor.execute("CREATE FUNCTION elsewhere.length(text) RETURNS integer IMMUTABLE RETURN 1")
+            cursor.execute("SET LOCAL search_path = elsewhere, pg_catalog, public")
+        with pytest.raises(IntegrityError, match="ledger_lot_is_sound"):
+            run(
+                "INSERT INTO ledger_lot (account_id, reference, kind, priority, granted_at) "
+                "VALUES (%(me)s, '', 'pack', 1, now())"
+            )
+        transaction.set_rollback(True)
