@@ -20,8 +20,6 @@ from tests.fake_stripe.process import FakeStripeProcess
 from tests.fake_stripe.state import Object
 from tests.shop.desk import Desk, balance, hold, lots, pack_price, plan_price
 
-MOST_ARRANGEMENTS = 30
-"""Of more, so many are tried, spread over all of them."""
 
 
 @contextmanager
@@ -101,16 +99,14 @@ def arrangements(events: list[Object]) -> list[tuple[Object, ...]]:
     """Every order of the events that can make a difference.
 
     An event is followed by its subject alone (``inbox.follow``), so of two events about one thing it does not matter
-    which comes first. Those orders are left out, and no other while they are no more than MOST_ARRANGEMENTS.
+    which comes first. Those orders are left out, and no other.
     """
     alike: dict[tuple[str, str], list[Object]] = {}
     for event in events:
         subject = event["data"]["object"]
         about = subject.get("payment_intent") if event["type"].startswith(("charge.", "refund.")) else subject["id"]
         alike.setdefault((event["type"].split(".")[0].replace("refund", "charge"), about), []).append(event)
-    orders = list(_orders({hint: len(group) for hint, group in alike.items()}))
-    chosen = orders[:: -(-len(orders) // MOST_ARRANGEMENTS)]
-    return [_in_order(order, alike) for order in chosen]
+    return [_in_order(order, alike) for order in _orders({hint: len(group) for hint, group in alike.items()})]
 
 
 def _orders(left: dict[tuple[str, str], int]) -> Iterator[tuple[tuple[str, str], ...]]:
