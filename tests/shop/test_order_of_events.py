@@ -21,7 +21,6 @@ from tests.fake_stripe.state import Object
 from tests.shop.desk import Desk, balance, hold, lots, pack_price, plan_price
 
 
-
 @contextmanager
 def undone() -> Iterator[None]:
     """Whatever the block does to the database is taken back."""
