@@ -110,7 +110,8 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str], resolve: Resolver
         line = _connect(target)
     except OSError as error:
         raise Unreachable(f"No connection: {_words(error)}") from error
-    deadline = threading.Timer(WHOLE_SECONDS, _hang_up, [line])
+    too_late = threading.Event()
+    deadline = threading.Timer(WHOLE_SECONDS, _hang_up, [line, too_late])
     deadline.daemon = True
     deadline.start()
     try:
@@ -118,7 +119,7 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str], resolve: Resolver
             line.do_handshake()
         return _exchange(line, target, body, headers)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        if deadline.finished.is_set():
+        if too_late.is_set():
             raise Unreachable(f"It took longer than {WHOLE_SECONDS:g} seconds.") from error
         raise Unreachable(_words(error)) from error
     finally:
@@ -162,7 +163,8 @@ def _tls() -> ssl.SSLContext:
     return context
 
 
-def _hang_up(line: socket.socket) -> None:
+def _hang_up(line: socket.socket, too_late: threading.Event) -> None:
+    too_late.set()  # first: who reads from the line wakes before this thread goes on
     try:
         line.shutdown(socket.SHUT_RDWR)
     except OSError:

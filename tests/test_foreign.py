@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -177,6 +179,23 @@ def test_an_answer_that_drips_is_cut_off(
     with pytest.raises(foreign.Unreachable, match="longer than"):
         foreign.post(receiver.url, body=b"", headers={})
     assert time.monotonic() - began < 5
+
+
+def test_who_reads_before_the_deadline_has_done_hanging_up_is_told_of_the_deadline(
+    receiver: Receiver, loopback_is_permitted: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(foreign, "WHOLE_SECONDS", 0.05)
+    told, hang_up = threading.Event(), foreign._hang_up
+
+    def slow(line: socket.socket, too_late: threading.Event) -> None:
+        hang_up(line, too_late)
+        told.wait(10)  # the thread of the deadline gets no turn until the reader has answered
+
+    monkeypatch.setattr(foreign, "_hang_up", slow)
+    receiver.answering = lambda handler: told.wait(10)
+    with pytest.raises(foreign.Unreachable, match="longer than"):
+        foreign.post(receiver.url, body=b"", headers={})
+    told.set()
 
 
 def test_who_does_not_answer_is_unreachable(loopback_is_permitted: None) -> None:
