@@ -25,8 +25,7 @@ from benchmarks.residency_ways import ARRIVALS_PER_RENDER, BOUNDS, LINE, ZIPF, t
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--jobs", type=int, default=200, help="jobs of each simulated trace")
-    arguments.add_argument("--measured-jobs", type=int, default=100, help="jobs of each measured trace")
+    arguments.add_argument("--jobs", type=int, default=200, help="jobs of each trace")
     arguments.add_argument("--seeds", type=int, default=5, help="traces of each")
     arguments.add_argument("--measured", action="store_true", help="leave the simulation out")
     arguments.add_argument("--checkpoints", action="store_true", help="real checkpoints alone")
@@ -77,7 +76,7 @@ def print_checkpoints(options: argparse.Namespace) -> None:
     seconds = time.process_time if options.processor_time else time.perf_counter
     print("\n### Real checkpoints")
     with tempfile.TemporaryDirectory() as scratch:
-        print_measured(Path(scratch), options.measured_jobs, options.seeds, seconds)
+        print_measured(Path(scratch), options.jobs, options.seeds, seconds)
 
 
 if __name__ == "__main__":
