@@ -192,6 +192,7 @@ def test_who_reads_before_the_deadline_has_done_hanging_up_is_told_of_the_deadli
         told.wait(10)  # the thread of the deadline gets no turn until the reader has answered
 
     monkeypatch.setattr(foreign, "_hang_up", slow)
+
     def silent(handler: BaseHTTPRequestHandler) -> None:
         told.wait(10)
 
