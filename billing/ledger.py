@@ -19,7 +19,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, connection
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
 from billing.errors import (
     BY_SQLSTATE,
@@ -331,10 +332,19 @@ def _call(function: str, *arguments: object) -> Any:
 
 @contextmanager
 def _cursor() -> Iterator[Any]:
-    """A cursor whose errors are the ledger's own where the database raised one of those."""
+    """A cursor whose errors are the ledger's own where the database raised one of those.
+
+    It binds on the server, so that a call is parsed once a connection (``prepare_threshold`` in the database's
+    options says from when on); Django's own cursors write each call's arguments into its text.
+    """
+    database = connections[DEFAULT_DB_ALIAS]
     try:
-        with connection.cursor() as cursor:
-            yield cursor
+        database.close_if_health_check_failed()
+        database.ensure_connection()
+        make_cursor = database.make_debug_cursor if database.queries_logged else database.make_cursor
+        cursor = psycopg.Cursor(database.connection)
+        with make_cursor(cursor) as wrapped:  # type: ignore[arg-type]  # the stubs would wrap wrappers alone
+            yield wrapped
     except DatabaseError as error:
         kind = BY_SQLSTATE.get(getattr(error.__cause__, "sqlstate", None) or "")
         if kind is None:

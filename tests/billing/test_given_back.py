@@ -178,14 +178,14 @@ class Purse:
         self.stays = stays
         self.places = [uuid4()]
         self.reference = grant(self.places[0], 100)
-        self.holds: list[UUID] = []
+        self.holds: list[tuple[UUID, int]] = []
 
     def act(self, what: str, quarters: int) -> None:
         here = self.places[-1]
         available, _, debt = balance(here)
         acts: dict[str, Callable[[], object]] = {
-            "hold": lambda: self.holds.append(hold(here, available * quarters // 4)),
-            "release": lambda: ledger.release(reference=self.holds.pop(quarters % len(self.holds))),
+            "hold": lambda: self._hold(here, available * quarters // 4),
+            "release": lambda: ledger.release(reference=self.holds.pop(quarters % len(self.holds))[0]),
             "capture": lambda: self._capture(quarters),
             "refund": lambda: ledger.clawback(reference=self.reference, target=25 * quarters),
             "write off": lambda: write_off(self.reference, max(1, debt * quarters // 4)),
@@ -200,9 +200,12 @@ class Purse:
         if possible.get(what, True):
             acts[what]()
 
+    def _hold(self, here: UUID, amount: int) -> None:
+        self.holds.append((hold(here, amount), amount))
+
     def _capture(self, quarters: int) -> None:
-        request = self.holds.pop(0)
-        ledger.capture(reference=request, amount=quarters)
+        request, amount = self.holds.pop(0)
+        ledger.capture(reference=request, amount=amount * quarters // 4)
 
     def _move_on(self) -> None:
         if not self.stays:
