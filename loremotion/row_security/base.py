@@ -1,6 +1,7 @@
 """Django's PostgreSQL backend, with ``row_security.sight()`` in force at every query.
 
-The statement that changes the sight travels in front of the next query, in the same message: it costs no round trip.
+The statement that changes the sight travels in front of the next query, in the same message: it costs no round trip,
+unless that query is bound on the server, as a call of the ledger is.
 """
 
 from __future__ import annotations
