@@ -11,7 +11,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from billing import allowance, breaker
-from billing.shop import gateway, inbox, subscribing
+from billing.shop import gateway, inbox, reconcile, subscribing
 from billing.shop.models import Order
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ def sweep() -> None:
         _once_in(BOOKS_EVERY_SECONDS, "compare_books")
     if cache.add("shop:old-events", True, timeout=3_600):
         inbox.forget_old()
+        reconcile.forget_old()
         allowance.forget_networks(timezone.now())
         breaker.forget_old(timezone.now())
     if gateway.is_on() and cache.add("shop:stale-orders", True, timeout=600):

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import stripe
 from django.db import InterfaceError, OperationalError, connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from billing.shop import balance, convergence, facts, gateway, inbox, lookups, second_plans
@@ -25,6 +26,8 @@ from billing.shop.models import Mismatch, Order, Payment, Reconciliation, Subscr
 logger = logging.getLogger(__name__)
 
 STRIPE_REMEMBERS = timedelta(days=30)
+KEPT = timedelta(days=7)
+"""How long a reading of events is kept that found nothing: there are 288 a day."""
 OVERLAP = timedelta(hours=1)
 """Events appear in the list a little after they happen, so each reading looks back behind the last."""
 WINDOW = timedelta(days=35)
@@ -50,8 +53,7 @@ def read_events() -> Reconciliation | None:
 
 
 def _read_events() -> Reconciliation:
-    done = Reconciliation.objects.filter(kind=Reconciliation.Kind.EVENTS, finished_at__isnull=False)
-    last = done.order_by("-began_at").first()
+    last = _that_ended(Reconciliation.objects.filter(kind=Reconciliation.Kind.EVENTS)).first()
     newest = (last.read_until if last is not None else None) or timezone.now() - STRIPE_REMEMBERS + OVERLAP
     reading = Reconciliation.objects.create(kind=Reconciliation.Kind.EVENTS)
     for event in lookups.events_since(newest - OVERLAP, list(inbox.TYPES)):
@@ -62,6 +64,19 @@ def _read_events() -> Reconciliation:
     reading.read_until, reading.finished_at = newest, timezone.now()
     reading.save()
     return reading
+
+
+def forget_old() -> None:
+    """Delete old readings that found nothing new, but for the last that ended: it says where the next begins."""
+    events = Reconciliation.objects.filter(kind=Reconciliation.Kind.EVENTS)
+    last = _that_ended(events).values("id")[:1]
+    old = events.filter(began_at__lt=timezone.now() - KEPT, missed=0).exclude(id__in=last)
+    Reconciliation.objects.filter(id__in=old.order_by("began_at").values("id")[:1_000]).delete()
+
+
+def _that_ended(readings: QuerySet[Reconciliation]) -> QuerySet[Reconciliation]:
+    """The latest first."""
+    return readings.filter(finished_at__isnull=False).order_by("-began_at")
 
 
 # --- books -------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from django.db import connection
 from django.utils import timezone
 
 from billing import ledger
-from billing.shop import reconcile
+from billing.shop import housekeeping, reconcile
 from billing.shop.locks import Busy, alone_with
 from billing.shop.models import Order, Payment, Reconciliation, StripeEvent, Subscription
 from tests.shop.desk import Desk, balance, pack_price, plan_price
@@ -245,6 +245,22 @@ def test_the_audit_compares_with_stripe_and_fails_while_something_differs(desk: 
     with pytest.raises(CommandError, match="differ in 1 points"):
         call_command("audit_ledger", "--stripe", stdout=said, stderr=complaints)
     assert payment.source in complaints.getvalue()
+
+
+@pytest.mark.django_db
+def test_readings_that_found_nothing_are_forgotten_after_a_week_and_the_one_that_the_next_begins_from_is_not() -> None:
+    now = timezone.now()
+
+    def reading(days_ago: int, kind: str = "events", *, ended: bool = True, **values: int) -> Reconciliation:
+        then = now - timedelta(days=days_ago)
+        until = {"read_until": then, "finished_at": then} if ended else {}
+        return Reconciliation.objects.create(kind=kind, began_at=then, **until, **values)
+
+    for days_ago, ended in [(9, True), (8, False), (400, True)]:
+        reading(days_ago, ended=ended)
+    kept = {reading(10, missed=1), reading(400, "books"), reading(8), reading(6, ended=False)}
+    housekeeping.sweep()
+    assert set(Reconciliation.objects.all()) == kept
 
 
 @pytest.mark.django_db(transaction=True)
