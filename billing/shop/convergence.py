@@ -178,7 +178,7 @@ def owner_of(said: SubscriptionFacts) -> UUID | None:
 def _payment_of_invoice(subscription: Subscription, invoice: InvoiceFacts, money: Money) -> Payment:
     price = _price(invoice.price_id)
     assert price.plan is not None
-    rollover = price.plan.rollover_credits
+    rollover = price.plan.rollover_credits * invoice.quantity
     payment, _ = Payment.objects.select_related("price__plan").get_or_create(
         source=f"invoice:{invoice.invoice_id}",
         defaults={
@@ -186,7 +186,7 @@ def _payment_of_invoice(subscription: Subscription, invoice: InvoiceFacts, money
             "purse": subscription.purse,
             "subscription": subscription,
             "price": price,
-            "credits": price.credits,
+            "credits": price.credits * invoice.quantity,
             "rollover_credits": rollover,
             "expires_at": invoice.period_end + LAPSE_GRACE,
             "rollover_expires_at": _one_month_later(invoice.period_end) + LAPSE_GRACE if rollover else None,

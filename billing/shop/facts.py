@@ -62,13 +62,14 @@ class SessionFacts:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceFacts:
-    """An invoice for a period of a subscription."""
+    """An invoice for a period of a subscription: ``quantity`` is 1 unless it was made by hand at Stripe."""
 
     invoice_id: str
     subscription_id: str
     is_paid: bool
     failed_attempts: int
     price_id: str
+    quantity: int
     period_start: datetime
     period_end: datetime
     payment_intent_id: str | None
@@ -181,6 +182,7 @@ def of_invoice(invoice: stripe.Invoice) -> InvoiceFacts | None:
         is_paid=invoice.status == "paid",
         failed_attempts=invoice.attempt_count if invoice.status == "open" else 0,
         price_id=_price_of(line),
+        quantity=line.quantity or 1,
         period_start=_moment(line.period.start),
         period_end=_moment(line.period.end),
         payment_intent_id=_intent_of(invoice),

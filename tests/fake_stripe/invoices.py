@@ -47,7 +47,7 @@ class Invoices:
         invoice = self.draw_up(
             customer=subscription["customer"],
             currency=price["currency"],
-            amount=price["unit_amount"],
+            amount=price["unit_amount"] * subscription["items"]["data"][0]["quantity"],
             tax=subscription["_tax"],
             reason=reason,
         )
@@ -92,11 +92,12 @@ class Invoices:
 
 
 def _period_line(invoice_id: str, subscription: Object, price: Object, period: tuple[int, int]) -> Object:
+    item = subscription["items"]["data"][0]
     return {
         "id": f"il_{invoice_id[3:]}",
         "object": "line_item",
-        "amount": price["unit_amount"],
-        "quantity": 1,
+        "amount": price["unit_amount"] * item["quantity"],
+        "quantity": item["quantity"],
         "currency": price["currency"],
         "period": {"start": period[0], "end": period[1]},
         "metadata": {},
@@ -111,7 +112,7 @@ def _period_line(invoice_id: str, subscription: Object, price: Object, period: t
             "subscription_item_details": {
                 "proration": False,
                 "subscription": subscription["id"],
-                "subscription_item": subscription["items"]["data"][0]["id"],
+                "subscription_item": item["id"],
             },
         },
     }

@@ -58,6 +58,7 @@ class Subscriptions:
         return self.begin(
             customer=customer["id"],
             price=price,
+            quantity=int(asked["items"][0].get("quantity", 1)),
             metadata=asked.get("metadata", {}),
             method=method,
             is_paid=behavior == "error_if_incomplete",
@@ -69,6 +70,7 @@ class Subscriptions:
         customer: str,
         price: Object,
         metadata: Mapping[str, str],
+        quantity: int = 1,
         tax: int = 0,
         method: str | None = None,
         is_paid: bool = True,
@@ -96,7 +98,7 @@ class Subscriptions:
                 "_tax": tax,
             },
         )
-        item = {"id": f"si_{subscription['id'][4:]}", "object": "subscription_item", "quantity": 1}
+        item = {"id": f"si_{subscription['id'][4:]}", "object": "subscription_item", "quantity": quantity}
         subscription["items"] = {"object": "list", "has_more": False, "url": "/v1/subscription_items", "data": [item]}
         self._begin_period(subscription, price, self.state.now())
         invoice = self._bill(subscription, price, "subscription_create")

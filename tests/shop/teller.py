@@ -133,13 +133,20 @@ class Teller:
         return Subscription.objects.get(stripe_subscription_id=subscription)
 
     def begin(
-        self, workspace: UUID, price: Price, *, customer: str, is_paid: bool = True, is_by_hand: bool = False
+        self,
+        workspace: UUID,
+        price: Price,
+        *,
+        customer: str,
+        quantity: int = 1,
+        is_paid: bool = True,
+        is_by_hand: bool = False,
     ) -> str:
         """A subscription as Checkout makes it, when its page is paid, or before; or as somebody makes it by hand in the
         dashboard, who names no workspace."""
         asked = {
             "customer": customer,
-            "items": [{"price": gateway.stripe_price_of(price)}],
+            "items": [{"price": gateway.stripe_price_of(price), "quantity": quantity}],
             "payment_behavior": "error_if_incomplete" if is_paid else "default_incomplete",
             "metadata": {} if is_by_hand else {"workspace": str(workspace)},
         }

@@ -323,6 +323,20 @@ def test_a_plan_made_by_hand_that_nobody_told_us_of_is_found_by_comparing_the_bo
     assert differences_of(account) == []
 
 
+def test_a_plan_made_by_hand_several_times_over_brings_the_credits_of_each_and_they_go_back_with_their_money(
+    teller: Teller,
+) -> None:
+    account = uuid4()
+    price = plan_price("studio")
+    teller.begin(account, price, customer=teller.payer(account), quantity=3, is_by_hand=True)
+    teller.tell_until(lambda: granted(account) == [3 * 5_500])
+    payment = Payment.objects.get(workspace=account)
+    assert payment.amount_minor == 3 * price.amount_minor
+    assert payment.rollover_credits == 3 * payment.price.plan.rollover_credits  # type: ignore[union-attr]
+    teller.refund(payment, price.amount_minor)
+    teller.tell_until(lambda: balance(account)[0] == 2 * 5_500)
+
+
 def test_what_a_customer_of_ours_subscribes_to_in_another_shop_of_the_account_is_left_alone(teller: Teller) -> None:
     account = uuid4()
     customer = teller.payer(account)
