@@ -90,7 +90,7 @@ def test_the_peak_of_the_cpu_is_the_same_when_the_allocator_has_kept_memory_of_t
     for _ in range(3):
         device.start_peak()
         hold()
-        assert 40 * MIB < device.peak_bytes() < 80 * MIB
+        assert 40 * MIB < device.peak_bytes() < 100 * MIB  # 50 at once; 80 where the small lie beside the large's place
 
 
 def test_where_the_system_says_nothing_of_the_process_its_largest_size_ever_counts(
