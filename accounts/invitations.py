@@ -39,7 +39,7 @@ def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> In
 
     Raises:
         Invalid: not an address.
-        Forbidden: ``by`` may not give this role.
+        Forbidden: ``by`` may not give this role, or not invite any more.
         Conflict: a personal workspace, a member already, no seat left, or as many offers open as may be.
         TooMany: the same address was written to a moment ago, or ``by`` has sent many today.
     """
@@ -71,13 +71,15 @@ def resend(invitation: Invitation, *, by: User) -> None:
     """A new link, which lasts as long as the first did; the old one is void.
 
     Raises:
+        Forbidden: ``by`` may not invite any more.
         Conflict: it had run out, and its seat is somebody else's by now.
         TooMany: it was sent a moment ago, or ``by`` has sent many today.
     """
     _refuse_a_flood(invitation)
     _refuse_a_mass(by)
     with transaction.atomic():
-        Workspace.objects.select_for_update(no_key=True).get(id=invitation.workspace_id)
+        members.keep_places(invitation.workspace)
+        members.refuse_unless(by, may=Action.MANAGE_MEMBERS, workspace=invitation.workspace)
         seats.refuse_offer(invitation.workspace, besides=invitation)
         _renew(invitation)
         audit.record(invitation.workspace, "member.invited_again", actor=by.email, subject=invitation.email)

@@ -63,8 +63,9 @@ def set_up_django(url: str) -> None:
     import django
     from django.conf import settings
 
-    database = dj_database_url.parse(url) | {"OPTIONS": {"prepare_threshold": 5}}  # as loremotion.settings has it
-    settings.configure(DATABASES={"default": database}, INSTALLED_APPS=["billing", "benchmarks"], USE_TZ=True)
+    settings.configure(
+        DATABASES={"default": dj_database_url.parse(url)}, INSTALLED_APPS=["billing", "benchmarks"], USE_TZ=True
+    )
     django.setup()
 
 

@@ -334,8 +334,8 @@ def _call(function: str, *arguments: object) -> Any:
 def _cursor() -> Iterator[Any]:
     """A cursor whose errors are the ledger's own where the database raised one of those.
 
-    It binds on the server, so that a call is parsed once a connection (``prepare_threshold`` in the database's
-    options says from when on); Django's own cursors write each call's arguments into its text.
+    It binds on the server: Django's own cursors write each call's arguments into its text, which is much of what a
+    call costs here. Not as prepared statements, which every rollback throws away.
     """
     database = connections[DEFAULT_DB_ALIAS]
     try:

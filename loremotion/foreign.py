@@ -166,7 +166,8 @@ def _tls() -> ssl.SSLContext:
 def _hang_up(line: socket.socket, too_late: threading.Event) -> None:
     too_late.set()  # first: who reads from the line wakes before this thread goes on
     try:
-        line.shutdown(socket.SHUT_RDWR)
+        # Of the line under TLS: an SSLSocket's own would take that away from under the thread that reads and writes it.
+        socket.socket.shutdown(line, socket.SHUT_RDWR)
     except OSError:
         return  # it ended just now
 

@@ -48,8 +48,7 @@ DATABASES = {
     | {
         "ATOMIC_REQUESTS": False,
         # A pool rather than persistent connections: under ASGI each request may run on another thread.
-        # From its sixth time on a connection, a call of the ledger is a prepared statement.
-        "OPTIONS": {"prepare_threshold": 5, **_database.get("OPTIONS", {}), "pool": _pool},
+        "OPTIONS": {**_database.get("OPTIONS", {}), "pool": _pool},
     }
 }
 REDIS_URL = env.str("REDIS_URL", validate=validate.Regexp(r"^(rediss?|unix)://", error="must be redis://…"))

@@ -258,3 +258,11 @@ def test_another_names_certificate_does_not_hold(secure_receiver: Receiver) -> N
     with pytest.raises(foreign.Unreachable, match="certificate does not hold"):
         foreign.post(url, body=b"{}", headers={}, resolve=resolver("127.0.0.1"))
     assert secure_receiver.heard == []
+
+
+def test_a_line_that_is_hung_up_on_is_under_tls_still() -> None:
+    near, far = socket.socketpair()
+    tls = ssl.create_default_context()
+    with far, tls.wrap_socket(near, server_hostname="hooks.example", do_handshake_on_connect=False) as line:
+        foreign._hang_up(line, threading.Event())
+        assert line.read(1) == b""  # a line without TLS has nothing to read with

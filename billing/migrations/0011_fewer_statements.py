@@ -9,7 +9,9 @@ from django.db.migrations.operations.base import Operation
 FOLDER = Path(__file__).resolve().parent.parent
 
 # The projection asks for what the keys asked for: the transaction that entries join, and the account of a hold with it.
+# All tables are locked first, beginning with the one that a hold looks at first: or the two could wait for each other.
 CLEAR_AWAY = """
+LOCK TABLE ledger_transaction, ledger_hold, ledger_entry, ledger_lot, ledger_account;
 DO $$
 DECLARE rule record;
 BEGIN

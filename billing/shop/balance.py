@@ -27,7 +27,8 @@ EARLIER = timedelta(days=3)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that Stripe and we do not say alike. ``source`` names the payment, as in ``Payment.source``."""
+    """Something that Stripe and we do not say alike. ``source`` names the payment, as in ``Payment.source``, or what
+    else it is about: ``workspace:…``."""
 
     source: str
     detail: str

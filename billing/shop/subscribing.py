@@ -45,7 +45,7 @@ def change(*, workspace: UUID, price: Price, attempt: UUID) -> Change:
         attempt: written into the form when it was shown, so that sending it twice changes once.
 
     Raises:
-        Conflict: there is no subscription, or it is already ending, or late.
+        Conflict: there is no subscription, or it is already ending, or late, or is for several times the plan.
         Invalid: the price is not offered, or in another currency.
         PaymentDeclined: the upgrade was not paid, and everything is as it was.
     """
@@ -73,6 +73,12 @@ class PaymentDeclined(Conflict):
 def _apply(subscription: Subscription, price: Price, kind: Change, *, key: str) -> None:
     try:
         fetched = lookups.subscription(subscription.stripe_subscription_id)
+        if (gateway.item_of(fetched).quantity or 1) > 1:
+            raise Conflict(
+                "bought_several_times",
+                "This plan is bought several times over, which cannot be changed here.",
+                next_step="Write to whoever runs this site.",
+            )
         if kind is Change.NOW:
             gateway.keep_price(fetched)
             fetched = gateway.change_now(fetched, price=price, key=key)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from accounts import api_keys, invitations, members, workspaces
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, User, Workspace
@@ -45,6 +47,8 @@ def studio(transactional_db: None) -> Studio:
         workspace, places[Role.OWNER], places[Role.ADMIN], places[Role.MEMBER], issue(workspace, bob, "of before")
     )
     generations.model()
+    invitations.invite(workspace=workspace, by=made.admin, email="dora@example.org", role=Role.MEMBER)
+    Invitation.objects.update(sent_at=timezone.now() - timedelta(hours=1))
     return made
 
 
@@ -79,6 +83,10 @@ def invite(studio: Studio) -> Invitation:
     return invitations.invite(workspace=studio.workspace, by=studio.admin, email="bob@example.net", role=Role.ADMIN)
 
 
+def invite_again(studio: Studio) -> None:
+    invitations.resend(Invitation.objects.get(), by=studio.admin.user)
+
+
 def promote_a_friend(studio: Studio) -> None:
     members.change(place=studio.member, by=studio.admin, role=Role.ADMIN, monthly_cap_credits=None)
 
@@ -90,11 +98,14 @@ def remove_a_friend(studio: Studio) -> None:
 def traces(studio: Studio) -> tuple[object, ...]:
     """What acts leave behind."""
     roles = sorted(studio.workspace.memberships.exclude(id=studio.admin.id).values_list("user", "role"))
-    return Generation.objects.count(), ApiKey.objects.count(), Invitation.objects.count(), roles
+    offers = sorted(Invitation.objects.values_list("email", "token_digest"))
+    return Generation.objects.count(), ApiKey.objects.count(), offers, roles
 
 
 @pytest.mark.parametrize("take_away", [demote, remove])
-@pytest.mark.parametrize("act", [make_a_clip, make_a_key, rotate_a_key, invite, promote_a_friend, remove_a_friend])
+@pytest.mark.parametrize(
+    "act", [make_a_clip, make_a_key, rotate_a_key, invite, invite_again, promote_a_friend, remove_a_friend]
+)
 def test_who_is_about_to_act_waits_for_it_and_is_refused(
     studio: Studio, take_away: Callable[[Studio], None], act: Callable[[Studio], object]
 ) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from importlib import import_module
+from uuid import uuid4
 
 import psycopg
 
@@ -99,3 +103,39 @@ def test_an_older_database_and_a_new_one_end_alike_with_credits_in_them(server_u
             assert shape(connection) == new
         connection.execute("SELECT ledger_clawback('in_1', 5, '', '')")
         assert scratch.violations() == []
+
+
+def test_holds_wait_for_it_and_it_for_them(server_url: str) -> None:
+    hold = "SELECT ledger_hold(%s, gen_random_uuid(), 5, now() + interval '1 day', '{}')"
+    one, other = uuid4(), uuid4()
+    with scratch_database(server_url) as scratch, ExitStack() as stack:
+        migration, open_hold, late_hold, eye = (stack.enter_context(scratch.connect()) for _ in range(4))
+        for purse in (one, other):
+            migration.execute(
+                "SELECT ledger_grant(%s, %s, 50, 'pack', 50::smallint, NULL, '', '')", [purse, f"order:{purse}"]
+            )
+        for connection in (open_hold, late_hold):
+            connection.execute(hold, [other])  # the functions are planned
+        threads = stack.enter_context(ThreadPoolExecutor(2))
+
+        def migrate() -> None:
+            with migration.transaction():
+                for script in (eleventh.CLEAR_AWAY, *(path.read_text() for path in KERNEL[1:])):
+                    migration.execute(script.encode())
+
+        with open_hold.transaction():
+            open_hold.execute(hold, [one])
+            migrating = threads.submit(migrate)
+            await_lock(eye, migration)
+            holding = threads.submit(late_hold.execute, hold, [other])
+            await_lock(eye, late_hold)
+        migrating.result(30)
+        holding.result(30)
+        assert eye.execute("SELECT count(*) FROM ledger_hold").fetchone() == (4,)
+
+
+def await_lock(eye: psycopg.Connection, who: psycopg.Connection) -> None:
+    """Until that connection is seen to wait for another."""
+    ends = time.monotonic() + 10
+    while eye.execute("SELECT pg_blocking_pids(%s) = '{}'", [who.info.backend_pid]).fetchone() == (True,):
+        assert time.monotonic() < ends, "it never waited"
