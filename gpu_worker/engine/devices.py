@@ -66,8 +66,8 @@ class Device(Protocol):
         """Bytes that an allocation could get right now, or None where no driver says so."""
         ...
 
-    def start_peak(self) -> None:
-        """Begin to measure the most memory held at once."""
+    def start_peak(self) -> bool:
+        """Begin to measure the most memory held at once. False where what was held before counts too."""
         ...
 
     def peak_bytes(self) -> int:
@@ -118,9 +118,10 @@ class Cpu:
     def driver_free_bytes(self) -> int | None:
         return None
 
-    def start_peak(self) -> None:
+    def start_peak(self) -> bool:
         self.release_cached()  # or what it keeps of the stage before would hide what this one takes
-        self._start_bytes = main_memory.forget_peak()
+        self._start_bytes, is_anew = main_memory.forget_peak()
+        return is_anew
 
     def peak_bytes(self) -> int:
         return max(0, main_memory.peak_bytes() - self._start_bytes)
@@ -178,9 +179,10 @@ class Cuda:
         reusable = torch.cuda.memory_reserved(self.index) - torch.cuda.memory_allocated(self.index)
         return int(free + reusable - total * RESERVE_FRACTION)
 
-    def start_peak(self) -> None:
+    def start_peak(self) -> bool:
         torch.cuda.reset_peak_memory_stats(self.index)
         self._start_bytes = torch.cuda.memory_allocated(self.index)
+        return True
 
     def peak_bytes(self) -> int:
         return max(0, int(torch.cuda.max_memory_allocated(self.index)) - self._start_bytes)

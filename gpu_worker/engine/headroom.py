@@ -113,9 +113,10 @@ class PeakMeter:
     def begin(self, occasion: Occasion, *, is_learned: bool = True) -> None:
         """Finish what was measured before and measure ``occasion`` from now on."""
         self.finish()
-        self._occasion, self._is_learned = occasion, is_learned
+        self._occasion = occasion
         self._held_bytes = self._residency.used_bytes
-        self._residency.device.start_peak()
+        is_anew = self._residency.device.start_peak()
+        self._is_learned = is_learned and is_anew  # what is learned refuses renders: it must be of this occasion alone
 
     def finish(self) -> None:
         """Learn from the occasion under way, if there is one."""

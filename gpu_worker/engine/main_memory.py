@@ -15,10 +15,10 @@ import psutil
 PROCESS = Path("/proc/self")
 GROUPS = Path("/sys/fs/cgroup")
 _GROUP_FILES = {
-    "": ("memory.max", "memory.current", "inactive_file"),
-    "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    "": ("memory.max", "memory.current", ("active_file", "inactive_file")),
+    "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", ("total_active_file", "total_inactive_file")),
 }
-"""By controllers, which version 2 does not name: limit, use, and which line of ``memory.stat`` is only cached files."""
+"""By controllers, which version 2 does not name: limit, use, and the lines of ``memory.stat`` that only cache files."""
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
@@ -39,13 +39,17 @@ def give_back_free_blocks() -> None:
         _malloc_trim(0)
 
 
-def forget_peak() -> int:
-    """Begin to watch for the most that this process holds; bytes that it holds now."""
-    # Linux forgets its own high-water mark on request; where it refuses, the mark of the whole life of the process is
-    # the answer, which errs on the safe side.
+def forget_peak() -> tuple[int, bool]:
+    """Begin to watch for the most that this process holds.
+
+    Returns the bytes that it holds now, and whether it is watched anew: Linux forgets its own high-water mark on
+    request, but where it refuses, as elsewhere, what was held before counts too.
+    """
+    is_forgotten = False
     with contextlib.suppress(OSError):
         (PROCESS / "clear_refs").write_text("5")
-    return int(psutil.Process().memory_info().rss)
+        is_forgotten = True
+    return int(psutil.Process().memory_info().rss), is_forgotten
 
 
 def peak_bytes() -> int:
@@ -73,11 +77,11 @@ def _groups() -> Iterator[tuple[int, int]]:
                     yield figures
 
 
-def _figures(group: Path, limit_file: str, use_file: str, cached_line: str) -> tuple[int, int] | None:
+def _figures(group: Path, limit_file: str, use_file: str, cached_lines: tuple[str, ...]) -> tuple[int, int] | None:
     """None for a group without a limit ("max"), and for one that a container does not see."""
     try:
         limit_bytes, used_bytes = (int((group / name).read_text()) for name in (limit_file, use_file))
         stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-        return limit_bytes, used_bytes - int(stat.get(cached_line, 0))
+        return limit_bytes, used_bytes - sum(int(stat.get(line, 0)) for line in cached_lines)
     except (OSError, ValueError):
         return None

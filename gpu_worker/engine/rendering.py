@@ -128,9 +128,11 @@ class Rendering:
             self._stages.enter(Stage.ENCODING_PROMPT)
             self._peaks.begin(self._occasion(Stage.ENCODING_PROMPT))
             with torch.no_grad():
-                return encode_prompt()
-        finally:
+                embeddings = encode_prompt()
             self._peaks.finish()
+            return embeddings
+        finally:
+            self._peaks.abandon()
             pipeline.register_modules(**self._hulls(lease.components))
             self._room.residency.release(lease)
 
@@ -289,7 +291,10 @@ class Rendering:
     # --- when memory runs out ---
 
     def _rungs_of(self, stage: Stage) -> list[Rung]:
-        rungs = [Rung("freeing memory", lambda: None), Rung("evicting other models", self._evict_others)]
+        rungs = [
+            Rung("freeing memory", lambda: None),
+            Rung("evicting what is not needed now", lambda: self._evict_besides(stage)),
+        ]
         denoisers_bytes = sum(map(self._room.residency.size_bytes, self._model.denoisers.values()))
         if stage is Stage.DENOISING and denoisers_bytes <= self._device.host_bytes:
             rungs.append(Rung("streaming the model", lambda: self._give_up(is_streamed=True)))
@@ -299,6 +304,7 @@ class Rendering:
 
     def _climb(self, stage: Stage, attempt: Callable[[], Result]) -> Result:
         def on_failure(rung: Rung | None) -> None:
+            self._peaks.abandon()
             residency = self._room.residency
             residency.counters["out_of_memory"] += 1
             is_tiled = stage is Stage.DECODING and self._placement.is_decoding_tiled
@@ -308,9 +314,15 @@ class Rendering:
 
         return climb(attempt, self._rungs[stage], device=self._device, on_failure=on_failure)
 
-    def _evict_others(self) -> None:
-        own = {c.key for c in self._model.components.values()}
-        for key in set(self._room.residency.entries) - own:
+    def _evict_besides(self, stage: Stage) -> None:
+        """Between attempts nothing is leased that the next one brings back at once: that is left where it is."""
+        model = self._model
+        needed = {
+            Stage.ENCODING_PROMPT: model.encoders,
+            Stage.DENOISING: {**model.denoisers, **model.decoders},
+            Stage.DECODING: model.decoders,
+        }[stage]
+        for key in set(self._room.residency.entries) - {component.key for component in needed.values()}:
             self._room.residency.evict(key)
 
     def _give_up(self, **what: bool) -> None:

@@ -150,7 +150,11 @@ class Residency:
         self._leases.append(lease)
         for component in lease.components.values():
             self.at_safe_point()
-            entry = self._entries.get(component.key) or self._read(component)
+            entry = self._entries.get(component.key)
+            if entry is not None and entry.copies is None:  # they were dropped for another's
+                self._take_off(entry)
+                entry = None
+            entry = entry or self._read(component)
             if entry.copies is None:
                 size, most = show_bytes(entry.record.size_bytes), show_bytes(self.device.host_bytes)
                 raise DoesNotFit(

@@ -59,7 +59,8 @@ class SimDevice:
     def driver_free_bytes(self) -> int | None:
         return self.driver() if self.driver else None
 
-    def start_peak(self) -> None: ...
+    def start_peak(self) -> bool:
+        return True
 
     def peak_bytes(self) -> int:
         return 0

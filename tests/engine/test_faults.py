@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from transformers import T5TokenizerFast
 
 from gpu_worker.contract import RenderJob
-from gpu_worker.engine import CheckpointBroken, Engine, ModelMissing, OutOfMemory
+from gpu_worker.engine import CheckpointBroken, Cpu, Engine, ModelMissing, OutOfMemory
 from gpu_worker.engine.library import Library
 from gpu_worker.engine.loading import Loader
 from gpu_worker.engine.quantisation import QuantisedStore
@@ -259,3 +259,14 @@ def test_a_process_that_is_killed_while_it_keeps_what_it_quantised_leaves_no_hal
     engine = engine_on(shelf, tmp_path / "cache")
     engine.preload(spec("one", **row))
     assert consistent(engine)
+
+
+def test_what_cannot_be_written_of_a_measurement_keeps_no_lease(shelf: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    engine = Engine(device=Cpu(2**30), models=shelf, cache=cache)
+    (unwritable := cache / "headroom.unfinished").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"headroom\.unfinished"):
+        render(engine, job("one"), tmp_path / "1")
+    assert not any(resident.leases for resident in engine.status().residents)
+    unwritable.rmdir()
+    assert render(engine, job("one"), tmp_path / "2").facts.num_frames == 9

@@ -219,6 +219,20 @@ def test_copies_stay_within_their_own_budget_and_the_oldest_goes() -> None:
     assert disk.reads == ["a", "b", "c", "a"]
 
 
+def test_what_lost_its_copy_to_another_on_the_device_is_read_again_to_be_streamed() -> None:
+    residency, disk, _ = simulated(SIZES, budget_bytes=2_000, host_bytes=500)
+    use(residency, "a", "b")
+    assert residency.entries["a"].copies is None
+    lease = Lease({"a": fake_component("a")})
+    try:
+        residency.acquire_copies(lease, 1_600)
+        assert has_weights_of(lease.modules["a"], "a", 400)
+        assert resident_keys(residency) == ["b"]
+    finally:
+        residency.release(lease)
+    assert disk.reads == ["a", "b", "a"]
+
+
 def test_what_is_too_large_for_a_copy_is_used_without_one() -> None:
     residency, _, _ = simulated(SIZES, budget_bytes=1_000, host_bytes=500)
     use(residency, "text")
