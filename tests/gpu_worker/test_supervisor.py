@@ -284,7 +284,7 @@ def test_a_worker_that_dies_at_every_start_is_retried_ever_more_slowly() -> None
 
 
 def test_a_start_that_hangs_is_ended(supervise: Supervise) -> None:
-    supervised = supervise(sys.executable, "-c", "import time; time.sleep(600)", GPU_WORKER_START_SECONDS="1")
+    supervised = supervise(sys.executable, "-c", "import time; time.sleep(30)", GPU_WORKER_START_SECONDS="1")
     wait_until(lambda: "it was silent for 1 s" in supervised.log())
 
 
