@@ -238,7 +238,7 @@ def test_when_the_last_has_left_nothing_goes_on(running: Generation, valkey: red
         return {task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()}
 
     assert async_to_sync(come_and_go)() == set()
-    assert len(valkey.client_list()) == before
+    async_to_sync(until)(lambda: len(valkey.client_list()) <= before)  # others of this process may end meanwhile
 
 
 def test_a_process_that_ends_lets_everybody_go(running: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
