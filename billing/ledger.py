@@ -11,19 +11,14 @@ Time is the database's: one clock, however many hosts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-import psycopg
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
-
+from billing.calls import call, kernel_cursor
 from billing.errors import (
-    BY_SQLSTATE,
     InvalidAmount,
     LedgerError,
     LedgerProtected,
@@ -149,7 +144,7 @@ class WrittenOff:
 
 def open_account(*, account: UUID) -> None:
     """Open a purse. Granting and holding do it by themselves."""
-    with _cursor() as cursor:
+    with kernel_cursor() as cursor:
         cursor.execute("INSERT INTO ledger_account (id) VALUES (%s) ON CONFLICT DO NOTHING", [account])
 
 
@@ -176,7 +171,7 @@ def grant(
         InvalidAmount: ``amount`` is not positive.
     """
     kind = LotKind(kind)
-    answer = _call(
+    answer = call(
         "ledger_grant(%s, %s, %s, %s, %s::smallint, %s, %s, %s)",
         *(account, reference, amount, kind, PRIORITIES[kind] if priority is None else priority, expires_at),
         *(actor, reason),
@@ -202,7 +197,7 @@ def hold(*, account: UUID, reference: UUID, amount: int, expires_at: datetime, q
         InvalidAmount: ``amount`` is not positive.
     """
     price = json.dumps(quote, allow_nan=False)
-    answer = _call("ledger_hold(%s, %s, %s, %s, %s::jsonb)", account, reference, amount, expires_at, price)
+    answer = call("ledger_hold(%s, %s, %s, %s, %s::jsonb)", account, reference, amount, expires_at, price)
     _refuse_if_short(answer)
     return Held(reference, answer["held"])
 
@@ -244,7 +239,7 @@ def clawback(*, reference: str, target: int, actor: str = "", reason: str = "") 
         UnknownReference: no such grant (yet): ask again once it is there.
         InvalidAmount: ``target`` is negative or more than was granted.
     """
-    answer = _call("ledger_clawback(%s, %s, %s, %s)", reference, target, actor, reason)
+    answer = call("ledger_clawback(%s, %s, %s, %s)", reference, target, actor, reason)
     return ClawedBack(answer["clawed"], answer["change"], answer["owed"])
 
 
@@ -259,12 +254,12 @@ def adjust(*, account: UUID, reference: str, amount: int, actor: str, reason: st
     """
     _require_signature(actor, reason)
     if amount > 0:
-        answer = _call(
+        answer = call(
             "ledger_grant(%s, %s, %s, 'adjustment', %s::smallint, NULL, %s, %s, 'adjust')",
             *(account, reference, amount, PRIORITIES[LotKind.ADJUSTMENT], actor, reason),
         )
     else:
-        answer = _call("ledger_withdraw(%s, %s, %s, %s, %s)", account, reference, -amount, actor, reason)
+        answer = call("ledger_withdraw(%s, %s, %s, %s, %s)", account, reference, -amount, actor, reason)
         _refuse_if_short(answer)
     return Adjusted(answer["amount"], answer["paid_debt"])
 
@@ -285,7 +280,7 @@ def write_off(*, grant: str, reference: str, amount: int, actor: str, reason: st
         ValueError: nobody answers for it, or no reason is given.
     """
     _require_signature(actor, reason)
-    answer = _call("ledger_write_off(%s, %s, %s, %s, %s)", grant, reference, amount, actor, reason)
+    answer = call("ledger_write_off(%s, %s, %s, %s, %s)", grant, reference, amount, actor, reason)
     if answer.get("refused"):
         raise NotOwed(owed=answer["owed"], needed=answer["needed"])
     return WrittenOff(answer["amount"], answer["owed"])
@@ -299,12 +294,12 @@ def merge(*, source: UUID, into: UUID, reference: str) -> int:
     Raises:
         ReferenceReused: ``source`` was merged into another account, or ``into`` leads back to it.
     """
-    return int(_call("ledger_merge(%s, %s, %s)", source, into, reference)["moved"])
+    return int(call("ledger_merge(%s, %s, %s)", source, into, reference)["moved"])
 
 
 def expire_due(*, limit: int) -> int:
     """Write down up to ``limit`` lots that lapsed. Never blocks on a busy account. Returns how many it was."""
-    return int(_call("ledger_expire_due(%s)", limit))
+    return int(call("ledger_expire_due(%s)", limit))
 
 
 def _require_signature(actor: str, reason: str) -> None:
@@ -313,40 +308,10 @@ def _require_signature(actor: str, reason: str) -> None:
 
 
 def _settle(reference: UUID, amount: int | None, *, is_our_failure: bool) -> Settled:
-    answer = _call("ledger_settle(%s, %s, %s)", reference, amount, is_our_failure)
+    answer = call("ledger_settle(%s, %s, %s)", reference, amount, is_our_failure)
     return Settled(answer["captured"], answer["released"])
 
 
 def _refuse_if_short(answer: dict[str, Any]) -> None:
     if answer.get("refused"):
         raise NotEnoughCredits(available=answer["available"], needed=answer["needed"])
-
-
-def _call(function: str, *arguments: object) -> Any:
-    """The JSON that one kernel function answers."""
-    with _cursor() as cursor:
-        cursor.execute(f"SELECT {function}", arguments)
-        (answer,) = cursor.fetchone()
-    return json.loads(answer) if isinstance(answer, str) else answer
-
-
-@contextmanager
-def _cursor() -> Iterator[Any]:
-    """A cursor whose errors are the ledger's own where the database raised one of those.
-
-    It binds on the server: Django's own cursors write each call's arguments into its text, which is much of what a
-    call costs here. Not as prepared statements, which every rollback throws away.
-    """
-    database = connections[DEFAULT_DB_ALIAS]
-    try:
-        database.close_if_health_check_failed()
-        database.ensure_connection()
-        make_cursor = database.make_debug_cursor if database.queries_logged else database.make_cursor
-        cursor = psycopg.Cursor(database.connection)
-        with make_cursor(cursor) as wrapped:  # type: ignore[arg-type]  # the stubs would wrap wrappers alone
-            yield wrapped
-    except DatabaseError as error:
-        kind = BY_SQLSTATE.get(getattr(error.__cause__, "sqlstate", None) or "")
-        if kind is None:
-            raise
-        raise kind(str(error).split("\nCONTEXT:")[0]) from error
