@@ -11,6 +11,7 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 
 from generation.models import Generation
+from loremotion.bodies import MAX_BODY_BYTES
 
 CLIP: Final = "clip"
 POSTER: Final = "poster"
@@ -19,6 +20,8 @@ SUFFIXES: Final = {CLIP: "clip.mp4", POSTER: "poster.jpg"}
 
 _SALTS: Final = {"GET": "generation.files.download", "PUT": "generation.files.upload"}
 UPLOAD_MAX_AGE_SECONDS = 24 * 3600
+MAX_CLIP_BYTES: Final = 2 * 1024**3
+_MAX_POSTER_BYTES: Final = 64 * 1024**2
 
 
 def key(generation: Generation, role: str) -> str:
@@ -42,7 +45,15 @@ def generation_of(stored: str) -> str | None:
 
 def outputs(generation: Generation) -> dict[str, str]:
     """Role → address to which the worker puts the file."""
-    return {role: _address(key(generation, role), "PUT") for role in SUFFIXES}
+    return {role: _address(key(generation, role), "PUT", most_bytes(generation, role)) for role in SUFFIXES}
+
+
+def most_bytes(generation: Generation, role: str) -> int:
+    """Bytes that a file of this role cannot exceed: those of its frames without any compression, and some for sound."""
+    frame_bytes = 3 * generation.delivered_width * generation.delivered_height
+    if role == POSTER:
+        return min(_MAX_POSTER_BYTES, 1024**2 + frame_bytes)
+    return min(MAX_CLIP_BYTES, 64 * 1024**2 + generation.num_frames * frame_bytes)
 
 
 def inputs(generation: Generation) -> dict[str, str]:
@@ -50,10 +61,10 @@ def inputs(generation: Generation) -> dict[str, str]:
     return {role: _address(stored, "GET") for role, stored in generation.inputs.items()}
 
 
-def _address(stored: str, method: str) -> str:
+def _address(stored: str, method: str, most: int | None = None) -> str:
     if settings.CLIP_UPLOAD == "folder":
         return Path(settings.MEDIA_DIR, stored).as_uri()
-    token = signing.dumps(stored, salt=_SALTS[method])
+    token = signing.dumps(stored if most is None else [stored, most], salt=_SALTS[method])
     return str(settings.SITE_URL) + reverse("generation:worker-file", args=[token])
 
 
@@ -62,10 +73,25 @@ def key_from_token(token: str, method: str) -> str | None:
 
     What a worker may read, such as the clip that a new one goes on from, it may not write.
     """
+    said = _read(token, method)
+    return None if said is None else said[0]
+
+
+def body_limit(method: str, content_type: str, *, token: str) -> int | None:
+    """Most bytes that may be sent to a worker's address: what its token announces. None when nothing may be."""
+    if method != "PUT":
+        return MAX_BODY_BYTES
+    said = _read(token, method)
+    return None if said is None else said[1]
+
+
+def _read(token: str, method: str) -> tuple[str, int] | None:
     try:
-        return str(signing.loads(token, salt=_SALTS[method], max_age=UPLOAD_MAX_AGE_SECONDS))
+        said = signing.loads(token, salt=_SALTS[method], max_age=UPLOAD_MAX_AGE_SECONDS)
     except signing.BadSignature:
         return None
+    # Jobs that were queued by an earlier release carry tokens that name the key alone.
+    return (said, MAX_CLIP_BYTES) if isinstance(said, str) else (str(said[0]), int(said[1]))
 
 
 def has_clip(generation: Generation) -> bool:

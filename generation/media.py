@@ -22,6 +22,7 @@ from accounts import tenancy
 from accounts.roles import Action
 from generation import files
 from generation.models import Clip, Generation
+from loremotion.bodies import limits_body
 
 CHUNK_BYTES = 256 * 1024
 _RANGE = re.compile(r"^bytes=([0-9]*)-([0-9]*)$")
@@ -100,6 +101,7 @@ def _part(key: str, first: int, last: int) -> Iterator[bytes]:
             yield chunk
 
 
+@limits_body(files.body_limit)
 @csrf_exempt
 @require_http_methods(["GET", "PUT"])
 def worker_file(request: HttpRequest, token: str) -> HttpResponseBase:

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from generation import api, media, reference, sse, trial_views, views
+from loremotion.bodies import takes_files
 
 app_name = "generation"
 
@@ -21,11 +22,11 @@ urlpatterns = [
     # The API: no trailing slashes, as its clients expect.
     path("developers/", reference.developers, name="developers"),
     path("v1/openapi.json", reference.openapi, name="api-contract"),
-    path("v1/videos", api.Videos.as_view(), name="api-videos"),
-    path("v1/videos/edits", api.Edits.as_view(), name="api-edits"),
-    path("v1/videos/extensions", api.Extensions.as_view(), name="api-extensions"),
+    path("v1/videos", takes_files(api.Videos.as_view()), name="api-videos"),
+    path("v1/videos/edits", takes_files(api.Edits.as_view()), name="api-edits"),
+    path("v1/videos/extensions", takes_files(api.Extensions.as_view()), name="api-extensions"),
     path("v1/videos/<uuid:generation_id>", api.Video.as_view(), name="api-video"),
-    path("v1/videos/<uuid:generation_id>/remix", api.Remix.as_view(), name="api-remix"),
+    path("v1/videos/<uuid:generation_id>/remix", takes_files(api.Remix.as_view()), name="api-remix"),
     path("v1/videos/<uuid:generation_id>/cancel", api.CancelVideo.as_view(), name="api-cancel"),
     path("v1/videos/<uuid:generation_id>/events", sse.events, name="api-events"),
     path("v1/videos/<uuid:generation_id>/content", api.content, name="api-content"),

@@ -26,6 +26,7 @@ from generation.forms import SEEN_BY, GenerateForm
 from generation.models import Generation, GenerationQuerySet, State
 from generation.outbox import wishes
 from gpu_worker.families import ROLES
+from loremotion.bodies import takes_files
 from loremotion.refusals import Refusal
 
 RECENT = 8
@@ -61,6 +62,7 @@ def _settings_of(generation: Generation) -> dict[str, Any]:
     }
 
 
+@takes_files
 @require_POST
 def create(request: HttpRequest) -> HttpResponse:
     """Take the form, make the clip's row, and go to its page; or show the form again with what is wrong."""

@@ -1,19 +1,52 @@
-"""How much may be sent. Django takes a whole body to memory or disk before it looks at it; this looks first."""
+"""How much may be sent. Django takes a whole body to memory or disk before it looks at it; this looks first.
+
+A view that takes more than ``MAX_BODY_BYTES`` says so itself, by ``takes_files`` or ``limits_body``.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
+
+from django.urls import Resolver404, resolve
 
 Message: TypeAlias = Mapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Any, Receive, Send], Awaitable[None]]
+View = TypeVar("View", bound=Callable[..., Any])
 
 MAX_BODY_BYTES: Final = 1024**2
 MAX_FORM_BYTES: Final = 128 * 1024**2
 """A form with six pictures of 20 MB."""
-MAX_CLIP_BYTES: Final = 2 * 1024**3
+SILENT_SECONDS: Final = 30.0
+"""Who sends nothing for so long in the middle of a body is not waited for."""
+_LIMIT: Final = "body_limit"
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def limits_body(limit: Callable[..., int | None]) -> Callable[[View], View]:
+    """Let ``limit`` say how many bytes the decorated view takes.
+
+    It is called with the method, the content type and the parts of the address, before anything is read, and asks no
+    store. Where it says None, the answer is 404 and nothing is read.
+    """
+
+    def decorate(view: View) -> View:
+        setattr(view, _LIMIT, limit)
+        return view
+
+    return decorate
+
+
+def takes_files(view: View) -> View:
+    """The view, which takes forms with files."""
+    return limits_body(_form_limit)(view)
+
+
+def _form_limit(method: str, content_type: str, **_: object) -> int:
+    return MAX_FORM_BYTES if method == "POST" and content_type.startswith("multipart/form-data") else MAX_BODY_BYTES
 
 
 class BodyLimit:
@@ -26,31 +59,61 @@ class BodyLimit:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         most_bytes = limit_of(scope)
+        if most_bytes is None:
+            return await _refuse(send, 404, b"There is nothing here, or it is not yours.")
         if _announced(scope) > most_bytes:
-            return await _refuse(send)
-        received_bytes, has_answered = 0, False
-
-        async def counted() -> Message:
-            nonlocal received_bytes
-            message = await receive()
-            received_bytes += len(message.get("body", b""))
-            return message if received_bytes <= most_bytes else {"type": "http.disconnect"}
+            return await _refuse(send, 413, b"What was sent is too large.")
+        body = _Body(receive, most_bytes)
+        has_answered = False
 
         async def watched(message: Message) -> None:
             nonlocal has_answered
             has_answered = True
             await send(message)
 
-        await self._app(scope, counted, watched)
-        if received_bytes > most_bytes and not has_answered:
-            await _refuse(send)
+        await self._app(scope, body.receive, watched)
+        if has_answered:
+            return
+        if body.received_bytes > most_bytes:
+            await _refuse(send, 413, b"What was sent is too large.")
+        elif body.is_silent:
+            await _refuse(send, 408, b"The rest of the request did not come.")
 
 
-def limit_of(scope: Any) -> int:
-    """Most bytes that the body of this request may have."""
-    if scope["path"].startswith("/worker/files/") and scope["method"] == "PUT":
-        return MAX_CLIP_BYTES
-    return MAX_FORM_BYTES if _header(scope, b"content-type").startswith(b"multipart/form-data") else MAX_BODY_BYTES
+class _Body:
+    """What comes of one request. After too much of it, or too long a silence, it ends as if the client had left."""
+
+    def __init__(self, receive: Receive, most_bytes: int) -> None:
+        self.received_bytes = 0
+        self.is_silent = False
+        self._receive = receive
+        self._most_bytes = most_bytes
+        self._is_whole = False
+
+    async def receive(self) -> Message:
+        try:
+            async with asyncio.timeout(None if self._is_whole else SILENT_SECONDS):
+                message = await self._receive()
+        except TimeoutError:
+            self.is_silent = True
+            return {"type": "http.disconnect"}
+        self.received_bytes += len(message.get("body", b""))
+        self._is_whole = not message.get("more_body", False)
+        return message if self.received_bytes <= self._most_bytes else {"type": "http.disconnect"}
+
+
+def limit_of(scope: Any) -> int | None:
+    """Most bytes that the body of this request may have; None where there is nothing to send it to."""
+    if scope["method"] in _WITHOUT_BODY:
+        return MAX_BODY_BYTES
+    try:
+        route = resolve(scope["path"])
+    except Resolver404:
+        return MAX_BODY_BYTES
+    limit: Callable[..., int | None] | None = getattr(route.func, _LIMIT, None)
+    if limit is None:
+        return MAX_BODY_BYTES
+    return limit(scope["method"], _header(scope, b"content-type").decode("latin-1"), **route.kwargs)
 
 
 def _announced(scope: Any) -> int:
@@ -62,7 +125,7 @@ def _header(scope: Any, name: bytes) -> bytes:
     return next((bytes(value).strip().lower() for key, value in scope["headers"] if key.lower() == name), b"")
 
 
-async def _refuse(send: Send) -> None:
+async def _refuse(send: Send, status: int, words: bytes) -> None:
     headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": b"What was sent is too large.\n"})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": words + b"\n"})

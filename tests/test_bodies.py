@@ -2,33 +2,63 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.core import signing
 
+from catalog.models import ModelVersion
+from generation import files
+from generation.models import Generation
 from loremotion import bodies
 
-ROUTES = [
+FORM = "multipart/form-data; boundary=x"
+UPLOAD = "/worker/files/" + signing.dumps(["clips/x/clip.mp4", 5_000_000], salt="generation.files.upload")
+EARLIER_UPLOAD = "/worker/files/" + signing.dumps("clips/x/clip.mp4", salt="generation.files.upload")
+DOWNLOAD = "/worker/files/" + signing.dumps("inputs/x/image.png", salt="generation.files.download")
+ID = "00000000-0000-4000-8000-000000000000"
+LIMITS = [
     ("POST", "/v1/videos", "application/json", bodies.MAX_BODY_BYTES),
-    ("POST", "/generations/", "multipart/form-data; boundary=x", bodies.MAX_FORM_BYTES),
-    ("PUT", "/worker/files/token", "video/mp4", bodies.MAX_CLIP_BYTES),
-    ("POST", "/worker/files/token", "video/mp4", bodies.MAX_BODY_BYTES),
+    ("POST", "/v1/videos", FORM, bodies.MAX_FORM_BYTES),
+    ("POST", "/v1/videos/edits", FORM, bodies.MAX_FORM_BYTES),
+    ("POST", "/v1/videos/extensions", FORM, bodies.MAX_FORM_BYTES),
+    ("POST", f"/v1/videos/{ID}/remix", FORM, bodies.MAX_FORM_BYTES),
+    ("POST", "/generations/", FORM, bodies.MAX_FORM_BYTES),
+    ("PUT", "/generations/", FORM, bodies.MAX_BODY_BYTES),
+    ("POST", f"/v1/videos/{ID}/cancel", FORM, bodies.MAX_BODY_BYTES),
+    ("POST", "/account/login/", FORM, bodies.MAX_BODY_BYTES),
+    ("POST", "/nowhere/", FORM, bodies.MAX_BODY_BYTES),
+    ("POST", "/admin/catalog/model/add/", FORM, bodies.MAX_BODY_BYTES),
+    ("GET", "/", "text/plain", bodies.MAX_BODY_BYTES),
+    ("PUT", UPLOAD, "video/mp4", 5_000_000),
+    ("PUT", EARLIER_UPLOAD, "video/mp4", files.MAX_CLIP_BYTES),
+    ("POST", UPLOAD, "video/mp4", bodies.MAX_BODY_BYTES),
 ]
 
 
-def ask(method: str, path: str, content_type: str, *pieces: bytes, announced: int | None = None) -> tuple[int, int]:
+async def stall() -> dict[str, Any]:
+    """The next piece from somebody who has stopped sending."""
+    await asyncio.Event().wait()
+    raise AssertionError("unreachable")
+
+
+def ask(
+    method: str, path: str, content_type: str, *pieces: bytes, announced: int | None = None, stalls: bool = False
+) -> tuple[int, int]:
     """Status, and the bytes that the application behind the limit was given."""
     headers = [(b"content-type", content_type.encode())]
     if announced is not None:
         headers.append((b"content-length", str(announced).encode()))
     coming: list[dict[str, Any]] = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
-    coming.append({"type": "http.request", "body": b"", "more_body": False})
+    if not stalls:
+        coming.append({"type": "http.request", "body": b"", "more_body": False})
     sent: list[Any] = []
     taken = 0
 
     async def receive() -> Any:
-        return coming.pop(0)
+        return coming.pop(0) if coming else await stall()
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -46,7 +76,7 @@ def ask(method: str, path: str, content_type: str, *pieces: bytes, announced: in
     return sent[0]["status"], taken
 
 
-@pytest.mark.parametrize(("method", "path", "content_type", "most"), ROUTES)
+@pytest.mark.parametrize(("method", "path", "content_type", "most"), LIMITS)
 def test_what_is_announced_too_large_is_not_read(method: str, path: str, content_type: str, most: int) -> None:
     assert ask(method, path, content_type, b"x", announced=most + 1) == (413, 0)
     assert ask(method, path, content_type, b"x", announced=most) == (200, 1)
@@ -56,3 +86,48 @@ def test_what_comes_unannounced_is_counted(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 10)
     assert ask("POST", "/", "text/plain", b"x" * 6, b"x" * 4) == (200, 10)
     assert ask("POST", "/", "text/plain", b"x" * 6, b"x" * 5, b"x" * 99) == (413, 6)
+
+
+@pytest.mark.parametrize("path", ["/worker/files/nothing", UPLOAD[:-1], UPLOAD + "x", DOWNLOAD])
+def test_a_file_without_a_token_for_it_is_not_read(path: str) -> None:
+    assert ask("PUT", path, "video/mp4", b"x", announced=1) == (404, 0)
+    assert ask("PUT", path, "video/mp4", b"x") == (404, 0)
+
+
+def test_who_stops_in_the_middle_of_a_body_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "SILENT_SECONDS", 0.01)
+    assert ask("POST", "/", "text/plain", b"xyz", stalls=True) == (408, 3)
+
+
+def test_a_body_that_is_whole_may_be_thought_about_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "SILENT_SECONDS", 0.01)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"x", "more_body": False} if not has_come.is_set() else await stall()
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        has_come.set()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(receive(), 0.1)  # as Django does, to hear that the client has left
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    has_come = asyncio.Event()
+    async_to_sync(bodies.BodyLimit(behind))(
+        {"type": "http", "method": "POST", "path": "/", "headers": []}, receive, send
+    )
+    assert sent[0]["status"] == 200
+
+
+def test_a_token_has_room_for_the_clip_that_it_is_made_for_and_not_for_any() -> None:
+    """Frames without any compression fit; a whole disk does not."""
+    version = ModelVersion(upscale=1)
+    small = Generation(version=version, width=96, height=64, num_frames=16)
+    large = Generation(version=version, width=3840, height=2160, num_frames=900)
+    assert 96 * 64 * 16 * 3 < files.most_bytes(small, files.CLIP) < 100 * 1024**2
+    assert files.most_bytes(large, files.CLIP) == files.MAX_CLIP_BYTES
+    assert files.most_bytes(small, files.POSTER) < 2 * 1024**2

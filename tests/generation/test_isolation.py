@@ -67,7 +67,7 @@ def test_worker_addresses_are_signed_and_name_one_file(toy: Model, alice: Visito
     from generation import files
 
     generation = finished(alice)
-    token = signing.dumps(files.key(generation, files.CLIP), salt="generation.files.upload")
+    token = signing.dumps([files.key(generation, files.CLIP), 1_000], salt="generation.files.upload")
     assert client.put(f"/worker/files/{token}", b"new clip", content_type="video/mp4").status_code == 204
     with default_storage.open(generation.clip.key) as stored:
         assert stored.read() == b"new clip"
