@@ -93,6 +93,9 @@ def _work(settings: Settings, lifeline: int | None, supervisor: int | None) -> i
     except (ValueError, RuntimeError) as refusal:
         print(refusal, file=sys.stderr)
         return os.EX_CONFIG
+    except Exception:  # a mistake of ours: started again, it would be made again
+        logging.getLogger(__name__).exception("The worker cannot start")
+        return os.EX_CONFIG
     return work(settings, engine, lifeline)
 
 

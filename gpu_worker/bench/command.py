@@ -6,6 +6,7 @@ Without a card it runs models of a few hundred megabytes: true figures of this h
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from gpu_worker.bench.hastening import Hastening, Measured, Refused, processor_s
 from gpu_worker.bench.holding import Holding, Row
 from gpu_worker.bench.subjects import SIZES, SUBJECTS
 from gpu_worker.engine import main_memory
-from gpu_worker.engine.devices import Cpu, Cuda, Device
+from gpu_worker.engine.devices import Cpu, Cuda, Device, fastest_kind
 from gpu_worker.engine.sizes import show_bytes
 
 ABOUT = ("weights", "speed")
@@ -46,14 +47,18 @@ def main(arguments: list[str]) -> int:
     unknown = set(asked.subjects) - SUBJECTS.keys()
     if unknown:
         parser.error(f"no model {', '.join(sorted(unknown))}; there are: {', '.join(SUBJECTS)}")
-    if asked.processor_time and torch.cuda.is_available():
+    try:
+        has_card = os.environ.get("GPU_WORKER_DEVICE") != "cpu" and fastest_kind() == "cuda"
+    except RuntimeError as refusal:
+        parser.error(str(refusal))
+    if asked.processor_time and has_card:
         parser.error("--processor-time says nothing of a card")
     clock = processor_seconds if asked.processor_time else time.perf_counter
-    size = asked.size or ("full" if torch.cuda.is_available() else "medium")
+    size = asked.size or ("full" if has_card else "medium")
     diffusers.utils.logging.set_verbosity_error()
     host_bytes = main_memory.total_bytes()
-    device: Device = Cuda() if torch.cuda.is_available() else Cpu(host_bytes // 2, host_bytes // 4)
-    threads = "" if torch.cuda.is_available() else f", {torch.get_num_threads()} threads"
+    device: Device = Cuda() if has_card else Cpu(host_bytes // 2, host_bytes // 4)
+    threads = "" if has_card else f", {torch.get_num_threads()} threads"
     seconds = ", seconds of the processor" if asked.processor_time else ""
     say(f"{device.name}, torch {torch.__version__}{threads}, {size} models{seconds}")
     for name in asked.subjects or SUBJECTS:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import torch
 
-from gpu_worker.engine import main_memory
+from gpu_worker.engine import driver, main_memory
 from gpu_worker.engine.sizes import parse_bytes
 from gpu_worker.engine.storages import map_plain
 
@@ -150,13 +150,10 @@ class Cuda:
 
     def __post_init__(self) -> None:
         if not torch.cuda.is_available():
-            raise RuntimeError(
-                "No CUDA device is visible to PyTorch; set GPU_WORKER_DEVICE=cpu to render on the processor"
-            )
+            raise _cuda_missing()
         card = torch.cuda.get_device_properties(self.index)
         self.name = self.name or card.name
-        version = torch._C._cuda_getDriverVersion()  # type: ignore[attr-defined]  # not in a build for processors
-        self.driver_version = f"for CUDA {version // 1000}.{version % 1000 // 10}, PyTorch's is {torch.version.cuda}"
+        self.driver_version = f"{driver.driver_version() or 'unknown'}, PyTorch's CUDA is {torch.version.cuda}"
         most = int(card.total_memory * (1 - RESERVE_FRACTION))
         self.budget_bytes = min(self.budget_bytes, most) if self.budget_bytes else most
         if self.host_bytes < 0:
@@ -202,6 +199,26 @@ class Cuda:
         )
 
 
+def fastest_kind() -> str:
+    """``cuda`` on a machine with a card, else ``cpu``.
+
+    Raises:
+        RuntimeError: there is a card that PyTorch cannot use. To render on the processor then is for people to ask.
+    """
+    if torch.cuda.is_available():
+        return "cuda"
+    if card := driver.visible_card():
+        raise _cuda_missing(f"There is a card ({card}). ")
+    return "cpu"
+
+
+def _cuda_missing(seen: str = "") -> RuntimeError:
+    return RuntimeError(
+        f"{seen}No CUDA device is visible to PyTorch: {driver.why_cuda_is_missing()}. "
+        "Or set GPU_WORKER_DEVICE=cpu to render on the processor."
+    )
+
+
 def device_from_environment(environment: Mapping[str, str] | None = None) -> Device:
     """The device that the environment names.
 
@@ -212,14 +229,14 @@ def device_from_environment(environment: Mapping[str, str] | None = None) -> Dev
 
     Raises:
         ValueError: one of them has a value that cannot work; the message names it.
-        RuntimeError: a CUDA device was asked for and none is there.
+        RuntimeError: a CUDA device was asked for or is in the machine, and PyTorch cannot use it.
     """
     environment = os.environ if environment is None else environment
     wanted = environment.get("GPU_WORKER_DEVICE", "").strip() or "auto"
     budget_bytes = _size(environment, "GPU_WORKER_BUDGET")
     host_bytes = _size(environment, "GPU_WORKER_RAM")
     if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+        wanted = fastest_kind()
     if wanted == "cpu":
         return Cpu(budget_bytes or main_memory.free_bytes() // 2, host_bytes or 0)
     match = re.fullmatch(r"cuda(?::(\d+))?", wanted)

@@ -1,0 +1,59 @@
+"""NVIDIA's driver as the system tells of it, whether PyTorch can use it or not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils import collect_env
+
+DEVICES = Path("/dev")
+LOADED = Path("/proc/driver/nvidia/version")
+_LEAST_VERSION = {11: 450, 12: 525, 13: 580}
+"""The oldest driver that runs programs made for a major version of CUDA, as NVIDIA's release notes list it."""
+
+
+def driver_version() -> str:
+    """The version of the driver that is loaded, such as ``580.65.06``; empty where it cannot be told.
+
+    It is a label on a page: nothing that goes wrong in finding it may stop a worker.
+    """
+    try:
+        if match := re.search(r"\b\d{3,}\.\d+(?:\.\d+)?\b", LOADED.read_text()):
+            return match[0]
+    except (OSError, ValueError):
+        pass  # under WSL the driver is the Windows host's, and nvidia-smi alone knows it
+    try:
+        ask: Any = collect_env.get_nvidia_driver_version
+        return str(ask(collect_env.run) or "")
+    except Exception:
+        return ""
+
+
+def visible_card() -> Path | None:
+    """The device file of a card on this machine, or None. Under WSL there is one for any card that Windows shares."""
+    return next(iter([*sorted(DEVICES.glob("nvidia[0-9]*")), *DEVICES.glob("dxg")]), None)
+
+
+def why_cuda_is_missing() -> str:
+    """Why PyTorch finds no CUDA device on this machine, and what would change that."""
+    wanted = torch.version.cuda
+    if wanted is None:
+        return f"PyTorch {torch.__version__} is built without CUDA; install its build for CUDA"
+    least, version = _LEAST_VERSION.get(int(wanted.partition(".")[0])), driver_version()
+    found = f"the driver is {version}" if version else "no driver is loaded"
+    if least and version and int(version.partition(".")[0]) >= least:
+        return f"PyTorch is built for CUDA {wanted}, {found}, and CUDA says: {_first_line_of_refusal()}"
+    needed = f"driver {least} or newer" if least else "a newer driver"
+    return f"PyTorch is built for CUDA {wanted}, which needs NVIDIA's {needed}; {found}"
+
+
+def _first_line_of_refusal() -> str:
+    init: Any = torch.cuda.init
+    try:
+        init()
+    except Exception as refusal:
+        return str(refusal).strip().partition("\n")[0]
+    return "nothing"
