@@ -12,7 +12,17 @@ from django.utils import timezone
 
 from catalog.models import Measurement, ModelVersion
 from catalog.pricing import tier_of
-from gpu_worker.families.fit import CARDS_GIB, GIB, Fit, fit, measured_fit, needs
+from gpu_worker.contract import ComponentSource
+from gpu_worker.families.memory import (
+    CARDS_GIB,
+    GIB,
+    Fit,
+    MemoryNeeds,
+    Shape,
+    memory_needs,
+    usable_bytes,
+    weights_bytes,
+)
 
 LEAST_SIMILARITY = 0.98
 """Cosine below which a quantised transformer no longer makes the clip that its whole weights make.
@@ -111,20 +121,23 @@ def margins(version: ModelVersion) -> list[Margin]:
     return found
 
 
+def needs(version: ModelVersion, *, width: int, height: int, num_frames: int) -> MemoryNeeds | None:
+    """What a clip of this size takes by computation, or None while the bytes of the model are unknown."""
+    if not version.component_bytes:
+        return None
+    sources = {name: ComponentSource.from_wire(source) for name, source in version.components.items()}
+    sizes = weights_bytes(version.component_bytes, version.quantisation, dtype=version.dtype, sources=sources)
+    shape = Shape(family=version.family_facts, width=width, height=height, num_frames=num_frames)
+    return memory_needs(sizes, shape)
+
+
 def least_bytes(version: ModelVersion, *, width: int, height: int, num_frames: int) -> int | None:
     """Least memory of a GPU that can make such a clip, or None while the bytes of the model are unknown.
 
     A clip of the size that was made with less than is computed needs no more than that. What was measured never raises
     the figure: it holds whatever else lay on a card with room to spare.
     """
-    computed = needs(
-        version.component_bytes,
-        version.quantisation,
-        width=width,
-        height=height,
-        num_frames=num_frames,
-        dtype=version.dtype,
-    )
+    computed = needs(version, width=width, height=height, num_frames=num_frames)
     if computed is None:
         return None
     measured = _peak_bytes(version, width, height)
@@ -161,19 +174,14 @@ def _fit_row(label: str, version: ModelVersion, size: str, seconds: float) -> Fi
     width, height = _pixels(size)
     num_frames = version.family_facts.frames_for(seconds, version.fps)
     peak_bytes = _peak_bytes(version, width, height)
-    by_card = {
-        card: (measured_fit(peak_bytes, card * GIB) if peak_bytes else None)
-        or fit(
-            version.component_bytes,
-            version.quantisation,
-            card * GIB,
-            width=width,
-            height=height,
-            num_frames=num_frames,
-            dtype=version.dtype,
-        )
-        for card in CARDS_GIB
-    }
+    computed = needs(version, width=width, height=height, num_frames=num_frames)
+
+    def on(card_bytes: int) -> Fit | None:
+        if peak_bytes and peak_bytes <= usable_bytes(card_bytes):
+            return Fit.RESIDENT
+        return computed.fit(usable_bytes(card_bytes), version.placement) if computed is not None else None
+
+    by_card = {card: on(card * GIB) for card in CARDS_GIB}
     return FitRow(label, size, num_frames / version.fps, by_card)
 
 

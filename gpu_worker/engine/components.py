@@ -17,16 +17,13 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from gpu_worker.contract import ComponentSource, ModelSpec
+from gpu_worker.contract import ModelSpec
 from gpu_worker.engine.checkpoint import Checkpoint, Part
 from gpu_worker.engine.errors import CheckpointBroken
 from gpu_worker.engine.loras import Patch, find_patch
 from gpu_worker.engine.memory import read_json, write_json
 from gpu_worker.families import Family
-
-_QUANTISED_NAMES = ("transformer", "text_encoder")
-"""What quantisation applies to. VAEs and vocoders are small, and their rounding is visible and audible."""
-
+from gpu_worker.families.memory import quantisation_of
 
 _QUANTISED_BYTES = {"int8": 1.0, "fp8": 1.0, "nf4": 0.5625}
 """Of one weight. NF4 has four bytes of scale for each 64."""
@@ -84,11 +81,7 @@ def components_of(
 
 
 def _component(model: ModelSpec, part: Part, digests: ContentDigests, patches: tuple[Patch, ...]) -> Component:
-    source = model.components.get(part.name, ComponentSource())
-    wanted = source.quantisation or model.quantisation
-    quantisation = wanted if part.name.startswith(_QUANTISED_NAMES) else "none"
-    if part.file is not None or quantisation == "gguf":
-        quantisation = "gguf" if part.file is not None else "none"
+    quantisation = quantisation_of(part.name, model.quantisation, model.components.get(part.name))
     content = digests.of(part.folder, part.file)
     key = f"{part.class_name}:{content}:{model.dtype}:{quantisation}"
     key += "".join(f":{patch.digest}" for patch in patches)

@@ -16,9 +16,8 @@ import torch
 from gpu_worker.engine import driver, main_memory
 from gpu_worker.engine.sizes import parse_bytes
 from gpu_worker.engine.storages import map_plain
+from gpu_worker.families.memory import RESERVE_FRACTION, usable_bytes
 
-RESERVE_FRACTION = 0.05
-"""Part of a card that is left alone: the CUDA context, and what the allocator loses to fragments."""
 HOST_FRACTION = 0.6
 """Part of main memory that keeps copies of weights when a card does the work."""
 PINNED_FRACTION = 0.4
@@ -154,7 +153,7 @@ class Cuda:
         card = torch.cuda.get_device_properties(self.index)
         self.name = self.name or card.name
         self.driver_version = f"{driver.driver_version() or 'unknown'}, PyTorch's CUDA is {torch.version.cuda}"
-        most = int(card.total_memory * (1 - RESERVE_FRACTION))
+        most = usable_bytes(card.total_memory)
         self.budget_bytes = min(self.budget_bytes, most) if self.budget_bytes else most
         if self.host_bytes < 0:
             self.host_bytes = int(main_memory.total_bytes() * HOST_FRACTION)

@@ -30,7 +30,6 @@ from gpu_worker.engine.room import Room, needs_of
 from gpu_worker.engine.sizes import show_bytes
 from gpu_worker.engine.stages import StageClock
 from gpu_worker.engine.staging import Stager
-from gpu_worker.families import family
 
 log = logging.getLogger(__name__)
 
@@ -216,10 +215,8 @@ class Engine:
             check_row(job.model, self.device.torch_device)
             model = self._library.look_at(job.model)
             self._library.check_speed(model)
-            made_by = family(job.model.family)
-            needs = needs_of(job, model, self._room, passes=made_by.passes(job.num_frames))
             place(
-                needs,
+                needs_of(job, model, self._room),
                 budget_bytes=self.device.budget_bytes,
                 host_bytes=self.device.host_bytes,
                 wanted=job.model.placement,

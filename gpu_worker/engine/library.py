@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from gpu_worker.contract import ModelSpec
+from gpu_worker.contract import ModelSpec, Stage
 from gpu_worker.engine.checkpoint import Checkpoint, Part, open_checkpoint
 from gpu_worker.engine.components import Component, ContentDigests, components_of
 from gpu_worker.engine.economies import resident_bytes
@@ -21,6 +21,7 @@ from gpu_worker.engine.sources import with_components_from_elsewhere
 from gpu_worker.engine.speed import hastened
 from gpu_worker.engine.storages import module_bytes
 from gpu_worker.families import family
+from gpu_worker.families.memory import stage_of
 
 
 @dataclass(frozen=True)
@@ -32,22 +33,24 @@ class OpenModel:
     components: Mapping[str, Component]
     """The parts with weights by name, in the order in which a render uses them."""
 
+    def parts_of(self, stage: Stage) -> dict[str, Component]:
+        """The components whose last stage is ``stage``."""
+        return {name: component for name, component in self.components.items() if stage_of(name) is stage}
+
     @cached_property
     def encoders(self) -> dict[str, Component]:
         """What turns the prompt into embeddings, and is not needed any more after that."""
-        return {name: c for name, c in self.components.items() if name.startswith("text_encoder")}
+        return self.parts_of(Stage.ENCODING_PROMPT)
+
+    @cached_property
+    def denoisers(self) -> dict[str, Component]:
+        """What is not needed any more when the last step is done."""
+        return self.parts_of(Stage.DENOISING)
 
     @cached_property
     def decoders(self) -> dict[str, Component]:
         """What is still needed when denoising is over."""
-        return {name: c for name, c in self.components.items() if "vae" in name or "vocoder" in name}
-
-    @cached_property
-    def denoisers(self) -> dict[str, Component]:
-        """Everything between: transformers, connectors, image encoders."""
-        return {
-            name: c for name, c in self.components.items() if name not in self.encoders and name not in self.decoders
-        }
+        return self.parts_of(Stage.DECODING)
 
 
 class Library:

@@ -6,74 +6,12 @@ decided here is the rest, cheapest first: decode in tiles, then stream the denoi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpu_worker.engine.errors import DoesNotFit
-from gpu_worker.engine.headroom import Estimate
 from gpu_worker.engine.sizes import show_bytes
+from gpu_worker.families.memory import PLACEMENTS, MemoryNeeds, Placement
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
-    """What is given up to fit, in order of what it costs."""
-
-    is_decoding_tiled: bool = False
-    is_streamed: bool = False
-
-
-_CHEAPEST_FIRST = (
-    Placement(),
-    Placement(is_decoding_tiled=True),
-    Placement(is_streamed=True),
-    Placement(is_decoding_tiled=True, is_streamed=True),
-)
-NAMED = {
-    "auto": _CHEAPEST_FIRST,
-    "resident": _CHEAPEST_FIRST[:2],
-    "tiled": (_CHEAPEST_FIRST[1], _CHEAPEST_FIRST[3]),
-    "streamed": _CHEAPEST_FIRST[2:],
-}
-"""The placements that a catalogue row allows by its ``placement``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
-    """Bytes of a render by part and stage."""
-
-    encoders_bytes: int
-    denoisers_bytes: int
-    streamed_bytes: int
-    """What streaming keeps of the denoisers on the device at once."""
-    decoders_bytes: int
-    encoding: Estimate
-    denoising: Estimate
-    decoding: Estimate
-    tiled_decoding: Estimate
-    is_decoded_between: bool = False
-    """Whether the denoisers are needed again after decoding, as in clips made of several passes."""
-
-    @property
-    def together_bytes(self) -> int:
-        """Bytes with which nothing ever has to leave."""
-        highest = max(e.size_bytes for e in (self.encoding, self.denoising, self.decoding))
-        return self.encoders_bytes + self.denoisers_bytes + self.decoders_bytes + highest
-
-    def peak_bytes(self, placement: Placement, *, is_firm: bool = False) -> int:
-        """Most bytes held at once. ``is_firm`` counts head-room only where it was measured."""
-
-        def headroom(estimate: Estimate) -> int:
-            return estimate.size_bytes if estimate.is_measured or not is_firm else 0
-
-        denoisers_bytes = self.streamed_bytes if placement.is_streamed else self.denoisers_bytes
-        decoding = self.tiled_decoding if placement.is_decoding_tiled else self.decoding
-        return max(
-            self.encoders_bytes + headroom(self.encoding),
-            denoisers_bytes + self.decoders_bytes + headroom(self.denoising),
-            denoisers_bytes * self.is_decoded_between + self.decoders_bytes + headroom(decoding),
-        )
-
-
-def place(needs: Needs, *, budget_bytes: int, host_bytes: int, wanted: str = "auto") -> Placement:
+def place(needs: MemoryNeeds, *, budget_bytes: int, host_bytes: int, wanted: str = "auto") -> Placement:
     """The cheapest placement that fits.
 
     Streaming is only possible when main memory can keep the denoisers. A head-room that is only estimated never
@@ -82,9 +20,9 @@ def place(needs: Needs, *, budget_bytes: int, host_bytes: int, wanted: str = "au
     Raises:
         DoesNotFit: none fits; the message has the figures. Also for a placement that does not exist.
     """
-    if wanted not in NAMED:
-        raise DoesNotFit(f"No placement {wanted!r}; there are: {', '.join(NAMED)}")
-    possible = [p for p in NAMED[wanted] if not p.is_streamed or needs.denoisers_bytes <= host_bytes]
+    if wanted not in PLACEMENTS:
+        raise DoesNotFit(f"No placement {wanted!r}; there are: {', '.join(PLACEMENTS)}")
+    possible = [p for p in PLACEMENTS[wanted] if not p.is_streamed or needs.denoisers_bytes <= host_bytes]
     for placement in possible:
         if needs.peak_bytes(placement) <= budget_bytes:
             return placement
@@ -98,7 +36,7 @@ def place(needs: Needs, *, budget_bytes: int, host_bytes: int, wanted: str = "au
     )
 
 
-def _why_not_streamed(needs: Needs, host_bytes: int, wanted: str) -> str:
+def _why_not_streamed(needs: MemoryNeeds, host_bytes: int, wanted: str) -> str:
     if wanted != "auto":
         return f"; its placement {wanted!r} does not stream"
     return (

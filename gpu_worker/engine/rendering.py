@@ -15,22 +15,23 @@ from gpu_worker.engine.components import Component
 from gpu_worker.engine.economies import streamed, tiled
 from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.frames import RawClip, to_audio, to_frames
-from gpu_worker.engine.headroom import Occasion, PeakMeter
+from gpu_worker.engine.headroom import PeakMeter
 from gpu_worker.engine.hearing import audio_latents
 from gpu_worker.engine.holding import HeldPictures
 from gpu_worker.engine.ladder import Result, Rung, climb
 from gpu_worker.engine.library import OpenModel
 from gpu_worker.engine.outlook import predicted, watch
 from gpu_worker.engine.pipelines import assemble, replaced
-from gpu_worker.engine.placement import Placement, place
+from gpu_worker.engine.placement import place
 from gpu_worker.engine.previews import PreviewPainter
 from gpu_worker.engine.prompts import Embeddings, EncodingDue, PromptEncoder
 from gpu_worker.engine.quality import FirstCalls
 from gpu_worker.engine.requests import mode_of
 from gpu_worker.engine.residents import Lease
-from gpu_worker.engine.room import Room, needs_of, occasion_of, streamed_bytes
+from gpu_worker.engine.room import Room, needs_of, streamed_bytes, workload_of
 from gpu_worker.engine.speed import hastened
 from gpu_worker.engine.stages import StageClock
+from gpu_worker.families.memory import Placement, Workload
 from gpu_worker.sounds import Audio
 
 
@@ -59,7 +60,7 @@ class Rendering:
         self._on_denoising = on_denoising
         self._passes = self._family.passes(job.num_frames)
         self._placement = Placement()
-        self._failures: list[tuple[Occasion, int]] = []
+        self._failures: list[tuple[Workload, int]] = []
         self._denoisers = Lease(model.denoisers)
         self._decoders = Lease(model.decoders)
         self._encoder = PromptEncoder(
@@ -86,7 +87,7 @@ class Rendering:
             DoesNotFit, OutOfMemory: there is not enough memory; nothing stays leased.
             FramesNotFinite: the result is not a picture.
         """
-        needs = needs_of(self._job, self._model, self._room, passes=self._passes)
+        needs = needs_of(self._job, self._model, self._room)
         self._placement = place(
             needs,
             budget_bytes=self._device.budget_bytes,
@@ -103,8 +104,8 @@ class Rendering:
                 except EncodingDue:
                     continue  # now the rehearsal knows how often this pipeline asks
         finally:
-            for occasion, had_bytes in self._failures:
-                self._room.headroom.raise_after_failure(occasion, had_bytes)
+            for workload, had_bytes in self._failures:
+                self._room.headroom.raise_after_failure(workload, had_bytes)
 
     def _load_ahead(self) -> None:
         """All fits together, so loading is one stage at the beginning and not one before each of the others."""
@@ -126,7 +127,7 @@ class Rendering:
             self._acquire(lease, Stage.ENCODING_PROMPT)
             pipeline.register_modules(**lease.modules)
             self._stages.enter(Stage.ENCODING_PROMPT)
-            self._peaks.begin(self._occasion(Stage.ENCODING_PROMPT))
+            self._peaks.begin(self._workload(Stage.ENCODING_PROMPT))
             with torch.no_grad():
                 embeddings = encode_prompt()
             self._peaks.finish()
@@ -175,7 +176,7 @@ class Rendering:
 
         def open_bar(*args: Any, **kwargs: Any) -> Any:
             self._stages.enter(Stage.DENOISING)
-            self._peaks.begin(self._occasion(Stage.DENOISING), is_learned=not self._placement.is_streamed)
+            self._peaks.begin(self._workload(Stage.DENOISING), is_learned=not self._placement.is_streamed)
             self._on_denoising()
             return progress_bar(*args, **kwargs)
 
@@ -189,10 +190,10 @@ class Rendering:
 
             def attempt() -> Any:
                 is_tiled = self._placement.is_decoding_tiled
-                occasion = self._occasion(Stage.DECODING, is_tiled=is_tiled)
-                self._room.residency.make_room(self._headroom_bytes(occasion))
+                workload = self._workload(Stage.DECODING, is_tiled=is_tiled)
+                self._room.residency.make_room(self._headroom_bytes(workload))
                 with tiled(self._decoders.modules["vae"]) if is_tiled else nullcontext():
-                    self._peaks.begin(occasion)
+                    self._peaks.begin(workload)
                     return decode(*args, **kwargs)
 
             return self._climb(Stage.DECODING, attempt)
@@ -272,21 +273,21 @@ class Rendering:
         is_streamed = self._placement.is_streamed and lease is self._denoisers
         if not all(residency.is_resident(c.key) for c in lease.components.values()):
             self._stages.enter(Stage.LOADING)
-        headroom_bytes = self._headroom_bytes(self._occasion(stage), lease.components.values())
+        headroom_bytes = self._headroom_bytes(self._workload(stage), lease.components.values())
         if is_streamed:
             residency.acquire_copies(lease, headroom_bytes + streamed_bytes(lease.components.values(), self._room))
         else:
             residency.acquire(lease, headroom_bytes)
 
-    def _headroom_bytes(self, occasion: Occasion, coming: Iterable[Component] = ()) -> int:
+    def _headroom_bytes(self, workload: Workload, coming: Iterable[Component] = ()) -> int:
         """What to ask for: all that was measured, or as much of an estimate as can be had."""
-        estimate = self._room.headroom.estimate(occasion)
+        estimate = self._room.headroom.estimate(workload)
         if estimate.is_measured:
             return estimate.size_bytes
         return max(0, min(estimate.size_bytes, self._room.residency.attainable_bytes(coming)))
 
-    def _occasion(self, stage: Stage, *, is_tiled: bool = False) -> Occasion:
-        return occasion_of(stage, self._job, self._model, self._room, is_tiled=is_tiled)
+    def _workload(self, stage: Stage, *, is_tiled: bool = False) -> Workload:
+        return workload_of(stage, self._job, self._model, self._room, is_tiled=is_tiled)
 
     # --- when memory runs out ---
 
@@ -308,7 +309,7 @@ class Rendering:
             residency = self._room.residency
             residency.counters["out_of_memory"] += 1
             is_tiled = stage is Stage.DECODING and self._placement.is_decoding_tiled
-            self._failures.append((self._occasion(stage, is_tiled=is_tiled), residency.free_bytes()))
+            self._failures.append((self._workload(stage, is_tiled=is_tiled), residency.free_bytes()))
             if rung:
                 self._stages.say(f"Memory ran out: {rung.name}")
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from gpu_worker.contract import RenderJob, Stage
 from gpu_worker.engine.components import Component
-from gpu_worker.engine.headroom import Headroom, Occasion
+from gpu_worker.engine.headroom import Headroom
 from gpu_worker.engine.library import Library, OpenModel
-from gpu_worker.engine.placement import Needs
 from gpu_worker.engine.prompts import PromptMemory
 from gpu_worker.engine.residency import Residency
+from gpu_worker.families import family
+from gpu_worker.families.memory import MemoryNeeds, Shape, Workload, memory_needs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,40 +25,35 @@ class Room:
     prompts: PromptMemory
 
 
-def needs_of(job: RenderJob, model: OpenModel, room: Room, *, passes: int) -> Needs:
+def needs_of(job: RenderJob, model: OpenModel, room: Room) -> MemoryNeeds:
     """Bytes by part and stage: measured as far as anything was, declared and estimated for the rest."""
-
-    def size_bytes(components: Iterable[Component]) -> int:
-        return sum(map(room.residency.size_bytes, components))
-
-    estimate = room.headroom.estimate
-    return Needs(
-        encoders_bytes=size_bytes(model.encoders.values()),
-        denoisers_bytes=size_bytes(model.denoisers.values()),
-        streamed_bytes=streamed_bytes(model.denoisers.values(), room),
-        decoders_bytes=size_bytes(model.decoders.values()),
-        encoding=estimate(occasion_of(Stage.ENCODING_PROMPT, job, model, room)),
-        denoising=estimate(occasion_of(Stage.DENOISING, job, model, room)),
-        decoding=estimate(occasion_of(Stage.DECODING, job, model, room)),
-        tiled_decoding=estimate(occasion_of(Stage.DECODING, job, model, room, is_tiled=True)),
-        is_decoded_between=passes > 1,
+    return memory_needs(
+        {name: room.residency.size_bytes(component) for name, component in model.components.items()},
+        shape_of(job),
+        weights={stage: _weights(model, stage) for stage in Stage},
+        estimate=room.headroom.estimate,
+        streamed_bytes=lambda name, _: streamed_bytes([model.components[name]], room),
     )
 
 
-def occasion_of(stage: Stage, job: RenderJob, model: OpenModel, room: Room, *, is_tiled: bool = False) -> Occasion:
-    """What a head-room figure of one stage of ``job`` is filed under."""
-    components = {
-        Stage.ENCODING_PROMPT: model.encoders,
-        Stage.DENOISING: model.denoisers,
-        Stage.DECODING: model.decoders,
-    }[stage]
-    return Occasion.of(
+def workload_of(stage: Stage, job: RenderJob, model: OpenModel, room: Room, *, is_tiled: bool = False) -> Workload:
+    """What a figure of one stage of ``job`` is filed under."""
+    return Workload.of(
         stage,
-        job,
-        ",".join(c.key for c in components.values()),
-        weights_bytes=sum(map(room.residency.size_bytes, components.values())),
+        shape_of(job),
+        weights=_weights(model, stage),
+        weights_bytes=sum(map(room.residency.size_bytes, model.parts_of(stage).values())),
         is_tiled=is_tiled,
     )
+
+
+def shape_of(job: RenderJob) -> Shape:
+    """The clip of ``job`` as far as memory goes."""
+    return Shape(family=family(job.model.family), width=job.width, height=job.height, num_frames=job.num_frames)
+
+
+def _weights(model: OpenModel, stage: Stage) -> str:
+    return ",".join(component.key for component in model.parts_of(stage).values())
 
 
 def streamed_bytes(components: Iterable[Component], room: Room) -> int:

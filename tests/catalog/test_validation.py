@@ -10,7 +10,7 @@ import pytest
 from catalog.models import ModelVersion
 from catalog.validation import problems
 from gpu_worker.contract import ComponentSource, ModelSpec
-from gpu_worker.engine.placement import NAMED
+from gpu_worker.families.memory import PLACEMENTS
 from tests.catalog.factories import LTX, draft_version
 
 
@@ -102,7 +102,7 @@ def test_a_preset_may_set_what_every_mode_of_the_row_takes() -> None:
 
 def test_every_placement_that_can_be_chosen_is_one_that_the_engine_knows() -> None:
     choices = [name for name, _ in ModelVersion._meta.get_field("placement").choices or ()]
-    assert set(choices) == set(NAMED)
+    assert set(choices) == set(PLACEMENTS)
 
 
 def test_a_packed_file_has_to_be_named_where_packed_files_are_wanted() -> None:

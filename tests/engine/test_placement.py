@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from gpu_worker.contract import Stage
 from gpu_worker.engine import DoesNotFit
-from gpu_worker.engine.headroom import Estimate, Headroom, Occasion
-from gpu_worker.engine.placement import NAMED, Needs, Placement, place
+from gpu_worker.engine.headroom import Headroom
+from gpu_worker.engine.placement import place
+from gpu_worker.engine.room import shape_of
+from gpu_worker.families.memory import PLACEMENTS, Estimate, MemoryNeeds, Placement, Workload
 from tests.engine.jobs import render_job
 
 
-def needs(**changes: Any) -> Needs:
+def needs(**changes: Any) -> MemoryNeeds:
     values: dict[str, Any] = {
         "encoders_bytes": 50,
         "denoisers_bytes": 60,
@@ -28,7 +30,7 @@ def needs(**changes: Any) -> Needs:
         "tiled_decoding": Estimate(20, True),
         **changes,
     }
-    return Needs(**values)
+    return MemoryNeeds(**values)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ estimates = st.builds(Estimate, figures, st.booleans())
 
 @given(
     st.builds(
-        Needs,
+        MemoryNeeds,
         encoders_bytes=figures,
         denoisers_bytes=figures,
         streamed_bytes=figures,
@@ -89,71 +91,73 @@ estimates = st.builds(Estimate, figures, st.booleans())
     ),
     st.integers(0, 600),
     st.integers(0, 300),
-    st.sampled_from(sorted(NAMED)),
+    st.sampled_from(sorted(PLACEMENTS)),
 )
-def test_what_is_placed_fits_by_everything_that_was_measured(n: Needs, budget: int, host: int, wanted: str) -> None:
+def test_what_is_placed_fits_by_everything_that_was_measured(
+    n: MemoryNeeds, budget: int, host: int, wanted: str
+) -> None:
     try:
         placement = place(n, budget_bytes=budget, host_bytes=host, wanted=wanted)
     except DoesNotFit:
-        possible = [p for p in NAMED[wanted] if not p.is_streamed or n.denoisers_bytes <= host]
+        possible = [p for p in PLACEMENTS[wanted] if not p.is_streamed or n.denoisers_bytes <= host]
         assert all(n.peak_bytes(p, is_firm=True) > budget for p in possible)
         return
     assert n.peak_bytes(placement, is_firm=True) <= budget
     assert not placement.is_streamed or n.denoisers_bytes <= host
 
 
-def occasion(voxels: int = 1_000, stage: Stage = Stage.DECODING, **changes: Any) -> Occasion:
-    return Occasion("weights", stage, voxels, **changes)
+def workload(voxels: int = 1_000, stage: Stage = Stage.DECODING, **changes: Any) -> Workload:
+    return Workload(weights="weights", stage=stage, voxels=voxels, **changes)
 
 
 def test_a_stage_never_measured_is_estimated_by_formula(tmp_path: Path) -> None:
     headroom = Headroom(tmp_path / "headroom.json")
-    assert headroom.estimate(occasion()) == Estimate(150_000, False)
-    assert headroom.estimate(occasion(is_tiled=True)).size_bytes < 150_000
-    encoding = occasion(0, Stage.ENCODING_PROMPT, weights_bytes=1_000)
+    assert headroom.estimate(workload()) == Estimate(150_000, False)
+    assert headroom.estimate(workload(is_tiled=True)).size_bytes < 150_000
+    encoding = workload(0, Stage.ENCODING_PROMPT, weights_bytes=1_000)
     assert headroom.estimate(encoding) == Estimate(50, False)
 
 
 def test_a_measurement_replaces_the_formula_and_survives_the_process(tmp_path: Path) -> None:
     headroom = Headroom(tmp_path / "headroom.json")
     for peak in (300, 500, 400):
-        headroom.learn(occasion(), peak)
-    assert headroom.estimate(occasion()) == Estimate(500, True)
-    assert Headroom(tmp_path / "headroom.json").estimate(occasion()) == Estimate(500, True)
-    assert not headroom.estimate(occasion(is_tiled=True)).is_measured
+        headroom.learn(workload(), peak)
+    assert headroom.estimate(workload()) == Estimate(500, True)
+    assert Headroom(tmp_path / "headroom.json").estimate(workload()) == Estimate(500, True)
+    assert not headroom.estimate(workload(is_tiled=True)).is_measured
 
 
 def test_another_shape_is_estimated_from_the_nearest_one(tmp_path: Path) -> None:
     headroom = Headroom(tmp_path / "headroom.json")
-    headroom.learn(occasion(1_000), 400)
-    headroom.learn(occasion(10_000), 9_000)
-    assert headroom.estimate(occasion(2_000)) == Estimate(1_000, False)
+    headroom.learn(workload(1_000), 400)
+    headroom.learn(workload(10_000), 9_000)
+    assert headroom.estimate(workload(2_000)) == Estimate(1_000, False)
 
 
 def test_old_measurements_are_forgotten(tmp_path: Path) -> None:
     headroom = Headroom(tmp_path / "headroom.json")
-    headroom.learn(occasion(), 10_000)
+    headroom.learn(workload(), 10_000)
     for _ in range(20):
-        headroom.learn(occasion(), 100)
-    assert headroom.estimate(occasion()) == Estimate(100, True)
+        headroom.learn(workload(), 100)
+    assert headroom.estimate(workload()) == Estimate(100, True)
 
 
 def test_after_a_failure_more_is_asked_for_until_a_run_has_succeeded(tmp_path: Path) -> None:
     headroom = Headroom(tmp_path / "headroom.json")
-    headroom.learn(occasion(), 1_000)
-    headroom.raise_after_failure(occasion(), 1_500)
-    assert headroom.estimate(occasion()) == Estimate(1_950, False)
-    assert Headroom(tmp_path / "headroom.json").estimate(occasion()) == Estimate(1_000, True)
-    headroom.learn(occasion(), 900)
-    assert headroom.estimate(occasion()) == Estimate(1_000, True)
+    headroom.learn(workload(), 1_000)
+    headroom.raise_after_failure(workload(), 1_500)
+    assert headroom.estimate(workload()) == Estimate(1_950, False)
+    assert Headroom(tmp_path / "headroom.json").estimate(workload()) == Estimate(1_000, True)
+    headroom.learn(workload(), 900)
+    assert headroom.estimate(workload()) == Estimate(1_000, True)
 
 
 def test_a_memory_that_was_cut_short_is_begun_anew(tmp_path: Path) -> None:
     (tmp_path / "headroom.json").write_text('{"weights:decoding:whole": {"10')
-    assert Headroom(tmp_path / "headroom.json").estimate(occasion()) == Estimate(150_000, False)
+    assert Headroom(tmp_path / "headroom.json").estimate(workload()) == Estimate(150_000, False)
 
 
-def test_an_occasion_is_of_a_shape_except_for_prompts() -> None:
-    job = render_job(width=64, height=32, num_frames=9)
-    assert Occasion.of(Stage.DENOISING, job, "w").voxels == 64 * 32 * 9
-    assert Occasion.of(Stage.ENCODING_PROMPT, job, "w").voxels == 0
+def test_a_workload_is_of_a_shape_except_for_prompts() -> None:
+    shape = shape_of(render_job(width=64, height=32, num_frames=9))
+    assert Workload.of(Stage.DENOISING, shape).voxels == 64 * 32 * 9
+    assert Workload.of(Stage.ENCODING_PROMPT, shape).voxels == 0

@@ -1,4 +1,4 @@
-"""Memory before anybody has tried: what fits where, and how large a checkpoint is without loading it."""
+"""How large a checkpoint is, without loading it."""
 
 from __future__ import annotations
 
@@ -16,74 +16,11 @@ import pytest
 import torch
 import yaml
 from huggingface_hub import HfApi
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gpu_worker.families.fit import CARDS_GIB, GIB, Fit, bytes_on_card, fit, measured_fit
 from gpu_worker.weigh import main, weigh
 from tests.families.checkpoints import checkpoint_for
 
 ROOT = Path(__file__).parents[2]
-WAN_5B = {"text_encoder": 11_360_000_000, "transformer": 10_000_000_000, "vae": 1_400_000_000}
-WAN_A14B = {"text_encoder": 11_360_000_000, "transformer": 28_580_000_000, "transformer_2": 28_580_000_000}
-BETTER = list(Fit)
-
-
-def of(sizes: dict[str, int], quantisation: str, card: int, *, width: int = 1280, num_frames: int = 121) -> Fit | None:
-    return fit(sizes, quantisation, card * GIB, width=width, height=704, num_frames=num_frames)
-
-
-@pytest.mark.parametrize(
-    ("sizes", "quantisation", "expected"),
-    [
-        (WAN_5B, "none", [Fit.BLOCK_SWAP, Fit.ENCODER_LEAVES, Fit.ENCODER_LEAVES, Fit.RESIDENT, Fit.RESIDENT]),
-        (WAN_A14B, "none", [Fit.BLOCK_SWAP, Fit.BLOCK_SWAP, Fit.BLOCK_SWAP, Fit.BLOCK_SWAP, Fit.ENCODER_LEAVES]),
-        (WAN_A14B, "int8", [Fit.BLOCK_SWAP, Fit.BLOCK_SWAP, Fit.BLOCK_SWAP, Fit.ENCODER_LEAVES, Fit.RESIDENT]),
-    ],
-)
-def test_known_models_fit_where_people_run_them(sizes: dict[str, int], quantisation: str, expected: list[Fit]) -> None:
-    assert [of(sizes, quantisation, card) for card in CARDS_GIB] == expected
-
-
-def test_quantisation_halves_what_it_applies_to_and_full_precision_doubles_everything() -> None:
-    assert bytes_on_card({"transformer": 100, "vae": 100}, "int8") == {"transformer": 52, "vae": 100}
-    assert bytes_on_card({"transformer": 100, "vae": 100}, "none", "float32") == {"transformer": 200, "vae": 200}
-
-
-def test_a_clip_that_no_swapping_can_save_is_refused() -> None:
-    assert of(WAN_5B, "int8", 16, num_frames=1_000) == Fit.NO
-
-
-def test_without_bytes_nothing_is_claimed() -> None:
-    assert of({}, "none", 80) is None
-
-
-sizes = st.dictionaries(
-    st.sampled_from(["text_encoder", "transformer", "transformer_2", "vae"]), st.integers(1, 60 * 10**9), min_size=1
-)
-
-
-@given(sizes, st.sampled_from(["none", "int8", "nf4"]), st.integers(4, 96), st.integers(5, 241), st.integers(0, 40))
-def test_a_larger_card_a_smaller_clip_and_fewer_bytes_are_never_worse(
-    components: dict[str, int], quantisation: str, card: int, num_frames: int, more: int
-) -> None:
-    found = of(components, quantisation, card, num_frames=num_frames)
-    assert found is not None
-    for easier in (
-        of(components, quantisation, card + more, num_frames=num_frames),
-        of(components, quantisation, card, num_frames=max(5, num_frames - more)),
-        of(components, "nf4", card, num_frames=num_frames),
-    ):
-        assert easier is not None
-        assert BETTER.index(easier) <= BETTER.index(found)
-
-
-def test_a_measured_peak_decides() -> None:
-    assert measured_fit(20 * GIB, 24 * GIB) == Fit.RESIDENT
-    assert measured_fit(23 * GIB, 24 * GIB) is None
-
-
-# --- weighing ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
