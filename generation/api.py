@@ -187,7 +187,7 @@ def _make(request: Request, *, mode: str | None = None, source: str = "") -> Res
         asked["model"] = asked.get("model") or _model_of(request, source)
     ask = Ask(**{**asked, "model": asked.get("model") or DEFAULT_ALIAS})
     generation = intake.take(request._request, ask, files=files, clips=clips, is_private=is_private)
-    return Response(presentation.video(generation), headers={"openai-poll-after-ms": "2000"})
+    return Response(presentation.just_taken(generation), headers={"openai-poll-after-ms": "2000"})
 
 
 def _model_of(request: Request, generation_id: str) -> str | None:

@@ -62,7 +62,7 @@ def _budgets() -> list[int]:
     """Of every living worker, ascending. With Valkey away, nobody is known to be up: a request that was taken must not
     look as if it had failed."""
     try:
-        return sorted(status.budget_bytes for status in fleet.statuses())
+        return sorted(fleet.budget_of(status) for status in fleet.statuses())
     except redis.RedisError:
         return []
 

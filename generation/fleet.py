@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
 import redis
 
-from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, WORKERS_KEY, WorkerStatus, worker_key
+from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, WORKERS_KEY, WorkerStatus, read_status, worker_key
 from loremotion.valkey import connection
 
 JOBS_PER_WORKER = 12
@@ -30,12 +29,18 @@ def statuses() -> list[WorkerStatus]:
     """The living workers' own words, by name."""
     names = sorted(living_names())
     said: Any = connection().mget([worker_key(name) for name in names]) if names else []
-    return [WorkerStatus.from_wire(json.loads(text)) for text in said if text]
+    read = (read_status(name, text) for name, text in zip(names, said, strict=True))
+    return [status for status in read if status is not None]
+
+
+def budget_of(status: WorkerStatus) -> int:
+    """Bytes that a worker may use; of one that does not say, what anybody will have."""
+    return status.budget_bytes if status.budget_bytes > 0 else ANYBODYS_BYTES
 
 
 def budgets() -> list[int]:
     """Bytes that each worker which takes jobs may use, ascending. While nobody is up: what anybody will have."""
-    known = sorted(status.budget_bytes for status in statuses() if status.state != "draining")
+    known = sorted(budget_of(status) for status in statuses() if status.state != "draining")
     return known or [ANYBODYS_BYTES]
 
 

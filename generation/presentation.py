@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.urls import reverse
@@ -11,6 +12,8 @@ from billing.statements import Receipt
 from generation import estimate, files, progress
 from generation.models import Generation, State
 from gpu_worker.contract import Progress, Stage
+
+logger = logging.getLogger(__name__)
 
 OPENAI_STATUS = {
     State.QUEUED: "queued",
@@ -58,6 +61,18 @@ def video(generation: Generation) -> dict[str, Any]:
     return _video(generation, seen=seen, ours=ours)
 
 
+def just_taken(generation: Generation) -> dict[str, Any]:
+    """The Video object of a request whose credits are held by now, with all that can be found out about it.
+
+    Whatever else breaks, the answer says what was taken: an error would be read as a refusal, and be paid for twice.
+    """
+    try:
+        return video(generation)
+    except Exception:
+        logger.exception("Generation %s is taken, and nothing more can be said of it", generation.id)
+        return _video(generation, seen=None, ours=_ours(generation, None))
+
+
 def _eta(wait: estimate.Wait) -> list[float] | None:
     if wait.low_seconds is None or wait.high_seconds is None:
         return None
@@ -65,6 +80,7 @@ def _eta(wait: estimate.Wait) -> list[float] | None:
 
 
 def _video(generation: Generation, *, seen: Progress | None, ours: dict[str, Any]) -> dict[str, Any]:
+    is_made = generation.state == State.SUCCEEDED
     return {
         "id": str(generation.id),
         "object": "video",
@@ -73,7 +89,7 @@ def _video(generation: Generation, *, seen: Progress | None, ours: dict[str, Any
         "progress": _percent(generation, seen),
         "created_at": int(generation.created_at.timestamp()),
         "completed_at": int(generation.finished_at.timestamp()) if generation.finished_at else None,
-        "expires_at": int(generation.clip.expires_at.timestamp()) if has_clip(generation) else None,
+        "expires_at": int(generation.clip.expires_at.timestamp()) if is_made and has_clip(generation) else None,
         "prompt": generation.prompt,
         "seconds": f"{generation.seconds:g}",
         "size": f"{generation.delivered_width}x{generation.delivered_height}",
@@ -100,7 +116,8 @@ def _error(generation: Generation) -> dict[str, str] | None:
     }
 
 
-def _ours(generation: Generation, receipt: Receipt) -> dict[str, Any]:
+def _ours(generation: Generation, receipt: Receipt | None) -> dict[str, Any]:
+    """``receipt``: None for what was held a moment ago, of which the database need not be asked."""
     return {
         "state": generation.state,
         "attempt": generation.attempt,
@@ -113,7 +130,7 @@ def _ours(generation: Generation, receipt: Receipt) -> dict[str, Any]:
         "rendered_size": f"{generation.width}x{generation.height}",
         "fps": generation.fps,
         "watermark": generation.watermark or None,
-        "cost": cost(generation, receipt),
+        "cost": _held(generation) if receipt is None else cost(generation, receipt),
         "page_url": reverse("generation:detail", args=[generation.id]),
     }
 
@@ -121,6 +138,11 @@ def _ours(generation: Generation, receipt: Receipt) -> dict[str, Any]:
 def has_clip(generation: Generation) -> bool:
     """Whether it was made and is still kept."""
     return hasattr(generation, "clip")
+
+
+def _held(generation: Generation) -> dict[str, int]:
+    quoted = generation.credits_quoted
+    return {"quoted": quoted, "held": quoted, "charged": 0, "given_back": 0}
 
 
 def cost(generation: Generation, receipt: Receipt | None = None) -> dict[str, int]:

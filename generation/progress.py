@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -48,8 +49,7 @@ def latest(generation_id: UUID) -> Progress | None:
     except redis.RedisError:
         return None
     stage, step, picture = None, None, None
-    for _, fields in entries:
-        progress = Progress.from_wire(json.loads(fields[b"data"]))
+    for progress in _readable(entries):
         if progress.kind == "stage" and stage is None:
             stage = progress
             break  # steps and pictures before this entry belong to the stage before
@@ -69,6 +69,15 @@ def latest(generation_id: UUID) -> Progress | None:
         preview=picture.preview if picture else "",
         message=newest.message,
     )
+
+
+def _readable(entries: Any) -> Iterator[Progress]:
+    """Without what nobody can read: one odd entry hides no other."""
+    for entry_id, fields in entries:
+        try:
+            yield Progress.from_wire(json.loads(fields[b"data"]))
+        except (KeyError, TypeError, ValueError, RecursionError):
+            logger.warning("Entry %s of a stream of progress cannot be read", entry_id)
 
 
 def decode(fields: dict[bytes, bytes]) -> tuple[str, str]:

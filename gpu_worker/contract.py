@@ -10,11 +10,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
+import logging
+import math
 import types
 import typing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
+
+logger = logging.getLogger(__name__)
+
+CONTRACT_VERSION = 1
+"""Of the messages below, named by each heartbeat, so that what cannot be read says whose fault it may be."""
 
 # RQ. Jobs are dotted names with JSON arguments, so neither side imports the other.
 RENDER_QUEUE = "render"
@@ -78,6 +86,9 @@ def drain_key(name: str) -> str:
     return f"gpu:worker:{name}:drain"
 
 
+_LEAST_INT, _MOST_INT = -(2**63), 2**63 - 1  # what databases and their like count with
+
+
 class Wire:
     """JSON in and out for the frozen dataclasses below."""
 
@@ -91,12 +102,15 @@ class Wire:
 
         Raises:
             KeyError: a field without a default is missing; the message names it.
+            TypeError, ValueError: a value is not of its field's type, or not a number that can be counted with.
         """
+        if not isinstance(data, dict):
+            raise TypeError(f"{cls.__name__} is an object, not {type(data).__name__}")
         hints = _hints(typing.cast(Any, cls))
         values: dict[str, Any] = {}
         for f in dataclasses.fields(typing.cast(Any, cls)):
             if f.name in data:
-                values[f.name] = _typed(hints[f.name], data[f.name])
+                values[f.name] = _typed(hints[f.name], data[f.name], f"{cls.__name__}.{f.name}")
             elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
                 raise KeyError(f"{cls.__name__}.{f.name} is missing from the message")
         return cls(**values)
@@ -115,22 +129,40 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _typed(hint: Any, value: Any) -> Any:
-    """Turn JSON back into the nested dataclasses, tuples and enums that ``hint`` names."""
+def _typed(hint: Any, value: Any, place: str) -> Any:
+    """Turn JSON back into the nested dataclasses, tuples, enums and plain values that ``hint`` names."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if value is None or hint is Any:
+    if hint is Any:
         return value
     if origin is types.UnionType or origin is typing.Union:
-        return _typed(next(a for a in args if a is not types.NoneType), value)
-    if origin is dict:
-        return {k: _typed(args[1], v) for k, v in value.items()}
-    if origin is tuple:
-        return tuple(_typed(args[0], v) for v in value)
+        return None if value is None else _typed(next(a for a in args if a is not types.NoneType), value, place)
+    if origin is dict and isinstance(value, dict):
+        return {k: _typed(args[1], v, f"{place}[{k}]") for k, v in value.items()}
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(_typed(args[0], v, place) for v in value)
     if isinstance(hint, type) and issubclass(hint, Wire):
         return hint.from_wire(value)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return hint(value)
+    return _plain_value(hint, value, place)
+
+
+def _plain_value(hint: Any, value: Any, place: str) -> Any:
+    if hint is float and type(value) is int:
+        hint, value = float, _as_float(value, place)
+    if type(value) is not hint:
+        raise TypeError(f"{place} is not {getattr(hint, '__name__', hint)} but {type(value).__name__}")
+    is_countable = math.isfinite(value) if hint is float else hint is not int or _LEAST_INT <= value <= _MOST_INT
+    if not is_countable:
+        raise ValueError(f"{place} is out of range")
     return value
+
+
+def _as_float(value: int, place: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{place} is out of range") from None
 
 
 # --- the job -------------------------------------------------------------------------------------------------
@@ -309,24 +341,27 @@ class Progress(Wire):
 class ResidentComponent(Wire):
     """One component as the fleet page shows it."""
 
-    key: str
-    name: str
-    size_bytes: int
-    tier: str
+    key: str = ""
+    name: str = ""
+    size_bytes: int = 0
+    tier: str = ""
     """``device``, ``pinned`` or ``ram``."""
-    last_used: float
-    leases: int
+    last_used: float = 0.0
+    leases: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStatus(Wire):
-    """What a worker says of itself with every heartbeat."""
+    """What a worker says of itself with every heartbeat. No field is required: workers of any release are seen."""
 
-    name: str
-    host: str
-    pid: int
-    device: str
-    budget_bytes: int
+    name: str = ""
+    version: int = 0
+    """``CONTRACT_VERSION`` of the worker's release; 0: of one before there were versions."""
+    host: str = ""
+    pid: int = 0
+    device: str = ""
+    budget_bytes: int = 0
+    """0: not said."""
     driver: str = ""
     """Its version, and what PyTorch was built for; empty on a processor."""
     used_bytes: int = 0
@@ -339,3 +374,31 @@ class WorkerStatus(Wire):
     beat_at: float = 0.0
     residents: tuple[ResidentComponent, ...] = ()
     counters: dict[str, float] = field(default_factory=dict)
+
+
+def read_status(name: str, said: bytes | None) -> WorkerStatus | None:
+    """What the worker of this name says of itself; None where it says nothing, or nothing that can be read.
+
+    One odd heartbeat hides one worker and nobody else. The log says once which, and why.
+    """
+    if said is None:
+        return None
+    version: Any = None
+    try:
+        message = json.loads(said)
+        version = message.get("version") if isinstance(message, dict) else None
+        return dataclasses.replace(WorkerStatus.from_wire(message), name=name)
+    except (KeyError, TypeError, ValueError, RecursionError) as problem:
+        _warn_once(name, f"{type(problem).__name__}: {problem}"[:200], repr(version)[:20])
+        return None
+
+
+@functools.lru_cache(maxsize=256)
+def _warn_once(name: str, problem: str, version: str) -> None:
+    logger.warning(
+        "The heartbeat of %r cannot be read, so it counts as away (version %s, this is %s): %s",
+        name[:200],
+        version,
+        CONTRACT_VERSION,
+        problem,
+    )

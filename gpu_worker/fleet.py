@@ -5,7 +5,6 @@ Commands travel on RQ's own channel of a worker. Draining is also a key, so that
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from typing import cast
@@ -22,6 +21,7 @@ from gpu_worker.contract import (
     cancel_key,
     drain_key,
     job_id,
+    read_status,
     worker_key,
 )
 
@@ -39,7 +39,8 @@ def workers(connection: redis.Redis) -> list[WorkerStatus]:
     alive = connection.zrangebyscore(WORKERS_KEY, time.time() - WORKER_DEAD_AFTER_SECONDS, "+inf")
     names = sorted(name.decode() for name in cast(list[bytes], alive))
     said = cast(list[bytes | None], connection.mget([worker_key(name) for name in names])) if names else []
-    return [WorkerStatus.from_wire(json.loads(status)) for status in said if status]
+    statuses = (read_status(name, status) for name, status in zip(names, said, strict=True))
+    return [status for status in statuses if status is not None]
 
 
 def drain(connection: redis.Redis, name: str) -> None:

@@ -11,7 +11,14 @@ from dataclasses import replace
 
 import redis
 
-from gpu_worker.contract import HEARTBEAT_SECONDS, WORKER_DEAD_AFTER_SECONDS, WORKERS_KEY, WorkerStatus, worker_key
+from gpu_worker.contract import (
+    CONTRACT_VERSION,
+    HEARTBEAT_SECONDS,
+    WORKER_DEAD_AFTER_SECONDS,
+    WORKERS_KEY,
+    WorkerStatus,
+    worker_key,
+)
 from gpu_worker.valkey import Unreachable
 
 logger = logging.getLogger(__name__)
@@ -63,7 +70,7 @@ class Heartbeat:
 
     def beat(self) -> None:
         """One heartbeat."""
-        status = replace(self.status, beat_at=time.time())
+        status = replace(self.status, version=CONTRACT_VERSION, beat_at=time.time())
         with self._connection.pipeline(transaction=False) as pipeline:
             pipeline.set(worker_key(status.name), json.dumps(status.to_wire()), ex=WORKER_DEAD_AFTER_SECONDS)
             pipeline.zadd(WORKERS_KEY, {status.name: status.beat_at})

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
+from typing import cast
 
 import redis
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gpu_worker.contract import WorkerStatus, worker_key
+from gpu_worker.contract import WorkerStatus, read_status, worker_key
 from gpu_worker.valkey import Unreachable
 
 STATES = ("starting", "idle", "busy", "draining")
@@ -38,7 +38,7 @@ class WorkerFigures(Collector):
             said = self._connection.get(worker_key(self._name))
         except Unreachable:
             return None
-        return WorkerStatus.from_wire(json.loads(said)) if isinstance(said, bytes) else None
+        return read_status(self._name, cast(bytes | None, said))
 
 
 def serve(address: tuple[str, int], figures: Collector) -> None:

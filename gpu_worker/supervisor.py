@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import logging
 import os
 import selectors
@@ -21,7 +20,7 @@ from types import FrameType
 from typing import cast
 
 from gpu_worker import remains
-from gpu_worker.contract import WorkerStatus, holding_key, worker_key
+from gpu_worker.contract import holding_key, read_status, worker_key
 from gpu_worker.heartbeat import withdraw
 from gpu_worker.lifeline import Listener, Word
 from gpu_worker.reports import Reports
@@ -212,7 +211,7 @@ class Supervisor:
                 logger.warning("Valkey cannot be reached, trying again in 1 s: %s", problem)
                 self._pause(1.0)
                 continue
-            status = WorkerStatus.from_wire(json.loads(said)) if isinstance(said, bytes) else None
+            status = read_status(self.settings.name, cast(bytes | None, said))
             if status is None or status.host == socket.gethostname():
                 return
             if first_beat and status.beat_at != first_beat:

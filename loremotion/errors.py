@@ -22,6 +22,11 @@ from loremotion.refusals import Forbidden, Refusal, TooMany, Unavailable
 logger = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
+_BROKEN = "Something broke on our side."
+_BROKEN_API = (
+    f"{_BROKEN} What you sent may have been taken all the same: look before you send it again, or send it again with "
+    "the same Idempotency-Key."
+)
 
 
 class RefusalMiddleware:
@@ -88,10 +93,13 @@ def too_many(request: HttpRequest) -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """Django's handler for 500. Reads no database and no session: either may be what broke."""
-    detail = "Something broke on our side. Nothing was charged for it; please try again."
+    """Django's handler for 500. Reads no database and no session: either may be what broke.
+
+    Nobody knows here how far the request came, so it says nothing of money.
+    """
+    detail = f"{_BROKEN} If you were sending something, look whether it has arrived before you send it again."
     if wants_json(request):
-        return JsonResponse(_document(500, "internal", detail), status=500, content_type=PROBLEM)
+        return JsonResponse(_document(500, "internal", _BROKEN_API), status=500, content_type=PROBLEM)
     return render(None, "500.html", {"detail": detail}, status=500)
 
 
@@ -140,7 +148,7 @@ def api_exception_handler(exception: Exception, context: dict[str, Any]) -> Http
         code = codes if isinstance(codes, str) else "invalid_request"
         return _respond(exception.status_code, code, _sentence(exception.detail))
     logger.exception("The API failed", exc_info=exception)
-    return _respond(500, "internal", "Something broke on our side. Nothing was charged; please try again.")
+    return _respond(500, "internal", _BROKEN_API)
 
 
 def _respond(status: int, code: str, detail: str) -> Response:

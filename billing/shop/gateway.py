@@ -33,7 +33,7 @@ class BuyingIsOff(Refusal):
 
 
 class StripeIsAway(Refusal):
-    """Stripe could not be asked. Nothing was bought; asking again is safe."""
+    """Stripe could not be asked, or its answer was lost. Asking for the same again is safe, and never buys twice."""
 
     status = 503
 
@@ -41,7 +41,7 @@ class StripeIsAway(Refusal):
         super().__init__(
             "stripe_is_away",
             "Our payment provider does not answer at the moment.",
-            next_step="Nothing was charged. Try again in a minute.",
+            next_step="Try the same again in a minute; it is not charged twice.",
         )
 
 

@@ -1,0 +1,141 @@
+"""Once the credits are held, no odd heartbeat and no fault of ours makes the answer look like a refusal."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+import redis
+from django.db import DatabaseError
+from django.test import Client
+
+from accounts.models import Visitor
+from billing import ledger, statements
+from catalog.models import Model
+from generation import dispatch, estimate, fleet, presentation
+from generation.models import Generation, State
+from gpu_worker.contract import WORKERS_KEY, Progress, WorkerStatus, progress_key, worker_key
+from loremotion import health
+from tests.generation import factories
+from tests.generation.conftest import ClientOf
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+GIB = 2**30
+ODD: list[Any] = [
+    b"{",
+    b"[]",
+    {"budget_bytes": "much"},
+    {"budget_bytes": None},
+    {"residents": 5},
+    {"beat_at": float("nan")},
+]
+
+
+def beats(valkey: redis.Redis, name: str, said: Any) -> None:
+    """A heartbeat; ``said`` are bytes as they are, or changes to a sound one."""
+    sound = WorkerStatus(name=name, host="h", pid=1, device="cuda:0", budget_bytes=80 * GIB).to_wire()
+    valkey.zadd(WORKERS_KEY, {name: time.time()})
+    valkey.set(worker_key(name), said if isinstance(said, bytes) else json.dumps(sound | said), ex=60)
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_heartbeat_stops_neither_requests_nor_the_fleet(
+    toy: Model, alice: Visitor, client_of: ClientOf, admin_client: Client, valkey: redis.Redis, odd: Any
+) -> None:
+    beats(valkey, "odd", odd)
+    beats(valkey, "sound", {})
+    browser = client_of(alice)
+    answer = browser.post("/v1/videos", {"prompt": "a fox"}, content_type="application/json")
+    assert answer.status_code == 200, answer.text
+    generation = Generation.objects.get()
+    assert generation.state == State.DISPATCHED
+    assert browser.get(f"/generations/{generation.id}/").status_code == 200
+    assert "sound" in admin_client.get("/admin/generation/generation/fleet/").text
+    assert fleet.budgets() == [80 * GIB]
+
+
+def test_a_heartbeat_of_another_release_counts_with_what_it_says(valkey: redis.Redis) -> None:
+    valkey.zadd(WORKERS_KEY, {"other": time.time()})
+    valkey.set(worker_key("other"), b'{"state": "idle", "of_next_year": 1}')
+    assert [(status.name, status.state) for status in fleet.statuses()] == [("other", "idle")]
+    assert fleet.budgets() == [fleet.ANYBODYS_BYTES]
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "problem"),
+    [(estimate, "wait_of", KeyError("x")), (statements, "receipt", DatabaseError("away"))],
+)
+def test_what_was_taken_is_answered_whatever_breaks_then(
+    toy: Model,
+    alice: Visitor,
+    client_of: ClientOf,
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,
+    name: str,
+    problem: Exception,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise problem
+
+    before = ledger.balance(account=alice.workspace_id).held
+    monkeypatch.setattr(module, name, fail)
+    answer = client_of(alice).post("/v1/videos", {"prompt": "a fox"}, content_type="application/json")
+    assert answer.status_code == 200, answer.text
+    made, generation = answer.json(), Generation.objects.get()
+    assert (made["id"], made["status"]) == (str(generation.id), "queued")
+    held = ledger.balance(account=alice.workspace_id).held - before
+    assert held == generation.credits_quoted > 0
+    assert made["lm"]["cost"] == {"quoted": held, "held": held, "charged": 0, "given_back": 0}
+
+
+def test_the_short_answer_is_the_long_one_without_the_queue(toy: Model, alice: Visitor) -> None:
+    generation = factories.submitted(alice.workspace)
+    long = presentation.video(generation)
+    del long["lm"]["queue"]
+    assert presentation._video(generation, seen=None, ours=presentation._ours(generation, None)) == long
+
+
+def test_an_odd_entry_of_progress_hides_no_other(
+    toy: Model, alice: Visitor, client_of: ClientOf, valkey: redis.Redis
+) -> None:
+    generation = factories.submitted(alice.workspace)
+    dispatch.ring()
+    Generation.objects.update(state=State.RUNNING)
+    said = Progress(kind="step", stage="denoising", step=3, steps_total=8)
+    valkey.xadd(progress_key(str(generation.id)), {"event": "step", "data": json.dumps(said.to_wire())})
+    nonsense: list[dict[Any, Any]] = [
+        {"event": "step"},
+        {"event": "step", "data": "{"},
+        {"event": "step", "data": "[]"},
+    ]
+    for odd in nonsense:
+        valkey.xadd(progress_key(str(generation.id)), odd)
+    answer = client_of(alice).get(f"/v1/videos/{generation.id}")
+    assert (answer.status_code, answer.json()["lm"]["step"]) == (200, 3)
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_a_failure_of_ours_says_nothing_of_money(monkeypatch: pytest.MonkeyPatch, accept: str) -> None:
+    def fail() -> bool:
+        raise RuntimeError
+
+    monkeypatch.setattr(health, "_valkey_answers", fail)
+    answer = Client(raise_request_exception=False).get("/healthz", headers={"Accept": accept})
+    assert answer.status_code == 500
+    assert "Something broke on our side" in answer.text
+    assert "charged" not in answer.text
+
+
+def test_nor_does_one_of_the_api(
+    toy: Model, alice: Visitor, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(presentation, "videos", fail)
+    answer = client_of(alice).get("/v1/videos")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert "charged" not in answer.text
