@@ -148,7 +148,7 @@ def _extras(version: ModelVersion) -> Iterator[Problem]:
     sizes = version.component_bytes
     if not isinstance(sizes, dict) or not all(_is_count(size) for size in sizes.values()):
         yield "component_bytes", "Write bytes for each component: `transformer: 2840000000`."
-    yield from (("speed", problem) for problem in speed.problems(version.speed, version.family))
+    yield from (("speed", problem) for problem in speed.problems(version.speed, version.family_facts))
 
 
 def _components(version: ModelVersion) -> Iterator[Problem]:

@@ -38,6 +38,7 @@ from gpu_worker.engine.pipelines import replaced
 from gpu_worker.engine.quantisation import QuantisedStore
 from gpu_worker.engine.residency import Residency
 from gpu_worker.engine.speed import hastened
+from gpu_worker.families import family
 from gpu_worker.families.speed import problems
 
 ATTENTIONS = (
@@ -183,7 +184,7 @@ class Hastening:
         return rows
 
     def _take(self, speed: Speed) -> Take:
-        if found := list(problems(speed, self._subject.family)):
+        if found := list(problems(speed, family(self._subject.family))):
             raise UnsupportedRequest(" ".join(found))
         components = [self._component(name, speed) for name in self._parts]
         answers: list[torch.Tensor] = []

@@ -15,12 +15,11 @@ from gpu_worker.contract import ModelSpec, Stage
 from gpu_worker.engine.checkpoint import Checkpoint, Part, open_checkpoint
 from gpu_worker.engine.components import Component, ContentDigests, components_of
 from gpu_worker.engine.economies import resident_bytes
-from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.loading import load_hull, load_tool
+from gpu_worker.engine.requests import family_of
 from gpu_worker.engine.sources import with_components_from_elsewhere
 from gpu_worker.engine.speed import hastened
 from gpu_worker.engine.storages import module_bytes
-from gpu_worker.families import family
 from gpu_worker.families.memory import stage_of
 
 
@@ -83,10 +82,7 @@ class Library:
         return self._open(spec, is_fetched=False)
 
     def _open(self, spec: ModelSpec, *, is_fetched: bool) -> OpenModel:
-        try:
-            made_by = family(spec.family)
-        except KeyError as unknown:
-            raise UnsupportedRequest(str(unknown.args[0])) from None
+        made_by = family_of(spec)
         checkpoint = open_checkpoint(spec, self._models, is_fetched=is_fetched)
         checkpoint = with_components_from_elsewhere(checkpoint, spec, self._models, is_fetched=is_fetched)
         return OpenModel(spec, checkpoint, components_of(spec, made_by, checkpoint, self._digests, self._models))

@@ -10,8 +10,8 @@ import torch
 from gpu_worker.contract import ModelSpec, RenderJob
 from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.quantisation import check_quantisation
-from gpu_worker.engine.speed import check_speed
 from gpu_worker.families import Family, Mode, family
+from gpu_worker.families.speed import problems
 
 
 def mode_of(job: RenderJob, inputs: Mapping[str, Any]) -> tuple[Family, Mode]:
@@ -20,10 +20,7 @@ def mode_of(job: RenderJob, inputs: Mapping[str, Any]) -> tuple[Family, Mode]:
     Raises:
         UnsupportedRequest: naming what the family cannot make and what it could.
     """
-    try:
-        made_by = family(job.model.family)
-    except KeyError as unknown:
-        raise UnsupportedRequest(str(unknown.args[0])) from None
+    made_by = family_of(job.model)
     mode = made_by.modes.get(job.mode)
     if mode is None:
         raise UnsupportedRequest(f"{made_by.title} has no mode {job.mode!r}; there are: {', '.join(made_by.modes)}")
@@ -41,13 +38,26 @@ def mode_of(job: RenderJob, inputs: Mapping[str, Any]) -> tuple[Family, Mode]:
     return made_by, mode
 
 
+def family_of(model: ModelSpec) -> Family:
+    """The family that ``model`` names.
+
+    Raises:
+        UnsupportedRequest: there is none; the message lists those there are.
+    """
+    try:
+        return family(model.family)
+    except KeyError as unknown:
+        raise UnsupportedRequest(str(unknown.args[0])) from None
+
+
 def check_row(model: ModelSpec, device: torch.device) -> None:
     """
     Raises:
         UnsupportedRequest: the catalogue row asks for what does not exist, or contradicts itself.
         UnsupportedHere: this device or installation cannot do it.
     """
-    check_speed(model)
+    if found := list(problems(model.speed, family_of(model))):
+        raise UnsupportedRequest(" ".join(found))
     files = [source.file for source in model.components.values() if source.file]
     for name in (model.quantisation, *(s.quantisation for s in model.components.values() if s.quantisation)):
         check_quantisation(name, device)

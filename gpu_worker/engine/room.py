@@ -10,8 +10,8 @@ from gpu_worker.engine.components import Component
 from gpu_worker.engine.headroom import Headroom
 from gpu_worker.engine.library import Library, OpenModel
 from gpu_worker.engine.prompts import PromptMemory
+from gpu_worker.engine.requests import family_of
 from gpu_worker.engine.residency import Residency
-from gpu_worker.families import family
 from gpu_worker.families.memory import MemoryNeeds, Shape, Workload, memory_needs
 
 
@@ -49,7 +49,7 @@ def workload_of(stage: Stage, job: RenderJob, model: OpenModel, room: Room, *, i
 
 def shape_of(job: RenderJob) -> Shape:
     """The clip of ``job`` as far as memory goes."""
-    return Shape(family=family(job.model.family), width=job.width, height=job.height, num_frames=job.num_frames)
+    return Shape(family=family_of(job.model), width=job.width, height=job.height, num_frames=job.num_frames)
 
 
 def _weights(model: OpenModel, stage: Stage) -> str:

@@ -14,9 +14,8 @@ import torch
 from diffusers import FirstBlockCacheConfig, MagCacheConfig, TaylorSeerCacheConfig
 from diffusers.models.attention_dispatch import attention_backend
 
-from gpu_worker.contract import ModelSpec
 from gpu_worker.engine.errors import UnsupportedHere, UnsupportedRequest
-from gpu_worker.families.speed import CACHES, problems
+from gpu_worker.families.speed import CACHES
 
 _CONFIGS: Mapping[str, Callable[..., Any]] = {
     "first_block_cache": FirstBlockCacheConfig,
@@ -26,15 +25,6 @@ _CONFIGS: Mapping[str, Callable[..., Any]] = {
 _ATTENTIONS = [r"(single_)?(transformer_)?blocks\.\d+\.attn\d?"]
 _REPLACED = {"to_qkv": ("to_q", "to_k", "to_v"), "to_kv": ("to_k", "to_v"), "to_added_kv": ("add_k_proj", "add_v_proj")}
 """What a fused projection does the work of."""
-
-
-def check_speed(model: ModelSpec) -> None:
-    """
-    Raises:
-        UnsupportedRequest: the row names a setting that there is not, or gives it what it does not take.
-    """
-    if found := list(problems(model.speed, model.family)):
-        raise UnsupportedRequest(" ".join(found))
 
 
 @contextmanager

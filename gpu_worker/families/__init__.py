@@ -1,48 +1,25 @@
-"""The model families. Adding one is one file here and its name below."""
+"""The model families: one file each. A module of this package that has a ``FAMILY`` is one."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gpu_worker.families import (
-    cogvideox,
-    framepack,
-    helios,
-    helios_pyramid,
-    hunyuan,
-    hunyuan15,
-    ltx,
-    ltx2,
-    ltx2_sound,
-    preview,
-    skyreels,
-    wan,
-    wan_ti2v,
-    wan_vace,
-)
 from gpu_worker.families.family import ROLES, Family, FrameList, FrameRule, Kind, Mode, Role
 
-__all__ = ["FAMILIES", "ROLES", "Family", "FrameList", "FrameRule", "Kind", "Mode", "Role", "family"]
+__all__ = ["FAMILIES", "ROLES", "Family", "FrameList", "FrameRule", "Kind", "Mode", "Role", "family", "find_families"]
 
-_MODULES = (
-    ltx,
-    ltx2,
-    ltx2_sound,
-    wan,
-    wan_ti2v,
-    wan_vace,
-    hunyuan,
-    hunyuan15,
-    framepack,
-    cogvideox,
-    helios,
-    helios_pyramid,
-    skyreels,
-    preview,
-)
 
-FAMILIES: Mapping[str, Family] = MappingProxyType({module.FAMILY.name: module.FAMILY for module in _MODULES})
+def find_families() -> dict[str, Family]:
+    """The ``FAMILY`` of each module beside this one, by its name."""
+    modules = (importlib.import_module(found.name) for found in pkgutil.iter_modules(__path__, f"{__name__}."))
+    families = (getattr(module, "FAMILY", None) for module in modules)
+    return {family.name: family for family in families if isinstance(family, Family)}
+
+
+FAMILIES: Mapping[str, Family] = MappingProxyType(find_families())
 
 
 def family(name: str) -> Family:

@@ -57,6 +57,7 @@ FAMILY = Family(
     frames=FrameRule(step=8, offset=1, least=9, most=161),
     fps=8,
     components=("text_encoder", "transformer", "vae"),
+    fuses_qkv=True,
     shared={"text_encoder": "T5 v1.1-XXL"},
     call=(
         "guidance_scale",

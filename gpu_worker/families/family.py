@@ -156,6 +156,8 @@ class Family:
     steps_total: Callable[[RenderJob], int] | None = None
     """Steps of a whole render, where the pipeline's own figure times the passes is not all of them."""
     has_audio: bool = False
+    fuses_qkv: bool = False
+    """Whether its attention uses fused projections; the others would have them beside the rest, unused."""
     has_step_callback: bool = True
     """False where the pipeline takes no ``callback_on_step_end``: progress then comes from the scheduler."""
     max_seconds: float = 10.0

@@ -59,6 +59,7 @@ FAMILY = Family(
     frames_per_pass=CHUNK_FRAMES,
     fps=24,
     components=("text_encoder", "transformer", "vae"),
+    fuses_qkv=True,
     shared={"text_encoder": "UMT5-XXL", "vae": "Wan 2.1 VAE"},
     max_seconds=60,
     call=(

@@ -57,6 +57,7 @@ FAMILY = Family(
     steps_total=_steps_total,
     fps=24,
     components=helios.FAMILY.components,
+    fuses_qkv=True,
     shared=helios.FAMILY.shared,
     max_seconds=60,
     call=("guidance_scale", "use_zero_init", "zero_steps", "is_amplify_first_chunk", "max_sequence_length"),

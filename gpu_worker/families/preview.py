@@ -55,6 +55,7 @@ FAMILY = Family(
     frames=FrameRule(step=1, offset=0, least=16, most=16),
     fps=8,
     components=("text_encoder", "transformer", "vae"),
+    fuses_qkv=True,
     max_seconds=2,
     max_prompt_characters=500,
     call=(

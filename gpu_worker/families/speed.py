@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gpu_worker.families.family import Family
 
 CACHES: Mapping[str, frozenset[str]] = {
     "first_block_cache": frozenset({"threshold"}),
@@ -20,11 +23,9 @@ SETTINGS = ("attention_backend", "compile_repeated_blocks", *CACHES, "fused_qkv"
 The last two change how weights are laid out: what has them is a component of its own. The others are switched on for
 one render and off after it, so that rows with different settings share their weights.
 """
-FUSES_QKV = frozenset({"cogvideox", "preview", "wan", "wan_ti2v", "wan_vace", "helios", "helios_pyramid"})
-"""Families whose attention uses fused projections: for the others diffusers would keep them beside the rest, unused."""
 
 
-def problems(speed: Any, family: str) -> Iterator[str]:
+def problems(speed: Any, made_by: Family) -> Iterator[str]:
     """What is wrong with the settings of a row, each with what would be right."""
     if not isinstance(speed, Mapping):
         yield "Write one line for each setting: `attention_backend: flash`."
@@ -36,8 +37,8 @@ def problems(speed: Any, family: str) -> Iterator[str]:
             yield f"{name}: {problem}"
     if len(caches := sorted(CACHES.keys() & speed.keys())) > 1:
         yield f"{' and '.join(caches)} exclude each other."
-    if "fused_qkv" in speed and family not in FUSES_QKV:
-        yield f"fused_qkv: {family} does not use fused projections. These do: {', '.join(sorted(FUSES_QKV))}."
+    if "fused_qkv" in speed and not made_by.fuses_qkv:
+        yield f"fused_qkv: {made_by.title} does not use fused projections; leave it out."
 
 
 def _value_problem(name: str, value: Any) -> str | None:

@@ -52,6 +52,7 @@ FAMILY = Family(
     frames=FRAMES,
     fps=16,
     components=("text_encoder", "image_encoder", "transformer", "transformer_2", "vae"),
+    fuses_qkv=True,
     shared=SHARED,
     call=(
         "guidance_scale",

@@ -16,6 +16,7 @@ FAMILY = Family(
     frames=FRAMES,
     fps=24,
     components=("text_encoder", "transformer", "vae"),
+    fuses_qkv=True,
     shared={"text_encoder": "UMT5-XXL"},
     call=(
         "guidance_scale",

@@ -65,7 +65,7 @@ def test_it_works() -> None:
         ("components", {"transformer": {"file": "ltx.safetensors"}}, "its name ends in .gguf"),
         ("components", {"transformer": {"file": "x.gguf", "quantisation": "int8"}}, "is quantised already"),
         ("speed", {"compile": True}, "There is no 'compile'. There are: attention_backend"),
-        ("speed", {"fused_qkv": True}, "ltx does not use fused projections"),
+        ("speed", {"fused_qkv": True}, "LTX-Video does not use fused projections"),
         ("loras", {"source": "x"}, "Write a list"),
         ("loras", [{"weight_name": "x"}], "LoRA 1 names no source"),
         ("loras", [{"source": "x", "strength": 1}], "there is no strength"),

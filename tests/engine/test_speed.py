@@ -19,7 +19,7 @@ from gpu_worker.contract import Progress, RenderJob
 from gpu_worker.engine import Engine, UnsupportedRequest
 from gpu_worker.engine.storages import module_bytes
 from gpu_worker.families import FAMILIES
-from gpu_worker.families.speed import FUSES_QKV, SETTINGS
+from gpu_worker.families.speed import SETTINGS
 from tests.engine.jobs import Listener, frames_of, render
 from tests.engine.shelves import engine_on, job
 from tests.families.checkpoints import checkpoint_for
@@ -199,7 +199,7 @@ def test_a_render_that_is_stopped_leaves_nothing_switched_on(
 # --- weights laid out otherwise ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("family", sorted(FUSES_QKV))
+@pytest.mark.parametrize("family", sorted(name for name, family in FAMILIES.items() if family.fuses_qkv))
 def test_fused_projections_replace_the_three_and_make_the_same_clip(
     family: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

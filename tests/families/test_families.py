@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +18,30 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gpu_worker.contract import ModelSpec, RenderJob
-from gpu_worker.families import FAMILIES, ROLES, Family, FrameRule, Kind, Mode, family
+from gpu_worker.families import FAMILIES, ROLES, Family, FrameRule, Kind, Mode, family, find_families
 from gpu_worker.families.cogvideox import text_arguments
 from gpu_worker.families.pictures import fitted_mask, fitted_video, last_frames
 from tests.families.test_modes import CASES, job_for, loaded
 
 ROOT = Path(__file__).parents[2]
+
+
+def test_a_family_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mochi.py").write_text(
+        "import dataclasses\n"
+        "from gpu_worker.families.wan import FAMILY as WAN\n"
+        "FAMILY = dataclasses.replace(WAN, name='mochi')\n"
+    )
+    (tmp_path / "rounding.py").write_text("STEP = 6\n")
+    monkeypatch.setattr("gpu_worker.families.__path__", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "gpu_worker.families.mochi", raising=False)
+    assert list(find_families()) == ["mochi"]
+
+
+def test_a_family_is_called_like_its_file() -> None:
+    folder = ROOT / "gpu_worker" / "families"
+    assert FAMILIES.keys() == {file.stem for file in folder.glob("*.py") if "FAMILY = Family(" in file.read_text()}
+
 
 families = st.sampled_from(sorted(FAMILIES.values(), key=lambda f: f.name))
 
