@@ -45,7 +45,7 @@ bench: $(DEVELOPMENT)  ## every benchmark, as ratios from one run
 	python -m benchmarks
 
 preview-model: $(DEVELOPMENT)  ## train the preview model anew, on this machine
-	python -m gpu_worker.preview train
+	python -m preview_model train
 
 clean:  ## forget what the site kept on this machine: database, clips, logins
 	rm -rf var

@@ -1,1 +1,1 @@
-"""The preview model: a toy text-to-video model, drawn, trained, judged and shipped by this package."""
+"""The built-in preview model as it is shipped; ``preview_model`` tells how it was made."""

@@ -17,8 +17,8 @@ import redis
 
 from gpu_worker import fleet
 from gpu_worker.contract import ModelSpec, Outcome, Stage
-from gpu_worker.preview import recipe
-from gpu_worker.preview.checkpoint import checkpoint
+from gpu_worker.preview.checkpoint import SHIPPED
+from preview_model import recipe
 from tests.gpu_worker.conftest import enqueue, environment, finished_reports, make_job, stream_of, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -61,9 +61,7 @@ def gpu_host(valkey: redis.Redis, tmp_path: Path) -> Iterator[subprocess.Popen[b
 
 
 def test_a_prompt_becomes_a_clip(valkey: redis.Redis, gpu_host: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    model = ModelSpec(
-        slug="preview", version=1, family="preview", source=str(checkpoint(tmp_path / "preview")), dtype="float32"
-    )
+    model = ModelSpec(slug="preview", version=1, family="preview", source=str(SHIPPED), dtype="float32")
     job = make_job(
         tmp_path,
         prompt="a red circle moving right on a black background",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from gpu_worker.preview.checkpoint import checkpoint
+from gpu_worker.preview.checkpoint import SHIPPED
 
 
 def build(folder: Path) -> Path:
     """Copy the pipeline into ``folder``."""
-    shutil.copytree(checkpoint(folder.parent), folder)
+    shutil.copytree(SHIPPED, folder)
     return folder

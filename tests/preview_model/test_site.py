@@ -1,0 +1,92 @@
+"""The shipped model behind the whole site: prompts over HTTP, MP4 files back."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from loremotion.local.stack import Stack
+from loremotion.local.visitor import Visitor
+from preview_model import recipe
+from preview_model.checker import look
+from preview_model.continuation_exam import agreement
+from preview_model.drawing import draw_frames_from
+from preview_model.motion import Pose
+from preview_model.scene import Scene
+from tests.preview_model.ten_prompts import TEN_PROMPTS
+
+
+def thumbnails(clip: Path) -> NDArray[np.uint8]:
+    """The frames of an MP4 as the model drew them, before each pixel was repeated."""
+    with av.open(str(clip)) as container:
+        frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    count, height, width, _ = frames.shape
+    assert (height, width) == (recipe.HEIGHT * recipe.UPSCALE, recipe.WIDTH * recipe.UPSCALE)
+    squares = frames.reshape(count, recipe.HEIGHT, recipe.UPSCALE, recipe.WIDTH, recipe.UPSCALE, 3)
+    return np.asarray(squares[:, :, 2:-2, :, 2:-2].mean((2, 4)).round(), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    # The model is judged here, not the words in the corner of a visitor's clip.
+    with Stack(tmp_path_factory.mktemp("site"), settings={"WATERMARK": ""}) as stack:
+        yield stack
+
+
+def finished(visitor: Visitor, video: dict[str, Any], clip: Path) -> NDArray[np.uint8]:
+    """What the visitor gets when the clip is there, as thumbnails."""
+    assert [event for event, _ in visitor.events(video["id"])][-1] == "done"
+    visitor.download(video["id"], clip)
+    frames = thumbnails(clip)
+    assert len(frames) == recipe.NUM_FRAMES
+    return frames
+
+
+def test_ten_prompts_come_back_as_clips_that_show_them(site: Stack, tmp_path: Path) -> None:
+    for number, (prompt, scene) in enumerate(TEN_PROMPTS.items()):
+        clip = tmp_path / f"{number}.mp4"
+        with Visitor(site.url) as visitor:  # each with an allowance of their own
+            frames = finished(visitor, visitor.create(prompt, seed=number), clip)
+        wrong = [name for name, agrees in look(frames).agrees(scene).items() if not agrees]
+        assert not wrong, (prompt, look(frames))
+
+
+def test_a_clip_goes_on_where_it_ended(site: Stack, tmp_path: Path) -> None:
+    with Visitor(site.url) as visitor:
+        first = visitor.create("a yellow star moving right on a dark blue background", seed=1)
+        before = finished(visitor, first, tmp_path / "first.mp4")
+        headers = {"X-CSRFToken": visitor.client.cookies["csrftoken"]}
+        ask = {"video": {"id": first["id"]}, "prompt": "a yellow star moving right", "seed": 2}
+        second = visitor.client.post("/v1/videos/extensions", json=ask, headers=headers).json()
+        after = finished(visitor, second, tmp_path / "second.mp4")
+    assert np.abs(after[0].astype(int) - before[-1]).mean() < 4
+    scene = Scene("star", "yellow", "right", "dark blue")
+    assert all(agreement(after[0], after, scene).values()), look(after, is_endless=True)
+
+
+def test_a_picture_comes_alive(site: Stack, tmp_path: Path) -> None:
+    scene = Scene("square", "green", "down", "grey")
+    picture = Image.fromarray(draw_frames_from(scene, (Pose(16, 14, 8),))[0]).resize(
+        (384, 384), Image.Resampling.NEAREST
+    )
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    with Visitor(site.url) as visitor:
+        visitor.arrive()
+        headers = {"X-CSRFToken": visitor.client.cookies["csrftoken"]}
+        made = visitor.client.post(
+            "/v1/videos",
+            data={"prompt": "it falls down", "mode": "image", "seed": "3"},
+            files={"image": ("square.png", file.getvalue(), "image/png")},
+            headers=headers,
+        ).json()
+        frames = finished(visitor, made, tmp_path / "clip.mp4")
+    assert all(agreement(frames[0], frames, scene).values()), look(frames, is_endless=True)
