@@ -208,10 +208,11 @@ def prepare(url: str) -> None:
     from django.db import connection
 
     from benchmarks import ledger_orm
+    from billing.sql import KERNEL
 
     with connection.cursor() as cursor:
-        for name in ("ledger_tables.sql", "ledger_guards.sql", "ledger.sql", "ledger_violations.sql"):
-            cursor.execute((ROOT / "billing" / name).read_text())
+        for part in KERNEL:
+            cursor.execute(part)
         for number, amount in enumerate(LOTS):
             cursor.execute(
                 "SELECT count(ledger_grant(lpad(to_hex(n), 32, '0')::uuid, n || ' ' || %s, %s, 'pack', 50::smallint, "

@@ -1,4 +1,4 @@
-"""How ``billing.ledger`` calls the kernel, the functions of ledger.sql."""
+"""How ``billing.ledger`` calls the kernel, the functions of ``billing.sql``."""
 
 from __future__ import annotations
 

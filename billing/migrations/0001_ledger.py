@@ -1,16 +1,14 @@
 """The ledger: its tables, the functions that post, and the view of what must never be.
 
-The SQL stands in billing/ledger*.sql. A released table is changed by a later migration's ALTER; a rule or a function by
-running the whole of ledger_guards.sql or ledger.sql again, which only replaces them.
+The SQL stands in ``billing.sql``, which says how it changes.
 """
 
-from pathlib import Path
 from typing import ClassVar
 
 from django.db import migrations
 from django.db.migrations.operations.base import Operation
 
-FOLDER = Path(__file__).resolve().parent.parent
+from billing import sql
 
 DROP_ALL = """
 DROP VIEW ledger_violations;
@@ -33,8 +31,8 @@ class Migration(migrations.Migration):
     initial = True
     dependencies: ClassVar = []
     operations: ClassVar[list[Operation]] = [
-        migrations.RunSQL((FOLDER / "ledger_tables.sql").read_text(), DROP_ALL),
-        migrations.RunSQL((FOLDER / "ledger_guards.sql").read_text(), migrations.RunSQL.noop),
-        migrations.RunSQL((FOLDER / "ledger.sql").read_text(), migrations.RunSQL.noop),
-        migrations.RunSQL((FOLDER / "ledger_violations.sql").read_text(), migrations.RunSQL.noop),
+        migrations.RunSQL(sql.TABLES, DROP_ALL),
+        migrations.RunSQL(sql.GUARDS, migrations.RunSQL.noop),
+        migrations.RunSQL(sql.FUNCTIONS, migrations.RunSQL.noop),
+        migrations.RunSQL(sql.VIOLATIONS, migrations.RunSQL.noop),
     ]

@@ -1,16 +1,15 @@
 """Debts that staff writes off: a code and a kind of transaction for them, and the functions anew.
 
-A database that is new has all of this from ledger_tables.sql, so each step also stands where it is done already; the
+A database that is new has all of this from sql/tables.sql, so each step also stands where it is done already; the
 CHECKs go again with 0011.
 """
 
-from pathlib import Path
 from typing import ClassVar
 
 from django.db import migrations
 from django.db.migrations.operations.base import Operation
 
-FOLDER = Path(__file__).resolve().parent.parent
+from billing import sql
 
 WIDEN = """
 ALTER TABLE ledger_lot
@@ -45,6 +44,6 @@ class Migration(migrations.Migration):
     dependencies: ClassVar = [("billing", "0002_ledger_models")]
     operations: ClassVar[list[Operation]] = [
         migrations.RunSQL(WIDEN, migrations.RunSQL.noop),
-        migrations.RunSQL((FOLDER / "ledger.sql").read_text(), migrations.RunSQL.noop),
-        migrations.RunSQL((FOLDER / "ledger_violations.sql").read_text(), migrations.RunSQL.noop),
+        migrations.RunSQL(sql.FUNCTIONS, migrations.RunSQL.noop),
+        migrations.RunSQL(sql.VIOLATIONS, migrations.RunSQL.noop),
     ]

@@ -1,12 +1,11 @@
 """A hold and its settlement in fewer statements, and one CHECK a table, which PostgreSQL need not plan each time."""
 
-from pathlib import Path
 from typing import ClassVar
 
 from django.db import migrations
 from django.db.migrations.operations.base import Operation
 
-FOLDER = Path(__file__).resolve().parent.parent
+from billing import sql
 
 # The projection asks for what the keys asked for: the transaction that entries join, and the account of a hold with it.
 # All tables are locked first, beginning with the one that a hold looks at first: or the two could wait for each other.
@@ -33,6 +32,6 @@ class Migration(migrations.Migration):
     dependencies: ClassVar = [("billing", "0010_credits_that_never_moved")]
     operations: ClassVar[list[Operation]] = [
         migrations.RunSQL(CLEAR_AWAY, migrations.RunSQL.noop),
-        migrations.RunSQL((FOLDER / "ledger_guards.sql").read_text(), migrations.RunSQL.noop),
-        migrations.RunSQL((FOLDER / "ledger.sql").read_text(), migrations.RunSQL.noop),
+        migrations.RunSQL(sql.GUARDS, migrations.RunSQL.noop),
+        migrations.RunSQL(sql.FUNCTIONS, migrations.RunSQL.noop),
     ]

@@ -1,6 +1,6 @@
 """Every small way to get the kernel wrong, and whether the tests notice.
 
-A mutant is a function of ledger.sql or ledger_guards.sql with one place changed. It is installed inside a transaction,
+A mutant is one of the ledger's functions or guards with one place changed. It is installed inside a transaction,
 the ledger and its model walk together until they differ, and the transaction is rolled back.
 """
 
@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from functools import cache, partial
 from inspect import signature
 from itertools import product
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
-import billing
+from billing.sql import FUNCTIONS, GUARDS
 from tests.billing import (
     test_adjusting,
     test_clawback,
@@ -54,7 +53,7 @@ SUBJECTS = {
 MOST_CASES = 10
 """Of a test with more, so many are tried, spread over all of them."""
 
-KERNEL = "".join((Path(billing.__file__).parent / f"ledger{part}.sql").read_text() for part in ("", "_guards"))
+KERNEL = FUNCTIONS + GUARDS
 
 # What to look for in a line, and what to put there instead.
 OPERATORS: tuple[tuple[str, str], ...] = (

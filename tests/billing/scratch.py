@@ -12,12 +12,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
-from psycopg import sql
+from psycopg.sql import SQL, Identifier
 
 import billing
+from billing.sql import KERNEL
 
 ROOT = Path(billing.__file__).parent.parent
-KERNEL = [ROOT / "billing" / f"ledger{part}.sql" for part in ("_tables", "_guards", "", "_violations")]
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Scratch:
 
     def install(self) -> None:
         with self.connect() as connection:
-            for path in KERNEL:
-                connection.execute(path.read_bytes())
+            for part in KERNEL:
+                connection.execute(part.encode())
 
     def violations(self) -> list[tuple[object, ...]]:
         with self.connect() as connection:
@@ -58,13 +58,13 @@ def scratch_database(server_url: str) -> Iterator[Scratch]:
     """A database on the server, dropped in the end."""
     name = f"ledger_{uuid4().hex[:12]}"
     with psycopg.connect(server_url, autocommit=True) as server:
-        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        server.execute(SQL("CREATE DATABASE {} TEMPLATE template0").format(Identifier(name)))
         try:
             scratch = Scratch(server_url.rpartition("/")[0] + f"/{name}")
             scratch.install()
             yield scratch
         finally:
-            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            server.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 
 
 def set_up_django() -> None:

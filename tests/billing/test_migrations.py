@@ -10,7 +10,8 @@ from uuid import uuid4
 
 import psycopg
 
-from tests.billing.scratch import KERNEL, Scratch, scratch_database
+from billing import sql
+from tests.billing.scratch import Scratch, scratch_database
 
 first = import_module("billing.migrations.0001_ledger")
 third = import_module("billing.migrations.0003_writeoff")
@@ -65,9 +66,8 @@ def test_functions_and_view_can_be_installed_over_themselves(scratch: Scratch) -
     grant = "SELECT ledger_grant(gen_random_uuid(), %s, 5, 'pack', 50::smallint, NULL, '', '')"
     with scratch.connect() as connection:
         connection.execute(grant, ["in_1"])
-        for path in KERNEL:
-            if path.name != "ledger_tables.sql":
-                connection.execute(path.read_bytes())
+        for part in sql.KERNEL[1:]:
+            connection.execute(part.encode())
         connection.execute(grant, ["in_2"])
         assert connection.execute("SELECT reference, issued FROM ledger_lot").fetchall() == [("in_1", 5), ("in_2", 5)]
     assert scratch.violations() == []
@@ -98,8 +98,8 @@ def test_an_older_database_and_a_new_one_end_alike_with_credits_in_them(server_u
             assert (shape(connection) == new) is not bool(begin)
             connection.execute(third.WIDEN)
             connection.execute(eleventh.CLEAR_AWAY)
-            for path in KERNEL[1:]:
-                connection.execute(path.read_bytes())
+            for part in sql.KERNEL[1:]:
+                connection.execute(part.encode())
             assert shape(connection) == new
         connection.execute("SELECT ledger_clawback('in_1', 5, '', '')")
         assert scratch.violations() == []
@@ -120,7 +120,7 @@ def test_holds_wait_for_it_and_it_for_them(server_url: str) -> None:
 
         def migrate() -> None:
             with migration.transaction():
-                for script in (eleventh.CLEAR_AWAY, *(path.read_text() for path in KERNEL[1:])):
+                for script in (eleventh.CLEAR_AWAY, *sql.KERNEL[1:]):
                     migration.execute(script.encode())
 
         with open_hold.transaction():

@@ -83,7 +83,7 @@ CREATE OR REPLACE TRIGGER ledger_no_delete BEFORE DELETE ON ledger_lot
 CREATE OR REPLACE TRIGGER ledger_no_delete BEFORE DELETE ON ledger_hold
     FOR EACH ROW EXECUTE FUNCTION ledger_refuse();
 
--- A purse and a lot begin empty, and only the projection (depth 1) changes what is in them.
+-- An account and a lot begin empty, and only the projection (depth 1) changes what is in them.
 CREATE OR REPLACE TRIGGER ledger_begins_empty BEFORE INSERT ON ledger_account FOR EACH ROW
     WHEN ((NEW.available, NEW.held, NEW.debt, NEW.seq) <> (0, 0, 0, 0) OR NEW.head <> '')
     EXECUTE FUNCTION ledger_refuse();

@@ -2,8 +2,6 @@
 --
 -- ledger_entry is the truth. Everything else that counts credits (the lot's and the account's columns) is its
 -- projection, kept by a trigger (ledger_project) and writable by nobody else, whatever his role.
--- What the database refuses is in ledger_guards.sql, the functions that post are in ledger.sql, and what must always be
--- true of all of it in ledger_violations.sql.
 --
 -- This is how a new database begins. One that is older is brought here by the migrations after 0001.
 
@@ -20,7 +18,7 @@
 --   forgiven   negative: of what was charged so, staff has written it off
 CREATE TYPE ledger_leg AS (lot_id bigint, code text, amount bigint);
 
--- A purse. The id belongs to whoever owns it (a workspace) and means nothing here.
+-- Whose credits are counted together. The id belongs to whoever owns it (a workspace) and means nothing here.
 CREATE TABLE ledger_account (
     id uuid PRIMARY KEY,
     available bigint NOT NULL DEFAULT 0,
