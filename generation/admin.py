@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -12,6 +14,8 @@ from django.urls import path
 
 from generation import fleet, settlement
 from generation.models import Generation
+from gpu_worker.contract import RENDER_QUEUE
+from loremotion import queues
 from loremotion.refusals import Refusal
 
 
@@ -49,6 +53,13 @@ class GenerationAdmin(admin.ModelAdmin[Generation]):
         return [path("fleet/", self.admin_site.admin_view(self.fleet), name="generation_fleet"), *super().get_urls()]
 
     def fleet(self, request: HttpRequest) -> HttpResponse:
-        """Every living worker in its own words."""
-        context = {**self.admin_site.each_context(request), "title": "GPU fleet", "workers": fleet.statuses()}
+        """Every living worker in its own words, and how much each queue holds."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "GPU fleet",
+            "workers": fleet.statuses(),
+            "queues": queues.loads([RENDER_QUEUE, *settings.QUEUE_JOBS]),
+        }
         return TemplateResponse(request, "admin/generation/fleet.html", context)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from django.utils import timezone
 from rq.exceptions import NoSuchJobError
-from rq.job import Job
-from rq.serializers import JSONSerializer
 
 from generation.models import Generation
-from loremotion.valkey import connection
+from gpu_worker.allowed_jobs import AllowedJob
+from loremotion import queues
 
 
-def job_of(generation: Generation) -> Job | None:
-    """The job of the present attempt, unless RQ has forgotten it."""
+def job_of(generation: Generation) -> AllowedJob | None:
+    """The job of the present attempt, unless RQ has forgotten it or its record cannot be read."""
     try:
-        return Job.fetch(generation.job_id, connection=connection(), serializer=JSONSerializer)
+        return queues.job(generation.job_id)
     except NoSuchJobError:
         return None
 

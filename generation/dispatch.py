@@ -9,12 +9,14 @@ from django.db import transaction
 from django.utils import timezone
 from rq import Queue
 from rq.exceptions import DuplicateJobError
-from rq.serializers import JSONSerializer
+from rq.job import JobStatus
 
 from generation import files, fleet, queue
 from generation.models import Generation, State
 from generation.places import Places
+from gpu_worker.allowed_jobs import AllowedJob
 from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE
+from loremotion import queues
 from loremotion.row_security import across_workspaces
 from loremotion.valkey import connection
 
@@ -24,7 +26,7 @@ RESULT_TTL_SECONDS = 7 * 24 * 3600
 
 
 def render_queue() -> Queue:
-    return Queue(RENDER_QUEUE, connection=connection(), serializer=JSONSerializer)
+    return queues.queue(RENDER_QUEUE)
 
 
 @across_workspaces("the queue is everybody's")
@@ -59,6 +61,26 @@ def _take() -> list[Generation]:
 def _places(budgets: list[int]) -> Places:
     in_window = Generation.objects.filter(state=State.DISPATCHED)
     return Places(budgets, in_window.values_list("needs_bytes", flat=True))
+
+
+def has_lost_its_place(generation: Generation) -> bool:
+    """Whether RQ has the job for queued, and it is neither in line nor in the hands of a worker that popped it.
+
+    One transaction in Valkey, since the job may be on its way from one to the next.
+    """
+    line = render_queue()
+    with connection().pipeline() as pipeline:
+        pipeline.hget(AllowedJob.key_for(generation.job_id), "status")
+        pipeline.lpos(line.key, generation.job_id)
+        pipeline.lpos(line.intermediate_queue_key, generation.job_id)
+        status, *places = pipeline.execute()
+    return status == JobStatus.QUEUED.value.encode() and places == [None, None]
+
+
+def enqueue_anew(generation: Generation) -> None:
+    """Put the present attempt into RQ in place of a record that cannot be read or stands nowhere in line."""
+    connection().delete(AllowedJob.key_for(generation.job_id))
+    enqueue(generation)
 
 
 def enqueue(generation: Generation) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import redis
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.db import connection as database
 from django.utils import timezone
 from rq.intermediate_queue import IntermediateQueue
@@ -48,7 +48,7 @@ def beat() -> bool:
                 except redis.RedisError as error:
                     logger.warning("%s waits for Valkey: %s", sweep.__name__, error)
                 except (OperationalError, InterfaceError):
-                    raise  # the database is away: whoever runs the beat starts it again
+                    raise  # the database is away, which no other sweep would fare better with
                 except Exception:
                     logger.exception("%s failed; the others go on", sweep.__name__)
         finally:
@@ -65,8 +65,8 @@ def dispatch_lost() -> None:
 
 def _look_after_dispatched(generation: Generation) -> None:
     job = attempts.job_of(generation)
-    if job is None:
-        dispatch.enqueue(generation)
+    if job is None or dispatch.has_lost_its_place(generation):
+        dispatch.enqueue_anew(generation)
     elif job.get_status() == JobStatus.STARTED:  # the report of its start got lost
         settlement.start(generation_id=generation.id, attempt=generation.attempt, worker=job.worker_name or "")
     elif _has_ended(job):
@@ -204,12 +204,22 @@ SWEEPS: tuple[Callable[[], None], ...] = (
 
 
 def run_forever(*, every_seconds: float, ledger_check_every_seconds: float = 300.0) -> None:
-    """Beat until the process is told to stop."""
+    """Beat until the process is told to stop. A store that is away costs rounds, and nothing else."""
     checked_at = 0.0
+    is_away = False
     while True:
         began = time.monotonic()
-        beat()
-        if began - checked_at >= ledger_check_every_seconds:
-            check_ledger()
-            checked_at = began
+        close_old_connections()
+        try:
+            beat()
+            if began - checked_at >= ledger_check_every_seconds:
+                check_ledger()
+                checked_at = began
+            is_away = False
+        except (OperationalError, InterfaceError) as problem:
+            if not is_away:
+                logger.warning("Housekeeping waits for the database: %s", problem)
+            is_away = True
+        finally:
+            close_old_connections()
         time.sleep(max(0.0, every_seconds - (time.monotonic() - began)))

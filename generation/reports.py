@@ -7,7 +7,8 @@ from uuid import UUID
 
 from generation import attempts, settlement
 from generation.models import Generation
-from gpu_worker.contract import RenderReport
+from gpu_worker.contract import FINISHED_FUNCTION, STARTED_FUNCTION, WORKER_LOST_FUNCTION, RenderReport
+from loremotion.queues import Table
 
 
 def started(generation_id: str, attempt: int, worker: str) -> bool:
@@ -30,3 +31,7 @@ def worker_lost(generation_id: str, attempt: int, worker: str, reason: str) -> b
         reason=f"The GPU worker was lost: {reason}.",
         gpu_seconds=attempts.seconds_taken(lost),
     )
+
+
+JOBS: Table = {STARTED_FUNCTION: started, FINISHED_FUNCTION: finished, WORKER_LOST_FUNCTION: worker_lost}
+"""All that the ``reports`` queue may name."""

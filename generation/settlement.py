@@ -13,9 +13,8 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from rq.command import send_stop_job_command
-from rq.exceptions import InvalidJobOperation, NoSuchJobError
-from rq.serializers import JSONSerializer
+from rq.command import send_command
+from rq.exceptions import NoSuchJobError
 
 from billing import breaker, ledger
 from catalog import measurements
@@ -31,6 +30,7 @@ from gpu_worker.contract import (
     RenderReport,
     cancel_key,
 )
+from loremotion import queues
 from loremotion.refusals import Conflict
 from loremotion.valkey import connection
 
@@ -59,9 +59,11 @@ def tell_worker_to_stop(generation: Generation) -> None:
     connection().set(cancel_key(str(generation.id)), "1", ex=CANCEL_TTL_SECONDS)
     if generation.attempt:
         try:
-            send_stop_job_command(connection(), generation.job_id, serializer=JSONSerializer)
-        except (NoSuchJobError, InvalidJobOperation):
-            logger.debug("%s is not being worked on", generation.job_id)
+            worker = queues.job(generation.job_id).worker_name
+        except NoSuchJobError:
+            worker = None
+        if worker:
+            send_command(connection(), worker, "stop-job", job_id=generation.job_id)
 
 
 def start(*, generation_id: uuid.UUID, attempt: int, worker: str) -> bool:

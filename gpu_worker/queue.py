@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import time
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
 from rq.queue import Queue
 
+from gpu_worker.allowed_jobs import inflated
 from gpu_worker.contract import (
     RENDER_FUNCTION,
     RENDER_QUEUE,
@@ -38,10 +38,10 @@ _LOOK = """
 local seen = {}
 for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, ARGV[1] - 1)) do
   local job = redis.call('HMGET', ARGV[2] .. id, 'data', 'enqueued_at', 'skips')
-  if job[1] then
+  if job[1] and string.match(id, '^[%w_-]+$') then
     seen[#seen + 1] = {id, job[1], job[2] or '', job[3] or '0'}
   else
-    redis.call('LREM', KEYS[1], 1, id)  -- deleted while it waited
+    redis.call('LREM', KEYS[1], 1, id)  -- deleted while it waited, or no id of ours
   end
 end
 return seen
@@ -218,17 +218,10 @@ class RenderQueue:
 def read(data: bytes) -> RenderJob | None:
     """The job inside RQ's own record of it, or None where it is not one of ours."""
     try:
-        function, _, args, _ = cast(list[Any], json.loads(_inflated(data)))
+        function, _, args, _ = cast(list[Any], json.loads(inflated(data)))
         return RenderJob.from_wire(args[0]) if function == RENDER_FUNCTION else None
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None
-
-
-def _inflated(data: bytes) -> bytes:
-    try:
-        return zlib.decompress(data)
-    except zlib.error:
-        return data  # RQ reads uncompressed records too
 
 
 def _waited_seconds(enqueued_at: bytes, now: float) -> float:

@@ -8,13 +8,14 @@ from typing import cast
 import redis
 from rq.exceptions import NoSuchJobError
 from rq.executions import WORKER_EXECUTIONS_KEY_TEMPLATE, Execution
-from rq.job import Job, JobStatus
+from rq.job import JobStatus
 from rq.job_lifecycle import record_job_failure
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
 from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
+from gpu_worker.allowed_jobs import AllowedJob
 from gpu_worker.contract import RENDER_QUEUE, holding_key
 
 logger = logging.getLogger(__name__)
@@ -24,12 +25,9 @@ def fail(connection: redis.Redis, job_id: str, reason: str) -> None:
     """Record in RQ that the job failed, unless it ended before its worker did. Nobody will run this attempt again."""
     Queue(RENDER_QUEUE, connection=connection, serializer=JSONSerializer).intermediate_queue.remove(job_id)
     try:
-        job = Job.fetch(job_id, connection=connection, serializer=JSONSerializer)
-    except NoSuchJobError:
-        return
-    except (ValueError, TypeError, KeyError):
-        # The record that ended the worker must not end its supervisor as well.
-        logger.exception("RQ's record of %s cannot be read and is left as it is", job_id)
+        job = AllowedJob.fetch(job_id, connection=connection, serializer=JSONSerializer)
+    except NoSuchJobError as problem:
+        logger.info("Nothing to end in RQ's records: %s", problem)
         return
     if job.get_status() in (JobStatus.QUEUED, JobStatus.STARTED):
         with connection.pipeline() as pipeline:
@@ -46,7 +44,7 @@ def clear(connection: redis.Redis, name: str) -> None:
         for composite_key in running:
             execution = Execution.from_composite_key(composite_key.decode(), connection=connection)
             execution.worker_name = name
-            job = Job(execution.job_id, connection=connection, serializer=JSONSerializer)
+            job = AllowedJob(execution.job_id, connection=connection, serializer=JSONSerializer)
             job.origin = RENDER_QUEUE
             execution.delete(job, pipeline)
         pipeline.srem(REDIS_WORKER_KEYS, own_key)

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gpu_worker.contract import Outcome, Progress, RenderError, RenderJob, RenderReport, Stage
+from gpu_worker.allowed_jobs import Table
+from gpu_worker.contract import RENDER_FUNCTION, Outcome, Progress, RenderError, RenderJob, RenderReport, Stage
 from gpu_worker.deadline import Deadline, TimedOut
 from gpu_worker.footage import Wanted
 from gpu_worker.inputs import Fetcher, Input, InputUnavailable, InputUnreadable
@@ -42,6 +43,10 @@ def run(message: dict[str, Any]) -> dict[str, Any]:
     if _renderer is None:
         raise RuntimeError(f"{__name__}.run works inside 'python -m gpu_worker --worker' only, where an engine is.")
     return _renderer.run(RenderJob.from_wire(message)).to_wire()
+
+
+JOBS: Table = {RENDER_FUNCTION: run}
+"""All that the ``render`` queue may name."""
 
 
 def serve(renderer: Renderer) -> None:

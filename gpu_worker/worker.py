@@ -1,4 +1,4 @@
-"""The worker process: RQ's ``SimpleWorker``, made fit for one GPU.
+"""The worker process: RQ's worker, made fit for one GPU.
 
 One process holds the card and runs one job at a time on its main thread, so nothing needs a lock. What RQ leaves out
 is added here: a pop that looks at what is resident, heartbeats while a job runs, an honest lifetime in Valkey (seconds,
@@ -14,16 +14,15 @@ from types import FrameType
 from typing import Any
 
 import redis
-from rq import SimpleWorker
 from rq.command import parse_payload
 from rq.exceptions import NoSuchJobError, StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
-from rq.serializers import JSONSerializer
 from rq.worker_registration import register
 
 from gpu_worker import addresses, fleet, render_job
+from gpu_worker.allowed_jobs import AllowedJobWorker
 from gpu_worker.contract import (
     RENDER_QUEUE,
     WORKER_DEAD_AFTER_SECONDS,
@@ -66,7 +65,7 @@ UNFIT_SECONDS = 0.25
 """Pause while every waiting job is for other cards: the list is not empty, so it cannot be waited on."""
 
 
-class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq here
+class GpuWorker(AllowedJobWorker):
     """RQ's worker around one engine. ``work()`` runs until it is asked to stop.
 
     A process that leaves with a job in its hands says so by ``EXIT_UNFINISHED``; its last word on the lifeline and
@@ -77,13 +76,12 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
 
     def __init__(self, settings: Settings, engine: RenderEngine, lifeline: Lifeline, connection: redis.Redis) -> None:
         super().__init__(
-            [RENDER_QUEUE],
+            RENDER_QUEUE,
+            render_job.JOBS,
+            connection,
             name=settings.name,
-            connection=connection,
-            serializer=JSONSerializer,
             worker_ttl=WORKER_DEAD_AFTER_SECONDS,
             default_result_ttl=KEPT_SECONDS,
-            log_job_description=False,  # it holds the prompt
         )
         self.engine = engine
         self.lifeline = lifeline
@@ -176,8 +174,11 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
             self._pause(UNFIT_SECONDS)
             return None
         picked = self.picker.pick()
-        if picked.job_id is not None:
-            return self._in_hand(picked.job_id)
+        while picked.job_id is not None:
+            job = self._in_hand(picked.job_id)
+            if job is not None:
+                return job
+            picked = self.picker.pick()  # that one has dropped
         self.errands.warm_up()
         if is_patient and picked.are_all_for_others:
             self._pause(UNFIT_SECONDS)
@@ -188,8 +189,9 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
     def _in_hand(self, job_id: str) -> Job | None:
         self.lifeline.say(job_id, PATIENCE_BETWEEN_JOBS_SECONDS)
         try:
-            return Job.fetch(job_id, connection=self.connection, serializer=self.serializer)
-        except NoSuchJobError:
+            return self.job_class.fetch(job_id, connection=self.connection, serializer=self.serializer)
+        except NoSuchJobError as problem:
+            logger.warning("%s is dropped: %s", job_id, problem)
             self.queues[0].intermediate_queue.remove(job_id)
             self.line.release()
             return None
@@ -213,7 +215,7 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run the job in hand to its one report."""
         self._is_reported = False
-        message = read(job.data)
+        message = None if job.extras else read(job.data)
         try:
             if message is None:
                 self._refuse(job, queue)
@@ -306,10 +308,7 @@ class GpuWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq 
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """RQ's own sign of life, with a lifetime of seconds whatever RQ asks for: a dead worker is soon seen."""
-        try:
-            super().heartbeat(WORKER_DEAD_AFTER_SECONDS, pipeline=pipeline)
-        except Unreachable as problem:
-            logger.info("A heartbeat is missed, Valkey cannot be reached: %s", problem)
+        super().heartbeat(WORKER_DEAD_AFTER_SECONDS, pipeline=pipeline)
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
         return WORKER_DEAD_AFTER_SECONDS

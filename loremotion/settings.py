@@ -64,11 +64,13 @@ CACHES = {
         "OPTIONS": {"serializer": "loremotion.valkey.JsonSerializer"},
     }
 }
-RQ_QUEUES = {
-    name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer", "DEFAULT_TIMEOUT": 120}
-    for name in ("render", "reports", "stripe", "deliveries", "mail")
+# The RQ queues that the site works off, each with the table of what its jobs may call: see gpu_worker.allowed_jobs.
+QUEUE_JOBS = {
+    "reports": "generation.reports.JOBS",
+    "stripe": "billing.shop.jobs.JOBS",
+    "deliveries": "generation.outbox.jobs.DELIVERY_JOBS",
+    "mail": "generation.outbox.jobs.MAIL_JOBS",
 }
-RQ = {"DEFAULT_RESULT_TTL": 24 * 3600}
 
 # --- what visitors get ---------------------------------------------------------------------------------------
 
@@ -175,7 +177,6 @@ INSTALLED_APPS = [
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     "allauth.usersessions",
-    "django_rq",
     "rest_framework",
     "django.contrib.admin",
     "django.contrib.auth",

@@ -20,6 +20,5 @@ urlpatterns = [
     path("", include("catalog.urls")),
     path("", include("billing.shop.urls")),
     path("healthz", health.healthz, name="healthz"),
-    path("admin/queues/", include("django_rq.urls")),
     path("admin/", admin.site.urls),
 ]

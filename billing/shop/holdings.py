@@ -10,7 +10,6 @@ import csv
 import io
 from collections.abc import Iterator
 
-import django_rq
 from django.db import transaction
 
 from accounts.holdings import ExportedFile
@@ -20,6 +19,7 @@ from accounts.tenancy import Caller
 from billing.shop import inbox
 from billing.shop.models import Budget, Customer, Order, Payment, Subscription
 from billing.shop.money import formatted
+from loremotion import queues
 
 
 def move(*, source: Workspace, into: Workspace) -> None:
@@ -60,4 +60,4 @@ def erase(workspace: Workspace) -> None:
 
 
 def _enqueue(job: str, *arguments: str) -> None:
-    django_rq.get_queue(inbox.QUEUE).enqueue(job, *arguments)
+    queues.queue(inbox.QUEUE).enqueue(job, *arguments)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-import django_rq
 import redis
 from django.core.cache import cache
 from django.utils import timezone
@@ -13,6 +12,7 @@ from django.utils import timezone
 from billing import allowance, breaker
 from billing.shop import gateway, inbox, reconcile, subscribing
 from billing.shop.models import Order
+from loremotion import queues
 
 logger = logging.getLogger(__name__)
 
@@ -64,4 +64,4 @@ def _look_after_stale_orders() -> None:
 
 
 def _enqueue(job: str, *arguments: object) -> None:
-    django_rq.get_queue(inbox.QUEUE).enqueue(f"billing.shop.jobs.{job}", *arguments)
+    queues.queue(inbox.QUEUE).enqueue(f"billing.shop.jobs.{job}", *arguments)

@@ -10,7 +10,6 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-import django_rq
 import redis
 import stripe
 from django.conf import settings
@@ -20,6 +19,7 @@ from django.utils import timezone
 
 from billing.shop import convergence, lookups
 from billing.shop.models import StripeEvent
+from loremotion import queues
 from loremotion.refusals import Invalid
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ def _read(event: dict[str, Any]) -> tuple[str, str, str]:
 def ring(event_id: str) -> None:
     """Tell the clerk. If Valkey is away the beat will."""
     try:
-        django_rq.get_queue(QUEUE).enqueue("billing.shop.jobs.work_on_event", event_id)
+        queues.queue(QUEUE).enqueue("billing.shop.jobs.work_on_event", event_id)
     except redis.RedisError as error:
         logger.warning("Event %s waits for Valkey: %s", event_id, error)
 

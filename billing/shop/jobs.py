@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from billing.shop import convergence, inbox, reconcile, subscribing
+from loremotion.queues import Table
 
 
 def work_on_event(event_id: str) -> None:
@@ -25,3 +26,13 @@ def end_subscriptions(workspace: str) -> None:
 
 def look_after_order(order_id: str) -> None:
     convergence.converge_order(UUID(order_id))
+
+
+JOBS: Table = {
+    "billing.shop.jobs.work_on_event": work_on_event,
+    "billing.shop.jobs.read_events": read_events,
+    "billing.shop.jobs.compare_books": compare_books,
+    "billing.shop.jobs.end_subscriptions": end_subscriptions,
+    "billing.shop.jobs.look_after_order": look_after_order,
+}
+"""All that the ``stripe`` queue may name."""

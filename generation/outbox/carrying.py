@@ -14,12 +14,10 @@ from typing import TypeVar
 import redis
 from django.db.models import F
 from django.utils import timezone
-from rq import Queue
 from rq.exceptions import DuplicateJobError
-from rq.serializers import JSONSerializer
 
 from generation.outbox.models import Outgoing, State
-from loremotion.valkey import connection
+from loremotion import queues
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +80,7 @@ def ring(kind: type[Outgoing], rows: list[tuple[int, int]]) -> None:
     minute and not more.
     """
     name, job = WORKED_BY[kind._meta.model_name or ""]
-    queue = Queue(name, connection=connection(), serializer=JSONSerializer)
+    queue = queues.queue(name)
     minute = int(timezone.now().timestamp()) // 60
     try:
         for row_id, attempts in rows:

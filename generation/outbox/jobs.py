@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from generation.outbox import deliveries, letters
+from loremotion.queues import Table
 
 
 def deliver(delivery_id: int) -> None:
@@ -11,3 +12,9 @@ def deliver(delivery_id: int) -> None:
 
 def mail(letter_id: int) -> None:
     letters.mail(letter_id)
+
+
+DELIVERY_JOBS: Table = {"generation.outbox.jobs.deliver": deliver}
+"""All that the ``deliveries`` queue may name."""
+MAIL_JOBS: Table = {"generation.outbox.jobs.mail": mail}
+"""All that the ``mail`` queue may name."""

@@ -40,7 +40,18 @@ def test_staff_cancel_through_the_service(toy: Model, alice: Visitor, staff: Cli
 def test_the_fleet_page(staff: Client, valkey: redis.Redis) -> None:
     assert "No GPU worker" in staff.get("/admin/generation/generation/fleet/").text
     heartbeat(valkey, "gpu-7")
-    assert "gpu-7" in staff.get("/admin/generation/generation/fleet/").text
+    valkey.rpush("rq:queue:mail", *range(417))
+    valkey.zadd("rq:failed:stripe", dict.fromkeys(range(523), 2e10))
+    page = staff.get("/admin/generation/generation/fleet/").text
+    assert "gpu-7" in page
+    assert "<td>mail</td><td>417</td><td>0</td><td>0</td>" in page
+    assert "<td>stripe</td><td>0</td><td>0</td><td>523</td>" in page
+
+
+def test_the_fleet_page_is_for_staff_who_may_see_requests(client: Client, db: None) -> None:
+    person = User.objects.create_user("clerk@example.com", "irrelevant", is_staff=True)
+    client.force_login(person)
+    assert client.get("/admin/generation/generation/fleet/").status_code == 403
 
 
 def test_visitors_do_not_see_it(client: Client, db: None) -> None:

@@ -22,6 +22,7 @@ from catalog.models import Model
 from generation import dispatch, housekeeping, settlement
 from generation.models import Generation, State
 from gpu_worker.contract import WORKERS_KEY, Outcome, RenderReport, WorkerStatus, cancel_key, worker_key
+from loremotion import queues
 from loremotion.sweeping import each
 from tests.generation import factories
 
@@ -84,6 +85,33 @@ def test_an_empty_valkey_loses_nothing(dispatched: Generation, valkey: redis.Red
     with in_a_while(3):
         housekeeping.beat()
     assert dispatch.render_queue().get_job_ids() == [dispatched.job_id]
+
+
+def test_a_job_that_lost_its_place_in_line_gets_another(dispatched: Generation, valkey: redis.Redis) -> None:
+    """What a server that evicts keys leaves: the record, and no line."""
+    valkey.delete(dispatch.render_queue().key)
+    with in_a_while(3):
+        housekeeping.beat()
+        housekeeping.beat()
+    assert dispatch.render_queue().get_job_ids() == [dispatched.job_id]
+    dispatched.refresh_from_db()
+    assert (dispatched.state, dispatched.attempt) == (State.DISPATCHED, 1)
+
+
+def test_a_job_whose_record_cannot_be_read_gets_another(dispatched: Generation, valkey: redis.Redis) -> None:
+    valkey.hset(f"rq:job:{dispatched.job_id}", "timeout", "abc")
+    valkey.delete(dispatch.render_queue().key)  # the worker that popped it dropped it
+    with in_a_while(3):
+        housekeeping.beat()
+    assert dispatch.render_queue().get_job_ids() == [dispatched.job_id]
+    assert queues.job(dispatched.job_id).timeout == dispatched.version.timeout_seconds
+
+
+@pytest.mark.parametrize("place", ["rq:queue:render", "rq:queue:render:intermediate"])
+def test_a_job_that_is_somewhere_keeps_its_record(dispatched: Generation, valkey: redis.Redis, place: str) -> None:
+    valkey.delete(dispatch.render_queue().key)
+    valkey.rpush(place, dispatched.job_id)
+    assert not dispatch.has_lost_its_place(dispatched)
 
 
 def test_beating_twice_enqueues_once(dispatched: Generation) -> None:

@@ -25,7 +25,6 @@ ROOT = Path(__file__).parents[2]
 FORBIDDEN = (
     "django",
     "rest_framework",
-    "django_rq",
     "psycopg",
     "accounts",
     "billing",

@@ -16,8 +16,6 @@ from django.db import connection, transaction
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
-from rq import Queue, SimpleWorker
-from rq.serializers import JSONSerializer
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from accounts.models import AuditEntry, User, Workspace
@@ -26,7 +24,7 @@ from generation.models import Generation
 from generation.outbox import carrying, deliveries, endpoints, housekeeping, letters, video_events
 from generation.outbox.models import Delivery, Endpoint, Letter, State
 from gpu_worker.contract import Outcome
-from loremotion import foreign
+from loremotion import foreign, queue_worker, queues
 from tests.accounts import factories as people
 from tests.generation import factories
 from tests.outbox.receiver import Receiver
@@ -284,7 +282,7 @@ def test_the_beat_rings_for_what_nobody_rang_for_and_once_a_minute(
     with time_machine.travel(timezone.now() + timedelta(seconds=5), tick=False):
         for _ in range(3):
             housekeeping.sweep()
-        assert Queue("deliveries", connection=valkey, serializer=JSONSerializer).count == 1
+        assert queues.queue("deliveries").count == 1
 
 
 def test_a_real_worker_carries_it(
@@ -293,7 +291,7 @@ def test_a_real_worker_carries_it(
     finished(studio)
     with time_machine.travel(timezone.now() + timedelta(seconds=5)):
         housekeeping.sweep()
-        SimpleWorker(["deliveries"], connection=valkey, serializer=JSONSerializer).work(burst=True)
+        queue_worker.work("deliveries", burst=True)
     assert len(receiver.heard) == 1
     assert only_delivery().state == State.SENT
 

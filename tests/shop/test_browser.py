@@ -7,19 +7,18 @@ import re
 import time
 from collections.abc import Callable, Iterator
 
-import django_rq
 import pytest
 import redis
 from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
-from rq import SimpleWorker
 
 from billing import ledger
 from billing.shop import inbox
 from billing.shop.models import Order, StripeEvent
 from generation import settlement
 from generation.models import Generation
+from loremotion import queue_worker
 from tests.fake_stripe.process import FakeStripeProcess
 from tests.generation import factories as clips
 
@@ -48,11 +47,10 @@ def stripe(live_server: LiveServer, settings: Settings, valkey: redis.Redis) -> 
 
 def let_the_clerk_work(is_done: Callable[[], bool]) -> None:
     """Run the clerk's worker on what the webhooks bring, until ``is_done``."""
-    queue = django_rq.get_queue(inbox.QUEUE)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (is_done() and not StripeEvent.objects.filter(state="new").exists()):
         assert time.monotonic() < deadline, list(StripeEvent.objects.values_list("type", "state", "last_error"))
-        SimpleWorker([queue], connection=queue.connection, serializer=queue.serializer).work(burst=True)
+        queue_worker.work(inbox.QUEUE, burst=True)
 
 
 def available(page: Page, site: str) -> str:

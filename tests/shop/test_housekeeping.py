@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import uuid4
 
-import django_rq
 import pytest
 import redis
 from django.core.cache import cache
@@ -16,6 +15,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from accounts.models import Workspace
 from billing.shop import housekeeping, inbox, jobs, ordering
 from billing.shop.models import Order, StripeEvent, Subscription
+from loremotion import queues
 from tests.shop.desk import Desk, balance, pack_price, plan_price
 
 Sweep = Callable[[], list[str]]
@@ -26,7 +26,7 @@ def sweep(valkey: redis.Redis, django_capture_on_commit_callbacks: DjangoCapture
     """One round of the beat, and the jobs that the clerk then has."""
 
     def once() -> list[str]:
-        queue = django_rq.get_queue(inbox.QUEUE)
+        queue = queues.queue(inbox.QUEUE)
         queue.empty()
         with django_capture_on_commit_callbacks(execute=True):
             housekeeping.sweep()
@@ -89,7 +89,7 @@ def rounds_until(sweep: Sweep, job: str, argument: object) -> int:
     for count in range(1, 200):
         cache.clear()
         sweep()
-        queue = django_rq.get_queue(inbox.QUEUE)
+        queue = queues.queue(inbox.QUEUE)
         if any((one.func_name, one.args) == (f"billing.shop.jobs.{job}", [argument]) for one in queue.jobs):
             return count
     raise AssertionError(f"{job} was never asked for {argument}")

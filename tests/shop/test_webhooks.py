@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-import django_rq
 import pytest
 import stripe
 import time_machine
@@ -15,6 +14,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from billing.shop import gateway, inbox
 from billing.shop.models import StripeEvent
+from loremotion import queues
 from tests.fake_stripe.state import Object
 from tests.fake_stripe.webhooks import signed
 from tests.shop.desk import Desk, balance, pack_price
@@ -213,7 +213,7 @@ def test_a_stored_event_rings_the_clerk_and_the_beat_rings_again_for_what_was_fo
     desk: Desk, valkey: object, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     event, _ = paid(desk)
-    queue = django_rq.get_queue(inbox.QUEUE)
+    queue = queues.queue(inbox.QUEUE)
     with django_capture_on_commit_callbacks(execute=True):
         desk.deliver(event)
     [job] = queue.jobs

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from loremotion import queue_worker
+
+
+class Command(BaseCommand):
+    help = "Work off one of the site's queues. Each calls only the functions of its table."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("queue", choices=sorted(settings.QUEUE_JOBS))
+        parser.add_argument("--burst", action="store_true", help="Leave when the queue is empty.")
+
+    def handle(self, *args: Any, queue: str, burst: bool, **options: Any) -> None:
+        queue_worker.work(queue, burst=burst)
