@@ -285,6 +285,7 @@ def test_the_beat_rings_for_what_nobody_rang_for_and_once_a_minute(
         assert queues.queue("deliveries").count == 1
 
 
+@pytest.mark.django_db(transaction=True)  # a worker closes its connections around each job
 def test_a_real_worker_carries_it(
     studio: Workspace, endpoint: Endpoint, receiver: Receiver, valkey: redis.Redis
 ) -> None:
