@@ -54,6 +54,7 @@ class Refused(Exception):
 class AllowedJob(Job):  # type: ignore[misc]  # mypy does not follow rq here
     """A job whose function comes from ``allowed``. By itself it allows nothing, and serves to read and to enqueue."""
 
+    origin: str
     queue = ""
     allowed: Table = {}
     extras: tuple[str, ...] = ()

@@ -41,7 +41,7 @@ def test_the_fleet_page(staff: Client, valkey: redis.Redis) -> None:
     assert "No GPU worker" in staff.get("/admin/generation/generation/fleet/").text
     heartbeat(valkey, "gpu-7")
     valkey.rpush("rq:queue:mail", *range(417))
-    valkey.zadd("rq:failed:stripe", dict.fromkeys(range(523), 2e10))
+    valkey.zadd("rq:failed:stripe", dict.fromkeys(map(str, range(523)), 2e10))
     page = staff.get("/admin/generation/generation/fleet/").text
     assert "gpu-7" in page
     assert "<td>mail</td><td>417</td><td>0</td><td>0</td>" in page

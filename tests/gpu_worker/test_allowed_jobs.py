@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import pickle
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,7 +89,7 @@ def test_a_record_that_cannot_be_read_drops_and_the_next_is_rendered(
     field: str, valkey: redis.Redis, run_worker: RunWorker, next_job: Callable[[], RenderJob], tmp_path: Path
 ) -> None:
     bad = make_job(tmp_path)
-    write(valkey, RENDER_QUEUE, bad.job_id, **({"data": call(RENDER_FUNCTION, bad.to_wire())} | UNREADABLE[field]))
+    write(valkey, RENDER_QUEUE, bad.job_id, **records.damaged(call(RENDER_FUNCTION, bad.to_wire()), UNREADABLE[field]))
     good = next_job()
     run_worker()
     assert succeeded(valkey) == [good.generation_id]
@@ -129,8 +127,8 @@ def test_nothing_is_unpickled(
     pickled = pickle.dumps(records.Unpickled(proof))
     for field in ("data", "meta", "result"):
         bad = make_job(tmp_path)
-        message = {"data": zlib.compress(json.dumps([RENDER_FUNCTION, None, [bad.to_wire()], {}]).encode())}
-        write(valkey, RENDER_QUEUE, bad.job_id, **(message | {field: pickled}))
+        message = call(RENDER_FUNCTION, bad.to_wire())
+        write(valkey, RENDER_QUEUE, bad.job_id, **records.damaged(message, {field: pickled}))
     good = next_job()
     run_worker()
     assert good.generation_id in succeeded(valkey)

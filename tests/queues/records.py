@@ -42,10 +42,21 @@ def write(
     connection: redis.Redis, queue: str, job_id: str, data: bytes, *, is_in_line: bool = True, **more: Any
 ) -> None:
     """A record of RQ, and its place in line."""
-    record = {"data": data, "status": "queued", "origin": queue, "timeout": 60, "created_at": "2026-11-28T00:00:00.0Z"}
+    record: dict[str, Any] = {
+        "data": data,
+        "status": "queued",
+        "origin": queue,
+        "timeout": 60,
+        "created_at": "2026-11-28T00:00:00.0Z",
+    }
     connection.hset(Job.key_for(job_id), mapping=record | more)
     if is_in_line:
         connection.rpush(f"rq:queue:{queue}", job_id)
+
+
+def damaged(data: bytes, fields: dict[str, Any]) -> dict[str, Any]:
+    """What ``write`` is to write of a call in whose record somebody has put ``fields``."""
+    return {"data": data} | fields
 
 
 NAMES = [

@@ -110,7 +110,7 @@ def test_a_record_that_asks_for_more_than_a_call_is_refused(
 def test_a_record_that_cannot_be_read_drops_and_the_loop_goes_on(
     queue: str, field: str, valkey: redis.Redis, good: list[str]
 ) -> None:
-    write(valkey, queue, "bad", **({"data": call("a.good.job", "bad")} | UNREADABLE[field]))
+    write(valkey, queue, "bad", **records.damaged(call("a.good.job", "bad"), UNREADABLE[field]))
     valkey.rpush(f"rq:queue:{queue}", "no-record-at-all", "no id", "", b"\xff")
     work_off(queue, valkey)
     assert good == [queue]
@@ -159,7 +159,7 @@ def test_odd_entries_of_registries_keep_nobody_from_work(valkey: redis.Redis, go
 def test_nothing_in_valkey_is_unpickled(valkey: redis.Redis, good: list[str], proof: Path) -> None:
     pickled = pickle.dumps(records.Unpickled(proof))
     for field in ("data", "meta", "result", "webhooks", "dependency_ids"):
-        write(valkey, "mail", f"bad-{field}", **({"data": call("a.good.job", "bad")} | {field: pickled}))
+        write(valkey, "mail", f"bad-{field}", **records.damaged(call("a.good.job", "bad"), {field: pickled}))
     write(valkey, "mail", "abandoned", pickled, is_in_line=False, status="started", meta=pickled)
     valkey.zadd("rq:wip:mail", {"abandoned:1": 1})
     valkey.sadd("rq:groups", "g")
