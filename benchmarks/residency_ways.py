@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from generation.fleet import JOBS_PER_WORKER
+from generation.scheduling.fleet import JOBS_PER_WORKER
 from gpu_worker.contract import ModelSpec, RenderJob
 from gpu_worker.engine.components import Component
 from gpu_worker.engine.planning import Policy, gdsf, lru

@@ -12,10 +12,11 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 
-from generation import fleet, settlement
 from generation.models import Generation
 from gpu_worker.contract import RENDER_QUEUE
 from loremotion import queues
+from generation.scheduling import fleet
+from generation.settlement import settle
 from loremotion.refusals import Refusal
 
 
@@ -45,7 +46,7 @@ class GenerationAdmin(admin.ModelAdmin[Generation]):
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Generation]) -> None:
         for generation in queryset:
             try:
-                settlement.cancel(generation)
+                settle.cancel(generation)
             except Refusal as refusal:
                 self.message_user(request, f"{generation.id}: {refusal}", messages.WARNING)
 

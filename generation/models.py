@@ -114,7 +114,7 @@ class Generation(models.Model):
     call = models.JSONField(default=dict)
     inputs = models.JSONField(default=dict)
     quote = models.JSONField()
-    # Of the request as it was sent, so that a repetition is known: see generation.repeats.
+    # Of the request as it was sent, so that a repetition is known: see generation.submission.idempotency.
     ask_digest = models.CharField(max_length=64, blank=True)
     watermark = models.CharField(max_length=40, blank=True, default="", db_default="")
     """Words in the corner of the clip, decided by the plan at that time; none if empty."""
@@ -138,7 +138,7 @@ class Generation(models.Model):
     deleted_at = models.DateTimeField(null=True)
     """When its owner deleted it: what is left is the receipt."""
 
-    # Its place in the fair queue: see generation.queue.
+    # Its place in the fair queue: see generation.scheduling.fair_queue.
     fair_start = models.FloatField()
     fair_finish = models.FloatField()
 
@@ -147,7 +147,7 @@ class Generation(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["workspace", "-created_at"], name="generation_of_workspace"),
-            # What is shared, and what is private by whose it is: see generation.listing.
+            # What is shared, and what is private by whose it is: see generation.api.listing.
             models.Index(
                 fields=["workspace", "-created_at", "-id"], name="generation_shared", condition=Q(is_private=False)
             ),
@@ -251,7 +251,7 @@ class Clip(models.Model):
     has_audio = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(db_index=True)
-    """When its files go; see generation.retention."""
+    """When its files go; see generation.storage.retention."""
 
     def __str__(self) -> str:
         return self.key
@@ -269,7 +269,7 @@ class Upload(models.Model):
     generation = models.ForeignKey(Generation, on_delete=models.SET_NULL, null=True, related_name="uploads")
     """None until the request is made, and when it is erased."""
     expires_at = models.DateTimeField(null=True, db_index=True)
-    """When it goes; None as long as its request is open or its clip is kept. See generation.retention."""
+    """When it goes; None as long as its request is open or its clip is kept. See generation.storage.retention."""
 
     def __str__(self) -> str:
         return self.key

@@ -5,26 +5,27 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from generation import attempts, settlement
 from generation.models import Generation
 from gpu_worker.contract import FINISHED_FUNCTION, STARTED_FUNCTION, WORKER_LOST_FUNCTION, RenderReport
 from loremotion.queues import Table
+from generation.settlement import attempts, settle
+from gpu_worker.contract import RenderReport
 
 
 def started(generation_id: str, attempt: int, worker: str) -> bool:
     """A worker has begun an attempt."""
-    return settlement.start(generation_id=UUID(generation_id), attempt=attempt, worker=worker)
+    return settle.start(generation_id=UUID(generation_id), attempt=attempt, worker=worker)
 
 
 def finished(report: dict[str, Any]) -> bool:
     """An attempt has ended; ``report`` is a ``RenderReport``."""
-    return settlement.settle(RenderReport.from_wire(report))
+    return settle.settle(RenderReport.from_wire(report))
 
 
 def worker_lost(generation_id: str, attempt: int, worker: str, reason: str) -> bool:
     """The worker of an attempt is gone."""
     lost = Generation.objects.select_related("version").filter(id=generation_id, attempt=attempt).first()
-    return lost is not None and settlement.requeue(
+    return lost is not None and settle.requeue(
         generation_id=lost.id,
         attempt=attempt,
         code="worker_lost",

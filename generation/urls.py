@@ -1,6 +1,10 @@
 from django.urls import path
 
-from generation import api, media, reference, sse, trial_views, views
+from generation.api import reference
+from generation.api import views as api
+from generation.live import sse
+from generation.pages import trial_views, views
+from generation.storage import serving
 from loremotion.bodies import takes_files
 
 app_name = "generation"
@@ -14,11 +18,11 @@ urlpatterns = [
     path("generations/<uuid:generation_id>/privacy/", views.set_privacy, name="privacy"),
     path("generations/<uuid:generation_id>/delete/", views.delete, name="delete"),
     path("generations/<uuid:generation_id>/events/", sse.events, name="events"),
-    path("generations/<uuid:generation_id>/clip.mp4", media.clip, name="clip"),
-    path("generations/<uuid:generation_id>/poster.jpg", media.poster, name="poster"),
+    path("generations/<uuid:generation_id>/clip.mp4", serving.clip, name="clip"),
+    path("generations/<uuid:generation_id>/poster.jpg", serving.poster, name="poster"),
     path("history/", views.history, name="history"),
     *trial_views.urlpatterns,
-    path("worker/files/<str:token>", media.worker_file, name="worker-file"),
+    path("worker/files/<str:token>", serving.worker_file, name="worker-file"),
     # The API: no trailing slashes, as its clients expect.
     path("developers/", reference.developers, name="developers"),
     path("v1/openapi.json", reference.openapi, name="api-contract"),

@@ -129,7 +129,7 @@ PAY_ORIGINS = (
 # What one member of staff may give, take or write off in a day alone; what goes beyond waits for a second.
 STAFF_DAILY_CREDITS = env.int("STAFF_DAILY_CREDITS", 1_000, validate=validate.Range(min=0))
 # What billing shows without knowing it: what a clip costs with each model, and the page that a hold is for.
-PRICE_YARDSTICK = "generation.yardstick.clip_prices"
+PRICE_YARDSTICK = "catalog.samples.clip_prices"
 HOLD_PAGE = "generation:detail"
 
 # --- what the licences of models ask ----------------------------------------------------------------------------
@@ -241,7 +241,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "generation:home"
 
 # Modules that keep something for a workspace and move, stop, export and erase it: see accounts.holdings.
-WORKSPACE_HOLDINGS = ["generation.holdings", "generation.outbox.holdings", "billing.shop.holdings"]
+WORKSPACE_HOLDINGS = ["generation.workspace_data", "generation.outbox.holdings", "billing.shop.holdings"]
 # Says how many members the plan of a workspace has room for: see accounts.seats.
 WORKSPACE_SEATS = "billing.plans.seats"
 

@@ -30,10 +30,10 @@ from accounts.models import ApiKey, AuditEntry, Invitation, Membership, User, Wo
 from accounts.roles import BY_ROLE, BY_SCOPE, VISITOR_MAY, WHILE_BANNED, Action, Role, Scope
 from billing import ledger
 from billing.shop.models import Order, Price
-from generation import settlement
 from generation.models import Generation
 from generation.outbox import signing
 from generation.outbox.models import Delivery, Endpoint
+from generation.settlement import settle
 from tests.accounts import factories
 from tests.generation import factories as generations
 
@@ -213,7 +213,7 @@ def surroundings(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch, settings:
     settings.STRIPE_SECRET_KEY = "sk_test_isolation"
     monkeypatch.setattr("billing.shop.ordering.pay_page", lambda order, **_: "https://pay.example/")
     # A test's transaction lives on its connection, so nobody may put that back.
-    monkeypatch.setattr("generation.sse.close_old_connections", lambda: None)
+    monkeypatch.setattr("generation.live.sse.close_old_connections", lambda: None)
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def world(db: None) -> World:
     ledger.grant(account=studio.id, reference="test:studio", amount=500, kind=ledger.LotKind.PACK)
     generation = generations.submitted(studio, "the secret prompt")
     generations.deliver_clip(generation)
-    settlement.settle(generations.report(generation))
+    settle.settle(generations.report(generation))
     price = Price.objects.filter(pack__isnull=False)[0]
     order = Order.objects.create(
         workspace=studio.id, purse=studio.id, price=price, credits=500, state=Order.State.CLOSED

@@ -17,7 +17,7 @@ from accounts.views.doors import member_may
 from generation.outbox import endpoints, video_events, wishes
 from generation.outbox.forms import EndpointForm
 from generation.outbox.models import Delivery, Endpoint
-from generation.views import own_generation
+from generation.pages.views import own_generation
 from loremotion.refusals import Forbidden, Refusal
 
 SHOWN = 50

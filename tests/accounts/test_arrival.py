@@ -16,8 +16,8 @@ from accounts import workspaces
 from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
 from billing import ledger
 from catalog.models import Model
-from generation import settlement
 from generation.models import Generation
+from generation.settlement import settle
 from gpu_worker.contract import RenderReport
 from loremotion.refusals import Conflict, InsufficientCredits
 from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, sign_in
@@ -46,13 +46,13 @@ def test_signing_up_keeps_clips_credits_and_what_runs(toy: Model, visitor: Visit
     assert browser.cookies["visitor"].value == ""
     assert browser.get(f"/generations/{generation.id}/").status_code == 200
     assert not Visitor.objects.exists()
-    settlement.settle(_delivered(generation))
+    settle.settle(_delivered(generation))
     assert ledger.balance(account=personal.id).held == 0
 
 
 def test_signing_in_moves_clips_credits_and_what_runs(toy: Model, alice: User, visitor: Visitor) -> None:
     finished = generations.submitted(visitor.workspace, "finished")
-    settlement.settle(_delivered(finished))
+    settle.settle(_delivered(finished))
     running = generations.submitted(visitor.workspace, "running")
     browser = browser_of(visitor)
     left = available(visitor.workspace)
@@ -64,7 +64,7 @@ def test_signing_in_moves_clips_credits_and_what_runs(toy: Model, alice: User, v
     assert browser_of(visitor).get(f"/generations/{finished.id}/").status_code == 404  # the old cookie opens nothing
     # Its worker delivers to the address it was given before; a cancelled one gives its credits to the new purse.
     before = available(personal)
-    settlement.cancel(Generation.objects.get(id=running.id))
+    settle.cancel(Generation.objects.get(id=running.id))
     assert available(personal) == before + running.credits_quoted
     assert AuditEntry.objects.filter(workspace=personal, event="workspace.merged").count() == 1
 
@@ -75,7 +75,7 @@ def test_a_clip_delivered_after_the_merge_is_found(toy: Model, alice: User, visi
     report = generations.report(generation)
     browser = browser_of(visitor)
     sign_in(browser)
-    assert settlement.settle(report)
+    assert settle.settle(report)
     assert browser.get(f"/generations/{generation.id}/clip.mp4").status_code == 200
 
 

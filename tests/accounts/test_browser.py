@@ -21,8 +21,8 @@ from accounts import api_keys
 from accounts.models import Membership, User, Workspace
 from accounts.roles import Role
 from billing import ledger
-from generation import settlement
 from generation.models import Generation
+from generation.settlement import settle
 from tests import fake_openid, fake_turnstile
 from tests.accounts.factories import PASSWORD, browser_of, code_mailed, link_mailed_to, person, subscribe, team
 from tests.accounts.providers import offer_sign_in
@@ -49,7 +49,7 @@ def site(live_server: LiveServer, settings: Settings) -> Iterator[str]:
     generations.model()
     yield str(live_server.url)
     for waiting in Generation.objects.open():  # whoever still watches it is told, and the server may end
-        settlement.cancel(waiting)
+        settle.cancel(waiting)
 
 
 def with_passkeys(context: BrowserContext) -> Page:

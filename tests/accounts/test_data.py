@@ -19,8 +19,9 @@ from accounts.roles import VISITOR_MAY
 from accounts.tenancy import Caller
 from billing import ledger
 from catalog.models import Model
-from generation import files, settlement
 from generation.models import Generation
+from generation.settlement import settle
+from generation.storage import files
 from tests.accounts.factories import browser_of, person, prove_again, sign_in, team
 from tests.generation import factories as generations
 
@@ -28,7 +29,7 @@ from tests.generation import factories as generations
 def finished(workspace: Workspace, prompt: str = "a red circle") -> Generation:
     generation = generations.submitted(workspace, prompt)
     generations.deliver_clip(generation)
-    settlement.settle(generations.report(generation))
+    settle.settle(generations.report(generation))
     generation.refresh_from_db()
     return generation
 

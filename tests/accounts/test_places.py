@@ -17,9 +17,10 @@ from accounts.models import ApiKey, AuditEntry, Invitation, Membership, User, Wo
 from accounts.roles import BY_ROLE, Role, Scope
 from accounts.tenancy import Caller
 from billing import ledger
+from catalog.offers import make_offer
 from catalog.requests import Ask
-from generation import services
 from generation.models import Generation
+from generation.submission.submit import submit
 from loremotion.refusals import Forbidden, Unauthorized
 from tests.accounts.factories import browser_of, person, team
 from tests.accounts.test_standing import meeting
@@ -68,7 +69,7 @@ def remove(studio: Studio) -> None:
 def make_a_clip(studio: Studio, key: ApiKey | None = None) -> Generation:
     by = {"membership": studio.admin} if key is None else {"key": key}
     caller = Caller(studio.workspace, BY_ROLE[Role.ADMIN], **by)
-    return services.submit(workspace=studio.workspace, offer=services.offer(Ask(prompt="a fox")), caller=caller)
+    return submit(workspace=studio.workspace, offer=make_offer(Ask(prompt="a fox")), caller=caller)
 
 
 def make_a_key(studio: Studio) -> ApiKey:

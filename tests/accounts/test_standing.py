@@ -19,9 +19,10 @@ from accounts.tenancy import Caller
 from billing import allowance, breaker, ledger
 from billing.models import FreeReservation
 from catalog.models import Model
+from catalog.offers import make_offer
 from catalog.requests import Ask
-from generation import services
 from generation.models import Generation, State
+from generation.submission.submit import submit
 from loremotion.refusals import Conflict, Forbidden
 from tests.accounts.factories import person
 from tests.generation import factories as generations
@@ -86,10 +87,10 @@ def meeting(
         return waiting.exception(DEADLINE_SECONDS)
 
 
-def submit(visitor: Visitor) -> Generation:
+def submit_as(visitor: Visitor) -> Generation:
     """As the view does once it has found out who asks, which was a moment ago."""
-    offer = services.offer(Ask(prompt="a red circle"))
-    return services.submit(
+    offer = make_offer(Ask(prompt="a red circle"))
+    return submit(
         workspace=visitor.workspace, offer=offer, caller=Caller(visitor.workspace, VISITOR_MAY, network=NETWORK)
     )
 
@@ -98,7 +99,7 @@ def submit(visitor: Visitor) -> Generation:
 def test_who_submits_waits_for_it_and_is_refused(toy: Model, visitor: Visitor, stop: Stop) -> None:
     staff = person("staff@example.org", is_staff=True)
     before = ledger.balance(account=visitor.workspace_id)
-    assert isinstance(meeting(lambda: stop(visitor, staff), lambda: submit(visitor)), Forbidden)
+    assert isinstance(meeting(lambda: stop(visitor, staff), lambda: submit_as(visitor)), Forbidden)
     assert not Generation.objects.exists()
     assert ledger.balance(account=visitor.workspace_id) == before
 
@@ -107,22 +108,22 @@ def test_who_submits_waits_for_it_and_is_refused(toy: Model, visitor: Visitor, s
 def test_it_waits_for_who_submits_and_cancels_the_clip(toy: Model, visitor: Visitor, stop: Stop) -> None:
     staff = person("staff@example.org", is_staff=True)
     before = ledger.balance(account=visitor.workspace_id)
-    assert meeting(lambda: submit(visitor), lambda: stop(visitor, staff)) is None
+    assert meeting(lambda: submit_as(visitor), lambda: stop(visitor, staff)) is None
     assert Generation.objects.get().state == State.CANCELLED
     assert ledger.balance(account=visitor.workspace_id) == before
 
 
 def test_erasing_and_submitting_wait_for_each_other_in_one_order(toy: Model, visitor: Visitor) -> None:
-    assert meeting(lambda: submit(visitor), lambda: workspaces.erase(visitor.workspace)) is None
+    assert meeting(lambda: submit_as(visitor), lambda: workspaces.erase(visitor.workspace)) is None
     assert not Generation.objects.exists()
     other = generations.visitor(credits=500)
-    assert isinstance(meeting(lambda: workspaces.erase(other.workspace), lambda: submit(other)), Conflict)
+    assert isinstance(meeting(lambda: workspaces.erase(other.workspace), lambda: submit_as(other)), Conflict)
     assert not Generation.objects.exists()
 
 
 def test_who_submits_while_the_clips_move_to_an_account_is_told(toy: Model, visitor: Visitor) -> None:
     alice = person()
-    refused = meeting(lambda: workspaces.adopt(visitor=visitor, user=alice), lambda: submit(visitor))
+    refused = meeting(lambda: workspaces.adopt(visitor=visitor, user=alice), lambda: submit_as(visitor))
     assert isinstance(refused, Conflict)
     assert "part of another" in str(refused)
     assert not Generation.objects.exists()
@@ -138,7 +139,7 @@ def test_a_ban_of_one_visitor_keeps_no_other_out(toy: Model, visitor: Visitor) -
 
 
 def ask_as(workspace: Workspace, caller: Caller) -> Callable[[], Generation]:
-    return lambda: services.submit(workspace=workspace, offer=services.offer(Ask(prompt="a fox")), caller=caller)
+    return lambda: submit(workspace=workspace, offer=make_offer(Ask(prompt="a fox")), caller=caller)
 
 
 def test_who_is_erased_while_they_submit_is_erased_with_that_clip(toy: Model) -> None:

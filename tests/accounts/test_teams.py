@@ -15,8 +15,8 @@ from accounts import invitations, members, workspaces
 from accounts.models import AuditEntry, Invitation, Membership, User, Visitor, Workspace
 from billing import ledger
 from catalog.models import Model
-from generation import settlement
 from generation.models import Generation
+from generation.settlement import settle
 from loremotion.refusals import Conflict, Forbidden
 from tests.accounts.factories import browser_of, link_mailed_to, person, subscribe, team
 from tests.generation import factories as generations
@@ -119,7 +119,7 @@ def test_a_cap_bounds_a_member_and_not_the_others(toy: Model, alice: User, bob: 
     first = Generation.objects.filter(made_by=bob).earliest("created_at")
     capped.post(f"/generations/{first.id}/cancel/")
     assert capped.post("/generations/", {"prompt": "given back counts no more"}).status_code == 302
-    settlement.cancel(Generation.objects.exclude(made_by=bob).get())  # room among what may be open at once
+    settle.cancel(Generation.objects.exclude(made_by=bob).get())  # room among what may be open at once
     with time_machine.travel(timezone.now() + timedelta(days=32)):
         assert browser_of(bob, studio).post("/generations/", {"prompt": "a new month"}).status_code == 302
 

@@ -10,9 +10,11 @@ from django.core.files.storage import default_storage
 from accounts.models import Visitor, Workspace
 from billing import ledger
 from catalog.models import Model
+from catalog.offers import make_offer
 from catalog.requests import Ask
-from generation import files, services
 from generation.models import Generation
+from generation.storage import files
+from generation.submission.submit import submit
 from gpu_worker.contract import ClipFacts, Outcome, RenderError, RenderReport
 from tests.catalog.factories import make_model
 
@@ -48,7 +50,7 @@ def visitor(*, credits: int = 0) -> Visitor:
 
 def submitted(workspace: Workspace, prompt: str = "a red circle", **asked: Any) -> Generation:
     """A request that went the real way in."""
-    return services.submit(workspace=workspace, offer=services.offer(Ask(prompt=prompt, **asked)))
+    return submit(workspace=workspace, offer=make_offer(Ask(prompt=prompt, **asked)))
 
 
 def deliver_clip(generation: Generation) -> None:

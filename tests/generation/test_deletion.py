@@ -8,8 +8,9 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import Visitor
 from catalog.models import Model
-from generation import files, retention, settlement
 from generation.models import Generation
+from generation.settlement import settle
+from generation.storage import files, retention
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
@@ -72,7 +73,7 @@ def test_what_a_worker_delivers_after_the_deletion_is_deleted_too(
     client.post(f"/v1/videos/{generation.id}/cancel")
     client.delete(f"/v1/videos/{generation.id}")
     factories.deliver_clip(generation)
-    assert not settlement.settle(factories.report(generation))
+    assert not settle.settle(factories.report(generation))
     assert not default_storage.exists(files.key(generation, files.CLIP))
 
 

@@ -9,8 +9,8 @@ from django.test import Client
 
 from accounts.models import Visitor
 from catalog.models import Model
+from catalog.samples import clip_prices
 from generation.models import Generation
-from generation.yardstick import clip_prices
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from accounts.models import Visitor
 from catalog import measurements
 from catalog.models import Model
-from generation import dispatch, estimate, queue, services, settlement
-from generation.fleet import JOBS_PER_WORKER, LEAST_WINDOW
 from generation.models import Generation, State
-from generation.places import Places
+from generation.scheduling import dispatch, fair_queue, wait
+from generation.scheduling.fleet import JOBS_PER_WORKER, LEAST_WINDOW
+from generation.scheduling.window import Places
+from generation.settlement import settle
+from generation.submission import submit
 from gpu_worker.contract import DOES_NOT_FIT, WORKERS_KEY, Outcome, RenderError, WorkerStatus, worker_key
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -93,19 +95,19 @@ def test_others_do_not_count_it_as_before_them(
     machine(valkey, "small", SMALL)
     for _ in range(3):
         factories.submitted(alice.workspace, model="giant")
-    settlement.cancel(factories.submitted(bob.workspace, model="dwarf"))
+    settle.cancel(factories.submitted(bob.workspace, model="dwarf"))
     mine = factories.submitted(bob.workspace, model="dwarf")
     Generation.objects.filter(id=mine.id).update(fair_finish=10**6)
     mine.refresh_from_db()
-    assert queue.place(mine, SMALL) == 0
-    assert queue.place(mine, LARGE) == 3
-    assert estimate.wait_of(mine).place == 0
+    assert fair_queue.place(mine, SMALL) == 0
+    assert fair_queue.place(mine, LARGE) == 3
+    assert wait.wait_of(mine).place == 0
 
 
 def test_one_large_machine_does_not_get_the_whole_window(
     giant: Model, dwarf: Model, alice: Visitor, bob: Visitor, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "OPEN_PER_CONCURRENT", 100)
+    monkeypatch.setattr(submit, "OPEN_PER_CONCURRENT", 100)
     machine(valkey, "large", LARGE)
     for name in ("a", "b", "c"):
         machine(valkey, name, SMALL)
@@ -127,7 +129,7 @@ def test_without_any_machine_the_small_ones_are_made_ready(giant: Model, dwarf: 
     large, small = (factories.submitted(alice.workspace, model=name) for name in ("giant", "dwarf"))
     dispatch.ring()
     assert states(large, small) == [State.QUEUED, State.DISPATCHED]
-    assert "No GPU worker is up" in estimate.wait_of(large).reason
+    assert "No GPU worker is up" in wait.wait_of(large).reason
 
 
 def test_when_its_machine_goes_away_it_waits_for_another(giant: Model, alice: Visitor, valkey: redis.Redis) -> None:
@@ -137,7 +139,7 @@ def test_when_its_machine_goes_away_it_waits_for_another(giant: Model, alice: Vi
     valkey.flushdb()
     machine(valkey, "small", SMALL)
     refused = RenderError(code=DOES_NOT_FIT, message="at least 45 GB are needed at once")
-    settlement.settle(factories.report(generation, Outcome.FAILED, error=refused))
+    settle.settle(factories.report(generation, Outcome.FAILED, error=refused))
     dispatch.ring()
     assert states(generation) == [State.QUEUED]
 

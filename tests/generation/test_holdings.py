@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from accounts.models import Visitor
 from billing import ledger
 from catalog.models import Model
-from generation import holdings
+from generation import workspace_data
 from generation.models import State
 from tests.generation import factories
 
@@ -37,7 +37,7 @@ def test_merging_waits_for_the_row_before_it_locks_the_purse(toy: Model, alice: 
     def merge() -> None:
         try:
             with transaction.atomic():
-                holdings.move(source=alice.workspace, into=bob.workspace)
+                workspace_data.move(source=alice.workspace, into=bob.workspace)
         except BaseException as error:
             errors.append(error)
         finally:

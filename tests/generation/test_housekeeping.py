@@ -19,8 +19,10 @@ from accounts import workspaces
 from accounts.models import Visitor, Workspace
 from billing import ledger
 from catalog.models import Model
-from generation import dispatch, housekeeping, settlement
 from generation.models import Generation, State
+from generation.scheduling import dispatch
+from generation.settlement import housekeeping
+from generation.settlement import settle as settlement
 from gpu_worker.contract import WORKERS_KEY, Outcome, RenderReport, WorkerStatus, cancel_key, worker_key
 from loremotion import queues
 from loremotion.sweeping import each
@@ -202,8 +204,8 @@ def test_a_hold_of_an_open_generation_stays(dispatched: Generation) -> None:
 
 def test_a_beat_without_valkey_still_does_what_it_can(dispatched: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = redis.Redis(port=1, socket_connect_timeout=0.2)
-    monkeypatch.setattr("generation.housekeeping.connection", lambda: nobody)
-    monkeypatch.setattr("generation.fleet.connection", lambda: nobody)
+    monkeypatch.setattr("generation.settlement.housekeeping.connection", lambda: nobody)
+    monkeypatch.setattr("generation.scheduling.fleet.connection", lambda: nobody)
     assert housekeeping.beat()
 
 

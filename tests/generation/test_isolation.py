@@ -64,7 +64,7 @@ def test_worker_addresses_are_signed_and_name_one_file(toy: Model, alice: Visito
     from django.core import signing
     from django.core.files.storage import default_storage
 
-    from generation import files
+    from generation.storage import files
 
     generation = finished(alice)
     token = signing.dumps([files.key(generation, files.CLIP), 1_000], salt="generation.files.upload")

@@ -14,8 +14,10 @@ from rq.serializers import JSONSerializer
 from accounts.models import Visitor
 from billing.models import FreeDay, FreeReservation
 from catalog.models import Model
-from generation import dispatch, housekeeping, reports, settlement
+from generation import reports
 from generation.models import Generation, State
+from generation.scheduling import dispatch
+from generation.settlement import housekeeping, settle
 from loremotion.valkey import connection
 from tests.generation import factories
 
@@ -40,7 +42,7 @@ def begin(generation: Generation) -> Job:
     with at(BEGAN):
         dispatch.ring()
         generation.refresh_from_db()
-        settlement.start(generation_id=generation.id, attempt=generation.attempt, worker="gpu-test")
+        settle.start(generation_id=generation.id, attempt=generation.attempt, worker="gpu-test")
     job = Job.fetch(generation.job_id, connection=connection(), serializer=JSONSerializer)
     with at(BEGAN - timedelta(hours=1)), connection().pipeline() as pipeline:
         job.prepare_for_execution("gpu-test", pipeline)

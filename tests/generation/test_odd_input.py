@@ -11,8 +11,8 @@ from django.test import Client
 
 from accounts.models import Visitor
 from catalog.models import Model
-from generation import files
 from generation.models import Generation
+from generation.storage import files
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished

@@ -16,8 +16,8 @@ from accounts import api_keys
 from accounts.models import Workspace
 from accounts.roles import BY_ROLE, Role
 from billing import ledger
-from generation import settlement
 from generation.models import Generation
+from generation.settlement import settle
 from tests.accounts import factories as people
 from tests.generation import factories
 
@@ -48,7 +48,7 @@ def client(studio: Workspace, live_server: LiveServer) -> Iterator[OpenAI]:
 def finish(generation_id: str) -> None:
     generation = Generation.objects.get(id=generation_id)
     factories.deliver_clip(generation)
-    settlement.settle(factories.report(generation))
+    settle.settle(factories.report(generation))
 
 
 def test_from_prompt_to_file_and_gone(client: OpenAI) -> None:

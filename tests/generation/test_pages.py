@@ -15,9 +15,13 @@ from django.urls import reverse
 
 from accounts.models import Visitor, Workspace
 from catalog.models import Model
+from catalog.offers import make_offer
 from catalog.requests import Ask
-from generation import dispatch, media, services, settlement
 from generation.models import Generation, State
+from generation.scheduling import dispatch
+from generation.settlement import settle
+from generation.storage import serving
+from generation.submission import intake
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 
@@ -67,7 +71,7 @@ def test_a_newcomer_who_cannot_pay_is_refused_before_anything_is_made(
 def test_the_cookie_survives_a_refusal_after_it_was_made(
     toy: Model, client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "look_ahead", lambda *_, **__: None)  # as where another request was quicker
+    monkeypatch.setattr(intake, "look_ahead", lambda *_, **__: None)  # as where another request was quicker
     settings.FREE_DAILY_CREDITS = 1
     answer = client.post(reverse("generation:create"), {"prompt": PROMPT})
     assert answer.status_code == 402
@@ -121,7 +125,7 @@ def finished(visitor: Visitor, **asked: Any) -> Generation:
     generation = factories.submitted(visitor.workspace, **asked)
     dispatch.ring()
     factories.deliver_clip(generation)
-    settlement.settle(factories.report(generation))
+    settle.settle(factories.report(generation))
     generation.refresh_from_db()
     assert generation.state == State.SUCCEEDED
     return generation
@@ -169,7 +173,7 @@ def test_lists_cost_the_same_for_one_clip_and_for_many(toy: Model, alice: Visito
 
 
 def test_history_pages_by_key(toy: Model, alice: Visitor, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("generation.views.PAGE", 2)
+    monkeypatch.setattr("generation.pages.views.PAGE", 2)
     made = [finished(alice) for _ in range(3)]
     browser = client_of(alice)
     first = browser.get("/history/").text
@@ -182,7 +186,7 @@ def test_history_pages_by_key(toy: Model, alice: Visitor, client_of: ClientOf, m
 
 def test_the_live_price_is_the_offers(toy: Model, client: Client) -> None:
     price = client.get(reverse("generation:price"), {"seconds": "5", "size": "192x128"}).json()
-    assert price["credits"] == services.offer(Ask(prompt="x", seconds=5.0, size="192x128")).quote.credits
+    assert price["credits"] == make_offer(Ask(prompt="x", seconds=5.0, size="192x128")).quote.credits
     refused = client.get(reverse("generation:price"), {"seconds": "99"})
     assert (refused.status_code, refused.json()["field"]) == (422, "seconds")
 
@@ -202,17 +206,17 @@ def test_what_is_not_there_is_a_page(client: Client, db: None) -> None:
 def test_a_clip_is_sent_piece_by_piece(toy: Model, alice: Visitor) -> None:
     generation = finished(alice)
     path = Path(default_storage.path(generation.clip.key))
-    path.write_bytes(b"x" * 3 * media.CHUNK_BYTES)
+    path.write_bytes(b"x" * 3 * serving.CHUNK_BYTES)
 
     async def sent() -> list[int]:
-        response = media.ranged(RequestFactory().get("/"), generation.clip.key, "video/mp4")
+        response = serving.ranged(RequestFactory().get("/"), generation.clip.key, "video/mp4")
         sizes = []
         async for piece in aiter(response):  # type: ignore[arg-type]
             sizes.append(len(piece))
             path.write_bytes(b"")  # what was not read by now cannot be sent
         return sizes
 
-    assert sum(async_to_sync(sent)()) < 3 * media.CHUNK_BYTES
+    assert sum(async_to_sync(sent)()) < 3 * serving.CHUNK_BYTES
 
 
 def test_the_price_is_that_of_what_the_clip_starts_from(alice: Visitor, client_of: ClientOf, db: None) -> None:

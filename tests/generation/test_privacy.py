@@ -23,8 +23,9 @@ from accounts.roles import BY_ROLE, Action, Role
 from accounts.tenancy import Caller
 from billing import ledger
 from catalog.models import Model
-from generation import listing, settlement
+from generation.api import listing
 from generation.models import Generation
+from generation.settlement import settle
 from tests.accounts.factories import browser_of, person, team
 from tests.generation import factories
 
@@ -62,7 +63,7 @@ def made_by(browser: Client, prompt: str = SECRET, **said: str) -> Generation:
     assert answer.status_code == 302, answer.text
     generation = Generation.objects.latest("created_at")
     factories.deliver_clip(generation)
-    settlement.settle(factories.report(generation))
+    settle.settle(factories.report(generation))
     return Generation.objects.get(id=generation.id)
 
 
@@ -200,7 +201,7 @@ def test_the_team_says_how_clips_begin_and_its_maker_how_one_does(
     ):
         answer = browsers["maker"].post("/v1/videos", {"prompt": "x", **body}, content_type="application/json")
         assert answer.json()["lm"]["private"] is expected, body
-        settlement.cancel(Generation.objects.get(id=answer.json()["id"]))
+        settle.cancel(Generation.objects.get(id=answer.json()["id"]))
     answer = browsers["maker"].post(
         "/v1/videos", {"prompt": "as a form"}
     )  # where a box that is not ticked says nothing

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from accounts.models import Visitor
 from billing.plans import Entitlements, entitlements
 from catalog.models import Model
-from generation import dispatch, queue, services, settlement
 from generation.models import Generation, State
+from generation.scheduling import dispatch, fair_queue
+from generation.settlement import settle
+from generation.submission import submit
 from tests.generation import factories
 
 LARGE = 2**50
@@ -55,7 +57,7 @@ def test_who_pays_gets_their_weight(toy: Model, alice: Visitor, bob: Visitor, mo
     def plan_of(account: UUID | None) -> Entitlements:
         return replace(free, priority_weight=4, concurrency=4) if account == bob.workspace_id else free
 
-    monkeypatch.setattr(services, "entitlements", plan_of)
+    monkeypatch.setattr(submit, "entitlements", plan_of)
     for _ in range(3):
         factories.submitted(alice.workspace, seconds=1)
     for _ in range(8):
@@ -67,16 +69,16 @@ def test_who_pays_gets_their_weight(toy: Model, alice: Visitor, bob: Visitor, mo
 def test_place_counts_who_is_before_and_falls_to_none(toy: Model, alice: Visitor, bob: Visitor) -> None:
     theirs = [factories.submitted(alice.workspace, seconds=1) for _ in range(3)]
     mine = factories.submitted(bob.workspace, seconds=5)
-    assert queue.place(mine, LARGE) == 3
+    assert fair_queue.place(mine, LARGE) == 3
     dispatch.ring()
     for generation in [*theirs, mine]:
         generation.refresh_from_db()
-    assert [queue.place(g, LARGE) for g in theirs[:2]] == [0, 1]
+    assert [fair_queue.place(g, LARGE) for g in theirs[:2]] == [0, 1]
 
 
 def test_a_cancelled_wish_does_not_push_the_next_one_back(toy: Model, alice: Visitor) -> None:
     first = factories.submitted(alice.workspace, seconds=5)
-    settlement.cancel(first)
+    settle.cancel(first)
     second = factories.submitted(alice.workspace, seconds=1)
     assert second.fair_start == first.fair_start
 
@@ -104,7 +106,7 @@ def test_while_two_have_work_neither_gets_ahead_by_more_than_one_job(
 def _tagged(costs: list[int], weight: int, flow: str) -> list[tuple[float, str, int]]:
     last, tagged = 0.0, []
     for cost in costs:
-        last = queue.next_tags(now=0.0, last_finish=last, cost=cost, weight=weight).finish
+        last = fair_queue.next_tags(now=0.0, last_finish=last, cost=cost, weight=weight).finish
         tagged.append((last, flow, cost))
     return tagged
 
@@ -112,6 +114,6 @@ def _tagged(costs: list[int], weight: int, flow: str) -> list[tuple[float, str, 
 @given(costs=COSTS, flood=st.lists(st.integers(1, 50), min_size=100, max_size=100))
 def test_one_who_waits_is_passed_by_no_more_of_a_flood_than_its_own_cost(costs: list[int], flood: list[int]) -> None:
     """However long somebody else's line is, and though it keeps growing, a waiting request's turn comes."""
-    finish = queue.next_tags(now=0.0, last_finish=0.0, cost=costs[0], weight=1).finish
+    finish = fair_queue.next_tags(now=0.0, last_finish=0.0, cost=costs[0], weight=1).finish
     ahead = [cost for tag, _, cost in _tagged(flood, 1, "flood") if tag < finish]
     assert sum(ahead) < costs[0]

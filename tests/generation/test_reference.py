@@ -15,7 +15,7 @@ from accounts import api_keys
 from accounts.models import Visitor
 from accounts.roles import BY_ROLE, Role
 from catalog.models import Model
-from generation import reference
+from generation.api import reference
 from generation.outbox.models import Delivery, Endpoint
 from tests.accounts import factories as people
 from tests.generation import factories

@@ -13,8 +13,8 @@ from accounts.models import Visitor
 from billing import ledger
 from billing.plans import entitlements
 from catalog.models import Model
-from generation import files, retention
 from generation.models import Clip, Generation
+from generation.storage import files, retention
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
 

@@ -13,8 +13,11 @@ from pytest_django import Settings
 from accounts.models import Visitor
 from billing import ledger
 from catalog.models import Model
-from generation import dispatch, files, reports, settlement
+from generation import reports
 from generation.models import Generation, State
+from generation.scheduling import dispatch
+from generation.settlement import settle
+from generation.storage import files
 from gpu_worker.contract import Outcome, RenderError, cancel_key
 from loremotion.refusals import Conflict
 from loremotion.valkey import connection
@@ -26,7 +29,7 @@ def running(toy: Model, alice: Visitor) -> Generation:
     generation = factories.submitted(alice.workspace)
     dispatch.ring()
     generation.refresh_from_db()
-    assert settlement.start(generation_id=generation.id, attempt=1, worker="gpu-test")
+    assert settle.start(generation_id=generation.id, attempt=1, worker="gpu-test")
     generation.refresh_from_db()
     return generation
 
@@ -74,7 +77,7 @@ def test_nobody_pays_for_a_clip_that_did_not_arrive(running: Generation) -> None
 
 def test_cancelling_what_waits_gives_everything_back(toy: Model, alice: Visitor) -> None:
     waiting = factories.submitted(alice.workspace)
-    settlement.cancel(waiting)
+    settle.cancel(waiting)
     assert receipt_of(waiting) == (State.CANCELLED, 0, waiting.credits_quoted)
 
 
@@ -82,7 +85,7 @@ def test_cancelling_what_runs_asks_the_worker_and_charges_the_steps_it_ran(
     running: Generation, django_capture_on_commit_callbacks: object
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
-        settlement.cancel(running)
+        settle.cancel(running)
     assert connection().exists(cancel_key(str(running.id)))
     assert receipt_of(running)[0] == State.RUNNING
     reports.finished(factories.report(running, Outcome.CANCELLED, steps_done=3).to_wire())
@@ -94,7 +97,7 @@ def test_a_report_that_comes_after_a_cancel_changes_nothing(toy: Model, alice: V
     generation = factories.submitted(alice.workspace)
     dispatch.ring()
     generation.refresh_from_db()
-    settlement.cancel(generation)
+    settle.cancel(generation)
     factories.deliver_clip(generation)
     assert not reports.finished(factories.report(generation).to_wire())
     assert receipt_of(generation) == (State.CANCELLED, 0, generation.credits_quoted)
@@ -104,7 +107,7 @@ def test_what_has_ended_cannot_be_cancelled(running: Generation) -> None:
     factories.deliver_clip(running)
     reports.finished(factories.report(running).to_wire())
     with pytest.raises(Conflict):
-        settlement.cancel(running)
+        settle.cancel(running)
 
 
 def test_a_lost_worker_leads_to_another_attempt_in_the_same_place(running: Generation) -> None:
@@ -127,7 +130,7 @@ def test_after_the_last_attempt_it_fails_and_the_credits_come_back(running: Gene
 
 def test_a_report_for_an_erased_clip_is_no_accident(running: Generation) -> None:
     report = factories.report(running)
-    assert not settlement.settle(replace(report, generation_id="00000000-0000-4000-8000-000000000000"))
+    assert not settle.settle(replace(report, generation_id="00000000-0000-4000-8000-000000000000"))
 
 
 def test_a_loss_reported_twice_costs_one_attempt(running: Generation) -> None:
@@ -140,7 +143,7 @@ def test_a_worker_that_was_given_up_may_still_deliver(running: Generation) -> No
     reports.worker_lost(str(running.id), 1, "gpu-test", "silent")
     dispatch.ring()
     factories.deliver_clip(running)
-    assert settlement.settle(late)
+    assert settle.settle(late)
     assert receipt_of(running) == (State.SUCCEEDED, running.credits_quoted, 0)
 
 
@@ -148,33 +151,33 @@ def test_a_stale_failure_does_not_end_the_attempt_that_follows(running: Generati
     late = factories.report(running, Outcome.FAILED)
     reports.worker_lost(str(running.id), 1, "gpu-test", "silent")
     dispatch.ring()
-    assert not settlement.settle(late)
+    assert not settle.settle(late)
     running.refresh_from_db()
     assert running.state == State.DISPATCHED
 
 
 def test_a_failure_that_another_try_may_mend_is_tried_again(running: Generation) -> None:
     error = RenderError(code="upload_failed", message="The storage did not answer.", is_retryable=True)
-    assert settlement.settle(factories.report(running, Outcome.FAILED, error=error))
+    assert settle.settle(factories.report(running, Outcome.FAILED, error=error))
     running.refresh_from_db()
     assert running.state == State.QUEUED
 
 
 def test_cancelling_while_the_worker_dies_ends_it_without_cost(running: Generation) -> None:
-    settlement.cancel(running)
+    settle.cancel(running)
     assert reports.worker_lost(str(running.id), 1, "gpu-test", "exit code -9")
     assert receipt_of(running) == (State.CANCELLED, 0, running.credits_quoted)
 
 
 def test_a_success_without_a_clip_is_none(running: Generation) -> None:
     factories.deliver_clip(running)
-    settlement.settle(replace(factories.report(running), clip=None))
+    settle.settle(replace(factories.report(running), clip=None))
     assert receipt_of(running) == (State.QUEUED, 0, 0)
 
 
 def test_a_workers_words_never_keep_a_clip_from_ending(running: Generation) -> None:
     error = RenderError(code="c" * 100, message="bad \x00 byte " + "x" * 1_000)
-    assert settlement.settle(factories.report(running, Outcome.FAILED, error=error))
+    assert settle.settle(factories.report(running, Outcome.FAILED, error=error))
     assert receipt_of(running) == (State.FAILED, 0, running.credits_quoted)
 
 
@@ -182,11 +185,11 @@ def test_a_late_success_stops_the_attempt_that_replaced_it(
     running: Generation, django_capture_on_commit_callbacks: Callable[..., Any]
 ) -> None:
     late = factories.report(running)
-    settlement.requeue(generation_id=running.id, attempt=1, code="worker_lost", reason="It fell silent.")
+    settle.requeue(generation_id=running.id, attempt=1, code="worker_lost", reason="It fell silent.")
     dispatch.ring()
     factories.deliver_clip(running)
     with django_capture_on_commit_callbacks(execute=True):
-        assert settlement.settle(late)
+        assert settle.settle(late)
     assert receipt_of(running) == (State.SUCCEEDED, running.credits_quoted, 0)
     assert connection().exists(cancel_key(str(running.id)))
 
@@ -197,5 +200,5 @@ def test_what_arrives_for_an_erased_one_is_deleted(running: Generation) -> None:
     key = files.key(running, files.CLIP)
     ledger.release(reference=running.id)
     Generation.objects.filter(id=running.id).delete()
-    assert not settlement.settle(report)
+    assert not settle.settle(report)
     assert not default_storage.exists(key)

@@ -17,8 +17,10 @@ from django.test import AsyncClient
 
 from accounts.models import Visitor
 from catalog.models import Model
-from generation import dispatch, progress, settlement, sse, standing, watching
+from generation.live import broadcast, polling, progress, sse
 from generation.models import Generation
+from generation.scheduling import dispatch
+from generation.settlement import settle
 from gpu_worker.contract import Progress, progress_key
 from tests.generation import factories
 
@@ -61,7 +63,7 @@ def publish_steps(generation_id: UUID, count: int) -> None:
 def running(toy: Model, alice: Visitor) -> Generation:
     generation = factories.submitted(alice.workspace)
     dispatch.ring()
-    settlement.start(generation_id=generation.id, attempt=1, worker="gpu-test")
+    settle.start(generation_id=generation.id, attempt=1, worker="gpu-test")
     generation.refresh_from_db()
     return generation
 
@@ -88,13 +90,13 @@ def test_a_waiting_one_hears_its_place(toy: Model, alice: Visitor) -> None:
 
 def test_the_end_is_the_last_event(running: Generation, alice: Visitor) -> None:
     factories.deliver_clip(running)
-    settlement.settle(factories.report(running))
+    settle.settle(factories.report(running))
     assert [e["event"] for e in follow(alice, running, least=99)] == ["done"]
 
 
 def test_the_end_comes_though_the_stream_was_lost(running: Generation, alice: Visitor, valkey: redis.Redis) -> None:
     factories.deliver_clip(running)
-    settlement.settle(factories.report(running))
+    settle.settle(factories.report(running))
     valkey.delete(progress_key(str(running.id)))
     assert [e["event"] for e in follow(alice, running, least=99)] == ["done"]
 
@@ -157,11 +159,11 @@ def test_whoever_joins_whenever_hears_each_step_once_and_in_order(running: Gener
     assert async_to_sync(together)() == [list(range(1, 31))] * 24
 
 
-def board() -> watching.Switchboard | None:
-    return watching._switchboards.get(asyncio.get_running_loop())
+def board() -> broadcast.Switchboard | None:
+    return broadcast._switchboards.get(asyncio.get_running_loop())
 
 
-async def until_all_follow() -> watching.Switchboard:
+async def until_all_follow() -> broadcast.Switchboard:
     """Until everybody has been told what there was, and hears the rest as it comes."""
     await until(lambda: (there := board()) is not None and bool(there._read_until))
     there = board()
@@ -189,11 +191,11 @@ def test_what_one_says_to_have_heard_keeps_nothing_from_the_others(running: Gene
 def test_who_is_too_slow_is_caught_up_and_holds_no_memory_meanwhile(
     running: Generation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "MOST_BEHIND", 3)
+    monkeypatch.setattr(broadcast, "MOST_BEHIND", 3)
 
     async def slowly() -> list[int]:
         publish = sync_to_async(step, thread_sensitive=False)
-        heard = watching.follow(running.id, "0-0", silence_seconds=DEADLINE_SECONDS)
+        heard = broadcast.follow(running.id, "0-0", silence_seconds=DEADLINE_SECONDS)
         first = asyncio.create_task(anext(heard))
         there = await until_all_follow()
         await publish(running.id, 1)
@@ -205,7 +207,7 @@ def test_who_is_too_slow_is_caught_up_and_holds_no_memory_meanwhile(
             news = await anext(heard)
             entries += [news] if news is not None else []
         await heard.aclose()
-        return [json.loads(entry.data)["step"] for entry in entries if isinstance(entry, watching.Entry)]
+        return [json.loads(entry.data)["step"] for entry in entries if isinstance(entry, broadcast.Entry)]
 
     assert async_to_sync(slowly)() == list(range(1, 21))
 
@@ -224,8 +226,8 @@ def test_a_look_takes_as_many_queries_for_many_as_for_one(
     many = [running.id, *(uuid4() for _ in range(500))]
     for ids in (many[:1], many):
         with django_assert_num_queries(1):
-            standings = standing.look_at(ids, set(ids))
-        assert standings[running.id] == standing.UNKNOWN
+            standings = polling.look_at(ids, set(ids))
+        assert standings[running.id] == polling.UNKNOWN
     assert standings[many[-1]].is_over  # erased meanwhile
 
 
@@ -242,11 +244,11 @@ def test_when_the_last_has_left_nothing_goes_on(running: Generation, valkey: red
 
 
 def test_a_process_that_ends_lets_everybody_go(running: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(broadcast, "LOOK_SECONDS", 0.01)
 
-    async def left_open() -> tuple[list[watching.News], set[str]]:
-        async def listen() -> list[watching.News]:
-            return [news async for news in watching.follow(running.id, "0-0", silence_seconds=DEADLINE_SECONDS)]
+    async def left_open() -> tuple[list[broadcast.News], set[str]]:
+        async def listen() -> list[broadcast.News]:
+            return [news async for news in broadcast.follow(running.id, "0-0", silence_seconds=DEADLINE_SECONDS)]
 
         watchers = [asyncio.create_task(listen()) for _ in range(3)]
         (await until_all_follow())._thread.shutdown()  # as the interpreter does before it waits for threads
@@ -255,7 +257,7 @@ def test_a_process_that_ends_lets_everybody_go(running: Generation, monkeypatch:
         return [news for each in heard for news in each], tasks
 
     heard, tasks = async_to_sync(left_open)()
-    assert not any(watching._is_the_end(news) for news in heard)  # the clip goes on: a browser asks again
+    assert not any(broadcast._is_the_end(news) for news in heard)  # the clip goes on: a browser asks again
     assert tasks == set()
 
 

@@ -13,9 +13,12 @@ from accounts.models import Visitor
 from billing import ledger
 from billing.models import FreeDay, FreeReservation
 from catalog.models import Model
+from catalog.offers import make_offer
 from catalog.requests import Ask
-from generation import dispatch, services, settlement
 from generation.models import Generation, State
+from generation.scheduling import dispatch
+from generation.settlement import settle
+from generation.submission.submit import OPEN_PER_CONCURRENT
 from gpu_worker.contract import Outcome, RenderError, RenderReport
 from loremotion.refusals import InsufficientCredits, Invalid, TooMany
 from tests.generation import factories
@@ -60,7 +63,7 @@ def test_what_cannot_be_made_is_refused_by_name_before_anything_is_written(
     toy: Model, asked: dict[str, object], field: str
 ) -> None:
     with pytest.raises(Invalid) as refusal:
-        services.offer(Ask(**asked))  # type: ignore[arg-type]
+        make_offer(Ask(**asked))  # type: ignore[arg-type]
     assert refusal.value.field == field
     assert refusal.value.next_step
     assert not Generation.objects.exists()
@@ -107,8 +110,8 @@ def test_once_the_day_s_free_gpu_time_is_used_up_only_who_pays_makes_clips(
     settings.FREE_GPU_SECONDS_PER_DAY = 5
     made = factories.submitted(alice.workspace, seconds=1)
     factories.deliver_clip(made)
-    settlement.start(generation_id=made.id, attempt=made.attempt, worker="gpu-test")
-    settlement.settle(replace(factories.report(made), stage_seconds={"denoise": 6.0}))
+    settle.start(generation_id=made.id, attempt=made.attempt, worker="gpu-test")
+    settle.settle(replace(factories.report(made), stage_seconds={"denoise": 6.0}))
     left = ledger.balance(account=alice.workspace_id)
     with pytest.raises(TooMany, match="as many free clips today"):
         factories.submitted(alice.workspace, seconds=1)
@@ -124,7 +127,7 @@ def test_attempts_that_came_to_nothing_count_for_the_day_s_free_gpu_time(toy: Mo
     def attempt(seconds: float, outcome: Outcome) -> RenderReport:
         dispatch.ring()
         made.refresh_from_db()
-        settlement.start(generation_id=made.id, attempt=made.attempt, worker="gpu-test")
+        settle.start(generation_id=made.id, attempt=made.attempt, worker="gpu-test")
         error = RenderError(code="cuda_error", message="The card is gone.", is_retryable=True)
         said = factories.report(made, outcome, stage_seconds={"denoise": seconds})
         return said if outcome == Outcome.SUCCEEDED else replace(said, error=error)
@@ -133,14 +136,14 @@ def test_attempts_that_came_to_nothing_count_for_the_day_s_free_gpu_time(toy: Mo
         return list(FreeDay.objects.values_list("gpu_seconds", flat=True))
 
     failed = attempt(4.0, Outcome.FAILED)
-    assert settlement.settle(failed)
-    assert not settlement.settle(failed)  # it came twice
+    assert settle.settle(failed)
+    assert not settle.settle(failed)  # it came twice
     assert counted() == [4.0]
     assert FreeReservation.objects.get(hold_id=made.id).gpu_seconds == set_aside
-    settlement.settle(attempt(2.0, Outcome.SUCCEEDED))  # and no clip arrived
+    settle.settle(attempt(2.0, Outcome.SUCCEEDED))  # and no clip arrived
     assert counted() == [6.0]
     last = attempt(3.0, Outcome.FAILED)
-    settlement.settle(last)
+    settle.settle(last)
     made.refresh_from_db()
     assert made.state == State.FAILED
     assert counted() == [9.0]
@@ -154,18 +157,18 @@ def test_free_clips_that_wait_count_for_the_day_and_a_cancelled_one_does_not(
     waiting = factories.submitted(alice.workspace, seconds=1)
     with pytest.raises(TooMany, match="as many free clips today"):
         factories.submitted(alice.workspace, seconds=1)
-    settlement.cancel(waiting)
+    settle.cancel(waiting)
     assert factories.submitted(alice.workspace, seconds=1).state == State.QUEUED
 
 
 def test_a_visitor_may_have_a_few_open_and_no_more(toy: Model, alice: Visitor) -> None:
-    for _ in range(services.OPEN_PER_CONCURRENT):
+    for _ in range(OPEN_PER_CONCURRENT):
         factories.submitted(alice.workspace, seconds=1)
     held = ledger.balance(account=alice.workspace_id).held
     with pytest.raises(TooMany):
         factories.submitted(alice.workspace, seconds=1)
     assert ledger.balance(account=alice.workspace_id).held == held
-    assert Generation.objects.count() == services.OPEN_PER_CONCURRENT
+    assert Generation.objects.count() == OPEN_PER_CONCURRENT
 
 
 def test_with_valkey_away_the_request_is_kept(
@@ -175,7 +178,7 @@ def test_with_valkey_away_the_request_is_kept(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     nobody = redis.Redis(port=1, socket_connect_timeout=0.2)
-    for module in ("generation.dispatch.connection", "generation.fleet.connection"):
+    for module in ("generation.scheduling.dispatch.connection", "generation.scheduling.fleet.connection"):
         monkeypatch.setattr(module, lambda: nobody)
     with django_capture_on_commit_callbacks(execute=True):
         generation = factories.submitted(alice.workspace)

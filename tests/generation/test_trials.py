@@ -14,8 +14,9 @@ from accounts.models import User
 from billing import ledger
 from catalog import measurements
 from catalog.models import Model, ModelVersion
-from generation import settlement, trials
 from generation.models import HOUSE, Generation, State
+from generation.settlement import settle
+from generation.submission import trials
 from gpu_worker import footage
 from gpu_worker.footage import Wanted
 from loremotion.refusals import Invalid
@@ -40,9 +41,9 @@ def draft(**changes: object) -> ModelVersion:
 def finish(trial: Generation, **facts: Any) -> None:
     """The fleet makes the clip and reports it."""
     trial.refresh_from_db()
-    settlement.start(generation_id=trial.id, attempt=trial.attempt, worker="w")
+    settle.start(generation_id=trial.id, attempt=trial.attempt, worker="w")
     factories.deliver_clip(trial)
-    settlement.settle(factories.report(trial, peak_bytes=123_000_000, **facts))
+    settle.settle(factories.report(trial, peak_bytes=123_000_000, **facts))
 
 
 def test_a_draft_is_rendered_paid_for_and_measured(staff: User) -> None:

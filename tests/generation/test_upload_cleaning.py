@@ -16,8 +16,12 @@ from accounts.roles import VISITOR_MAY
 from accounts.tenancy import Caller
 from billing.plans import entitlements
 from catalog.models import Model
-from generation import dispatch, holdings, housekeeping, retention, settlement, uploads
+from generation import workspace_data
 from generation.models import Generation, State, Upload
+from generation.scheduling import dispatch
+from generation.settlement import housekeeping, settle
+from generation.storage import retention
+from generation.submission import uploads
 from gpu_worker.contract import Outcome
 from gpu_worker.families import Kind
 from tests.generation import factories
@@ -54,7 +58,7 @@ def test_it_stays_while_the_request_is_open(begun: Generation) -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.BLOCKED, Outcome.CANCELLED])
 def test_it_goes_when_the_request_makes_no_clip(begun: Generation, outcome: Outcome) -> None:
-    settlement.settle(factories.report(begun, outcome))
+    settle.settle(factories.report(begun, outcome))
     with in_a_while(seconds=1):
         retention.sweep_uploads()
     assert not is_kept(begun)
@@ -62,7 +66,7 @@ def test_it_goes_when_the_request_makes_no_clip(begun: Generation, outcome: Outc
 
 
 def test_it_goes_when_the_request_is_cancelled_before_it_began(begun: Generation) -> None:
-    settlement.cancel(begun)
+    settle.cancel(begun)
     with in_a_while(seconds=1):
         retention.sweep_uploads()
     assert not is_kept(begun)
@@ -71,7 +75,7 @@ def test_it_goes_when_the_request_is_cancelled_before_it_began(begun: Generation
 def test_it_goes_when_the_last_attempt_was_lost(begun: Generation) -> None:
     for attempt in (1, 2, 3):
         assert is_kept(begun)
-        settlement.requeue(generation_id=begun.id, attempt=attempt, code="worker_lost", reason="Gone.")
+        settle.requeue(generation_id=begun.id, attempt=attempt, code="worker_lost", reason="Gone.")
         dispatch.ring()
     begun.refresh_from_db()
     assert begun.state == State.FAILED
@@ -82,7 +86,7 @@ def test_it_goes_when_the_last_attempt_was_lost(begun: Generation) -> None:
 
 def test_it_goes_with_its_clip(begun: Generation) -> None:
     factories.deliver_clip(begun)
-    settlement.settle(factories.report(begun))
+    settle.settle(factories.report(begun))
     days = entitlements(None).retention_days
     with in_a_while(days=days - 1):
         retention.sweep_clips()
@@ -96,7 +100,7 @@ def test_it_goes_with_its_clip(begun: Generation) -> None:
 
 def test_it_goes_with_its_workspace(begun: Generation, alice: Visitor) -> None:
     with transaction.atomic():
-        holdings.erase(alice.workspace)
+        workspace_data.erase(alice.workspace)
     with in_a_while(seconds=1):  # this test's transaction never commits: as after a crash in between
         retention.sweep_uploads()
     assert not is_kept(begun)
@@ -140,5 +144,5 @@ def test_a_file_that_cannot_be_deleted_keeps_no_other(
 
 
 def test_what_was_sent_is_in_the_export(begun: Generation, alice: Visitor) -> None:
-    paths = [file.path for file in holdings.export(alice.workspace, reader=Caller(alice.workspace, VISITOR_MAY))]
+    paths = [file.path for file in workspace_data.export(alice.workspace, reader=Caller(alice.workspace, VISITOR_MAY))]
     assert f"sent/{begun.id}/image.png" in paths

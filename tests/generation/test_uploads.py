@@ -14,8 +14,8 @@ from PIL import Image
 
 from accounts.models import Visitor
 from catalog.models import Model
-from generation import uploads
 from generation.models import Generation
+from generation.submission import uploads
 from loremotion.refusals import Invalid
 from tests.generation import factories
 from tests.generation.conftest import ClientOf

@@ -12,8 +12,9 @@ from django.test import Client
 from accounts.models import Visitor
 from accounts.proofs.altcha import LEAST_WORK
 from catalog.models import Model
-from generation import housekeeping, sse
+from generation.live import sse
 from generation.models import Generation, State
+from generation.settlement import housekeeping
 from loremotion import valkey
 from tests.accounts.factories import PASSWORD, person
 from tests.generation import factories

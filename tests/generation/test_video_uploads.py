@@ -14,8 +14,10 @@ from django.test import Client
 from accounts.models import Visitor
 from billing import ledger
 from catalog.models import Model
-from generation import dispatch, settlement, signatures, uploads
 from generation.models import Generation, State, Upload
+from generation.scheduling import dispatch
+from generation.settlement import settle
+from generation.submission import file_kinds, uploads
 from gpu_worker import footage_reader
 from gpu_worker.contract import Outcome, RenderError
 from gpu_worker.families import Kind
@@ -118,11 +120,11 @@ def test_too_many_bytes_are_refused_unread(role: str, monkeypatch: pytest.Monkey
 def test_the_site_and_the_reader_know_the_same_formats(tmp_path: Path) -> None:
     for name, codec in (("a.mp4", "mpeg4"), ("a.webm", "libvpx")):
         head = write_video(tmp_path / name, codec=codec).read_bytes()[:16]
-        assert Kind.CLIP in signatures.kinds_of(io.BytesIO(head))
+        assert Kind.CLIP in file_kinds.kinds_of(io.BytesIO(head))
         assert footage_reader.format_of(head)
     for name in ("a.wav", "a.mp3", "a.m4a", "a.flac", "a.ogg"):
         head = write_sound(tmp_path / name).read_bytes()[:16]
-        assert Kind.SOUND in signatures.kinds_of(io.BytesIO(head))
+        assert Kind.SOUND in file_kinds.kinds_of(io.BytesIO(head))
         assert footage_reader.format_of(head)
 
 
@@ -134,7 +136,7 @@ def test_what_the_reader_refuses_fails_with_the_cause_and_costs_nothing(
     dispatch.ring()
     cause = "The input 'video' is 86,400 seconds long, and 60 are the most."
     error = RenderError(code="input_unreadable", message=cause)
-    settlement.settle(factories.report(generation, Outcome.FAILED, error=error))
+    settle.settle(factories.report(generation, Outcome.FAILED, error=error))
     generation.refresh_from_db()
     assert (generation.state, generation.error_message) == (State.FAILED, cause)
     receipt = ledger.receipt(reference=generation.id)

@@ -9,8 +9,9 @@ import pytest
 from accounts.models import Visitor
 from billing import ledger
 from catalog.models import Model
-from generation import dispatch, settlement
 from generation.models import Generation
+from generation.scheduling import dispatch
+from generation.settlement import settle
 from gpu_worker.contract import RenderJob
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -47,7 +48,7 @@ def test_what_is_queued_stays_as_it_was_asked_for(toy: Model, alice: Visitor) ->
     generation = factories.submitted(alice.workspace)
     buy_a_pack(alice)
     dispatch.ring()
-    settlement.requeue(generation_id=generation.id, attempt=1, code="worker_lost", reason="It fell silent.")
+    settle.requeue(generation_id=generation.id, attempt=1, code="worker_lost", reason="It fell silent.")
     generation.refresh_from_db()
     assert job_of(generation).watermark == "LoreMotion"
 

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from accounts.models import AuditEntry, User, Workspace
-from generation import settlement
 from generation.models import Generation
 from generation.outbox import carrying, deliveries, endpoints, housekeeping, letters, video_events
 from generation.outbox.models import Delivery, Endpoint, Letter, State
+from generation.settlement import settle
 from gpu_worker.contract import Outcome
 from loremotion import foreign, queue_worker, queues
 from tests.accounts import factories as people
@@ -39,7 +39,7 @@ def finished(studio: Workspace, outcome: Outcome = Outcome.SUCCEEDED) -> Generat
     generation.save(update_fields=["attempt", "state"])
     if outcome == Outcome.SUCCEEDED:
         factories.deliver_clip(generation)
-    settlement.settle(factories.report(generation, outcome))
+    settle.settle(factories.report(generation, outcome))
     return generation
 
 
@@ -82,34 +82,34 @@ def test_each_end_is_told_as_an_event_in_openais_shape(
 
 
 def test_a_cancel_while_waiting_is_told(studio: Workspace, endpoint: Endpoint) -> None:
-    settlement.cancel(factories.submitted(studio))
+    settle.cancel(factories.submitted(studio))
     assert only_delivery().event_type == "video.cancelled"
 
 
 def test_a_worker_lost_too_often_is_told_as_a_failure(studio: Workspace, endpoint: Endpoint) -> None:
     generation = factories.submitted(studio)
     Generation.objects.filter(id=generation.id).update(state="running", attempt=3)
-    settlement.requeue(generation_id=generation.id, attempt=3, code="worker_lost", reason="It fell silent.")
+    settle.requeue(generation_id=generation.id, attempt=3, code="worker_lost", reason="It fell silent.")
     assert only_delivery().event_type == "video.failed"
 
 
 def test_trying_again_is_not_told(studio: Workspace, endpoint: Endpoint) -> None:
     generation = factories.submitted(studio)
     Generation.objects.filter(id=generation.id).update(state="running", attempt=1)
-    settlement.requeue(generation_id=generation.id, attempt=1, code="worker_lost", reason="It fell silent.")
+    settle.requeue(generation_id=generation.id, attempt=1, code="worker_lost", reason="It fell silent.")
     assert not Delivery.objects.exists()
 
 
 def test_a_report_that_comes_twice_is_told_once(studio: Workspace, endpoint: Endpoint) -> None:
     generation = finished(studio)
-    assert not settlement.settle(factories.report(generation))
+    assert not settle.settle(factories.report(generation))
     assert Delivery.objects.count() == 1
 
 
 def test_a_settlement_that_is_rolled_back_tells_nobody(studio: Workspace, endpoint: Endpoint) -> None:
     generation = factories.submitted(studio)
     with transaction.atomic():
-        settlement.cancel(generation)
+        settle.cancel(generation)
         assert Delivery.objects.exists()
         transaction.set_rollback(True)
     assert not Delivery.objects.exists()

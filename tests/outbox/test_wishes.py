@@ -16,10 +16,10 @@ from pytest_django import Settings
 from accounts.models import User, Workspace
 from accounts.roles import Role
 from catalog.models import Model
-from generation import settlement
 from generation.models import Generation
 from generation.outbox import letters, wishes
 from generation.outbox.models import Letter, State, Wish
+from generation.settlement import settle
 from gpu_worker.contract import Outcome
 from tests.accounts import factories as people
 from tests.generation import factories
@@ -43,7 +43,7 @@ def browser(alice: User, studio: Workspace) -> Client:
 def end(generation: Generation, outcome: Outcome = Outcome.SUCCEEDED) -> None:
     if outcome == Outcome.SUCCEEDED:
         factories.deliver_clip(generation)
-    settlement.settle(factories.report(generation, outcome))
+    settle.settle(factories.report(generation, outcome))
 
 
 def post_office() -> list[tuple[str, list[str]]]:
@@ -74,7 +74,7 @@ def test_a_failure_is_told_with_its_reason_and_a_cancel_is_not(
     cancelled = factories.submitted(studio)
     for generation in (waiting, cancelled):
         wishes.ask(generation, user=alice)
-    settlement.cancel(cancelled)
+    settle.cancel(cancelled)
     end(waiting, Outcome.FAILED)
     assert post_office() == [("Your clip could not be made", ["alice@example.org"])]
     assert "It needs 31.0 GB" in str(mail.outbox[0].body)

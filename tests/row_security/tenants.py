@@ -27,9 +27,9 @@ from billing.shop.models import (
     StripeEvent,
     Subscription,
 )
-from generation import settlement
 from generation.models import Generation
 from generation.outbox.models import Delivery, Endpoint, Letter
+from generation.settlement import settle
 from tests.accounts import factories
 from tests.generation import factories as generations
 
@@ -73,7 +73,7 @@ def tenant(name: str) -> Tenant:
     ledger.grant(account=workspace.id, reference=f"test:{workspace.id}", amount=500, kind=ledger.LotKind.PACK)
     generation = generations.submitted(workspace, f"the prompt of {name}")
     generations.deliver_clip(generation)
-    settlement.settle(generations.report(generation))
+    settle.settle(generations.report(generation))
     place = Membership.objects.get(workspace=workspace)
     invitations.invite(workspace=workspace, by=place, email=f"guest@{name}.example", role="viewer")
     key, text = api_keys.issue(

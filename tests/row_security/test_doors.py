@@ -19,10 +19,10 @@ REVIEWED = {
     "accounts/visitors.py": 2,
     "accounts/workspaces.py": 6,
     "billing/shop/webhook.py": 1,
-    "generation/dispatch.py": 1,
-    "generation/estimate.py": 1,
-    "generation/retention.py": 3,
-    "generation/standing.py": 1,
+    "generation/scheduling/dispatch.py": 1,
+    "generation/scheduling/wait.py": 1,
+    "generation/storage/retention.py": 3,
+    "generation/live/polling.py": 1,
     "loremotion/row_security/middleware.py": 1,  # lift(), for staff on the admin's pages
 }
 

@@ -19,8 +19,8 @@ from django.db import connection, connections, transaction
 from django.http import HttpRequest
 from django.test import Client
 
-from generation import settlement
 from generation.models import Generation
+from generation.settlement import settle
 from loremotion import row_security
 from tests.generation import factories as generations
 from tests.row_security import tenants
@@ -192,6 +192,6 @@ def in_turn(tenant: Tenant) -> UUID:
 @row_security.across_workspaces("as the clerk does it")
 def cancel(clip: UUID) -> None:
     try:
-        settlement.cancel(Generation.objects.get(id=clip))
+        settle.cancel(Generation.objects.get(id=clip))
     finally:
         connection.close()

@@ -16,9 +16,9 @@ from pytest_django.live_server_helper import LiveServer
 from billing import ledger
 from billing.shop import inbox
 from billing.shop.models import Order, StripeEvent
-from generation import settlement
 from generation.models import Generation
 from loremotion import queue_worker
+from generation.settlement import settle
 from tests.fake_stripe.process import FakeStripeProcess
 from tests.generation import factories as clips
 
@@ -86,8 +86,8 @@ def test_buy_a_pack_make_a_clip_be_refunded_and_dispute(
     page.wait_for_url(re.compile("/generations/"))
     generation = Generation.objects.get()
     clips.deliver_clip(generation)
-    settlement.start(generation_id=generation.id, attempt=generation.attempt, worker="gpu-test")
-    settlement.settle(clips.report(generation))
+    settle.start(generation_id=generation.id, attempt=generation.attempt, worker="gpu-test")
+    settle.settle(clips.report(generation))
     expect(page.locator("video")).to_be_visible(timeout=30_000)  # the page has turned to the finished clip by itself
     price = generation.quote["credits"]
     assert 0 < price < 60

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from generation import housekeeping
+from generation.settlement import housekeeping
 
 
 class Command(BaseCommand):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from catalog.models import Model, ModelVersion
+from catalog.offers import make_offer
 from catalog.pricing import TIERS
 from catalog.requests import Ask
-from generation import services
 from loremotion.refusals import Refusal
 
 SECONDS = 5.0
@@ -33,7 +33,7 @@ def clip_prices() -> list[ClipPrice]:
             continue
         ask = Ask(prompt="a clip", model=model.slug, seconds=_seconds(version), size=_size(version))
         try:
-            offer = services.offer(ask)
+            offer = make_offer(ask)
         except Refusal:
             continue  # its licence or plan gate is not for everybody
         request = offer.request

@@ -20,8 +20,9 @@ from django.core.files.uploadedfile import UploadedFile
 from PIL import Image, ImageOps
 
 from accounts.tenancy import Caller
-from generation import files, retention, signatures
 from generation.models import Clip, Generation
+from generation.storage import files, retention
+from generation.submission import file_kinds
 from gpu_worker.families import ROLES, Kind
 from loremotion.refusals import Invalid
 
@@ -61,7 +62,7 @@ def received(sent: Mapping[str, UploadedFile[Any]]) -> list[Input]:
 
 def _received(role: str, file: UploadedFile[Any]) -> Input:
     wanted = ROLES[role].kind if role in ROLES else Kind.PICTURE
-    found = signatures.kinds_of(file)
+    found = file_kinds.kinds_of(file)
     kind = Kind.CLIP if role == "mask" and Kind.CLIP in found else wanted  # a mask may move
     if (file.size or 0) > MAX_BYTES[kind]:
         raise _refuse(
@@ -131,7 +132,7 @@ def keys(inputs: Iterable[Input]) -> dict[str, str]:
 def stored(inputs: Iterable[Input]) -> Iterator[None]:
     """Store what is new for the request that is made in the block; a request that is refused leaves no file.
 
-    The rows are there before the files: whatever dies in between, ``generation.retention`` knows what to remove.
+    The rows are there before the files: whatever dies in between, retention knows what to remove.
     """
     new = {given.key: given.content for given in inputs if given.content is not None}
     retention.note_uploads(new)

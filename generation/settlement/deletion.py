@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from generation import files, retention
 from generation.models import Clip, Generation
+from generation.storage import files, retention
 from loremotion.refusals import Conflict
 
 

@@ -20,9 +20,12 @@ from accounts import tenancy
 from accounts.authentication import CallerAuthentication
 from accounts.roles import Action
 from catalog.requests import MAX_SEED, Ask
-from generation import deletion, intake, listing, media, presentation, privacy, settlement
+from generation.api import listing, presentation
 from generation.models import Generation
-from generation.views import own_generation
+from generation.pages.views import own_generation
+from generation.settlement import deletion, settle
+from generation.storage import serving
+from generation.submission import intake, privacy
 from gpu_worker.families import ROLES, Kind
 from loremotion.refusals import Invalid
 
@@ -141,17 +144,17 @@ class CancelVideo(VideoView):
     """``POST`` stops one clip: in full while it waits, at the next step while it runs."""
 
     def post(self, request: Request, generation_id: UUID) -> Response:
-        settlement.cancel(own_generation(request._request, generation_id, Action.GENERATE))
+        settle.cancel(own_generation(request._request, generation_id, Action.GENERATE))
         return Response(presentation.video(own_generation(request._request, generation_id)))
 
 
 @require_safe
 def content(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """The bytes: ``variant=video`` (default) or ``thumbnail``. A plain view: DRF refuses what clients accept."""
-    own = media.own_clip(request, generation_id)
+    own = serving.own_clip(request, generation_id)
     if request.GET.get("variant") == "thumbnail":
-        return media.ranged(request, own.poster_key, "image/jpeg")
-    return media.ranged(request, own.key, "video/mp4")
+        return serving.ranged(request, own.poster_key, "image/jpeg")
+    return serving.ranged(request, own.key, "video/mp4")
 
 
 def read(serializer: type[serializers.Serializer[Any]], request: Request, *, partial: bool = False) -> dict[str, Any]:

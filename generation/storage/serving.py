@@ -20,8 +20,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import tenancy
 from accounts.roles import Action
-from generation import files
 from generation.models import Clip, Generation
+from generation.storage import files
 from loremotion.bodies import limits_body
 
 CHUNK_BYTES = 256 * 1024

@@ -1,11 +1,8 @@
-"""How a request becomes a generation: offer, look ahead, submit. What it is, what it costs, and the credits held for
-it, in one transaction or not at all. How it ends is the business of ``settlement``.
-"""
+"""How a request becomes a generation: its row and the credits held for it, in one transaction or not at all."""
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
@@ -21,40 +18,17 @@ from billing.errors import NotEnoughCredits
 from billing.plans import entitlements
 from billing.shop import budgets
 from catalog import measurements
-from catalog.gates import ANYBODY, Audience
-from catalog.models import ModelVersion
-from catalog.pricing import Quote, quote
-from catalog.requests import Ask, ClipRequest, resolve
-from catalog.selection import choose
-from generation import caps, dispatch, estimate, privacy, queue, repeats, retention
+from catalog.offers import Offer
 from generation.models import Generation
-from generation.repeats import Repeat
+from generation.scheduling import dispatch, fair_queue, wait
+from generation.storage import retention
+from generation.submission import idempotency, privacy, spending_caps
+from generation.submission.idempotency import Repeat
 from loremotion.refusals import InsufficientCredits, TooMany
 
 HOLD_LASTS = timedelta(days=2)
 OPEN_PER_CONCURRENT = 3
 """Requests that may be open for each one that the plan lets run at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A checked request and its price, before anybody has agreed to it."""
-
-    version: ModelVersion
-    request: ClipRequest
-    quote: Quote
-
-
-def offer(ask: Ask, audience: Audience = ANYBODY) -> Offer:
-    """What would be rendered and for how many credits. Writes nothing.
-
-    Raises:
-        Invalid: the request cannot be served; names the field and what to do.
-        NotLicensed, NotInPlan: the model is not for this caller.
-    """
-    version = choose(ask.model, audience)
-    request = resolve(ask, version)
-    return Offer(version, request, quote(version, request))
 
 
 def look_ahead(workspace: Workspace | None, offer: Offer, caller: Caller, *, network: str = "") -> None:
@@ -75,7 +49,7 @@ def look_ahead(workspace: Workspace | None, offer: Offer, caller: Caller, *, net
         refusal = NotEnoughCredits(available=available, needed=offer.quote.credits)
         raise _with_next_step(refusal, workspace, is_refilled=is_refilled)
     if workspace is not None:
-        caps.refuse_beyond_cap(caller, credits=offer.quote.credits)
+        spending_caps.refuse_beyond_cap(caller, credits=offer.quote.credits)
         _refuse_a_flood(workspace, most=entitlements(workspace.id).concurrency * OPEN_PER_CONCURRENT)
 
 
@@ -109,14 +83,14 @@ def submit(
         tenancy.keep_standing(workspace, Action.GENERATE, caller=caller)
         generation_id = uuid.uuid4() if repeat is None else repeat.id_in(workspace)
         _hold(workspace, generation_id, offer, is_refilled=is_refilled)  # waits for others who submit for this purse
-        if repeat is not None and (made := repeats.with_same_key(workspace, repeat, caller=caller)) is not None:
+        if repeat is not None and (made := idempotency.with_same_key(workspace, repeat, caller=caller)) is not None:
             return made
         if caller is not None:
-            caps.refuse_beyond_cap(caller, credits=offer.quote.credits)
+            spending_caps.refuse_beyond_cap(caller, credits=offer.quote.credits)
         budgets.keep_within_cap(workspace.id)
         may = entitlements(workspace.id)
         _refuse_a_flood(workspace, most=may.concurrency * OPEN_PER_CONCURRENT)  # the hold has locked the account
-        tags = queue.tag(workspace, credits=offer.quote.credits, weight=may.priority_weight)
+        tags = fair_queue.tag(workspace, credits=offer.quote.credits, weight=may.priority_weight)
         generation = Generation.objects.create(
             id=generation_id,
             workspace=workspace,
@@ -156,7 +130,7 @@ def submit(
 def _expected_seconds(offer: Offer) -> float:
     """GPU seconds that such a clip takes, by what clips of the same build took."""
     speed = measurements.speeds([offer.version.build]).get(offer.version.build)
-    return estimate.UNKNOWN_SECONDS[1] if speed is None else speed * offer.request.num_frames / offer.request.fps
+    return wait.UNKNOWN_SECONDS[1] if speed is None else speed * offer.request.num_frames / offer.request.fps
 
 
 def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer, *, is_refilled: bool) -> None:
@@ -169,7 +143,7 @@ def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer, *, is_re
             quote=offer.quote.to_json(),
         )
     except ledger.ReferenceReused:  # another request with the same key was quicker
-        raise repeats.reused() from None
+        raise idempotency.reused() from None
     except InsufficientCredits as refusal:
         raise _with_next_step(refusal, workspace, is_refilled=is_refilled) from None
 

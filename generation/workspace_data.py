@@ -16,8 +16,10 @@ from accounts.holdings import ExportedFile
 from accounts.models import Workspace
 from accounts.tenancy import Caller
 from billing import ledger
-from generation import files, presentation, retention, settlement
+from generation.api import presentation
 from generation.models import Generation, Upload
+from generation.settlement import settle
+from generation.storage import files, retention
 from loremotion.refusals import Conflict
 
 BATCH = 500
@@ -44,7 +46,7 @@ def stop(workspace: Workspace) -> None:
     """Cancel what waits and what runs."""
     for generation in _lock_open(workspace):
         try:
-            settlement.cancel(generation)
+            settle.cancel(generation)
         except Conflict:
             continue  # it ended by itself just now
 

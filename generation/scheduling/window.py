@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from generation.fleet import JOBS_PER_WORKER, LEAST_WINDOW
+from generation.scheduling.fleet import JOBS_PER_WORKER, LEAST_WINDOW
 
 
 @dataclass(slots=True)

@@ -8,8 +8,8 @@ from typing import Any
 import redis
 
 from catalog.models import ModelVersion
-from generation import fleet, queue
 from generation.models import Generation, State
+from generation.scheduling import fair_queue, fleet
 from loremotion.row_security import across_workspaces
 
 SAMPLE = 20
@@ -49,7 +49,7 @@ def _latest_of(version_id: int) -> Any:
 def wait_of(generation: Generation) -> Wait:
     """How long this open generation will take, and what it waits for."""
     budgets = _budgets()
-    place = queue.place(generation, max(budgets, default=0))
+    place = fair_queue.place(generation, max(budgets, default=0))
     if generation.state == State.QUEUED and budgets and (generation.needs_bytes or 0) > budgets[-1]:
         return Wait(place, None, None, _too_large(generation.needs_bytes or 0, budgets[-1]))
     median, slow = service_seconds(generation.version)

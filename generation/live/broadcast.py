@@ -20,8 +20,8 @@ from weakref import WeakKeyDictionary
 
 import redis
 
-from generation import progress
-from generation.standing import UNKNOWN, Standing, look_at
+from generation.live import progress
+from generation.live.polling import UNKNOWN, Standing, look_at
 from gpu_worker.contract import progress_key
 from loremotion.valkey import async_connections
 

@@ -16,8 +16,8 @@ from django.views.decorators.http import require_GET
 
 from accounts import tenancy
 from accounts.roles import Action
+from generation.live.broadcast import Entry, follow
 from generation.models import Generation
-from generation.watching import Entry, follow
 
 HEARTBEAT_SECONDS = 15.0
 RETRY_MILLISECONDS = 1_000

@@ -22,10 +22,13 @@ from accounts.models import User, Workspace
 from accounts.roles import Action
 from billing import ledger
 from catalog.models import ModelVersion
+from catalog.offers import Offer
 from catalog.pricing import quote
 from catalog.requests import Ask, resolve
-from generation import files, services, uploads
 from generation.models import HOUSE, Clip, Generation, State
+from generation.storage import files
+from generation.submission import uploads
+from generation.submission.submit import submit
 from gpu_worker.families import ROLES, Kind
 from loremotion.refusals import Invalid
 
@@ -49,7 +52,7 @@ def start(version: ModelVersion, *, by: User, mode: str = "") -> Generation:
     mode = mode or version.modes[0]
     inputs = [_input(role) for role in version.family_facts.modes[mode].needs] if mode in version.modes else []
     request = resolve(Ask(prompt=PROMPT, mode=mode, inputs=uploads.keys(inputs), seed=1), version)
-    offer = services.Offer(version, request, quote(version, request))
+    offer = Offer(version, request, quote(version, request))
     with uploads.stored(inputs), transaction.atomic():
         workspace, _ = Workspace.objects.get_or_create(
             id=HOUSE, defaults={"kind": Workspace.Kind.TEAM, "name": "Test renders"}
@@ -63,7 +66,7 @@ def start(version: ModelVersion, *, by: User, mode: str = "") -> Generation:
             actor=by.email,
             reason=f"Test render of {version}",
         )
-        return services.submit(workspace=workspace, offer=offer)
+        return submit(workspace=workspace, offer=offer)
 
 
 def _input(role: str) -> uploads.Input:

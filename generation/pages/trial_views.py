@@ -16,8 +16,9 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from catalog import measurements
 from catalog.models import ModelVersion
-from generation import media, trials
 from generation.models import HOUSE, Generation
+from generation.storage import serving
+from generation.submission import trials
 from loremotion.refusals import Refusal
 
 
@@ -55,7 +56,7 @@ def show(request: HttpRequest, generation_id: UUID) -> HttpResponse:
 def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """The MP4 of a trial."""
     _refuse_unless_staff(request)
-    return media.ranged(
+    return serving.ranged(
         request, get_object_or_404(_trials(), id=generation_id, clip__isnull=False).clip.key, "video/mp4"
     )
 

@@ -18,13 +18,18 @@ from accounts.models import Workspace
 from accounts.roles import Action
 from catalog.gates import Audience
 from catalog.models import Model
+from catalog.offers import make_offer
 from catalog.pricing import Quote
 from catalog.requests import Ask
-from generation import deletion, estimate, intake, listing, presentation, privacy, progress, services, settlement
-from generation.audience import audience_of
-from generation.forms import SEEN_BY, GenerateForm
+from generation.api import listing, presentation
+from generation.live import progress
 from generation.models import Generation, GenerationQuerySet, State
 from generation.outbox import wishes
+from generation.pages.forms import SEEN_BY, GenerateForm
+from generation.scheduling import wait
+from generation.settlement import deletion, settle
+from generation.submission import intake, privacy
+from generation.submission.audience import audience_of
 from gpu_worker.families import ROLES
 from loremotion.bodies import takes_files
 from loremotion.refusals import Refusal
@@ -119,7 +124,7 @@ def _first_price(models: list[Model], audience: Audience, *, is_continued: bool)
     try:
         inputs = {"video": ""} if is_continued else {}
         ask = Ask(prompt="a clip", model=models[0].slug, inputs=inputs) if models else None
-        return services.offer(ask, audience).quote if ask is not None else None
+        return make_offer(ask, audience).quote if ask is not None else None
     except Refusal:
         return None
 
@@ -133,7 +138,7 @@ def price(request: HttpRequest) -> JsonResponse:
     # What a clip starts from decides its mode, and with it the price; the files themselves are not needed for that.
     ask = replace(form.ask(), inputs={role: "" for role in ROLES if request.GET.get(role)})
     try:
-        offer = services.offer(ask, audience_of(request, tenancy.caller_of(request).workspace))
+        offer = make_offer(ask, audience_of(request, tenancy.caller_of(request).workspace))
     except Refusal as refusal:
         return JsonResponse({"error": str(refusal), "field": refusal.field}, status=refusal.status)
     return JsonResponse({"credits": offer.quote.credits, "seconds": round(offer.request.seconds, 3)})
@@ -155,7 +160,7 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         member = tenancy.caller_of(request).user
         stage = seen.stage if seen is not None and seen.stage in presentation.STAGES else "queued"
         context |= {
-            "wait": estimate.wait_of(generation),
+            "wait": wait.wait_of(generation),
             "seen": seen,
             "stages": presentation.STAGES.items(),
             "stage_now": stage,
@@ -168,7 +173,7 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
 @require_POST
 def cancel(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     generation = own_generation(request, generation_id, Action.GENERATE)
-    settlement.cancel(generation)
+    settle.cancel(generation)
     return redirect("generation:detail", generation.id)
 
 

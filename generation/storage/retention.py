@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from billing.plans import entitlements
-from generation import files
 from generation.models import Clip, Generation, Upload
+from generation.storage import files
 from loremotion.row_security import across_workspaces
 from loremotion.sweeping import each
 

@@ -11,10 +11,12 @@ from rq import Queue
 from rq.exceptions import DuplicateJobError
 from rq.job import JobStatus
 
-from generation import files, fleet, queue
 from generation.models import Generation, State
 from generation.places import Places
 from gpu_worker.allowed_jobs import AllowedJob
+from generation.scheduling import fair_queue, fleet
+from generation.scheduling.window import Places
+from generation.storage import files
 from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE
 from loremotion import queues
 from loremotion.row_security import across_workspaces
@@ -47,8 +49,8 @@ def _take() -> list[Generation]:
     if _places(budgets).is_full or not Generation.objects.filter(state=State.QUEUED).exists():
         return []
     with transaction.atomic():
-        clock = queue.lock_clock()
-        chosen = queue.take(clock, _places(budgets))
+        clock = fair_queue.lock_clock()
+        chosen = fair_queue.take(clock, _places(budgets))
         now = timezone.now()
         for generation in chosen:
             generation.state = State.DISPATCHED

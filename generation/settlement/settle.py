@@ -18,9 +18,11 @@ from rq.exceptions import NoSuchJobError
 
 from billing import breaker, ledger
 from catalog import measurements
-from generation import dispatch, files, fleet, progress, retention
+from generation.live import progress
 from generation.models import OPEN_STATES, Clip, Generation, State
 from generation.outbox import video_events, wishes
+from generation.scheduling import dispatch, fleet
+from generation.storage import files, retention
 from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
     DOES_NOT_FIT,

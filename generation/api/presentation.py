@@ -9,8 +9,10 @@ from django.urls import reverse
 
 from billing import statements
 from billing.statements import Receipt
-from generation import estimate, files, progress
+from generation.live import progress
 from generation.models import Generation, State
+from generation.scheduling.wait import Wait, wait_of
+from generation.storage import files
 from gpu_worker.contract import Progress, Stage
 
 logger = logging.getLogger(__name__)
@@ -52,7 +54,7 @@ def video(generation: Generation) -> dict[str, Any]:
     if seen is not None:
         ours |= {"stage": seen.stage, "step": seen.step, "steps": seen.steps_total, "preview": seen.preview}
     if generation.is_open:
-        wait = estimate.wait_of(generation)
+        wait = wait_of(generation)
         ours["queue"] = {
             "position": wait.place,
             "eta_seconds": _eta(wait),
@@ -73,7 +75,7 @@ def just_taken(generation: Generation) -> dict[str, Any]:
         return _video(generation, seen=None, ours=_ours(generation, None))
 
 
-def _eta(wait: estimate.Wait) -> list[float] | None:
+def _eta(wait: Wait) -> list[float] | None:
     if wait.low_seconds is None or wait.high_seconds is None:
         return None
     return [round(wait.low_seconds, 1), round(wait.high_seconds, 1)]

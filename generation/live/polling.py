@@ -11,8 +11,8 @@ import redis
 from django.db import close_old_connections
 from django.db import connection as database
 
-from generation import estimate
 from generation.models import OPEN_STATES, Generation, State
+from generation.scheduling.wait import wait_of
 from loremotion.row_security import across_workspaces
 
 
@@ -46,7 +46,7 @@ def _standing(generation: Generation | None, *, is_in_turn: bool) -> Standing:
     if generation.state == State.RUNNING or not is_in_turn:
         return Standing("", is_over=False)
     try:
-        wait = estimate.wait_of(generation)
+        wait = wait_of(generation)
     except redis.RedisError:
         return Standing("", is_over=False)
     said = {"position": wait.place, "low": wait.low_seconds, "high": wait.high_seconds, "message": wait.reason}

@@ -16,7 +16,7 @@ from django.db.models import Q
 
 from accounts.models import Workspace
 from generation.models import FairClock, Generation, State
-from generation.places import Level, Places
+from generation.scheduling.window import Level, Places
 
 
 @dataclass(frozen=True, slots=True)

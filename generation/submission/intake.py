@@ -11,10 +11,12 @@ from django.http import HttpRequest
 
 from accounts import networks, tenancy
 from accounts.roles import Action
+from catalog.offers import make_offer
 from catalog.requests import Ask
-from generation import repeats, services, uploads
-from generation.audience import audience_of
 from generation.models import Generation
+from generation.submission import idempotency, uploads
+from generation.submission.audience import audience_of
+from generation.submission.submit import look_ahead, submit
 
 
 def take(
@@ -39,9 +41,9 @@ def take(
         Refusal: with the field, the cause and the next step. Nothing is left behind.
     """
     caller, network = tenancy.caller_for(request, Action.GENERATE), networks.fingerprint_of(request)
-    repeat = repeats.said_by(request, ask, files=files, clips=clips)
+    repeat = idempotency.said_by(request, ask, files=files, clips=clips)
     if caller.workspace is not None:
-        made = repeats.made_before(caller, repeat)
+        made = idempotency.made_before(caller, repeat)
         if made is not None:
             return made
     given = [
@@ -49,12 +51,12 @@ def take(
         *uploads.received(files),
     ]
     ask = replace(ask, inputs=uploads.keys(given))
-    offer = services.offer(ask, audience_of(request, caller.workspace))
-    services.look_ahead(caller.workspace, offer, caller, network=network)
+    offer = make_offer(ask, audience_of(request, caller.workspace))
+    look_ahead(caller.workspace, offer, caller, network=network)
     given = uploads.prepared(given)
     workspace = tenancy.ensure(request, Action.GENERATE)
     with uploads.stored(given):
-        return services.submit(
+        return submit(
             workspace=workspace,
             offer=offer,
             caller=tenancy.caller_of(request),

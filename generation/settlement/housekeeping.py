@@ -18,9 +18,11 @@ from accounts import audit, visitors, workspaces
 from billing import breaker, ledger
 from billing.models import Hold
 from billing.shop import housekeeping as shop
-from generation import attempts, dispatch, fleet, retention, settlement
 from generation.models import Generation, State
 from generation.outbox import housekeeping as outbox
+from generation.scheduling import dispatch, fleet
+from generation.settlement import attempts, settle
+from generation.storage import retention
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport
 from loremotion.sweeping import each
 from loremotion.valkey import connection
@@ -68,7 +70,7 @@ def _look_after_dispatched(generation: Generation) -> None:
     if job is None or dispatch.has_lost_its_place(generation):
         dispatch.enqueue_anew(generation)
     elif job.get_status() == JobStatus.STARTED:  # the report of its start got lost
-        settlement.start(generation_id=generation.id, attempt=generation.attempt, worker=job.worker_name or "")
+        settle.start(generation_id=generation.id, attempt=generation.attempt, worker=job.worker_name or "")
     elif _has_ended(job):
         _settle_from(job, generation)
     elif _was_lost_at_the_pop(job):
@@ -102,7 +104,7 @@ def _settle_from(job: Job, generation: Generation) -> None:
         return
     report = _report_of(job)
     if report is not None:
-        settlement.settle(report)
+        settle.settle(report)
     else:
         _hand_on(generation)
 
@@ -130,7 +132,7 @@ def _was_lost_at_the_pop(job: Job) -> bool:
 
 
 def _hand_on(generation: Generation) -> None:
-    settlement.requeue(
+    settle.requeue(
         generation_id=generation.id,
         attempt=generation.attempt,
         code="worker_lost",
@@ -147,7 +149,7 @@ def dispatch_waiting() -> None:
 def repeat_cancels() -> None:
     """Cancels that did not reach their worker."""
     asked = Generation.objects.filter(state=State.RUNNING, cancel_asked_at__isnull=False)
-    each(asked[:BATCH], settlement.tell_worker_to_stop)
+    each(asked[:BATCH], settle.tell_worker_to_stop)
 
 
 def release_orphaned_holds() -> None:

@@ -1,0 +1,32 @@
+"""What a request would be made into, and for how many credits, before anybody has agreed to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from catalog.gates import ANYBODY, Audience
+from catalog.models import ModelVersion
+from catalog.pricing import Quote, quote
+from catalog.requests import Ask, ClipRequest, resolve
+from catalog.selection import choose
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A checked request and its price."""
+
+    version: ModelVersion
+    request: ClipRequest
+    quote: Quote
+
+
+def make_offer(ask: Ask, audience: Audience = ANYBODY) -> Offer:
+    """Return what would be rendered and for how many credits. Writes nothing.
+
+    Raises:
+        Invalid: the request cannot be served; names the field and what to do.
+        NotLicensed, NotInPlan: the model is not for this caller.
+    """
+    version = choose(ask.model, audience)
+    request = resolve(ask, version)
+    return Offer(version, request, quote(version, request))
