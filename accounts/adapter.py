@@ -13,9 +13,9 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 
-from accounts import arrival, bans, networks, visitors, workspaces
+from accounts import bans, claiming, networks, visitors, workspaces
 from accounts.models import User
-from loremotion import sealing
+from loremotion import encryption
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **how: Any) -> HttpResponse:
         assert isinstance(user, User)
-        arrival.welcome(request, user)
+        claiming.welcome(request, user)
         response: HttpResponse = super().post_login(request, user, **how)
         return response
 
@@ -62,14 +62,14 @@ class MFAAdapter(DefaultMFAAdapter):
     """Seeds of authenticator apps and recovery codes are sealed, so that a backup of the database makes no codes."""
 
     def encrypt(self, text: str) -> str:
-        return SEALED + sealing.seal(text, purpose=SECOND_FACTORS)
+        return SEALED + encryption.seal(text, purpose=SECOND_FACTORS)
 
     def decrypt(self, encrypted_text: str) -> str:
         """One that cannot be opened any more is as good as lost: no code fits it, and another way in does."""
         if not encrypted_text.startswith(SEALED):
             return encrypted_text  # set up before seeds were sealed
         try:
-            return sealing.unseal(encrypted_text.removeprefix(SEALED), purpose=SECOND_FACTORS)
-        except sealing.Unreadable:
+            return encryption.unseal(encrypted_text.removeprefix(SEALED), purpose=SECOND_FACTORS)
+        except encryption.Unreadable:
             logger.error("A second factor was set up under another SECRET_KEY: see SECRET_KEY_FALLBACKS.")
             return base64.b32encode(secrets.token_bytes(20)).decode()

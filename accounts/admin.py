@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from accounts import bans, looks, networks, workspaces
+from accounts import bans, impersonation, networks, workspaces
 from accounts.models import AuditEntry, Ban, Membership, User, Visitor, Workspace
 
 
@@ -67,7 +67,7 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
     actions = ["look_into", "suspend_selected", "unsuspend_selected", "ban_visitor"]
 
     def has_look_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(looks.PERMISSION)
+        return request.user.has_perm(impersonation.PERMISSION)
 
     @admin.action(description="Look into it, read only", permissions=["look"])
     def look_into(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> HttpResponse | None:
@@ -75,7 +75,7 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
         if len(chosen) != 1:
             self.message_user(request, "Look into one workspace at a time.", messages.WARNING)
             return None
-        looks.begin(request, chosen[0])
+        impersonation.begin(request, chosen[0])
         return redirect("generation:history")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Workspace | None = None) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import audit, networks
-from accounts.holdings import all_holdings
 from accounts.models import Ban, User, Visitor, Workspace
+from accounts.workspace_data import all_holdings
 from loremotion.refusals import Conflict, Forbidden
 from loremotion.row_security import across_workspaces
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from accounts import crowds, mailbox, networks, proofs, tenancy
+from accounts import mailbox, networks, newcomer_limits, proofs, tenancy
 from accounts.roles import Action
 from accounts.tenancy import Caller
 
@@ -18,7 +18,7 @@ def caller(request: HttpRequest) -> dict[str, Any]:
     return {
         "caller": SimpleLazyObject(lambda: tenancy.caller_of(request)),
         "may": SimpleLazyObject(lambda: _permissions(tenancy.caller_of(request))),
-        "proof_is_needed": SimpleLazyObject(lambda: _is_newcomer(request) and crowds.is_proof_needed(request)),
+        "proof_is_needed": SimpleLazyObject(lambda: _is_newcomer(request) and newcomer_limits.is_proof_needed(request)),
         "proof": proofs.chosen(),
         "mail_is_shown": mailbox.is_shown_to(request),
         "address_for_passkeys": _address_for_passkeys(request),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
-from accounts import api_keys, bans, looks, members, networks, visitors, workspaces
+from accounts import api_keys, bans, impersonation, members, networks, visitors, workspaces
 from accounts.models import ApiKey, Ban, Membership, User, Workspace
 from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, ONLOOKER_MAY, VISITOR_MAY, WHILE_BANNED, WHILE_CLOSING, Action
 from loremotion import row_security
@@ -176,7 +176,7 @@ def _from_session(request: HttpRequest) -> Caller | None:
     user = request.user
     if not isinstance(user, User):
         return None
-    looked_into = looks.workspace_of(request, user)
+    looked_into = impersonation.workspace_of(request, user)
     if looked_into is not None:
         return Caller(looked_into, ONLOOKER_MAY, onlooker=user)
     chosen = request.session.get(CHOSEN)

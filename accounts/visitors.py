@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts import bans, crowds, networks
+from accounts import bans, networks, newcomer_limits
 from accounts.bans import AGAINST
 from accounts.models import Ban, Visitor, Workspace
 from loremotion.row_security import across_workspaces
@@ -69,10 +69,10 @@ def begin(request: HttpRequest) -> Visitor:
 
     Raises:
         Forbidden: staff keeps this network out.
-        TooMany, Forbidden, ProofIsAway: many new visitors came from this network today; see ``accounts.crowds``.
+        TooMany, Forbidden, ProofIsAway: many visitors came from this network today (``accounts.newcomer_limits``).
     """
     bans.refuse_newcomer(request)
-    crowds.admit(request)
+    newcomer_limits.admit(request)
     with across_workspaces("the new workspace is not entered yet"), transaction.atomic():
         workspace = Workspace.objects.create(kind=Workspace.Kind.VISITOR)
         visitor = Visitor.objects.create(workspace=workspace, network=networks.lasting_fingerprint_of(request))

@@ -10,9 +10,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import audit, bans, members
-from accounts.holdings import all_holdings
 from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
 from accounts.roles import Role
+from accounts.workspace_data import all_holdings
 from loremotion.refusals import Conflict, Invalid
 from loremotion.row_security import across_workspaces
 from loremotion.sweeping import each

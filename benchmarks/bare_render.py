@@ -18,7 +18,7 @@ import torch
 import transformers
 
 from gpu_worker.contract import RenderJob
-from gpu_worker.engine.clip import write_clip
+from gpu_worker.engine.video.clip import write_clip
 from gpu_worker.families import family
 
 

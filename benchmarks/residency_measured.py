@@ -34,12 +34,12 @@ from benchmarks.residency_ways import (
 from gpu_worker.bench.weights import make
 from gpu_worker.contract import ModelSpec
 from gpu_worker.engine import Cpu
-from gpu_worker.engine.checkpoint import Part
-from gpu_worker.engine.components import Component
-from gpu_worker.engine.library import Library, OpenModel
-from gpu_worker.engine.loading import Loader
-from gpu_worker.engine.quantisation import QuantisedStore
-from gpu_worker.engine.residency import Residency
+from gpu_worker.engine.memory.open_models import Library, OpenModel
+from gpu_worker.engine.memory.residency import Residency
+from gpu_worker.engine.weights.checkpoint import Part
+from gpu_worker.engine.weights.components import Component
+from gpu_worker.engine.weights.loading import Loader
+from gpu_worker.engine.weights.quantisation import QuantisedStore
 from tests.engine.simulation import fake_component, simulated
 from tests.tiny import cogvideox, ltx, wan
 

@@ -15,9 +15,9 @@ from typing import Protocol
 
 from generation.scheduling.fleet import JOBS_PER_WORKER
 from gpu_worker.contract import ModelSpec, RenderJob
-from gpu_worker.engine.components import Component
-from gpu_worker.engine.planning import Policy, gdsf, lru
-from gpu_worker.engine.residency import Residency
+from gpu_worker.engine.memory.planning import Policy, gdsf, lru
+from gpu_worker.engine.memory.residency import Residency
+from gpu_worker.engine.weights.components import Component
 from gpu_worker.queue import Bounds, Waiting, choose
 
 ZIPF = 0.8

@@ -1,4 +1,4 @@
-"""Clips and credits go where their workspace goes: what ``accounts.holdings`` asks of this app."""
+"""Clips and credits go where their workspace goes: what ``accounts.workspace_data`` asks of this app."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.holdings import ExportedFile
 from accounts.models import Workspace
 from accounts.tenancy import Caller
+from accounts.workspace_data import ExportedFile
 from billing import ledger
 from generation.api import presentation
 from generation.models import Generation, Upload

@@ -10,10 +10,10 @@ from typing import TypeAlias
 import httpx
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from gpu_worker import footage
+from gpu_worker import media_input
 from gpu_worker.addresses import CHUNK_BYTES, TransferFailed, check, local_path, persist, shown
 from gpu_worker.families import ROLES, Kind
-from gpu_worker.footage import FootageUnreadable, Wanted
+from gpu_worker.media_input import FootageUnreadable, Wanted
 from gpu_worker.sounds import Audio
 
 Input: TypeAlias = Image.Image | list[Image.Image] | Audio
@@ -103,13 +103,13 @@ def decoded(role: str, path: Path, wanted: Wanted, on_chunk: Callable[[], None])
     kind = ROLES[role].kind if role in ROLES else Kind.PICTURE
     try:
         if kind == Kind.SOUND:
-            return footage.sound(path, wanted)
+            return media_input.sound(path, wanted)
         if kind == Kind.CLIP:
-            return footage.frames(path, wanted, on_chunk)
+            return media_input.frames(path, wanted, on_chunk)
         try:
             return _picture(role, path)
         except UnidentifiedImageError:
-            return footage.frames(path, wanted, on_chunk)  # a mask, for one, may be either
+            return media_input.frames(path, wanted, on_chunk)  # a mask, for one, may be either
     except FootageUnreadable as problem:
         raise InputUnreadable(f"The input {role!r} {problem}") from problem
 

@@ -19,9 +19,9 @@ from typing import Any
 from gpu_worker.allowed_jobs import Table
 from gpu_worker.contract import RENDER_FUNCTION, Outcome, Progress, RenderError, RenderJob, RenderReport, Stage
 from gpu_worker.deadline import Deadline, TimedOut
-from gpu_worker.footage import Wanted
 from gpu_worker.inputs import Fetcher, Input, InputUnavailable, InputUnreadable
 from gpu_worker.lifeline import Lifeline
+from gpu_worker.media_input import Wanted
 from gpu_worker.render_engine import RenderedClip, RenderEngine
 from gpu_worker.reports import Reports
 from gpu_worker.upload import Uploader, UploadFailed

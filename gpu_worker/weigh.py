@@ -21,8 +21,8 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from safetensors import safe_open
 
 from gpu_worker.contract import ModelSpec
-from gpu_worker.engine.checkpoint import INDEX, Part, local_folder, open_checkpoint
 from gpu_worker.engine.errors import EngineError
+from gpu_worker.engine.weights.checkpoint import INDEX, Part, local_folder, open_checkpoint
 
 BYTES_PER_PARAMETER = 2
 

@@ -23,6 +23,7 @@ from rq.worker_registration import register
 
 from gpu_worker import addresses, fleet, render_job
 from gpu_worker.allowed_jobs import AllowedJobWorker
+from gpu_worker.between_jobs import Errands
 from gpu_worker.contract import (
     RENDER_QUEUE,
     WORKER_DEAD_AFTER_SECONDS,
@@ -36,20 +37,19 @@ from gpu_worker.contract import (
     cancel_key,
 )
 from gpu_worker.deadline import NoAlarm
-from gpu_worker.errands import Errands
-from gpu_worker.favourites import Favourites
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.inputs import Fetcher
+from gpu_worker.job_choice import Picker
 from gpu_worker.lifeline import Lifeline
-from gpu_worker.picking import Picker
 from gpu_worker.progress import ProgressStream
 from gpu_worker.queue import Bounds, RenderQueue, read
 from gpu_worker.render_engine import RenderEngine
 from gpu_worker.reports import KEPT_SECONDS, Reports
 from gpu_worker.settings import Settings
-from gpu_worker.standing import Standing, first_status
+from gpu_worker.status import Standing, first_status
 from gpu_worker.upload import Uploader
 from gpu_worker.valkey import Unreachable, connect
+from gpu_worker.warm_models import Favourites
 
 logger = logging.getLogger(__name__)
 

@@ -159,7 +159,7 @@ WATERMARK = env.str("WATERMARK", "LoreMotion", validate=validate.Length(max=40))
 # --- webhooks of people's own ----------------------------------------------------------------------------------
 
 # Networks of yours, such as 10.1.0.0/16 or 127.0.0.0/8, that webhooks may go into, there also without TLS. All else but
-# the open internet is refused: see loremotion.foreign.
+# the open internet is refused: see loremotion.outbound.
 WEBHOOK_PRIVATE_NETWORKS = env.list("WEBHOOK_PRIVATE_NETWORKS", [], subcast=ip_network)
 
 # --- Django --------------------------------------------------------------------------------------------------
@@ -240,8 +240,8 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "generation:home"
 
-# Modules that keep something for a workspace and move, stop, export and erase it: see accounts.holdings.
-WORKSPACE_HOLDINGS = ["generation.workspace_data", "generation.outbox.holdings", "billing.shop.holdings"]
+# Modules that keep something for a workspace and move, stop, export and erase it: see accounts.workspace_data.
+WORKSPACE_HOLDINGS = ["generation.workspace_data", "generation.outbox.holdings", "billing.shop.workspace_data"]
 # Says how many members the plan of a workspace has room for: see accounts.seats.
 WORKSPACE_SEATS = "billing.plans.seats"
 

@@ -10,8 +10,8 @@ from asgiref.sync import async_to_sync
 from django.core import signing
 
 from catalog.models import ModelVersion
-from generation import files
 from generation.models import Generation
+from generation.storage import files
 from loremotion import bodies
 
 FORM = "multipart/form-data; boundary=x"

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts import claims, crowds, mailbox, members, visitors
+from accounts import claims, mailbox, members, newcomer_limits, visitors
 from accounts.models import User
 
 
@@ -30,8 +30,8 @@ def overview(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def challenge(request: HttpRequest) -> JsonResponse:
-    """What a newcomer's browser works on while somebody types: see ``accounts.crowds``."""
-    return JsonResponse(crowds.challenge_for(request))
+    """What a newcomer's browser works on while somebody types: see ``accounts.newcomer_limits``."""
+    return JsonResponse(newcomer_limits.challenge_for(request))
 
 
 @require_safe

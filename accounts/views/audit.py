@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from accounts import audit
 from accounts.models import AuditEntry, Membership
 from accounts.roles import Action
-from accounts.views.doors import member_may
+from accounts.views.permissions import member_may
 
 PAGE = 50
 

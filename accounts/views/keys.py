@@ -11,7 +11,7 @@ from accounts import api_keys, tenancy
 from accounts.forms import KeyForm
 from accounts.models import ApiKey, Membership
 from accounts.roles import Action
-from accounts.views.doors import member_may
+from accounts.views.permissions import member_may
 from loremotion.refusals import Refusal
 
 

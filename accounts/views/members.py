@@ -11,7 +11,7 @@ from accounts import invitations, members, seats, tenancy
 from accounts.forms import InviteForm, PlaceForm
 from accounts.models import Invitation, Membership, User
 from accounts.roles import Action
-from accounts.views.doors import member_may
+from accounts.views.permissions import member_may
 from loremotion.refusals import Refusal
 
 

@@ -7,12 +7,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from accounts import looks, tenancy
+from accounts import impersonation, tenancy
 
 
 @require_POST
 @login_required
 def stop_looking(request: HttpRequest) -> HttpResponse:
-    looks.end(request)
+    impersonation.end(request)
     tenancy.forget(request)
     return redirect("generation:home")

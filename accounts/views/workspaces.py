@@ -14,7 +14,7 @@ from accounts import members, tenancy, workspaces
 from accounts.forms import ConfirmForm, NameForm, PrivacyForm
 from accounts.models import Membership, User
 from accounts.roles import Action
-from accounts.views.doors import member_may
+from accounts.views.permissions import member_may
 
 
 @require_safe

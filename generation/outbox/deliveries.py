@@ -18,7 +18,7 @@ from django.utils import timezone
 from accounts import audit
 from generation.outbox import carrying, letters, signing, video_events
 from generation.outbox.models import Delivery, Endpoint, State
-from loremotion import foreign
+from loremotion import outbound
 from loremotion.refusals import Invalid
 
 DISABLED_AFTER = timedelta(days=3)
@@ -67,8 +67,8 @@ def attempt(delivery: Delivery, endpoint: Endpoint) -> Outcome:
     try:
         signed = signing.headers(endpoint, event_id=delivery.event_id, body=body, now=timezone.now())
         headers = {"Content-Type": "application/json", "User-Agent": "LoreMotion-Webhooks/1", **signed}
-        answer = foreign.post(endpoint.url, body=body.encode(), headers=headers)
-    except (Invalid, foreign.Unreachable, signing.Unreadable) as failure:
+        answer = outbound.post(endpoint.url, body=body.encode(), headers=headers)
+    except (Invalid, outbound.Unreachable, signing.Unreadable) as failure:
         return Outcome(error=str(failure))
     return Outcome(answer.status, answer.text, "" if answer.is_fine else f"It answered {answer.status}.")
 

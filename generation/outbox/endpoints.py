@@ -16,7 +16,7 @@ from generation.outbox import carrying, deliveries, signing
 from generation.outbox.deliveries import Outcome
 from generation.outbox.models import Delivery, Endpoint, State
 from generation.outbox.video_events import TRIED_FOR, TYPES
-from loremotion import foreign
+from loremotion import outbound
 from loremotion.refusals import Conflict, Invalid
 
 ROTATION_OVERLAP = timedelta(hours=24)
@@ -98,7 +98,7 @@ def enable(endpoint: Endpoint, *, actor: str) -> None:
     Raises:
         Invalid: its address may not be called any more.
     """
-    foreign.target_of(endpoint.url)
+    outbound.target_of(endpoint.url)
     now = timezone.now()
     with transaction.atomic():
         disabled = Endpoint.objects.filter(id=endpoint.id, disabled_at__isnull=False)
@@ -165,7 +165,7 @@ def recent(endpoint: Endpoint, *, count: int) -> list[Delivery]:
 def _checked_url(url: str) -> str:
     if len(url) > LONGEST_URL:
         raise Invalid("invalid_url", f"An address has {LONGEST_URL} characters at most.", field="url")
-    foreign.target_of(url)
+    outbound.target_of(url)
     return url.strip()
 
 

@@ -1,13 +1,13 @@
-"""Endpoints go where their workspace goes: what ``accounts.holdings`` asks of this app."""
+"""Endpoints go where their workspace goes: what ``accounts.workspace_data`` asks of this app."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 
-from accounts.holdings import ExportedFile
 from accounts.models import Workspace
 from accounts.tenancy import Caller
+from accounts.workspace_data import ExportedFile
 from generation.models import Generation
 from generation.outbox.models import Delivery, Endpoint, Letter, Wish, facts
 

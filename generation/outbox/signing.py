@@ -1,6 +1,6 @@
 """The secret of an endpoint: made, sealed, and used to sign by the Standard Webhooks specification.
 
-What is stored must sign, so it cannot be a digest; it is sealed (``loremotion.sealing``).
+What is stored must sign, so it cannot be a digest; it is sealed (``loremotion.encryption``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 from standardwebhooks import Webhook
 
 from generation.outbox.models import Endpoint
-from loremotion import sealing
+from loremotion import encryption
 
 PREFIX = "whsec_"
 PURPOSE = "generation.outbox.signing"
@@ -32,7 +32,7 @@ def hint(secret: str) -> str:
 
 
 def seal(secret: str) -> str:
-    return sealing.seal(secret, purpose=PURPOSE)
+    return encryption.seal(secret, purpose=PURPOSE)
 
 
 def unseal(sealed: str) -> str:
@@ -40,8 +40,8 @@ def unseal(sealed: str) -> str:
     Unreadable: neither ``SECRET_KEY`` nor ``SECRET_KEY_FALLBACKS`` opens it.
     """
     try:
-        return sealing.unseal(sealed, purpose=PURPOSE)
-    except sealing.Unreadable:
+        return encryption.unseal(sealed, purpose=PURPOSE)
+    except encryption.Unreadable:
         raise Unreadable("The endpoint's secret cannot be read. Rotate it.") from None
 
 

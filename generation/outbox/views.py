@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import tenancy
 from accounts.models import Membership
 from accounts.roles import Action
-from accounts.views.doors import member_may
+from accounts.views.permissions import member_may
 from generation.outbox import endpoints, video_events, wishes
 from generation.outbox.forms import EndpointForm
 from generation.outbox.models import Delivery, Endpoint

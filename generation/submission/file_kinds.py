@@ -1,7 +1,7 @@
 """What kind of file somebody sent, by its first bytes: cheap enough to ask before anything else is done with it.
 
 No more than a first look. A picture is decoded before it is kept; a video or sound is opened by nobody but the GPU
-host's reader (``gpu_worker.footage_reader``), which is made for files that lie.
+host's reader (``gpu_worker.media_sandbox``), which is made for files that lie.
 """
 
 from __future__ import annotations

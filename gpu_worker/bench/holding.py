@@ -18,15 +18,15 @@ import torch
 
 from gpu_worker.bench.subjects import Subject
 from gpu_worker.bench.weights import make
-from gpu_worker.engine.checkpoint import Part
-from gpu_worker.engine.components import Component
-from gpu_worker.engine.devices import Device
-from gpu_worker.engine.economies import streamed
 from gpu_worker.engine.errors import EngineError
-from gpu_worker.engine.loading import Loader
-from gpu_worker.engine.quantisation import QuantisedStore, check_quantisation
-from gpu_worker.engine.residency import Residency
-from gpu_worker.engine.residents import Lease
+from gpu_worker.engine.memory.devices import Device
+from gpu_worker.engine.memory.offload import streamed
+from gpu_worker.engine.memory.residency import Residency
+from gpu_worker.engine.memory.residents import Lease
+from gpu_worker.engine.weights.checkpoint import Part
+from gpu_worker.engine.weights.components import Component
+from gpu_worker.engine.weights.loading import Loader
+from gpu_worker.engine.weights.quantisation import QuantisedStore, check_quantisation
 
 QUANTISATIONS = ("none", "int8", "fp8")
 

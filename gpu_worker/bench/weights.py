@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from accelerate import init_empty_weights
 
-from gpu_worker.engine.checkpoint import Part
+from gpu_worker.engine.weights.checkpoint import Part
 
 
 def make(part: Part, config: Any) -> None:

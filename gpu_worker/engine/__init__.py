@@ -1,6 +1,5 @@
 """Models resident on one device, and clips out of them. Plain Python over torch: no queue, no network, no Django."""
 
-from gpu_worker.engine.devices import Cpu, Cuda, Device, device_from_environment
 from gpu_worker.engine.engine import Engine, EngineStatus, RenderedClip
 from gpu_worker.engine.errors import (
     CheckpointBroken,
@@ -14,6 +13,7 @@ from gpu_worker.engine.errors import (
     RenderStopped,
     UnsupportedRequest,
 )
+from gpu_worker.engine.memory.devices import Cpu, Cuda, Device, device_from_environment
 
 __all__ = [
     "CheckpointBroken",

@@ -10,26 +10,26 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, ResidentComponent, Stage
-from gpu_worker.engine import main_memory
-from gpu_worker.engine.clip import measure_clip, write_clip, write_poster
-from gpu_worker.engine.devices import Device
 from gpu_worker.engine.errors import DoesNotFit, EngineError, FatalDeviceError, OutOfMemory, UnsupportedHere
-from gpu_worker.engine.headroom import Headroom
-from gpu_worker.engine.library import Library
-from gpu_worker.engine.loading import Loader
-from gpu_worker.engine.placement import place
-from gpu_worker.engine.planning import POLICIES
-from gpu_worker.engine.prompts import PromptMemory
-from gpu_worker.engine.provenance import Provenance
-from gpu_worker.engine.quantisation import QuantisedStore
-from gpu_worker.engine.rendering import Rendering
+from gpu_worker.engine.memory import main_memory
+from gpu_worker.engine.memory.devices import Device
+from gpu_worker.engine.memory.headroom import Headroom
+from gpu_worker.engine.memory.memory_needs import Room, needs_of
+from gpu_worker.engine.memory.open_models import Library
+from gpu_worker.engine.memory.placement import place
+from gpu_worker.engine.memory.planning import POLICIES
+from gpu_worker.engine.memory.residency import Residency
+from gpu_worker.engine.memory.residents import RecordFile
+from gpu_worker.engine.memory.staging import Stager
 from gpu_worker.engine.requests import check_row, mode_of
-from gpu_worker.engine.residency import Residency
-from gpu_worker.engine.residents import RecordFile
-from gpu_worker.engine.room import Room, needs_of
 from gpu_worker.engine.sizes import show_bytes
-from gpu_worker.engine.stages import StageClock
-from gpu_worker.engine.staging import Stager
+from gpu_worker.engine.video.clip import measure_clip, write_clip, write_poster
+from gpu_worker.engine.video.prompts import PromptMemory
+from gpu_worker.engine.video.provenance import Provenance
+from gpu_worker.engine.video.rendering import Rendering
+from gpu_worker.engine.video.stages import StageClock
+from gpu_worker.engine.weights.loading import Loader
+from gpu_worker.engine.weights.quantisation import QuantisedStore
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from catalog.models import Model
 from generation.models import Generation
 from loremotion.refusals import Conflict, Forbidden
 from tests.accounts.factories import browser_of, person, sign_in
-from tests.accounts.test_arrival import sign_up
+from tests.accounts.test_claiming import sign_up
 from tests.generation import factories as generations
 
 PROMPT = {"prompt": "a red circle"}

@@ -13,7 +13,7 @@ from accounts.models import Invitation, Membership, User, Workspace
 from billing.shop.models import Plan, Subscription
 from loremotion.refusals import Conflict
 from tests.accounts.factories import browser_of, person, subscribe, team
-from tests.accounts.test_arrival import at_once
+from tests.accounts.test_claiming import at_once
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from generation.submission.submit import submit
 from loremotion.refusals import Conflict, Forbidden
 from tests.accounts.factories import person
 from tests.generation import factories as generations
-from tests.generation.test_holdings import DEADLINE_SECONDS, wait_until_somebody_waits
+from tests.generation.test_workspace_data import DEADLINE_SECONDS, wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -20,7 +20,7 @@ from loremotion.local.preparation import STAFF_EMAIL, staff_password
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
 from tests.catalog.form_post import post_of
-from tests.footage import write_video
+from tests.media_files import write_video
 from tests.tiny import ltx
 
 PATIENCE_SECONDS = 60.0

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-from gpu_worker.engine.checkpoint import Part
-from gpu_worker.engine.components import Component
-from gpu_worker.engine.planning import Policy, lru
-from gpu_worker.engine.residency import Residency
-from gpu_worker.engine.storages import map_plain
+from gpu_worker.engine.memory.planning import Policy, lru
+from gpu_worker.engine.memory.residency import Residency
+from gpu_worker.engine.weights.checkpoint import Part
+from gpu_worker.engine.weights.components import Component
+from gpu_worker.engine.weights.storages import map_plain
 
 
 @dataclass

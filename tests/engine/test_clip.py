@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from gpu_worker.engine import EncodingFailed
-from gpu_worker.engine.clip import Frames, exact_rate, measure_clip, write_clip, write_poster
+from gpu_worker.engine.video.clip import Frames, exact_rate, measure_clip, write_clip, write_poster
 from gpu_worker.sounds import Audio
 from tests.engine.jobs import frames_of
 

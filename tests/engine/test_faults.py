@@ -20,9 +20,9 @@ from transformers import T5TokenizerFast
 
 from gpu_worker.contract import RenderJob
 from gpu_worker.engine import CheckpointBroken, Cpu, Engine, ModelMissing, OutOfMemory
-from gpu_worker.engine.library import Library
-from gpu_worker.engine.loading import Loader
-from gpu_worker.engine.quantisation import QuantisedStore
+from gpu_worker.engine.memory.open_models import Library
+from gpu_worker.engine.weights.loading import Loader
+from gpu_worker.engine.weights.quantisation import QuantisedStore
 from tests.engine.jobs import frames_of, model_spec, render, render_job
 from tests.engine.shelves import StillCpu, engine_on, job, spec
 
@@ -251,7 +251,7 @@ def test_a_process_that_is_killed_while_it_keeps_what_it_quantised_leaves_no_hal
         kill_myself()
 
     row = {"dtype": "bfloat16", "quantisation": "int8"}
-    monkeypatch.setattr("gpu_worker.engine.quantisation.save_file", deadly)
+    monkeypatch.setattr("gpu_worker.engine.weights.quantisation.save_file", deadly)
     assert killed(lambda: engine_on(shelf, tmp_path / "cache").preload(spec("one", **row)))
     monkeypatch.undo()
     assert list((tmp_path / "cache/quantised").iterdir())

@@ -13,10 +13,10 @@ from gguf import GGUFReader
 
 from gpu_worker.contract import ComponentSource, LoraSpec, ModelSpec, RenderJob
 from gpu_worker.engine import CheckpointBroken, Engine, ModelMissing, UnsupportedRequest
-from gpu_worker.engine.library import Library
-from gpu_worker.engine.loading import Loader
-from gpu_worker.engine.quantisation import QuantisedStore
-from gpu_worker.engine.storages import module_bytes
+from gpu_worker.engine.memory.open_models import Library
+from gpu_worker.engine.weights.loading import Loader
+from gpu_worker.engine.weights.quantisation import QuantisedStore
+from gpu_worker.engine.weights.storages import module_bytes
 from tests.engine.jobs import frames_of, render
 from tests.engine.shelves import engine_on, job, on_device, sizes_of, spec
 from tests.engine.test_quantisation import transformer_output
@@ -140,7 +140,7 @@ def test_without_the_library_it_is_refused_before_it_is_taken(
 ) -> None:
     engine = engine_on(shelf, tmp_path / "cache")
     assert engine.can_hold(packed_job(folder)) is None
-    monkeypatch.setattr("gpu_worker.engine.quantisation.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("gpu_worker.engine.weights.quantisation.importlib.util.find_spec", lambda name: None)
     reason = engine.can_hold(packed_job(folder))
     assert reason is not None
     assert "gguf needs the package 'gguf', which is not installed" in reason

@@ -12,11 +12,11 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from gpu_worker.engine import CheckpointBroken
-from gpu_worker.engine.checkpoint import open_checkpoint
-from gpu_worker.engine.components import Component
-from gpu_worker.engine.loading import Loader
-from gpu_worker.engine.quantisation import QuantisedStore
-from gpu_worker.engine.tensor_files import stored_tensors, weight_files
+from gpu_worker.engine.weights.checkpoint import open_checkpoint
+from gpu_worker.engine.weights.components import Component
+from gpu_worker.engine.weights.loading import Loader
+from gpu_worker.engine.weights.quantisation import QuantisedStore
+from gpu_worker.engine.weights.tensor_files import stored_tensors, weight_files
 from tests.engine.jobs import model_spec
 
 TINY = sorted(

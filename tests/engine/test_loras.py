@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 
 from gpu_worker.contract import LoraSpec
 from gpu_worker.engine import CheckpointBroken, ModelMissing
-from gpu_worker.engine.library import Library
-from gpu_worker.engine.loading import Loader
-from gpu_worker.engine.quantisation import QuantisedStore
+from gpu_worker.engine.memory.open_models import Library
+from gpu_worker.engine.weights.loading import Loader
+from gpu_worker.engine.weights.quantisation import QuantisedStore
 from tests.engine.jobs import frames_of, render
 from tests.engine.shelves import engine_on, job, spec
 

@@ -8,7 +8,8 @@ import psutil
 import pytest
 import torch
 
-from gpu_worker.engine import Cpu, Engine, device_from_environment, main_memory
+from gpu_worker.engine import Cpu, Engine, device_from_environment
+from gpu_worker.engine.memory import main_memory
 from tests.engine.jobs import render, render_job
 
 MIB = 2**20

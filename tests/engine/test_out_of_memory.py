@@ -14,8 +14,8 @@ from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
 from transformers import T5EncoderModel
 
 from gpu_worker.engine import Engine, FatalDeviceError, OutOfMemory
-from gpu_worker.engine.devices import Cpu
-from gpu_worker.engine.ladder import Rung, climb
+from gpu_worker.engine.memory.devices import Cpu
+from gpu_worker.engine.memory.oom_fallbacks import Rung, climb
 from tests.engine.jobs import Listener, frames_of, render
 from tests.engine.shelves import StillCpu, engine_on, job, on_device, spec
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from gpu_worker.contract import Stage
 from gpu_worker.engine import DoesNotFit
-from gpu_worker.engine.headroom import Headroom
-from gpu_worker.engine.placement import place
-from gpu_worker.engine.room import shape_of
+from gpu_worker.engine.memory.headroom import Headroom
+from gpu_worker.engine.memory.memory_needs import shape_of
+from gpu_worker.engine.memory.placement import place
 from gpu_worker.families.memory import PLACEMENTS, Estimate, MemoryNeeds, Placement, Workload
 from tests.engine.jobs import render_job
 

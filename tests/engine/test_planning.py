@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_worker.engine.planning import POLICIES, Resident, RoomMissing, gdsf, lru, plan
+from gpu_worker.engine.memory.planning import POLICIES, Resident, RoomMissing, gdsf, lru, plan
 
 
 def resident(key: str, size_bytes: int = 10, last_used: int = 0, **changes: Any) -> Resident:

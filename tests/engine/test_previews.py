@@ -14,8 +14,8 @@ import torch
 from diffusers import CogVideoXDDIMScheduler, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 from PIL import Image
 
-from gpu_worker.engine.outlook import predicted, watch
-from gpu_worker.engine.previews import PreviewPainter, colours_of, to_jpeg_address
+from gpu_worker.engine.video.previews import PreviewPainter, colours_of, to_jpeg_address
+from gpu_worker.engine.video.x0_preview import predicted, watch
 
 
 class Watch:

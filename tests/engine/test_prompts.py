@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from gpu_worker.engine.prompts import EncodingDue, PromptEncoder, PromptMemory
+from gpu_worker.engine.video.prompts import EncodingDue, PromptEncoder, PromptMemory
 
 CPU = torch.device("cpu")
 

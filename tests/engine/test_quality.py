@@ -11,8 +11,8 @@ import torch
 
 from gpu_worker.contract import ComponentSource, RenderJob
 from gpu_worker.engine import Engine
-from gpu_worker.engine.components import Component
-from gpu_worker.engine.quantisation import quantise
+from gpu_worker.engine.weights.components import Component
+from gpu_worker.engine.weights.quantisation import quantise
 from tests.engine.jobs import frames_of, render
 from tests.engine.shelves import engine_on, job, on_device, sizes_of
 from tests.tiny import gguf
@@ -48,7 +48,7 @@ def test_broken_quantisation_shows(shelf: Path, tmp_path: Path, monkeypatch: pyt
                 parameter.copy_((parameter * 2).round() / 2)  # about two bits
         return quantise(module, component)
 
-    monkeypatch.setattr("gpu_worker.engine.loading.quantise", careless)
+    monkeypatch.setattr("gpu_worker.engine.weights.loading.quantise", careless)
     assert similarity(engine_on(shelf, tmp_path / "cache"), trial(), tmp_path) < 0.9
 
 

@@ -12,13 +12,13 @@ import torch
 
 from gpu_worker.contract import ModelSpec
 from gpu_worker.engine import Engine, UnsupportedRequest
-from gpu_worker.engine.components import Component
-from gpu_worker.engine.library import Library
-from gpu_worker.engine.loading import Loader, load_hull
-from gpu_worker.engine.nf4 import Nf4Tensor
-from gpu_worker.engine.quantisation import QuantisedStore, quantise
-from gpu_worker.engine.storages import module_bytes
-from gpu_worker.engine.weights import Weights
+from gpu_worker.engine.memory.open_models import Library
+from gpu_worker.engine.weights.components import Component
+from gpu_worker.engine.weights.loading import Loader, load_hull
+from gpu_worker.engine.weights.nf4 import Nf4Tensor
+from gpu_worker.engine.weights.places import Weights
+from gpu_worker.engine.weights.quantisation import QuantisedStore, quantise
+from gpu_worker.engine.weights.storages import module_bytes
 from tests.engine.jobs import frames_of, render
 from tests.engine.shelves import engine_on, job, on_device, sizes_of, spec
 
@@ -96,7 +96,7 @@ def test_it_is_quantised_once_and_read_back_the_same(
     component = component_of(shelf, tmp_path, name, source, quantisation=quantisation)
     first = loaded(component, tmp_path)
     assert len(written(tmp_path)) == 1
-    monkeypatch.setattr("gpu_worker.engine.loading.quantise", None)  # a second time would fail
+    monkeypatch.setattr("gpu_worker.engine.weights.loading.quantise", None)  # a second time would fail
     again = loaded(component, tmp_path)
     assert module_bytes(again) == module_bytes(first)
     state = again.state_dict()
@@ -213,7 +213,7 @@ def test_without_its_library_four_bits_are_refused_before_the_job_is_taken(
     engine = engine_on(shelf, tmp_path / "cache")
     four_bits = job("one", spec_changes={"dtype": "bfloat16", "quantisation": "nf4"})
     assert engine.can_hold(four_bits) is None
-    monkeypatch.setattr("gpu_worker.engine.quantisation.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("gpu_worker.engine.weights.quantisation.importlib.util.find_spec", lambda name: None)
     reason = engine.can_hold(four_bits)
     assert reason is not None
     assert "nf4 needs the package 'bitsandbytes', which is not installed on this worker; use int8" in reason

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from gpu_worker.engine import DoesNotFit
-from gpu_worker.engine.planning import gdsf
-from gpu_worker.engine.residency import Residency
-from gpu_worker.engine.residents import Lease
+from gpu_worker.engine.memory.planning import gdsf
+from gpu_worker.engine.memory.residency import Residency
+from gpu_worker.engine.memory.residents import Lease
 from tests.engine.simulation import fake_component, has_weights_of, simulated
 
 SIZES = {"a": 400, "b": 400, "c": 400, "text": 800}

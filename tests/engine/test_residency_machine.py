@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gpu_worker.engine import DoesNotFit
-from gpu_worker.engine.planning import POLICIES
-from gpu_worker.engine.residents import DEVICE, Lease
-from gpu_worker.engine.storages import storage_bytes
+from gpu_worker.engine.memory.planning import POLICIES
+from gpu_worker.engine.memory.residents import DEVICE, Lease
+from gpu_worker.engine.weights.storages import storage_bytes
 from tests.engine.simulation import fake_component, has_weights_of, simulated
 
 SIZES = {f"c{i}": size for i, size in enumerate((40, 80, 120, 200, 320, 400, 520))}

@@ -11,7 +11,7 @@ import torch
 from diffusers import DiffusionPipeline
 
 from gpu_worker.engine import DoesNotFit, Engine
-from gpu_worker.engine.storages import module_bytes
+from gpu_worker.engine.weights.storages import module_bytes
 from tests.engine.jobs import Listener, frames_of, render
 from tests.engine.shelves import engine_on, job, on_device, sizes_of, spec
 
@@ -167,7 +167,7 @@ def test_asking_about_a_model_of_the_hub_does_not_download_it(
     def forbidden(*args: object, **kwargs: object) -> None:
         raise AssertionError("the network was asked")
 
-    monkeypatch.setattr("gpu_worker.engine.checkpoint.snapshot_download", forbidden)
+    monkeypatch.setattr("gpu_worker.engine.weights.checkpoint.snapshot_download", forbidden)
     engine = engine_on(shelf, tmp_path)
     hub = spec("somebody/something")
     assert engine.loading_seconds(hub) is None

@@ -102,7 +102,7 @@ def test_asking_about_a_source_of_the_hub_downloads_nothing(
         asked.append((repository, revision, allow_patterns))
         return str(shelf / "one")
 
-    monkeypatch.setattr("gpu_worker.engine.checkpoint.snapshot_download", noted)
+    monkeypatch.setattr("gpu_worker.engine.weights.checkpoint.snapshot_download", noted)
     engine = engine_on(shelf, tmp_path / "cache")
     hub = sharing(other, ComponentSource(source="somebody/something", revision="abc"))
     assert engine.loading_seconds(hub) is None

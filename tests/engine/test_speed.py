@@ -17,7 +17,7 @@ from diffusers.models.transformers import transformer_ltx
 
 from gpu_worker.contract import Progress, RenderJob
 from gpu_worker.engine import Engine, UnsupportedRequest
-from gpu_worker.engine.storages import module_bytes
+from gpu_worker.engine.weights.storages import module_bytes
 from gpu_worker.families import FAMILIES
 from gpu_worker.families.speed import SETTINGS
 from tests.engine.jobs import Listener, frames_of, render

@@ -6,7 +6,7 @@ import pytest
 
 from gpu_worker.contract import Progress, Stage
 from gpu_worker.engine import RenderStopped
-from gpu_worker.engine.stages import StageClock
+from gpu_worker.engine.video.stages import StageClock
 
 
 class Render:

@@ -13,7 +13,7 @@ import pytest
 
 from gpu_worker.contract import Progress
 from gpu_worker.engine import Engine
-from gpu_worker.engine.staging import PIECE_BYTES, Stager
+from gpu_worker.engine.memory.staging import PIECE_BYTES, Stager
 from tests.engine.jobs import Listener, frames_of, render
 from tests.engine.shelves import engine_on, job, spec
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from gpu_worker.engine.clip import Frames, measure_clip, write_clip, write_poster
-from gpu_worker.engine.provenance import MADE_BY_A_MODEL, Provenance, read_xmp
-from gpu_worker.engine.watermark import mark_of
+from gpu_worker.engine.video.clip import Frames, measure_clip, write_clip, write_poster
+from gpu_worker.engine.video.provenance import MADE_BY_A_MODEL, Provenance, read_xmp
+from gpu_worker.engine.video.watermark import mark_of
 from tests.engine.jobs import frames_of
 
 WORDS = "LoreMotion"

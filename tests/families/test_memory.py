@@ -16,11 +16,11 @@ from catalog import measurements
 from catalog.models import ModelVersion
 from gpu_worker.contract import ComponentSource, ModelSpec, RenderJob, Stage
 from gpu_worker.engine import Cpu
-from gpu_worker.engine.headroom import Headroom
-from gpu_worker.engine.library import OpenModel
-from gpu_worker.engine.placement import place
-from gpu_worker.engine.residency import Residency
-from gpu_worker.engine.room import Room, needs_of
+from gpu_worker.engine.memory.headroom import Headroom
+from gpu_worker.engine.memory.memory_needs import Room, needs_of
+from gpu_worker.engine.memory.open_models import OpenModel
+from gpu_worker.engine.memory.placement import place
+from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.families import family
 from gpu_worker.families.memory import (
     CARDS_GIB,

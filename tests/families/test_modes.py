@@ -18,9 +18,10 @@ import torch
 from PIL import Image
 
 from gpu_worker.contract import ModelSpec, Progress, RenderJob
-from gpu_worker.engine import Engine, RenderedClip, previews
-from gpu_worker.engine.hearing import audio_latents
-from gpu_worker.engine.holding import HeldPictures
+from gpu_worker.engine import Engine, RenderedClip
+from gpu_worker.engine.video import previews
+from gpu_worker.engine.video.audio_conditioning import audio_latents
+from gpu_worker.engine.video.first_frame import HeldPictures
 from gpu_worker.families import FAMILIES
 from gpu_worker.sounds import Audio
 from tests.families.checkpoints import checkpoint_for

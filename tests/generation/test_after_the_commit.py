@@ -14,8 +14,9 @@ from django.test import Client
 from accounts.models import Visitor
 from billing import ledger, statements
 from catalog.models import Model
-from generation import dispatch, estimate, fleet, presentation
+from generation.api import presentation
 from generation.models import Generation, State
+from generation.scheduling import dispatch, fleet, wait
 from gpu_worker.contract import WORKERS_KEY, Progress, WorkerStatus, progress_key, worker_key
 from loremotion import health
 from tests.generation import factories
@@ -66,7 +67,7 @@ def test_a_heartbeat_of_another_release_counts_with_what_it_says(valkey: redis.R
 
 @pytest.mark.parametrize(
     ("module", "name", "problem"),
-    [(estimate, "wait_of", KeyError("x")), (statements, "receipt", DatabaseError("away"))],
+    [(wait, "wait_of", KeyError("x")), (statements, "receipt", DatabaseError("away"))],
 )
 def test_what_was_taken_is_answered_whatever_breaks_then(
     toy: Model,

@@ -17,8 +17,8 @@ from catalog.models import Model, ModelVersion
 from generation.models import HOUSE, Generation, State
 from generation.settlement import settle
 from generation.submission import trials
-from gpu_worker import footage
-from gpu_worker.footage import Wanted
+from gpu_worker import media_input
+from gpu_worker.media_input import Wanted
 from loremotion.refusals import Invalid
 from tests.generation import factories
 
@@ -71,7 +71,7 @@ def test_a_mode_that_follows_a_sound_gets_a_tone(staff: User, tmp_path: Path) ->
     assert set(trial.inputs) == {"audio"}
     sent = tmp_path / "sent"
     sent.write_bytes(default_storage.open(trial.inputs["audio"]).read())
-    heard = footage.sound(sent, Wanted(width=64, height=64, fps=24, first=48))
+    heard = media_input.sound(sent, Wanted(width=64, height=64, fps=24, first=48))
     assert heard.seconds == pytest.approx(2)
     assert abs(heard.samples).max() > 0.3
 

@@ -18,15 +18,15 @@ from generation.models import Generation, State, Upload
 from generation.scheduling import dispatch
 from generation.settlement import settle
 from generation.submission import file_kinds, uploads
-from gpu_worker import footage_reader
+from gpu_worker import media_sandbox
 from gpu_worker.contract import Outcome, RenderError
 from gpu_worker.families import Kind
 from loremotion.refusals import Invalid
-from tests.footage import write_sound, write_video
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
 from tests.generation.test_uploads import picture_file
+from tests.media_files import write_sound, write_video
 
 
 def video_file(tmp_path: Path, name: str = "a.mp4", **changes: Any) -> SimpleUploadedFile:
@@ -121,11 +121,11 @@ def test_the_site_and_the_reader_know_the_same_formats(tmp_path: Path) -> None:
     for name, codec in (("a.mp4", "mpeg4"), ("a.webm", "libvpx")):
         head = write_video(tmp_path / name, codec=codec).read_bytes()[:16]
         assert Kind.CLIP in file_kinds.kinds_of(io.BytesIO(head))
-        assert footage_reader.format_of(head)
+        assert media_sandbox.format_of(head)
     for name in ("a.wav", "a.mp3", "a.m4a", "a.flac", "a.ogg"):
         head = write_sound(tmp_path / name).read_bytes()[:16]
         assert Kind.SOUND in file_kinds.kinds_of(io.BytesIO(head))
-        assert footage_reader.format_of(head)
+        assert media_sandbox.format_of(head)
 
 
 def test_what_the_reader_refuses_fails_with_the_cause_and_costs_nothing(

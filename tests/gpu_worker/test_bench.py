@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from gpu_worker.__main__ import main
-from gpu_worker.bench.hastening import PLAIN, Hastening, Measured, psnr
+from gpu_worker.bench.speed import PLAIN, Hastening, Measured, psnr
 from gpu_worker.bench.subjects import SUBJECTS
-from gpu_worker.engine.devices import Cpu
+from gpu_worker.engine.memory.devices import Cpu
 from gpu_worker.families.speed import SETTINGS
 
 

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from gpu_worker import addresses, inputs
-from gpu_worker.footage import Wanted
 from gpu_worker.inputs import Fetcher, Input, InputUnavailable, InputUnreadable
+from gpu_worker.media_input import Wanted
 from gpu_worker.sounds import Audio
-from tests.footage import write_sound
 from tests.gpu_worker.file_server import FileServer, serving
+from tests.media_files import write_sound
 
 WANTED = Wanted(width=32, height=16, fps=8, first=5)
 

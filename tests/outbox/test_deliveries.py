@@ -25,6 +25,7 @@ from generation.outbox.models import Delivery, Endpoint, Letter, State
 from generation.settlement import settle
 from gpu_worker.contract import Outcome
 from loremotion import foreign, queue_worker, queues
+from loremotion import outbound
 from tests.accounts import factories as people
 from tests.generation import factories
 from tests.outbox.receiver import Receiver
@@ -385,7 +386,7 @@ def test_a_name_that_was_outside_when_it_was_saved_and_is_inside_now_gets_nothin
     studio: Workspace, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     settings.WEBHOOK_PRIVATE_NETWORKS = []
-    monkeypatch.setattr(foreign, "by_dns", lambda host, port: ["93.184.216.34"])
+    monkeypatch.setattr(outbound, "by_dns", lambda host, port: ["93.184.216.34"])
     endpoints.create(
         workspace=studio,
         actor="test",
@@ -393,7 +394,7 @@ def test_a_name_that_was_outside_when_it_was_saved_and_is_inside_now_gets_nothin
         url=f"https://rebinding.example:{receiver.port}/",
         event_types=["video.completed"],
     )
-    monkeypatch.setattr(foreign, "by_dns", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr(outbound, "by_dns", lambda host, port: ["127.0.0.1"])
     finished(studio)
     assert work() == 0
     assert receiver.heard == []

@@ -212,7 +212,7 @@ def test_deliveries_are_read_and_sent_again_by_api(
 def test_bad_input_names_the_field(
     program: Client, body: dict[str, Any], param: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("loremotion.foreign.by_dns", lambda host, port: [host if host[0] == "1" else "93.184.216.34"])
+    monkeypatch.setattr("loremotion.outbound.by_dns", lambda host, port: [host if host[0] == "1" else "93.184.216.34"])
     answer = post(program, "/v1/webhook_endpoints", **body)
     assert (answer.status_code, answer.json()["error"]["param"]) == (422, param)
 

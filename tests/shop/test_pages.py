@@ -13,7 +13,7 @@ from accounts.models import Membership, User, Workspace
 from accounts.roles import BY_ROLE, Role
 from accounts.tenancy import Caller
 from billing import ledger
-from billing.shop import budgets, holdings, jobs
+from billing.shop import budgets, jobs, workspace_data
 from billing.shop.models import Budget, Order, Payment, Subscription
 from tests.generation import factories as clips
 from tests.shop.desk import Desk, balance, hold, pack_price, plan_price
@@ -287,7 +287,7 @@ def test_what_a_visitor_bought_is_there_after_signing_up(desk: Desk) -> None:
     payment = desk.buy(visitor.id)
     browser, own = member()
     ledger.merge(source=visitor.id, into=own.id, reference=f"merge:{visitor.id}")
-    holdings.move(source=visitor, into=own)
+    workspace_data.move(source=visitor, into=own)
     shown = text(browser.get("/billing/"))
     assert "500 to use now" in shown
     assert "$5.00" in shown
@@ -295,8 +295,8 @@ def test_what_a_visitor_bought_is_there_after_signing_up(desk: Desk) -> None:
     desk.carry_all()
     assert balance(own.id) == (0, 0, 0)
     reader = Caller(own, BY_ROLE[Role.OWNER])
-    assert "credits.csv" not in [file.path for file in holdings.export(own, reader=reader)]
-    [table] = holdings.export(own, reader=reader)
+    assert "credits.csv" not in [file.path for file in workspace_data.export(own, reader=reader)]
+    [table] = workspace_data.export(own, reader=reader)
     assert isinstance(table.content, str)
     assert "$5.00" in table.content
 
@@ -304,7 +304,7 @@ def test_what_a_visitor_bought_is_there_after_signing_up(desk: Desk) -> None:
 def test_an_erased_workspace_leaves_payments_that_name_nobody(desk: Desk) -> None:
     _, workspace = member()
     desk.buy(workspace.id)
-    holdings.erase(workspace)
+    workspace_data.erase(workspace)
     assert Payment.objects.filter(workspace=workspace.id).exists()
     assert list(Order.objects.filter(workspace=workspace.id).values_list("actor", flat=True)) == [""]
 

@@ -10,9 +10,9 @@ import redis
 
 from gpu_worker import fleet
 from gpu_worker.contract import ModelSpec, drain_key
-from gpu_worker.favourites import Favourites
 from gpu_worker.render_engine import RenderEngine
-from gpu_worker.standing import Standing
+from gpu_worker.status import Standing
+from gpu_worker.warm_models import Favourites
 
 logger = logging.getLogger(__name__)
 

@@ -11,26 +11,26 @@ from typing import Any
 import torch
 
 from gpu_worker.contract import RenderJob, Stage
-from gpu_worker.engine.components import Component
-from gpu_worker.engine.economies import streamed, tiled
 from gpu_worker.engine.errors import UnsupportedRequest
-from gpu_worker.engine.frames import RawClip, to_audio, to_frames
-from gpu_worker.engine.headroom import PeakMeter
-from gpu_worker.engine.hearing import audio_latents
-from gpu_worker.engine.holding import HeldPictures
-from gpu_worker.engine.ladder import Result, Rung, climb
-from gpu_worker.engine.library import OpenModel
-from gpu_worker.engine.outlook import predicted, watch
-from gpu_worker.engine.pipelines import assemble, replaced
-from gpu_worker.engine.placement import place
-from gpu_worker.engine.previews import PreviewPainter
-from gpu_worker.engine.prompts import Embeddings, EncodingDue, PromptEncoder
-from gpu_worker.engine.quality import FirstCalls
+from gpu_worker.engine.memory.headroom import PeakMeter
+from gpu_worker.engine.memory.memory_needs import Room, needs_of, streamed_bytes, workload_of
+from gpu_worker.engine.memory.offload import streamed, tiled
+from gpu_worker.engine.memory.oom_fallbacks import Result, Rung, climb
+from gpu_worker.engine.memory.open_models import OpenModel
+from gpu_worker.engine.memory.placement import place
+from gpu_worker.engine.memory.residents import Lease
 from gpu_worker.engine.requests import mode_of
-from gpu_worker.engine.residents import Lease
-from gpu_worker.engine.room import Room, needs_of, streamed_bytes, workload_of
-from gpu_worker.engine.speed import hastened
-from gpu_worker.engine.stages import StageClock
+from gpu_worker.engine.video.audio_conditioning import audio_latents
+from gpu_worker.engine.video.first_frame import HeldPictures
+from gpu_worker.engine.video.frames import RawClip, to_audio, to_frames
+from gpu_worker.engine.video.pipelines import assemble, replaced
+from gpu_worker.engine.video.previews import PreviewPainter
+from gpu_worker.engine.video.prompts import Embeddings, EncodingDue, PromptEncoder
+from gpu_worker.engine.video.quality import FirstCalls
+from gpu_worker.engine.video.speed import hastened
+from gpu_worker.engine.video.stages import StageClock
+from gpu_worker.engine.video.x0_preview import predicted, watch
+from gpu_worker.engine.weights.components import Component
 from gpu_worker.families.memory import Placement, Workload
 from gpu_worker.sounds import Audio
 

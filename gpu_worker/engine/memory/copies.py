@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import torch
 
-from gpu_worker.engine.devices import Device
-from gpu_worker.engine.residents import PINNED, RAM, Entry
-from gpu_worker.engine.storages import ByteLedger, map_plain
+from gpu_worker.engine.memory.devices import Device
+from gpu_worker.engine.memory.residents import PINNED, RAM, Entry
+from gpu_worker.engine.weights.storages import ByteLedger, map_plain
 
 
 class Copies:

@@ -1,6 +1,6 @@
 """Reads a video or a sound that somebody sent, in a process that may do little else.
 
-Run as a file by ``gpu_worker.footage``, never imported there: decoders are large programs that read hostile bytes, so
+Run as a file by ``gpu_worker.media_input``, never imported there: decoders are large programs that read hostile bytes, so
 this one has no environment, cannot write a file, and ends when it takes more processor time or memory than it may.
 What comes out is pixels or samples, nothing of the file itself.
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from gpu_worker.engine.components import Component
-from gpu_worker.engine.memory import read_json, write_json
-from gpu_worker.engine.weights import Weights
+from gpu_worker.engine.memory.measurements import read_json, write_json
+from gpu_worker.engine.weights.components import Component
+from gpu_worker.engine.weights.places import Weights
 
 DEVICE, PINNED, RAM = "device", "pinned", "ram"
 

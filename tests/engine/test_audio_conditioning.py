@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
-from gpu_worker.engine.hearing import WINDOW_SAMPLES, log_mel, resampled
+from gpu_worker.engine.video.audio_conditioning import WINDOW_SAMPLES, log_mel, resampled
 from gpu_worker.sounds import Audio
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from gpu_worker.engine.memory import read_json, write_json
-from gpu_worker.engine.residency import Residency
+from gpu_worker.engine.memory.measurements import read_json, write_json
+from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.families.memory import Estimate, Workload
 
 _OTHER_SHAPE = 1.25

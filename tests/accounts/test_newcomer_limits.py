@@ -14,7 +14,7 @@ from pytest_django import Settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from accounts import crowds, networks
+from accounts import networks, newcomer_limits
 from accounts.models import User, Visitor
 from accounts.proofs import altcha
 from catalog.models import Model
@@ -109,7 +109,7 @@ def test_the_work_grows_with_the_crowd(settings: Settings, valkey: redis.Redis) 
 
 def test_without_valkey_newcomers_come_in(toy: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     away = redis.Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
-    monkeypatch.setattr(crowds, "connection", lambda: away)
+    monkeypatch.setattr(newcomer_limits, "connection", lambda: away)
     assert {come() for _ in range(6)} == {302}
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from gpu_worker.contract import ClipFacts
 from gpu_worker.engine.errors import EncodingFailed
-from gpu_worker.engine.provenance import Provenance, append_xmp
-from gpu_worker.engine.watermark import mark_of
+from gpu_worker.engine.video.provenance import Provenance, append_xmp
+from gpu_worker.engine.video.watermark import mark_of
 from gpu_worker.sounds import Audio
 
 Frames = npt.NDArray[np.uint8]

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import torch
 
 from gpu_worker.contract import ModelSpec
-from gpu_worker.engine.components import Component
-from gpu_worker.engine.economies import streamed
 from gpu_worker.engine.errors import DoesNotFit, EngineError
-from gpu_worker.engine.residency import Residency
-from gpu_worker.engine.residents import Lease
-from gpu_worker.engine.room import Room
+from gpu_worker.engine.memory.memory_needs import Room
+from gpu_worker.engine.memory.offload import streamed
+from gpu_worker.engine.memory.residency import Residency
+from gpu_worker.engine.memory.residents import Lease
+from gpu_worker.engine.weights.components import Component
 
 log = logging.getLogger(__name__)
 

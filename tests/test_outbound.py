@@ -21,14 +21,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from loremotion import foreign
+from loremotion import outbound
 from loremotion.refusals import Invalid
 from tests.outbox.receiver import Receiver
 
 OPEN = "93.184.216.34"
 
 
-def resolver(*addresses: str) -> foreign.Resolver:
+def resolver(*addresses: str) -> outbound.Resolver:
     """A name service that says the same of every name."""
     return lambda host, port: list(addresses)
 
@@ -59,7 +59,7 @@ def loopback_is_permitted(settings: Settings) -> None:
 def test_an_address_within_is_refused_even_beside_one_outside(address: str) -> None:
     for addresses in ([address], [OPEN, address]):
         with pytest.raises(Invalid, match="private network"):
-            foreign.target_of("https://hooks.example/", resolve=resolver(*addresses))
+            outbound.target_of("https://hooks.example/", resolve=resolver(*addresses))
 
 
 @pytest.mark.parametrize(
@@ -72,45 +72,45 @@ def test_an_address_within_is_refused_even_beside_one_outside(address: str) -> N
 )  # fmt: skip
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(Invalid):
-        foreign.target_of(url, resolve=resolver(OPEN))
+        outbound.target_of(url, resolve=resolver(OPEN))
 
 
 def test_plain_http_is_refused_on_the_open_internet() -> None:
     with pytest.raises(Invalid, match="https"):
-        foreign.target_of("http://hooks.example/", resolve=resolver(OPEN))
+        outbound.target_of("http://hooks.example/", resolve=resolver(OPEN))
 
 
 def test_a_name_that_leads_nowhere_is_refused() -> None:
     with pytest.raises(Invalid, match="leads nowhere"):
-        foreign.target_of("https://hooks.example/", resolve=resolver())
+        outbound.target_of("https://hooks.example/", resolve=resolver())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "localhost", "[::1]"])
 def test_however_this_machine_is_spelled_it_is_refused(host: str) -> None:
     with pytest.raises(Invalid):
-        foreign.target_of(f"https://{host}/")
+        outbound.target_of(f"https://{host}/")
 
 
 @given(st.ip_addresses(v=4, network="10.0.0.0/8") | st.ip_addresses(v=4, network="192.168.0.0/16"))
 def test_no_private_address_passes_in_any_disguise(address: object) -> None:
     for spelled in (str(address), f"::ffff:{address}"):
         with pytest.raises(Invalid):
-            foreign.target_of("https://hooks.example/", resolve=resolver(spelled))
+            outbound.target_of("https://hooks.example/", resolve=resolver(spelled))
 
 
 def test_an_address_outside_passes_with_its_path() -> None:
-    target = foreign.target_of("https://hooks.example:8443/a b/ü?q=1&r=ü", resolve=resolver(OPEN, "2606:2800::1"))
+    target = outbound.target_of("https://hooks.example:8443/a b/ü?q=1&r=ü", resolve=resolver(OPEN, "2606:2800::1"))
     assert (target.host, target.port, target.path) == ("hooks.example", 8443, "/a%20b/%C3%BC?q=1&r=%C3%BC")
     assert target.addresses == (OPEN, "2606:2800::1")
 
 
 def test_a_network_that_the_operator_names_is_open_without_tls(settings: Settings) -> None:
     settings.WEBHOOK_PRIVATE_NETWORKS = [ip_network("10.1.0.0/16")]
-    assert foreign.target_of("http://hooks.example/", resolve=resolver("10.1.2.3")).port == 80
+    assert outbound.target_of("http://hooks.example/", resolve=resolver("10.1.2.3")).port == 80
     with pytest.raises(Invalid):
-        foreign.target_of("http://hooks.example/", resolve=resolver("10.2.2.3"))
+        outbound.target_of("http://hooks.example/", resolve=resolver("10.2.2.3"))
     with pytest.raises(Invalid):
-        foreign.target_of("http://hooks.example/", resolve=resolver("10.1.2.3", OPEN))
+        outbound.target_of("http://hooks.example/", resolve=resolver("10.1.2.3", OPEN))
 
 
 # --- what is sent --------------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def test_the_request_goes_to_the_address_that_was_judged(receiver: Receiver, loo
         return ["127.0.0.1"] if len(asked) == 1 else [OPEN]  # a second look would lead elsewhere
 
     url = f"http://hooks.example:{receiver.port}/hooks?a=1"
-    answer = foreign.post(url, body=b"{}", headers={"X-Ours": "1"}, resolve=once)
+    answer = outbound.post(url, body=b"{}", headers={"X-Ours": "1"}, resolve=once)
     assert (answer.status, answer.text) == (200, "heard you")
     assert asked == ["hooks.example"]
     assert receiver.heard[0].headers["Host"] == f"hooks.example:{receiver.port}"
@@ -133,7 +133,7 @@ def test_the_request_goes_to_the_address_that_was_judged(receiver: Receiver, loo
 
 def test_a_name_that_has_moved_inside_since_is_refused_and_nothing_is_sent(receiver: Receiver) -> None:
     with pytest.raises(Invalid, match="private network"):
-        foreign.post(f"https://hooks.example:{receiver.port}/", body=b"", headers={}, resolve=resolver("127.0.0.1"))
+        outbound.post(f"https://hooks.example:{receiver.port}/", body=b"", headers={}, resolve=resolver("127.0.0.1"))
     assert receiver.heard == []
 
 
@@ -144,7 +144,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed(receiver: Receiver, loopbac
         handler.end_headers()
 
     receiver.answering = elsewhere
-    assert foreign.post(receiver.url, body=b"", headers={}).status == 307
+    assert outbound.post(receiver.url, body=b"", headers={}).status == 307
     assert len(receiver.heard) == 1
 
 
@@ -155,8 +155,8 @@ def test_of_a_long_answer_the_beginning_is_kept(receiver: Receiver, loopback_is_
         handler.wfile.write(b"a\x00" * 1_000_000)
 
     receiver.answering = long
-    answer = foreign.post(receiver.url, body=b"", headers={})
-    assert len(answer.text) <= foreign.ANSWER_BYTES
+    answer = outbound.post(receiver.url, body=b"", headers={})
+    assert len(answer.text) <= outbound.ANSWER_BYTES
     assert "\x00" not in answer.text
 
 
@@ -164,7 +164,7 @@ def test_of_a_long_answer_the_beginning_is_kept(receiver: Receiver, loopback_is_
 def test_an_answer_that_drips_is_cut_off(
     receiver: Receiver, loopback_is_permitted: None, monkeypatch: pytest.MonkeyPatch, drip: bytes
 ) -> None:
-    monkeypatch.setattr(foreign, "WHOLE_SECONDS", 0.3)
+    monkeypatch.setattr(outbound, "WHOLE_SECONDS", 0.3)
 
     def dripping(handler: BaseHTTPRequestHandler) -> None:
         try:
@@ -176,37 +176,37 @@ def test_an_answer_that_drips_is_cut_off(
 
     receiver.answering = dripping
     began = time.monotonic()
-    with pytest.raises(foreign.Unreachable, match="longer than"):
-        foreign.post(receiver.url, body=b"", headers={})
+    with pytest.raises(outbound.Unreachable, match="longer than"):
+        outbound.post(receiver.url, body=b"", headers={})
     assert time.monotonic() - began < 5
 
 
 def test_who_reads_before_the_deadline_has_done_hanging_up_is_told_of_the_deadline(
     receiver: Receiver, loopback_is_permitted: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(foreign, "WHOLE_SECONDS", 0.05)
-    told, hang_up = threading.Event(), foreign._hang_up
+    monkeypatch.setattr(outbound, "WHOLE_SECONDS", 0.05)
+    told, hang_up = threading.Event(), outbound._hang_up
 
     def slow(line: socket.socket, too_late: threading.Event) -> None:
         hang_up(line, too_late)
         told.wait(10)  # the thread of the deadline gets no turn until the reader has answered
 
-    monkeypatch.setattr(foreign, "_hang_up", slow)
+    monkeypatch.setattr(outbound, "_hang_up", slow)
 
     def silent(handler: BaseHTTPRequestHandler) -> None:
         told.wait(10)
 
     receiver.answering = silent
-    with pytest.raises(foreign.Unreachable, match="longer than"):
-        foreign.post(receiver.url, body=b"", headers={})
+    with pytest.raises(outbound.Unreachable, match="longer than"):
+        outbound.post(receiver.url, body=b"", headers={})
     told.set()
 
 
 def test_who_does_not_answer_is_unreachable(loopback_is_permitted: None) -> None:
     with Receiver() as gone:
         url = gone.url
-    with pytest.raises(foreign.Unreachable, match="No connection"):
-        foreign.post(url, body=b"", headers={})
+    with pytest.raises(outbound.Unreachable, match="No connection"):
+        outbound.post(url, body=b"", headers={})
 
 
 # --- TLS -----------------------------------------------------------------------------------------------------------
@@ -242,21 +242,21 @@ def secure_receiver(tmp_path: Path, loopback_is_permitted: None, monkeypatch: py
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    foreign._tls.cache_clear()
+    outbound._tls.cache_clear()
     with Receiver(tls=context) as running:
         yield running
-    foreign._tls.cache_clear()
+    outbound._tls.cache_clear()
 
 
 def test_the_certificate_is_that_of_the_name_though_the_connection_goes_to_a_number(secure_receiver: Receiver) -> None:
     url = f"https://hooks.example:{secure_receiver.port}/"
-    assert foreign.post(url, body=b"{}", headers={}, resolve=resolver("127.0.0.1")).status == 200
+    assert outbound.post(url, body=b"{}", headers={}, resolve=resolver("127.0.0.1")).status == 200
 
 
 def test_another_names_certificate_does_not_hold(secure_receiver: Receiver) -> None:
     url = f"https://other.example:{secure_receiver.port}/"
-    with pytest.raises(foreign.Unreachable, match="certificate does not hold"):
-        foreign.post(url, body=b"{}", headers={}, resolve=resolver("127.0.0.1"))
+    with pytest.raises(outbound.Unreachable, match="certificate does not hold"):
+        outbound.post(url, body=b"{}", headers={}, resolve=resolver("127.0.0.1"))
     assert secure_receiver.heard == []
 
 
@@ -264,5 +264,5 @@ def test_a_line_that_is_hung_up_on_is_under_tls_still() -> None:
     near, far = socket.socketpair()
     tls = ssl.create_default_context()
     with far, tls.wrap_socket(near, server_hostname="hooks.example", do_handshake_on_connect=False) as line:
-        foreign._hang_up(line, threading.Event())
+        outbound._hang_up(line, threading.Event())
         assert line.read(1) == b""  # a line without TLS has nothing to read with

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gpu_worker import footage, footage_reader
+from gpu_worker import media_input, media_sandbox
 from gpu_worker.contract import ModelSpec, RenderJob
-from gpu_worker.footage import FootageUnreadable, Wanted
-from tests.footage import with_length_claimed, write_sound, write_video
+from gpu_worker.media_input import FootageUnreadable, Wanted
+from tests.media_files import with_length_claimed, write_sound, write_video
 
 WANTED = Wanted(width=64, height=48, fps=8, first=8)
 
 
 def frames(path: Path, wanted: Wanted = WANTED) -> list[Image.Image]:
-    return footage.frames(path, wanted, lambda: None)
+    return media_input.frames(path, wanted, lambda: None)
 
 
 def shades(made: list[Image.Image]) -> list[int]:
@@ -154,15 +154,15 @@ def test_a_sound_is_no_video(tmp_path: Path) -> None:
 def test_a_reader_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stuck = tmp_path / "stuck.py"
     stuck.write_text("import time\ntime.sleep(600)\n")
-    monkeypatch.setattr(footage, "READER", stuck)
-    monkeypatch.setattr(footage, "WALL_SECONDS", 0.5)
+    monkeypatch.setattr(media_input, "READER", stuck)
+    monkeypatch.setattr(media_input, "WALL_SECONDS", 0.5)
     assert "more memory or time" in refusal(write_video(tmp_path / "a.mp4"))
 
 
 def test_a_reader_that_crashes_takes_nobody_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     crashing = tmp_path / "crashing.py"
     crashing.write_text("import os\nos.abort()\n")
-    monkeypatch.setattr(footage, "READER", crashing)
+    monkeypatch.setattr(media_input, "READER", crashing)
     assert "more memory or time" in refusal(write_video(tmp_path / "a.mp4"))
 
 
@@ -170,7 +170,7 @@ def test_the_reader_has_no_secrets_writes_no_file_and_takes_little_memory(tmp_pa
     """What a decoder that was taken over could do."""
     probe = f"""
 import os, runpy, sys, json
-reader = runpy.run_path({str(footage.READER)!r})
+reader = runpy.run_path({str(media_input.READER)!r})
 reader["confine"]()
 found = {{"environment": sorted(os.environ)}}
 try:
@@ -188,7 +188,7 @@ print(json.dumps(found))
 """
     ignored = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
     said = subprocess.run(
-        [sys.executable, "-I", "-c", ignored + probe], env=footage._ENVIRONMENT, capture_output=True, check=True
+        [sys.executable, "-I", "-c", ignored + probe], env=media_input._ENVIRONMENT, capture_output=True, check=True
     )
     found = json.loads(said.stdout)
     assert (found["wrote"], found["memory"]) == (False, False)
@@ -203,7 +203,7 @@ def test_whoever_waits_may_end_it_at_every_frame(tmp_path: Path) -> None:
         raise NotWantedAnyMore
 
     with pytest.raises(NotWantedAnyMore):
-        footage.frames(write_video(tmp_path / "a.mp4"), WANTED, refuse)
+        media_input.frames(write_video(tmp_path / "a.mp4"), WANTED, refuse)
 
 
 # --- sound -------------------------------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ def test_whoever_waits_may_end_it_at_every_frame(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.wav", "a.mp3", "a.m4a", "a.flac", "a.ogg"])
 def test_sounds_that_people_have_become_samples(tmp_path: Path, name: str) -> None:
-    heard = footage.sound(write_sound(tmp_path / name, seconds=0.5), Wanted(width=64, height=48, fps=8, first=8))
+    heard = media_input.sound(write_sound(tmp_path / name, seconds=0.5), Wanted(width=64, height=48, fps=8, first=8))
     assert heard.samples.shape[0] == 1
     assert np.abs(heard.samples).max() == pytest.approx(0.5, abs=0.1)  # as loud as it was sent
     assert heard.seconds == pytest.approx(0.5, abs=0.06)
@@ -220,13 +220,13 @@ def test_sounds_that_people_have_become_samples(tmp_path: Path, name: str) -> No
 
 
 def test_a_sound_is_cut_to_the_clip(tmp_path: Path) -> None:
-    heard = footage.sound(write_sound(tmp_path / "a.wav", seconds=3), Wanted(width=64, height=48, fps=8, first=8))
+    heard = media_input.sound(write_sound(tmp_path / "a.wav", seconds=3), Wanted(width=64, height=48, fps=8, first=8))
     assert heard.seconds == pytest.approx(1)
 
 
 def test_a_video_may_give_its_sound(tmp_path: Path) -> None:
     with pytest.raises(FootageUnreadable, match="holds no audio"):
-        footage.sound(write_video(tmp_path / "a.mp4"), WANTED)
+        media_input.sound(write_video(tmp_path / "a.mp4"), WANTED)
 
 
 @pytest.mark.parametrize("content", [b"", b"ID3" + os.urandom(5_000), b"RIFF\x00\x00\x00\x00WAVEfmt "])
@@ -234,7 +234,7 @@ def test_what_is_no_sound_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(content)
     with pytest.raises(FootageUnreadable):
-        footage.sound(path, WANTED)
+        media_input.sound(path, WANTED)
 
 
 # --- what is wanted ----------------------------------------------------------------------------------------------
@@ -268,5 +268,5 @@ def test_the_bounds_hold_every_clip_of_our_own() -> None:
     from gpu_worker.families import FAMILIES
 
     for family in FAMILIES.values():
-        assert family.frames_for(family.max_seconds) / family.fps <= footage_reader.MOST_SECONDS + 1
-        assert family.frames_for(family.max_seconds) <= footage_reader.MOST_FRAMES
+        assert family.frames_for(family.max_seconds) / family.fps <= media_sandbox.MOST_SECONDS + 1
+        assert family.frames_for(family.max_seconds) <= media_sandbox.MOST_FRAMES

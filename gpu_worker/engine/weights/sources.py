@@ -6,8 +6,8 @@ import dataclasses
 from pathlib import Path
 
 from gpu_worker.contract import ComponentSource, ModelSpec
-from gpu_worker.engine.checkpoint import Checkpoint, Part, cached, download, is_repository
 from gpu_worker.engine.errors import CheckpointBroken, ModelMissing
+from gpu_worker.engine.weights.checkpoint import Checkpoint, Part, cached, download, is_repository
 
 
 def with_components_from_elsewhere(

@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
-from gpu_worker.engine.pipelines import replaced
-from gpu_worker.engine.storages import storage_bytes
+from gpu_worker.engine.video.pipelines import replaced
+from gpu_worker.engine.weights.storages import storage_bytes
 
 Embeddings = Any
 """What a pipeline's ``encode_prompt`` returns: tensors and None, in tuples."""

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from diffusers import GGUFQuantizationConfig
 
-from gpu_worker.engine.components import Component
 from gpu_worker.engine.errors import CheckpointBroken, UnsupportedRequest
+from gpu_worker.engine.weights.components import Component
 
 
 def load_gguf(component: Component, dtype: torch.dtype) -> torch.nn.Module:

@@ -13,9 +13,10 @@ from typing import Protocol
 
 import torch
 
-from gpu_worker.engine import driver, main_memory
+from gpu_worker.engine import driver
+from gpu_worker.engine.memory import main_memory
 from gpu_worker.engine.sizes import parse_bytes
-from gpu_worker.engine.storages import map_plain
+from gpu_worker.engine.weights.storages import map_plain
 from gpu_worker.families.memory import RESERVE_FRACTION, usable_bytes
 
 HOST_FRACTION = 0.6

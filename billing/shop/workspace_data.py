@@ -1,4 +1,4 @@
-"""Orders and payments go where their workspace goes: what ``accounts.holdings`` asks of this app.
+"""Orders and payments go where their workspace goes: what ``accounts.workspace_data`` asks of this app.
 
 Credits are the ledger's, and move with ``ledger.merge``. Here only the papers move: the purse that an order fills stays
 the one that it was ordered for, and what comes to it late is forwarded.
@@ -12,10 +12,10 @@ from collections.abc import Iterator
 
 from django.db import transaction
 
-from accounts.holdings import ExportedFile
 from accounts.models import Workspace
 from accounts.roles import Action
 from accounts.tenancy import Caller
+from accounts.workspace_data import ExportedFile
 from billing.shop import inbox
 from billing.shop.models import Budget, Customer, Order, Payment, Subscription
 from billing.shop.money import formatted

@@ -18,10 +18,10 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from gpu_worker.contract import ModelSpec
-from gpu_worker.engine.checkpoint import Checkpoint, Part
 from gpu_worker.engine.errors import CheckpointBroken
-from gpu_worker.engine.loras import Patch, find_patch
-from gpu_worker.engine.memory import read_json, write_json
+from gpu_worker.engine.memory.measurements import read_json, write_json
+from gpu_worker.engine.weights.checkpoint import Checkpoint, Part
+from gpu_worker.engine.weights.loras import Patch, find_patch
 from gpu_worker.families import Family
 from gpu_worker.families.memory import quantisation_of
 

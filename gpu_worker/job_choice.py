@@ -6,9 +6,9 @@ import logging
 from dataclasses import dataclass
 
 from gpu_worker.contract import RenderJob
-from gpu_worker.pace import Pace
 from gpu_worker.queue import RenderQueue, Waiting, choose
 from gpu_worker.render_engine import RenderEngine
+from gpu_worker.service_time import Pace
 
 logger = logging.getLogger(__name__)
 

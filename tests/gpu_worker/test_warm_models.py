@@ -8,7 +8,7 @@ from pathlib import Path
 import redis
 
 from gpu_worker.contract import ModelSpec
-from gpu_worker.favourites import HALF_LIFE_SECONDS, KEPT, Favourites
+from gpu_worker.warm_models import HALF_LIFE_SECONDS, KEPT, Favourites
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import enqueue, finished_reports, make_job
 from tests.gpu_worker.scripted import ScriptedEngine

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from gpu_worker.engine.clip import Frames
 from gpu_worker.engine.errors import FramesNotFinite
+from gpu_worker.engine.video.clip import Frames
 from gpu_worker.sounds import Audio
 
 

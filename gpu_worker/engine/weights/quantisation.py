@@ -21,10 +21,10 @@ from safetensors.torch import save_file
 from torchao.prototype.safetensors.safetensors_support import flatten_tensor_state_dict, unflatten_tensor_state_dict
 from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
 
-from gpu_worker.engine.components import Component
 from gpu_worker.engine.errors import UnsupportedHere, UnsupportedRequest
-from gpu_worker.engine.tensor_files import stored_tensors
-from gpu_worker.engine.weights import Weights
+from gpu_worker.engine.weights.components import Component
+from gpu_worker.engine.weights.places import Weights
+from gpu_worker.engine.weights.tensor_files import stored_tensors
 
 _LEAST_WIDTH = 32
 """Kernels work on blocks of this many columns; narrower layers stay as they are."""
@@ -72,7 +72,7 @@ def quantise(module: torch.nn.Module, component: Component) -> torch.nn.Module:
         )
 
     if component.quantisation == "nf4":
-        from gpu_worker.engine import nf4  # its library may be missing where nobody needs it
+        from gpu_worker.engine.weights import nf4  # its library may be missing where nobody needs it
 
         nf4.quantise_linears(module, [name for name, layer in module.named_modules() if is_quantised(layer, name)])
     else:
@@ -133,7 +133,7 @@ def _name(index: int) -> str:
 def _taken_apart(index: int, tensor: torch.Tensor) -> tuple[dict[str, torch.Tensor], str]:
     name = _name(index)
     if type(tensor).__name__ == "Nf4Tensor":
-        from gpu_worker.engine import nf4
+        from gpu_worker.engine.weights import nf4
 
         parts, facts = nf4.taken_apart(cast(nf4.Nf4Tensor, tensor))
         return {f"{index}.{part}": plain for part, plain in parts.items()}, facts
@@ -144,7 +144,7 @@ def _taken_apart(index: int, tensor: torch.Tensor) -> tuple[dict[str, torch.Tens
 def _rebuilt(index: int, parts: dict[str, torch.Tensor], metadata: Mapping[str, str]) -> torch.Tensor:
     name = _name(index)
     if "nf4" in json.loads(metadata[name]):
-        from gpu_worker.engine import nf4
+        from gpu_worker.engine.weights import nf4
 
         return nf4.put_together({part.partition(".")[2]: plain for part, plain in parts.items()}, metadata[name])
     whole, _ = unflatten_tensor_state_dict(parts, {name: metadata[name], "tensor_names": json.dumps([name])})

@@ -18,12 +18,12 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
-from gpu_worker import footage_reader
+from gpu_worker import media_sandbox
 from gpu_worker.contract import RenderJob
 from gpu_worker.families import FAMILIES
 from gpu_worker.sounds import Audio
 
-READER = Path(footage_reader.__file__)
+READER = Path(media_sandbox.__file__)
 WALL_SECONDS = 240.0
 SOUND_RATE_HERTZ = 48_000
 _MOST_REPLY_BYTES = 4096
@@ -113,7 +113,7 @@ def _reader(path: Path, said: dict[str, Any]) -> Iterator[tuple[dict[str, Any], 
         process.stdout.close()
         reply = process.stderr.read(_MOST_REPLY_BYTES).decode(errors="replace").strip()
         status = process.wait()
-        if status == footage_reader.REFUSED and reply:
+        if status == media_sandbox.REFUSED and reply:
             raise FootageUnreadable(reply.splitlines()[-1])
         if status != 0 or not what:
             raise FootageUnreadable("takes more memory or time to decode than a file may.")

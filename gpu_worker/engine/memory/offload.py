@@ -10,7 +10,7 @@ import torch
 from diffusers.hooks import HookRegistry, apply_group_offloading
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from gpu_worker.engine.storages import storage_bytes, tensors_of
+from gpu_worker.engine.weights.storages import storage_bytes, tensors_of
 
 _HOOKS = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_group_offloading")
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gpu_worker.engine.devices import Device
 from gpu_worker.engine.errors import OutOfMemory
+from gpu_worker.engine.memory.devices import Device
 from gpu_worker.engine.sizes import show_bytes
 
 Result = TypeVar("Result")

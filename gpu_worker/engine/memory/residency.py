@@ -14,15 +14,15 @@ from contextlib import contextmanager
 
 import torch
 
-from gpu_worker.engine.components import Component
-from gpu_worker.engine.copies import Copies
-from gpu_worker.engine.devices import Device
 from gpu_worker.engine.errors import DoesNotFit
-from gpu_worker.engine.planning import Policy, Resident, RoomMissing, lru, plan
-from gpu_worker.engine.residents import DEVICE, Entry, Lease, Record
+from gpu_worker.engine.memory.copies import Copies
+from gpu_worker.engine.memory.devices import Device
+from gpu_worker.engine.memory.planning import Policy, Resident, RoomMissing, lru, plan
+from gpu_worker.engine.memory.residents import DEVICE, Entry, Lease, Record
 from gpu_worker.engine.sizes import show_bytes
-from gpu_worker.engine.storages import ByteLedger, storage_bytes
-from gpu_worker.engine.weights import Weights
+from gpu_worker.engine.weights.components import Component
+from gpu_worker.engine.weights.places import Weights
+from gpu_worker.engine.weights.storages import ByteLedger, storage_bytes
 
 Load = Callable[[Component], torch.nn.Module]
 
