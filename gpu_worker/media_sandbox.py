@@ -1,11 +1,11 @@
 """Reads a video or a sound that somebody sent, in a process that may do little else.
 
-Run as a file by ``gpu_worker.media_input``, never imported there: decoders are large programs that read hostile bytes, so
-this one has no environment, cannot write a file, and ends when it takes more processor time or memory than it may.
+Run as a file by ``gpu_worker.media_input``, never imported there: decoders are large programs that read hostile bytes,
+so this one has no environment, cannot write a file, and ends when it takes more processor time or memory than it may.
 What comes out is pixels or samples, nothing of the file itself.
 
-    python -I footage_reader.py '{"kind": "video", "path": …, "width": …, "height": …, "fps": …, "first": …, "last": …}'
-    python -I footage_reader.py '{"kind": "audio", "path": …, "rate": …, "seconds": …}'
+    python -I media_sandbox.py '{"kind": "video", "path": …, "width": …, "height": …, "fps": …, "first": …, "last": …}'
+    python -I media_sandbox.py '{"kind": "audio", "path": …, "rate": …, "seconds": …}'
 
 Standard output: one line of JSON that says what follows, then RGB frames or interleaved 32-bit floats. Ends with
 ``REFUSED`` and a sentence on standard error where the file is not what it should be.

@@ -10,8 +10,6 @@ import torch
 from diffusers.hooks import HookRegistry, apply_group_offloading
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from gpu_worker.engine.weights.storages import storage_bytes, tensors_of
-
 _HOOKS = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_group_offloading")
 
 
@@ -42,14 +40,6 @@ def streamed(modules: Iterable[torch.nn.Module], device: torch.device) -> Iterat
             registry = HookRegistry.check_if_exists_or_initialize(module)
             for name in _HOOKS:
                 registry.remove_hook(name, recurse=True)
-
-
-def resident_bytes(module: torch.nn.Module) -> int:
-    """Bytes of ``module`` on the device at once while it is streamed: two blocks, and all that is in no block."""
-    blocks = [block for child in module.children() if isinstance(child, torch.nn.ModuleList) for block in child]
-    in_blocks = {id(t) for block in blocks for t in tensors_of(block)}
-    outside = storage_bytes(t for t in tensors_of(module) if id(t) not in in_blocks)
-    return outside + 2 * max((storage_bytes(tensors_of(block)) for block in blocks), default=0)
 
 
 @contextmanager

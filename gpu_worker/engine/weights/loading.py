@@ -15,10 +15,10 @@ from diffusers.models.modeling_utils import no_init_weights
 from safetensors import SafetensorError
 
 from gpu_worker.engine.errors import CheckpointBroken, UnsupportedRequest
-from gpu_worker.engine.video.speed import fuse_qkv, lay_channels_last
 from gpu_worker.engine.weights.checkpoint import Part
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.gguf import load_gguf
+from gpu_worker.engine.weights.layouts import fuse_qkv, lay_channels_last
 from gpu_worker.engine.weights.loras import fuse
 from gpu_worker.engine.weights.quantisation import QuantisedStore, quantise
 from gpu_worker.engine.weights.tensor_files import StoredTensor, stored_tensors, weight_files

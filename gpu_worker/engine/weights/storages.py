@@ -91,3 +91,11 @@ class ByteLedger:
             if not self._holders[storage]:
                 del self._holders[storage]
                 self.used_bytes -= size_bytes
+
+
+def resident_bytes(module: torch.nn.Module) -> int:
+    """Bytes of ``module`` on the device at once while it is streamed: two blocks, and all that is in no block."""
+    blocks = [block for child in module.children() if isinstance(child, torch.nn.ModuleList) for block in child]
+    in_blocks = {id(t) for block in blocks for t in tensors_of(block)}
+    outside = storage_bytes(t for t in tensors_of(module) if id(t) not in in_blocks)
+    return outside + 2 * max((storage_bytes(tensors_of(block)) for block in blocks), default=0)
