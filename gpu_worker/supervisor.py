@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import cast
 
-from gpu_worker import remains
+from gpu_worker import dead_worker
 from gpu_worker.contract import holding_key, read_status, worker_key
 from gpu_worker.heartbeat import withdraw
 from gpu_worker.lifeline import Listener, Word
@@ -173,8 +173,8 @@ class Supervisor:
                 for lost in sorted({job_id, held.decode() if isinstance(held, bytes) else None} - {None}, key=str):
                     logger.warning("Job %s is handed back: %s", lost, reason)
                     self._reports.lost(cast(str, lost), reason)
-                    remains.fail(self._connection, cast(str, lost), reason)
-                remains.clear(self._connection, self.settings.name)
+                    dead_worker.fail(self._connection, cast(str, lost), reason)
+                dead_worker.clear(self._connection, self.settings.name)
                 withdraw(self._connection, self.settings.name)
                 return
             except Unreachable as problem:

@@ -16,7 +16,7 @@ from diffusers import CogVideoXPipeline, DiffusionPipeline
 from numpy.typing import NDArray
 from PIL import Image
 
-from gpu_worker.engine.holding import HeldPictures
+from gpu_worker.engine.video.first_frame import HeldPictures
 from preview_model import recipe
 from preview_model.captions import conjugate
 from preview_model.checker import Sighting, centres, look

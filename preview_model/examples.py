@@ -11,7 +11,7 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 from numpy.typing import NDArray
 
-from gpu_worker.engine.watermark import mark_of
+from gpu_worker.engine.video.watermark import mark_of
 from preview_model.architecture import PATCH
 from preview_model.architecture import WIDTH as TOKEN_WIDTH
 from preview_model.chance import Chance

@@ -27,17 +27,17 @@ from torch._inductor.utils import fresh_cache
 
 from gpu_worker.bench.subjects import Subject
 from gpu_worker.bench.weights import make
-from gpu_worker.engine.checkpoint import Part
-from gpu_worker.engine.clip import Frames
-from gpu_worker.engine.components import Component
-from gpu_worker.engine.devices import Device
 from gpu_worker.engine.errors import UnsupportedRequest
-from gpu_worker.engine.frames import to_frames
-from gpu_worker.engine.loading import Loader
-from gpu_worker.engine.pipelines import replaced
-from gpu_worker.engine.quantisation import QuantisedStore
-from gpu_worker.engine.residency import Residency
-from gpu_worker.engine.speed import hastened
+from gpu_worker.engine.memory.devices import Device
+from gpu_worker.engine.memory.residency import Residency
+from gpu_worker.engine.video.clip import Frames
+from gpu_worker.engine.video.frames import to_frames
+from gpu_worker.engine.video.pipelines import replaced
+from gpu_worker.engine.video.speed import hastened
+from gpu_worker.engine.weights.checkpoint import Part
+from gpu_worker.engine.weights.components import Component
+from gpu_worker.engine.weights.loading import Loader
+from gpu_worker.engine.weights.quantisation import QuantisedStore
 from gpu_worker.families import family
 from gpu_worker.families.speed import problems
 

@@ -9,7 +9,7 @@ import torch
 
 from gpu_worker.contract import ModelSpec, RenderJob
 from gpu_worker.engine.errors import UnsupportedRequest
-from gpu_worker.engine.quantisation import check_quantisation
+from gpu_worker.engine.weights.quantisation import check_quantisation
 from gpu_worker.families import Family, Mode, family
 from gpu_worker.families.speed import problems
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gpu_worker.contract import RenderJob, Stage
-from gpu_worker.engine.components import Component
-from gpu_worker.engine.headroom import Headroom
-from gpu_worker.engine.library import Library, OpenModel
-from gpu_worker.engine.prompts import PromptMemory
+from gpu_worker.engine.memory.headroom import Headroom
+from gpu_worker.engine.memory.open_models import Library, OpenModel
+from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.engine.requests import family_of
-from gpu_worker.engine.residency import Residency
+from gpu_worker.engine.video.prompts import PromptMemory
+from gpu_worker.engine.weights.components import Component
 from gpu_worker.families.memory import MemoryNeeds, Shape, Workload, memory_needs
 
 

@@ -12,14 +12,13 @@ from typing import Any
 import torch
 
 from gpu_worker.contract import ModelSpec, Stage
-from gpu_worker.engine.checkpoint import Checkpoint, Part, open_checkpoint
-from gpu_worker.engine.components import Component, ContentDigests, components_of
-from gpu_worker.engine.economies import resident_bytes
-from gpu_worker.engine.loading import load_hull, load_tool
 from gpu_worker.engine.requests import family_of
-from gpu_worker.engine.sources import with_components_from_elsewhere
-from gpu_worker.engine.speed import hastened
-from gpu_worker.engine.storages import module_bytes
+from gpu_worker.engine.video.speed import hastened
+from gpu_worker.engine.weights.checkpoint import Checkpoint, Part, open_checkpoint
+from gpu_worker.engine.weights.components import Component, ContentDigests, components_of
+from gpu_worker.engine.weights.loading import load_hull, load_tool
+from gpu_worker.engine.weights.sources import with_components_from_elsewhere
+from gpu_worker.engine.weights.storages import module_bytes, resident_bytes
 from gpu_worker.families.memory import stage_of
 
 

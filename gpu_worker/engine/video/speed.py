@@ -14,7 +14,7 @@ import torch
 from diffusers import FirstBlockCacheConfig, MagCacheConfig, TaylorSeerCacheConfig
 from diffusers.models.attention_dispatch import attention_backend
 
-from gpu_worker.engine.errors import UnsupportedHere, UnsupportedRequest
+from gpu_worker.engine.errors import UnsupportedHere
 from gpu_worker.families.speed import CACHES
 
 _CONFIGS: Mapping[str, Callable[..., Any]] = {
