@@ -13,10 +13,10 @@ from django.template.response import TemplateResponse
 from django.urls import path
 
 from generation.models import Generation
-from gpu_worker.contract import RENDER_QUEUE
-from loremotion import queues
 from generation.scheduling import fleet
 from generation.settlement import settle
+from gpu_worker.contract import RENDER_QUEUE
+from loremotion import queues
 from loremotion.refusals import Refusal
 
 

@@ -6,10 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from generation.models import Generation
+from generation.settlement import attempts, settle
 from gpu_worker.contract import FINISHED_FUNCTION, STARTED_FUNCTION, WORKER_LOST_FUNCTION, RenderReport
 from loremotion.queues import Table
-from generation.settlement import attempts, settle
-from gpu_worker.contract import RenderReport
 
 
 def started(generation_id: str, attempt: int, worker: str) -> bool:

@@ -12,11 +12,10 @@ from rq.exceptions import DuplicateJobError
 from rq.job import JobStatus
 
 from generation.models import Generation, State
-from generation.places import Places
-from gpu_worker.allowed_jobs import AllowedJob
 from generation.scheduling import fair_queue, fleet
 from generation.scheduling.window import Places
 from generation.storage import files
+from gpu_worker.allowed_jobs import AllowedJob
 from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE
 from loremotion import queues
 from loremotion.row_security import across_workspaces

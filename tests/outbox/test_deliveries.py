@@ -24,8 +24,7 @@ from generation.outbox import carrying, deliveries, endpoints, housekeeping, let
 from generation.outbox.models import Delivery, Endpoint, Letter, State
 from generation.settlement import settle
 from gpu_worker.contract import Outcome
-from loremotion import foreign, queue_worker, queues
-from loremotion import outbound
+from loremotion import outbound, queue_worker, queues
 from tests.accounts import factories as people
 from tests.generation import factories
 from tests.outbox.receiver import Receiver

@@ -17,8 +17,8 @@ from billing import ledger
 from billing.shop import inbox
 from billing.shop.models import Order, StripeEvent
 from generation.models import Generation
-from loremotion import queue_worker
 from generation.settlement import settle
+from loremotion import queue_worker
 from tests.fake_stripe.process import FakeStripeProcess
 from tests.generation import factories as clips
 
