@@ -21,7 +21,8 @@ from gpu_worker.bench.holding import Holding, Row
 from gpu_worker.bench.speed import Hastening, Measured, Refused, processor_seconds
 from gpu_worker.bench.subjects import SIZES, SUBJECTS
 from gpu_worker.engine.memory import main_memory
-from gpu_worker.engine.memory.devices import Cpu, Cuda, Device, fastest_kind
+from gpu_worker.engine.memory.cuda import Cuda
+from gpu_worker.engine.memory.devices import Cpu, Device, fastest_kind
 from gpu_worker.engine.sizes import show_bytes
 
 ABOUT = ("weights", "speed")

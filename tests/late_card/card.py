@@ -7,6 +7,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
+from torch.utils.backend_registration import generate_methods_for_privateuse1_backend, rename_privateuse1_backend
 
 KIND = "late_card"
 NO_LIMIT = 2**62
@@ -19,10 +20,10 @@ class Card:
     def __init__(self, extension: Any) -> None:
         self._extension = extension
         self.chosen_index: int | None = None
-        torch.utils.rename_privateuse1_backend(KIND)
-        module: Any = torch_module(self, extension)
-        torch._register_device_module(KIND, module)
-        torch.utils.generate_methods_for_privateuse1_backend(for_tensor=True, for_module=True, for_storage=True)
+        rename_privateuse1_backend(KIND)
+        register: Any = torch._register_device_module
+        register(KIND, torch_module(self, extension))
+        generate_methods_for_privateuse1_backend(for_tensor=True, for_module=True, for_storage=True)
         self.reset()
 
     def reset(self, total_bytes: int = _TOTAL_BYTES) -> None:
