@@ -19,7 +19,7 @@ from billing import ledger
 from generation.api import presentation
 from generation.models import Generation, Upload
 from generation.settlement import settle
-from generation.storage import files, retention
+from generation.storage import files, retention, traces
 from loremotion.refusals import Conflict
 
 BATCH = 500
@@ -77,6 +77,7 @@ def erase(workspace: Workspace) -> None:
     sent.update(expires_at=timezone.now())  # whatever happens to the deleting below, their files go
     Generation.objects.of(workspace).delete()
     transaction.on_commit(lambda: _delete_files(keys))
+    transaction.on_commit(lambda: traces.forget(doomed))
 
 
 def _delete_files(keys: list[str]) -> None:

@@ -61,6 +61,14 @@ def attempt_of(job_id: str) -> tuple[str, int]:
     return generation_id, int(attempt)
 
 
+REPORT_KINDS = ("started", "finished", "lost")
+
+
+def report_id(kind: str, job_id: str) -> str:
+    """RQ's id of a report of one attempt. Said twice, it is one job."""
+    return f"{kind}-{job_id}"
+
+
 def progress_key(generation_id: str) -> str:
     """The Valkey Stream that a browser follows; its entry ids are the SSE ids."""
     return f"generation:{generation_id}"

@@ -23,7 +23,8 @@ from loremotion.valkey import connection
 
 logger = logging.getLogger(__name__)
 
-RESULT_TTL_SECONDS = 7 * 24 * 3600
+RESULT_TTL_SECONDS = 6 * 3600
+"""The beat reads a lost report from it within seconds. It holds people's words, so no longer than a night's outage."""
 
 
 def render_queue() -> Queue:
