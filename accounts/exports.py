@@ -11,8 +11,8 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from accounts import audit
+from accounts.caller import Caller
 from accounts.models import Membership
-from accounts.tenancy import Caller
 from accounts.workspace_data import ExportedFile, all_holdings
 
 CHUNK_BYTES = 256 * 1024

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from typing import IO, TYPE_CHECKING, Protocol, cast
+from typing import IO, Protocol, cast
 
 from django.conf import settings
 
+from accounts.caller import Caller
 from accounts.models import Workspace
-
-if TYPE_CHECKING:  # who is asking is found out by what calls this
-    from accounts.tenancy import Caller
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts.caller import Caller
 from accounts.models import ApiKey, User, Workspace
 from accounts.roles import Action
-from accounts.tenancy import Caller
 from catalog.models import ModelVersion
 from gpu_worker import contract
 

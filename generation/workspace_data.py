@@ -12,8 +12,8 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.caller import Caller
 from accounts.models import Workspace
-from accounts.tenancy import Caller
 from accounts.workspace_data import ExportedFile
 from billing import ledger
 from generation.api import presentation

@@ -8,8 +8,8 @@ from django.views.decorators.http import require_safe
 
 from accounts import audit
 from accounts.models import AuditEntry, Membership
+from accounts.permissions import member_may
 from accounts.roles import Action
-from accounts.views.permissions import member_may
 
 PAGE = 50
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 from django.db import transaction
 
+from accounts.caller import Caller
 from accounts.models import Workspace
 from accounts.roles import Action
-from accounts.tenancy import Caller
 from accounts.workspace_data import ExportedFile
 from billing.shop import inbox
 from billing.shop.models import Budget, Customer, Order, Payment, Subscription

@@ -13,14 +13,13 @@ from asgiref.sync import sync_to_async
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import get_object_or_404
 from django.utils.text import slugify
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import tenancy
 from accounts.roles import Action
-from generation.models import Clip, Generation
+from generation.access import own_clip
 from generation.storage import files
 from loremotion.bodies import limits_body
 
@@ -41,7 +40,7 @@ class StoredFile(StreamingHttpResponse):
 @require_safe
 def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """The MP4. ``?download`` gives it a name and a Save dialogue."""
-    own = own_clip(request, generation_id)
+    own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
     response = ranged(request, own.key, "video/mp4")
     if "download" in request.GET:
         name = slugify(own.generation.prompt)[:60] or "clip"
@@ -51,13 +50,9 @@ def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
 
 @require_safe
 def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
-    return ranged(request, own_clip(request, generation_id).poster_key, "image/jpeg")
-
-
-def own_clip(request: HttpRequest, generation_id: UUID) -> Clip:
-    own = Generation.objects.seen_by(tenancy.caller_for(request, Action.READ_CLIPS)).kept().select_related("clip")
-    generation = get_object_or_404(own, id=generation_id, clip__isnull=False)
-    return generation.clip
+    return ranged(
+        request, own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id).poster_key, "image/jpeg"
+    )
 
 
 def ranged(request: HttpRequest, key: str, content_type: str) -> HttpResponseBase:

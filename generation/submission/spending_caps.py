@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import Case, F, Sum, When
 from django.utils import timezone
 
-from accounts.tenancy import Caller
+from accounts.caller import Caller
 from billing.models import Hold
 from generation.models import Generation
 from loremotion.refusals import Forbidden

@@ -10,9 +10,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import tenancy
+from accounts.caller import Caller
 from accounts.models import Workspace
 from accounts.roles import Action
-from accounts.tenancy import Caller
 from billing import allowance, breaker, ledger
 from billing.errors import NotEnoughCredits
 from billing.plans import entitlements

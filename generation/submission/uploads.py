@@ -19,7 +19,7 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from PIL import Image, ImageOps
 
-from accounts.tenancy import Caller
+from accounts.caller import Caller
 from generation.models import Clip, Generation
 from generation.storage import files, retention
 from generation.submission import file_kinds

@@ -13,9 +13,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts import api_keys, bans, erasure, networks, tenancy, workspaces
+from accounts.caller import Caller
 from accounts.models import User, Visitor, Workspace
 from accounts.roles import BY_SCOPE, VISITOR_MAY, Action, Scope
-from accounts.tenancy import Caller
 from billing import allowance, breaker, ledger
 from billing.models import FreeReservation
 from catalog.models import Model

@@ -11,9 +11,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 
+from accounts.caller import Caller
 from accounts.models import Visitor
 from accounts.roles import VISITOR_MAY
-from accounts.tenancy import Caller
 from billing.plans import entitlements
 from catalog.models import Model
 from generation import workspace_data

@@ -9,9 +9,9 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from accounts.caller import Caller
 from accounts.models import Membership, User, Workspace
 from accounts.roles import BY_ROLE, Role
-from accounts.tenancy import Caller
 from billing import ledger
 from billing.shop import budgets, jobs, workspace_data
 from billing.shop.models import Budget, Order, Payment, Subscription
