@@ -129,7 +129,7 @@ PAY_ORIGINS = (
 # What one member of staff may give, take or write off in a day alone; what goes beyond waits for a second.
 STAFF_DAILY_CREDITS = env.int("STAFF_DAILY_CREDITS", 1_000, validate=validate.Range(min=0))
 # What billing shows without knowing it: what a clip costs with each model, and the page that a hold is for.
-PRICE_YARDSTICK = "catalog.samples.clip_prices"
+CLIP_PRICES = "catalog.samples.clip_prices"
 HOLD_PAGE = "generation:detail"
 
 # --- what the licences of models ask ----------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def pricing(request: HttpRequest) -> HttpResponse:
         "by_pack": _by_item(prices, "pack_id"),
         "currency": currency,
         "currencies": currencies,
-        "yardstick": import_string(settings.PRICE_YARDSTICK)(),
+        "clip_prices": import_string(settings.CLIP_PRICES)(),
         "subscription": subscription,
         "changes": {price.pk: subscribing.kind_of_change(subscription.price, price) for price in prices if price.plan}
         if subscription is not None

@@ -15,6 +15,7 @@ from pytest_django import Settings
 from catalog import costs, versions
 from catalog.models import Model, ModelVersion
 from catalog.seed import FILE
+from catalog.sizes import Size
 from catalog.validation import problems
 from tests.catalog.factories import draft_version, make_model
 
@@ -49,7 +50,7 @@ def test_the_figures_that_a_row_quotes_come_back_out_of_it() -> None:
         version = row(slug)
         speed = costs.reference_of(version)
         assert speed is not None
-        made = costs.gpu_seconds(version, speed, size="720x480", steps=50) * 49 / 8
+        made = costs.gpu_seconds(version, speed, size=Size(720, 480), steps=50) * 49 / 8
         assert made == pytest.approx(seconds)
 
 
