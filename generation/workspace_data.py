@@ -20,6 +20,7 @@ from generation.api import presentation
 from generation.models import Generation, Upload
 from generation.settlement import settle
 from generation.storage import files, retention, traces
+from loremotion.database import in_batches
 from loremotion.refusals import Conflict
 
 BATCH = 500
@@ -57,11 +58,10 @@ def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
     yield ExportedFile("clips.json", _as_json(_requests(reader)))
     yield ExportedFile("credits.json", _as_json(_movements(workspace)))
     finished = Generation.objects.seen_by(reader).filter(clip__isnull=False).select_related("clip")
-    for generation in finished.order_by("created_at").iterator(chunk_size=500):
+    for generation in in_batches(finished):
         if default_storage.exists(generation.clip.key):
             yield ExportedFile(f"clips/{generation.id}.mp4", default_storage.open(generation.clip.key))
-    sent = Upload.objects.filter(generation__in=Generation.objects.seen_by(reader)).order_by("generation_id", "key")
-    for upload in sent.iterator(chunk_size=BATCH):
+    for upload in in_batches(Upload.objects.filter(generation__in=Generation.objects.seen_by(reader))):
         if default_storage.exists(upload.key):
             name = upload.key.rsplit("/", 1)[-1]
             yield ExportedFile(f"sent/{upload.generation_id}/{name}", default_storage.open(upload.key))

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 import certifi
 from django.conf import settings
 
+from loremotion import database
 from loremotion.refusals import Invalid
 
 CONNECT_SECONDS = 4.0
@@ -83,6 +84,7 @@ def target_of(url: str, *, resolve: Resolver | None = None) -> Target:
         raise _refusal("The address must begin with https:// and name a host.")
     if parts.username is not None or parts.password is not None:
         raise _refusal("The address must carry no user name and no password.")
+    database.give_back()  # while name servers, and whoever is at the address, are asked
     try:
         addresses = tuple(dict.fromkeys((resolve or by_dns)(host, port)))
     except (OSError, UnicodeError):

@@ -42,7 +42,10 @@ ROW_LEVEL_SECURITY = env.bool("ROW_LEVEL_SECURITY", True)
 _database = dj_database_url.parse(
     DATABASE_URL, engine="loremotion.row_security", conn_max_age=0, conn_health_checks=True
 )
-_pool = {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 10), "timeout": 10}
+# A request has a connection only while it asks the database (loremotion.database), and at most half of them are kept
+# for longer, by who waits for Stripe (billing.shop.locks): so a handful serves any number of people who are slow.
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 10, validate=validate.Range(min=2))
+_pool = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
 DATABASES = {
     "default": _database
     | {
@@ -99,7 +102,9 @@ MAIL_DIR = Path(env.str("MAIL_DIR", str(BASE_DIR / "var" / "mail"))).resolve()
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "LoreMotion <no-reply@localhost>")
 if EMAIL_URL:
     _mail = dj_email_url.parse(EMAIL_URL)
-    EMAIL_BACKEND = _mail.get("EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend")
+    EMAIL_BACKEND = _mail.get("EMAIL_BACKEND", "loremotion.smtp.EmailBackend").replace(
+        "django.core.mail.backends.smtp.", "loremotion.smtp."
+    )
     EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_HOST"], _mail["EMAIL_PORT"]
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HOST_PASSWORD"]
     EMAIL_USE_TLS, EMAIL_USE_SSL = _mail["EMAIL_USE_TLS"], _mail["EMAIL_USE_SSL"]
@@ -188,6 +193,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
+    "loremotion.database.GiveBackMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -236,7 +242,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["accounts.passwords.Argon2"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "generation:home"
 

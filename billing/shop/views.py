@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import audit, networks, tenancy
+from accounts import audit, exports, networks, tenancy
 from accounts.models import Workspace
 from accounts.roles import Action
 from billing import allowance, ledger
@@ -109,7 +109,9 @@ def movements_csv(request: HttpRequest) -> StreamingHttpResponse:
     """Every movement there ever was, oldest last, as a spreadsheet takes it."""
     workspace = _own_workspace(request, Action.READ_PAYMENTS)
     headers = {"Content-Disposition": 'attachment; filename="credits.csv"'}
-    return StreamingHttpResponse(history.as_csv(workspace.id), content_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingHttpResponse(
+        exports.streamed(history.as_csv(workspace.id)), content_type="text/csv; charset=utf-8", headers=headers
+    )
 
 
 @require_POST
