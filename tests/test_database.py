@@ -17,7 +17,7 @@ from accounts.openid.adapter import SocialAdapter
 from accounts.passwords import Argon2
 from accounts.proofs import turnstile
 from billing.shop import gateway, locks
-from loremotion import database, foreign, smtp
+from loremotion import database, outbound, smtp
 from tests.accounts.factories import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -147,7 +147,7 @@ def ask_stripe(url: str) -> None:
 
 
 def post_to_an_endpoint(url: str) -> None:
-    foreign.post(url, body=b"{}", headers={})
+    outbound.post(url, body=b"{}", headers={})
 
 
 def check_a_proof(url: str) -> None:

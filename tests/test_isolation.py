@@ -212,8 +212,6 @@ def surroundings(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch, settings:
     """Limits at zero, and a Stripe that sells without being asked over the network."""
     settings.STRIPE_SECRET_KEY = "sk_test_isolation"
     monkeypatch.setattr("billing.shop.ordering.pay_page", lambda order, **_: "https://pay.example/")
-    # A test's transaction lives on its connection, so nobody may put that back.
-    monkeypatch.setattr("generation.live.sse.close_old_connections", lambda: None)
 
 
 @pytest.fixture
