@@ -62,6 +62,8 @@ READ, MAKE, HOOKS = Action.READ_CLIPS, Action.GENERATE, Action.MANAGE_WEBHOOKS
 
 DOORS: dict[str, Door] = {
     "healthz": Door(Kind.PUBLIC),
+    "robots": Door(Kind.PUBLIC),
+    "security": Door(Kind.PUBLIC),
     "accounts:overview": Door(Kind.PUBLIC),
     "accounts:mail": Door(Kind.TOKEN),  # the machine is: elsewhere there is no such page
     "accounts:data": Door(Kind.PUBLIC),

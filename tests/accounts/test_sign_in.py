@@ -270,3 +270,11 @@ def test_limits_survive_a_restart_of_the_web_process(alice: User, client: Client
     counted = [key for key in connection().keys("cache:*") if b"login" in key]
     assert counted
     assert all(isinstance(json.loads(connection().get(key) or b""), list) for key in counted)
+
+
+def test_a_failed_sign_in_is_in_the_log_without_whom_it_was_about(
+    alice: User, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.post("/account/login/", {"login": alice.email, "password": "not hers"})
+    assert "A sign-in failed, from the network of 127.0.0.0" in caplog.text
+    assert alice.email not in caplog.text
