@@ -15,8 +15,8 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 
 from billing import ledger, proposals
+from billing.admin.exact_search import LedgerAdmin
 from billing.admin.forms import AdjustmentForm, WriteOffForm
-from billing.admin.readonly import ReadOnlyAdmin
 from billing.models import Account, Hold, Lot, Proposal
 from loremotion.refusals import Refusal
 
@@ -25,7 +25,7 @@ NEWEST_ROWS = 50
 
 
 @admin.register(Account)
-class AccountAdmin(ReadOnlyAdmin):
+class AccountAdmin(LedgerAdmin):
     """A purse: what is in it now, lot by lot, and every movement with the balance after it."""
 
     list_display = ("id", "available", "held", "debt", "seq", "merged_into", "opened_at")
@@ -137,7 +137,7 @@ class AccountAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Lot)
-class LotAdmin(ReadOnlyAdmin):
+class LotAdmin(LedgerAdmin):
     """Credits that came together, and where each of them is now."""
 
     list_display = (
@@ -153,7 +153,7 @@ class LotAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Hold)
-class HoldAdmin(ReadOnlyAdmin):
+class HoldAdmin(LedgerAdmin):
     """What was set aside for each request, and how that ended."""
 
     list_display = ("id", "account", "amount", "state", "captured", "released", "held_at", "settled_at", "expires_at")

@@ -27,6 +27,7 @@ from billing.shop.models import (
     Subscription,
 )
 from billing.shop.money import formatted, parse
+from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Invalid, Refusal
 
 
@@ -73,21 +74,6 @@ class PackAdmin(admin.ModelAdmin[Pack]):
     list_editable = ["is_offered", "position"]
     prepopulated_fields = {"slug": ["name"]}
     inlines = [PriceInline]
-
-
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """Shows what only the shop's services write."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(Order)
