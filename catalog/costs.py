@@ -105,14 +105,6 @@ def worths(version: ModelVersion) -> list[Worth]:
     return [_worth(version, speed, preset, tier) for preset in version.preset_names for tier in _largest_sizes(version)]
 
 
-def suggested_prices(version: ModelVersion) -> dict[str, dict[str, int]]:
-    """What the formula makes of the reference speed, in the shape of ``ModelVersion.prices``."""
-    found: dict[str, dict[str, int]] = {}
-    for worth in worths(version):
-        found.setdefault(worth.preset, {})[worth.tier] = worth.suggested_millicredits
-    return found
-
-
 def _worth(version: ModelVersion, speed: ReferenceSpeed, preset: str, tier: str) -> Worth:
     size = _largest_sizes(version)[tier]
     seconds = gpu_seconds(version, speed, size=size, steps=int(version.presets[preset]["steps"]))

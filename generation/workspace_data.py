@@ -17,7 +17,7 @@ from accounts.models import Workspace
 from accounts.workspace_data import ExportedFile
 from billing import ledger
 from generation.api import presentation
-from generation.models import Generation, Upload
+from generation.models import OUTPUT_NAMES, Generation, Upload
 from generation.settlement import settle
 from generation.storage import files, retention, traces
 from loremotion.database import in_batches
@@ -71,7 +71,7 @@ def erase(workspace: Workspace) -> None:
     """Delete rows at once and files when that is certain. The ledger knows ids alone, and keeps them."""
     stop(workspace)
     doomed = list(Generation.objects.of(workspace))
-    keys = [files.key(generation, role) for generation in doomed for role in files.SUFFIXES]
+    keys = [files.key(generation, role) for generation in doomed for role in OUTPUT_NAMES]
     sent = Upload.objects.filter(generation__workspace=workspace)
     keys += sent.values_list("key", flat=True)
     sent.update(expires_at=timezone.now())  # whatever happens to the deleting below, their files go

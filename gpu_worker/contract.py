@@ -326,6 +326,11 @@ class RenderReport(Wire):
     similarity: float | None = None
     """Cosine of the quantised transformer's first output against that of the whole weights; None: not measured."""
 
+    @property
+    def gpu_seconds(self) -> float:
+        """Seconds that the attempt kept its card from others, whatever it did with it."""
+        return sum(self.stage_seconds.values())
+
 
 # --- while it runs -------------------------------------------------------------------------------------------
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import redis
-
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, WORKERS_KEY, WorkerStatus, read_status, worker_key
 from loremotion.valkey import connection
 
@@ -42,11 +40,3 @@ def budgets() -> list[int]:
     """Bytes that each worker which takes jobs may use, ascending. While nobody is up: what anybody will have."""
     known = sorted(budget_of(status) for status in statuses() if status.state != "draining")
     return known or [ANYBODYS_BYTES]
-
-
-def is_up() -> bool:
-    """Whether any worker could take a job now."""
-    try:
-        return bool(living_names())
-    except redis.RedisError:
-        return False

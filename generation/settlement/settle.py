@@ -98,7 +98,7 @@ def settle(report: RenderReport) -> bool:
             attempt=report.attempt,
             code="clip_missing",
             reason="The clip did not arrive.",
-            gpu_seconds=sum(report.stage_seconds.values()),
+            gpu_seconds=report.gpu_seconds,
         )
     if report.error is not None and (
         report.error.is_retryable or _waits_for_a_larger_machine(generation, report.error)
@@ -108,7 +108,7 @@ def settle(report: RenderReport) -> bool:
             attempt=report.attempt,
             code=report.error.code,
             reason=report.error.message,
-            gpu_seconds=sum(report.stage_seconds.values()),
+            gpu_seconds=report.gpu_seconds,
         )
     with transaction.atomic():
         if not _end(generation, report):
@@ -116,8 +116,6 @@ def settle(report: RenderReport) -> bool:
         if report.outcome == Outcome.SUCCEEDED and report.clip is not None:
             Clip.objects.create(
                 generation=generation,
-                key=files.key(generation, files.CLIP),
-                poster_key=files.key(generation, files.POSTER),
                 expires_at=retention.keep_until(generation.workspace, timezone.now()),
                 **Clip.facts_from(report.clip),
             )
@@ -127,7 +125,7 @@ def settle(report: RenderReport) -> bool:
             ledger.capture(reference=generation.id, amount=share_for_steps(generation, report))
         else:
             ledger.release(reference=generation.id)
-        breaker.count(generation.id, gpu_seconds=sum(report.stage_seconds.values()), now=timezone.now())
+        breaker.count(generation.id, gpu_seconds=report.gpu_seconds, now=timezone.now())
         _wind_up(generation.id, State(report.outcome.value))
         if report.attempt != generation.attempt:  # a worker given up for lost has delivered: its successor may stop
             transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)
@@ -147,7 +145,7 @@ def _measure(generation: Generation, report: RenderReport) -> None:
         preset=generation.preset,
         width=generation.width,
         height=generation.height,
-        gpu_seconds=sum(report.stage_seconds.values()),
+        gpu_seconds=report.gpu_seconds,
         video_seconds=generation.seconds,
         peak_bytes=report.peak_bytes,
         similarity=report.similarity,

@@ -90,7 +90,7 @@ def submit(
         budgets.keep_within_cap(workspace.id)
         may = entitlements(workspace.id)
         _refuse_a_flood(workspace, most=may.concurrency * OPEN_PER_CONCURRENT)  # the hold has locked the account
-        tags = fair_queue.tag(workspace, credits=offer.quote.credits, weight=may.priority_weight)
+        finish = fair_queue.finish_tag(workspace, credits=offer.quote.credits, weight=may.priority_weight)
         generation = Generation.objects.create(
             id=generation_id,
             workspace=workspace,
@@ -116,8 +116,7 @@ def submit(
             needs_bytes=measurements.least_bytes(
                 offer.version, width=request.width, height=request.height, num_frames=request.num_frames
             ),
-            fair_start=tags.start,
-            fair_finish=tags.finish,
+            fair_finish=finish,
         )
         retention.claim_uploads(generation)
         if not may.is_paid:
