@@ -34,6 +34,7 @@ def files_of(reader: Caller) -> Iterator[ExportedFile]:
             {"email": place.user.email, "name": place.user.name, "role": place.role, "since": place.created_at}
             for place in members
         ],
+        "invitations": list(workspace.invitations.values("email", "role", "created_at", "expires_at")),
         "api_keys": list(workspace.api_keys.values("name", "prefix", "scopes", "created_at", "last_used_at")),
     }
     yield ExportedFile("workspace.json", json.dumps(about, indent=1, default=str, ensure_ascii=False))

@@ -27,8 +27,8 @@ from billing.shop.models import (
     StripeEvent,
     Subscription,
 )
-from generation.models import Generation
-from generation.outbox.models import Delivery, Endpoint, Letter
+from generation.models import Generation, Upload
+from generation.outbox.models import Delivery, Endpoint, Letter, Wish
 from generation.settlement import settle
 from tests.accounts import factories
 from tests.generation import factories as generations
@@ -87,6 +87,8 @@ def tenant(name: str) -> Tenant:
     )  # fmt: skip
     _shop(workspace, name)
     _outbox(workspace, owner, name)
+    Upload.objects.create(key=f"inputs/{name}", generation=generation)
+    Wish.objects.create(generation=generation, user=owner)
     browser, program = factories.browser_of(owner, workspace), Client(headers={"Authorization": f"Bearer {text}"})
     return Tenant(workspace, owner, generation, key, browser, program)
 
