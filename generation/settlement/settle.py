@@ -16,7 +16,7 @@ from django.utils import timezone
 from rq.command import send_command
 from rq.exceptions import NoSuchJobError
 
-from billing import breaker, ledger
+from billing import free_gpu_budget, ledger
 from catalog import measurements
 from generation.live import progress
 from generation.models import OPEN_STATES, Clip, Generation, State
@@ -125,7 +125,7 @@ def settle(report: RenderReport) -> bool:
             ledger.capture(reference=generation.id, amount=share_for_steps(generation, report))
         else:
             ledger.release(reference=generation.id)
-        breaker.count(generation.id, gpu_seconds=report.gpu_seconds, now=timezone.now())
+        free_gpu_budget.count(generation.id, gpu_seconds=report.gpu_seconds, now=timezone.now())
         _wind_up(generation.id, State(report.outcome.value))
         if report.attempt != generation.attempt:  # a worker given up for lost has delivered: its successor may stop
             transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)
@@ -204,7 +204,7 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
                 return False
             _give_up(generation_id, State.FAILED, gpu_seconds)
         elif lost.update(state=State.QUEUED, worker="", steps_done=0, started_at=None, dispatched_at=None):
-            breaker.count_attempt(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
+            free_gpu_budget.count_attempt(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
             transaction.on_commit(lambda: _announce_retry(generation_id, attempt, reason))
             transaction.on_commit(dispatch.ring)
         else:
@@ -214,7 +214,7 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
 
 def _give_up(generation_id: uuid.UUID, state: State, gpu_seconds: float) -> None:
     ledger.release(reference=generation_id)
-    breaker.count(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
+    free_gpu_budget.count(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
     _wind_up(generation_id, state)
 
 
@@ -226,7 +226,7 @@ def _announce_retry(generation_id: uuid.UUID, attempt: int, reason: str) -> None
 def _wind_up(generation_id: uuid.UUID, state: State) -> None:
     """In the transaction that ended it: GPU time that was set aside and not used, the outbox's rows, and the end of
     what was sent for a clip that did not come to be; after the commit, whoever watches."""
-    breaker.let_go(generation_id)
+    free_gpu_budget.let_go(generation_id)
     video_events.record_end(generation_id, state)
     if state != State.SUCCEEDED:
         retention.let_uploads_go(generation_id)

@@ -13,7 +13,7 @@ from accounts import tenancy
 from accounts.caller import Caller
 from accounts.models import Workspace
 from accounts.roles import Action
-from billing import allowance, breaker, ledger
+from billing import allowance, free_gpu_budget, ledger
 from billing.errors import NotEnoughCredits
 from billing.plans import entitlements
 from billing.shop import budgets
@@ -120,7 +120,7 @@ def submit(
         )
         retention.claim_uploads(generation)
         if not may.is_paid:
-            breaker.reserve(generation_id, gpu_seconds=_expected_seconds(offer), now=timezone.now())
+            free_gpu_budget.reserve(generation_id, gpu_seconds=_expected_seconds(offer), now=timezone.now())
         # The credits are held by then: an error here must not look like a refusal, or people pay for a second try.
         transaction.on_commit(dispatch.ring, robust=True)
     return generation
