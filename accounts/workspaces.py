@@ -54,7 +54,7 @@ def adopt(*, visitor: Visitor, user: User) -> Workspace:
     """
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(id=user.id)
-        # Not FOR UPDATE: that would wait for requests which hold the purse and are about to name the workspace.
+        # Not FOR UPDATE: that would wait for requests which hold the account and are about to name the workspace.
         own = Visitor.objects.select_for_update(no_key=True, of=("self", "workspace")).select_related("workspace")
         found = own.filter(id=visitor.id, workspace__suspended_at__isnull=True).first()
         if found is None or bans.is_banned(found):  # another request was first, or staff keeps it as it is

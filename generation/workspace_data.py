@@ -29,7 +29,7 @@ BATCH = 500
 def move(*, source: Workspace, into: Workspace) -> None:
     """Credits before clips: that waits for whoever is submitting, so the clip they are queueing is there to be moved.
 
-    What is queued or running goes on and keeps its place; what is then given back follows to the new purse.
+    What is queued or running goes on and keeps its place; what is then given back follows to the new account.
     """
     _lock_open(source)
     ledger.merge(source=source.id, into=into.id, reference=f"merge:{source.id}")
@@ -37,7 +37,7 @@ def move(*, source: Workspace, into: Workspace) -> None:
 
 
 def _lock_open(workspace: Workspace) -> list[Generation]:
-    """The open ones, locked in the queue's order before any purse is: settling goes the same way, so none waits for
+    """The open ones, locked in the queue's order before any account is: settling goes the same way, so none waits for
     the other in a ring."""
     return list(Generation.objects.select_for_update().of(workspace).open().order_by("fair_finish", "id"))
 

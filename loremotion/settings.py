@@ -230,7 +230,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "accounts.context.caller",
-                "generation.context.purse",
+                "generation.context.credits_left",
             ]
         },
     }

@@ -230,7 +230,7 @@ def world(db: None) -> World:
     settle.settle(generations.report(generation))
     price = Price.objects.filter(pack__isnull=False)[0]
     order = Order.objects.create(
-        workspace=studio.id, purse=studio.id, price=price, credits=500, state=Order.State.CLOSED
+        workspace=studio.id, account=studio.id, price=price, credits=500, state=Order.State.CLOSED
     )
     endpoint = Endpoint.objects.create(
         workspace=studio,

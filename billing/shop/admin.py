@@ -80,7 +80,7 @@ class PackAdmin(admin.ModelAdmin[Pack]):
 class OrderAdmin(ReadOnlyAdmin):
     list_display = ["id", "price", "state", "actor", "created_at", "closed_at"]
     list_filter = ["state"]
-    search_fields = ["=id", "=workspace", "=purse", "=stripe_session_id"]
+    search_fields = ["=id", "=workspace", "=account", "=stripe_session_id"]
     list_select_related = ["price__plan", "price__pack"]
     date_hierarchy = "created_at"
 
@@ -123,7 +123,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "workspace",
     ]
     list_filter = ["dispute_status", "currency"]
-    search_fields = ["=source", "=workspace", "=purse", "=stripe_payment_intent_id", "=stripe_invoice_id"]
+    search_fields = ["=source", "=workspace", "=account", "=stripe_payment_intent_id", "=stripe_invoice_id"]
     list_select_related = ["price__plan", "price__pack"]
     date_hierarchy = "paid_at"
     change_list_template = "admin/shop/payment/change_list.html"

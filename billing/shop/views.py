@@ -65,7 +65,7 @@ def _by_item(prices: list[Price], field: str) -> dict[int, list[Price]]:
 
 @require_safe
 def credits(request: HttpRequest) -> HttpResponse:
-    """What is in the purse and until when, what is set aside, every movement, payments, plan and limits."""
+    """What credits there are and until when, what is set aside, every movement, payments, plan and limits."""
     workspace = tenancy.workspace_of(request, Action.READ_CREDITS)
     if workspace is None:
         return render(request, "billing/credits.html", _daily(request, None))

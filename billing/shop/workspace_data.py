@@ -1,7 +1,7 @@
 """Orders and payments go where their workspace goes: what ``accounts.workspace_data`` asks of this app.
 
-Credits are the ledger's, and move with ``ledger.merge``. Here only the papers move: the purse that an order fills stays
-the one that it was ordered for, and what comes to it late is forwarded.
+Credits are the ledger's, and move with ``ledger.merge``. Here only the papers move: the account that an order fills
+stays the one that it was ordered for, and what comes to it late is forwarded.
 """
 
 from __future__ import annotations

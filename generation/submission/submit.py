@@ -74,7 +74,7 @@ def submit(
         Forbidden: the workspace is suspended or being closed, its visitor banned or the caller's role changed, as of
             this moment; or the caller has spent what they may in this month.
         Unauthorized: the caller's key is revoked by now.
-        InsufficientCredits: the purse holds less than the price, or the workspace's own cap for the month less.
+        InsufficientCredits: the account holds less than the price, or the workspace's own cap for the month less.
         TooMany: the workspace has as many requests open as it may, or the day's GPU time for free clips is used up.
     """
     is_refilled = allowance.give(workspace, now=timezone.now(), network=network)
@@ -82,7 +82,7 @@ def submit(
     with transaction.atomic():
         tenancy.keep_standing(workspace, Action.GENERATE, caller=caller)
         generation_id = uuid.uuid4() if repeat is None else repeat.id_in(workspace)
-        _hold(workspace, generation_id, offer, is_refilled=is_refilled)  # waits for others who submit for this purse
+        _hold(workspace, generation_id, offer, is_refilled=is_refilled)  # waits for others who submit for this account
         if repeat is not None and (made := idempotency.with_same_key(workspace, repeat, caller=caller)) is not None:
             return made
         if caller is not None:

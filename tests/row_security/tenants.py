@@ -97,7 +97,7 @@ def _shop(workspace: Workspace, name: str) -> None:
     now = timezone.now()
     pack = Price.objects.filter(pack__isnull=False)[0]
     plan = Price.objects.filter(plan__isnull=False)[0]
-    owned: dict[str, Any] = {"workspace": workspace.id, "purse": workspace.id}
+    owned: dict[str, Any] = {"workspace": workspace.id, "account": workspace.id}
     Customer.objects.create(workspace=workspace.id, stripe_customer_id=f"cus_{name}")
     Budget.objects.create(workspace=workspace.id)
     order = Order.objects.create(price=pack, credits=pack.credits, **owned)

@@ -192,7 +192,7 @@ def test_the_liability_follows_credits_into_another_account(desk: Desk) -> None:
     ledger.merge(source=visitor, into=member, reference=f"merge:{visitor}")
     [month] = liability.by_month()
     assert (month.credits, month.unspent) == (500, 500)
-    assert Payment.objects.get().purse == visitor
+    assert Payment.objects.get().account == visitor
 
 
 def test_two_offered_prices_for_the_same_thing_are_impossible(db: None) -> None:
