@@ -14,9 +14,9 @@ from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 
 from accounts import erasure, exports, workspaces
+from accounts.caller import Caller
 from accounts.models import Ban, Visitor
 from accounts.roles import BY_ROLE, Role
-from accounts.tenancy import Caller
 from tests.generation import factories as generations
 from tests.row_security.tenants import Tenant, carriers, tenant
 
