@@ -15,6 +15,7 @@ from accounts.caller import Caller
 from accounts.models import Membership
 from accounts.workspace_data import ExportedFile, all_holdings
 from loremotion import database
+from accounts.workspace_data import ExportedFile, all_workspace_data
 
 CHUNK_BYTES = 256 * 1024
 _Part = TypeVar("_Part", bytes, str)
@@ -39,7 +40,7 @@ def files_of(reader: Caller) -> Iterator[ExportedFile]:
     }
     yield ExportedFile("workspace.json", json.dumps(about, indent=1, default=str, ensure_ascii=False))
     yield ExportedFile("audit.csv", "".join(audit.as_csv(workspace)))
-    for holdings in all_holdings():
+    for holdings in all_workspace_data():
         yield from holdings.export(workspace, reader=reader)
 
 

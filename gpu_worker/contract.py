@@ -36,7 +36,8 @@ DOES_NOT_FIT = "does_not_fit"
 """Code of the error of a render that needs more memory than any machine that is on has."""
 
 # Valkey keys beside RQ's own.
-WORKERS_KEY = "gpu:workers"  # sorted set: worker name → epoch second of its last heartbeat
+WORKERS_KEY = "gpu:workers"  # sorted set: worker name → epoch second of its last heartbeat; see gpu_worker.liveness
+DRAINING = "draining"  # state of a worker that finishes what it has and takes nothing more
 HEARTBEAT_SECONDS = 3
 WORKER_DEAD_AFTER_SECONDS = 15
 PROGRESS_MAXLEN = 1_000  # entries kept in one progress stream

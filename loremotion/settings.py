@@ -252,7 +252,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "generation:home"
 
 # Modules that keep something for a workspace and move, stop, export and erase it: see accounts.workspace_data.
-WORKSPACE_HOLDINGS = ["generation.workspace_data", "generation.outbox.holdings", "billing.shop.workspace_data"]
+WORKSPACE_DATA = ["generation.workspace_data", "generation.outbox.holdings", "billing.shop.workspace_data"]
 # Says how many members the plan of a workspace has room for: see accounts.seats.
 WORKSPACE_SEATS = "billing.plans.seats"
 

@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from accounts.models import Workspace
 from generation.models import FairClock, Generation, State
-from generation.scheduling.window import Level, Places
+from generation.scheduling.window import Level, Window
 
 
 def next_finish(*, now: float, last_finish: float, cost: float, weight: float) -> float:
@@ -46,7 +46,7 @@ def lock_clock() -> FairClock:
     return clock
 
 
-def take(clock: FairClock, places: Places) -> list[Generation]:
+def take(clock: FairClock, places: Window) -> list[Generation]:
     """The next waiting requests for which there are places, in fair order, locked, and the clock moved to the last.
 
     What fits no machine that is on stays where it is, keeps its tag, and is not in anybody's way.

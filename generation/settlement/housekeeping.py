@@ -143,7 +143,7 @@ def _hand_on(generation: Generation) -> None:
 
 def dispatch_waiting() -> None:
     """What was committed without anybody ringing."""
-    dispatch.ring()
+    dispatch.fill_window()
 
 
 def repeat_cancels() -> None:

@@ -73,7 +73,7 @@ def start(*, generation_id: uuid.UUID, attempt: int, worker: str) -> bool:
     begun = Generation.objects.filter(id=generation_id, attempt=attempt, state=State.DISPATCHED)
     is_news = bool(begun.update(state=State.RUNNING, started_at=timezone.now(), worker=worker))
     if is_news:
-        dispatch.ring()  # its place in the window is free
+        dispatch.fill_window()  # its place in the window is free
     return is_news
 
 
@@ -206,7 +206,7 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
         elif lost.update(state=State.QUEUED, worker="", steps_done=0, started_at=None, dispatched_at=None):
             free_gpu_budget.count_attempt(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
             transaction.on_commit(lambda: _announce_retry(generation_id, attempt, reason))
-            transaction.on_commit(dispatch.ring)
+            transaction.on_commit(dispatch.fill_window)
         else:
             return False
     return True
@@ -238,4 +238,4 @@ def _announce_end(generation_id: uuid.UUID) -> None:
     state = Generation.objects.values_list("state", flat=True).filter(id=generation_id).first()
     if state is not None:  # else it was erased together with its workspace
         progress.publish(generation_id, Progress(kind="done", stage=state))
-    dispatch.ring()
+    dispatch.fill_window()

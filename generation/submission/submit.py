@@ -122,7 +122,7 @@ def submit(
         if not may.is_paid:
             free_gpu_budget.reserve(generation_id, gpu_seconds=_expected_seconds(offer), now=timezone.now())
         # The credits are held by then: an error here must not look like a refusal, or people pay for a second try.
-        transaction.on_commit(dispatch.ring, robust=True)
+        transaction.on_commit(dispatch.fill_window, robust=True)
     return generation
 
 

@@ -70,7 +70,7 @@ def test_place_counts_who_is_before_and_falls_to_none(toy: Model, alice: Visitor
     theirs = [factories.submitted(alice.workspace, seconds=1) for _ in range(3)]
     mine = factories.submitted(bob.workspace, seconds=5)
     assert fair_queue.place(mine, LARGE) == 3
-    dispatch.ring()
+    dispatch.fill_window()
     for generation in [*theirs, mine]:
         generation.refresh_from_db()
     assert [fair_queue.place(g, LARGE) for g in theirs[:2]] == [0, 1]

@@ -123,7 +123,7 @@ def test_players_may_ask_for_ranges(
 
 def finished(visitor: Visitor, **asked: Any) -> Generation:
     generation = factories.submitted(visitor.workspace, **asked)
-    dispatch.ring()
+    dispatch.fill_window()
     factories.deliver_clip(generation)
     settle.settle(factories.report(generation))
     generation.refresh_from_db()

@@ -23,7 +23,6 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from gpu_worker import fleet
 from gpu_worker.contract import (
     RENDER_FUNCTION,
     RENDER_QUEUE,
@@ -34,6 +33,7 @@ from gpu_worker.contract import (
     progress_key,
 )
 from gpu_worker.lifeline import Lifeline
+from gpu_worker.liveness import live_workers
 from gpu_worker.settings import Settings
 from gpu_worker.valkey import connect
 from gpu_worker.worker import GpuWorker
@@ -156,12 +156,12 @@ class Supervised:
 
     def worker(self) -> psutil.Process:
         """The worker process once it says that it is there."""
-        status = wait_until(lambda: next(iter(fleet.workers(self.connection)), None))
+        status = wait_until(lambda: next(iter(live_workers(self.connection)), None))
         return psutil.Process(status.pid)
 
     def replacement_of(self, worker: psutil.Process) -> psutil.Process:
         """The worker process that came after ``worker``."""
-        pids = wait_until(lambda: [s.pid for s in fleet.workers(self.connection) if s.pid != worker.pid])
+        pids = wait_until(lambda: [s.pid for s in live_workers(self.connection) if s.pid != worker.pid])
         return psutil.Process(pids[0])
 
     def log(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import time
 from dataclasses import replace
@@ -16,7 +17,15 @@ from hypothesis import strategies as st
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from gpu_worker.contract import RENDER_QUEUE, WORKERS_KEY, RenderJob, holding_key
+from gpu_worker.contract import (
+    DRAINING,
+    RENDER_QUEUE,
+    WORKERS_KEY,
+    RenderJob,
+    WorkerStatus,
+    holding_key,
+    worker_key,
+)
 from gpu_worker.queue import Bounds, RenderQueue
 from gpu_worker.valkey import connect
 from tests.gpu_worker.conftest import enqueue, environment, make_job
@@ -28,6 +37,13 @@ INTERMEDIATE_KEY = f"{QUEUE_KEY}:intermediate"
 
 def line_of(connection: redis.Redis, bounds: Bounds | None = None, worker: str = "w1") -> RenderQueue:
     return RenderQueue(connection, worker, bounds or Bounds())
+
+
+def report_status(connection: redis.Redis, name: str, *, state: str) -> None:
+    """As a live worker's heartbeat does."""
+    status = WorkerStatus(name=name, host="", pid=1, device="cpu", budget_bytes=0, state=state)
+    connection.set(worker_key(name), json.dumps(status.to_wire()), ex=60)
+    connection.zadd(WORKERS_KEY, {name: time.time()})
 
 
 def ids(connection: redis.Redis, key: str) -> list[str]:
@@ -109,7 +125,9 @@ def test_passing_by_what_the_card_cannot_hold_is_no_skip(valkey: redis.Redis, tm
 def test_a_job_is_refused_by_all_once_the_last_live_worker_refuses(valkey: redis.Redis, tmp_path: Path) -> None:
     huge = make_job(tmp_path, slug="huge")
     enqueue(valkey, huge)
-    valkey.zadd(WORKERS_KEY, {"w1": time.time(), "w2": time.time(), "dead": time.time() - 60})
+    for name, state in (("w1", "idle"), ("w2", "busy"), ("leaving", DRAINING)):
+        report_status(valkey, name, state=state)
+    valkey.zadd(WORKERS_KEY, {"dead": time.time()})
 
     assert not line_of(valkey, worker="w1").is_refused_by_all(huge.job_id)
     assert line_of(valkey, worker="w2").is_refused_by_all(huge.job_id)

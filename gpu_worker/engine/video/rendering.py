@@ -28,7 +28,7 @@ from gpu_worker.engine.video.pipelines import assemble, replaced
 from gpu_worker.engine.video.previews import PreviewPainter
 from gpu_worker.engine.video.prompts import Embeddings, EncodingDue, PromptEncoder
 from gpu_worker.engine.video.quality import FirstCalls
-from gpu_worker.engine.video.speed import hastened
+from gpu_worker.engine.video.speed import with_speed_settings
 from gpu_worker.engine.video.stages import StageClock
 from gpu_worker.engine.video.x0_preview import predicted, watch
 from gpu_worker.engine.weights.components import Component
@@ -168,7 +168,7 @@ class Rendering:
             yield self.first_calls.heard(self._denoisers.modules)
         yield replaced(pipeline, "progress_bar", self._announcing_denoising)
         yield replaced(pipeline.vae, "decode", self._decoding)
-        yield hastened(self._transformers(), self._model.spec.speed, steps=self._job.steps)
+        yield with_speed_settings(self._transformers(), self._model.spec.speed, steps=self._job.steps)
         if self._placement.is_streamed:
             yield streamed(self._denoisers.modules.values(), self._device.torch_device)
         if not self._family.has_step_callback:
