@@ -18,7 +18,7 @@ from loremotion.row_security import across_workspaces
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A clip as the database has it: its wait as JSON (empty where that was not looked up), and whether it has ended."""
+    """A clip as the database has it: its wait as JSON (empty where it was not looked up), and whether it has ended."""
 
     wait: str
     is_over: bool

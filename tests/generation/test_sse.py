@@ -202,7 +202,7 @@ def test_who_is_too_slow_is_caught_up_and_holds_no_memory_meanwhile(
         entries = [await first]
         for number in range(2, 21):  # it holds still, and more comes than is kept for it
             await publish(running.id, number)
-        await until(lambda: all(watch.is_behind for watch in there._watches[running.id]))
+        await until(lambda: all(watch.is_behind for watch in there._subscriptions[running.id]))
         while len(entries) < 20:
             news = await anext(heard)
             entries += [news] if news is not None else []
@@ -226,9 +226,9 @@ def test_a_look_takes_as_many_queries_for_many_as_for_one(
     many = [running.id, *(uuid4() for _ in range(500))]
     for ids in (many[:1], many):
         with django_assert_num_queries(1):
-            standings = polling.look_at(ids, set(ids))
-        assert standings[running.id] == polling.UNKNOWN
-    assert standings[many[-1]].is_over  # erased meanwhile
+            snapshots = polling.snapshots_of(ids, set(ids))
+        assert snapshots[running.id] == polling.UNKNOWN
+    assert snapshots[many[-1]].is_over  # erased meanwhile
 
 
 def test_when_the_last_has_left_nothing_goes_on(running: Generation, valkey: redis.Redis) -> None:

@@ -27,10 +27,13 @@ from gpu_worker.contract import (
     RENDER_FUNCTION,
     RENDER_QUEUE,
     REPORTS_QUEUE,
+    WORKERS_KEY,
     ModelSpec,
     RenderJob,
     RenderReport,
+    WorkerStatus,
     progress_key,
+    worker_key,
 )
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.liveness import live_workers
@@ -185,3 +188,10 @@ def supervise(valkey: redis.Redis, tmp_path: Path) -> Iterator[Callable[..., Sup
     yield start
     for supervised in started:
         supervised.end()
+
+
+def report_status(connection: redis.Redis, name: str, *, state: str) -> None:
+    """As a live worker's heartbeat does."""
+    status = WorkerStatus(name=name, host="", pid=1, device="cpu", budget_bytes=0, state=state)
+    connection.set(worker_key(name), json.dumps(status.to_wire()), ex=60)
+    connection.zadd(WORKERS_KEY, {name: time.time()})

@@ -71,7 +71,7 @@ def test_what_cannot_run_here_is_printed_with_its_reason(tmp_path: Path, capsys:
     assert measured[:2] == ["setting", PLAIN]
     reasons = dict(re.findall(r"^- `(.*)`: (.*)$", refused, re.MULTILINE))
     assert "compile" in reasons["compile_repeated_blocks"].lower()
-    assert "ltx does not use fused projections" in reasons["fused_qkv"]
+    assert "LTX-Video does not use fused projections" in reasons["fused_qkv"]
     assert "flash-attn" in reasons["attention_backend: flash"]
     assert {name.partition(":")[0] for name in (*measured[2:], *reasons)} == set(SETTINGS)
     assert list(tmp_path.iterdir()) == []

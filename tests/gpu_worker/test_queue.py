@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import time
 from dataclasses import replace
@@ -22,13 +21,11 @@ from gpu_worker.contract import (
     RENDER_QUEUE,
     WORKERS_KEY,
     RenderJob,
-    WorkerStatus,
     holding_key,
-    worker_key,
 )
 from gpu_worker.queue import Bounds, RenderQueue
 from gpu_worker.valkey import connect
-from tests.gpu_worker.conftest import enqueue, environment, make_job
+from tests.gpu_worker.conftest import enqueue, environment, make_job, report_status
 from tests.gpu_worker.lines import SLUGS, after, pick, waiting
 
 QUEUE_KEY = f"rq:queue:{RENDER_QUEUE}"
@@ -37,13 +34,6 @@ INTERMEDIATE_KEY = f"{QUEUE_KEY}:intermediate"
 
 def line_of(connection: redis.Redis, bounds: Bounds | None = None, worker: str = "w1") -> RenderQueue:
     return RenderQueue(connection, worker, bounds or Bounds())
-
-
-def report_status(connection: redis.Redis, name: str, *, state: str) -> None:
-    """As a live worker's heartbeat does."""
-    status = WorkerStatus(name=name, host="", pid=1, device="cpu", budget_bytes=0, state=state)
-    connection.set(worker_key(name), json.dumps(status.to_wire()), ex=60)
-    connection.zadd(WORKERS_KEY, {name: time.time()})
 
 
 def ids(connection: redis.Redis, key: str) -> list[str]:

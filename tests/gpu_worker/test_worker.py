@@ -31,6 +31,7 @@ from tests.gpu_worker.conftest import (
     finished_reports,
     make_job,
     meanwhile,
+    report_status,
     stream_of,
     wait_until,
 )
@@ -90,7 +91,7 @@ def test_a_job_for_another_card_waits_for_it(valkey: redis.Redis, run_worker: Ru
     huge, small = make_job(tmp_path, slug="huge"), make_job(tmp_path)
     enqueue(valkey, huge)
     enqueue(valkey, small)
-    valkey.zadd("gpu:workers", {"a larger one": time.time()})
+    report_status(valkey, "a larger one", state="busy")
 
     run_worker(ScriptedEngine(too_large=["huge"]))
 
