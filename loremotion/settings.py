@@ -78,6 +78,12 @@ QUEUE_JOBS = {
     "deliveries": "generation.outbox.jobs.DELIVERY_JOBS",
     "mail": "generation.outbox.jobs.MAIL_JOBS",
 }
+# django-rq reads these two. It is no installed app: its pages show people's prompts and unpickle what Valkey holds.
+RQ_QUEUES = {
+    name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer", "DEFAULT_TIMEOUT": 120}
+    for name in (*QUEUE_JOBS, "render")
+}
+RQ = {"JOB_CLASS": "gpu_worker.allowed_jobs.AllowedJob", "COMMIT_MODE": "auto"}
 
 # --- what visitors get ---------------------------------------------------------------------------------------
 
