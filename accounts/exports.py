@@ -13,11 +13,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.caller import Caller
 from accounts.models import Membership
-<<<<<<< HEAD
-from accounts.workspace_data import ExportedFile, all_holdings
 from loremotion import database
-=======
->>>>>>> d42ad1f (Take queues from django-rq, which is told the Job class and nothing of its pages)
 from accounts.workspace_data import ExportedFile, all_workspace_data
 
 CHUNK_BYTES = 256 * 1024
