@@ -13,8 +13,8 @@ from django.utils import timezone
 from accounts import audit
 from accounts.caller import Caller
 from accounts.models import Membership
-from loremotion import database
 from accounts.workspace_data import ExportedFile, all_workspace_data
+from loremotion import database
 
 CHUNK_BYTES = 256 * 1024
 _Part = TypeVar("_Part", bytes, str)
