@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from accounts import networks
 from accounts.models import AuditEntry, Workspace
-from loremotion.database import in_batches
 
 COLUMNS = ("at", "event", "actor", "subject", "detail", "network")
 
@@ -47,7 +46,8 @@ def as_csv(workspace: Workspace) -> Iterator[str]:
     line = _Line()
     writer = csv.writer(line)
     yield writer.writerow(COLUMNS)
-    for entry in in_batches(AuditEntry.objects.filter(workspace=workspace)):
+    entries = AuditEntry.objects.filter(workspace=workspace).order_by("id")
+    for entry in entries.iterator():
         cells = (entry.at.isoformat(), entry.event, entry.actor, entry.subject, entry.detail, entry.network)
         yield writer.writerow([_inert(str(cell)) for cell in cells])
 

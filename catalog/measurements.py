@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from django.conf import settings
 from django.db.models import F, Sum
@@ -12,7 +14,6 @@ from django.utils import timezone
 
 from catalog.models import Measurement, ModelVersion
 from catalog.pricing import tier_of
-from catalog.sizes import Size
 from gpu_worker.contract import ComponentSource
 from gpu_worker.families.memory import (
     CARDS_GIB,
@@ -24,6 +25,7 @@ from gpu_worker.families.memory import (
     usable_bytes,
     weights_bytes,
 )
+from gpu_worker.families.speed import cache_of
 
 LEAST_SIMILARITY = 0.98
 """Cosine below which a quantised transformer no longer makes the clip that its whole weights make.
@@ -103,7 +105,7 @@ def margins(version: ModelVersion) -> list[Margin]:
     """What each measured preset and size of a version earns at today's settings."""
     found = []
     for row in Measurement.objects.filter(build=version.build, video_seconds__gt=0).order_by("preset", "width"):
-        price = version.prices.get(row.preset, {}).get(tier_of(Size(row.width, row.height)))
+        price = version.prices.get(row.preset, {}).get(tier_of(row.width, row.height))
         if price is None:
             continue
         seconds = row.gpu_seconds / row.video_seconds
@@ -111,7 +113,7 @@ def margins(version: ModelVersion) -> list[Margin]:
             Margin(
                 mode=row.mode,
                 preset=row.preset,
-                size=str(Size(row.width, row.height)),
+                size=f"{row.width}x{row.height}",
                 clips=row.clips,
                 gpu_seconds_per_second=seconds,
                 peak_bytes=row.peak_bytes,
@@ -122,23 +124,57 @@ def margins(version: ModelVersion) -> list[Margin]:
     return found
 
 
-def needs(version: ModelVersion, *, width: int, height: int, num_frames: int) -> MemoryNeeds | None:
-    """What a clip of this size takes by computation, or None while the bytes of the model are unknown."""
-    if not version.component_bytes:
+def needs(
+    version: ModelVersion,
+    *,
+    width: int,
+    height: int,
+    num_frames: int,
+    mode: str = "",
+    call: Mapping[str, Any] = MappingProxyType({}),
+) -> MemoryNeeds | None:
+    """What a clip of this size takes by computation, or None while the bytes of the model are unknown.
+
+    Without a mode the one of the version that takes most is counted; without a preset's ``call``, with guidance.
+    """
+    sizes = version.component_bytes
+    if not sizes:
         return None
+    made_by = version.family_facts
     sources = {name: ComponentSource.from_wire(source) for name, source in version.components.items()}
-    sizes = weights_bytes(version.component_bytes, version.quantisation, dtype=version.dtype, sources=sources)
-    shape = Shape(family=version.family_facts, width=width, height=height, num_frames=num_frames)
-    return memory_needs(sizes, shape)
+    loaded = weights_bytes(made_by, sizes, version.quantisation, dtype=version.dtype, sources=sources)
+
+    def shape(mode: str) -> Shape:
+        return Shape(
+            family=made_by,
+            width=width,
+            height=height,
+            num_frames=num_frames,
+            transformer_bytes=sizes.get("transformer", 0),
+            mode=mode,
+            call=call,
+        )
+
+    cache = cache_of(version.speed)
+    found = [memory_needs(loaded, shape(name), cache=cache) for name in ([mode] if mode else version.modes)]
+    return max(found, key=lambda needs: needs.together_bytes)
 
 
-def least_bytes(version: ModelVersion, *, width: int, height: int, num_frames: int) -> int | None:
+def least_bytes(
+    version: ModelVersion,
+    *,
+    width: int,
+    height: int,
+    num_frames: int,
+    mode: str = "",
+    call: Mapping[str, Any] = MappingProxyType({}),
+) -> int | None:
     """Least memory of a GPU that can make such a clip, or None while the bytes of the model are unknown.
 
     A clip of the size that was made with less than is computed needs no more than that. What was measured never raises
     the figure: it holds whatever else lay on a card with room to spare.
     """
-    computed = needs(version, width=width, height=height, num_frames=num_frames)
+    computed = needs(version, width=width, height=height, num_frames=num_frames, mode=mode, call=call)
     if computed is None:
         return None
     measured = _peak_bytes(version, width, height)
@@ -164,17 +200,18 @@ class FitRow:
 
 def fits(version: ModelVersion) -> list[FitRow]:
     """The version's default clip and its largest on the usual cards: as measured where it was, else as computed."""
-    sizes = [Size.parse(size) for size in version.sizes]
+    largest = max(version.sizes, key=lambda size: _pixels(size)[0] * _pixels(size)[1])
     return [
-        _fit_row("Default clip", version, sizes[0], version.default_seconds),
-        _fit_row("Largest clip", version, max(sizes, key=lambda size: size.pixels), version.max_seconds),
+        _fit_row("Default clip", version, version.sizes[0], version.default_seconds),
+        _fit_row("Largest clip", version, largest, version.max_seconds),
     ]
 
 
-def _fit_row(label: str, version: ModelVersion, size: Size, seconds: float) -> FitRow:
+def _fit_row(label: str, version: ModelVersion, size: str, seconds: float) -> FitRow:
+    width, height = _pixels(size)
     num_frames = version.family_facts.frames_for(seconds, version.fps)
-    peak_bytes = _peak_bytes(version, *size)
-    computed = needs(version, width=size.width, height=size.height, num_frames=num_frames)
+    peak_bytes = _peak_bytes(version, width, height)
+    computed = needs(version, width=width, height=height, num_frames=num_frames)
 
     def on(card_bytes: int) -> Fit | None:
         if peak_bytes and peak_bytes <= usable_bytes(card_bytes):
@@ -182,4 +219,9 @@ def _fit_row(label: str, version: ModelVersion, size: Size, seconds: float) -> F
         return computed.fit(usable_bytes(card_bytes), version.placement) if computed is not None else None
 
     by_card = {card: on(card * GIB) for card in CARDS_GIB}
-    return FitRow(label, str(size), num_frames / version.fps, by_card)
+    return FitRow(label, size, num_frames / version.fps, by_card)
+
+
+def _pixels(size: str) -> tuple[int, int]:
+    width, _, height = size.partition("x")
+    return int(width), int(height)

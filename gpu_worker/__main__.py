@@ -15,7 +15,6 @@ import redis
 
 from gpu_worker import fleet
 from gpu_worker.contract import ModelSpec
-from gpu_worker.liveness import live_workers
 from gpu_worker.render_engine import RenderEngine
 from gpu_worker.settings import Settings, SettingsRefused
 from gpu_worker.valkey import Unreachable, connect
@@ -141,7 +140,7 @@ def _command(settings: Settings, asked: argparse.Namespace) -> int:
 
 def _obey(connection: redis.Redis, asked: argparse.Namespace) -> None:
     if asked.status:
-        print(fleet.table(live_workers(connection)))
+        print(fleet.table(fleet.workers(connection)))
     elif asked.drain:
         fleet.drain(connection, asked.drain)
     elif asked.resume:

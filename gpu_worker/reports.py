@@ -24,7 +24,6 @@ from gpu_worker.contract import (
     RenderReport,
     attempt_of,
     job_id,
-    report_id,
 )
 from gpu_worker.valkey import Unreachable
 
@@ -100,7 +99,7 @@ class Reports:
             self._queue.enqueue_call(
                 function,
                 args=args,
-                job_id=report_id(kind, attempt),
+                job_id=f"{kind}-{attempt}",
                 unique=True,
                 result_ttl=KEPT_SECONDS,
                 failure_ttl=KEPT_SECONDS,

@@ -37,7 +37,7 @@ class Invalid(Refusal):
 
 
 class InsufficientCredits(Refusal):
-    """The account holds less than the price."""
+    """The purse holds less than the price."""
 
     status = 402
 

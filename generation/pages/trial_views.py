@@ -56,8 +56,9 @@ def show(request: HttpRequest, generation_id: UUID) -> HttpResponse:
 def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """The MP4 of a trial."""
     _refuse_unless_staff(request)
-    trial = get_object_or_404(_trials(), id=generation_id, clip__isnull=False)
-    return serving.ranged(request, trial.clip.key, "video/mp4", reader=None)
+    return serving.ranged(
+        request, get_object_or_404(_trials(), id=generation_id, clip__isnull=False).clip.key, "video/mp4"
+    )
 
 
 def _refuse_unless_staff(request: HttpRequest) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gpu_worker.contract import RenderJob
+from gpu_worker.families.builds import Activations, Build, VaeActivations
 from gpu_worker.families.family import Family, FrameRule, Mode
 from gpu_worker.families.pictures import fitted, fitted_video
 
@@ -31,6 +32,12 @@ def _size_and_steps(job: RenderJob) -> dict[str, Any]:
     return {"width": job.width, "height": job.height, "num_inference_steps": job.steps, **job.call}
 
 
+VAE = VaeActivations(
+    decoding=Activations(per_voxel=945),
+    tiled_decoding=Activations(per_voxel=244),
+    encoding=Activations(per_pixel=19_100),
+)
+
 FAMILY = Family(
     name="cogvideox",
     title="CogVideoX",
@@ -45,20 +52,46 @@ FAMILY = Family(
             needs=("video",),
             call=("strength",),
             arguments=_restyle,
+            encodes_whole_clip=True,
         ),
         "control": Mode(
             title="Pose or line control",
             pipeline="CogVideoXFunControlPipeline",
             needs=("control_video",),
             arguments=_control,
+            encodes_whole_clip=True,
         ),
     },
     size_multiple=16,
     frames=FrameRule(step=8, offset=1, least=9, most=161),
     fps=8,
     components=("text_encoder", "transformer", "vae"),
+    builds=(  # 2B, 5B, 1.5: the last two differ by a thousandth in size, and by two in what they compute at once
+        Build(
+            transformer_bytes=3_390_000_000,
+            quantised_fraction=0.784,
+            swapped_fraction=0.092,
+            denoising=Activations(per_voxel=44.9, per_pixel=169),
+            vae=VAE,
+        ),
+        Build(
+            transformer_bytes=11_140_700_000,
+            quantised_fraction=0.854,
+            swapped_fraction=0.051,
+            denoising=Activations(per_voxel=78.5, per_pixel=260),
+            vae=VAE,
+        ),
+        Build(
+            transformer_bytes=11_141_352_704,
+            quantised_fraction=0.854,
+            swapped_fraction=0.051,
+            denoising=Activations(per_voxel=39.2, per_pixel=284),
+            vae=VAE,
+        ),
+    ),
     fuses_qkv=True,
     shared={"text_encoder": "T5 v1.1-XXL"},
+    batched_guidance=("guidance_scale",),
     call=(
         "guidance_scale",
         "use_dynamic_cfg",

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gpu_worker.contract import RenderJob
+from gpu_worker.families.builds import UNTRACED, Build
 
 
 class Kind(StrEnum):
@@ -83,6 +84,8 @@ class Mode:
     holds it as the first frame."""
     context_frames: int = 0
     """Most frames of the given video with which the new clip begins, for modes that continue one."""
+    encodes_whole_clip: bool = False
+    """Whether the VAE reads as many frames as the clip has before the first step, given ones or blank."""
     reads_last_frames: int = 0
     """Frames that it reads from the end of a given video; 0: from its beginning, as many as the clip has."""
 
@@ -153,6 +156,16 @@ class Family:
     """Component → what it is, where other families have the same one and it need not be loaded twice."""
     frames_per_pass: int | None = None
     """Frames that one run of the denoising loop makes, where a clip takes several; None: all in one."""
+    window_frames: int | None = None
+    """Frames that the transformer sees at once, where that is more than a pass adds; None: those of a pass."""
+    is_decoded_by_pass: bool = False
+    """Whether the frames of each pass are decoded before the next begins; otherwise all at the end."""
+    builds: tuple[Build, ...] = ()
+    """What its checkpoints take in memory, as traced at full size."""
+    quantised_text_fraction: float = 0.9
+    """Part of its text encoder that quantisation applies to: all but the table of words."""
+    batched_guidance: tuple[str, ...] = ()
+    """Arguments that double what the transformer computes at once where one is above 1; without any it runs twice."""
     steps_total: Callable[[RenderJob], int] | None = None
     """Steps of a whole render, where the pipeline's own figure times the passes is not all of them."""
     has_audio: bool = False
@@ -178,6 +191,22 @@ class Family:
     def passes(self, num_frames: int) -> int:
         """How many times the denoising loop, with all its steps, runs for a clip of ``num_frames``."""
         return 1 if self.frames_per_pass is None else max(1, round(num_frames / self.frames_per_pass))
+
+    def frames_at_once(self, num_frames: int) -> int:
+        """Frames of one forward of the transformer, those it is reminded of left out."""
+        window = self.window_frames or self.frames_per_pass
+        return min(num_frames, window) if window else num_frames
+
+    def frames_decoded_at_once(self, num_frames: int) -> int:
+        return self.frames_at_once(num_frames) if self.is_decoded_by_pass else num_frames
+
+    def build(self, transformer_bytes: int) -> Build:
+        """What the checkpoint takes whose transformer has these bytes at 16 bits; of an unknown one, the most."""
+        if not self.builds:
+            return UNTRACED
+        if not transformer_bytes:
+            return self.builds[-1]
+        return min(self.builds, key=lambda build: abs(build.transformer_bytes - transformer_bytes))
 
     def frames_for(self, seconds: float, fps: float | None = None) -> int:
         """The frame count that a clip of about ``seconds`` really gets."""

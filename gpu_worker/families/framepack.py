@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gpu_worker.contract import RenderJob
+from gpu_worker.families import hunyuan
+from gpu_worker.families.builds import Activations, Build
 from gpu_worker.families.family import Family, FrameRule, Mode
 from gpu_worker.families.pictures import fitted
 
@@ -47,8 +49,18 @@ FAMILY = Family(
     size_multiple=16,
     frames=FrameRule(step=SECTION_FRAMES, offset=1, least=37, most=SECTION_FRAMES * MOST_SECTIONS + 1),
     frames_per_pass=SECTION_FRAMES,
+    is_decoded_by_pass=True,
     fps=30,
     components=("text_encoder", "text_encoder_2", "image_encoder", "transformer", "vae"),
+    builds=(
+        Build(
+            transformer_bytes=25_750_000_000,
+            quantised_fraction=0.709,
+            swapped_fraction=0.085,
+            denoising=Activations(per_voxel=140, per_pixel=470),
+            vae=hunyuan.VAE,
+        ),
+    ),
     shared={"text_encoder": "Llama 3 8B", "text_encoder_2": "CLIP-L", "vae": "HunyuanVideo VAE"},
     max_seconds=60,
     call=(

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gpu_worker.contract import RenderJob
+from gpu_worker.families import wan
+from gpu_worker.families.builds import Activations, Build
 from gpu_worker.families.family import Family, FrameList, Mode
 from gpu_worker.families.pictures import fitted
 
@@ -57,8 +59,18 @@ FAMILY = Family(
     size_multiple=16,
     frames=FrameList(counts=tuple(_frames_made(chunks) for chunks in range(1, MOST_CHUNKS + 1))),
     frames_per_pass=CHUNK_FRAMES,
+    is_decoded_by_pass=True,
     fps=24,
     components=("text_encoder", "transformer", "vae"),
+    builds=(
+        Build(
+            transformer_bytes=28_620_000_000,
+            quantised_fraction=0.982,
+            swapped_fraction=0.067,
+            denoising=Activations(per_voxel=452),
+            vae=wan.VAE,
+        ),
+    ),
     fuses_qkv=True,
     shared={"text_encoder": "UMT5-XXL", "vae": "Wan 2.1 VAE"},
     max_seconds=60,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gpu_worker.contract import RenderJob
+from gpu_worker.families.builds import Activations, Build, VaeActivations
 from gpu_worker.families.family import Family, FrameRule, Mode
 from gpu_worker.families.pictures import fitted
 
@@ -29,6 +30,12 @@ def _image(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {**_text(job, inputs), "image": fitted(inputs["image"], job)}
 
 
+VAE = VaeActivations(
+    decoding=Activations(per_voxel=8.5, per_pixel=39_140),
+    tiled_decoding=Activations(per_voxel=11.5, per_pixel=4_500),
+    encoding=Activations(per_pixel=20_000),
+)
+
 FAMILY = Family(
     name="hunyuan",
     title="HunyuanVideo",
@@ -42,6 +49,15 @@ FAMILY = Family(
     frames=FrameRule(step=4, offset=1, least=5, most=129),
     fps=24,
     components=("text_encoder", "text_encoder_2", "transformer", "vae"),
+    builds=(
+        Build(
+            transformer_bytes=25_640_000_000,
+            quantised_fraction=0.709,
+            swapped_fraction=0.081,
+            denoising=Activations(per_voxel=109, per_pixel=363),
+            vae=VAE,
+        ),
+    ),
     shared={"text_encoder": "Llama 3 8B", "text_encoder_2": "CLIP-L", "vae": "HunyuanVideo VAE"},
     call=(
         "guidance_scale",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gpu_worker.contract import RenderJob
+from gpu_worker.families.builds import Activations, Build, VaeActivations
 from gpu_worker.families.family import Family, FrameRule, Mode
 from gpu_worker.families.pictures import fitted
 
@@ -26,6 +27,12 @@ def _length(job: RenderJob) -> dict[str, Any]:
     return {"num_frames": job.num_frames, "num_inference_steps": job.steps, **job.call}
 
 
+VAE = VaeActivations(
+    decoding=Activations(per_voxel=1_796),
+    tiled_decoding=Activations(per_voxel=296),
+    encoding=Activations(per_voxel=300),
+)
+
 FAMILY = Family(
     name="hunyuan15",
     title="HunyuanVideo 1.5",
@@ -39,6 +46,15 @@ FAMILY = Family(
     frames=FrameRule(step=4, offset=1, least=5, most=241),
     fps=24,
     components=("text_encoder", "text_encoder_2", "image_encoder", "transformer", "vae"),
+    builds=(
+        Build(
+            transformer_bytes=16_650_000_000,
+            quantised_fraction=0.654,
+            swapped_fraction=0.057,
+            denoising=Activations(per_voxel=70, per_pixel=210, per_pair=1.75e-6),
+            vae=VAE,
+        ),
+    ),
     shared={"text_encoder": "Qwen2.5-VL 7B"},
     has_step_callback=False,
     call=("sigmas",),

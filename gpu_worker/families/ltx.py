@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpu_worker.contract import RenderJob
+from gpu_worker.families.builds import Activations, Build, VaeActivations
 from gpu_worker.families.family import Family, FrameRule, Mode
 from gpu_worker.families.pictures import fitted, last_frames
 
@@ -54,6 +55,12 @@ def _extend(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {**_text(job, inputs), "conditions": [Condition(video=context)]}
 
 
+VAE = VaeActivations(
+    decoding=Activations(per_voxel=100),
+    tiled_decoding=Activations(per_voxel=67),
+    encoding=Activations(per_voxel=82),
+)
+
 FAMILY = Family(
     name="ltx",
     title="LTX-Video",
@@ -81,8 +88,25 @@ FAMILY = Family(
     frames=FrameRule(step=8, offset=1, least=9, most=1441),
     fps=24,
     components=("text_encoder", "transformer", "vae"),
+    builds=(
+        Build(
+            transformer_bytes=3_850_000_000,
+            quantised_fraction=0.999,
+            swapped_fraction=0.092,
+            denoising=Activations(per_voxel=8.1, per_pixel=58),
+            vae=VAE,
+        ),
+        Build(
+            transformer_bytes=26_090_000_000,
+            quantised_fraction=0.9995,
+            swapped_fraction=0.053,
+            denoising=Activations(per_voxel=16.1, per_pixel=108),
+            vae=VAE,
+        ),
+    ),
     shared={"text_encoder": "T5 v1.1-XXL"},
     max_seconds=60,
+    batched_guidance=("guidance_scale",),
     call=(
         "guidance_scale",
         "guidance_rescale",

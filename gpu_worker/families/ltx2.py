@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpu_worker.contract import RenderJob
+from gpu_worker.families.builds import Activations, Build, VaeActivations
 from gpu_worker.families.family import Family, FrameRule, Mode
 from gpu_worker.families.pictures import fitted, last_frames
 
@@ -59,6 +60,17 @@ def _extend(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {**_text(job, inputs), "conditions": [Condition(frames=context)]}
 
 
+VAE = VaeActivations(
+    decoding=Activations(per_voxel=86),
+    tiled_decoding=Activations(per_voxel=57),
+    encoding=Activations(per_voxel=82),
+)
+VAE_2_3 = VaeActivations(
+    decoding=Activations(per_voxel=73),
+    tiled_decoding=Activations(per_voxel=49),
+    encoding=Activations(per_voxel=82),
+)
+
 FAMILY = Family(
     name="ltx2",
     title="LTX-2",
@@ -84,9 +96,26 @@ FAMILY = Family(
     frames=FrameRule(step=8, offset=1, least=9, most=481),
     fps=24,
     components=("text_encoder", "connectors", "transformer", "vae", "audio_vae", "vocoder"),
+    builds=(
+        Build(
+            transformer_bytes=37_750_000_000,
+            quantised_fraction=0.9995,
+            swapped_fraction=0.059,
+            denoising=Activations(per_voxel=21, per_pixel=215),
+            vae=VAE,
+        ),
+        Build(
+            transformer_bytes=37_980_000_000,
+            quantised_fraction=0.999,
+            swapped_fraction=0.063,
+            denoising=Activations(per_voxel=18, per_pixel=190),
+            vae=VAE_2_3,
+        ),
+    ),
     shared={"text_encoder": "Gemma 3 12B (LTX-2 and 2.3; 2.5 has its own)"},
     has_audio=True,
     max_seconds=20,
+    batched_guidance=("guidance_scale", "audio_guidance_scale"),
     call=(
         "guidance_scale",
         "guidance_rescale",

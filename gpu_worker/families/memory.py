@@ -7,10 +7,10 @@ what it measured, and computes the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpu_worker.contract import ComponentSource, Stage
 
@@ -24,15 +24,14 @@ RESERVE_FRACTION = 0.05
 
 _QUANTISED_NAMES = ("transformer", "text_encoder")
 """What quantisation applies to. VAEs and vocoders are small, and their rounding is visible and audible."""
-_LEFT_BY = {"int8": 0.52, "fp8": 0.52, "nf4": 0.29, "gguf": 0.55}
-"""What quantisation leaves of 16-bit weights, scales included."""
-_BYTES_PER_VOXEL = {Stage.DENOISING: 48, Stage.DECODING: 150}
-_TILED_FRACTION = 0.25
-"""Part of the decoder's activations that is left when it works in tiles."""
+BYTES_PER_WEIGHT = {"int8": 1.0, "fp8": 1.0, "nf4": 0.5625, "gguf": 1.0625}
+"""Of a weight that is quantised. NF4 has four bytes of scale for each 64, GGUF's Q8_0 two for each 32."""
 _ENCODER_FRACTION = 0.05
 """Activations of a text encoder as a part of its weights: a few hundred tokens against billions of weights."""
-_SWAPPED_FRACTION = 0.08
-"""Part of the denoisers that is on the card at once when their blocks are swapped, where nobody counted the blocks."""
+_FRAMES_BYTES_PER_VOXEL = 33
+"""Decoded frames, and the copies of them that are made on the card on their way to pictures."""
+_HISTORY_BYTES_PER_VOXEL = 12
+"""Frames of the passes before, while those of the next are put to them."""
 
 
 # --- weights -------------------------------------------------------------------------------------------------------
@@ -57,16 +56,26 @@ def quantisation_of(component: str, wanted: str, source: ComponentSource | None 
 
 
 def weights_bytes(
+    family: Family,
     component_bytes: Mapping[str, int],
     quantisation: str,
     *,
     dtype: str = "bfloat16",
     sources: Mapping[str, ComponentSource] = MappingProxyType({}),
 ) -> dict[str, int]:
-    """Bytes on the card by component, from those at 16 bits a parameter."""
+    """Bytes on the card by component, from those at 16 bits a weight."""
+    build = family.build(component_bytes.get("transformer", 0))
     plain = 2.0 if dtype == "float32" else 1.0
-    kinds = {name: quantisation_of(name, quantisation, sources.get(name)) for name in component_bytes}
-    return {name: round(size * _LEFT_BY.get(kinds[name], plain)) for name, size in component_bytes.items()}
+
+    def left(name: str) -> float:
+        kind = quantisation_of(name, quantisation, sources.get(name))
+        if kind == "none":
+            return plain
+        is_encoder = stage_of(name) is Stage.ENCODING_PROMPT
+        quantised = family.quantised_text_fraction if is_encoder else build.quantised_fraction
+        return quantised * BYTES_PER_WEIGHT[kind] / 2 + (1 - quantised) * plain
+
+    return {name: round(size * left(name)) for name, size in component_bytes.items()}
 
 
 # --- what is beside the weights ------------------------------------------------------------------------------------
@@ -80,33 +89,79 @@ class Shape:
     width: int
     height: int
     num_frames: int
+    transformer_bytes: int = 0
+    """Of the model at 16 bits a weight; it tells a family's checkpoints apart. 0: the largest is taken."""
+    mode: str = ""
+    """Empty: whichever takes most."""
+    call: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+    @property
+    def batch(self) -> int:
+        """Samples that the transformer computes at once."""
+        names = self.family.batched_guidance
+        return 2 if names and any(self.call.get(name, 2) > 1 for name in names) else 1
+
+    @property
+    def is_clip_encoded(self) -> bool:
+        """Whether the VAE reads a clip of this length before the first step."""
+        modes = self.family.modes
+        asked = [modes[self.mode]] if self.mode in modes else modes.values()
+        return any(mode.encodes_whole_clip for mode in asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What a figure of activations is about: which weights do which stage of which shape, decoding in tiles or not."""
+    """What a figure of activations is about: which weights do which stage of which shape, and how."""
 
     stage: Stage
     weights: str = ""
     """What tells the weights from others; empty where nothing was measured of them."""
-    weights_bytes: int = 0
     voxels: int = 0
-    is_tiled: bool = False
+    """That are computed at once."""
+    how: str = ""
+    """What else changes the figure: guidance, a given clip, a cache, tiles."""
+    expected_bytes: int = 0
+    """Before anything was measured."""
 
     @classmethod
     def of(
-        cls, stage: Stage, shape: Shape, *, weights: str = "", weights_bytes: int = 0, is_tiled: bool = False
+        cls,
+        stage: Stage,
+        shape: Shape,
+        *,
+        weights: str = "",
+        weights_bytes: int = 0,
+        is_tiled: bool = False,
+        cache: str = "",
     ) -> Workload:
         """The workload of one stage of a clip. Encoding a prompt depends on no shape."""
-        voxels = 0 if stage is Stage.ENCODING_PROMPT else shape.width * shape.height * shape.num_frames
-        return cls(stage=stage, weights=weights, weights_bytes=weights_bytes, voxels=voxels, is_tiled=is_tiled)
-
-    @property
-    def expected_bytes(self) -> int:
-        """Bytes beside the weights, before anything was measured: generous, so that the first run makes room enough."""
-        if self.stage is Stage.ENCODING_PROMPT:
-            return int(self.weights_bytes * _ENCODER_FRACTION)
-        return int(self.voxels * _BYTES_PER_VOXEL[self.stage] * (_TILED_FRACTION if self.is_tiled else 1))
+        if stage is Stage.ENCODING_PROMPT:
+            return cls(stage=stage, weights=weights, expected_bytes=int(weights_bytes * _ENCODER_FRACTION))
+        build = shape.family.build(shape.transformer_bytes)
+        if stage is Stage.DENOISING:
+            frames = shape.family.frames_at_once(shape.num_frames)
+            expected = shape.batch * build.denoising.size_bytes(shape.pixels, frames)
+            if shape.is_clip_encoded:
+                expected = max(expected, build.vae.encoding.size_bytes(shape.pixels, shape.num_frames))
+            how = ",".join(filter(None, (f"batch {shape.batch}", "clip" * shape.is_clip_encoded, cache)))
+            return cls(stage=stage, weights=weights, voxels=shape.pixels * frames, how=how, expected_bytes=expected)
+        frames = shape.family.frames_decoded_at_once(shape.num_frames)
+        figures = build.vae.tiled_decoding if is_tiled else build.vae.decoding
+        history = _HISTORY_BYTES_PER_VOXEL * shape.pixels * shape.num_frames if frames < shape.num_frames else 0
+        return cls(
+            stage=stage,
+            weights=weights,
+            voxels=shape.pixels * shape.num_frames,
+            how="tiled" if is_tiled else "whole",
+            expected_bytes=max(
+                figures.size_bytes(shape.pixels, frames) + history,
+                _FRAMES_BYTES_PER_VOXEL * shape.pixels * shape.num_frames,
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,25 +272,27 @@ def memory_needs(
     *,
     weights: Mapping[Stage, str] = MappingProxyType({}),
     estimate: Callable[[Workload], Estimate] = lambda workload: Estimate(workload.expected_bytes),
-    streamed_bytes: Callable[[str, int], int] = lambda component, size: int(size * _SWAPPED_FRACTION),
+    streamed_bytes: Callable[[str, int], int] | None = None,
+    cache: str = "",
 ) -> MemoryNeeds:
     """What a clip of ``shape`` needs with components of ``sizes`` bytes.
 
     ``weights`` names the weights of each stage for ``estimate``, which may have measured them; ``streamed_bytes`` says
-    what block swap keeps of a component on the card.
+    what block swap keeps of a component on the card, where its blocks were counted. ``cache`` names what skips steps.
     """
+    swapped_fraction = shape.family.build(shape.transformer_bytes).swapped_fraction
+    swapped = streamed_bytes or (lambda name, size: int(size * swapped_fraction))
     by_stage = {stage: {n: s for n, s in sizes.items() if stage_of(n) is stage} for stage in Stage}
 
     def estimated(stage: Stage, *, is_tiled: bool = False) -> Estimate:
         total = sum(by_stage[stage].values())
-        return estimate(
-            Workload.of(stage, shape, weights=weights.get(stage, ""), weights_bytes=total, is_tiled=is_tiled)
-        )
+        own = weights.get(stage, "")
+        return estimate(Workload.of(stage, shape, weights=own, weights_bytes=total, is_tiled=is_tiled, cache=cache))
 
     return MemoryNeeds(
         encoders_bytes=sum(by_stage[Stage.ENCODING_PROMPT].values()),
         denoisers_bytes=sum(by_stage[Stage.DENOISING].values()),
-        streamed_bytes=sum(streamed_bytes(name, size) for name, size in by_stage[Stage.DENOISING].items()),
+        streamed_bytes=sum(swapped(name, size) for name, size in by_stage[Stage.DENOISING].items()),
         decoders_bytes=sum(by_stage[Stage.DECODING].values()),
         encoding=estimated(Stage.ENCODING_PROMPT),
         denoising=estimated(Stage.DENOISING),

@@ -58,6 +58,7 @@ FAMILY = Family(
     fuses_qkv=True,
     max_seconds=2,
     max_prompt_characters=500,
+    batched_guidance=("guidance_scale",),
     call=(
         "guidance_scale",
         "use_dynamic_cfg",

@@ -11,6 +11,7 @@ from typing import Any
 
 from gpu_worker.contract import RenderJob
 from gpu_worker.families import wan
+from gpu_worker.families.builds import Activations, Build
 from gpu_worker.families.family import Family, FrameList, Mode
 from gpu_worker.families.pictures import fitted
 
@@ -60,8 +61,25 @@ FAMILY = Family(
     size_multiple=16,
     frames=FrameList(counts=_counts()),
     frames_per_pass=_NEW_FRAMES,
+    window_frames=STRETCH_FRAMES,
     fps=_FPS,
     components=("text_encoder", "transformer", "vae"),
+    builds=(
+        Build(
+            transformer_bytes=2_870_000_000,
+            quantised_fraction=0.981,
+            swapped_fraction=0.085,
+            denoising=Activations(per_voxel=105, per_pixel=320),
+            vae=wan.VAE,
+        ),
+        Build(
+            transformer_bytes=28_940_000_000,
+            quantised_fraction=0.983,
+            swapped_fraction=0.077,
+            denoising=Activations(per_voxel=321, per_pixel=981),
+            vae=wan.VAE,
+        ),
+    ),
     shared=wan.SHARED,
     max_seconds=MOST_SECONDS,
     call=("guidance_scale", "addnoise_condition", "max_sequence_length"),

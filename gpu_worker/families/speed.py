@@ -25,6 +25,11 @@ one render and off after it, so that rows with different settings share their we
 """
 
 
+def cache_of(speed: Mapping[str, Any]) -> str:
+    """The cache that a row skips work with; empty for none. It keeps answers of the transformer on the card."""
+    return next((name for name in CACHES if name in speed), "")
+
+
 def problems(speed: Any, made_by: Family) -> Iterator[str]:
     """What is wrong with the settings of a row, each with what would be right."""
     if not isinstance(speed, Mapping):

@@ -5,17 +5,35 @@ A family of its own because of the size rule: Wan's pipelines check for multiple
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from gpu_worker.families.builds import Activations, Build, VaeActivations
 from gpu_worker.families.family import Family
 from gpu_worker.families.wan import FRAMES, IMAGE, TEXT
+
+VAE = VaeActivations(
+    decoding=Activations(per_voxel=6.3, per_pixel=10_720),
+    tiled_decoding=Activations(per_voxel=8.5, per_pixel=2_400),
+    encoding=Activations(per_voxel=1, per_pixel=8_000),
+)
 
 FAMILY = Family(
     name="wan_ti2v",
     title="Wan 2.2 TI2V",
-    modes={"text": TEXT, "image": IMAGE},
+    modes={"text": TEXT, "image": replace(IMAGE, encodes_whole_clip=False)},
     size_multiple=32,
     frames=FRAMES,
     fps=24,
     components=("text_encoder", "transformer", "vae"),
+    builds=(
+        Build(
+            transformer_bytes=10_000_000_000,
+            quantised_fraction=0.982,
+            swapped_fraction=0.084,
+            denoising=Activations(per_voxel=48.8, per_pixel=145),
+            vae=VAE,
+        ),
+    ),
     fuses_qkv=True,
     shared={"text_encoder": "UMT5-XXL"},
     call=(

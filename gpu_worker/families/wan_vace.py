@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gpu_worker.contract import RenderJob
+from gpu_worker.families import wan
+from gpu_worker.families.builds import Activations, Build
 from gpu_worker.families.family import Family, Mode
 from gpu_worker.families.pictures import blank, fitted, fitted_mask, fitted_video, last_frames, plain_mask
 from gpu_worker.families.wan import FRAMES, SHARED, text_arguments
@@ -44,13 +46,16 @@ FAMILY = Family(
     name="wan_vace",
     title="Wan VACE",
     modes={
-        "text": Mode(title="Text to video", pipeline="WanVACEPipeline", arguments=text_arguments),
+        "text": Mode(
+            title="Text to video", pipeline="WanVACEPipeline", arguments=text_arguments, encodes_whole_clip=True
+        ),
         "reference": Mode(
             title="Reference pictures",
             pipeline="WanVACEPipeline",
             needs=REFERENCES[:1],
             accepts=REFERENCES[1:],
             arguments=_with_references,
+            encodes_whole_clip=True,
         ),
         "control": Mode(
             title="Pose, depth or line control",
@@ -58,6 +63,7 @@ FAMILY = Family(
             needs=("control_video",),
             accepts=REFERENCES,
             arguments=_control,
+            encodes_whole_clip=True,
         ),
         "inpaint": Mode(
             title="Replace part of a clip",
@@ -65,6 +71,7 @@ FAMILY = Family(
             needs=("video", "mask"),
             accepts=REFERENCES,
             arguments=_inpaint,
+            encodes_whole_clip=True,
         ),
         "extend": Mode(
             title="Continue a clip",
@@ -72,6 +79,7 @@ FAMILY = Family(
             needs=("video",),
             accepts=REFERENCES,
             arguments=_extend,
+            encodes_whole_clip=True,
             context_frames=MOST_CONTEXT_FRAMES,
             reads_last_frames=MOST_CONTEXT_FRAMES,
         ),
@@ -80,6 +88,22 @@ FAMILY = Family(
     frames=FRAMES,
     fps=16,
     components=("text_encoder", "transformer", "transformer_2", "vae"),
+    builds=(
+        Build(
+            transformer_bytes=4_310_000_000,
+            quantised_fraction=0.987,
+            swapped_fraction=0.06,
+            denoising=Activations(per_voxel=96, per_pixel=295),
+            vae=wan.VAE,
+        ),
+        Build(
+            transformer_bytes=34_680_000_000,
+            quantised_fraction=0.986,
+            swapped_fraction=0.06,
+            denoising=Activations(per_voxel=200.9, per_pixel=648),
+            vae=wan.VAE,
+        ),
+    ),
     fuses_qkv=True,
     shared=SHARED,
     call=(

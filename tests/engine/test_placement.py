@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,9 @@ from hypothesis import strategies as st
 from gpu_worker.contract import Stage
 from gpu_worker.engine import DoesNotFit
 from gpu_worker.engine.memory.headroom import Headroom
-from gpu_worker.engine.memory.memory_needs import shape_of
 from gpu_worker.engine.memory.placement import place
-from gpu_worker.families.memory import PLACEMENTS, Estimate, MemoryNeeds, Placement, Workload
-from tests.engine.jobs import render_job
+from gpu_worker.families import family
+from gpu_worker.families.memory import PLACEMENTS, Estimate, MemoryNeeds, Placement, Shape, Workload
 
 
 def needs(**changes: Any) -> MemoryNeeds:
@@ -106,32 +106,35 @@ def test_what_is_placed_fits_by_everything_that_was_measured(
     assert not placement.is_streamed or n.denoisers_bytes <= host
 
 
-def workload(voxels: int = 1_000, stage: Stage = Stage.DECODING, **changes: Any) -> Workload:
-    return Workload(weights="weights", stage=stage, voxels=voxels, **changes)
+def workload(voxels: int = 1_000, *, expected_bytes: int = 150_000, **changes: Any) -> Workload:
+    values: dict[str, Any] = {"stage": Stage.DECODING, "how": "whole", **changes}
+    return Workload(weights="weights", voxels=voxels, expected_bytes=expected_bytes, **values)
 
 
-def test_a_stage_never_measured_is_estimated_by_formula(tmp_path: Path) -> None:
-    headroom = Headroom(tmp_path / "headroom.json")
-    assert headroom.estimate(workload()) == Estimate(150_000, False)
-    assert headroom.estimate(workload(is_tiled=True)).size_bytes < 150_000
-    encoding = workload(0, Stage.ENCODING_PROMPT, weights_bytes=1_000)
-    assert headroom.estimate(encoding) == Estimate(50, False)
+def test_a_stage_never_measured_is_estimated_as_its_family_expects(tmp_path: Path) -> None:
+    assert Headroom(tmp_path / "headroom.json").estimate(workload()) == Estimate(150_000, False)
 
 
-def test_a_measurement_replaces_the_formula_and_survives_the_process(tmp_path: Path) -> None:
+def test_a_measurement_replaces_what_was_expected_and_survives_the_process(tmp_path: Path) -> None:
     headroom = Headroom(tmp_path / "headroom.json")
     for peak in (300, 500, 400):
         headroom.learn(workload(), peak)
     assert headroom.estimate(workload()) == Estimate(500, True)
     assert Headroom(tmp_path / "headroom.json").estimate(workload()) == Estimate(500, True)
-    assert not headroom.estimate(workload(is_tiled=True)).is_measured
 
 
-def test_another_shape_is_estimated_from_the_nearest_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [{"how": "tiled"}, {"stage": Stage.DENOISING}, {"weights": "others"}])
+def test_what_was_measured_of_one_workload_says_nothing_of_another(tmp_path: Path, changes: dict[str, Any]) -> None:
     headroom = Headroom(tmp_path / "headroom.json")
-    headroom.learn(workload(1_000), 400)
-    headroom.learn(workload(10_000), 9_000)
-    assert headroom.estimate(workload(2_000)) == Estimate(1_000, False)
+    headroom.learn(workload(), 500)
+    assert headroom.estimate(replace(workload(), **changes)) == Estimate(150_000, False)
+
+
+def test_another_shape_is_estimated_by_how_far_the_nearest_was_from_what_was_expected_of_it(tmp_path: Path) -> None:
+    headroom = Headroom(tmp_path / "headroom.json")
+    headroom.learn(workload(1_000, expected_bytes=800), 400)
+    headroom.learn(workload(10_000, expected_bytes=4_000), 9_000)
+    assert headroom.estimate(workload(2_000, expected_bytes=1_600)) == Estimate(1_000, False)
 
 
 def test_old_measurements_are_forgotten(tmp_path: Path) -> None:
@@ -142,22 +145,77 @@ def test_old_measurements_are_forgotten(tmp_path: Path) -> None:
     assert headroom.estimate(workload()) == Estimate(100, True)
 
 
-def test_after_a_failure_more_is_asked_for_until_a_run_has_succeeded(tmp_path: Path) -> None:
+def test_after_a_failure_more_is_asked_for_also_by_the_next_process_until_a_run_has_succeeded(tmp_path: Path) -> None:
     headroom = Headroom(tmp_path / "headroom.json")
     headroom.learn(workload(), 1_000)
     headroom.raise_after_failure(workload(), 1_500)
     assert headroom.estimate(workload()) == Estimate(1_950, False)
-    assert Headroom(tmp_path / "headroom.json").estimate(workload()) == Estimate(1_000, True)
+    headroom = Headroom(tmp_path / "headroom.json")
+    assert headroom.estimate(workload()) == Estimate(1_950, False)
     headroom.learn(workload(), 900)
     assert headroom.estimate(workload()) == Estimate(1_000, True)
 
 
-def test_a_memory_that_was_cut_short_is_begun_anew(tmp_path: Path) -> None:
-    (tmp_path / "headroom.json").write_text('{"weights:decoding:whole": {"10')
+def test_hours_after_a_failure_the_better_placement_is_tried_again(tmp_path: Path) -> None:
+    now = 1_000_000.0
+    headroom = Headroom(tmp_path / "headroom.json", clock=lambda: now)
+    headroom.learn(workload(), 1_000)
+    headroom.raise_after_failure(workload(), 1_500)
+    now += 5 * 3600
+    assert headroom.estimate(workload()) == Estimate(1_950, False)
+    now += 3600
+    assert headroom.estimate(workload()) == Estimate(1_000, True)
+
+
+def test_a_run_with_swapped_blocks_is_learned_from_and_proves_nothing_about_one_without(tmp_path: Path) -> None:
+    headroom = Headroom(tmp_path / "headroom.json")
+    headroom.learn(workload(), 800, is_swapped=True)
+    assert headroom.estimate(workload()) == Estimate(800, True)
+    headroom.raise_after_failure(workload(), 1_500)
+    headroom.learn(workload(), 900, is_swapped=True)
+    assert headroom.estimate(workload()) == Estimate(1_950, False)
+
+
+@pytest.mark.parametrize(
+    "content", ['{"measured": {"weights:decoding:whole": {"10', '{"measured": []}', "[]", '{"a:b:whole": {"1": [2]}}']
+)
+def test_a_memory_that_cannot_be_read_is_begun_anew(tmp_path: Path, content: str) -> None:
+    (tmp_path / "headroom.json").write_text(content)
     assert Headroom(tmp_path / "headroom.json").estimate(workload()) == Estimate(150_000, False)
 
 
+def shape(family_name: str = "wan", **changes: Any) -> Shape:
+    values: dict[str, Any] = {"width": 64, "height": 32, "num_frames": 9, "call": {"guidance_scale": 1.0}, **changes}
+    return Shape(family=family(family_name), **values)
+
+
 def test_a_workload_is_of_a_shape_except_for_prompts() -> None:
-    shape = shape_of(render_job(width=64, height=32, num_frames=9))
-    assert Workload.of(Stage.DENOISING, shape).voxels == 64 * 32 * 9
-    assert Workload.of(Stage.ENCODING_PROMPT, shape).voxels == 0
+    assert Workload.of(Stage.DENOISING, shape()).voxels == 64 * 32 * 9
+    assert Workload.of(Stage.ENCODING_PROMPT, shape()).voxels == 0
+
+
+def test_guidance_that_doubles_the_batch_doubles_what_is_expected_and_is_measured_apart() -> None:
+    for name, factor in (("ltx", 2), ("cogvideox", 2), ("ltx2", 2), ("wan", 1), ("hunyuan", 1)):
+        off = {"guidance_scale": 1.0, "audio_guidance_scale": 1.0}
+        without = Workload.of(Stage.DENOISING, shape(name, mode="text", call=off))
+        guided = Workload.of(Stage.DENOISING, shape(name, mode="text", call={**off, "guidance_scale": 3.0}))
+        assert guided.expected_bytes == pytest.approx(factor * without.expected_bytes), name
+        assert (guided.how != without.how) == (factor == 2), name
+
+
+def test_caches_and_given_clips_are_measured_apart() -> None:
+    plain = Workload.of(Stage.DENOISING, shape(mode="text"))
+    cached = Workload.of(Stage.DENOISING, shape(mode="text"), cache="first_block_cache")
+    given = Workload.of(Stage.DENOISING, shape(mode="image"))
+    assert len({plain.how, cached.how, given.how}) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "frames_at_once"), [("helios", 33), ("helios_pyramid", 33), ("skyreels", 97), ("framepack", 36)]
+)
+def test_clips_of_several_passes_count_the_voxels_of_one(name: str, frames_at_once: int) -> None:
+    made_by = family(name)
+    short, long = (shape(name, num_frames=made_by.frames.nearest(n)) for n in (600, 1_440))
+    denoising = [Workload.of(Stage.DENOISING, s) for s in (short, long)]
+    assert denoising[0] == denoising[1]
+    assert denoising[0].voxels == 64 * 32 * frames_at_once

@@ -257,7 +257,7 @@ def test_a_decoder_with_channels_last_is_another_component_of_the_same_size(shel
         ({"warp": 9}, "There is no 'warp'. There are: attention_backend"),
         ({"mag_cache": {"nonsense": 1}}, "mag_cache: there is no nonsense"),
         ({"mag_cache": {}}, "it needs mag_ratios"),
-        ({"fused_qkv": True}, "ltx does not use fused projections"),
+        ({"fused_qkv": True}, "LTX-Video does not use fused projections"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(shelf: Path, tmp_path: Path, speed: dict[str, Any], reason: str) -> None:

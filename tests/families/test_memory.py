@@ -44,31 +44,43 @@ ROWS: dict[str, dict[str, Any]] = {
 
 
 def of(sizes: dict[str, int], quantisation: str, card: int, *, width: int = 1280, num_frames: int = 121) -> Fit:
-    shape = Shape(family=family("wan"), width=width, height=704, num_frames=num_frames)
-    return memory_needs(weights_bytes(sizes, quantisation), shape).fit(usable_bytes(card * GIB))
+    wan = family("wan")
+    transformer = sizes.get("transformer", 0)
+    shape = Shape(
+        family=wan, width=width, height=704, num_frames=num_frames, transformer_bytes=transformer, mode="text"
+    )
+    return memory_needs(weights_bytes(wan, sizes, quantisation), shape).fit(usable_bytes(card * GIB))
 
 
 @pytest.mark.parametrize(
     ("sizes", "quantisation", "expected"),
     [
-        (WAN_5B, "none", [Fit.BLOCK_SWAP, Fit.ENCODER_LEAVES, Fit.ENCODER_LEAVES, Fit.RESIDENT, Fit.RESIDENT]),
-        (WAN_A14B, "none", [Fit.BLOCK_SWAP, Fit.BLOCK_SWAP, Fit.BLOCK_SWAP, Fit.BLOCK_SWAP, Fit.ENCODER_LEAVES]),
-        (WAN_A14B, "int8", [Fit.BLOCK_SWAP, Fit.BLOCK_SWAP, Fit.BLOCK_SWAP, Fit.ENCODER_LEAVES, Fit.RESIDENT]),
+        (WAN_5B, "none", [Fit.BLOCK_SWAP, Fit.ENCODER_LEAVES, Fit.RESIDENT, Fit.RESIDENT, Fit.RESIDENT]),
+        (WAN_A14B, "none", [Fit.BLOCK_SWAP, Fit.BLOCK_SWAP, Fit.BLOCK_SWAP, Fit.BLOCK_SWAP, Fit.RESIDENT]),
+        (WAN_A14B, "int8", [Fit.BLOCK_SWAP, Fit.BLOCK_SWAP, Fit.BLOCK_SWAP, Fit.RESIDENT, Fit.RESIDENT]),
     ],
 )
 def test_known_models_fit_where_people_run_them(sizes: dict[str, int], quantisation: str, expected: list[Fit]) -> None:
     assert [of(sizes, quantisation, card) for card in CARDS_GIB] == expected
 
 
-def test_quantisation_halves_what_it_applies_to_and_full_precision_doubles_everything() -> None:
-    assert weights_bytes({"transformer": 100, "vae": 100}, "int8") == {"transformer": 52, "vae": 100}
-    assert weights_bytes({"transformer": 100, "vae": 100}, "none", dtype="float32") == {"transformer": 200, "vae": 200}
+def test_quantisation_applies_to_the_part_that_the_family_says_and_full_precision_doubles_everything() -> None:
+    hunyuan, sizes = family("hunyuan"), {"text_encoder": 1_000, "transformer": 1_000, "vae": 1_000}
+    fraction = hunyuan.builds[0].quantised_fraction
+    assert weights_bytes(hunyuan, sizes, "int8") == {
+        "text_encoder": round(1_000 * (1 - hunyuan.quantised_text_fraction / 2)),
+        "transformer": round(1_000 * (1 - fraction / 2)),
+        "vae": 1_000,
+    }
+    assert weights_bytes(hunyuan, sizes, "none", dtype="float32") == dict.fromkeys(sizes, 2_000)
 
 
 def test_a_component_from_elsewhere_has_the_quantisation_that_it_names() -> None:
-    sizes = {"text_encoder": 100, "transformer": 100}
+    sizes = {"text_encoder": 1_000, "transformer": 1_000}
     sources = {"text_encoder": ComponentSource(quantisation="int8"), "transformer": ComponentSource(file="q.gguf")}
-    assert weights_bytes(sizes, "none", sources=sources) == {"text_encoder": 52, "transformer": 55}
+    found = weights_bytes(family("wan"), sizes, "none", sources=sources)
+    assert found == weights_bytes(family("wan"), sizes, "int8") | {"transformer": found["transformer"]}
+    assert 500 < found["transformer"] < 560
 
 
 def test_a_clip_that_no_swapping_can_save_is_refused() -> None:
@@ -76,7 +88,7 @@ def test_a_clip_that_no_swapping_can_save_is_refused() -> None:
 
 
 def test_a_row_that_must_stay_resident_is_not_said_to_swap_blocks() -> None:
-    needs = memory_needs(WAN_A14B, Shape(family=family("wan"), width=832, height=480, num_frames=81))
+    needs = memory_needs(WAN_A14B, Shape(family=family("wan"), width=832, height=480, num_frames=81, mode="text"))
     assert needs.fit(40 * GIB) == Fit.BLOCK_SWAP
     assert needs.fit(40 * GIB, "resident") == Fit.NO
 
@@ -111,6 +123,7 @@ class Declared:
     key: str
     name: str
     declared_bytes: int
+    whole_bytes: int
 
 
 @dataclass(frozen=True)
@@ -125,7 +138,7 @@ class NoHulls:
 
 def seeded_version(slug: str) -> ModelVersion:
     row = ROWS[slug]
-    fields = ("family", "component_bytes", "components", "quantisation", "dtype", "placement", "fps")
+    fields = ("family", "component_bytes", "components", "quantisation", "dtype", "placement", "fps", "modes", "speed")
     return ModelVersion(**{name: row[name] for name in fields if name in row})
 
 
@@ -144,7 +157,9 @@ def test_site_and_engine_compute_the_same_of_every_seeded_row_and_size(
     version = seeded_version(slug)
     width, height = map(int, size.split("x"))
     num_frames = version.family_facts.frames_for(seconds, version.fps)
-    on_site = measurements.needs(version, width=width, height=height, num_frames=num_frames)
+    mode, preset = version.modes[0], next(iter(ROWS[slug]["presets"].values()))
+    call = {name: value for name, value in preset.items() if name != "steps"}
+    on_site = measurements.needs(version, width=width, height=height, num_frames=num_frames, mode=mode, call=call)
     assert on_site is not None
 
     spec = ModelSpec(
@@ -156,12 +171,13 @@ def test_site_and_engine_compute_the_same_of_every_seeded_row_and_size(
         quantisation=version.quantisation,
         components={name: ComponentSource.from_wire(source) for name, source in version.components.items()},
     )
-    sizes = weights_bytes(version.component_bytes, spec.quantisation, dtype=spec.dtype, sources=spec.components)
     job = RenderJob(
-        generation_id="1", attempt=1, model=spec, mode="text", prompt="", seed=1, width=width, height=height,
-        num_frames=num_frames, fps=version.fps, steps=1, outputs={}, timeout_seconds=1,
+        generation_id="1", attempt=1, model=spec, mode=mode, prompt="", seed=1, width=width, height=height,
+        num_frames=num_frames, fps=version.fps, steps=1, call=call, outputs={}, timeout_seconds=1,
     )  # fmt: skip
-    parts = {name: Declared(name, name, bytes_) for name, bytes_ in sizes.items()}
+    whole = version.component_bytes
+    sizes = weights_bytes(version.family_facts, whole, spec.quantisation, dtype=spec.dtype, sources=spec.components)
+    parts = {name: Declared(name, name, loaded, whole[name]) for name, loaded in sizes.items()}
     swapped = {name: on_site.streamed_bytes * size // max(1, on_site.denoisers_bytes) for name, size in sizes.items()}
     room = Room(
         residency=Residency(Cpu(2**30), lambda component: pytest.fail("nothing is to be loaded")),

@@ -16,7 +16,6 @@ from django.test import AsyncClient, Client, RequestFactory
 from pytest_django import Settings
 
 from accounts import tenancy
-from accounts.caller import Caller
 from accounts.models import Membership, Workspace
 from accounts.roles import Role
 from generation.models import Generation
@@ -243,7 +242,7 @@ def test_a_visitor_is_found_in_one_query_and_has_every_field(db: None) -> None:
     request = RequestFactory().get("/")
     request.user = AnonymousUser()
     request.COOKIES = {key: morsel.value for key, morsel in factories.browser_of(visitor).cookies.items()}
-    found: list[Caller] = []
+    found: list[tenancy.Caller] = []
 
     def recognise() -> None:
         with row_security.bounded(Bounds()):

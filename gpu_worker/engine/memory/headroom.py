@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from gpu_worker.engine.memory.measurements import read_json, write_json
 from gpu_worker.engine.memory.residency import Residency
@@ -12,56 +14,78 @@ from gpu_worker.families.memory import Estimate, Workload
 _OTHER_SHAPE = 1.25
 """What is added when a figure is carried over from another shape."""
 _AFTER_FAILURE = 1.3
+_RAISED_SECONDS = 6 * 3600
+"""How long a failure is remembered. Then the better placement is tried again: what took the memory may be gone."""
 _KEPT = 20
 
 
 class Headroom:
-    """Measured peaks by workload, kept in a file per host, and estimates from them."""
+    """Measured peaks by workload and what failures raised, kept in a file per host, and estimates from both."""
 
-    def __init__(self, memory: Path) -> None:
+    def __init__(self, memory: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._memory = memory
-        self._measured: dict[str, dict[str, list[int]]] = read_json(memory)
-        self._raised: dict[str, dict[str, int]] = {}
+        self._clock = clock
+        kept = read_json(memory)
+        self._measured: dict[str, dict[str, dict[str, Any]]] = _tables(kept.get("measured"))
+        """Group → voxels → the last peaks, and the bytes that were expected."""
+        self._raised: dict[str, dict[str, dict[str, Any]]] = _tables(kept.get("raised"))
+        """Group → voxels → bytes, and until when."""
 
     def estimate(self, workload: Workload) -> Estimate:
-        """The largest of the last measurements; else carried over from the nearest shape; else by formula."""
-        shape = str(workload.voxels)
+        """The largest of the last measurements; else carried over from the nearest shape; else what is expected."""
         by_shape = self._measured.get(_group(workload), {})
-        raised_bytes = self._raised.get(_group(workload), {}).get(shape, 0)
-        if by_shape.get(shape):
-            measured_bytes = max(by_shape[shape])
+        raised_bytes = self._raised_bytes(workload)
+        if (measured := by_shape.get(str(workload.voxels))) is not None:
+            measured_bytes = max(measured["peaks"])
             return Estimate(max(measured_bytes, raised_bytes), raised_bytes <= measured_bytes)
-        return Estimate(max(self._guess(workload, by_shape), raised_bytes), False)
+        return Estimate(max(_carried_over(workload, by_shape), raised_bytes), False)
 
-    def _guess(self, workload: Workload, by_shape: Mapping[str, list[int]]) -> int:
-        if by_shape:
-            nearest = min(by_shape, key=lambda voxels: abs(int(voxels) - workload.voxels))
-            return int(max(by_shape[nearest]) * workload.voxels / max(1, int(nearest)) * _OTHER_SHAPE)
-        return workload.expected_bytes
-
-    def learn(self, workload: Workload, peak_bytes: int) -> None:
-        """Remember what a stage really took."""
+    def learn(self, workload: Workload, peak_bytes: int, *, is_swapped: bool = False) -> None:
+        """Remember what a stage really took. With blocks swapped it says nothing of whether all would have fitted, so
+        that what a failure raised stays."""
         shape = str(workload.voxels)
-        measured = self._measured.setdefault(_group(workload), {}).setdefault(shape, [])
-        was_raised = self._raised.get(_group(workload), {}).pop(shape, None) is not None
-        is_news = was_raised or not measured or peak_bytes > max(measured)
-        measured.append(peak_bytes)
-        del measured[:-_KEPT]
+        by_shape = self._measured.setdefault(_group(workload), {})
+        measured = by_shape.setdefault(shape, {"peaks": [], "expected": workload.expected_bytes})
+        was_raised = not is_swapped and self._raised.get(_group(workload), {}).pop(shape, None) is not None
+        is_news = was_raised or not measured["peaks"] or peak_bytes > max(measured["peaks"])
+        measured["peaks"].append(peak_bytes)
+        del measured["peaks"][:-_KEPT]
         if is_news:
-            write_json(self._memory, self._measured)
+            self._write()
 
     def raise_after_failure(self, workload: Workload, had_bytes: int) -> None:
-        """Memory ran out although ``had_bytes`` were free: ask for more, until a run has succeeded or the process ends.
+        """Memory ran out although ``had_bytes`` were free: ask for more until a run has succeeded, or for some hours.
 
         Not taken for a measurement, so that a neighbour who took the memory cannot make us refuse a render for good.
         """
         raised_bytes = int(max(self.estimate(workload).size_bytes, had_bytes) * _AFTER_FAILURE)
-        self._raised.setdefault(_group(workload), {})[str(workload.voxels)] = raised_bytes
+        raised = {"bytes": raised_bytes, "until": self._clock() + _RAISED_SECONDS}
+        self._raised.setdefault(_group(workload), {})[str(workload.voxels)] = raised
+        self._write()
+
+    def _raised_bytes(self, workload: Workload) -> int:
+        raised = self._raised.get(_group(workload), {}).get(str(workload.voxels))
+        return int(raised["bytes"]) if raised is not None and self._clock() < raised["until"] else 0
+
+    def _write(self) -> None:
+        write_json(self._memory, {"measured": self._measured, "raised": self._raised})
+
+
+def _tables(kept: Any) -> dict[str, dict[str, dict[str, Any]]]:
+    return kept if isinstance(kept, dict) else {}
+
+
+def _carried_over(workload: Workload, by_shape: Mapping[str, Mapping[str, Any]]) -> int:
+    """What is expected, corrected by how far the nearest measured shape was from what was expected of it."""
+    if not by_shape:
+        return workload.expected_bytes
+    nearest = by_shape[min(by_shape, key=lambda voxels: abs(int(voxels) - workload.voxels))]
+    return int(max(nearest["peaks"]) * workload.expected_bytes / max(1, nearest["expected"]) * _OTHER_SHAPE)
 
 
 def _group(workload: Workload) -> str:
     """What a measurement is filed under, beside its voxels."""
-    return f"{workload.weights}:{workload.stage}:{'tiled' if workload.is_tiled else 'whole'}"
+    return f"{workload.weights}:{workload.stage}:{workload.how}"
 
 
 class PeakMeter:
@@ -73,15 +97,18 @@ class PeakMeter:
         self._headroom = headroom
         self._workload: Workload | None = None
         self._is_learned = True
-        self._held_bytes = 0
+        self._held_bytes = self._swapped_bytes = 0
 
-    def begin(self, workload: Workload, *, is_learned: bool = True) -> None:
-        """Finish what was measured before and measure ``workload`` from now on."""
+    def begin(self, workload: Workload, *, swapped_bytes: int = 0) -> None:
+        """Finish what was measured before and measure ``workload`` from now on.
+
+        ``swapped_bytes`` are weights that come and go meanwhile, which the residency does not count.
+        """
         self.finish()
         self._workload = workload
         self._held_bytes = self._residency.used_bytes
-        is_anew = self._residency.device.start_peak()
-        self._is_learned = is_learned and is_anew  # what is learned refuses renders: it must be of this workload alone
+        self._swapped_bytes = swapped_bytes
+        self._is_learned = self._residency.device.start_peak()  # what is learned must be of this workload alone
 
     def finish(self) -> None:
         """Learn from the workload under way, if there is one."""
@@ -90,7 +117,8 @@ class PeakMeter:
         peak_bytes = self._residency.device.peak_bytes()
         self.highest_bytes = max(self.highest_bytes, self._held_bytes + peak_bytes)
         if self._is_learned:
-            self._headroom.learn(self._workload, peak_bytes)
+            own_bytes = max(0, peak_bytes - self._swapped_bytes)
+            self._headroom.learn(self._workload, own_bytes, is_swapped=self._swapped_bytes > 0)
         self._workload = None
 
     def abandon(self) -> None:

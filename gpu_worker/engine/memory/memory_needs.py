@@ -13,6 +13,7 @@ from gpu_worker.engine.requests import family_of
 from gpu_worker.engine.video.prompts import PromptMemory
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.families.memory import MemoryNeeds, Shape, Workload, memory_needs
+from gpu_worker.families.speed import cache_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +30,11 @@ def needs_of(job: RenderJob, model: OpenModel, room: Room) -> MemoryNeeds:
     """Bytes by part and stage: measured as far as anything was, declared and estimated for the rest."""
     return memory_needs(
         {name: room.residency.size_bytes(component) for name, component in model.components.items()},
-        shape_of(job),
+        shape_of(job, model),
         weights={stage: _weights(model, stage) for stage in Stage},
         estimate=room.headroom.estimate,
         streamed_bytes=lambda name, _: streamed_bytes([model.components[name]], room),
+        cache=cache_of(job.model.speed),
     )
 
 
@@ -40,16 +42,26 @@ def workload_of(stage: Stage, job: RenderJob, model: OpenModel, room: Room, *, i
     """What a figure of one stage of ``job`` is filed under."""
     return Workload.of(
         stage,
-        shape_of(job),
+        shape_of(job, model),
         weights=_weights(model, stage),
         weights_bytes=sum(map(room.residency.size_bytes, model.parts_of(stage).values())),
         is_tiled=is_tiled,
+        cache=cache_of(job.model.speed),
     )
 
 
-def shape_of(job: RenderJob) -> Shape:
+def shape_of(job: RenderJob, model: OpenModel) -> Shape:
     """The clip of ``job`` as far as memory goes."""
-    return Shape(family=family_of(job.model), width=job.width, height=job.height, num_frames=job.num_frames)
+    transformer = model.components.get("transformer")
+    return Shape(
+        family=family_of(job.model),
+        width=job.width,
+        height=job.height,
+        num_frames=job.num_frames,
+        transformer_bytes=transformer.whole_bytes if transformer is not None else 0,
+        mode=job.mode,
+        call=job.call,
+    )
 
 
 def _weights(model: OpenModel, stage: Stage) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
 
 from gpu_worker.contract import RenderJob, Stage
-from gpu_worker.engine.errors import DoesNotFit, UnsupportedRequest
-from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
+from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.memory.headroom import PeakMeter
 from gpu_worker.engine.memory.memory_needs import Room, needs_of, streamed_bytes, workload_of
 from gpu_worker.engine.memory.offload import streamed, tiled
@@ -28,7 +27,7 @@ from gpu_worker.engine.video.pipelines import assemble, replaced
 from gpu_worker.engine.video.previews import PreviewPainter
 from gpu_worker.engine.video.prompts import Embeddings, EncodingDue, PromptEncoder
 from gpu_worker.engine.video.quality import FirstCalls
-from gpu_worker.engine.video.speed import with_speed_settings
+from gpu_worker.engine.video.speed import hastened
 from gpu_worker.engine.video.stages import StageClock
 from gpu_worker.engine.video.x0_preview import predicted, watch
 from gpu_worker.engine.weights.components import Component
@@ -89,15 +88,13 @@ class Rendering:
             FramesNotFinite: the result is not a picture.
         """
         needs = needs_of(self._job, self._model, self._room)
-        # Others may use the card too: what the driver has left is the budget then, here as in making room.
-        budget_bytes = min(self._device.budget_bytes, self._room.residency.attainable_bytes())
         self._placement = place(
             needs,
-            budget_bytes=budget_bytes,
+            budget_bytes=self._device.budget_bytes,
             host_bytes=self._device.host_bytes,
             wanted=self._model.spec.placement,
         )
-        if needs.together_bytes <= budget_bytes:
+        if needs.together_bytes <= self._device.budget_bytes:
             self._load_ahead()
         try:
             while True:
@@ -113,8 +110,8 @@ class Rendering:
     def _load_ahead(self) -> None:
         """All fits together, so loading is one stage at the beginning and not one before each of the others."""
         wanted = {**self._model.denoisers, **self._model.decoders}
-        with suppress(DoesNotFit), self._room.residency.lease(wanted.values()):
-            pass  # where somebody else took the room meanwhile, stage by stage may still do
+        with self._room.residency.lease(wanted.values()):
+            pass
 
     # --- prompt ---
 
@@ -168,7 +165,7 @@ class Rendering:
             yield self.first_calls.heard(self._denoisers.modules)
         yield replaced(pipeline, "progress_bar", self._announcing_denoising)
         yield replaced(pipeline.vae, "decode", self._decoding)
-        yield with_speed_settings(self._transformers(), self._model.spec.speed, steps=self._job.steps)
+        yield hastened(self._transformers(), self._model.spec.speed, steps=self._job.steps)
         if self._placement.is_streamed:
             yield streamed(self._denoisers.modules.values(), self._device.torch_device)
         if not self._family.has_step_callback:
@@ -179,7 +176,7 @@ class Rendering:
 
         def open_bar(*args: Any, **kwargs: Any) -> Any:
             self._stages.enter(Stage.DENOISING)
-            self._peaks.begin(self._workload(Stage.DENOISING), is_learned=not self._placement.is_streamed)
+            self._peaks.begin(self._workload(Stage.DENOISING), swapped_bytes=self._swapped_bytes())
             self._on_denoising()
             return progress_bar(*args, **kwargs)
 
@@ -195,15 +192,9 @@ class Rendering:
                 is_tiled = self._placement.is_decoding_tiled
                 workload = self._workload(Stage.DECODING, is_tiled=is_tiled)
                 self._room.residency.make_room(self._headroom_bytes(workload))
-                try:
-                    with tiled(self._decoders.modules["vae"]) if is_tiled else nullcontext():
-                        self._peaks.begin(workload)
-                        return decode(*args, **kwargs)
-                except RuntimeError as error:
-                    if is_tiled or fault_of(error) is not DeviceFault.NO_KERNEL:
-                        raise
-                self._give_up(is_decoding_tiled=True)
-                return attempt()
+                with tiled(self._decoders.modules["vae"]) if is_tiled else nullcontext():
+                    self._peaks.begin(workload)
+                    return decode(*args, **kwargs)
 
             return self._climb(Stage.DECODING, attempt)
 
@@ -287,6 +278,12 @@ class Rendering:
             residency.acquire_copies(lease, headroom_bytes + streamed_bytes(lease.components.values(), self._room))
         else:
             residency.acquire(lease, headroom_bytes)
+
+    def _swapped_bytes(self) -> int:
+        """Weights that visit the device while blocks are swapped; on the processor nothing moves."""
+        if not self._placement.is_streamed or self._device.torch_device.type == "cpu":
+            return 0
+        return streamed_bytes(self._model.denoisers.values(), self._room)
 
     def _headroom_bytes(self, workload: Workload, coming: Iterable[Component] = ()) -> int:
         """What to ask for: all that was measured, or as much of an estimate as can be had."""

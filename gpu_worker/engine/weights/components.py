@@ -8,26 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError, safe_open
 
 from gpu_worker.contract import ModelSpec
 from gpu_worker.engine.errors import CheckpointBroken
 from gpu_worker.engine.memory.measurements import read_json, write_json
 from gpu_worker.engine.weights.checkpoint import Checkpoint, Part
+from gpu_worker.engine.weights.footprint import declared_bytes, whole_bytes
 from gpu_worker.engine.weights.loras import Patch, find_patch
 from gpu_worker.families import Family
 from gpu_worker.families.memory import quantisation_of
-
-_QUANTISED_BYTES = {"int8": 1.0, "fp8": 1.0, "nf4": 0.5625}
-"""Of one weight. NF4 has four bytes of scale for each 64."""
-_ITEM_BYTES = {"BOOL": 1, "U8": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +44,12 @@ class Component:
         """What it will take by what its files say of themselves, as long as nothing better is known."""
         if self.part.file is not None:
             return self.part.file.stat().st_size
-        return _declared_bytes(self.key, self.part.folder, self.dtype, self.quantisation)
+        return declared_bytes(self.key, self.part, self.dtype, self.quantisation)
+
+    @property
+    def whole_bytes(self) -> int:
+        """What its weights are at 16 bits each."""
+        return whole_bytes(self.key, self.part)
 
 
 def components_of(
@@ -88,26 +86,6 @@ def _component(model: ModelSpec, part: Part, digests: ContentDigests, patches: t
     wanted_by_name = {"transformer": "fused_qkv", "vae": "channels_last_vae"}
     layout = next((x for name, x in wanted_by_name.items() if part.name.startswith(name) and x in model.speed), "")
     return Component(f"{key}:{layout}" if layout else key, part, model.dtype, quantisation, patches, layout)
-
-
-@lru_cache(maxsize=1024)
-def _declared_bytes(key: str, folder: Path, dtype: str, quantisation: str) -> int:
-    """``key`` stands for the content of ``folder``, which may change under the same name."""
-    float_bytes = 4 if dtype == "float32" else 2
-    total = 0
-    for file in folder.glob("*.safetensors"):
-        try:
-            with safe_open(file, "pt") as content:
-                slices = [content.get_slice(name) for name in content.keys()]  # noqa: SIM118 -- no mapping
-                for tensor in slices:
-                    shape, stored = tensor.get_shape(), tensor.get_dtype()
-                    is_quantised = quantisation != "none" and len(shape) == 2
-                    plain_bytes = float_bytes if "F" in stored else _ITEM_BYTES.get(stored, 8)
-                    item_bytes = _QUANTISED_BYTES.get(quantisation, 1.0) if is_quantised else plain_bytes
-                    total += int(math.prod(shape) * item_bytes)
-        except (SafetensorError, OSError) as problem:
-            raise CheckpointBroken(f"{folder.name}: {file.name} cannot be read: {problem}") from None
-    return total
 
 
 class ContentDigests:

@@ -14,9 +14,10 @@ from accelerate import init_empty_weights
 from diffusers.models.modeling_utils import no_init_weights
 from safetensors import SafetensorError
 
-from gpu_worker.engine.errors import CheckpointBroken, UnsupportedRequest
+from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.weights.checkpoint import Part
 from gpu_worker.engine.weights.components import Component
+from gpu_worker.engine.weights.footprint import bare_hull, broken
 from gpu_worker.engine.weights.gguf import load_gguf
 from gpu_worker.engine.weights.layouts import fuse_qkv, lay_channels_last
 from gpu_worker.engine.weights.loras import fuse
@@ -70,10 +71,10 @@ def _from_checkpoint(component: Component) -> torch.nn.Module:
             read = _by_transformers if part.library == "transformers" else _by_diffusers
             module = read(part, tensors, dtype_of(component))
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, json.JSONDecodeError) as problem:
-        raise _broken(part, problem) from problem
+        raise broken(part, problem) from problem
     except RuntimeError as problem:
         if "size mismatch" in str(problem) or "Error(s) in loading state_dict" in str(problem):
-            raise _broken(part, problem) from problem
+            raise broken(part, problem) from problem
         raise
     fuse(module, component.patches)
     lay_out(module, component)
@@ -132,15 +133,7 @@ def load_hull(component: Component) -> torch.nn.Module:
     Raises:
         CheckpointBroken: the configuration cannot be read.
     """
-    part = component.part
-    try:
-        with torch.device("meta"), no_init_weights():
-            if part.library == "transformers":
-                module: torch.nn.Module = part.cls(part.cls.config_class.from_pretrained(str(part.folder)))
-            else:
-                module = part.cls.from_config(part.cls.load_config(str(part.folder)))
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise _broken(part, problem) from problem
+    module = bare_hull(component.part)
     torch.nn.Module.to(module, dtype_of(component))  # diffusers' own warns about parts in float32: there are no weights
     lay_out(module, component)
     return module.eval().requires_grad_(False)
@@ -155,7 +148,7 @@ def load_tool(part: Part) -> Any:
     try:
         return part.cls.from_pretrained(str(part.folder), local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise _broken(part, problem) from problem
+        raise broken(part, problem) from problem
 
 
 def dtype_of(component: Component) -> torch.dtype:
@@ -167,8 +160,3 @@ def dtype_of(component: Component) -> torch.dtype:
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise UnsupportedRequest(f"{component.dtype!r} is no dtype to compute in; bfloat16, float16 and float32 are")
     return dtype
-
-
-def _broken(part: Part, problem: Exception) -> CheckpointBroken:
-    first_line = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-    return CheckpointBroken(f"{part.folder.parent.name}: component {part.name!r} cannot be read: {first_line}")

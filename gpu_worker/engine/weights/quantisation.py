@@ -1,16 +1,10 @@
-"""Smaller weights: linear layers in 8 bits by torchao or 4 by bitsandbytes, made once per host and kept on disk.
-
-What a model marks as sensitive stays as it is: modules that it keeps in float32, and those that it excludes from
-layerwise casting (norms, embeddings of patches and time).
-"""
+"""Smaller weights: linear layers in 8 bits by torchao or 4 by bitsandbytes, made once per host and kept on disk."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
 import json
-import os
-import re
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -25,10 +19,9 @@ from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, q
 from gpu_worker.engine.errors import UnsupportedHere, UnsupportedRequest
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.places import Weights
+from gpu_worker.engine.weights.quantised_layers import quantised_linears
 from gpu_worker.engine.weights.tensor_files import stored_tensors
 
-_LEAST_WIDTH = 32
-"""Kernels work on blocks of this many columns; narrower layers stay as they are."""
 _FP8_CAPABILITY = (8, 9)
 
 _CONFIGS: Mapping[str, Callable[[], Any]] = {
@@ -60,24 +53,14 @@ def quantise(module: torch.nn.Module, component: Component) -> torch.nn.Module:
     Raises:
         ImportError: nf4, where bitsandbytes is not installed; ``check_quantisation`` says so beforehand.
     """
-    sensitive = [re.compile(pattern) for pattern in getattr(module, "_skip_layerwise_casting_patterns", None) or ()]
-    dtype = getattr(torch, component.dtype)
-
-    def is_quantised(layer: torch.nn.Module, name: str) -> bool:
-        return (
-            isinstance(layer, torch.nn.Linear)
-            and layer.weight.dtype == dtype
-            and layer.in_features % _LEAST_WIDTH == 0
-            and layer.out_features % _LEAST_WIDTH == 0
-            and not any(pattern.search(name) for pattern in sensitive)
-        )
-
+    layers = quantised_linears(module, getattr(torch, component.dtype))
     if component.quantisation == "nf4":
         from gpu_worker.engine.weights import nf4  # its library may be missing where nobody needs it
 
-        nf4.quantise_linears(module, [name for name, layer in module.named_modules() if is_quantised(layer, name)])
+        nf4.quantise_linears(module, list(layers))
     else:
-        quantize_(module, _CONFIGS[component.quantisation](), filter_fn=is_quantised)
+        chosen = set(map(id, layers.values()))
+        quantize_(module, _CONFIGS[component.quantisation](), filter_fn=lambda layer, name: id(layer) in chosen)
     return module
 
 
@@ -100,7 +83,7 @@ class QuantisedStore:
             parts, metadata[_name(index)] = _taken_apart(index, tensor.data)
             tensors.update({name: part.contiguous() for name, part in parts.items()})
         self._folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self.file(component).with_suffix(f".{os.getpid()}.unfinished")
+        unfinished = self.file(component).with_suffix(".unfinished")
         save_file(tensors, unfinished, metadata)
         unfinished.replace(self.file(component))
 
