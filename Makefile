@@ -35,7 +35,7 @@ check: $(DEVELOPMENT)  ## lint, format, types, layers, migrations, deployment se
 	python -m loremotion.local stores -- mypy .
 	lint-imports
 	python -m loremotion.local stores -- python manage.py makemigrations --check --dry-run
-	SITE_URL=https://clips.example ALLOWED_HOSTS=clips.example \
+	SITE_URL=https://clips.example HSTS_PRELOAD=True ALLOWED_HOSTS=clips.example \
 		python -m loremotion.local stores -- python manage.py check --deploy --fail-level WARNING --database default
 
 test: $(DEVELOPMENT) chromium  ## every test, on real stores and a real browser; ARGS="tests/billing -x" for some, JOBS=2 at once

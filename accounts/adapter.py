@@ -40,6 +40,11 @@ class AccountAdapter(DefaultAccountAdapter):
         workspaces.note_about(user, f"account.{template_prefix.rpartition('/')[2]}", request=self.request)
         super().send_notification_mail(template_prefix, user, *mail, **more)
 
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """The log says from which network, and not who was tried."""
+        logger.warning("A sign-in failed, from the network of %s", networks.prefix_of(request))
+        super().authentication_failed(request, **credentials)
+
     def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **how: Any) -> HttpResponse | None:
         """Who comes in for the first time, by a code mailed to them, may not be who signed up under their address and
         knows the password: that opens nothing from then on. Staff, whom nobody signs up, keep what they were given."""

@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from accounts import bans, impersonation, networks, workspaces
 from accounts.models import AuditEntry, Ban, Membership, User, Visitor, Workspace
+from loremotion.read_only_admin import ReadOnlyAdmin
 
 
 class MembershipInline(admin.TabularInline[Membership, Workspace]):
@@ -187,22 +188,12 @@ class BanAdmin(admin.ModelAdmin[Ban]):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(admin.ModelAdmin[AuditEntry]):
+class AuditEntryAdmin(ReadOnlyAdmin):
     """Read only, for staff as for everybody."""
 
     list_display = ["at", "event", "actor", "subject", "workspace_id"]
     search_fields = ["workspace__id", "actor", "subject", "event"]
     ordering = ["-id"]
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
-        return False
 
 
 def _is_superuser(request: HttpRequest) -> bool:

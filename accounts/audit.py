@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts import networks
 from accounts.models import AuditEntry, Workspace
+from loremotion.database import in_batches
 
 COLUMNS = ("at", "event", "actor", "subject", "detail", "network")
 
@@ -46,8 +47,7 @@ def as_csv(workspace: Workspace) -> Iterator[str]:
     line = _Line()
     writer = csv.writer(line)
     yield writer.writerow(COLUMNS)
-    entries = AuditEntry.objects.filter(workspace=workspace).order_by("id")
-    for entry in entries.iterator():
+    for entry in in_batches(AuditEntry.objects.filter(workspace=workspace)):
         cells = (entry.at.isoformat(), entry.event, entry.actor, entry.subject, entry.detail, entry.network)
         yield writer.writerow([_inert(str(cell)) for cell in cells])
 

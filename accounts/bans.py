@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from accounts import audit, networks
 from accounts.models import Ban, User, Visitor, Workspace
-from accounts.workspace_data import all_holdings
+from accounts.workspace_data import all_workspace_data
 from loremotion.refusals import Conflict, Forbidden
 from loremotion.row_security import across_workspaces
 
@@ -121,7 +121,7 @@ def _locked(visitors: QuerySet[Visitor]) -> list[Visitor]:
 
 def _stop(visitors: list[Visitor], ban: Ban) -> None:
     for visitor in visitors:
-        for holdings in all_holdings():
+        for holdings in all_workspace_data():
             holdings.stop(visitor.workspace)
         audit.record(
             visitor.workspace,

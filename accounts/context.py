@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from accounts import mailbox, networks, newcomer_limits, proofs, tenancy
+from accounts.caller import Caller
 from accounts.roles import Action
-from accounts.tenancy import Caller
 
 
 def caller(request: HttpRequest) -> dict[str, Any]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from typing import IO
+from typing import IO, TypeVar
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from accounts import audit
+from accounts.caller import Caller
 from accounts.models import Membership
-from accounts.tenancy import Caller
-from accounts.workspace_data import ExportedFile, all_holdings
+from accounts.workspace_data import ExportedFile, all_workspace_data
+from loremotion import database
 
 CHUNK_BYTES = 256 * 1024
+_Part = TypeVar("_Part", bytes, str)
 
 
 def files_of(reader: Caller) -> Iterator[ExportedFile]:
@@ -32,11 +34,12 @@ def files_of(reader: Caller) -> Iterator[ExportedFile]:
             {"email": place.user.email, "name": place.user.name, "role": place.role, "since": place.created_at}
             for place in members
         ],
+        "invitations": list(workspace.invitations.values("email", "role", "created_at", "expires_at")),
         "api_keys": list(workspace.api_keys.values("name", "prefix", "scopes", "created_at", "last_used_at")),
     }
     yield ExportedFile("workspace.json", json.dumps(about, indent=1, default=str, ensure_ascii=False))
     yield ExportedFile("audit.csv", "".join(audit.as_csv(workspace)))
-    for holdings in all_holdings():
+    for holdings in all_workspace_data():
         yield from holdings.export(workspace, reader=reader)
 
 
@@ -54,14 +57,17 @@ def zipped(reader: Caller) -> Iterator[bytes]:
     yield sink.taken()
 
 
-async def streamed(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def streamed(parts: Iterator[_Part]) -> AsyncIterator[_Part]:
     """One piece at a time. Django would gather the pieces of a plain iterator first, all of them in memory."""
     while (part := await sync_to_async(_next_of)(parts)) is not None:
         yield part
 
 
-def _next_of(parts: Iterator[bytes]) -> bytes | None:
-    return next(parts, None)
+def _next_of(parts: Iterator[_Part]) -> _Part | None:
+    try:
+        return next(parts, None)
+    finally:
+        database.give_back()  # until whoever reads has read this one
 
 
 def _chunks(content: str | IO[bytes]) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ Who has lost theirs is helped by whoever runs the site: ``forget``.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from urllib.parse import urlencode
 
@@ -22,6 +23,9 @@ from django.urls import reverse
 
 from accounts import workspaces
 from accounts.models import User
+
+SHOWN_FOR_SECONDS = 12 * 3600
+"""A working day. A session lasts for weeks, and a machine that was left open is not to open the admin as long."""
 
 _KINDS = {
     Authenticator.Type.TOTP: "authenticator app",
@@ -49,8 +53,10 @@ class StaffDoorMiddleware:
 
 
 def is_shown(request: HttpRequest, user: User) -> bool:
-    """Whether this session has shown a second factor that still is the user's: a passkey, an app, a recovery code."""
-    records = get_authentication_records(request, user)
+    """Whether this session has shown a second factor that still is the user's: a passkey, an app, a recovery code. It
+    counts for ``SHOWN_FOR_SECONDS``."""
+    since = time.time() - SHOWN_FOR_SECONDS
+    records = [record for record in get_authentication_records(request, user) if record.get("at", 0) > since]
     shown = [record["id"] for record in records if record["method"] == "mfa" and "id" in record]
     return bool(shown) and Authenticator.objects.filter(user=user, pk__in=shown).exists()
 

@@ -6,61 +6,17 @@ falls back to a cookie. Finding out takes one query; two where a key's last use 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from django.http import HttpRequest
 
 from accounts import api_keys, bans, impersonation, members, networks, visitors, workspaces
-from accounts.models import ApiKey, Ban, Membership, User, Workspace
+from accounts.caller import Caller
+from accounts.models import Membership, User, Workspace
 from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, ONLOOKER_MAY, VISITOR_MAY, WHILE_BANNED, WHILE_CLOSING, Action
 from loremotion import row_security
 from loremotion.refusals import Conflict, Forbidden
 
 CHOSEN = "workspace"
 """The session's key for the workspace that a member last switched to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Whoever is asking. ``workspace`` is None for a newcomer, who has made nothing yet and may begin.
-
-    ``onlooker`` is staff that looks into the workspace without being a member; ``ban`` is why a visitor may do little,
-    and ``network`` where a visitor comes from, as ``networks.lasting_fingerprint_of`` says it.
-    """
-
-    workspace: Workspace | None
-    actions: frozenset[Action]
-    membership: Membership | None = None
-    key: ApiKey | None = None
-    onlooker: User | None = None
-    ban: Ban | None = None
-    network: str = ""
-
-    @property
-    def user(self) -> User | None:
-        return self.membership.user if self.membership is not None else None
-
-    @property
-    def name(self) -> str:
-        """How the audit log calls them."""
-        if self.key is not None:
-            return f"key {self.key.prefix}"
-        if self.onlooker is not None:
-            return f"staff {self.onlooker.email}"
-        return self.membership.user.email if self.membership is not None else "visitor"
-
-    @property
-    def monthly_cap_credits(self) -> int | None:
-        """What they may spend here in a month, or None without a cap."""
-        holder = self.key or self.membership
-        return holder.monthly_cap_credits if holder is not None else None
-
-    def may(self, action: Action) -> bool:
-        return action in self.actions
-
-    def reach(self, action: Action) -> Workspace | None:
-        """The workspace if ``action`` may be done there, else None: for pages that leave out what is not for all."""
-        return self.workspace if action in self.actions else None
 
 
 def caller_of(request: HttpRequest) -> Caller:

@@ -1,6 +1,6 @@
 """What other apps keep for a workspace goes where the workspace goes, though accounts knows none of them.
 
-``settings.WORKSPACE_HOLDINGS`` names modules that have the functions of ``Holdings``; they are called in that order,
+``settings.WORKSPACE_DATA`` names modules that have the functions of ``WorkspaceData``; they are called in that order,
 in the caller's transaction.
 """
 
@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from typing import IO, TYPE_CHECKING, Protocol, cast
+from typing import IO, Protocol, cast
 
 from django.conf import settings
 
+from accounts.caller import Caller
 from accounts.models import Workspace
-
-if TYPE_CHECKING:  # who is asking is found out by what calls this
-    from accounts.tenancy import Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class ExportedFile:
     content: str | IO[bytes]
 
 
-class Holdings(Protocol):
+class WorkspaceData(Protocol):
     def move(self, *, source: Workspace, into: Workspace) -> None:
         """Everything of ``source`` is ``into``'s from now on, in any number of calls."""
 
@@ -41,5 +39,5 @@ class Holdings(Protocol):
         """Delete it with its files. What the books need stays, and names nobody."""
 
 
-def all_holdings() -> list[Holdings]:
-    return [cast(Holdings, import_module(name)) for name in settings.WORKSPACE_HOLDINGS]
+def all_workspace_data() -> list[WorkspaceData]:
+    return [cast(WorkspaceData, import_module(name)) for name in settings.WORKSPACE_DATA]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts import audit, bans, members
 from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
 from accounts.roles import Role
-from accounts.workspace_data import all_holdings
+from accounts.workspace_data import all_workspace_data
 from loremotion.refusals import Conflict, Invalid
 from loremotion.row_security import across_workspaces
 from loremotion.sweeping import each
@@ -54,7 +54,7 @@ def adopt(*, visitor: Visitor, user: User) -> Workspace:
     """
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(id=user.id)
-        # Not FOR UPDATE: that would wait for requests which hold the purse and are about to name the workspace.
+        # Not FOR UPDATE: that would wait for requests which hold the account and are about to name the workspace.
         own = Visitor.objects.select_for_update(no_key=True, of=("self", "workspace")).select_related("workspace")
         found = own.filter(id=visitor.id, workspace__suspended_at__isnull=True).first()
         if found is None or bans.is_banned(found):  # another request was first, or staff keeps it as it is
@@ -89,7 +89,7 @@ def unite(*, visitor: Visitor, into: Visitor) -> None:
 
 
 def _merge(source: Workspace, into: Workspace, *, actor: str) -> None:
-    for holdings in all_holdings():
+    for holdings in all_workspace_data():
         holdings.move(source=source, into=into)
     AuditEntry.objects.filter(workspace=source).update(workspace=into)
     Workspace.objects.filter(id=source.id).update(merged_into=into)
@@ -168,7 +168,7 @@ def close(workspace: Workspace, *, actor: str) -> None:
     with transaction.atomic():
         open_row = Workspace.objects.filter(id=workspace.id, closed_at__isnull=True)
         if open_row.update(closed_at=timezone.now()):
-            for holdings in all_holdings():
+            for holdings in all_workspace_data():
                 holdings.stop(workspace)
             audit.record(workspace, "workspace.closed", actor=actor)
 
@@ -183,7 +183,7 @@ def suspend(workspace: Workspace, *, actor: str, reason: str) -> None:
     """Nobody does anything there any more. What runs is cancelled, credits and clips are kept."""
     with transaction.atomic():
         if Workspace.objects.filter(id=workspace.id, suspended_at__isnull=True).update(suspended_at=timezone.now()):
-            for holdings in all_holdings():
+            for holdings in all_workspace_data():
                 holdings.stop(workspace)
             audit.record(workspace, "workspace.suspended", actor=actor, reason=reason)
 
@@ -201,7 +201,7 @@ def erase(workspace: Workspace) -> None:
         # As whoever submits or bans does: first the visitor, then the workspace, then what is in it.
         list(Visitor.objects.select_for_update(no_key=True).filter(workspace=workspace))
         list(Workspace.objects.select_for_update(no_key=True).filter(id=workspace.id))
-        for holdings in all_holdings():
+        for holdings in all_workspace_data():
             holdings.erase(workspace)
         Workspace.objects.filter(Q(id=workspace.id) | Q(merged_into=workspace)).delete()
 

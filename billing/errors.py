@@ -47,7 +47,7 @@ BY_SQLSTATE: dict[str, type[LedgerError]] = {
 
 
 class NotEnoughCredits(InsufficientCredits):
-    """The purse has ``available`` credits where ``needed`` were asked for. Nothing was written."""
+    """The account has ``available`` credits where ``needed`` were asked for. Nothing was written."""
 
     def __init__(self, *, available: int, needed: int) -> None:
         super().__init__(

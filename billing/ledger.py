@@ -1,6 +1,6 @@
 """Credits: the typed face of the ledger, and the only code that writes it.
 
-Amounts are whole credits. An account is the UUID of whoever owns the purse; it means nothing here. Every function may
+Amounts are whole credits. An account is the UUID of whoever owns the credits; it means nothing here. Every function may
 be called inside the caller's transaction and is one statement of it, so credits and the row they pay for commit
 together. Called again with the same reference and the same request, a function changes nothing and gives the same
 answer; with another request it raises ``ReferenceReused``. References name business objects, never events.
@@ -143,7 +143,7 @@ class WrittenOff:
 
 
 def open_account(*, account: UUID) -> None:
-    """Open a purse. Granting and holding do it by themselves."""
+    """Open an account. Granting and holding do it by themselves."""
     with kernel_cursor() as cursor:
         cursor.execute("INSERT INTO ledger_account (id) VALUES (%s) ON CONFLICT DO NOTHING", [account])
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 
 class Account(models.Model):
-    """A purse. The id is the workspace's."""
+    """Whose credits are counted together. The id is the workspace's."""
 
     id = models.UUIDField(primary_key=True)
     available = models.BigIntegerField()

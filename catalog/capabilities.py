@@ -9,70 +9,9 @@ from typing import Any
 from catalog import gates, measurements
 from catalog.gates import Audience
 from catalog.models import Model, ModelVersion
-from catalog.pricing import TIERS, quote, tier_of
+from catalog.pricing import TIERS
+from catalog.samples import Sample, sample_of
 from gpu_worker.families import ROLES, Mode
-
-SAMPLE_SECONDS = 5.0
-SAMPLE_TIER = "720p"
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The price of one clip by which models can be compared: 5 seconds in 720p, or the nearest that the model makes.
-    ``size`` is that of the MP4."""
-
-    credits: int
-    seconds: float
-    size: str
-    tier: str
-    mode: str
-    preset: str
-
-    @property
-    def width(self) -> int:
-        return int(self.size.split("x")[0])
-
-    @property
-    def height(self) -> int:
-        return int(self.size.split("x")[1])
-
-
-@dataclass(frozen=True, slots=True)
-class _Clip:
-    mode: str
-    preset: str
-    width: int
-    height: int
-    num_frames: int
-    fps: float
-    steps: int
-
-
-def sample_of(version: ModelVersion) -> Sample:
-    """The comparable clip of a version and its price at the default preset."""
-    size = min(version.sizes, key=_distance_from_sample)
-    width, height = (int(side) for side in size.split("x"))
-    seconds = min(max(SAMPLE_SECONDS, version.min_seconds), version.max_seconds)
-    num_frames = version.family_facts.frames_for(seconds, version.fps)
-    preset = version.default_preset
-    clip = _Clip(
-        version.modes[0], preset, width, height, num_frames, version.fps, int(version.presets[preset]["steps"])
-    )
-    made_seconds = num_frames / version.fps
-    return Sample(
-        quote(version, clip).credits,
-        made_seconds,
-        version.delivered(size),
-        tier_of(width, height),
-        version.modes[0],
-        preset,
-    )
-
-
-def _distance_from_sample(size: str) -> tuple[int, int]:
-    width, height = (int(side) for side in size.split("x"))
-    tiers = list(TIERS)
-    return abs(tiers.index(tier_of(width, height)) - tiers.index(SAMPLE_TIER)), -width * height
 
 
 def capabilities(version: ModelVersion) -> dict[str, Any]:
@@ -173,7 +112,7 @@ def to_json(entry: Entry) -> dict[str, Any]:
             "sample": {
                 "credits": sample.credits,
                 "seconds": round(sample.seconds, 3),
-                "size": sample.size,
+                "size": str(sample.size),
                 "preset": sample.preset,
             },
             "gpu_seconds_per_second": entry.gpu_seconds_per_second,

@@ -13,7 +13,6 @@ A row's prices may differ; the admin shows both beside the margin. Once clips ar
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, log10
@@ -23,6 +22,7 @@ from django.conf import settings
 
 from catalog.models import ModelVersion
 from catalog.pricing import TIERS, tier_of
+from catalog.sizes import Size
 
 MARGIN = 0.6
 """Part of the price that is to be left when the GPU is paid: for idle cards, failed clips, storage and everything."""
@@ -34,7 +34,6 @@ PACE = {"H100": 1.0, "A100": 0.5, "4090": 0.17}
 """A card's speed beside an H100's. A100: half, for CogVideoX (its README). 4090: 5.18 against 30.5 s a step for Wan 14B
 (LightX2V's README)."""
 
-_SIZE = re.compile(r"[1-9]\d{1,4}x[1-9]\d{1,4}")
 _FIELDS = {"gpu_seconds", "card", "size", "frames", "steps", "source"}
 
 
@@ -80,8 +79,10 @@ def reference_problems(said: Any) -> Iterator[str]:
         return
     if said["card"] not in PACE:
         yield f"card: one of {', '.join(PACE)}; the pace of others is not known."
-    if not isinstance(said["size"], str) or not _SIZE.fullmatch(said["size"]):
-        yield "size: write WIDTHxHEIGHT, as in 832x480."
+    try:
+        Size.parse(str(said["size"]))
+    except ValueError as error:
+        yield f"size: {error}"
     for name in ("gpu_seconds", "frames", "steps"):
         value = said[name]
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -104,48 +105,33 @@ def worths(version: ModelVersion) -> list[Worth]:
     return [_worth(version, speed, preset, tier) for preset in version.preset_names for tier in _largest_sizes(version)]
 
 
-def suggested_prices(version: ModelVersion) -> dict[str, dict[str, int]]:
-    """What the formula makes of the reference speed, in the shape of ``ModelVersion.prices``."""
-    found: dict[str, dict[str, int]] = {}
-    for worth in worths(version):
-        found.setdefault(worth.preset, {})[worth.tier] = worth.suggested_millicredits
-    return found
-
-
 def _worth(version: ModelVersion, speed: ReferenceSpeed, preset: str, tier: str) -> Worth:
     size = _largest_sizes(version)[tier]
     seconds = gpu_seconds(version, speed, size=size, steps=int(version.presets[preset]["steps"]))
     cost_dollars = seconds / 3600 * settings.GPU_DOLLARS_PER_HOUR
     millicredits = 1000 * cost_dollars / (1 - MARGIN) / settings.CREDIT_DOLLARS
     price = version.prices.get(preset, {}).get(tier)
-    return Worth(preset, tier, size, seconds, cost_dollars, _rounded_up(millicredits), price)
+    return Worth(preset, tier, str(size), seconds, cost_dollars, _rounded_up(millicredits), price)
 
 
-def gpu_seconds(version: ModelVersion, speed: ReferenceSpeed, *, size: str, steps: int) -> float:
+def gpu_seconds(version: ModelVersion, speed: ReferenceSpeed, *, size: Size, steps: int) -> float:
     """H100 seconds for one second of video, in a clip of the version's default length."""
     frames = version.family_facts.frames_for(version.default_seconds, version.fps)
-    work = _work(version, size, frames) / _work(version, speed.size, speed.frames)
+    work = _work(version, size, frames) / _work(version, Size.parse(speed.size), speed.frames)
     clip_seconds = speed.gpu_seconds * PACE[speed.card] * work * steps / speed.steps
     return clip_seconds / (frames / version.fps)
 
 
-def _work(version: ModelVersion, size: str, frames: int) -> float:
+def _work(version: ModelVersion, size: Size, frames: int) -> float:
     passes = version.family_facts.passes(frames)
-    return float(passes * (_pixels(size) * frames / passes) ** GROWTH)
+    return float(passes * (size.pixels * frames / passes) ** GROWTH)
 
 
-def _largest_sizes(version: ModelVersion) -> dict[str, str]:
+def _largest_sizes(version: ModelVersion) -> dict[str, Size]:
     """Tier → the version's largest size in it, ascending."""
-    by_tier: dict[str, str] = {}
-    for size in sorted(version.sizes, key=_pixels):
-        width, height = (int(side) for side in size.split("x"))
-        by_tier[tier_of(width, height)] = size
+    by_size = sorted((Size.parse(size) for size in version.sizes), key=lambda size: size.pixels)
+    by_tier = {tier_of(size): size for size in by_size}  # the last of a tier stays
     return {tier: by_tier[tier] for tier in TIERS if tier in by_tier}
-
-
-def _pixels(size: str) -> int:
-    width, _, height = size.partition("x")
-    return int(width) * int(height)
 
 
 def _rounded_up(millicredits: float) -> int:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from catalog.models import Measurement, ModelVersion
 from catalog.pricing import tier_of
+from catalog.sizes import Size
 from gpu_worker.contract import ComponentSource
 from gpu_worker.families.memory import (
     CARDS_GIB,
@@ -105,7 +106,7 @@ def margins(version: ModelVersion) -> list[Margin]:
     """What each measured preset and size of a version earns at today's settings."""
     found = []
     for row in Measurement.objects.filter(build=version.build, video_seconds__gt=0).order_by("preset", "width"):
-        price = version.prices.get(row.preset, {}).get(tier_of(row.width, row.height))
+        price = version.prices.get(row.preset, {}).get(tier_of(Size(row.width, row.height)))
         if price is None:
             continue
         seconds = row.gpu_seconds / row.video_seconds
@@ -113,7 +114,7 @@ def margins(version: ModelVersion) -> list[Margin]:
             Margin(
                 mode=row.mode,
                 preset=row.preset,
-                size=f"{row.width}x{row.height}",
+                size=str(Size(row.width, row.height)),
                 clips=row.clips,
                 gpu_seconds_per_second=seconds,
                 peak_bytes=row.peak_bytes,
@@ -200,18 +201,17 @@ class FitRow:
 
 def fits(version: ModelVersion) -> list[FitRow]:
     """The version's default clip and its largest on the usual cards: as measured where it was, else as computed."""
-    largest = max(version.sizes, key=lambda size: _pixels(size)[0] * _pixels(size)[1])
+    sizes = [Size.parse(size) for size in version.sizes]
     return [
-        _fit_row("Default clip", version, version.sizes[0], version.default_seconds),
-        _fit_row("Largest clip", version, largest, version.max_seconds),
+        _fit_row("Default clip", version, sizes[0], version.default_seconds),
+        _fit_row("Largest clip", version, max(sizes, key=lambda size: size.pixels), version.max_seconds),
     ]
 
 
-def _fit_row(label: str, version: ModelVersion, size: str, seconds: float) -> FitRow:
-    width, height = _pixels(size)
+def _fit_row(label: str, version: ModelVersion, size: Size, seconds: float) -> FitRow:
     num_frames = version.family_facts.frames_for(seconds, version.fps)
-    peak_bytes = _peak_bytes(version, width, height)
-    computed = needs(version, width=width, height=height, num_frames=num_frames)
+    peak_bytes = _peak_bytes(version, *size)
+    computed = needs(version, width=size.width, height=size.height, num_frames=num_frames)
 
     def on(card_bytes: int) -> Fit | None:
         if peak_bytes and peak_bytes <= usable_bytes(card_bytes):
@@ -219,9 +219,4 @@ def _fit_row(label: str, version: ModelVersion, size: str, seconds: float) -> Fi
         return computed.fit(usable_bytes(card_bytes), version.placement) if computed is not None else None
 
     by_card = {card: on(card * GIB) for card in CARDS_GIB}
-    return FitRow(label, size, num_frames / version.fps, by_card)
-
-
-def _pixels(size: str) -> tuple[int, int]:
-    width, _, height = size.partition("x")
-    return int(width), int(height)
+    return FitRow(label, str(size), num_frames / version.fps, by_card)

@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from catalog.sizes import Size
 from gpu_worker.contract import ComponentSource, LoraSpec, ModelSpec
 from gpu_worker.families import FAMILIES, ROLES, Family, Role, family
 
@@ -205,14 +206,13 @@ class ModelVersion(models.Model):
     def has_audio(self) -> bool:
         return self.family_facts.has_audio
 
-    def delivered(self, size: str) -> str:
-        """The size of the MP4 that is made from one of ``sizes``: what people are told, and may ask for."""
-        width, _, height = size.partition("x")
-        return f"{int(width) * self.upscale}x{int(height) * self.upscale}"
+    def delivered(self, size: Size) -> Size:
+        """The size of the MP4 of a clip that is rendered in ``size``: what people are told, and may ask for."""
+        return size.times(self.upscale)
 
     @property
     def delivered_sizes(self) -> list[str]:
-        return [self.delivered(size) for size in self.sizes]
+        return [str(self.delivered(Size.parse(size))) for size in self.sizes]
 
     @property
     def input_roles(self) -> list[tuple[str, Role]]:

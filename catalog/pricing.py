@@ -12,6 +12,7 @@ from math import ceil
 from typing import Any, Protocol
 
 from catalog.models import ModelVersion
+from catalog.sizes import Size
 
 # Name → most pixels. Ascending; a version's prices must ascend with them, so that a larger clip never costs less.
 TIERS: dict[str, int] = {
@@ -65,21 +66,21 @@ class Quote:
         }
 
 
-def tier_of(width: int, height: int) -> str:
+def tier_of(size: Size) -> str:
     """The name of the smallest tier that holds the size.
 
     Raises:
         ValueError: it is larger than the largest tier.
     """
     for name, pixels in TIERS.items():
-        if width * height <= pixels:
+        if size.pixels <= pixels:
             return name
-    raise ValueError(f"{width}x{height} is larger than the largest price tier, {name}")
+    raise ValueError(f"{size} is larger than the largest price tier, {name}")
 
 
 def tiers_of(sizes: Iterable[str]) -> list[str]:
     """The tiers that ``WIDTHxHEIGHT`` sizes fall into, ascending."""
-    used = {tier_of(*(int(side) for side in size.split("x"))) for size in sizes}
+    used = {tier_of(Size.parse(size)) for size in sizes}
     return [name for name in TIERS if name in used]
 
 
@@ -89,13 +90,13 @@ def quote(version: ModelVersion, request: Priced) -> Quote:
     A preset's price is for its own number of steps; another number costs in proportion.
     """
     seconds = Fraction(request.num_frames) / Fraction(request.fps).limit_denominator(1001)
-    tier = tier_of(request.width, request.height)
+    size = Size(request.width, request.height)
+    tier = tier_of(size)
     effort = Fraction(request.steps, int(version.presets[request.preset]["steps"]))
     length = f"{float(seconds):.3g} s"
-    size = version.delivered(f"{request.width}x{request.height}")
     lines = [
         Line(
-            f"{length} of video, {size} ({tier}), {request.preset}, {request.steps} steps",
+            f"{length} of video, {version.delivered(size)} ({tier}), {request.preset}, {request.steps} steps",
             version.prices[request.preset][tier] * seconds * effort,
         )
     ]

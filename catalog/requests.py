@@ -13,6 +13,7 @@ from typing import Any
 
 from catalog.models import ModelVersion
 from catalog.selection import find_model
+from catalog.sizes import Size
 from catalog.validation import SCHEDULES
 from loremotion.refusals import Invalid
 
@@ -68,15 +69,15 @@ def resolve(ask: Ask, version: ModelVersion) -> ClipRequest:
     """
     mode = _mode(ask, version)
     preset = _preset(ask.preset, version)
-    width, height = _size(ask.size, version)
+    size = _size(ask.size, version)
     num_frames = _frames(ask.seconds, version)
     return ClipRequest(
         mode=mode,
         prompt=_text("prompt", ask.prompt, version, is_required=True),
         negative_prompt=_text("negative_prompt", ask.negative_prompt, version, is_required=False),
         seed=_seed(ask.seed),
-        width=width,
-        height=height,
+        width=size.width,
+        height=size.height,
         num_frames=num_frames,
         fps=version.fps,
         steps=_steps(ask.steps, preset, version),
@@ -130,15 +131,14 @@ def _preset(preset: str | None, version: ModelVersion) -> str:
     return preset
 
 
-def _size(size: str | None, version: ModelVersion) -> tuple[int, int]:
+def _size(size: str | None, version: ModelVersion) -> Size:
     """By the size of the MP4, or by that in which it is rendered, where the two differ."""
     by_name = {name: name for name in version.sizes} | dict(zip(version.delivered_sizes, version.sizes, strict=True))
     size = by_name.get(size, size) if size else version.sizes[0]
     if size not in version.sizes:
         offered = ", ".join(version.delivered_sizes)
         raise _refuse("size", f"{version.model} does not make {size[:20]!r}.", f"Choose of: {offered}.")
-    width, _, height = size.partition("x")
-    return int(width), int(height)
+    return Size.parse(size)
 
 
 def _frames(seconds: float | None, version: ModelVersion) -> int:

@@ -1,56 +1,64 @@
-"""What a clip of a common kind costs with each model, so that credits mean something to whoever buys them."""
+"""The clip by which models are compared, and what it costs with each of them, so that credits mean something."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from catalog.models import Model, ModelVersion
-from catalog.offers import make_offer
-from catalog.pricing import TIERS
-from catalog.requests import Ask
-from loremotion.refusals import Refusal
+from catalog.pricing import TIERS, quote, tier_of
+from catalog.sizes import Size
 
 SECONDS = 5.0
 TIER = "720p"
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """The price of one comparable clip. ``size`` is that of the MP4."""
+
+    credits: int
+    seconds: float
+    size: Size
+    preset: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClipPrice:
-    """``credits`` for one clip of ``seconds`` in ``size``, at today's price."""
+    """What the comparable clip costs with a model, by its name."""
 
     model: str
-    seconds: float
-    size: str
-    credits: int
+    sample: Sample
+
+
+@dataclass(frozen=True, slots=True)
+class _Clip:
+    mode: str
+    preset: str
+    width: int
+    height: int
+    num_frames: int
+    fps: float
+    steps: int
+
+
+def sample_of(version: ModelVersion) -> Sample:
+    """Five seconds in 720p, or the nearest that the model makes, in its first mode and at its default preset."""
+    size = min((Size.parse(text) for text in version.sizes), key=_distance)
+    seconds = min(max(SECONDS, version.min_seconds), version.max_seconds)
+    num_frames = version.family_facts.frames_for(seconds, version.fps)
+    preset = version.default_preset
+    steps = int(version.presets[preset]["steps"])
+    clip = _Clip(version.modes[0], preset, size.width, size.height, num_frames, version.fps, steps)
+    return Sample(quote(version, clip).credits, num_frames / version.fps, version.delivered(size), preset)
 
 
 def clip_prices() -> list[ClipPrice]:
-    """Of every model that people can choose: 5 seconds in 720p, or what comes nearest to that with it."""
-    prices = []
-    for model in Model.objects.for_people():
-        version = model.current
-        if version is None:
-            continue
-        ask = Ask(prompt="a clip", model=model.slug, seconds=_seconds(version), size=_size(version))
-        try:
-            offer = make_offer(ask)
-        except Refusal:
-            continue  # its licence or plan gate is not for everybody
-        request = offer.request
-        size = version.delivered(f"{request.width}x{request.height}").replace("x", "×")
-        prices.append(ClipPrice(model.name, round(request.seconds, 1), size, offer.quote.credits))
-    return prices
+    """The comparable clip of every model that is enabled, also of one that a plan or a licence closes to some."""
+    versions = [(model.name, model.current) for model in Model.objects.for_people()]
+    return [ClipPrice(name, sample_of(version)) for name, version in versions if version is not None]
 
 
-def _seconds(version: ModelVersion) -> float:
-    return min(max(SECONDS, version.min_seconds), version.max_seconds)
-
-
-def _size(version: ModelVersion) -> str | None:
-    """The largest size within the tier, else the model's own default."""
-    within = []
-    for size in version.sizes:
-        width, height = (int(side) for side in size.split("x"))
-        if width * height <= TIERS[TIER]:
-            within.append((width * height, size))
-    return max(within)[1] if within else None
+def _distance(size: Size) -> tuple[int, int]:
+    """How many price tiers away it is; of those that are as near, the largest is the nearest."""
+    tiers = list(TIERS)
+    return abs(tiers.index(tier_of(size)) - tiers.index(TIER)), -size.pixels

@@ -18,10 +18,10 @@ from catalog import territories, versions
 from catalog.costs import reference_problems
 from catalog.models import ModelVersion
 from catalog.pricing import AUDIO, TIERS, tiers_of
+from catalog.sizes import Size
 from gpu_worker.contract import ComponentSource, LoraSpec
 from gpu_worker.families import FAMILIES, Family, speed
 
-SIZE = re.compile(r"[1-9]\d{1,4}x[1-9]\d{1,4}")
 MOST_FPS = 120
 SCHEDULES = ("sigmas", "timesteps")
 COMPONENT_FIELDS = {"source", "revision", "subfolder", "file", "quantisation"}
@@ -98,13 +98,14 @@ def _sizes(version: ModelVersion) -> Iterator[Problem]:
     if not version.sizes:
         yield "sizes", "Name at least one size, the default first: 1280x704."
     for size in version.sizes:
-        if not SIZE.fullmatch(size):
-            yield "sizes", f"{size!r} is not a size: write WIDTHxHEIGHT, as in 1280x704."
+        try:
+            parsed = Size.parse(size)
+        except ValueError as error:
+            yield "sizes", str(error)
             continue
-        width, height = (int(side) for side in size.split("x"))
-        if problem := family.size_problem(width, height):
+        if problem := family.size_problem(*parsed):
             yield "sizes", problem
-        if width * height > max(TIERS.values()):
+        if parsed.pixels > max(TIERS.values()):
             yield "sizes", f"{size} is larger than the largest price tier, {list(TIERS)[-1]}."
 
 

@@ -17,30 +17,24 @@ from generation.scheduling import fleet
 from generation.settlement import settle
 from gpu_worker.contract import RENDER_QUEUE
 from loremotion import queues
+from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Refusal
 
 
 @admin.register(Generation)
-class GenerationAdmin(admin.ModelAdmin[Generation]):
+class GenerationAdmin(ReadOnlyAdmin):
     """Read only. Prompts are people's own words: they are shown on the page of one request, not in the list."""
 
     list_display = ["id", "state", "version", "attempt", "worker", "created_at", "finished_at", "error_code"]
     list_filter = ["state", "error_code"]
     search_fields = ["id", "workspace__id"]
     list_select_related = ["version__model"]
-    show_full_result_count = False
     ordering = ["-created_at"]
     actions = ["cancel_selected"]
     change_list_template = "admin/generation/change_list.html"
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
     def has_change_permission(self, request: HttpRequest, obj: Generation | None = None) -> bool:
-        return obj is None and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Generation | None = None) -> bool:
-        return False
+        return obj is None and admin.ModelAdmin.has_change_permission(self, request)
 
     @admin.action(description="Cancel and give the credits back", permissions=["change"])
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Generation]) -> None:

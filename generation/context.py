@@ -1,4 +1,4 @@
-"""What every page shows of the purse. Lazy, so that a page that does not show it does not ask for it."""
+"""What every page shows of one's credits. Lazy, so that a page that does not show it does not ask for it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from accounts.roles import Action
 from billing import allowance, ledger
 
 
-def purse(request: HttpRequest) -> dict[str, Any]:
-    """``purse.available``, ``purse.held`` and ``purse.refills_at`` of whoever is asking."""
-    return {"purse": SimpleLazyObject(lambda: purse_of(request))}
+def credits_left(request: HttpRequest) -> dict[str, Any]:
+    """``credits_left.available``, ``credits_left.held`` and ``credits_left.refills_at`` of whoever is asking."""
+    return {"credits_left": SimpleLazyObject(lambda: _credits_of(request))}
 
 
-def purse_of(request: HttpRequest) -> dict[str, Any]:
+def _credits_of(request: HttpRequest) -> dict[str, Any]:
     """A newcomer, who has no workspace yet, sees the allowance that the first clip will be taken from."""
     now = timezone.now()
     caller = tenancy.caller_of(request)

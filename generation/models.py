@@ -11,9 +11,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts.caller import Caller
 from accounts.models import ApiKey, User, Workspace
 from accounts.roles import Action
-from accounts.tenancy import Caller
 from catalog.models import ModelVersion
 from gpu_worker import contract
 
@@ -139,7 +139,6 @@ class Generation(models.Model):
     """When its owner deleted it: what is left is the receipt."""
 
     # Its place in the fair queue: see generation.scheduling.fair_queue.
-    fair_start = models.FloatField()
     fair_finish = models.FloatField()
 
     objects = GenerationQuerySet.as_manager()
@@ -235,12 +234,22 @@ class Generation(models.Model):
         )
 
 
+OUTPUT_NAMES: Final = {"clip": "clip.mp4", "poster": "poster.jpg"}
+"""Role → name of the file that a worker delivers."""
+
+
+def output_key(generation_id: uuid.UUID | str, role: str) -> str:
+    """Where the file of this role lies. Deterministic, so that a second attempt overwrites the first.
+
+    It names no workspace: a running clip may move to another one, and its worker delivers to the address it was given.
+    """
+    return f"clips/{generation_id}/{OUTPUT_NAMES[role]}"
+
+
 class Clip(models.Model):
     """The finished MP4 and what was measured on it."""
 
     generation = models.OneToOneField(Generation, on_delete=models.CASCADE, related_name="clip", primary_key=True)
-    key = models.CharField(max_length=200)
-    poster_key = models.CharField(max_length=200)
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     num_frames = models.PositiveIntegerField()
@@ -255,6 +264,16 @@ class Clip(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def key(self) -> str:
+        """Where its MP4 lies in the storage."""
+        return output_key(self.generation_id, "clip")
+
+    @property
+    def poster_key(self) -> str:
+        """Where its picture lies in the storage."""
+        return output_key(self.generation_id, "poster")
 
     @classmethod
     def facts_from(cls, facts: contract.ClipFacts) -> dict[str, Any]:

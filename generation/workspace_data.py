@@ -12,14 +12,15 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.caller import Caller
 from accounts.models import Workspace
-from accounts.tenancy import Caller
 from accounts.workspace_data import ExportedFile
 from billing import ledger
 from generation.api import presentation
-from generation.models import Generation, Upload
+from generation.models import OUTPUT_NAMES, Generation, Upload
 from generation.settlement import settle
-from generation.storage import files, retention
+from generation.storage import files, retention, traces
+from loremotion.database import in_batches
 from loremotion.refusals import Conflict
 
 BATCH = 500
@@ -28,7 +29,7 @@ BATCH = 500
 def move(*, source: Workspace, into: Workspace) -> None:
     """Credits before clips: that waits for whoever is submitting, so the clip they are queueing is there to be moved.
 
-    What is queued or running goes on and keeps its place; what is then given back follows to the new purse.
+    What is queued or running goes on and keeps its place; what is then given back follows to the new account.
     """
     _lock_open(source)
     ledger.merge(source=source.id, into=into.id, reference=f"merge:{source.id}")
@@ -36,7 +37,7 @@ def move(*, source: Workspace, into: Workspace) -> None:
 
 
 def _lock_open(workspace: Workspace) -> list[Generation]:
-    """The open ones, locked in the queue's order before any purse is: settling goes the same way, so none waits for
+    """The open ones, locked in the queue's order before any account is: settling goes the same way, so none waits for
     the other in a ring."""
     return list(Generation.objects.select_for_update().of(workspace).open().order_by("fair_finish", "id"))
 
@@ -57,11 +58,10 @@ def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
     yield ExportedFile("clips.json", _as_json(_requests(reader)))
     yield ExportedFile("credits.json", _as_json(_movements(workspace)))
     finished = Generation.objects.seen_by(reader).filter(clip__isnull=False).select_related("clip")
-    for generation in finished.order_by("created_at").iterator(chunk_size=500):
+    for generation in in_batches(finished):
         if default_storage.exists(generation.clip.key):
             yield ExportedFile(f"clips/{generation.id}.mp4", default_storage.open(generation.clip.key))
-    sent = Upload.objects.filter(generation__in=Generation.objects.seen_by(reader)).order_by("generation_id", "key")
-    for upload in sent.iterator(chunk_size=BATCH):
+    for upload in in_batches(Upload.objects.filter(generation__in=Generation.objects.seen_by(reader))):
         if default_storage.exists(upload.key):
             name = upload.key.rsplit("/", 1)[-1]
             yield ExportedFile(f"sent/{upload.generation_id}/{name}", default_storage.open(upload.key))
@@ -71,12 +71,13 @@ def erase(workspace: Workspace) -> None:
     """Delete rows at once and files when that is certain. The ledger knows ids alone, and keeps them."""
     stop(workspace)
     doomed = list(Generation.objects.of(workspace))
-    keys = [files.key(generation, role) for generation in doomed for role in files.SUFFIXES]
+    keys = [files.key(generation, role) for generation in doomed for role in OUTPUT_NAMES]
     sent = Upload.objects.filter(generation__workspace=workspace)
     keys += sent.values_list("key", flat=True)
     sent.update(expires_at=timezone.now())  # whatever happens to the deleting below, their files go
     Generation.objects.of(workspace).delete()
     transaction.on_commit(lambda: _delete_files(keys))
+    transaction.on_commit(lambda: traces.forget(doomed))
 
 
 def _delete_files(keys: list[str]) -> None:

@@ -15,6 +15,7 @@ import redis
 
 from gpu_worker import fleet
 from gpu_worker.contract import ModelSpec
+from gpu_worker.liveness import live_workers
 from gpu_worker.render_engine import RenderEngine
 from gpu_worker.settings import Settings, SettingsRefused
 from gpu_worker.valkey import Unreachable, connect
@@ -140,7 +141,7 @@ def _command(settings: Settings, asked: argparse.Namespace) -> int:
 
 def _obey(connection: redis.Redis, asked: argparse.Namespace) -> None:
     if asked.status:
-        print(fleet.table(fleet.workers(connection)))
+        print(fleet.table(live_workers(connection)))
     elif asked.drain:
         fleet.drain(connection, asked.drain)
     elif asked.resume:

@@ -11,35 +11,40 @@ import redis
 from gpu_worker import fleet
 from gpu_worker.contract import ModelSpec, drain_key
 from gpu_worker.render_engine import RenderEngine
-from gpu_worker.status import Standing
-from gpu_worker.warm_models import Favourites
+from gpu_worker.status import StatusReporter
+from gpu_worker.warm_models import WarmModels
 
 logger = logging.getLogger(__name__)
 
 
-class Errands:
-    """Commands that came from the fleet, and loading the favourites of the process before this one."""
+class BetweenJobs:
+    """Commands that came from the fleet, and loading the models that the process before this one rendered most."""
 
     def __init__(
-        self, connection: redis.Redis, name: str, engine: RenderEngine, standing: Standing, favourites: Favourites
+        self,
+        connection: redis.Redis,
+        name: str,
+        engine: RenderEngine,
+        reporter: StatusReporter,
+        warm_models: WarmModels,
     ) -> None:
         self._connection = connection
         self._name = name
         self._engine = engine
-        self._standing = standing
-        self._favourites = favourites
-        self._to_warm = deque(favourites.models())
+        self._reporter = reporter
+        self._warm_models = warm_models
+        self._to_warm = deque(warm_models.models())
         self._commands: deque[dict[str, Any]] = deque()
 
-    def hear(self, command: dict[str, Any]) -> None:
+    def receive_command(self, command: dict[str, Any]) -> None:
         """From any thread: keep a command until there is time for it."""
         self._commands.append(command)
 
-    def obey(self) -> None:
+    def run_commands(self) -> None:
         """Carry out what was heard. A command that fails is logged and over."""
         while self._commands:
             command = self._commands.popleft()
-            self.look_whether_drained()
+            self.refresh_drained()
             try:
                 if command["command"] == fleet.PRELOAD:
                     self._engine.preload(ModelSpec.from_wire(command["model"]))
@@ -49,12 +54,12 @@ class Errands:
             except Exception:
                 logger.exception("Command %s failed", command["command"])
 
-    def look_whether_drained(self) -> None:
+    def refresh_drained(self) -> None:
         """From any thread: the key counts, also for a command that nobody heard."""
-        self._standing.is_drained = bool(self._connection.exists(drain_key(self._name)))
+        self._reporter.is_drained = bool(self._connection.exists(drain_key(self._name)))
 
     def warm_up(self) -> None:
-        """While nothing waits: load one more favourite, as long as half of the device is free."""
+        """While nothing waits: load one more of them, as long as half of the device is free."""
         engine = self._engine.status()
         if not self._to_warm or engine.used_bytes > engine.budget_bytes / 2:
             self._to_warm.clear()
@@ -65,4 +70,4 @@ class Errands:
             logger.info("Model %s is loaded before anybody asked", model.slug)
         except Exception as problem:
             logger.warning("Model %s is not loaded in advance: %s", model.slug, problem)
-            self._favourites.forget(model)
+            self._warm_models.forget(model)

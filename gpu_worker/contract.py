@@ -36,7 +36,8 @@ DOES_NOT_FIT = "does_not_fit"
 """Code of the error of a render that needs more memory than any machine that is on has."""
 
 # Valkey keys beside RQ's own.
-WORKERS_KEY = "gpu:workers"  # sorted set: worker name → epoch second of its last heartbeat
+WORKERS_KEY = "gpu:workers"  # sorted set: worker name → epoch second of its last heartbeat; see gpu_worker.liveness
+DRAINING = "draining"  # state of a worker that finishes what it has and takes nothing more
 HEARTBEAT_SECONDS = 3
 WORKER_DEAD_AFTER_SECONDS = 15
 PROGRESS_MAXLEN = 1_000  # entries kept in one progress stream
@@ -59,6 +60,14 @@ def attempt_of(job_id: str) -> tuple[str, int]:
     if not generation_id or not attempt.isdecimal():
         raise ValueError(f"{job_id!r} is not the id of an attempt: '<generation>-<attempt>' is expected")
     return generation_id, int(attempt)
+
+
+REPORT_KINDS = ("started", "finished", "lost")
+
+
+def report_id(kind: str, job_id: str) -> str:
+    """RQ's id of a report of one attempt. Said twice, it is one job."""
+    return f"{kind}-{job_id}"
 
 
 def progress_key(generation_id: str) -> str:
@@ -317,6 +326,11 @@ class RenderReport(Wire):
     """Most device memory held at once during this render."""
     similarity: float | None = None
     """Cosine of the quantised transformer's first output against that of the whole weights; None: not measured."""
+
+    @property
+    def gpu_seconds(self) -> float:
+        """Seconds that the attempt kept its card from others, whatever it did with it."""
+        return sum(self.stage_seconds.values())
 
 
 # --- while it runs -------------------------------------------------------------------------------------------

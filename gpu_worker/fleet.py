@@ -5,25 +5,20 @@ Commands travel on RQ's own channel of a worker. Draining is also a key, so that
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from typing import cast
 
 import redis
 from rq.command import send_command
 
 from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
-    WORKER_DEAD_AFTER_SECONDS,
-    WORKERS_KEY,
     ModelSpec,
     WorkerStatus,
     cancel_key,
     drain_key,
     job_id,
-    read_status,
-    worker_key,
 )
+from gpu_worker.liveness import live_workers
 
 DRAIN, RESUME, PRELOAD, EVICT = "drain", "resume", "preload", "evict"
 COMMANDS = frozenset({DRAIN, RESUME, PRELOAD, EVICT})
@@ -32,15 +27,6 @@ COMMANDS = frozenset({DRAIN, RESUME, PRELOAD, EVICT})
 
 class NoSuchWorker(LookupError):
     """No live worker has this name. The message lists those that live."""
-
-
-def workers(connection: redis.Redis) -> list[WorkerStatus]:
-    """What every live worker last said of itself, by name."""
-    alive = connection.zrangebyscore(WORKERS_KEY, time.time() - WORKER_DEAD_AFTER_SECONDS, "+inf")
-    names = sorted(name.decode() for name in cast(list[bytes], alive))
-    said = cast(list[bytes | None], connection.mget([worker_key(name) for name in names])) if names else []
-    statuses = (read_status(name, status) for name, status in zip(names, said, strict=True))
-    return [status for status in statuses if status is not None]
 
 
 def drain(connection: redis.Redis, name: str) -> None:
@@ -88,7 +74,7 @@ def stop(connection: redis.Redis, name: str) -> None:
 def cancel(connection: redis.Redis, generation_id: str) -> bool:
     """Stop a render at its next step. False when no worker is at it: then it ends when one begins it."""
     connection.set(cancel_key(generation_id), 1, ex=CANCEL_TTL_SECONDS)
-    busy = [status for status in workers(connection) if status.generation_id == generation_id]
+    busy = [status for status in live_workers(connection) if status.generation_id == generation_id]
     for status in busy:
         send_command(connection, status.name, "stop-job", job_id=job_id(generation_id, status.attempt))
     return bool(busy)
@@ -113,7 +99,7 @@ def table(statuses: Sequence[WorkerStatus]) -> str:
 
 
 def _require(connection: redis.Redis, name: str) -> None:
-    alive = [status.name for status in workers(connection)]
+    alive = [status.name for status in live_workers(connection)]
     if name not in alive:
         raise NoSuchWorker(f"No live worker is called {name!r}; there are: {', '.join(alive) or 'none'}.")
 

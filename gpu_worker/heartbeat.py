@@ -23,6 +23,9 @@ from gpu_worker.valkey import Unreachable
 
 logger = logging.getLogger(__name__)
 
+FORGOTTEN_AFTER_SECONDS = 24 * 3600
+"""So long the list of names keeps a worker that ended without a word: far more than any clock is off."""
+
 
 class Heartbeat:
     """Publishes the latest ``WorkerStatus`` from a thread of its own.
@@ -74,6 +77,7 @@ class Heartbeat:
         with self._connection.pipeline(transaction=False) as pipeline:
             pipeline.set(worker_key(status.name), json.dumps(status.to_wire()), ex=WORKER_DEAD_AFTER_SECONDS)
             pipeline.zadd(WORKERS_KEY, {status.name: status.beat_at})
+            pipeline.zremrangebyscore(WORKERS_KEY, "-inf", status.beat_at - FORGOTTEN_AFTER_SECONDS)
             pipeline.execute()
         self._also()
 

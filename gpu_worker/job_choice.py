@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from gpu_worker.contract import RenderJob
 from gpu_worker.queue import RenderQueue, Waiting, choose
 from gpu_worker.render_engine import RenderEngine
-from gpu_worker.service_time import Pace
+from gpu_worker.service_time import ServiceTimes
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Picked:
+class PickedJob:
     """RQ's id of the job that is now in this worker's hands, or why there is none."""
 
     job_id: str | None = None
@@ -22,16 +22,16 @@ class Picked:
     """Jobs wait, and none of them fits this card."""
 
 
-class Picker:
+class JobPicker:
     """Takes jobs out of the line. A job that makes the engine fail here is served in its turn: there it ends in a
     report, here it would end the worker, and every worker after it."""
 
     def __init__(self, line: RenderQueue, engine: RenderEngine) -> None:
-        self.pace = Pace()
+        self.service_times = ServiceTimes()
         self._line = line
         self._engine = engine
 
-    def pick(self) -> Picked:
+    def pick(self) -> PickedJob:
         """Take the best job of the window, and tell the engine what waits behind it."""
         window = self._line.window()
         choice = choose(
@@ -39,14 +39,14 @@ class Picker:
             self._line.bounds,
             can_hold=self._can_hold,
             loading_seconds=self._loading_seconds,
-            service_seconds=self.pace.seconds,
+            service_seconds=self.service_times.seconds,
         )
         if choice.taken is None:
-            return Picked(are_all_for_others=bool(choice.unfit))
+            return PickedJob(are_all_for_others=bool(choice.unfit))
         if not self._line.take(choice.taken.job_id, choice.unfit):
-            return Picked()  # the line has changed meanwhile
+            return PickedJob()  # the line has changed meanwhile
         self._engine.upcoming = [w.job for w in window if w.job is not None and w is not choice.taken]
-        return Picked(choice.taken.job_id)
+        return PickedJob(choice.taken.job_id)
 
     def _can_hold(self, waiting: Waiting) -> bool:
         """Also true when no live worker can hold the job: somebody has to say so."""

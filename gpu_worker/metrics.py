@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gpu_worker.contract import WorkerStatus, read_status, worker_key
+from gpu_worker.contract import DRAINING, WorkerStatus, read_status, worker_key
 from gpu_worker.valkey import Unreachable
 
-STATES = ("starting", "idle", "busy", "draining")
+STATES = ("starting", "idle", "busy", DRAINING)
 
 
 class WorkerFigures(Collector):

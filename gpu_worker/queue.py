@@ -26,11 +26,10 @@ from gpu_worker.allowed_jobs import inflated
 from gpu_worker.contract import (
     RENDER_FUNCTION,
     RENDER_QUEUE,
-    WORKER_DEAD_AFTER_SECONDS,
-    WORKERS_KEY,
     RenderJob,
     holding_key,
 )
+from gpu_worker.liveness import workers_taking_jobs
 
 _LOOK = """
 -- KEYS: queue. ARGV: window, prefix of RQ's job keys.
@@ -204,11 +203,11 @@ class RenderQueue:
         return bool(taken)
 
     def is_refused_by_all(self, job_id: str) -> bool:
-        """Note that this worker cannot hold the job; True when no live worker can, so that somebody has to say so."""
+        """Note that this worker cannot hold the job; True when nobody who takes jobs can."""
         noted = self._refuse(keys=[self._prefix + job_id], args=[self.worker])
         refusing = {name.decode() for name in cast(Iterable[bytes], noted)}
-        alive = self.connection.zrangebyscore(WORKERS_KEY, time.time() - WORKER_DEAD_AFTER_SECONDS, "+inf")
-        return bool(refusing) and {name.decode() for name in cast(Iterable[bytes], alive)} <= refusing | {self.worker}
+        takers = {status.name for status in workers_taking_jobs(self.connection)}
+        return bool(refusing) and takers <= refusing | {self.worker}
 
     def release(self) -> None:
         """The job that was taken has ended and is reported."""

@@ -24,6 +24,7 @@ from gpu_worker.contract import (
     RenderReport,
     attempt_of,
     job_id,
+    report_id,
 )
 from gpu_worker.valkey import Unreachable
 
@@ -99,7 +100,7 @@ class Reports:
             self._queue.enqueue_call(
                 function,
                 args=args,
-                job_id=f"{kind}-{attempt}",
+                job_id=report_id(kind, attempt),
                 unique=True,
                 result_ttl=KEPT_SECONDS,
                 failure_ttl=KEPT_SECONDS,

@@ -7,7 +7,7 @@ from gpu_worker.contract import RenderJob
 _NEWEST_WEIGHT = 0.3
 
 
-class Pace:
+class ServiceTimes:
     """Seconds per pixel and step of each model version, as a moving average."""
 
     def __init__(self) -> None:

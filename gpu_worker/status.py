@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from dataclasses import replace
 
-from gpu_worker.contract import Outcome, RenderJob, RenderReport, WorkerStatus
+from gpu_worker.contract import DRAINING, Outcome, RenderJob, RenderReport, WorkerStatus
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.render_engine import RenderEngine
 
@@ -26,7 +26,7 @@ def first_status(name: str, engine: RenderEngine) -> WorkerStatus:
     )
 
 
-class Standing:
+class StatusReporter:
     """Says what the worker does now. ``is_leaving`` and ``is_drained`` show as ``draining``."""
 
     def __init__(self, heart: Heartbeat, engine: RenderEngine) -> None:
@@ -37,14 +37,14 @@ class Standing:
         self._counts: defaultdict[str, float] = defaultdict(float)
 
     def idle(self) -> None:
-        state = "draining" if self.is_leaving or self.is_drained else "idle"
+        state = DRAINING if self.is_leaving or self.is_drained else "idle"
         self._heart.show(
             replace(self._measured(), state=state, generation_id=None, attempt=0, stage="", started_at=0.0)
         )
 
     def busy(self, job: RenderJob) -> None:
         status = replace(self._measured(), generation_id=job.generation_id, attempt=job.attempt, started_at=time.time())
-        self._heart.show(replace(status, state="draining" if self.is_leaving or self.is_drained else "busy"))
+        self._heart.show(replace(status, state=DRAINING if self.is_leaving or self.is_drained else "busy"))
 
     def stage(self, stage: str) -> None:
         if stage != self._heart.status.stage:
@@ -53,7 +53,7 @@ class Standing:
     def leaving(self) -> None:
         """From a signal handler, so without the engine and without waking the heartbeat, whose lock may be held."""
         self.is_leaving = True
-        self._heart.status = replace(self._heart.status, state="draining")
+        self._heart.status = replace(self._heart.status, state=DRAINING)
 
     def count(self, report: RenderReport) -> None:
         self._counts[f"renders_{report.outcome.value}"] += 1

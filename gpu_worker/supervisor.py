@@ -33,6 +33,10 @@ MOST_DELAY_SECONDS = 30.0
 KILL_AFTER_SECONDS = 5.0
 
 
+ALLOCATOR = "expandable_segments:True,pinned_max_round_threshold_mb:1"
+"""Segments that grow lose little between blocks; large pinned blocks are not rounded up to powers of two."""
+
+
 class NameTaken(Exception):
     """Another worker of this name is alive. The message says where."""
 
@@ -45,6 +49,7 @@ class Child:
         # A process group of its own: Ctrl-C in the terminal is for the supervisor, who decides.
         self.process = subprocess.Popen(
             [*command, "--lifeline", str(writing), "--supervisor", str(os.getpid())],
+            env=worker_environment(),
             pass_fds=[writing],
             stdin=subprocess.DEVNULL,
             process_group=0,
@@ -245,6 +250,14 @@ class Supervisor:
             for number, handler in before.items():
                 signal.signal(number, handler)
             self._selector.close()
+
+
+def worker_environment() -> dict[str, str]:
+    """What the worker process gets: our own environment, and how PyTorch's allocators work unless that says it."""
+    environment = dict(os.environ)
+    if "PYTORCH_CUDA_ALLOC_CONF" not in environment:
+        environment.setdefault("PYTORCH_ALLOC_CONF", ALLOCATOR)
+    return environment
 
 
 def _delay_seconds(fruitless_deaths: int) -> float:

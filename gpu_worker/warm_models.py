@@ -16,7 +16,7 @@ HALF_LIFE_SECONDS = 6 * 3600.0
 KEPT = 16
 
 
-class Favourites:
+class WarmModels:
     """Renders of each model version, where one of six hours ago counts half as much as one of now.
 
     A file that is missing, damaged or cannot be written costs the memory, never the render.
@@ -36,7 +36,7 @@ class Favourites:
         self._save()
 
     def models(self) -> list[ModelSpec]:
-        """The favourite first."""
+        """The warm model first."""
         return [model for model, _, _ in self._scores]
 
     def forget(self, model: ModelSpec) -> None:

@@ -23,7 +23,7 @@ from rq.worker_registration import register
 
 from gpu_worker import addresses, fleet, render_job
 from gpu_worker.allowed_jobs import AllowedJobWorker
-from gpu_worker.between_jobs import Errands
+from gpu_worker.between_jobs import BetweenJobs
 from gpu_worker.contract import (
     RENDER_QUEUE,
     WORKER_DEAD_AFTER_SECONDS,
@@ -39,17 +39,17 @@ from gpu_worker.contract import (
 from gpu_worker.deadline import NoAlarm
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.inputs import Fetcher
-from gpu_worker.job_choice import Picker
+from gpu_worker.job_choice import JobPicker
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.progress import ProgressStream
 from gpu_worker.queue import Bounds, RenderQueue, read
 from gpu_worker.render_engine import RenderEngine
 from gpu_worker.reports import KEPT_SECONDS, Reports
 from gpu_worker.settings import Settings
-from gpu_worker.status import Standing, first_status
+from gpu_worker.status import StatusReporter, first_status
 from gpu_worker.upload import Uploader
 from gpu_worker.valkey import Unreachable, connect
-from gpu_worker.warm_models import Favourites
+from gpu_worker.warm_models import WarmModels
 
 logger = logging.getLogger(__name__)
 
@@ -87,12 +87,12 @@ class GpuWorker(AllowedJobWorker):
         self.lifeline = lifeline
         bounds = Bounds(settings.window, settings.max_skips, settings.max_wait_seconds, settings.affinity_fraction)
         self.line = RenderQueue(connection, settings.name, bounds)
-        self.picker = Picker(self.line, engine)
+        self.picker = JobPicker(self.line, engine)
         self.heart = Heartbeat(connection, first_status(settings.name, engine), also=self._keep_registered)
-        self.standing = Standing(self.heart, engine)
+        self.reporter = StatusReporter(self.heart, engine)
         self.reports = Reports(connection, settings.name, while_waiting=lifeline.repeat)
-        self._favourites = Favourites(settings.cache / f"favourites-{settings.name}.json")
-        self.errands = Errands(connection, settings.name, engine, self.standing, self._favourites)
+        self._warm_models = WarmModels(settings.cache / f"warm-models-{settings.name}.json")
+        self.between_jobs = BetweenJobs(connection, settings.name, engine, self.reporter, self._warm_models)
         self._preview_seconds = settings.preview_seconds
         # Of its own, with short waits: what a browser sees must not hold up a render.
         self._progress_connection = connect(settings.redis_url, answer_seconds=2.0)
@@ -137,7 +137,7 @@ class GpuWorker(AllowedJobWorker):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """SIGTERM, SIGINT and RQ's shutdown command: finish the job in hand, take no other, leave."""
         self._stop_requested = True
-        self.standing.leaving()
+        self.reporter.leaving()
         if self._is_waiting:  # nothing is in hand: an idle worker leaves at once
             raise StopRequested
 
@@ -150,7 +150,7 @@ class GpuWorker(AllowedJobWorker):
         """
         delay_seconds = 0.1
         while not self.is_asked_to_stop:
-            self.standing.idle()
+            self.reporter.idle()
             self.lifeline.say(None, PATIENCE_BETWEEN_JOBS_SECONDS)
             try:
                 job = self._next(is_patient=timeout is not None)
@@ -167,10 +167,10 @@ class GpuWorker(AllowedJobWorker):
         return None
 
     def _next(self, *, is_patient: bool) -> Job | None:
-        self.errands.obey()
+        self.between_jobs.run_commands()
         if self.should_run_maintenance_tasks:
             self.run_maintenance_tasks()
-        if self.standing.is_drained:
+        if self.reporter.is_drained:
             self._pause(UNFIT_SECONDS)
             return None
         picked = self.picker.pick()
@@ -179,7 +179,7 @@ class GpuWorker(AllowedJobWorker):
             if job is not None:
                 return job
             picked = self.picker.pick()  # that one has dropped
-        self.errands.warm_up()
+        self.between_jobs.warm_up()
         if is_patient and picked.are_all_for_others:
             self._pause(UNFIT_SECONDS)
         elif is_patient:
@@ -238,7 +238,7 @@ class GpuWorker(AllowedJobWorker):
         self._stream = ProgressStream(self._progress_connection, message.generation_id, self._preview_seconds)
         execution = self.prepare_execution(job)
         self._running = (job, execution, message)
-        self.standing.busy(message)
+        self.reporter.busy(message)
         try:
             self.perform_job(job, queue, execution)
         finally:
@@ -269,15 +269,17 @@ class GpuWorker(AllowedJobWorker):
     def _on_progress(self, job: RenderJob, progress: Progress) -> None:
         assert self._stream is not None
         self._stream.write(progress)
-        self.standing.stage(progress.stage)
+        self.reporter.stage(progress.stage)
 
     def _on_report(self, job: RenderJob, report: RenderReport) -> None:
         self._is_reported = True
         self._is_device_lost = report.error is not None and report.error.code == render_job.DEVICE_LOST
-        self.standing.count(report)
+        self.reporter.count(report)
         if report.outcome == Outcome.SUCCEEDED:
-            self._favourites.note(job.model)
-            self.picker.pace.learn(job, sum(s for stage, s in report.stage_seconds.items() if stage != Stage.LOADING))
+            self._warm_models.note(job.model)
+            self.picker.service_times.learn(
+                job, sum(s for stage, s in report.stage_seconds.items() if stage != Stage.LOADING)
+            )
 
     # --- commands ------------------------------------------------------------------------------------------------
 
@@ -286,7 +288,7 @@ class GpuWorker(AllowedJobWorker):
         try:
             payload = parse_payload(message)
             if payload.get("command") in fleet.COMMANDS:
-                self.errands.hear(payload)
+                self.between_jobs.receive_command(payload)
             else:
                 super().handle_payload(message)
         except (ValueError, AttributeError, KeyError) as problem:
@@ -321,7 +323,7 @@ class GpuWorker(AllowedJobWorker):
             pipeline.hset(self.key, mapping=self.serialize())
             self.heartbeat(pipeline=pipeline)
             pipeline.execute()
-        self.errands.look_whether_drained()
+        self.between_jobs.refresh_drained()
         if running is not None:
             job, execution, message = running
             self.maintain_heartbeats(job, execution)

@@ -8,9 +8,10 @@ from loremotion import row_security
 from loremotion.bodies import BodyLimit
 from loremotion.lasting import SharedThreads
 from loremotion.row_security import role
+from loremotion.send_deadline import SendDeadline
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loremotion.settings")
 
-application = BodyLimit(SharedThreads(get_asgi_application()))
+application = SendDeadline(BodyLimit(SharedThreads(get_asgi_application())))
 row_security.bind_process()
 role.refuse_without()

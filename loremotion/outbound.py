@@ -10,6 +10,7 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,9 +20,11 @@ from urllib.parse import quote, urlsplit
 import certifi
 from django.conf import settings
 
+from loremotion import database
 from loremotion.refusals import Invalid
 
 CONNECT_SECONDS = 4.0
+"""To any of the addresses that a name has, all of them together."""
 SILENCE_SECONDS = 8.0
 WHOLE_SECONDS = 12.0
 """From the first byte of TLS to the last one that we read, however slowly they come."""
@@ -32,6 +35,8 @@ Resolver = Callable[[str, int], Sequence[str]]
 
 # They carry an IPv4 address inside, which a gateway would go to: NAT64, 6to4, Teredo.
 _DISGUISES = [ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
+# Nobody's on the internet, whatever Python's own table says of them: the relays of 6to4, addresses of sites, examples.
+_NOWHERE = [ip_network(text) for text in ("192.88.99.0/24", "fec0::/10", "3fff::/20")]
 _HARMLESS_IN_A_PATH = "/%:@!$&'()*+,;=~-._"
 
 
@@ -83,6 +88,7 @@ def target_of(url: str, *, resolve: Resolver | None = None) -> Target:
         raise _refusal("The address must begin with https:// and name a host.")
     if parts.username is not None or parts.password is not None:
         raise _refusal("The address must carry no user name and no password.")
+    database.give_back()  # while name servers, and whoever is at the address, are asked
     try:
         addresses = tuple(dict.fromkeys((resolve or by_dns)(host, port)))
     except (OSError, UnicodeError):
@@ -143,9 +149,15 @@ def _exchange(line: socket.socket, target: Target, body: bytes, headers: Mapping
 def _connect(target: Target) -> socket.socket:
     """To the first of the judged addresses that answers; under https with TLS that has yet to shake hands."""
     failure: OSError = OSError("it has no address")
-    for address in target.addresses:
+    deadline = time.monotonic() + CONNECT_SECONDS
+    for number, address in enumerate(target.addresses):
+        left_seconds = deadline - time.monotonic()
+        if left_seconds <= 0:
+            break
+        # A silent address leaves the next ones their share.
+        share_seconds = left_seconds / min(2, len(target.addresses) - number)
         try:
-            line = socket.create_connection((address, target.port), timeout=CONNECT_SECONDS)
+            line = socket.create_connection((address, target.port), timeout=share_seconds)
         except OSError as error:
             failure = error
             continue
@@ -180,6 +192,8 @@ def _is_open(address: str) -> bool:
             known = known.ipv4_mapped
         elif any(known in network for network in _DISGUISES):
             return False
+    if any(known in network for network in _NOWHERE):
+        return False
     return known.is_global and not known.is_multicast and not known.is_reserved
 
 

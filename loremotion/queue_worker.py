@@ -77,6 +77,8 @@ def is_connection_lost(error: BaseException | None) -> bool:
 class QueueWorker(AllowedJobWorker):
     """Works off one queue, job by job, and closes the database's connections around each as a request does."""
 
+    max_connection_wait_time = LONGEST_PAUSE_SECONDS
+
     def __init__(self, name: str) -> None:
         super().__init__(
             name,
@@ -165,9 +167,9 @@ class QueueWorker(AllowedJobWorker):
         if not self._is_database_lost:
             super().handle_job_failure(job, queue, started_job_registry, exc_string, execution)
             return
+        queue.enqueue_job(job)  # first: who dies between the two has left it in the queue
         with self.connection.pipeline() as pipeline:
             self.cleanup_execution(job, pipeline=pipeline, execution=execution)
-            queue.enqueue_job(job, pipeline=pipeline)
             pipeline.execute()
 
     def _wait_for_database(self) -> None:

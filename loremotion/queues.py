@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import django_rq
 from django.conf import settings
 from django.utils.module_loading import import_string
 from rq import Queue
@@ -14,9 +15,6 @@ from gpu_worker.allowed_jobs import AllowedJob, Table
 from loremotion.valkey import connection
 
 __all__ = ["AllowedJob", "Table", "job", "loads", "queue", "table"]
-
-DEFAULT_SECONDS = 120
-"""How long a job may take whose sender does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +30,7 @@ class Load:
 
 def queue(name: str) -> Queue:
     """The queue to enqueue into and to look at. What is read from it cannot be called."""
-    return Queue(
-        name, connection=connection(), serializer=JSONSerializer, job_class=AllowedJob, default_timeout=DEFAULT_SECONDS
-    )
+    return django_rq.get_queue(name, connection=connection())
 
 
 def job(job_id: str) -> AllowedJob:

@@ -37,7 +37,7 @@ class Invalid(Refusal):
 
 
 class InsufficientCredits(Refusal):
-    """The purse holds less than the price."""
+    """The account holds less than the price."""
 
     status = 402
 

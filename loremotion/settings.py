@@ -27,10 +27,14 @@ env = Env(eager=True)
 
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", validate=validate.Length(min=32, error="must be at least 32 characters of chance"))
+# Keys that were SECRET_KEY before. What they signed and sealed still opens; what is new is under SECRET_KEY.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", [])
+if any(len(key) < 32 for key in SECRET_KEY_FALLBACKS):
+    raise ImproperlyConfigured("SECRET_KEY_FALLBACKS: each must be at least 32 characters of chance.")
 SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
-IS_HTTPS = SITE_URL.startswith("https://")
+IS_HTTPS = urlsplit(SITE_URL).scheme == "https"
 IS_ONE_MACHINE = urlsplit(SITE_URL).hostname in ("127.0.0.1", "localhost", "::1")
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=validate.Range(min=0, max=8))
 
@@ -42,7 +46,10 @@ ROW_LEVEL_SECURITY = env.bool("ROW_LEVEL_SECURITY", True)
 _database = dj_database_url.parse(
     DATABASE_URL, engine="loremotion.row_security", conn_max_age=0, conn_health_checks=True
 )
-_pool = {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 10), "timeout": 10}
+# A request has a connection only while it asks the database (loremotion.database), and at most half of them are kept
+# for longer, by who waits for Stripe (billing.shop.locks): so a handful serves any number of people who are slow.
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 10, validate=validate.Range(min=2))
+_pool = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
 DATABASES = {
     "default": _database
     | {
@@ -71,6 +78,12 @@ QUEUE_JOBS = {
     "deliveries": "generation.outbox.jobs.DELIVERY_JOBS",
     "mail": "generation.outbox.jobs.MAIL_JOBS",
 }
+# django-rq reads these two. It is no installed app: its pages show people's prompts and unpickle what Valkey holds.
+RQ_QUEUES = {
+    name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer", "DEFAULT_TIMEOUT": 120}
+    for name in (*QUEUE_JOBS, "render")
+}
+RQ = {"JOB_CLASS": "gpu_worker.allowed_jobs.AllowedJob", "COMMIT_MODE": "auto"}
 
 # --- what visitors get ---------------------------------------------------------------------------------------
 
@@ -99,7 +112,9 @@ MAIL_DIR = Path(env.str("MAIL_DIR", str(BASE_DIR / "var" / "mail"))).resolve()
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "LoreMotion <no-reply@localhost>")
 if EMAIL_URL:
     _mail = dj_email_url.parse(EMAIL_URL)
-    EMAIL_BACKEND = _mail.get("EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend")
+    EMAIL_BACKEND = _mail.get("EMAIL_BACKEND", "loremotion.smtp.EmailBackend").replace(
+        "django.core.mail.backends.smtp.", "loremotion.smtp."
+    )
     EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_HOST"], _mail["EMAIL_PORT"]
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HOST_PASSWORD"]
     EMAIL_USE_TLS, EMAIL_USE_SSL = _mail["EMAIL_USE_TLS"], _mail["EMAIL_USE_SSL"]
@@ -129,7 +144,7 @@ PAY_ORIGINS = (
 # What one member of staff may give, take or write off in a day alone; what goes beyond waits for a second.
 STAFF_DAILY_CREDITS = env.int("STAFF_DAILY_CREDITS", 1_000, validate=validate.Range(min=0))
 # What billing shows without knowing it: what a clip costs with each model, and the page that a hold is for.
-PRICE_YARDSTICK = "catalog.samples.clip_prices"
+CLIP_PRICES = "catalog.samples.clip_prices"
 HOLD_PAGE = "generation:detail"
 
 # --- what the licences of models ask ----------------------------------------------------------------------------
@@ -178,7 +193,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.openid_connect",
     "allauth.usersessions",
     "rest_framework",
-    "django.contrib.admin",
+    "loremotion.apps.StaffConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -188,6 +203,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
+    "loremotion.database.GiveBackMiddleware",
+    "loremotion.headers.PermissionsPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -219,7 +236,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "accounts.context.caller",
-                "generation.context.purse",
+                "generation.context.credits_left",
             ]
         },
     }
@@ -236,12 +253,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["accounts.passwords.Argon2"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "generation:home"
 
 # Modules that keep something for a workspace and move, stop, export and erase it: see accounts.workspace_data.
-WORKSPACE_HOLDINGS = ["generation.workspace_data", "generation.outbox.holdings", "billing.shop.workspace_data"]
+WORKSPACE_DATA = ["generation.workspace_data", "generation.outbox.holdings", "billing.shop.workspace_data"]
 # Says how many members the plan of a workspace has room for: see accounts.seats.
 WORKSPACE_SEATS = "billing.plans.seats"
 
@@ -370,10 +387,14 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if IS_HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
+# A promise for the whole domain, not for this site alone, so whoever runs it has to say so.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS and env.bool("HSTS_PRELOAD", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+SECURITY_CONTACT = env.str(
+    "SECURITY_CONTACT", "", validate=validate.Regexp(r"^((mailto|https):\S+)?$", error="must be mailto: or https:")
+)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],

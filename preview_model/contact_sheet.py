@@ -22,7 +22,7 @@ PROMPTS = (
     "an orange ball growing on a navy background",
     "two pink circles moving up on a grey background",
     "a cyan star getting smaller on a black background",
-    "a white triangle next to a red star standing still on a dark blue background",
+    "a white triangle next to a red star reporter still on a dark blue background",
     "two yellow stars spinning on a black background",
     "a blue disc jumping up and down on a light blue background",
     "a green box and a pink disc becoming bigger on a white background",

@@ -68,7 +68,7 @@ _MOTIONS: dict[str, tuple[str, ...]] = {
         "slowly shrinking away to a small size", "which keeps getting smaller", "contracting and becoming smaller",
     ),
     "still": (
-        "that does not move at all", "standing completely still", "just sitting there motionless",
+        "that does not move at all", "reporter completely still", "just sitting there motionless",
         "which stays exactly in place", "resting quietly without moving", "that simply remains still",
     ),
 }  # fmt: skip

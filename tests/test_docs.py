@@ -88,12 +88,25 @@ def test_every_link_leads_to_a_file(document: Path) -> None:
 def test_the_tree_shows_folders_that_are_there() -> None:
     tree = re.search(r"## Where things are\n\n```\n(.*?)```", README, flags=re.DOTALL)
     assert tree is not None
-    parent = ROOT
+    above = [ROOT]
     for line in tree[1].splitlines():
         name = line.split()[0]
-        if not line.startswith(" "):
-            parent = ROOT / name
-        assert (parent if not line.startswith(" ") else parent / name).exists(), f"The README's tree shows {name}."
+        depth = (len(line) - len(line.lstrip())) // 2
+        above[depth + 1 :] = [above[depth] / name]
+        assert above[-1].exists(), f"The README's tree shows {above[-1].relative_to(ROOT)}, which is not there."
+
+
+def test_the_tree_shows_every_room_of_a_request_and_of_the_engine() -> None:
+    tree = README.split("## Where things are")[1].split("\n## ")[0]
+    for parent in (ROOT / "generation", ROOT / "gpu_worker" / "engine"):
+        rooms = {path.parent.name for path in parent.glob("*/__init__.py")} - {"migrations", "management"}
+        assert rooms <= set(re.findall(r"^ +([a-z_]+)/", tree, flags=re.MULTILINE))
+
+
+def test_every_word_of_our_own_is_explained() -> None:
+    words = set(re.findall(r"^\| \*\*([a-z ]+)\*\* \|", (ROOT / "docs" / "words.md").read_text(), flags=re.MULTILINE))
+    kept = {"hold", "capture", "release", "lot", "lease", "evict", "resident", "refusal", "beat", "lifeline", "trial"}
+    assert kept <= words, f"docs/words.md does not explain {', '.join(sorted(kept - words))}."
 
 
 def test_the_walk_names_functions_that_are_there() -> None:

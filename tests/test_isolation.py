@@ -62,6 +62,8 @@ READ, MAKE, HOOKS = Action.READ_CLIPS, Action.GENERATE, Action.MANAGE_WEBHOOKS
 
 DOORS: dict[str, Door] = {
     "healthz": Door(Kind.PUBLIC),
+    "robots": Door(Kind.PUBLIC),
+    "security": Door(Kind.PUBLIC),
     "accounts:overview": Door(Kind.PUBLIC),
     "accounts:mail": Door(Kind.TOKEN),  # the machine is: elsewhere there is no such page
     "accounts:data": Door(Kind.PUBLIC),
@@ -212,8 +214,6 @@ def surroundings(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch, settings:
     """Limits at zero, and a Stripe that sells without being asked over the network."""
     settings.STRIPE_SECRET_KEY = "sk_test_isolation"
     monkeypatch.setattr("billing.shop.ordering.pay_page", lambda order, **_: "https://pay.example/")
-    # A test's transaction lives on its connection, so nobody may put that back.
-    monkeypatch.setattr("generation.live.sse.close_old_connections", lambda: None)
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def world(db: None) -> World:
     settle.settle(generations.report(generation))
     price = Price.objects.filter(pack__isnull=False)[0]
     order = Order.objects.create(
-        workspace=studio.id, purse=studio.id, price=price, credits=500, state=Order.State.CLOSED
+        workspace=studio.id, account=studio.id, price=price, credits=500, state=Order.State.CLOSED
     )
     endpoint = Endpoint.objects.create(
         workspace=studio,

@@ -14,14 +14,21 @@ from allauth.socialaccount.providers.base.constants import AuthError
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from django.http import HttpRequest
 from jwt import PyJWKClientConnectionError
-from requests import RequestException
+from requests import RequestException, Session
 
+from loremotion import database
 from loremotion.refusals import Conflict, Forbidden, Unavailable
 
 logger = logging.getLogger(__name__)
 
 
 class SocialAdapter(DefaultSocialAccountAdapter):
+    def get_requests_session(self) -> Session:
+        """A session for asking a provider."""
+        database.give_back()
+        session: Session = super().get_requests_session()
+        return session
+
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Somebody came back from a provider, and their tokens hold.
 

@@ -8,6 +8,8 @@ import jwt
 from allauth.socialaccount import app_settings
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 
+from loremotion import database
+
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signatures that only the provider can make: neither ``none`` nor one by a secret that we know too."""
 LEEWAY_SECONDS = 60
@@ -22,6 +24,7 @@ def verified(token: str, *, issuer: str, client_id: str, keys_url: str) -> dict[
         PyJWKClientConnectionError: the provider's keys cannot be had now.
     """
     try:
+        database.give_back()  # while the provider is asked
         key = jwt.PyJWKClient(keys_url, timeout=KEYS_TIMEOUT_SECONDS).get_signing_key_from_jwt(token)
         said: dict[str, Any] = jwt.decode(
             token,

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from accounts.proofs.refusals import ProofIsAway, not_proved
+from loremotion import database
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ def _verdict(answer: str) -> dict[str, Any]:
         ProofIsAway: it says nothing in time, or nothing that can be read.
     """
     asked = {"secret": settings.TURNSTILE_SECRET_KEY, "response": answer, "idempotency_key": str(uuid.uuid4())}
+    database.give_back()  # while they are asked
     try:
         told = requests.post(
             f"{settings.TURNSTILE_API_BASE}/turnstile/v0/siteverify",

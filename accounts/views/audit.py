@@ -6,10 +6,10 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts import audit
+from accounts import audit, exports
 from accounts.models import AuditEntry, Membership
+from accounts.permissions import member_may
 from accounts.roles import Action
-from accounts.views.permissions import member_may
 
 PAGE = 50
 
@@ -31,6 +31,8 @@ def log(request: HttpRequest, place: Membership) -> HttpResponse:
 @require_safe
 @member_may(Action.READ_AUDIT)
 def export(request: HttpRequest, place: Membership) -> HttpResponse:
-    response = StreamingHttpResponse(audit.as_csv(place.workspace), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(
+        exports.streamed(audit.as_csv(place.workspace)), content_type="text/csv; charset=utf-8"
+    )
     response["Content-Disposition"] = 'attachment; filename="audit.csv"'
     return response  # type: ignore[return-value]  # it answers as an HttpResponse does

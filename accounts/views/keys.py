@@ -10,8 +10,8 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import api_keys, tenancy
 from accounts.forms import KeyForm
 from accounts.models import ApiKey, Membership
+from accounts.permissions import member_may
 from accounts.roles import Action
-from accounts.views.permissions import member_may
 from loremotion.refusals import Refusal
 
 

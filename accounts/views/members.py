@@ -10,8 +10,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import invitations, members, seats, tenancy
 from accounts.forms import InviteForm, PlaceForm
 from accounts.models import Invitation, Membership, User
+from accounts.permissions import member_may
 from accounts.roles import Action
-from accounts.views.permissions import member_may
 from loremotion.refusals import Refusal
 
 

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import members, tenancy, workspaces
 from accounts.forms import ConfirmForm, NameForm, PrivacyForm
 from accounts.models import Membership, User
+from accounts.permissions import member_may
 from accounts.roles import Action
-from accounts.views.permissions import member_may
 
 
 @require_safe

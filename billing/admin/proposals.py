@@ -14,8 +14,8 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from billing import ledger, proposals
+from billing.admin.exact_search import LedgerAdmin
 from billing.admin.forms import DecisionForm
-from billing.admin.readonly import ReadOnlyAdmin
 from billing.models import Proposal
 from loremotion.refusals import Refusal
 
@@ -45,7 +45,7 @@ class Standing(admin.SimpleListFilter):
 
 
 @admin.register(Proposal)
-class ProposalAdmin(ReadOnlyAdmin):
+class ProposalAdmin(LedgerAdmin):
     """Everything that staff did to credits or wants to, with both names."""
 
     list_display = ("proposed_at", "what", "account", "reason", "proposed_by_name", "decided_by_name", "expires_at")

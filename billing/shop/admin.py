@@ -27,6 +27,7 @@ from billing.shop.models import (
     Subscription,
 )
 from billing.shop.money import formatted, parse
+from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Invalid, Refusal
 
 
@@ -75,26 +76,11 @@ class PackAdmin(admin.ModelAdmin[Pack]):
     inlines = [PriceInline]
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """Shows what only the shop's services write."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     list_display = ["id", "price", "state", "actor", "created_at", "closed_at"]
     list_filter = ["state"]
-    search_fields = ["=id", "=workspace", "=purse", "=stripe_session_id"]
+    search_fields = ["=id", "=workspace", "=account", "=stripe_session_id"]
     list_select_related = ["price__plan", "price__pack"]
     date_hierarchy = "created_at"
 
@@ -137,7 +123,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "workspace",
     ]
     list_filter = ["dispute_status", "currency"]
-    search_fields = ["=source", "=workspace", "=purse", "=stripe_payment_intent_id", "=stripe_invoice_id"]
+    search_fields = ["=source", "=workspace", "=account", "=stripe_payment_intent_id", "=stripe_invoice_id"]
     list_select_related = ["price__plan", "price__pack"]
     date_hierarchy = "paid_at"
     change_list_template = "admin/shop/payment/change_list.html"

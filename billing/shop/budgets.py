@@ -24,17 +24,17 @@ class OverBudget(InsufficientCredits):
 
 
 def spent_this_month(account: UUID) -> int:
-    """Credits charged or held for requests of this month (UTC), also in purses that were merged into the account's:
+    """Credits charged or held for requests of this month (UTC), also in accounts that were merged into this one's:
     what is held there stays there."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH RECURSIVE purse AS (
+            WITH RECURSIVE mine AS (
                 SELECT %s::uuid AS id
-                UNION SELECT merged.id FROM ledger_account merged JOIN purse ON merged.merged_into_id = purse.id
+                UNION SELECT merged.id FROM ledger_account merged JOIN mine ON merged.merged_into_id = mine.id
             )
             SELECT coalesce(sum(CASE hold.state WHEN 'open' THEN hold.amount ELSE hold.captured END), 0)
-            FROM purse JOIN ledger_hold hold ON hold.account_id = purse.id AND hold.held_at >= %s
+            FROM mine JOIN ledger_hold hold ON hold.account_id = mine.id AND hold.held_at >= %s
             """,
             [account, _month_of(timezone.now())],
         )
@@ -56,7 +56,7 @@ def keep_within_cap(account: UUID) -> None:
 def running_low(*, limit: int) -> list[int]:
     """Some of the budgets to warn about now, chosen by chance.
 
-    Those whose purse is full enough again can be warned about anew.
+    Those whose account is full enough again can be warned about anew.
     """
     with connection.cursor() as cursor:
         cursor.execute(

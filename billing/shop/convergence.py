@@ -83,7 +83,7 @@ def _payment_of_order(order: Order, money: Money) -> Payment:
         source=f"order:{order.id}",
         defaults={
             "workspace": order.workspace,
-            "purse": order.purse,
+            "account": order.account,
             "order": order,
             "price": order.price,
             "credits": order.credits,
@@ -160,7 +160,7 @@ def _store(said: SubscriptionFacts) -> Subscription | None:
         subscription, is_new = Subscription.objects.update_or_create(
             stripe_subscription_id=said.subscription_id,
             defaults=changes,
-            create_defaults={**changes, "workspace": workspace, "purse": workspace},
+            create_defaults={**changes, "workspace": workspace, "account": workspace},
         )
     for doubled in second_plans.found(workspace) if is_new else ():
         logger.critical("Two plans for one workspace: %s", doubled)
@@ -183,7 +183,7 @@ def _payment_of_invoice(subscription: Subscription, invoice: InvoiceFacts, money
         source=f"invoice:{invoice.invoice_id}",
         defaults={
             "workspace": subscription.workspace,
-            "purse": subscription.purse,
+            "account": subscription.account,
             "subscription": subscription,
             "price": price,
             "credits": price.credits * invoice.quantity,
@@ -255,7 +255,7 @@ def _settle(payment: Payment, money: Money, *, reason: str) -> None:
     kind = ledger.LotKind.PACK if payment.order_id is not None else ledger.LotKind.PLAN
     for reference, credits, expires_at in payment.parts:
         ledger.grant(
-            account=payment.purse,
+            account=payment.account,
             reference=reference,
             amount=credits,
             kind=kind,

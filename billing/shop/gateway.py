@@ -6,8 +6,9 @@ crash or a lost answer, makes nothing twice. No call is made inside a database t
 
 from __future__ import annotations
 
+import time
 from functools import lru_cache
-from typing import Literal, cast
+from typing import Any, Literal, cast
 from uuid import UUID, uuid5
 
 import stripe
@@ -15,10 +16,13 @@ from django.conf import settings
 from stripe import StripeClient
 
 from billing.shop.models import Order, Payment, Price
+from loremotion import database
 from loremotion.refusals import Refusal
 
 API_VERSION = "2026-10-28.endive"
-TIMEOUT_SECONDS = 20
+ANSWER_SECONDS = 6
+RETRIED_WITHIN_SECONDS = 4
+"""Whoever waits at a page hears within 10 seconds that Stripe does not answer."""
 PORTAL_PURPOSE = "loremotion-1"
 """Names the portal configuration that we made; a new number makes a new one."""
 
@@ -68,8 +72,24 @@ def _client(key: str, base: str) -> StripeClient:
         stripe_version=API_VERSION,
         base_addresses={"api": base},
         max_network_retries=2,
-        http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+        http_client=_Line(timeout=ANSWER_SECONDS),
     )
+
+
+class _Line(stripe.RequestsClient):
+    """Keeps no connection of the database while Stripe is asked, and asks again only as long as somebody may wait."""
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        database.give_back()
+        return super().request(*args, **kwargs)
+
+    def request_with_retries(self, *args: Any, **kwargs: Any) -> Any:
+        self._thread_local.first_asked_at = time.monotonic()
+        return super().request_with_retries(*args, **kwargs)
+
+    def _should_retry(self, *args: Any, **kwargs: Any) -> bool:
+        is_in_time = time.monotonic() - self._thread_local.first_asked_at < RETRIED_WITHIN_SECONDS
+        return is_in_time and bool(super()._should_retry(*args, **kwargs))
 
 
 # --- what we sell ------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import redis
 from django.core.cache import cache
 from django.utils import timezone
 
-from billing import allowance, breaker
+from billing import allowance, free_gpu_budget
 from billing.shop import gateway, inbox, reconcile, subscribing
 from billing.shop.models import Order
 from loremotion import queues
@@ -37,7 +37,7 @@ def sweep() -> None:
         inbox.forget_old()
         reconcile.forget_old()
         allowance.forget_networks(timezone.now())
-        breaker.forget_old(timezone.now())
+        free_gpu_budget.forget_old(timezone.now())
     if gateway.is_on() and cache.add("shop:stale-orders", True, timeout=600):
         _look_after_stale_orders()
         for workspace in subscribing.left_behind():

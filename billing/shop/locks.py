@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.conf import settings
 from django.db import connection
+
+from billing.shop import gateway
+from loremotion import database
+
+WAIT_SECONDS = 8.0
+
+_places = threading.BoundedSemaphore(max(1, settings.DATABASE_POOL_SIZE // 2))
+_thread = threading.local()
 
 
 class Busy(Exception):
@@ -20,7 +30,36 @@ def alone_with(subject: str, *, is_patient: bool = True) -> Iterator[None]:
 
     Raises:
         Busy: another process holds it, and the caller is not patient.
+        StripeIsAway: too many wait for Stripe already, and go on doing so.
     """
+    with _place(is_patient=is_patient), database.kept(), _locked(subject, is_patient=is_patient):
+        yield
+
+
+@contextmanager
+def _place(*, is_patient: bool) -> Iterator[None]:
+    """Whoever holds a lock keeps a connection while Stripe is asked: in one process, no more than half of the pool.
+
+    A lock within another keeps no more than that one does.
+    """
+    if getattr(_thread, "has_place", False):
+        yield
+        return
+    database.give_back()
+    if not _places.acquire(timeout=WAIT_SECONDS if is_patient else 0):
+        if is_patient:
+            raise gateway.StripeIsAway
+        raise Busy
+    _thread.has_place = True
+    try:
+        yield
+    finally:
+        _thread.has_place = False
+        _places.release()
+
+
+@contextmanager
+def _locked(subject: str, *, is_patient: bool) -> Iterator[None]:
     with connection.cursor() as cursor:
         if is_patient:
             cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 5))", [subject])

@@ -1,7 +1,7 @@
 """What people ordered, what they paid, and what Stripe told us about it.
 
 Rows name workspaces by their bare id: they outlive the workspace, because the books do. ``workspace`` is who sees the
-row, and changes when a visitor signs up; ``purse`` is the account that the credits were granted to, and never changes.
+row, and changes when a visitor signs up; ``account`` is the one that the credits were granted to, and never changes.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Order(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.UUIDField(db_index=True)
-    purse = models.UUIDField()
+    account = models.UUIDField(db_column="purse")
     price = models.ForeignKey(Price, models.PROTECT, related_name="orders")
     credits = models.PositiveIntegerField()
     actor = models.CharField(max_length=254, blank=True)
@@ -90,7 +90,7 @@ class Subscription(models.Model):
     GRACE = timedelta(days=7)
 
     workspace = models.UUIDField(db_index=True)
-    purse = models.UUIDField()
+    account = models.UUIDField(db_column="purse")
     price = models.ForeignKey(Price, models.PROTECT, related_name="subscriptions")
     stripe_subscription_id = models.CharField(max_length=255, unique=True)
     status = models.CharField(max_length=20)
@@ -138,7 +138,7 @@ class Payment(models.Model):
 
     source = models.CharField(max_length=200, unique=True)
     workspace = models.UUIDField(db_index=True)
-    purse = models.UUIDField()
+    account = models.UUIDField(db_column="purse")
     price = models.ForeignKey(Price, models.PROTECT, related_name="payments")
     order = models.OneToOneField(Order, models.PROTECT, null=True, blank=True, related_name="payment")
     subscription = models.ForeignKey(Subscription, models.PROTECT, null=True, blank=True, related_name="payments")

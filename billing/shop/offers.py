@@ -19,12 +19,18 @@ class Plan(models.Model):
 
     FREE = "free"
 
-    slug = models.SlugField(unique=True)
-    name = models.CharField(max_length=60)
-    summary = models.CharField(max_length=200, blank=True)
-    position = models.PositiveSmallIntegerField(default=0)
-    is_offered = models.BooleanField(default=True)
-    monthly_credits = models.PositiveIntegerField(default=0)
+    slug = models.SlugField(
+        unique=True, help_text="Its name for programs and at Stripe. The plan 'free' is everybody's who pays nothing."
+    )
+    name = models.CharField(max_length=60, help_text="Its name on pages and invoices.")
+    summary = models.CharField(max_length=200, blank=True, help_text="One line below its name on the pricing page.")
+    position = models.PositiveSmallIntegerField(default=0, help_text="Its place on the pricing page, lowest first.")
+    is_offered = models.BooleanField(
+        default=True, help_text="Whether it can be bought. Those who have it keep it either way."
+    )
+    monthly_credits = models.PositiveIntegerField(
+        default=0, help_text="Credits that come with each month paid for; a year's come at once."
+    )
     rollover_credits = models.PositiveIntegerField(
         default=0, help_text="Of each month's credits, so many can still be used in the month after."
     )
@@ -32,11 +38,25 @@ class Plan(models.Model):
     priority_weight = models.PositiveSmallIntegerField(
         default=1, validators=[MinValueValidator(1)], help_text="Share of the queue against others; free is 1."
     )
-    retention_days = models.PositiveIntegerField(default=30)
-    has_watermark = models.BooleanField(default=False)
-    members = models.PositiveSmallIntegerField(default=1)
-    features = ArrayField(models.CharField(max_length=80), default=list, blank=True)
-    tax_code = models.CharField(max_length=20, default=TAX_CODE)
+    retention_days = models.PositiveIntegerField(
+        default=30, help_text="Days that a clip is kept, counted by the plan of the day on which it is made."
+    )
+    has_watermark = models.BooleanField(
+        default=False,
+        help_text="Whether clips carry words in the corner. Those of workspaces with bought credits do not.",
+    )
+    members = models.PositiveSmallIntegerField(
+        default=1, help_text="Most members of a workspace. Whoever is there stays when there are more."
+    )
+    features = ArrayField(
+        models.CharField(max_length=80),
+        default=list,
+        blank=True,
+        help_text="Further lines of the pricing page, with commas between. They promise: no code reads them.",
+    )
+    tax_code = models.CharField(
+        max_length=20, default=TAX_CODE, help_text="Stripe's code for what this is, from its list of tax codes."
+    )
 
     class Meta:
         ordering = ["position", "id"]
@@ -54,12 +74,16 @@ class Plan(models.Model):
 class Pack(models.Model):
     """Credits that are bought once and never lapse. Usable without a plan."""
 
-    slug = models.SlugField(unique=True)
-    name = models.CharField(max_length=60)
-    credits = models.PositiveIntegerField(validators=[MinValueValidator(1)])
-    position = models.PositiveSmallIntegerField(default=0)
-    is_offered = models.BooleanField(default=True)
-    tax_code = models.CharField(max_length=20, default=TAX_CODE)
+    slug = models.SlugField(unique=True, help_text="Its name for programs and at Stripe.")
+    name = models.CharField(max_length=60, help_text="Its name on pages and invoices.")
+    credits = models.PositiveIntegerField(
+        validators=[MinValueValidator(1)], help_text="Credits that it brings. They never lapse."
+    )
+    position = models.PositiveSmallIntegerField(default=0, help_text="Its place on the pricing page, lowest first.")
+    is_offered = models.BooleanField(default=True, help_text="Whether it can be bought.")
+    tax_code = models.CharField(
+        max_length=20, default=TAX_CODE, help_text="Stripe's code for what this is, from its list of tax codes."
+    )
 
     class Meta:
         ordering = ["position", "id"]

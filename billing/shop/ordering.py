@@ -34,7 +34,7 @@ def order(*, order_id: UUID, workspace: UUID, price: Price, actor: str) -> Order
                 id=order_id,
                 defaults={
                     "workspace": workspace,
-                    "purse": workspace,
+                    "account": workspace,
                     "price": price,
                     "credits": price.credits,
                     "actor": actor,

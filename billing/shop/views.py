@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import audit, networks, tenancy
+from accounts import audit, exports, networks, tenancy
 from accounts.models import Workspace
 from accounts.roles import Action
 from billing import allowance, ledger
@@ -44,7 +44,7 @@ def pricing(request: HttpRequest) -> HttpResponse:
         "by_pack": _by_item(prices, "pack_id"),
         "currency": currency,
         "currencies": currencies,
-        "yardstick": import_string(settings.PRICE_YARDSTICK)(),
+        "clip_prices": import_string(settings.CLIP_PRICES)(),
         "subscription": subscription,
         "changes": {price.pk: subscribing.kind_of_change(subscription.price, price) for price in prices if price.plan}
         if subscription is not None
@@ -65,7 +65,7 @@ def _by_item(prices: list[Price], field: str) -> dict[int, list[Price]]:
 
 @require_safe
 def credits(request: HttpRequest) -> HttpResponse:
-    """What is in the purse and until when, what is set aside, every movement, payments, plan and limits."""
+    """What credits there are and until when, what is set aside, every movement, payments, plan and limits."""
     workspace = tenancy.workspace_of(request, Action.READ_CREDITS)
     if workspace is None:
         return render(request, "billing/credits.html", _daily(request, None))
@@ -109,7 +109,9 @@ def movements_csv(request: HttpRequest) -> StreamingHttpResponse:
     """Every movement there ever was, oldest last, as a spreadsheet takes it."""
     workspace = _own_workspace(request, Action.READ_PAYMENTS)
     headers = {"Content-Disposition": 'attachment; filename="credits.csv"'}
-    return StreamingHttpResponse(history.as_csv(workspace.id), content_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingHttpResponse(
+        exports.streamed(history.as_csv(workspace.id)), content_type="text/csv; charset=utf-8", headers=headers
+    )
 
 
 @require_POST

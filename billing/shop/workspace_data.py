@@ -1,25 +1,28 @@
 """Orders and payments go where their workspace goes: what ``accounts.workspace_data`` asks of this app.
 
-Credits are the ledger's, and move with ``ledger.merge``. Here only the papers move: the purse that an order fills stays
-the one that it was ordered for, and what comes to it late is forwarded.
+Credits are the ledger's, and move with ``ledger.merge``. Here only the papers move: the account that an order fills
+stays the one that it was ordered for, and what comes to it late is forwarded.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 
 from django.db import transaction
 
+from accounts.caller import Caller
 from accounts.models import Workspace
 from accounts.roles import Action
-from accounts.tenancy import Caller
 from accounts.workspace_data import ExportedFile
 from billing.shop import inbox
 from billing.shop.models import Budget, Customer, Order, Payment, Subscription
 from billing.shop.money import formatted
 from loremotion import queues
+
+LIMITS = ("monthly_cap_credits", "warn_below_credits", "warn_address")
 
 
 def move(*, source: Workspace, into: Workspace) -> None:
@@ -39,7 +42,7 @@ def stop(workspace: Workspace) -> None:
 
 
 def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
-    """Every payment, with its receipt, for whoever may see payments."""
+    """Every payment with its receipt, plans and limits, for whoever may see payments."""
     if not reader.may(Action.READ_PAYMENTS):
         return
     table = io.StringIO()
@@ -50,6 +53,15 @@ def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
         links = [payment.receipt_url, payment.invoice_url]
         lines.writerow([payment.paid_at.isoformat(), payment.price.item, *money, payment.credits, *links])
     yield ExportedFile("payments.csv", table.getvalue())
+    plans = Subscription.objects.of(workspace.id).order_by("id")
+    about = {
+        "plans": [
+            {"plan": each.plan.name, "status": each.status, "paid_until": each.period_end, "ends_at": each.ends_at}
+            for each in plans
+        ],
+        "limits": list(Budget.objects.filter(workspace=workspace.id).values(*LIMITS)),
+    }
+    yield ExportedFile("plan.json", json.dumps(about, indent=1, default=str, ensure_ascii=False))
 
 
 def erase(workspace: Workspace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import reduce
 
-from accounts.tenancy import Caller
+from accounts.caller import Caller
 from generation.models import Generation, GenerationQuerySet
 
 

@@ -10,19 +10,17 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponseBase
 from django.views.decorators.http import require_safe
 from rest_framework import serializers
-from rest_framework.exceptions import ParseError
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts import tenancy
-from accounts.authentication import CallerAuthentication
+from accounts.caller import Caller
 from accounts.roles import Action
 from catalog.requests import MAX_SEED, Ask
+from generation.access import own_clip, own_generation
 from generation.api import listing, presentation
+from generation.api.base import VideoView, read
 from generation.models import Generation
-from generation.pages.views import own_generation
 from generation.settlement import deletion, settle
 from generation.storage import serving
 from generation.submission import intake, privacy
@@ -59,34 +57,39 @@ class ChangeSerializer(serializers.Serializer[Any]):
     private = serializers.BooleanField()
 
 
-class ShallowJsonParser(JSONParser):
-    """JSON that is nested too deeply to be read is bad input, not our failure."""
+class AskView(VideoView):
+    """A view whose ``POST`` asks for a clip."""
 
-    def parse(self, stream: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().parse(stream, *args, **kwargs)
-        except RecursionError:
-            raise ParseError("The JSON is nested too deeply.") from None
+    def make(self, *, mode: str | None = None, source: str = "") -> Response:
+        """Take the request. With ``source``, an own clip, it is made by that clip's model unless the body names
+        another."""
+        request = self.request
+        asked = read(AskSerializer, request)
+        is_private = asked.pop("private", None)
+        files = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
+        clips = {role: clip for role in CLIP_ROLES if (clip := _clip_id(request, role))}
+        _refuse_files_by_value(request)
+        if mode is not None:
+            asked["mode"] = mode
+        if source:
+            clips["video"] = source
+            asked["model"] = asked.get("model") or _model_of(self.caller(Action.GENERATE), source)
+        ask = Ask(**{**asked, "model": asked.get("model") or DEFAULT_ALIAS})
+        generation = intake.take(self.site_request, ask, files=files, clips=clips, is_private=is_private)
+        return Response(presentation.just_taken(generation), headers={"openai-poll-after-ms": "2000"})
 
 
-class VideoView(APIView):
-    """Callers are known by API key, or by the cookies of the site."""
-
-    parser_classes = [ShallowJsonParser, MultiPartParser, FormParser]
-    authentication_classes = [CallerAuthentication]
-
-
-class Videos(VideoView):
+class Videos(AskView):
     """``POST`` makes a clip, ``GET`` lists the caller's."""
 
     def post(self, request: Request) -> Response:
-        return _make(request)
+        return self.make()
 
     def get(self, request: Request) -> Response:
-        caller = tenancy.caller_for(request._request, Action.READ_CLIPS)
+        caller = self.caller(Action.READ_CLIPS)
         limit, is_ascending = _limit(request), _is_ascending(request)
         after = request.query_params.get("after")
-        last = own_generation(request._request, _uuid(after)) if after is not None else None
+        last = own_generation(caller, _uuid(after)) if after is not None else None
         found = listing.page(caller, limit=limit + 1, after=last, is_ascending=is_ascending)
         data = presentation.videos(found[:limit])
         return Response(
@@ -100,43 +103,44 @@ class Videos(VideoView):
         )
 
 
-class Edits(VideoView):
+class Edits(AskView):
     """``POST`` makes a clip from a clip: the same movement, as the new prompt says."""
 
     def post(self, request: Request) -> Response:
-        return _make(request, mode=CHANGE, source=_clip_id(request, "video"))
+        return self.make(mode=CHANGE, source=_clip_id(request, "video"))
 
 
-class Extensions(VideoView):
+class Extensions(AskView):
     """``POST`` makes what follows a clip."""
 
     def post(self, request: Request) -> Response:
-        return _make(request, mode=CONTINUE, source=_clip_id(request, "video"))
+        return self.make(mode=CONTINUE, source=_clip_id(request, "video"))
 
 
-class Remix(VideoView):
+class Remix(AskView):
     """``POST`` makes a clip from the one that the address names, as the new prompt says."""
 
     def post(self, request: Request, generation_id: UUID) -> Response:
-        own_generation(request._request, generation_id)
-        return _make(request, mode=CHANGE, source=str(generation_id))
+        own_generation(self.caller(Action.READ_CLIPS), generation_id)
+        return self.make(mode=CHANGE, source=str(generation_id))
 
 
 class Video(VideoView):
     """``GET`` says how one clip stands, ``POST`` changes who sees it, ``DELETE`` forgets all but its receipt."""
 
     def get(self, request: Request, generation_id: UUID) -> Response:
-        generation = own_generation(request._request, generation_id)
+        generation = own_generation(self.caller(Action.READ_CLIPS), generation_id)
         return Response(presentation.video(generation), headers={"openai-poll-after-ms": "2000"})
 
     def post(self, request: Request, generation_id: UUID) -> Response:
-        generation = own_generation(request._request, generation_id, Action.GENERATE)
+        caller = self.caller(Action.GENERATE)
+        generation = own_generation(caller, generation_id)
         is_private = read(ChangeSerializer, request)["private"]
-        privacy.change(generation, caller=tenancy.caller_of(request._request), is_private=is_private)
-        return Response(presentation.video(own_generation(request._request, generation_id)))
+        privacy.change(generation, caller=caller, is_private=is_private)
+        return Response(presentation.video(own_generation(self.caller(Action.READ_CLIPS), generation_id)))
 
     def delete(self, request: Request, generation_id: UUID) -> Response:
-        deletion.delete(own_generation(request._request, generation_id, Action.GENERATE))
+        deletion.delete(own_generation(self.caller(Action.GENERATE), generation_id))
         return Response({"id": str(generation_id), "object": "video.deleted", "deleted": True})
 
 
@@ -144,57 +148,21 @@ class CancelVideo(VideoView):
     """``POST`` stops one clip: in full while it waits, at the next step while it runs."""
 
     def post(self, request: Request, generation_id: UUID) -> Response:
-        settle.cancel(own_generation(request._request, generation_id, Action.GENERATE))
-        return Response(presentation.video(own_generation(request._request, generation_id)))
+        settle.cancel(own_generation(self.caller(Action.GENERATE), generation_id))
+        return Response(presentation.video(own_generation(self.caller(Action.READ_CLIPS), generation_id)))
 
 
 @require_safe
 def content(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """The bytes: ``variant=video`` (default) or ``thumbnail``. A plain view: DRF refuses what clients accept."""
-    own = serving.own_clip(request, generation_id)
+    own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
     if request.GET.get("variant") == "thumbnail":
-        return serving.ranged(request, own.poster_key, "image/jpeg")
-    return serving.ranged(request, own.key, "video/mp4")
+        return serving.ranged(request, own.poster_key, "image/jpeg", reader=own.generation.workspace_id)
+    return serving.ranged(request, own.key, "video/mp4", reader=own.generation.workspace_id)
 
 
-def read(serializer: type[serializers.Serializer[Any]], request: Request, *, partial: bool = False) -> dict[str, Any]:
-    """The body, checked for shape.
-
-    Raises:
-        Invalid: names the field.
-    """
-    body = serializer(data=request.data, partial=partial)
-    if not body.is_valid():
-        field, problems = next(iter(body.errors.items()))
-        raise Invalid(f"invalid_{field}", f"{field}: {_first(problems)}", field=field)
-    return dict(body.validated_data)
-
-
-def _first(problems: Any) -> Any:
-    while isinstance(problems, (list, dict)):
-        problems = next(iter(problems.values() if isinstance(problems, dict) else problems))
-    return problems
-
-
-def _make(request: Request, *, mode: str | None = None, source: str = "") -> Response:
-    """Take the request. With ``source``, an own clip, it is made by that clip's model unless the body names another."""
-    asked = read(AskSerializer, request)
-    is_private = asked.pop("private", None)
-    files = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
-    clips = {role: clip for role in CLIP_ROLES if (clip := _clip_id(request, role))}
-    _refuse_files_by_value(request)
-    if mode is not None:
-        asked["mode"] = mode
-    if source:
-        clips["video"] = source
-        asked["model"] = asked.get("model") or _model_of(request, source)
-    ask = Ask(**{**asked, "model": asked.get("model") or DEFAULT_ALIAS})
-    generation = intake.take(request._request, ask, files=files, clips=clips, is_private=is_private)
-    return Response(presentation.just_taken(generation), headers={"openai-poll-after-ms": "2000"})
-
-
-def _model_of(request: Request, generation_id: str) -> str | None:
-    own = Generation.objects.seen_by(tenancy.caller_for(request._request, Action.GENERATE))
+def _model_of(caller: Caller, generation_id: str) -> str | None:
+    own = Generation.objects.seen_by(caller)
     try:
         return own.values_list("version__model__slug", flat=True).filter(id=UUID(generation_id)).first()
     except ValueError:

@@ -1,7 +1,7 @@
-"""Everybody who watches a clip through this process, together: a watcher costs no thread and no connection of its own.
+"""Fans progress out to everybody who watches a clip through this process, without a thread or a connection for each.
 
-One task reads every watched stream of progress at once, another asks the database how all of them stand, in one thread
-and over one connection. Both begin with the first watcher of an event loop and end with the last.
+In each event loop one task reads all watched progress streams, and another polls the database for all watched clips on
+one thread and one connection. Both start with the loop's first subscriber and stop with its last.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from weakref import WeakKeyDictionary
 import redis
 
 from generation.live import progress
-from generation.live.polling import UNKNOWN, Standing, look_at
+from generation.live.polling import UNKNOWN, Snapshot, snapshots_of
 from gpu_worker.contract import progress_key
 from loremotion.valkey import async_connections
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 2.0
-"""Pause between two looks into the database."""
-WAITS_PER_LOOK = 100
-"""Of so many who wait the place is found out anew at each look, in turn: a look never costs more, whoever watches."""
+POLL_SECONDS = 2.0
+"""Pause between two polls of the database."""
+WAITS_PER_POLL = 100
+"""Places in the queue looked up per poll, in turn, so that a poll's cost is bounded however many are watched."""
 BLOCK_MILLISECONDS = 250
-"""So long a new watcher's stream may wait until it is read with the others; what was missed is read at once."""
-CATCH_UP_SECONDS = 2.0
-"""Valkey was away: so long until it is asked again."""
+"""How long a new subscriber's stream may wait until it is read with the others. What it missed is replayed at once."""
+RETRY_SECONDS = 2.0
+"""Pause before Valkey is asked again after it could not be reached."""
 READ_AT_ONCE = 200
-MOST_BEHIND = 64
-"""Who is too slow to take so many pieces of news is caught up from the stream instead."""
+MAX_BACKLOG = 64
+"""Updates kept for a slow subscriber. One that falls further behind is caught up by a replay of the stream."""
 DONE = "done"
 
 
@@ -50,8 +50,8 @@ class Entry:
     data: str
 
 
-News = Entry | Standing | None
-"""None only wakes: the watcher has fallen behind."""
+Update = Entry | Snapshot | None
+"""None carries nothing: it wakes a subscriber that has fallen behind."""
 
 
 def order_of(stream_id: str) -> tuple[int, int]:
@@ -60,76 +60,78 @@ def order_of(stream_id: str) -> tuple[int, int]:
 
 
 @dataclass(eq=False, slots=True)
-class Watch:
-    """One watcher's news, in order. ``is_behind`` says that something is missing, which is to be replayed."""
+class Subscription:
+    """One watcher's updates, in order. While ``is_behind``, some are missing and have to be replayed."""
 
     generation_id: UUID
     is_behind: bool = True
-    _stands: Standing = UNKNOWN
-    _news: asyncio.Queue[News] = field(default_factory=lambda: asyncio.Queue(MOST_BEHIND))
+    _last_snapshot: Snapshot = UNKNOWN
+    _updates: asyncio.Queue[Update] = field(default_factory=lambda: asyncio.Queue(MAX_BACKLOG))
 
-    def stand(self, standing: Standing) -> None:
-        """Offer it if it says something, and something else than the last one did."""
-        if standing not in (UNKNOWN, self._stands):
-            self._stands = standing
-            self.offer(standing)
+    def publish(self, snapshot: Snapshot) -> None:
+        """Queue ``snapshot`` unless it says nothing, or the same as the last one."""
+        if snapshot not in (UNKNOWN, self._last_snapshot):
+            self._last_snapshot = snapshot
+            self.put(snapshot)
 
-    def offer(self, news: News) -> None:
+    def put(self, update: Update) -> None:
         try:
-            self._news.put_nowait(news)
+            self._updates.put_nowait(update)
         except asyncio.QueueFull:
-            while not self._news.empty():
-                self._news.get_nowait()
-            self.is_behind, self._stands = True, UNKNOWN
-            self._news.put_nowait(None)
+            while not self._updates.empty():
+                self._updates.get_nowait()
+            self.is_behind, self._last_snapshot = True, UNKNOWN
+            self._updates.put_nowait(None)
 
-    async def next(self, timeout_seconds: float) -> News:
-        """The next piece of news; None if there is none in time, or the watch has fallen behind."""
+    async def next(self, timeout_seconds: float) -> Update:
+        """Return the next update, or None when none comes in time or the subscription has fallen behind."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await self._news.get()
+                return await self._updates.get()
         except TimeoutError:
             return None
 
 
-class Switchboard:
-    """All watches of one event loop."""
+class Broadcaster:
+    """The subscriptions of one event loop, and the two tasks that feed them."""
 
     def __init__(self) -> None:
-        self._watches: defaultdict[UUID, set[Watch]] = defaultdict(set)
+        self._subscriptions: defaultdict[UUID, set[Subscription]] = defaultdict(set)
         self._read_until: dict[bytes, str] = {}
         """Key of each stream that is read with the others → id of its last entry that was."""
-        self._newcomers: set[UUID] = set()
-        self._has_newcomers = asyncio.Event()
+        self._new_ids: set[UUID] = set()
+        self._has_new_ids = asyncio.Event()
         self._in_turn: list[UUID] = []
         self._is_closed = False
         self._valkey = async_connections()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="looks")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="poll")
         # In a context of their own: they outlive the request that happened to come first.
-        self._tasks = [asyncio.create_task(work, context=Context()) for work in (self._read(), self._look())]
+        self._tasks = [
+            asyncio.create_task(work, context=Context()) for work in (self._read_streams(), self._poll_database())
+        ]
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing more is told here."""
+        """Whether no more updates will come."""
         return self._is_closed
 
     @property
     def is_unused(self) -> bool:
-        return not self._watches
+        return not self._subscriptions
 
-    def join(self, generation_id: UUID) -> Watch:
-        watch = Watch(generation_id)
-        self._watches[generation_id].add(watch)
-        self._newcomers.add(generation_id)
-        self._has_newcomers.set()
-        return watch
+    def subscribe(self, generation_id: UUID) -> Subscription:
+        subscription = Subscription(generation_id)
+        self._subscriptions[generation_id].add(subscription)
+        self._new_ids.add(generation_id)
+        self._has_new_ids.set()
+        return subscription
 
-    def leave(self, watch: Watch) -> None:
-        watches = self._watches[watch.generation_id]
-        watches.discard(watch)
-        if not watches:
-            del self._watches[watch.generation_id]
-            self._read_until.pop(_key(watch.generation_id), None)
+    def unsubscribe(self, subscription: Subscription) -> None:
+        subscriptions = self._subscriptions[subscription.generation_id]
+        subscriptions.discard(subscription)
+        if not subscriptions:
+            del self._subscriptions[subscription.generation_id]
+            self._read_until.pop(_key(subscription.generation_id), None)
 
     async def close(self) -> None:
         self._is_closed = True  # being cancelled alone is not enough: the client of Valkey can swallow it
@@ -139,27 +141,27 @@ class Switchboard:
         self._thread.shutdown(wait=False)
         await self._valkey.aclose()
 
-    async def replay(self, watch: Watch, after: str) -> AsyncIterator[Entry]:
-        """What the stream holds after ``after``; from there on the watch hears of all that comes.
+    async def replay(self, subscription: Subscription, after: str) -> AsyncIterator[Entry]:
+        """Yield the stream's entries after ``after``. From the last of them on, the subscription receives every update.
 
-        With Valkey away there is nothing, and the watch stays behind.
+        While Valkey is away this yields nothing and the subscription stays behind.
         """
-        watch.is_behind = False  # first: what comes from now on is either replayed or news
-        key = _key(watch.generation_id)
+        subscription.is_behind = False  # first: from now on every entry is replayed or queued
+        key = _key(subscription.generation_id)
         try:
-            # Not from what the watcher says it has heard: the others' news begins there too.
+            # The stream's own last id, not the watcher's: the shared reader continues there for everybody.
             last: Any = await self._valkey.xrevrange(key, count=1)
             while found := _by_key(await self._valkey.xread({key: after}, count=READ_AT_ONCE)):
                 for entry in _decoded(found[key]):
                     yield entry
                 after = found[key][-1][0].decode()
         except redis.RedisError:
-            watch.is_behind = True
+            subscription.is_behind = True
             return
         self._read_until.setdefault(key, last[0][0].decode() if last else "0-0")
 
-    async def _read(self) -> None:
-        """Every stream that is watched, at once."""
+    async def _read_streams(self) -> None:
+        """Read all watched streams in one call after the other, until closed."""
         while not self._is_closed:
             if not self._read_until:
                 await asyncio.sleep(BLOCK_MILLISECONDS / 1000)
@@ -167,116 +169,118 @@ class Switchboard:
             try:
                 read_until: Any = dict(self._read_until)
                 found = _by_key(await self._valkey.xread(read_until, count=READ_AT_ONCE, block=BLOCK_MILLISECONDS))
-            except redis.RedisError:  # away: the database goes on saying how things stand
-                await asyncio.sleep(0 if self._is_closed else LOOK_SECONDS)
+            except redis.RedisError:  # away: the database poll goes on
+                await asyncio.sleep(0 if self._is_closed else POLL_SECONDS)
                 continue
             for key, raw in found.items():
-                if key in self._read_until:  # else the last who watched it has left meanwhile
+                if key in self._read_until:  # else its last subscriber has left meanwhile
                     self._read_until[key] = raw[-1][0].decode()
                     for entry in _decoded(raw):
-                        for watch in self._watches.get(_generation_of(key), ()):
-                            watch.offer(entry)
+                        for subscription in self._subscriptions.get(_generation_of(key), ()):
+                            subscription.put(entry)
 
-    async def _look(self) -> None:
-        """Into the database: at newcomers at once, at all of them every ``LOOK_SECONDS``."""
+    async def _poll_database(self) -> None:
+        """Poll for new subscriptions at once, and for all of them every ``POLL_SECONDS``, until closed."""
         while not self._is_closed:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):  # wait_for of Python 3.11 can swallow being cancelled
-                    await self._has_newcomers.wait()
-            newcomers, self._newcomers = self._newcomers & set(self._watches), set()
-            self._has_newcomers.clear()
-            ids = newcomers or set(self._watches)
+                async with asyncio.timeout(POLL_SECONDS):  # wait_for of Python 3.11 can swallow being cancelled
+                    await self._has_new_ids.wait()
+            new_ids, self._new_ids = self._new_ids & set(self._subscriptions), set()
+            self._has_new_ids.clear()
+            ids = new_ids or set(self._subscriptions)
             try:
-                look = self._thread.submit(look_at, ids, newcomers or self._next_in_turn())
-            except RuntimeError:  # no thread works any more: the process ends, and waits for whoever still watches
-                self._let_everybody_go()
+                poll = self._thread.submit(snapshots_of, ids, new_ids or self._next_in_turn())
+            except RuntimeError:  # the interpreter is shutting down and waits for whoever still watches
+                self._release_all()
                 return
             try:
-                found = await asyncio.wrap_future(look)
-            except Exception:  # the database is away, say: this task is everybody's, and goes on
-                logger.exception("How clips stand could not be found out")
-                self._newcomers |= newcomers
-                await asyncio.sleep(LOOK_SECONDS)
+                found = await asyncio.wrap_future(poll)
+            except Exception:  # the database is away, say: everybody depends on this task, so it goes on
+                logger.exception("The state of watched clips could not be read")
+                self._new_ids |= new_ids
+                await asyncio.sleep(POLL_SECONDS)
                 continue
-            for generation_id, standing in found.items():
-                for watch in self._watches.get(generation_id, ()):
-                    watch.stand(standing)
+            for generation_id, snapshot in found.items():
+                for subscription in self._subscriptions.get(generation_id, ()):
+                    subscription.publish(snapshot)
 
-    def _let_everybody_go(self) -> None:
+    def _release_all(self) -> None:
         self._is_closed = True
-        for watches in self._watches.values():
-            for watch in watches:
-                watch.offer(None)
+        for subscriptions in self._subscriptions.values():
+            for subscription in subscriptions:
+                subscription.put(None)
 
     def _next_in_turn(self) -> set[UUID]:
-        """Those of whom the place is found out at this look."""
+        """Return the clips whose place in the queue is looked up in this poll."""
         if not self._in_turn:
-            self._in_turn = list(self._watches)
-        chosen, self._in_turn = self._in_turn[:WAITS_PER_LOOK], self._in_turn[WAITS_PER_LOOK:]
+            self._in_turn = list(self._subscriptions)
+        chosen, self._in_turn = self._in_turn[:WAITS_PER_POLL], self._in_turn[WAITS_PER_POLL:]
         return set(chosen)
 
 
-_switchboards: WeakKeyDictionary[asyncio.AbstractEventLoop, Switchboard] = WeakKeyDictionary()
+_broadcasters: WeakKeyDictionary[asyncio.AbstractEventLoop, Broadcaster] = WeakKeyDictionary()
 
 
-async def follow(generation_id: UUID, after: str, *, silence_seconds: float) -> AsyncGenerator[News, None]:
-    """Every entry after ``after``, once and in order, and what the database says in between; None after a silence.
+async def follow(generation_id: UUID, after: str, *, silence_seconds: float) -> AsyncGenerator[Update, None]:
+    """Yield every entry after ``after`` once and in order, database snapshots in between, and None after a silence.
 
-    Ends with the entry ``done``, or with a ``Standing`` that says the same where the stream does not; with neither when
-    the process ends.
+    Ends after the entry ``done``, or after a ``Snapshot`` that is over where the stream lacks that entry; with neither
+    when the process shuts down.
     """
     async with (
-        _watching(generation_id) as (board, watch),
-        aclosing(_merged(board, watch, after, silence_seconds)) as merged,
+        _subscribed(generation_id) as (broadcaster, subscription),
+        aclosing(_merged(broadcaster, subscription, after, silence_seconds)) as merged,
     ):
-        async for news in merged:
-            yield news
-            if _is_the_end(news):
+        async for update in merged:
+            yield update
+            if _is_the_end(update):
                 return
 
 
-def _is_the_end(news: News) -> bool:
-    return news.event == DONE if isinstance(news, Entry) else news is not None and news.is_over
+def _is_the_end(update: Update) -> bool:
+    return update.event == DONE if isinstance(update, Entry) else update is not None and update.is_over
 
 
-async def _merged(board: Switchboard, watch: Watch, after: str, silence_seconds: float) -> AsyncGenerator[News, None]:
-    """What is replayed and what is new, without what would come twice."""
+async def _merged(
+    broadcaster: Broadcaster, subscription: Subscription, after: str, silence_seconds: float
+) -> AsyncGenerator[Update, None]:
+    """Yield replayed and new updates without duplicates."""
     is_over = False
     while True:
-        if watch.is_behind or is_over:
-            async for entry in board.replay(watch, after):
+        if subscription.is_behind or is_over:
+            async for entry in broadcaster.replay(subscription, after):
                 after = entry.id
                 yield entry
         if is_over:
-            yield Standing("", is_over=True)
-        news = await watch.next(CATCH_UP_SECONDS if watch.is_behind else silence_seconds)
-        if board.is_closed and news is None:
+            yield Snapshot("", is_over=True)
+        update = await subscription.next(RETRY_SECONDS if subscription.is_behind else silence_seconds)
+        if broadcaster.is_closed and update is None:
             return
-        if isinstance(news, Entry):
-            if order_of(news.id) > order_of(after):
-                after = news.id
-                yield news
-        elif news is not None and news.is_over:
+        if isinstance(update, Entry):
+            if order_of(update.id) > order_of(after):
+                after = update.id
+                yield update
+        elif update is not None and update.is_over:
             is_over = True
         else:
-            yield news
+            yield update
 
 
 @asynccontextmanager
-async def _watching(generation_id: UUID) -> AsyncIterator[tuple[Switchboard, Watch]]:
-    """A watch for as long as the block lasts, on the switchboard of the running loop."""
+async def _subscribed(generation_id: UUID) -> AsyncIterator[tuple[Broadcaster, Subscription]]:
+    """Subscribe to a clip for as long as the block lasts, with the running loop's broadcaster."""
     loop = asyncio.get_running_loop()
-    board = _switchboards.get(loop)
-    if board is None:
-        board = _switchboards[loop] = Switchboard()
-    watch = board.join(generation_id)
+    broadcaster = _broadcasters.get(loop)
+    if broadcaster is None:
+        broadcaster = _broadcasters[loop] = Broadcaster()
+    subscription = broadcaster.subscribe(generation_id)
     try:
-        yield board, watch
+        yield broadcaster, subscription
     finally:
-        board.leave(watch)
-        if board.is_unused:
-            _switchboards.pop(loop, None)
-            await board.close()
+        broadcaster.unsubscribe(subscription)
+        if broadcaster.is_unused:
+            _broadcasters.pop(loop, None)
+            await broadcaster.close()
 
 
 def _key(generation_id: UUID) -> bytes:
@@ -291,14 +295,14 @@ Raw = list[tuple[bytes, dict[bytes, bytes]]]
 
 
 def _by_key(answer: Any) -> dict[bytes, Raw]:
-    """What XREAD answers, in either version of the protocol, by key; without streams in which there is nothing."""
+    """Return XREAD's answer by key, whichever protocol version it came in, without empty streams."""
     streams = answer.items() if isinstance(answer, dict) else answer or []
     flat = {key: parts[0] if parts and isinstance(parts[0], list) else parts for key, parts in streams}
     return {key: raw for key, raw in flat.items() if raw}
 
 
 def _decoded(raw: Raw) -> Iterator[Entry]:
-    """Without what nobody can read: one odd entry must not keep the rest from anybody."""
+    """Yield the entries that can be read: one odd entry must not keep the rest from anybody."""
     for entry_id, fields in raw:
         try:
             yield Entry(entry_id.decode(), *progress.decode(fields))

@@ -9,8 +9,6 @@ from contextlib import aclosing
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.db import close_old_connections
-from django.db import connection as database
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 
@@ -18,6 +16,7 @@ from accounts import tenancy
 from accounts.roles import Action
 from generation.live.broadcast import Entry, follow
 from generation.models import Generation
+from loremotion import database
 
 HEARTBEAT_SECONDS = 15.0
 RETRY_MILLISECONDS = 1_000
@@ -43,9 +42,7 @@ def _state_for(request: HttpRequest, generation_id: UUID) -> str | None:
         own = Generation.objects.seen_by(tenancy.caller_for(request, Action.READ_CLIPS))
         return own.filter(id=generation_id).values_list("state", flat=True).first()
     finally:
-        # A stream lasts for minutes: it keeps no connection of the pool while it only waits.
-        if not database.in_atomic_block:  # in a transaction it is not ours to give
-            close_old_connections()
+        database.give_back()  # a stream lasts for minutes, in which it only waits
 
 
 async def _follow(generation_id: UUID, after: str) -> AsyncIterator[str]:

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from accounts import tenancy
 from accounts.models import Workspace
 from accounts.roles import Action
-from generation.api.views import VideoView, read
+from generation.api.base import VideoView, read
 from generation.outbox import endpoints, video_events
 from generation.outbox.models import Delivery, Endpoint, facts
 from loremotion.refusals import Invalid, Unauthorized

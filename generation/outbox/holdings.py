@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from accounts.caller import Caller
 from accounts.models import Workspace
-from accounts.tenancy import Caller
 from accounts.workspace_data import ExportedFile
 from generation.models import Generation
 from generation.outbox.models import Delivery, Endpoint, Letter, Wish, facts

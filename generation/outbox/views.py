@@ -12,12 +12,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts import tenancy
 from accounts.models import Membership
+from accounts.permissions import member_may
 from accounts.roles import Action
-from accounts.views.permissions import member_may
+from generation.access import own_generation
 from generation.outbox import endpoints, video_events, wishes
 from generation.outbox.forms import EndpointForm
 from generation.outbox.models import Delivery, Endpoint
-from generation.pages.views import own_generation
 from loremotion.refusals import Forbidden, Refusal
 
 SHOWN = 50
@@ -118,8 +118,8 @@ def redeliver(request: HttpRequest, place: Membership, delivery_id: int) -> Http
 @require_POST
 def mail_when_ended(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     """Ask for a mail about this clip, or take that back. For members: a visitor has no address."""
-    generation = own_generation(request, generation_id)
-    user = tenancy.caller_of(request).user
+    caller = tenancy.caller_for(request, Action.READ_CLIPS)
+    generation, user = own_generation(caller, generation_id), caller.user
     if user is None:
         raise Forbidden("members_only", "Mail is for members.", next_step="Sign in first.")
     if request.POST.get("to") == "off":

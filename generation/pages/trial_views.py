@@ -56,9 +56,8 @@ def show(request: HttpRequest, generation_id: UUID) -> HttpResponse:
 def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """The MP4 of a trial."""
     _refuse_unless_staff(request)
-    return serving.ranged(
-        request, get_object_or_404(_trials(), id=generation_id, clip__isnull=False).clip.key, "video/mp4"
-    )
+    trial = get_object_or_404(_trials(), id=generation_id, clip__isnull=False)
+    return serving.ranged(request, trial.clip.key, "video/mp4", reader=None)
 
 
 def _refuse_unless_staff(request: HttpRequest) -> None:

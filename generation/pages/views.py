@@ -9,7 +9,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
@@ -21,6 +21,7 @@ from catalog.models import Model
 from catalog.offers import make_offer
 from catalog.pricing import Quote
 from catalog.requests import Ask
+from generation.access import own_generation, own_receipt
 from generation.api import listing, presentation
 from generation.live import progress
 from generation.models import Generation, GenerationQuerySet, State
@@ -50,7 +51,7 @@ def home(request: HttpRequest) -> HttpResponse:
     initial: dict[str, Any] = {"prompt": FIRST_PROMPT, "video": request.GET.get("video", "")}
     again = request.GET.get("again", "")
     if again:
-        initial |= _settings_of(own_generation(request, _uuid_or_404(again)))
+        initial |= _settings_of(own_generation(tenancy.caller_for(request, Action.READ_CLIPS), _uuid_or_404(again)))
     return _generate_page(request, GenerateForm(models=list(Model.objects.for_people()), initial=initial))
 
 
@@ -147,17 +148,17 @@ def price(request: HttpRequest) -> JsonResponse:
 @require_safe
 def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     """One clip on its way, or finished. Refreshes itself without JavaScript. Of a deleted one, the receipt."""
-    generation = _own_receipt(request, generation_id)
+    caller = tenancy.caller_for(request, Action.READ_CLIPS)
+    generation = own_receipt(caller, generation_id)
     context: dict[str, Any] = {
         "generation": generation,
-        "may_change_privacy": privacy.may_change(tenancy.caller_of(request), generation),
-        "may_delete": not generation.is_open and tenancy.caller_of(request).may(Action.GENERATE),
+        "may_change_privacy": privacy.may_change(caller, generation),
+        "may_delete": not generation.is_open and caller.may(Action.GENERATE),
         "cost": presentation.cost(generation),
         "is_running": generation.state == State.RUNNING,
     }
     if generation.is_open:
         seen = progress.latest(generation.id)
-        member = tenancy.caller_of(request).user
         stage = seen.stage if seen is not None and seen.stage in presentation.STAGES else "queued"
         context |= {
             "wait": wait.wait_of(generation),
@@ -165,14 +166,14 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
             "stages": presentation.STAGES.items(),
             "stage_now": stage,
             "stage_label": presentation.STAGES[stage],
-            "has_asked_for_mail": member is not None and wishes.has_asked(generation, user=member),
+            "has_asked_for_mail": caller.user is not None and wishes.has_asked(generation, user=caller.user),
         }
     return render(request, "generation/detail.html", context)
 
 
 @require_POST
 def cancel(request: HttpRequest, generation_id: UUID) -> HttpResponse:
-    generation = own_generation(request, generation_id, Action.GENERATE)
+    generation = own_generation(tenancy.caller_for(request, Action.GENERATE), generation_id)
     settle.cancel(generation)
     return redirect("generation:detail", generation.id)
 
@@ -180,15 +181,16 @@ def cancel(request: HttpRequest, generation_id: UUID) -> HttpResponse:
 @require_POST
 def set_privacy(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     """``is_private`` is ``yes`` or anything else."""
-    generation = own_generation(request, generation_id, Action.GENERATE)
+    caller = tenancy.caller_for(request, Action.GENERATE)
+    generation = own_generation(caller, generation_id)
     is_private = request.POST.get("is_private") == "yes"
-    privacy.change(generation, caller=tenancy.caller_of(request), is_private=is_private)
+    privacy.change(generation, caller=caller, is_private=is_private)
     return redirect("generation:detail", generation.id)
 
 
 @require_POST
 def delete(request: HttpRequest, generation_id: UUID) -> HttpResponse:
-    deletion.delete(own_generation(request, generation_id, Action.GENERATE))
+    deletion.delete(own_generation(tenancy.caller_for(request, Action.GENERATE), generation_id))
     messages.success(request, "The clip is deleted. Its receipt stays with your credits.")
     return redirect("generation:history")
 
@@ -198,24 +200,10 @@ def history(request: HttpRequest) -> HttpResponse:
     """All that the caller sees of this workspace, newest first, by keyset: page 1,000 costs what page 1 does."""
     caller = tenancy.caller_for(request, Action.READ_CLIPS)
     before = request.GET.get("before", "")
-    last = own_generation(request, _uuid_or_404(before)) if before else None
+    last = own_generation(caller, _uuid_or_404(before)) if before else None
     clips = listing.page(caller, limit=PAGE + 1, after=last)
     context = {"clips": clips[:PAGE], "older": clips[PAGE - 1].id if len(clips) > PAGE else None}
     return render(request, "generation/history.html", context)
-
-
-def own_generation(request: HttpRequest, generation_id: UUID, action: Action = Action.READ_CLIPS) -> Generation:
-    """The caller's own generation, for doing ``action`` to it; anybody else's is not found, nor one that is deleted."""
-    generation = _own_receipt(request, generation_id, action)
-    if generation.deleted_at is not None:
-        raise Http404
-    return generation
-
-
-def _own_receipt(request: HttpRequest, generation_id: UUID, action: Action = Action.READ_CLIPS) -> Generation:
-    """As ``own_generation``, and what is left of a deleted one too."""
-    own = Generation.objects.seen_by(tenancy.caller_for(request, action)).for_display()
-    return get_object_or_404(own, id=generation_id)
 
 
 def _uuid_or_404(text: str) -> UUID:

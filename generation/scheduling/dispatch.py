@@ -13,7 +13,7 @@ from rq.job import JobStatus
 
 from generation.models import Generation, State
 from generation.scheduling import fair_queue, fleet
-from generation.scheduling.window import Places
+from generation.scheduling.window import Window
 from generation.storage import files
 from gpu_worker.allowed_jobs import AllowedJob
 from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE
@@ -23,7 +23,8 @@ from loremotion.valkey import connection
 
 logger = logging.getLogger(__name__)
 
-RESULT_TTL_SECONDS = 7 * 24 * 3600
+RESULT_TTL_SECONDS = 6 * 3600
+"""The beat reads a lost report from it within seconds. It holds people's words, so no longer than a night's outage."""
 
 
 def render_queue() -> Queue:
@@ -31,7 +32,7 @@ def render_queue() -> Queue:
 
 
 @across_workspaces("the queue is everybody's")
-def ring() -> None:
+def fill_window() -> None:
     """Dispatch what there is room for. Safe to call at any time, by anybody, any number of times.
 
     With Valkey away nothing is lost: what was decided stays in the database and housekeeping enqueues it later.
@@ -45,11 +46,11 @@ def ring() -> None:
 
 def _take() -> list[Generation]:
     budgets = fleet.budgets()
-    if _places(budgets).is_full or not Generation.objects.filter(state=State.QUEUED).exists():
+    if _window(budgets).is_full or not Generation.objects.filter(state=State.QUEUED).exists():
         return []
     with transaction.atomic():
         clock = fair_queue.lock_clock()
-        chosen = fair_queue.take(clock, _places(budgets))
+        chosen = fair_queue.take(clock, _window(budgets))
         now = timezone.now()
         for generation in chosen:
             generation.state = State.DISPATCHED
@@ -59,9 +60,9 @@ def _take() -> list[Generation]:
     return chosen
 
 
-def _places(budgets: list[int]) -> Places:
+def _window(budgets: list[int]) -> Window:
     in_window = Generation.objects.filter(state=State.DISPATCHED)
-    return Places(budgets, in_window.values_list("needs_bytes", flat=True))
+    return Window(budgets, in_window.values_list("needs_bytes", flat=True))
 
 
 def has_lost_its_place(generation: Generation) -> bool:

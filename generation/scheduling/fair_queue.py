@@ -10,31 +10,20 @@ Source: S. J. Golestani, "A Self-Clocked Fair Queueing Scheme for Broadband Appl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from django.db.models import Q
 
 from accounts.models import Workspace
 from generation.models import FairClock, Generation, State
-from generation.scheduling.window import Level, Places
+from generation.scheduling.window import Level, Window
 
 
-@dataclass(frozen=True, slots=True)
-class FairTags:
-    """A request's place on the virtual time line."""
-
-    start: float
-    finish: float
-
-
-def next_tags(*, now: float, last_finish: float, cost: float, weight: float) -> FairTags:
+def next_finish(*, now: float, last_finish: float, cost: float, weight: float) -> float:
     """The rule itself: ``now`` is the clock, ``last_finish`` the tag of the same workspace's last request."""
-    start = max(now, last_finish)
-    return FairTags(start, start + cost / weight)
+    return max(now, last_finish) + cost / weight
 
 
-def tag(workspace: Workspace, *, credits: int, weight: float) -> FairTags:
-    """Tags for the workspace's next request. Call it while the workspace's ledger account is locked.
+def finish_tag(workspace: Workspace, *, credits: int, weight: float) -> float:
+    """The finish tag of the workspace's next request. Call it while the workspace's ledger account is locked.
 
     Args:
         credits: its price, which stands for the GPU time it takes.
@@ -48,7 +37,7 @@ def tag(workspace: Workspace, *, credits: int, weight: float) -> FairTags:
         .values_list("fair_finish", flat=True)
         .first()
     )
-    return next_tags(now=now, last_finish=last or 0.0, cost=credits, weight=weight)
+    return next_finish(now=now, last_finish=last or 0.0, cost=credits, weight=weight)
 
 
 def lock_clock() -> FairClock:
@@ -57,7 +46,7 @@ def lock_clock() -> FairClock:
     return clock
 
 
-def take(clock: FairClock, places: Places) -> list[Generation]:
+def take(clock: FairClock, places: Window) -> list[Generation]:
     """The next waiting requests for which there are places, in fair order, locked, and the clock moved to the last.
 
     What fits no machine that is on stays where it is, keeps its tag, and is not in anybody's way.

@@ -1,13 +1,9 @@
-"""What the web knows of the GPU workers: what they say of themselves with each heartbeat."""
+"""What the site asks of the GPU workers' statuses: how many take jobs, and how large they are."""
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
-import redis
-
-from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, WORKERS_KEY, WorkerStatus, read_status, worker_key
+from gpu_worker.contract import WorkerStatus
+from gpu_worker.liveness import live_workers, workers_taking_jobs
 from loremotion.valkey import connection
 
 JOBS_PER_WORKER = 12
@@ -18,19 +14,9 @@ ANYBODYS_BYTES = 2 * 2**30
 """A worker with less is not worth starting. Larger requests wait until one is up that says how large it is."""
 
 
-def living_names(now: float | None = None) -> set[str]:
-    """Workers whose last heartbeat is fresh."""
-    oldest = (time.time() if now is None else now) - WORKER_DEAD_AFTER_SECONDS
-    names: Any = connection().zrangebyscore(WORKERS_KEY, oldest, "+inf")
-    return {name.decode() for name in names}
-
-
 def statuses() -> list[WorkerStatus]:
-    """The living workers' own words, by name."""
-    names = sorted(living_names())
-    said: Any = connection().mget([worker_key(name) for name in names]) if names else []
-    read = (read_status(name, text) for name, text in zip(names, said, strict=True))
-    return [status for status in read if status is not None]
+    """Return the status of every live worker, by name."""
+    return live_workers(connection())
 
 
 def budget_of(status: WorkerStatus) -> int:
@@ -39,14 +25,10 @@ def budget_of(status: WorkerStatus) -> int:
 
 
 def budgets() -> list[int]:
-    """Bytes that each worker which takes jobs may use, ascending. While nobody is up: what anybody will have."""
-    known = sorted(budget_of(status) for status in statuses() if status.state != "draining")
-    return known or [ANYBODYS_BYTES]
+    """Return the bytes that each worker which takes jobs may use, ascending; while there is none, what anybody has."""
+    return taking_budgets() or [ANYBODYS_BYTES]
 
 
-def is_up() -> bool:
-    """Whether any worker could take a job now."""
-    try:
-        return bool(living_names())
-    except redis.RedisError:
-        return False
+def taking_budgets() -> list[int]:
+    """Return the bytes that each worker which takes jobs may use, ascending."""
+    return sorted(budget_of(status) for status in workers_taking_jobs(connection()))

@@ -59,10 +59,10 @@ def wait_of(generation: Generation) -> Wait:
 
 
 def _budgets() -> list[int]:
-    """Of every living worker, ascending. With Valkey away, nobody is known to be up: a request that was taken must not
-    look as if it had failed."""
+    """Of every worker that takes jobs, ascending. With Valkey away, nobody is known to be up: a request that was taken
+    must not look as if it had failed."""
     try:
-        return sorted(fleet.budget_of(status) for status in fleet.statuses())
+        return fleet.taking_budgets()
     except redis.RedisError:
         return []
 
@@ -75,10 +75,10 @@ def _too_large(needed_bytes: int, largest_bytes: int) -> str:
 
 
 def _reason(generation: Generation, place: int, workers: int) -> str:
-    if workers == 0:
-        return "No GPU worker is up at the moment. Your place is kept, and nothing is lost."
     if generation.state == State.RUNNING:
         return "It is being made."
+    if workers == 0:
+        return "No GPU worker takes clips at the moment. Your place is kept, and nothing is lost."
     if place == 0:
         return "You are next."
     before = "1 clip is" if place == 1 else f"{place} clips are"

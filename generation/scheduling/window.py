@@ -23,7 +23,7 @@ class Level:
     free: int
 
 
-class Places:
+class Window:
     """The window of the moment. ``budgets`` are the machines', ``waiting`` what is in RQ already; None: not known, and
     taken for small."""
 

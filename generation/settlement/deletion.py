@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from generation.models import Clip, Generation
-from generation.storage import files, retention
+from generation.storage import files, retention, traces
 from loremotion.refusals import Conflict
 
 
@@ -32,5 +32,6 @@ def delete(generation: Generation) -> None:
 
 def _remove_files(generation: Generation) -> None:
     files.delete(generation)
+    traces.forget([generation])
     Clip.objects.filter(generation=generation).delete()
     Generation.objects.filter(id=generation.id).update(inputs={})

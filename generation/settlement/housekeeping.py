@@ -15,7 +15,7 @@ from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job, JobStatus
 
 from accounts import audit, visitors, workspaces
-from billing import breaker, ledger
+from billing import free_gpu_budget, ledger
 from billing.models import Hold
 from billing.shop import housekeeping as shop
 from generation.models import Generation, State
@@ -143,7 +143,7 @@ def _hand_on(generation: Generation) -> None:
 
 def dispatch_waiting() -> None:
     """What was committed without anybody ringing."""
-    dispatch.ring()
+    dispatch.fill_window()
 
 
 def repeat_cancels() -> None:
@@ -162,7 +162,7 @@ def release_orphaned_holds() -> None:
             logger.error("Hold %s outlived its generation; releasing it", hold.id)
             with transaction.atomic():
                 ledger.release(reference=hold.id)
-                breaker.let_go(hold.id)
+                free_gpu_budget.let_go(hold.id)
 
     each(holds, release)
 

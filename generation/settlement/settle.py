@@ -16,7 +16,7 @@ from django.utils import timezone
 from rq.command import send_command
 from rq.exceptions import NoSuchJobError
 
-from billing import breaker, ledger
+from billing import free_gpu_budget, ledger
 from catalog import measurements
 from generation.live import progress
 from generation.models import OPEN_STATES, Clip, Generation, State
@@ -73,7 +73,7 @@ def start(*, generation_id: uuid.UUID, attempt: int, worker: str) -> bool:
     begun = Generation.objects.filter(id=generation_id, attempt=attempt, state=State.DISPATCHED)
     is_news = bool(begun.update(state=State.RUNNING, started_at=timezone.now(), worker=worker))
     if is_news:
-        dispatch.ring()  # its place in the window is free
+        dispatch.fill_window()  # its place in the window is free
     return is_news
 
 
@@ -98,7 +98,7 @@ def settle(report: RenderReport) -> bool:
             attempt=report.attempt,
             code="clip_missing",
             reason="The clip did not arrive.",
-            gpu_seconds=sum(report.stage_seconds.values()),
+            gpu_seconds=report.gpu_seconds,
         )
     if report.error is not None and (
         report.error.is_retryable or _waits_for_a_larger_machine(generation, report.error)
@@ -108,7 +108,7 @@ def settle(report: RenderReport) -> bool:
             attempt=report.attempt,
             code=report.error.code,
             reason=report.error.message,
-            gpu_seconds=sum(report.stage_seconds.values()),
+            gpu_seconds=report.gpu_seconds,
         )
     with transaction.atomic():
         if not _end(generation, report):
@@ -116,8 +116,6 @@ def settle(report: RenderReport) -> bool:
         if report.outcome == Outcome.SUCCEEDED and report.clip is not None:
             Clip.objects.create(
                 generation=generation,
-                key=files.key(generation, files.CLIP),
-                poster_key=files.key(generation, files.POSTER),
                 expires_at=retention.keep_until(generation.workspace, timezone.now()),
                 **Clip.facts_from(report.clip),
             )
@@ -127,7 +125,7 @@ def settle(report: RenderReport) -> bool:
             ledger.capture(reference=generation.id, amount=share_for_steps(generation, report))
         else:
             ledger.release(reference=generation.id)
-        breaker.count(generation.id, gpu_seconds=sum(report.stage_seconds.values()), now=timezone.now())
+        free_gpu_budget.count(generation.id, gpu_seconds=report.gpu_seconds, now=timezone.now())
         _wind_up(generation.id, State(report.outcome.value))
         if report.attempt != generation.attempt:  # a worker given up for lost has delivered: its successor may stop
             transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)
@@ -147,7 +145,7 @@ def _measure(generation: Generation, report: RenderReport) -> None:
         preset=generation.preset,
         width=generation.width,
         height=generation.height,
-        gpu_seconds=sum(report.stage_seconds.values()),
+        gpu_seconds=report.gpu_seconds,
         video_seconds=generation.seconds,
         peak_bytes=report.peak_bytes,
         similarity=report.similarity,
@@ -206,9 +204,9 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
                 return False
             _give_up(generation_id, State.FAILED, gpu_seconds)
         elif lost.update(state=State.QUEUED, worker="", steps_done=0, started_at=None, dispatched_at=None):
-            breaker.count_attempt(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
+            free_gpu_budget.count_attempt(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
             transaction.on_commit(lambda: _announce_retry(generation_id, attempt, reason))
-            transaction.on_commit(dispatch.ring)
+            transaction.on_commit(dispatch.fill_window)
         else:
             return False
     return True
@@ -216,7 +214,7 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
 
 def _give_up(generation_id: uuid.UUID, state: State, gpu_seconds: float) -> None:
     ledger.release(reference=generation_id)
-    breaker.count(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
+    free_gpu_budget.count(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
     _wind_up(generation_id, state)
 
 
@@ -228,7 +226,7 @@ def _announce_retry(generation_id: uuid.UUID, attempt: int, reason: str) -> None
 def _wind_up(generation_id: uuid.UUID, state: State) -> None:
     """In the transaction that ended it: GPU time that was set aside and not used, the outbox's rows, and the end of
     what was sent for a clip that did not come to be; after the commit, whoever watches."""
-    breaker.let_go(generation_id)
+    free_gpu_budget.let_go(generation_id)
     video_events.record_end(generation_id, state)
     if state != State.SUCCEEDED:
         retention.let_uploads_go(generation_id)
@@ -240,4 +238,4 @@ def _announce_end(generation_id: uuid.UUID) -> None:
     state = Generation.objects.values_list("state", flat=True).filter(id=generation_id).first()
     if state is not None:  # else it was erased together with its workspace
         progress.publish(generation_id, Progress(kind="done", stage=state))
-    dispatch.ring()
+    dispatch.fill_window()

@@ -10,13 +10,12 @@ from django.core import signing
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
-from generation.models import Generation
+from generation.models import OUTPUT_NAMES, Generation, output_key
 from loremotion.bodies import MAX_BODY_BYTES
 
 CLIP: Final = "clip"
 POSTER: Final = "poster"
 INPUTS: Final = "inputs/"
-SUFFIXES: Final = {CLIP: "clip.mp4", POSTER: "poster.jpg"}
 
 _SALTS: Final = {"GET": "generation.files.download", "PUT": "generation.files.upload"}
 UPLOAD_MAX_AGE_SECONDS = 24 * 3600
@@ -25,27 +24,20 @@ _MAX_POSTER_BYTES: Final = 64 * 1024**2
 
 
 def key(generation: Generation, role: str) -> str:
-    """Deterministic, so that a second attempt overwrites the first and nothing is orphaned.
-
-    It names no workspace: a running clip may move to another one, and its worker delivers to the address it was given.
-    """
-    return _output(str(generation.id), role)
-
-
-def _output(generation_id: str, role: str) -> str:
-    return f"clips/{generation_id}/{SUFFIXES[role]}"
+    """Where the file of this role lies, or will."""
+    return output_key(generation.id, role)
 
 
 def generation_of(stored: str) -> str | None:
     """The id of the generation whose clip lies under ``stored``; None for what is no clip."""
     place, _, rest = stored.partition("/")
     generation_id, _, name = rest.partition("/")
-    return generation_id if (place, name) == ("clips", SUFFIXES[CLIP]) else None
+    return generation_id if (place, name) == ("clips", OUTPUT_NAMES[CLIP]) else None
 
 
 def outputs(generation: Generation) -> dict[str, str]:
     """Role → address to which the worker puts the file."""
-    return {role: _address(key(generation, role), "PUT", most_bytes(generation, role)) for role in SUFFIXES}
+    return {role: _address(key(generation, role), "PUT", most_bytes(generation, role)) for role in OUTPUT_NAMES}
 
 
 def most_bytes(generation: Generation, role: str) -> int:
@@ -108,5 +100,5 @@ def delete(generation: Generation) -> None:
 
 def delete_outputs(generation_id: str) -> None:
     """Remove what a worker delivered for a generation, which need not exist any more."""
-    for role in SUFFIXES:
-        default_storage.delete(_output(generation_id, role))
+    for role in OUTPUT_NAMES:
+        default_storage.delete(output_key(generation_id, role))

@@ -4,33 +4,49 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from typing import IO
+from threading import Lock
+from typing import IO, Any, ClassVar
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import get_object_or_404
 from django.utils.text import slugify
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import tenancy
 from accounts.roles import Action
-from generation.models import Clip, Generation
+from generation.access import own_clip
 from generation.storage import files
 from loremotion.bodies import limits_body
+from loremotion.refusals import TooMany
 
 CHUNK_BYTES = 256 * 1024
+MOST_SENT_AT_ONCE = 32
+"""Files that one process sends to one workspace. A page shows a few, and a player asks for two or three parts."""
 _RANGE = re.compile(r"^bytes=([0-9]*)-([0-9]*)$")
 _MOST_DIGITS = 18  # no file is larger, and int() refuses thousands of digits
 
 
 class StoredFile(StreamingHttpResponse):
-    """A file that is sent piece by piece: under ASGI, Django would read all of it into memory first."""
+    """A file that is sent piece by piece: under ASGI, Django would read all of it into memory first.
+
+    Raises:
+        TooMany: ``reader`` is being sent as many files as may be at once. None is counted for nobody.
+    """
+
+    def __init__(self, parts: Iterator[bytes], *, reader: UUID | None, **more: Any) -> None:
+        self._place = _Place(reader)
+        super().__init__(parts, **more)
+
+    def close(self) -> None:
+        super().close()
+        self._place.leave()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         next_piece = sync_to_async(partial(next, iter(self), None), thread_sensitive=False)
@@ -38,11 +54,41 @@ class StoredFile(StreamingHttpResponse):
             yield piece
 
 
+class _Place:
+    """One of ``MOST_SENT_AT_ONCE`` places of a reader."""
+
+    _taken: ClassVar[Counter[UUID]] = Counter()
+    _lock: ClassVar[Lock] = Lock()
+
+    def __init__(self, reader: UUID | None) -> None:
+        self._reader = reader
+        if reader is None:
+            return
+        with self._lock:
+            if self._taken[reader] >= MOST_SENT_AT_ONCE:
+                self._reader = None
+                raise TooMany(
+                    "too_many_streams",
+                    f"{MOST_SENT_AT_ONCE} files are being sent to you already.",
+                    next_step="Wait until one of them has arrived.",
+                    retry_after_seconds=10,
+                )
+            self._taken[reader] += 1
+
+    def leave(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            with self._lock:
+                self._taken[reader] -= 1
+                if not self._taken[reader]:
+                    del self._taken[reader]
+
+
 @require_safe
 def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """The MP4. ``?download`` gives it a name and a Save dialogue."""
-    own = own_clip(request, generation_id)
-    response = ranged(request, own.key, "video/mp4")
+    own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
+    response = ranged(request, own.key, "video/mp4", reader=own.generation.workspace_id)
     if "download" in request.GET:
         name = slugify(own.generation.prompt)[:60] or "clip"
         response["Content-Disposition"] = f'attachment; filename="{name}.mp4"'
@@ -51,29 +97,31 @@ def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
 
 @require_safe
 def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
-    return ranged(request, own_clip(request, generation_id).poster_key, "image/jpeg")
+    own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
+    return ranged(request, own.poster_key, "image/jpeg", reader=own.generation.workspace_id)
 
 
-def own_clip(request: HttpRequest, generation_id: UUID) -> Clip:
-    own = Generation.objects.seen_by(tenancy.caller_for(request, Action.READ_CLIPS)).kept().select_related("clip")
-    generation = get_object_or_404(own, id=generation_id, clip__isnull=False)
-    return generation.clip
+def ranged(request: HttpRequest, key: str, content_type: str, *, reader: UUID | None) -> HttpResponseBase:
+    """A stored file, whole or the one byte range that a player asks for (RFC 9110 §14).
 
+    Args:
+        reader: the workspace that it is sent to, which bounds how many are at once; None for workers and staff.
 
-def ranged(request: HttpRequest, key: str, content_type: str) -> HttpResponseBase:
-    """A stored file, whole or the one byte range that a player asks for (RFC 9110 §14)."""
+    Raises:
+        TooMany: as many files as may be are on their way to the reader.
+    """
     if not default_storage.exists(key):
         raise Http404("The file is not in the storage.")
     size = default_storage.size(key)
     wanted = _RANGE.match(request.headers.get("Range", ""))
     if wanted is None or wanted.groups() == ("", ""):
-        response = StoredFile(_part(key, 0, size - 1), content_type=content_type)
+        response = StoredFile(_part(key, 0, size - 1), reader=reader, content_type=content_type)
         response["Content-Length"] = str(size)
     else:
         first, last = _bounds(wanted, size)
         if first > last or first >= size:
             return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
-        response = StoredFile(_part(key, first, last), status=206, content_type=content_type)
+        response = StoredFile(_part(key, first, last), reader=reader, status=206, content_type=content_type)
         response["Content-Range"] = f"bytes {first}-{last}/{size}"
         response["Content-Length"] = str(last - first + 1)
     response["Accept-Ranges"] = "bytes"
@@ -110,7 +158,7 @@ def worker_file(request: HttpRequest, token: str) -> HttpResponseBase:
     if key is None:
         raise Http404
     if request.method == "GET":
-        return ranged(request, key, "application/octet-stream")
+        return ranged(request, key, "application/octet-stream", reader=None)
     body: IO[bytes] = request  # type: ignore[assignment]  # a request reads like a file
     arriving = default_storage.save(f"{key}.arriving", File(body, name=key))
     _replace(arriving, key)

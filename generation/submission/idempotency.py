@@ -20,8 +20,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts.caller import Caller
 from accounts.models import Workspace
-from accounts.tenancy import Caller
 from catalog.requests import Ask
 from generation.models import Generation
 from loremotion.refusals import Invalid

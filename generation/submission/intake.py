@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +15,10 @@ from accounts.roles import Action
 from catalog.offers import make_offer
 from catalog.requests import Ask
 from generation.models import Generation
-from generation.submission import idempotency, uploads
+from generation.submission import idempotency, pictures, uploads
 from generation.submission.audience import audience_of
 from generation.submission.submit import look_ahead, submit
+from gpu_worker.families import Kind
 
 
 def take(
@@ -52,15 +54,18 @@ def take(
     ]
     ask = replace(ask, inputs=uploads.keys(given))
     offer = make_offer(ask, audience_of(request, caller.workspace))
-    look_ahead(caller.workspace, offer, caller, network=network)
-    given = uploads.prepared(given)
-    workspace = tenancy.ensure(request, Action.GENERATE)
-    with uploads.stored(given):
-        return submit(
-            workspace=workspace,
-            offer=offer,
-            caller=tenancy.caller_of(request),
-            repeat=repeat,
-            is_private=is_private,
-            network=network,
-        )
+    has_pictures = any(thing.kind == Kind.PICTURE and thing.content is not None for thing in given)
+    line_of = caller.workspace.id if caller.workspace is not None else network
+    with pictures.in_line(line_of) if has_pictures else nullcontext():  # who will be refused is, before any work
+        look_ahead(caller.workspace, offer, caller, network=network)
+        given = uploads.prepared(given)
+        workspace = tenancy.ensure(request, Action.GENERATE)
+        with uploads.stored(given):
+            return submit(
+                workspace=workspace,
+                offer=offer,
+                caller=tenancy.caller_of(request),
+                repeat=repeat,
+                is_private=is_private,
+                network=network,
+            )

@@ -9,9 +9,9 @@ from __future__ import annotations
 from django.db import transaction
 
 from accounts import audit
+from accounts.caller import Caller
 from accounts.models import Workspace
 from accounts.roles import Action
-from accounts.tenancy import Caller
 from generation.models import Generation
 from loremotion.refusals import Conflict, Forbidden
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from django.db.models import Case, F, Sum, When
 from django.utils import timezone
 
-from accounts.tenancy import Caller
+from accounts.caller import Caller
 from billing.models import Hold
 from generation.models import Generation
 from loremotion.refusals import Forbidden
 
 
 def refuse_beyond_cap(caller: Caller, *, credits: int) -> None:
-    """Refuse what would go beyond the caller's monthly cap. To be called while the purse is locked.
+    """Refuse what would go beyond the caller's monthly cap. To be called while the account is locked.
 
     What is open counts in full; what ended counts as far as it was charged.
 

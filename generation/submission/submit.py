@@ -10,10 +10,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import tenancy
+from accounts.caller import Caller
 from accounts.models import Workspace
 from accounts.roles import Action
-from accounts.tenancy import Caller
-from billing import allowance, breaker, ledger
+from billing import allowance, free_gpu_budget, ledger
 from billing.errors import NotEnoughCredits
 from billing.plans import entitlements
 from billing.shop import budgets
@@ -74,7 +74,7 @@ def submit(
         Forbidden: the workspace is suspended or being closed, its visitor banned or the caller's role changed, as of
             this moment; or the caller has spent what they may in this month.
         Unauthorized: the caller's key is revoked by now.
-        InsufficientCredits: the purse holds less than the price, or the workspace's own cap for the month less.
+        InsufficientCredits: the account holds less than the price, or the workspace's own cap for the month less.
         TooMany: the workspace has as many requests open as it may, or the day's GPU time for free clips is used up.
     """
     is_refilled = allowance.give(workspace, now=timezone.now(), network=network)
@@ -82,7 +82,7 @@ def submit(
     with transaction.atomic():
         tenancy.keep_standing(workspace, Action.GENERATE, caller=caller)
         generation_id = uuid.uuid4() if repeat is None else repeat.id_in(workspace)
-        _hold(workspace, generation_id, offer, is_refilled=is_refilled)  # waits for others who submit for this purse
+        _hold(workspace, generation_id, offer, is_refilled=is_refilled)  # waits for others who submit for this account
         if repeat is not None and (made := idempotency.with_same_key(workspace, repeat, caller=caller)) is not None:
             return made
         if caller is not None:
@@ -90,7 +90,7 @@ def submit(
         budgets.keep_within_cap(workspace.id)
         may = entitlements(workspace.id)
         _refuse_a_flood(workspace, most=may.concurrency * OPEN_PER_CONCURRENT)  # the hold has locked the account
-        tags = fair_queue.tag(workspace, credits=offer.quote.credits, weight=may.priority_weight)
+        finish = fair_queue.finish_tag(workspace, credits=offer.quote.credits, weight=may.priority_weight)
         generation = Generation.objects.create(
             id=generation_id,
             workspace=workspace,
@@ -121,14 +121,13 @@ def submit(
                 mode=request.mode,
                 call=request.call,
             ),
-            fair_start=tags.start,
-            fair_finish=tags.finish,
+            fair_finish=finish,
         )
         retention.claim_uploads(generation)
         if not may.is_paid:
-            breaker.reserve(generation_id, gpu_seconds=_expected_seconds(offer), now=timezone.now())
+            free_gpu_budget.reserve(generation_id, gpu_seconds=_expected_seconds(offer), now=timezone.now())
         # The credits are held by then: an error here must not look like a refusal, or people pay for a second try.
-        transaction.on_commit(dispatch.ring, robust=True)
+        transaction.on_commit(dispatch.fill_window, robust=True)
     return generation
 
 

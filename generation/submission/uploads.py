@@ -7,30 +7,25 @@ on pixels and samples. What is cheap to refuse is refused first: ``received`` lo
 
 from __future__ import annotations
 
-import io
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from django.core.files.base import ContentFile, File
+from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
-from PIL import Image, ImageOps
 
-from accounts.tenancy import Caller
+from accounts.caller import Caller
 from generation.models import Clip, Generation
 from generation.storage import files, retention
-from generation.submission import file_kinds
+from generation.submission import file_kinds, pictures
 from gpu_worker.families import ROLES, Kind
 from loremotion.refusals import Invalid
 
 MAX_FILES: Final = 6
 MAX_BYTES: Final = {Kind.PICTURE: 20 * 10**6, Kind.CLIP: 100 * 10**6, Kind.SOUND: 30 * 10**6}
-MAX_PICTURE_PIXELS: Final = 40_000_000
-LONGEST_SIDE: Final = 2048
-PICTURES: Final = ("JPEG", "PNG", "WEBP")
 FORMATS: Final = {
     Kind.PICTURE: "a JPEG, PNG or WebP",
     Kind.CLIP: "an MP4, MOV or WebM of at most a minute",
@@ -83,31 +78,22 @@ def prepared(inputs: Iterable[Input]) -> list[Input]:
         Invalid: a picture is damaged, or has too many pixels.
     """
     return [
-        replace(given, content=png(given.role, given.content))
+        replace(given, content=_png(given.role, given.content))
         if given.kind == Kind.PICTURE and given.content is not None
         else given
         for given in inputs
     ]
 
 
-def png(role: str, file: File[Any]) -> File[Any]:
-    """A picture as PNG: upright, at most 2048 pixels long, without whatever else the file carried.
-
-    Raises:
-        Invalid: too many pixels, or no picture that can be read.
-    """
+def _png(role: str, file: File[Any]) -> File[Any]:
     try:
-        with Image.open(file, formats=PICTURES) as sent:
-            if sent.width * sent.height > MAX_PICTURE_PIXELS:
-                raise _refuse(role, f"The picture has {sent.width}x{sent.height} pixels.", "Send a smaller one.")
-            upright = ImageOps.exif_transpose(sent).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return pictures.to_png(file)
+    except pictures.TooLarge as problem:
+        megapixels = pictures.MAX_PIXELS // 10**6
+        raise _refuse(role, str(problem), f"Send one of at most {megapixels} megapixels.") from None
+    except pictures.Unreadable:
         step = f"Send {FORMATS[Kind.PICTURE]}."
         raise _refuse(role, "This file is no picture that can be read.", step) from None
-    upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
-    encoded = io.BytesIO()
-    upright.save(encoded, "PNG")
-    return ContentFile(encoded.getvalue())
 
 
 def own_clip(role: str, generation_id: str, caller: Caller) -> Input:

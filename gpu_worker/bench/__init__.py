@@ -1,4 +1,4 @@
-"""``python -m gpu_worker bench``: what this host makes of real models, held and hastened as the engine does it."""
+"""``python -m gpu_worker bench``: what this host makes of real models, resident and with speed settings."""
 
 from gpu_worker.bench.command import main
 

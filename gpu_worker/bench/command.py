@@ -18,10 +18,11 @@ import diffusers
 import torch
 
 from gpu_worker.bench.holding import Holding, Row
-from gpu_worker.bench.speed import Hastening, Measured, Refused, processor_seconds
+from gpu_worker.bench.speed import Measured, Refused, SpeedBench, processor_seconds
 from gpu_worker.bench.subjects import SIZES, SUBJECTS
 from gpu_worker.engine.memory import main_memory
-from gpu_worker.engine.memory.devices import Cpu, Cuda, Device, fastest_kind
+from gpu_worker.engine.memory.cuda import Cuda
+from gpu_worker.engine.memory.devices import Cpu, Device, fastest_kind
 from gpu_worker.engine.sizes import show_bytes
 
 ABOUT = ("weights", "speed")
@@ -71,9 +72,9 @@ def main(arguments: list[str]) -> int:
                 say(f"\n{name}, {show_bytes(holding.size_bytes)} in bfloat16, one step of {clip}\n")
                 say(*holdings(holding, device))
             if asked.only != "weights":
-                hastening = Hastening(subject, size, device, Path(folder), steps=asked.steps, clock=clock)
+                speed_bench = SpeedBench(subject, size, device, Path(folder), steps=asked.steps, clock=clock)
                 say(f"\n{name}, renders of {asked.steps} steps, one call of the denoiser each\n")
-                say(*speeds(hastening.measured(asked.rounds)))
+                say(*speeds(speed_bench.measured(asked.rounds)))
     return 0
 
 

@@ -33,7 +33,7 @@ from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.engine.video.clip import Frames
 from gpu_worker.engine.video.frames import to_frames
 from gpu_worker.engine.video.pipelines import replaced
-from gpu_worker.engine.video.speed import hastened
+from gpu_worker.engine.video.speed import with_speed_settings
 from gpu_worker.engine.weights.checkpoint import Part
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.loading import Loader
@@ -131,7 +131,7 @@ class Refused:
     reason: str
 
 
-class Hastening:
+class SpeedBench:
     """One subject on one device."""
 
     def __init__(
@@ -190,7 +190,7 @@ class Hastening:
         answers: list[torch.Tensor] = []
         with ExitStack() as held:
             modules = held.enter_context(self._residency.lease(components))
-            held.enter_context(hastened([modules["transformer"]], speed, steps=self._steps))
+            held.enter_context(with_speed_settings([modules["transformer"]], speed, steps=self._steps))
             listening = modules["transformer"].register_forward_hook(
                 lambda module, inputs, output: answers.append(output[0].detach().float().cpu())
             )

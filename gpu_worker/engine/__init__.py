@@ -13,7 +13,8 @@ from gpu_worker.engine.errors import (
     RenderStopped,
     UnsupportedRequest,
 )
-from gpu_worker.engine.memory.devices import Cpu, Cuda, Device, device_from_environment
+from gpu_worker.engine.memory.cuda import Cuda
+from gpu_worker.engine.memory.devices import Cpu, Device, device_from_environment
 
 __all__ = [
     "CheckpointBroken",

@@ -42,7 +42,7 @@ def subscribe(workspace: Workspace, plan: str) -> Subscription:
     """What is left of paying for a plan once Stripe has told: the row that entitles to it."""
     return Subscription.objects.create(
         workspace=workspace.id,
-        purse=workspace.id,
+        account=workspace.id,
         price=Price.objects.get(plan__slug=plan, interval="month", currency="usd"),
         stripe_subscription_id=f"sub_{workspace.id.hex}",
         status="active",

@@ -193,7 +193,7 @@ def test_what_happens_to_keys_is_in_the_audit_log(alice: User, studio: Workspace
 def test_the_log_leaves_as_csv_without_formulas(alice: User, studio: Workspace) -> None:
     workspaces.rename(studio, name="Studio", actor="=HYPERLINK(1)")
     answer = browser_of(alice, studio).get("/workspace/audit.csv")
-    lines = b"".join(answer.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    lines = b"".join(answer).decode().splitlines()
     assert lines[0] == "at,event,actor,subject,detail,network"
     assert any("'=HYPERLINK(1)" in line for line in lines)
     assert not any(",=HYPERLINK" in line for line in lines)

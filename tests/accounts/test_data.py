@@ -14,9 +14,9 @@ from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts import exports, workspaces
+from accounts.caller import Caller
 from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
 from accounts.roles import VISITOR_MAY
-from accounts.tenancy import Caller
 from billing import ledger
 from catalog.models import Model
 from generation.models import Generation

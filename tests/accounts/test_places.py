@@ -13,9 +13,9 @@ import pytest
 from django.utils import timezone
 
 from accounts import api_keys, invitations, members, workspaces
+from accounts.caller import Caller
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, User, Workspace
 from accounts.roles import BY_ROLE, Role, Scope
-from accounts.tenancy import Caller
 from billing import ledger
 from catalog.offers import make_offer
 from catalog.requests import Ask

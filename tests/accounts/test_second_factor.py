@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.core import mail
@@ -16,6 +18,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import Settings
 
+from accounts import second_factor
 from accounts.models import AuditEntry, User
 from loremotion.local import preparation
 from tests.accounts.factories import PASSWORD, person, prove_again, sign_in
@@ -205,3 +208,12 @@ def test_there_must_be_somebody_with_something_to_forget(staff: User) -> None:
         with pytest.raises(CommandError, match=words):
             call_command("forget_second_factor", email)
     assert not AuditEntry.objects.filter(event="account.second_factor_forgotten").exists()
+
+
+def test_a_second_factor_opens_the_admin_for_a_working_day(with_app: User) -> None:
+    browser = Client()
+    sign_in(browser, with_app.email)
+    browser.post("/account/2fa/authenticate/", {"code": code()})
+    assert browser.get("/admin/").status_code == 200
+    with time_machine.travel(time.time() + second_factor.SHOWN_FOR_SECONDS + 60, tick=False):
+        assert browser.get("/admin/").status_code == 302

@@ -9,8 +9,10 @@ import redis
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core import mail
 from django.test import Client
+from django.utils.module_loading import import_string
 
 from accounts.models import Membership, User, Workspace
 from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, prove_again, sign_in
@@ -53,7 +55,7 @@ def test_common_short_and_telling_passwords_are_refused(client: Client, password
 def test_passwords_are_kept_by_argon2() -> None:
     from loremotion import settings as real
 
-    assert real.PASSWORD_HASHERS[0].endswith("Argon2PasswordHasher")
+    assert issubclass(import_string(real.PASSWORD_HASHERS[0]), Argon2PasswordHasher)
 
 
 def test_signing_up_with_a_known_address_tells_nobody_but_its_owner(alice: User, client: Client) -> None:
@@ -268,3 +270,11 @@ def test_limits_survive_a_restart_of_the_web_process(alice: User, client: Client
     counted = [key for key in connection().keys("cache:*") if b"login" in key]
     assert counted
     assert all(isinstance(json.loads(connection().get(key) or b""), list) for key in counted)
+
+
+def test_a_failed_sign_in_is_in_the_log_without_whom_it_was_about(
+    alice: User, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.post("/account/login/", {"login": alice.email, "password": "not hers"})
+    assert "A sign-in failed, from the network of 127.0.0.0" in caplog.text
+    assert alice.email not in caplog.text

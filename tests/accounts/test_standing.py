@@ -13,10 +13,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts import api_keys, bans, erasure, networks, tenancy, workspaces
+from accounts.caller import Caller
 from accounts.models import User, Visitor, Workspace
 from accounts.roles import BY_SCOPE, VISITOR_MAY, Action, Scope
-from accounts.tenancy import Caller
-from billing import allowance, breaker, ledger
+from billing import allowance, free_gpu_budget, ledger
 from billing.models import FreeReservation
 from catalog.models import Model
 from catalog.offers import make_offer
@@ -172,7 +172,7 @@ def test_a_ban_of_many_and_what_a_worker_reports_meanwhile_wait_in_one_order(toy
 
     def settle() -> None:
         ledger.release(reference=last.id)
-        breaker.count(last.id, gpu_seconds=3.0, now=timezone.now())
+        free_gpu_budget.count(last.id, gpu_seconds=3.0, now=timezone.now())
 
     ending = lambda: Generation.objects.filter(id=last.id).update(state=State.FAILED)  # noqa: E731 - as settling begins
     assert meeting(ending, lambda: ban_network(visitor, staff), then=settle) is None

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.pricing import TIERS, Quote, quote, tier_of
+from catalog.sizes import Size
 from tests.catalog.factories import draft_version
 
 
@@ -113,7 +114,7 @@ def test_the_credits_are_the_exact_sum_of_the_lines_rounded_up(
 
 @given(st.integers(1, 3840), st.integers(1, 2176))
 def test_every_size_has_the_smallest_tier_that_holds_it(width: int, height: int) -> None:
-    tier = tier_of(width, height)
+    tier = tier_of(Size(width, height))
     smaller = [pixels for name, pixels in TIERS.items() if list(TIERS).index(name) < list(TIERS).index(tier)]
     assert all(pixels < width * height for pixels in smaller)
     assert width * height <= TIERS[tier]

@@ -54,6 +54,14 @@ class SimDevice:
         self.now += size_bytes / self.bandwidth
         return map_plain(tensor, torch.clone)
 
+    def pinned_size_bytes(self, size_bytes: int) -> int:
+        return size_bytes
+
+    def pin(self, tensor: torch.Tensor) -> torch.Tensor | None:
+        return map_plain(tensor, torch.clone)
+
+    def release_pinned(self) -> None: ...
+
     def synchronize(self) -> None: ...
 
     def driver_free_bytes(self) -> int | None:

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch.utils import collect_env
 
-from gpu_worker.engine import Cpu, device_from_environment, driver
+from gpu_worker.engine import Cpu, device_from_environment
+from gpu_worker.engine.memory import driver
 
 ROOT = Path(__file__).parents[2]
 OPEN_MODULE = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build  (dvs-builder)\nGCC 13"
@@ -118,3 +119,20 @@ def is_there(name: str, declared: set[str]) -> bool:
     if owner == "torch._C":
         return attribute in declared
     return hasattr(getattr(torch, owner.removeprefix("torch.")), attribute)
+
+
+def test_the_cards_of_a_machine_share_its_main_memory(machine: Path) -> None:
+    assert driver.card_count() == 1
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
+        (machine / name).touch()
+    assert driver.card_count() == 2
+
+
+@pytest.mark.parametrize(
+    ("release", "is_wsl"), [("5.15.167.4-microsoft-standard-WSL2", True), ("6.1.0-9-amd64", False)]
+)
+def test_windows_below_is_seen(machine: Path, monkeypatch: pytest.MonkeyPatch, release: str, is_wsl: bool) -> None:
+    monkeypatch.setattr(driver, "KERNEL", machine / "osrelease")
+    assert not driver.is_wsl()
+    (machine / "osrelease").write_text(release)
+    assert driver.is_wsl() is is_wsl

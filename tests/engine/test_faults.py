@@ -264,8 +264,8 @@ def test_a_process_that_is_killed_while_it_keeps_what_it_quantised_leaves_no_hal
 def test_what_cannot_be_written_of_a_measurement_keeps_no_lease(shelf: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     engine = Engine(device=Cpu(2**30), models=shelf, cache=cache)
-    (unwritable := cache / "headroom.unfinished").mkdir(parents=True)
-    with pytest.raises(OSError, match=r"headroom\.unfinished"):
+    (unwritable := cache / f"headroom.{os.getpid()}.unfinished").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"headroom\.\d+\.unfinished"):
         render(engine, job("one"), tmp_path / "1")
     assert not any(resident.leases for resident in engine.status().residents)
     unwritable.rmdir()

@@ -12,7 +12,7 @@ from billing import ledger
 from catalog.models import Model
 from catalog.offers import make_offer
 from catalog.requests import Ask
-from generation.models import Generation
+from generation.models import OUTPUT_NAMES, Generation
 from generation.storage import files
 from generation.submission.submit import submit
 from gpu_worker.contract import ClipFacts, Outcome, RenderError, RenderReport
@@ -55,7 +55,7 @@ def submitted(workspace: Workspace, prompt: str = "a red circle", **asked: Any) 
 
 def deliver_clip(generation: Generation) -> None:
     """Put the files where the worker puts them."""
-    for role in files.SUFFIXES:
+    for role in OUTPUT_NAMES:
         key = files.key(generation, role)
         default_storage.delete(key)
         default_storage.save(key, ContentFile(b"0123456789" * 100))

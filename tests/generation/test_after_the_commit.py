@@ -103,7 +103,7 @@ def test_an_odd_entry_of_progress_hides_no_other(
     toy: Model, alice: Visitor, client_of: ClientOf, valkey: redis.Redis
 ) -> None:
     generation = factories.submitted(alice.workspace)
-    dispatch.ring()
+    dispatch.fill_window()
     Generation.objects.update(state=State.RUNNING)
     said = Progress(kind="step", stage="denoising", step=3, steps_total=8)
     valkey.xadd(progress_key(str(generation.id)), {"event": "step", "data": json.dumps(said.to_wire())})

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import pytest
+import redis
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from pytest_django import DjangoCaptureOnCommitCallbacks
+from rq.results import Result
 
 from accounts.models import Visitor
 from catalog.models import Model
+from generation import workspace_data
 from generation.models import Generation
-from generation.settlement import settle
+from generation.scheduling import dispatch
+from generation.settlement import deletion, settle
 from generation.storage import files, retention
+from gpu_worker.contract import cancel_key, progress_key
+from gpu_worker.reports import Reports
+from loremotion import queues
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
@@ -84,3 +92,49 @@ def test_a_clip_of_another_is_not_there_to_be_deleted(
     assert client_of(bob).delete(f"/v1/videos/{generation.id}").status_code == 404
     assert client_of(bob).post(f"/generations/{generation.id}/delete/").status_code == 404
     assert default_storage.exists(files.key(generation, files.CLIP))
+
+
+def leave_traces(generation: Generation, valkey: redis.Redis) -> None:
+    """What two attempts leave in Valkey: jobs, a result, reports and a stream."""
+    for attempt in (1, 2):
+        Generation.objects.filter(id=generation.id).update(attempt=attempt, prompt="my own words")
+        generation.refresh_from_db()
+        dispatch.enqueue(generation)
+        reports = Reports(valkey, "gpu-test")
+        reports.started(str(generation.id), attempt)
+        reports.lost(generation.job_id, "it fell silent")
+        reports.finished(factories.report(generation))
+        job = queues.job(generation.job_id)
+        Result.create(job, Result.Type.SUCCESSFUL, ttl=3_600, return_value={"message": "my own words"})
+    valkey.xadd(progress_key(str(generation.id)), {"event": "preview", "data": "a picture"})
+    valkey.set(cancel_key(str(generation.id)), 1)
+
+
+def keys_of(generation: Generation, valkey: redis.Redis) -> list[bytes]:
+    return [key for key in valkey.scan_iter(count=1_000) if str(generation.id).encode() in key]
+
+
+@pytest.mark.parametrize("way", ["clip", "workspace"])
+def test_what_is_deleted_leaves_valkey_too(
+    toy: Model,
+    alice: Visitor,
+    valkey: redis.Redis,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    way: str,
+) -> None:
+    generation = finished(alice)
+    leave_traces(generation, valkey)
+    assert len(keys_of(generation, valkey)) >= 2 * 5 + 2
+    with django_capture_on_commit_callbacks(execute=True):
+        if way == "clip":
+            deletion.delete(generation)
+        else:
+            workspace_data.erase(alice.workspace)
+    assert keys_of(generation, valkey) == []
+
+
+def test_jobs_with_peoples_words_are_kept_for_hours(toy: Model, alice: Visitor, valkey: redis.Redis) -> None:
+    generation = factories.submitted(alice.workspace)
+    dispatch.enqueue(generation)
+    job = queues.job(generation.job_id)
+    assert job.result_ttl == job.failure_ttl == dispatch.RESULT_TTL_SECONDS <= 24 * 3_600

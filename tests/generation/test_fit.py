@@ -17,7 +17,7 @@ from catalog.models import Model
 from generation.models import Generation, State
 from generation.scheduling import dispatch, fair_queue, wait
 from generation.scheduling.fleet import JOBS_PER_WORKER, LEAST_WINDOW
-from generation.scheduling.window import Places
+from generation.scheduling.window import Window
 from generation.settlement import settle
 from generation.submission import submit
 from gpu_worker.contract import DOES_NOT_FIT, WORKERS_KEY, Outcome, RenderError, WorkerStatus, worker_key
@@ -57,7 +57,7 @@ def test_what_no_machine_can_hold_stays_queued_and_lets_the_others_by(
     machine(valkey, "small", SMALL)
     large = [factories.submitted(alice.workspace, model="giant") for _ in range(3)]
     small = [factories.submitted(bob.workspace, model="dwarf") for _ in range(2)]
-    dispatch.ring()
+    dispatch.fill_window()
     assert states(*large) == [State.QUEUED] * 3
     assert states(*small) == [State.DISPATCHED] * 2
     assert dispatch.render_queue().count == 2
@@ -68,10 +68,10 @@ def test_it_goes_out_as_soon_as_a_machine_is_on_that_can_hold_it(
 ) -> None:
     machine(valkey, "small", SMALL)
     generation = factories.submitted(alice.workspace, model="giant")
-    dispatch.ring()
+    dispatch.fill_window()
     assert states(generation) == [State.QUEUED]
     machine(valkey, "large", LARGE)
-    dispatch.ring()
+    dispatch.fill_window()
     assert states(generation) == [State.DISPATCHED]
 
 
@@ -113,7 +113,7 @@ def test_one_large_machine_does_not_get_the_whole_window(
         machine(valkey, name, SMALL)
     large = [factories.submitted(alice.workspace, model="giant") for _ in range(JOBS_PER_WORKER + 2)]
     small = [factories.submitted(bob.workspace, model="dwarf") for _ in range(3 * JOBS_PER_WORKER + 2)]
-    dispatch.ring()
+    dispatch.fill_window()
     assert states(*large).count(State.DISPATCHED) == JOBS_PER_WORKER
     assert states(*small).count(State.DISPATCHED) == 3 * JOBS_PER_WORKER
 
@@ -121,26 +121,26 @@ def test_one_large_machine_does_not_get_the_whole_window(
 def test_a_machine_that_is_drained_holds_nothing(giant: Model, alice: Visitor, valkey: redis.Redis) -> None:
     machine(valkey, "large", LARGE, state="draining")
     generation = factories.submitted(alice.workspace, model="giant")
-    dispatch.ring()
+    dispatch.fill_window()
     assert states(generation) == [State.QUEUED]
 
 
 def test_without_any_machine_the_small_ones_are_made_ready(giant: Model, dwarf: Model, alice: Visitor) -> None:
     large, small = (factories.submitted(alice.workspace, model=name) for name in ("giant", "dwarf"))
-    dispatch.ring()
+    dispatch.fill_window()
     assert states(large, small) == [State.QUEUED, State.DISPATCHED]
-    assert "No GPU worker is up" in wait.wait_of(large).reason
+    assert "No GPU worker takes clips" in wait.wait_of(large).reason
 
 
 def test_when_its_machine_goes_away_it_waits_for_another(giant: Model, alice: Visitor, valkey: redis.Redis) -> None:
     machine(valkey, "large", LARGE)
     generation = factories.submitted(alice.workspace, model="giant")
-    dispatch.ring()
+    dispatch.fill_window()
     valkey.flushdb()
     machine(valkey, "small", SMALL)
     refused = RenderError(code=DOES_NOT_FIT, message="at least 45 GB are needed at once")
     settle.settle(factories.report(generation, Outcome.FAILED, error=refused))
-    dispatch.ring()
+    dispatch.fill_window()
     assert states(generation) == [State.QUEUED]
 
 
@@ -161,7 +161,7 @@ def test_a_model_of_unknown_size_is_never_held_back(alice: Visitor, valkey: redi
     machine(valkey, "tiny", GIB)
     generation = factories.submitted(alice.workspace)
     assert generation.needs_bytes is None
-    dispatch.ring()
+    dispatch.fill_window()
     assert states(generation) == [State.DISPATCHED]
 
 
@@ -173,7 +173,7 @@ requests = st.lists(st.one_of(st.none(), st.integers(1, 100)), max_size=40)
 def test_every_size_finds_as_many_places_as_there_are_machines_for_it(
     machines: list[int], waiting: list[int | None], asking: list[int | None]
 ) -> None:
-    places = Places(machines, waiting)
+    places = Window(machines, waiting)
     taken = [needed for needed in asking if places.take(needed)]
     assert all((needed or 0) <= max(machines) for needed in taken)
     for size in machines:
@@ -186,7 +186,7 @@ def test_every_size_finds_as_many_places_as_there_are_machines_for_it(
 def test_places_are_left_only_where_nobody_who_asked_could_take_them(
     machines: list[int], asking: list[int | None]
 ) -> None:
-    places = Places(machines, [])
+    places = Window(machines, [])
     refused = [needed for needed in asking if not places.take(needed)]
     for needed in refused:
         assert not places.take(needed)

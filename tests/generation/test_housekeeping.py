@@ -32,7 +32,7 @@ from tests.generation import factories
 @pytest.fixture
 def dispatched(toy: Model, alice: Visitor) -> Generation:
     generation = factories.submitted(alice.workspace)
-    dispatch.ring()
+    dispatch.fill_window()
     generation.refresh_from_db()
     return generation
 
@@ -73,7 +73,7 @@ def test_a_job_lost_between_commit_and_enqueue_is_enqueued(
 
     monkeypatch.setattr(dispatch, "enqueue", die)
     with pytest.raises(KeyboardInterrupt):
-        dispatch.ring()
+        dispatch.fill_window()
     monkeypatch.undo()
     generation.refresh_from_db()
     assert (generation.state, dispatch.render_queue().count) == (State.DISPATCHED, 0)
@@ -246,7 +246,7 @@ def ended(generation: Generation, valkey: redis.Redis, result: dict[str, object]
 @pytest.fixture
 def two_dispatched(toy: Model, alice: Visitor, bob: Visitor) -> list[Generation]:
     made = [factories.submitted(visitor.workspace) for visitor in (alice, bob)]
-    dispatch.ring()
+    dispatch.fill_window()
     return list(Generation.objects.filter(id__in=[generation.id for generation in made]).order_by("dispatched_at"))
 
 

@@ -40,7 +40,7 @@ def waiting(toy: Model, alice: Visitor) -> Generation:
 def begin(generation: Generation) -> Job:
     """The next attempt, begun by a worker at ``BEGAN`` and by its own clock an hour earlier."""
     with at(BEGAN):
-        dispatch.ring()
+        dispatch.fill_window()
         generation.refresh_from_db()
         settle.start(generation_id=generation.id, attempt=generation.attempt, worker="gpu-test")
     job = Job.fetch(generation.job_id, connection=connection(), serializer=JSONSerializer)
@@ -108,7 +108,7 @@ def test_a_worker_s_clock_that_jumps_counts_neither_less_than_nothing_nor_more_t
 
 def test_one_that_never_began_counts_nothing(waiting: Generation) -> None:
     with at(BEGAN):
-        dispatch.ring()
+        dispatch.fill_window()
         waiting.refresh_from_db()
         the_supervisor_says_so(waiting)
     waiting.refresh_from_db()

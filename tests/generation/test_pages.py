@@ -123,7 +123,7 @@ def test_players_may_ask_for_ranges(
 
 def finished(visitor: Visitor, **asked: Any) -> Generation:
     generation = factories.submitted(visitor.workspace, **asked)
-    dispatch.ring()
+    dispatch.fill_window()
     factories.deliver_clip(generation)
     settle.settle(factories.report(generation))
     generation.refresh_from_db()
@@ -209,7 +209,7 @@ def test_a_clip_is_sent_piece_by_piece(toy: Model, alice: Visitor) -> None:
     path.write_bytes(b"x" * 3 * serving.CHUNK_BYTES)
 
     async def sent() -> list[int]:
-        response = serving.ranged(RequestFactory().get("/"), generation.clip.key, "video/mp4")
+        response = serving.ranged(RequestFactory().get("/"), generation.clip.key, "video/mp4", reader=None)
         sizes = []
         async for piece in aiter(response):  # type: ignore[arg-type]
             sizes.append(len(piece))
@@ -228,3 +228,16 @@ def test_the_price_is_that_of_what_the_clip_starts_from(alice: Visitor, client_o
     first = finished(alice)
     assert f"{dearer} credits</output>" in browser.get(f"/?video={first.id}").text
     assert browser.get(f"/generations/price/?video={first.id}").json()["credits"] == dearer
+
+
+def test_a_workspace_is_sent_so_many_files_at_once(
+    toy: Model, alice: Visitor, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "MOST_SENT_AT_ONCE", 2)
+    address = f"/generations/{finished(alice).id}/clip.mp4"
+    sent = [client_of(alice).get(address) for _ in range(2)]
+    refused = client_of(alice).get(address)
+    assert (refused.status_code, refused["Retry-After"]) == (429, "10")
+    for answer in sent:
+        assert b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    assert client_of(alice).get(address).status_code == 200

@@ -18,9 +18,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts import api_keys
+from accounts.caller import Caller
 from accounts.models import ApiKey, AuditEntry, Membership, User, Workspace
 from accounts.roles import BY_ROLE, Action, Role
-from accounts.tenancy import Caller
 from billing import ledger
 from catalog.models import Model
 from generation.api import listing

@@ -27,7 +27,7 @@ from tests.generation import factories
 @pytest.fixture
 def running(toy: Model, alice: Visitor) -> Generation:
     generation = factories.submitted(alice.workspace)
-    dispatch.ring()
+    dispatch.fill_window()
     generation.refresh_from_db()
     assert settle.start(generation_id=generation.id, attempt=1, worker="gpu-test")
     generation.refresh_from_db()
@@ -95,7 +95,7 @@ def test_cancelling_what_runs_asks_the_worker_and_charges_the_steps_it_ran(
 
 def test_a_report_that_comes_after_a_cancel_changes_nothing(toy: Model, alice: Visitor) -> None:
     generation = factories.submitted(alice.workspace)
-    dispatch.ring()
+    dispatch.fill_window()
     generation.refresh_from_db()
     settle.cancel(generation)
     factories.deliver_clip(generation)
@@ -115,7 +115,7 @@ def test_a_lost_worker_leads_to_another_attempt_in_the_same_place(running: Gener
     assert reports.worker_lost(str(running.id), 1, "gpu-test", "exit code -9")
     running.refresh_from_db()
     assert (running.state, running.attempt, running.fair_finish) == (State.QUEUED, 1, place)
-    dispatch.ring()
+    dispatch.fill_window()
     running.refresh_from_db()
     assert (running.state, running.attempt) == (State.DISPATCHED, 2)
 
@@ -123,7 +123,7 @@ def test_a_lost_worker_leads_to_another_attempt_in_the_same_place(running: Gener
 def test_after_the_last_attempt_it_fails_and_the_credits_come_back(running: Generation, settings: Settings) -> None:
     for attempt in range(1, settings.MAX_ATTEMPTS + 1):
         assert reports.worker_lost(str(running.id), attempt, "gpu-test", "exit code -9")
-        dispatch.ring()
+        dispatch.fill_window()
     assert receipt_of(running) == (State.FAILED, 0, running.credits_quoted)
     assert "tried 3 times" in running.error_message
 
@@ -141,7 +141,7 @@ def test_a_loss_reported_twice_costs_one_attempt(running: Generation) -> None:
 def test_a_worker_that_was_given_up_may_still_deliver(running: Generation) -> None:
     late = factories.report(running)
     reports.worker_lost(str(running.id), 1, "gpu-test", "silent")
-    dispatch.ring()
+    dispatch.fill_window()
     factories.deliver_clip(running)
     assert settle.settle(late)
     assert receipt_of(running) == (State.SUCCEEDED, running.credits_quoted, 0)
@@ -150,7 +150,7 @@ def test_a_worker_that_was_given_up_may_still_deliver(running: Generation) -> No
 def test_a_stale_failure_does_not_end_the_attempt_that_follows(running: Generation) -> None:
     late = factories.report(running, Outcome.FAILED)
     reports.worker_lost(str(running.id), 1, "gpu-test", "silent")
-    dispatch.ring()
+    dispatch.fill_window()
     assert not settle.settle(late)
     running.refresh_from_db()
     assert running.state == State.DISPATCHED
@@ -186,7 +186,7 @@ def test_a_late_success_stops_the_attempt_that_replaced_it(
 ) -> None:
     late = factories.report(running)
     settle.requeue(generation_id=running.id, attempt=1, code="worker_lost", reason="It fell silent.")
-    dispatch.ring()
+    dispatch.fill_window()
     factories.deliver_clip(running)
     with django_capture_on_commit_callbacks(execute=True):
         assert settle.settle(late)

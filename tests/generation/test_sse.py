@@ -62,7 +62,7 @@ def publish_steps(generation_id: UUID, count: int) -> None:
 @pytest.fixture
 def running(toy: Model, alice: Visitor) -> Generation:
     generation = factories.submitted(alice.workspace)
-    dispatch.ring()
+    dispatch.fill_window()
     settle.start(generation_id=generation.id, attempt=1, worker="gpu-test")
     generation.refresh_from_db()
     return generation
@@ -85,7 +85,7 @@ def test_a_waiting_one_hears_its_place(toy: Model, alice: Visitor) -> None:
     generation = factories.submitted(alice.workspace)
     heard = follow(alice, generation)
     assert heard[0]["event"] == "queue"
-    assert "No GPU worker is up" in heard[0]["data"]
+    assert "No GPU worker takes clips" in heard[0]["data"]
 
 
 def test_the_end_is_the_last_event(running: Generation, alice: Visitor) -> None:
@@ -159,11 +159,11 @@ def test_whoever_joins_whenever_hears_each_step_once_and_in_order(running: Gener
     assert async_to_sync(together)() == [list(range(1, 31))] * 24
 
 
-def board() -> broadcast.Switchboard | None:
-    return broadcast._switchboards.get(asyncio.get_running_loop())
+def board() -> broadcast.Broadcaster | None:
+    return broadcast._broadcasters.get(asyncio.get_running_loop())
 
 
-async def until_all_follow() -> broadcast.Switchboard:
+async def until_all_follow() -> broadcast.Broadcaster:
     """Until everybody has been told what there was, and hears the rest as it comes."""
     await until(lambda: (there := board()) is not None and bool(there._read_until))
     there = board()
@@ -191,7 +191,7 @@ def test_what_one_says_to_have_heard_keeps_nothing_from_the_others(running: Gene
 def test_who_is_too_slow_is_caught_up_and_holds_no_memory_meanwhile(
     running: Generation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broadcast, "MOST_BEHIND", 3)
+    monkeypatch.setattr(broadcast, "MAX_BACKLOG", 3)
 
     async def slowly() -> list[int]:
         publish = sync_to_async(step, thread_sensitive=False)
@@ -202,7 +202,7 @@ def test_who_is_too_slow_is_caught_up_and_holds_no_memory_meanwhile(
         entries = [await first]
         for number in range(2, 21):  # it holds still, and more comes than is kept for it
             await publish(running.id, number)
-        await until(lambda: all(watch.is_behind for watch in there._watches[running.id]))
+        await until(lambda: all(watch.is_behind for watch in there._subscriptions[running.id]))
         while len(entries) < 20:
             news = await anext(heard)
             entries += [news] if news is not None else []
@@ -226,9 +226,9 @@ def test_a_look_takes_as_many_queries_for_many_as_for_one(
     many = [running.id, *(uuid4() for _ in range(500))]
     for ids in (many[:1], many):
         with django_assert_num_queries(1):
-            standings = polling.look_at(ids, set(ids))
-        assert standings[running.id] == polling.UNKNOWN
-    assert standings[many[-1]].is_over  # erased meanwhile
+            snapshots = polling.snapshots_of(ids, set(ids))
+        assert snapshots[running.id] == polling.UNKNOWN
+    assert snapshots[many[-1]].is_over  # erased meanwhile
 
 
 def test_when_the_last_has_left_nothing_goes_on(running: Generation, valkey: redis.Redis) -> None:
@@ -244,7 +244,7 @@ def test_when_the_last_has_left_nothing_goes_on(running: Generation, valkey: red
 
 
 def test_a_process_that_ends_lets_everybody_go(running: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broadcast, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(broadcast, "POLL_SECONDS", 0.01)
 
     async def left_open() -> tuple[list[broadcast.News], set[str]]:
         async def listen() -> list[broadcast.News]:

@@ -125,7 +125,7 @@ def test_attempts_that_came_to_nothing_count_for_the_day_s_free_gpu_time(toy: Mo
     set_aside = FreeReservation.objects.get(hold_id=made.id).gpu_seconds
 
     def attempt(seconds: float, outcome: Outcome) -> RenderReport:
-        dispatch.ring()
+        dispatch.fill_window()
         made.refresh_from_db()
         settle.start(generation_id=made.id, attempt=made.attempt, worker="gpu-test")
         error = RenderError(code="cuda_error", message="The card is gone.", is_retryable=True)
@@ -185,6 +185,6 @@ def test_with_valkey_away_the_request_is_kept(
     generation.refresh_from_db()
     assert generation.state == State.QUEUED
     monkeypatch.undo()
-    dispatch.ring()
+    dispatch.fill_window()
     generation.refresh_from_db()
     assert generation.state == State.DISPATCHED

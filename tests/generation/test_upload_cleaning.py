@@ -11,9 +11,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 
+from accounts.caller import Caller
 from accounts.models import Visitor
 from accounts.roles import VISITOR_MAY
-from accounts.tenancy import Caller
 from billing.plans import entitlements
 from catalog.models import Model
 from generation import workspace_data
@@ -38,7 +38,7 @@ def starter(db: None) -> Model:
 def begun(starter: Model, alice: Visitor, client_of: ClientOf) -> Generation:
     """A request with a picture, on its way."""
     client_of(alice).post("/v1/videos", {"prompt": "it comes alive", "image": picture_file()})
-    dispatch.ring()
+    dispatch.fill_window()
     return Generation.objects.get()
 
 
@@ -76,7 +76,7 @@ def test_it_goes_when_the_last_attempt_was_lost(begun: Generation) -> None:
     for attempt in (1, 2, 3):
         assert is_kept(begun)
         settle.requeue(generation_id=begun.id, attempt=attempt, code="worker_lost", reason="Gone.")
-        dispatch.ring()
+        dispatch.fill_window()
     begun.refresh_from_db()
     assert begun.state == State.FAILED
     with in_a_while(seconds=1):

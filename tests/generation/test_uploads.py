@@ -15,7 +15,7 @@ from PIL import Image
 from accounts.models import Visitor
 from catalog.models import Model
 from generation.models import Generation
-from generation.submission import uploads
+from generation.submission import pictures, uploads
 from loremotion.refusals import Invalid
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -39,7 +39,7 @@ def test_pictures_become_upright_png_without_their_past(kind: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # taken with the camera turned
     exif[0x013B] = "somebody's name"
-    given = uploads.png("image", picture_file(kind, exif=exif.tobytes()))
+    given = uploads._png("image", picture_file(kind, exif=exif.tobytes()))
     content = given.read()
     with Image.open(io.BytesIO(content)) as png:
         assert (png.format, png.size, dict(png.getexif())) == ("PNG", (200, 320), {})
@@ -47,7 +47,7 @@ def test_pictures_become_upright_png_without_their_past(kind: str) -> None:
 
 
 def test_a_long_picture_is_made_smaller() -> None:
-    given = uploads.png("image", picture_file(size=(4096, 1024)))
+    given = uploads._png("image", picture_file(size=(4096, 1024)))
     with Image.open(given) as png:
         assert png.size == (2048, 512)
 
@@ -64,13 +64,13 @@ def test_what_is_no_picture_is_refused_by_its_role(content: bytes) -> None:
 def test_a_truncated_picture_is_refused() -> None:
     whole = picture_file("PNG", (500, 500)).read()
     with pytest.raises(Invalid):
-        uploads.png("image", SimpleUploadedFile("x.png", whole[: len(whole) // 2]))
+        uploads._png("image", SimpleUploadedFile("x.png", whole[: len(whole) // 2]))
 
 
 def test_too_many_pixels_are_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "MAX_PICTURE_PIXELS", 10_000)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 10_000)
     with pytest.raises(Invalid, match="320x200"):
-        uploads.png("image", picture_file())
+        uploads._png("image", picture_file())
 
 
 def test_a_form_with_a_picture_makes_a_clip_from_it(starter: Model, alice: Visitor, client_of: ClientOf) -> None:

@@ -133,7 +133,7 @@ def test_what_the_reader_refuses_fails_with_the_cause_and_costs_nothing(
 ) -> None:
     client_of(alice).post("/v1/videos", {"prompt": "a dance", "video": video_file(tmp_path)})
     generation = Generation.objects.get()
-    dispatch.ring()
+    dispatch.fill_window()
     cause = "The input 'video' is 86,400 seconds long, and 60 are the most."
     error = RenderError(code="input_unreadable", message=cause)
     settle.settle(factories.report(generation, Outcome.FAILED, error=error))

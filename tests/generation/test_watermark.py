@@ -47,7 +47,7 @@ def test_who_has_bought_credits_gets_none(toy: Model, alice: Visitor, client_of:
 def test_what_is_queued_stays_as_it_was_asked_for(toy: Model, alice: Visitor) -> None:
     generation = factories.submitted(alice.workspace)
     buy_a_pack(alice)
-    dispatch.ring()
+    dispatch.fill_window()
     settle.requeue(generation_id=generation.id, attempt=1, code="worker_lost", reason="It fell silent.")
     generation.refresh_from_db()
     assert job_of(generation).watermark == "LoreMotion"

@@ -23,17 +23,20 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from gpu_worker import fleet
 from gpu_worker.contract import (
     RENDER_FUNCTION,
     RENDER_QUEUE,
     REPORTS_QUEUE,
+    WORKERS_KEY,
     ModelSpec,
     RenderJob,
     RenderReport,
+    WorkerStatus,
     progress_key,
+    worker_key,
 )
 from gpu_worker.lifeline import Lifeline
+from gpu_worker.liveness import live_workers
 from gpu_worker.settings import Settings
 from gpu_worker.valkey import connect
 from gpu_worker.worker import GpuWorker
@@ -156,12 +159,12 @@ class Supervised:
 
     def worker(self) -> psutil.Process:
         """The worker process once it says that it is there."""
-        status = wait_until(lambda: next(iter(fleet.workers(self.connection)), None))
+        status = wait_until(lambda: next(iter(live_workers(self.connection)), None))
         return psutil.Process(status.pid)
 
     def replacement_of(self, worker: psutil.Process) -> psutil.Process:
         """The worker process that came after ``worker``."""
-        pids = wait_until(lambda: [s.pid for s in fleet.workers(self.connection) if s.pid != worker.pid])
+        pids = wait_until(lambda: [s.pid for s in live_workers(self.connection) if s.pid != worker.pid])
         return psutil.Process(pids[0])
 
     def log(self) -> str:
@@ -185,3 +188,10 @@ def supervise(valkey: redis.Redis, tmp_path: Path) -> Iterator[Callable[..., Sup
     yield start
     for supervised in started:
         supervised.end()
+
+
+def report_status(connection: redis.Redis, name: str, *, state: str) -> None:
+    """As a live worker's heartbeat does."""
+    status = WorkerStatus(name=name, host="", pid=1, device="cpu", budget_bytes=0, state=state)
+    connection.set(worker_key(name), json.dumps(status.to_wire()), ex=60)
+    connection.zadd(WORKERS_KEY, {name: time.time()})

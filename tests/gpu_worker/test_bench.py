@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from gpu_worker.__main__ import main
-from gpu_worker.bench.speed import PLAIN, Hastening, Measured, psnr
+from gpu_worker.bench.speed import PLAIN, Measured, SpeedBench, psnr
 from gpu_worker.bench.subjects import SUBJECTS
 from gpu_worker.engine.memory.devices import Cpu
 from gpu_worker.families.speed import SETTINGS
@@ -41,8 +41,8 @@ def test_it_measures_every_way_of_holding_a_model(tmp_path: Path, capsys: pytest
 
 def test_each_speed_setting_is_measured_beside_the_same_render_without_it(tmp_path: Path) -> None:
     steps, rounds = 6, 1
-    hastening = Hastening(SUBJECTS["wan-1.3b"], "small", Cpu(2**30, 2**30), tmp_path, steps=steps)
-    rows = {row.name: row for row in hastening.measured(rounds)}
+    speed_bench = SpeedBench(SUBJECTS["wan-1.3b"], "small", Cpu(2**30, 2**30), tmp_path, steps=steps)
+    rows = {row.name: row for row in speed_bench.measured(rounds)}
 
     assert {name.partition(":")[0] for name in rows} == {PLAIN, *SETTINGS}
     measured = {name: row for name, row in rows.items() if isinstance(row, Measured)}

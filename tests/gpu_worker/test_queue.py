@@ -16,10 +16,16 @@ from hypothesis import strategies as st
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from gpu_worker.contract import RENDER_QUEUE, WORKERS_KEY, RenderJob, holding_key
+from gpu_worker.contract import (
+    DRAINING,
+    RENDER_QUEUE,
+    WORKERS_KEY,
+    RenderJob,
+    holding_key,
+)
 from gpu_worker.queue import Bounds, RenderQueue
 from gpu_worker.valkey import connect
-from tests.gpu_worker.conftest import enqueue, environment, make_job
+from tests.gpu_worker.conftest import enqueue, environment, make_job, report_status
 from tests.gpu_worker.lines import SLUGS, after, pick, waiting
 
 QUEUE_KEY = f"rq:queue:{RENDER_QUEUE}"
@@ -109,7 +115,9 @@ def test_passing_by_what_the_card_cannot_hold_is_no_skip(valkey: redis.Redis, tm
 def test_a_job_is_refused_by_all_once_the_last_live_worker_refuses(valkey: redis.Redis, tmp_path: Path) -> None:
     huge = make_job(tmp_path, slug="huge")
     enqueue(valkey, huge)
-    valkey.zadd(WORKERS_KEY, {"w1": time.time(), "w2": time.time(), "dead": time.time() - 60})
+    for name, state in (("w1", "idle"), ("w2", "busy"), ("leaving", DRAINING)):
+        report_status(valkey, name, state=state)
+    valkey.zadd(WORKERS_KEY, {"dead": time.time()})
 
     assert not line_of(valkey, worker="w1").is_refused_by_all(huge.job_id)
     assert line_of(valkey, worker="w2").is_refused_by_all(huge.job_id)

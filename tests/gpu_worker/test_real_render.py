@@ -15,8 +15,8 @@ import av
 import pytest
 import redis
 
-from gpu_worker import fleet
 from gpu_worker.contract import ModelSpec, Outcome, Stage
+from gpu_worker.liveness import live_workers
 from gpu_worker.preview.checkpoint import SHIPPED
 from preview_model import recipe
 from tests.gpu_worker.conftest import enqueue, environment, finished_reports, make_job, stream_of, wait_until
@@ -73,7 +73,7 @@ def test_a_prompt_becomes_a_clip(valkey: redis.Redis, gpu_host: subprocess.Popen
         upscale=2,
         call={"guidance_scale": 1.0},
     )
-    wait_until(lambda: fleet.workers(valkey) or gpu_host.poll() is not None, seconds=90)
+    wait_until(lambda: live_workers(valkey) or gpu_host.poll() is not None, seconds=90)
     enqueue(valkey, job)
 
     [report] = wait_until(lambda: finished_reports(valkey), seconds=90)
@@ -91,7 +91,7 @@ def test_a_prompt_becomes_a_clip(valkey: redis.Redis, gpu_host: subprocess.Popen
     stages = [event["stage"] for event in events if event["event"] == "stage"]
     assert stages == [stage.value for stage in Stage]
     assert [event["step"] for event in events if event["event"] == "step"] == [1, 2, 3]
-    status = wait_until(lambda: next((s for s in fleet.workers(valkey) if s.state == "idle" and s.residents), None))
+    status = wait_until(lambda: next((s for s in live_workers(valkey) if s.state == "idle" and s.residents), None))
     assert {resident.name for resident in status.residents} >= {"transformer", "text_encoder", "vae"}
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import gpu_worker.engine
 from gpu_worker.__main__ import main
+from gpu_worker.supervisor import ALLOCATOR, worker_environment
 
 
 @pytest.mark.parametrize("error", [RuntimeError, ValueError, AttributeError, ImportError])
@@ -29,3 +30,17 @@ def test_a_worker_that_cannot_get_ready_says_why_and_is_not_started_again(
     with caplog.at_level(logging.ERROR):
         assert main(["--worker"]) == os.EX_CONFIG
     assert "the card is of another world" in capsys.readouterr().err + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [({}, ALLOCATOR), ({"PYTORCH_ALLOC_CONF": "own:1"}, "own:1"), ({"PYTORCH_CUDA_ALLOC_CONF": "own:1"}, None)],
+)
+def test_the_worker_s_allocator_is_set_unless_somebody_did(
+    environment: dict[str, str], expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    assert worker_environment().get("PYTORCH_ALLOC_CONF") == expected

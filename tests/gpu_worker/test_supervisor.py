@@ -18,6 +18,7 @@ from rq.serializers import JSONSerializer
 from gpu_worker import fleet
 from gpu_worker.contract import HEARTBEAT_SECONDS, Outcome, WorkerStatus, drain_key, holding_key, worker_key
 from gpu_worker.heartbeat import Heartbeat
+from gpu_worker.liveness import live_workers
 from gpu_worker.supervisor import _delay_seconds
 from gpu_worker.valkey import connect
 from loremotion.local.ports import free_port
@@ -50,7 +51,7 @@ def test_it_works(valkey: redis.Redis, supervise: Supervise, tmp_path: Path) -> 
 
     assert report.outcome == Outcome.SUCCEEDED
     assert supervised.process.wait(20) == 0, supervised.log()
-    assert fleet.workers(valkey) == []
+    assert live_workers(valkey) == []
     assert lost_reports(valkey) == []
 
 
@@ -121,9 +122,9 @@ def test_a_frozen_worker_is_replaced_although_its_heartbeat_thread_lives(
     supervised.worker()
     job = make_job(tmp_path, call={"waits_for": str(tmp_path / "never")})
     enqueue(valkey, job)
-    first = wait_until(lambda: next((s for s in fleet.workers(valkey) if s.generation_id), None))
+    first = wait_until(lambda: next((s for s in live_workers(valkey) if s.generation_id), None))
 
-    beat = wait_until(lambda: next((s for s in fleet.workers(valkey) if s.beat_at > first.beat_at), None))
+    beat = wait_until(lambda: next((s for s in live_workers(valkey) if s.beat_at > first.beat_at), None))
 
     assert beat.generation_id == job.generation_id
     assert wait_until(lambda: lost_reports(valkey))
@@ -158,7 +159,7 @@ def test_sigterm_lets_the_render_finish_and_takes_no_other(
     wait_until(lambda: len(stream_of(valkey, job)) >= 2)
 
     supervised.process.terminate()
-    wait_until(lambda: [s.state for s in fleet.workers(valkey)] == ["draining"])
+    wait_until(lambda: [s.state for s in live_workers(valkey)] == ["draining"])
     gate.touch()
 
     assert supervised.process.wait(20) == 0
@@ -321,7 +322,7 @@ def test_the_stop_command_ends_worker_and_supervisor(valkey: redis.Redis, superv
     fleet.stop(valkey, "worker-under-test")
 
     assert supervised.process.wait(20) == 0
-    assert fleet.workers(valkey) == []
+    assert live_workers(valkey) == []
 
 
 def test_a_drained_worker_takes_nothing_also_after_a_restart(
@@ -330,16 +331,16 @@ def test_a_drained_worker_takes_nothing_also_after_a_restart(
     supervised = supervise()
     worker = supervised.worker()
     fleet.drain(valkey, "worker-under-test")
-    wait_until(lambda: [s.state for s in fleet.workers(valkey)] == ["draining"])
+    wait_until(lambda: [s.state for s in live_workers(valkey)] == ["draining"])
     worker.kill()
     supervised.replacement_of(worker)
     job = make_job(tmp_path)
     enqueue(valkey, job)
-    wait_until(lambda: [s.state for s in fleet.workers(valkey)] == ["draining"])
+    wait_until(lambda: [s.state for s in live_workers(valkey)] == ["draining"])
     assert valkey.llen("rq:queue:render") == 1
 
     fleet.resume(valkey, "worker-under-test")
 
     assert wait_until(lambda: finished_reports(valkey))[0].outcome == Outcome.SUCCEEDED
     assert not valkey.exists(drain_key("worker-under-test"))
-    assert wait_until(lambda: [s.state for s in fleet.workers(valkey)] == ["idle"])
+    assert wait_until(lambda: [s.state for s in live_workers(valkey)] == ["idle"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import redis
 
 from gpu_worker.contract import ModelSpec
-from gpu_worker.warm_models import HALF_LIFE_SECONDS, KEPT, Favourites
+from gpu_worker.warm_models import HALF_LIFE_SECONDS, KEPT, WarmModels
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import enqueue, finished_reports, make_job
 from tests.gpu_worker.scripted import ScriptedEngine
@@ -18,44 +18,44 @@ def model(slug: str) -> ModelSpec:
     return ModelSpec(slug=slug, version=1, family="ltx", source=slug)
 
 
-def slugs(favourites: Favourites) -> list[str]:
-    return [m.slug for m in favourites.models()]
+def slugs(warm_models: WarmModels) -> list[str]:
+    return [m.slug for m in warm_models.models()]
 
 
 def test_the_most_rendered_comes_first_and_a_restart_remembers(tmp_path: Path) -> None:
-    favourites = Favourites(tmp_path / "new" / "favourites.json")
+    warm_models = WarmModels(tmp_path / "new" / "warm_models.json")
     for slug in ("red", "blue", "blue"):
-        favourites.note(model(slug))
-    assert slugs(favourites) == ["blue", "red"]
-    assert slugs(Favourites(tmp_path / "new" / "favourites.json")) == ["blue", "red"]
+        warm_models.note(model(slug))
+    assert slugs(warm_models) == ["blue", "red"]
+    assert slugs(WarmModels(tmp_path / "new" / "warm_models.json")) == ["blue", "red"]
 
 
 def test_what_was_loved_fades(tmp_path: Path) -> None:
     now = [0.0]
-    favourites = Favourites(tmp_path / "favourites.json", clock=lambda: now[0])
+    warm_models = WarmModels(tmp_path / "warm_models.json", clock=lambda: now[0])
     for _ in range(3):
-        favourites.note(model("red"))
+        warm_models.note(model("red"))
     now[0] = 2 * HALF_LIFE_SECONDS
-    favourites.note(model("blue"))
-    assert slugs(favourites) == ["blue", "red"]
+    warm_models.note(model("blue"))
+    assert slugs(warm_models) == ["blue", "red"]
 
 
 def test_only_so_many_are_kept_and_some_are_forgotten(tmp_path: Path) -> None:
-    favourites = Favourites(tmp_path / "favourites.json")
+    warm_models = WarmModels(tmp_path / "warm_models.json")
     for number in range(KEPT + 5):
-        favourites.note(model(f"m{number}"))
-    assert len(favourites.models()) == KEPT
-    favourites.forget(favourites.models()[0])
-    assert len(Favourites(tmp_path / "favourites.json").models()) == KEPT - 1
+        warm_models.note(model(f"m{number}"))
+    assert len(warm_models.models()) == KEPT
+    warm_models.forget(warm_models.models()[0])
+    assert len(WarmModels(tmp_path / "warm_models.json").models()) == KEPT - 1
 
 
 def test_a_damaged_file_costs_the_memory_only(tmp_path: Path) -> None:
-    file = tmp_path / "favourites.json"
+    file = tmp_path / "warm_models.json"
     for damage in ("{", "[[1, 2]]", '[["a", 1, 2]]', "null"):
         file.write_text(damage)
-        assert Favourites(file).models() == []
+        assert WarmModels(file).models() == []
     (tmp_path / "a file").write_text("")
-    Favourites(tmp_path / "a file" / "favourites.json").note(model("red"))
+    WarmModels(tmp_path / "a file" / "warm_models.json").note(model("red"))
 
 
 def test_a_fresh_worker_loads_its_favourite_before_anybody_asks(

@@ -20,6 +20,7 @@ from gpu_worker.contract import (
     Outcome,
     worker_key,
 )
+from gpu_worker.liveness import live_workers
 from gpu_worker.valkey import connect
 from gpu_worker.worker import GpuWorker
 from loremotion.local.ports import free_port
@@ -30,6 +31,7 @@ from tests.gpu_worker.conftest import (
     finished_reports,
     make_job,
     meanwhile,
+    report_status,
     stream_of,
     wait_until,
 )
@@ -89,7 +91,7 @@ def test_a_job_for_another_card_waits_for_it(valkey: redis.Redis, run_worker: Ru
     huge, small = make_job(tmp_path, slug="huge"), make_job(tmp_path)
     enqueue(valkey, huge)
     enqueue(valkey, small)
-    valkey.zadd("gpu:workers", {"a larger one": time.time()})
+    report_status(valkey, "a larger one", state="busy")
 
     run_worker(ScriptedEngine(too_large=["huge"]))
 
@@ -155,7 +157,7 @@ def test_a_worker_lives_in_valkey_for_seconds_only_idle_and_busy(
     job = make_job(tmp_path, call={"waits_for": str(tmp_path / "gate")})
     rq_job = enqueue(valkey, job)
 
-    busy = wait_until(lambda: next((s for s in fleet.workers(valkey) if s.state == "busy"), None))
+    busy = wait_until(lambda: next((s for s in live_workers(valkey) if s.state == "busy"), None))
 
     assert (busy.generation_id, busy.attempt) == (job.generation_id, 1)
     assert all(0 < valkey.ttl(key) <= WORKER_DEAD_AFTER_SECONDS for key in keys)
@@ -171,7 +173,7 @@ def test_the_status_tells_what_is_resident_and_counted(
     enqueue(valkey, make_job(tmp_path))
     wait_until(lambda: finished_reports(valkey))
 
-    status = wait_until(lambda: next((s for s in fleet.workers(valkey) if "renders_succeeded" in s.counters), None))
+    status = wait_until(lambda: next((s for s in live_workers(valkey) if "renders_succeeded" in s.counters), None))
 
     assert status.device == "scripted card"
     assert (status.used_bytes, status.budget_bytes) == (400_000, 1_000_000)
@@ -186,7 +188,7 @@ def test_preload_and_evict_reach_the_engine_between_jobs(
     enqueue(valkey, job)
 
     def command() -> None:
-        wait_until(lambda: fleet.workers(valkey))
+        wait_until(lambda: live_workers(valkey))
         fleet.preload(valkey, "worker-under-test", ModelSpec(slug="blue", version=1, family="ltx", source="blue"))
         fleet.evict(valkey, "worker-under-test", "vae:1")
         (tmp_path / "gate").touch()
@@ -229,7 +231,7 @@ def test_a_server_that_comes_back_empty_finds_the_render_finished_and_the_worker
     assert (report.generation_id, report.outcome) == (job.generation_id, Outcome.SUCCEEDED)
     enqueue(connection, next_job)
     wait_until(lambda: len(finished_reports(connection)) == 2)
-    assert wait_until(lambda: fleet.workers(connection))[0].pid == worker.pid
+    assert wait_until(lambda: live_workers(connection))[0].pid == worker.pid
     assert wait_until(lambda: connection.sismember("rq:workers", "rq:worker:worker-under-test"))
     send_stop = make_job(tmp_path, steps=10_000, call={"step_seconds": 0.005, "at_step": 0})
     enqueue(connection, send_stop)

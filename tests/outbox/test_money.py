@@ -34,7 +34,7 @@ def late(workspace: Workspace, attempts: int = 1) -> Subscription:
     now = timezone.now()
     return Subscription.objects.create(
         workspace=workspace.id,
-        purse=workspace.id,
+        account=workspace.id,
         price=Price.objects.get(plan__slug="creator", interval="month", currency="usd"),
         stripe_subscription_id=f"sub_{uuid4().hex}",
         status="past_due",

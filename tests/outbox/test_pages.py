@@ -14,9 +14,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts import api_keys, exports, workspaces
+from accounts.caller import Caller
 from accounts.models import AuditEntry, User, Workspace
 from accounts.roles import BY_ROLE, Role
-from accounts.tenancy import Caller
 from generation.models import Generation
 from generation.outbox import endpoints, wishes
 from generation.outbox.models import Delivery, Endpoint, Letter, State

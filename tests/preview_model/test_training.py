@@ -192,7 +192,7 @@ def test_what_is_published_is_the_average_of_the_weights(tmp_path: Path) -> None
 
 
 def test_publishing_without_training_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"python -m gpu_worker\.preview train"):
+    with pytest.raises(FileNotFoundError, match=r"python -m preview_model train"):
         publish(tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -16,6 +16,7 @@ from django.test import AsyncClient, Client, RequestFactory
 from pytest_django import Settings
 
 from accounts import tenancy
+from accounts.caller import Caller
 from accounts.models import Membership, Workspace
 from accounts.roles import Role
 from generation.models import Generation
@@ -242,7 +243,7 @@ def test_a_visitor_is_found_in_one_query_and_has_every_field(db: None) -> None:
     request = RequestFactory().get("/")
     request.user = AnonymousUser()
     request.COOKIES = {key: morsel.value for key, morsel in factories.browser_of(visitor).cookies.items()}
-    found: list[tenancy.Caller] = []
+    found: list[Caller] = []
 
     def recognise() -> None:
         with row_security.bounded(Bounds()):

@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import User
 from billing import ledger
 from billing.shop import liability, reconcile
-from billing.shop.models import Order, Payment, Plan, Price, StripeEvent
+from billing.shop.models import Order, Pack, Payment, Plan, Price, StripeEvent
 from tests.shop.desk import Desk, balance, hold, pack_price, plan_price
 
 ATTEMPT = "6f5b1f9e-6ed3-4a7c-8b0e-6f1f6a8f6d11"
@@ -192,10 +192,16 @@ def test_the_liability_follows_credits_into_another_account(desk: Desk) -> None:
     ledger.merge(source=visitor, into=member, reference=f"merge:{visitor}")
     [month] = liability.by_month()
     assert (month.credits, month.unspent) == (500, 500)
-    assert Payment.objects.get().purse == visitor
+    assert Payment.objects.get().account == visitor
 
 
 def test_two_offered_prices_for_the_same_thing_are_impossible(db: None) -> None:
     known = plan_price("creator")
     with pytest.raises(IntegrityError, match="price_of_plan_once"):
         Price.objects.create(plan=known.plan, interval="month", currency="usd", amount_minor=5)
+
+
+@pytest.mark.parametrize("sold", [Plan, Pack])
+def test_every_field_of_what_is_sold_says_what_it_does(sold: type[Plan | Pack]) -> None:
+    editable = [field for field in sold._meta.fields if field.editable and not field.auto_created]
+    assert [field.name for field in editable if not field.help_text] == []

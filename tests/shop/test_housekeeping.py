@@ -102,7 +102,7 @@ def test_orders_that_stay_stale_for_ever_do_not_stand_before_the_others(
     long_ago = timezone.now() - timedelta(days=2)
     for number in range(2):  # nobody will ever say what became of these
         Order.objects.create(
-            workspace=uuid4(), purse=uuid4(), price=pack_price(), credits=1, created_at=long_ago,
+            workspace=uuid4(), account=uuid4(), price=pack_price(), credits=1, created_at=long_ago,
             stripe_session_id=f"cs_unknown_{number}",
         )  # fmt: skip
     waiting = desk.order(uuid4(), pack_price())
@@ -134,7 +134,7 @@ def test_one_plan_that_cannot_be_ended_keeps_no_other_from_it(desk: Desk) -> Non
     account = uuid4()
     desk.subscribe(account)
     Subscription.objects.create(
-        workspace=account, purse=account, price=plan_price("creator"), stripe_subscription_id="sub_unknown",
+        workspace=account, account=account, price=plan_price("creator"), stripe_subscription_id="sub_unknown",
         status="active", period_start=timezone.now(), period_end=timezone.now() + timedelta(days=90),
     )  # fmt: skip
     jobs.end_subscriptions(str(account))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from uuid import uuid4
 
@@ -9,9 +10,9 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from accounts.caller import Caller
 from accounts.models import Membership, User, Workspace
 from accounts.roles import BY_ROLE, Role
-from accounts.tenancy import Caller
 from billing import ledger
 from billing.shop import budgets, jobs, workspace_data
 from billing.shop.models import Budget, Order, Payment, Subscription
@@ -295,10 +296,8 @@ def test_what_a_visitor_bought_is_there_after_signing_up(desk: Desk) -> None:
     desk.carry_all()
     assert balance(own.id) == (0, 0, 0)
     reader = Caller(own, BY_ROLE[Role.OWNER])
-    assert "credits.csv" not in [file.path for file in workspace_data.export(own, reader=reader)]
-    [table] = workspace_data.export(own, reader=reader)
-    assert isinstance(table.content, str)
-    assert "$5.00" in table.content
+    files = {file.path: str(file.content) for file in workspace_data.export(own, reader=reader)}
+    assert "$5.00" in files["payments.csv"]
 
 
 def test_an_erased_workspace_leaves_payments_that_name_nobody(desk: Desk) -> None:
@@ -329,3 +328,16 @@ def test_a_clip_that_goes_over_the_cap_is_refused_and_nothing_is_held(desk: Desk
     assert second.status_code == 402
     assert "at most 15 credits a month" in text(second)
     assert balance(workspace.id) == held
+
+
+def test_an_export_tells_the_plan_and_the_limits_to_who_may_see_payments(desk: Desk) -> None:
+    _, workspace = member()
+    desk.subscribe(workspace.id)
+    Budget.objects.create(workspace=workspace.id, monthly_cap_credits=300)
+    files = {
+        f.path: str(f.content) for f in workspace_data.export(workspace, reader=Caller(workspace, BY_ROLE[Role.OWNER]))
+    }
+    told = json.loads(files["plan.json"])
+    assert [(each["plan"], each["status"]) for each in told["plans"]] == [("Creator", "active")]
+    assert told["limits"] == [{"monthly_cap_credits": 300, "warn_below_credits": None, "warn_address": ""}]
+    assert not list(workspace_data.export(workspace, reader=Caller(workspace, BY_ROLE[Role.VIEWER])))

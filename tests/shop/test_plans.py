@@ -21,7 +21,7 @@ def subscribed(plan: str, status: str = "active", *, account: UUID | None = None
     account = account or uuid4()
     return Subscription.objects.create(
         workspace=account,
-        purse=account,
+        account=account,
         price=Price.objects.get(plan__slug=plan, interval="month", currency="usd"),
         stripe_subscription_id=f"sub_{uuid4().hex}",
         status=status,

@@ -70,7 +70,7 @@ def test_credits_for_a_payment_that_stripe_does_not_know_are_named_and_left_for_
     Payment.objects.create(
         source=f"order:{forged}",
         workspace=account,
-        purse=account,
+        account=account,
         price=real.price,
         amount_minor=900,
         currency="usd",

@@ -13,16 +13,11 @@ from typing import Protocol
 
 import torch
 
-from gpu_worker.engine import driver
-from gpu_worker.engine.memory import main_memory
+from gpu_worker.engine.memory import driver, main_memory
+from gpu_worker.engine.memory.cuda import Cuda, cuda_missing
+from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.engine.sizes import parse_bytes
 from gpu_worker.engine.weights.storages import map_plain
-from gpu_worker.families.memory import RESERVE_FRACTION, usable_bytes
-
-HOST_FRACTION = 0.6
-"""Part of main memory that keeps copies of weights when a card does the work."""
-PINNED_FRACTION = 0.4
-"""Part of those copies that may be pinned. Pinned pages cannot be swapped out or reclaimed."""
 
 
 class Device(Protocol):
@@ -52,6 +47,18 @@ class Device(Protocol):
     @property
     def pinned_bytes(self) -> int:
         """How many of ``host_bytes`` may be pinned."""
+        ...
+
+    def pinned_size_bytes(self, size_bytes: int) -> int:
+        """What pinning ``size_bytes`` takes of main memory."""
+        ...
+
+    def pin(self, tensor: torch.Tensor) -> torch.Tensor | None:
+        """``tensor`` in pinned memory, or None where the system refuses; no more is asked for then."""
+        ...
+
+    def release_pinned(self) -> None:
+        """Give back pinned memory that no tensor uses."""
         ...
 
     def bring(self, tensor: torch.Tensor, *, is_original_kept: bool) -> torch.Tensor:
@@ -85,12 +92,6 @@ class Device(Protocol):
         ...
 
 
-def _is_failed_host_allocation(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in str(error)
-    )
-
-
 @dataclass(slots=True)
 class Cpu:
     """The processor, with ``budget_bytes`` of main memory treated like the memory of a card.
@@ -112,6 +113,15 @@ class Cpu:
     def bring(self, tensor: torch.Tensor, *, is_original_kept: bool) -> torch.Tensor:
         return map_plain(tensor, torch.clone) if is_original_kept else tensor
 
+    def pinned_size_bytes(self, size_bytes: int) -> int:
+        return size_bytes
+
+    def pin(self, tensor: torch.Tensor) -> torch.Tensor | None:
+        return None
+
+    def release_pinned(self) -> None:
+        """Nothing is pinned."""
+
     def synchronize(self) -> None:
         """Nothing to wait for."""
 
@@ -130,73 +140,10 @@ class Cpu:
         main_memory.give_back_free_blocks()
 
     def is_out_of_memory(self, error: BaseException) -> bool:
-        return isinstance(error, torch.OutOfMemoryError) or _is_failed_host_allocation(error)
+        return fault_of(error) is DeviceFault.OUT_OF_MEMORY
 
     def is_fatal(self, error: BaseException) -> bool:
         return False
-
-
-@dataclass(slots=True)
-class Cuda:
-    """One CUDA card. Without figures it is used up to its reserve, beside copies in a good part of main memory."""
-
-    index: int = 0
-    budget_bytes: int = 0
-    host_bytes: int = -1
-    pinned_bytes: int = -1
-    name: str = ""
-    driver_version: str = ""
-    _start_bytes: int = field(default=0, repr=False)
-
-    def __post_init__(self) -> None:
-        if not torch.cuda.is_available():
-            raise _cuda_missing()
-        card = torch.cuda.get_device_properties(self.index)
-        self.name = self.name or card.name
-        self.driver_version = f"{driver.driver_version() or 'unknown'}, PyTorch's CUDA is {torch.version.cuda}"
-        most = usable_bytes(card.total_memory)
-        self.budget_bytes = min(self.budget_bytes, most) if self.budget_bytes else most
-        if self.host_bytes < 0:
-            self.host_bytes = int(main_memory.total_bytes() * HOST_FRACTION)
-        if self.pinned_bytes < 0:
-            self.pinned_bytes = int(self.host_bytes * PINNED_FRACTION)
-
-    @property
-    def torch_device(self) -> torch.device:
-        return torch.device("cuda", self.index)
-
-    def bring(self, tensor: torch.Tensor, *, is_original_kept: bool) -> torch.Tensor:
-        return map_plain(tensor, lambda plain: plain.to(self.torch_device, non_blocking=True))
-
-    def synchronize(self) -> None:
-        torch.cuda.synchronize(self.index)
-
-    def driver_free_bytes(self) -> int | None:
-        free, total = torch.cuda.mem_get_info(self.index)
-        reusable = torch.cuda.memory_reserved(self.index) - torch.cuda.memory_allocated(self.index)
-        return int(free + reusable - total * RESERVE_FRACTION)
-
-    def start_peak(self) -> bool:
-        torch.cuda.reset_peak_memory_stats(self.index)
-        self._start_bytes = torch.cuda.memory_allocated(self.index)
-        return True
-
-    def peak_bytes(self) -> int:
-        return max(0, int(torch.cuda.max_memory_allocated(self.index)) - self._start_bytes)
-
-    def release_cached(self) -> None:
-        torch.cuda.empty_cache()
-
-    def is_out_of_memory(self, error: BaseException) -> bool:
-        return isinstance(error, torch.OutOfMemoryError) or _is_failed_host_allocation(error)
-
-    def is_fatal(self, error: BaseException) -> bool:
-        if self.is_out_of_memory(error):
-            return False
-        return isinstance(error, torch.AcceleratorError) or (
-            isinstance(error, RuntimeError)
-            and re.search(r"CUDA error|cuDNN error|CUBLAS_STATUS", str(error)) is not None
-        )
 
 
 def fastest_kind() -> str:
@@ -208,15 +155,8 @@ def fastest_kind() -> str:
     if torch.cuda.is_available():
         return "cuda"
     if card := driver.visible_card():
-        raise _cuda_missing(f"There is a card ({card}). ")
+        raise cuda_missing(f"There is a card ({card}). ")
     return "cpu"
-
-
-def _cuda_missing(seen: str = "") -> RuntimeError:
-    return RuntimeError(
-        f"{seen}No CUDA device is visible to PyTorch: {driver.why_cuda_is_missing()}. "
-        "Or set GPU_WORKER_DEVICE=cpu to render on the processor."
-    )
 
 
 def device_from_environment(environment: Mapping[str, str] | None = None) -> Device:
@@ -224,7 +164,7 @@ def device_from_environment(environment: Mapping[str, str] | None = None) -> Dev
 
     ``GPU_WORKER_DEVICE`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; ``GPU_WORKER_BUDGET`` a size such as ``6GiB``;
     ``GPU_WORKER_RAM`` the main memory that keeps copies of weights. Without a budget a card is used up to its reserve,
-    and the CPU up to half of the memory that is free at start. Without the last, a card's copies may take
+    and the CPU up to half of the memory that is free at start. Without the last, a card's copies may take its share of
     ``HOST_FRACTION`` of main memory and the CPU keeps none.
 
     Raises:

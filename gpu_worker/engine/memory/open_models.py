@@ -13,7 +13,7 @@ import torch
 
 from gpu_worker.contract import ModelSpec, Stage
 from gpu_worker.engine.requests import family_of
-from gpu_worker.engine.video.speed import hastened
+from gpu_worker.engine.video.speed import with_speed_settings
 from gpu_worker.engine.weights.checkpoint import Checkpoint, Part, open_checkpoint
 from gpu_worker.engine.weights.components import Component, ContentDigests, components_of
 from gpu_worker.engine.weights.loading import load_hull, load_tool
@@ -97,7 +97,7 @@ class Library:
         transformers = {n: c for n, c in model.components.items() if n.startswith("transformer")}
         asked = json.dumps([[c.key for c in transformers.values()], model.spec.speed], sort_keys=True)
         if asked not in self._can_be_hastened:
-            with hastened(map(self.hull, transformers.values()), model.spec.speed, steps=1):
+            with with_speed_settings(map(self.hull, transformers.values()), model.spec.speed, steps=1):
                 self._can_be_hastened.add(asked)
 
     def tools(self, model: OpenModel) -> dict[str, Any]:

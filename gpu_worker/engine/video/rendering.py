@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from typing import Any
 
 import torch
 
 from gpu_worker.contract import RenderJob, Stage
-from gpu_worker.engine.errors import UnsupportedRequest
+from gpu_worker.engine.errors import DoesNotFit, UnsupportedRequest
+from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.engine.memory.headroom import PeakMeter
 from gpu_worker.engine.memory.memory_needs import Room, needs_of, streamed_bytes, workload_of
 from gpu_worker.engine.memory.offload import streamed, tiled
@@ -27,7 +28,7 @@ from gpu_worker.engine.video.pipelines import assemble, replaced
 from gpu_worker.engine.video.previews import PreviewPainter
 from gpu_worker.engine.video.prompts import Embeddings, EncodingDue, PromptEncoder
 from gpu_worker.engine.video.quality import FirstCalls
-from gpu_worker.engine.video.speed import hastened
+from gpu_worker.engine.video.speed import with_speed_settings
 from gpu_worker.engine.video.stages import StageClock
 from gpu_worker.engine.video.x0_preview import predicted, watch
 from gpu_worker.engine.weights.components import Component
@@ -88,13 +89,15 @@ class Rendering:
             FramesNotFinite: the result is not a picture.
         """
         needs = needs_of(self._job, self._model, self._room)
+        # Others may use the card too: what the driver has left is the budget then, here as in making room.
+        budget_bytes = min(self._device.budget_bytes, self._room.residency.attainable_bytes())
         self._placement = place(
             needs,
-            budget_bytes=self._device.budget_bytes,
+            budget_bytes=budget_bytes,
             host_bytes=self._device.host_bytes,
             wanted=self._model.spec.placement,
         )
-        if needs.together_bytes <= self._device.budget_bytes:
+        if needs.together_bytes <= budget_bytes:
             self._load_ahead()
         try:
             while True:
@@ -110,8 +113,8 @@ class Rendering:
     def _load_ahead(self) -> None:
         """All fits together, so loading is one stage at the beginning and not one before each of the others."""
         wanted = {**self._model.denoisers, **self._model.decoders}
-        with self._room.residency.lease(wanted.values()):
-            pass
+        with suppress(DoesNotFit), self._room.residency.lease(wanted.values()):
+            pass  # where somebody else took the room meanwhile, stage by stage may still do
 
     # --- prompt ---
 
@@ -165,7 +168,7 @@ class Rendering:
             yield self.first_calls.heard(self._denoisers.modules)
         yield replaced(pipeline, "progress_bar", self._announcing_denoising)
         yield replaced(pipeline.vae, "decode", self._decoding)
-        yield hastened(self._transformers(), self._model.spec.speed, steps=self._job.steps)
+        yield with_speed_settings(self._transformers(), self._model.spec.speed, steps=self._job.steps)
         if self._placement.is_streamed:
             yield streamed(self._denoisers.modules.values(), self._device.torch_device)
         if not self._family.has_step_callback:
@@ -192,9 +195,15 @@ class Rendering:
                 is_tiled = self._placement.is_decoding_tiled
                 workload = self._workload(Stage.DECODING, is_tiled=is_tiled)
                 self._room.residency.make_room(self._headroom_bytes(workload))
-                with tiled(self._decoders.modules["vae"]) if is_tiled else nullcontext():
-                    self._peaks.begin(workload)
-                    return decode(*args, **kwargs)
+                try:
+                    with tiled(self._decoders.modules["vae"]) if is_tiled else nullcontext():
+                        self._peaks.begin(workload)
+                        return decode(*args, **kwargs)
+                except RuntimeError as error:
+                    if is_tiled or fault_of(error) is not DeviceFault.NO_KERNEL:
+                        raise
+                self._give_up(is_decoding_tiled=True)
+                return attempt()
 
             return self._climb(Stage.DECODING, attempt)
 

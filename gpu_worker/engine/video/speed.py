@@ -26,7 +26,7 @@ _ATTENTIONS = [r"(single_)?(transformer_)?blocks\.\d+\.attn\d?"]
 
 
 @contextmanager
-def hastened(transformers: Iterable[Any], speed: Mapping[str, Any], *, steps: int) -> Iterator[None]:
+def with_speed_settings(transformers: Iterable[Any], speed: Mapping[str, Any], *, steps: int) -> Iterator[None]:
     """``transformers`` run with the settings of ``speed`` for the time of the block, which takes ``steps`` steps.
 
     Raises:

@@ -36,16 +36,21 @@ class Weights:
 
     def put(self, tensors: Sequence[torch.Tensor]) -> None:
         """Fill the places with ``tensors``, in the order of ``tensors``. Tied places stay tied."""
-        for index, (places, tensor) in enumerate(zip(self._places, tensors, strict=True)):
-            owner, name = places[0]
-            if name in owner._parameters and not isinstance(tensor, torch.nn.Parameter):
-                tensor = torch.nn.Parameter(tensor, requires_grad=False)
-            for owner, name in places:
-                if isinstance(tensor, torch.nn.Parameter):
-                    owner._parameters[name] = tensor
-                else:
-                    owner._buffers[name] = tensor
-            self._tensors[index] = tensor
+        for index, tensor in zip(range(len(self._places)), tensors, strict=True):
+            self.put_one(index, tensor)
+
+    def put_one(self, index: int, tensor: torch.Tensor) -> None:
+        """Fill the places of one of ``tensors``."""
+        places = self._places[index]
+        owner, name = places[0]
+        if name in owner._parameters and not isinstance(tensor, torch.nn.Parameter):
+            tensor = torch.nn.Parameter(tensor, requires_grad=False)
+        for owner, name in places:
+            if isinstance(tensor, torch.nn.Parameter):
+                owner._parameters[name] = tensor
+            else:
+                owner._buffers[name] = tensor
+        self._tensors[index] = tensor
 
     def empty(self) -> None:
         """Leave shapes without content; whoever still holds the module holds no memory with it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -83,7 +84,7 @@ class QuantisedStore:
             parts, metadata[_name(index)] = _taken_apart(index, tensor.data)
             tensors.update({name: part.contiguous() for name, part in parts.items()})
         self._folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self.file(component).with_suffix(".unfinished")
+        unfinished = self.file(component).with_suffix(f".{os.getpid()}.unfinished")
         save_file(tensors, unfinished, metadata)
         unfinished.replace(self.file(component))
 

@@ -63,10 +63,14 @@ def module_bytes(module: torch.nn.Module) -> int:
 
 
 class ByteLedger:
-    """Who holds which storages, and the bytes of all of them together. Reading the sum costs nothing."""
+    """Who holds which storages, and the bytes of all of them together. Reading the sum costs nothing.
 
-    def __init__(self) -> None:
+    ``rounded`` says what a storage of so many bytes takes, where that is more.
+    """
+
+    def __init__(self, rounded: Callable[[int], int] = lambda size_bytes: size_bytes) -> None:
         self.used_bytes = 0
+        self._rounded = rounded
         self._held: dict[str, dict[Storage, int]] = {}
         self._holders: Counter[Storage] = Counter()
 
@@ -76,7 +80,7 @@ class ByteLedger:
     def add(self, key: str, tensors: Iterable[torch.Tensor]) -> int:
         """Enter what ``key`` holds, in place of what it held before; its bytes. The tensors must outlive the entry."""
         self.remove(key)
-        held = storages_of(tensors)
+        held = {storage: self._rounded(size_bytes) for storage, size_bytes in storages_of(tensors).items()}
         self._held[key] = held
         for storage, size_bytes in held.items():
             self._holders[storage] += 1

@@ -1,30 +1,21 @@
-"""Pages of rows that nobody edits, with a search that never reads a whole table."""
+"""A search of the ledger's pages that never reads a whole table."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from loremotion.read_only_admin import ReadOnlyAdmin
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """Shows rows that only the ledger writes. Counts nothing that grows without end."""
 
-    show_full_result_count = False
+class LedgerAdmin(ReadOnlyAdmin):
+    """Shows rows that only the ledger writes, found by a whole id."""
+
     search_fields = ("id",)
     search_help_text = "A whole id"
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -11,6 +11,7 @@ from torch.utils import collect_env
 
 DEVICES = Path("/dev")
 LOADED = Path("/proc/driver/nvidia/version")
+KERNEL = Path("/proc/sys/kernel/osrelease")
 _LEAST_VERSION = {11: 450, 12: 525, 13: 580}
 """The oldest driver that runs programs made for a major version of CUDA, as NVIDIA's release notes list it."""
 
@@ -35,6 +36,19 @@ def driver_version() -> str:
 def visible_card() -> Path | None:
     """The device file of a card on this machine, or None. Under WSL there is one for any card that Windows shares."""
     return next(iter([*sorted(DEVICES.glob("nvidia[0-9]*")), *DEVICES.glob("dxg")]), None)
+
+
+def card_count() -> int:
+    """Cards of this machine, at least one: as many workers may share its main memory."""
+    return max(1, len(list(DEVICES.glob("nvidia[0-9]*"))))
+
+
+def is_wsl() -> bool:
+    """Whether Windows is below this Linux. Its driver pins a small part of main memory and fails beyond."""
+    try:
+        return "microsoft" in KERNEL.read_text().lower()
+    except OSError:
+        return False
 
 
 def why_cuda_is_missing() -> str:

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 from pytest_django import Settings
 
-from billing import breaker, ledger
+from billing import free_gpu_budget, ledger
 from billing.ledger import LotKind
 from billing.models import FreeDay, FreeReservation
 from loremotion.refusals import TooMany
@@ -30,7 +30,7 @@ def asked(account: UUID, credits: int = 10, *, expected: float = 40.0, now: date
     """A clip whose credits are held and whose time is set aside, or neither."""
     with transaction.atomic():
         clip = hold(account, credits)
-        breaker.reserve(clip, gpu_seconds=expected, now=now)
+        free_gpu_budget.reserve(clip, gpu_seconds=expected, now=now)
     return clip
 
 
@@ -53,7 +53,7 @@ def test_a_clip_counts_as_far_as_its_credits_were_free() -> None:
     wholly_free, a_third_free, paid = (asked(account, credits, expected=15.0) for credits in (20, 30, 50))
     assert counted() == pytest.approx(15 + 5)
     for clip in (wholly_free, a_third_free, paid):
-        breaker.count(clip, gpu_seconds=30.0, now=NOON)
+        free_gpu_budget.count(clip, gpu_seconds=30.0, now=NOON)
     assert counted() == pytest.approx(30 + 10)
     assert not FreeReservation.objects.exists()
 
@@ -65,7 +65,7 @@ def test_many_that_are_asked_for_at_once_do_not_pass_the_day_s_time() -> None:
         asked(account)
     assert refused.value.retry_after_seconds == 12 * 3600 + 1
     assert ledger.balance(account=account).held == 30
-    breaker.count(clips[0], gpu_seconds=10.0, now=NOON)  # quicker than such clips are
+    free_gpu_budget.count(clips[0], gpu_seconds=10.0, now=NOON)  # quicker than such clips are
     assert counted() == pytest.approx(90)
     asked(account)
     asked(account, now=NOON + timedelta(hours=12))  # the next day's
@@ -75,12 +75,12 @@ def test_staff_is_told_once_that_the_day_s_time_is_used_up(caplog: pytest.LogCap
     """Not by whoever asks and cancels in turn, so that nobody can have it told again and again."""
     account = free_purse()
     first, second, third = asked(account), asked(account, expected=20.0), asked(account, expected=5.0)
-    breaker.count(first, gpu_seconds=70.0, now=NOON)
+    free_gpu_budget.count(first, gpu_seconds=70.0, now=NOON)
     with pytest.raises(TooMany):
         asked(account, expected=200.0), asked(account)
     assert not caplog.records
     for clip in (second, third):
-        breaker.count(clip, gpu_seconds=40.0, now=NOON)
+        free_gpu_budget.count(clip, gpu_seconds=40.0, now=NOON)
     assert [record.levelname for record in caplog.records if "GPU seconds" in record.message] == ["CRITICAL"]
 
 
@@ -90,22 +90,22 @@ def test_what_is_not_made_gives_its_time_back_once() -> None:
     with pytest.raises(TooMany):
         asked(account)
     for _ in range(2):
-        breaker.let_go(clip)
+        free_gpu_budget.let_go(clip)
     assert counted() == 0
     asked(account)
 
 
 def test_what_ends_on_the_next_day_counts_on_that() -> None:
     clip = asked(free_purse())
-    breaker.count(clip, gpu_seconds=30.0, now=NOON + timedelta(days=1))
+    free_gpu_budget.count(clip, gpu_seconds=30.0, now=NOON + timedelta(days=1))
     assert list(FreeDay.objects.order_by("day").values_list("gpu_seconds", flat=True)) == [0, 30]
 
 
 def test_what_yesterday_set_aside_is_forgotten() -> None:
     clip = asked(free_purse())
-    breaker.forget_old(NOON + timedelta(days=1))
+    free_gpu_budget.forget_old(NOON + timedelta(days=1))
     assert not FreeReservation.objects.exists()
-    breaker.let_go(clip)
+    free_gpu_budget.let_go(clip)
 
 
 def test_a_site_that_gives_nothing_away_has_it_open_always(settings: Settings) -> None:
@@ -116,7 +116,7 @@ def test_a_site_that_gives_nothing_away_has_it_open_always(settings: Settings) -
 
 
 def test_what_was_never_held_counts_nothing() -> None:
-    breaker.count(uuid4(), gpu_seconds=30.0, now=NOON)
+    free_gpu_budget.count(uuid4(), gpu_seconds=30.0, now=NOON)
     assert not FreeDay.objects.exists()
     assert ledger.violations() == []
 

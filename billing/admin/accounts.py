@@ -15,8 +15,8 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 
 from billing import ledger, proposals
+from billing.admin.exact_search import LedgerAdmin
 from billing.admin.forms import AdjustmentForm, WriteOffForm
-from billing.admin.readonly import ReadOnlyAdmin
 from billing.models import Account, Hold, Lot, Proposal
 from loremotion.refusals import Refusal
 
@@ -25,8 +25,8 @@ NEWEST_ROWS = 50
 
 
 @admin.register(Account)
-class AccountAdmin(ReadOnlyAdmin):
-    """A purse: what is in it now, lot by lot, and every movement with the balance after it."""
+class AccountAdmin(LedgerAdmin):
+    """An account: what is in it now, lot by lot, and every movement with the balance after it."""
 
     list_display = ("id", "available", "held", "debt", "seq", "merged_into", "opened_at")
     ordering = ("-opened_at",)
@@ -40,8 +40,8 @@ class AccountAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         adjust, write_off = map(self.admin_site.admin_view, (self.adjust_view, self.write_off_view))
         return [
-            path("<uuid:account>/adjust/", adjust, name="billing_account_adjust"),
-            path("<uuid:account>/write-off/", write_off, name="billing_account_write_off"),
+            path("<uuid:account_id>/adjust/", adjust, name="billing_account_adjust"),
+            path("<uuid:account_id>/write-off/", write_off, name="billing_account_write_off"),
             *super().get_urls(),
         ]
 
@@ -50,7 +50,7 @@ class AccountAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         account = self.get_object(request, object_id)
         if account is None:
-            raise Http404("No purse has this id: the workspace never had credits.")
+            raise Http404("No account has this id: the workspace never had credits.")
         before = request.GET.get("before", "")
         lines = ledger.movements(
             account=account.id, before=int(before) if before.isdecimal() else None, limit=LINES_A_PAGE + 1
@@ -70,39 +70,39 @@ class AccountAdmin(ReadOnlyAdmin):
         }
         return super().change_view(request, object_id, form_url, (extra_context or {}) | context)
 
-    def adjust_view(self, request: HttpRequest, account: UUID) -> HttpResponse:
+    def adjust_view(self, request: HttpRequest, account_id: UUID) -> HttpResponse:
         """Give or take credits: at once, or after a second member of staff agrees."""
-        purse = self._purse(request, account)
+        account = self._account(request, account_id)
         form = AdjustmentForm(request.POST or None, initial={"reference": uuid4()})
-        if form.is_valid() and self._propose(request, form, account=purse.id, kind=Proposal.Kind.ADJUST):
-            return redirect("admin:billing_account_change", account)
-        return self._ask(request, purse, "Give or take credits", form)
+        if form.is_valid() and self._propose(request, form, account=account.id, kind=Proposal.Kind.ADJUST):
+            return redirect("admin:billing_account_change", account.id)
+        return self._ask(request, account, "Give or take credits", form)
 
-    def write_off_view(self, request: HttpRequest, account: UUID) -> HttpResponse:
+    def write_off_view(self, request: HttpRequest, account_id: UUID) -> HttpResponse:
         """Give up what is owed, in the same way."""
-        purse = self._purse(request, account)
-        debts = ledger.debts(account=purse.id)
+        account = self._account(request, account_id)
+        debts = ledger.debts(account=account.id)
         form = WriteOffForm(request.POST or None, debts=debts, initial={"reference": uuid4()})
         if form.is_valid() and self._propose(
-            request, form, account=purse.id, kind=Proposal.Kind.WRITE_OFF, grant=form.cleaned_data["grant"]
+            request, form, account=account.id, kind=Proposal.Kind.WRITE_OFF, grant=form.cleaned_data["grant"]
         ):
-            return redirect("admin:billing_account_change", account)
-        return self._ask(request, purse, "Write debt off", form)
+            return redirect("admin:billing_account_change", account.id)
+        return self._ask(request, account, "Write debt off", form)
 
-    def _purse(self, request: HttpRequest, account: UUID) -> Account:
+    def _account(self, request: HttpRequest, account_id: UUID) -> Account:
         if not request.user.has_perm("billing.adjust_credits"):
             raise PermissionDenied
-        purse = Account.objects.filter(id=account).first()
-        if purse is None:
-            raise Http404("No purse has this id: the workspace never had credits.")
-        return purse
+        account = Account.objects.filter(id=account_id).first()
+        if account is None:
+            raise Http404("No account has this id: the workspace never had credits.")
+        return account
 
-    def _ask(self, request: HttpRequest, purse: Account, title: str, form: forms.Form) -> HttpResponse:
+    def _ask(self, request: HttpRequest, account: Account, title: str, form: forms.Form) -> HttpResponse:
         context = self.admin_site.each_context(request) | {
             "title": title,
             "opts": self.model._meta,
-            "account": purse,
-            "balance": ledger.balance(account=purse.id),
+            "account": account,
+            "balance": ledger.balance(account=account.id),
             "left_alone": proposals.left_to_do_alone(request.user),
             "form": form,
         }
@@ -137,7 +137,7 @@ class AccountAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Lot)
-class LotAdmin(ReadOnlyAdmin):
+class LotAdmin(LedgerAdmin):
     """Credits that came together, and where each of them is now."""
 
     list_display = (
@@ -153,7 +153,7 @@ class LotAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Hold)
-class HoldAdmin(ReadOnlyAdmin):
+class HoldAdmin(LedgerAdmin):
     """What was set aside for each request, and how that ended."""
 
     list_display = ("id", "account", "amount", "state", "captured", "released", "held_at", "settled_at", "expires_at")

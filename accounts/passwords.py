@@ -1,0 +1,43 @@
+"""Hashing passwords, which takes memory and time on purpose: a few at once, and without a connection meanwhile."""
+
+from __future__ import annotations
+
+from threading import BoundedSemaphore
+from typing import Any, Final
+
+from django.contrib.auth.hashers import Argon2PasswordHasher
+
+from loremotion import database
+from loremotion.refusals import Unavailable
+
+AT_ONCE: Final = 4
+"""Each takes 100 MiB."""
+WAIT_SECONDS: Final = 20.0
+
+_places = BoundedSemaphore(AT_ONCE)
+
+
+class Argon2(Argon2PasswordHasher):
+    """Argon2id, ``AT_ONCE`` in a process. Who would wait longer than ``WAIT_SECONDS`` is asked to come again."""
+
+    def encode(self, password: str, salt: str) -> str:
+        with _Place():
+            return super().encode(password, salt)
+
+    def verify(self, password: str, encoded: str) -> bool:
+        with _Place():
+            return super().verify(password, encoded)
+
+
+class _Place:
+    """One of the places to hash in."""
+
+    def __enter__(self) -> None:
+        database.give_back()
+        if not _places.acquire(timeout=WAIT_SECONDS):
+            raise Unavailable(
+                "busy", "Too many people sign in at this moment.", next_step="Nothing is lost; try again in a minute."
+            )
+
+    def __exit__(self, *_: Any) -> None:
+        _places.release()

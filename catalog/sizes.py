@@ -1,0 +1,38 @@
+"""The size of a picture or clip in pixels, and how rows, forms and the API spell it: ``832x480``."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_SPELLED = re.compile(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})")
+
+
+class Size(NamedTuple):
+    """Width and height in pixels. ``str`` spells it as people write it."""
+
+    width: int
+    height: int
+
+    @classmethod
+    def parse(cls, text: str) -> Size:
+        """Read ``832x480``.
+
+        Raises:
+            ValueError: it is spelled otherwise.
+        """
+        spelled = _SPELLED.fullmatch(text)
+        if spelled is None:
+            raise ValueError(f"{text!r} is not a size: write WIDTHxHEIGHT, as in 1280x704.")
+        return cls(int(spelled[1]), int(spelled[2]))
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+    def times(self, factor: int) -> Size:
+        """Both sides enlarged by a whole factor."""
+        return Size(self.width * factor, self.height * factor)
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"

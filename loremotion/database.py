@@ -1,0 +1,56 @@
+"""The database connection of a request: lent while the database is asked, and given back while anybody else is.
+
+A process has few connections and any number of requests. Whoever waits for something that is not the database (a
+reader who does not read, a provider that does not answer) must not keep the others from it meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from django.db import connection
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
+
+_Row = TypeVar("_Row", bound=Model)
+_thread = threading.local()
+
+
+def give_back() -> None:
+    """Return this thread's connection to the pool; the next query takes one again.
+
+    Does nothing inside a transaction, or where ``kept`` needs this very connection.
+    """
+    if connection.connection is not None and not connection.in_atomic_block and not getattr(_thread, "kept", 0):
+        connection.close()
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Keep this thread's connection for the block, which holds something of its session, such as a lock."""
+    _thread.kept = getattr(_thread, "kept", 0) + 1
+    try:
+        yield
+    finally:
+        _thread.kept -= 1
+
+
+def in_batches(rows: QuerySet[_Row], *, size: int = 500) -> Iterator[_Row]:
+    """The rows by primary key, ``size`` at a time. Unlike a cursor it needs no connection between two batches."""
+    rows = rows.order_by("pk")
+    batch = list(rows[:size])
+    while batch:
+        yield from batch
+        batch = list(rows.filter(pk__gt=batch[-1].pk)[:size])
+
+
+class GiveBackMiddleware(MiddlewareMixin):
+    """Gives the connection back before the answer is sent, however slowly it is read. Stands before all others."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        give_back()
+        return response

@@ -1,0 +1,58 @@
+"""The admin's site: our own pages by permission, those of libraries for superusers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+OUR_PACKAGES: Final = frozenset({"accounts", "billing", "catalog", "generation", "loremotion"})
+
+
+class StaffSite(admin.AdminSite):
+    """Django's site, on which pages that a library brings along open for superusers alone, whatever permissions say.
+
+    Whoever adds an address, a provider or a second factor to somebody can sign in as them, and whoever changes a group
+    can give themselves its rights. Our own pages keep that apart; a library's know nothing of it.
+    """
+
+    def register(
+        self, model_or_iterable: Any, admin_class: type[admin.ModelAdmin[Any]] | None = None, **options: Any
+    ) -> None:
+        models: Iterable[type[Model]] = (
+            [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
+        )
+        for model in models:
+            is_ours = model.__module__.split(".")[0] in OUR_PACKAGES
+            super().register(model, admin_class if is_ours else _for_superusers(admin_class), **options)
+
+
+class SuperusersOnly(admin.ModelAdmin[Any]):
+    """A page that no permission opens."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return _is_superuser(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_superuser(request) and super().has_view_permission(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _is_superuser(request) and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_superuser(request) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_superuser(request) and super().has_delete_permission(request, obj)
+
+
+def _for_superusers(admin_class: type[admin.ModelAdmin[Any]] | None) -> type[admin.ModelAdmin[Any]]:
+    bases = (SuperusersOnly,) if admin_class is None else (SuperusersOnly, admin_class)
+    return type(f"SuperusersOnly{bases[-1].__name__}", bases, {})
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return bool(request.user.is_active and getattr(request.user, "is_superuser", False))

@@ -1,0 +1,185 @@
+"""Connections are lent for as long as the database is asked."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+import requests
+from django.core.mail import EmailMessage
+from django.db import connection, connections, transaction
+
+from accounts.openid.adapter import SocialAdapter
+from accounts.passwords import Argon2
+from accounts.proofs import turnstile
+from billing.shop import gateway, locks
+from loremotion import database, outbound, smtp
+from tests.accounts.factories import person
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def take() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def is_taken() -> bool:
+    return connection.connection is not None
+
+
+def test_a_connection_is_given_back_and_taken_again() -> None:
+    take()
+    database.give_back()
+    assert not is_taken()
+    take()
+    assert is_taken()
+
+
+def test_inside_a_transaction_it_stays() -> None:
+    with transaction.atomic():
+        take()
+        database.give_back()
+        assert is_taken()
+
+
+def test_what_holds_something_of_the_session_keeps_it() -> None:
+    with locks.alone_with("a test"):
+        database.give_back()
+        with locks.alone_with("another"):
+            database.give_back()
+        database.give_back()
+        assert is_taken()
+        with pytest.raises(locks.Busy), database.kept():
+            _in_another_thread(lambda: _enter("a test"))
+    database.give_back()
+    assert not is_taken()
+
+
+def _enter(subject: str) -> None:
+    with locks.alone_with(subject, is_patient=False):
+        raise AssertionError("it was free")
+
+
+def _in_another_thread(act: Callable[[], None]) -> None:
+    """Do it there, and raise here what it raises."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            act()
+        except BaseException as error:
+            raised.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    for error in raised:
+        raise error
+
+
+def test_no_more_than_half_of_the_pool_waits_for_stripe_with_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "_places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(locks, "WAIT_SECONDS", 0.01)
+    with locks.alone_with("one"):
+        with pytest.raises(locks.Busy):
+            _in_another_thread(lambda: _enter("two"))
+        with pytest.raises(gateway.StripeIsAway):
+            _in_another_thread(lambda: _enter_patiently("two"))
+    _in_another_thread(lambda: _enter_patiently("two"))
+
+
+def _enter_patiently(subject: str) -> None:
+    with locks.alone_with(subject):
+        return
+
+
+def test_rows_come_in_batches_and_all_of_them() -> None:
+    people = {person(f"p{n}@example.org").pk for n in range(5)}
+    model = type(person("p5@example.org"))
+    seen = []
+    for row in database.in_batches(model.objects.filter(pk__in=people), size=2):
+        seen.append(row.pk)
+        database.give_back()
+    assert seen == sorted(people)
+
+
+class Watchful(http.server.BaseHTTPRequestHandler):
+    """Notes whether the caller had a connection of the database while it waited for the answer."""
+
+    server: Any
+
+    def do_POST(self) -> None:
+        self.server.had_connection.append(self.server.wrapper.connection is not None)
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    do_GET = do_POST
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def watchful(settings: Any) -> Iterator[Any]:
+    server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Watchful)
+    server.had_connection, server.wrapper = [], connections["default"]
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    settings.WEBHOOK_PRIVATE_NETWORKS = [ip_network("127.0.0.0/8")]
+    settings.TURNSTILE_API_BASE = settings.STRIPE_API_BASE = server.url
+    settings.STRIPE_SECRET_KEY = "sk_test_watchful"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def ask_stripe(url: str) -> None:
+    gateway.client().v1.products.retrieve("x")
+
+
+def post_to_an_endpoint(url: str) -> None:
+    outbound.post(url, body=b"{}", headers={})
+
+
+def check_a_proof(url: str) -> None:
+    turnstile._verdict("good")
+
+
+def ask_a_provider(url: str) -> None:
+    SocialAdapter(None).get_requests_session().get(url)
+
+
+@pytest.mark.parametrize("ask", [ask_stripe, post_to_an_endpoint, check_a_proof, ask_a_provider])
+def test_no_connection_is_held_while_others_are_asked(watchful: Any, ask: Callable[[str], None]) -> None:
+    take()
+    ask(watchful.url)
+    assert watchful.had_connection == [False]
+    take()
+    with database.kept(), requests.Session() as session:
+        session.get(watchful.url)
+    assert watchful.had_connection == [False, True]  # it would have been seen
+
+
+def test_nor_while_mail_is_sent_or_a_password_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    had_connection: list[bool] = []
+
+    def note(*_: object, **__: object) -> bytes:
+        had_connection.append(is_taken())
+        return b"hash$ed"
+
+    monkeypatch.setattr("django.core.mail.backends.smtp.EmailBackend.send_messages", note)
+    take()
+    smtp.EmailBackend(host="127.0.0.1").send_messages([EmailMessage()])
+    take()
+    monkeypatch.setattr("argon2.low_level.hash_secret", note)
+    Argon2().encode("secret", "salt-of-the-test")
+    assert had_connection == [False, False]

@@ -1,0 +1,201 @@
+"""Whoever is slow keeps nobody from the site: more of them than there are connections, and the others are served.
+
+Without that, the connections of the pool are all lent out, and the next request is refused after ten seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+
+from loremotion.local.stack import Stack
+from loremotion.local.visitor import Visitor
+
+POOL = 2
+MANY = POOL + 2
+PATIENCE_SECONDS = 60.0
+CLIP_BYTES = 48 * 2**20
+"""More than the buffers of all sockets on the way."""
+
+
+class SilentServer:
+    """Takes connections and what is sent, and says nothing until it is closed. ``arrived`` counts what came."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._lines: list[socket.socket] = []
+        self._came = threading.Semaphore(0)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self._lines.append(self._listener.accept()[0])
+                self._came.release()
+
+    def wait_for(self, callers: int) -> None:
+        """Until so many have connected."""
+        for _ in range(callers):
+            assert self._came.acquire(timeout=PATIENCE_SECONDS)
+
+    def hang_up(self) -> None:
+        for line in self._lines:
+            line.close()
+        self._lines.clear()
+
+    def close(self) -> None:
+        self._listener.close()
+        self.hang_up()
+
+
+@pytest.fixture(scope="module")
+def silent() -> Iterator[SilentServer]:
+    server = SilentServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def site(silent: SilentServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A site with few connections, whose payment provider, mail server and challenge service never answer."""
+    settings = {
+        "DATABASE_POOL_SIZE": str(POOL),
+        "STRIPE_SECRET_KEY": "sk_test_slow",
+        "STRIPE_API_BASE": f"http://{silent.address}",
+        "EMAIL_URL": f"smtp://{silent.address}",
+        "TURNSTILE_SITE_KEY": "site",
+        "TURNSTILE_SECRET_KEY": "secret",
+        "TURNSTILE_API_BASE": f"http://{silent.address}",
+        "VISITORS_PER_NETWORK_PER_DAY": "4",  # the third and those after bring a proof
+    }
+    with Stack(tmp_path_factory.mktemp("slow"), processes=("web",), settings=settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def visitor(site: Stack) -> Iterator[Visitor]:
+    """Somebody with a finished clip, and the second newcomer of their network."""
+    with Visitor(site.url) as known, Visitor(site.url) as second:
+        video_id = known.create("a red circle")["id"]
+        second.create("a red circle")
+        finish(site, video_id)
+        yield known
+
+
+def finish(site: Stack, video_id: str) -> None:
+    """Make the clip by hand, as large as those of real models are."""
+    key = f"clips/{video_id}/clip.mp4"
+    path = Path(site.environment["MEDIA_DIR"], key)
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as clip:
+        clip.truncate(CLIP_BYTES)
+    with psycopg.connect(site.stores.database_url) as database:
+        database.execute(
+            "INSERT INTO generation_clip (generation_id, key, poster_key, width, height, num_frames, fps,"
+            " duration_seconds, size_bytes, sha256, has_audio, created_at, expires_at)"
+            " VALUES (%s, %s, %s, 1, 1, 1, 1, 1, %s, '', false, now(), now() + interval '1 day')",
+            [video_id, key, key, CLIP_BYTES],
+        )
+
+
+def form_of(browser: httpx.Client) -> dict[str, str]:
+    if "csrftoken" not in browser.cookies:
+        browser.get("/")
+    return {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+
+
+def price_of_a_pack(site: Stack) -> str:
+    with psycopg.connect(site.stores.database_url) as database:
+        found: Any = database.execute("SELECT id FROM shop_price WHERE pack_id IS NOT NULL LIMIT 1").fetchone()
+    return str(found[0])
+
+
+def buy(site: Stack, visitor: Visitor) -> None:
+    form = {**form_of(visitor.client), "price": price_of_a_pack(site), "order": str(uuid4())}
+    visitor.client.post("/billing/buy/", data=form, timeout=PATIENCE_SECONDS)
+
+
+def sign_up(site: Stack, visitor: Visitor) -> None:
+    with httpx.Client(base_url=site.url, timeout=PATIENCE_SECONDS) as stranger:
+        form = {**form_of(stranger), "email": f"{uuid4().hex}@example.org", "password1": uuid4().hex}
+        stranger.post("/account/signup/", data=form)
+
+
+def ask_for_a_code(site: Stack, visitor: Visitor) -> None:
+    with httpx.Client(base_url=site.url, timeout=PATIENCE_SECONDS) as person:
+        person.post("/account/login/code/", data={**form_of(person), "email": somebody(site)})
+
+
+def somebody(site: Stack) -> str:
+    """The address of an account."""
+    address = f"{uuid4().hex}@example.org"
+    with psycopg.connect(site.stores.database_url) as database:
+        database.execute(
+            "WITH made AS (INSERT INTO accounts_user"
+            " (password, is_superuser, email, name, is_staff, is_active, joined_at)"
+            " VALUES ('!', false, %(address)s, '', false, true, now()) RETURNING id)"
+            ' INSERT INTO account_emailaddress (user_id, email, verified, "primary")'
+            " SELECT id, %(address)s, true, true FROM made",
+            {"address": address},
+        )
+    return address
+
+
+def come_anew(site: Stack, visitor: Visitor) -> None:
+    with httpx.Client(base_url=site.url, timeout=PATIENCE_SECONDS) as stranger:
+        form = {**form_of(stranger), "prompt": "a fox", "cf-turnstile-response": "good"}
+        stranger.post("/generations/", data=form)
+
+
+def is_served(site: Stack) -> None:
+    """Pages, the API and the check of the balancer answer everybody else."""
+    with httpx.Client(base_url=site.url, timeout=PATIENCE_SECONDS) as other:
+        for address in ("/", "/healthz", "/v1/models", "/pricing/"):
+            answer = other.get(address)
+            assert answer.status_code == 200, (address, answer.status_code)
+
+
+@pytest.mark.parametrize("slow", [buy, sign_up, ask_for_a_code, come_anew])
+def test_who_waits_for_somebody_silent_holds_no_connection(
+    site: Stack, visitor: Visitor, silent: SilentServer, slow: Callable[[Stack, Visitor], None]
+) -> None:
+    form_of(visitor.client)
+    waiting = [threading.Thread(target=slow, args=[site, visitor]) for _ in range(MANY)]
+    for one in waiting:
+        one.start()
+    try:
+        silent.wait_for(MANY)
+        is_served(site)
+    finally:
+        silent.hang_up()
+        for one in waiting:
+            one.join(PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("address", ["/generations/{id}/clip.mp4", "/v1/videos/{id}/content", "/data/export.zip"])
+def test_who_does_not_read_holds_no_connection(site: Stack, visitor: Visitor, address: str) -> None:
+    video_id = visitor.client.get("/v1/videos").json()["data"][0]["id"]
+    cookies = "; ".join(f"{name}={value}" for name, value in visitor.client.cookies.items())
+    asked = f"GET {address.format(id=video_id)} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookies}\r\n\r\n"
+    with contextlib.ExitStack() as readers:
+        for _ in range(MANY):
+            reader = readers.enter_context(socket.socket())
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            reader.settimeout(PATIENCE_SECONDS)
+            reader.connect(("127.0.0.1", site.port))
+            reader.sendall(asked.encode())
+            assert reader.recv(12) == b"HTTP/1.1 200"
+        is_served(site)
