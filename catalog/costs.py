@@ -23,6 +23,7 @@ from django.conf import settings
 from catalog.models import ModelVersion
 from catalog.pricing import TIERS, tier_of
 from catalog.sizes import Size
+from gpu_worker.families.numbers import number_problem
 
 MARGIN = 0.6
 """Part of the price that is to be left when the GPU is paid: for idle cards, failed clips, storage and everything."""
@@ -77,17 +78,16 @@ def reference_problems(said: Any) -> Iterator[str]:
     if not isinstance(said, Mapping) or set(said) != _FIELDS:
         yield f"Write exactly these: {', '.join(sorted(_FIELDS))}."
         return
-    if said["card"] not in PACE:
+    if not isinstance(said["card"], str) or said["card"] not in PACE:
         yield f"card: one of {', '.join(PACE)}; the pace of others is not known."
     try:
         Size.parse(str(said["size"]))
     except ValueError as error:
         yield f"size: {error}"
     for name in ("gpu_seconds", "frames", "steps"):
-        value = said[name]
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not 0 < value < 10**7 or (name != "gpu_seconds" and value != int(value)):
-            yield f"{name}: a number above 0."
+        is_whole = name != "gpu_seconds"
+        if problem := number_problem(said[name], least=1 if is_whole else 0.001, most=10**7, is_whole=is_whole):
+            yield f"{name}: {problem}"
     if not isinstance(said["source"], str) or not said["source"].strip():
         yield "source: where the figure comes from, so that it can be looked up."
 

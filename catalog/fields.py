@@ -8,6 +8,8 @@ import yaml
 from django import forms
 from django.core.exceptions import ValidationError
 
+from catalog import documents
+
 
 class LinesField(forms.CharField):
     """A list, one entry to a line."""
@@ -55,11 +57,9 @@ class YAMLField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         try:
-            document = yaml.safe_load(value or "")
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f"line {mark.line + 1}: " if mark else ""
-            raise ValidationError(f"This is not YAML, {where}{getattr(error, 'problem', error)}.") from error
+            document = documents.read(value or "")
+        except documents.NotYAML as error:
+            raise ValidationError(str(error)) from error
         return self._empty if document is None else document
 
     def validate(self, value: Any) -> None:

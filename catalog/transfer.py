@@ -13,7 +13,7 @@ from django.db.models import NOT_PROVIDED
 from rest_framework import serializers
 
 from accounts.models import User
-from catalog import versions
+from catalog import documents, versions
 from catalog.models import Alias, Model, ModelVersion, is_slug
 from catalog.validation import problems
 
@@ -123,9 +123,9 @@ class _EntrySerializer(serializers.Serializer[Any]):
 
 def _parse(text: str) -> dict[str, dict[str, Any]]:
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise BadFile(f"This is not YAML: {error}") from error
+        document = documents.read(text)
+    except documents.NotYAML as error:
+        raise BadFile(str(error)) from error
     models = document.get("models") if isinstance(document, dict) else None
     if not isinstance(models, dict):
         raise BadFile("The file has no `models:` with an entry for each slug.")

@@ -5,30 +5,29 @@ The admin shows each problem at its field, ``manage.py catalog load`` refuses a 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from django.contrib.postgres.fields import ArrayField
-from django.core.exceptions import ValidationError
-from django.db.models import JSONField
-
-from catalog import territories, versions
+from catalog import columns, price_list, territories
+from catalog.columns import Problem
 from catalog.costs import reference_problems
 from catalog.models import ModelVersion
-from catalog.pricing import AUDIO, TIERS, tiers_of
+from catalog.pricing import TIERS
 from catalog.sizes import Size
 from gpu_worker.contract import ComponentSource, LoraSpec
 from gpu_worker.families import FAMILIES, Family, speed
+from gpu_worker.families.arguments import argument_problem
+from gpu_worker.families.numbers import number_problem
 
-MOST_FPS = 120
+LEAST_FPS, MOST_FPS = 1, 120
 SCHEDULES = ("sigmas", "timesteps")
 COMPONENT_FIELDS = {"source", "revision", "subfolder", "file", "quantisation"}
 LORA_FIELDS = {"source", "weight_name", "scale", "component"}
+MOST_LORA_SCALE = 100
+MOST_COMPONENT_BYTES = 10**13
 
 Problems = dict[str, list[str]]
-Problem = tuple[str, str]
 
 
 def problems(version: ModelVersion) -> Problems:
@@ -36,7 +35,7 @@ def problems(version: ModelVersion) -> Problems:
     if not isinstance(version.family, str) or version.family not in FAMILIES:
         return {"family": [f"There is no family {version.family!r}. There are: {', '.join(FAMILIES)}."]}
     found: Problems = {}
-    for stage in ((_types,), _SHAPES, _MEANINGS):
+    for stage in ((columns.problems,), _SHAPES, _MEANINGS):
         if not found:  # each stage trusts what the one before has checked
             for check in stage:
                 _collect(found, check(version))
@@ -46,39 +45,6 @@ def problems(version: ModelVersion) -> Problems:
 def _collect(found: Problems, new: Iterator[Problem]) -> None:
     for field, problem in new:
         found.setdefault(field, []).append(problem)
-
-
-# --- types --------------------------------------------------------------------------------------------------------
-
-
-def _types(version: ModelVersion) -> Iterator[Problem]:
-    """What the database takes: the right types, within its limits. Values that a type accepts are converted to it."""
-    for name in versions.FIELDS:
-        field: Any = ModelVersion._meta.get_field(name)
-        value = getattr(version, name)
-        if isinstance(field, ArrayField):
-            longest: int = field.base_field.max_length or 0
-            if not isinstance(value, list) or not all(isinstance(x, str) and len(x) <= longest for x in value):
-                yield name, f"Write a list of words of at most {longest} characters."
-        elif isinstance(field, JSONField):
-            yield from ((name, problem) for problem in _json_problems(value))
-        elif "\x00" in str(value):
-            yield name, "NUL characters cannot be stored."
-        else:
-            try:
-                setattr(version, name, field.clean(value, version))
-            except ValidationError as error:
-                yield from ((name, message) for message in error.messages)
-
-
-def _json_problems(value: Any) -> Iterator[str]:
-    try:
-        text = json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        yield f"Only words, numbers, lists and mappings: {error}."
-        return
-    if "\\u0000" in text:
-        yield "NUL characters cannot be stored."
 
 
 # --- shapes --------------------------------------------------------------------------------------------------
@@ -128,27 +94,16 @@ def _presets(version: ModelVersion) -> Iterator[Problem]:
         yield "default_preset", f"There is no preset {version.default_preset!r}. There are: {', '.join(presets)}."
 
 
-def _prices(version: ModelVersion) -> Iterator[Problem]:
-    prices = version.prices
-    if not isinstance(prices, dict) or not all(isinstance(row, dict) for row in prices.values()):
-        yield "prices", "Write one line for each preset: `standard: {480p: 1500, 720p: 3000}`."
-        return
-    for preset, row in prices.items():
-        for tier, price in row.items():
-            if tier not in TIERS:
-                yield "prices", f"{preset}: {tier!r} is not a price tier. There are: {', '.join(TIERS)}."
-            elif not _is_count(price):
-                yield "prices", f"{preset}, {tier}: a price is a whole number of thousandths of a credit, at least 1."
-
-
-def _extras(version: ModelVersion) -> Iterator[Problem]:
-    if not isinstance(version.surcharges, dict):
-        yield "surcharges", "Write one line for each: `audio: 300`."
-    elif not all(_is_count(price) for price in version.surcharges.values()):
-        yield "surcharges", "A surcharge is a whole number of thousandths of a credit, at least 1."
-    sizes = version.component_bytes
-    if not isinstance(sizes, dict) or not all(_is_count(size) for size in sizes.values()):
+def _component_bytes(version: ModelVersion) -> Iterator[Problem]:
+    if not isinstance(version.component_bytes, dict):
         yield "component_bytes", "Write bytes for each component: `transformer: 2840000000`."
+        return
+    for name, size_bytes in version.component_bytes.items():
+        if problem := number_problem(size_bytes, least=1, most=MOST_COMPONENT_BYTES, is_whole=True):
+            yield "component_bytes", f"{name}, in bytes: {problem}"
+
+
+def _speed(version: ModelVersion) -> Iterator[Problem]:
     yield from (("speed", problem) for problem in speed.problems(version.speed, version.family_facts))
 
 
@@ -195,6 +150,10 @@ def _loras(version: ModelVersion) -> Iterator[Problem]:
             yield "loras", f"LoRA {number} names no source."
         elif unknown := set(lora) - LORA_FIELDS:
             yield "loras", f"LoRA {number}: there is no {', '.join(sorted(unknown))}; only {', '.join(LORA_FIELDS)}."
+        elif not all(isinstance(value, str) for name, value in lora.items() if name != "scale"):
+            yield "loras", f"LoRA {number}: write words for {', '.join(x for x in LORA_FIELDS if x != 'scale')}."
+        elif problem := number_problem(lora.get("scale", 1.0), least=-MOST_LORA_SCALE, most=MOST_LORA_SCALE):
+            yield "loras", f"LoRA {number}, scale: {problem}"
         elif LoraSpec.from_wire(lora).component not in version.family_facts.components:
             components = ", ".join(version.family_facts.components)
             yield "loras", f"LoRA {number}: {version.family_facts.title} has no such component. It has: {components}."
@@ -211,11 +170,15 @@ def _territories(version: ModelVersion) -> Iterator[Problem]:
 
 def _seconds(version: ModelVersion) -> Iterator[Problem]:
     family = version.family_facts
-    if not 0 < version.fps <= MOST_FPS:
-        yield "fps", f"Frames per second must be above 0 and at most {MOST_FPS}."
+    if problem := number_problem(version.fps, least=LEAST_FPS, most=MOST_FPS):
+        yield "fps", f"Frames per second: {problem}"
         return
-    if not 0 < version.min_seconds <= version.default_seconds <= version.max_seconds:
-        yield "default_seconds", "The default must lie between the shortest and the longest, all above 0."
+    lengths = ("min_seconds", "default_seconds", "max_seconds")
+    if too_short := [field for field in lengths if not getattr(version, field) > 0]:
+        yield from ((field, "Write a number above 0.") for field in too_short)
+        return
+    if not version.min_seconds <= version.default_seconds <= version.max_seconds:
+        yield "default_seconds", "The default must lie between the shortest and the longest."
         return
     if version.max_seconds > family.max_seconds:
         yield "max_seconds", f"{family.title} makes at most {family.max_seconds:g} seconds."
@@ -250,30 +213,10 @@ def _presets_say_what_the_pipeline_takes(version: ModelVersion) -> Iterator[Prob
         if unknown := sorted(set(preset) - known):
             takes = ", ".join(sorted(known)) if len(known) > 1 else "steps only"
             yield "presets", f"{name}: {family.title} takes no {', '.join(unknown)} in these modes. It takes: {takes}."
-
-
-def _every_price_is_there(version: ModelVersion) -> Iterator[Problem]:
-    tiers = tiers_of(version.sizes)
-    for preset in version.presets:
-        row = version.prices.get(preset, {})
-        missing = [tier for tier in tiers if tier not in row]
-        if missing:
-            yield "prices", f"{preset} has no price for {', '.join(missing)}."
-        else:
-            ascending = [row[tier] for tier in TIERS if tier in row]
-            if ascending != sorted(ascending):
-                yield "prices", f"{preset}: a larger size costs less than a smaller one."
-    for preset in version.prices:
-        if preset not in version.presets:
-            yield "prices", f"There is no preset {preset!r}."
-
-
-def _surcharges_name_something(version: ModelVersion) -> Iterator[Problem]:
-    for name in version.surcharges:
-        if name == AUDIO and not version.has_audio:
-            yield "surcharges", f"{version.family_facts.title} makes no sound."
-        elif name != AUDIO and name not in version.modes:
-            yield "surcharges", f"{name!r} is neither {AUDIO!r} nor a mode of this model."
+            continue
+        for argument, value in version.preset_call(name).items():
+            if problem := argument_problem(argument, value):
+                yield "presets", f"{name}, {argument}: {problem}"
 
 
 def _components_exist(version: ModelVersion) -> Iterator[Problem]:
@@ -292,7 +235,7 @@ def _length(value: Any) -> int:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return number_problem(value, least=1, is_whole=True) is None
 
 
 Check = Callable[[ModelVersion], Iterator[Problem]]
@@ -300,8 +243,9 @@ _SHAPES: tuple[Check, ...] = (
     _modes,
     _sizes,
     _presets,
-    _prices,
-    _extras,
+    price_list.shape_problems,
+    _component_bytes,
+    _speed,
     _components,
     _loras,
     _territories,
@@ -311,7 +255,6 @@ _MEANINGS: tuple[Check, ...] = (
     _seconds,
     _limits,
     _presets_say_what_the_pipeline_takes,
-    _every_price_is_there,
-    _surcharges_name_something,
+    price_list.gaps,
     _components_exist,
 )

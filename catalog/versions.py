@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from math import isfinite
 from typing import Any
 
 from django.db import transaction
@@ -38,20 +36,8 @@ def differences(before: ModelVersion, after: ModelVersion) -> list[Difference]:
     return [
         Difference(name, label(name), getattr(before, name), value)
         for name, value in state(after).items()
-        if _as_stored(getattr(before, name)) != _as_stored(value)
+        if getattr(before, name) != value
     ]
-
-
-def _as_stored(value: Any) -> Any:
-    """As PostgreSQL's jsonb gives it back: a float of 3.6e16 returns as the whole number that its digits say."""
-    if isinstance(value, Mapping):
-        return {key: _as_stored(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_as_stored(item) for item in value]
-    if isinstance(value, float) and isfinite(value):
-        exact = Decimal(repr(value))
-        return int(exact) if exact == exact.to_integral_value() else value
-    return value
 
 
 def label(name: str) -> str:

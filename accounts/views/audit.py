@@ -10,6 +10,7 @@ from accounts import audit, exports
 from accounts.models import AuditEntry, Membership
 from accounts.permissions import member_may
 from accounts.roles import Action
+from loremotion.row_number import row_number
 
 PAGE = 50
 
@@ -19,9 +20,9 @@ PAGE = 50
 def log(request: HttpRequest, place: Membership) -> HttpResponse:
     """Newest first, by keyset."""
     own = AuditEntry.objects.filter(workspace=place.workspace).order_by("-id")
-    before = request.GET.get("before", "")
-    if before.isdecimal() and len(before) < 18:
-        own = own.filter(id__lt=int(before))
+    before = row_number(request.GET.get("before"))
+    if before is not None:
+        own = own.filter(id__lt=before)
     entries = list(own[: PAGE + 1])
     older = entries[PAGE - 1].id if len(entries) > PAGE else None
     context = {"workspace": place.workspace, "entries": entries[:PAGE], "older": older}

@@ -15,6 +15,7 @@ from accounts.forms import ConfirmForm, NameForm, PrivacyForm
 from accounts.models import Membership, User
 from accounts.permissions import member_may
 from accounts.roles import Action
+from loremotion.row_number import row_number
 
 
 @require_safe
@@ -78,9 +79,8 @@ def privacy(request: HttpRequest, place: Membership) -> HttpResponse:
 @require_POST
 @member_may(Action.TRANSFER)
 def transfer(request: HttpRequest, place: Membership) -> HttpResponse:
-    to = request.POST.get("to", "")
     others = Membership.objects.filter(workspace=place.workspace).select_related("user")
-    heir = get_object_or_404(others, id=int(to) if to.isdecimal() and len(to) < 18 else 0)
+    heir = get_object_or_404(others, id=row_number(request.POST.get("to")))
     workspaces.transfer(workspace=place.workspace, owner=place, to=heir)
     messages.success(request, f"{place.workspace.title} is {heir.user.email}'s now.")
     return redirect("accounts:settings")

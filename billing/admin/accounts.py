@@ -19,6 +19,7 @@ from billing.admin.exact_search import LedgerAdmin
 from billing.admin.forms import AdjustmentForm, WriteOffForm
 from billing.models import Account, Hold, Lot, Proposal
 from loremotion.refusals import Refusal
+from loremotion.row_number import row_number
 
 LINES_A_PAGE = 50
 NEWEST_ROWS = 50
@@ -51,10 +52,8 @@ class AccountAdmin(LedgerAdmin):
         account = self.get_object(request, object_id)
         if account is None:
             raise Http404("No account has this id: the workspace never had credits.")
-        before = request.GET.get("before", "")
-        lines = ledger.movements(
-            account=account.id, before=int(before) if before.isdecimal() else None, limit=LINES_A_PAGE + 1
-        )
+        before = row_number(request.GET.get("before"))
+        lines = ledger.movements(account=account.id, before=before, limit=LINES_A_PAGE + 1)
         shown = lines[:LINES_A_PAGE]
         context = {
             "title": "Account",

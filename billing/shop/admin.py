@@ -175,7 +175,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     def _amount(self, form: RefundForm, payment: Payment) -> int:
         try:
             return parse(form.cleaned_data["amount"], payment.currency)
-        except (ValueError, ArithmeticError):
+        except ValueError:
             raise Invalid("bad_amount", "Write an amount such as 9.99.", field="amount") from None
 
     def _refund(self, request: HttpRequest, payment: Payment, amount_minor: int, form: RefundForm) -> HttpResponse:

@@ -7,6 +7,7 @@ from decimal import Decimal
 ZERO_DECIMAL = frozenset({"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga"}) | frozenset(
     {"pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"}
 )
+MOST_MINOR = 10**15
 THREE_DECIMAL = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
 SIGNS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}
 
@@ -28,9 +29,15 @@ def parse(text: str, currency: str) -> int:
     """The smallest units that ``text`` names: the reverse of ``formatted`` without sign.
 
     Raises:
-        ValueError: it is no amount, or finer than the currency goes.
+        ValueError: it is no amount, more than anybody pays, or finer than the currency goes.
     """
-    scaled = Decimal(text.strip().replace(",", "")).scaleb(decimals_of(currency))
+    try:
+        scaled = Decimal(text.strip().replace(",", "")).scaleb(decimals_of(currency))
+        is_amount = abs(scaled) < MOST_MINOR
+    except ArithmeticError:
+        is_amount = False
+    if not is_amount:
+        raise ValueError(f"{text} is no amount that anybody pays: write one such as 9.99.")
     if scaled != scaled.to_integral_value():
         raise ValueError(f"{text} is finer than {currency.upper()} goes.")
     return int(scaled)

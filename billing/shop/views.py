@@ -23,6 +23,7 @@ from billing.shop.forms import BudgetForm
 from billing.shop.models import Budget, Order, Pack, Payment, Plan, Price
 from billing.shop.subscribing import Change
 from loremotion.refusals import Conflict, Forbidden
+from loremotion.row_number import row_number
 
 PAYMENTS_SHOWN = 12
 HOLDS_SHOWN = 20
@@ -225,9 +226,10 @@ def _before(request: HttpRequest) -> int | None:
 
 
 def _number(text: str | None) -> int:
-    if text is None or not (text.isascii() and text.isdigit()) or len(text) > 18:
+    number = row_number(text)
+    if number is None:
         raise Http404
-    return int(text)
+    return number
 
 
 def _uuid(text: str | None) -> UUID:

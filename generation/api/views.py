@@ -36,6 +36,17 @@ CHANGE, CONTINUE = "restyle", "extend"
 DEFAULT_ALIAS = "default"
 
 
+class NumberField(serializers.FloatField):
+    """A finite number; Python would take ``true`` for one."""
+
+    default_error_messages = {"invalid": "write a number, such as 5."}
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class AskSerializer(serializers.Serializer[Ask]):
     """The body of ``POST /v1/videos``, as JSON or multipart. Shape only; the model decides what it can serve."""
 
@@ -43,7 +54,7 @@ class AskSerializer(serializers.Serializer[Ask]):
     model = serializers.CharField(required=False, max_length=60)
     mode = serializers.CharField(required=False, allow_null=True, max_length=20)
     negative_prompt = serializers.CharField(default="", allow_blank=True)
-    seconds = serializers.FloatField(required=False, allow_null=True)
+    seconds = NumberField(required=False, allow_null=True)
     size = serializers.CharField(required=False, allow_null=True, max_length=12)
     preset = serializers.CharField(required=False, allow_null=True, max_length=40)
     steps = serializers.IntegerField(required=False, allow_null=True)

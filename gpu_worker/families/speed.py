@@ -8,15 +8,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gpu_worker.families.family import Family
 
-CACHES: Mapping[str, frozenset[str]] = {
-    "first_block_cache": frozenset({"threshold"}),
-    "mag_cache": frozenset({"threshold", "max_skip_steps", "retention_ratio", "mag_ratios"}),
-    "taylorseer_cache": frozenset(
-        {"cache_interval", "disable_cache_before_step", "disable_cache_after_step", "max_order", "use_lite_mode"}
-    ),
+from gpu_worker.families.numbers import number_problem, numbers_problem, shown
+
+_FLAG, _WORD = "true or false", "a word"
+_COUNT, _NUMBER, _NUMBERS = "a whole number", "a number", "a list of numbers"
+
+CACHES: Mapping[str, Mapping[str, str]] = {
+    "first_block_cache": {"threshold": _NUMBER},
+    "mag_cache": {
+        "threshold": _NUMBER,
+        "max_skip_steps": _COUNT,
+        "retention_ratio": _NUMBER,
+        "mag_ratios": _NUMBERS,
+    },
+    "taylorseer_cache": {
+        "cache_interval": _COUNT,
+        "disable_cache_before_step": _COUNT,
+        "disable_cache_after_step": _COUNT,
+        "max_order": _COUNT,
+        "use_lite_mode": _FLAG,
+    },
 }
 """Skip work where little changes from step to step, and trade some quality for it. One at a time, by its arguments."""
-COMPILE_ARGUMENTS = frozenset({"mode", "dynamic", "fullgraph", "backend"})
+COMPILE_ARGUMENTS = {"mode": _WORD, "dynamic": _FLAG, "fullgraph": _FLAG, "backend": _WORD}
 SETTINGS = ("attention_backend", "compile_repeated_blocks", *CACHES, "fused_qkv", "channels_last_vae")
 """A name of diffusers; arguments of ``torch.compile``; arguments of a cache; ``true``; ``true``.
 
@@ -60,10 +74,16 @@ def _value_problem(name: str, value: Any) -> str | None:
     known = CACHES.get(name, COMPILE_ARGUMENTS)
     if unknown := sorted(map(str, value.keys() - known)):
         return f"there is no {', '.join(unknown)}; only {', '.join(sorted(known))}."
-    if name == "mag_cache" and not _is_list_of_numbers(value.get("mag_ratios")):
+    if name == "mag_cache" and "mag_ratios" not in value:
         return "it needs mag_ratios, a list of numbers that were measured on this model."
-    return None
+    wrong = ((argument, _argument_problem(known[argument], given)) for argument, given in value.items())
+    return next((f"{argument}: {problem}" for argument, problem in wrong if problem), None)
 
 
-def _is_list_of_numbers(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(type(item) in (int, float) for item in value)
+def _argument_problem(kind: str, value: Any) -> str | None:
+    if kind == _NUMBERS:
+        return numbers_problem(value)
+    if kind in (_NUMBER, _COUNT):
+        return number_problem(value, least=0, is_whole=kind == _COUNT)
+    is_fitting = isinstance(value, bool) if kind == _FLAG else isinstance(value, str) and bool(value)
+    return None if is_fitting else f"write {kind}; this is {shown(value)}."

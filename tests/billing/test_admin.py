@@ -111,6 +111,7 @@ def test_long_histories_come_by_the_page(owner: Client) -> None:
     second = owner.get(page_of(account), {"before": first.context["older_than"]})
     assert [line.seq for line in second.context["lines"]] == [2, 1]
     assert second.context["older_than"] is None
+    assert len(owner.get(page_of(account), {"before": "9" * 400}).context["lines"]) == 50
 
 
 def test_a_page_asks_the_same_number_of_questions_whatever_the_history(

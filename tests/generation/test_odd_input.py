@@ -18,7 +18,8 @@ from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
 
 ODD = [
-    "1e308", "NaN", "Infinity", "-Infinity", "9" * 40, "9" * 5_000, "-1", '"x"', '""', '"\\ud800"', '"\\u0000"',
+    "1e308", "1e400", "-0.0", "NaN", "Infinity", "-Infinity", "9" * 40, "9" * 400,
+    "9" * 5_000, "-1", '"x"', '""', '"\\ud800"', '"\\u0000"',
     "null", "true", "[]", "{}", '[["a"]]', '{"id": 5}', '"１２"',
 ]  # fmt: skip
 FIELDS = ["prompt", "model", "mode", "negative_prompt", "seconds", "size", "preset", "steps", "seed", "video", "image"]
@@ -44,6 +45,32 @@ def test_odd_values_in_the_form_are_taken_or_refused(
         answer = browser.post("/generations/", {"prompt": "a fox", field: odd})
         assert answer.status_code in (302, 422, 429), (odd, answer.status_code)
         assert browser.get("/generations/price/", {field: odd}).status_code in (200, 422)
+
+
+@pytest.mark.parametrize("field", ["seconds", "steps", "seed"])
+@pytest.mark.parametrize(
+    "odd", ["1e308", "1e400", "9" * 400, "-0.5", "true", "false", '"NaN"', '"Infinity"', '""', "[1]"]
+)
+def test_what_is_no_number_is_refused_by_name_in_json(
+    toy: Model, alice: Visitor, client_of: ClientOf, field: str, odd: str
+) -> None:
+    answer = client_of(alice).post(
+        "/v1/videos", f'{{"prompt": "a fox", "{field}": {odd}}}', content_type="application/json"
+    )
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, field)
+    assert len(answer.json()["error"]["message"]) < 200
+    assert not Generation.objects.exists()
+
+
+@pytest.mark.parametrize("field", ["seconds", "seed"])
+@pytest.mark.parametrize("odd", ["1e308", "1e400", "9" * 400, "-0.5", "true", "NaN", "Infinity"])
+def test_what_is_no_number_is_refused_at_its_field_in_the_form(
+    toy: Model, alice: Visitor, client_of: ClientOf, field: str, odd: str
+) -> None:
+    answer = client_of(alice).post("/generations/", {"prompt": "a fox", field: odd})
+    assert answer.status_code == 422
+    assert '<p class="problem" role="alert">' in answer.text
+    assert not Generation.objects.exists()
 
 
 @pytest.mark.parametrize("body", ["[" * 100_000, '{"a":' * 50_000, "[1]", "5", '"x"', "null", "", "\ufeff{}"])

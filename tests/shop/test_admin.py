@@ -122,6 +122,9 @@ def test_after_a_refund_that_failed_the_same_amount_can_be_refunded_anew(desk: D
     [
         ({"amount": "x"}, "Write an amount"),
         ({"amount": "0.001"}, "Write an amount"),
+        ({"amount": "Infinity", "after_refunds": "0"}, "Write an amount such as 9.99"),
+        ({"amount": "NaN", "after_refunds": "0"}, "Write an amount such as 9.99"),
+        ({"amount": "1e999999", "after_refunds": "0"}, "Write an amount such as 9.99"),
         ({"amount": "2.50", "confirm": "1", "after_refunds": "0", "reason": "Unseen"}, "Look first"),
         ({"amount": "2.50", "confirm": "1", "after_refunds": "0", "attempt": ATTEMPT}, "Say why"),
         (
