@@ -114,6 +114,7 @@ def test_a_packed_file_has_to_be_named_where_packed_files_are_wanted() -> None:
 
 def test_components_from_elsewhere_reach_the_worker_and_make_another_build() -> None:
     plain, sharing = draft_version(), draft_version(components={"text_encoder": {"source": "x/y", "revision": "abc"}})
+    sharing.number = 1
     assert sharing.spec().components == {"text_encoder": ComponentSource(source="x/y", revision="abc")}
     assert ModelSpec.from_wire(json.loads(json.dumps(sharing.spec().to_wire()))) == sharing.spec()
     assert sharing.fingerprint() != plain.fingerprint()
