@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.patience import PATIENCE_SECONDS
 
 FLAGS = [
     "--no-sandbox",
@@ -32,7 +34,10 @@ def launched() -> Iterator[Browser]:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=executable(), headless=True, args=FLAGS)
+            expect.set_options(timeout=1000 * PATIENCE_SECONDS)
+            browser = playwright.chromium.launch(
+                executable_path=executable(), headless=True, args=FLAGS, timeout=1000 * PATIENCE_SECONDS
+            )
             yield browser
             browser.close()
     finally:

@@ -17,6 +17,7 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from billing import ledger
 from tests import chromium
+from tests.patience import PATIENCE_SECONDS
 
 properties.register_profile("patient", deadline=None)  # a busy machine makes no property untrue
 properties.load_profile("patient")
@@ -80,6 +81,7 @@ def browser() -> Iterator[Browser]:
 def phone(browser: Browser) -> Iterator[BrowserContext]:
     """A fresh profile with the screen of a phone."""
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    context.set_default_timeout(1000 * PATIENCE_SECONDS)
     yield context
     context.close()
 
@@ -88,5 +90,6 @@ def phone(browser: Browser) -> Iterator[BrowserContext]:
 def desktop(browser: Browser) -> Iterator[BrowserContext]:
     """A fresh profile with the screen of a desktop."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(1000 * PATIENCE_SECONDS)
     yield context
     context.close()

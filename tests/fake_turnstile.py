@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl
 
+from tests.patience import PATIENCE_SECONDS
+
 SECRET = "secret-of-the-fake"
 SITE_KEY = "site-key-of-the-fake"
 SCRIPT = """
@@ -61,7 +63,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         said = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
         verdict = json.dumps(self.server.verdict(said)).encode()
         if self.server.is_silent.is_set():
-            self.server.may_end.wait(30)
+            self.server.may_end.wait(PATIENCE_SECONDS)
             return
         self._answer(self.server.says if self.server.says is not None else verdict, "application/json")
 

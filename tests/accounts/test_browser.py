@@ -27,6 +27,7 @@ from tests import fake_openid, fake_turnstile
 from tests.accounts.factories import PASSWORD, browser_of, code_mailed, link_mailed_to, person, subscribe, team
 from tests.accounts.providers import offer_sign_in
 from tests.generation import factories as generations
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -302,7 +303,9 @@ def test_a_key_is_rotated_and_both_work_for_a_day(site: str, phone: BrowserConte
 
 
 def answer_to(site: str, key: str) -> int:
-    return requests.get(f"{site}/v1/videos", headers={"Authorization": f"Bearer {key}"}, timeout=10).status_code
+    return requests.get(
+        f"{site}/v1/videos", headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE_SECONDS
+    ).status_code
 
 
 def test_a_new_address_is_proved_by_its_code_and_signs_in(site: str, phone: BrowserContext) -> None:

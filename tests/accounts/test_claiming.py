@@ -22,6 +22,7 @@ from gpu_worker.contract import RenderReport
 from loremotion.refusals import Conflict, InsufficientCredits
 from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, sign_in
 from tests.generation import factories as generations
+from tests.patience import PATIENCE_SECONDS
 
 
 def available(workspace: Workspace) -> int:
@@ -133,7 +134,7 @@ def at_once(*actions: Callable[[], object]) -> list[BaseException]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_SECONDS)
     return problems
 
 

@@ -27,6 +27,7 @@ from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, 
 from tests.accounts.providers import offer_sign_in, settings_with
 from tests.fake_openid import Claims, FakeOpenID
 from tests.generation import factories as generations
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db
 
@@ -65,11 +66,11 @@ def to_the_provider(browser: Client, address: str = LOGIN) -> str:
 
 def way_back(asked_at: str, email: str) -> str:
     """Who somebody is said to be at the provider's page; the address on our site that it sends the browser to."""
-    page = requests.get(asked_at, timeout=5)
+    page = requests.get(asked_at, timeout=PATIENCE_SECONDS)
     assert page.status_code == 200, page.text
     asked = {name: values[0] for name, values in parse_qs(urlsplit(asked_at).query).items()}
     said = {"asked": json.dumps(asked), "email": email}
-    answer = requests.post(asked_at, data=said, allow_redirects=False, timeout=5)
+    answer = requests.post(asked_at, data=said, allow_redirects=False, timeout=PATIENCE_SECONDS)
     back = urlsplit(answer.headers["Location"])
     return f"{back.path}?{back.query}"
 
@@ -98,7 +99,7 @@ def test_the_site_asks_for_no_more_than_it_says(client: Client, provider: FakeOp
     """PKCE and a nonce each time anew, and nothing that somebody put into a link."""
     tampered = f"{LOGIN}?{urlencode({'scope': 'everything', 'auth_params': 'redirect_uri=https://evil.example'})}"
     for address in (LOGIN, tampered):
-        requests.get(to_the_provider(client, address), timeout=5)
+        requests.get(to_the_provider(client, address), timeout=PATIENCE_SECONDS)
     first, second = provider.asked
     assert first.keys() == second.keys()
     assert {name for name in first if first[name] != second[name]} <= {"state", "nonce", "code_challenge", "scope"}

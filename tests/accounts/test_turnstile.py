@@ -16,6 +16,7 @@ from accounts.proofs import turnstile
 from catalog.models import Model
 from tests import fake_turnstile
 from tests.fake_turnstile import SECRET, SITE_KEY, FakeTurnstile
+from tests.patience import PATIENCE_SECONDS
 
 PROMPT = {"prompt": "a red circle"}
 
@@ -116,5 +117,9 @@ def start(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """The settings in a process of their own; what it prints is the policy."""
     show = "from loremotion import settings; print(settings.CONTENT_SECURITY_POLICY)"
     return subprocess.run(
-        [sys.executable, "-c", show], env={**os.environ, **environment}, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", show],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
     )

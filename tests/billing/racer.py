@@ -1,6 +1,6 @@
 """One of several processes that fight over the same references; prints what it was answered as JSON.
 
-LEDGER_URL=postgres://… python -m tests.billing.racer SEED STEPS
+LEDGER_URL=postgres://… python -m tests.billing.racer SEED
 """
 
 from __future__ import annotations
@@ -8,19 +8,38 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
 from uuid import UUID
 
 ACCOUNTS = [UUID(int=number) for number in range(1, 4)]
-REQUESTS = [UUID(int=1000 + number) for number in range(120)]
+REQUESTS = [UUID(int=1000 + number) for number in range(80)]
+SETTLED = 30
+"""So many of the requests are settled; what the others hold never comes back."""
+HELD_BEFORE = [UUID(int=2000 + number) for number in range(10)]
+"""Requests that hold one credit each before the race begins, so that there is something to settle whoever is quick."""
 GRANTS = 18
+
+
+def _held(requests: int) -> int:
+    """Credits that the first so many requests hold together."""
+    return sum(1 + which % 7 for which in range(requests))
+
+
+MOST_CREDITS = sum(2 + which % 5 for which in range(GRANTS)) + _held(SETTLED) + len(HELD_BEFORE)
+"""That any hold of the race can be made of: what is granted, and what a settlement gives back."""
+CERTAINLY_REFUSED = (_held(len(REQUESTS)) - MOST_CREDITS) // 7
+"""Requests, at seven credits at most, for which that does not suffice, in whatever order everything comes."""
 FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
 
 
-def race(seed: int, steps: int) -> dict[str, Any]:
-    """Do ``steps`` things on references that every racer uses. An answer to the same reference must be the same."""
+def race(seed: int) -> dict[str, Any]:
+    """Do everything once, in an order of one's own, on references that every racer uses.
+
+    An answer to the same reference must be the same.
+    """
     from billing import ledger
 
     random = Random(seed)
@@ -44,10 +63,11 @@ def race(seed: int, steps: int) -> dict[str, Any]:
         return [held.amount]
 
     def settle(which: int) -> list[int]:
+        reference = (REQUESTS[:SETTLED] + HELD_BEFORE)[which]
         if random.random() < 0.5:
-            settled = ledger.capture(reference=REQUESTS[which], amount=random.randint(0, 1 + which % 7))
+            settled = ledger.capture(reference=reference, amount=random.randint(0, 1 + which % 7 * (which < SETTLED)))
         else:
-            settled = ledger.release(reference=REQUESTS[which])
+            settled = ledger.release(reference=reference)
         return [settled.captured, settled.released]
 
     def clawback(which: int) -> None:
@@ -56,10 +76,13 @@ def race(seed: int, steps: int) -> dict[str, Any]:
     def merge(which: int) -> None:
         ledger.merge(source=ACCOUNTS[which % 2], into=ACCOUNTS[2], reference=f"signed up {which % 2}")
 
-    for step in range(steps):
-        merges_now = 0.3 * (step > steps * 2 // 3)  # late: what is not there cannot be fought over
-        what = random.choices((grant, hold, settle, clawback, merge), weights=(2, 6, 5, 2, merges_now))[0]
-        which = random.randrange(len(REQUESTS) if what in (hold, settle) else GRANTS)
+    once = {grant: GRANTS, hold: len(REQUESTS), settle: SETTLED + len(HELD_BEFORE), clawback: GRANTS}
+    asked: list[tuple[Callable[[int], Any], int]] = [(what, which) for what in once for which in range(once[what])]
+    random.shuffle(asked)
+    late = len(asked) * 2 // 3  # what is not there cannot be fought over
+    asked.insert(late, (merge, 0))
+    asked.append((merge, 1))
+    for what, which in asked:
         try:
             answer = what(which)
         except (ledger.NotEnoughCredits, ledger.UnknownReference) as refused:
@@ -75,4 +98,4 @@ if __name__ == "__main__":
     from tests.billing.scratch import set_up_django
 
     set_up_django()
-    sys.stdout.write(json.dumps(race(int(sys.argv[1]), int(sys.argv[2]))))
+    sys.stdout.write(json.dumps(race(int(sys.argv[1]))))

@@ -14,6 +14,7 @@ import pytest
 from loremotion.local.ports import free_port
 from loremotion.local.postgres import Postgres
 from tests.billing.scratch import Scratch
+from tests.patience import PATIENCE_SECONDS
 
 WRITERS, ACKNOWLEDGED = 3, 60
 
@@ -49,7 +50,7 @@ def test_nothing_acknowledged_is_lost_when_postgresql_is_killed_under_load(postg
             acknowledged += read(writer, ACKNOWLEDGED)  # the others fill their pipes meanwhile
         kill(postgres)
         for writer in writers:
-            rest, complaint = writer.communicate(timeout=30)
+            rest, complaint = writer.communicate(timeout=PATIENCE_SECONDS)
             acknowledged += rest.split("\n")[:-1]
             assert "OperationalError" in complaint
         postgres.start()

@@ -15,6 +15,7 @@ from billing.ledger import LotKind
 from billing.models import FreeDay, FreeReservation
 from loremotion.refusals import TooMany
 from tests.billing.books import grant, hold
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("books")
 
@@ -128,7 +129,7 @@ def test_of_many_at_the_same_moment_no_more_pass_than_one_after_the_other() -> N
 
     def ask(account: UUID) -> None:
         try:
-            together.wait(20)
+            together.wait(PATIENCE_SECONDS)
             asked(account)
             outcomes.append("made")
         except TooMany:
@@ -140,6 +141,6 @@ def test_of_many_at_the_same_moment_no_more_pass_than_one_after_the_other() -> N
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_SECONDS)
     assert sorted(outcomes) == ["made"] * 3 + ["refused"] * 5
     assert counted() == pytest.approx(120)

@@ -22,6 +22,7 @@ from billing import ledger, proposals
 from billing.models import Proposal, Transaction
 from loremotion.refusals import Conflict, Forbidden
 from tests.billing.books import balance, empty_ledger, grant, spend
+from tests.patience import PATIENCE_SECONDS
 
 LIMIT = 100
 
@@ -218,7 +219,7 @@ def test_two_who_approve_at_once_do_it_once() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE_SECONDS)
     assert balance(account) == (5_000, 0, 0)
     assert Transaction.objects.filter(account=account).count() == 1
     empty_ledger()

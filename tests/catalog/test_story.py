@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,8 @@ from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
 from tests.catalog.form_post import post_of
 from tests.media_files import write_video
+from tests.patience import wait_until
 from tests.tiny import ltx
-
-PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -52,18 +50,12 @@ def submit(client: httpx.Client, page: httpx.Response, **changes: Any) -> httpx.
     return answer
 
 
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def finished(visitor: Visitor, video_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while (video := visitor.video(video_id))["status"] in ("queued", "in_progress"):
-        assert time.monotonic() < deadline, video
-        time.sleep(0.1)
+    def is_over() -> bool:
+        return visitor.video(video_id)["status"] not in ("queued", "in_progress")
+
+    wait_until(is_over, what=lambda: visitor.video(video_id))
+    video = visitor.video(video_id)
     assert video["status"] == "completed", video["error"]
     return video
 
@@ -150,20 +142,20 @@ def test_it_goes_on_from_a_video_that_was_sent_and_refuses_a_hostile_one(
         made = finished(visitor, send(good))
         assert (made["lm"]["mode"], made["lm"]["num_frames"]) == ("extend", 17)
         refused = send(hostile)
-        until(lambda: visitor.video(refused)["status"] == "failed")
+        wait_until(lambda: visitor.video(refused)["status"] == "failed")
         video = visitor.video(refused)
     assert video["error"]["code"] == "input_unreadable"
     assert "seconds long, and 60 are the most" in video["error"]["message"]
     assert (video["lm"]["cost"]["charged"], video["lm"]["cost"]["given_back"]) == (0, 2)
     sent = Path(stack.environment["MEDIA_DIR"], "inputs")
-    until(lambda: hostile.read_bytes() not in [path.read_bytes() for path in sent.glob("*/video.sent")])
+    wait_until(lambda: hostile.read_bytes() not in [path.read_bytes() for path in sent.glob("*/video.sent")])
 
 
 def test_swapping_the_default_leaves_what_is_queued_as_it_was_quoted(stack: Stack, staff: httpx.Client) -> None:
     worker = stack.wait_for_worker()
     valkey = redis.Redis.from_url(stack.environment["REDIS_URL"])
     valkey.set(drain_key(worker), "1")
-    until(lambda: json.loads(valkey.get(worker_key(worker)) or "{}").get("state") == "draining")
+    wait_until(lambda: json.loads(valkey.get(worker_key(worker)) or "{}").get("state") == "draining")
     with Visitor(stack.url) as visitor:
         before = [visitor.create("a red circle moving right on a black background")["id"] for _ in range(2)]
         models = staff.get("/admin/catalog/model/?q=tiny-ltx").text

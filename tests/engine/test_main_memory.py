@@ -82,11 +82,11 @@ def test_a_group_that_is_over_its_limit_has_nothing_free(groups: ControlGroups) 
 def test_the_peak_of_the_cpu_is_what_was_held_at_once() -> None:
     device = Cpu(2**30)
     device.start_peak()
-    block = torch.ones(16 * 2**20)
+    block = torch.ones(64 * 2**20)
     del block
-    assert 60 * MIB < device.peak_bytes() < 100 * MIB
+    assert 240 * MIB < device.peak_bytes() < 400 * MIB
     device.start_peak()
-    assert device.peak_bytes() < 20 * MIB
+    assert device.peak_bytes() < 100 * MIB
 
 
 def test_the_peak_of_the_cpu_is_the_same_when_the_allocator_has_kept_memory_of_the_time_before() -> None:

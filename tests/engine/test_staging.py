@@ -16,6 +16,7 @@ from gpu_worker.engine import Engine
 from gpu_worker.engine.memory.staging import PIECE_BYTES, Stager
 from tests.engine.jobs import Listener, frames_of, render
 from tests.engine.shelves import engine_on, job, spec
+from tests.patience import PATIENCE_SECONDS
 
 
 def forget(file: Path) -> None:
@@ -48,7 +49,7 @@ def readers() -> list[threading.Thread]:
 def nothing_is_left() -> Iterator[None]:
     yield
     for thread in readers():
-        thread.join(10)
+        thread.join(PATIENCE_SECONDS)
     assert not readers()
 
 
@@ -73,7 +74,7 @@ def test_what_the_next_job_loads_is_in_memory_when_it_comes(shelf: Path, tmp_pat
             forget(file)
         engine.upcoming = [following]
         render(engine, job("one"), tmp_path / "2")
-        assert engine._stager.wait(10)
+        assert engine._stager.wait(PATIENCE_SECONDS)
         assert engine.status().counters["staged_bytes"] == sum(f.stat().st_size for f in weights(next_one))
         return all(map(is_in_memory, weights(next_one)))
 
@@ -108,7 +109,7 @@ def test_nothing_is_read_beyond_the_budget(tmp_path: Path) -> None:
     for budget, read in ((0, 0), (2, 0), (3, 3), (5, 3), (6, 6), (7, 7), (99, 7)):
         stager = Stager()
         stager.begin(files, budget)
-        assert stager.wait(10)
+        assert stager.wait(PATIENCE_SECONDS)
         assert stager.staged_bytes == read, budget
 
 
@@ -162,7 +163,7 @@ def test_a_disk_that_hangs_holds_up_neither_render_nor_the_next(
         thread.join(0.2)
     gate.let_through(b"x")
     for thread in readers():
-        thread.join(10)
+        thread.join(PATIENCE_SECONDS)
     gate.close()
 
 
@@ -175,7 +176,7 @@ def test_a_reading_that_is_given_up_ends_after_its_piece_and_keeps_no_file_open(
     (thread,) = readers()
     stager.cancel()
     gate.let_through(b"x")
-    thread.join(10)
+    thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
     assert stager.staged_bytes == 1  # not the file after it
     gate.close()
@@ -190,5 +191,5 @@ def test_the_same_files_are_not_begun_again(tmp_path: Path) -> None:
     assert len(readers()) == 1
     stager.cancel()
     gate.let_through(b"x")
-    readers()[0].join(10) if readers() else None
+    readers()[0].join(PATIENCE_SECONDS) if readers() else None
     gate.close()

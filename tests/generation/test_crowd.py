@@ -20,10 +20,10 @@ from gpu_worker.contract import progress_key
 from loremotion.lasting import THREADS
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
+from tests.patience import PATIENCE_SECONDS
 
 WATCHERS = 400
 POOL = 2
-DEADLINE_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def video(small_site: Stack) -> Iterator[tuple[Visitor, str]]:
 
 async def hear(lines: AsyncIterator[str], event: str) -> str:
     """The data of the next ``event``."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         async for line in lines:
             if line == f"event: {event}":
                 return (await anext(lines)).removeprefix("data: ")
@@ -64,7 +64,7 @@ def test_hundreds_watch_through_one_process_with_a_handful_of_threads_and_connec
 
     async def watch_all() -> list[str]:
         limits = httpx.Limits(max_connections=None)
-        client = httpx.AsyncClient(cookies=visitor.client.cookies, limits=limits, timeout=DEADLINE_SECONDS)
+        client = httpx.AsyncClient(cookies=visitor.client.cookies, limits=limits, timeout=PATIENCE_SECONDS)
         async with client, AsyncExitStack() as streams:
 
             async def watch() -> AsyncIterator[str]:

@@ -12,11 +12,12 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from loremotion.local.stack import Stack
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.browser
 
 PROMPT = "a red circle moving right on a black background"
-ARRIVES_WITHIN = 60_000
+ARRIVES_WITHIN = 1000 * PATIENCE_SECONDS
 PLAYS = "v => new Promise(done => v.addEventListener('timeupdate', () => v.currentTime > 0.2 && done()))"
 
 

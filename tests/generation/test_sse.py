@@ -23,10 +23,9 @@ from generation.scheduling import dispatch
 from generation.settlement import settle
 from gpu_worker.contract import Progress, progress_key
 from tests.generation import factories
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-DEADLINE_SECONDS = 20.0
 
 
 def follow(visitor: Visitor, generation: Generation, *, last_id: str = "", least: int = 1) -> list[dict[str, str]]:
@@ -137,7 +136,7 @@ async def heard_by(generation_id: UUID, after: str = "0-0", *, last: int) -> lis
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not holds():
             await asyncio.sleep(0.01)
 
@@ -154,7 +153,7 @@ def test_whoever_joins_whenever_hears_each_step_once_and_in_order(running: Gener
             if number % 5 == 1:  # some before anything is there, some in the middle of it
                 watchers += [asyncio.create_task(heard_by(running.id, last=30)) for _ in range(4)]
             await publish(running.id, number)
-        return await asyncio.wait_for(asyncio.gather(*watchers), DEADLINE_SECONDS)
+        return await asyncio.wait_for(asyncio.gather(*watchers), PATIENCE_SECONDS)
 
     assert async_to_sync(together)() == [list(range(1, 31))] * 24
 
@@ -181,7 +180,7 @@ def test_what_one_says_to_have_heard_keeps_nothing_from_the_others(running: Gene
         honest = asyncio.create_task(heard_by(running.id, last=2))
         for number in (1, 2):
             await sync_to_async(step, thread_sensitive=False)(running.id, number)
-        heard = await asyncio.wait_for(honest, DEADLINE_SECONDS)
+        heard = await asyncio.wait_for(honest, PATIENCE_SECONDS)
         liar.cancel()
         return heard
 
@@ -195,7 +194,7 @@ def test_who_is_too_slow_is_caught_up_and_holds_no_memory_meanwhile(
 
     async def slowly() -> list[int]:
         publish = sync_to_async(step, thread_sensitive=False)
-        heard = broadcast.follow(running.id, "0-0", silence_seconds=DEADLINE_SECONDS)
+        heard = broadcast.follow(running.id, "0-0", silence_seconds=PATIENCE_SECONDS)
         first = asyncio.create_task(anext(heard))
         there = await until_all_follow()
         await publish(running.id, 1)
@@ -248,11 +247,11 @@ def test_a_process_that_ends_lets_everybody_go(running: Generation, monkeypatch:
 
     async def left_open() -> tuple[list[broadcast.News], set[str]]:
         async def listen() -> list[broadcast.News]:
-            return [news async for news in broadcast.follow(running.id, "0-0", silence_seconds=DEADLINE_SECONDS)]
+            return [news async for news in broadcast.follow(running.id, "0-0", silence_seconds=PATIENCE_SECONDS)]
 
         watchers = [asyncio.create_task(listen()) for _ in range(3)]
         (await until_all_follow())._thread.shutdown()  # as the interpreter does before it waits for threads
-        heard = await asyncio.wait_for(asyncio.gather(*watchers), DEADLINE_SECONDS / 2)
+        heard = await asyncio.wait_for(asyncio.gather(*watchers), PATIENCE_SECONDS)
         tasks = {task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()}
         return [news for each in heard for news in each], tasks
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from django.db import connection, transaction
@@ -14,19 +13,16 @@ from catalog.models import Model
 from generation import workspace_data
 from generation.models import State
 from tests.generation import factories
-
-DEADLINE_SECONDS = 20.0
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 
 def wait_until_somebody_waits() -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
+    def is_waiting() -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    raise AssertionError("nobody waits for a lock")
+            return bool(cursor.fetchone()[0])
+
+    wait_until(is_waiting, what=lambda: "nobody waits for a lock")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -49,7 +45,7 @@ def test_merging_waits_for_the_row_before_it_locks_the_purse(toy: Model, alice: 
         merging.start()
         wait_until_somebody_waits()
         ledger.release(reference=generation.id)  # in a ring, PostgreSQL would end one of the two
-    merging.join(DEADLINE_SECONDS)
+    merging.join(PATIENCE_SECONDS)
     assert not merging.is_alive()
     assert errors == []
     generation.refresh_from_db()

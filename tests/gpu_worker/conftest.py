@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -41,6 +40,7 @@ from gpu_worker.settings import Settings
 from gpu_worker.valkey import connect
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.scripted import ScriptedEngine
+from tests.patience import wait_until
 
 _numbers = itertools.count(1)
 
@@ -89,16 +89,6 @@ def finished_reports(connection: redis.Redis) -> list[RenderReport]:
 def stream_of(connection: redis.Redis, job: RenderJob) -> list[dict[str, Any]]:
     entries = cast(list[tuple[bytes, dict[bytes, bytes]]], connection.xrange(progress_key(job.generation_id)))
     return [json.loads(fields[b"data"]) | {"event": fields[b"event"].decode()} for _, fields in entries]
-
-
-def wait_until(is_true: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """The first truthy answer; fails when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if answer := is_true():
-            return answer
-        time.sleep(0.005)
-    raise AssertionError(f"It did not happen within {seconds:.0f} s")
 
 
 def meanwhile(action: Callable[[], None]) -> threading.Thread:

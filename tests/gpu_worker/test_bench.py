@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator
@@ -41,7 +42,13 @@ def test_it_measures_every_way_of_holding_a_model(tmp_path: Path, capsys: pytest
 
 def test_each_speed_setting_is_measured_beside_the_same_render_without_it(tmp_path: Path) -> None:
     steps, rounds = 6, 1
-    speed_bench = SpeedBench(SUBJECTS["wan-1.3b"], "small", Cpu(2**30, 2**30), tmp_path, steps=steps)
+    ticks = itertools.count()
+
+    def clock() -> float:
+        """One more each time that it is read, and a thousand for each graph that was compiled."""
+        return next(ticks) + 1000 * torch._dynamo.utils.counters["stats"]["unique_graphs"]
+
+    speed_bench = SpeedBench(SUBJECTS["wan-1.3b"], "small", Cpu(2**30, 2**30), tmp_path, steps=steps, clock=clock)
     rows = {row.name: row for row in speed_bench.measured(rounds)}
 
     assert {name.partition(":")[0] for name in rows} == {PLAIN, *SETTINGS}
@@ -58,7 +65,7 @@ def test_each_speed_setting_is_measured_beside_the_same_render_without_it(tmp_pa
         assert measured[cache].cosine < 1 - 1e-6
         assert measured[cache].psnr < math.inf
     compiled = measured["compile_repeated_blocks"]
-    assert compiled.first_seconds > steps * max(compiled.step_seconds)
+    assert compiled.first_seconds > 1000 > steps * max(compiled.step_seconds)
 
 
 def test_what_cannot_run_here_is_printed_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

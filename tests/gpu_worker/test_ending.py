@@ -28,9 +28,9 @@ from tests.gpu_worker.conftest import (
     meanwhile,
     reports_of,
     stream_of,
-    wait_until,
 )
 from tests.gpu_worker.scripted import ScriptedEngine
+from tests.patience import wait_until
 
 RunWorker = Callable[..., GpuWorker]
 

@@ -26,6 +26,7 @@ from gpu_worker.contract import (
 from gpu_worker.liveness import live_workers
 from gpu_worker.valkey import connect
 from loremotion.local.ports import free_port
+from tests.patience import PATIENCE_SECONDS
 
 GIB = 1024**3
 
@@ -81,7 +82,7 @@ def test_cancelling_reaches_the_worker_that_is_at_it(valkey: redis.Redis) -> Non
 
     assert fleet.cancel(valkey, "clip-7")
 
-    message = listening.get_message(timeout=5)
+    message = listening.get_message(timeout=PATIENCE_SECONDS)
     assert message is not None
     assert json.loads(message["data"]) == {"command": "stop-job", "job_id": "clip-7-2"}
     assert valkey.exists(cancel_key("clip-7"))

@@ -27,6 +27,7 @@ from gpu_worker.queue import Bounds, RenderQueue
 from gpu_worker.valkey import connect
 from tests.gpu_worker.conftest import enqueue, environment, make_job, report_status
 from tests.gpu_worker.lines import SLUGS, after, pick, waiting
+from tests.patience import wait_until
 
 QUEUE_KEY = f"rq:queue:{RENDER_QUEUE}"
 INTERMEDIATE_KEY = f"{QUEUE_KEY}:intermediate"
@@ -158,28 +159,23 @@ def test_waiting_takes_nothing_and_wakes_every_idle_worker_at_once(valkey: redis
 
     def wait() -> None:
         own = connect(environment(tmp_path)["REDIS_URL"])
-        results.put((line_of(own).wait(10), time.monotonic()))
+        results.put(line_of(own).wait(3600))
 
     processes = [context.Process(target=wait) for _ in range(2)]
     for process in processes:
         process.start()
     until_blocked(valkey, 2)
-    began = time.monotonic()
     enqueue(valkey, job)
-    woken = [results.get() for _ in processes]
+    woken = [results.get() for _ in processes]  # long before their hour is over
     for process in processes:
         process.join()
 
-    assert [is_there for is_there, _ in woken] == [True, True]
-    assert max(at for _, at in woken) - began < 0.1
+    assert woken == [True, True]
     assert ids(valkey, QUEUE_KEY) == [job.job_id]
 
 
 def until_blocked(connection: redis.Redis, clients: int) -> None:
-    deadline = time.monotonic() + 10
-    while cast(dict[str, int], connection.info("clients"))["blocked_clients"] < clients:
-        assert time.monotonic() < deadline, "nobody waits"
-        time.sleep(0.005)
+    wait_until(lambda: cast(dict[str, int], connection.info("clients"))["blocked_clients"] >= clients)
 
 
 def test_waiting_for_nothing_ends_in_time(valkey: redis.Redis) -> None:

@@ -19,7 +19,8 @@ from gpu_worker.contract import ModelSpec, Outcome, Stage
 from gpu_worker.liveness import live_workers
 from gpu_worker.preview.checkpoint import SHIPPED
 from preview_model import recipe
-from tests.gpu_worker.conftest import enqueue, environment, finished_reports, make_job, stream_of, wait_until
+from tests.gpu_worker.conftest import enqueue, environment, finished_reports, make_job, stream_of
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
 FORBIDDEN = (
@@ -56,7 +57,7 @@ def gpu_host(valkey: redis.Redis, tmp_path: Path) -> Iterator[subprocess.Popen[b
     yield process
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
-    process.wait(20)
+    process.wait(PATIENCE_SECONDS)
 
 
 def test_a_prompt_becomes_a_clip(valkey: redis.Redis, gpu_host: subprocess.Popen[bytes], tmp_path: Path) -> None:
@@ -73,10 +74,10 @@ def test_a_prompt_becomes_a_clip(valkey: redis.Redis, gpu_host: subprocess.Popen
         upscale=2,
         call={"guidance_scale": 1.0},
     )
-    wait_until(lambda: live_workers(valkey) or gpu_host.poll() is not None, seconds=90)
+    wait_until(lambda: live_workers(valkey) or gpu_host.poll() is not None)
     enqueue(valkey, job)
 
-    [report] = wait_until(lambda: finished_reports(valkey), seconds=90)
+    [report] = wait_until(lambda: finished_reports(valkey))
 
     assert report.outcome == Outcome.SUCCEEDED, (tmp_path / "gpu-host.log").read_text()
     assert report.clip is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,8 +29,8 @@ from tests.gpu_worker.conftest import (
     make_job,
     reports_of,
     stream_of,
-    wait_until,
 )
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 Supervise = Callable[..., Supervised]
 
@@ -50,7 +49,7 @@ def test_it_works(valkey: redis.Redis, supervise: Supervise, tmp_path: Path) -> 
     supervised.process.terminate()
 
     assert report.outcome == Outcome.SUCCEEDED
-    assert supervised.process.wait(20) == 0, supervised.log()
+    assert supervised.process.wait(PATIENCE_SECONDS) == 0, supervised.log()
     assert live_workers(valkey) == []
     assert lost_reports(valkey) == []
 
@@ -64,15 +63,13 @@ def test_a_worker_killed_mid_render_is_reported_and_replaced(
     rq_job = enqueue(valkey, job)
     wait_until(lambda: len(stream_of(valkey, job)) >= 2)
 
-    killed_at = time.monotonic()
     worker.kill()
     [lost] = wait_until(lambda: lost_reports(valkey))
-    reported_after_seconds = time.monotonic() - killed_at
     enqueue(valkey, next_job)
     [report] = wait_until(lambda: finished_reports(valkey))
 
+    # How it ended knows only who saw it end: whoever misses its heartbeat has another reason to give.
     assert lost == [job.generation_id, 1, "worker-under-test", "its process was killed by SIGKILL"]
-    assert reported_after_seconds < 2
     assert report.generation_id == next_job.generation_id
     assert rq_job.get_status() == "failed"
     assert rq_job.get_executions() == []
@@ -162,7 +159,7 @@ def test_sigterm_lets_the_render_finish_and_takes_no_other(
     wait_until(lambda: [s.state for s in live_workers(valkey)] == ["draining"])
     gate.touch()
 
-    assert supervised.process.wait(20) == 0
+    assert supervised.process.wait(PATIENCE_SECONDS) == 0
     assert [(r.generation_id, r.outcome) for r in finished_reports(valkey)] == [(job.generation_id, Outcome.SUCCEEDED)]
     assert lost_reports(valkey) == []
     assert valkey.lrange("rq:queue:render", 0, -1) == [next_job.job_id.encode()]
@@ -179,24 +176,22 @@ def test_a_render_that_outlives_the_grace_is_handed_back(
 
     supervised.process.terminate()
 
-    assert supervised.process.wait(20) == 0
+    assert supervised.process.wait(PATIENCE_SECONDS) == 0
     assert lost_reports(valkey) == [
         [job.generation_id, 1, "worker-under-test", "it was stopped before the render was done"]
     ]
 
 
 def test_ctrl_c_stops_at_once_and_leaves_no_orphan(valkey: redis.Redis, supervise: Supervise, tmp_path: Path) -> None:
-    supervised = supervise()
+    supervised = supervise(GPU_WORKER_GRACE_SECONDS="3600")  # what would let the render end first
     worker = supervised.worker()
-    job = make_job(tmp_path, call={"waits_for": str(tmp_path / "never")})
+    job = make_job(tmp_path, call={"waits_for": str(tmp_path / "never")}, timeout_seconds=3600)
     enqueue(valkey, job)
     wait_until(lambda: len(stream_of(valkey, job)) >= 2)
 
-    began = time.monotonic()
     supervised.process.send_signal(signal.SIGINT)
 
-    assert supervised.process.wait(20) == 0
-    assert time.monotonic() - began < 2
+    assert supervised.process.wait(PATIENCE_SECONDS) == 0
     assert not worker.is_running()
     assert [args[0] for args in lost_reports(valkey)] == [job.generation_id]
 
@@ -243,7 +238,7 @@ def test_a_second_supervisor_of_the_same_name_is_refused(valkey: redis.Redis, su
 
     second = supervise()
 
-    assert second.process.wait(20) == os.EX_UNAVAILABLE
+    assert second.process.wait(PATIENCE_SECONDS) == os.EX_UNAVAILABLE
     assert "Set GPU_WORKER_NAME for a second one" in second.log()
 
 
@@ -254,7 +249,7 @@ def test_a_live_worker_of_the_same_name_on_another_host_is_respected(valkey: red
 
     refused = supervise()
 
-    assert refused.process.wait(20) == os.EX_UNAVAILABLE
+    assert refused.process.wait(PATIENCE_SECONDS) == os.EX_UNAVAILABLE
     assert "alive on host 'elsewhere'" in refused.log()
     heart.stop()
     assert valkey.get(worker_key("worker-under-test")) is None
@@ -262,7 +257,7 @@ def test_a_live_worker_of_the_same_name_on_another_host_is_respected(valkey: red
 
 def test_settings_that_cannot_work_end_the_supervisor_instead_of_a_loop(supervise: Supervise) -> None:
     supervised = supervise(sys.executable, "-c", f"raise SystemExit({os.EX_CONFIG})")
-    assert supervised.process.wait(20) == os.EX_CONFIG
+    assert supervised.process.wait(PATIENCE_SECONDS) == os.EX_CONFIG
 
 
 def test_a_device_that_is_gone_after_a_crash_is_waited_for(supervise: Supervise, tmp_path: Path) -> None:
@@ -274,7 +269,7 @@ def test_a_device_that_is_gone_after_a_crash_is_waited_for(supervise: Supervise,
         f"sys.exit([1, {os.EX_CONFIG}, 0][n])"
     )
     supervised = supervise(sys.executable, "-c", code)
-    assert supervised.process.wait(20) == 0
+    assert supervised.process.wait(PATIENCE_SECONDS) == 0
     assert starts.read_text() == "xxx"
 
 
@@ -301,7 +296,7 @@ def test_what_a_worker_started_dies_with_it(supervise: Supervise, tmp_path: Path
 
     supervised.process.send_signal(signal.SIGHUP)
 
-    assert supervised.process.wait(20) == 0
+    assert supervised.process.wait(PATIENCE_SECONDS) == 0
     wait_until(lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE)
 
 
@@ -321,7 +316,7 @@ def test_the_stop_command_ends_worker_and_supervisor(valkey: redis.Redis, superv
 
     fleet.stop(valkey, "worker-under-test")
 
-    assert supervised.process.wait(20) == 0
+    assert supervised.process.wait(PATIENCE_SECONDS) == 0
     assert live_workers(valkey) == []
 
 

@@ -9,10 +9,12 @@ from collections.abc import Callable
 import psutil
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 OURS = ("DATABASE_URL", "REDIS_URL", "MEDIA_DIR", "SECRET_KEY", "PORT", "SITE_URL")
 
 
-def until(claim: Callable[[], bool], timeout_seconds: float = 20.0) -> bool:
+def until(claim: Callable[[], bool], timeout_seconds: float = PATIENCE_SECONDS) -> bool:
     """Whether ``claim`` comes true in time."""
     deadline = time.monotonic() + timeout_seconds
     while not claim():

@@ -16,6 +16,7 @@ import psutil
 
 from loremotion.local.ports import free_port
 from tests.local.conftest import is_alive, until
+from tests.patience import PATIENCE_SECONDS
 
 COMMAND = [sys.executable, "-m", "loremotion.local", "run"]
 
@@ -40,7 +41,7 @@ def running(folder: Path, environment: dict[str, str]) -> Iterator[tuple[subproc
         yield process, said
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_SECONDS)
         process.stdout.close()
 
 
@@ -63,7 +64,7 @@ def test_it_starts_says_how_to_log_in_and_stops_without_a_trace(tmp_path: Path, 
         family = psutil.Process(process.pid).children(recursive=True)
         assert len(family) > 8
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
         assert not any(is_alive(member.pid) for member in family)
     with running(tmp_path, newcomer) as (_, said):
         assert login(said)[1] == password, "the second start is the same site"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 from diffusers import CogVideoXPipeline
+from torch.utils.flop_counter import FlopCounterMode
 
 from gpu_worker.families.preview import FAMILY
 from gpu_worker.preview.checkpoint import SHIPPED
@@ -58,11 +58,11 @@ def test_seeds_differ_and_repeat(pipeline: CogVideoXPipeline) -> None:
     assert abs(first.astype(int) - other).mean() > 0.2
 
 
-def test_a_clip_takes_seconds(pipeline: CogVideoXPipeline) -> None:
-    render(pipeline, ["a red circle"], [0])
-    started = time.process_time()
-    render(pipeline, ["a red circle"], [0])
-    assert time.process_time() - started < 10, "five seconds on each of two cores"
+def test_a_clip_is_made_in_few_calculations(pipeline: CogVideoXPipeline) -> None:
+    """So few that a machine without a card makes it in seconds."""
+    with FlopCounterMode(display=False) as counted:
+        render(pipeline, ["a red circle"], [0])
+    assert counted.get_total_flops() < 20e9
 
 
 def test_the_row_of_a_fresh_installation_calls_them_by_their_recipe() -> None:

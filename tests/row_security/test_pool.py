@@ -23,6 +23,7 @@ from generation.models import Generation
 from generation.settlement import settle
 from loremotion import row_security
 from tests.generation import factories as generations
+from tests.patience import PATIENCE_SECONDS
 from tests.row_security import tenants
 from tests.row_security.probe import PARTS, Curiosity, prompts
 from tests.row_security.tenants import Tenant
@@ -145,10 +146,10 @@ def test_live_events_go_on_while_others_use_the_connection(both: tuple[Tenant, T
             asyncio.ensure_future(follow(tenant, f"/generations/{clip}/events/", is_open))
             for tenant, clip, is_open in zip(both, clips, are_open, strict=True)
         ]
-        await asyncio.wait_for(asyncio.gather(*(is_open.wait() for is_open in are_open)), timeout=30)
+        await asyncio.wait_for(asyncio.gather(*(is_open.wait() for is_open in are_open)), timeout=PATIENCE_SECONDS)
         for clip in clips:
             await asyncio.to_thread(cancel, clip)
-        return await asyncio.wait_for(asyncio.gather(*streams), timeout=30)
+        return await asyncio.wait_for(asyncio.gather(*streams), timeout=PATIENCE_SECONDS)
 
     for heard in asyncio.run(everybody()):
         events = re.findall(r"^event: (.*)$", heard, flags=re.MULTILINE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
@@ -16,11 +15,11 @@ from billing import ledger
 from billing.shop import inbox, reconcile
 from billing.shop.models import Payment, StripeEvent
 from tests.fake_stripe.process import FakeStripeProcess
+from tests.patience import wait_until
 from tests.shop.desk import Desk, balance, pack_price
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PATIENCE_SECONDS = 30.0
 CHAOS: dict[str, dict[str, Any]] = {
     "twice": {"duplicate_share": 1.0},
     "late and in any order": {"is_shuffled": True, "delay_seconds": 0.1},
@@ -41,13 +40,6 @@ def desk(live_server: LiveServer, settings: Settings) -> Iterator[Desk]:
     assert ledger.violations(limit=5) == []
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, list(StripeEvent.objects.values_list("type", "state", "last_error"))
-        time.sleep(0.05)
-
-
 def work_until(is_so: Callable[[], bool]) -> None:
     """The clerk, as often as there is something."""
 
@@ -56,7 +48,7 @@ def work_until(is_so: Callable[[], bool]) -> None:
             inbox.work_on(event_id)
         return is_so()
 
-    wait_until(is_done)
+    wait_until(is_done, what=lambda: list(StripeEvent.objects.values_list("type", "state", "last_error")))
 
 
 @pytest.mark.parametrize("chaos", CHAOS)

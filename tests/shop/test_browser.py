@@ -21,10 +21,9 @@ from generation.settlement import settle
 from loremotion import queue_worker
 from tests.fake_stripe.process import FakeStripeProcess
 from tests.generation import factories as clips
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-PATIENCE_SECONDS = 20.0
 
 
 @pytest.fixture
@@ -88,7 +87,9 @@ def test_buy_a_pack_make_a_clip_be_refunded_and_dispute(
     clips.deliver_clip(generation)
     settle.start(generation_id=generation.id, attempt=generation.attempt, worker="gpu-test")
     settle.settle(clips.report(generation))
-    expect(page.locator("video")).to_be_visible(timeout=30_000)  # the page has turned to the finished clip by itself
+    expect(page.locator("video")).to_be_visible(
+        timeout=1000 * PATIENCE_SECONDS
+    )  # the page has turned to the finished clip by itself
     price = generation.quote["credits"]
     assert 0 < price < 60
     assert available(page, site) == str(560 - price)

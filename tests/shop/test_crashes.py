@@ -16,6 +16,7 @@ from billing import ledger
 from billing.shop import convergence, inbox, ordering
 from billing.shop.models import Payment, StripeEvent
 from tests.fake_stripe.process import FakeStripeProcess
+from tests.patience import PATIENCE_SECONDS
 from tests.shop.desk import BACK, Desk, balance, lots, pack_price, plan_price
 
 
@@ -113,19 +114,19 @@ def test_an_old_answer_never_overtakes_a_newer_one(
         if not first:
             first.append(uuid4())
             asked.set()
-            assert go_on.wait(20)
+            assert go_on.wait(PATIENCE_SECONDS)
         settle(payment, *arguments, **options)
 
     monkeypatch.setattr(convergence, "_settle", slow)
     slow_clerk = in_thread(lambda: convergence.converge_order(order.id))
-    assert asked.wait(20)
+    assert asked.wait(PATIENCE_SECONDS)
     desk.stripe.refund(session["payment_intent"])
     quick_clerk = in_thread(lambda: convergence.converge_order(order.id))
     quick_clerk.join(0.3)
     assert quick_clerk.is_alive()  # waits its turn, and asks only then
     go_on.set()
-    slow_clerk.join(20)
-    quick_clerk.join(20)
+    slow_clerk.join(PATIENCE_SECONDS)
+    quick_clerk.join(PATIENCE_SECONDS)
     assert balance(account) == (0, 0, 0)
 
 
@@ -143,4 +144,4 @@ def in_thread(act: Callable[[], object]) -> threading.Thread:
 
 def all_at_once(acts: Sequence[Callable[[], object]]) -> None:
     for thread in [in_thread(act) for act in acts]:
-        thread.join(30)
+        thread.join(PATIENCE_SECONDS)

@@ -18,6 +18,7 @@ from django.utils import timezone
 from billing.shop import convergence, gateway, inbox, ordering, reconcile, refunds, subscribing
 from billing.shop.models import Customer, Order, Payment, StripeEvent, Subscription
 from loremotion.refusals import Conflict
+from tests.patience import PATIENCE_SECONDS
 from tests.shop.desk import BACK, Desk, balance, pack_price, plan_price
 
 
@@ -29,7 +30,7 @@ class Mortal(library.RequestsClient):
     """Asks Stripe so many things, and dies over the next: ``before`` it is asked, or ``after`` it was answered."""
 
     def __init__(self, lives: int, moment: str) -> None:
-        super().__init__(timeout=20)
+        super().__init__(timeout=PATIENCE_SECONDS)
         self._lives = lives
         self._moment = moment
 

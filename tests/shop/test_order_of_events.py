@@ -18,6 +18,7 @@ from billing.shop import gateway, inbox
 from billing.shop.models import Payment, StripeEvent
 from tests.fake_stripe.process import FakeStripeProcess
 from tests.fake_stripe.state import Object
+from tests.patience import PATIENCE_SECONDS
 from tests.shop.desk import Desk, balance, hold, lots, pack_price, plan_price
 
 
@@ -65,7 +66,7 @@ class Remembering(library.RequestsClient):
     """Asks Stripe for each thing once: between permutations nothing changes there."""
 
     def __init__(self) -> None:
-        super().__init__(timeout=20)
+        super().__init__(timeout=PATIENCE_SECONDS)
         self._answers: dict[str, Any] = {}
 
     def request(self, method: str, url: str, *arguments: Any, **options: Any) -> Any:

@@ -20,6 +20,7 @@ from billing import ledger
 from billing.shop import housekeeping, reconcile
 from billing.shop.locks import Busy, alone_with
 from billing.shop.models import Order, Payment, Reconciliation, StripeEvent, Subscription
+from tests.patience import PATIENCE_SECONDS
 from tests.shop.desk import Desk, balance, pack_price, plan_price
 
 
@@ -271,12 +272,12 @@ def test_only_one_process_compares_at_a_time() -> None:
     def other() -> None:
         with alone_with("reconcile:books"):
             entered.set()
-            leave.wait(10)
+            leave.wait(PATIENCE_SECONDS)
         connection.close()
 
     thread = threading.Thread(target=other)
     thread.start()
-    assert entered.wait(10)
+    assert entered.wait(PATIENCE_SECONDS)
     try:
         assert reconcile.compare_books() is None
         with pytest.raises(Busy), alone_with("reconcile:books", is_patient=False):
