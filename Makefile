@@ -3,6 +3,7 @@ PYTHON ?= python3
 PROMPT ?= a red circle moving right on a black background
 OUT ?= clip.mp4
 JOBS ?= 2
+FUZZ ?= 20
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -15,7 +16,7 @@ REQUIREMENTS := requirements.txt requirements/web.txt requirements/gpu.txt requi
 INSTALL_KIB := 3500000
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install check test bench preview-model chromium clean
+.PHONY: help run demo install check test fuzz bench preview-model chromium clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -40,6 +41,10 @@ check: $(DEVELOPMENT)  ## lint, format, types, layers, migrations, deployment se
 
 test: $(DEVELOPMENT) chromium  ## every test, on real stores and a real browser; ARGS="tests/billing -x" for some, JOBS=2 at once
 	python -m pytest -n $(JOBS) $(ARGS)
+
+fuzz: $(DEVELOPMENT)  ## property tests alone, on other examples each time and FUZZ=20 times as many; ARGS as above
+	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "The same again: make fuzz SEED=$$seed"; \
+		FUZZ=$(FUZZ) python -m pytest -m hypothesis -n $(JOBS) --hypothesis-seed=$$seed $(ARGS)
 
 bench: $(DEVELOPMENT)  ## every benchmark, as ratios from one run
 	python -m benchmarks

@@ -11,16 +11,14 @@ from django.conf import settings as django_settings
 from django.core import serializers
 from django.db import connection
 from django.db.models.signals import post_migrate
-from hypothesis import settings as properties
 from playwright.sync_api import Browser, BrowserContext
 from pytest_django import DjangoDbBlocker, Settings
 
 from billing import ledger
-from tests import chromium
+from tests import chromium, properties
 from tests.patience import PATIENCE_SECONDS
 
-properties.register_profile("patient", deadline=None)  # a busy machine makes no property untrue
-properties.load_profile("patient")
+properties.load_profile()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.residency_bound import least_in_any_order, least_in_order
+from tests.properties import examples
 
 Requests = list[frozenset[str]]
 Trace = tuple[Requests, dict[str, int], dict[str, float], int]
@@ -70,7 +71,7 @@ def orders(line: tuple[tuple[int, int], ...], *, window: int, max_skips: int) ->
             return
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=examples(40))
 @given(traces(most=5), st.integers(1, 4), st.integers(0, 3))
 def test_no_order_that_the_pop_may_choose_loads_less_than_the_bound_in_any_order(
     trace: Trace, window: int, max_skips: int

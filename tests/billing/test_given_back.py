@@ -19,6 +19,7 @@ from billing import ledger
 from billing.ledger import LotKind
 from billing.models import Lot
 from tests.billing.books import LedgerClock, assert_books_are_right, balance, grant, hold, lot, spend
+from tests.properties import examples
 
 pytestmark = pytest.mark.usefixtures("books")
 
@@ -220,7 +221,7 @@ class Purse:
         return (*(sum(column) for column in zip(*books, strict=True)), forgiven, sum(one.clawed for one in family))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=ACTS)
 @example(acts=[("hold", 2), ("refund", 4), ("write off", 2), ("merge", 1), ("release", 1)])
 @example(acts=[("merge", 1), ("hold", 2), ("refund", 4), ("write off", 2), ("merge", 1), ("release", 1)])

@@ -11,16 +11,17 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.billing.books import assert_books_are_right
 from tests.billing.machine import LedgerMachine
 from tests.billing.twins import Twins
+from tests.properties import examples
 
 EXAMPLES = settings(
-    max_examples=25,
+    max_examples=examples(25),
     stateful_step_count=30,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 
+@pytest.mark.hypothesis
 @pytest.mark.django_db
 def test_the_ledger_agrees_with_the_model_lot_by_lot() -> None:
     run_state_machine_as_test(LedgerMachine, settings=EXAMPLES)

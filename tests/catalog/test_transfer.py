@@ -18,6 +18,7 @@ from catalog import transfer, versions
 from catalog.models import Alias, Model
 from catalog.seed import FILE, seed
 from tests.catalog.factories import draft_version, make_model
+from tests.properties import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -126,7 +127,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(versions.FIELDS), json_values)
 @example(field="speed", value={"first_block_cache": {"threshold": 3.602879701896397e16}})
 @example(field="reference_speed", value=None)

@@ -12,6 +12,7 @@ from gpu_worker.engine.memory.planning import POLICIES
 from gpu_worker.engine.memory.residents import DEVICE, Lease
 from gpu_worker.engine.weights.storages import storage_bytes
 from tests.engine.simulation import fake_component, has_weights_of, simulated
+from tests.properties import examples
 
 SIZES = {f"c{i}": size for i, size in enumerate((40, 80, 120, 200, 320, 400, 520))}
 subsets = st.lists(st.sampled_from(sorted(SIZES)), min_size=1, max_size=3, unique=True)
@@ -111,5 +112,5 @@ class ResidencyMachine(RuleBasedStateMachine):
             assert self.residency.leases(key) == sum(key in lease.components for lease in self.open)
 
 
-ResidencyMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+ResidencyMachine.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=30)
 TestResidency = ResidencyMachine.TestCase

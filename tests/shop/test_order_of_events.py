@@ -19,6 +19,7 @@ from billing.shop.models import Payment, StripeEvent
 from tests.fake_stripe.process import FakeStripeProcess
 from tests.fake_stripe.state import Object
 from tests.patience import PATIENCE_SECONDS
+from tests.properties import examples
 from tests.shop.desk import Desk, balance, hold, lots, pack_price, plan_price
 
 
@@ -236,7 +237,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_deliveries_in_any_order_between_what_happens_lead_to_what_stripe_says(
     desk: Desk, steps: list[tuple[str, int]]
