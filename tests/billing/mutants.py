@@ -173,7 +173,7 @@ def mutants(function: str) -> Iterator[Mutant]:
                 yield mutant
 
 
-def is_killed(mutant: Mutant) -> bool:
+def is_killed(mutant: Mutant, *, endless_after_seconds: float = 2.0) -> bool:
     """Whether any rule's test fails, or a long walk finds the ledger and its model apart, with the mutant installed.
 
     Raises:
@@ -182,7 +182,7 @@ def is_killed(mutant: Mutant) -> bool:
     with transaction.atomic():
         try:
             with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL statement_timeout = '2s'")  # some mutants never end
+                cursor.execute(f"SET LOCAL statement_timeout = '{endless_after_seconds}s'")  # some mutants never end
                 cursor.execute(mutant.sql)
             return any(_kills(exam, mutant.function) for exam in _likeliest_first(mutant.function))
         finally:
