@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, ResidentComponent, Stage
 from gpu_worker.engine.errors import DoesNotFit, EngineError, FatalDeviceError, OutOfMemory, UnsupportedHere
+from gpu_worker.engine.events import job_context, log_event
 from gpu_worker.engine.memory import main_memory
 from gpu_worker.engine.memory.devices import Device
 from gpu_worker.engine.memory.headroom import Headroom
@@ -105,6 +106,10 @@ class Engine:
         """
         stages = StageClock(steps_total=job.steps, on_progress=on_progress, should_stop=should_stop)
         self._stager.cancel()  # this job loads for itself now, from where the reading has come
+        with job_context(job.job_id):
+            return self._render(job, inputs, folder, stages)
+
+    def _render(self, job: RenderJob, inputs: Mapping[str, Any], folder: Path, stages: StageClock) -> RenderedClip:
         with self._device_errors(), self._asking(stages):
             stages.enter(Stage.LOADING)
             rendering = self._rendering(job, inputs, stages)
@@ -124,6 +129,14 @@ class Engine:
         write_poster(poster, raw.frames, upscale=job.upscale, watermark=job.watermark)
         facts = measure_clip(clip)
         stages.stop_if_asked()
+        log_event(
+            log,
+            "clip rendered",
+            model=job.model.slug,
+            version=job.model.version,
+            peak_bytes=rendering.peak_bytes,
+            steps=stages.steps_done,
+        )
         return RenderedClip(
             clip=clip,
             poster=poster,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+import logging
 from pathlib import Path
 from typing import Any
 
+from gpu_worker.engine.events import log_event
 from gpu_worker.engine.memory.measurements import read_json, write_json
 from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.families.memory import Estimate, Workload
+
+log = logging.getLogger(__name__)
 
 _OTHER_SHAPE = 1.25
 """What is added when a figure is carried over from another shape."""
@@ -116,6 +120,16 @@ class PeakMeter:
             return
         peak_bytes = self._residency.device.peak_bytes()
         self.highest_bytes = max(self.highest_bytes, self._held_bytes + peak_bytes)
+        estimate = self._headroom.estimate(self._workload)
+        log_event(
+            log,
+            "peak measured",
+            stage=self._workload.stage,
+            peak_bytes=peak_bytes,
+            estimate_bytes=estimate.size_bytes,
+            is_estimate_measured=estimate.is_measured,
+            weights_bytes=self._held_bytes,
+        )
         if self._is_learned:
             own_bytes = max(0, peak_bytes - self._swapped_bytes)
             self._headroom.learn(self._workload, own_bytes, is_swapped=self._swapped_bytes > 0)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gc
+import logging
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from gpu_worker.engine.errors import OutOfMemory
+from gpu_worker.engine.events import log_event
 from gpu_worker.engine.memory.devices import Device
 from gpu_worker.engine.sizes import show_bytes
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -47,6 +51,7 @@ def climb(
             traceback.clear_frames(error.__traceback__)  # they hold the tensors that did not fit
         rung = rungs.pop(0) if rungs else None
         on_failure(rung)
+        log_event(log, "out of memory", fallback=rung.name if rung else "none left", budget_bytes=device.budget_bytes)
         if rung is None:
             raise OutOfMemory(
                 f"{device.name} with a budget of {show_bytes(device.budget_bytes)} ran out of memory, "

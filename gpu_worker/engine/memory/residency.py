@@ -7,6 +7,7 @@ that eviction moves no bytes and coming back costs one copy; without room for a 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 import torch
 
 from gpu_worker.engine.errors import DoesNotFit
+from gpu_worker.engine.events import log_event
 from gpu_worker.engine.memory.copies import Copies
 from gpu_worker.engine.memory.devices import Device
 from gpu_worker.engine.memory.planning import Policy, Resident, RoomMissing, lru, plan
@@ -23,6 +25,8 @@ from gpu_worker.engine.sizes import show_bytes
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.places import Weights
 from gpu_worker.engine.weights.storages import ByteLedger, storage_bytes
+
+log = logging.getLogger(__name__)
 
 Load = Callable[[Component], torch.nn.Module]
 
@@ -210,6 +214,7 @@ class Residency:
         self._take_off(entry)
         self.device.release_cached()
         self.counters["evictions"] += 1
+        log_event(log, "component evicted", component=entry.component.name, key=key, size_bytes=entry.record.size_bytes)
         return True
 
     def evict_all(self) -> int:
@@ -247,6 +252,7 @@ class Residency:
     def _bring(self, component: Component, make_room: Callable[[], None]) -> None:
         """Put one component onto the device, from main memory or disk. Nothing half-loaded stays if that fails."""
         entry = self._entries.get(component.key)
+        from_tier = "disk" if entry is None else entry.tier
         if entry is None:
             make_room()  # by its declared size: on the CPU, reading it already takes the room
             entry = self._read(component)
@@ -267,6 +273,15 @@ class Residency:
             self._take_off(entry)
             raise
         entry.record.copy_seconds = self._clock() - started
+        log_event(
+            log,
+            "component loaded",
+            component=component.name,
+            key=component.key,
+            size_bytes=entry.record.size_bytes,
+            from_tier=from_tier,
+            seconds=entry.record.copy_seconds + (entry.record.disk_seconds if from_tier == "disk" else 0.0),
+        )
         self.counters["loads"] += 1
         self.counters["loaded_bytes"] += entry.record.size_bytes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from gpu_worker.contract import RenderJob, Stage
 from gpu_worker.engine.errors import DoesNotFit, UnsupportedRequest
 from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
+from gpu_worker.engine.events import log_event
 from gpu_worker.engine.memory.headroom import PeakMeter
 from gpu_worker.engine.memory.memory_needs import Room, needs_of, streamed_bytes, workload_of
 from gpu_worker.engine.memory.offload import streamed, tiled
@@ -34,6 +36,8 @@ from gpu_worker.engine.video.x0_preview import predicted, watch
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.families.memory import Placement, Workload
 from gpu_worker.sounds import Audio
+
+log = logging.getLogger(__name__)
 
 
 class Rendering:
@@ -96,6 +100,13 @@ class Rendering:
             budget_bytes=budget_bytes,
             host_bytes=self._device.host_bytes,
             wanted=self._model.spec.placement,
+        )
+        log_event(
+            log,
+            "placement chosen",
+            **dataclasses.asdict(self._placement),
+            needed_bytes=needs.peak_bytes(self._placement),
+            budget_bytes=budget_bytes,
         )
         if needs.together_bytes <= budget_bytes:
             self._load_ahead()

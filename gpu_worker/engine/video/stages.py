@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
 from gpu_worker.contract import Progress, Stage
 from gpu_worker.engine.errors import RenderStopped
+from gpu_worker.engine.events import log_event
+
+log = logging.getLogger(__name__)
 
 OnProgress = Callable[[Progress], None]
 ShouldStop = Callable[[], bool]
@@ -109,4 +113,5 @@ class StageClock:
         now = self._clock()
         if self._stage is not None:
             self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + now - self._since
+            log_event(log, "stage ended", stage=self._stage, seconds=now - self._since)
         self._since = now

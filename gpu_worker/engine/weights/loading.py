@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from diffusers.models.modeling_utils import no_init_weights
 from safetensors import SafetensorError
 
 from gpu_worker.engine.errors import UnsupportedRequest
+from gpu_worker.engine.events import log_event
 from gpu_worker.engine.weights.checkpoint import Part
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.footprint import bare_hull, broken
@@ -55,7 +57,16 @@ class Loader:
         hull = load_hull(component)
         if self._store.fill(component, hull):
             return hull
+        started = time.monotonic()
         module = quantise(_from_checkpoint(component), component)
+        log_event(
+            log,
+            "component quantised",
+            component=component.name,
+            key=component.key,
+            quantisation=component.quantisation,
+            seconds=time.monotonic() - started,
+        )
         try:
             self._store.keep(component, module)
         except OSError as problem:

@@ -1,0 +1,65 @@
+"""What the engine did can be read in its log, with figures, under the job's id."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpu_worker.engine.events import job_context, log_event
+from tests.engine.jobs import render
+from tests.engine.shelves import engine_on, job, sizes_of
+
+
+def fields_of(records: list[logging.LogRecord], event: str) -> list[dict[str, Any]]:
+    return [getattr(record, "fields") for record in records if getattr(record, "event", "") == event]  # noqa: B009
+
+
+def test_a_render_says_what_was_placed_loaded_measured_and_how_long_each_stage_took(
+    shelf: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "gpu_worker.engine")
+    wanted = job("one")
+    render(engine_on(shelf, tmp_path / "cache"), wanted, tmp_path / "clip")
+
+    events = [record for record in caplog.records if hasattr(record, "event")]
+    assert {getattr(record, "job_id") for record in events} == {wanted.job_id}  # noqa: B009
+    assert fields_of(events, "placement chosen")[0]["budget_bytes"] == 2**30
+    loaded = {fields["component"]: fields for fields in fields_of(events, "component loaded")}
+    assert {"text_encoder", "transformer", "vae"} <= set(loaded)
+    assert all(fields["size_bytes"] > 0 and fields["from_tier"] == "disk" for fields in loaded.values())
+    assert {"denoising", "decoding"} <= {fields["stage"] for fields in fields_of(events, "stage ended")}
+    assert {"denoising", "decoding"} <= {fields["stage"] for fields in fields_of(events, "peak measured")}
+    assert fields_of(events, "clip rendered")[0]["model"] == "one"
+
+
+def test_an_eviction_says_what_left_for_which_job(
+    shelf: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sizes = sizes_of(shelf, tmp_path / "sizes", "one")
+    engine = engine_on(shelf, tmp_path / "cache", sum(sizes.values()) + 2**20)
+    render(engine, job("one"), tmp_path / "first")
+    caplog.set_level(logging.INFO, "gpu_worker.engine")
+    second = job("two")
+    render(engine, second, tmp_path / "second")
+
+    evicted = [record for record in caplog.records if getattr(record, "event", "") == "component evicted"]
+    assert "transformer" in {fields["component"] for fields in fields_of(evicted, "component evicted")}
+    assert {getattr(record, "job_id") for record in evicted} == {second.job_id}  # noqa: B009
+
+
+def test_quantising_says_how_long_it_took(shelf: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "gpu_worker.engine")
+    render(engine_on(shelf, tmp_path / "cache"), job("one", spec_changes={"quantisation": "int8"}), tmp_path / "clip")
+    (quantised, *_) = fields_of(caplog.records, "component quantised")
+    assert quantised["quantisation"] == "int8"
+    assert quantised["seconds"] > 0
+
+
+def test_an_event_reads_as_one_searchable_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with job_context("clip-7-1"):
+        log_event(logging.getLogger("any"), "stage ended", stage="decoding", seconds=1.23456, why="two words")
+    assert caplog.messages == ["stage ended job=clip-7-1 stage=decoding seconds=1.235 why='two words'"]
