@@ -1,6 +1,6 @@
 """What the engine decided and what it cost, as log records of one shape: an event, the job's id, and fields.
 
-A record reads ``stage ended job=… stage=decoding seconds=1.2``, so that a night's log can be searched; ``record.event``,
+A record reads ``stage ended job=… stage=decoding seconds=1.2``, and can be searched for; ``record.event``,
 ``record.job_id`` and ``record.fields`` hold the same for handlers that write JSON.
 """
 
