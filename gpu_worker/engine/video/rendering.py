@@ -13,8 +13,8 @@ import torch
 
 from gpu_worker.contract import RenderJob, Stage
 from gpu_worker.engine.errors import DoesNotFit, UnsupportedRequest
-from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.engine.events import log_event
+from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.engine.memory.headroom import PeakMeter
 from gpu_worker.engine.memory.memory_needs import Room, needs_of, streamed_bytes, workload_of
 from gpu_worker.engine.memory.offload import streamed, tiled
