@@ -26,7 +26,8 @@ from generation.submission.submit import submit
 from loremotion.refusals import Conflict, Forbidden
 from tests.accounts.factories import person
 from tests.generation import factories as generations
-from tests.generation.test_workspace_data import DEADLINE_SECONDS, wait_until_somebody_waits
+from tests.generation.test_workspace_data import wait_until_somebody_waits
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,7 +85,7 @@ def meeting(
             waiting = other.submit(elsewhere)
             wait_until_somebody_waits()
             then()
-        return waiting.exception(DEADLINE_SECONDS)
+        return waiting.exception(PATIENCE_SECONDS)
 
 
 def submit_as(visitor: Visitor) -> Generation:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.billing.books import LedgerClock, assert_books_are_right
-from tests.billing.scratch import Scratch, scratch_database
+from tests.billing.ledger_database import LedgerDatabase, scratch_database
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def server_url() -> str:
 
 
 @pytest.fixture(scope="module")
-def scratch(server_url: str) -> Iterator[Scratch]:
+def ledger_db(server_url: str) -> Iterator[LedgerDatabase]:
     """A database with the ledger alone, where tests may commit and use several connections."""
     with scratch_database(server_url) as database:
         yield database

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from psycopg.pq import TransactionStatus
 
 from tests.billing.books import assert_books_are_right
-from tests.billing.twins import Twins
+from tests.billing.ledger_vs_model import LedgerVsModel
 
 purses = st.integers(0, 2)
 amounts = st.integers(1, 40)
@@ -22,7 +22,7 @@ class LedgerMachine(RuleBasedStateMachine):
         super().__init__()
         self.atomic = transaction.atomic()
         self.atomic.__enter__()
-        self.twins = Twins()
+        self.both = LedgerVsModel()
 
     def teardown(self) -> None:
         try:
@@ -35,53 +35,53 @@ class LedgerMachine(RuleBasedStateMachine):
     @initialize(amount=amounts, lifetime=choices)
     def begin_with_some(self, amount: int, lifetime: int) -> None:
         for purse in range(2):
-            self.twins.grant(purse, amount + purse, purse, lifetime)
+            self.both.grant(purse, amount + purse, purse, lifetime)
 
     @rule(purse=purses, amount=amounts, kind=choices, lifetime=choices)
     def grant(self, purse: int, amount: int, kind: int, lifetime: int) -> None:
-        self.twins.grant(purse, amount, kind, lifetime)
+        self.both.grant(purse, amount, kind, lifetime)
 
     @rule(purse=purses, fifths=st.integers(0, 6))
     def hold(self, purse: int, fifths: int) -> None:
-        self.twins.hold(purse, fifths)
+        self.both.hold(purse, fifths)
 
     @rule(which=choices, thirds=st.integers(-2, 4))
     def settle(self, which: int, thirds: int) -> None:
         if thirds >= 0:
-            self.twins.capture(which, thirds)
+            self.both.capture(which, thirds)
         else:
-            self.twins.release(which, is_our_failure=thirds == -1)
+            self.both.release(which, is_our_failure=thirds == -1)
 
     @rule(which=choices)
     def ask_again(self, which: int) -> None:
-        self.twins.settle_again(which)
-        self.twins.ask_again(which)
+        self.both.settle_again(which)
+        self.both.ask_again(which)
 
     @rule(which=choices, quarters=st.integers(0, 4))
     def clawback(self, which: int, quarters: int) -> None:
-        self.twins.clawback(which, quarters)
+        self.both.clawback(which, quarters)
 
     @rule(which=choices, halves=st.integers(0, 3))
     def write_off(self, which: int, halves: int) -> None:
-        self.twins.write_off(which, halves)
+        self.both.write_off(which, halves)
 
     @rule(purse=purses, fifths=st.integers(-40, 6))
     def adjust(self, purse: int, fifths: int) -> None:
         if fifths < 0:
-            self.twins.give(purse, -fifths)
+            self.both.give(purse, -fifths)
         else:
-            self.twins.withdraw(purse, fifths)
+            self.both.withdraw(purse, fifths)
 
     @rule(source=purses, into=purses)
     def merge(self, source: int, into: int) -> None:
-        self.twins.merge(source, into)
+        self.both.merge(source, into)
 
     @rule(which=choices, is_written_down=st.booleans())
     def let_time_pass(self, which: int, is_written_down: bool) -> None:
-        self.twins.wait(which)
+        self.both.wait(which)
         if is_written_down:
-            self.twins.expire_due()
+            self.both.expire_due()
 
     @invariant()
     def the_ledger_agrees_with_the_model(self) -> None:
-        self.twins.compare()
+        self.both.compare()

@@ -32,7 +32,7 @@ from tests.billing import (
     test_write_off,
 )
 from tests.billing.books import LedgerClock, assert_books_are_right
-from tests.billing.twins import Twins
+from tests.billing.ledger_vs_model import LedgerVsModel
 
 MODULES = (test_ledger, test_lapsing, test_clawback, test_merging, test_adjusting, test_write_off, test_given_back)
 SUBJECTS = {
@@ -272,6 +272,6 @@ def _after_beginning(exam: Exam) -> None:
 
 
 def _walk(seed: int) -> None:
-    random, twins = Random(seed), Twins()
+    random, both = Random(seed), LedgerVsModel()
     for _ in range(60):
-        twins.step(random)
+        both.step(random)

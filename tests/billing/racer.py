@@ -95,7 +95,7 @@ def race(seed: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    from tests.billing.scratch import set_up_django
+    from tests.billing.ledger_database import set_up_django
 
     set_up_django()
     sys.stdout.write(json.dumps(race(int(sys.argv[1]))))

@@ -13,7 +13,7 @@ import pytest
 
 from loremotion.local.ports import free_port
 from loremotion.local.postgres import Postgres
-from tests.billing.scratch import Scratch
+from tests.billing.ledger_database import LedgerDatabase
 from tests.patience import PATIENCE_SECONDS
 
 WRITERS, ACKNOWLEDGED = 3, 60
@@ -41,11 +41,11 @@ def read(writer: subprocess.Popen[str], lines: int) -> list[str]:
 
 
 def test_nothing_acknowledged_is_lost_when_postgresql_is_killed_under_load(postgres: Postgres) -> None:
-    scratch = Scratch(postgres.url())
-    scratch.install()
+    ledger_db = LedgerDatabase(postgres.url())
+    ledger_db.install()
     acknowledged: list[str] = []
     for round_number in range(2):
-        writers = [scratch.start("tests.billing.writer", f"{round_number}.{number}") for number in range(WRITERS)]
+        writers = [ledger_db.start("tests.billing.writer", f"{round_number}.{number}") for number in range(WRITERS)]
         for writer in writers:
             acknowledged += read(writer, ACKNOWLEDGED)  # the others fill their pipes meanwhile
         kill(postgres)
@@ -56,8 +56,8 @@ def test_nothing_acknowledged_is_lost_when_postgresql_is_killed_under_load(postg
         postgres.start()
 
     assert len(acknowledged) >= 2 * WRITERS * ACKNOWLEDGED
-    assert scratch.violations() == []
-    with scratch.connect() as connection:
+    assert ledger_db.violations() == []
+    with ledger_db.connect() as connection:
         granted = connection.execute("SELECT reference, issued FROM ledger_lot").fetchall()
         closed = connection.execute("SELECT id::text, captured FROM ledger_hold WHERE state <> 'open'").fetchall()
         unsettled = connection.execute("SELECT id::text FROM ledger_hold WHERE state = 'open'").fetchall()

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.billing.books import assert_books_are_right
+from tests.billing.ledger_vs_model import LedgerVsModel
 from tests.billing.machine import LedgerMachine
-from tests.billing.twins import Twins
 from tests.properties import examples
 
 EXAMPLES = settings(
@@ -30,7 +30,7 @@ def test_the_ledger_agrees_with_the_model_lot_by_lot() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(6))
 def test_it_still_agrees_after_a_long_walk(seed: int) -> None:
-    random, twins = Random(seed), Twins()
+    random, both = Random(seed), LedgerVsModel()
     for _ in range(60):
-        twins.step(random)
+        both.step(random)
     assert_books_are_right()

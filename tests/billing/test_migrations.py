@@ -11,7 +11,7 @@ from uuid import uuid4
 import psycopg
 
 from billing import sql
-from tests.billing.scratch import Scratch, scratch_database
+from tests.billing.ledger_database import LedgerDatabase, scratch_database
 
 first = import_module("billing.migrations.0001_ledger")
 third = import_module("billing.migrations.0003_writeoff")
@@ -55,22 +55,22 @@ def leftovers(connection: psycopg.Connection) -> list[tuple[str, ...]]:
 
 
 def test_it_leaves_nothing_behind_and_can_come_back(server_url: str) -> None:
-    with scratch_database(server_url) as scratch, scratch.connect() as connection:
+    with scratch_database(server_url) as ledger_db, ledger_db.connect() as connection:
         assert leftovers(connection)
         connection.execute(first.DROP_ALL)
         assert leftovers(connection) == []
-        scratch.install()
+        ledger_db.install()
 
 
-def test_functions_and_view_can_be_installed_over_themselves(scratch: Scratch) -> None:
+def test_functions_and_view_can_be_installed_over_themselves(ledger_db: LedgerDatabase) -> None:
     grant = "SELECT ledger_grant(gen_random_uuid(), %s, 5, 'pack', 50::smallint, NULL, '', '')"
-    with scratch.connect() as connection:
+    with ledger_db.connect() as connection:
         connection.execute(grant, ["in_1"])
         for part in sql.KERNEL[1:]:
             connection.execute(part.encode())
         connection.execute(grant, ["in_2"])
         assert connection.execute("SELECT reference, issued FROM ledger_lot").fetchall() == [("in_1", 5), ("in_2", 5)]
-    assert scratch.violations() == []
+    assert ledger_db.violations() == []
 
 
 def shape(connection: psycopg.Connection) -> list[tuple[str, ...]]:
@@ -90,7 +90,7 @@ def shape(connection: psycopg.Connection) -> list[tuple[str, ...]]:
 
 
 def test_an_older_database_and_a_new_one_end_alike_with_credits_in_them(server_url: str) -> None:
-    with scratch_database(server_url) as scratch, scratch.connect() as connection:
+    with scratch_database(server_url) as ledger_db, ledger_db.connect() as connection:
         new = shape(connection)
         connection.execute("SELECT ledger_grant(gen_random_uuid(), 'in_1', 5, 'pack', 50::smallint, NULL, '', '')")
         for begin in ("", AS_IT_WAS):  # the migrations run on either
@@ -102,14 +102,14 @@ def test_an_older_database_and_a_new_one_end_alike_with_credits_in_them(server_u
                 connection.execute(part.encode())
             assert shape(connection) == new
         connection.execute("SELECT ledger_clawback('in_1', 5, '', '')")
-        assert scratch.violations() == []
+        assert ledger_db.violations() == []
 
 
 def test_holds_wait_for_it_and_it_for_them(server_url: str) -> None:
     hold = "SELECT ledger_hold(%s, gen_random_uuid(), 5, now() + interval '1 day', '{}')"
     one, other = uuid4(), uuid4()
-    with scratch_database(server_url) as scratch, ExitStack() as stack:
-        migration, open_hold, late_hold, eye = (stack.enter_context(scratch.connect()) for _ in range(4))
+    with scratch_database(server_url) as ledger_db, ExitStack() as stack:
+        migration, open_hold, late_hold, eye = (stack.enter_context(ledger_db.connect()) for _ in range(4))
         for purse in (one, other):
             migration.execute(
                 "SELECT ledger_grant(%s, %s, 50, 'pack', 50::smallint, NULL, '', '')", [purse, f"order:{purse}"]

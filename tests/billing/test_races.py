@@ -14,19 +14,21 @@ import psycopg
 import pytest
 
 from tests.billing import racer
+from tests.billing.ledger_database import LedgerDatabase
 from tests.billing.mutants import functions
-from tests.billing.scratch import Scratch
 from tests.patience import PATIENCE_SECONDS
 
 RACERS = 4
 
 
-def test_processes_that_share_references_and_little_credit_leave_the_books_right(scratch: Scratch) -> None:
-    with scratch.connect() as connection:
+def test_processes_that_share_references_and_little_credit_leave_the_books_right(
+    ledger_db: LedgerDatabase,
+) -> None:
+    with ledger_db.connect() as connection:
         connection.execute(*grant(racer.ACCOUNTS[0], len(racer.HELD_BEFORE)))
         for reference in racer.HELD_BEFORE:
             connection.execute(*hold(racer.ACCOUNTS[0], 1, reference))
-    racers = [scratch.start("tests.billing.racer", seed) for seed in range(RACERS)]
+    racers = [ledger_db.start("tests.billing.racer", seed) for seed in range(RACERS)]
     results = []
     for process in racers:
         out, err = process.communicate(timeout=PATIENCE_SECONDS)
@@ -40,7 +42,7 @@ def test_processes_that_share_references_and_little_credit_leave_the_books_right
     for result in results:
         assert result["outcomes"]["NotEnoughCredits"] >= racer.CERTAINLY_REFUSED > 10
         assert result["outcomes"]["settle"] >= len(racer.HELD_BEFORE)
-    assert scratch.violations() == []
+    assert ledger_db.violations() == []
 
 
 # --- two at once, one statement at a time ---
@@ -77,8 +79,8 @@ def ask(connection: psycopg.Connection, question: Ask) -> Any:
 class Contest:
     """``first`` has done its part and not committed; ``second`` asks meanwhile."""
 
-    def __init__(self, scratch: Scratch) -> None:
-        self.first, self.second, self.third, self.watcher = (scratch.connect() for _ in range(4))
+    def __init__(self, ledger_db: LedgerDatabase) -> None:
+        self.first, self.second, self.third, self.watcher = (ledger_db.connect() for _ in range(4))
 
     def close(self) -> None:
         for connection in (self.first, self.second, self.third, self.watcher):
@@ -126,8 +128,8 @@ class Contest:
 
 
 @pytest.fixture
-def contest(scratch: Scratch) -> Iterator[Contest]:
-    contest = Contest(scratch)
+def contest(ledger_db: LedgerDatabase) -> Iterator[Contest]:
+    contest = Contest(ledger_db)
     yield contest
     contest.close()
 
@@ -238,9 +240,9 @@ SCENES = (
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
-def test_that(scene: Callable[[Contest], None], contest: Contest, scratch: Scratch) -> None:
+def test_that(scene: Callable[[Contest], None], contest: Contest, ledger_db: LedgerDatabase) -> None:
     scene(contest)
-    assert scratch.violations() == []
+    assert ledger_db.violations() == []
 
 
 LOOK_AGAIN = "SELECT * INTO hold FROM ledger_hold WHERE id = p_id;\n    END IF;"
@@ -274,7 +276,12 @@ CARELESS = (
 
 @pytest.mark.parametrize(("function", "careful", "careless", "scene"), CARELESS)
 def test_a_kernel_that_is_careless_about_others_is_noticed(
-    function: str, careful: str, careless: str, scene: Callable[[Contest], None], contest: Contest, scratch: Scratch
+    function: str,
+    careful: str,
+    careless: str,
+    scene: Callable[[Contest], None],
+    contest: Contest,
+    ledger_db: LedgerDatabase,
 ) -> None:
     text = functions()[function]
     assert careful in text

@@ -34,7 +34,7 @@ def acknowledge(*what: object) -> None:
 
 
 if __name__ == "__main__":
-    from tests.billing.scratch import set_up_django
+    from tests.billing.ledger_database import set_up_django
 
     set_up_django()
     write(sys.argv[1])

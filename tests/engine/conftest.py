@@ -32,9 +32,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models that weigh megabytes: ``one``, ``two`` (LTX) and ``cog`` with one text encoder, ``own`` with another."""
-    folder = tmp_path_factory.mktemp("shelf")
+    folder = tmp_path_factory.mktemp("repos")
     ltx.build(folder / "one", seed=1, width=192, layers=3)
     ltx.build(folder / "two", seed=2, width=192, layers=3)
     ltx.build(folder / "own", seed=3, width=192, layers=3, text_seed=9)

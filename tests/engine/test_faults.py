@@ -24,16 +24,16 @@ from gpu_worker.engine.memory.open_models import Library
 from gpu_worker.engine.weights.loading import Loader
 from gpu_worker.engine.weights.quantisation import QuantisedStore
 from tests.engine.jobs import frames_of, model_spec, render, render_job
-from tests.engine.shelves import StillCpu, engine_on, job, spec
+from tests.engine.tight_engines import StillCpu, engine_on, job, spec
 
 WEIGHTS = "transformer/diffusion_pytorch_model.safetensors"
 FILES = {"transformer": WEIGHTS, "text_encoder": "text_encoder/model.safetensors", "vae": f"vae/{Path(WEIGHTS).name}"}
 
 
 @pytest.fixture
-def broken(shelf: Path, tmp_path: Path) -> Path:
+def broken(repos: Path, tmp_path: Path) -> Path:
     """A copy of a model, to be broken."""
-    return shutil.copytree(shelf / "two", tmp_path / "broken")
+    return shutil.copytree(repos / "two", tmp_path / "broken")
 
 
 def truncate(file: Path) -> None:
@@ -54,9 +54,9 @@ def reshape(file: Path) -> None:
     [*itertools.product(FILES, [truncate, garble, Path.unlink]), ("transformer", reshape)],
 )
 def test_a_broken_checkpoint_says_so_and_harms_nobody_else(
-    shelf: Path, tmp_path: Path, broken: Path, name: str, damage: Callable[[Path], None]
+    repos: Path, tmp_path: Path, broken: Path, name: str, damage: Callable[[Path], None]
 ) -> None:
-    engine = engine_on(shelf, tmp_path / "cache")
+    engine = engine_on(repos, tmp_path / "cache")
     before = render(engine, job("one"), tmp_path / "1")
     damage(broken / FILES[name])
     with pytest.raises(CheckpointBroken, match=name):
@@ -68,9 +68,9 @@ def test_a_broken_checkpoint_says_so_and_harms_nobody_else(
 
 @pytest.mark.parametrize("name", ["transformer", "text_encoder", "vae"])
 def test_a_file_that_is_overwritten_after_loading_changes_nothing(
-    shelf: Path, tmp_path: Path, broken: Path, name: str
+    repos: Path, tmp_path: Path, broken: Path, name: str
 ) -> None:
-    component = Library(shelf, tmp_path).open(spec(str(broken))).components[name]
+    component = Library(repos, tmp_path).open(spec(str(broken))).components[name]
     module = Loader(QuantisedStore(tmp_path)).load(component)
     before = {place: tensor.clone() for place, tensor in module.state_dict().items()}
     for file in component.part.folder.glob("*.safetensors"):
@@ -80,17 +80,17 @@ def test_a_file_that_is_overwritten_after_loading_changes_nothing(
     assert all(torch.equal(before[place], tensor) for place, tensor in module.state_dict().items())
 
 
-def test_a_pickled_checkpoint_is_never_opened(shelf: Path, tmp_path: Path, broken: Path) -> None:
+def test_a_pickled_checkpoint_is_never_opened(repos: Path, tmp_path: Path, broken: Path) -> None:
     (broken / WEIGHTS).rename(broken / "transformer/diffusion_pytorch_model.bin")
     with pytest.raises(CheckpointBroken, match="safetensors"):
-        render(engine_on(shelf, tmp_path / "cache"), job(str(broken)), tmp_path)
+        render(engine_on(repos, tmp_path / "cache"), job(str(broken)), tmp_path)
 
 
-def test_a_class_that_is_not_of_the_libraries_is_refused(shelf: Path, tmp_path: Path, broken: Path) -> None:
+def test_a_class_that_is_not_of_the_libraries_is_refused(repos: Path, tmp_path: Path, broken: Path) -> None:
     index = broken / "model_index.json"
     index.write_text(index.read_text().replace('"LTXVideoTransformer3DModel"', '"system"').replace("diffusers", "os"))
     with pytest.raises(CheckpointBroken, match="do not have"):
-        render(engine_on(shelf, tmp_path / "cache"), job(str(broken)), tmp_path)
+        render(engine_on(repos, tmp_path / "cache"), job(str(broken)), tmp_path)
 
 
 @pytest.mark.parametrize("source", ["nowhere", "/nowhere/at/all", "../outside"])
@@ -130,7 +130,7 @@ LAYOUTS = {"from disk": {}, "from main memory": {"host_bytes": 2**30}, "streamed
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_timeout_at_any_safe_point_is_just_that_and_leaves_a_working_engine(
-    shelf: Path, tmp_path: Path, layout: str
+    repos: Path, tmp_path: Path, layout: str
 ) -> None:
     streamed = {"placement": "streamed"} if layout == "streamed" else {}
 
@@ -139,12 +139,12 @@ def test_a_timeout_at_any_safe_point_is_just_that_and_leaves_a_working_engine(
 
     calm = Countdown()
     expected = frames_of(
-        render(engine_on(shelf, tmp_path / "calm", **LAYOUTS[layout]), again(0), tmp_path / "0", should_stop=calm).clip
+        render(engine_on(repos, tmp_path / "calm", **LAYOUTS[layout]), again(0), tmp_path / "0", should_stop=calm).clip
     )
     components, stages, steps = 3, 5, 3
     assert calm.asked > components + stages + steps  # and between tensors
 
-    engine = engine_on(shelf, tmp_path / "cache", **LAYOUTS[layout])
+    engine = engine_on(repos, tmp_path / "cache", **LAYOUTS[layout])
     for point in range(1, calm.asked + 1):
         engine.evict_all()
         with pytest.raises(TooLate):
@@ -156,7 +156,7 @@ def test_a_timeout_at_any_safe_point_is_just_that_and_leaves_a_working_engine(
     assert engine.status().used_bytes == 0
 
 
-def test_a_timeout_is_asked_for_and_never_rings(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_timeout_is_asked_for_and_never_rings(repos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the middle of a tokenizer nothing happens; the next safe point after it says what it was."""
     spent = []
 
@@ -172,14 +172,14 @@ def test_a_timeout_is_asked_for_and_never_rings(shelf: Path, tmp_path: Path, mon
     call = T5TokenizerFast.__call__
     monkeypatch.setattr(T5TokenizerFast, "__call__", slow)
     with pytest.raises(TooLate):
-        render(engine_on(shelf, tmp_path / "cache"), job("one"), tmp_path, should_stop=should_stop)
+        render(engine_on(repos, tmp_path / "cache"), job("one"), tmp_path, should_stop=should_stop)
     assert spent
 
 
 @pytest.mark.parametrize("name", ["text_encoder", "transformer", "vae"])
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError(), RuntimeError("unforeseen")])
 def test_an_error_while_any_component_is_brought_leaves_nothing_behind(
-    shelf: Path, tmp_path: Path, name: str, error: Exception
+    repos: Path, tmp_path: Path, name: str, error: Exception
 ) -> None:
     class Failing(StillCpu):
         broken_bytes = 0
@@ -190,8 +190,8 @@ def test_an_error_while_any_component_is_brought_leaves_nothing_behind(
             return super().bring(tensor, is_original_kept=is_original_kept)
 
     device = Failing(2**30)
-    engine = Engine(device=device, models=shelf, cache=tmp_path / "cache")
-    module = Loader(QuantisedStore(tmp_path)).load(Library(shelf, tmp_path).open(spec("one")).components[name])
+    engine = Engine(device=device, models=repos, cache=tmp_path / "cache")
+    module = Loader(QuantisedStore(tmp_path)).load(Library(repos, tmp_path).open(spec("one")).components[name])
     device.broken_bytes = max(t.nbytes for t in module.parameters())
     with pytest.raises((type(error), OutOfMemory)):
         render(engine, job("one"), tmp_path / "1")
@@ -216,12 +216,12 @@ def kill_myself() -> None:
 
 
 def test_a_process_that_is_killed_at_any_point_of_loading_leaves_nothing_that_stops_the_next(
-    shelf: Path, tmp_path: Path
+    repos: Path, tmp_path: Path
 ) -> None:
     row = {"dtype": "bfloat16", "quantisation": "int8"}
-    expected = frames_of(render(engine_on(shelf, tmp_path / "calm"), job("one", spec_changes=row), tmp_path / "0").clip)
+    expected = frames_of(render(engine_on(repos, tmp_path / "calm"), job("one", spec_changes=row), tmp_path / "0").clip)
     calm = Countdown()
-    render(engine_on(shelf, tmp_path / "counted"), job("one", spec_changes=row), tmp_path / "0", should_stop=calm)
+    render(engine_on(repos, tmp_path / "counted"), job("one", spec_changes=row), tmp_path / "0", should_stop=calm)
 
     class Deadly(Countdown):
         def __call__(self) -> bool:
@@ -233,16 +233,16 @@ def test_a_process_that_is_killed_at_any_point_of_loading_leaves_nothing_that_st
 
     points = range(1, calm.asked + 1, max(1, calm.asked // 8))
     for point in points:
-        engine, deadly = engine_on(shelf, tmp_path / "cache"), Deadly(point)
+        engine, deadly = engine_on(repos, tmp_path / "cache"), Deadly(point)
         act = partial(render, engine, job("one", spec_changes=row), tmp_path / "clip", should_stop=deadly)
         assert killed(act), point
-    again = render(engine_on(shelf, tmp_path / "cache"), job("one", spec_changes=row), tmp_path / "clip")
+    again = render(engine_on(repos, tmp_path / "cache"), job("one", spec_changes=row), tmp_path / "clip")
     assert np.array_equal(frames_of(again.clip), expected)
 
 
 @pytest.mark.parametrize("half_way", [False, True])
 def test_a_process_that_is_killed_while_it_keeps_what_it_quantised_leaves_no_half_of_it(
-    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half_way: bool
+    repos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half_way: bool
 ) -> None:
     def deadly(tensors: dict[str, torch.Tensor], file: Path, metadata: dict[str, str]) -> None:
         save_file(tensors, file, metadata)
@@ -252,18 +252,18 @@ def test_a_process_that_is_killed_while_it_keeps_what_it_quantised_leaves_no_hal
 
     row = {"dtype": "bfloat16", "quantisation": "int8"}
     monkeypatch.setattr("gpu_worker.engine.weights.quantisation.save_file", deadly)
-    assert killed(lambda: engine_on(shelf, tmp_path / "cache").preload(spec("one", **row)))
+    assert killed(lambda: engine_on(repos, tmp_path / "cache").preload(spec("one", **row)))
     monkeypatch.undo()
     assert list((tmp_path / "cache/quantised").iterdir())
     assert not list((tmp_path / "cache/quantised").glob("*.safetensors"))
-    engine = engine_on(shelf, tmp_path / "cache")
+    engine = engine_on(repos, tmp_path / "cache")
     engine.preload(spec("one", **row))
     assert consistent(engine)
 
 
-def test_what_cannot_be_written_of_a_measurement_keeps_no_lease(shelf: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_written_of_a_measurement_keeps_no_lease(repos: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    engine = Engine(device=Cpu(2**30), models=shelf, cache=cache)
+    engine = Engine(device=Cpu(2**30), models=repos, cache=cache)
     (unwritable := cache / f"headroom.{os.getpid()}.unfinished").mkdir(parents=True)
     with pytest.raises(OSError, match=r"headroom\.\d+\.unfinished"):
         render(engine, job("one"), tmp_path / "1")

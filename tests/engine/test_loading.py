@@ -54,14 +54,14 @@ def test_what_is_loaded_is_what_the_libraries_load(tmp_path: Path, name: str, dt
         assert not any(parameter.requires_grad for parameter in loaded.parameters())
 
 
-def test_every_tensor_has_memory_of_its_own(shelf: Path, tmp_path: Path) -> None:
-    part = open_checkpoint(model_spec(source="one"), shelf).parts["transformer"]
+def test_every_tensor_has_memory_of_its_own(repos: Path, tmp_path: Path) -> None:
+    part = open_checkpoint(model_spec(source="one"), repos).parts["transformer"]
     module = Loader(QuantisedStore(tmp_path)).load(Component("one", part, "float32"))
     assert all(parameter.untyped_storage().nbytes() == parameter.nbytes for parameter in module.parameters())
 
 
-def test_weights_that_a_checkpoint_lacks_are_named(shelf: Path, tmp_path: Path) -> None:
-    part = open_checkpoint(model_spec(source="one"), shelf).parts["transformer"]
+def test_weights_that_a_checkpoint_lacks_are_named(repos: Path, tmp_path: Path) -> None:
+    part = open_checkpoint(model_spec(source="one"), repos).parts["transformer"]
     with stored_tensors(weight_files(part.folder, "diffusion_pytorch_model")) as stored:
         tensors = {name: tensor.read() for name, tensor in stored.items() if name != "proj_out.weight"}
     poor = tmp_path / "poor"

@@ -15,14 +15,14 @@ from gpu_worker.engine.memory.open_models import Library
 from gpu_worker.engine.weights.loading import Loader
 from gpu_worker.engine.weights.quantisation import QuantisedStore
 from tests.engine.jobs import frames_of, render
-from tests.engine.shelves import engine_on, job, spec
+from tests.engine.tight_engines import engine_on, job, spec
 
 LAYER = "transformer_blocks.0.attn1.to_q"
 
 
 @pytest.fixture
 def lora(tmp_path: Path) -> Path:
-    """Rank 4 for one layer of the LTX on the shelf."""
+    """Rank 4 for one layer of the LTX among ``repos``."""
     generator = torch.Generator().manual_seed(0)
     weights = {
         f"transformer.{LAYER}.lora_A.weight": torch.randn(4, 192, generator=generator) * 0.3,
@@ -32,27 +32,27 @@ def lora(tmp_path: Path) -> Path:
     return tmp_path / "style.safetensors"
 
 
-def transformer_with(shelf: Path, cache: Path, *loras: LoraSpec, **changes: object) -> torch.nn.Module:
-    component = Library(shelf, cache).open(spec("one", loras=loras, **changes)).components["transformer"]
+def transformer_with(repos: Path, cache: Path, *loras: LoraSpec, **changes: object) -> torch.nn.Module:
+    component = Library(repos, cache).open(spec("one", loras=loras, **changes)).components["transformer"]
     return Loader(QuantisedStore(cache)).load(component)
 
 
-def test_lora_weights_are_added_at_their_strength(shelf: Path, tmp_path: Path, lora: Path) -> None:
+def test_lora_weights_are_added_at_their_strength(repos: Path, tmp_path: Path, lora: Path) -> None:
     from safetensors.torch import load_file
 
     patch = load_file(lora)
     low, high = (patch[f"transformer.{LAYER}.lora_{side}.weight"] for side in "AB")
-    plain = transformer_with(shelf, tmp_path).get_parameter(f"{LAYER}.weight")
-    patched = transformer_with(shelf, tmp_path, LoraSpec(source=str(lora), scale=0.5))
+    plain = transformer_with(repos, tmp_path).get_parameter(f"{LAYER}.weight")
+    patched = transformer_with(repos, tmp_path, LoraSpec(source=str(lora), scale=0.5))
     assert torch.allclose(patched.get_parameter(f"{LAYER}.weight"), plain + 0.5 * (high @ low), atol=1e-5)
     names = {name for name, _ in patched.named_parameters()}
-    assert names == {name for name, _ in transformer_with(shelf, tmp_path).named_parameters()}
+    assert names == {name for name, _ in transformer_with(repos, tmp_path).named_parameters()}
 
 
 def test_a_patched_transformer_is_a_component_of_its_own_beside_shared_ones(
-    shelf: Path, tmp_path: Path, lora: Path
+    repos: Path, tmp_path: Path, lora: Path
 ) -> None:
-    engine = engine_on(shelf, tmp_path / "cache")
+    engine = engine_on(repos, tmp_path / "cache")
     loras = (LoraSpec(source=str(lora.parent), weight_name=lora.name),)
     plain = frames_of(render(engine, job("one"), tmp_path / "1").clip)
     styled = frames_of(render(engine, job("one", spec_changes={"loras": loras}), tmp_path / "2").clip)
@@ -63,10 +63,10 @@ def test_a_patched_transformer_is_a_component_of_its_own_beside_shared_ones(
     assert names == ["text_encoder", "transformer", "transformer", "vae"]
 
 
-def test_patched_weights_can_be_quantised(shelf: Path, tmp_path: Path, lora: Path) -> None:
+def test_patched_weights_can_be_quantised(repos: Path, tmp_path: Path, lora: Path) -> None:
     changes = {"dtype": "bfloat16", "quantisation": "int8"}
-    weight = transformer_with(shelf, tmp_path, LoraSpec(source=str(lora)), **changes).get_parameter(f"{LAYER}.weight")
-    whole = transformer_with(shelf, tmp_path, LoraSpec(source=str(lora))).get_parameter(f"{LAYER}.weight")
+    weight = transformer_with(repos, tmp_path, LoraSpec(source=str(lora)), **changes).get_parameter(f"{LAYER}.weight")
+    whole = transformer_with(repos, tmp_path, LoraSpec(source=str(lora))).get_parameter(f"{LAYER}.weight")
     assert type(weight).__name__ == "Int8Tensor"
     assert torch.nn.functional.cosine_similarity(weight.dequantize().float().flatten(), whole.flatten(), dim=0) > 0.999
 
@@ -79,15 +79,15 @@ def test_patched_weights_can_be_quantised(shelf: Path, tmp_path: Path, lora: Pat
     ],
 )
 def test_a_lora_that_cannot_be_applied_is_named(
-    shelf: Path, tmp_path: Path, lora: Path, changes: dict[str, str], error: type[Exception], reason: str
+    repos: Path, tmp_path: Path, lora: Path, changes: dict[str, str], error: type[Exception], reason: str
 ) -> None:
     loras = (LoraSpec(**{"source": str(lora), **changes}),)  # type: ignore[arg-type]
     with pytest.raises(error, match=reason):
-        render(engine_on(shelf, tmp_path / "cache"), job("one", spec_changes={"loras": loras}), tmp_path)
+        render(engine_on(repos, tmp_path / "cache"), job("one", spec_changes={"loras": loras}), tmp_path)
 
 
-def test_a_lora_of_another_model_is_refused(shelf: Path, tmp_path: Path) -> None:
+def test_a_lora_of_another_model_is_refused(repos: Path, tmp_path: Path) -> None:
     save_file({"unet.down.lora_A.weight": torch.zeros(4, 8)}, tmp_path / "other.safetensors")
     loras = (LoraSpec(source=str(tmp_path / "other.safetensors")),)
     with pytest.raises(CheckpointBroken, match=r"other\.safetensors"):
-        render(engine_on(shelf, tmp_path / "cache"), job("one", spec_changes={"loras": loras}), tmp_path)
+        render(engine_on(repos, tmp_path / "cache"), job("one", spec_changes={"loras": loras}), tmp_path)

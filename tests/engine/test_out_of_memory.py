@@ -17,7 +17,7 @@ from gpu_worker.engine import Engine, FatalDeviceError, OutOfMemory
 from gpu_worker.engine.memory.devices import Cpu
 from gpu_worker.engine.memory.oom_fallbacks import Rung, climb
 from tests.engine.jobs import Listener, frames_of, render
-from tests.engine.shelves import StillCpu, engine_on, job, on_device, spec
+from tests.engine.tight_engines import StillCpu, engine_on, job, on_device, spec
 
 Fail = Callable[..., None]
 
@@ -51,16 +51,16 @@ def steps(listener: Listener) -> list[int]:
 
 
 @pytest.fixture
-def expected(shelf: Path, tmp_path: Path) -> Any:
-    return frames_of(render(engine_on(shelf, tmp_path / "calm"), job("one"), tmp_path / "calm-clip").clip)
+def expected(repos: Path, tmp_path: Path) -> Any:
+    return frames_of(render(engine_on(repos, tmp_path / "calm"), job("one"), tmp_path / "calm-clip").clip)
 
 
 def test_decoding_is_tried_again_without_losing_the_steps(
-    shelf: Path, tmp_path: Path, fail: Fail, expected: Any
+    repos: Path, tmp_path: Path, fail: Fail, expected: Any
 ) -> None:
     fail(AutoencoderKLLTXVideo, "decode", range(1))
     listener = Listener()
-    done = render(engine_on(shelf, tmp_path), job("one"), tmp_path, listener=listener)
+    done = render(engine_on(repos, tmp_path), job("one"), tmp_path, listener=listener)
     assert steps(listener) == [1, 2, 3]
     assert messages(listener) == ["Memory ran out: freeing memory"]
     assert np.array_equal(frames_of(done.clip), expected)
@@ -81,24 +81,24 @@ def tilings(monkeypatch: pytest.MonkeyPatch) -> list[AutoencoderKLLTXVideo]:
 
 
 def test_decoding_goes_on_in_tiles(
-    shelf: Path, tmp_path: Path, fail: Fail, tilings: list[AutoencoderKLLTXVideo]
+    repos: Path, tmp_path: Path, fail: Fail, tilings: list[AutoencoderKLLTXVideo]
 ) -> None:
     fail(AutoencoderKLLTXVideo, "decode", range(2))
-    engine, listener = engine_on(shelf, tmp_path), Listener()
+    engine, listener = engine_on(repos, tmp_path), Listener()
     engine.preload(spec("two"))
     done = render(engine, job("one"), tmp_path, listener=listener)
     assert messages(listener) == ["Memory ran out: freeing memory", "Memory ran out: evicting what is not needed now"]
     assert done.facts.num_frames == 9
     assert list(on_device(engine)) == ["vae"]  # its own transformer has done its part
     fail(AutoencoderKLLTXVideo, "decode", range(3))
-    render(engine_on(shelf, tmp_path / "fresh"), job("one"), tmp_path, listener=(listener := Listener()))
+    render(engine_on(repos, tmp_path / "fresh"), job("one"), tmp_path, listener=(listener := Listener()))
     assert messages(listener)[-1] == "Memory ran out: decoding in tiles"
     assert len(tilings) == 1
     assert not tilings[0].use_tiling
 
 
 def test_what_an_attempt_took_that_failed_is_not_measured(
-    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    repos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attempts = 0
 
@@ -112,7 +112,7 @@ def test_what_an_attempt_took_that_failed_is_not_measured(
 
     decode = AutoencoderKLLTXVideo.decode
     monkeypatch.setattr(AutoencoderKLLTXVideo, "decode", greedy_at_first)
-    engine = Engine(device=Cpu(2**30), models=shelf, cache=tmp_path / "cache")
+    engine = Engine(device=Cpu(2**30), models=repos, cache=tmp_path / "cache")
     assert render(engine, job("one"), tmp_path).peak_bytes < 150 * 2**20
     measured = json.loads((tmp_path / "cache" / "headroom.json").read_text())
     peaks = [peak for shapes in measured["measured"].values() for seen in shapes.values() for peak in seen["peaks"]]
@@ -120,27 +120,27 @@ def test_what_an_attempt_took_that_failed_is_not_measured(
 
 
 def test_denoising_begins_again_and_gives_the_same_frames(
-    shelf: Path, tmp_path: Path, fail: Fail, expected: Any
+    repos: Path, tmp_path: Path, fail: Fail, expected: Any
 ) -> None:
     fail(LTXVideoTransformer3DModel, "forward", range(1, 2))
     listener = Listener()
-    done = render(engine_on(shelf, tmp_path), job("one"), tmp_path, listener=listener)
+    done = render(engine_on(repos, tmp_path), job("one"), tmp_path, listener=listener)
     assert steps(listener) == [1, 1, 2, 3]
     assert np.array_equal(frames_of(done.clip), expected)
 
 
-def test_denoising_goes_on_streamed(shelf: Path, tmp_path: Path, fail: Fail, expected: Any) -> None:
+def test_denoising_goes_on_streamed(repos: Path, tmp_path: Path, fail: Fail, expected: Any) -> None:
     fail(LTXVideoTransformer3DModel, "forward", range(3))
-    engine, listener = engine_on(shelf, tmp_path, host_bytes=2**30), Listener()
+    engine, listener = engine_on(repos, tmp_path, host_bytes=2**30), Listener()
     done = render(engine, job("one"), tmp_path, listener=listener)
     assert messages(listener)[-1] == "Memory ran out: streaming the model"
     assert np.array_equal(frames_of(done.clip), expected)
     assert "transformer" not in on_device(engine)
 
 
-def test_encoding_is_tried_again(shelf: Path, tmp_path: Path, fail: Fail, expected: Any) -> None:
+def test_encoding_is_tried_again(repos: Path, tmp_path: Path, fail: Fail, expected: Any) -> None:
     fail(T5EncoderModel, "forward", range(2))
-    done = render(engine_on(shelf, tmp_path), job("one"), tmp_path)
+    done = render(engine_on(repos, tmp_path), job("one"), tmp_path)
     assert np.array_equal(frames_of(done.clip), expected)
 
 
@@ -149,9 +149,15 @@ def test_encoding_is_tried_again(shelf: Path, tmp_path: Path, fail: Fail, expect
     [(T5EncoderModel, "forward"), (LTXVideoTransformer3DModel, "forward"), (AutoencoderKLLTXVideo, "decode")],
 )
 def test_when_nothing_helps_the_job_fails_with_the_figure_and_the_next_one_runs(
-    shelf: Path, tmp_path: Path, fail: Fail, expected: Any, cls: type, method: str, monkeypatch: pytest.MonkeyPatch
+    repos: Path,
+    tmp_path: Path,
+    fail: Fail,
+    expected: Any,
+    cls: type,
+    method: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    engine = engine_on(shelf, tmp_path, host_bytes=2**30)
+    engine = engine_on(repos, tmp_path, host_bytes=2**30)
     with monkeypatch.context():
         fail(cls, method, range(100))
         with pytest.raises(OutOfMemory, match=r"cpu with a budget of 1\.0 GiB ran out of memory") as raised:
@@ -160,20 +166,20 @@ def test_when_nothing_helps_the_job_fails_with_the_figure_and_the_next_one_runs(
     monkeypatch.undo()
     assert all(r.leases == 0 for r in engine.status().residents)
     assert engine.status().counters["out_of_memory"] >= 3
-    engine = engine_on(shelf, tmp_path / "fresh")
+    engine = engine_on(repos, tmp_path / "fresh")
     assert np.array_equal(frames_of(render(engine, job("one"), tmp_path / "again").clip), expected)
 
 
 def test_the_next_render_is_laid_out_for_less_also_by_a_new_process(
-    shelf: Path, tmp_path: Path, fail: Fail, tilings: list[AutoencoderKLLTXVideo]
+    repos: Path, tmp_path: Path, fail: Fail, tilings: list[AutoencoderKLLTXVideo]
 ) -> None:
-    engine = engine_on(shelf, tmp_path)
+    engine = engine_on(repos, tmp_path)
     fail(AutoencoderKLLTXVideo, "decode", range(1))
     render(engine, job("one"), tmp_path)
     assert len(tilings) == 0
     render(engine, job("one"), tmp_path)
     assert len(tilings) == 1
-    render(engine_on(shelf, tmp_path), job("one"), tmp_path)
+    render(engine_on(repos, tmp_path), job("one"), tmp_path)
     assert len(tilings) == 2
 
 
@@ -184,19 +190,19 @@ class LostDevice(StillCpu):
         return isinstance(error, RuntimeError) and not self.is_out_of_memory(error)
 
 
-def test_a_lost_device_is_no_failed_render(shelf: Path, tmp_path: Path, fail: Fail) -> None:
+def test_a_lost_device_is_no_failed_render(repos: Path, tmp_path: Path, fail: Fail) -> None:
     fail(LTXVideoTransformer3DModel, "forward", range(1), RuntimeError)
-    engine = Engine(device=LostDevice(2**30), models=shelf, cache=tmp_path)
+    engine = Engine(device=LostDevice(2**30), models=repos, cache=tmp_path)
     with pytest.raises(FatalDeviceError, match="cpu: scripted"):
         render(engine, job("one"), tmp_path)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, ValueError, TypeError])
 def test_errors_that_nobody_expects_pass_unchanged(
-    shelf: Path, tmp_path: Path, fail: Fail, error: type[Exception]
+    repos: Path, tmp_path: Path, fail: Fail, error: type[Exception]
 ) -> None:
     fail(LTXVideoTransformer3DModel, "forward", range(1), error)
-    engine = engine_on(shelf, tmp_path)
+    engine = engine_on(repos, tmp_path)
     with pytest.raises(error, match="scripted"):
         render(engine, job("one"), tmp_path)
     render(engine, job("one"), tmp_path)

@@ -14,7 +14,7 @@ from gpu_worker.engine import Engine
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.quantisation import quantise
 from tests.engine.jobs import frames_of, render
-from tests.engine.shelves import engine_on, job, on_device, sizes_of
+from tests.engine.tight_engines import engine_on, job, on_device, sizes_of
 from tests.tiny import gguf
 
 
@@ -29,19 +29,19 @@ def similarity(engine: Engine, job: RenderJob, folder: Path) -> float:
     return measured
 
 
-def test_eight_bits_are_closer_to_the_whole_weights_than_four(shelf: Path, tmp_path: Path) -> None:
-    engine = engine_on(shelf, tmp_path / "cache")
+def test_eight_bits_are_closer_to_the_whole_weights_than_four(repos: Path, tmp_path: Path) -> None:
+    engine = engine_on(repos, tmp_path / "cache")
     int8, nf4 = (similarity(engine, trial(quantisation=q), tmp_path / q) for q in ("int8", "nf4"))
     assert 0.9 < nf4 < int8 < 1
     assert int8 > 0.999
 
 
-def test_the_same_row_measures_the_same_on_every_worker(shelf: Path, tmp_path: Path) -> None:
-    first, second = (engine_on(shelf, tmp_path / name) for name in "ab")
+def test_the_same_row_measures_the_same_on_every_worker(repos: Path, tmp_path: Path) -> None:
+    first, second = (engine_on(repos, tmp_path / name) for name in "ab")
     assert similarity(first, trial("cog"), tmp_path / "1") == similarity(second, trial("cog"), tmp_path / "2")
 
 
-def test_broken_quantisation_shows(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_quantisation_shows(repos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def careless(module: torch.nn.Module, component: Component) -> torch.nn.Module:
         with torch.no_grad():
             for parameter in module.parameters():
@@ -49,30 +49,30 @@ def test_broken_quantisation_shows(shelf: Path, tmp_path: Path, monkeypatch: pyt
         return quantise(module, component)
 
     monkeypatch.setattr("gpu_worker.engine.weights.loading.quantise", careless)
-    assert similarity(engine_on(shelf, tmp_path / "cache"), trial(), tmp_path) < 0.9
+    assert similarity(engine_on(repos, tmp_path / "cache"), trial(), tmp_path) < 0.9
 
 
-def test_a_packed_file_is_compared_with_the_checkpoint_that_it_was_made_of(shelf: Path, tmp_path: Path) -> None:
-    gguf.write(tmp_path / "one.gguf", shelf / "one/transformer", "Q4_0")
+def test_a_packed_file_is_compared_with_the_checkpoint_that_it_was_made_of(repos: Path, tmp_path: Path) -> None:
+    gguf.write(tmp_path / "one.gguf", repos / "one/transformer", "Q4_0")
     row: dict[str, Any] = {"components": {"transformer": ComponentSource(source=str(tmp_path), file="one.gguf")}}
-    found = similarity(engine_on(shelf, tmp_path / "cache"), trial(quantisation="gguf", **row), tmp_path / "clip")
+    found = similarity(engine_on(repos, tmp_path / "cache"), trial(quantisation="gguf", **row), tmp_path / "clip")
     assert 0.9 < found < 0.9999
 
 
-def test_whole_weights_that_do_not_fit_are_streamed_for_it(shelf: Path, tmp_path: Path) -> None:
+def test_whole_weights_that_do_not_fit_are_streamed_for_it(repos: Path, tmp_path: Path) -> None:
     changes = {"dtype": "bfloat16"}
-    whole, small = (sizes_of(shelf, tmp_path / "c", "one", quantisation=q, **changes) for q in ("none", "int8"))
+    whole, small = (sizes_of(repos, tmp_path / "c", "one", quantisation=q, **changes) for q in ("none", "int8"))
     budget_bytes = max(small["text_encoder"], small["transformer"] + small["vae"]) + 1000
     assert budget_bytes < whole["transformer"]
-    tight = engine_on(shelf, tmp_path / "c", budget_bytes, host_bytes=2**30)
-    roomy = engine_on(shelf, tmp_path / "d")
+    tight = engine_on(repos, tmp_path / "c", budget_bytes, host_bytes=2**30)
+    roomy = engine_on(repos, tmp_path / "d")
     assert similarity(tight, trial(), tmp_path / "1") == similarity(roomy, trial(), tmp_path / "2")
-    unable = engine_on(shelf, tmp_path / "c", budget_bytes)
+    unable = engine_on(repos, tmp_path / "c", budget_bytes)
     assert render(unable, trial(), tmp_path / "3").similarity is None  # and the clip is there
 
 
-def test_it_costs_nobody_else_anything(shelf: Path, tmp_path: Path) -> None:
-    engine = engine_on(shelf, tmp_path / "cache")
+def test_it_costs_nobody_else_anything(repos: Path, tmp_path: Path) -> None:
+    engine = engine_on(repos, tmp_path / "cache")
     plain = render(engine, job("one", spec_changes={"dtype": "bfloat16", "quantisation": "int8"}), tmp_path / "1")
     assert plain.similarity is None
     assert [r.name for r in engine.status().residents].count("transformer") == 1
@@ -82,11 +82,11 @@ def test_it_costs_nobody_else_anything(shelf: Path, tmp_path: Path) -> None:
     assert render(engine, trial(quantisation="none"), tmp_path / "3").similarity is None
 
 
-def test_a_trial_that_is_stopped_while_comparing_leaves_nothing_leased(shelf: Path, tmp_path: Path) -> None:
+def test_a_trial_that_is_stopped_while_comparing_leaves_nothing_leased(repos: Path, tmp_path: Path) -> None:
     class Stopped(Exception):
         pass
 
-    engine = engine_on(shelf, tmp_path / "cache")
+    engine = engine_on(repos, tmp_path / "cache")
     said: list[str] = []
 
     def should_stop() -> bool:

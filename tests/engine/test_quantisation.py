@@ -20,12 +20,12 @@ from gpu_worker.engine.weights.places import Weights
 from gpu_worker.engine.weights.quantisation import QuantisedStore, quantise
 from gpu_worker.engine.weights.storages import module_bytes
 from tests.engine.jobs import frames_of, render
-from tests.engine.shelves import engine_on, job, on_device, sizes_of, spec
+from tests.engine.tight_engines import engine_on, job, on_device, sizes_of, spec
 
 
-def component_of(shelf: Path, cache: Path, name: str, source: str = "one", **changes: object) -> Component:
+def component_of(repos: Path, cache: Path, name: str, source: str = "one", **changes: object) -> Component:
     model: ModelSpec = spec(source, **{"dtype": "bfloat16", "quantisation": "int8", **changes})
-    return Library(shelf, cache).open(model).components[name]
+    return Library(repos, cache).open(model).components[name]
 
 
 def loaded(component: Component, cache: Path) -> torch.nn.Module:
@@ -58,18 +58,18 @@ def transformer_output(module: torch.nn.Module) -> torch.Tensor:
     ("quantisation", "left", "least_cosine"), [("int8", 0.55, 0.995), ("fp8", 0.55, 0.995), ("nf4", 0.30, 0.98)]
 )
 def test_it_takes_a_part_of_the_bytes_and_says_nearly_the_same(
-    shelf: Path, tmp_path: Path, quantisation: str, left: float, least_cosine: float
+    repos: Path, tmp_path: Path, quantisation: str, left: float, least_cosine: float
 ) -> None:
-    plain = loaded(component_of(shelf, tmp_path, "transformer", quantisation="none"), tmp_path)
-    small = loaded(component_of(shelf, tmp_path, "transformer", quantisation=quantisation), tmp_path)
+    plain = loaded(component_of(repos, tmp_path, "transformer", quantisation="none"), tmp_path)
+    small = loaded(component_of(repos, tmp_path, "transformer", quantisation=quantisation), tmp_path)
     assert left - 0.05 < module_bytes(small) / module_bytes(plain) < left + 0.05
     similarity = torch.nn.functional.cosine_similarity(transformer_output(plain), transformer_output(small), dim=0)
     assert least_cosine < similarity < 0.999999
 
 
-def test_bytes_are_counted_right_where_diffusers_counts_twice(shelf: Path, tmp_path: Path) -> None:
-    plain = loaded(component_of(shelf, tmp_path, "transformer", quantisation="none"), tmp_path)
-    small = loaded(component_of(shelf, tmp_path, "transformer"), tmp_path)
+def test_bytes_are_counted_right_where_diffusers_counts_twice(repos: Path, tmp_path: Path) -> None:
+    plain = loaded(component_of(repos, tmp_path, "transformer", quantisation="none"), tmp_path)
+    small = loaded(component_of(repos, tmp_path, "transformer"), tmp_path)
     quantised = [t for t in small.parameters() if type(t).__name__ == "Int8Tensor"]
     by_hand = sum(t.qdata.nbytes + t.scale.nbytes + t.zero_point.nbytes for t in quantised)  # type: ignore[attr-defined]
     by_hand += sum(t.nbytes for t in (*small.parameters(), *small.buffers()) if type(t).__name__ != "Int8Tensor")
@@ -79,8 +79,8 @@ def test_bytes_are_counted_right_where_diffusers_counts_twice(shelf: Path, tmp_p
     assert claimed / module_bytes(small) > 1.75
 
 
-def test_four_bits_are_counted_with_their_scales(shelf: Path, tmp_path: Path) -> None:
-    module = loaded(component_of(shelf, tmp_path, "transformer", quantisation="nf4"), tmp_path)
+def test_four_bits_are_counted_with_their_scales(repos: Path, tmp_path: Path) -> None:
+    module = loaded(component_of(repos, tmp_path, "transformer", quantisation="nf4"), tmp_path)
     packed = [p for p in module.parameters() if isinstance(p, Nf4Tensor)]
     by_hand = sum(p.numel() // 2 + 4 * p.numel() // 64 for p in packed)
     by_hand += sum(t.nbytes for t in (*module.parameters(), *module.buffers()) if not isinstance(t, Nf4Tensor))
@@ -91,9 +91,9 @@ def test_four_bits_are_counted_with_their_scales(shelf: Path, tmp_path: Path) ->
 @pytest.mark.parametrize("quantisation", ["int8", "nf4"])
 @pytest.mark.parametrize(("source", "name"), [("one", "transformer"), ("cog", "transformer"), ("one", "text_encoder")])
 def test_it_is_quantised_once_and_read_back_the_same(
-    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, name: str, quantisation: str
+    repos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, name: str, quantisation: str
 ) -> None:
-    component = component_of(shelf, tmp_path, name, source, quantisation=quantisation)
+    component = component_of(repos, tmp_path, name, source, quantisation=quantisation)
     first = loaded(component, tmp_path)
     assert len(written(tmp_path)) == 1
     monkeypatch.setattr("gpu_worker.engine.weights.loading.quantise", None)  # a second time would fail
@@ -114,18 +114,18 @@ def dequantised(tensor: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("quantisation", ["int8", "nf4"])
 def test_frames_are_the_same_when_the_weights_come_from_the_store(
-    shelf: Path, tmp_path: Path, quantisation: str
+    repos: Path, tmp_path: Path, quantisation: str
 ) -> None:
     changes = {"dtype": "bfloat16", "quantisation": quantisation}
-    engines = [engine_on(shelf, tmp_path / "cache") for _ in range(2)]
+    engines = [engine_on(repos, tmp_path / "cache") for _ in range(2)]
     clips = [render(e, job("one", spec_changes=changes), tmp_path / str(i)) for i, e in enumerate(engines)]
     assert np.array_equal(frames_of(clips[0].clip), frames_of(clips[1].clip))
 
 
 @pytest.mark.parametrize("quantisation", ["int8", "nf4"])
-def test_frames_are_the_same_after_eviction_to_main_memory(shelf: Path, tmp_path: Path, quantisation: str) -> None:
+def test_frames_are_the_same_after_eviction_to_main_memory(repos: Path, tmp_path: Path, quantisation: str) -> None:
     changes = {"dtype": "bfloat16", "quantisation": quantisation}
-    engine = engine_on(shelf, tmp_path / "cache", host_bytes=2**30)
+    engine = engine_on(repos, tmp_path / "cache", host_bytes=2**30)
     first = render(engine, job("one", spec_changes=changes), tmp_path / "1")
     assert engine.evict_all() == 3
     assert engine.status().used_bytes == 0
@@ -133,12 +133,12 @@ def test_frames_are_the_same_after_eviction_to_main_memory(shelf: Path, tmp_path
     assert np.array_equal(frames_of(first.clip), frames_of(again.clip))
 
 
-def test_only_what_bears_it_is_quantised(shelf: Path, tmp_path: Path) -> None:
-    whole = sizes_of(shelf, tmp_path / "a", "cog", dtype="bfloat16")
-    small = sizes_of(shelf, tmp_path / "b", "cog", dtype="bfloat16", quantisation="int8")
+def test_only_what_bears_it_is_quantised(repos: Path, tmp_path: Path) -> None:
+    whole = sizes_of(repos, tmp_path / "a", "cog", dtype="bfloat16")
+    small = sizes_of(repos, tmp_path / "b", "cog", dtype="bfloat16", quantisation="int8")
     assert small["vae"] == whole["vae"]
     assert small["text_encoder"] < whole["text_encoder"]
-    module = loaded(component_of(shelf, tmp_path, "transformer", "cog"), tmp_path)
+    module = loaded(component_of(repos, tmp_path, "transformer", "cog"), tmp_path)
     kinds = {name: type(p).__name__ for name, p in module.named_parameters()}
     assert kinds["transformer_blocks.0.attn1.to_q.weight"] == "Int8Tensor"
     assert kinds["transformer_blocks.0.norm1.linear.weight"] == "Parameter"
@@ -159,9 +159,9 @@ def restamp(file: Path) -> None:
 
 @pytest.mark.parametrize("damage", [cut, restamp, Path.unlink])
 def test_a_kept_file_that_cannot_be_used_is_made_again(
-    shelf: Path, tmp_path: Path, damage: Callable[[Path], None]
+    repos: Path, tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
-    component = component_of(shelf, tmp_path, "transformer")
+    component = component_of(repos, tmp_path, "transformer")
     first = loaded(component, tmp_path)
     (file,) = written(tmp_path)
     damage(file)
@@ -172,28 +172,28 @@ def test_a_kept_file_that_cannot_be_used_is_made_again(
     assert store.fill(component, load_hull(component))
 
 
-def test_without_room_for_the_file_the_render_goes_on(shelf: Path, tmp_path: Path) -> None:
+def test_without_room_for_the_file_the_render_goes_on(repos: Path, tmp_path: Path) -> None:
     (tmp_path / "quantised").write_text("no folder")
-    component = component_of(shelf, tmp_path, "transformer")
+    component = component_of(repos, tmp_path, "transformer")
     assert module_bytes(loaded(component, tmp_path)) > 0
 
 
-def test_narrow_layers_stay_as_they_are(shelf: Path, tmp_path: Path) -> None:
+def test_narrow_layers_stay_as_they_are(repos: Path, tmp_path: Path) -> None:
     narrow = torch.nn.Sequential(torch.nn.Linear(24, 64), torch.nn.Linear(64, 24)).bfloat16()
-    quantise(narrow, component_of(shelf, tmp_path, "transformer"))
+    quantise(narrow, component_of(repos, tmp_path, "transformer"))
     assert all(type(p) is torch.nn.Parameter for p in narrow.parameters())
 
 
-def test_an_unknown_quantisation_is_refused(shelf: Path, tmp_path: Path) -> None:
-    engine: Engine = engine_on(shelf, tmp_path / "cache")
+def test_an_unknown_quantisation_is_refused(repos: Path, tmp_path: Path) -> None:
+    engine: Engine = engine_on(repos, tmp_path / "cache")
     with pytest.raises(UnsupportedRequest, match="No quantisation 'int3'; there are: none, int8, fp8, nf4, gguf"):
         render(engine, job("one", spec_changes={"quantisation": "int3"}), tmp_path)
     assert on_device(engine) == {}
 
 
-def test_four_bit_weights_can_be_streamed(shelf: Path, tmp_path: Path) -> None:
+def test_four_bit_weights_can_be_streamed(repos: Path, tmp_path: Path) -> None:
     changes = {"dtype": "bfloat16", "quantisation": "nf4"}
-    engine = engine_on(shelf, tmp_path / "cache", host_bytes=2**30)
+    engine = engine_on(repos, tmp_path / "cache", host_bytes=2**30)
     first = frames_of(render(engine, job("one", spec_changes=changes), tmp_path / "1").clip)
     streamed = job("one", spec_changes={**changes, "placement": "streamed"})
     assert np.array_equal(frames_of(render(engine, streamed, tmp_path / "2").clip), first)
@@ -201,16 +201,16 @@ def test_four_bit_weights_can_be_streamed(shelf: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("quantisation", ["int8", "fp8", "nf4"])
 def test_what_is_declared_before_the_first_load_is_close_to_what_it_takes(
-    shelf: Path, tmp_path: Path, quantisation: str
+    repos: Path, tmp_path: Path, quantisation: str
 ) -> None:
-    component = component_of(shelf, tmp_path, "transformer", quantisation=quantisation)
+    component = component_of(repos, tmp_path, "transformer", quantisation=quantisation)
     assert component.declared_bytes == pytest.approx(module_bytes(loaded(component, tmp_path)), rel=0.15)
 
 
 def test_without_its_library_four_bits_are_refused_before_the_job_is_taken(
-    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    repos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = engine_on(shelf, tmp_path / "cache")
+    engine = engine_on(repos, tmp_path / "cache")
     four_bits = job("one", spec_changes={"dtype": "bfloat16", "quantisation": "nf4"})
     assert engine.can_hold(four_bits) is None
     monkeypatch.setattr("gpu_worker.engine.weights.quantisation.importlib.util.find_spec", lambda name: None)

@@ -21,7 +21,7 @@ from gpu_worker.engine.weights.storages import module_bytes
 from gpu_worker.families import FAMILIES
 from gpu_worker.families.speed import SETTINGS
 from tests.engine.jobs import Listener, frames_of, render
-from tests.engine.shelves import engine_on, job
+from tests.engine.tight_engines import engine_on, job
 from tests.families.checkpoints import checkpoint_for
 from tests.families.test_modes import job_for
 
@@ -72,9 +72,9 @@ class AtEachStep(Listener):
 
 @pytest.mark.parametrize("speed", SWITCHED, ids=named)
 def test_rows_that_share_a_transformer_do_not_disturb_each_other(
-    shelf: Path, tmp_path: Path, speed: dict[str, Any]
+    repos: Path, tmp_path: Path, speed: dict[str, Any]
 ) -> None:
-    engine = engine_on(shelf, tmp_path / "cache")
+    engine = engine_on(repos, tmp_path / "cache")
     plain = clip(engine, hastened_job({}), tmp_path / "1")
     quick = clip(engine, hastened_job(speed), tmp_path / "2")
     assert np.array_equal(clip(engine, hastened_job({}), tmp_path / "3"), plain)
@@ -85,8 +85,8 @@ def test_rows_that_share_a_transformer_do_not_disturb_each_other(
     assert np.array_equal(clip(engine, hastened_job(speed), tmp_path / "6"), quick)
 
 
-def test_an_attention_backend_is_that_of_the_row_for_the_render_only(shelf: Path, tmp_path: Path) -> None:
-    engine = engine_on(shelf, tmp_path / "cache")
+def test_an_attention_backend_is_that_of_the_row_for_the_render_only(repos: Path, tmp_path: Path) -> None:
+    engine = engine_on(repos, tmp_path / "cache")
 
     def backends() -> set[str]:
         processors = transformer_of(engine).attn_processors.values()  # type: ignore[operator]
@@ -100,10 +100,10 @@ def test_an_attention_backend_is_that_of_the_row_for_the_render_only(shelf: Path
     assert _AttentionBackendRegistry.get_active_backend()[0] == AttentionBackendName.NATIVE  # of all other models
 
 
-def test_blocks_run_compiled_for_the_render_only_and_are_compiled_once(shelf: Path, tmp_path: Path) -> None:
+def test_blocks_run_compiled_for_the_render_only_and_are_compiled_once(repos: Path, tmp_path: Path) -> None:
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
-    engine = engine_on(shelf, tmp_path / "cache")
+    engine = engine_on(repos, tmp_path / "cache")
 
     def compiled() -> list[bool]:
         blocks: Any = transformer_of(engine).transformer_blocks
@@ -121,8 +121,8 @@ def test_blocks_run_compiled_for_the_render_only_and_are_compiled_once(shelf: Pa
     assert torch._dynamo.utils.counters["frames"] == frames  # also after its weights had gone and come back
 
 
-def test_blocks_are_really_compiled_where_there_is_a_compiler(shelf: Path, tmp_path: Path) -> None:
-    engine = engine_on(shelf, tmp_path / "cache")
+def test_blocks_are_really_compiled_where_there_is_a_compiler(repos: Path, tmp_path: Path) -> None:
+    engine = engine_on(repos, tmp_path / "cache")
     plain = clip(engine, hastened_job({}), tmp_path / "1").astype(int)
     compiled = clip(engine, hastened_job({"compile_repeated_blocks": {}}), tmp_path / "2").astype(int)
     assert np.abs(plain - compiled).mean() < 2
@@ -142,7 +142,11 @@ def test_blocks_are_really_compiled_where_there_is_a_compiler(shelf: Path, tmp_p
     ids=lambda value: named(value) if isinstance(value, dict) else "",
 )
 def test_a_cache_skips_work(
-    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speed: dict[str, Any], what: type[torch.nn.Module]
+    repos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    speed: dict[str, Any],
+    what: type[torch.nn.Module],
 ) -> None:
     ran = []
     forward = what.forward
@@ -152,7 +156,7 @@ def test_a_cache_skips_work(
         return forward(self, *args, **kwargs)
 
     monkeypatch.setattr(what, "forward", counted)
-    engine = engine_on(shelf, tmp_path / "cache")
+    engine = engine_on(repos, tmp_path / "cache")
 
     def runs(speed: dict[str, Any]) -> int:
         ran.clear()
@@ -165,8 +169,8 @@ def test_a_cache_skips_work(
     assert runs({}) == plain
 
 
-def test_settings_can_be_combined(shelf: Path, tmp_path: Path) -> None:
-    engine = engine_on(shelf, tmp_path / "cache", host_bytes=2**30)
+def test_settings_can_be_combined(repos: Path, tmp_path: Path) -> None:
+    engine = engine_on(repos, tmp_path / "cache", host_bytes=2**30)
     plain = clip(engine, hastened_job({}), tmp_path / "1")
     speed = {**SWITCHED[0], **SWITCHED[1], **SWITCHED[2], **LAID_OUT[0]}
     for number in range(2):
@@ -177,12 +181,12 @@ def test_settings_can_be_combined(shelf: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("speed", SWITCHED, ids=named)
 def test_a_render_that_is_stopped_leaves_nothing_switched_on(
-    shelf: Path, tmp_path: Path, speed: dict[str, Any]
+    repos: Path, tmp_path: Path, speed: dict[str, Any]
 ) -> None:
     class Stopped(Exception):
         pass
 
-    engine = engine_on(shelf, tmp_path / "cache")
+    engine = engine_on(repos, tmp_path / "cache")
     plain = clip(engine, hastened_job({}), tmp_path / "1")
     listener = Listener()
 
@@ -221,16 +225,16 @@ def test_fused_projections_replace_the_three_and_make_the_same_clip(
 
 
 @pytest.mark.parametrize("quantisation", ["int8", "nf4"])
-def test_fused_projections_can_be_quantised_and_kept(shelf: Path, tmp_path: Path, quantisation: str) -> None:
+def test_fused_projections_can_be_quantised_and_kept(repos: Path, tmp_path: Path, quantisation: str) -> None:
     row = {"dtype": "bfloat16", "quantisation": quantisation, "speed": {"fused_qkv": True}}
     first, second = (
-        clip(engine_on(shelf, tmp_path / "cache"), job("cog", spec_changes=row), tmp_path / str(n)) for n in range(2)
+        clip(engine_on(repos, tmp_path / "cache"), job("cog", spec_changes=row), tmp_path / str(n)) for n in range(2)
     )
     assert np.array_equal(first, second)
 
 
-def test_a_decoder_with_channels_last_is_another_component_of_the_same_size(shelf: Path, tmp_path: Path) -> None:
-    engine = engine_on(shelf, tmp_path / "cache", host_bytes=2**30)
+def test_a_decoder_with_channels_last_is_another_component_of_the_same_size(repos: Path, tmp_path: Path) -> None:
+    engine = engine_on(repos, tmp_path / "cache", host_bytes=2**30)
     plain = clip(engine, hastened_job({}), tmp_path / "1")
     for attempt in "23":
         laid_out = clip(engine, hastened_job(LAID_OUT[0]), tmp_path / attempt)
@@ -260,24 +264,24 @@ def test_a_decoder_with_channels_last_is_another_component_of_the_same_size(shel
         ({"fused_qkv": True}, "LTX-Video does not use fused projections"),
     ],
 )
-def test_a_setting_that_cannot_be_is_refused(shelf: Path, tmp_path: Path, speed: dict[str, Any], reason: str) -> None:
-    engine = engine_on(shelf, tmp_path / "cache")
+def test_a_setting_that_cannot_be_is_refused(repos: Path, tmp_path: Path, speed: dict[str, Any], reason: str) -> None:
+    engine = engine_on(repos, tmp_path / "cache")
     with pytest.raises(UnsupportedRequest, match=reason):
         render(engine, hastened_job(speed), tmp_path)
     render(engine, job("one"), tmp_path)
 
 
 @pytest.mark.parametrize("backend", ["flash", "sage", "imaginary"])
-def test_what_is_not_installed_is_refused_before_the_job_is_taken(shelf: Path, tmp_path: Path, backend: str) -> None:
-    engine = engine_on(shelf, tmp_path / "cache")
+def test_what_is_not_installed_is_refused_before_the_job_is_taken(repos: Path, tmp_path: Path, backend: str) -> None:
+    engine = engine_on(repos, tmp_path / "cache")
     reason = engine.can_hold(hastened_job({"attention_backend": backend}))
     assert reason is not None
     assert "LTXVideoTransformer3DModel cannot do attention_backend" in reason
     assert engine.can_hold(hastened_job({"attention_backend": "native"})) is None
 
 
-def test_asking_whether_it_can_be_done_switches_nothing_on(shelf: Path, tmp_path: Path) -> None:
-    engine = engine_on(shelf, tmp_path / "cache")
+def test_asking_whether_it_can_be_done_switches_nothing_on(repos: Path, tmp_path: Path) -> None:
+    engine = engine_on(repos, tmp_path / "cache")
     plain = clip(engine, hastened_job({}), tmp_path / "1")
     for speed in (*SWITCHED, *LAID_OUT):
         assert engine.can_hold(hastened_job(speed)) is None

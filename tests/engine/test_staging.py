@@ -15,7 +15,7 @@ from gpu_worker.contract import Progress
 from gpu_worker.engine import Engine
 from gpu_worker.engine.memory.staging import PIECE_BYTES, Stager
 from tests.engine.jobs import Listener, frames_of, render
-from tests.engine.shelves import engine_on, job, spec
+from tests.engine.tight_engines import engine_on, job, spec
 from tests.patience import PATIENCE_SECONDS
 
 
@@ -54,9 +54,9 @@ def nothing_is_left() -> Iterator[None]:
 
 
 @pytest.fixture
-def next_one(shelf: Path, tmp_path: Path) -> Path:
+def next_one(repos: Path, tmp_path: Path) -> Path:
     """A model that no memory knows yet."""
-    folder = shutil.copytree(shelf / "own", tmp_path / "next")
+    folder = shutil.copytree(repos / "own", tmp_path / "next")
     for file in weights(folder):
         forget(file)
     if any(map(is_in_memory, weights(folder))):
@@ -64,9 +64,9 @@ def next_one(shelf: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_the_next_job_loads_is_in_memory_when_it_comes(shelf: Path, tmp_path: Path, next_one: Path) -> None:
+def test_what_the_next_job_loads_is_in_memory_when_it_comes(repos: Path, tmp_path: Path, next_one: Path) -> None:
     def is_there_when_it_comes(attempt: str) -> bool:
-        engine = engine_on(shelf, tmp_path / "cache" / attempt)
+        engine = engine_on(repos, tmp_path / "cache" / attempt)
         render(engine, job("one"), tmp_path / "1")
         following = job(str(next_one))
         engine.loading_seconds(following.model)  # names the files by their content, as picking a job does
@@ -81,11 +81,14 @@ def test_what_the_next_job_loads_is_in_memory_when_it_comes(shelf: Path, tmp_pat
     assert any(map(is_there_when_it_comes, "abc"))  # the system may take pages back whenever it likes, and some do
 
 
-def test_it_changes_neither_the_clip_nor_what_is_resident(shelf: Path, tmp_path: Path, next_one: Path) -> None:
+def test_it_changes_neither_the_clip_nor_what_is_resident(repos: Path, tmp_path: Path, next_one: Path) -> None:
     def residents(engine: Engine) -> set[str]:
         return {r.key for r in engine.status().residents}
 
-    plain, staging = engine_on(shelf, tmp_path / "a"), engine_on(shelf, tmp_path / "b", host_bytes=2**30)
+    plain, staging = (
+        engine_on(repos, tmp_path / "a"),
+        engine_on(repos, tmp_path / "b", host_bytes=2**30),
+    )
     staging.upcoming = [job(str(next_one))]
     first, second = (frames_of(render(e, job("one"), tmp_path / "clip").clip) for e in (plain, staging))
     assert np.array_equal(first, second)
@@ -93,10 +96,10 @@ def test_it_changes_neither_the_clip_nor_what_is_resident(shelf: Path, tmp_path:
     assert plain.status().used_bytes == staging.status().used_bytes
 
 
-def test_what_is_quantised_and_kept_is_read_where_it_is_kept(shelf: Path, tmp_path: Path) -> None:
+def test_what_is_quantised_and_kept_is_read_where_it_is_kept(repos: Path, tmp_path: Path) -> None:
     row = {"dtype": "bfloat16", "quantisation": "int8"}
-    engine_on(shelf, tmp_path / "cache").preload(spec("two", **row))
-    engine = engine_on(shelf, tmp_path / "cache")
+    engine_on(repos, tmp_path / "cache").preload(spec("two", **row))
+    engine = engine_on(repos, tmp_path / "cache")
     components = engine._library.open(spec("two", **row)).components
     read = [file for c in components.values() for file in engine._loader.files(c)]
     assert [f.parent.name for f in read] == ["quantised", "quantised", "vae"]
@@ -113,8 +116,8 @@ def test_nothing_is_read_beyond_the_budget(tmp_path: Path) -> None:
         assert stager.staged_bytes == read, budget
 
 
-def test_main_memory_that_is_full_of_copies_leaves_no_budget(shelf: Path, tmp_path: Path) -> None:
-    engine = engine_on(shelf, tmp_path / "cache", host_bytes=2**30)
+def test_main_memory_that_is_full_of_copies_leaves_no_budget(repos: Path, tmp_path: Path) -> None:
+    engine = engine_on(repos, tmp_path / "cache", host_bytes=2**30)
     assert engine._staging_bytes() > 0
     engine.preload(spec("one"))
     used_bytes = engine._residency.host_used_bytes
@@ -140,10 +143,10 @@ class Gated:
 
 
 def test_a_disk_that_hangs_holds_up_neither_render_nor_the_next(
-    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    repos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gated(tmp_path / "gate")
-    engine = engine_on(shelf, tmp_path / "cache")
+    engine = engine_on(repos, tmp_path / "cache")
     engine.upcoming = [job("two")]
     monkeypatch.setattr(engine._loader, "files", lambda component: [gate.path])
 

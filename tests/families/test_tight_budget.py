@@ -13,7 +13,7 @@ from gpu_worker.contract import RenderJob
 from gpu_worker.engine import Engine
 from gpu_worker.families import FAMILIES
 from tests.engine.jobs import frames_of, render
-from tests.engine.shelves import StillCpu
+from tests.engine.tight_engines import StillCpu
 from tests.families.checkpoints import checkpoint_for
 from tests.families.test_modes import job_for, loaded
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gpu_worker.contract import RenderJob
 from gpu_worker.queue import Bounds, Waiting, choose
-from tests.gpu_worker.lines import SLUGS, after, pick, waiting
+from tests.gpu_worker.waiting_lines import SLUGS, after, pick, waiting
 
 
 def test_the_first_in_line_is_taken_when_nothing_is_resident() -> None:

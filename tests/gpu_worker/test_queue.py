@@ -26,7 +26,7 @@ from gpu_worker.contract import (
 from gpu_worker.queue import Bounds, RenderQueue
 from gpu_worker.valkey import connect
 from tests.gpu_worker.conftest import enqueue, environment, make_job, report_status
-from tests.gpu_worker.lines import SLUGS, after, pick, waiting
+from tests.gpu_worker.waiting_lines import SLUGS, after, pick, waiting
 from tests.patience import wait_until
 
 QUEUE_KEY = f"rq:queue:{RENDER_QUEUE}"

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from gpu_worker.engine import Cuda, Engine
-from tests.engine.conftest import models, quiet_single_thread, shelf
+from tests.engine.conftest import models, quiet_single_thread, repos
 from tests.late_card.build import NoCompiler, compiled
 from tests.late_card.card import KIND, Card
 
-__all__ = ["models", "quiet_single_thread", "shelf"]
+__all__ = ["models", "quiet_single_thread", "repos"]
 
 
 @pytest.fixture(scope="session")
@@ -37,14 +37,14 @@ EngineOnCard = Callable[..., Engine]
 
 
 @pytest.fixture
-def engine_on_card(card: Card, shelf: Path, tmp_path: Path) -> EngineOnCard:
-    """``engine_on_card()``: an engine over the models of ``shelf`` and the simulated card, which it may use as it is.
+def engine_on_card(card: Card, repos: Path, tmp_path: Path) -> EngineOnCard:
+    """``engine_on_card()``: an engine over the models of ``repos`` and the simulated card, which it may use as it is.
 
     Arguments are those of ``Cuda``. Copies of weights have a GiB of main memory.
     """
 
     def made(**changes: Any) -> Engine:
         figures = {"host_bytes": 2**30, "pinned_bytes": 2**29, **changes}
-        return Engine(device=Cuda(kind=KIND, **figures), models=shelf, cache=tmp_path / "card")
+        return Engine(device=Cuda(kind=KIND, **figures), models=repos, cache=tmp_path / "card")
 
     return made

@@ -17,8 +17,8 @@ from gpu_worker.engine.memory.residents import PINNED, RAM, Entry, Record
 from gpu_worker.engine.weights.places import Weights
 from gpu_worker.supervisor import ALLOCATOR
 from tests.engine.jobs import frames_of, render
-from tests.engine.shelves import engine_on, job, on_device, spec
 from tests.engine.simulation import fake_component
+from tests.engine.tight_engines import engine_on, job, on_device, spec
 from tests.late_card.card import KIND, Card
 from tests.late_card.conftest import EngineOnCard
 
@@ -26,9 +26,9 @@ MIB = 2**20
 
 
 @pytest.fixture
-def expected(shelf: Path, tmp_path: Path) -> Any:
+def expected(repos: Path, tmp_path: Path) -> Any:
     """What the processor makes of the job."""
-    return frames_of(render(engine_on(shelf, tmp_path / "calm"), job("one"), tmp_path / "calm-clip").clip)
+    return frames_of(render(engine_on(repos, tmp_path / "calm"), job("one"), tmp_path / "calm-clip").clip)
 
 
 def test_it_renders_what_the_processor_renders(engine_on_card: EngineOnCard, tmp_path: Path, expected: Any) -> None:

@@ -9,9 +9,9 @@ from pytest_django import Settings
 
 from tests.billing.books import LedgerClock
 from tests.fake_stripe.process import FakeStripeProcess
-from tests.shop import teller as tellers
-from tests.shop.desk import Desk
-from tests.shop.teller import Account, Teller
+from tests.shop import stripe_driver as accounts_of_stripe
+from tests.shop.shop_steps import ShopSteps
+from tests.shop.stripe_driver import Account, StripeDriver
 
 
 @pytest.fixture(scope="session")
@@ -37,23 +37,23 @@ def ledger_clock(db: None) -> LedgerClock:
 
 
 @pytest.fixture
-def desk(db: None, stripe: FakeStripeProcess) -> Desk:
+def shop_steps(db: None, stripe: FakeStripeProcess) -> ShopSteps:
     """Where a test buys, pays and carries the mail."""
-    return Desk(stripe)
+    return ShopSteps(stripe)
 
 
 @pytest.fixture(params=["imitation", "test-mode"])
 def stripe_account(request: pytest.FixtureRequest) -> Account:
     """An account of test mode: the imitation's, and the real one."""
     if request.param == "imitation":
-        return tellers.imitation(request.getfixturevalue("stripe_process"))
-    return tellers.real_one()
+        return accounts_of_stripe.imitation(request.getfixturevalue("stripe_process"))
+    return accounts_of_stripe.real_one()
 
 
 @pytest.fixture
-def teller(db: None, stripe_account: Account, settings: Settings) -> Iterator[Teller]:
+def stripe_driver(db: None, stripe_account: Account, settings: Settings) -> Iterator[StripeDriver]:
     """Drives either Stripe by its API alone."""
     settings.STRIPE_WEBHOOK_SECRETS = ["whsec_of_the_test"]
-    at_work = Teller(stripe_account, settings)
+    at_work = StripeDriver(stripe_account, settings)
     yield at_work
     at_work.close()

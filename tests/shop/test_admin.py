@@ -16,7 +16,7 @@ from accounts.models import User
 from billing import ledger
 from billing.shop import liability, reconcile
 from billing.shop.models import Order, Pack, Payment, Plan, Price, StripeEvent
-from tests.shop.desk import Desk, balance, hold, pack_price, plan_price
+from tests.shop.shop_steps import ShopSteps, balance, hold, pack_price, plan_price
 
 ATTEMPT = "6f5b1f9e-6ed3-4a7c-8b0e-6f1f6a8f6d11"
 
@@ -31,9 +31,9 @@ def staff(db: None) -> Client:
 @pytest.mark.parametrize(
     "model", ["plan", "pack", "order", "subscription", "payment", "stripeevent", "reconciliation", "budget"]
 )
-def test_every_list_opens(desk: Desk, staff: Client, model: str) -> None:
-    desk.buy(uuid4())
-    desk.subscribe(uuid4())
+def test_every_list_opens(shop_steps: ShopSteps, staff: Client, model: str) -> None:
+    shop_steps.buy(uuid4())
+    shop_steps.subscribe(uuid4())
     reconcile.read_events()
     assert staff.get(f"/admin/shop/{model}/").status_code == 200
 
@@ -58,11 +58,11 @@ def test_a_plan_is_edited_and_a_price_is_not(staff: Client) -> None:
 
 
 def test_a_purse_s_page_leads_to_its_orders_and_payments_also_once_they_are_another_workspace_s(
-    desk: Desk, staff: Client
+    shop_steps: ShopSteps, staff: Client
 ) -> None:
     account = uuid4()
-    payment = desk.buy(account)
-    desk.buy(uuid4())
+    payment = shop_steps.buy(account)
+    shop_steps.buy(uuid4())
     assert payment.order is not None
     Payment.objects.filter(pk=payment.pk).update(workspace=uuid4())
     Order.objects.filter(pk=payment.order.pk).update(workspace=uuid4())
@@ -79,9 +79,9 @@ def test_the_free_plan_cannot_be_deleted(staff: Client) -> None:
     assert staff.post(f"/admin/shop/plan/{free.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
-def test_a_refund_shows_what_it_does_before_it_does_it(desk: Desk, staff: Client) -> None:
+def test_a_refund_shows_what_it_does_before_it_does_it(shop_steps: ShopSteps, staff: Client) -> None:
     account = uuid4()
-    payment = desk.buy(account)
+    payment = shop_steps.buy(account)
     ledger.capture(reference=hold(account, 400))
     address = f"/admin/shop/payment/{payment.pk}/refund/"
     assert staff.get(address).status_code == 200
@@ -93,22 +93,22 @@ def test_a_refund_shows_what_it_does_before_it_does_it(desk: Desk, staff: Client
     confirmed = {"amount": "2.50", "after_refunds": "0", "attempt": seen[1], "confirm": "1", "reason": "Asked for it"}
     assert staff.post(address, confirmed).status_code == 302
     assert balance(account) == (0, 0, 150)
-    assert desk.stripe.objects("refund")[0]["metadata"] == {
+    assert shop_steps.stripe.objects("refund")[0]["metadata"] == {
         "attempt": seen[1],
         "actor": "admin@site.test",
         "why": "Asked for it",
     }
     again = staff.post(address, confirmed)  # the same form once more
     assert again.status_code == 302
-    assert len(desk.stripe.objects("refund")) == 1
+    assert len(shop_steps.stripe.objects("refund")) == 1
 
 
-def test_after_a_refund_that_failed_the_same_amount_can_be_refunded_anew(desk: Desk, staff: Client) -> None:
+def test_after_a_refund_that_failed_the_same_amount_can_be_refunded_anew(shop_steps: ShopSteps, staff: Client) -> None:
     account = uuid4()
-    payment = desk.buy(account)
-    first = desk.stripe.refund(payment.stripe_payment_intent_id or "", 250)
-    desk.stripe.control("fail-refund", refund_id=first["id"])
-    desk.carry_all()
+    payment = shop_steps.buy(account)
+    first = shop_steps.stripe.refund(payment.stripe_payment_intent_id or "", 250)
+    shop_steps.stripe.control("fail-refund", refund_id=first["id"])
+    shop_steps.carry_all()
     address = f"/admin/shop/payment/{payment.pk}/refund/"
     shown = staff.post(address, {"amount": "2.50"}).content.decode()
     hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', shown))
@@ -133,14 +133,16 @@ def test_after_a_refund_that_failed_the_same_amount_can_be_refunded_anew(desk: D
         ),
     ],
 )
-def test_a_refund_that_cannot_be_says_why(desk: Desk, staff: Client, sent: dict[str, str], problem: str) -> None:
-    payment = desk.buy(uuid4())
+def test_a_refund_that_cannot_be_says_why(
+    shop_steps: ShopSteps, staff: Client, sent: dict[str, str], problem: str
+) -> None:
+    payment = shop_steps.buy(uuid4())
     assert problem in staff.post(f"/admin/shop/payment/{payment.pk}/refund/", sent).content.decode()
-    assert desk.stripe.objects("refund") == []
+    assert shop_steps.stripe.objects("refund") == []
 
 
-def test_refunding_takes_a_permission_of_its_own(desk: Desk) -> None:
-    payment = desk.buy(uuid4())
+def test_refunding_takes_a_permission_of_its_own(shop_steps: ShopSteps) -> None:
+    payment = shop_steps.buy(uuid4())
     clerk = User.objects.create_user("clerk@site.test", "a-password", is_staff=True)
     clerk.user_permissions.add(Permission.objects.get(codename="view_payment"))
     browser = Client()
@@ -150,20 +152,20 @@ def test_refunding_takes_a_permission_of_its_own(desk: Desk) -> None:
     assert browser.get("/admin/shop/payment/liability/").status_code == 200
 
 
-def test_a_dead_event_is_replayed(desk: Desk, staff: Client) -> None:
+def test_a_dead_event_is_replayed(shop_steps: ShopSteps, staff: Client) -> None:
     account = uuid4()
-    desk.pay(desk.order(account, pack_price()))
-    for event in desk.collected():
-        desk.deliver(event)
+    shop_steps.pay(shop_steps.order(account, pack_price()))
+    for event in shop_steps.collected():
+        shop_steps.deliver(event)
     StripeEvent.objects.update(state="dead", attempts=12, last_error="Away")
     events = list(StripeEvent.objects.values_list("pk", flat=True))
     staff.post("/admin/shop/stripeevent/", {"action": "replay", "_selected_action": events})
-    desk.work()
+    shop_steps.work()
     assert balance(account) == (500, 0, 0)
 
 
-def test_the_report_of_a_comparison_shows_both_sides_of_the_money(desk: Desk, staff: Client) -> None:
-    payment = desk.buy(uuid4())
+def test_the_report_of_a_comparison_shows_both_sides_of_the_money(shop_steps: ShopSteps, staff: Client) -> None:
+    payment = shop_steps.buy(uuid4())
     Payment.objects.update(paid_at=timezone.now() - timedelta(hours=2), amount_minor=501)
     report = reconcile.compare_books()
     assert report is not None
@@ -174,14 +176,14 @@ def test_the_report_of_a_comparison_shows_both_sides_of_the_money(desk: Desk, st
     assert payment.source in shown
 
 
-def test_the_liability_counts_every_paid_credit_exactly_once(desk: Desk, staff: Client) -> None:
+def test_the_liability_counts_every_paid_credit_exactly_once(shop_steps: ShopSteps, staff: Client) -> None:
     account = uuid4()
-    payment = desk.buy(account)
-    desk.buy(account, pack_price(2_200))
+    payment = shop_steps.buy(account)
+    shop_steps.buy(account, pack_price(2_200))
     ledger.capture(reference=hold(account, 100))
     hold(account, 50)
-    desk.stripe.refund(payment.stripe_payment_intent_id or "", 200)
-    desk.carry_all()
+    shop_steps.stripe.refund(payment.stripe_payment_intent_id or "", 200)
+    shop_steps.carry_all()
     [month] = liability.by_month()
     assert month.credits == 2_700
     assert month.unspent + month.spent + month.lapsed + month.taken_back == 2_700
@@ -189,9 +191,9 @@ def test_the_liability_counts_every_paid_credit_exactly_once(desk: Desk, staff: 
     assert "2,400" in staff.get("/admin/shop/payment/liability/").content.decode()
 
 
-def test_the_liability_follows_credits_into_another_account(desk: Desk) -> None:
+def test_the_liability_follows_credits_into_another_account(shop_steps: ShopSteps) -> None:
     visitor, member = uuid4(), uuid4()
-    desk.buy(visitor)
+    shop_steps.buy(visitor)
     ledger.merge(source=visitor, into=member, reference=f"merge:{visitor}")
     [month] = liability.by_month()
     assert (month.credits, month.unspent) == (500, 500)

@@ -16,7 +16,7 @@ from billing.shop import inbox, reconcile
 from billing.shop.models import Payment, StripeEvent
 from tests.fake_stripe.process import FakeStripeProcess
 from tests.patience import wait_until
-from tests.shop.desk import Desk, balance, pack_price
+from tests.shop.shop_steps import ShopSteps, balance, pack_price
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,13 +30,13 @@ CHAOS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def desk(live_server: LiveServer, settings: Settings) -> Iterator[Desk]:
+def shop_steps(live_server: LiveServer, settings: Settings) -> Iterator[ShopSteps]:
     """A site that hears by itself from an imitation of Stripe."""
     with FakeStripeProcess(webhook_url=f"{live_server.url}/stripe/webhook/") as process:
         settings.STRIPE_SECRET_KEY = "sk_test_imitation"
         settings.STRIPE_WEBHOOK_SECRETS = [process.secret]
         settings.STRIPE_API_BASE = process.url
-        yield Desk(process)
+        yield ShopSteps(process)
     assert ledger.violations(limit=5) == []
 
 
@@ -52,28 +52,28 @@ def work_until(is_so: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("chaos", CHAOS)
-def test_a_pack_refunds_and_a_dispute_end_the_same_however_bad_the_post_is(desk: Desk, chaos: str) -> None:
+def test_a_pack_refunds_and_a_dispute_end_the_same_however_bad_the_post_is(shop_steps: ShopSteps, chaos: str) -> None:
     account = uuid4()
-    desk.stripe.control("chaos", seed=7, **CHAOS[chaos])
-    session = desk.pay(desk.order(account, pack_price()))
-    desk.stripe.refund(session["payment_intent"], 100)
-    desk.stripe.refund(session["payment_intent"], 50)
-    desk.stripe.close_dispute(desk.stripe.dispute(session["payment_intent"])["id"], "won")
+    shop_steps.stripe.control("chaos", seed=7, **CHAOS[chaos])
+    session = shop_steps.pay(shop_steps.order(account, pack_price()))
+    shop_steps.stripe.refund(session["payment_intent"], 100)
+    shop_steps.stripe.refund(session["payment_intent"], 50)
+    shop_steps.stripe.close_dispute(shop_steps.stripe.dispute(session["payment_intent"])["id"], "won")
     if not CHAOS[chaos].get("drop_share"):
-        wanted = {event["id"] for event in desk.stripe.events() if event["type"] in inbox.TYPES}
+        wanted = {event["id"] for event in shop_steps.stripe.events() if event["type"] in inbox.TYPES}
         wait_until(lambda: StripeEvent.objects.filter(event_id__in=wanted, heard_from="webhook").count() == len(wanted))
     reconcile.read_events()  # what was lost on the way is in the list
     work_until(lambda: balance(account) == (350, 0, 0))
     assert Payment.objects.get(workspace=account).refunded_minor == 150
 
 
-def test_a_site_that_answers_with_an_error_is_told_again(desk: Desk, settings: Settings) -> None:
+def test_a_site_that_answers_with_an_error_is_told_again(shop_steps: ShopSteps, settings: Settings) -> None:
     account = uuid4()
     settings.STRIPE_WEBHOOK_SECRETS = []  # nobody is believed: 400
-    desk.pay(desk.order(account, pack_price()))
+    shop_steps.pay(shop_steps.order(account, pack_price()))
     began = timezone.now()
-    wait_until(lambda: desk.stripe.control("deliveries") > 0)
+    wait_until(lambda: shop_steps.stripe.control("deliveries") > 0)
     assert not StripeEvent.objects.exists()
-    settings.STRIPE_WEBHOOK_SECRETS = [desk.stripe.secret]
+    settings.STRIPE_WEBHOOK_SECRETS = [shop_steps.stripe.secret]
     work_until(lambda: balance(account) == (500, 0, 0))
     assert StripeEvent.objects.filter(received_at__gt=began, heard_from="webhook").exists()

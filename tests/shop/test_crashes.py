@@ -17,7 +17,7 @@ from billing.shop import convergence, inbox, ordering
 from billing.shop.models import Payment, StripeEvent
 from tests.fake_stripe.process import FakeStripeProcess
 from tests.patience import PATIENCE_SECONDS
-from tests.shop.desk import BACK, Desk, balance, lots, pack_price, plan_price
+from tests.shop.shop_steps import BACK, ShopSteps, balance, lots, pack_price, plan_price
 
 
 class Died(BaseException):
@@ -37,15 +37,15 @@ def dying_at(number: int) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("what", ["pack", "plan", "refund"])
-def test_dying_at_any_statement_leaves_work_that_the_next_clerk_finishes(desk: Desk, what: str) -> None:
+def test_dying_at_any_statement_leaves_work_that_the_next_clerk_finishes(shop_steps: ShopSteps, what: str) -> None:
     account = uuid4()
-    session = desk.pay(desk.order(account, plan_price("creator") if what == "plan" else pack_price()))
+    session = shop_steps.pay(shop_steps.order(account, plan_price("creator") if what == "plan" else pack_price()))
     if what == "refund":
-        desk.carry_all()
-        desk.stripe.refund(session["payment_intent"], 200)
+        shop_steps.carry_all()
+        shop_steps.stripe.refund(session["payment_intent"], 200)
     wanted = {"pack": "checkout.session.completed", "plan": "invoice.paid", "refund": "refund.created"}[what]
-    [event] = [event for event in desk.collected() if event["type"] == wanted]
-    desk.deliver(event)
+    [event] = [event for event in shop_steps.collected() if event["type"] == wanted]
+    shop_steps.deliver(event)
     expected = {"pack": (500, 0, 0), "plan": (1_500, 0, 0), "refund": (300, 0, 0)}[what]
     survived = 0
     while True:
@@ -54,7 +54,7 @@ def test_dying_at_any_statement_leaves_work_that_the_next_clerk_finishes(desk: D
                 break
             # The lease of the dead clerk runs out, and the beat hands the event over again.
             StripeEvent.objects.exclude(state="done").update(state="new", due_at=timezone.now())
-            desk.work()
+            shop_steps.work()
             assert (survived, balance(account)) == (survived, expected)
             assert Payment.objects.filter(workspace=account).count() == 1
             transaction.set_rollback(True)
@@ -73,13 +73,13 @@ def dies(event_id: str, *, at: int) -> bool:
 
 
 def test_many_at_once_fulfil_one_order_once(transactional_db: None, stripe: FakeStripeProcess) -> None:
-    desk = Desk(stripe)
+    shop_steps = ShopSteps(stripe)
     account = uuid4()
-    order = desk.order(account, pack_price())
-    session = desk.pay(order)
+    order = shop_steps.order(account, pack_price())
+    session = shop_steps.pay(order)
     all_at_once([lambda: convergence.converge_order(order.id)] * 6)
     assert lots(account) == [("pack", 500, 500, 0)]
-    desk.stripe.refund(session["payment_intent"], 100)
+    shop_steps.stripe.refund(session["payment_intent"], 100)
     all_at_once([lambda: convergence.converge_payment_intent(session["payment_intent"])] * 6)
     assert balance(account) == (400, 0, 0)
     assert ledger.violations(limit=5) == []
@@ -102,10 +102,10 @@ def test_an_old_answer_never_overtakes_a_newer_one(
     transactional_db: None, stripe: FakeStripeProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One clerk has asked about a payment and is slow; meanwhile money goes back and another clerk comes by."""
-    desk = Desk(stripe)
+    shop_steps = ShopSteps(stripe)
     account = uuid4()
-    order = desk.order(account, pack_price())
-    session = desk.pay(order)
+    order = shop_steps.order(account, pack_price())
+    session = shop_steps.pay(order)
     asked, go_on = threading.Event(), threading.Event()
     settle = convergence._settle
     first: list[UUID] = []
@@ -120,7 +120,7 @@ def test_an_old_answer_never_overtakes_a_newer_one(
     monkeypatch.setattr(convergence, "_settle", slow)
     slow_clerk = in_thread(lambda: convergence.converge_order(order.id))
     assert asked.wait(PATIENCE_SECONDS)
-    desk.stripe.refund(session["payment_intent"])
+    shop_steps.stripe.refund(session["payment_intent"])
     quick_clerk = in_thread(lambda: convergence.converge_order(order.id))
     quick_clerk.join(0.3)
     assert quick_clerk.is_alive()  # waits its turn, and asks only then

@@ -16,7 +16,7 @@ from accounts.models import Workspace
 from billing.shop import housekeeping, inbox, jobs, ordering
 from billing.shop.models import Order, StripeEvent, Subscription
 from loremotion import queues
-from tests.shop.desk import Desk, balance, pack_price, plan_price
+from tests.shop.shop_steps import ShopSteps, balance, pack_price, plan_price
 
 Sweep = Callable[[], list[str]]
 
@@ -35,7 +35,7 @@ def sweep(valkey: redis.Redis, django_capture_on_commit_callbacks: DjangoCapture
     return once
 
 
-def test_each_comparison_is_asked_for_once_in_its_time(desk: Desk, sweep: Sweep) -> None:
+def test_each_comparison_is_asked_for_once_in_its_time(shop_steps: ShopSteps, sweep: Sweep) -> None:
     assert sweep() == ["compare_books", "read_events"]
     assert sweep() == []
 
@@ -45,11 +45,11 @@ def test_where_nothing_is_sold_stripe_is_left_alone(db: None, sweep: Sweep, sett
     assert sweep() == []
 
 
-def test_events_that_were_forgotten_are_handed_over_again(desk: Desk, sweep: Sweep) -> None:
+def test_events_that_were_forgotten_are_handed_over_again(shop_steps: ShopSteps, sweep: Sweep) -> None:
     account = uuid4()
-    desk.pay(desk.order(account, pack_price()))
-    for event in desk.collected():
-        desk.deliver(event)
+    shop_steps.pay(shop_steps.order(account, pack_price()))
+    for event in shop_steps.collected():
+        shop_steps.deliver(event)
     StripeEvent.objects.update(due_at=timezone.now() - timedelta(minutes=1))
     assert "work_on_event" in sweep()
     for event_id in StripeEvent.objects.values_list("event_id", flat=True):
@@ -58,11 +58,11 @@ def test_events_that_were_forgotten_are_handed_over_again(desk: Desk, sweep: Swe
     assert "work_on_event" not in sweep()
 
 
-def test_an_order_whose_end_nobody_told_us_is_looked_after(desk: Desk, sweep: Sweep) -> None:
-    paid, left = desk.order(uuid4(), pack_price()), desk.order(uuid4(), pack_price())
+def test_an_order_whose_end_nobody_told_us_is_looked_after(shop_steps: ShopSteps, sweep: Sweep) -> None:
+    paid, left = shop_steps.order(uuid4(), pack_price()), shop_steps.order(uuid4(), pack_price())
     never_sent = ordering.order(order_id=uuid4(), workspace=uuid4(), price=pack_price(), actor="")
-    desk.pay(paid)
-    desk.stripe.advance(days=2)
+    shop_steps.pay(paid)
+    shop_steps.stripe.advance(days=2)
     Order.objects.update(created_at=timezone.now() - timedelta(days=2))
     assert sweep().count("look_after_order") == 2
     for order in (paid, left):
@@ -72,8 +72,8 @@ def test_an_order_whose_end_nobody_told_us_is_looked_after(desk: Desk, sweep: Sw
     assert balance(paid.workspace) == (500, 0, 0)
 
 
-def test_what_was_done_long_ago_is_forgotten_and_what_is_dead_is_not(desk: Desk, sweep: Sweep) -> None:
-    desk.buy(uuid4())
+def test_what_was_done_long_ago_is_forgotten_and_what_is_dead_is_not(shop_steps: ShopSteps, sweep: Sweep) -> None:
+    shop_steps.buy(uuid4())
     dead = StripeEvent.objects.create(event_id="evt_dead", type="invoice.paid", object_id="in_1", state="dead")
     StripeEvent.objects.update(received_at=timezone.now() - timedelta(days=90))
     StripeEvent.objects.filter(state="done").update(done_at=timezone.now() - timedelta(days=61))
@@ -96,7 +96,7 @@ def rounds_until(sweep: Sweep, job: str, argument: object) -> int:
 
 
 def test_orders_that_stay_stale_for_ever_do_not_stand_before_the_others(
-    desk: Desk, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+    shop_steps: ShopSteps, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(housekeeping, "BATCH", 1)
     long_ago = timezone.now() - timedelta(days=2)
@@ -105,18 +105,18 @@ def test_orders_that_stay_stale_for_ever_do_not_stand_before_the_others(
             workspace=uuid4(), account=uuid4(), price=pack_price(), credits=1, created_at=long_ago,
             stripe_session_id=f"cs_unknown_{number}",
         )  # fmt: skip
-    waiting = desk.order(uuid4(), pack_price())
+    waiting = shop_steps.order(uuid4(), pack_price())
     Order.objects.filter(id=waiting.id).update(created_at=timezone.now() - timedelta(hours=26))
     assert rounds_until(sweep, "look_after_order", str(waiting.id))
 
 
 def test_a_plan_that_was_not_ended_with_its_workspace_is_ended_later(
-    desk: Desk, sweep: Sweep, settings: Settings
+    shop_steps: ShopSteps, sweep: Sweep, settings: Settings
 ) -> None:
     closed, open_one = (Workspace.objects.create(kind=Workspace.Kind.TEAM, name="Studio") for _ in range(2))
     gone = uuid4()
     for account in (closed.id, open_one.id, gone):
-        desk.subscribe(account)
+        shop_steps.subscribe(account)
     Workspace.objects.filter(id=closed.id).update(closed_at=timezone.now())
     address, settings.STRIPE_API_BASE = settings.STRIPE_API_BASE, "http://127.0.0.1:9"  # Stripe is away
     jobs.end_subscriptions(str(closed.id))
@@ -130,9 +130,9 @@ def test_a_plan_that_was_not_ended_with_its_workspace_is_ended_later(
     assert "end_subscriptions" not in sweep()
 
 
-def test_one_plan_that_cannot_be_ended_keeps_no_other_from_it(desk: Desk) -> None:
+def test_one_plan_that_cannot_be_ended_keeps_no_other_from_it(shop_steps: ShopSteps) -> None:
     account = uuid4()
-    desk.subscribe(account)
+    shop_steps.subscribe(account)
     Subscription.objects.create(
         workspace=account, account=account, price=plan_price("creator"), stripe_subscription_id="sub_unknown",
         status="active", period_start=timezone.now(), period_end=timezone.now() + timedelta(days=90),

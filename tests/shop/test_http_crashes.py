@@ -19,7 +19,7 @@ from billing.shop import convergence, gateway, inbox, ordering, reconcile, refun
 from billing.shop.models import Customer, Order, Payment, StripeEvent, Subscription
 from loremotion.refusals import Conflict
 from tests.patience import PATIENCE_SECONDS
-from tests.shop.desk import BACK, Desk, balance, pack_price, plan_price
+from tests.shop.shop_steps import BACK, ShopSteps, balance, pack_price, plan_price
 
 
 class Died(BaseException):
@@ -47,7 +47,7 @@ class Mortal(library.RequestsClient):
 Act = Callable[[], None]
 
 
-def ordering_a_plan(desk: Desk) -> tuple[Act, Callable[[], Any]]:
+def ordering_a_plan(shop_steps: ShopSteps) -> tuple[Act, Callable[[], Any]]:
     form, account = uuid4(), uuid4()
 
     def act() -> None:
@@ -56,33 +56,33 @@ def ordering_a_plan(desk: Desk) -> tuple[Act, Callable[[], Any]]:
 
     def end() -> Any:
         kinds = ("customer", "price", "checkout.session")
-        ids = {customer["id"] for customer in desk.stripe.objects("customer")}
+        ids = {customer["id"] for customer in shop_steps.stripe.objects("customer")}
         assert {customer.stripe_customer_id for customer in Customer.objects.filter(workspace=account)} == ids
-        return [len(desk.stripe.objects(kind)) for kind in kinds], Order.objects.filter(workspace=account).count()
+        return [len(shop_steps.stripe.objects(kind)) for kind in kinds], Order.objects.filter(workspace=account).count()
 
     return act, end
 
 
-def ordering_another_plan(desk: Desk) -> tuple[Act, Callable[[], Any]]:
+def ordering_another_plan(shop_steps: ShopSteps) -> tuple[Act, Callable[[], Any]]:
     """While the page of the first is open."""
     form, account = uuid4(), uuid4()
-    first = desk.order(account, plan_price("creator"))
+    first = shop_steps.order(account, plan_price("creator"))
 
     def act() -> None:
         order = ordering.order(order_id=form, workspace=account, price=plan_price("studio"), actor="")
         ordering.pay_page(order, email="buyer@site.test", back=BACK)
 
     def end() -> Any:
-        sessions = {one["id"]: one["status"] for one in desk.stripe.objects("checkout.session")}
+        sessions = {one["id"]: one["status"] for one in shop_steps.stripe.objects("checkout.session")}
         return sessions.pop(first.stripe_session_id or ""), list(sessions.values())
 
     return act, end
 
 
-def ordering_another_plan_after_paying(desk: Desk) -> tuple[Act, Callable[[], Any]]:
+def ordering_another_plan_after_paying(shop_steps: ShopSteps) -> tuple[Act, Callable[[], Any]]:
     """Before the site has heard of the payment."""
     form, account = uuid4(), uuid4()
-    desk.pay(desk.order(account, plan_price("creator")))
+    shop_steps.pay(shop_steps.order(account, plan_price("creator")))
 
     def act() -> None:
         with suppress(Conflict):
@@ -90,48 +90,48 @@ def ordering_another_plan_after_paying(desk: Desk) -> tuple[Act, Callable[[], An
             ordering.pay_page(order, email="buyer@site.test", back=BACK)
 
     def end() -> Any:
-        desk.carry_all()
-        return len(desk.stripe.objects("checkout.session")), balance(account)
+        shop_steps.carry_all()
+        return len(shop_steps.stripe.objects("checkout.session")), balance(account)
 
     return act, end
 
 
-def upgrading(desk: Desk) -> tuple[Act, Callable[[], Any]]:
-    return _changing(desk, "creator", "studio")
+def upgrading(shop_steps: ShopSteps) -> tuple[Act, Callable[[], Any]]:
+    return _changing(shop_steps, "creator", "studio")
 
 
-def downgrading(desk: Desk) -> tuple[Act, Callable[[], Any]]:
-    return _changing(desk, "studio", "creator")
+def downgrading(shop_steps: ShopSteps) -> tuple[Act, Callable[[], Any]]:
+    return _changing(shop_steps, "studio", "creator")
 
 
-def _changing(desk: Desk, before: str, after: str) -> tuple[Act, Callable[[], Any]]:
+def _changing(shop_steps: ShopSteps, before: str, after: str) -> tuple[Act, Callable[[], Any]]:
     account, attempt = uuid4(), uuid4()
-    order = desk.order(account, plan_price(before))
-    desk.pay(order)
+    order = shop_steps.order(account, plan_price(before))
+    shop_steps.pay(order)
     convergence.converge_order(order.id)
 
     def act() -> None:
         subscribing.change(workspace=account, price=plan_price(after), attempt=attempt)
 
     def end() -> Any:
-        desk.carry(event for event in desk.collected() if event["type"] == "invoice.paid")
+        shop_steps.carry(event for event in shop_steps.collected() if event["type"] == "invoice.paid")
         subscription = Subscription.objects.get(workspace=account)
         schedules = [
             one
-            for one in desk.stripe.objects("subscription_schedule")
+            for one in shop_steps.stripe.objects("subscription_schedule")
             if one["status"] == "active" and len(one["phases"]) > 1  # with one phase it changes nothing
         ]
-        charges = len(desk.stripe.objects("charge"))
+        charges = len(shop_steps.stripe.objects("charge"))
         later = subscription.next_price.item.name if subscription.next_price is not None else ""
         return subscription.plan.slug, later, len(schedules), charges, balance(account)[0]
 
     return act, end
 
 
-def refunding(desk: Desk) -> tuple[Act, Callable[[], Any]]:
+def refunding(shop_steps: ShopSteps) -> tuple[Act, Callable[[], Any]]:
     account = uuid4()
-    order = desk.order(account, pack_price())
-    desk.pay(order)
+    order = shop_steps.order(account, pack_price())
+    shop_steps.pay(order)
     convergence.converge_order(order.id)
     payment, attempt = Payment.objects.get(order=order), uuid4()
 
@@ -141,15 +141,19 @@ def refunding(desk: Desk) -> tuple[Act, Callable[[], Any]]:
         )
 
     def end() -> Any:
-        return len(desk.stripe.objects("refund")), balance(account), Payment.objects.get(id=payment.id).refunded_minor
+        return (
+            len(shop_steps.stripe.objects("refund")),
+            balance(account),
+            Payment.objects.get(id=payment.id).refunded_minor,
+        )
 
     return act, end
 
 
-def fulfilling(desk: Desk) -> tuple[Act, Callable[[], Any]]:
+def fulfilling(shop_steps: ShopSteps) -> tuple[Act, Callable[[], Any]]:
     account = uuid4()
-    order = desk.order(account, pack_price())
-    desk.pay(order)
+    order = shop_steps.order(account, pack_price())
+    shop_steps.pay(order)
 
     def act() -> None:
         convergence.converge_order(order.id)
@@ -157,13 +161,13 @@ def fulfilling(desk: Desk) -> tuple[Act, Callable[[], Any]]:
     return act, lambda: (balance(account), Payment.objects.filter(workspace=account).count())
 
 
-def following_an_event(desk: Desk) -> tuple[Act, Callable[[], Any]]:
+def following_an_event(shop_steps: ShopSteps) -> tuple[Act, Callable[[], Any]]:
     """Of a refund, which leads to the payment first and from there to the session."""
     account = uuid4()
-    session = desk.pay(desk.order(account, pack_price()))
-    desk.stripe.refund(session["payment_intent"], 200)
-    [event] = [event for event in desk.collected() if event["type"] == "refund.created"]
-    desk.deliver(event)
+    session = shop_steps.pay(shop_steps.order(account, pack_price()))
+    shop_steps.stripe.refund(session["payment_intent"], 200)
+    [event] = [event for event in shop_steps.collected() if event["type"] == "refund.created"]
+    shop_steps.deliver(event)
 
     def act() -> None:
         StripeEvent.objects.update(due_at=timezone.now())  # the lease of whoever died has run out
@@ -172,26 +176,26 @@ def following_an_event(desk: Desk) -> tuple[Act, Callable[[], Any]]:
     return act, lambda: (balance(account), StripeEvent.objects.get(event_id=event["id"]).state)
 
 
-def reading_events(desk: Desk) -> tuple[Act, Callable[[], Any]]:
+def reading_events(shop_steps: ShopSteps) -> tuple[Act, Callable[[], Any]]:
     account = uuid4()
-    desk.pay(desk.order(account, pack_price()))
+    shop_steps.pay(shop_steps.order(account, pack_price()))
 
     def act() -> None:
         reconcile.read_events()
         StripeEvent.objects.update(due_at=timezone.now())  # the lease of whoever died has run out
-        desk.work()
+        shop_steps.work()
 
     return act, lambda: (balance(account), Payment.objects.filter(workspace=account).count())
 
 
-def comparing_books(desk: Desk) -> tuple[Act, Callable[[], Any]]:
+def comparing_books(shop_steps: ShopSteps) -> tuple[Act, Callable[[], Any]]:
     """A pack that nobody told of, a month that was refunded without a word."""
     account, member = uuid4(), uuid4()
-    desk.pay(desk.order(account, pack_price()))
-    order = desk.order(member, plan_price("creator"))
-    desk.pay(order)
+    shop_steps.pay(shop_steps.order(account, pack_price()))
+    order = shop_steps.order(member, plan_price("creator"))
+    shop_steps.pay(order)
     convergence.converge_order(order.id)
-    desk.stripe.refund(Payment.objects.get(workspace=member).stripe_payment_intent_id or "", 600)
+    shop_steps.stripe.refund(Payment.objects.get(workspace=member).stripe_payment_intent_id or "", 600)
 
     def act() -> None:
         reconcile.compare_books()
@@ -199,7 +203,7 @@ def comparing_books(desk: Desk) -> tuple[Act, Callable[[], Any]]:
     return act, lambda: (balance(account), balance(member))
 
 
-EXPECTED: dict[Callable[[Desk], tuple[Act, Callable[[], Any]]], Any] = {
+EXPECTED: dict[Callable[[ShopSteps], tuple[Act, Callable[[], Any]]], Any] = {
     ordering_a_plan: ([1, 1, 1], 1),
     ordering_another_plan: ("expired", ["open"]),
     ordering_another_plan_after_paying: (1, (1_500, 0, 0)),
@@ -211,7 +215,7 @@ EXPECTED: dict[Callable[[Desk], tuple[Act, Callable[[], Any]]], Any] = {
     reading_events: ((500, 0, 0), 1),
     comparing_books: ((500, 0, 0), (750, 0, 0)),
 }
-UNTOUCHED: dict[Callable[[Desk], tuple[Act, Callable[[], Any]]], Any] = {
+UNTOUCHED: dict[Callable[[ShopSteps], tuple[Act, Callable[[], Any]]], Any] = {
     upgrading: ("creator", "", 0, 1, 1_500),
     downgrading: ("studio", "", 0, 1, 5_500),
     refunding: (0, (500, 0, 0), 0),
@@ -224,14 +228,17 @@ UNTOUCHED: dict[Callable[[Desk], tuple[Act, Callable[[], Any]]], Any] = {
     "what", [flow for flow in EXPECTED if flow is not comparing_books], ids=lambda one: one.__name__
 )
 def test_dying_at_any_request_leaves_what_the_same_form_finishes(
-    desk: Desk, what: Callable[[Desk], tuple[Act, Callable[[], Any]]], moment: str, monkeypatch: pytest.MonkeyPatch
+    shop_steps: ShopSteps,
+    what: Callable[[ShopSteps], tuple[Act, Callable[[], Any]]],
+    moment: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     survived = 0
     for lives in itertools.count():
         with transaction.atomic():
-            desk.start_anew()
-            act, end = what(desk)
-            is_dead = _dies(desk, act, Mortal(lives, moment), monkeypatch)
+            shop_steps.start_anew()
+            act, end = what(shop_steps)
+            is_dead = _dies(shop_steps, act, Mortal(lives, moment), monkeypatch)
             act()  # the same form, by a process that lives
             assert (lives, end()) == (lives, EXPECTED[what])
             transaction.set_rollback(True)
@@ -242,12 +249,12 @@ def test_dying_at_any_request_leaves_what_the_same_form_finishes(
 
 
 def test_dying_before_any_request_of_the_night_s_comparison_leaves_it_to_the_next(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    shop_steps: ShopSteps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    act, end = comparing_books(desk)
+    act, end = comparing_books(shop_steps)
     for lives in itertools.count():
         with transaction.atomic():
-            is_dead = _dies(desk, act, Mortal(lives, "before"), monkeypatch)
+            is_dead = _dies(shop_steps, act, Mortal(lives, "before"), monkeypatch)
             act()
             assert (lives, end()) == (lives, EXPECTED[comparing_books])
             transaction.set_rollback(True)
@@ -258,16 +265,16 @@ def test_dying_before_any_request_of_the_night_s_comparison_leaves_it_to_the_nex
 
 @pytest.mark.parametrize("what", [*UNTOUCHED, fulfilling], ids=lambda flow: flow.__name__)
 def test_dying_before_any_request_leaves_what_post_and_beat_bring_to_what_stripe_says(
-    desk: Desk, what: Callable[[Desk], tuple[Act, Callable[[], Any]]], monkeypatch: pytest.MonkeyPatch
+    shop_steps: ShopSteps, what: Callable[[ShopSteps], tuple[Act, Callable[[], Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ends = set()
     for lives in itertools.count():
         with transaction.atomic():
-            desk.start_anew()
-            act, end = what(desk)
-            is_dead = _dies(desk, act, Mortal(lives, "before"), monkeypatch)
+            shop_steps.start_anew()
+            act, end = what(shop_steps)
+            is_dead = _dies(shop_steps, act, Mortal(lives, "before"), monkeypatch)
             reconcile.read_events()
-            desk.work()
+            shop_steps.work()
             comparison = reconcile.compare_books()
             assert comparison is not None
             assert list(comparison.mismatches.values_list("subject", "detail")) == []
@@ -279,9 +286,9 @@ def test_dying_before_any_request_leaves_what_post_and_beat_bring_to_what_stripe
     assert EXPECTED[what] in ends
 
 
-def _dies(desk: Desk, act: Act, client: Mortal, monkeypatch: pytest.MonkeyPatch) -> bool:
+def _dies(shop_steps: ShopSteps, act: Act, client: Mortal, monkeypatch: pytest.MonkeyPatch) -> bool:
     mortal = library.StripeClient(
-        "sk_test_imitation", base_addresses={"api": desk.stripe.url}, max_network_retries=0, http_client=client
+        "sk_test_imitation", base_addresses={"api": shop_steps.stripe.url}, max_network_retries=0, http_client=client
     )
     with monkeypatch.context() as patch:
         patch.setattr(gateway, "_client", lambda key, base: mortal)

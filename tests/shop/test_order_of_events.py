@@ -20,7 +20,7 @@ from tests.fake_stripe.process import FakeStripeProcess
 from tests.fake_stripe.state import Object
 from tests.patience import PATIENCE_SECONDS
 from tests.properties import examples
-from tests.shop.desk import Desk, balance, hold, lots, pack_price, plan_price
+from tests.shop.shop_steps import ShopSteps, balance, hold, lots, pack_price, plan_price
 
 
 @contextmanager
@@ -79,21 +79,21 @@ class Remembering(library.RequestsClient):
 
 
 @pytest.fixture
-def stand_still(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def stand_still(shop_steps: ShopSteps, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From its call on nothing happens at Stripe any more, and the site need not ask twice."""
 
     def stop() -> None:
         client = library.StripeClient(
-            "sk_test_imitation", base_addresses={"api": desk.stripe.url}, http_client=Remembering()
+            "sk_test_imitation", base_addresses={"api": shop_steps.stripe.url}, http_client=Remembering()
         )
         monkeypatch.setattr(gateway, "_client", lambda key, base: client)
 
     return stop
 
 
-def hints(desk: Desk) -> list[Object]:
+def hints(shop_steps: ShopSteps) -> list[Object]:
     """What Stripe has to say that we listen to."""
-    return [event for event in desk.collected() if event["type"] in inbox.TYPES]
+    return [event for event in shop_steps.collected() if event["type"] in inbox.TYPES]
 
 
 def arrangements(events: list[Object]) -> list[tuple[Object, ...]]:
@@ -137,17 +137,17 @@ def test_orders_that_can_make_a_difference_are_all_tried() -> None:
 @pytest.mark.parametrize("what_happens", ENDS, ids=lambda scenario: scenario.__name__)
 @pytest.mark.parametrize("held_credits", [0, 120])
 def test_every_order_of_a_pack_s_events_leads_to_one_end(
-    desk: Desk,
+    shop_steps: ShopSteps,
     stand_still: Callable[[], None],
     what_happens: Callable[[FakeStripeProcess, str], None],
     held_credits: int,
 ) -> None:
     account = uuid4()
     ledger.grant(account=account, reference=f"free:{account}", amount=held_credits or 1, kind=ledger.LotKind.FREE)
-    order = desk.order(account, pack_price())
-    session = desk.pay(order)
-    what_happens(desk.stripe, session["payment_intent"])
-    events = hints(desk)
+    order = shop_steps.order(account, pack_price())
+    session = shop_steps.pay(order)
+    what_happens(shop_steps.stripe, session["payment_intent"])
+    events = hints(shop_steps)
     stand_still()
     assert len(events) >= 4
     ends = set()
@@ -155,9 +155,9 @@ def test_every_order_of_a_pack_s_events_leads_to_one_end(
         with undone():
             clip = hold(account, held_credits) if held_credits else None
             first, *rest = arrangement
-            desk.carry([first, *rest, first])  # the first comes again at the end
+            shop_steps.carry([first, *rest, first])  # the first comes again at the end
             StripeEvent.objects.all().delete()
-            desk.carry(rest)  # and all others are forgotten and told anew
+            shop_steps.carry(rest)  # and all others are forgotten and told anew
             if clip is not None:
                 ledger.capture(reference=clip)
             ends.add((balance(account), tuple(lots(account))))
@@ -167,24 +167,24 @@ def test_every_order_of_a_pack_s_events_leads_to_one_end(
 
 @pytest.mark.parametrize("held_credits", [0, 700])
 def test_a_clip_that_holds_the_refunded_credits_leads_to_one_end_too(
-    desk: Desk, stand_still: Callable[[], None], held_credits: int
+    shop_steps: ShopSteps, stand_still: Callable[[], None], held_credits: int
 ) -> None:
     """The hold draws from the very lot that is taken back, at every possible moment between the events."""
     account = uuid4()
-    payment = desk.buy(account, pack_price(2_200))
-    desk.stripe.refund(payment.stripe_payment_intent_id or "", 500)
-    desk.stripe.refund(payment.stripe_payment_intent_id or "", 1_000)
-    events = hints(desk)
+    payment = shop_steps.buy(account, pack_price(2_200))
+    shop_steps.stripe.refund(payment.stripe_payment_intent_id or "", 500)
+    shop_steps.stripe.refund(payment.stripe_payment_intent_id or "", 1_000)
+    events = hints(shop_steps)
     stand_still()
     ends = set()
     for arrangement in arrangements(events):
         for moment in range(len(events) + 1):
             with undone():
                 clip = hold(account, held_credits) if held_credits else None
-                desk.carry(arrangement[:moment])
+                shop_steps.carry(arrangement[:moment])
                 if clip is not None:
                     ledger.capture(reference=clip, amount=650)
-                desk.carry(arrangement[moment:])
+                shop_steps.carry(arrangement[moment:])
                 ends.add(balance(account))
     spent = 650 if held_credits else 0
     kept = 2_200 - 1_650
@@ -192,34 +192,36 @@ def test_a_clip_that_holds_the_refunded_credits_leads_to_one_end_too(
 
 
 def test_every_order_of_a_subscription_s_first_events_leads_to_one_end(
-    desk: Desk, stand_still: Callable[[], None]
+    shop_steps: ShopSteps, stand_still: Callable[[], None]
 ) -> None:
     account = uuid4()
-    desk.pay(desk.order(account, plan_price("creator")))
-    events = hints(desk)
+    shop_steps.pay(shop_steps.order(account, plan_price("creator")))
+    events = hints(shop_steps)
     stand_still()
     ends = set()
     for arrangement in arrangements(events):
         with undone():
-            desk.carry(arrangement)
+            shop_steps.carry(arrangement)
             ends.add((balance(account), Payment.objects.filter(workspace=account).count()))
     assert ends == {((1_500, 0, 0), 1)}
 
 
-def test_a_renewal_an_upgrade_and_a_refund_lead_to_one_end(desk: Desk, stand_still: Callable[[], None]) -> None:
+def test_a_renewal_an_upgrade_and_a_refund_lead_to_one_end(
+    shop_steps: ShopSteps, stand_still: Callable[[], None]
+) -> None:
     account = uuid4()
-    desk.subscribe(account, "creator")
-    desk.stripe.advance(days=31, seconds=7_200)
-    subscription = desk.stripe.objects("subscription")[0]
+    shop_steps.subscribe(account, "creator")
+    shop_steps.stripe.advance(days=31, seconds=7_200)
+    subscription = shop_steps.stripe.objects("subscription")[0]
     first = Payment.objects.get(workspace=account)
-    desk.stripe.control("upgrade", subscription=subscription["id"], price=upgrade_price())
-    desk.stripe.refund(first.stripe_payment_intent_id or "")
-    events = hints(desk)
+    shop_steps.stripe.control("upgrade", subscription=subscription["id"], price=upgrade_price())
+    shop_steps.stripe.refund(first.stripe_payment_intent_id or "")
+    events = hints(shop_steps)
     stand_still()
     ends = set()
     for arrangement in arrangements(events):
         with undone():
-            desk.carry(arrangement)
+            shop_steps.carry(arrangement)
             ends.add(balance(account))
     assert ends == {(1_500 + 5_500, 0, 0)}
 
@@ -240,39 +242,39 @@ STEPS = st.lists(
 @settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_deliveries_in_any_order_between_what_happens_lead_to_what_stripe_says(
-    desk: Desk, steps: list[tuple[str, int]]
+    shop_steps: ShopSteps, steps: list[tuple[str, int]]
 ) -> None:
     with undone():
         account = uuid4()
-        session = desk.pay(desk.order(account, pack_price()))
-        play(desk, account, session["payment_intent"], steps)
+        session = shop_steps.pay(shop_steps.order(account, pack_price()))
+        play(shop_steps, account, session["payment_intent"], steps)
         assert ledger.violations(limit=5) == []
 
 
-def play(desk: Desk, account: UUID, intent: str, steps: list[tuple[str, int]]) -> None:
+def play(shop_steps: ShopSteps, account: UUID, intent: str, steps: list[tuple[str, int]]) -> None:
     """Things happen at Stripe, events arrive late, twice and out of order, clips are made; at the end all is told."""
-    waiting, told, clips, spent = hints(desk), [], [], 0
+    waiting, told, clips, spent = hints(shop_steps), [], [], 0
     happenings = iter([("refund", 150), ("refund", 50), ("dispute", 0), ("won", 0), ("refund", 100)])
     for what, number in steps:
         if what == "happen":
-            happen(desk.stripe, intent, next(happenings, ("", 0)))
-            waiting += hints(desk)
+            happen(shop_steps.stripe, intent, next(happenings, ("", 0)))
+            waiting += hints(shop_steps)
         elif what == "deliver" and waiting:
             told.append(waiting.pop(number % len(waiting)))
-            desk.carry(told[-1:])
+            shop_steps.carry(told[-1:])
         elif what == "again" and told:
             StripeEvent.objects.filter(event_id=told[number % len(told)]["id"]).delete()
-            desk.carry([told[number % len(told)]])
+            shop_steps.carry([told[number % len(told)]])
         elif what == "hold" and balance(account)[0] >= 30:
             clips.append(hold(account, 30))
         elif what == "settle" and clips:
             spent += ledger.capture(reference=clips.pop(), amount=number).captured
     for clip in clips:
         spent += ledger.capture(reference=clip).captured
-    desk.carry(reversed(waiting))
+    shop_steps.carry(reversed(waiting))
     available, held, owed = balance(account)
     assert held == 0
-    assert available - owed == worth_now(desk.stripe, intent) - spent
+    assert available - owed == worth_now(shop_steps.stripe, intent) - spent
 
 
 def happen(stripe: FakeStripeProcess, intent: str, what: tuple[str, int]) -> None:

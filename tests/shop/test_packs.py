@@ -14,51 +14,51 @@ from billing.shop import convergence, gateway, ordering
 from billing.shop.facts import Money
 from billing.shop.models import Order, Payment
 from loremotion.refusals import Conflict, Invalid
-from tests.shop.desk import BACK, Desk, balance, pack_price, spend
+from tests.shop.shop_steps import BACK, ShopSteps, balance, pack_price, spend
 
 
-def test_an_order_that_nobody_paid_brings_nothing(desk: Desk) -> None:
+def test_an_order_that_nobody_paid_brings_nothing(shop_steps: ShopSteps) -> None:
     account = uuid4()
-    order = desk.order(account, pack_price())
+    order = shop_steps.order(account, pack_price())
     ordering.fulfil_if_paid(order)
     assert balance(account) == (0, 0, 0)
-    desk.stripe.advance(days=1, seconds=1)  # the pay page expires
-    desk.carry_all()
+    shop_steps.stripe.advance(days=1, seconds=1)  # the pay page expires
+    shop_steps.carry_all()
     order.refresh_from_db()
     assert order.state == Order.State.CLOSED
     with pytest.raises(Conflict, match="not paid"):
         ordering.pay_page(order, email="", back=BACK)
 
 
-def test_a_bank_debit_brings_credits_when_its_money_comes(desk: Desk) -> None:
+def test_a_bank_debit_brings_credits_when_its_money_comes(shop_steps: ShopSteps) -> None:
     account = uuid4()
-    order = desk.order(account, pack_price())
-    session = desk.pay(order, is_slow=True)
-    desk.carry_all()
+    order = shop_steps.order(account, pack_price())
+    session = shop_steps.pay(order, is_slow=True)
+    shop_steps.carry_all()
     assert balance(account) == (0, 0, 0)
-    desk.stripe.control("settle-slow", session_id=session["id"], is_paid=True)
-    desk.carry_all()
+    shop_steps.stripe.control("settle-slow", session_id=session["id"], is_paid=True)
+    shop_steps.carry_all()
     assert balance(account) == (500, 0, 0)
 
 
-def test_a_bank_debit_that_fails_closes_the_order(desk: Desk) -> None:
-    order = desk.order(uuid4(), pack_price())
-    session = desk.pay(order, is_slow=True)
-    desk.stripe.control("settle-slow", session_id=session["id"], is_paid=False)
-    desk.carry_all()
+def test_a_bank_debit_that_fails_closes_the_order(shop_steps: ShopSteps) -> None:
+    order = shop_steps.order(uuid4(), pack_price())
+    session = shop_steps.pay(order, is_slow=True)
+    shop_steps.stripe.control("settle-slow", session_id=session["id"], is_paid=False)
+    shop_steps.carry_all()
     order.refresh_from_db()
     assert order.state == Order.State.CLOSED
     assert not Payment.objects.filter(order=order).exists()
 
 
-def test_a_form_is_of_no_use_to_another_workspace(desk: Desk) -> None:
+def test_a_form_is_of_no_use_to_another_workspace(shop_steps: ShopSteps) -> None:
     form = uuid4()
     ordering.order(order_id=form, workspace=uuid4(), price=pack_price(), actor="")
     with pytest.raises(Conflict, match="used for something else"):
         ordering.order(order_id=form, workspace=uuid4(), price=pack_price(), actor="")
 
 
-def test_what_is_not_offered_cannot_be_ordered(desk: Desk) -> None:
+def test_what_is_not_offered_cannot_be_ordered(shop_steps: ShopSteps) -> None:
     price = pack_price()
     price.is_offered = False
     price.save()
@@ -67,52 +67,54 @@ def test_what_is_not_offered_cannot_be_ordered(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_an_answer_lost_on_the_way_costs_nobody_anything(desk: Desk, when: str) -> None:
+def test_an_answer_lost_on_the_way_costs_nobody_anything(shop_steps: ShopSteps, when: str) -> None:
     for request in ("POST prices", "POST checkout/sessions"):
-        desk.stripe.fail(request, when=when)
+        shop_steps.stripe.fail(request, when=when)
     account = uuid4()
-    desk.buy(account)
+    shop_steps.buy(account)
     assert balance(account) == (500, 0, 0)
-    assert len(desk.stripe.objects("checkout.session")) == 1
-    assert len(desk.stripe.objects("price")) == 1
+    assert len(shop_steps.stripe.objects("checkout.session")) == 1
+    assert len(shop_steps.stripe.objects("price")) == 1
 
 
-def test_while_stripe_is_away_nothing_is_bought_and_the_form_can_be_sent_again(desk: Desk) -> None:
+def test_while_stripe_is_away_nothing_is_bought_and_the_form_can_be_sent_again(shop_steps: ShopSteps) -> None:
     account = uuid4()
     order = ordering.order(order_id=uuid4(), workspace=account, price=pack_price(), actor="")
     for _ in range(3):  # as often as the library asks
-        desk.stripe.fail("POST checkout/sessions", when="before")
+        shop_steps.stripe.fail("POST checkout/sessions", when="before")
     with pytest.raises(gateway.StripeIsAway, match="does not answer") as refused:
         ordering.pay_page(order, email="", back=BACK)
     assert "Nothing was charged" not in refused.value.next_step  # who lost the answer does not know
-    assert ordering.pay_page(order, email="", back=BACK).startswith(desk.stripe.url)
+    assert ordering.pay_page(order, email="", back=BACK).startswith(shop_steps.stripe.url)
 
 
-def test_taxes_are_charged_and_a_full_refund_with_them_takes_everything(desk: Desk, settings: Settings) -> None:
+def test_taxes_are_charged_and_a_full_refund_with_them_takes_everything(
+    shop_steps: ShopSteps, settings: Settings
+) -> None:
     settings.STRIPE_TAX = True
     account = uuid4()
-    payment = desk.buy(account)
+    payment = shop_steps.buy(account)
     assert payment.amount_minor == 550
-    desk.stripe.refund(payment.stripe_payment_intent_id or "", 275)
-    desk.carry_all()
+    shop_steps.stripe.refund(payment.stripe_payment_intent_id or "", 275)
+    shop_steps.carry_all()
     assert balance(account) == (250, 0, 0)
-    desk.stripe.refund(payment.stripe_payment_intent_id or "")
-    desk.carry_all()
+    shop_steps.stripe.refund(payment.stripe_payment_intent_id or "")
+    shop_steps.carry_all()
     assert balance(account) == (0, 0, 0)
 
 
 # --- back with the money -----------------------------------------------------------------------------------------
 
 
-def test_winning_a_dispute_restores_what_was_frozen_and_forgives_what_was_owed(desk: Desk) -> None:
+def test_winning_a_dispute_restores_what_was_frozen_and_forgives_what_was_owed(shop_steps: ShopSteps) -> None:
     account = uuid4()
-    payment = desk.buy(account)
+    payment = shop_steps.buy(account)
     spend(account, 100)
-    dispute = desk.stripe.dispute(payment.stripe_payment_intent_id or "")
-    desk.carry_all()
+    dispute = shop_steps.stripe.dispute(payment.stripe_payment_intent_id or "")
+    shop_steps.carry_all()
     assert balance(account) == (0, 0, 100)
-    desk.stripe.close_dispute(dispute["id"], "won")
-    desk.carry_all()
+    shop_steps.stripe.close_dispute(dispute["id"], "won")
+    shop_steps.carry_all()
     assert balance(account) == (400, 0, 0)
     payment.refresh_from_db()
     assert payment.dispute_status == "won"
@@ -129,13 +131,13 @@ def test_winning_a_dispute_restores_what_was_frozen_and_forgives_what_was_owed(d
     ],
 )
 def test_credits_follow_the_money_of_a_dispute_and_not_its_name(
-    desk: Desk, fields: dict[str, object], credits: int
+    shop_steps: ShopSteps, fields: dict[str, object], credits: int
 ) -> None:
     account = uuid4()
-    payment = desk.buy(account)
-    dispute = desk.stripe.dispute(payment.stripe_payment_intent_id or "")
-    desk.stripe.control("rewrite", kind="dispute", object_id=dispute["id"], fields=fields)
-    desk.carry_all()
+    payment = shop_steps.buy(account)
+    dispute = shop_steps.stripe.dispute(payment.stripe_payment_intent_id or "")
+    shop_steps.stripe.control("rewrite", kind="dispute", object_id=dispute["id"], fields=fields)
+    shop_steps.carry_all()
     assert balance(account) == (credits, 0, 0)
 
 

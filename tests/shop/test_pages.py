@@ -17,7 +17,7 @@ from billing import ledger
 from billing.shop import budgets, jobs, workspace_data
 from billing.shop.models import Budget, Order, Payment, Subscription
 from tests.generation import factories as clips
-from tests.shop.desk import Desk, balance, hold, pack_price, plan_price
+from tests.shop.shop_steps import ShopSteps, balance, hold, pack_price, plan_price
 
 
 def member(role: str = Role.OWNER, workspace: Workspace | None = None) -> tuple[Client, Workspace]:
@@ -77,24 +77,24 @@ def test_without_a_key_the_pages_say_that_nothing_is_sold_and_nothing_else_break
 # --- buying ------------------------------------------------------------------------------------------------------
 
 
-def test_a_member_buys_a_pack_and_comes_back_to_the_credits(desk: Desk) -> None:
+def test_a_member_buys_a_pack_and_comes_back_to_the_credits(shop_steps: ShopSteps) -> None:
     browser, workspace = member()
     pay_page = buy(browser, pack_price().pk)
-    assert pay_page.startswith(f"{desk.stripe.url}/c/pay/")
+    assert pay_page.startswith(f"{shop_steps.stripe.url}/c/pay/")
     order = Order.objects.get(workspace=workspace.id)
     assert "Not paid yet" in text(browser.get(f"/billing/orders/{order.id}/"))
-    desk.pay(order)
+    shop_steps.pay(order)
     shown = text(browser.get(f"/billing/orders/{order.id}/"))
     assert "500 credits for $5.00" in shown
     assert "Receipt" in shown
     assert balance(workspace.id) == (500, 0, 0)
 
 
-def test_a_visitor_buys_a_pack_without_an_account_and_no_plan(desk: Desk) -> None:
+def test_a_visitor_buys_a_pack_without_an_account_and_no_plan(shop_steps: ShopSteps) -> None:
     browser = Client()
-    assert buy(browser, pack_price().pk).startswith(desk.stripe.url)
+    assert buy(browser, pack_price().pk).startswith(shop_steps.stripe.url)
     order = Order.objects.get()
-    desk.pay(order)
+    shop_steps.pay(order)
     assert "Thank you" in text(browser.get(f"/billing/orders/{order.id}/"))
     answer = browser.post("/billing/buy/", {"price": plan_price("creator").pk, "order": str(uuid4())})
     assert answer.status_code == 403
@@ -102,7 +102,7 @@ def test_a_visitor_buys_a_pack_without_an_account_and_no_plan(desk: Desk) -> Non
 
 
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.VIEWER, Role.ADMIN])
-def test_whoever_does_not_pay_cannot_buy_cancel_or_open_the_portal(desk: Desk, role: str) -> None:
+def test_whoever_does_not_pay_cannot_buy_cancel_or_open_the_portal(shop_steps: ShopSteps, role: str) -> None:
     _, workspace = member(Role.OWNER)
     browser, _ = member(role, workspace)
     for address in ("/billing/buy/", "/billing/plan/cancel/", "/billing/portal/", "/billing/budget/"):
@@ -111,7 +111,7 @@ def test_whoever_does_not_pay_cannot_buy_cancel_or_open_the_portal(desk: Desk, r
     assert not Order.objects.exists()
 
 
-def test_an_order_of_another_workspace_is_not_there(desk: Desk) -> None:
+def test_an_order_of_another_workspace_is_not_there(shop_steps: ShopSteps) -> None:
     browser, _ = member()
     buy(browser, pack_price().pk)
     order = Order.objects.get()
@@ -123,12 +123,12 @@ def test_an_order_of_another_workspace_is_not_there(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("sent", [{"price": "x"}, {"price": "999999"}, {}, {"price": "٣"}])
-def test_a_form_with_nonsense_is_refused(desk: Desk, sent: dict[str, str]) -> None:
+def test_a_form_with_nonsense_is_refused(shop_steps: ShopSteps, sent: dict[str, str]) -> None:
     browser, _ = member()
     assert browser.post("/billing/buy/", sent).status_code == 404
 
 
-def test_buying_needs_a_form_of_ours(desk: Desk) -> None:
+def test_buying_needs_a_form_of_ours(shop_steps: ShopSteps) -> None:
     answer = Client(enforce_csrf_checks=True).post("/billing/buy/", {"price": pack_price().pk})
     assert answer.status_code == 403
 
@@ -136,11 +136,11 @@ def test_buying_needs_a_form_of_ours(desk: Desk) -> None:
 # --- the plan ----------------------------------------------------------------------------------------------------
 
 
-def test_a_plan_is_bought_changed_cancelled_and_kept_on_the_pages(desk: Desk) -> None:
+def test_a_plan_is_bought_changed_cancelled_and_kept_on_the_pages(shop_steps: ShopSteps) -> None:
     browser, workspace = member()
     buy(browser, plan_price("creator").pk)
-    desk.pay(Order.objects.get())
-    desk.carry_all()
+    shop_steps.pay(Order.objects.get())
+    shop_steps.carry_all()
     assert "your plan" in text(browser.get("/pricing/"))
     change = {"price": plan_price("studio").pk, "attempt": str(uuid4())}
     assert "You have Studio now" in text(browser.post("/billing/plan/change/", change, follow=True))
@@ -152,7 +152,7 @@ def test_a_plan_is_bought_changed_cancelled_and_kept_on_the_pages(desk: Desk) ->
     down = {"price": plan_price("creator").pk, "attempt": str(uuid4())}
     assert "when the period" in text(browser.post("/billing/plan/change/", down, follow=True))
     assert "Creator, $12.00 a month" in text(browser.get("/billing/"))
-    assert browser.post("/billing/portal/")["Location"].startswith(desk.stripe.url)
+    assert browser.post("/billing/portal/")["Location"].startswith(shop_steps.stripe.url)
     events = set(workspace.audit_entries.values_list("event", flat=True))
     assert {"plan.changed", "plan.cancelled", "plan.kept"} <= events
 
@@ -160,12 +160,12 @@ def test_a_plan_is_bought_changed_cancelled_and_kept_on_the_pages(desk: Desk) ->
 # --- credits -----------------------------------------------------------------------------------------------------
 
 
-def test_the_page_of_credits_shows_lots_holds_payments_and_every_movement(desk: Desk) -> None:
+def test_the_page_of_credits_shows_lots_holds_payments_and_every_movement(shop_steps: ShopSteps) -> None:
     browser, workspace = member()
-    payment = desk.buy(workspace.id)
+    payment = shop_steps.buy(workspace.id)
     clip = hold(workspace.id, 120)
-    desk.stripe.refund(payment.stripe_payment_intent_id or "", 100)
-    desk.carry_all()
+    shop_steps.stripe.refund(payment.stripe_payment_intent_id or "", 100)
+    shop_steps.carry_all()
     answer = browser.get("/billing/")
     shown = text(answer)
     assert "280 to use now, 120 set aside" in shown
@@ -176,18 +176,18 @@ def test_the_page_of_credits_shows_lots_holds_payments_and_every_movement(desk: 
     assert "taken back with the payment" in shown
 
 
-def test_a_debt_is_explained(desk: Desk) -> None:
+def test_a_debt_is_explained(shop_steps: ShopSteps) -> None:
     browser, workspace = member()
-    payment = desk.buy(workspace.id)
+    payment = shop_steps.buy(workspace.id)
     ledger.capture(reference=hold(workspace.id, 500))
-    desk.stripe.refund(payment.stripe_payment_intent_id or "")
-    desk.carry_all()
+    shop_steps.stripe.refund(payment.stripe_payment_intent_id or "")
+    shop_steps.carry_all()
     assert "500 credits are owed" in text(browser.get("/billing/"))
 
 
-def test_a_member_without_the_books_sees_the_balance_alone(desk: Desk) -> None:
+def test_a_member_without_the_books_sees_the_balance_alone(shop_steps: ShopSteps) -> None:
     _, workspace = member()
-    desk.buy(workspace.id)
+    shop_steps.buy(workspace.id)
     browser, _ = member(Role.MEMBER, workspace)
     shown = text(browser.get("/billing/"))
     assert "500 to use now" in shown
@@ -244,10 +244,10 @@ def test_the_csv_has_every_movement_and_no_formula() -> None:
 # --- limits ------------------------------------------------------------------------------------------------------
 
 
-def test_a_cap_holds_for_the_month_also_for_what_is_still_open(desk: Desk) -> None:
+def test_a_cap_holds_for_the_month_also_for_what_is_still_open(shop_steps: ShopSteps) -> None:
     browser, workspace = member()
     browser.post("/billing/budget/", {"monthly_cap_credits": 100})
-    desk.buy(workspace.id)
+    shop_steps.buy(workspace.id)
     hold(workspace.id, 60)
     budgets.keep_within_cap(workspace.id)
     ledger.capture(reference=hold(workspace.id, 40), amount=10)
@@ -259,11 +259,11 @@ def test_a_cap_holds_for_the_month_also_for_what_is_still_open(desk: Desk) -> No
 
 
 def test_a_cap_counts_what_is_held_in_purses_that_were_merged_into_the_workspace_s(
-    desk: Desk, django_assert_num_queries: DjangoAssertNumQueries
+    shop_steps: ShopSteps, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     _, workspace = member()
     Budget.objects.create(workspace=workspace.id, monthly_cap_credits=100)
-    desk.buy(workspace.id)
+    shop_steps.buy(workspace.id)
     before, browser = (Workspace.objects.create(kind=Workspace.Kind.VISITOR).id for _ in range(2))
     for purse in (before, browser):
         ledger.grant(account=purse, reference=f"test:{purse}", amount=60, kind=ledger.LotKind.PACK)
@@ -283,43 +283,43 @@ def test_a_cap_counts_what_is_held_in_purses_that_were_merged_into_the_workspace
 # --- moving with the workspace -----------------------------------------------------------------------------------
 
 
-def test_what_a_visitor_bought_is_there_after_signing_up(desk: Desk) -> None:
+def test_what_a_visitor_bought_is_there_after_signing_up(shop_steps: ShopSteps) -> None:
     visitor = Workspace.objects.create(kind=Workspace.Kind.VISITOR)
-    payment = desk.buy(visitor.id)
+    payment = shop_steps.buy(visitor.id)
     browser, own = member()
     ledger.merge(source=visitor.id, into=own.id, reference=f"merge:{visitor.id}")
     workspace_data.move(source=visitor, into=own)
     shown = text(browser.get("/billing/"))
     assert "500 to use now" in shown
     assert "$5.00" in shown
-    desk.stripe.refund(payment.stripe_payment_intent_id or "")
-    desk.carry_all()
+    shop_steps.stripe.refund(payment.stripe_payment_intent_id or "")
+    shop_steps.carry_all()
     assert balance(own.id) == (0, 0, 0)
     reader = Caller(own, BY_ROLE[Role.OWNER])
     files = {file.path: str(file.content) for file in workspace_data.export(own, reader=reader)}
     assert "$5.00" in files["payments.csv"]
 
 
-def test_an_erased_workspace_leaves_payments_that_name_nobody(desk: Desk) -> None:
+def test_an_erased_workspace_leaves_payments_that_name_nobody(shop_steps: ShopSteps) -> None:
     _, workspace = member()
-    desk.buy(workspace.id)
+    shop_steps.buy(workspace.id)
     workspace_data.erase(workspace)
     assert Payment.objects.filter(workspace=workspace.id).exists()
     assert list(Order.objects.filter(workspace=workspace.id).values_list("actor", flat=True)) == [""]
 
 
-def test_closing_a_workspace_ends_its_plan_with_the_period(desk: Desk) -> None:
+def test_closing_a_workspace_ends_its_plan_with_the_period(shop_steps: ShopSteps) -> None:
     _, workspace = member()
-    desk.subscribe(workspace.id)
+    shop_steps.subscribe(workspace.id)
     jobs.end_subscriptions(str(workspace.id))
     subscription = Subscription.objects.get(workspace=workspace.id)
     assert subscription.ends_at == subscription.period_end
 
 
-def test_a_clip_that_goes_over_the_cap_is_refused_and_nothing_is_held(desk: Desk) -> None:
+def test_a_clip_that_goes_over_the_cap_is_refused_and_nothing_is_held(shop_steps: ShopSteps) -> None:
     clips.model()
     browser, workspace = member()
-    desk.buy(workspace.id)
+    shop_steps.buy(workspace.id)
     Budget.objects.create(workspace=workspace.id, monthly_cap_credits=15)
     first = browser.post("/generations/", {"prompt": "a red circle", "model": "toy", "seconds": "2"})
     assert first.status_code == 302
@@ -330,9 +330,9 @@ def test_a_clip_that_goes_over_the_cap_is_refused_and_nothing_is_held(desk: Desk
     assert balance(workspace.id) == held
 
 
-def test_an_export_tells_the_plan_and_the_limits_to_who_may_see_payments(desk: Desk) -> None:
+def test_an_export_tells_the_plan_and_the_limits_to_who_may_see_payments(shop_steps: ShopSteps) -> None:
     _, workspace = member()
-    desk.subscribe(workspace.id)
+    shop_steps.subscribe(workspace.id)
     Budget.objects.create(workspace=workspace.id, monthly_cap_credits=300)
     files = {
         f.path: str(f.content) for f in workspace_data.export(workspace, reader=Caller(workspace, BY_ROLE[Role.OWNER]))

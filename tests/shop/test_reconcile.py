@@ -21,28 +21,28 @@ from billing.shop import housekeeping, reconcile
 from billing.shop.locks import Busy, alone_with
 from billing.shop.models import Order, Payment, Reconciliation, StripeEvent, Subscription
 from tests.patience import PATIENCE_SECONDS
-from tests.shop.desk import Desk, balance, pack_price, plan_price
+from tests.shop.shop_steps import ShopSteps, balance, pack_price, plan_price
 
 
-def test_events_that_no_webhook_brought_are_read_from_the_list(desk: Desk) -> None:
+def test_events_that_no_webhook_brought_are_read_from_the_list(shop_steps: ShopSteps) -> None:
     account = uuid4()
-    desk.pay(desk.order(account, pack_price()))
+    shop_steps.pay(shop_steps.order(account, pack_price()))
     reading = reconcile.read_events()
     assert reading is not None
     assert reading.missed >= 1
-    desk.work()
+    shop_steps.work()
     assert balance(account) == (500, 0, 0)
     assert set(StripeEvent.objects.values_list("heard_from", flat=True)) == {"list"}
 
 
-def test_a_second_reading_begins_where_the_first_ended_and_finds_nothing_new(desk: Desk) -> None:
-    desk.buy(uuid4())
+def test_a_second_reading_begins_where_the_first_ended_and_finds_nothing_new(shop_steps: ShopSteps) -> None:
+    shop_steps.buy(uuid4())
     reconcile.read_events()
     again = reconcile.read_events()
     assert again is not None
     assert again.missed == 0
-    desk.stripe.advance(days=2)
-    desk.pay(desk.order(uuid4(), pack_price()))
+    shop_steps.stripe.advance(days=2)
+    shop_steps.pay(shop_steps.order(uuid4(), pack_price()))
     third = reconcile.read_events()
     assert third is not None
     assert (third.missed, third.checked) == (2, 4)  # of each pack the session and its invoice
@@ -51,21 +51,21 @@ def test_a_second_reading_begins_where_the_first_ended_and_finds_nothing_new(des
     assert (fourth.missed, fourth.checked) == (0, 2)  # what is two days old was not even looked at
 
 
-def test_books_that_agree_have_no_differences(desk: Desk) -> None:
+def test_books_that_agree_have_no_differences(shop_steps: ShopSteps) -> None:
     account = uuid4()
-    payment = desk.buy(account)
-    desk.subscribe(uuid4())
-    desk.stripe.refund(payment.stripe_payment_intent_id or "", 250)
-    desk.carry_all()
+    payment = shop_steps.buy(account)
+    shop_steps.subscribe(uuid4())
+    shop_steps.stripe.refund(payment.stripe_payment_intent_id or "", 250)
+    shop_steps.carry_all()
     comparison = reconcile.compare_books()
     assert comparison is not None
     assert comparison.checked == 2
     assert list(comparison.mismatches.all()) == []
 
 
-def test_credits_for_a_payment_that_stripe_does_not_know_are_named_and_left_for_a_person(desk: Desk) -> None:
+def test_credits_for_a_payment_that_stripe_does_not_know_are_named_and_left_for_a_person(shop_steps: ShopSteps) -> None:
     account = uuid4()
-    real = desk.buy(account)
+    real = shop_steps.buy(account)
     forged = uuid4()
     ledger.grant(account=account, reference=f"order:{forged}", amount=900, kind=ledger.LotKind.PACK)
     Payment.objects.create(
@@ -85,18 +85,18 @@ def test_credits_for_a_payment_that_stripe_does_not_know_are_named_and_left_for_
     assert not difference.is_mended
 
 
-def test_a_period_that_was_paid_weeks_after_it_was_billed_is_no_difference(desk: Desk) -> None:
+def test_a_period_that_was_paid_weeks_after_it_was_billed_is_no_difference(shop_steps: ShopSteps) -> None:
     account = uuid4()
-    desk.subscribe(account)
-    invoice = desk.stripe.objects("invoice")[0]
+    shop_steps.subscribe(account)
+    invoice = shop_steps.stripe.objects("invoice")[0]
     long_ago = {"created": invoice["created"] - 40 * 86_400}
-    desk.stripe.control("rewrite", kind="invoice", object_id=invoice["id"], fields=long_ago)
+    shop_steps.stripe.control("rewrite", kind="invoice", object_id=invoice["id"], fields=long_ago)
     comparison = reconcile.compare_books()
     assert comparison is not None
     assert list(comparison.mismatches.values_list("subject", "detail")) == []
 
 
-def test_a_grant_that_names_a_payment_without_one_is_named(desk: Desk) -> None:
+def test_a_grant_that_names_a_payment_without_one_is_named(shop_steps: ShopSteps) -> None:
     stray = uuid4()
     ledger.grant(account=uuid4(), reference=f"order:{stray}", amount=50, kind=ledger.LotKind.PACK)
     comparison = reconcile.compare_books()
@@ -122,17 +122,17 @@ def found(comparison: Reconciliation) -> list[tuple[str, bool]]:
     return list(comparison.mismatches.values_list("subject", "is_mended"))
 
 
-def test_a_statement_that_says_what_we_say_is_summed_up_by_currency(desk: Desk) -> None:
-    payment = desk.buy(uuid4())
-    euros = desk.buy(uuid4(), pack_price(currency="eur"))
-    desk.stripe.refund(payment.stripe_payment_intent_id or "", 120)
-    failed = desk.stripe.refund(payment.stripe_payment_intent_id or "", 100)
-    desk.stripe.control("fail-refund", refund_id=failed["id"])
-    desk.stripe.refund(euros.stripe_payment_intent_id or "", 200)
-    lost, won = (desk.stripe.dispute(desk.buy(uuid4()).stripe_payment_intent_id or "") for _ in range(2))
-    desk.stripe.close_dispute(lost["id"], "lost")
-    desk.stripe.close_dispute(won["id"], "won")
-    desk.carry_all()
+def test_a_statement_that_says_what_we_say_is_summed_up_by_currency(shop_steps: ShopSteps) -> None:
+    payment = shop_steps.buy(uuid4())
+    euros = shop_steps.buy(uuid4(), pack_price(currency="eur"))
+    shop_steps.stripe.refund(payment.stripe_payment_intent_id or "", 120)
+    failed = shop_steps.stripe.refund(payment.stripe_payment_intent_id or "", 100)
+    shop_steps.stripe.control("fail-refund", refund_id=failed["id"])
+    shop_steps.stripe.refund(euros.stripe_payment_intent_id or "", 200)
+    lost, won = (shop_steps.stripe.dispute(shop_steps.buy(uuid4()).stripe_payment_intent_id or "") for _ in range(2))
+    shop_steps.stripe.close_dispute(lost["id"], "lost")
+    shop_steps.stripe.close_dispute(won["id"], "won")
+    shop_steps.carry_all()
     aged()
     comparison = compared()
     assert found(comparison) == []
@@ -146,8 +146,8 @@ def test_a_statement_that_says_what_we_say_is_summed_up_by_currency(desk: Desk) 
     assert kept == {"currency": "usd", "fees": fees, "net": 1_500 - 120 - 500 + 550 - 220 - fees}
 
 
-def test_what_we_counted_otherwise_than_the_statement_is_found_and_mended(desk: Desk) -> None:
-    payment = desk.buy(uuid4())
+def test_what_we_counted_otherwise_than_the_statement_is_found_and_mended(shop_steps: ShopSteps) -> None:
+    payment = shop_steps.buy(uuid4())
     aged()
     Payment.objects.update(refunded_minor=100)  # no refund at Stripe would lead anybody here
     assert found(compared()) == [(payment.source, True)]
@@ -157,9 +157,9 @@ def test_what_we_counted_otherwise_than_the_statement_is_found_and_mended(desk: 
 
 
 def test_an_amount_that_is_not_what_came_is_named_and_left_for_a_person(
-    desk: Desk, caplog: pytest.LogCaptureFixture
+    shop_steps: ShopSteps, caplog: pytest.LogCaptureFixture
 ) -> None:
-    payment = desk.buy(uuid4())
+    payment = shop_steps.buy(uuid4())
     aged()
     Payment.objects.update(amount_minor=501)
     comparison = compared()
@@ -168,74 +168,76 @@ def test_an_amount_that_is_not_what_came_is_named_and_left_for_a_person(
     assert "CRITICAL" in {record.levelname for record in caplog.records}
 
 
-def test_a_payment_whose_money_never_came_is_named(desk: Desk) -> None:
-    payment = desk.buy(uuid4())
+def test_a_payment_whose_money_never_came_is_named(shop_steps: ShopSteps) -> None:
+    payment = shop_steps.buy(uuid4())
     aged()
-    charge = desk.stripe.objects("balance_transaction")[0]
-    desk.stripe.control(
+    charge = shop_steps.stripe.objects("balance_transaction")[0]
+    shop_steps.stripe.control(
         "rewrite", kind="balance_transaction", object_id=charge["id"], fields={"reporting_category": "payout"}
     )
     assert found(compared()) == [(payment.source, False)]
 
 
-def test_an_entry_whose_fee_does_not_add_up_is_named(desk: Desk) -> None:
-    desk.buy(uuid4())
-    entry = desk.stripe.objects("balance_transaction")[0]
-    desk.stripe.control("rewrite", kind="balance_transaction", object_id=entry["id"], fields={"net": 1})
+def test_an_entry_whose_fee_does_not_add_up_is_named(shop_steps: ShopSteps) -> None:
+    shop_steps.buy(uuid4())
+    entry = shop_steps.stripe.objects("balance_transaction")[0]
+    shop_steps.stripe.control("rewrite", kind="balance_transaction", object_id=entry["id"], fields={"net": 1})
     assert found(compared()) == [(f"balance:{entry['id']}", False)]
 
 
-def test_money_of_a_customer_of_ours_for_nothing_is_named_and_a_stranger_s_is_not(desk: Desk) -> None:
-    desk.subscribe(uuid4())
+def test_money_of_a_customer_of_ours_for_nothing_is_named_and_a_stranger_s_is_not(shop_steps: ShopSteps) -> None:
+    shop_steps.subscribe(uuid4())
     aged()
-    charge = desk.stripe.objects("charge")[0]
-    stray = desk.stripe.control("charge", customer=charge["customer"], amount=900, currency="usd")
-    desk.stripe.control("charge", customer=None, amount=900, currency="usd")
+    charge = shop_steps.stripe.objects("charge")[0]
+    stray = shop_steps.stripe.control("charge", customer=charge["customer"], amount=900, currency="usd")
+    shop_steps.stripe.control("charge", customer=None, amount=900, currency="usd")
     assert found(compared()) == [(f"charge:{stray['latest_charge']}", False)]
 
 
-def test_a_refund_that_has_yet_to_leave_the_account_is_no_difference(desk: Desk) -> None:
-    payment = desk.buy(uuid4())
-    refund = desk.stripe.refund(payment.stripe_payment_intent_id or "", 100)
+def test_a_refund_that_has_yet_to_leave_the_account_is_no_difference(shop_steps: ShopSteps) -> None:
+    payment = shop_steps.buy(uuid4())
+    refund = shop_steps.stripe.refund(payment.stripe_payment_intent_id or "", 100)
     waiting = {"status": "pending", "balance_transaction": None}
-    desk.stripe.control("rewrite", kind="refund", object_id=refund["id"], fields=waiting)
-    entry = desk.stripe.objects("balance_transaction")[0]
-    desk.stripe.control(
+    shop_steps.stripe.control("rewrite", kind="refund", object_id=refund["id"], fields=waiting)
+    entry = shop_steps.stripe.objects("balance_transaction")[0]
+    shop_steps.stripe.control(
         "rewrite", kind="balance_transaction", object_id=entry["id"], fields={"reporting_category": "other"}
     )
-    desk.carry_all()
+    shop_steps.carry_all()
     aged()
     assert found(compared()) == []
 
 
 def test_what_cannot_be_mended_keeps_nothing_after_it_from_being_mended(
-    desk: Desk,
+    shop_steps: ShopSteps,
 ) -> None:
     accounts = [uuid4() for _ in range(3)]
     for account in accounts:
-        desk.pay(desk.order(account, pack_price()))
+        shop_steps.pay(shop_steps.order(account, pack_price()))
     poison = Order.objects.get(workspace=accounts[1])
     ledger.grant(account=uuid4(), reference=f"order:{poison.id}", amount=1, kind=ledger.LotKind.GOODWILL)
     assert sorted(mended for _, mended in found(compared())) == [False, True, True]
     assert [balance(account)[0] for account in accounts] == [500, 0, 500]
 
 
-def test_what_cannot_be_read_keeps_nothing_after_it_from_being_read(desk: Desk) -> None:
+def test_what_cannot_be_read_keeps_nothing_after_it_from_being_read(shop_steps: ShopSteps) -> None:
     account = uuid4()
-    desk.subscribe(uuid4())
-    subscription, invoice = desk.stripe.objects("subscription")[0], desk.stripe.objects("invoice")[0]
-    desk.pay(desk.order(account, plan_price("creator")))
+    shop_steps.subscribe(uuid4())
+    subscription, invoice = shop_steps.stripe.objects("subscription")[0], shop_steps.stripe.objects("invoice")[0]
+    shop_steps.pay(shop_steps.order(account, plan_price("creator")))
     Payment.objects.all().delete()
     Subscription.objects.all().delete()
-    desk.stripe.control("rewrite", kind="subscription", object_id=subscription["id"], fields={"items": {"data": []}})
+    shop_steps.stripe.control(
+        "rewrite", kind="subscription", object_id=subscription["id"], fields={"items": {"data": []}}
+    )
     mended = [subject for subject, is_mended in found(compared()) if is_mended]
     assert len(mended) == 1
     assert mended != [f"invoice:{invoice['id']}"]
     assert balance(account)[0] == 1_500
 
 
-def test_the_audit_compares_with_stripe_and_fails_while_something_differs(desk: Desk) -> None:
-    payment = desk.buy(uuid4())
+def test_the_audit_compares_with_stripe_and_fails_while_something_differs(shop_steps: ShopSteps) -> None:
+    payment = shop_steps.buy(uuid4())
     aged()
     said = StringIO()
     call_command("audit_ledger", "--stripe", stdout=said)

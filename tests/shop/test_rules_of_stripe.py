@@ -11,14 +11,14 @@ from uuid import uuid4
 import pytest
 import stripe as library
 
-from tests.shop.desk import open_order, pack_price
-from tests.shop.teller import DISPUTED, Teller
+from tests.shop.shop_steps import open_order, pack_price
+from tests.shop.stripe_driver import DISPUTED, StripeDriver
 
 
 @pytest.fixture
-def api(teller: Teller) -> Any:
+def api(stripe_driver: StripeDriver) -> Any:
     """The library's own client, as the site uses it. Typed loosely, because what is sent here is wrong on purpose."""
-    return teller.api
+    return stripe_driver.api
 
 
 def price(api: Any, **changes: Any) -> str:
@@ -67,8 +67,8 @@ def test_a_request_that_is_refused_for_its_form_does_not_use_its_key_up(api: Any
     assert api.products.create({"name": "Credits"}, key).name == "Credits"
 
 
-def test_a_refusal_of_what_was_tried_is_the_key_s_answer_from_then_on(teller: Teller, api: Any) -> None:
-    intent, key = teller.buy(uuid4(), pack_price()).stripe_payment_intent_id, {"idempotency_key": str(uuid4())}
+def test_a_refusal_of_what_was_tried_is_the_key_s_answer_from_then_on(stripe_driver: StripeDriver, api: Any) -> None:
+    intent, key = stripe_driver.buy(uuid4(), pack_price()).stripe_payment_intent_id, {"idempotency_key": str(uuid4())}
     with pytest.raises(library.InvalidRequestError, match="greater than"):
         api.refunds.create({"payment_intent": intent, "amount": 501}, key)
     with pytest.raises(library.InvalidRequestError, match="greater than"):
@@ -77,8 +77,8 @@ def test_a_refusal_of_what_was_tried_is_the_key_s_answer_from_then_on(teller: Te
         api.refunds.create({"payment_intent": intent, "amount": 500}, key)
 
 
-def test_nobody_refunds_more_than_was_paid(teller: Teller, api: Any) -> None:
-    intent = teller.buy(uuid4(), pack_price()).stripe_payment_intent_id
+def test_nobody_refunds_more_than_was_paid(stripe_driver: StripeDriver, api: Any) -> None:
+    intent = stripe_driver.buy(uuid4(), pack_price()).stripe_payment_intent_id
     api.refunds.create({"payment_intent": intent, "amount": 300})
     with pytest.raises(library.InvalidRequestError, match="greater than unrefunded amount"):
         api.refunds.create({"payment_intent": intent, "amount": 201})
@@ -87,46 +87,46 @@ def test_nobody_refunds_more_than_was_paid(teller: Teller, api: Any) -> None:
         api.refunds.create({"payment_intent": intent})
 
 
-def test_what_is_disputed_cannot_be_refunded(teller: Teller, api: Any) -> None:
-    payment = teller.buy(uuid4(), pack_price(), card=DISPUTED)
-    teller.dispute_of(payment)
+def test_what_is_disputed_cannot_be_refunded(stripe_driver: StripeDriver, api: Any) -> None:
+    payment = stripe_driver.buy(uuid4(), pack_price(), card=DISPUTED)
+    stripe_driver.dispute_of(payment)
     with pytest.raises(library.InvalidRequestError, match="charged back"):
         api.refunds.create({"payment_intent": payment.stripe_payment_intent_id})
 
 
-def test_a_session_is_paid_once_and_not_after_it_was_shut(teller: Teller, api: Any) -> None:
+def test_a_session_is_paid_once_and_not_after_it_was_shut(stripe_driver: StripeDriver, api: Any) -> None:
     paid, shut = open_order(uuid4(), pack_price()), open_order(uuid4(), pack_price())
-    teller.pay(paid)
+    stripe_driver.pay(paid)
     with pytest.raises(library.StripeError):
-        teller.pay(paid)
+        stripe_driver.pay(paid)
     api.checkout.sessions.expire(shut.stripe_session_id)
     with pytest.raises(library.StripeError):
-        teller.pay(shut)
+        stripe_driver.pay(shut)
 
 
-def test_lists_are_filtered_and_paged(teller: Teller, api: Any) -> None:
-    intent = teller.buy(uuid4(), pack_price()).stripe_payment_intent_id
+def test_lists_are_filtered_and_paged(stripe_driver: StripeDriver, api: Any) -> None:
+    intent = stripe_driver.buy(uuid4(), pack_price()).stripe_payment_intent_id
     for _ in range(5):
         api.refunds.create({"payment_intent": intent, "amount": 10})
-    teller.refund(teller.buy(uuid4(), pack_price()), 10)
+    stripe_driver.refund(stripe_driver.buy(uuid4(), pack_price()), 10)
     page = api.refunds.list({"payment_intent": intent, "limit": 2})
     assert page.has_more
     assert len(list(page.auto_paging_iter())) == 5
-    teller.happened("refund.created")
-    created = {"gte": int(teller.began_at.timestamp())}
+    stripe_driver.happened("refund.created")
+    created = {"gte": int(stripe_driver.began_at.timestamp())}
     listed = api.events.list({"types": ["refund.created"], "created": created, "limit": 2})
     assert len([one for one in listed.auto_paging_iter() if one.data.object["payment_intent"] == intent]) == 5
     with pytest.raises(library.InvalidRequestError):
         api.refunds.list({"colour": "red"})
 
 
-def test_every_movement_of_money_leaves_an_entry_that_adds_up(teller: Teller, api: Any) -> None:
-    payment = teller.buy(uuid4(), pack_price())
-    teller.refund(payment, 300)
-    disputed = teller.buy(uuid4(), pack_price(), card=DISPUTED)
-    teller.win(teller.dispute_of(disputed))
-    teller.happened("charge.dispute.funds_reinstated")
-    since = {"created": {"gte": int(teller.began_at.timestamp())}}
+def test_every_movement_of_money_leaves_an_entry_that_adds_up(stripe_driver: StripeDriver, api: Any) -> None:
+    payment = stripe_driver.buy(uuid4(), pack_price())
+    stripe_driver.refund(payment, 300)
+    disputed = stripe_driver.buy(uuid4(), pack_price(), card=DISPUTED)
+    stripe_driver.win(stripe_driver.dispute_of(disputed))
+    stripe_driver.happened("charge.dispute.funds_reinstated")
+    since = {"created": {"gte": int(stripe_driver.began_at.timestamp())}}
     ours = {payment.stripe_payment_intent_id, disputed.stripe_payment_intent_id}
     entries = [
         one
@@ -142,7 +142,7 @@ def test_every_movement_of_money_leaves_an_entry_that_adds_up(teller: Teller, ap
     assert all(one.net == one.amount - one.fee for one in entries)
 
 
-def test_without_a_key_nobody_is_answered(teller: Teller) -> None:
-    stranger = library.StripeClient("pk_test_x", base_addresses={"api": teller.address})
+def test_without_a_key_nobody_is_answered(stripe_driver: StripeDriver) -> None:
+    stranger = library.StripeClient("pk_test_x", base_addresses={"api": stripe_driver.address})
     with pytest.raises((library.AuthenticationError, library.PermissionError)):
         stranger.v1.products.create({"name": "Credits"})

@@ -20,7 +20,7 @@ from billing.shop import inbox, ordering, reconcile, subscribing
 from billing.shop.models import Order, Payment, Price, StripeEvent, Subscription
 from loremotion.refusals import Refusal
 from tests.billing.books import LedgerClock
-from tests.shop.desk import BACK, Desk, hold, pack_price, plan_price
+from tests.shop.shop_steps import BACK, ShopSteps, hold, pack_price, plan_price
 
 DAYS = 30
 WORKSPACES = 8
@@ -30,8 +30,8 @@ ACTIONS_A_DAY = 6
 class Site:
     """Workspaces that buy, spend and change their minds, and a post that loses, repeats and shuffles."""
 
-    def __init__(self, desk: Desk, chance: random.Random) -> None:
-        self.desk = desk
+    def __init__(self, shop_steps: ShopSteps, chance: random.Random) -> None:
+        self.shop_steps = shop_steps
         self.chance = chance
         self.accounts = [uuid4() for _ in range(WORKSPACES)]
         self.clips: list[UUID] = []
@@ -64,7 +64,7 @@ class Site:
         order.refresh_from_db()
         if self.chance.random() < 0.85:
             try:
-                self.desk.stripe.pay(order.stripe_session_id or "")
+                self.shop_steps.stripe.pay(order.stripe_session_id or "")
             except OSError:
                 return  # declined
             if self.chance.random() < 0.5:
@@ -92,7 +92,7 @@ class Site:
     # --- money -----------------------------------------------------------------------------------------------
 
     def some_intent(self) -> str | None:
-        charges = self.desk.stripe.objects("charge")
+        charges = self.shop_steps.stripe.objects("charge")
         return str(self.chance.choice(charges)["payment_intent"]) if charges else None
 
     def refund(self, account: UUID) -> None:
@@ -100,25 +100,27 @@ class Site:
             self.try_at_stripe("refund", payment_intent=intent, amount=self.chance.randint(1, 700))
 
     def fail_refund(self, account: UUID) -> None:
-        if refunds := [one for one in self.desk.stripe.objects("refund") if one["status"] == "succeeded"]:
+        if refunds := [one for one in self.shop_steps.stripe.objects("refund") if one["status"] == "succeeded"]:
             self.try_at_stripe("fail-refund", refund_id=self.chance.choice(refunds)["id"])
 
     def dispute(self, account: UUID) -> None:
-        charges = [one for one in self.desk.stripe.objects("charge") if not one["disputed"] and not one["refunded"]]
+        charges = [
+            one for one in self.shop_steps.stripe.objects("charge") if not one["disputed"] and not one["refunded"]
+        ]
         if charges:
             self.try_at_stripe("dispute", charge_id=self.chance.choice(charges)["id"], amount=None)
 
     def end_dispute(self, account: UUID) -> None:
-        if disputes := [one for one in self.desk.stripe.objects("dispute") if one["status"] == "needs_response"]:
+        if disputes := [one for one in self.shop_steps.stripe.objects("dispute") if one["status"] == "needs_response"]:
             status = self.chance.choice(["won", "lost"])
             self.try_at_stripe("close-dispute", dispute_id=self.chance.choice(disputes)["id"], status=status)
 
     def decline(self, account: UUID) -> None:
-        self.desk.stripe.decline()
+        self.shop_steps.stripe.decline()
 
     def try_at_stripe(self, what: str, **asked: object) -> None:
         try:
-            self.desk.stripe.control(what, **asked)
+            self.shop_steps.stripe.control(what, **asked)
         except OSError:
             return  # more than is left, or disputed meanwhile
 
@@ -129,17 +131,17 @@ class Site:
             ["POST checkout", "POST subscriptions", "GET checkout", "GET invoices", "GET refunds"]
         )
         for _ in range(self.chance.choice([1, 3])):
-            self.desk.stripe.fail(request, when=self.chance.choice(["before", "after"]))
+            self.shop_steps.stripe.fail(request, when=self.chance.choice(["before", "after"]))
 
     def carry_badly(self) -> None:
         """A fifth of the events is lost, some come twice, some tomorrow, in any order; some are thin."""
-        self.post += [event for event in self.desk.collected() if self.chance.random() > 0.2]
+        self.post += [event for event in self.shop_steps.collected() if self.chance.random() > 0.2]
         self.post += [event for event in self.post if self.chance.random() < 0.2]
         self.chance.shuffle(self.post)
         today = self.post[: int(len(self.post) * 0.7)]
         self.post = self.post[len(today) :]
         for event in today:
-            self.desk.deliver(event, is_thin=self.chance.random() < 0.5)
+            self.shop_steps.deliver(event, is_thin=self.chance.random() < 0.5)
         self.work()
 
     def work(self) -> None:
@@ -149,24 +151,24 @@ class Site:
 
 @pytest.mark.django_db
 def test_after_thirty_days_of_chaos_the_books_say_what_stripe_says(
-    desk: Desk, ledger_clock: LedgerClock, monkeypatch: pytest.MonkeyPatch
+    shop_steps: ShopSteps, ledger_clock: LedgerClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seed = int(os.environ.get("SIMULATION_SEED", random.SystemRandom().randrange(1 << 32)))
     print(f"SIMULATION_SEED={seed}")  # noqa: T201 - pytest shows it when the test fails
     monkeypatch.setattr(library._http_client.HTTPClient, "_sleep_time_seconds", lambda *_, **__: 0.0)
-    site = Site(desk, random.Random(seed))
+    site = Site(shop_steps, random.Random(seed))
     with time_machine.travel(timezone.now(), tick=False) as clock:
         for _ in range(DAYS):
             site.live_a_day()
             assert ledger.violations(limit=5) == []
             clock.shift(timedelta(days=1))
-            desk.stripe.advance(days=1)
+            shop_steps.stripe.advance(days=1)
             ledger_clock.set(timezone.now())
             ledger.expire_due(limit=1_000)
-        for event in desk.stripe.events():  # and one last look at everything, as the reading of the list would
+        for event in shop_steps.stripe.events():  # and one last look at everything, as the reading of the list would
             inbox.store(event["id"], event["type"], event["data"]["object"]["id"], heard_from="list")
         StripeEvent.objects.exclude(state="done").update(state="new", due_at=timezone.now(), attempts=0)
-        desk.stripe.control("heal")
+        shop_steps.stripe.control("heal")
         site.work()
         assert list(StripeEvent.objects.exclude(state="done").values_list("type", "last_error")) == []
         comparison = reconcile.compare_books()
@@ -174,19 +176,19 @@ def test_after_thirty_days_of_chaos_the_books_say_what_stripe_says(
     assert list(comparison.mismatches.values_list("subject", "detail")) == []
     assert comparison.checked >= 10
     for payment in Payment.objects.all():
-        assert_matches_stripe(desk, payment)
+        assert_matches_stripe(shop_steps, payment)
     assert not Order.objects.filter(state="paid", payment=None, price__pack__isnull=False).exists()
     for subscription in Subscription.objects.all():
-        theirs = desk.stripe.control("get", kind="subscription", object_id=subscription.stripe_subscription_id)
+        theirs = shop_steps.stripe.control("get", kind="subscription", object_id=subscription.stripe_subscription_id)
         assert subscription.status == theirs["status"]
 
 
-def assert_matches_stripe(desk: Desk, payment: Payment) -> None:
+def assert_matches_stripe(shop_steps: ShopSteps, payment: Payment) -> None:
     """Counted here anew from Stripe's own objects."""
     intent = payment.stripe_payment_intent_id
-    charge = next(one for one in desk.stripe.objects("charge") if one["payment_intent"] == intent)
-    refunds = [one for one in desk.stripe.objects("refund") if one["payment_intent"] == intent]
-    disputes = [one for one in desk.stripe.objects("dispute") if one["payment_intent"] == intent]
+    charge = next(one for one in shop_steps.stripe.objects("charge") if one["payment_intent"] == intent)
+    refunds = [one for one in shop_steps.stripe.objects("refund") if one["payment_intent"] == intent]
+    disputes = [one for one in shop_steps.stripe.objects("dispute") if one["payment_intent"] == intent]
     back = sum(one["amount"] for one in refunds if one["status"] != "failed")
     back += sum(one["amount"] for one in disputes if one["status"] in ("needs_response", "lost"))
     taken = payment.credits * min(back, charge["amount"]) // charge["amount"]

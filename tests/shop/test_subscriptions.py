@@ -17,7 +17,7 @@ from billing.shop.subscribing import Change
 from loremotion.refusals import Conflict, Invalid
 from tests.billing.books import LedgerClock
 from tests.fake_stripe.subscriptions import after_months
-from tests.shop.desk import BACK, Desk, balance, change, granted, plan_price, spend
+from tests.shop.shop_steps import BACK, ShopSteps, balance, change, granted, plan_price, spend
 
 CARD_THAT_FAILS_LATER = "4000000000000341"
 
@@ -31,9 +31,11 @@ def test_a_month_from_the_31st_ends_with_the_month_and_comes_back_to_the_31st() 
 # --- what lapses -------------------------------------------------------------------------------------------------
 
 
-def test_what_is_left_of_a_month_lapses_except_for_what_rolls_over(desk: Desk, ledger_clock: LedgerClock) -> None:
+def test_what_is_left_of_a_month_lapses_except_for_what_rolls_over(
+    shop_steps: ShopSteps, ledger_clock: LedgerClock
+) -> None:
     account = uuid4()
-    desk.subscribe(account, "creator")
+    shop_steps.subscribe(account, "creator")
     spend(account, 300)
     ledger_clock.advance(timedelta(days=33))
     ledger.expire_due(limit=10)
@@ -46,19 +48,19 @@ def test_what_is_left_of_a_month_lapses_except_for_what_rolls_over(desk: Desk, l
 # --- payments that fail ------------------------------------------------------------------------------------------
 
 
-def late(desk: Desk, account: UUID) -> Subscription:
+def late(shop_steps: ShopSteps, account: UUID) -> Subscription:
     """A subscription whose renewal was declined once."""
-    desk.subscribe(account, "studio")
-    customer = desk.stripe.objects("subscription")[0]["customer"]
-    desk.stripe.control("use-card", customer=customer, card=CARD_THAT_FAILS_LATER)
-    desk.stripe.advance(days=31, seconds=7_200)
-    desk.carry_all()
+    shop_steps.subscribe(account, "studio")
+    customer = shop_steps.stripe.objects("subscription")[0]["customer"]
+    shop_steps.stripe.control("use-card", customer=customer, card=CARD_THAT_FAILS_LATER)
+    shop_steps.stripe.advance(days=31, seconds=7_200)
+    shop_steps.carry_all()
     return Subscription.objects.get(workspace=account)
 
 
-def test_a_declined_renewal_brings_nothing_and_the_plan_stays_for_the_grace(desk: Desk) -> None:
+def test_a_declined_renewal_brings_nothing_and_the_plan_stays_for_the_grace(shop_steps: ShopSteps) -> None:
     account = uuid4()
-    subscription = late(desk, account)
+    subscription = late(shop_steps, account)
     assert (subscription.status, subscription.failed_attempts) == ("past_due", 1)
     assert granted(account) == [5_500]
     assert entitlements(account).plan == "studio"
@@ -66,23 +68,23 @@ def test_a_declined_renewal_brings_nothing_and_the_plan_stays_for_the_grace(desk
         assert entitlements(account).plan == "free"
 
 
-def test_a_later_try_that_succeeds_brings_the_period(desk: Desk) -> None:
+def test_a_later_try_that_succeeds_brings_the_period(shop_steps: ShopSteps) -> None:
     account = uuid4()
-    subscription = late(desk, account)
-    customer = desk.stripe.objects("subscription")[0]["customer"]
-    desk.stripe.control("use-card", customer=customer, card="")
-    desk.stripe.advance(days=4)
-    desk.carry_all()
+    subscription = late(shop_steps, account)
+    customer = shop_steps.stripe.objects("subscription")[0]["customer"]
+    shop_steps.stripe.control("use-card", customer=customer, card="")
+    shop_steps.stripe.advance(days=4)
+    shop_steps.carry_all()
     subscription.refresh_from_db()
     assert (subscription.status, subscription.failed_attempts, subscription.past_due_since) == ("active", 0, None)
     assert granted(account) == [5_500, 5_500]
 
 
-def test_after_the_last_try_the_plan_is_gone(desk: Desk) -> None:
+def test_after_the_last_try_the_plan_is_gone(shop_steps: ShopSteps) -> None:
     account = uuid4()
-    late(desk, account)
-    desk.stripe.advance(days=20)
-    desk.carry_all()
+    late(shop_steps, account)
+    shop_steps.stripe.advance(days=20)
+    shop_steps.carry_all()
     assert Subscription.objects.get(workspace=account).status == "canceled"
     assert entitlements(account).plan == "free"
     assert granted(account) == [5_500]
@@ -91,83 +93,83 @@ def test_after_the_last_try_the_plan_is_gone(desk: Desk) -> None:
 # --- changing ----------------------------------------------------------------------------------------------------
 
 
-def test_an_upgrade_that_is_declined_changes_nothing(desk: Desk) -> None:
+def test_an_upgrade_that_is_declined_changes_nothing(shop_steps: ShopSteps) -> None:
     account = uuid4()
-    desk.subscribe(account, "creator")
-    desk.stripe.decline()
+    shop_steps.subscribe(account, "creator")
+    shop_steps.stripe.decline()
     with pytest.raises(subscribing.PaymentDeclined, match="as it was"):
         change(account, "studio")
-    desk.carry_all()
+    shop_steps.carry_all()
     assert entitlements(account).plan == "creator"
     assert granted(account) == [1_500]
     assert change(account, "studio") is Change.NOW  # and with money it works
     assert entitlements(account).plan == "studio"
 
 
-def test_an_upgrade_sent_twice_is_paid_once(desk: Desk) -> None:
+def test_an_upgrade_sent_twice_is_paid_once(shop_steps: ShopSteps) -> None:
     account, attempt = uuid4(), uuid4()
-    desk.subscribe(account, "creator")
-    desk.stripe.fail("POST subscriptions/", when="after")
+    shop_steps.subscribe(account, "creator")
+    shop_steps.stripe.fail("POST subscriptions/", when="after")
     subscribing.change(workspace=account, price=plan_price("studio"), attempt=attempt)
     subscribing.change(workspace=account, price=plan_price("studio"), attempt=attempt)
-    desk.carry_all()
+    shop_steps.carry_all()
     assert granted(account) == [1_500, 5_500]
-    assert len(desk.stripe.objects("charge")) == 2
+    assert len(shop_steps.stripe.objects("charge")) == 2
 
 
 # --- two pay pages -----------------------------------------------------------------------------------------------
 
 
-def test_a_form_from_before_the_plan_was_bought_opens_no_page_for_another(desk: Desk) -> None:
+def test_a_form_from_before_the_plan_was_bought_opens_no_page_for_another(shop_steps: ShopSteps) -> None:
     account = uuid4()
     old = ordering.order(order_id=uuid4(), workspace=account, price=plan_price("studio"), actor="")
-    desk.subscribe(account, "creator")
+    shop_steps.subscribe(account, "creator")
     with pytest.raises(Conflict, match="has a plan"):
         ordering.pay_page(old, email="", back=BACK)
-    assert len(desk.stripe.objects("checkout.session")) == 1
+    assert len(shop_steps.stripe.objects("checkout.session")) == 1
 
 
-def test_a_page_that_was_shut_for_another_s_sake_stays_shut_and_does_not_shut_that(desk: Desk) -> None:
+def test_a_page_that_was_shut_for_another_s_sake_stays_shut_and_does_not_shut_that(shop_steps: ShopSteps) -> None:
     account = uuid4()
-    first, second = (desk.order(account, plan_price(plan)) for plan in ("creator", "studio"))
+    first, second = (shop_steps.order(account, plan_price(plan)) for plan in ("creator", "studio"))
     first.refresh_from_db()
     with pytest.raises(Conflict, match="not paid"):
         ordering.pay_page(first, email="", back=BACK)
-    desk.pay(second)
-    desk.carry_all()
+    shop_steps.pay(second)
+    shop_steps.carry_all()
     assert granted(account) == [5_500]
 
 
-def test_while_a_plan_is_being_paid_by_a_slow_bank_no_page_for_another_opens(desk: Desk) -> None:
+def test_while_a_plan_is_being_paid_by_a_slow_bank_no_page_for_another_opens(shop_steps: ShopSteps) -> None:
     account = uuid4()
-    order = desk.order(account, plan_price("creator"))
-    session = desk.pay(order, is_slow=True)
+    order = shop_steps.order(account, plan_price("creator"))
+    session = shop_steps.pay(order, is_slow=True)
     other = ordering.order(order_id=uuid4(), workspace=account, price=plan_price("studio"), actor="")
     with pytest.raises(Conflict, match="is being paid"):
         ordering.pay_page(other, email="", back=BACK)
-    desk.stripe.control("settle-slow", session_id=session["id"], is_paid=True)
-    desk.carry_all()
+    shop_steps.stripe.control("settle-slow", session_id=session["id"], is_paid=True)
+    shop_steps.carry_all()
     with pytest.raises(Conflict, match="has a plan"):
         ordering.pay_page(other, email="", back=BACK)
-    assert [one["status"] for one in desk.stripe.objects("subscription")] == ["active"]
+    assert [one["status"] for one in shop_steps.stripe.objects("subscription")] == ["active"]
 
 
-def test_a_page_of_another_account_at_stripe_s_keeps_nobody_from_a_plan(desk: Desk) -> None:
+def test_a_page_of_another_account_at_stripe_s_keeps_nobody_from_a_plan(shop_steps: ShopSteps) -> None:
     account = uuid4()
-    order = desk.order(account, plan_price("creator"))
+    order = shop_steps.order(account, plan_price("creator"))
     Order.objects.filter(id=order.id).update(stripe_session_id="cs_test_ofanotheraccount")
-    desk.order(account, plan_price("studio"))
-    assert len(desk.stripe.objects("checkout.session")) == 2
+    shop_steps.order(account, plan_price("studio"))
+    assert len(shop_steps.stripe.objects("checkout.session")) == 2
 
 
 # --- what is refused ---------------------------------------------------------------------------------------------
 
 
-def test_what_cannot_be_changed_says_why(desk: Desk) -> None:
+def test_what_cannot_be_changed_says_why(shop_steps: ShopSteps) -> None:
     account = uuid4()
     with pytest.raises(Conflict, match="no plan"):
         change(account, "studio")
-    desk.subscribe(account, "creator")
+    shop_steps.subscribe(account, "creator")
     assert change(account, "creator") is Change.NONE
     with pytest.raises(Invalid, match="USD"):
         subscribing.change(workspace=account, price=plan_price("studio", currency="eur"), attempt=uuid4())

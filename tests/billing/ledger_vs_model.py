@@ -34,7 +34,7 @@ class Call:
     twists: tuple[dict[str, Any], ...]
 
 
-class Twins:
+class LedgerVsModel:
     """Does one thing at a time to both. Numbers choose among what there is, so that any number is a valid choice.
 
     Must live inside a transaction that is rolled back in the end.

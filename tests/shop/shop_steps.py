@@ -71,7 +71,7 @@ def granted(account: UUID) -> list[int]:
     return list(Payment.objects.filter(workspace=account).order_by("paid_at", "id").values_list("credits", flat=True))
 
 
-class Desk:
+class ShopSteps:
     """Buys for workspaces, and carries Stripe's events to the site by hand."""
 
     def __init__(self, stripe: FakeStripeProcess) -> None:

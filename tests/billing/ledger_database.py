@@ -21,7 +21,7 @@ ROOT = Path(billing.__file__).parent.parent
 
 
 @dataclass(frozen=True)
-class Scratch:
+class LedgerDatabase:
     """A database with the ledger's tables and functions. ``url`` is what DATABASE_URL would be."""
 
     url: str
@@ -54,21 +54,21 @@ class Scratch:
 
 
 @contextmanager
-def scratch_database(server_url: str) -> Iterator[Scratch]:
+def scratch_database(server_url: str) -> Iterator[LedgerDatabase]:
     """A database on the server, dropped in the end."""
     name = f"ledger_{uuid4().hex[:12]}"
     with psycopg.connect(server_url, autocommit=True) as server:
         server.execute(SQL("CREATE DATABASE {} TEMPLATE template0").format(Identifier(name)))
         try:
-            scratch = Scratch(server_url.rpartition("/")[0] + f"/{name}")
-            scratch.install()
-            yield scratch
+            ledger_db = LedgerDatabase(server_url.rpartition("/")[0] + f"/{name}")
+            ledger_db.install()
+            yield ledger_db
         finally:
             server.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 
 
 def set_up_django() -> None:
-    """In a process that ``Scratch.start`` began: just enough of Django for ``billing.ledger``."""
+    """In a process that ``LedgerDatabase.start`` began: just enough of Django for ``billing.ledger``."""
     import dj_database_url
     import django
     from django.conf import settings

@@ -1,4 +1,4 @@
-"""Engines whose budget decides what stays, over the models of the ``shelf`` fixture."""
+"""Engines whose budget decides what stays, over the repositories of the ``repos`` fixture."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class StillCpu(Cpu):
         return 0
 
 
-def engine_on(shelf: Path, cache: Path, budget_bytes: int = 2**30, *, host_bytes: int = 0, **engine: Any) -> Engine:
-    return Engine(device=StillCpu(budget_bytes, host_bytes), models=shelf, cache=cache, **engine)
+def engine_on(repos: Path, cache: Path, budget_bytes: int = 2**30, *, host_bytes: int = 0, **engine: Any) -> Engine:
+    return Engine(device=StillCpu(budget_bytes, host_bytes), models=repos, cache=cache, **engine)
 
 
 def spec(source: str, **changes: Any) -> ModelSpec:
@@ -35,8 +35,8 @@ def on_device(engine: Engine) -> dict[str, int]:
     return {r.name: r.size_bytes for r in engine.status().residents if r.tier == "device"}
 
 
-def sizes_of(shelf: Path, cache: Path, source: str, **changes: Any) -> dict[str, int]:
+def sizes_of(repos: Path, cache: Path, source: str, **changes: Any) -> dict[str, int]:
     """Measured size of each component of a model."""
-    engine = engine_on(shelf, cache)
+    engine = engine_on(repos, cache)
     engine.preload(spec(source, **changes))
     return on_device(engine)

@@ -2,12 +2,13 @@
 
 Knows nothing but the API of test mode, so that api.stripe.com and the imitation get the same requests from the same
 code and only the address differs; the imitation checks each against the types of stripe-python. A test that takes the
-fixture ``teller`` or ``stripe_account`` therefore runs twice: against the imitation always, and against test mode where
-STRIPE_TEST_KEY opens an account. What passes against the one and fails against the other is the imitation's fault.
+fixture ``stripe_driver`` or ``stripe_account`` therefore runs twice: against the imitation always, and against test
+mode where STRIPE_TEST_KEY opens an account. What passes against the one and fails against the other is the imitation's
+fault.
 
     STRIPE_TEST_KEY=sk_test_… python -m pytest tests/shop -k test-mode
 
-What takes the fixture ``desk``, or a process of its own, runs against the imitation alone:
+What takes the fixture ``shop_steps``, or a process of its own, runs against the imitation alone:
 
 - lost answers, errors that heal, events that are dropped, repeated and shuffled, a process that dies over a request,
   and the thirty days of all that (test_http_crashes, test_bad_post, test_simulation): Stripe does them to nobody on
@@ -43,7 +44,8 @@ from pytest_django import Settings
 from billing.shop import gateway, inbox, lookups, reconcile
 from billing.shop.models import Customer, Order, Payment, Price, Reconciliation, StripeEvent, Subscription
 from tests.fake_stripe.process import FakeStripeProcess
-from tests.shop.desk import open_order, plan_price
+from tests.patience import PATIENCE_SECONDS
+from tests.shop.shop_steps import open_order, plan_price
 
 STRIPE = "https://api.stripe.com"
 WORKING, DECLINED, DECLINED_ONCE_KEPT = "visa", "chargeDeclined", "chargeCustomerFail"
@@ -62,7 +64,7 @@ class Account:
 
 def imitation(process: FakeStripeProcess) -> Account:
     process.control("reset")
-    return Account(process.url, "sk_test_imitation", patience_seconds=10)
+    return Account(process.url, "sk_test_imitation", patience_seconds=PATIENCE_SECONDS)
 
 
 def real_one() -> Account:
@@ -75,7 +77,7 @@ def real_one() -> Account:
     return Account(STRIPE, key, patience_seconds=180)
 
 
-class Teller:
+class StripeDriver:
     """Has the site sell through an account, from now on."""
 
     def __init__(self, account: Account, settings: Settings) -> None:
