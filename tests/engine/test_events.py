@@ -10,7 +10,7 @@ import pytest
 
 from gpu_worker.engine.events import job_context, log_event
 from tests.engine.jobs import render
-from tests.engine.shelves import engine_on, job, sizes_of
+from tests.engine.tight_engines import engine_on, job, sizes_of
 
 
 def fields_of(records: list[logging.LogRecord], event: str) -> list[dict[str, Any]]:
@@ -18,11 +18,11 @@ def fields_of(records: list[logging.LogRecord], event: str) -> list[dict[str, An
 
 
 def test_a_render_says_what_was_placed_loaded_measured_and_how_long_each_stage_took(
-    shelf: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    repos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "gpu_worker.engine")
     wanted = job("one")
-    render(engine_on(shelf, tmp_path / "cache"), wanted, tmp_path / "clip")
+    render(engine_on(repos, tmp_path / "cache"), wanted, tmp_path / "clip")
 
     events = [record for record in caplog.records if hasattr(record, "event")]
     assert {getattr(record, "job_id") for record in events} == {wanted.job_id}  # noqa: B009
@@ -36,10 +36,10 @@ def test_a_render_says_what_was_placed_loaded_measured_and_how_long_each_stage_t
 
 
 def test_an_eviction_says_what_left_for_which_job(
-    shelf: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    repos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sizes = sizes_of(shelf, tmp_path / "sizes", "one")
-    engine = engine_on(shelf, tmp_path / "cache", sum(sizes.values()) + 2**20)
+    sizes = sizes_of(repos, tmp_path / "sizes", "one")
+    engine = engine_on(repos, tmp_path / "cache", sum(sizes.values()) + 2**20)
     render(engine, job("one"), tmp_path / "first")
     caplog.set_level(logging.INFO, "gpu_worker.engine")
     second = job("two")
@@ -50,9 +50,9 @@ def test_an_eviction_says_what_left_for_which_job(
     assert {getattr(record, "job_id") for record in evicted} == {second.job_id}  # noqa: B009
 
 
-def test_quantising_says_how_long_it_took(shelf: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_quantising_says_how_long_it_took(repos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "gpu_worker.engine")
-    render(engine_on(shelf, tmp_path / "cache"), job("one", spec_changes={"quantisation": "int8"}), tmp_path / "clip")
+    render(engine_on(repos, tmp_path / "cache"), job("one", spec_changes={"quantisation": "int8"}), tmp_path / "clip")
     (quantised, *_) = fields_of(caplog.records, "component quantised")
     assert quantised["quantisation"] == "int8"
     assert quantised["seconds"] > 0
