@@ -15,7 +15,9 @@ PATIENCE_SECONDS = 120.0
 T = TypeVar("T")
 
 
-def wait_until(is_so: Callable[[], T], *, what: Callable[[], object] = lambda: "it", pause_seconds: float = 0.005) -> T:
+def wait_until(
+    is_so: Callable[[], T | None], *, what: Callable[[], object] = lambda: "it", pause_seconds: float = 0.005
+) -> T:
     """The first truthy answer of ``is_so``.
 
     Args:

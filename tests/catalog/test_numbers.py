@@ -15,7 +15,7 @@ from django.urls import reverse
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from catalog import capabilities, costs, transfer, versions
+from catalog import capabilities, costs, samples, transfer, versions
 from catalog.forms import CatalogueForm
 from catalog.models import Model, ModelVersion
 from gpu_worker.families import FAMILIES
@@ -164,7 +164,7 @@ def offer_everything(model: Model) -> None:
     version.model = model
     shown = capabilities.capabilities(version)
     assert shown["sizes"]
-    assert capabilities.sample_of(version).credits >= 1
+    assert samples.sample_of(version).credits >= 1
     assert all(worth.suggested_millicredits >= 1 for worth in costs.worths(version))
     assert version.fingerprint() != ""
 

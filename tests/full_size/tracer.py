@@ -111,7 +111,8 @@ def peak_bytes(run: Callable[[], Any], held: Iterable[Any]) -> int:
     known = {storage._cdata for storage in map(torch.Tensor.untyped_storage, _plain(_tensors(held)))}
     with _Live(known) as live:
         run()
-    return live.peak_bytes
+    size_bytes: int = live.peak_bytes
+    return size_bytes
 
 
 def _tensors(held: Iterable[Any]) -> Iterator[torch.Tensor]:
@@ -138,7 +139,8 @@ class _Live(TorchDispatchMode):
 
     def __init__(self, known: set[int]) -> None:
         super().__init__()
-        self.peak_bytes = self._live_bytes = 0
+        self.peak_bytes: int = 0
+        self._live_bytes: int = 0
         self._known = known
         self._living: dict[int, weakref.ref[Any]] = {}
 

@@ -147,7 +147,7 @@ def test_when_its_machine_goes_away_it_waits_for_another(giant: Model, alice: Vi
 def test_what_was_measured_lowers_what_was_computed(giant: Model) -> None:
     version = giant.current
     assert version is not None
-    asked = {"width": 96, "height": 64, "num_frames": 17}
+    asked: dict[str, Any] = {"width": 96, "height": 64, "num_frames": 17}
     assert (measurements.least_bytes(version, **asked) or 0) >= 45 * 10**9
     measured: dict[str, Any] = {"mode": "text", "preset": "standard", "gpu_seconds": 1.0, "video_seconds": 1.0}
     measurements.record(version, width=96, height=64, peak_bytes=12 * GIB, **measured)

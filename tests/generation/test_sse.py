@@ -245,8 +245,8 @@ def test_when_the_last_has_left_nothing_goes_on(running: Generation, valkey: red
 def test_a_process_that_ends_lets_everybody_go(running: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broadcast, "POLL_SECONDS", 0.01)
 
-    async def left_open() -> tuple[list[broadcast.News], set[str]]:
-        async def listen() -> list[broadcast.News]:
+    async def left_open() -> tuple[list[broadcast.Update], set[str]]:
+        async def listen() -> list[broadcast.Update]:
             return [news async for news in broadcast.follow(running.id, "0-0", silence_seconds=PATIENCE_SECONDS)]
 
         watchers = [asyncio.create_task(listen()) for _ in range(3)]
