@@ -193,4 +193,4 @@ def test_every_attempt_ends_in_one_report_and_leaves_nothing_in_hand(
     assert valkey.llen("rq:queue:render:intermediate") == 0
     assert not valkey.exists(holding_key(worker.name))
     assert valkey.zcard("rq:wip:render") == 0
-    assert list((tmp_path / "cache" / "ledger_db" / worker.name).iterdir()) == []
+    assert list((tmp_path / "cache" / "scratch" / worker.name).iterdir()) == []

@@ -72,4 +72,4 @@ def test_every_setting_is_documented_once_and_prefixed() -> None:
 
 def test_scratch_files_lie_under_the_cache_apart_for_each_worker(tmp_path: Path) -> None:
     settings = Settings.from_environment({"GPU_WORKER_CACHE": str(tmp_path), "GPU_WORKER_NAME": "w"})
-    assert settings.ledger_db == tmp_path / "ledger_db" / "w"
+    assert settings.scratch == tmp_path / "scratch" / "w"
