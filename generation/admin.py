@@ -16,7 +16,7 @@ from generation.models import Generation
 from generation.scheduling import fleet
 from generation.settlement import settle
 from gpu_worker.contract import RENDER_QUEUE
-from loremotion import queues
+from loremotion import health, queues
 from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Refusal
 
@@ -55,6 +55,7 @@ class GenerationAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             "title": "GPU fleet",
             "workers": fleet.statuses(),
+            "processes": health.process_ages(),
             "queues": queues.loads([RENDER_QUEUE, *settings.QUEUE_JOBS]),
         }
         return TemplateResponse(request, "admin/generation/fleet.html", context)

@@ -40,6 +40,7 @@ from gpu_worker.deadline import NoAlarm
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.inputs import Fetcher
 from gpu_worker.job_choice import JobPicker
+from gpu_worker.last_work import GPU, LastWork
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.progress import ProgressStream
 from gpu_worker.queue import Bounds, RenderQueue, read
@@ -96,6 +97,7 @@ class GpuWorker(AllowedJobWorker):
         self._preview_seconds = settings.preview_seconds
         # Of its own, with short waits: what a browser sees must not hold up a render.
         self._progress_connection = connect(settings.redis_url, answer_seconds=2.0)
+        self._last_work = LastWork(self._progress_connection, GPU)
         self._stream: ProgressStream | None = None
         self._running: tuple[Job, Execution, RenderJob] | None = None
         self._cancelled_job_id = ""
@@ -160,6 +162,7 @@ class GpuWorker(AllowedJobWorker):
                 delay_seconds = min(2.0, 2 * delay_seconds)
                 continue
             delay_seconds = 0.1
+            self._last_work.note()
             if job is not None:
                 return job, self.queues[0]
             if timeout is None:
@@ -269,6 +272,7 @@ class GpuWorker(AllowedJobWorker):
     def _on_progress(self, job: RenderJob, progress: Progress) -> None:
         assert self._stream is not None
         self._stream.write(progress)
+        self._last_work.note()
         self.reporter.stage(progress.stage)
 
     def _on_report(self, job: RenderJob, report: RenderReport) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from django.db import connection
+from django.db import Error, connection
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
@@ -27,6 +27,16 @@ def give_back() -> None:
     """
     if connection.connection is not None and not connection.in_atomic_block and not getattr(_thread, "kept", 0):
         connection.close()
+
+
+def answers() -> bool:
+    """Whether this thread's own connection gets an answer: what it will be asked next."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return True
+    except Error:
+        return False
 
 
 @contextmanager
@@ -49,7 +59,8 @@ def in_batches(rows: QuerySet[_Row], *, size: int = 500) -> Iterator[_Row]:
 
 
 class GiveBackMiddleware(MiddlewareMixin):
-    """Gives the connection back before the answer is sent, however slowly it is read. Stands before all others."""
+    """Gives the connection back before the answer is sent, however slowly it is read. Stands before all that asks
+    the database."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         give_back()

@@ -1,31 +1,139 @@
-"""Whether this web process can serve: both stores answer."""
+"""Whether this web process can serve, and whether every process of the site does its work."""
 
 from __future__ import annotations
 
-import redis
-from django.db import DatabaseError, connection
-from django.http import HttpRequest, JsonResponse
+import logging
+import shutil
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
 
+import psycopg
+import redis
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
+
+from gpu_worker import last_work
+from gpu_worker.last_work import LastWork
 from loremotion import valkey
 
+logger = logging.getLogger(__name__)
 
-def healthz(request: HttpRequest) -> JsonResponse:
-    """200 and ``{"database": true, "valkey": true}``, or 503 with whichever is away."""
-    checks = {"database": _database_answers(), "valkey": _valkey_answers()}
-    return JsonResponse(checks, status=200 if all(checks.values()) else 503)
+WEB: Final = "web"
+BEAT: Final = "beat"
+CONNECT_SECONDS: Final = 2
+LEAST_FREE_BYTES: Final = 64 * 2**20
+"""With less, what people and GPU hosts send cannot be laid down any more."""
+PROBE_KEY: Final = "process:probe"
+LATE_AFTER_SECONDS: Final = {WEB: 300.0, BEAT: 120.0, last_work.GPU: 900.0}
+"""A beat's round takes a minute at most, and a card may load one model for many minutes."""
+QUEUE_LATE_AFTER_SECONDS: Final = 180.0
+"""A worker looks at its queue every 15 seconds, and a job of it takes two minutes at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessAge:
+    """When processes of one kind last did their work."""
+
+    name: str
+    seconds: float | None
+    """None: not for a week, or never."""
+    late_after_seconds: float
+
+    @property
+    def is_late(self) -> bool:
+        return self.seconds is None or self.seconds > self.late_after_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """What a web process needs in order to serve, and what it knows of the others."""
+
+    database: bool
+    valkey: bool
+    disk: bool
+    processes: tuple[ProcessAge, ...]
+    """They say nothing about this process: nobody is helped when a site without a beat shows no pages either."""
+
+    @property
+    def is_ready(self) -> bool:
+        return self.database and self.valkey and self.disk
+
+    def to_json(self) -> dict[str, Any]:
+        ages = {
+            process.name: {"seconds": None if process.seconds is None else round(process.seconds, 1)}
+            | {"is_late": process.is_late}
+            for process in self.processes
+        }
+        return {"database": self.database, "valkey": self.valkey, "disk": self.disk, "processes": ages}
+
+
+def readiness() -> Readiness:
+    """Return what is there at this moment. Takes seconds where a store is silent, and no connection of the pool."""
+    is_writable = _valkey_takes_a_write()
+    return Readiness(
+        database=_database_answers(),
+        valkey=is_writable,
+        disk=free_bytes() >= LEAST_FREE_BYTES,
+        processes=tuple(process_ages()) if is_writable else (),
+    )
+
+
+def process_ages() -> list[ProcessAge]:
+    """Return when the processes of each kind last worked.
+
+    Raises:
+        RedisError: Valkey is away.
+    """
+    late_after = {
+        WEB: LATE_AFTER_SECONDS[WEB],
+        **dict.fromkeys(settings.QUEUE_JOBS, QUEUE_LATE_AFTER_SECONDS),
+        **LATE_AFTER_SECONDS,
+    }
+    ages = last_work.ages_seconds(valkey.connection(), late_after)
+    return [ProcessAge(name, ages[name], seconds) for name, seconds in late_after.items()]
+
+
+def free_bytes() -> int:
+    """Return the free space where clips and uploads go."""
+    folder: Path = settings.MEDIA_DIR
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 def _database_answers() -> bool:
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        params = connection.get_connection_params() | {"connect_timeout": CONNECT_SECONDS}
+        with psycopg.connect(**params) as own:
+            own.execute("SELECT 1")
         return True
-    except DatabaseError:
+    except psycopg.Error as problem:
+        logger.warning("The database does not answer: %s", problem)
         return False
 
 
-def _valkey_answers() -> bool:
+def _valkey_takes_a_write() -> bool:
     try:
-        return bool(valkey.connection().ping())
-    except redis.RedisError:
+        return bool(valkey.connection().set(PROBE_KEY, 1, ex=60))
+    except redis.RedisError as problem:
+        logger.warning("Valkey takes no write: %s", problem)
         return False
+
+
+@cache
+def web_work() -> LastWork:
+    """What this web process says of itself."""
+    return LastWork(valkey.connection(), WEB)
+
+
+class WorkMiddleware(MiddlewareMixin):
+    """Notes that a request was served."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if response.status_code < 500:
+            web_work().note()
+        return response

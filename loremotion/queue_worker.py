@@ -20,10 +20,13 @@ from django.db import connection as database
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
+from rq.worker import WorkerStatus
 
 from gpu_worker.allowed_jobs import AllowedJobWorker
+from gpu_worker.last_work import LastWork
 from gpu_worker.valkey import Unreachable, connect
 from loremotion import queues
+from loremotion.database import answers as database_answers
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +93,7 @@ class QueueWorker(AllowedJobWorker):
         self.is_asked_to_stop = False
         self._is_database_lost = False
         self._losses = 0
+        self._last_work = LastWork(self.connection, name)
 
     # Nobody sends these workers commands, and a thread that listens is one more that can die unseen.
 
@@ -100,6 +104,14 @@ class QueueWorker(AllowedJobWorker):
     def handle_warm_shutdown_request(self) -> None:
         self.is_asked_to_stop = True
         super().handle_warm_shutdown_request()
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Say that the worker lives; and between two jobs, when it could take one, that it works."""
+        super().heartbeat(timeout, pipeline=pipeline)
+        if self._last_work.is_due and self.get_state() == WorkerStatus.IDLE:
+            if database_answers():
+                self._last_work.note()
+            close_old_connections()
 
     def set_state(self, state: str, pipeline: Any = None) -> None:
         """Note the state in RQ's record of this worker; while Valkey is away, in this process alone."""

@@ -203,6 +203,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
+    "loremotion.health.WorkMiddleware",
     "loremotion.database.GiveBackMiddleware",
     "loremotion.headers.PermissionsPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -4,7 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
-from loremotion import health, well_known
+from loremotion import well_known
 
 handler404 = "loremotion.errors.not_found"
 handler429 = "loremotion.errors.too_many"  # allauth's, for what is tried too often
@@ -19,7 +19,6 @@ urlpatterns = [
     path("", include("generation.outbox.urls")),
     path("", include("catalog.urls")),
     path("", include("billing.shop.urls")),
-    path("healthz", health.healthz, name="healthz"),
     path("robots.txt", well_known.robots, name="robots"),
     path(".well-known/security.txt", well_known.security, name="security"),
     path("admin/", admin.site.urls),

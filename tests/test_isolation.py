@@ -61,7 +61,6 @@ class Door:
 READ, MAKE, HOOKS = Action.READ_CLIPS, Action.GENERATE, Action.MANAGE_WEBHOOKS
 
 DOORS: dict[str, Door] = {
-    "healthz": Door(Kind.PUBLIC),
     "robots": Door(Kind.PUBLIC),
     "security": Door(Kind.PUBLIC),
     "accounts:overview": Door(Kind.PUBLIC),

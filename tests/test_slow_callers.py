@@ -163,7 +163,7 @@ def come_anew(site: Stack, visitor: Visitor) -> None:
 def is_served(site: Stack) -> None:
     """Pages, the API and the check of the balancer answer everybody else."""
     with httpx.Client(base_url=site.url, timeout=PATIENCE_SECONDS) as other:
-        for address in ("/", "/healthz", "/v1/models", "/pricing/"):
+        for address in ("/", "/livez", "/readyz", "/v1/models", "/pricing/"):
             answer = other.get(address)
             assert answer.status_code == 200, (address, answer.status_code)
 

@@ -24,6 +24,8 @@ from generation.scheduling import dispatch, fleet
 from generation.settlement import attempts, settle
 from generation.storage import retention
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport
+from gpu_worker.last_work import LastWork
+from loremotion import health
 from loremotion.sweeping import each
 from loremotion.valkey import connection
 
@@ -55,6 +57,7 @@ def beat() -> bool:
                     logger.exception("%s failed; the others go on", sweep.__name__)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [BEAT_LOCK])
+    LastWork(connection(), health.BEAT).note()
     return True
 
 

@@ -225,7 +225,7 @@ class Stack:
 def site_answers(url: str) -> bool:
     """Whether the site at ``url`` says that it can serve."""
     try:
-        with urllib.request.urlopen(f"{url}/healthz", timeout=2) as answer:  # noqa: S310 - an address of our own
+        with urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:  # noqa: S310 - an address of our own
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -18,7 +18,7 @@ from generation.api import presentation
 from generation.models import Generation, State
 from generation.scheduling import dispatch, fleet, wait
 from gpu_worker.contract import WORKERS_KEY, Progress, WorkerStatus, progress_key, worker_key
-from loremotion import health
+from loremotion import well_known
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 
@@ -120,11 +120,11 @@ def test_an_odd_entry_of_progress_hides_no_other(
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
 def test_a_failure_of_ours_says_nothing_of_money(monkeypatch: pytest.MonkeyPatch, accept: str) -> None:
-    def fail() -> bool:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(health, "_valkey_answers", fail)
-    answer = Client(raise_request_exception=False).get("/healthz", headers={"Accept": accept})
+    monkeypatch.setattr(well_known, "HttpResponse", fail)
+    answer = Client(raise_request_exception=False).get("/robots.txt", headers={"Accept": accept})
     assert answer.status_code == 500
     assert "Something broke on our side" in answer.text
     assert "charged" not in answer.text

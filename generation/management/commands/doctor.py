@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import contextlib
+import sys
+import urllib.request
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from loremotion import health
+
+
+class Command(BaseCommand):
+    help = "Say whether the stores answer and every process does its work. Exit status 1 where not: made for cron."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with contextlib.suppress(OSError):  # an idle site works by answering this; its age says whether it did
+            urllib.request.urlopen(f"{settings.SITE_URL}/readyz", timeout=10).close()  # noqa: S310 - an address of ours
+        readiness = health.readiness()
+        self._say("database", "answers" if readiness.database else "does not answer", is_well=readiness.database)
+        self._say("valkey", "takes writes" if readiness.valkey else "takes no write", is_well=readiness.valkey)
+        self._say("disk", f"{health.free_bytes() // 2**20} MiB are free", is_well=readiness.disk)
+        for process in readiness.processes:
+            age = "not in a week" if process.seconds is None else f"{process.seconds:.0f} s ago"
+            self._say(process.name, f"last worked: {age}", is_well=not process.is_late)
+        if not readiness.is_ready or any(process.is_late for process in readiness.processes):
+            sys.exit(1)
+
+    def _say(self, what: str, how: str, *, is_well: bool) -> None:
+        self.stdout.write(f"{'ok  ' if is_well else 'LATE' if 'last worked' in how else 'AWAY'}  {what}: {how}")
