@@ -19,6 +19,7 @@ from gpu_worker.contract import (
     Outcome,
     worker_key,
 )
+from gpu_worker.last_work import process_key
 from gpu_worker.liveness import live_workers
 from gpu_worker.valkey import connect
 from gpu_worker.worker import GpuWorker
@@ -54,6 +55,14 @@ def test_jobs_run_in_line_and_the_engine_knows_what_comes_next(
 
     assert engine.rendered == ["first", "second", "third"]
     assert engine.upcoming_at_render == [["second", "third"], ["third"], []]
+
+
+def test_the_worker_notes_that_it_works(valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path) -> None:
+    enqueue(valkey, make_job(tmp_path))
+
+    run_worker(ScriptedEngine())
+
+    assert valkey.exists(process_key("gpu"))
 
 
 def test_a_resident_model_goes_first_once_its_pace_is_known(
