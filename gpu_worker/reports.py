@@ -16,6 +16,7 @@ from rq import Queue
 from rq.exceptions import DuplicateJobError
 from rq.serializers import JSONSerializer
 
+from gpu_worker.backoff import pauses_seconds
 from gpu_worker.contract import (
     FINISHED_FUNCTION,
     REPORTS_QUEUE,
@@ -83,8 +84,7 @@ class Reports:
 
     def _insist(self, kind: str, attempt: str, function: str, *args: Any) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        delay_seconds = 0.1
-        while True:
+        for pause in pauses_seconds():
             try:
                 return self._enqueue(kind, attempt, function, *args)
             except Unreachable as problem:
@@ -92,8 +92,7 @@ class Reports:
                     raise
                 logger.warning("'%s' of %s waits for Valkey: %s", kind, attempt, problem)
             self._while_waiting()
-            self._pause(delay_seconds)
-            delay_seconds = min(2.0, delay_seconds * 2)
+            self._pause(pause)
 
     def _enqueue(self, kind: str, attempt: str, function: str, *args: Any) -> None:
         try:

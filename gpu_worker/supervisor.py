@@ -20,6 +20,7 @@ from types import FrameType
 from typing import cast
 
 from gpu_worker import dead_worker
+from gpu_worker.backoff import pauses_seconds
 from gpu_worker.contract import holding_key, read_status, worker_key
 from gpu_worker.heartbeat import withdraw
 from gpu_worker.lifeline import Listener, Word
@@ -171,8 +172,7 @@ class Supervisor:
 
     def _hand_back(self, job_id: str | None, reason: str) -> None:
         """Report what the dead worker held, and clear its traces, so that nobody else acts on them."""
-        delay_seconds = 0.1
-        while True:
+        for pause in pauses_seconds():
             try:
                 held = self._connection.get(holding_key(self.settings.name))
                 for lost in sorted({job_id, held.decode() if isinstance(held, bytes) else None} - {None}, key=str):
@@ -186,9 +186,8 @@ class Supervisor:
                 if self._signals:
                     logger.error("Leaving without handing back, Valkey cannot be reached: %s", problem)
                     return
-                logger.warning("Valkey cannot be reached, trying again in %.1f s: %s", delay_seconds, problem)
-            self._pause(delay_seconds)
-            delay_seconds = min(2.0, 2 * delay_seconds)
+                logger.warning("Valkey cannot be reached, trying again in %.1f s: %s", pause, problem)
+            self._pause(pause)
 
     # --- being the only one --------------------------------------------------------------------------------------
 

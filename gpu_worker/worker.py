@@ -23,6 +23,7 @@ from rq.worker_registration import register
 
 from gpu_worker import addresses, fleet, render_job
 from gpu_worker.allowed_jobs import AllowedJobWorker
+from gpu_worker.backoff import pauses_seconds
 from gpu_worker.between_jobs import BetweenJobs
 from gpu_worker.contract import (
     RENDER_QUEUE,
@@ -150,18 +151,18 @@ class GpuWorker(AllowedJobWorker):
 
         Outlives a server that is away or comes back empty.
         """
-        delay_seconds = 0.1
+        pauses = pauses_seconds()
         while not self.is_asked_to_stop:
             self.reporter.idle()
             self.lifeline.say(None, PATIENCE_BETWEEN_JOBS_SECONDS)
             try:
                 job = self._next(is_patient=timeout is not None)
             except Unreachable as problem:
-                logger.warning("Valkey cannot be reached, trying again in %.1f s: %s", delay_seconds, problem)
-                self._pause(delay_seconds)
-                delay_seconds = min(2.0, 2 * delay_seconds)
+                pause = next(pauses)
+                logger.warning("Valkey cannot be reached, trying again in %.1f s: %s", pause, problem)
+                self._pause(pause)
                 continue
-            delay_seconds = 0.1
+            pauses = pauses_seconds()
             self._last_work.note()
             if job is not None:
                 return job, self.queues[0]
