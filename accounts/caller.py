@@ -1,10 +1,12 @@
-"""Whoever is asking, as ``accounts.tenancy`` finds out."""
+"""Whoever is asking, as ``accounts.tenancy`` finds out, and all that we keep with a request."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accounts.models import ApiKey, Ban, Membership, User, Workspace
+from django.http import HttpRequest
+
+from accounts.models import ApiKey, Ban, Membership, User, Visitor, Workspace
 from accounts.roles import Action
 
 
@@ -49,3 +51,25 @@ class Caller:
     def reach(self, action: Action) -> Workspace | None:
         """The workspace if ``action`` may be done there, else None: for pages that leave out what is not for all."""
         return self.workspace if action in self.actions else None
+
+
+@dataclass(slots=True)
+class RequestState:
+    """What this site keeps with a request, beside what Django does."""
+
+    caller: Caller | None = None
+    """Who is asking; None until somebody wants to know."""
+    visitor_to_set: Visitor | None = None
+    """Whose the browser is from the answer on."""
+    is_visitor_to_forget: bool = False
+    """Whether the answer takes the visitor's cookie away."""
+
+
+def state_of(request: HttpRequest) -> RequestState:
+    """The request's own state: the same object however often it is asked for.
+
+    Not a subclass of ``HttpRequest``: whoever makes a request, be it a server, a test's client or a factory, need not
+    know of it.
+    """
+    state: RequestState = vars(request).setdefault("_site_state", RequestState())
+    return state

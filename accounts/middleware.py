@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from accounts import visitors
-from accounts.models import Visitor
+from accounts.caller import state_of
 
 
 class VisitorMiddleware:
@@ -18,9 +18,9 @@ class VisitorMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        visitor: Visitor | None = getattr(request, "visitor_to_set", None)
-        if visitor is not None:
-            visitors.set_cookie(response, visitor)
-        elif getattr(request, "is_visitor_to_forget", False):
+        state = state_of(request)
+        if state.visitor_to_set is not None:
+            visitors.set_cookie(response, state.visitor_to_set)
+        elif state.is_visitor_to_forget:
             response.delete_cookie(visitors.COOKIE, samesite="Lax")
         return response

@@ -30,11 +30,10 @@ def member_may(action: Action) -> Callable[[MemberView[P]], View[P]]:
         def door(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
-            tenancy.ensure(request, action)
-            membership = tenancy.caller_of(request).membership
-            if membership is None:  # staff that looks on
+            _, caller = tenancy.ensure(request, action)
+            if caller.membership is None:  # staff that looks on
                 raise Forbidden("members_only", "This page is for members.", next_step="Stop looking first.")
-            return view(request, membership, *args, **kwargs)
+            return view(request, caller.membership, *args, **kwargs)
 
         return door
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.http import HttpRequest
 
 from accounts import api_keys, bans, impersonation, members, networks, visitors, workspaces
-from accounts.caller import Caller
+from accounts.caller import Caller, state_of
 from accounts.models import Membership, User, Workspace
 from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, ONLOOKER_MAY, VISITOR_MAY, WHILE_BANNED, WHILE_CLOSING, Action
 from loremotion import row_security
@@ -25,12 +25,17 @@ def caller_of(request: HttpRequest) -> Caller:
     Raises:
         Unauthorized: an API key was sent and it does not hold.
     """
-    known: Caller | None = getattr(request, "_caller", None)
+    known = state_of(request).caller
     if known is None:
-        with row_security.across_workspaces("whose request it is decides what it may see"):
-            known = _from_key(request) or _from_session(request) or _from_cookie(request)
+        known = find_caller(request)
         _recognise(request, known)
     return known
+
+
+def find_caller(request: HttpRequest) -> Caller:
+    """Ask key, session and cookie who is there. ``caller_of`` does it once and keeps the answer with the request."""
+    with row_security.across_workspaces("whose request it is decides what it may see"):
+        return _from_key(request) or _from_session(request) or _from_cookie(request)
 
 
 def caller_for(request: HttpRequest, action: Action) -> Caller:
@@ -51,25 +56,26 @@ def workspace_of(request: HttpRequest, action: Action) -> Workspace | None:
     return caller_for(request, action).workspace
 
 
-def ensure(request: HttpRequest, action: Action) -> Workspace:
-    """As ``workspace_of``, and a newcomer gets a workspace: a member a personal one, anybody else a visitor's.
+def ensure(request: HttpRequest, action: Action) -> tuple[Workspace, Caller]:
+    """The workspace in which the request may do ``action``, and who is asking. A newcomer gets one: a member a personal
+    one, anybody else a visitor's.
 
     Raises:
         Forbidden, Unauthorized: as above.
         TooMany: too many new visitors came from this network today.
     """
-    workspace = workspace_of(request, action)
-    if workspace is None:
-        if request.user.is_authenticated:
-            workspace = workspaces.personal_of(request.user)
-        else:
-            workspace = visitors.begin(request).workspace
+    caller = caller_for(request, action)
+    if caller.workspace is not None:
+        return caller.workspace, caller
+    if request.user.is_authenticated:
+        workspace = workspaces.personal_of(request.user)
         forget(request)
-        if request.user.is_authenticated:
-            caller_of(request)
-        else:
-            _recognise(request, Caller(workspace, VISITOR_MAY, network=networks.lasting_fingerprint_of(request)))
-    return workspace
+        return workspace, caller_of(request)
+    workspace = visitors.begin(request).workspace
+    forget(request)
+    caller = Caller(workspace, VISITOR_MAY, network=networks.lasting_fingerprint_of(request))
+    _recognise(request, caller)
+    return workspace, caller
 
 
 def keep_standing(workspace: Workspace, action: Action, *, caller: Caller | None = None) -> None:
@@ -109,13 +115,12 @@ def switch(request: HttpRequest, workspace: Workspace) -> None:
 def forget(request: HttpRequest) -> None:
     """Who is asking has changed within this request, which sees nothing until that is found out anew."""
     row_security.enter(None)
-    if hasattr(request, "_caller"):
-        del request._caller
+    state_of(request).caller = None
 
 
 def _recognise(request: HttpRequest, caller: Caller) -> None:
     """From now on the request is ``caller``'s, and the database shows it that workspace alone."""
-    request._caller = caller  # type: ignore[attr-defined]
+    state_of(request).caller = caller
     row_security.enter(caller.workspace.id if caller.workspace is not None else None)
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts import bans, networks, newcomer_limits
 from accounts.bans import AGAINST
+from accounts.caller import state_of
 from accounts.models import Ban, Visitor, Workspace
 from loremotion.row_security import across_workspaces
 
@@ -89,12 +90,12 @@ def forget_networks(*, limit: int) -> int:
 
 def recognise(request: HttpRequest, visitor: Visitor) -> None:
     """From the answer to this request on, the browser is this visitor's."""
-    request.visitor_to_set = visitor  # type: ignore[attr-defined]
+    state_of(request).visitor_to_set = visitor
 
 
 def forget(request: HttpRequest) -> None:
     """The browser's visitor has become a person: the answer takes the cookie away."""
-    request.is_visitor_to_forget = True  # type: ignore[attr-defined]
+    state_of(request).is_visitor_to_forget = True
 
 
 def set_cookie(response: HttpResponse, visitor: Visitor) -> None:

@@ -137,12 +137,11 @@ def buy(request: HttpRequest) -> HttpResponse:
     """Write the order and go to Stripe's pay page. The same form sent again leads to the same page."""
     gateway.client()  # refuses before anything is written where nothing is sold
     price = get_object_or_404(Price.objects.select_related("plan", "pack"), pk=_number(request.POST.get("price")))
-    workspace = tenancy.ensure(request, Action.PAY)
+    workspace, caller = tenancy.ensure(request, Action.PAY)
     if price.plan is not None and workspace.is_visitor:
         raise Forbidden(
             "sign_in_first", "A plan needs an account to belong to.", next_step="Sign up first; packs need none."
         )
-    caller = tenancy.caller_of(request)
     order = ordering.order(
         order_id=_uuid(request.POST.get("order")), workspace=workspace.id, price=price, actor=caller.name
     )

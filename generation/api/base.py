@@ -43,6 +43,11 @@ class VideoView(APIView):
         """Who is asking, once it is certain that they may do ``action``. Raises as ``tenancy.caller_for``."""
         return tenancy.caller_for(self.site_request, action)
 
+    @property
+    def actor(self) -> str:
+        """How the audit log calls whoever is asking."""
+        return tenancy.caller_of(self.site_request).name
+
 
 def read(serializer: type[serializers.Serializer[Any]], request: Request, *, partial: bool = False) -> dict[str, Any]:
     """The body, checked for shape.

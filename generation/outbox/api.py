@@ -50,7 +50,7 @@ class Endpoints(VideoView):
     """``POST`` makes an endpoint and answers with its secret, this once; ``GET`` lists the workspace's."""
 
     def get(self, request: Request) -> Response:
-        own = Endpoint.objects.of(tenancy.workspace_of(request._request, MAY)).order_by("-created_at")
+        own = Endpoint.objects.of(self.caller(MAY).workspace).order_by("-created_at")
         data = [told(endpoint) for endpoint in own]  # MOST_ENDPOINTS of them: one page
         return Response(
             {
@@ -63,12 +63,12 @@ class Endpoints(VideoView):
         )
 
     def post(self, request: Request) -> Response:
-        workspace = tenancy.workspace_of(request._request, MAY)
+        workspace = self.caller(MAY).workspace
         if workspace is None:
             raise Unauthorized("members_only", "Webhooks are for members.", next_step="Send an API key.")
         said = read(EndpointSerializer, request)
         said.pop("enabled", None)
-        endpoint, secret = endpoints.create(workspace=workspace, actor=actor(request), **said)
+        endpoint, secret = endpoints.create(workspace=workspace, actor=self.actor, **said)
         return Response({**told(endpoint), "signing_secret": secret})
 
 
@@ -76,21 +76,21 @@ class OneEndpoint(VideoView):
     """``GET`` reads it, ``POST`` changes what is named, ``DELETE`` ends it."""
 
     def get(self, request: Request, endpoint_id: UUID) -> Response:
-        return Response(told(own_endpoint(request._request, endpoint_id)))
+        return Response(told(own_endpoint(self.site_request, endpoint_id)))
 
     def post(self, request: Request, endpoint_id: UUID) -> Response:
-        endpoint = own_endpoint(request._request, endpoint_id)
+        endpoint = own_endpoint(self.site_request, endpoint_id)
         said = read(EndpointSerializer, request, partial=True)
         is_wanted = said.pop("enabled", None)
         if said:
-            endpoints.change(endpoint, actor=actor(request), **said)
+            endpoints.change(endpoint, actor=self.actor, **said)
         if is_wanted is not None:
-            (endpoints.enable if is_wanted else endpoints.disable)(endpoint, actor=actor(request))
+            (endpoints.enable if is_wanted else endpoints.disable)(endpoint, actor=self.actor)
         endpoint.refresh_from_db()
         return Response(told(endpoint))
 
     def delete(self, request: Request, endpoint_id: UUID) -> Response:
-        endpoints.delete(own_endpoint(request._request, endpoint_id), actor=actor(request))
+        endpoints.delete(own_endpoint(self.site_request, endpoint_id), actor=self.actor)
         return Response({"id": str(endpoint_id), "object": "webhook_endpoint.deleted", "deleted": True})
 
 
@@ -98,9 +98,9 @@ class RotateSecret(VideoView):
     """``POST`` answers with a new secret, this once."""
 
     def post(self, request: Request, endpoint_id: UUID) -> Response:
-        endpoint = own_endpoint(request._request, endpoint_id)
+        endpoint = own_endpoint(self.site_request, endpoint_id)
         keeps_old = read(RotateSerializer, request)["keep_old_secret_active_for_24_hours"]
-        secret = endpoints.rotate(endpoint, actor=actor(request), keeps_old=keeps_old)
+        secret = endpoints.rotate(endpoint, actor=self.actor, keeps_old=keeps_old)
         return Response({**told(endpoint), "signing_secret": secret})
 
 
@@ -108,7 +108,7 @@ class Test(VideoView):
     """``POST`` sends a made-up event and waits for the answer."""
 
     def post(self, request: Request, endpoint_id: UUID) -> Response:
-        endpoint = own_endpoint(request._request, endpoint_id)
+        endpoint = own_endpoint(self.site_request, endpoint_id)
         event_type = read(TestSerializer, request)["event_type"]
         outcome = endpoints.try_out(endpoint, event_type=event_type)
         if outcome.status is None:
@@ -128,7 +128,7 @@ class Deliveries(VideoView):
     """``GET`` lists the latest of one endpoint, newest first."""
 
     def get(self, request: Request, endpoint_id: UUID) -> Response:
-        endpoint = own_endpoint(request._request, endpoint_id)
+        endpoint = own_endpoint(self.site_request, endpoint_id)
         return Response({"object": "list", "data": [sent(row) for row in endpoints.recent(endpoint, count=SHOWN)]})
 
 
@@ -136,11 +136,11 @@ class Redeliver(VideoView):
     """``POST`` sends one again, under the same event id."""
 
     def post(self, request: Request, delivery_id: int) -> Response:
-        seen = Delivery.objects.filter(endpoint__workspace=_place_of(request._request)).select_related("endpoint")
+        seen = Delivery.objects.filter(endpoint__workspace=_place_of(self.site_request)).select_related("endpoint")
         delivery = seen.filter(id=delivery_id).first()
         if delivery is None:
             raise Http404
-        tenancy.workspace_of(request._request, MAY)
+        self.caller(MAY)
         endpoints.redeliver(delivery)
         delivery.refresh_from_db()
         return Response(sent(delivery))
@@ -162,10 +162,6 @@ def own_endpoint(request: HttpRequest, endpoint_id: UUID) -> Endpoint:
 
 def _place_of(request: HttpRequest) -> Workspace | None:
     return tenancy.caller_of(request).workspace
-
-
-def actor(request: Request) -> str:
-    return tenancy.caller_of(request._request).name
 
 
 def told(endpoint: Endpoint) -> dict[str, Any]:

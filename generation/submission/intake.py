@@ -59,12 +59,12 @@ def take(
     with pictures.in_line(line_of) if has_pictures else nullcontext():  # who will be refused is, before any work
         look_ahead(caller.workspace, offer, caller, network=network)
         given = uploads.prepared(given)
-        workspace = tenancy.ensure(request, Action.GENERATE)
+        workspace, caller = tenancy.ensure(request, Action.GENERATE)
         with uploads.stored(given):
             return submit(
                 workspace=workspace,
                 offer=offer,
-                caller=tenancy.caller_of(request),
+                caller=caller,
                 repeat=repeat,
                 is_private=is_private,
                 network=network,

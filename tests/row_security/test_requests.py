@@ -16,7 +16,7 @@ from django.test import AsyncClient, Client, RequestFactory
 from pytest_django import Settings
 
 from accounts import tenancy
-from accounts.caller import Caller
+from accounts.caller import Caller, state_of
 from accounts.models import Membership, Workspace
 from accounts.roles import Role
 from generation.models import Generation
@@ -234,7 +234,7 @@ def test_finding_out_who_asks_is_one_query_with_the_wall(ours: Tenant) -> None:
             assert prompts() == "the prompt of ours"
 
     recognise()
-    del request._caller  # type: ignore[attr-defined]
+    state_of(request).caller = None
     assert messages_for(recognise) == 2
 
 
