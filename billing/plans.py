@@ -19,7 +19,7 @@ class Entitlements:
 
     plan: str
     priority_weight: int
-    concurrency: int
+    open_clips: int
     retention_days: int
     watermark: bool
     members: int
@@ -35,7 +35,7 @@ def entitlements(account: UUID | None) -> Entitlements:
     return Entitlements(
         plan=plan.slug,
         priority_weight=plan.priority_weight,
-        concurrency=plan.concurrency,
+        open_clips=plan.open_clips,
         retention_days=plan.retention_days,
         watermark=plan.has_watermark and not is_paid,
         members=plan.members,

@@ -59,7 +59,7 @@ class PriceForm(forms.ModelForm[Price]):
 
 @admin.register(Plan)
 class PlanAdmin(admin.ModelAdmin[Plan]):
-    list_display = ["name", "is_offered", "monthly_credits", "concurrency", "priority_weight", "retention_days"]
+    list_display = ["name", "is_offered", "monthly_credits", "open_clips", "priority_weight", "retention_days"]
     list_editable = ["is_offered"]
     prepopulated_fields = {"slug": ["name"]}
     inlines = [PriceInline]

@@ -41,15 +41,15 @@ def spent_this_month(account: UUID) -> int:
         return int(cursor.fetchone()[0])
 
 
-def keep_within_cap(account: UUID) -> None:
-    """Refuse what goes over the cap. To be called after ``ledger.hold``, in its transaction: the hold has locked the
-    account, so that two requests cannot both fit into what is left for one.
+def refuse_beyond_cap(account: UUID, *, credits: int) -> None:
+    """Refuse what goes over the cap. Certain while the workspace's row is locked, so that two requests cannot both fit
+    into what is left for one.
 
     Raises:
-        OverBudget: with the hold just made, the month costs more than the cap. The transaction must be rolled back.
+        OverBudget: with ``credits`` more, the month costs more than the cap.
     """
     cap = Budget.objects.filter(workspace=account).values_list("monthly_cap_credits", flat=True).first()
-    if cap is not None and (spent := spent_this_month(account)) > cap:
+    if cap is not None and (spent := spent_this_month(account) + credits) > cap:
         raise OverBudget(cap, spent)
 
 

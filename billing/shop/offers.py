@@ -34,7 +34,11 @@ class Plan(models.Model):
     rollover_credits = models.PositiveIntegerField(
         default=0, help_text="Of each month's credits, so many can still be used in the month after."
     )
-    concurrency = models.PositiveSmallIntegerField(default=1, help_text="Clips that may wait or run at once.")
+    open_clips = models.PositiveSmallIntegerField(
+        default=3,
+        help_text="Clips of one workspace that may wait or be made at a time. How many of them are made at the "
+        "same moment is the queue's to say, by the share below.",
+    )
     priority_weight = models.PositiveSmallIntegerField(
         default=1, validators=[MinValueValidator(1)], help_text="Share of the queue against others; free is 1."
     )

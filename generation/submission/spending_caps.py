@@ -12,7 +12,7 @@ from loremotion.refusals import Forbidden
 
 
 def refuse_beyond_cap(caller: Caller, *, credits: int) -> None:
-    """Refuse what would go beyond the caller's monthly cap. To be called while the account is locked.
+    """Refuse what would go beyond the caller's monthly cap. Certain while the workspace's row is locked.
 
     What is open counts in full; what ended counts as far as it was charged.
 

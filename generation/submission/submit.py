@@ -14,43 +14,33 @@ from accounts.caller import Caller
 from accounts.models import Workspace
 from accounts.roles import Action
 from billing import allowance, free_gpu_budget, ledger
-from billing.errors import NotEnoughCredits
 from billing.plans import entitlements
-from billing.shop import budgets
 from catalog import measurements
 from catalog.offers import Offer
 from generation.models import Generation
 from generation.scheduling import dispatch, fair_queue, wait
 from generation.storage import retention
-from generation.submission import idempotency, privacy, spending_caps
+from generation.submission import checks, idempotency, privacy
+from generation.submission.checks import Candidate
 from generation.submission.idempotency import Repeat
-from loremotion.refusals import InsufficientCredits, TooMany
+from loremotion.refusals import InsufficientCredits
 
 HOLD_LASTS = timedelta(days=2)
-OPEN_PER_CONCURRENT = 3
-"""Requests that may be open for each one that the plan lets run at once."""
 
 
 def look_ahead(workspace: Workspace | None, offer: Offer, caller: Caller, *, network: str = "") -> None:
     """Refuse what ``submit`` would refuse, before any work is done for the request. Locks nothing: ``submit`` decides.
 
     Args:
-        workspace: None for a newcomer, who will have the allowance of a day.
+        workspace: None for a newcomer.
         network: as for ``submit``.
 
     Raises:
         Forbidden, InsufficientCredits, TooMany: as ``submit``.
     """
-    available, is_refilled = allowance.daily_credits(None, is_signed_in=caller.user is not None), True
-    if workspace is not None:
-        is_refilled = allowance.give(workspace, now=timezone.now(), network=network)
-        available = ledger.balance(account=workspace.id).available
-    if available < offer.quote.credits:
-        refusal = NotEnoughCredits(available=available, needed=offer.quote.credits)
-        raise _with_next_step(refusal, workspace, is_refilled=is_refilled)
-    if workspace is not None:
-        spending_caps.refuse_beyond_cap(caller, credits=offer.quote.credits)
-        _refuse_a_flood(workspace, most=entitlements(workspace.id).concurrency * OPEN_PER_CONCURRENT)
+    is_refilled = workspace is None or allowance.give(workspace, now=timezone.now(), network=network)
+    may = entitlements(workspace.id if workspace is not None else None)
+    checks.refuse(Candidate(workspace, caller, offer.quote.credits, may, is_refilled))
 
 
 def submit(
@@ -80,16 +70,14 @@ def submit(
     is_refilled = allowance.give(workspace, now=timezone.now(), network=network)
     request = offer.request
     with transaction.atomic():
-        tenancy.keep_standing(workspace, Action.GENERATE, caller=caller)
+        tenancy.keep_standing(workspace, Action.GENERATE, caller=caller)  # waits for others who submit for it
         generation_id = uuid.uuid4() if repeat is None else repeat.id_in(workspace)
-        _hold(workspace, generation_id, offer, is_refilled=is_refilled)  # waits for others who submit for this account
         if repeat is not None and (made := idempotency.with_same_key(workspace, repeat, caller=caller)) is not None:
             return made
-        if caller is not None:
-            spending_caps.refuse_beyond_cap(caller, credits=offer.quote.credits)
-        budgets.keep_within_cap(workspace.id)
         may = entitlements(workspace.id)
-        _refuse_a_flood(workspace, most=may.concurrency * OPEN_PER_CONCURRENT)  # the hold has locked the account
+        candidate = Candidate(workspace, caller, offer.quote.credits, may, is_refilled)
+        checks.refuse(candidate)
+        _hold(workspace, generation_id, offer, candidate)
         finish = fair_queue.finish_tag(workspace, credits=offer.quote.credits, weight=may.priority_weight)
         generation = Generation.objects.create(
             id=generation_id,
@@ -137,7 +125,7 @@ def _expected_seconds(offer: Offer) -> float:
     return wait.UNKNOWN_SECONDS[1] if speed is None else speed * offer.request.num_frames / offer.request.fps
 
 
-def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer, *, is_refilled: bool) -> None:
+def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer, candidate: Candidate) -> None:
     try:
         ledger.hold(
             account=workspace.id,
@@ -146,28 +134,7 @@ def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer, *, is_re
             expires_at=timezone.now() + HOLD_LASTS,
             quote=offer.quote.to_json(),
         )
-    except ledger.ReferenceReused:  # another request with the same key was quicker
+    except ledger.ReferenceReused:  # the key stood for a request of which only the receipt is left
         raise idempotency.reused() from None
-    except InsufficientCredits as refusal:
-        raise _with_next_step(refusal, workspace, is_refilled=is_refilled) from None
-
-
-def _with_next_step(
-    refusal: InsufficientCredits, workspace: Workspace | None, *, is_refilled: bool
-) -> InsufficientCredits:
-    if not is_refilled:
-        refusal.next_step = "Your network has used up its free credits of today: sign in, and you get your own."
-    elif workspace is None or not workspace.is_team:
-        refills_at = allowance.refills_at(timezone.now())
-        refusal.next_step = f"Your free credits refill at {refills_at:%H:%M} UTC; a shorter clip costs less."
-    return refusal
-
-
-def _refuse_a_flood(workspace: Workspace, *, most: int) -> None:
-    if Generation.objects.of(workspace).open().count() >= most:
-        raise TooMany(
-            "too_many_open",
-            f"{most} clips of yours are waiting or being made, which is as many as may be at once.",
-            next_step="Wait for one of them, or cancel one.",
-            retry_after_seconds=30,
-        )
+    except InsufficientCredits as refusal:  # credits were taken back since they were looked at
+        raise checks.with_next_step(refusal, candidate) from None

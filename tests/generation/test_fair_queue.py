@@ -55,7 +55,7 @@ def test_who_pays_gets_their_weight(toy: Model, alice: Visitor, bob: Visitor, mo
     free = entitlements(None)
 
     def plan_of(account: UUID | None) -> Entitlements:
-        return replace(free, priority_weight=4, concurrency=4) if account == bob.workspace_id else free
+        return replace(free, priority_weight=4, open_clips=12) if account == bob.workspace_id else free
 
     monkeypatch.setattr(submit, "entitlements", plan_of)
     for _ in range(3):

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import Visitor
+from billing.shop.models import Plan
 from catalog import measurements
 from catalog.models import Model
 from generation.models import Generation, State
@@ -19,7 +20,6 @@ from generation.scheduling import dispatch, fair_queue, wait
 from generation.scheduling.fleet import JOBS_PER_WORKER, LEAST_WINDOW
 from generation.scheduling.window import Window
 from generation.settlement import settle
-from generation.submission import submit
 from gpu_worker.contract import DOES_NOT_FIT, WORKERS_KEY, Outcome, RenderError, WorkerStatus, worker_key
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -105,9 +105,9 @@ def test_others_do_not_count_it_as_before_them(
 
 
 def test_one_large_machine_does_not_get_the_whole_window(
-    giant: Model, dwarf: Model, alice: Visitor, bob: Visitor, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    giant: Model, dwarf: Model, alice: Visitor, bob: Visitor, valkey: redis.Redis
 ) -> None:
-    monkeypatch.setattr(submit, "OPEN_PER_CONCURRENT", 100)
+    Plan.objects.update(open_clips=100)
     machine(valkey, "large", LARGE)
     for name in ("a", "b", "c"):
         machine(valkey, name, SMALL)

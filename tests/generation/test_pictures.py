@@ -15,7 +15,7 @@ from PIL import Image
 from accounts.models import Visitor
 from catalog.models import Model
 from generation.models import Generation
-from generation.submission import pictures, submit
+from generation.submission import pictures
 from loremotion.refusals import Unavailable
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -114,6 +114,5 @@ def test_who_has_no_place_left_is_refused_before_a_picture_is_decoded(
     in_line = pictures.in_line
     monkeypatch.setattr(pictures, "in_line", other_request_was_quicker)
     monkeypatch.setattr(pictures, "_decoded", lambda _: pytest.fail("it was decoded"))
-    monkeypatch.setattr(submit, "OPEN_PER_CONCURRENT", 3)
     answer = browser.post("/generations/", {"prompt": "it comes alive", "image": picture_file()})
     assert answer.status_code == 429

@@ -12,13 +12,13 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from accounts.models import Visitor
 from billing import ledger
 from billing.models import FreeDay, FreeReservation
+from billing.plans import entitlements
 from catalog.models import Model
 from catalog.offers import make_offer
 from catalog.requests import Ask
 from generation.models import Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import settle
-from generation.submission.submit import OPEN_PER_CONCURRENT
 from gpu_worker.contract import Outcome, RenderError, RenderReport
 from loremotion.refusals import InsufficientCredits, Invalid, TooMany
 from tests.generation import factories
@@ -162,13 +162,14 @@ def test_free_clips_that_wait_count_for_the_day_and_a_cancelled_one_does_not(
 
 
 def test_a_visitor_may_have_a_few_open_and_no_more(toy: Model, alice: Visitor) -> None:
-    for _ in range(OPEN_PER_CONCURRENT):
+    most = entitlements(alice.workspace_id).open_clips
+    for _ in range(most):
         factories.submitted(alice.workspace, seconds=1)
     held = ledger.balance(account=alice.workspace_id).held
     with pytest.raises(TooMany):
         factories.submitted(alice.workspace, seconds=1)
     assert ledger.balance(account=alice.workspace_id).held == held
-    assert Generation.objects.count() == OPEN_PER_CONCURRENT
+    assert Generation.objects.count() == most
 
 
 def test_with_valkey_away_the_request_is_kept(

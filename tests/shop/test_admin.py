@@ -43,7 +43,7 @@ def test_a_plan_is_edited_and_a_price_is_not(staff: Client) -> None:
     page = staff.get(f"/admin/shop/plan/{plan.pk}/change/").content.decode()
     sent = dict(re.findall(r'<input type="(?:hidden|text|number|checkbox)" name="([^"]+)" value="([^"]*)"', page))
     fields = {"name": "Maker", "slug": plan.slug, "summary": "", "monthly_credits": 1_800, "rollover_credits": 500}
-    fields |= {"concurrency": 3, "priority_weight": 3, "retention_days": 90, "members": 1, "features": "a,b"}
+    fields |= {"open_clips": 9, "priority_weight": 3, "retention_days": 90, "members": 1, "features": "a,b"}
     fields |= {"tax_code": plan.tax_code, "position": 1, "is_offered": "on"}
     prices = list(plan.prices.order_by("currency", "amount_minor"))
     form = {f"prices-{key}": sent[f"prices-{key}"] for key in ("TOTAL_FORMS", "INITIAL_FORMS")}

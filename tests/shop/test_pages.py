@@ -249,12 +249,11 @@ def test_a_cap_holds_for_the_month_also_for_what_is_still_open(shop_steps: ShopS
     browser.post("/billing/budget/", {"monthly_cap_credits": 100})
     shop_steps.buy(workspace.id)
     hold(workspace.id, 60)
-    budgets.keep_within_cap(workspace.id)
+    budgets.refuse_beyond_cap(workspace.id, credits=40)
     ledger.capture(reference=hold(workspace.id, 40), amount=10)
-    budgets.keep_within_cap(workspace.id)
-    hold(workspace.id, 31)
+    budgets.refuse_beyond_cap(workspace.id, credits=30)
     with pytest.raises(budgets.OverBudget, match="at most 100"):
-        budgets.keep_within_cap(workspace.id)
+        budgets.refuse_beyond_cap(workspace.id, credits=31)
     assert workspace.audit_entries.filter(event="budget.changed").exists()
 
 
@@ -270,14 +269,12 @@ def test_a_cap_counts_what_is_held_in_purses_that_were_merged_into_the_workspace
     clip = hold(before, 50)
     ledger.merge(source=before, into=browser, reference=f"merge:{before}")
     ledger.merge(source=browser, into=workspace.id, reference=f"merge:{browser}")
-    hold(workspace.id, 50)
     with django_assert_num_queries(2):
-        budgets.keep_within_cap(workspace.id)
-    hold(workspace.id, 1)
+        budgets.refuse_beyond_cap(workspace.id, credits=50)
     with pytest.raises(budgets.OverBudget, match="would make it 101"):
-        budgets.keep_within_cap(workspace.id)
+        budgets.refuse_beyond_cap(workspace.id, credits=51)
     ledger.release(reference=clip)
-    budgets.keep_within_cap(workspace.id)
+    budgets.refuse_beyond_cap(workspace.id, credits=100)
 
 
 # --- moving with the workspace -----------------------------------------------------------------------------------

@@ -32,9 +32,9 @@ def subscribed(plan: str, status: str = "active", *, account: UUID | None = None
 
 
 def test_whoever_pays_nothing_gets_the_free_row() -> None:
-    Plan.objects.filter(slug="free").update(concurrency=2, retention_days=9)
+    Plan.objects.filter(slug="free").update(open_clips=2, retention_days=9)
     found = entitlements(uuid4())
-    assert (found.plan, found.concurrency, found.retention_days, found.watermark) == ("free", 2, 9, True)
+    assert (found.plan, found.open_clips, found.retention_days, found.watermark) == ("free", 2, 9, True)
     assert not found.is_paid
     assert entitlements(None) == found
 

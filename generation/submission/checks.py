@@ -1,0 +1,113 @@
+"""What a request is refused for, in this order, whoever asks.
+
+Two ask: ``look_ahead``, before any work is done for a request, and ``submit``, once the workspace's row is locked and
+nobody else can spend what is seen to be left. What only a held price can tell, ``submit`` refuses after these: whether
+today's GPU time for free clips is used up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from django.utils import timezone
+
+from accounts.caller import Caller
+from accounts.models import Workspace
+from billing import allowance, ledger
+from billing.errors import NotEnoughCredits
+from billing.plans import Entitlements
+from billing.shop import budgets
+from generation.models import Generation
+from generation.submission import spending_caps
+from loremotion.refusals import InsufficientCredits, TooMany
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A request that is not taken yet: whose it is, what it costs and what its workspace may."""
+
+    workspace: Workspace | None
+    """None for a newcomer, who will have the allowance of a day."""
+    caller: Caller | None
+    """Who asks, for the caps of members and keys; None for a workspace's own visitor."""
+    credits: int
+    may: Entitlements
+    is_refilled: bool
+    """False where the network of a visitor has had all the free credits that it may have today."""
+
+
+def refuse(candidate: Candidate) -> None:
+    """Raise the first refusal of ``CHECKS``, or return."""
+    for check in CHECKS:
+        check(candidate)
+
+
+def beyond_credits(candidate: Candidate) -> None:
+    """Refuse what costs more than there is.
+
+    Raises:
+        InsufficientCredits: with what is missing and when credits come.
+    """
+    workspace, caller = candidate.workspace, candidate.caller
+    if workspace is not None:
+        available = ledger.balance(account=workspace.id).available
+    else:
+        available = allowance.daily_credits(None, is_signed_in=caller is not None and caller.user is not None)
+    if available < candidate.credits:
+        raise with_next_step(NotEnoughCredits(available=available, needed=candidate.credits), candidate)
+
+
+def beyond_own_cap(candidate: Candidate) -> None:
+    """Refuse what goes beyond the month's cap of the member or key.
+
+    Raises:
+        Forbidden: names the cap and what is left of it.
+    """
+    if candidate.workspace is not None and candidate.caller is not None:
+        spending_caps.refuse_beyond_cap(candidate.caller, credits=candidate.credits)
+
+
+def beyond_budget(candidate: Candidate) -> None:
+    """Refuse what goes beyond the month's cap of the workspace.
+
+    Raises:
+        OverBudget: names the cap.
+    """
+    if candidate.workspace is not None:
+        budgets.refuse_beyond_cap(candidate.workspace.id, credits=candidate.credits)
+
+
+def beyond_open_clips(candidate: Candidate) -> None:
+    """Refuse one more clip where as many wait or are being made as the plan allows.
+
+    Raises:
+        TooMany: names how many that are.
+    """
+    most = candidate.may.open_clips
+    if Generation.objects.of(candidate.workspace).open().count() >= most:
+        raise TooMany(
+            "too_many_open",
+            f"As many clips of yours are waiting or being made as your plan allows at a time: {most}.",
+            next_step="Wait for one of them, or cancel one.",
+            retry_after_seconds=30,
+        )
+
+
+CHECKS: Final[tuple[Callable[[Candidate], None], ...]] = (
+    beyond_credits,
+    beyond_own_cap,
+    beyond_budget,
+    beyond_open_clips,
+)
+
+
+def with_next_step(refusal: InsufficientCredits, candidate: Candidate) -> InsufficientCredits:
+    """The refusal with what this candidate can do about it."""
+    if not candidate.is_refilled:
+        refusal.next_step = "Your network has used up its free credits of today: sign in, and you get your own."
+    elif candidate.workspace is None or not candidate.workspace.is_team:
+        refills_at = allowance.refills_at(timezone.now())
+        refusal.next_step = f"Your free credits refill at {refills_at:%H:%M} UTC; a shorter clip costs less."
+    return refusal
