@@ -34,7 +34,14 @@ from gpu_worker.engine.weights.quantisation import QuantisedStore
 
 log = logging.getLogger(__name__)
 
-PROMPT_MEMORY_BYTES = 256 * 2**20
+LEAST_PROMPT_MEMORY_BYTES = 256 * 2**20
+PROMPT_MEMORY_FRACTION = 1 / 32
+"""Of main memory. A prompt of LTX-2 with a negative one is 770 MB: all that its encoder's layers say of 1024 tokens."""
+
+
+def prompt_memory_bytes(host_bytes: int) -> int:
+    """What remembered prompts may take of a host's main memory."""
+    return max(LEAST_PROMPT_MEMORY_BYTES, int(host_bytes * PROMPT_MEMORY_FRACTION))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +87,7 @@ class Engine:
             residency=self._residency,
             library=self._library,
             headroom=Headroom(cache / "headroom.json"),
-            prompts=PromptMemory(PROMPT_MEMORY_BYTES),
+            prompts=PromptMemory(prompt_memory_bytes(main_memory.total_bytes())),
         )
 
     # --- rendering ---

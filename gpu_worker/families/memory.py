@@ -22,6 +22,8 @@ CARDS_GIB = (16, 24, 32, 48, 80)
 RESERVE_FRACTION = 0.05
 """Part of a card that is not ours: the driver's context, and what the allocator cannot use."""
 
+_ENCODERS = ("text_encoder", "image_encoder", "connectors")
+"""What is asked before the first step, one of these kinds at a time, and not again."""
 _QUANTISED_NAMES = ("transformer", "text_encoder")
 """What quantisation applies to. VAEs and vocoders are small, and their rounding is visible and audible."""
 BYTES_PER_WEIGHT = {"int8": 1.0, "fp8": 1.0, "nf4": 0.5625, "gguf": 1.0625}
@@ -39,7 +41,7 @@ _HISTORY_BYTES_PER_VOXEL = 12
 
 def stage_of(component: str) -> Stage:
     """The last stage that needs the weights of ``component``: when it is over, they may leave."""
-    if component.startswith("text_encoder"):
+    if component.startswith(_ENCODERS):
         return Stage.ENCODING_PROMPT
     if "vae" in component or "vocoder" in component:
         return Stage.DECODING
@@ -71,8 +73,8 @@ def weights_bytes(
         kind = quantisation_of(name, quantisation, sources.get(name))
         if kind == "none":
             return plain
-        is_encoder = stage_of(name) is Stage.ENCODING_PROMPT
-        quantised = family.quantised_text_fraction if is_encoder else build.quantised_fraction
+        is_text = name.startswith("text_encoder")
+        quantised = family.quantised_text_fraction if is_text else build.quantised_fraction
         return quantised * BYTES_PER_WEIGHT[kind] / 2 + (1 - quantised) * plain
 
     return {name: round(size * left(name)) for name, size in component_bytes.items()}
@@ -221,6 +223,7 @@ class MemoryNeeds:
     """Bytes of a render by part of the model and stage."""
 
     encoders_bytes: int
+    """Of the largest kind: text, pictures, connectors are encoded one after the other."""
     denoisers_bytes: int
     streamed_bytes: int
     """What block swap keeps of the denoisers on the card at once."""
@@ -229,6 +232,8 @@ class MemoryNeeds:
     denoising: Estimate
     decoding: Estimate
     tiled_decoding: Estimate
+    other_encoders_bytes: int = 0
+    """Of the kinds that are not held together with the largest."""
     is_decoded_between: bool = False
     """Whether the denoisers are needed again after decoding, as in clips made of several passes."""
 
@@ -236,7 +241,8 @@ class MemoryNeeds:
     def together_bytes(self) -> int:
         """Bytes with which nothing ever has to leave."""
         highest = max(e.size_bytes for e in (self.encoding, self.denoising, self.decoding))
-        return self.encoders_bytes + self.denoisers_bytes + self.decoders_bytes + highest
+        encoders_bytes = self.encoders_bytes + self.other_encoders_bytes
+        return encoders_bytes + self.denoisers_bytes + self.decoders_bytes + highest
 
     def peak_bytes(self, placement: Placement, *, is_firm: bool = False) -> int:
         """Most bytes held at once. ``is_firm`` counts activations only where they were measured."""
@@ -289,8 +295,11 @@ def memory_needs(
         own = weights.get(stage, "")
         return estimate(Workload.of(stage, shape, weights=own, weights_bytes=total, is_tiled=is_tiled, cache=cache))
 
+    encoders = by_stage[Stage.ENCODING_PROMPT]
+    kinds = [sum(size for name, size in encoders.items() if name.startswith(kind)) for kind in _ENCODERS]
     return MemoryNeeds(
-        encoders_bytes=sum(by_stage[Stage.ENCODING_PROMPT].values()),
+        encoders_bytes=max(kinds, default=0),
+        other_encoders_bytes=sum(kinds) - max(kinds, default=0),
         denoisers_bytes=sum(by_stage[Stage.DENOISING].values()),
         streamed_bytes=sum(swapped(name, size) for name, size in by_stage[Stage.DENOISING].items()),
         decoders_bytes=sum(by_stage[Stage.DECODING].values()),

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from gpu_worker.engine.video.prompts import EncodingDue, PromptEncoder, PromptMemory
+from gpu_worker.engine.engine import LEAST_PROMPT_MEMORY_BYTES, prompt_memory_bytes
+from gpu_worker.engine.video.prompts import PROMPT, EncodingDue, PromptEncoder, PromptMemory, Question, Run
 
 CPU = torch.device("cpu")
 
@@ -36,9 +37,9 @@ class Encoders:
     def __init__(self) -> None:
         self.prompts: list[Any] = []
 
-    def __call__(self, pipeline: Any, encode_prompt: Any) -> tuple[torch.Tensor, None]:
+    def __call__(self, pipeline: Any, question: Question, run: Run) -> tuple[torch.Tensor, None]:
         try:
-            encode_prompt()
+            run({})
         except AssertionError:
             pass
         else:
@@ -48,7 +49,7 @@ class Encoders:
 
 
 def encoder_of(memory: PromptMemory, encoders: Encoders, identity: str = "t5") -> PromptEncoder:
-    return PromptEncoder(memory, identity=identity, device=CPU, encode=encoders)
+    return PromptEncoder(memory, encoders={"text_encoder": identity}, device=CPU, encode=encoders)
 
 
 def made(encoder: PromptEncoder, pipeline: Pipeline, prompt: Any = "fox") -> float:
@@ -108,3 +109,56 @@ def test_the_least_recently_used_is_forgotten_when_the_memory_is_full() -> None:
     memory.put("a", (torch.zeros(4), [torch.zeros(0)]))
     memory.put("too large", torch.zeros(100))
     assert [memory.get(key) is not None for key in ("a", "c", "too large")] == [True, True, False]
+
+
+class Connected(Pipeline):
+    """Has a module between its text encoder and the rest, as LTX-2 has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connectors = torch.nn.Identity()
+
+    def __call__(self, prompt: Any) -> float:
+        embeddings, _ = self.encode_prompt(prompt)
+        return float(self.connectors(embeddings).sum())
+
+
+class BothEncoders:
+    """Answers the text encoder's question with ones and the connectors' with what they are given, doubled."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, pipeline: Any, question: Question, run: Run) -> Any:
+        self.asked.append(question.name)
+        if question is PROMPT:
+            return torch.ones(4), None
+        return run({"connectors": Doubling()})
+
+
+class Doubling(torch.nn.Module):
+    def forward(self, tensor: torch.Tensor) -> torch.Tensor:
+        return 2 * tensor
+
+
+def connected(memory: PromptMemory, encoders: BothEncoders) -> PromptEncoder:
+    keys = {"text_encoder": "gemma", "connectors": "ltx2"}
+    return PromptEncoder(memory, encoders=keys, device=CPU, encode=encoders)
+
+
+def test_what_connects_text_to_the_transformer_is_asked_apart_and_remembered_with_the_prompt() -> None:
+    memory, encoders = PromptMemory(1_000), BothEncoders()
+    for prompt, asked in (("fox", 2), ("fox", 2), ("cat", 4)):
+        encoder, pipeline = connected(memory, encoders), Connected()
+        encoder.rehearse(Connected(), {"prompt": prompt})
+        with encoder.recalled(pipeline):
+            assert pipeline(prompt) == 8.0
+        assert isinstance(pipeline.connectors, torch.nn.Identity)
+        assert len(encoders.asked) == asked
+    assert encoders.asked == ["encode_prompt", "connectors"] * 2
+
+
+def test_a_prompt_of_ltx_2_with_a_negative_one_is_remembered_on_a_host_of_32_gib() -> None:
+    tokens, layers, width, both = 1_024, 49, 3_840, 2
+    assert prompt_memory_bytes(32 * 2**30) > tokens * layers * width * 2 * both
+    assert prompt_memory_bytes(2**30) == LEAST_PROMPT_MEMORY_BYTES

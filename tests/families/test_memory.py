@@ -186,7 +186,7 @@ def test_site_and_engine_compute_the_same_of_every_seeded_row_and_size(
         prompts=cast(Any, None),
     )
     on_worker = needs_of(job, OpenModel(spec, cast(Any, SimpleNamespace()), cast(Any, parts)), room)
-    for name in ("encoders", "denoisers", "decoders"):
+    for name in ("encoders", "other_encoders", "denoisers", "decoders"):
         assert getattr(on_worker, f"{name}_bytes") == getattr(on_site, f"{name}_bytes"), name
     for name in ("encoding", "denoising", "decoding", "tiled_decoding", "is_decoded_between"):
         assert getattr(on_worker, name) == getattr(on_site, name), name
@@ -218,6 +218,15 @@ def test_every_component_of_every_family_belongs_to_a_stage_that_uses_weights() 
     stages = {
         name: stage_of(name) for made_by in map(family, ("wan", "ltx2", "framepack")) for name in made_by.components
     }
-    assert stages["text_encoder_2"] == Stage.ENCODING_PROMPT
+    assert {stages[n] for n in ("text_encoder_2", "image_encoder", "connectors")} == {Stage.ENCODING_PROMPT}
     assert stages["transformer_2"] == Stage.DENOISING
     assert {stages[name] for name in ("vae", "audio_vae", "vocoder")} == {Stage.DECODING}
+
+
+def test_ltx_2_3_distilled_is_resident_on_24_gb_and_larger_on_32() -> None:
+    version = seeded_version("ltx-2.3-fast")
+    call = {name: value for name, value in ROWS["ltx-2.3-fast"]["presets"]["standard"].items() if name != "steps"}
+    for card, width, height in ((24, 768, 512), (32, 1280, 704)):
+        needs = measurements.needs(version, width=width, height=height, num_frames=121, mode="text", call=call)
+        assert needs is not None
+        assert needs.fit(usable_bytes(card * GIB)) == Fit.ENCODER_LEAVES

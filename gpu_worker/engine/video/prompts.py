@@ -1,17 +1,21 @@
-"""Prompt embeddings: made apart from the rest of a render, and remembered.
+"""Prompt embeddings, and what else comes before the first step: made apart from the rest of a render, and remembered.
 
-The largest component of most models is the text encoder, and a render needs it for a fraction of its time. So the
-pipeline runs twice. First over hulls, until it has asked for its embeddings: only the encoders are leased then, and
-not even they when the answer is remembered. Then over everything else, with the embeddings at hand.
+The largest component of most models is the text encoder, and a render needs it for a fraction of its time; encoders of
+pictures, and what connects text to a transformer, likewise. So the pipeline runs twice. First over hulls, until it has
+asked for all that they make: only they are leased then, one kind at a time, and not even they when the answer is
+remembered. Then over everything else, with the answers at hand.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -53,6 +57,22 @@ class PromptMemory:
             self._used_bytes -= dropped_bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something that a pipeline asks of encoders: by which of its methods, or by calling which of its modules."""
+
+    name: str
+    encoders: str
+    """What the names of those begin with that answer it."""
+    is_module: bool = False
+
+
+Run = Callable[[Mapping[str, torch.nn.Module]], Embeddings]
+"""Answers a question with the modules that were leased for it."""
+PROMPT = Question("encode_prompt", "text_encoder")
+_QUESTIONS = (PROMPT, Question("encode_image", "image_encoder"), Question("connectors", "connectors", is_module=True))
+
+
 class _AllEncoded(Exception):
     """Ends the rehearsal."""
 
@@ -64,23 +84,25 @@ class EncodingDue(Exception):
 class PromptEncoder:
     """The embeddings of one render.
 
-    ``encode`` is called with the pipeline's own ``encode_prompt`` and has to lease the encoders for the call.
-    ``identity`` names the encoders: equal identities give equal embeddings.
+    ``encode`` is called with the pipeline, a question and what answers it, once the encoders for it are leased.
+    ``encoders`` are the keys of all of them by name: equal keys give equal embeddings.
     """
 
     def __init__(
         self,
         memory: PromptMemory,
         *,
-        identity: str,
+        encoders: Mapping[str, str],
         device: torch.device,
-        encode: Callable[[Any, Callable[[], Embeddings]], Embeddings],
+        encode: Callable[[Any, Question, Run], Embeddings],
     ) -> None:
         self._memory = memory
-        self._identity = identity
+        self._identity = ",".join(encoders.values())
         self._device = device
         self._encode = encode
-        self._prepared: list[Embeddings] = []
+        self._questions = [q for q in _QUESTIONS if q is PROMPT or any(n.startswith(q.encoders) for n in encoders)]
+        self._prepared: dict[str, list[Embeddings]] = {question.name: [] for question in self._questions}
+        self._keys: list[str | None] = []
 
     def rehearse(self, pipeline: Any, call: Mapping[str, Any]) -> None:
         """Run ``pipeline`` (over hulls) until it has asked for its embeddings, and prepare them.
@@ -88,66 +110,117 @@ class PromptEncoder:
         Raises:
             TypeError, ValueError: the pipeline refused its arguments.
         """
-        asked = 0
+        asked: Counter[str] = Counter()
+        self._keys = []
 
-        def wrap(original: Callable[..., Embeddings]) -> Callable[..., Embeddings]:
-            def encode_prompt(*args: Any, **kwargs: Any) -> Embeddings:
-                nonlocal asked
-                if asked == len(self._prepared):
-                    self._prepared.append(self._embeddings(pipeline, original, args, kwargs))
-                asked += 1
-                if asked >= self._memory.encodings[type(pipeline).__name__]:
-                    raise _AllEncoded
-                return _moved(self._prepared[asked - 1], self._device)
+        def answer(question: Question, original: Callable[..., Embeddings], *args: Any, **kwargs: Any) -> Embeddings:
+            prepared = self._prepared[question.name]
+            if not question.is_module:
+                args, kwargs = (), self._arguments(original, args, kwargs)
+            key = self._key(pipeline, question, args, kwargs)
+            self._keys.append(key)
+            if asked[question.name] == len(prepared):
 
-            return encode_prompt
+                def run(modules: Mapping[str, torch.nn.Module]) -> Embeddings:
+                    return (modules[question.name] if question.is_module else original)(*args, **kwargs)
 
-        with replaced(pipeline, "encode_prompt", wrap):
-            try:
+                prepared.append(self._embeddings(pipeline, question, key, run))
+            asked[question.name] += 1
+            kind = type(pipeline).__name__
+            if all(asked[q.name] >= self._memory.encodings[f"{kind}.{q.name}"] for q in self._questions):
+                raise _AllEncoded
+            return _moved(prepared[asked[question.name] - 1], self._device)
+
+        with ExitStack() as replacements:
+            for listener in self._asking(pipeline, answer):
+                replacements.enter_context(listener)
+            for owner, method in ((getattr(pipeline, "vae", None), "encode"), (pipeline, "progress_bar")):
+                if hasattr(owner, method):  # what comes then needs weights, and nothing more to encode comes after it
+                    replacements.enter_context(replaced(owner, method, lambda original: _stop))
+            with suppress(_AllEncoded):
                 pipeline(**call)
-            except _AllEncoded:
-                return
 
-    def recalled(self, pipeline: Any) -> AbstractContextManager[None]:
+    @contextmanager
+    def recalled(self, pipeline: Any) -> Iterator[None]:
         """``pipeline`` gets the prepared embeddings for the time of the block.
 
         It raises ``EncodingDue`` when it asks for more: rehearse again, and it will be prepared.
         """
-        asked = 0
+        asked: Counter[str] = Counter()
 
-        def wrap(original: Callable[..., Embeddings]) -> Callable[..., Embeddings]:
-            def encode_prompt(*args: Any, **kwargs: Any) -> Embeddings:
-                nonlocal asked
-                asked += 1
-                if asked > len(self._prepared):
-                    self._memory.encodings[type(pipeline).__name__] = asked
-                    raise EncodingDue
-                return _moved(self._prepared[asked - 1], self._device)
+        def answer(question: Question, original: Callable[..., Embeddings], *args: Any, **kwargs: Any) -> Embeddings:
+            asked[question.name] += 1
+            prepared = self._prepared[question.name]
+            if asked[question.name] > len(prepared):
+                self._memory.encodings[f"{type(pipeline).__name__}.{question.name}"] = asked[question.name]
+                raise EncodingDue
+            return _moved(prepared[asked[question.name] - 1], self._device)
 
-            return encode_prompt
+        with ExitStack() as replacements:
+            for listener in self._asking(pipeline, answer):
+                replacements.enter_context(listener)
+            yield
 
-        return replaced(pipeline, "encode_prompt", wrap)
+    def _asking(self, pipeline: Any, answer: Callable[..., Embeddings]) -> Iterator[AbstractContextManager[None]]:
+        """What the pipeline asks goes to ``answer`` for the time of the blocks."""
+        for question in self._questions:
+            if question.is_module:
+                yield _called_instead(pipeline, question.name, partial(answer, question))
+            elif hasattr(pipeline, question.name):
+                yield replaced(pipeline, question.name, lambda own, question=question: partial(answer, question, own))
 
-    def _embeddings(
-        self, pipeline: Any, original: Callable[..., Embeddings], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Embeddings:
-        kwargs = {**kwargs, "device": self._device}  # a pipeline over hulls does not know where it runs
-        key = self._key(pipeline, args, kwargs)
+    def _embeddings(self, pipeline: Any, question: Question, key: str | None, run: Run) -> Embeddings:
         embeddings = self._memory.get(key) if key else None
         if embeddings is None:
-            embeddings = _moved(self._encode(pipeline, lambda: original(*args, **kwargs)), torch.device("cpu"))
+            embeddings = _moved(self._encode(pipeline, question, run), torch.device("cpu"))
             if key:
                 self._memory.put(key, embeddings)
         return embeddings
 
-    def _key(self, pipeline: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
-        """None for arguments that are no plain values, such as pictures: those are not remembered."""
-        plain = {k: str(v) if isinstance(v, (torch.device, torch.dtype)) else v for k, v in kwargs.items()}
+    def _arguments(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """All arguments by name, on the device where it runs: a pipeline over hulls does not know it."""
+        bound = inspect.signature(original).bind(*args, **kwargs)
+        return {**bound.arguments, "device": self._device}
+
+    def _key(self, pipeline: Any, question: Question, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+        """What the answer is remembered under. None for arguments that are no plain values, such as pictures.
+
+        A module is asked with tensors; what they are follows from what was asked before.
+        """
+        given: list[Any] = [args, kwargs]
+        if question.is_module:
+            if not all(self._keys):
+                return None
+            given = [list(self._keys), {k: v for k, v in kwargs.items() if not isinstance(v, torch.Tensor)}]
         try:
-            text = json.dumps([self._identity, type(pipeline).__name__, args, plain], sort_keys=True)
+            text = json.dumps(
+                [self._identity, type(pipeline).__name__, question.name, given], sort_keys=True, default=_named
+            )
         except TypeError:
             return None
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _named(value: Any) -> str:
+    if isinstance(value, (torch.device, torch.dtype)):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no plain value")
+
+
+def _stop(*args: Any, **kwargs: Any) -> None:
+    raise _AllEncoded
+
+
+@contextmanager
+def _called_instead(pipeline: Any, name: str, call: Callable[..., Embeddings]) -> Iterator[None]:
+    """``pipeline`` finds a function where its module ``name`` was, for the time of the block. diffusers takes nothing
+    but modules by its front door, and for a pipeline's device the one of any module that it finds."""
+    own = pipeline.__dict__[name]
+    pipeline.__dict__[name] = partial(call, own)
+    try:
+        yield
+    finally:
+        pipeline.__dict__[name] = own
 
 
 def _tensors(embeddings: Embeddings) -> list[torch.Tensor]:

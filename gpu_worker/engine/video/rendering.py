@@ -28,7 +28,7 @@ from gpu_worker.engine.video.first_frame import HeldPictures
 from gpu_worker.engine.video.frames import RawClip, to_audio, to_frames
 from gpu_worker.engine.video.pipelines import assemble, replaced
 from gpu_worker.engine.video.previews import PreviewPainter
-from gpu_worker.engine.video.prompts import Embeddings, EncodingDue, PromptEncoder
+from gpu_worker.engine.video.prompts import PROMPT, Embeddings, EncodingDue, PromptEncoder, Question, Run
 from gpu_worker.engine.video.quality import FirstCalls
 from gpu_worker.engine.video.speed import with_speed_settings
 from gpu_worker.engine.video.stages import StageClock
@@ -70,7 +70,7 @@ class Rendering:
         self._decoders = Lease(model.decoders)
         self._encoder = PromptEncoder(
             room.prompts,
-            identity=",".join(c.key for c in model.encoders.values()),
+            encoders={name: component.key for name, component in model.encoders.items()},
             device=self._device.torch_device,
             encode=self._encode,
         )
@@ -135,20 +135,24 @@ class Rendering:
             self._encoder.rehearse(pipeline, self._call(pipeline))
         self._stages.enter(Stage.ENCODING_PROMPT)  # also when there was nothing left to encode
 
-    def _encode(self, pipeline: Any, encode_prompt: Callable[[], Embeddings]) -> Embeddings:
-        lease = Lease(self._model.encoders)
+    def _encode(self, pipeline: Any, question: Question, run: Run) -> Embeddings:
+        own = {n: c for n, c in self._model.encoders.items() if n.startswith(question.encoders)}
+        lease = Lease(own)
         try:
             self._acquire(lease, Stage.ENCODING_PROMPT)
-            pipeline.register_modules(**lease.modules)
+            if not question.is_module:
+                pipeline.register_modules(**lease.modules)
             self._stages.enter(Stage.ENCODING_PROMPT)
-            self._peaks.begin(self._workload(Stage.ENCODING_PROMPT))
+            if question is PROMPT:
+                self._peaks.begin(self._workload(Stage.ENCODING_PROMPT))
             with torch.no_grad():
-                embeddings = encode_prompt()
+                embeddings = run(lease.modules)
             self._peaks.finish()
             return embeddings
         finally:
             self._peaks.abandon()
-            pipeline.register_modules(**self._hulls(lease.components))
+            if not question.is_module:
+                pipeline.register_modules(**self._hulls(own))
             self._room.residency.release(lease)
 
     # --- frames ---
