@@ -18,7 +18,7 @@ from gpu_worker.contract import ModelSpec, RenderJob
 from gpu_worker.engine.memory.planning import Policy, gdsf, lru
 from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.engine.weights.components import Component
-from gpu_worker.queue import Bounds, Waiting, choose
+from gpu_worker.job_choice import Bounds, Waiting, choose
 
 ZIPF = 0.8
 LINE = JOBS_PER_WORKER

@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rq.timeouts import BaseDeathPenalty
-
 
 class TimedOut(Exception):
     """The job has used up its time."""
@@ -41,13 +39,3 @@ class Deadline:
         """
         if not self.seconds_left:
             raise TimedOut(f"it was given {self.seconds:g} s")
-
-
-class NoAlarm(BaseDeathPenalty):  # type: ignore[misc]  # mypy does not follow rq here
-    """What RQ puts around a job instead of SIGALRM: nothing, since the job asks its own ``Deadline``."""
-
-    def setup_death_penalty(self) -> None:
-        pass
-
-    def cancel_death_penalty(self) -> None:
-        pass

@@ -1,65 +1,94 @@
-"""The next job for this card: the line as it stands, put together with what the engine holds."""
+"""The choice: which of the jobs that wait a worker takes next.
+
+The website decides the order. A worker looks at the first few jobs of the one ``render`` list and departs from that
+order only where loading less saves a real part of the service time, never past a job that was overtaken
+``max_skips`` times or has waited too long. ``choose`` is that decision, a pure function that knows no queue;
+``rq_seams.render_queue`` shows it the line and carries it out.
+"""
 
 from __future__ import annotations
 
-import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gpu_worker.contract import RenderJob
-from gpu_worker.queue import RenderQueue, Waiting, choose
-from gpu_worker.render_engine import RenderEngine
-from gpu_worker.service_time import ServiceTimes
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class PickedJob:
-    """RQ's id of the job that is now in this worker's hands, or why there is none."""
+class Waiting:
+    """One job of the window."""
 
-    job_id: str | None = None
-    are_all_for_others: bool = False
-    """Jobs wait, and none of them fits this card."""
+    job_id: str
+    job: RenderJob | None
+    """None where the message cannot be read: it is served in its turn, and refused then."""
+    waited_seconds: float
+    skips: int
 
 
-class JobPicker:
-    """Takes jobs out of the line. A job that makes the engine fail here is served in its turn: there it ends in a
-    report, here it would end the worker, and every worker after it."""
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far a worker may depart from the order that the website decided."""
 
-    def __init__(self, line: RenderQueue, engine: RenderEngine) -> None:
-        self.service_times = ServiceTimes()
-        self._line = line
-        self._engine = engine
+    window: int = 16
+    max_skips: int = 16
+    max_wait_seconds: float = 120.0
+    """Nobody is overtaken who waits longer, unless the line itself is long: see ``_PATIENT_LINES``."""
+    affinity_fraction: float = 0.05
 
-    def pick(self) -> PickedJob:
-        """Take the best job of the window, and tell the engine what waits behind it."""
-        window = self._line.window()
-        choice = choose(
-            window,
-            self._line.bounds,
-            can_hold=self._can_hold,
-            loading_seconds=self._loading_seconds,
-            service_seconds=self.service_times.seconds,
-        )
-        if choice.taken is None:
-            return PickedJob(are_all_for_others=bool(choice.unfit))
-        if not self._line.take(choice.taken.job_id, choice.unfit):
-            return PickedJob()  # the line has changed meanwhile
-        self._engine.upcoming = [w.job for w in window if w.job is not None and w is not choice.taken]
-        return PickedJob(choice.taken.job_id)
 
-    def _can_hold(self, waiting: Waiting) -> bool:
-        """Also true when no live worker can hold the job: somebody has to say so."""
-        try:
-            fits = waiting.job is None or self._engine.can_hold(waiting.job) is None
-        except Exception:
-            logger.exception("Whether %s fits cannot be told", waiting.job_id)
-            return True
-        return fits or self._line.is_refused_by_all(waiting.job_id)
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to take, and what was seen on the way that this card cannot hold."""
 
-    def _loading_seconds(self, job: RenderJob) -> float | None:
-        try:
-            return self._engine.loading_seconds(job.model)
-        except Exception:
-            logger.exception("What %s has to load cannot be told", job.job_id)
-            return None
+    taken: Waiting | None
+    unfit: tuple[str, ...] = ()
+
+
+_PATIENT_LINES = 4
+"""In a backlog everybody waits as long as the line before him takes. So many times that is what overtaking has made."""
+
+
+def choose(
+    waiting: Sequence[Waiting],
+    bounds: Bounds,
+    *,
+    can_hold: Callable[[Waiting], bool],
+    loading_seconds: Callable[[RenderJob], float | None],
+    service_seconds: Callable[[RenderJob], float],
+) -> Choice:
+    """Which of ``waiting``, first in line first, to take next, out of those that the card can hold.
+
+    The one with the least to load, shared among all that wait for its model, if taking it before the first saves more
+    than ``affinity_fraction`` of its own service time; else the first. So a model that is there stays as long as jobs
+    for it are in reach, and the one that comes after it shares most with it or is wanted most. ``loading_seconds`` is
+    None where it cannot be told: such a job neither overtakes nor is overtaken. Nobody is overtaken more than
+    ``max_skips`` times, or who has waited for both ``max_wait_seconds`` and four times the service time of the whole
+    window; so a job is served at the latest after those before it and ``max_skips`` others. Asks what fits and what
+    loads about no more jobs than the decision needs.
+    """
+    window = waiting[: bounds.window]
+    line_seconds = sum(service_seconds(w.job) for w in window if w.job is not None)
+    patience_seconds = max(bounds.max_wait_seconds, _PATIENT_LINES * line_seconds)
+    sharers = Counter(w.job.model.slug for w in window if w.job is not None)
+    first: Waiting | None = None
+    best: Waiting | None = None
+    first_seconds = least_share = 0.0
+    unfit: list[str] = []
+    for candidate in window:
+        if not can_hold(candidate):
+            unfit.append(candidate.job_id)
+            continue
+        seconds = None if candidate.job is None else loading_seconds(candidate.job)
+        share = seconds / sharers[candidate.job.model.slug] if candidate.job and seconds else 0.0
+        if first is None:
+            first = best = candidate
+            first_seconds, least_share = seconds or 0.0, share
+        elif candidate.job is not None and seconds is not None and share < least_share:
+            is_worth_it = first_seconds - seconds > bounds.affinity_fraction * service_seconds(candidate.job)
+            if is_worth_it:
+                best, least_share = candidate, share
+        is_overdue = candidate.skips >= bounds.max_skips or candidate.waited_seconds > patience_seconds
+        if is_overdue or seconds is None or not least_share:
+            break
+    return Choice(best, tuple(unfit))

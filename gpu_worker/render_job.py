@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gpu_worker.allowed_jobs import Table
 from gpu_worker.contract import RENDER_FUNCTION, Outcome, Progress, RenderError, RenderJob, RenderReport, Stage
 from gpu_worker.deadline import Deadline, TimedOut
 from gpu_worker.inputs import Fetcher, Input, InputUnavailable, InputUnreadable
@@ -24,6 +23,7 @@ from gpu_worker.lifeline import Lifeline
 from gpu_worker.media_input import Wanted
 from gpu_worker.render_engine import RenderedClip, RenderEngine
 from gpu_worker.reports import Reports
+from gpu_worker.rq_seams.allowed_jobs import Table
 from gpu_worker.upload import Uploader, UploadFailed
 
 logger = logging.getLogger(__name__)

@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import cast
 
-from gpu_worker import dead_worker
 from gpu_worker.backoff import pauses_seconds
 from gpu_worker.contract import holding_key, read_status, worker_key
 from gpu_worker.heartbeat import withdraw
 from gpu_worker.lifeline import Listener, Word
 from gpu_worker.reports import Reports
+from gpu_worker.rq_seams import dead_worker
 from gpu_worker.settings import Settings
 from gpu_worker.valkey import Unreachable, connect
 

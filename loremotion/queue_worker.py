@@ -22,8 +22,8 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.worker import WorkerStatus
 
-from gpu_worker.allowed_jobs import AllowedJobWorker
 from gpu_worker.last_work import LastWork
+from gpu_worker.rq_seams.allowed_jobs import AllowedJobWorker
 from gpu_worker.valkey import Unreachable, connect
 from loremotion import queues
 from loremotion.database import answers as database_answers

@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from gpu_worker.allowed_jobs import AllowedJob, Table
+from gpu_worker.rq_seams.allowed_jobs import AllowedJob, Table
 from loremotion.valkey import connection
 
 __all__ = ["AllowedJob", "Table", "job", "loads", "queue", "table"]

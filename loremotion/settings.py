@@ -71,7 +71,7 @@ CACHES = {
         "OPTIONS": {"serializer": "loremotion.valkey.JsonSerializer"},
     }
 }
-# The RQ queues that the site works off, each with the table of what its jobs may call: see gpu_worker.allowed_jobs.
+# The RQ queues that the site works off, each with the table of what its jobs may call: see rq_seams.allowed_jobs.
 QUEUE_JOBS = {
     "reports": "generation.reports.JOBS",
     "stripe": "billing.shop.jobs.JOBS",
@@ -83,7 +83,7 @@ RQ_QUEUES = {
     name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer", "DEFAULT_TIMEOUT": 120}
     for name in (*QUEUE_JOBS, "render")
 }
-RQ = {"JOB_CLASS": "gpu_worker.allowed_jobs.AllowedJob", "COMMIT_MODE": "auto"}
+RQ = {"JOB_CLASS": "gpu_worker.rq_seams.allowed_jobs.AllowedJob", "COMMIT_MODE": "auto"}
 
 # --- what visitors get ---------------------------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ from generation.models import Generation, State
 from generation.scheduling import fair_queue, fleet
 from generation.scheduling.window import Window
 from generation.storage import files
-from gpu_worker.allowed_jobs import AllowedJob
 from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE
+from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from loremotion import queues
 from loremotion.row_security import across_workspaces
 from loremotion.valkey import connection

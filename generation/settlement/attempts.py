@@ -6,7 +6,7 @@ from django.utils import timezone
 from rq.exceptions import NoSuchJobError
 
 from generation.models import Generation
-from gpu_worker.allowed_jobs import AllowedJob
+from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from loremotion import queues
 
 

@@ -10,7 +10,7 @@ from rq.results import Result
 
 from generation.models import Generation
 from gpu_worker import contract
-from gpu_worker.allowed_jobs import AllowedJob
+from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from loremotion.valkey import connection
 
 logger = logging.getLogger(__name__)

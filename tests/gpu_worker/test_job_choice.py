@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpu_worker.contract import RenderJob
-from gpu_worker.queue import Bounds, Waiting, choose
+from gpu_worker.job_choice import Bounds, Waiting, choose
 from tests.gpu_worker.waiting_lines import SLUGS, after, pick, waiting
 
 

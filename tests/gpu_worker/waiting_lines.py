@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from gpu_worker.contract import ModelSpec
-from gpu_worker.queue import Bounds, Waiting, choose
+from gpu_worker.job_choice import Bounds, Waiting, choose
 from tests.gpu_worker.conftest import make_job
 
 JOB = make_job(Path("/tmp"))

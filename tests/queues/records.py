@@ -65,7 +65,7 @@ NAMES = [
     "builtins.exec",
     f"{MODULE}.called",
     "generation.reports.RenderReport.from_wire",
-    "gpu_worker.allowed_jobs.Job.fetch",
+    "gpu_worker.rq_seams.allowed_jobs.Job.fetch",
     "",
     "…",
 ]

@@ -1,19 +1,15 @@
-"""The pop: which waiting job a worker takes next, and how it takes it without ever losing one.
+"""The pop: the ``render`` list as a worker sees it, and taking a job out of it without ever losing one.
 
-The website decides the order. A worker looks at the first few jobs of the one ``render`` list and departs from that
-order only where loading less saves a real part of the service time, never past a job that was overtaken
-``max_skips`` times or has waited too long. ``choose`` is that decision, a pure function. ``RenderQueue`` carries it
-out: two short Lua scripts, so that a job is at every instant in the list or in RQ's intermediate queue, and then its
-id is also under ``holding_key`` of the worker that has it.
+RQ's own pop takes the first. Ours takes the one that ``job_choice.choose`` chose, by two short Lua scripts, so that a
+job is at every instant in the list or in RQ's intermediate queue, and then its id is also under ``holding_key`` of the
+worker that has it. A third notes in the job which workers cannot hold it.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, cast
 
@@ -22,14 +18,10 @@ from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
 from rq.queue import Queue
 
-from gpu_worker.allowed_jobs import inflated
-from gpu_worker.contract import (
-    RENDER_FUNCTION,
-    RENDER_QUEUE,
-    RenderJob,
-    holding_key,
-)
+from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE, RenderJob, holding_key
+from gpu_worker.job_choice import Bounds, Waiting
 from gpu_worker.liveness import workers_taking_jobs
+from gpu_worker.rq_seams.allowed_jobs import inflated
 
 _LOOK = """
 -- KEYS: queue. ARGV: window, prefix of RQ's job keys.
@@ -77,85 +69,6 @@ for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
 end
 return workers
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """One job of the window."""
-
-    job_id: str
-    job: RenderJob | None
-    """None where the message cannot be read: it is served in its turn, and refused then."""
-    waited_seconds: float
-    skips: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How far a worker may depart from the order that the website decided."""
-
-    window: int = 16
-    max_skips: int = 16
-    max_wait_seconds: float = 120.0
-    """Nobody is overtaken who waits longer, unless the line itself is long: see ``_PATIENT_LINES``."""
-    affinity_fraction: float = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What to take, and what was seen on the way that this card cannot hold."""
-
-    taken: Waiting | None
-    unfit: tuple[str, ...] = ()
-
-
-_PATIENT_LINES = 4
-"""In a backlog everybody waits as long as the line before him takes. So many times that is what overtaking has made."""
-
-
-def choose(
-    waiting: Sequence[Waiting],
-    bounds: Bounds,
-    *,
-    can_hold: Callable[[Waiting], bool],
-    loading_seconds: Callable[[RenderJob], float | None],
-    service_seconds: Callable[[RenderJob], float],
-) -> Choice:
-    """Which of ``waiting``, first in line first, to take next, out of those that the card can hold.
-
-    The one with the least to load, shared among all that wait for its model, if taking it before the first saves more
-    than ``affinity_fraction`` of its own service time; else the first. So a model that is there stays as long as jobs
-    for it are in reach, and the one that comes after it shares most with it or is wanted most. ``loading_seconds`` is
-    None where it cannot be told: such a job neither overtakes nor is overtaken. Nobody is overtaken more than
-    ``max_skips`` times, or who has waited for both ``max_wait_seconds`` and four times the service time of the whole
-    window; so a job is served at the latest after those before it and ``max_skips`` others. Asks what fits and what
-    loads about no more jobs than the decision needs.
-    """
-    window = waiting[: bounds.window]
-    line_seconds = sum(service_seconds(w.job) for w in window if w.job is not None)
-    patience_seconds = max(bounds.max_wait_seconds, _PATIENT_LINES * line_seconds)
-    sharers = Counter(w.job.model.slug for w in window if w.job is not None)
-    first: Waiting | None = None
-    best: Waiting | None = None
-    first_seconds = least_share = 0.0
-    unfit: list[str] = []
-    for candidate in window:
-        if not can_hold(candidate):
-            unfit.append(candidate.job_id)
-            continue
-        seconds = None if candidate.job is None else loading_seconds(candidate.job)
-        share = seconds / sharers[candidate.job.model.slug] if candidate.job and seconds else 0.0
-        if first is None:
-            first = best = candidate
-            first_seconds, least_share = seconds or 0.0, share
-        elif candidate.job is not None and seconds is not None and share < least_share:
-            is_worth_it = first_seconds - seconds > bounds.affinity_fraction * service_seconds(candidate.job)
-            if is_worth_it:
-                best, least_share = candidate, share
-        is_overdue = candidate.skips >= bounds.max_skips or candidate.waited_seconds > patience_seconds
-        if is_overdue or seconds is None or not least_share:
-            break
-    return Choice(best, tuple(unfit))
 
 
 class RenderQueue:

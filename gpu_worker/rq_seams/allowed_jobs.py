@@ -36,7 +36,7 @@ may lie in the queue when both sides are upgraded."""
 _CALL = frozenset({"data", "timeout", "origin", "description", "result_ttl", "failure_ttl", "ttl"})
 _LIFE = frozenset({"status", "created_at", "enqueued_at", "started_at", "ended_at", "last_heartbeat", "worker_name"})
 _UNREAD = frozenset({"exc_info", "skips"})
-"""How it failed is kept for people; how often it was skipped is for ``gpu_worker.queue``, as is ``_UNREAD_EACH``."""
+"""How it failed is kept for people; how often it was skipped is for ``render_queue``, as is ``_UNREAD_EACH``."""
 _UNREAD_EACH = "refused_by:"
 _MOST_SECONDS = 2**31
 """What an alarm and Valkey's lifetimes can hold."""

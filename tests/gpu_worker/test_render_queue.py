@@ -23,7 +23,8 @@ from gpu_worker.contract import (
     RenderJob,
     holding_key,
 )
-from gpu_worker.queue import Bounds, RenderQueue
+from gpu_worker.job_choice import Bounds
+from gpu_worker.rq_seams.render_queue import RenderQueue
 from gpu_worker.valkey import connect
 from tests.gpu_worker.conftest import enqueue, environment, make_job, report_status
 from tests.gpu_worker.waiting_lines import SLUGS, after, pick, waiting

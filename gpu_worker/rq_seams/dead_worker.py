@@ -15,8 +15,8 @@ from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
 from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
-from gpu_worker.allowed_jobs import AllowedJob
 from gpu_worker.contract import RENDER_QUEUE, holding_key
+from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 
 logger = logging.getLogger(__name__)
 

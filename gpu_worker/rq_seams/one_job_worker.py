@@ -1,0 +1,216 @@
+"""RQ's worker for one job at a time on the main thread of one process that cannot be spared.
+
+What RQ leaves out is added here: a pop of one's own, an honest lifetime in Valkey (seconds, not the job's timeout and a
+minute more), a stop command that stops, commands of one's own, and no alarm. ``GpuWorker`` is what stands behind the
+hooks; nothing there knows how RQ calls them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import redis
+from rq.command import parse_payload
+from rq.exceptions import NoSuchJobError, StopRequested
+from rq.executions import Execution
+from rq.job import Job
+from rq.queue import Queue
+from rq.timeouts import BaseDeathPenalty
+from rq.worker_registration import register
+
+from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderJob
+from gpu_worker.rq_seams.allowed_jobs import AllowedJob, AllowedJobWorker, Table
+from gpu_worker.rq_seams.render_queue import read
+from gpu_worker.valkey import Unreachable
+
+logger = logging.getLogger(__name__)
+
+
+class NoAlarm(BaseDeathPenalty):  # type: ignore[misc]  # mypy does not follow rq here
+    """What RQ puts around a job instead of SIGALRM: nothing, since the job asks its own ``Deadline``."""
+
+    def setup_death_penalty(self) -> None:
+        pass
+
+    def cancel_death_penalty(self) -> None:
+        pass
+
+
+class OneJobWorker(AllowedJobWorker, ABC):
+    """RQ's worker, which calls the hooks below on its main thread unless they say otherwise."""
+
+    death_penalty_class = NoAlarm
+
+    def __init__(
+        self, queue: str, allowed: Table, connection: redis.Redis, *, name: str, result_kept_seconds: int
+    ) -> None:
+        super().__init__(
+            queue,
+            allowed,
+            connection,
+            name=name,
+            worker_ttl=WORKER_DEAD_AFTER_SECONDS,
+            default_result_ttl=result_kept_seconds,
+        )
+        self._running: tuple[Job, Execution] | None = None
+        self._is_waiting = False
+
+    # --- hooks ---------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def on_started(self) -> None:
+        """RQ knows the worker, which now looks for jobs."""
+
+    @abstractmethod
+    def on_ended(self) -> None:
+        """The worker looks for no more jobs; RQ still knows it."""
+
+    @abstractmethod
+    def on_asked_to_stop(self) -> None:
+        """No other job is taken. In a signal's handler, and more than once where it is asked more than once."""
+
+    @abstractmethod
+    def next_job(self, *, is_patient: bool) -> AllowedJob | None:
+        """The job that is in this worker's hands from now on; waits for one if ``is_patient``, unless asked to stop."""
+
+    @abstractmethod
+    def run_job(self, job: AllowedJob, message: RenderJob | None) -> None:
+        """Bring the job in hand to its end. Without a message it is none of ours, or cannot be read."""
+
+    @abstractmethod
+    def on_job_left(self) -> None:
+        """``run_job`` has returned, or lost Valkey on the way."""
+
+    @abstractmethod
+    def on_command(self, command: dict[str, Any]) -> bool:
+        """False where the command is RQ's own. On the thread that listens."""
+
+    # --- for the hooks -------------------------------------------------------------------------------------------
+
+    @property
+    def is_asked_to_stop(self) -> bool:
+        return bool(self._stop_requested)
+
+    def is_stopped(self, job_id: str) -> bool:
+        """Whether RQ's stop command meant this job. It notes the id, so it cannot hit the one after it."""
+        return bool(self._stopped_job_id == job_id)
+
+    @contextlib.contextmanager
+    def idle(self) -> Iterator[None]:
+        """Nothing is in hand meanwhile: who asks the worker to stop ends the wait at once."""
+        self._is_waiting = True
+        try:
+            yield
+        finally:
+            self._is_waiting = False
+
+    def maintain(self) -> None:
+        """Clear away in RQ's records what ended or was abandoned, when it is time again."""
+        if self.should_run_maintenance_tasks:
+            self.run_maintenance_tasks()
+
+    def fetch(self, job_id: str) -> AllowedJob | None:
+        """RQ's record of a job that was taken; None where there is none that can be read, and then it has dropped."""
+        try:
+            job: AllowedJob = self.job_class.fetch(job_id, connection=self.connection, serializer=self.serializer)
+            return job
+        except NoSuchJobError as problem:
+            logger.warning("%s is dropped: %s", job_id, problem)
+            self.queues[0].intermediate_queue.remove(job_id)
+            return None
+
+    def perform(self, job: AllowedJob, *, on_begun: Callable[[], None]) -> None:
+        """Call the job's function and record in RQ how it began and ended."""
+        execution = self.prepare_execution(job)
+        self._running = (job, execution)
+        try:
+            on_begun()
+            self.perform_job(job, self.queues[0], execution)
+        finally:
+            self._running = None
+
+    def fail(self, job: AllowedJob, reason: str) -> None:
+        """Record in RQ that a job failed which was never performed."""
+        self.handle_job_failure(job, self.queues[0], exc_string=reason)
+        self.queues[0].intermediate_queue.remove(job.id)
+
+    def keep_registered(self) -> None:
+        """From any thread: be known to RQ, also on a server that came back empty."""
+        with self.connection.pipeline() as pipeline:
+            register(self, pipeline)
+            pipeline.hset(self.key, mapping=self.serialize())
+            self.heartbeat(pipeline=pipeline)
+            pipeline.execute()
+
+    def keep_running(self) -> None:
+        """From any thread: let RQ know that the job in hand is being performed."""
+        running = self._running
+        if running is not None:
+            self.maintain_heartbeats(*running)
+
+    # --- what RQ calls -------------------------------------------------------------------------------------------
+
+    def bootstrap(self, *args: Any, **kwargs: Any) -> None:
+        super().bootstrap(*args, **kwargs)
+        self.on_started()
+
+    def teardown(self) -> None:
+        self.on_ended()
+        super().teardown()
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """SIGTERM, SIGINT and RQ's shutdown command: finish the job in hand, take no other, leave."""
+        self._stop_requested = True
+        self.on_asked_to_stop()
+        if self._is_waiting:  # nothing is in hand: an idle worker leaves at once
+            raise StopRequested
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        job = self.next_job(is_patient=timeout is not None)
+        return None if job is None else (job, self.queues[0])
+
+    def execute_job(self, job: AllowedJob, queue: Queue) -> None:
+        """Run the job in hand to its end, in this process."""
+        try:
+            self.run_job(job, None if job.extras else read(job.data))
+            self.set_state("idle")
+        except Unreachable as problem:
+            logger.warning("RQ's record of %s is incomplete, Valkey cannot be reached: %s", job.id, problem)
+        self._stopped_job_id = None
+        self.on_job_left()
+
+    def handle_payload(self, message: dict[str, Any]) -> None:
+        """From the thread that listens: our commands go to the hook, the rest is RQ's."""
+        try:
+            command = parse_payload(message)
+            if not self.on_command(command):
+                super().handle_payload(message)
+        except (ValueError, AttributeError, KeyError) as problem:
+            logger.warning("A command that cannot be read is ignored: %s", problem)
+
+    def unsubscribe(self) -> None:
+        """RQ tells the thread to end after the last message that could wake it, and then waits for it in vain."""
+        if self.pubsub_thread is not None and self.pubsub is not None:
+            self.pubsub_thread.stop()
+            self.pubsub.unsubscribe()
+            self.pubsub_thread.join(timeout=1)
+
+    def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:
+        """RQ's own gives up listening on a timeout. Of what is missed meanwhile the keys in Valkey tell."""
+        logger.warning("Commands are not heard for the moment: %s", exc)
+        time.sleep(1.0)
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """RQ's own sign of life, with a lifetime of seconds whatever RQ asks for: a dead worker is soon seen."""
+        super().heartbeat(WORKER_DEAD_AFTER_SECONDS, pipeline=pipeline)
+
+    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
+        return WORKER_DEAD_AFTER_SECONDS
