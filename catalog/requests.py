@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
 from catalog.models import ModelVersion
@@ -17,26 +17,62 @@ from catalog.sizes import Size
 from catalog.validation import SCHEDULES
 from loremotion.refusals import Invalid
 
-__all__ = ["MAX_SEED", "Ask", "ClipRequest", "find_model", "resolve"]
+__all__ = ["MAX_SEED", "Ask", "ClipRequest", "Wording", "find_model", "resolve", "wordings"]
 
 MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """What a form or an API call said. None means: the model's default."""
+class Wording:
+    """How one field of a request is said: the API's bodies and its contract are drawn from this."""
 
-    prompt: str
-    model: str = "default"
-    mode: str | None = None
-    negative_prompt: str = ""
-    seconds: float | None = None
-    size: str | None = None
-    preset: str | None = None
-    steps: int | None = None
-    seed: int | None = None
+    description: str
+    longest: int | None = None
+    """Most characters, of words that are looked up."""
+    least: int | None = None
+    most: int | None = None
+    also_called: tuple[str, ...] = ()
+    """What other APIs call it, for whoever comes from one of them."""
+
+
+def _said(default: Any = MISSING, /, **wording: Any) -> Any:
+    return field(default=default, metadata={"wording": Wording(**wording)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What a form or an API call said. None means: the model's default.
+
+    This is the one declaration of what may be said; ``wordings`` reads it.
+    """
+
+    prompt: str = _said(description="What the clip shows.", also_called=("text", "prompt_text", "input"))
+    model: str = _said("default", description="A model's name or an alias.", longest=60, also_called=("model_id",))
+    mode: str | None = _said(None, description="How it is made; see the model's modes.", longest=20)
+    negative_prompt: str = _said("", description="What should not be seen.")
+    seconds: float | None = _said(
+        None,
+        description="Length. A number, or as text.",
+        also_called=("duration", "length", "num_frames", "frames", "video_length"),
+    )
+    size: str | None = _said(
+        None,
+        description="One of the model's sizes.",
+        longest=12,
+        also_called=("resolution", "aspect_ratio", "ratio", "width", "height", "dimensions"),
+    )
+    preset: str | None = _said(None, description="One of the model's presets.", longest=40, also_called=("quality",))
+    steps: int | None = _said(
+        None, description="Denoising steps.", least=1, also_called=("num_inference_steps", "inference_steps")
+    )
+    seed: int | None = _said(None, description="The same seed and request give the same clip.", least=0, most=MAX_SEED)
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Role → storage key of an upload of the same workspace."""
+
+
+def wordings() -> dict[str, tuple[Field[Any], Wording]]:
+    """Every field of ``Ask`` that a caller says, in order, with how it is said."""
+    return {one.name: (one, one.metadata["wording"]) for one in fields(Ask) if "wording" in one.metadata}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

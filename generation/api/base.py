@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, Final
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
+from django.utils.datastructures import MultiValueDict
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
@@ -16,6 +20,9 @@ from accounts.authentication import CallerAuthentication
 from accounts.caller import Caller
 from accounts.roles import Action
 from loremotion.refusals import Invalid
+
+CSRF_FIELD: Final = "csrfmiddlewaretoken"
+_NESTED: Final = re.compile(r"([^\[\]]+)\[([^\[\]]*)\]")
 
 
 class ShallowJsonParser(JSONParser):
@@ -50,16 +57,58 @@ class VideoView(APIView):
 
 
 def read(serializer: type[serializers.Serializer[Any]], request: Request, *, partial: bool = False) -> dict[str, Any]:
-    """The body, checked for shape.
+    """The body, checked for shape, of which nothing is left out in silence.
 
     Raises:
-        Invalid: names the field.
+        Invalid: names the field, or what is no field of this request.
     """
-    body = serializer(data=request.data, partial=partial)
+    sent = _unfolded(request.data)
+    body = serializer(data=sent, partial=partial)
+    if isinstance(sent, Mapping):
+        _refuse_unknown(sent, body.fields, getattr(serializer, "ALSO_CALLED", {}))
     if not body.is_valid():
         field, problems = next(iter(body.errors.items()))
         raise Invalid(f"invalid_{field}", f"{field}: {_first(problems)}", field=field)
     return dict(body.validated_data)
+
+
+def unknown_field(name: str, *, field: str = "", next_step: str) -> Invalid:
+    """The refusal of what would otherwise be left out, and the clip paid for though it is not what was asked for."""
+    return Invalid(
+        "unknown_field", f"This request has no field {name[:60]!r}.", next_step=next_step, field=field or name[:60]
+    )
+
+
+def _unfolded(data: Any) -> Any:
+    """A form's ``video[id]`` as JSON spells it, ``{"video": {"id": …}}``; JSON as it is."""
+    if not isinstance(data, QueryDict):
+        return data
+    unfolded: MultiValueDict[str, Any] = MultiValueDict()
+    for name, values in data.lists():
+        nested = _NESTED.fullmatch(name)
+        if name == CSRF_FIELD:
+            continue
+        if nested is None:
+            unfolded.setlist(name, [*unfolded.getlist(name), *values])
+        else:
+            unfolded.setlist(nested[1], [*unfolded.getlist(nested[1]), *({nested[2]: value} for value in values)])
+    return unfolded
+
+
+def _refuse_unknown(sent: Mapping[str, Any], fields: Mapping[str, Any], also_called: Mapping[str, str]) -> None:
+    for name in sent:
+        if name not in fields:
+            near = _nearest(str(name), [*fields, *(other for other, own in also_called.items() if own in fields)])
+            step = f"Did you mean {also_called.get(near, near)!r}?" if near else "Leave it out."
+            raise unknown_field(str(name), next_step=step)
+        is_list = isinstance(fields[name], serializers.ListField)
+        if isinstance(sent, MultiValueDict) and len(sent.getlist(name)) > 1 and not is_list:
+            raise Invalid("repeated_field", f"{name} came more than once.", next_step="Send it once.", field=name)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return next(iter(get_close_matches(words, known, n=1)), "")
 
 
 def _first(problems: Any) -> Any:

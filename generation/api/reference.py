@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 
 from accounts.roles import BY_SCOPE, MEANING, Scope
 from catalog.models import Model
+from generation.api.request_schemas import request_schemas
 
 CONTRACT = Path(__file__).with_name("openapi.yaml")
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -45,17 +46,20 @@ def contract(models: Sequence[Model]) -> dict[str, Any]:
     """The OpenAPI document, with the names, sizes, modes and presets that ``models`` have at this moment."""
     filled = copy.deepcopy(_contract())
     filled["servers"] = [{"url": settings.SITE_URL}]
-    asked = filled["components"]["schemas"]["Ask"]["properties"]
+    bodies = request_schemas()
+    filled["components"]["schemas"] |= bodies
     versions = [model.current for model in models if model.current is not None]
     offered = {
         "model": sorted({name for m in models for name in (m.slug, *(alias.name for alias in m.aliases.all()))}),
         "mode": sorted({mode for version in versions for mode in version.modes}),
-        "size": sorted({size for version in versions for size in version.sizes}),
+        "size": sorted({size for version in versions for size in version.delivered_sizes}),
         "preset": sorted({preset for version in versions for preset in version.presets}),
     }
     for field, values in offered.items():
-        if values:
-            asked[field]["enum"] = values
+        for body in bodies.values():
+            if values and field in body["properties"]:
+                described = body["properties"][field]
+                described["enum"] = [*values, None] if "null" in described["type"] else values
     return filled
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
@@ -16,50 +15,22 @@ from rest_framework.response import Response
 from accounts import tenancy
 from accounts.caller import Caller
 from accounts.roles import Action
-from catalog.requests import MAX_SEED, Ask
+from catalog.requests import Ask
 from generation.access import own_clip, own_generation
 from generation.api import listing, presentation
 from generation.api.base import VideoView, read
+from generation.api.serializers import REFERENCE, AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.models import Generation
 from generation.settlement import deletion, settle
 from generation.storage import serving
 from generation.submission import intake, privacy
-from gpu_worker.families import ROLES, Kind
+from gpu_worker.families import ROLES
 from loremotion.refusals import Invalid
 
 MOST_LISTED = 100
-CLIP_ROLES = tuple(name for name, role in ROLES.items() if role.kind in (Kind.CLIP, Kind.SOUND) or name == "mask")
-"""What may also be named by the id of a clip of the caller's own."""
-FILE_ROLES = ("input_reference", *(name for name in ROLES if name not in CLIP_ROLES))
 CHANGE, CONTINUE = "restyle", "extend"
 """The modes behind OpenAI's edits and remixes, and behind its extensions."""
 DEFAULT_ALIAS = "default"
-
-
-class NumberField(serializers.FloatField):
-    """A finite number; Python would take ``true`` for one."""
-
-    default_error_messages = {"invalid": "write a number, such as 5."}
-
-    def to_internal_value(self, data: Any) -> float:
-        if isinstance(data, bool):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class AskSerializer(serializers.Serializer[Ask]):
-    """The body of ``POST /v1/videos``, as JSON or multipart. Shape only; the model decides what it can serve."""
-
-    prompt = serializers.CharField(allow_blank=True, trim_whitespace=False)
-    model = serializers.CharField(required=False, max_length=60)
-    mode = serializers.CharField(required=False, allow_null=True, max_length=20)
-    negative_prompt = serializers.CharField(default="", allow_blank=True)
-    seconds = NumberField(required=False, allow_null=True)
-    size = serializers.CharField(required=False, allow_null=True, max_length=12)
-    preset = serializers.CharField(required=False, allow_null=True, max_length=40)
-    steps = serializers.IntegerField(required=False, allow_null=True)
-    private = serializers.BooleanField(required=False, allow_null=True)
-    seed = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=MAX_SEED)
 
 
 class ChangeSerializer(serializers.Serializer[Any]):
@@ -71,21 +42,27 @@ class ChangeSerializer(serializers.Serializer[Any]):
 class AskView(VideoView):
     """A view whose ``POST`` asks for a clip."""
 
-    def make(self, *, mode: str | None = None, source: str = "") -> Response:
-        """Take the request. With ``source``, an own clip, it is made by that clip's model unless the body names
-        another."""
-        request = self.request
-        asked = read(AskSerializer, request)
-        is_private = asked.pop("private", None)
-        files = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
-        clips = {role: clip for role in CLIP_ROLES if (clip := _clip_id(request, role))}
-        _refuse_files_by_value(request)
-        if mode is not None:
-            asked["mode"] = mode
-        if source:
+    def make(
+        self, body: type[AskSerializer] = AskSerializer, *, mode: str | None = None, source: str | None = None
+    ) -> Response:
+        """Take the request. What begins with an own clip, ``source`` or the body's, and has a ``mode`` of its own is
+        made by that clip's model unless the body names another."""
+        said = read(body, self.request)
+        is_private = said.pop("private", None)
+        given = {role: said.pop(role) for role in (*ROLES, REFERENCE) if role in said}
+        if given.get(REFERENCE) and given.get("image"):
+            raise Invalid(
+                "repeated_field", f"{REFERENCE} is image by another name.", next_step="Send one of them.", field="image"
+            )
+        files = {role: one for role, one in given.items() if isinstance(one, UploadedFile)}
+        clips = {role: one for role, one in given.items() if isinstance(one, str) and one}
+        if source is not None:
             clips["video"] = source
-            asked["model"] = asked.get("model") or _model_of(self.caller(Action.GENERATE), source)
-        ask = Ask(**{**asked, "model": asked.get("model") or DEFAULT_ALIAS})
+        if mode is not None:
+            said["mode"] = mode
+            if "video" in clips and not said.get("model"):
+                said["model"] = _model_of(self.caller(Action.GENERATE), clips["video"])
+        ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
         generation = intake.take(self.site_request, ask, files=files, clips=clips, is_private=is_private)
         return Response(presentation.just_taken(generation), headers={"openai-poll-after-ms": "2000"})
 
@@ -118,14 +95,14 @@ class Edits(AskView):
     """``POST`` makes a clip from a clip: the same movement, as the new prompt says."""
 
     def post(self, request: Request) -> Response:
-        return self.make(mode=CHANGE, source=_clip_id(request, "video"))
+        return self.make(FromVideoSerializer, mode=CHANGE)
 
 
 class Extensions(AskView):
     """``POST`` makes what follows a clip."""
 
     def post(self, request: Request) -> Response:
-        return self.make(mode=CONTINUE, source=_clip_id(request, "video"))
+        return self.make(FromVideoSerializer, mode=CONTINUE)
 
 
 class Remix(AskView):
@@ -133,7 +110,7 @@ class Remix(AskView):
 
     def post(self, request: Request, generation_id: UUID) -> Response:
         own_generation(self.caller(Action.READ_CLIPS), generation_id)
-        return self.make(mode=CHANGE, source=str(generation_id))
+        return self.make(RemixSerializer, mode=CHANGE, source=str(generation_id))
 
 
 class Video(VideoView):
@@ -178,31 +155,6 @@ def _model_of(caller: Caller, generation_id: str) -> str | None:
         return own.values_list("version__model__slug", flat=True).filter(id=UUID(generation_id)).first()
     except ValueError:
         return None  # what is wrong with it, whoever opens the clip says
-
-
-def _clip_id(request: Request, role: str) -> str:
-    """An own clip as ``"video": "<id>"``, ``"video": {"id": "<id>"}``, or multipart ``video[id]``."""
-    body = cast(Mapping[str, Any], request.data)  # the serializer has refused anything else
-    said = body.get(role) or body.get(f"{role}[id]") or ""
-    clip = said.get("id") if isinstance(said, dict) else said
-    if isinstance(clip, UploadedFile):
-        return ""
-    if not isinstance(clip, str):
-        raise Invalid(f"invalid_{role}", f"{role} is the id of a clip of yours.", field=role)
-    return clip
-
-
-def _refuse_files_by_value(request: Request) -> None:
-    """What is left out in silence would be paid for and not be what was asked for."""
-    body = cast(Mapping[str, Any], request.data)
-    for role in FILE_ROLES:
-        if body.get(role) and not isinstance(body[role], UploadedFile):
-            raise Invalid(
-                f"invalid_{role}",
-                f"{role} is a file.",
-                next_step="Send the request as multipart/form-data.",
-                field=role,
-            )
 
 
 def _limit(request: Request) -> int:

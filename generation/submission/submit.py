@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict
 from datetime import timedelta
 
 from django.conf import settings
@@ -86,18 +87,7 @@ def submit(
             api_key_id=caller.key.line_id if caller is not None and caller.key is not None else None,
             is_private=privacy.of_a_new_clip(workspace, asked=is_private),
             version=offer.version,
-            mode=request.mode,
-            prompt=request.prompt,
-            negative_prompt=request.negative_prompt,
-            seed=request.seed,
-            width=request.width,
-            height=request.height,
-            num_frames=request.num_frames,
-            fps=request.fps,
-            steps=request.steps,
-            preset=request.preset,
-            call=dict(request.call),
-            inputs=dict(request.inputs),
+            **asdict(request),  # its fields are the row's columns
             quote=offer.quote.to_json(),
             ask_digest=repeat.digest if repeat is not None else "",
             watermark=settings.WATERMARK if may.watermark else "",

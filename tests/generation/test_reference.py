@@ -47,7 +47,7 @@ def test_it_names_what_the_catalogue_offers_now(contract: dict[str, Any], client
     factories.model("newcomer", is_default=False, sizes=["128x128"])
     asked = client.get("/v1/openapi.json").json()["components"]["schemas"]["Ask"]["properties"]
     assert asked["model"]["enum"] == ["default", "newcomer", "toy"]
-    assert asked["size"]["enum"] == ["128x128", "192x128", "96x64"]
+    assert asked["size"]["enum"] == ["128x128", "192x128", "96x64", None]
 
 
 def test_answers_keep_to_it(contract: dict[str, Any], alice: Visitor, client_of: ClientOf) -> None:

@@ -1,0 +1,124 @@
+"""The bodies that ask for a clip, drawn from what may be said (``catalog.requests.Ask``) and from what a clip may start
+from (``ROLES``): a field that is added there is taken here, and stands in the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING
+from typing import Any, Final, get_type_hints
+
+from django.core.files.uploadedfile import UploadedFile
+from rest_framework import serializers
+
+from catalog.requests import Ask, wordings
+from generation.api.base import unknown_field
+from gpu_worker.families import ROLES, Kind
+from loremotion.refusals import Invalid
+
+CLIP_ROLES: Final = tuple(
+    name for name, role in ROLES.items() if role.kind in (Kind.CLIP, Kind.SOUND) or name == "mask"
+)
+"""What may also be named by the id of a clip of the caller's own."""
+REFERENCE: Final = "input_reference"
+"""OpenAI's word for the first picture."""
+
+
+class NumberField(serializers.FloatField):
+    """A finite number; Python would take ``true`` for one."""
+
+    default_error_messages = {"invalid": "write a number, such as 5."}
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+_KINDS: Final[Mapping[type, type[serializers.Field[Any, Any, Any, Any]]]] = {
+    str: serializers.CharField,
+    float: NumberField,
+    int: serializers.IntegerField,
+}
+
+
+class InputField(serializers.Field[Any, Any, Any, Any]):
+    """What a clip starts from: a file, or for some roles the id of an own clip, also as ``{"id": …}``."""
+
+    def __init__(self, *, takes_clips: bool, **kwargs: Any) -> None:
+        super().__init__(required=False, allow_null=True, **kwargs)
+        self.takes_clips = takes_clips
+
+    def to_internal_value(self, said: Any) -> UploadedFile[Any] | str:
+        if isinstance(said, UploadedFile):
+            return said
+        role = str(self.field_name)
+        if isinstance(said, Mapping):
+            for name in said:
+                if name != "id" or not self.takes_clips:
+                    raise unknown_field(f"{role}[{name}]", field=role, next_step=self._how_to_send())
+            said = said.get("id", "")
+        if not said:
+            return ""
+        if self.takes_clips and isinstance(said, str):
+            return said
+        what = "the id of a clip of yours, or a file" if self.takes_clips else "a file"
+        raise Invalid(f"invalid_{role}", f"{role} is {what}.", next_step=self._how_to_send(), field=role)
+
+    def _how_to_send(self) -> str:
+        file = f"Send the file itself as {self.field_name} in multipart/form-data"
+        return f"{file}, or the id of a finished clip of yours." if self.takes_clips else f"{file}."
+
+
+class AskSerializer(serializers.Serializer[Any]):
+    """The body of ``POST /v1/videos``, as JSON or multipart. Shape only; the model decides what it can serve."""
+
+    ALSO_CALLED: Final = {other: name for name, (_, wording) in wordings().items() for other in wording.also_called}
+
+    private = serializers.BooleanField(
+        required=False,
+        allow_null=True,
+        help_text="Whether others of the team do not see it; left out, the team's default.",
+    )
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        roles = {name: InputField(takes_clips=name in CLIP_ROLES, help_text=role.title) for name, role in ROLES.items()}
+        reference = InputField(takes_clips=False, help_text="OpenAI's word for `image`.")
+        return {**_asked_fields(), **super().get_fields(), **roles, REFERENCE: reference}
+
+
+class FromVideoSerializer(AskSerializer):
+    """The same for what begins with a clip: the address says the mode, and ``video`` is needed."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        found = super().get_fields()
+        del found["mode"]
+        found["video"].required = True
+        return found
+
+
+class RemixSerializer(FromVideoSerializer):
+    """The same where the address names the clip, too."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        found = super().get_fields()
+        del found["video"]
+        return found
+
+
+def _asked_fields() -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+    hints = get_type_hints(Ask)
+    found = {}
+    for name, (declared, wording) in wordings().items():
+        kind = next(kind for kind in _KINDS if hints[name] in (kind, kind | None))
+        options: dict[str, Any] = {"help_text": wording.description}
+        if declared.default is MISSING:
+            options |= {"required": True}
+        else:
+            options |= {"required": False, "allow_null": hints[name] != kind}
+        if kind is str:
+            options |= {"max_length": wording.longest, "allow_blank": wording.longest is None}
+            options["trim_whitespace"] = wording.longest is not None  # a prompt is kept as it came
+        else:
+            options |= {"min_value": wording.least, "max_value": wording.most}
+        found[name] = _KINDS[kind](**options)
+    return found

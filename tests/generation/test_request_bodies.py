@@ -1,0 +1,155 @@
+"""Nothing that is sent is left out in silence, and the contract names exactly what is taken."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from rest_framework import serializers
+
+from accounts import api_keys
+from accounts.models import Visitor
+from accounts.roles import BY_ROLE, Role
+from billing.models import Hold
+from catalog.models import Model
+from generation.api.serializers import AskSerializer, FromVideoSerializer, RemixSerializer
+from generation.api.views import ChangeSerializer
+from generation.models import Generation
+from generation.outbox import api as webhooks
+from gpu_worker.families import ROLES
+from tests.accounts import factories as people
+from tests.generation import factories
+from tests.generation.conftest import ClientOf
+from tests.generation.test_pages import finished
+from tests.generation.test_uploads import picture_file
+
+pytestmark = pytest.mark.django_db
+
+READ_BY: dict[str, type[serializers.Serializer[Any]]] = {
+    "createVideo": AskSerializer,
+    "editVideo": FromVideoSerializer,
+    "extendVideo": FromVideoSerializer,
+    "remixVideo": RemixSerializer,
+    "changeVideo": ChangeSerializer,
+    "createWebhookEndpoint": webhooks.EndpointSerializer,
+    "changeWebhookEndpoint": webhooks.EndpointSerializer,
+    "rotateWebhookSecret": webhooks.RotateSerializer,
+    "testWebhookEndpoint": webhooks.TestSerializer,
+}
+OF_OTHER_APIS = {
+    "duration": "seconds",
+    "resolution": "size",
+    "aspect_ratio": "size",
+    "num_frames": "seconds",
+    "num_inference_steps": "steps",
+    "image_url": "image",
+    "negativePrompt": "negative_prompt",
+    "Seconds": "seconds",
+    "n": "",
+    "webhook": "",
+    "generate_audio": "",
+}
+
+
+def resolved(contract: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Its properties, by way of references and of all that it is made of."""
+    if "$ref" in schema:
+        found: Any = contract
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        return resolved(contract, found)
+    properties = dict(schema.get("properties", {}))
+    for part in schema.get("allOf", []):
+        properties |= resolved(contract, part)
+    return properties
+
+
+def bodies(contract: dict[str, Any]) -> dict[str, dict[str, set[str]]]:
+    """Operation → kind of content → names that may be sent."""
+    found = {}
+    for item in contract["paths"].values():
+        for operation in item.values():
+            if isinstance(operation, dict) and "requestBody" in operation:
+                body = operation["requestBody"]
+                if "$ref" in body:
+                    body = contract["components"]["requestBodies"][body["$ref"].rsplit("/", 1)[-1]]
+                found[operation["operationId"]] = {
+                    kind: set(resolved(contract, content["schema"])) for kind, content in body["content"].items()
+                }
+    return found
+
+
+def test_the_contract_names_exactly_what_is_read(toy: Model, client: Client) -> None:
+    said = bodies(client.get("/v1/openapi.json").json())
+    assert set(said) == set(READ_BY)
+    for operation, kinds in said.items():
+        taken = set(READ_BY[operation]().fields)
+        files = {name for name in kinds if name == "multipart/form-data"}
+        assert set.union(*kinds.values()) == taken, operation
+        assert all(kinds[name] == taken for name in files), operation
+
+
+def test_the_contract_has_every_role_that_a_clip_may_start_from(toy: Model, client: Client) -> None:
+    assert set(ROLES) < bodies(client.get("/v1/openapi.json").json())["createVideo"]["multipart/form-data"]
+
+
+@pytest.mark.parametrize("way", ["application/json", "multipart"])
+@pytest.mark.parametrize(("name", "meant"), OF_OTHER_APIS.items())
+def test_what_other_apis_call_it_is_refused_with_our_name(
+    toy: Model, alice: Visitor, client_of: ClientOf, name: str, meant: str, way: str
+) -> None:
+    body: Any = {"prompt": "a fox", name: "4"}
+    browser = client_of(alice)
+    answer = browser.post("/v1/videos", body) if way == "multipart" else post(browser, "/v1/videos", body)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"], problem["error"]["param"]) == (422, "unknown_field", name)
+    assert (f"Did you mean '{meant}'?" if meant else "Leave it out.") in problem["detail"]
+    assert not Generation.objects.exists()
+    assert not Hold.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["input_reference[image_url]", "image[url]", "video[url]"])
+def test_what_is_nested_in_a_form_is_read_too(toy: Model, alice: Visitor, client_of: ClientOf, name: str) -> None:
+    answer = client_of(alice).post("/v1/videos", {"prompt": "a fox", name: "https://example.com/a.png"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_field")
+    assert "multipart/form-data" in answer.json()["detail"]
+    assert not Generation.objects.exists()
+
+
+def test_two_files_for_one_role_are_refused(alice: Visitor, client_of: ClientOf, db: None) -> None:
+    factories.model(modes=["text", "image"])
+    browser = client_of(alice)
+    twice = browser.post("/v1/videos", {"prompt": "a fox", "image": [picture_file(), picture_file()]})
+    by_two_names = browser.post(
+        "/v1/videos", {"prompt": "a fox", "image": picture_file(), "input_reference": picture_file()}
+    )
+    for answer in (twice, by_two_names):
+        assert (answer.status_code, answer.json()["code"]) == (422, "repeated_field")
+    assert not Generation.objects.exists()
+
+
+def test_what_the_address_says_is_not_said_again(alice: Visitor, client_of: ClientOf, db: None) -> None:
+    factories.model("cog", family="cogvideox", modes=["text", "restyle"], sizes=["96x64"])
+    clip, browser = finished(alice, model="cog"), client_of(alice)
+    edited = post(browser, "/v1/videos/edits", {"prompt": "x", "video": str(clip.id), "mode": "text"})
+    remixed = post(browser, f"/v1/videos/{clip.id}/remix", {"prompt": "x", "video": str(clip.id)})
+    changed = post(browser, f"/v1/videos/{clip.id}", {"private": False, "title": "x"})
+    for answer, name in ((edited, "mode"), (remixed, "video"), (changed, "title")):
+        assert (answer.status_code, answer.json()["error"]["param"]) == (422, name), answer.text
+
+
+def test_webhooks_are_read_whole_too() -> None:
+    owner = people.person("owner@example.org")
+    studio = people.team(owner, "Studio")
+    _, text = api_keys.issue(workspace=studio, by=owner, allowed=BY_ROLE[Role.OWNER], name="k", scopes=["admin"])
+    client = Client(headers={"Authorization": f"Bearer {text}"})
+    body = {"name": "n", "url": "https://a.example/", "event_types": [], "eventTypes": ["video.completed"]}
+    answer = post(client, "/v1/webhook_endpoints", body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_field")
+    assert "Did you mean 'event_types'?" in answer.json()["detail"]
+
+
+def post(browser: Client, path: str, body: dict[str, Any]) -> Any:
+    return browser.post(path, json.dumps(body), content_type="application/json")
