@@ -166,6 +166,8 @@ class Family:
     """Part of its text encoder that quantisation applies to: all but the table of words."""
     batched_guidance: tuple[str, ...] = ()
     """Arguments that double what the transformer computes at once where one is above 1; without any it runs twice."""
+    repeated_guidance: tuple[str, ...] = ()
+    """Arguments that each run the transformer once more in a step, unless they are 1 or less."""
     steps_total: Callable[[RenderJob], int] | None = None
     """Steps of a whole render, where the pipeline's own figure times the passes is not all of them."""
     has_audio: bool = False

@@ -62,6 +62,7 @@ FAMILY = Family(
     is_decoded_by_pass=True,
     fps=24,
     components=("text_encoder", "transformer", "vae"),
+    repeated_guidance=("guidance_scale",),
     builds=(
         Build(
             transformer_bytes=28_620_000_000,

@@ -58,6 +58,7 @@ FAMILY = Family(
     steps_total=_steps_total,
     fps=24,
     components=helios.FAMILY.components,
+    repeated_guidance=("guidance_scale",),
     builds=helios.FAMILY.builds,
     fuses_qkv=True,
     shared=helios.FAMILY.shared,

@@ -46,6 +46,7 @@ FAMILY = Family(
     frames=FrameRule(step=4, offset=1, least=5, most=241),
     fps=24,
     components=("text_encoder", "text_encoder_2", "image_encoder", "transformer", "vae"),
+    repeated_guidance=("guidance_scale",),
     builds=(
         Build(
             transformer_bytes=16_650_000_000,

@@ -108,6 +108,11 @@ class Shape:
         return 2 if names and any(self.call.get(name, 2) > 1 for name in names) else 1
 
     @property
+    def forwards(self) -> int:
+        """How often the transformer runs in one step."""
+        return 1 + sum(self.call.get(name, 2) > 1 for name in self.family.repeated_guidance)
+
+    @property
     def is_clip_encoded(self) -> bool:
         """Whether the VAE reads a clip of this length before the first step."""
         modes = self.family.modes

@@ -64,6 +64,7 @@ FAMILY = Family(
     window_frames=STRETCH_FRAMES,
     fps=_FPS,
     components=("text_encoder", "transformer", "vae"),
+    repeated_guidance=("guidance_scale",),
     builds=(
         Build(
             transformer_bytes=2_870_000_000,

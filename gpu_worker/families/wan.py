@@ -67,6 +67,7 @@ FAMILY = Family(
     frames=FRAMES,
     fps=16,
     components=("text_encoder", "image_encoder", "transformer", "transformer_2", "vae"),
+    repeated_guidance=("guidance_scale",),
     builds=(
         Build(
             transformer_bytes=2_840_000_000,

@@ -25,6 +25,7 @@ FAMILY = Family(
     frames=FRAMES,
     fps=24,
     components=("text_encoder", "transformer", "vae"),
+    repeated_guidance=("guidance_scale",),
     builds=(
         Build(
             transformer_bytes=10_000_000_000,

@@ -88,6 +88,7 @@ FAMILY = Family(
     frames=FRAMES,
     fps=16,
     components=("text_encoder", "transformer", "transformer_2", "vae"),
+    repeated_guidance=("guidance_scale",),
     builds=(
         Build(
             transformer_bytes=4_310_000_000,

@@ -1,0 +1,100 @@
+"""Which card makes what: the table of docs/models.md, computed from the seeded rows. ``python -m catalog.hardware``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gpu_worker.contract import ComponentSource, Stage
+from gpu_worker.families import family
+from gpu_worker.families.memory import (
+    CARDS_GIB,
+    GIB,
+    PLACEMENTS,
+    MemoryNeeds,
+    Shape,
+    memory_needs,
+    stage_of,
+    usable_bytes,
+    weights_bytes,
+)
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "models.md"
+BEGIN, END = "<!-- hardware: begin -->\n", "<!-- hardware: end -->\n"
+GB = 10**9
+
+
+def hardware_table() -> str:
+    """The table in Markdown: a line for each seeded row and size, a column for each card."""
+    rows = yaml.safe_load((ROOT / "catalog" / "seed.yaml").read_text())["models"]
+    cards = " | ".join(f"{card} GB" for card in CARDS_GIB)
+    lines = [f"| row | clip | {cards} |", "|---" * (2 + len(CARDS_GIB)) + "|"]
+    for slug, row in rows.items():
+        lines += _lines(slug, row["version"])
+    return "".join(f"{line}\n" for line in lines)
+
+
+def with_table(page: str) -> str:
+    """``page`` with the table of today between its two marks."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}{hardware_table()}{END}{after}"
+
+
+def _lines(slug: str, row: Mapping[str, Any]) -> Iterator[str]:
+    made_by, whole = family(row["family"]), row["component_bytes"]
+    sources = {name: ComponentSource.from_wire(source) for name, source in row.get("components", {}).items()}
+    quantisation, dtype = row.get("quantisation", "none"), row.get("dtype", "bfloat16")
+    sizes = weights_bytes(made_by, whole, quantisation, dtype=dtype, sources=sources)
+    preset = row["presets"].get("standard") or next(iter(row["presets"].values()))
+    num_frames = made_by.frames_for(row.get("default_seconds", 5), row["fps"])
+    for width, height in _sizes(row["sizes"]):
+        shape = Shape(
+            family=made_by,
+            width=width,
+            height=height,
+            num_frames=num_frames,
+            transformer_bytes=whole["transformer"],
+            mode=row["modes"][0],
+            call=preset,
+        )
+        needs = memory_needs(sizes, shape)
+        largest = max(size for name, size in sizes.items() if stage_of(name) is Stage.DENOISING)
+        cells = " | ".join(_cell(needs, card, largest, shape.forwards) for card in CARDS_GIB)
+        yield f"| `{slug}` | {width}x{height}, {num_frames} frames | {cells} |"
+
+
+def _sizes(sizes: list[str]) -> Iterator[tuple[int, int]]:
+    """Each size once, upright or lying."""
+    seen = set()
+    for size in sizes:
+        width, _, height = size.partition("x")
+        if (shape := frozenset((width, height))) not in seen:
+            seen.add(shape)
+            yield int(width), int(height)
+
+
+def _cell(needs: MemoryNeeds, card_gib: int, transformer_bytes: int, forwards: int) -> str:
+    usable = usable_bytes(card_gib * GIB)
+    if needs.together_bytes <= usable:
+        return f"resident {_show(needs.together_bytes)}"
+    for placement in PLACEMENTS["auto"]:
+        peak_bytes = needs.peak_bytes(placement)
+        if peak_bytes > usable:
+            continue
+        if not placement.is_streamed:
+            return f"{'tiles' if placement.is_decoding_tiled else 'leaves'} {_show(peak_bytes)}"
+        return f"swap {_show(peak_bytes)}, {_show(forwards * transformer_bytes)} a step"
+    return "no"
+
+
+def _show(size_bytes: int) -> str:
+    return f"{size_bytes / GB:.1f}" if size_bytes >= GB / 10 else "<0.1"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_table(PAGE.read_text()))
