@@ -108,7 +108,7 @@ def with_retry_after(response: HttpResponse, refusal: Exception) -> HttpResponse
         response["Retry-After"] = str(refusal.retry_after_seconds)
     if isinstance(refusal, Refusal) and refusal.status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="api"'
-    if isinstance(refusal, Refusal) and refusal.status in (402, 409):
+    if isinstance(refusal, Refusal) and refusal.status in (402, 409, 429):
         response["x-should-retry"] = "false"
     return response
 

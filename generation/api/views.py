@@ -23,7 +23,7 @@ from generation.api.serializers import REFERENCE, AskSerializer, FromVideoSerial
 from generation.models import Generation
 from generation.settlement import deletion, settle
 from generation.storage import serving
-from generation.submission import intake, privacy
+from generation.submission import intake, privacy, retries
 from gpu_worker.families import ROLES
 from loremotion.refusals import Invalid
 
@@ -79,6 +79,7 @@ class Videos(AskView):
         after = request.query_params.get("after")
         last = own_generation(caller, _uuid(after)) if after is not None else None
         found = listing.page(caller, limit=limit + 1, after=last, is_ascending=is_ascending)
+        retries.note_read(found[:limit])
         data = presentation.videos(found[:limit])
         return Response(
             {
@@ -118,6 +119,7 @@ class Video(VideoView):
 
     def get(self, request: Request, generation_id: UUID) -> Response:
         generation = own_generation(self.caller(Action.READ_CLIPS), generation_id)
+        retries.note_read([generation])
         return Response(presentation.video(generation), headers={"openai-poll-after-ms": "2000"})
 
     def post(self, request: Request, generation_id: UUID) -> Response:

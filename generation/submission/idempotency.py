@@ -2,7 +2,8 @@
 
 A request with an ``Idempotency-Key`` gets an id that follows from the workspace and that key, so the primary key and
 the ledger's hold keep it single whatever races whatever. OpenAI's clients send no key but count their retries; such a
-retry is answered with the like request of the last minutes.
+retry is answered with the like request of the last minute, unless that has ended, was read meanwhile, or answered
+another retry. What was refused made nothing, so a refusal tells such clients not to retry.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
@@ -24,9 +24,12 @@ from accounts.caller import Caller
 from accounts.models import Workspace
 from catalog.requests import Ask
 from generation.models import Generation
+from generation.submission import retries
 from loremotion.refusals import Invalid
 
-RETRIED_WITHIN = timedelta(minutes=10)
+MOST_LIKE = 50
+"""Like clips among which the one that a retry did not hear of is looked for."""
+_COUNT = re.compile(r"[0-9]{1,6}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -35,7 +38,8 @@ class Repeat:
     """What a request says about being sent before, and the digest of what it asks for."""
 
     key: str
-    is_retry: bool
+    retry: int
+    """How often the client has sent it before, by its own count; 0 for the first time."""
     digest: str
 
     def id_in(self, workspace: Workspace) -> uuid.UUID:
@@ -58,8 +62,8 @@ def said_by(
             "The Idempotency-Key cannot be used.",
             next_step="Send 1 to 255 printable ASCII characters, such as a UUID.",
         )
-    is_retry = request.headers.get("x-stainless-retry-count", "0").strip() not in ("", "0")
-    return Repeat(key, is_retry, _digest(ask, files, clips))
+    counted = _COUNT.fullmatch(request.headers.get("x-stainless-retry-count", "").strip())
+    return Repeat(key, int(counted[0]) if counted is not None else 0, _digest(ask, files, clips))
 
 
 def made_before(caller: Caller, repeat: Repeat) -> Generation | None:
@@ -70,13 +74,13 @@ def made_before(caller: Caller, repeat: Repeat) -> Generation | None:
     """
     if repeat.key:
         return with_same_key(caller.workspace, repeat, caller=caller) if caller.workspace is not None else None
-    if not repeat.is_retry:
+    if not repeat.retry:
         return None
-    since = timezone.now() - RETRIED_WITHIN
-    own = Generation.objects.seen_by(caller).kept().for_display()
+    since = timezone.now() - retries.RETRIED_WITHIN
+    own = Generation.objects.seen_by(caller).kept().open().for_display()
     line = caller.key.line_id if caller.key is not None else None
-    recent = own.filter(created_at__gt=since, ask_digest=repeat.digest, api_key=line)
-    return recent.order_by("-created_at").first()
+    recent = own.filter(created_at__gt=since, ask_digest=repeat.digest, api_key=line).order_by("-created_at")
+    return next((made for made in recent[:MOST_LIKE] if retries.claim(made, retry=repeat.retry)), None)
 
 
 def with_same_key(workspace: Workspace, repeat: Repeat, *, caller: Caller | None) -> Generation | None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import Visitor
 from billing import ledger
+from billing.shop.models import Plan
 from catalog.models import Model
 from generation.models import Generation
+from generation.submission import retries
 from tests.accounts.factories import browser_of
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -78,6 +83,73 @@ def test_a_clients_retry_gets_what_its_first_try_made(toy: Model, alice: Visitor
     assert post(client, FOX, **{"x-stainless-retry-count": "1"}).json()["id"] == first
     assert post(client, FOX, **{"x-stainless-retry-count": "0"}).json()["id"] != first
     assert post(client, {"prompt": "a hen"}, **{"x-stainless-retry-count": "1"}).json()["id"] != first
+
+
+RETRY = {"x-stainless-retry-count": "1"}
+
+
+def test_a_clip_answers_each_retry_once(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    client = client_of(alice)
+    first, second = (post(client, FOX).json()["id"] for _ in range(2))
+    answers = [post(client, FOX, **RETRY).json()["id"] for _ in range(3)]
+    assert set(answers[:2]) == {first, second}
+    assert answers[2] not in (first, second)
+
+
+def test_the_second_retry_gets_what_the_first_one_got(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    client = client_of(alice)
+    made = post(client, FOX).json()["id"]
+    retried = [post(client, FOX, **{"x-stainless-retry-count": str(count)}).json()["id"] for count in (1, 2)]
+    assert retried == [made, made]
+
+
+def test_a_clip_that_was_read_answers_no_retry(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    client = client_of(alice)
+    read = post(client, FOX).json()["id"]
+    client.get(f"/v1/videos/{read}")
+    second = post(client, FOX, **RETRY).json()["id"]
+    assert second != read
+    listed = {video["id"] for video in client.get("/v1/videos").json()["data"]}
+    assert listed == {read, second}
+    assert post(client, FOX, **RETRY).json()["id"] not in listed
+
+
+def test_a_clip_that_has_ended_answers_no_retry(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    client = client_of(alice)
+    made = post(client, FOX).json()["id"]
+    client.post(f"/v1/videos/{made}/cancel")
+    assert post(client, FOX, **RETRY).json()["id"] != made
+
+
+def test_a_clip_of_two_minutes_ago_answers_no_retry(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    client = client_of(alice)
+    made = post(client, FOX).json()["id"]
+    Generation.objects.update(created_at=timezone.now() - timedelta(minutes=2))
+    assert post(client, FOX, **RETRY).json()["id"] != made
+
+
+def test_with_valkey_away_a_retry_makes_no_second_clip(
+    toy: Model, alice: Visitor, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(alice)
+    made = post(client, FOX).json()["id"]
+    monkeypatch.setattr(retries, "connection", lambda: redis.Redis(port=1, socket_connect_timeout=0.2))
+    assert client.get(f"/v1/videos/{made}").status_code == 200
+    assert post(client, FOX, **RETRY).json()["id"] == made
+
+
+@pytest.mark.parametrize("count", ["abc", "-1", "1.5", "0x1", ""])
+def test_what_is_no_count_is_no_retry(toy: Model, alice: Visitor, client_of: ClientOf, count: str) -> None:
+    client = client_of(alice)
+    made = post(client, FOX).json()["id"]
+    assert post(client, FOX, **{"x-stainless-retry-count": count}).json()["id"] != made
+
+
+def test_whoever_has_too_many_open_is_told_not_to_retry(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    client = client_of(alice)
+    Plan.objects.update(open_clips=0)
+    answer = post(client, FOX)
+    assert (answer.status_code, answer["x-should-retry"], answer["Retry-After"]) == (429, "false", "30")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,0 +1,58 @@
+"""Which of a caller's clips may answer a retry: those whose id the caller cannot have learned meanwhile.
+
+Noted in Valkey for as long as a clip could be such an answer. While Valkey is away every clip may be, since a clip that
+is made and paid twice is the worse mistake.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+import redis
+from django.utils import timezone
+
+from generation.models import Generation
+from loremotion.valkey import connection
+
+logger = logging.getLogger(__name__)
+
+RETRIED_WITHIN: Final = timedelta(minutes=1)
+_KEPT_SECONDS: Final = 2 * 60
+_READ: Final = 10**9
+"""Above every count of retries: whoever has read a clip is given it no more."""
+_RAISE: Final = """
+if tonumber(redis.call('GET', KEYS[1]) or '0') >= tonumber(ARGV[1]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return 1
+"""
+
+
+def note_read(generations: Iterable[Generation]) -> None:
+    """The caller has seen these, so none of them is what a retry did not hear of."""
+    since = timezone.now() - RETRIED_WITHIN
+    fresh = [generation for generation in generations if generation.is_open and generation.created_at > since]
+    if not fresh:
+        return
+    try:
+        pipeline = connection().pipeline(transaction=False)
+        for generation in fresh:
+            pipeline.set(_key(generation), _READ, ex=_KEPT_SECONDS)
+        pipeline.execute()
+    except redis.RedisError as error:
+        logger.warning("It is not noted that %d clips were read: %s", len(fresh), error)
+
+
+def claim(generation: Generation, *, retry: int) -> bool:
+    """Whether it may answer the caller's ``retry``-th retry: once for each count, and not once it was read."""
+    try:
+        return bool(connection().eval(_RAISE, 1, _key(generation), str(retry), str(_KEPT_SECONDS)))
+    except redis.RedisError as error:
+        logger.warning("Whether clip %s was given out is not known: %s", generation.id, error)
+        return True
+
+
+def _key(generation: Generation) -> str:
+    return f"retries:{generation.id}"
