@@ -17,7 +17,7 @@ from catalog.models import Model
 from generation.models import Generation, State, Upload
 from generation.scheduling import dispatch
 from generation.settlement import settle
-from generation.submission import file_kinds, uploads
+from generation.submission import file_kinds, pictures, uploads
 from gpu_worker import media_sandbox
 from gpu_worker.contract import Outcome, RenderError
 from gpu_worker.families import Kind
@@ -152,7 +152,7 @@ def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     def decode(*_: Any) -> None:
         raise AssertionError("a picture was decoded for a request that is refused")
 
-    monkeypatch.setattr(uploads, "png", decode)
+    monkeypatch.setattr(pictures, "_decoded", decode)
 
 
 @pytest.fixture
