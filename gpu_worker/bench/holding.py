@@ -19,8 +19,8 @@ import torch
 from gpu_worker.bench.subjects import Subject
 from gpu_worker.bench.weights import make
 from gpu_worker.engine.errors import EngineError
+from gpu_worker.engine.memory.block_swap import BlockSwap
 from gpu_worker.engine.memory.devices import Device
-from gpu_worker.engine.memory.offload import streamed
 from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.engine.memory.residents import Lease
 from gpu_worker.engine.weights.checkpoint import Part
@@ -63,7 +63,7 @@ class Holding:
                 yield self._measured(quantisation, lambda q=quantisation: self._leased(q))  # type: ignore[misc]
             except (EngineError, RuntimeError, NotImplementedError) as problem:
                 yield f"{quantisation}: {str(problem).splitlines()[0]}"
-        yield self._measured("none, block swap", self._streamed)
+        yield self._measured("none, block swap", self._block_swapped)
 
     def rates(self) -> str:
         """Reading and loading from the page cache, and coming back from main memory, against a plain copy."""
@@ -109,13 +109,13 @@ class Holding:
             yield modules["transformer"]
 
     @contextmanager
-    def _streamed(self) -> Iterator[torch.nn.Module]:
+    def _block_swapped(self) -> Iterator[torch.nn.Module]:
         residency, component = Residency(self._device, self._loader.load), self._component("none")
         lease = Lease({component.name: component})
         with ExitStack() as undo:
             undo.callback(residency.release, lease)
             residency.acquire_copies(lease, 0)
-            undo.enter_context(streamed(lease.modules.values(), self._device.torch_device))
+            undo.enter_context(BlockSwap(residency, lease))
             yield lease.modules["transformer"]
 
     def _measured(self, name: str, held: Callable[[], AbstractContextManager[torch.nn.Module]]) -> Row:

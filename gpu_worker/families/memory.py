@@ -7,7 +7,7 @@ what it measured, and computes the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -187,14 +187,20 @@ class Placement:
     """What is given up to fit, in order of what it costs."""
 
     is_decoding_tiled: bool = False
-    is_streamed: bool = False
+    swapped_bytes: int = 0
+    """How much of the denoisers comes to the card block by block, in every step; all that can with ``ALL_BYTES``."""
+
+    @property
+    def is_block_swapped(self) -> bool:
+        return self.swapped_bytes > 0
 
 
+ALL_BYTES = 2**63 - 1
 _CHEAPEST_FIRST = (
     Placement(),
     Placement(is_decoding_tiled=True),
-    Placement(is_streamed=True),
-    Placement(is_decoding_tiled=True, is_streamed=True),
+    Placement(swapped_bytes=ALL_BYTES),
+    Placement(is_decoding_tiled=True, swapped_bytes=ALL_BYTES),
 )
 PLACEMENTS: Mapping[str, tuple[Placement, ...]] = MappingProxyType(
     {
@@ -230,8 +236,8 @@ class MemoryNeeds:
     encoders_bytes: int
     """Of the largest kind: text, pictures, connectors are encoded one after the other."""
     denoisers_bytes: int
-    streamed_bytes: int
-    """What block swap keeps of the denoisers on the card at once."""
+    block_swap_bytes: int
+    """What block swap keeps of the denoisers on the card at the least."""
     decoders_bytes: int
     encoding: Estimate
     denoising: Estimate
@@ -249,13 +255,26 @@ class MemoryNeeds:
         encoders_bytes = self.encoders_bytes + self.other_encoders_bytes
         return encoders_bytes + self.denoisers_bytes + self.decoders_bytes + highest
 
+    def on_card_bytes(self, placement: Placement) -> int:
+        """What the denoisers take of the card at once."""
+        if not placement.is_block_swapped:
+            return self.denoisers_bytes
+        return min(self.denoisers_bytes, max(self.block_swap_bytes, self.denoisers_bytes - placement.swapped_bytes))
+
+    def swapping_least(self, placement: Placement, budget_bytes: int) -> Placement:
+        """``placement``, which fits by block swap, with as many blocks staying on the card as there is room for."""
+        decoding = self.tiled_decoding if placement.is_decoding_tiled else self.decoding
+        beside = max(self.denoising.size_bytes, decoding.size_bytes * self.is_decoded_between)
+        room_bytes = budget_bytes - self.decoders_bytes - beside
+        return replace(placement, swapped_bytes=max(1, self.denoisers_bytes - room_bytes))
+
     def peak_bytes(self, placement: Placement, *, is_firm: bool = False) -> int:
         """Most bytes held at once. ``is_firm`` counts activations only where they were measured."""
 
         def beside(estimate: Estimate) -> int:
             return estimate.size_bytes if estimate.is_measured or not is_firm else 0
 
-        denoisers_bytes = self.streamed_bytes if placement.is_streamed else self.denoisers_bytes
+        denoisers_bytes = self.on_card_bytes(placement)
         decoding = self.tiled_decoding if placement.is_decoding_tiled else self.decoding
         return max(
             self.encoders_bytes + beside(self.encoding),
@@ -273,7 +292,7 @@ class MemoryNeeds:
             return Fit.RESIDENT
         for placement in PLACEMENTS[wanted]:
             if self.peak_bytes(placement) <= usable_bytes:
-                return Fit.BLOCK_SWAP if placement.is_streamed else Fit.ENCODER_LEAVES
+                return Fit.BLOCK_SWAP if placement.is_block_swapped else Fit.ENCODER_LEAVES
         return Fit.NO
 
 
@@ -283,16 +302,17 @@ def memory_needs(
     *,
     weights: Mapping[Stage, str] = MappingProxyType({}),
     estimate: Callable[[Workload], Estimate] = lambda workload: Estimate(workload.expected_bytes),
-    streamed_bytes: Callable[[str, int], int] | None = None,
+    block_swap_bytes: Callable[[str, int], int] | None = None,
     cache: str = "",
 ) -> MemoryNeeds:
     """What a clip of ``shape`` needs with components of ``sizes`` bytes.
 
-    ``weights`` names the weights of each stage for ``estimate``, which may have measured them; ``streamed_bytes`` says
-    what block swap keeps of a component on the card, where its blocks were counted. ``cache`` names what skips steps.
+    ``weights`` names the weights of each stage for ``estimate``, which may have measured them; ``block_swap_bytes``
+    says what block swap keeps of a component on the card at the least, where its blocks were counted. ``cache`` names
+    what skips steps.
     """
     swapped_fraction = shape.family.build(shape.transformer_bytes).swapped_fraction
-    swapped = streamed_bytes or (lambda name, size: int(size * swapped_fraction))
+    swapped = block_swap_bytes or (lambda name, size: int(size * swapped_fraction))
     by_stage = {stage: {n: s for n, s in sizes.items() if stage_of(n) is stage} for stage in Stage}
 
     def estimated(stage: Stage, *, is_tiled: bool = False) -> Estimate:
@@ -306,7 +326,7 @@ def memory_needs(
         encoders_bytes=max(kinds, default=0),
         other_encoders_bytes=sum(kinds) - max(kinds, default=0),
         denoisers_bytes=sum(by_stage[Stage.DENOISING].values()),
-        streamed_bytes=sum(swapped(name, size) for name, size in by_stage[Stage.DENOISING].items()),
+        block_swap_bytes=sum(swapped(name, size) for name, size in by_stage[Stage.DENOISING].items()),
         decoders_bytes=sum(by_stage[Stage.DECODING].values()),
         encoding=estimated(Stage.ENCODING_PROMPT),
         denoising=estimated(Stage.DENOISING),

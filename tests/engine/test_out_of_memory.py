@@ -129,11 +129,11 @@ def test_denoising_begins_again_and_gives_the_same_frames(
     assert np.array_equal(frames_of(done.clip), expected)
 
 
-def test_denoising_goes_on_streamed(repos: Path, tmp_path: Path, fail: Fail, expected: Any) -> None:
+def test_denoising_goes_on_by_block_swap(repos: Path, tmp_path: Path, fail: Fail, expected: Any) -> None:
     fail(LTXVideoTransformer3DModel, "forward", range(3))
     engine, listener = engine_on(repos, tmp_path, host_bytes=2**30), Listener()
     done = render(engine, job("one"), tmp_path, listener=listener)
-    assert messages(listener)[-1] == "Memory ran out: streaming the model"
+    assert messages(listener)[-1] == "Memory ran out: swapping all blocks of the model"
     assert np.array_equal(frames_of(done.clip), expected)
     assert "transformer" not in on_device(engine)
 

@@ -22,7 +22,7 @@ def needs(**changes: Any) -> MemoryNeeds:
     values: dict[str, Any] = {
         "encoders_bytes": 50,
         "denoisers_bytes": 60,
-        "streamed_bytes": 10,
+        "block_swap_bytes": 10,
         "decoders_bytes": 5,
         "encoding": Estimate(2, True),
         "denoising": Estimate(10, True),
@@ -40,8 +40,8 @@ def needs(**changes: Any) -> MemoryNeeds:
         (95, 0, Placement()),
         (94, 0, Placement(is_decoding_tiled=True)),
         (75, 0, Placement(is_decoding_tiled=True)),
-        (74, 60, Placement(is_decoding_tiled=True, is_streamed=True)),
-        (52, 60, Placement(is_decoding_tiled=True, is_streamed=True)),
+        (74, 60, Placement(is_decoding_tiled=True, swapped_bytes=1)),
+        (52, 60, Placement(is_decoding_tiled=True, swapped_bytes=23)),
     ],
 )
 def test_the_cheapest_that_fits_is_taken(budget: int, host: int, expected: Placement) -> None:
@@ -52,9 +52,9 @@ def test_the_cheapest_that_fits_is_taken(budget: int, host: int, expected: Place
     ("budget", "host", "wanted", "reason"),
     [
         (51, 60, "auto", "at least 52 B are needed at once and the budget is 51 B"),
-        (74, 59, "auto", "at least 75 B are needed at once and the budget is 74 B; streaming would need 60 B"),
-        (74, 60, "resident", "at least 75 B .* its placement 'resident' does not stream"),
-        (999, 0, "streamed", "does not stream|at least"),
+        (74, 59, "auto", "at least 75 B are needed at once and the budget is 74 B; block swap would need 60 B"),
+        (74, 60, "resident", "at least 75 B .* its placement 'resident' has no block swap"),
+        (999, 0, "streamed", "has no block swap|at least"),
         (999, 60, "sideways", "No placement 'sideways'; there are: auto, resident, tiled, streamed"),
     ],
 )
@@ -81,7 +81,7 @@ estimates = st.builds(Estimate, figures, st.booleans())
         MemoryNeeds,
         encoders_bytes=figures,
         denoisers_bytes=figures,
-        streamed_bytes=figures,
+        block_swap_bytes=figures,
         decoders_bytes=figures,
         encoding=estimates,
         denoising=estimates,
@@ -99,11 +99,11 @@ def test_what_is_placed_fits_by_everything_that_was_measured(
     try:
         placement = place(n, budget_bytes=budget, host_bytes=host, wanted=wanted)
     except DoesNotFit:
-        possible = [p for p in PLACEMENTS[wanted] if not p.is_streamed or n.denoisers_bytes <= host]
+        possible = [p for p in PLACEMENTS[wanted] if not p.is_block_swapped or n.denoisers_bytes <= host]
         assert all(n.peak_bytes(p, is_firm=True) > budget for p in possible)
         return
     assert n.peak_bytes(placement, is_firm=True) <= budget
-    assert not placement.is_streamed or n.denoisers_bytes <= host
+    assert not placement.is_block_swapped or n.denoisers_bytes <= host
 
 
 def workload(voxels: int = 1_000, *, expected_bytes: int = 150_000, **changes: Any) -> Workload:

@@ -120,7 +120,7 @@ def test_what_can_never_fit_is_refused_with_the_figures(repos: Path, tmp_path: P
     reason = engine.can_hold(job("one"))
     assert reason is not None
     assert reason.startswith("one on cpu: at least 8.6 MiB are needed at once and the budget is 8.6 MiB")
-    assert "streaming would need 8.2 MiB of main memory and 0 B may be used (GPU_WORKER_RAM)" in reason
+    assert "block swap would need 8.2 MiB of main memory and 0 B may be used (GPU_WORKER_RAM)" in reason
     with pytest.raises(DoesNotFit, match=r"at least 8\.6 MiB are needed at once"):
         render(engine, job("one"), tmp_path)
     assert engine.can_hold(job("one", spec_changes={"dtype": "bfloat16"})) is None

@@ -132,7 +132,7 @@ class NoHulls:
 
     swapped: dict[str, int]
 
-    def streamed_share(self, component: Declared) -> float:
+    def block_swap_share(self, component: Declared) -> float:
         return self.swapped[component.name] / component.declared_bytes
 
 
@@ -178,7 +178,7 @@ def test_site_and_engine_compute_the_same_of_every_seeded_row_and_size(
     whole = version.component_bytes
     sizes = weights_bytes(version.family_facts, whole, spec.quantisation, dtype=spec.dtype, sources=spec.components)
     parts = {name: Declared(name, name, loaded, whole[name]) for name, loaded in sizes.items()}
-    swapped = {name: on_site.streamed_bytes * size // max(1, on_site.denoisers_bytes) for name, size in sizes.items()}
+    swapped = {name: on_site.block_swap_bytes * size // max(1, on_site.denoisers_bytes) for name, size in sizes.items()}
     room = Room(
         residency=Residency(Cpu(2**30), lambda component: pytest.fail("nothing is to be loaded")),
         library=cast(Any, NoHulls(swapped)),
@@ -190,7 +190,7 @@ def test_site_and_engine_compute_the_same_of_every_seeded_row_and_size(
         assert getattr(on_worker, f"{name}_bytes") == getattr(on_site, f"{name}_bytes"), name
     for name in ("encoding", "denoising", "decoding", "tiled_decoding", "is_decoded_between"):
         assert getattr(on_worker, name) == getattr(on_site, name), name
-    assert on_worker.streamed_bytes == pytest.approx(on_site.streamed_bytes, abs=len(sizes))
+    assert on_worker.block_swap_bytes == pytest.approx(on_site.block_swap_bytes, abs=len(sizes))
 
 
 @pytest.mark.parametrize("slug", sorted(ROWS))
@@ -206,7 +206,7 @@ def test_what_the_site_calls_fitting_the_engine_places(slug: str) -> None:
         fit = needs.fit(usable)
         if fit != Fit.NO:
             placement = place(needs, budget_bytes=usable, host_bytes=2**50)
-            assert placement.is_streamed == (fit == Fit.BLOCK_SWAP)
+            assert placement.is_block_swapped == (fit == Fit.BLOCK_SWAP)
             assert (needs.together_bytes <= usable) == (fit == Fit.RESIDENT)
             assert needs.peak_bytes(placement) <= usable
     assert needs.least_bytes() == min(

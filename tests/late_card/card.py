@@ -80,6 +80,7 @@ def torch_module(card: Card, extension: Any) -> ModuleType:
         "is_initialized": lambda: True,
         "device_count": lambda: 1,
         "current_device": lambda: 0,
+        "current_stream": lambda device=None: torch.accelerator.current_stream(),
         "set_device": set_device,
         "get_device_properties": lambda device=None: SimpleNamespace(name="Late Card", total_memory=figures()["total"]),
         "mem_get_info": lambda device=None: (figures()["free"], figures()["total"]),

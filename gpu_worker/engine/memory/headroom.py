@@ -101,17 +101,18 @@ class PeakMeter:
         self._headroom = headroom
         self._workload: Workload | None = None
         self._is_learned = True
-        self._held_bytes = self._swapped_bytes = 0
+        self._is_swapped = False
+        self._held_bytes = 0
 
-    def begin(self, workload: Workload, *, swapped_bytes: int = 0) -> None:
+    def begin(self, workload: Workload, *, is_swapped: bool = False) -> None:
         """Finish what was measured before and measure ``workload`` from now on.
 
-        ``swapped_bytes`` are weights that come and go meanwhile, which the residency does not count.
+        With ``is_swapped`` the weights come and go meanwhile; the residency counts the memory that they come to.
         """
         self.finish()
         self._workload = workload
         self._held_bytes = self._residency.used_bytes
-        self._swapped_bytes = swapped_bytes
+        self._is_swapped = is_swapped
         self._is_learned = self._residency.device.start_peak()  # what is learned must be of this workload alone
 
     def finish(self) -> None:
@@ -131,8 +132,7 @@ class PeakMeter:
             weights_bytes=self._held_bytes,
         )
         if self._is_learned:
-            own_bytes = max(0, peak_bytes - self._swapped_bytes)
-            self._headroom.learn(self._workload, own_bytes, is_swapped=self._swapped_bytes > 0)
+            self._headroom.learn(self._workload, peak_bytes, is_swapped=self._is_swapped)
         self._workload = None
 
     def abandon(self) -> None:

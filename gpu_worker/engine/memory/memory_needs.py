@@ -33,7 +33,7 @@ def needs_of(job: RenderJob, model: OpenModel, room: Room) -> MemoryNeeds:
         shape_of(job, model),
         weights={stage: _weights(model, stage) for stage in Stage},
         estimate=room.headroom.estimate,
-        streamed_bytes=lambda name, _: streamed_bytes([model.components[name]], room),
+        block_swap_bytes=lambda name, _: block_swap_bytes([model.components[name]], room),
         cache=cache_of(job.model.speed),
     )
 
@@ -68,6 +68,6 @@ def _weights(model: OpenModel, stage: Stage) -> str:
     return ",".join(component.key for component in model.parts_of(stage).values())
 
 
-def streamed_bytes(components: Iterable[Component], room: Room) -> int:
-    """What of ``components`` is on the device at once while they are streamed."""
-    return sum(int(room.residency.size_bytes(c) * room.library.streamed_share(c)) for c in components)
+def block_swap_bytes(components: Iterable[Component], room: Room) -> int:
+    """What of ``components`` is on the device at least while their blocks are swapped."""
+    return sum(int(room.residency.size_bytes(c) * room.library.block_swap_share(c)) for c in components)

@@ -18,7 +18,7 @@ from gpu_worker.engine.weights.checkpoint import Checkpoint, Part, open_checkpoi
 from gpu_worker.engine.weights.components import Component, ContentDigests, components_of
 from gpu_worker.engine.weights.loading import load_hull, load_tool
 from gpu_worker.engine.weights.sources import with_components_from_elsewhere
-from gpu_worker.engine.weights.storages import module_bytes, resident_bytes
+from gpu_worker.engine.weights.storages import least_swapped_bytes, module_bytes
 from gpu_worker.families.memory import stage_of
 
 
@@ -59,7 +59,7 @@ class Library:
         self._digests = ContentDigests(cache / "digests.json")
         self._tools: dict[Path, Any] = {}
         self._hulls: dict[str, torch.nn.Module] = {}
-        self._streamed_shares: dict[str, float] = {}
+        self._block_swap_shares: dict[str, float] = {}
         self._can_be_hastened: set[str] = set()
 
     def open(self, spec: ModelSpec) -> OpenModel:
@@ -110,13 +110,13 @@ class Library:
             self._hulls[component.key] = load_hull(component)
         return self._hulls[component.key]
 
-    def streamed_share(self, component: Component) -> float:
-        """Which part of the component's bytes is on the device at once while it is streamed, by its hull. Kept: the
-        pop asks for every job in line, and walking a transformer takes milliseconds."""
-        if component.key not in self._streamed_shares:
+    def block_swap_share(self, component: Component) -> float:
+        """Which part of the component's bytes is on the device at the least while its blocks are swapped, by its hull.
+        Kept: the pop asks for every job in line, and walking a transformer takes milliseconds."""
+        if component.key not in self._block_swap_shares:
             hull = self.hull(component)
-            self._streamed_shares[component.key] = resident_bytes(hull) / max(1, module_bytes(hull))
-        return self._streamed_shares[component.key]
+            self._block_swap_shares[component.key] = least_swapped_bytes(hull) / max(1, module_bytes(hull))
+        return self._block_swap_shares[component.key]
 
     def _tool(self, part: Part) -> Any:
         if part.folder not in self._tools:

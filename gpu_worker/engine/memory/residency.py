@@ -179,6 +179,10 @@ class Residency:
         self._leases = [held for held in self._leases if held is not lease]
         lease.modules.clear()
 
+    def count_beside(self, key: str, tensors: Iterable[torch.Tensor]) -> None:
+        """Count what lies on the device for ``key`` without being a component of its own, such as blocks that visit."""
+        self._on_device.add(key, tensors)
+
     # --- making room ---
 
     def make_room(self, needed_bytes: int) -> None:

@@ -17,8 +17,8 @@ import torch
 
 from gpu_worker.contract import ModelSpec
 from gpu_worker.engine.errors import DoesNotFit, EngineError
+from gpu_worker.engine.memory.block_swap import BlockSwap
 from gpu_worker.engine.memory.memory_needs import Room
-from gpu_worker.engine.memory.offload import streamed
 from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.engine.memory.residents import Lease
 from gpu_worker.engine.weights.components import Component
@@ -91,7 +91,7 @@ class FirstCalls:
             except DoesNotFit:
                 residency.release(lease)
                 residency.acquire_copies(lease, 0)
-                held.enter_context(streamed(lease.modules.values(), device))
+                held.enter_context(BlockSwap(residency, lease))
             with torch.no_grad():
                 output = lease.modules[component.name](*_moved(call.args, device), **_moved(call.kwargs, device))
         return float(torch.nn.functional.cosine_similarity(call.answer, _flat(output), dim=0))

@@ -14,14 +14,15 @@ import torch
 from gpu_worker.contract import RenderJob, Stage
 from gpu_worker.engine.errors import DoesNotFit, UnsupportedRequest
 from gpu_worker.engine.events import log_event
+from gpu_worker.engine.memory.block_swap import BlockSwap
 from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.engine.memory.headroom import PeakMeter
-from gpu_worker.engine.memory.memory_needs import Room, needs_of, streamed_bytes, workload_of
-from gpu_worker.engine.memory.offload import streamed, tiled
+from gpu_worker.engine.memory.memory_needs import Room, needs_of, workload_of
 from gpu_worker.engine.memory.oom_fallbacks import Result, Rung, climb
 from gpu_worker.engine.memory.open_models import OpenModel
 from gpu_worker.engine.memory.placement import place
 from gpu_worker.engine.memory.residents import Lease
+from gpu_worker.engine.memory.tiling import tiled
 from gpu_worker.engine.requests import mode_of
 from gpu_worker.engine.video.audio_conditioning import audio_latents
 from gpu_worker.engine.video.first_frame import HeldPictures
@@ -34,7 +35,7 @@ from gpu_worker.engine.video.speed import with_speed_settings
 from gpu_worker.engine.video.stages import StageClock
 from gpu_worker.engine.video.x0_preview import predicted, watch
 from gpu_worker.engine.weights.components import Component
-from gpu_worker.families.memory import Placement, Workload
+from gpu_worker.families.memory import ALL_BYTES, PLACEMENTS, Placement, Workload
 from gpu_worker.sounds import Audio
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Rendering:
         self._on_denoising = on_denoising
         self._passes = self._family.passes(job.num_frames)
         self._placement = Placement()
+        self._block_swap: BlockSwap | None = None
         self._failures: list[tuple[Workload, int]] = []
         self._denoisers = Lease(model.denoisers)
         self._decoders = Lease(model.decoders)
@@ -108,7 +110,7 @@ class Rendering:
             needed_bytes=needs.peak_bytes(self._placement),
             budget_bytes=budget_bytes,
         )
-        if needs.together_bytes <= budget_bytes:
+        if needs.together_bytes <= budget_bytes and not self._placement.is_block_swapped:
             self._load_ahead()
         try:
             while True:
@@ -184,8 +186,9 @@ class Rendering:
         yield replaced(pipeline, "progress_bar", self._announcing_denoising)
         yield replaced(pipeline.vae, "decode", self._decoding)
         yield with_speed_settings(self._transformers(), self._model.spec.speed, steps=self._job.steps)
-        if self._placement.is_streamed:
-            yield streamed(self._denoisers.modules.values(), self._device.torch_device)
+        if self._placement.is_block_swapped:
+            self._block_swap = BlockSwap(self._room.residency, self._denoisers, self._on_card_bytes())
+            yield self._block_swap
         if not self._family.has_step_callback:
             yield replaced(pipeline.scheduler, "step", lambda step: self._stepping(pipeline, step))
 
@@ -194,7 +197,7 @@ class Rendering:
 
         def open_bar(*args: Any, **kwargs: Any) -> Any:
             self._stages.enter(Stage.DENOISING)
-            self._peaks.begin(self._workload(Stage.DENOISING), swapped_bytes=self._swapped_bytes())
+            self._peaks.begin(self._workload(Stage.DENOISING), is_swapped=self._placement.is_block_swapped)
             self._on_denoising()
             return progress_bar(*args, **kwargs)
 
@@ -204,6 +207,8 @@ class Rendering:
         def decode_with_room(*args: Any, **kwargs: Any) -> Any:
             self._stages.enter(Stage.DECODING)
             if self._passes == 1:
+                if self._block_swap is not None:
+                    self._block_swap.close()
                 self._room.residency.release(self._denoisers)
 
             def attempt() -> Any:
@@ -293,28 +298,44 @@ class Rendering:
     # --- room ---
 
     def _acquire(self, lease: Lease, stage: Stage) -> None:
-        residency = self._room.residency
-        is_streamed = self._placement.is_streamed and lease is self._denoisers
+        residency, is_denoising = self._room.residency, lease is self._denoisers
         if not all(residency.is_resident(c.key) for c in lease.components.values()):
             self._stages.enter(Stage.LOADING)
-        headroom_bytes = self._headroom_bytes(self._workload(stage), lease.components.values())
-        if is_streamed:
-            residency.acquire_copies(lease, headroom_bytes + streamed_bytes(lease.components.values(), self._room))
-        else:
-            residency.acquire(lease, headroom_bytes)
+        try:
+            if not (is_denoising and self._placement.is_block_swapped):
+                residency.acquire(lease, self._headroom_bytes(self._workload(stage), lease.components.values()))
+                return
+            self._acquire_swapped(lease, stage)
+        except DoesNotFit:
+            if not (is_denoising and self._may_swap()) or self._placement.swapped_bytes == ALL_BYTES:
+                raise
+            residency.release(lease)
+            self._give_up(swapped_bytes=ALL_BYTES)  # the room that it was placed for is gone
+            self._acquire_swapped(lease, stage)
 
-    def _swapped_bytes(self) -> int:
-        """Weights that visit the device while blocks are swapped; on the processor nothing moves."""
-        if not self._placement.is_streamed or self._device.torch_device.type == "cpu":
-            return 0
-        return streamed_bytes(self._model.denoisers.values(), self._room)
+    def _acquire_swapped(self, lease: Lease, stage: Stage) -> None:
+        on_card_bytes = self._on_card_bytes()
+        beside_bytes = self._headroom_bytes(self._workload(stage), taken_bytes=on_card_bytes)
+        self._room.residency.acquire_copies(lease, on_card_bytes + beside_bytes)
 
-    def _headroom_bytes(self, workload: Workload, coming: Iterable[Component] = ()) -> int:
-        """What to ask for: all that was measured, or as much of an estimate as can be had."""
+    def _may_swap(self) -> bool:
+        """Whether the row and main memory allow block swap."""
+        allowed = any(p.is_block_swapped for p in PLACEMENTS[self._model.spec.placement])
+        return (
+            allowed
+            and sum(map(self._room.residency.size_bytes, self._model.denoisers.values())) <= self._device.host_bytes
+        )
+
+    def _on_card_bytes(self) -> int:
+        """What the denoisers take of the card at once by block swap."""
+        return needs_of(self._job, self._model, self._room).on_card_bytes(self._placement)
+
+    def _headroom_bytes(self, workload: Workload, coming: Iterable[Component] = (), *, taken_bytes: int = 0) -> int:
+        """What to ask for: all that was measured, or as much of an estimate as can be had beside what is coming."""
         estimate = self._room.headroom.estimate(workload)
         if estimate.is_measured:
             return estimate.size_bytes
-        return max(0, min(estimate.size_bytes, self._room.residency.attainable_bytes(coming)))
+        return max(0, min(estimate.size_bytes, self._room.residency.attainable_bytes(coming) - taken_bytes))
 
     def _workload(self, stage: Stage, *, is_tiled: bool = False) -> Workload:
         return workload_of(stage, self._job, self._model, self._room, is_tiled=is_tiled)
@@ -326,9 +347,8 @@ class Rendering:
             Rung("freeing memory", lambda: None),
             Rung("evicting what is not needed now", lambda: self._evict_besides(stage)),
         ]
-        denoisers_bytes = sum(map(self._room.residency.size_bytes, self._model.denoisers.values()))
-        if stage is Stage.DENOISING and denoisers_bytes <= self._device.host_bytes:
-            rungs.append(Rung("streaming the model", lambda: self._give_up(is_streamed=True)))
+        if stage is Stage.DENOISING and self._may_swap():
+            rungs.append(Rung("swapping all blocks of the model", lambda: self._give_up(swapped_bytes=ALL_BYTES)))
         if stage is Stage.DECODING:
             rungs.append(Rung("decoding in tiles", lambda: self._give_up(is_decoding_tiled=True)))
         return rungs
@@ -356,7 +376,7 @@ class Rendering:
         for key in set(self._room.residency.entries) - {component.key for component in needed.values()}:
             self._room.residency.evict(key)
 
-    def _give_up(self, **what: bool) -> None:
+    def _give_up(self, **what: int) -> None:
         self._placement = dataclasses.replace(self._placement, **what)
 
     @contextmanager

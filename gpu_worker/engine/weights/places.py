@@ -52,6 +52,10 @@ class Weights:
                 owner._buffers[name] = tensor
         self._tensors[index] = tensor
 
+    def owners(self, index: int) -> list[torch.nn.Module]:
+        """The modules that hold one of ``tensors``; several where it is tied."""
+        return [owner for owner, _ in self._places[index]]
+
     def empty(self) -> None:
         """Leave shapes without content; whoever still holds the module holds no memory with it."""
         self.put([torch.empty(t.shape, dtype=t.dtype, device="meta") for t in self._tensors])

@@ -97,9 +97,18 @@ class ByteLedger:
                 self.used_bytes -= size_bytes
 
 
-def resident_bytes(module: torch.nn.Module) -> int:
-    """Bytes of ``module`` on the device at once while it is streamed: two blocks, and all that is in no block."""
-    blocks = [block for child in module.children() if isinstance(child, torch.nn.ModuleList) for block in child]
+SWAPPED_AT_ONCE = 2
+"""Blocks that block swap has on the device beside those that stay: one computes while the next one comes."""
+
+
+def blocks_of(module: torch.nn.Module) -> list[torch.nn.Module]:
+    """The parts of ``module`` that block swap moves, in the order in which they compute."""
+    return [block for child in module.children() if isinstance(child, torch.nn.ModuleList) for block in child]
+
+
+def least_swapped_bytes(module: torch.nn.Module) -> int:
+    """Bytes of ``module`` on the device at once while all its blocks are swapped: two, and what is in no block."""
+    blocks = blocks_of(module)
     in_blocks = {id(t) for block in blocks for t in tensors_of(block)}
     outside = storage_bytes(t for t in tensors_of(module) if id(t) not in in_blocks)
-    return outside + 2 * max((storage_bytes(tensors_of(block)) for block in blocks), default=0)
+    return outside + SWAPPED_AT_ONCE * max((storage_bytes(tensors_of(block)) for block in blocks), default=0)
