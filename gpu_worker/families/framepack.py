@@ -52,6 +52,7 @@ FAMILY = Family(
     is_decoded_by_pass=True,
     fps=30,
     components=("text_encoder", "text_encoder_2", "image_encoder", "transformer", "vae"),
+    quantised_text_fraction=0.93,
     builds=(
         Build(
             transformer_bytes=25_750_000_000,

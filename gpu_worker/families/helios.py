@@ -63,6 +63,7 @@ FAMILY = Family(
     fps=24,
     components=("text_encoder", "transformer", "vae"),
     repeated_guidance=("guidance_scale",),
+    quantised_text_fraction=0.815,
     builds=(
         Build(
             transformer_bytes=28_620_000_000,

@@ -59,6 +59,7 @@ FAMILY = Family(
     fps=24,
     components=helios.FAMILY.components,
     repeated_guidance=("guidance_scale",),
+    quantised_text_fraction=0.815,
     builds=helios.FAMILY.builds,
     fuses_qkv=True,
     shared=helios.FAMILY.shared,

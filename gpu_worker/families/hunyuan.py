@@ -49,6 +49,7 @@ FAMILY = Family(
     frames=FrameRule(step=4, offset=1, least=5, most=129),
     fps=24,
     components=("text_encoder", "text_encoder_2", "transformer", "vae"),
+    quantised_text_fraction=0.93,
     builds=(
         Build(
             transformer_bytes=25_640_000_000,

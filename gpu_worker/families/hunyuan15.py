@@ -47,6 +47,7 @@ FAMILY = Family(
     fps=24,
     components=("text_encoder", "text_encoder_2", "image_encoder", "transformer", "vae"),
     repeated_guidance=("guidance_scale",),
+    quantised_text_fraction=0.923,
     builds=(
         Build(
             transformer_bytes=16_650_000_000,

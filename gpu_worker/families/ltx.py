@@ -88,6 +88,7 @@ FAMILY = Family(
     frames=FrameRule(step=8, offset=1, least=9, most=1441),
     fps=24,
     components=("text_encoder", "transformer", "vae"),
+    quantised_text_fraction=0.972,
     builds=(
         Build(
             transformer_bytes=3_850_000_000,

@@ -46,6 +46,7 @@ FAMILY = Family(
     frames=ltx2.FAMILY.frames,
     fps=ltx2.FAMILY.fps,
     components=ltx2.FAMILY.components,
+    quantised_text_fraction=0.893,
     builds=ltx2.FAMILY.builds,
     shared=ltx2.FAMILY.shared,
     has_audio=True,

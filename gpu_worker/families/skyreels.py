@@ -65,6 +65,7 @@ FAMILY = Family(
     fps=_FPS,
     components=("text_encoder", "transformer", "vae"),
     repeated_guidance=("guidance_scale",),
+    quantised_text_fraction=0.815,
     builds=(
         Build(
             transformer_bytes=2_870_000_000,

@@ -26,6 +26,7 @@ FAMILY = Family(
     fps=24,
     components=("text_encoder", "transformer", "vae"),
     repeated_guidance=("guidance_scale",),
+    quantised_text_fraction=0.815,
     builds=(
         Build(
             transformer_bytes=10_000_000_000,

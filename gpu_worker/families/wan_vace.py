@@ -89,6 +89,7 @@ FAMILY = Family(
     fps=16,
     components=("text_encoder", "transformer", "transformer_2", "vae"),
     repeated_guidance=("guidance_scale",),
+    quantised_text_fraction=0.815,
     builds=(
         Build(
             transformer_bytes=4_310_000_000,

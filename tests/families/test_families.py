@@ -192,7 +192,7 @@ def test_one_mask_holds_for_every_frame() -> None:
 
 
 def test_the_docs_list_every_family_with_its_modes() -> None:
-    lines = (ROOT / "docs" / "models.md").read_text().splitlines()
+    lines = (ROOT / "docs" / "models.md").read_text().split("## Families")[1].splitlines()
     for made_by in FAMILIES.values():
         (row,) = [line for line in lines if line.startswith(f"| `{made_by.name}` |")]
         assert row.rstrip(" |").split("| ")[-1].split(", ") == list(made_by.modes)

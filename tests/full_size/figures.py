@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from gpu_worker.engine.weights.footprint import footprint_bytes
 from gpu_worker.engine.weights.quantised_layers import quantised_linears
 from gpu_worker.engine.weights.storages import module_bytes, resident_bytes
 from tests.full_size.models import FullSize, Size
@@ -18,7 +19,8 @@ _FEW = 2
 
 
 def weights_of(model: FullSize) -> dict[str, float]:
-    """Bytes of transformer and VAE at 16 bits, and which part of the transformer is quantised, and swapped at once."""
+    """Bytes of transformer and VAE at 16 bits; of the transformer, which part is quantised, which is swapped at once,
+    and what it takes quantised."""
     with torch.device("meta"):
         transformer = model.transformer_class()(**model.config).to(torch.bfloat16)
         vae = model.vae_class()(**model.vae_config)
@@ -29,6 +31,7 @@ def weights_of(model: FullSize) -> dict[str, float]:
         "vae_bytes": 2 * sum(parameter.numel() for parameter in vae.parameters()),
         "quantised_fraction": quantised / parameters,
         "swapped_fraction": resident_bytes(transformer) / module_bytes(transformer),
+        **{kind: footprint_bytes(transformer, torch.bfloat16, kind) for kind in ("int8", "fp8", "nf4")},
     }
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import diffusers
 import torch
+import transformers
+from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLTextConfig
 
 from tests.full_size.tracer import on_card
 
@@ -341,3 +343,60 @@ def _models() -> Iterator[FullSize]:
 
 
 MODELS = {model.row: model for model in _models()}
+
+
+# --- text encoders -------------------------------------------------------------------------------------------------
+
+_T5_XXL = {
+    "d_model": 4096,
+    "d_ff": 10240,
+    "num_layers": 24,
+    "num_heads": 64,
+    "d_kv": 64,
+    "feed_forward_proj": "gated-gelu",
+}
+_LLAMA_3_8B = {
+    "vocab_size": 128320,
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+}
+_GEMMA_3_12B = {
+    "vocab_size": 262208,
+    "hidden_size": 3840,
+    "intermediate_size": 15360,
+    "num_hidden_layers": 48,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 8,
+    "head_dim": 256,
+}
+_SIGLIP = {
+    "hidden_size": 1152,
+    "intermediate_size": 4304,
+    "num_hidden_layers": 27,
+    "num_attention_heads": 16,
+    "patch_size": 14,
+    "image_size": 896,
+}
+_QWEN_2_5_7B = {
+    "vocab_size": 152064,
+    "hidden_size": 3584,
+    "intermediate_size": 18944,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 28,
+    "num_key_value_heads": 4,
+}
+
+TEXT_ENCODERS: Mapping[str, Callable[[], torch.nn.Module]] = {
+    "ltx-video-2b": lambda: transformers.T5EncoderModel(transformers.T5Config(**_T5_XXL, vocab_size=32128)),
+    "cogvideox-5b": lambda: transformers.T5EncoderModel(transformers.T5Config(**_T5_XXL, vocab_size=32128)),
+    "wan-2.1-14b": lambda: transformers.UMT5EncoderModel(transformers.UMT5Config(**_T5_XXL, vocab_size=256384)),
+    "hunyuan-video": lambda: transformers.LlamaModel(transformers.LlamaConfig(**_LLAMA_3_8B)),
+    "ltx-2": lambda: transformers.Gemma3ForConditionalGeneration(
+        transformers.Gemma3Config(text_config=_GEMMA_3_12B, vision_config=_SIGLIP)
+    ),
+    "hunyuan-video-1.5": lambda: transformers.Qwen2_5_VLTextModel(Qwen2_5_VLTextConfig(**_QWEN_2_5_7B)),
+}
+"""By a row that has it."""

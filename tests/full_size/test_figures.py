@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
+from gpu_worker.engine.weights.footprint import footprint_bytes
 from gpu_worker.families import FAMILIES
 from gpu_worker.families.builds import Build
+from gpu_worker.families.memory import weights_bytes
 from tests.full_size.figures import decoding_bytes, denoising_bytes, encoding_bytes, weights_of
-from tests.full_size.models import MODELS, FullSize
+from tests.full_size.models import MODELS, TEXT_ENCODERS, FullSize
 from tests.full_size.tracer import COMPILER, full_size_card, is_possible
 
 ROWS = yaml.safe_load((Path(__file__).parents[2] / "catalog" / "seed.yaml").read_text())["models"]
@@ -49,6 +52,11 @@ def test_weights_are_those_of_the_classes(model: FullSize) -> None:
     assert row["vae"] == pytest.approx(found["vae_bytes"], rel=0.01)
     assert build.quantised_fraction == pytest.approx(found["quantised_fraction"], abs=0.003)
     assert build.swapped_fraction == pytest.approx(found["swapped_fraction"], abs=0.011)
+    for quantisation in ("int8", "fp8", "nf4"):
+        declared = weights_bytes(FAMILIES[ROWS[model.row]["version"]["family"]], row, quantisation)
+        assert declared["transformer"] == pytest.approx(found[quantisation], rel=0.05), (
+            quantisation
+        )  # rows count no buffers
 
 
 @counted
@@ -90,3 +98,14 @@ def test_reading_a_given_clip_takes_what_the_family_states(row: str) -> None:
     with full_size_card():
         found = encoding_bytes(model, (width, height, 49))
     assert stated(model).vae.encoding.size_bytes(width * height, 49) == pytest.approx(found, rel=SLACK)
+
+
+@pytest.mark.parametrize("row", sorted(TEXT_ENCODERS))
+def test_text_encoders_weigh_what_the_rows_say_and_are_quantised_as_far_as_the_families_say(row: str) -> None:
+    version = ROWS[row]["version"]
+    with torch.device("meta"):
+        encoder = TEXT_ENCODERS[row]()
+    whole_bytes = footprint_bytes(encoder, torch.bfloat16, "none")
+    assert version["component_bytes"]["text_encoder"] == pytest.approx(whole_bytes, rel=0.005)
+    declared = weights_bytes(FAMILIES[version["family"]], {"text_encoder": whole_bytes}, "int8")
+    assert declared["text_encoder"] == pytest.approx(footprint_bytes(encoder, torch.bfloat16, "int8"), rel=0.005)

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import torch
 from diffusers.models.modeling_utils import no_init_weights
+from transformers import PreTrainedModel
 
 from gpu_worker.engine.errors import CheckpointBroken
 from gpu_worker.engine.weights.checkpoint import Part
@@ -43,8 +44,7 @@ def footprint_bytes(module: torch.nn.Module, dtype: torch.dtype, quantisation: s
     """Bytes of ``module`` (without weights) once it is loaded in ``dtype`` and quantised."""
     torch.nn.Module.to(module, dtype)  # diffusers' own warns about parts in float32: there are no weights
     quantised = quantised_linears(module, dtype) if quantisation in BYTES_PER_WEIGHT else {}
-    kept = getattr(module, "_keep_in_fp32_modules", None) or ()
-    kept_names = {kept} if isinstance(kept, str) else set(kept)
+    kept_names = _kept_in_float32(module, dtype)
     quantised_names = {f"{name}.weight" for name in quantised}
     total = 0.0
     for name, tensor in (*module.named_parameters(), *module.named_buffers()):
@@ -55,6 +55,16 @@ def footprint_bytes(module: torch.nn.Module, dtype: torch.dtype, quantisation: s
         else:
             total += tensor.element_size() * tensor.numel()
     return int(total)
+
+
+def _kept_in_float32(module: torch.nn.Module, dtype: torch.dtype) -> set[str]:
+    """Names of parts that loading keeps in float32: diffusers' always, most of transformers' only beside float16."""
+    is_narrow = dtype is torch.float16 or not isinstance(module, PreTrainedModel)
+    kept: set[str] = set()
+    for attribute, applies in (("_keep_in_fp32_modules", is_narrow), ("_keep_in_fp32_modules_strict", True)):
+        names = getattr(module, attribute, None) or ()
+        kept |= ({names} if isinstance(names, str) else set(names)) if applies else set()
+    return kept
 
 
 @lru_cache(maxsize=1024)
