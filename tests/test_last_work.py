@@ -17,7 +17,7 @@ from accounts.models import User
 from generation.settlement import housekeeping
 from gpu_worker import last_work
 from gpu_worker.last_work import LastWork, ages_seconds, process_key
-from loremotion import database, health, queue_worker
+from loremotion import health, queue_worker
 from loremotion.local.ports import free_port
 
 
@@ -78,7 +78,7 @@ def test_one_that_would_lose_its_next_job_does_not(valkey: redis.Redis, monkeypa
     def lost() -> None:
         raise OperationalError("the connection is closed")
 
-    monkeypatch.setattr(database.connection, "cursor", lost)
+    monkeypatch.setattr(connection, "cursor", lost)
     queue_worker.work("mail", burst=True)
     assert not valkey.exists(process_key("mail"))
 

@@ -110,7 +110,7 @@ class Shape:
     @property
     def forwards(self) -> int:
         """How often the transformer runs in one step."""
-        return 1 + sum(self.call.get(name, 2) > 1 for name in self.family.repeated_guidance)
+        return 1 + sum(bool(self.call.get(name, 2) > 1) for name in self.family.repeated_guidance)
 
     @property
     def is_clip_encoded(self) -> bool:

@@ -292,7 +292,7 @@ def test_what_a_worker_started_dies_with_it(supervise: Supervise, tmp_path: Path
         f"pathlib.Path({str(pid_file)!r}).write_text(str(child.pid)); time.sleep(600)"
     )
     supervised = supervise(sys.executable, "-c", code)
-    grandchild = psutil.Process(int(wait_until(lambda: pid_file.exists() and pid_file.read_text())))
+    grandchild = psutil.Process(int(wait_until(lambda: pid_file.read_text() if pid_file.exists() else None)))
 
     supervised.process.send_signal(signal.SIGHUP)
 

@@ -167,7 +167,7 @@ class PromptEncoder:
             if question.is_module:
                 yield _called_instead(pipeline, question.name, partial(answer, question))
             elif hasattr(pipeline, question.name):
-                yield replaced(pipeline, question.name, lambda own, question=question: partial(answer, question, own))
+                yield replaced(pipeline, question.name, partial(partial, answer, question))
 
     def _embeddings(self, pipeline: Any, question: Question, key: str | None, run: Run) -> Embeddings:
         embeddings = self._memory.get(key) if key else None
