@@ -1,7 +1,7 @@
 """A place in a team, offered by mail: sent, sent again, taken back, accepted.
 
-The letters themselves are the outbox's (``generation.outbox.invitations``): an offer that is certain is told, whatever
-becomes of the process that made it or of the mail server.
+The mail with the link is written in the transaction that makes the offer: one that is certain is told, whatever becomes
+of the process that made it or of the mail server.
 """
 
 from __future__ import annotations
@@ -24,10 +24,14 @@ from django.utils.crypto import salted_hmac
 from accounts import audit, members, seats
 from accounts.models import Invitation, Membership, User, Workspace
 from accounts.roles import Action, may_give
+from loremotion.outbox import mail
+from loremotion.outbox.mail import Content, Contents
+from loremotion.outbox.models import MailMessage
 from loremotion.refusals import Conflict, Forbidden, Invalid, TooMany
 from loremotion.row_security import across_workspaces
 from loremotion.valkey import connection
 
+OFFER = "accounts.invitations.offer_content"
 LASTS = timedelta(days=7)
 SENT_AGAIN_AFTER = timedelta(minutes=2)
 MOST_OPEN = 50
@@ -35,7 +39,7 @@ MOST_A_DAY = 60
 
 
 def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> Invitation:
-    """Offer ``email`` a place; a letter with the link follows. Inviting the same address again replaces the offer.
+    """Offer ``email`` a place; mail with the link follows. Inviting the same address again replaces the offer.
 
     Raises:
         Invalid: not an address.
@@ -137,29 +141,50 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
 
 
 def link_of(invitation: Invitation) -> str | None:
-    """The link that opens it, for its letter; None where it was offered under a key that the site has no more."""
+    """The link that opens it, for its mail; None where it was offered under a key that the site has no more."""
     token = _token_of(invitation)
     if _digest_of(token) != invitation.token_digest:
         return None
     return f"{settings.SITE_URL}{reverse('accounts:invitation', args=[token])}"
 
 
-def occasion_of(invitation: Invitation) -> str:
+def offer_content(message: MailMessage) -> Content | None:
+    """What the mail says; None once the offer was taken back, accepted or sent anew, or has expired."""
+    offer = open_offer(workspace_id=message.workspace_id, email=message.address)
+    if offer is None or _occasion_of(offer) != message.occasion:
+        return None
+    link = link_of(offer)
+    if link is None:
+        return None
+    context = {"invitation": offer, "link": link, "lasts_days": LASTS.days}
+    return Content("accounts/mail/invitation.txt", context)
+
+
+MAIL: Contents = {
+    OFFER: offer_content,
+    "invitation": offer_content,  # the last release's
+}
+
+
+def _occasion_of(invitation: Invitation) -> str:
     """What tells this sending of it from every other."""
     return f"{invitation.id}.{invitation.sent_at.timestamp()}"
 
 
 def _renew(invitation: Invitation) -> None:
-    """Give it a fresh link, which its letter will tell."""
+    """Give it a fresh link, and write the mail that tells it. Call it in the transaction that makes the offer."""
     invitation.sent_at = timezone.now()
     invitation.expires_at = invitation.sent_at + LASTS
     invitation.token_digest = _digest_of(_token_of(invitation))
-    invitation.is_told = False
     invitation.save()
+    message = MailMessage(
+        workspace=invitation.workspace, address=invitation.email, content=OFFER, about=invitation.workspace_id
+    )
+    mail.write([message], occasion=_occasion_of(invitation))
 
 
 def _token_of(invitation: Invitation) -> str:
-    """Made of the site's secret and of this offer, so that the letter can be written later and nothing keeps it."""
+    """Made of the site's secret and of this offer, so that the mail is put into words later and nothing keeps it."""
     offer = f"{invitation.workspace_id}/{invitation.email}/{invitation.sent_at.timestamp()}"
     return salted_hmac("accounts.invitations", offer, algorithm="sha256").hexdigest()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -39,6 +40,11 @@ def refuse_unless(user: User, *, may: Action, workspace: Workspace) -> None:
             f"Your role here may not any more: {MEANING[may].lower()}.",
             next_step="An owner or admin of the workspace can change it.",
         )
+
+
+def is_active_member(*, user_id: int | None, workspace_id: UUID) -> bool:
+    """Whether somebody belongs to the workspace and may sign in: whom its mail may still go to."""
+    return Membership.objects.filter(workspace=workspace_id, user=user_id, user__is_active=True).exists()
 
 
 def change(*, place: Membership, by: Membership, role: str, monthly_cap_credits: int | None) -> None:

@@ -173,12 +173,9 @@ class Invitation(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
-    is_told = models.BooleanField(default=False)
-    """Whether the letter with its present link is written: see ``generation.outbox.invitations``."""
 
     class Meta:
         constraints = [models.UniqueConstraint("workspace", Lower("email"), name="invitation_once")]
-        indexes = [models.Index(fields=["sent_at"], name="invitation_untold", condition=Q(is_told=False))]
 
     def __str__(self) -> str:
         return f"{self.email} into {self.workspace} as {self.role}"

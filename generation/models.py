@@ -294,6 +294,20 @@ class Upload(models.Model):
         return self.key
 
 
+class NotificationRequest(models.Model):
+    """Somebody wants a mail when this clip has ended: see ``generation.settlement.notifications``."""
+
+    generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        db_table = "outbox_wish"
+        constraints = [models.UniqueConstraint(fields=["generation", "user"], name="wish_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} about {self.generation_id}"
+
+
 class FairClock(models.Model):
     """The queue's virtual time: one row, locked by whoever dispatches, so that order is decided in one place."""
 

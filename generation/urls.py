@@ -14,6 +14,7 @@ urlpatterns = [
     path("generations/", views.create, name="create"),
     path("generations/price/", views.price, name="price"),
     path("generations/<uuid:generation_id>/", views.detail, name="detail"),
+    path("generations/<uuid:generation_id>/mail/", views.mail_when_ended, name="mail-when-ended"),
     path("generations/<uuid:generation_id>/cancel/", views.cancel, name="cancel"),
     path("generations/<uuid:generation_id>/privacy/", views.set_privacy, name="privacy"),
     path("generations/<uuid:generation_id>/delete/", views.delete, name="delete"),

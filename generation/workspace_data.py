@@ -17,13 +17,14 @@ from accounts.models import Workspace
 from accounts.workspace_data import ExportedFile
 from billing import ledger
 from generation.api import presentation
-from generation.models import OUTPUT_NAMES, Generation, Upload
+from generation.models import OUTPUT_NAMES, Generation, NotificationRequest, Upload
 from generation.settlement import settle
 from generation.storage import files, retention, traces
 from loremotion.database import in_batches
 from loremotion.refusals import Conflict
 
 BATCH = 500
+NOTIFICATION = ("generation_id", "user__email")
 
 
 def move(*, source: Workspace, into: Workspace) -> None:
@@ -53,10 +54,12 @@ def stop(workspace: Workspace) -> None:
 
 
 def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
-    """Every request with its receipt, every clip and what was sent for it, as far as the reader sees them, and every
-    movement of credits."""
+    """Every request with its receipt, every clip, what was sent for it and who wants mail when it has ended, as far as
+    the reader sees them, and every movement of credits."""
     yield ExportedFile("clips.json", _as_json(_requests(reader)))
     yield ExportedFile("credits.json", _as_json(_movements(workspace)))
+    wanted = NotificationRequest.objects.filter(generation__in=Generation.objects.seen_by(reader)).order_by("id")
+    yield ExportedFile("notifications.json", _as_json(list(wanted.values(*NOTIFICATION))))
     finished = Generation.objects.seen_by(reader).filter(clip__isnull=False).select_related("clip")
     for generation in in_batches(finished):
         if default_storage.exists(generation.clip.key):

@@ -60,6 +60,23 @@ def work(name: str, *, burst: bool = False) -> None:
         replace_process()
 
 
+def take_over(name: str) -> int:
+    """Move what stands in line under the former name of a queue into its line. Returns how many jobs that is.
+
+    Id by id, so that a crash loses none; those too that a worker of the last release popped and did not begin. One that
+    it does begin at this moment may be done twice, which every job here bears.
+    """
+    former = settings.FORMER_QUEUES.get(name)
+    if former is None:
+        return 0
+    line, moved = queues.queue(name).key, 0
+    old = queues.queue(former)
+    for source in (old.intermediate_queue.key, old.key):
+        while old.connection.lmove(source, line, "LEFT", "RIGHT") is not None:
+            moved += 1
+    return moved
+
+
 def replace_process() -> None:
     """Begin this process anew, under the same process id, with nothing of what it held."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -94,6 +111,14 @@ class QueueWorker(AllowedJobWorker):
         self._is_database_lost = False
         self._losses = 0
         self._last_work = LastWork(self.connection, name)
+
+    def run_maintenance_tasks(self) -> None:
+        """Take over the former queue, at the start and every ten minutes; then as any worker here."""
+        try:
+            take_over(self.queues[0].name)
+        except redis.RedisError as problem:
+            logger.warning("Taking over the queue of the last release waits for Valkey: %s", problem)
+        super().run_maintenance_tasks()
 
     # Nobody sends these workers commands, and a thread that listens is one more that can die unseen.
 

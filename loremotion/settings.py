@@ -75,15 +75,24 @@ CACHES = {
 QUEUE_JOBS = {
     "reports": "generation.reports.JOBS",
     "stripe": "billing.shop.jobs.JOBS",
-    "deliveries": "generation.outbox.jobs.DELIVERY_JOBS",
-    "mail": "generation.outbox.jobs.MAIL_JOBS",
+    "webhooks": "generation.webhooks.jobs.JOBS",
+    "mail": "loremotion.outbox.jobs.JOBS",
 }
+# Queues that had another name in the last release: whoever works off the new one takes over what stands in the old one.
+FORMER_QUEUES = {"webhooks": "deliveries"}
 # django-rq reads these two. It is no installed app: its pages show people's prompts and unpickle what Valkey holds.
 RQ_QUEUES = {
     name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer", "DEFAULT_TIMEOUT": 120}
-    for name in (*QUEUE_JOBS, "render")
+    for name in (*QUEUE_JOBS, *FORMER_QUEUES.values(), "render")
 }
 RQ = {"JOB_CLASS": "gpu_worker.rq_seams.allowed_jobs.AllowedJob", "COMMIT_MODE": "auto"}
+# What mail may say, each table beside its functions: see loremotion.outbox.mail.
+MAIL_CONTENTS = [
+    "accounts.invitations.MAIL",
+    "billing.shop.notices.MAIL",
+    "generation.settlement.notifications.MAIL",
+    "generation.webhooks.letters.MAIL",
+]
 
 # --- what visitors get ---------------------------------------------------------------------------------------
 
@@ -180,12 +189,13 @@ WEBHOOK_PRIVATE_NETWORKS = env.list("WEBHOOK_PRIVATE_NETWORKS", [], subcast=ip_n
 # --- Django --------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    "loremotion.outbox",
     "accounts",
     "billing",
     "billing.shop",
     "catalog",
     "generation",
-    "generation.outbox",
+    "generation.webhooks",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -259,7 +269,12 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "generation:home"
 
 # Modules that keep something for a workspace and move, stop, export and erase it: see accounts.workspace_data.
-WORKSPACE_DATA = ["generation.workspace_data", "generation.outbox.holdings", "billing.shop.workspace_data"]
+WORKSPACE_DATA = [
+    "generation.workspace_data",
+    "generation.webhooks.workspace_data",
+    "accounts.mail_data",
+    "billing.shop.workspace_data",
+]
 # Says how many members the plan of a workspace has room for: see accounts.seats.
 WORKSPACE_SEATS = "billing.plans.seats"
 

@@ -31,9 +31,9 @@ from accounts.roles import BY_ROLE, BY_SCOPE, VISITOR_MAY, WHILE_BANNED, Action,
 from billing import ledger
 from billing.shop.models import Order, Price
 from generation.models import Generation
-from generation.outbox import signing
-from generation.outbox.models import Delivery, Endpoint
 from generation.settlement import settle
+from generation.webhooks import signing
+from generation.webhooks.models import Delivery, Endpoint
 from tests.accounts import factories
 from tests.generation import factories as generations
 
@@ -134,23 +134,23 @@ DOORS: dict[str, Door] = {
     "shop:cancel-plan": Door(Kind.OWN, Action.PAY, "post"),
     "shop:portal": Door(Kind.OWN, Action.PAY, "post"),
     "shop:webhook": Door(Kind.TOKEN, method="post"),  # signed by Stripe
-    "outbox:endpoints": Door(Kind.MEMBERS_OWN, HOOKS),
-    "outbox:create-endpoint": Door(Kind.MEMBERS_OWN, HOOKS, "post"),
-    "outbox:endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS),
-    "outbox:change-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
-    "outbox:rotate-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
-    "outbox:switch-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
-    "outbox:test-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
-    "outbox:delete-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
-    "outbox:redeliver": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
-    "outbox:mail-when-ended": Door(Kind.OBJECT, READ, "post"),
-    "outbox:api-event-types": Door(Kind.PUBLIC),
-    "outbox:api-endpoints": Door(Kind.OWN, HOOKS),
-    "outbox:api-endpoint": Door(Kind.OBJECT, HOOKS),
-    "outbox:api-rotate": Door(Kind.OBJECT, HOOKS, "post"),
-    "outbox:api-test": Door(Kind.OBJECT, HOOKS, "post"),
-    "outbox:api-deliveries": Door(Kind.OBJECT, HOOKS),
-    "outbox:api-redeliver": Door(Kind.OBJECT, HOOKS, "post"),
+    "webhooks:endpoints": Door(Kind.MEMBERS_OWN, HOOKS),
+    "webhooks:create-endpoint": Door(Kind.MEMBERS_OWN, HOOKS, "post"),
+    "webhooks:endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS),
+    "webhooks:change-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "webhooks:rotate-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "webhooks:switch-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "webhooks:test-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "webhooks:delete-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "webhooks:redeliver": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "generation:mail-when-ended": Door(Kind.OBJECT, READ, "post"),
+    "webhooks:api-event-types": Door(Kind.PUBLIC),
+    "webhooks:api-endpoints": Door(Kind.OWN, HOOKS),
+    "webhooks:api-endpoint": Door(Kind.OBJECT, HOOKS),
+    "webhooks:api-rotate": Door(Kind.OBJECT, HOOKS, "post"),
+    "webhooks:api-test": Door(Kind.OBJECT, HOOKS, "post"),
+    "webhooks:api-deliveries": Door(Kind.OBJECT, HOOKS),
+    "webhooks:api-redeliver": Door(Kind.OBJECT, HOOKS, "post"),
     "catalog:models": Door(Kind.PUBLIC),
     "catalog:guide": Door(Kind.PUBLIC),
     "catalog:api-models": Door(Kind.PUBLIC),

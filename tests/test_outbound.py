@@ -23,8 +23,8 @@ from pytest_django import Settings
 
 from loremotion import outbound
 from loremotion.refusals import Invalid
-from tests.outbox.receiver import Receiver
 from tests.patience import PATIENCE_SECONDS
+from tests.webhooks.receiver import Receiver
 
 OPEN = "93.184.216.34"
 

@@ -1,4 +1,4 @@
-"""Limits that a workspace sets itself: a cap on what a month may cost, and a letter when credits run low."""
+"""Limits that a workspace sets itself: a cap on what a month may cost, and mail when credits run low."""
 
 from __future__ import annotations
 

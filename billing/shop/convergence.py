@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing import ledger
-from billing.shop import facts, gateway, lookups, second_plans
+from billing.shop import facts, gateway, lookups, notices, second_plans
 from billing.shop.facts import InvoiceFacts, Money, Paying, SubscriptionFacts
 from billing.shop.locks import alone_with
 from billing.shop.models import Customer, Order, Payment, Price, Subscription
@@ -121,7 +121,7 @@ def converge_invoice(invoice_id: str) -> None:
             return
         if not invoice.is_paid:
             if subscription.is_late:
-                Subscription.objects.filter(id=subscription.id).update(failed_attempts=invoice.failed_attempts)
+                _note_failure(subscription, invoice)
             return
         money = facts.money_of(
             invoice.payment_intent_id,
@@ -132,6 +132,13 @@ def converge_invoice(invoice_id: str) -> None:
         with transaction.atomic():
             payment = _payment_of_invoice(subscription, invoice, money)
             _settle(payment, money, reason=f"{payment.price.item}")
+
+
+@transaction.atomic
+def _note_failure(subscription: Subscription, invoice: InvoiceFacts) -> None:
+    Subscription.objects.filter(id=subscription.id).update(failed_attempts=invoice.failed_attempts)
+    subscription.failed_attempts = invoice.failed_attempts
+    notices.write_payment_failed(subscription)
 
 
 def _store(said: SubscriptionFacts) -> Subscription | None:

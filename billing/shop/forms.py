@@ -8,7 +8,7 @@ from billing.shop.models import Budget
 
 
 class BudgetForm(forms.ModelForm[Budget]):
-    """What a workspace may spend in a month, and when to warn it. Empty is no limit and no letter."""
+    """What a workspace may spend in a month, and when to warn it. Empty is no limit and no mail."""
 
     class Meta:
         model = Budget

@@ -1,4 +1,4 @@
-"""What the beat does for the shop: hands to the clerk whatever is due. Never asks Stripe itself, never blocks."""
+"""What the beat does for the shop: enqueues whatever is due, writes mail. Never asks Stripe itself, never blocks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from billing import allowance, free_gpu_budget
-from billing.shop import gateway, inbox, reconcile, subscribing
-from billing.shop.models import Order
+from billing.shop import gateway, inbox, notices, reconcile, subscribing
+from billing.shop.models import Order, StripeEvent
 from loremotion import queues
+from loremotion.outbox import sending
 
 logger = logging.getLogger(__name__)
 
 EVENTS_EVERY_SECONDS = 5 * 60
 BOOKS_EVERY_SECONDS = 24 * 3600
+LOW_BALANCES_EVERY_SECONDS = 60
 BATCH = 50
 STALE_ORDER = timedelta(hours=25)
 """An open pay page has expired by now, at the latest."""
@@ -29,7 +31,9 @@ def sweep() -> None:
     Raises:
         redis.RedisError: Valkey is away. Nothing is lost.
     """
-    inbox.ring_for_what_is_due()
+    sending.enqueue_due(StripeEvent)
+    if cache.add("shop:low-balances", True, timeout=LOW_BALANCES_EVERY_SECONDS):
+        notices.write_low_balances()
     if gateway.is_on():
         _once_in(EVENTS_EVERY_SECONDS, "read_events")
         _once_in(BOOKS_EVERY_SECONDS, "compare_books")

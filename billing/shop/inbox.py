@@ -1,37 +1,34 @@
-"""Stripe's webhooks: verified and stored at once, worked off by the clerk, kept until they succeed or somebody looks.
+"""Stripe's webhooks: verified and stored at once, worked off by the process ``stripe``, kept until they succeed or
+somebody looks.
 
-An event that is stored is never lost: the beat hands over again what a crash or an empty queue forgot.
+An event that is stored is never lost: ``loremotion.outbox.sending`` has it tried again, and the beat enqueues anew what
+a crash or an empty queue forgot.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import timedelta
 from typing import Any
 
-import redis
 import stripe
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from billing.shop import convergence, lookups
 from billing.shop.models import StripeEvent
-from loremotion import queues
+from loremotion.outbox import sending
 from loremotion.refusals import Invalid
 
 logger = logging.getLogger(__name__)
 
-QUEUE = "stripe"
-LEASE = timedelta(minutes=2)
-"""Whoever works on an event has so long before another may try."""
-MAX_ATTEMPTS = 16
-FIRST_PAUSE = timedelta(seconds=5)
-LONGEST_PAUSE = timedelta(hours=6)
+QUEUE = StripeEvent.queue
+EVENT_ID = r"[A-Za-z0-9_-]{1,200}"
 KEPT = timedelta(days=60)
-BATCH = 100
+FORGOTTEN_AT_ONCE = 1_000
 
 TYPES = (
     "checkout.session.completed",
@@ -58,13 +55,6 @@ TYPES = (
 """What we listen to; the webhook endpoint at Stripe is set up with the same list."""
 
 
-class ClerkDied(Exception):
-    """Whoever worked on an event never said how it went."""
-
-    def __init__(self) -> None:
-        super().__init__("The clerk died over it every time. Look into its log before you replay it.")
-
-
 class BadSignature(Invalid):
     """Whoever sent this is not Stripe, or the endpoint's secret is not the one that we have."""
 
@@ -88,6 +78,7 @@ def receive(body: bytes, signature: str) -> bool:
 
     Raises:
         BadSignature: none of the secrets has signed exactly these bytes in the last minutes.
+        KeyError, TypeError, AttributeError, ValueError: it is no event.
     """
     _verify(body, signature)
     event_id, kind, object_id = _read(json.loads(body))
@@ -103,7 +94,7 @@ def store(event_id: str, kind: str, object_id: str, *, body: str = "", heard_fro
         known = StripeEvent.objects.filter(event_id=event_id).exists()
         if not known:
             StripeEvent.objects.bulk_create([event], ignore_conflicts=True)
-            transaction.on_commit(lambda: ring(event_id))
+            transaction.on_commit(lambda: sending.enqueue(StripeEvent, [(event_id, 0)]))
     return not known
 
 
@@ -118,18 +109,16 @@ def _verify(body: bytes, signature: str) -> None:
 
 
 def _read(event: dict[str, Any]) -> tuple[str, str, str]:
-    """Id, type and the object's id, of a snapshot or of a thin notification."""
+    """Id, type and the object's id, of a snapshot or of a thin notification.
+
+    Raises:
+        KeyError, TypeError, AttributeError, ValueError: it is neither.
+    """
+    if not re.fullmatch(EVENT_ID, event["id"]):
+        raise ValueError("The event has no id of Stripe's.")
     if event.get("object") == "v2.core.event":
         return event["id"], event["type"].removeprefix("v1."), (event.get("related_object") or {}).get("id", "")
     return event["id"], event["type"], event["data"]["object"].get("id", "")
-
-
-def ring(event_id: str) -> None:
-    """Tell the clerk. If Valkey is away the beat will."""
-    try:
-        queues.queue(QUEUE).enqueue("billing.shop.jobs.work_on_event", event_id)
-    except redis.RedisError as error:
-        logger.warning("Event %s waits for Valkey: %s", event_id, error)
 
 
 # --- working it off ----------------------------------------------------------------------------------------------
@@ -141,34 +130,18 @@ def work_on(event_id: str) -> bool:
     A failure is written down and tried again later, less and less often; at last the event is dead, and staff replays
     it from the admin once the cause is mended.
     """
-    now = timezone.now()
-    claimed = StripeEvent.objects.filter(event_id=event_id, state=StripeEvent.State.NEW, due_at__lte=now)
-    # Counted before it is tried: one that takes the clerk down with it must come to an end too.
-    if not claimed.update(due_at=now + LEASE, attempts=F("attempts") + 1):
-        return False
-    event = StripeEvent.objects.get(event_id=event_id)
-    if event.attempts > MAX_ATTEMPTS:
-        _put_off(event, ClerkDied())
+    event = sending.claim(StripeEvent, event_id)
+    if event is None:
         return False
     try:
         follow(event.type, event.object_id)
-    except Exception as error:
-        _put_off(event, error)
+    except Exception as error:  # whatever went wrong: an event must not be lost to a bug either
+        is_tried_again = sending.put_off(event, error=f"{type(error).__name__}: {error}")
+        level, end = (logging.ERROR, "") if is_tried_again else (logging.CRITICAL, " for good")
+        logger.log(level, "Event %s failed%s", event, end, exc_info=error)
         return False
-    StripeEvent.objects.filter(id=event.id).update(state=StripeEvent.State.DONE, done_at=timezone.now(), last_error="")
+    sending.end(event, StripeEvent.State.DONE, last_error="")
     return True
-
-
-def _put_off(event: StripeEvent, error: Exception) -> None:
-    """Later, or never by itself again. Whatever went wrong: an event must not be lost to a bug either."""
-    is_dead = event.attempts >= MAX_ATTEMPTS
-    level, end = (logging.CRITICAL, " for good") if is_dead else (logging.ERROR, "")
-    logger.log(level, "Event %s failed%s", event, end, exc_info=error)
-    StripeEvent.objects.filter(id=event.id).update(
-        state=StripeEvent.State.DEAD if is_dead else StripeEvent.State.NEW,
-        due_at=timezone.now() + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (event.attempts - 1)),
-        last_error=f"{type(error).__name__}: {error}"[:2_000],
-    )
 
 
 def follow(kind: str, object_id: str) -> None:
@@ -188,21 +161,12 @@ def follow(kind: str, object_id: str) -> None:
 def replay(event: StripeEvent) -> None:
     """Have an event done again from the start, dead or done."""
     StripeEvent.objects.filter(id=event.id).update(
-        state=StripeEvent.State.NEW, attempts=0, due_at=timezone.now(), last_error=""
+        state=StripeEvent.State.NEW, attempts=0, due_at=timezone.now(), ended_at=None, last_error=""
     )
-    transaction.on_commit(lambda: ring(event.event_id))
+    transaction.on_commit(lambda: sending.enqueue(StripeEvent, [(event.event_id, 0)]))
 
 
 def forget_old() -> None:
     """Delete what was done so long ago that Stripe cannot send it again. Bodies name people, and need not be kept."""
-    old = StripeEvent.objects.filter(state=StripeEvent.State.DONE, done_at__lt=timezone.now() - KEPT)
-    StripeEvent.objects.filter(id__in=old.order_by("id").values_list("id", flat=True)[:1_000]).delete()
-
-
-def ring_for_what_is_due() -> int:
-    """Tell the clerk of every event that waits although it is due. Returns how many."""
-    due = StripeEvent.objects.filter(state=StripeEvent.State.NEW, due_at__lte=timezone.now() - timedelta(seconds=2))
-    waiting = list(due.order_by("due_at").values_list("event_id", flat=True)[:BATCH])
-    for event_id in waiting:
-        ring(event_id)
-    return len(waiting)
+    old = StripeEvent.objects.filter(state=StripeEvent.State.DONE, ended_at__lt=timezone.now() - KEPT)
+    StripeEvent.objects.filter(id__in=old.order_by("id").values_list("id", flat=True)[:FORGOTTEN_AT_ONCE]).delete()

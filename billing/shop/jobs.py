@@ -1,4 +1,4 @@
-"""What the cashier does off the queue ``stripe``: dotted names, JSON arguments, each safe to run twice."""
+"""What workers do off the queue ``stripe``: dotted names, JSON arguments, each safe to run twice."""
 
 from __future__ import annotations
 

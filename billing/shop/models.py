@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from billing.shop.offers import Pack, Plan, Price
+from loremotion.outbox.models import Retried
 
 __all__ = [
     "Budget",
@@ -178,7 +179,7 @@ class Payment(models.Model):
         return [part for part in parts if part[1] > 0]
 
 
-class StripeEvent(models.Model):
+class StripeEvent(Retried):
     """The inbox: something that Stripe said has happened. A hint to look, never the truth itself."""
 
     class State(models.TextChoices):
@@ -186,16 +187,25 @@ class StripeEvent(models.Model):
         DONE = "done"
         DEAD = "dead"
 
+    MOST_ATTEMPTS = 16
+    """About a day of them."""
+
+    queue = "stripe"
+    job = "billing.shop.jobs.work_on_event"
+    job_argument = "event_id"
+    job_seconds = 110
+    waiting = State.NEW
+    dead = State.DEAD
+    first_pause = timedelta(seconds=5)
+
     event_id = models.CharField(max_length=255, unique=True)
     type = models.CharField(max_length=100)
     object_id = models.CharField(max_length=255)
     body = models.TextField(blank=True)
     heard_from = models.CharField(max_length=10, default="webhook")
     state = models.CharField(max_length=4, choices=State.choices, default=State.NEW)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    due_at = models.DateTimeField(default=timezone.now)
     received_at = models.DateTimeField(default=timezone.now)
-    done_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True, db_column="done_at")
     last_error = models.TextField(blank=True)
 
     class Meta:
@@ -207,6 +217,9 @@ class StripeEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.object_id}"
+
+    def is_spent(self, *, attempts: int, at: datetime) -> bool:
+        return attempts >= self.MOST_ATTEMPTS
 
 
 class Reconciliation(models.Model):

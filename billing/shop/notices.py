@@ -1,56 +1,68 @@
-"""What whoever pays has to be told: each thing once, claimed in the transaction that writes down that it is told.
-
-Sends nothing: mail is the outbox's, which this app does not know.
-"""
+"""What whoever pays has to be told by mail: each thing once, written in the transaction that notes that it is told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
 
-from accounts.models import Membership
+from accounts.models import Membership, Workspace
 from accounts.roles import ALLOWED, Action
 from billing.shop import budgets
 from billing.shop.models import Budget, Subscription
+from loremotion.outbox import mail
+from loremotion.outbox.mail import Content, Contents
+from loremotion.outbox.models import MailMessage
+from loremotion.sweeping import each
 
+PAYMENT_FAILED = "billing.shop.notices.payment_failed_content"
+LOW_BALANCE = "billing.shop.notices.low_balance_content"
 BATCH = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """One thing to tell. ``occasion`` makes it this one and no other; ``address`` is where to, if not to the payers."""
+def write_payment_failed(subscription: Subscription) -> None:
+    """Tell those who pay of a declined payment, once for each try of the bank. Call it in the transaction that noted
+    the try."""
+    untold = Subscription.objects.filter(
+        id=subscription.id, status="past_due", dunned_attempts__lt=subscription.failed_attempts
+    )
+    if untold.update(dunned_attempts=subscription.failed_attempts):
+        period_end = int(subscription.period_end.timestamp())
+        occasion = f"{subscription.id}:{period_end}:{subscription.failed_attempts}"
+        _write(PAYMENT_FAILED, workspace=subscription.workspace, occasion=occasion)
 
-    kind: str
-    workspace: UUID
-    occasion: str
-    address: str = ""
 
+def write_low_balances() -> None:
+    """Tell some of those whose credits run low, each in one transaction with the note that they are told.
 
-def due() -> Iterator[Callable[[], Notice | None]]:
-    """Claims of some of what nobody has been told of; each answers None if somebody else was quicker.
-
-    A claim is to be made in the transaction that writes down what is told. Chance chooses which come first, so that
-    nobody who cannot be told keeps the others waiting.
+    For the beat: credits go down in many ways, by themselves too when they lapse, and no one moment is the ledger's to
+    tell of. Chance chooses which come first, so that nobody who cannot be told keeps the others waiting.
     """
-    late = Subscription.objects.filter(status="past_due", failed_attempts__gt=F("dunned_attempts"))
-    for subscription_id in late.order_by("?").values_list("id", flat=True)[:BATCH]:
-        yield partial(_claim_failed_payment, subscription_id)
-    for budget_id in budgets.running_low(limit=BATCH):
-        yield partial(_claim_low_balance, budget_id)
+    each(budgets.running_low(limit=BATCH), _write_low_balance)
 
 
-def words(kind: str, workspace: UUID) -> dict[str, Any] | None:
-    """What a template needs to say it now; None if it is not so any more."""
-    if kind == "payment_failed":
-        late = Subscription.objects.of(workspace).filter(status="past_due").first()
-        return None if late is None else {"subscription": late}
-    budget = Budget.objects.filter(workspace=workspace).exclude(warned_at=None).first()
-    return None if budget is None else {"budget": budget}
+@transaction.atomic
+def _write_low_balance(budget_id: int) -> None:
+    """Once, until there are enough credits again."""
+    budget = budgets.claim_warning(budget_id)
+    if budget is not None and budget.warned_at is not None:
+        occasion = f"{budget.id}:{budget.warned_at.timestamp():.6f}"
+        _write(LOW_BALANCE, workspace=budget.workspace, occasion=occasion, address=budget.warn_address)
+
+
+def _write(content: str, *, workspace: UUID, occasion: str, address: str = "") -> None:
+    """To ``address``, or without one to everybody who pays there."""
+    if not Workspace.objects.filter(id=workspace).exists():  # erased, and its books are still there
+        return
+    what: dict[str, Any] = {"workspace_id": workspace, "content": content, "about": workspace}
+    if address:
+        messages = [MailMessage(**what, address=address)]
+    else:
+        messages = [MailMessage(**what, user_id=user) for user in payers(workspace)]
+    mail.write(messages, occasion=occasion)
 
 
 def payers(workspace: UUID) -> list[int]:
@@ -59,20 +71,27 @@ def payers(workspace: UUID) -> list[int]:
     return list(memberships.order_by("user").values_list("user", flat=True))
 
 
-def _claim_failed_payment(subscription_id: int) -> Notice | None:
-    """Once for each try of the bank."""
-    late = Subscription.objects.get(id=subscription_id)
-    claim = Subscription.objects.filter(id=late.id, status="past_due", dunned_attempts__lt=late.failed_attempts)
-    if not claim.update(dunned_attempts=late.failed_attempts):
-        return None
-    occasion = f"{late.id}:{int(late.period_end.timestamp())}:{late.failed_attempts}"
-    return Notice("payment_failed", late.workspace, occasion)
+def payment_failed_content(message: MailMessage) -> Content | None:
+    """What it says; None once it is paid, or its reader does not pay any more."""
+    late = Subscription.objects.of(message.workspace_id).filter(status="past_due").first()
+    return _content("billing/mail/payment_failed.txt", message, subscription=late)
 
 
-def _claim_low_balance(budget_id: int) -> Notice | None:
-    """Once, until there are enough credits again."""
-    budget = budgets.claim_warning(budget_id)
-    if budget is None or budget.warned_at is None:
+def low_balance_content(message: MailMessage) -> Content | None:
+    """What it says; None once there are enough credits, or its reader does not pay any more."""
+    budget = Budget.objects.filter(workspace=message.workspace_id).exclude(warned_at=None).first()
+    return _content("billing/mail/low_balance.txt", message, budget=budget)
+
+
+def _content(template: str, message: MailMessage, **cause: object) -> Content | None:
+    if None in cause.values() or (message.user_id is not None and message.user_id not in payers(message.workspace_id)):
         return None
-    occasion = f"{budget.id}:{budget.warned_at.timestamp():.6f}"
-    return Notice("low_balance", budget.workspace, occasion, budget.warn_address)
+    return Content(template, {"credits_url": settings.SITE_URL + reverse("shop:credits"), **cause})
+
+
+MAIL: Contents = {
+    PAYMENT_FAILED: payment_failed_content,
+    LOW_BALANCE: low_balance_content,
+    "payment_failed": payment_failed_content,  # the last release's, as is the next
+    "low_balance": low_balance_content,
+}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -16,11 +14,11 @@ from loremotion.row_security import across_workspaces
 @require_POST
 @across_workspaces("what Stripe says is for the site, not for a workspace")
 def receive(request: HttpRequest) -> HttpResponse:
-    """Store and say so at once; the clerk does the work. Anything but Stripe's own words is refused with 400."""
+    """Store and say so at once; the process ``stripe`` does the work. What is not Stripe's is refused with 400."""
     try:
         is_new = inbox.receive(request.body, request.headers.get("Stripe-Signature", ""))
     except inbox.BadSignature as refusal:
         return JsonResponse({"error": str(refusal)}, status=refusal.status)
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return JsonResponse({"error": "This is no event of Stripe's."}, status=400)
     return JsonResponse({"received": True, "new": is_new})

@@ -1,20 +1,12 @@
-"""What workers do off the queues ``deliveries`` and ``mail``: dotted names, JSON arguments, each safe to run twice."""
+"""The names that jobs of the last release bear, importable for one release more.
+
+They go with the next one, once no queue holds a job of before: this package, and its names in the tables of
+``loremotion.outbox.jobs`` and ``generation.webhooks.jobs``.
+"""
 
 from __future__ import annotations
 
-from generation.outbox import deliveries, letters
-from loremotion.queues import Table
+from generation.webhooks.jobs import deliver
+from loremotion.outbox.jobs import send_mail as mail
 
-
-def deliver(delivery_id: int) -> None:
-    deliveries.deliver(delivery_id)
-
-
-def mail(letter_id: int) -> None:
-    letters.mail(letter_id)
-
-
-DELIVERY_JOBS: Table = {"generation.outbox.jobs.deliver": deliver}
-"""All that the ``deliveries`` queue may name."""
-MAIL_JOBS: Table = {"generation.outbox.jobs.mail": mail}
-"""All that the ``mail`` queue may name."""
+__all__ = ["deliver", "mail"]

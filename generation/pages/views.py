@@ -25,15 +25,14 @@ from generation.access import own_generation, own_receipt
 from generation.api import listing, presentation
 from generation.live import progress
 from generation.models import Generation, GenerationQuerySet, State
-from generation.outbox import wishes
 from generation.pages.forms import SEEN_BY, GenerateForm
 from generation.scheduling import wait
-from generation.settlement import deletion, settle
+from generation.settlement import deletion, notifications, settle
 from generation.submission import intake, privacy
 from generation.submission.audience import audience_of
 from gpu_worker.families import ROLES
 from loremotion.bodies import takes_files
-from loremotion.refusals import Refusal
+from loremotion.refusals import Forbidden, Refusal
 
 RECENT = 8
 FIRST_PROMPT = "a red circle moving right on a black background"
@@ -166,9 +165,23 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
             "stages": presentation.STAGES.items(),
             "stage_now": stage,
             "stage_label": presentation.STAGES[stage],
-            "has_asked_for_mail": caller.user is not None and wishes.has_asked(generation, user=caller.user),
+            "has_asked_for_mail": caller.user is not None and notifications.is_requested(generation, user=caller.user),
         }
     return render(request, "generation/detail.html", context)
+
+
+@require_POST
+def mail_when_ended(request: HttpRequest, generation_id: UUID) -> HttpResponse:
+    """Ask for a mail about this clip, or take that back. For members: a visitor has no address."""
+    caller = tenancy.caller_for(request, Action.READ_CLIPS)
+    generation, user = own_generation(caller, generation_id), caller.user
+    if user is None:
+        raise Forbidden("members_only", "Mail is for members.", next_step="Sign in first.")
+    if request.POST.get("to") == "off":
+        notifications.withdraw(generation, user=user)
+    else:
+        notifications.request(generation, user=user)
+    return redirect("generation:detail", generation.id)
 
 
 @require_POST

@@ -19,13 +19,13 @@ from billing import free_gpu_budget, ledger
 from billing.models import Hold
 from billing.shop import housekeeping as shop
 from generation.models import Generation, State
-from generation.outbox import housekeeping as outbox
 from generation.scheduling import dispatch, fleet
 from generation.settlement import attempts, settle
 from generation.storage import retention
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport
 from gpu_worker.last_work import LastWork
 from loremotion import health
+from loremotion.outbox import housekeeping as outbox
 from loremotion.sweeping import each
 from loremotion.valkey import connection
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 200
 REPORT_GRACE_SECONDS = 5.0
-BEAT_LOCK = 7_206_001  # one beat at a time, whatever the number of clerks
+BEAT_LOCK = 7_206_001  # one beat at a time, whatever the number of processes
 
 
 def beat() -> bool:
@@ -145,7 +145,7 @@ def _hand_on(generation: Generation) -> None:
 
 
 def dispatch_waiting() -> None:
-    """What was committed without anybody ringing."""
+    """What was committed and never dispatched."""
     dispatch.fill_window()
 
 

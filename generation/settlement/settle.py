@@ -20,9 +20,10 @@ from billing import free_gpu_budget, ledger
 from catalog import measurements
 from generation.live import progress
 from generation.models import OPEN_STATES, Clip, Generation, State
-from generation.outbox import video_events, wishes
 from generation.scheduling import dispatch, fleet
+from generation.settlement import notifications
 from generation.storage import files, retention
+from generation.webhooks import video_events
 from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
     DOES_NOT_FIT,
@@ -230,7 +231,7 @@ def _wind_up(generation_id: uuid.UUID, state: State) -> None:
     video_events.record_end(generation_id, state)
     if state != State.SUCCEEDED:
         retention.let_uploads_go(generation_id)
-    wishes.grant(generation_id, state)
+    notifications.write(generation_id, state)
     transaction.on_commit(lambda: _announce_end(generation_id))
 
 

@@ -4,7 +4,7 @@ Tables that carry a workspace have policies (``row_security.policies``, one line
 role ``loremotion_web``, which owns nothing and is bound by them, and names its workspace; without one it sees nothing.
 What has to look across workspaces says so and why, in ``across_workspaces``: search for that name to review the doors.
 
-Everything that is no request (clerk, cashier, beat, commands) runs as the user of ``DATABASE_URL`` and sees everything.
+Everything that is no request (queue workers, beat, commands) runs as the user of ``DATABASE_URL`` and sees everything.
 The wall is against a query that forgot its filter. It is no defence against somebody who runs SQL of their own.
 """
 

@@ -14,8 +14,8 @@ from accounts import workspaces
 from accounts.models import Membership, User, Visitor, Workspace
 from accounts.roles import Role
 from billing.shop.models import Price, Subscription
-from generation.outbox import invitations, letters
-from generation.outbox.models import Letter, State
+from loremotion.outbox import mail as outbox_mail
+from loremotion.outbox.models import MailMessage, State
 
 PASSWORD = "correct horse battery staple"
 
@@ -82,10 +82,9 @@ def code_mailed() -> str:
 
 
 def link_mailed_to(address: str) -> str:
-    """Carry the post; the path of the invitation in the newest letter, which is to ``address``."""
-    invitations.write_due()
-    for letter in Letter.objects.filter(state=State.WAITING):
-        letters.mail(letter.pk)
+    """Send what waits; the path of the invitation in the newest mail, which is to ``address``."""
+    for message in MailMessage.objects.filter(state=State.WAITING):
+        outbox_mail.send(message.pk)
     assert mail.outbox[-1].to == [address]
     found = re.search(r"http://[^/]+(/invitation/\S+)", str(mail.outbox[-1].body))
     assert found is not None, mail.outbox[-1].body

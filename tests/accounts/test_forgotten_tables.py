@@ -128,7 +128,7 @@ def test_the_tenants_of_these_tests_have_rows_wherever_one_can_be() -> None:
 
 def test_an_export_looks_at_every_table(ours: Tenant) -> None:
     missing = unread_by_export(ours)
-    assert not missing, f"Have a module of settings.WORKSPACE_HOLDINGS export {missing}, or say above why not"
+    assert not missing, f"Have a module of settings.WORKSPACE_DATA export {missing}, or say above why not"
 
 
 @pytest.mark.django_db
@@ -137,12 +137,12 @@ def test_an_erasure_leaves_nothing_that_is_not_meant_to_stay() -> None:
     empty = keys()
     ours = tenant("ours")
     left = left_by_erasure(ours, without(keys(), empty))
-    assert not left, f"Have a module of settings.WORKSPACE_HOLDINGS erase {left}, or say above why it stays"
+    assert not left, f"Have a module of settings.WORKSPACE_DATA erase {left}, or say above why it stays"
 
 
 def test_a_merger_leaves_nothing_behind_that_is_not_meant_to_stay(ours: Tenant, theirs: Tenant) -> None:
     left = left_by_merger(ours, theirs)
-    assert not left, f"Have a module of settings.WORKSPACE_HOLDINGS move {left}, or say above why it stays"
+    assert not left, f"Have a module of settings.WORKSPACE_DATA move {left}, or say above why it stays"
 
 
 def test_a_new_table_that_everybody_forgot_is_noticed(ours: Tenant, theirs: Tenant) -> None:

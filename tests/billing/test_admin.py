@@ -29,7 +29,7 @@ def owner(client: Client) -> Client:
 
 
 @pytest.fixture
-def clerk(client: Client) -> Client:
+def reader(client: Client) -> Client:
     """Signed in as staff who may look at the ledger."""
     user = User.objects.create_user(email="ben@example.org", password="x", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=["view_account", "view_lot", "view_hold"]))
@@ -186,14 +186,14 @@ def test_what_cannot_be_adjusted_is_said(owner: Client, amount: int, reason: str
     assert balance(account) == (10, 0, 0)
 
 
-def test_looking_at_the_ledger_does_not_allow_to_adjust_it(clerk: Client) -> None:
+def test_looking_at_the_ledger_does_not_allow_to_adjust_it(reader: Client) -> None:
     account = uuid4()
     grant(account, 10)
-    page = clerk.get(page_of(account))
+    page = reader.get(page_of(account))
     assert page.status_code == 200
     assert "Give or take" not in page.content.decode()
-    assert clerk.get(adjustment_of(account)).status_code == 403
-    assert adjust(clerk, account, 5) == 403
+    assert reader.get(adjustment_of(account)).status_code == 403
+    assert adjust(reader, account, 5) == 403
     assert balance(account) == (10, 0, 0)
 
 

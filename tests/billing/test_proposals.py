@@ -291,9 +291,9 @@ def test_a_debt_is_written_off_in_the_admin(ada: User) -> None:
 
 def test_looking_does_not_allow_to_decide(ada: User, client: Client) -> None:
     proposal = propose(ada, 5_000)
-    clerk = User.objects.create_user(email="cleo@example.org", password="x", is_staff=True)
-    clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_proposal", "adjust_credits"]))
-    client.force_login(clerk)
+    reader = User.objects.create_user(email="cleo@example.org", password="x", is_staff=True)
+    reader.user_permissions.set(Permission.objects.filter(codename__in=["view_proposal", "adjust_credits"]))
+    client.force_login(reader)
     assert client.get(reverse("admin:billing_proposal_change", args=[proposal.id])).status_code == 200
     decide = reverse("admin:billing_proposal_decide", args=[proposal.id])
     assert client.get(decide).status_code == 403

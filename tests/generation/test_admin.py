@@ -49,7 +49,7 @@ def test_the_fleet_page(staff: Client, valkey: redis.Redis) -> None:
 
 
 def test_the_fleet_page_is_for_staff_who_may_see_requests(client: Client, db: None) -> None:
-    person = User.objects.create_user("clerk@example.com", "irrelevant", is_staff=True)
+    person = User.objects.create_user("reader@example.com", "irrelevant", is_staff=True)
     client.force_login(person)
     assert client.get("/admin/generation/generation/fleet/").status_code == 403
 

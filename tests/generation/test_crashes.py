@@ -70,7 +70,7 @@ def manage(stack: Stack, *command: str) -> None:
 
 @pytest.fixture
 def visitor(stack: Stack) -> Iterator[Visitor]:
-    for name in ("web", "clerk", "beat", "gpu"):
+    for name in ("web", "reports", "beat", "gpu"):
         if not stack.is_running(name):
             stack.launch(name)
     stack.wait_for_site()
@@ -162,11 +162,11 @@ def test_valkey_restarted_empty_loses_nothing(stack: Stack, visitor: Visitor, tm
         assert_charged_once(visitor, wait_for(visitor, video["id"]), tmp_path)
 
 
-def test_the_clerk_killed_while_a_clip_is_made(stack: Stack, visitor: Visitor, tmp_path: Path) -> None:
+def test_the_process_of_reports_killed_while_a_clip_is_made(stack: Stack, visitor: Visitor, tmp_path: Path) -> None:
     video = visitor.create(**SLOW)
     wait_until_denoising(visitor, video["id"])
-    stack.kill("clerk")
-    stack.launch("clerk")
+    stack.kill("reports")
+    stack.launch("reports")
     assert_charged_once(visitor, wait_for(visitor, video["id"]), tmp_path)
 
 
@@ -182,7 +182,7 @@ def test_postgresql_killed_while_a_clip_is_made(stack: Stack, visitor: Visitor, 
     psutil.wait_procs(backends, timeout=10)  # they notice that their parent is gone
     postgres.start()
     stack.wait_for_site()
-    for name in ("clerk", "beat"):
+    for name in ("reports", "beat"):
         if not stack.is_running(name):  # whoever runs them starts them again
             stack.launch(name)
     assert_charged_once(visitor, wait_for(visitor, video["id"]), tmp_path)

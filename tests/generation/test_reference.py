@@ -16,7 +16,7 @@ from accounts.models import Visitor
 from accounts.roles import BY_ROLE, Role
 from catalog.models import Model
 from generation.api import reference
-from generation.outbox.models import Delivery, Endpoint
+from generation.webhooks.models import Delivery, Endpoint
 from tests.accounts import factories as people
 from tests.generation import factories
 from tests.generation.conftest import ClientOf

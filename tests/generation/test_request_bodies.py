@@ -14,10 +14,10 @@ from accounts.models import Visitor
 from accounts.roles import BY_ROLE, Role
 from billing.models import Hold
 from catalog.models import Model
+from generation.api import webhooks
 from generation.api.serializers import AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.api.views import ChangeSerializer
 from generation.models import Generation
-from generation.outbox import api as webhooks
 from gpu_worker.families import ROLES
 from tests.accounts import factories as people
 from tests.generation import factories

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings
+from django.core.management import call_command
 from django.utils.module_loading import import_string
 from rq.exceptions import NoSuchJobError
 
@@ -28,8 +29,8 @@ ON_THE_WIRE = {
         "billing.shop.jobs.end_subscriptions",
         "billing.shop.jobs.look_after_order",
     },
-    "deliveries": {"generation.outbox.jobs.deliver"},
-    "mail": {"generation.outbox.jobs.mail"},
+    "webhooks": {"generation.outbox.jobs.deliver", "generation.webhooks.jobs.deliver"},
+    "mail": {"generation.outbox.jobs.mail", "loremotion.outbox.jobs.send_mail"},
 }
 """Names that jobs in the queues of the last release bear. A new name is added; an old one goes a release later."""
 QUEUES = sorted(ON_THE_WIRE)
@@ -194,3 +195,30 @@ def test_the_page_of_queues_and_its_pickle_are_gone(admin_client: Any) -> None:
 def test_the_render_queue_is_no_business_of_the_site() -> None:
     with pytest.raises(KeyError):
         queues.table(contract.RENDER_QUEUE)
+
+
+def test_what_stands_in_the_queue_of_the_last_release_is_worked_off(valkey: redis.Redis, good: list[str]) -> None:
+    for number, line in enumerate(("rq:queue:deliveries", "rq:queue:deliveries", "rq:queue:deliveries:intermediate")):
+        write(valkey, "deliveries", f"old-{number}", call("a.good.job", f"old-{number}"), is_in_line=False)
+        valkey.rpush(line, f"old-{number}")
+    work_off("webhooks", valkey)
+    assert sorted(good) == ["old-0", "old-1", "old-2", "webhooks"]
+    assert valkey.keys("rq:queue:deliveries*") == []
+
+
+def test_what_comes_into_it_later_is_taken_over_by_a_worker_that_runs(valkey: redis.Redis, good: list[str]) -> None:
+    worker = queue_worker.QueueWorker("webhooks")
+    worker.run_maintenance_tasks()
+    write(valkey, "deliveries", "late", call("a.good.job", "late"))
+    worker.run_maintenance_tasks()
+    work_off("webhooks", valkey)
+    assert good == ["late", "webhooks"]
+
+
+def test_a_worker_that_is_started_by_the_old_name_works_off_the_new_queue(
+    valkey: redis.Redis, good: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    write(valkey, "webhooks", "good", call("a.good.job", "webhooks"))
+    call_command("rqworker", "deliveries", "--burst")
+    assert good == ["webhooks"]
+    assert "start rqworker webhooks" in caplog.text

@@ -50,7 +50,7 @@ def enqueue_everywhere(connection: redis.Redis, *, of_each: int = 4) -> list[Job
     calls: list[tuple[str, str, tuple[object, ...]]] = [
         ("reports", "generation.reports.started", (str(uuid4()), 1, "nobody")),
         ("stripe", "billing.shop.jobs.work_on_event", ("evt_none",)),
-        ("deliveries", "generation.outbox.jobs.deliver", (0,)),
+        ("webhooks", "generation.outbox.jobs.deliver", (0,)),
         ("mail", "generation.outbox.jobs.mail", (0,)),
     ]
     return [

@@ -27,9 +27,10 @@ from billing.shop.models import (
     StripeEvent,
     Subscription,
 )
-from generation.models import Generation, Upload
-from generation.outbox.models import Delivery, Endpoint, Letter, Wish
+from generation.models import Generation, NotificationRequest, Upload
 from generation.settlement import settle
+from generation.webhooks.models import Delivery, Endpoint
+from loremotion.outbox.models import MailMessage
 from tests.accounts import factories
 from tests.generation import factories as generations
 
@@ -88,7 +89,7 @@ def tenant(name: str) -> Tenant:
     _shop(workspace, name)
     _outbox(workspace, owner, name)
     Upload.objects.create(key=f"inputs/{name}", generation=generation)
-    Wish.objects.create(generation=generation, user=owner)
+    NotificationRequest.objects.create(generation=generation, user=owner)
     browser, program = factories.browser_of(owner, workspace), Client(headers={"Authorization": f"Bearer {text}"})
     return Tenant(workspace, owner, generation, key, browser, program)
 
@@ -124,7 +125,7 @@ def _outbox(workspace: Workspace, owner: User, name: str) -> None:
         workspace=workspace, name=name, url=f"https://{name}.example/", event_types=["video.completed"]
     )
     Delivery.objects.create(endpoint=endpoint, event_id=f"evt_{name}", video_id=uuid4(), expires_at=now)
-    Letter.objects.create(workspace=workspace, user=owner, about=uuid4(), occasion=name, expires_at=now)
+    MailMessage.objects.create(workspace=workspace, user=owner, about=uuid4(), occasion=name, expires_at=now)
 
 
 def carriers() -> list[str]:

@@ -190,7 +190,7 @@ def in_turn(tenant: Tenant) -> UUID:
     return generations.submitted(tenant.workspace).id
 
 
-@row_security.across_workspaces("as the clerk does it")
+@row_security.across_workspaces("as a queue worker does it")
 def cancel(clip: UUID) -> None:
     try:
         settle.cancel(Generation.objects.get(id=clip))

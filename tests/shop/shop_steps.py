@@ -133,7 +133,7 @@ class ShopSteps:
         self.carry(self.collected())
 
     def work(self) -> None:
-        """What the clerk would do with the inbox now. Nothing may be left undone."""
+        """What a worker would do with the inbox now. Nothing may be left undone."""
         for event_id in StripeEvent.objects.filter(state="new").order_by("id").values_list("event_id", flat=True):
             inbox.work_on(event_id)
         unfinished = StripeEvent.objects.exclude(state="done").values_list("type", "last_error")

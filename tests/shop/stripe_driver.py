@@ -23,7 +23,7 @@ What takes the fixture ``shop_steps``, or a process of its own, runs against the
 - sums over a whole account, and sets of events in every order: an account of test mode has a past, and each order of
   events would ask everything anew over the network; one such order is driven here all the same;
 - the pay page as people see it (test_browser): its HTML is Stripe's own, and changes;
-- pages, admin, plans, budgets, letters, statements that die (test_pages, test_admin, test_plans, test_housekeeping,
+- pages, admin, plans, budgets, mail, statements that die (test_pages, test_admin, test_plans, test_housekeeping,
   test_crashes): they are about our side, and what they ask of Stripe is asked here too.
 """
 

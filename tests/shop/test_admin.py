@@ -143,10 +143,10 @@ def test_a_refund_that_cannot_be_says_why(
 
 def test_refunding_takes_a_permission_of_its_own(shop_steps: ShopSteps) -> None:
     payment = shop_steps.buy(uuid4())
-    clerk = User.objects.create_user("clerk@site.test", "a-password", is_staff=True)
-    clerk.user_permissions.add(Permission.objects.get(codename="view_payment"))
+    reader = User.objects.create_user("reader@site.test", "a-password", is_staff=True)
+    reader.user_permissions.add(Permission.objects.get(codename="view_payment"))
     browser = Client()
-    browser.force_login(clerk)
+    browser.force_login(reader)
     assert browser.get("/admin/shop/payment/").status_code == 200
     assert browser.get(f"/admin/shop/payment/{payment.pk}/refund/").status_code == 403
     assert browser.get("/admin/shop/payment/liability/").status_code == 200

@@ -41,7 +41,7 @@ def shop_steps(live_server: LiveServer, settings: Settings) -> Iterator[ShopStep
 
 
 def work_until(is_so: Callable[[], bool]) -> None:
-    """The clerk, as often as there is something."""
+    """The worker, as often as there is something."""
 
     def is_done() -> bool:
         for event_id in StripeEvent.objects.filter(state="new").values_list("event_id", flat=True):

@@ -1,5 +1,5 @@
 """A person buys in a real browser, at a pay page that is another server's; the money goes back and forth, and the
-credits with it, through real webhooks, the real queue and the clerk's own worker."""
+credits with it, through real webhooks, the real queue and the worker of `stripe`."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def stripe(live_server: LiveServer, settings: Settings, valkey: redis.Redis) -> 
     assert ledger.violations(limit=5) == []
 
 
-def let_the_clerk_work(is_done: Callable[[], bool]) -> None:
-    """Run the clerk's worker on what the webhooks bring, until ``is_done``."""
+def let_the_worker_work(is_done: Callable[[], bool]) -> None:
+    """Run the worker of ``stripe`` on what the webhooks bring, until ``is_done``."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (is_done() and not StripeEvent.objects.filter(state="new").exists()):
         assert time.monotonic() < deadline, list(StripeEvent.objects.values_list("type", "state", "last_error"))
@@ -77,7 +77,7 @@ def test_buy_a_pack_make_a_clip_be_refunded_and_dispute(
     page.get_by_label("Card number").fill("4242 4242 4242 4242")
     page.get_by_role("button", name="Pay", exact=True).click()
     expect(page.get_by_role("heading", name=re.compile("Thank you"))).to_be_visible()
-    let_the_clerk_work(heard("checkout.session.completed"))  # comes after the page has granted, and changes nothing
+    let_the_worker_work(heard("checkout.session.completed"))  # comes after the page has granted, and changes nothing
     assert available(page, site) == "560"
 
     page.goto(f"{site}/")
@@ -98,18 +98,18 @@ def test_buy_a_pack_make_a_clip_be_refunded_and_dispute(
     page.goto(stripe.url)
     page.locator("input[name=amount]").fill("200")
     page.get_by_role("button", name="Refund").click()
-    let_the_clerk_work(heard("charge.refunded"))
+    let_the_worker_work(heard("charge.refunded"))
     assert available(page, site) == str(360 - price)
     expect(page.get_by_text("$2.00 refunded")).to_be_visible()
 
     page.goto(stripe.url)
     page.get_by_role("button", name="Dispute").click()
-    let_the_clerk_work(heard("charge.dispute.created"))
+    let_the_worker_work(heard("charge.dispute.created"))
     assert available(page, site) == str(60 - price)  # what is left is free credits
 
     page.goto(stripe.url)
     page.get_by_role("button", name="Dispute won").click()
-    let_the_clerk_work(heard("charge.dispute.closed"))
+    let_the_worker_work(heard("charge.dispute.closed"))
     assert available(page, site) == str(360 - price)
     assert Order.objects.get().state == Order.State.PAID
 

@@ -52,7 +52,7 @@ def test_dying_at_any_statement_leaves_work_that_the_next_clerk_finishes(shop_st
         with transaction.atomic():
             if not dies(event["id"], at=survived):
                 break
-            # The lease of the dead clerk runs out, and the beat hands the event over again.
+            # The lease of the dead worker runs out, and the beat hands the event over again.
             StripeEvent.objects.exclude(state="done").update(state="new", due_at=timezone.now())
             shop_steps.work()
             assert (survived, balance(account)) == (survived, expected)
@@ -101,7 +101,7 @@ def test_of_two_pages_for_a_plan_that_are_opened_at_once_one_is_shut(
 def test_an_old_answer_never_overtakes_a_newer_one(
     transactional_db: None, stripe: FakeStripeProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One clerk has asked about a payment and is slow; meanwhile money goes back and another clerk comes by."""
+    """One worker has asked about a payment and is slow; meanwhile money goes back and another worker comes by."""
     shop_steps = ShopSteps(stripe)
     account = uuid4()
     order = shop_steps.order(account, pack_price())

@@ -1,4 +1,4 @@
-"""The beat's part: whatever is due reaches the clerk, at its own pace, and only while something is sold."""
+"""The beat's part: whatever is due reaches the workers, at its own pace, and only while something is sold."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Sweep = Callable[[], list[str]]
 
 @pytest.fixture
 def sweep(valkey: redis.Redis, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks) -> Sweep:
-    """One round of the beat, and the jobs that the clerk then has."""
+    """One round of the beat, and the jobs that workers then have."""
 
     def once() -> list[str]:
         queue = queues.queue(inbox.QUEUE)
@@ -76,7 +76,7 @@ def test_what_was_done_long_ago_is_forgotten_and_what_is_dead_is_not(shop_steps:
     shop_steps.buy(uuid4())
     dead = StripeEvent.objects.create(event_id="evt_dead", type="invoice.paid", object_id="in_1", state="dead")
     StripeEvent.objects.update(received_at=timezone.now() - timedelta(days=90))
-    StripeEvent.objects.filter(state="done").update(done_at=timezone.now() - timedelta(days=61))
+    StripeEvent.objects.filter(state="done").update(ended_at=timezone.now() - timedelta(days=61))
     sweep()
     assert list(StripeEvent.objects.all()) == [dead]
 
@@ -85,7 +85,7 @@ def test_what_was_done_long_ago_is_forgotten_and_what_is_dead_is_not(shop_steps:
 
 
 def rounds_until(sweep: Sweep, job: str, argument: object) -> int:
-    """How many rounds of the beat it takes until the clerk is asked for this. Fails if it is never."""
+    """How many rounds of the beat it takes until a worker is asked for this. Fails if it is never."""
     for count in range(1, 200):
         cache.clear()
         sweep()

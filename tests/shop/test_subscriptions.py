@@ -7,14 +7,18 @@ from uuid import UUID, uuid4
 
 import pytest
 import time_machine
+from django.db import DataError
 from django.utils import timezone
 
 from billing import ledger
 from billing.plans import entitlements
-from billing.shop import ordering, subscribing
+from billing.shop import convergence, notices, ordering, subscribing
 from billing.shop.models import Order, Subscription
 from billing.shop.subscribing import Change
+from loremotion.outbox import mail
+from loremotion.outbox.models import MailMessage
 from loremotion.refusals import Conflict, Invalid
+from tests.accounts import factories as people
 from tests.billing.books import LedgerClock
 from tests.fake_stripe.subscriptions import after_months
 from tests.shop.shop_steps import BACK, ShopSteps, balance, change, granted, plan_price, spend
@@ -66,6 +70,35 @@ def test_a_declined_renewal_brings_nothing_and_the_plan_stays_for_the_grace(shop
     assert entitlements(account).plan == "studio"
     with time_machine.travel(timezone.now() + timedelta(days=8), tick=False):
         assert entitlements(account).plan == "free"
+
+
+def test_a_declined_renewal_is_mailed_to_those_who_pay_once_however_often_stripe_tells(shop_steps: ShopSteps) -> None:
+    studio = people.team(people.person(), "Studio", plan="")
+    subscription = late(shop_steps, studio.id)
+    convergence.converge_subscription(subscription.stripe_subscription_id)
+    assert [message.content for message in MailMessage.objects.all()] == [notices.PAYMENT_FAILED]
+
+
+def test_a_declined_try_is_noted_together_with_its_mail_or_not_at_all(
+    shop_steps: ShopSteps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = people.team(people.person(), "Studio", plan="")
+    subscription = late(shop_steps, studio.id)
+    untold = Subscription.objects.filter(id=subscription.id, failed_attempts=0, dunned_attempts=0)
+    Subscription.objects.update(failed_attempts=0, dunned_attempts=0)
+    MailMessage.objects.all().delete()
+
+    def fail(messages: list[MailMessage], *, occasion: str) -> None:
+        raise DataError("value too long")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(mail, "write", fail)
+        with pytest.raises(DataError):
+            convergence.converge_subscription(subscription.stripe_subscription_id)
+    assert untold.exists()
+    convergence.converge_subscription(subscription.stripe_subscription_id)
+    assert not untold.exists()
+    assert MailMessage.objects.count() == 1
 
 
 def test_a_later_try_that_succeeds_brings_the_period(shop_steps: ShopSteps) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from argparse import ArgumentParser
 from typing import Any
 
@@ -8,13 +9,19 @@ from django.core.management.base import BaseCommand
 
 from loremotion import queue_worker
 
+logger = logging.getLogger(__name__)
+
 
 class Command(BaseCommand):
     help = "Work off one of the site's queues. Each calls only the functions of its table."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("queue", choices=sorted(settings.QUEUE_JOBS))
+        parser.add_argument("queue", choices=sorted([*settings.QUEUE_JOBS, *settings.FORMER_QUEUES.values()]))
         parser.add_argument("--burst", action="store_true", help="Leave when the queue is empty.")
 
     def handle(self, *args: Any, queue: str, burst: bool, **options: Any) -> None:
+        for name, former in settings.FORMER_QUEUES.items():
+            if queue == former:
+                logger.warning("The queue %s is called %s now: start rqworker %s", former, name, name)
+                queue = name
         queue_worker.work(queue, burst=burst)

@@ -1,8 +1,0 @@
-from django.apps import AppConfig
-
-
-class OutboxConfig(AppConfig):
-    name = "generation.outbox"
-    label = "outbox"
-    verbose_name = "Outbox"
-    default_auto_field = "django.db.models.BigAutoField"

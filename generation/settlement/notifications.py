@@ -1,0 +1,89 @@
+"""The mail when a clip has ended: who asked for it, and what it says. The transaction that ends the clip writes it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+
+from accounts import members
+from accounts.models import User
+from generation.models import Generation, NotificationRequest, State
+from loremotion.outbox import mail
+from loremotion.outbox.mail import Content, Contents
+from loremotion.outbox.models import MailMessage
+from loremotion.refusals import Conflict
+
+CLIP_ENDED = "generation.settlement.notifications.clip_ended_content"
+TOLD = (State.SUCCEEDED, State.FAILED, State.BLOCKED)
+"""Who cancels a clip knows that it has ended."""
+
+
+def request(generation: Generation, *, user: User) -> None:
+    """Have ``user`` mailed when it has ended. Twice is once.
+
+    Raises:
+        Conflict: it has ended already, or the user's address is not proved.
+    """
+    if not _has_proved(user.id, user.email):
+        raise Conflict(
+            "address_not_proved", "Your address is not proved yet.", next_step="Prove it on your account page."
+        )
+    with transaction.atomic():
+        # Locked: whoever ends it waits, and then finds the request.
+        present = Generation.objects.select_for_update(no_key=True).get(id=generation.id)
+        if not present.is_open:
+            raise Conflict("already_ended", "This clip has ended already.", next_step="It is on its page.")
+        NotificationRequest.objects.get_or_create(generation=generation, user=user)
+
+
+def withdraw(generation: Generation, *, user: User) -> None:
+    """Mail ``user`` nothing about it after all."""
+    NotificationRequest.objects.filter(generation=generation, user=user).delete()
+
+
+def is_requested(generation: Generation, *, user: User) -> bool:
+    return NotificationRequest.objects.filter(generation=generation, user=user).exists()
+
+
+def write(generation_id: UUID, state: str) -> None:
+    """Write to everybody who asked. Call it in the transaction that ended the generation."""
+    requests = NotificationRequest.objects.filter(generation=generation_id)
+    asked = list(requests.values_list("user", "generation__workspace"))
+    if not asked:
+        return
+    requests.delete()
+    if state in TOLD:
+        messages = [
+            MailMessage(user_id=user, workspace_id=workspace, content=CLIP_ENDED, about=generation_id)
+            for user, workspace in asked
+        ]
+        mail.write(messages, occasion=str(generation_id))
+
+
+def clip_ended_content(message: MailMessage) -> Content | None:
+    """What it says; None once the clip is erased, or its reader has left or has another address."""
+    generation = Generation.objects.filter(id=message.about, workspace=message.workspace_id).first()
+    if (
+        generation is None
+        or not _has_proved(message.user_id, message.recipient)
+        or not members.is_active_member(user_id=message.user_id, workspace_id=message.workspace_id)
+    ):
+        return None
+    url = settings.SITE_URL + reverse("generation:detail", args=[generation.id])
+    is_ready = generation.state == State.SUCCEEDED
+    return Content("generation/mail/clip_ended.txt", {"generation": generation, "is_ready": is_ready, "url": url})
+
+
+def _has_proved(user_id: int | None, address: str) -> bool:
+    is_proved: bool = EmailAddress.objects.filter(user=user_id, email__iexact=address, verified=True).exists()
+    return is_proved
+
+
+MAIL: Contents = {
+    CLIP_ENDED: clip_ended_content,
+    "clip_ended": clip_ended_content,  # the last release's
+}

@@ -1,0 +1,198 @@
+"""What can be done to a webhook endpoint: make, change, rotate, switch, test, send again, delete."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import Workspace
+from generation.webhooks import deliveries, signing
+from generation.webhooks.deliveries import Outcome
+from generation.webhooks.models import Delivery, Endpoint
+from generation.webhooks.video_events import TRIED_FOR, TYPES
+from loremotion import outbound
+from loremotion.outbox import sending
+from loremotion.outbox.models import State
+from loremotion.refusals import Conflict, Invalid
+
+ROTATION_OVERLAP = timedelta(hours=24)
+MOST_ENDPOINTS = 20
+LONGEST_URL = 500
+
+
+def create(
+    *, workspace: Workspace, actor: str, name: str, url: str, event_types: Iterable[str]
+) -> tuple[Endpoint, str]:
+    """A new endpoint and its secret, which is shown this once.
+
+    Raises:
+        Invalid: no address that may be called, or no event that there is.
+        Conflict: the workspace has as many endpoints as it may.
+    """
+    checked = _checked_types(event_types)
+    url = _checked_url(url)
+    secret = signing.new_secret()
+    with transaction.atomic():
+        Workspace.objects.select_for_update(no_key=True).get(id=workspace.id)
+        if Endpoint.objects.of(workspace).count() >= MOST_ENDPOINTS:
+            raise Conflict(
+                "too_many_endpoints", f"A workspace has {MOST_ENDPOINTS} endpoints at most.", next_step="Delete one."
+            )
+        endpoint = Endpoint.objects.create(
+            workspace=workspace,
+            name=_checked_name(name),
+            url=url,
+            event_types=checked,
+            sealed_secret=signing.seal(secret),
+            secret_hint=signing.hint(secret),
+        )
+        audit.record(workspace, "webhook.created", actor=actor, subject=url, events=checked)
+    return endpoint, secret
+
+
+def change(endpoint: Endpoint, *, actor: str, **wanted: Any) -> Endpoint:
+    """Another ``name``, ``url`` or ``event_types``; what is not named stays.
+
+    Raises:
+        Invalid: as ``create``.
+    """
+    check = {"name": _checked_name, "url": _checked_url, "event_types": _checked_types}
+    changes: dict[str, Any] = {field: check[field](value) for field, value in wanted.items()}
+    with transaction.atomic():
+        Endpoint.objects.filter(id=endpoint.id).update(**changes, updated_at=timezone.now())
+        audit.record(endpoint.workspace, "webhook.changed", actor=actor, subject=endpoint.url, **changes)
+    endpoint.refresh_from_db()
+    return endpoint
+
+
+def rotate(endpoint: Endpoint, *, actor: str, keeps_old: bool = True) -> str:
+    """A new secret, shown this once. For a day the old one signs beside it, unless it has leaked."""
+    secret = signing.new_secret()
+    now = timezone.now()
+    with transaction.atomic():
+        old = Endpoint.objects.select_for_update().get(id=endpoint.id)
+        Endpoint.objects.filter(id=endpoint.id).update(
+            sealed_secret=signing.seal(secret),
+            secret_hint=signing.hint(secret),
+            old_sealed_secret=old.sealed_secret if keeps_old and _is_readable(old.sealed_secret) else "",
+            old_secret_until=now + ROTATION_OVERLAP if keeps_old else None,
+            updated_at=now,
+        )
+        audit.record(endpoint.workspace, "webhook.rotated", actor=actor, subject=endpoint.url, keeps_old=keeps_old)
+    endpoint.refresh_from_db()
+    return secret
+
+
+def disable(endpoint: Endpoint, *, actor: str) -> None:
+    """Nothing is sent to it until it is enabled; what happens meanwhile is not told later."""
+    deliveries.disable(endpoint, because="", actor=actor)
+
+
+def enable(endpoint: Endpoint, *, actor: str) -> None:
+    """With its failures forgotten.
+
+    Raises:
+        Invalid: its address may not be called any more.
+    """
+    outbound.target_of(endpoint.url)
+    now = timezone.now()
+    with transaction.atomic():
+        disabled = Endpoint.objects.filter(id=endpoint.id, disabled_at__isnull=False)
+        fresh: dict[str, Any] = {"failures": 0, "failing_since": None, "resumes_at": now, "updated_at": now}
+        if disabled.update(disabled_at=None, disabled_because="", **fresh):
+            audit.record(endpoint.workspace, "webhook.enabled", actor=actor, subject=endpoint.url)
+
+
+def delete(endpoint: Endpoint, *, actor: str) -> None:
+    """With the record of what was sent to it."""
+    with transaction.atomic():
+        locked = Endpoint.objects.select_for_update().filter(id=endpoint.id).first()  # after who is writing to it
+        if locked is not None and locked.delete()[0]:
+            audit.record(endpoint.workspace, "webhook.deleted", actor=actor, subject=endpoint.url)
+
+
+def try_out(endpoint: Endpoint, *, event_type: str) -> Outcome:
+    """Post a made-up event at once and say how that went. It is tried once, and a failure has no consequences.
+
+    Raises:
+        Invalid: there is no such event.
+    """
+    event_type = _checked_types([event_type])[0]
+    now = timezone.now()
+    delivery = Delivery.objects.create(
+        endpoint=endpoint,
+        event_id=f"evt_test_{uuid.uuid4().hex}",
+        event_type=event_type,
+        video_id=uuid.uuid4(),
+        is_test=True,
+        attempts=1,
+        due_at=now + sending.LEASE,
+        expires_at=now + sending.LEASE,
+    )
+    outcome = deliveries.attempt(delivery, endpoint)
+    with transaction.atomic():
+        state = State.DEAD if outcome.error else State.SENT
+        sending.end(delivery, state, last_error=outcome.error[:500], **deliveries.as_columns(outcome))
+        if not outcome.error:
+            deliveries.note_success(endpoint)
+    return outcome
+
+
+def redeliver(delivery: Delivery) -> None:
+    """Send it again, whatever became of it, under the same event id.
+
+    Raises:
+        Conflict: its endpoint is disabled.
+    """
+    if not delivery.endpoint.is_enabled:
+        raise Conflict("endpoint_disabled", "This endpoint is disabled.", next_step="Enable it first.")
+    now = timezone.now()
+    Delivery.objects.filter(id=delivery.pk).update(
+        state=State.WAITING, attempts=0, due_at=now, expires_at=now + TRIED_FOR, ended_at=None, last_error=""
+    )
+    transaction.on_commit(lambda: sending.enqueue(Delivery, [(delivery.pk, 0)]), robust=True)
+
+
+def recent(endpoint: Endpoint, *, count: int) -> list[Delivery]:
+    """The latest deliveries, newest first."""
+    return list(Delivery.objects.filter(endpoint=endpoint).order_by("-id")[:count])
+
+
+def _checked_url(url: str) -> str:
+    if len(url) > LONGEST_URL:
+        raise Invalid("invalid_url", f"An address has {LONGEST_URL} characters at most.", field="url")
+    outbound.target_of(url)
+    return url.strip()
+
+
+def _checked_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not name or len(name) > 80:
+        raise Invalid("invalid_name", "A name has 1 to 80 characters.", field="name")
+    return name
+
+
+def _checked_types(event_types: Iterable[str]) -> list[str]:
+    wanted = set(event_types)
+    if not wanted or not wanted <= set(TYPES):
+        raise Invalid(
+            "invalid_event_types",
+            f"There are these events: {', '.join(TYPES)}.",
+            next_step="Choose at least one.",
+            field="event_types",
+        )
+    return [kind for kind in TYPES if kind in wanted]
+
+
+def _is_readable(sealed: str) -> bool:
+    try:
+        signing.unseal(sealed)
+    except signing.Unreadable:
+        return False
+    return True

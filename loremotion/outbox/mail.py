@@ -1,0 +1,134 @@
+"""Mail to people: written with what it is about, put into words when it is sent.
+
+What a mail says is the dotted name of a function that belongs to whoever writes it. The name is looked up in the tables
+of ``settings.MAIL_CONTENTS`` and never imported, so that no row of the database can have anything else called.
+
+Sent at least once; only a crash in the moment between the mail server's answer and our note of it sends it twice, and
+then under the same Message-ID.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from loremotion.outbox import sending
+from loremotion.outbox.models import MailMessage, State
+
+logger = logging.getLogger(__name__)
+
+TRIED_FOR = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a mail says: a template whose first line is the subject, and what it is filled with."""
+
+    template: str
+    context: dict[str, Any]
+
+
+Contents = Mapping[str, Callable[[MailMessage], Content | None]]
+"""Dotted name → the function, which answers None where there is nothing to say any more. Names of the last release stay
+in it for one more, since mail that bears them may wait."""
+
+
+class UnknownContent(Exception):
+    """A mail names a function that no table offers."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No mail says {name[:100]!r}: settings.MAIL_CONTENTS names the tables of those that do.")
+
+
+def write(messages: list[MailMessage], *, occasion: str) -> None:
+    """Have them sent once the transaction is certain. One that was written before on this occasion stays as it is.
+
+    Args:
+        messages: of one occasion; no two of one content to the same reader.
+    """
+    for message in messages:
+        message.occasion = occasion
+        message.expires_at = timezone.now() + TRIED_FOR
+    once = ["user", "address", "content", "occasion"]
+    # Not ignore_conflicts, which does not tell the ids; so one that is there is "updated" to what it says already.
+    written = MailMessage.objects.bulk_create(
+        messages, update_conflicts=True, update_fields=["content"], unique_fields=once
+    )
+    rows = [(message.pk, 0) for message in written]
+    transaction.on_commit(lambda: sending.enqueue(MailMessage, rows), robust=True)
+
+
+def send(message_id: int) -> bool:
+    """Send one mail that is due. Returns whether the mail server has taken it."""
+    message = sending.claim(MailMessage, message_id)
+    if message is None:
+        return False
+    try:
+        content = content_of(message)
+        if content is None:
+            sending.end(message, State.DEAD, last_error="There is nothing to say any more.")
+            return False
+        _in_words(message, content).send()
+    except SMTPRecipientsRefused as error:
+        return _note_refusal(message, error)
+    except UnknownContent as error:
+        logger.exception("%s will not be sent", message)
+        sending.give_up(message, error=str(error))
+        return False
+    except Exception as error:  # whatever went wrong: a mail must not be lost to a bug either
+        logger.exception("%s was not sent", message)
+        sending.put_off(message, error=f"{type(error).__name__}: {error}")
+        return False
+    sending.end(message, State.SENT, last_error="")
+    return True
+
+
+def content_of(message: MailMessage) -> Content | None:
+    """What it says now; None where there is nothing to say any more.
+
+    Raises:
+        UnknownContent: no table offers the function that it names.
+    """
+    for where in settings.MAIL_CONTENTS:
+        contents: Contents = import_string(where)
+        if message.content in contents:
+            return contents[message.content](message)
+    raise UnknownContent(message.content)
+
+
+def _note_refusal(message: MailMessage, error: SMTPRecipientsRefused) -> bool:
+    """There is no such mailbox, or it is full: the first is said for good (5xx), the second for now (4xx)."""
+    refusals = [(code, _as_text(answer)) for code, answer in error.recipients.values()]
+    said = "; ".join(f"{code} {answer}" for code, answer in refusals)
+    if refusals and all(500 <= code < 600 for code, _ in refusals):
+        logger.warning("%s will not be sent: %s", message, said)
+        sending.give_up(message, error=f"The mail server refuses the address for good: {said}")
+    else:
+        sending.put_off(message, error=f"The mail server refuses the address for now: {said}")
+    return False
+
+
+def _as_text(answer: bytes | str) -> str:
+    return answer.decode(errors="replace") if isinstance(answer, bytes) else answer
+
+
+def _in_words(message: MailMessage, content: Content) -> EmailMessage:
+    words = render_to_string(content.template, {"site_url": settings.SITE_URL, **content.context})
+    subject, _, text = words.partition("\n")
+    host = urlsplit(settings.SITE_URL).hostname
+    message_id = f"<mail.{message.pk}.{int(message.created_at.timestamp())}@{host}>"
+    return EmailMessage(
+        " ".join(subject.split()), text.strip() + "\n", None, [message.recipient], headers={"Message-ID": message_id}
+    )

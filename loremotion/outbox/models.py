@@ -1,0 +1,111 @@
+"""What a worker has to do at least once, and the mail to be sent."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+
+class State(models.TextChoices):
+    WAITING = "waiting"
+    SENT = "sent"
+    DEAD = "dead"
+
+
+class Retried(models.Model):
+    """A row that workers try until it succeeds or is dead: see ``loremotion.outbox.sending``.
+
+    Written in the transaction that made it necessary. A subclass has a column ``last_error``, and says which queue its
+    jobs go into and which function they name.
+    """
+
+    queue: ClassVar[str]
+    job: ClassVar[str]
+    """Dotted name of the function that works on one row, in the table of ``queue``."""
+    job_argument: ClassVar[str] = "id"
+    """The unique field by which a job names its row."""
+    job_seconds: ClassVar[int] = 60
+    """How long a job may take; less than the lease of its claim."""
+    waiting: ClassVar[str] = State.WAITING
+    dead: ClassVar[str] = State.DEAD
+    first_pause: ClassVar[timedelta] = timedelta(seconds=10)
+
+    state = models.CharField(max_length=7, choices=State.choices, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    last_error: models.Field[str, str]
+
+    class Meta:
+        abstract = True
+
+    def is_spent(self, *, attempts: int, at: datetime) -> bool:
+        """Whether after so many attempts none is made ``at`` this time."""
+        raise NotImplementedError
+
+
+class Outgoing(Retried):
+    """One thing to send to one place. Not sent by ``expires_at``, it is dead."""
+
+    id = models.BigAutoField(primary_key=True)
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now)
+    last_error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        abstract = True
+
+    def is_spent(self, *, attempts: int, at: datetime) -> bool:
+        return at >= self.expires_at
+
+
+def indexes(name: str) -> list[models.Index]:
+    """The indexes of a subclass of ``Outgoing``: partial, so that neither sending nor forgetting grows with history."""
+    return [
+        models.Index(fields=["due_at"], name=f"{name}_due", condition=Q(state="waiting")),
+        models.Index(fields=["ended_at"], name=f"{name}_ended", condition=Q(ended_at__isnull=False)),
+    ]
+
+
+class MailMessage(Outgoing):
+    """One mail to one person. Its words are found when it is sent: see ``loremotion.outbox.mail``."""
+
+    queue = "mail"
+    job = "loremotion.outbox.jobs.send_mail"
+
+    workspace = models.ForeignKey("accounts.Workspace", on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    address = models.EmailField(blank=True)
+    """Where to, if it is to nobody in particular."""
+    content = models.CharField(max_length=100, db_column="kind")
+    """Dotted name of the function that puts it into words, one of those in ``settings.MAIL_CONTENTS``."""
+    about = models.UUIDField()
+    """Id of the object that it is about."""
+    occasion = models.CharField(max_length=60)
+    """What makes it this mail and no other: written twice, it is one."""
+
+    class Meta:
+        db_table = "outbox_letter"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "address", "content", "occasion"], name="letter_once", nulls_distinct=False
+            ),
+            models.CheckConstraint(condition=Q(user__isnull=False) ^ ~Q(address=""), name="letter_to_somebody"),
+        ]
+        indexes = indexes("letter")
+
+    def __str__(self) -> str:
+        return f"{self.content} {self.occasion}"
+
+    @property
+    def recipient(self) -> str:
+        """The address that it goes to."""
+        return self.user.email if self.user is not None else self.address
