@@ -120,6 +120,8 @@ class Generation(models.Model):
     """Words in the corner of the clip, decided by the plan at that time; none if empty."""
     needs_bytes = models.BigIntegerField(null=True)
     """Least memory of a GPU that can make it, as far as is known: see catalog.measurements.least_bytes."""
+    request_id = models.CharField(max_length=64, blank=True, default="", db_default="")
+    """Of the HTTP request that asked for it, for the log: see gpu_worker.log_context."""
 
     # How far it has come.
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
@@ -230,6 +232,7 @@ class Generation(models.Model):
             inputs=inputs,
             outputs=outputs,
             timeout_seconds=self.version.timeout_seconds,
+            request_id=self.request_id,
             is_compared=self.workspace_id == HOUSE,
         )
 

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 from uuid import UUID
 
 from generation.models import Generation
 from generation.settlement import attempts, settle
+from gpu_worker import log_context
 from gpu_worker.contract import FINISHED_FUNCTION, STARTED_FUNCTION, WORKER_LOST_FUNCTION, RenderReport
 from loremotion.queues import Table
+
+logger = logging.getLogger(__name__)
 
 
 def started(generation_id: str, attempt: int, worker: str) -> bool:
     """A worker has begun an attempt."""
-    return settle.start(generation_id=UUID(generation_id), attempt=attempt, worker=worker)
+    with log_context.bound(generation_id=generation_id):
+        return settle.start(generation_id=UUID(generation_id), attempt=attempt, worker=worker)
 
 
 def finished(report: dict[str, Any]) -> bool:
     """An attempt has ended; ``report`` is a ``RenderReport``."""
-    return settle.settle(RenderReport.from_wire(report))
+    said = RenderReport.from_wire(report)
+    request_id = log_context.cleaned(said.request_id)
+    with log_context.bound(request_id=request_id, generation_id=log_context.cleaned(said.generation_id)):
+        is_news = settle.settle(said)
+        logger.info("Attempt %d is %s%s", said.attempt, said.outcome.value, "" if is_news else ", which is no news")
+    return is_news
 
 
 def worker_lost(generation_id: str, attempt: int, worker: str, reason: str) -> bool:

@@ -13,7 +13,7 @@ import sys
 
 import redis
 
-from gpu_worker import fleet
+from gpu_worker import fleet, log_context
 from gpu_worker.contract import ModelSpec
 from gpu_worker.liveness import live_workers
 from gpu_worker.render_engine import RenderEngine
@@ -35,15 +35,21 @@ def main(arguments: list[str] | None = None) -> int:
     except SettingsRefused as refusal:
         print(refusal, file=sys.stderr)
         return os.EX_CONFIG
-    logging.basicConfig(
-        level=settings.log_level, format=f"%(asctime)s {settings.name}[%(process)d] %(levelname)s %(message)s"
-    )
+    logging.basicConfig(level=settings.log_level, handlers=[_log_handler(settings)])
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold signed addresses
     if asked.worker:
         return _work(settings, asked.lifeline, asked.supervisor)
     if any((asked.status, asked.drain, asked.resume, asked.stop, asked.preload, asked.evict, asked.cancel)):
         return _command(settings, asked)
     return _supervise(settings)
+
+
+def _log_handler(settings: Settings) -> logging.Handler:
+    handler = logging.StreamHandler()
+    handler.addFilter(log_context.ContextFilter())
+    line = log_context.LineFormatter(f"%(asctime)s {settings.name}[%(process)d] %(levelname)s %(message)s")
+    handler.setFormatter(log_context.JsonFormatter(worker=settings.name) if settings.log_format == "json" else line)
+    return handler
 
 
 def _parser() -> argparse.ArgumentParser:

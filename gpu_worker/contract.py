@@ -257,6 +257,8 @@ class RenderJob(Wire):
     timeout_seconds: int
     is_compared: bool = False
     """Whether what quantisation changes is measured after the clip is made; costs a load of the whole weights."""
+    request_id: str = ""
+    """Of the HTTP request that asked for the clip; said in the log and in the report, and nothing hangs on it."""
 
     @property
     def job_id(self) -> str:
@@ -326,6 +328,8 @@ class RenderReport(Wire):
     """Most device memory held at once during this render."""
     similarity: float | None = None
     """Cosine of the quantised transformer's first output against that of the whole weights; None: not measured."""
+    request_id: str = ""
+    """The job's."""
 
     @property
     def gpu_seconds(self) -> float:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gpu_worker import log_context
 from gpu_worker.contract import RENDER_FUNCTION, Outcome, Progress, RenderError, RenderJob, RenderReport, Stage
 from gpu_worker.deadline import Deadline, TimedOut
 from gpu_worker.inputs import Fetcher, Input, InputUnavailable, InputUnreadable
@@ -124,7 +125,13 @@ class Renderer:
         Raises:
             redis.ConnectionError, redis.TimeoutError: the report could not be left for a long time.
         """
+        ids = {"request_id": log_context.cleaned(job.request_id), "generation_id": job.generation_id}
+        with log_context.bound(**ids, job_id=job.job_id):
+            return self._run(job)
+
+    def _run(self, job: RenderJob) -> RenderReport:
         self.lifeline.say(job.job_id, job.timeout_seconds + LATE_SECONDS)
+        logger.info("Attempt %d begins", job.attempt)
         tally = Tally(steps_total=job.steps)
         try:
             report = self._attempt(job, tally, Deadline(job.timeout_seconds))
@@ -133,6 +140,7 @@ class Renderer:
         self.lifeline.say(job.job_id, LATE_SECONDS)
         self.reports.finished(report)
         self.on_report(job, report)
+        logger.info("Attempt %d is %s", job.attempt, report.outcome.value)
         return report
 
     def _attempt(self, job: RenderJob, tally: Tally, deadline: Deadline) -> RenderReport:
@@ -160,6 +168,7 @@ class Renderer:
             stage_seconds={**made.stage_seconds, Stage.UPLOADING.value: uploading_seconds},
             peak_bytes=made.peak_bytes,
             similarity=made.similarity,
+            request_id=job.request_id,
         )
 
     def _should_stop(self, job: RenderJob, deadline: Deadline) -> bool:
@@ -224,6 +233,7 @@ class Renderer:
             steps_done=error.steps_done if isinstance(error, RenderStopped) else tally.steps_done,
             steps_total=tally.steps_total,
             stage_seconds=tally.stage_seconds,
+            request_id=job.request_id,
         )
 
     @contextlib.contextmanager

@@ -240,6 +240,10 @@ class Settings:
             "Least weight of what is logged.",
         ),
     ]
+    log_format: Annotated[
+        str,
+        Variable("LOG_FORMAT", "line", _one_of("line", "json"), "Lines for people, or a JSON object a line."),
+    ]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:

@@ -15,6 +15,7 @@ from generation.models import Generation, State
 from generation.scheduling import fair_queue, fleet
 from generation.scheduling.window import Window
 from generation.storage import files
+from gpu_worker import log_context
 from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from loremotion import queues
@@ -87,6 +88,11 @@ def enqueue_anew(generation: Generation) -> None:
 
 def enqueue(generation: Generation) -> None:
     """Put the present attempt into RQ. The job's id names the attempt, so a second call changes nothing."""
+    with log_context.bound(request_id=generation.request_id, generation_id=str(generation.id)):
+        _enqueue(generation)
+
+
+def _enqueue(generation: Generation) -> None:
     job = generation.render_job(inputs=files.inputs(generation), outputs=files.outputs(generation))
     try:
         render_queue().enqueue_call(
@@ -98,5 +104,6 @@ def enqueue(generation: Generation) -> None:
             job_id=job.job_id,
             unique=True,
         )
+        logger.info("Attempt %d is in line", generation.attempt)
     except DuplicateJobError:
         logger.debug("%s is in RQ already", job.job_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from dataclasses import asdict
 from datetime import timedelta
@@ -24,7 +25,10 @@ from generation.storage import retention
 from generation.submission import checks, idempotency, privacy
 from generation.submission.checks import Candidate
 from generation.submission.idempotency import Repeat
+from gpu_worker import log_context
 from loremotion.refusals import InsufficientCredits
+
+logger = logging.getLogger(__name__)
 
 HOLD_LASTS = timedelta(days=2)
 
@@ -100,13 +104,20 @@ def submit(
                 call=request.call,
             ),
             fair_finish=finish,
+            request_id=log_context.current(log_context.REQUEST_ID),
         )
         retention.claim_uploads(generation)
         if not may.is_paid:
             free_gpu_budget.reserve(generation_id, gpu_seconds=_expected_seconds(offer), now=timezone.now())
         # The credits are held by then: an error here must not look like a refusal, or people pay for a second try.
+        transaction.on_commit(lambda: _say_queued(generation), robust=True)
         transaction.on_commit(dispatch.fill_window, robust=True)
     return generation
+
+
+def _say_queued(generation: Generation) -> None:
+    with log_context.bound(generation_id=str(generation.id)):
+        logger.info("Queued for %d credits", generation.credits_quoted)
 
 
 def _expected_seconds(offer: Offer) -> float:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gpu_worker import log_context
 from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, ResidentComponent, Stage
 from gpu_worker.engine.errors import DoesNotFit, EngineError, FatalDeviceError, OutOfMemory, UnsupportedHere
-from gpu_worker.engine.events import job_context, log_event
+from gpu_worker.engine.events import log_event
 from gpu_worker.engine.memory import main_memory
 from gpu_worker.engine.memory.devices import Device
 from gpu_worker.engine.memory.headroom import Headroom
@@ -113,7 +114,7 @@ class Engine:
         """
         stages = StageClock(steps_total=job.steps, on_progress=on_progress, should_stop=should_stop)
         self._stager.cancel()  # this job loads for itself now, from where the reading has come
-        with job_context(job.job_id):
+        with log_context.bound(job_id=job.job_id):
             return self._render(job, inputs, folder, stages)
 
     def _render(self, job: RenderJob, inputs: Mapping[str, Any], folder: Path, stages: StageClock) -> RenderedClip:

@@ -7,28 +7,15 @@ A record reads ``stage ended job=… stage=decoding seconds=1.2``, and can be se
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 
-_job_id: ContextVar[str] = ContextVar("job_id", default="")
-
-
-@contextmanager
-def job_context(job_id: str) -> Iterator[None]:
-    """Name ``job_id`` in every event of the block."""
-    token = _job_id.set(job_id)
-    try:
-        yield
-    finally:
-        _job_id.reset(token)
+from gpu_worker.log_context import JOB_ID, current
 
 
 def log_event(logger: logging.Logger, event: str, **fields: object) -> None:
     """Log ``event`` with ``fields`` at INFO, on behalf of the job under way. Sizes are in bytes, times in seconds."""
     if not logger.isEnabledFor(logging.INFO):
         return
-    job_id = _job_id.get()
+    job_id = current(JOB_ID)
     said = {"job": job_id or "-", **fields}
     text = " ".join(f"{name}={_shown(value)}" for name, value in said.items())
     logger.info("%s %s", event, text, extra={"event": event, "job_id": job_id, "fields": fields}, stacklevel=2)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from gpu_worker.engine.events import job_context, log_event
+from gpu_worker.engine.events import log_event
+from gpu_worker.log_context import bound
 from tests.engine.jobs import render
 from tests.engine.tight_engines import engine_on, job, sizes_of
 
@@ -60,6 +61,6 @@ def test_quantising_says_how_long_it_took(repos: Path, tmp_path: Path, caplog: p
 
 def test_an_event_reads_as_one_searchable_line(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    with job_context("clip-7-1"):
+    with bound(job_id="clip-7-1"):
         log_event(logging.getLogger("any"), "stage ended", stage="decoding", seconds=1.23456, why="two words")
     assert caplog.messages == ["stage ended job=clip-7-1 stage=decoding seconds=1.235 why='two words'"]
