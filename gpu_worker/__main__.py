@@ -103,7 +103,23 @@ def _work(settings: Settings, lifeline: int | None, supervisor: int | None) -> i
     except Exception:  # a mistake of ours: started again, it would be made again
         logging.getLogger(__name__).exception("The worker cannot start")
         return os.EX_CONFIG
+    _say_how_inputs_are_read()
     return work(settings, engine, lifeline)
+
+
+def _say_how_inputs_are_read() -> None:
+    from gpu_worker import media_input
+    from gpu_worker.confinement import SECCOMP
+
+    logger = logging.getLogger(__name__)
+    try:
+        held = media_input.confinement()
+    except media_input.FootageUnreadable as problem:
+        logger.error("The sandbox for what people send does not start here; such jobs will fail: it %s", problem)
+        return
+    logger.info("What people send is read in a sandbox of: %s", ", ".join(["limits", *held]))
+    if SECCOMP not in held:
+        logger.warning("This kernel has no seccomp for it: a decoder that is taken over can reach the network")
 
 
 def work(settings: Settings, engine: RenderEngine, lifeline: int | None) -> int:

@@ -1,4 +1,4 @@
-"""Frames and sound out of files that people sent, by way of ``footage_reader``: a process of its own, on a short leash.
+"""Frames and sound out of files that people sent, by way of ``media_sandbox``: a process that may do nothing else.
 
 Clips of our own go the same way, so that there is one: a clip continued at another rate keeps its speed too.
 """
@@ -6,6 +6,9 @@ Clips of our own go the same way, so that there is one: a clip continued at anot
 from __future__ import annotations
 
 import json
+import logging
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -22,6 +25,8 @@ from gpu_worker import media_sandbox
 from gpu_worker.contract import RenderJob
 from gpu_worker.families import FAMILIES
 from gpu_worker.sounds import Audio
+
+logger = logging.getLogger(__name__)
 
 READER = Path(media_sandbox.__file__)
 WALL_SECONDS = 240.0
@@ -94,13 +99,24 @@ def sound(path: Path, wanted: Wanted) -> Audio:
     return Audio(np.nan_to_num(samples.T).clip(-1, 1), SOUND_RATE_HERTZ)
 
 
+def confinement() -> list[str]:
+    """Return what holds the sandbox on this host beside its limits, having tried it.
+
+    Raises:
+        FootageUnreadable: it does not even start.
+    """
+    with _reader(Path(os.devnull), {"kind": "nothing"}) as (said, _):
+        return [str(part) for part in said["held"]]
+
+
 @contextmanager
 def _reader(path: Path, said: dict[str, Any]) -> Iterator[tuple[dict[str, Any], IO[bytes]]]:
     """What the reader says of the file, and the stream behind it. It does not outlive the block."""
-    command = [sys.executable, "-I", str(READER), json.dumps({**said, "path": str(path)})]
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_ENVIRONMENT
-    )
+    command = [sys.executable, "-I", str(READER), json.dumps(said)]
+    with path.open("rb") as file:  # all of ours that it gets to read
+        process = subprocess.Popen(
+            command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_ENVIRONMENT
+        )
     assert process.stdout is not None
     assert process.stderr is not None
     watchdog = threading.Timer(WALL_SECONDS, process.kill)
@@ -115,6 +131,8 @@ def _reader(path: Path, said: dict[str, Any]) -> Iterator[tuple[dict[str, Any], 
         status = process.wait()
         if status == media_sandbox.REFUSED and reply:
             raise FootageUnreadable(reply.splitlines()[-1])
+        if status == -signal.SIGSYS:
+            logger.warning("What reads %s tried what no decoder does, and was ended", path.name)
         if status != 0 or not what:
             raise FootageUnreadable("takes more memory or time to decode than a file may.")
     finally:

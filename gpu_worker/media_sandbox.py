@@ -1,11 +1,12 @@
 """Reads a video or a sound that somebody sent, in a process that may do little else.
 
-Run as a file by ``gpu_worker.media_input``, never imported there: decoders are large programs that read hostile bytes,
-so this one has no environment, cannot write a file, and ends when it takes more processor time or memory than it may.
-What comes out is pixels or samples, nothing of the file itself.
+Run as a file by ``gpu_worker.media_input``, never imported there: decoders are large programs that read hostile bytes.
+So this one has no environment, and once they are imported ``confinement.py`` takes everything from it but the file that
+it was given open. What comes out is pixels or samples, nothing of the file itself.
 
-    python -I media_sandbox.py '{"kind": "video", "path": …, "width": …, "height": …, "fps": …, "first": …, "last": …}'
-    python -I media_sandbox.py '{"kind": "audio", "path": …, "rate": …, "seconds": …}'
+    python -I media_sandbox.py '{"kind": "video", "width": …, "height": …, "fps": …, "first": …, "last": …}' < file
+    python -I media_sandbox.py '{"kind": "audio", "rate": …, "seconds": …}' < file
+    python -I media_sandbox.py '{"kind": "nothing"}'
 
 Standard output: one line of JSON that says what follows, then RGB frames or interleaved 32-bit floats. Ends with
 ``REFUSED`` and a sentence on standard error where the file is not what it should be.
@@ -13,18 +14,18 @@ Standard output: one line of JSON that says what follows, then RGB frames or int
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
-import resource
+import pkgutil
 import sys
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 REFUSED = 3
-MEMORY_BYTES = 3 * 2**30
-PROCESSOR_SECONDS = 120
 MOST_SECONDS = 60
 MOST_PIXELS = 4096 * 2304
 MOST_FRAMES = 4_000
@@ -45,17 +46,25 @@ def refuse(sentence: str) -> NoReturn:
     sys.exit(REFUSED)
 
 
-def confine() -> None:
-    """From here on: no file may grow, none but a few be opened, and memory and time are bounded."""
-    bounds = {
-        resource.RLIMIT_AS: MEMORY_BYTES,
-        resource.RLIMIT_CPU: PROCESSOR_SECONDS,
-        resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NOFILE: 32,
-    }
-    for what, most in bounds.items():
-        resource.setrlimit(what, (most, most))
+def confine() -> list[str]:
+    """Import all that decoding takes, then give up everything else. Returns what holds this process.
+
+    PyAV and its like import parts of themselves while they work, which they cannot any more afterwards.
+    """
+    import av
+    import numpy  # noqa: F401
+
+    for module in pkgutil.walk_packages(av.__path__, "av."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    av.logging.set_level(av.logging.PANIC)
+    spec = importlib.util.spec_from_file_location("confinement", Path(__file__).with_name("confinement.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    confinement = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(confinement)
+    held: list[str] = confinement.confine()
+    return held
 
 
 def format_of(head: bytes) -> str | None:
@@ -75,16 +84,17 @@ def format_of(head: bytes) -> str | None:
     return None
 
 
-def opened(path: str, kind: str) -> tuple[Any, Any]:
-    """The container and its first stream of ``kind``, by what they say of themselves small enough to be decoded."""
+def opened(kind: str) -> tuple[Any, Any]:
+    """The container on standard input and its first stream of ``kind``, which say that they are small enough."""
     import av
 
-    with open(path, "rb") as file:
-        container_format = format_of(file.read(16))
+    file = sys.stdin.buffer
+    container_format = format_of(file.read(16))
+    file.seek(0)
     if container_format is None:
         refuse("is of no format that is read here: MP4, MOV or WebM for video, WAV, MP3, M4A, OGG or FLAC for sound.")
-    options = {"protocol_whitelist": "file", "enable_drefs": "0", "max_streams": str(MOST_STREAMS)}
-    container = av.open(path, format=container_format, options=options)
+    options = {"protocol_whitelist": "none", "enable_drefs": "0", "max_streams": str(MOST_STREAMS)}
+    container = av.open(file, format=container_format, options=options)
     if len(container.streams) > MOST_STREAMS:
         refuse(f"has {len(container.streams)} streams, and {MOST_STREAMS} are the most.")
     streams = getattr(container.streams, kind)
@@ -110,7 +120,7 @@ def _refuse_length(seconds: float | None) -> None:
 
 def video(said: dict[str, Any], out: BinaryIO) -> None:
     """Frames at the clip's own rate, so that what moves keeps its speed, no larger than the clip has use for."""
-    frames = at_rate(decoded(said["path"]), said["fps"])
+    frames = at_rate(decoded(), said["fps"])
     kept = deque(frames, maxlen=said["last"]) if said.get("last") else islice(frames, said["first"])
     shape = None
     for frame in kept:
@@ -125,11 +135,11 @@ def video(said: dict[str, Any], out: BinaryIO) -> None:
         refuse("holds no frames, or is damaged or cut off.")
 
 
-def decoded(path: str) -> Iterator[tuple[float, Any]]:
+def decoded() -> Iterator[tuple[float, Any]]:
     """``(second, frame)`` for all of the file, in order, within the bounds."""
     import av
 
-    container, stream = opened(path, "video")
+    container, stream = opened("video")
     _refuse_size(stream.codec_context.width, stream.codec_context.height)
     stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # also where the coded size is not the told one
     rate = float(stream.average_rate or 25)
@@ -190,7 +200,7 @@ def audio(said: dict[str, Any], out: BinaryIO) -> None:
     """At ``rate``, as long as it is and no longer than ``seconds``. One channel stays one; more become two."""
     import av
 
-    container, stream = opened(said["path"], "audio")
+    container, stream = opened("audio")
     channels = 1 if stream.codec_context.layout.nb_channels == 1 else 2
     resampler = av.AudioResampler(format="flt", layout=("mono", "stereo")[channels - 1], rate=said["rate"])
     _say(out, {"channels": channels})
@@ -223,13 +233,15 @@ def _say(out: BinaryIO, what: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    confine()
     said = json.loads(sys.argv[1])
+    held = confine()
     import av
 
-    av.logging.set_level(av.logging.PANIC)
     try:
-        {"video": video, "audio": audio}[said["kind"]](said, sys.stdout.buffer)
+        if said["kind"] == "nothing":
+            _say(sys.stdout.buffer, {"held": held})
+        else:
+            {"video": video, "audio": audio}[said["kind"]](said, sys.stdout.buffer)
     except (av.FFmpegError, MemoryError, OverflowError, ValueError) as problem:
         refuse(f"cannot be decoded ({type(problem).__name__}).")
     sys.stdout.buffer.flush()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from gpu_worker import addresses, inputs
+from gpu_worker import addresses, inputs, media_input
 from gpu_worker.inputs import Fetcher, Input, InputUnavailable, InputUnreadable
 from gpu_worker.media_input import Wanted
 from gpu_worker.sounds import Audio
@@ -67,16 +69,25 @@ def test_pictures_become_rgb_and_videos_their_frames(tmp_path: Path, picture: Pa
     assert isinstance(found["audio"], Audio)
 
 
-def test_a_photograph_is_turned_as_its_camera_says(tmp_path: Path) -> None:
-    path = tmp_path / "turned.jpg"
-    exif = Image.Exif()
-    exif[0x0112] = 6  # orientation: a quarter turn
-    Image.new("RGB", (8, 6)).save(path, exif=exif)
+@pytest.mark.parametrize("name", ["a.avif", "a.jpg", "a.gif"])
+@pytest.mark.parametrize("role", ["image", "mask"])
+def test_a_picture_that_the_site_did_not_encode_reaches_no_decoder_here(
+    tmp_path: Path, name: str, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is what somebody sent: the sandbox alone opens it."""
+    path = tmp_path / name
+    Image.new("RGB", (32, 32), (255, 0, 0)).save(path)
+    opened: list[str] = []
+    read = media_input.frames
 
-    image = fetch(tmp_path, image=path.as_uri())["image"]
+    def noted(path: Path, *rest: Any) -> list[Image.Image]:
+        opened.append(path.name)
+        return read(path, *rest)
 
-    assert isinstance(image, Image.Image)
-    assert image.size == (6, 8)
+    monkeypatch.setattr(media_input, "frames", noted)
+    with contextlib.suppress(InputUnreadable):
+        fetch(tmp_path, **{role: path.as_uri()})
+    assert opened == [name]
 
 
 def test_it_works_over_http_after_a_hiccup(tmp_path: Path, picture: Path, server: FileServer) -> None:

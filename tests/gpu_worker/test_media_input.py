@@ -166,19 +166,12 @@ def test_a_reader_that_crashes_takes_nobody_along(tmp_path: Path, monkeypatch: p
     assert "more memory or time" in refusal(write_video(tmp_path / "a.mp4"))
 
 
-def test_the_reader_has_no_secrets_writes_no_file_and_takes_little_memory(tmp_path: Path) -> None:
-    """What a decoder that was taken over could do."""
+def test_the_reader_has_no_secrets_and_takes_little_memory() -> None:
+    """What a decoder that was taken over finds; what it may do stands in test_confinement."""
     probe = f"""
-import os, runpy, sys, json
-reader = runpy.run_path({str(media_input.READER)!r})
-reader["confine"]()
+import json, os, runpy
+runpy.run_path({str(media_input.READER)!r})["confine"]()
 found = {{"environment": sorted(os.environ)}}
-try:
-    with open({str(tmp_path / "left")!r}, "w") as file:
-        file.write("x")
-    found["wrote"] = True
-except OSError:
-    found["wrote"] = False
 try:
     bytearray(4 * 2**30)
     found["memory"] = True
@@ -186,12 +179,11 @@ except MemoryError:
     found["memory"] = False
 print(json.dumps(found))
 """
-    ignored = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
     said = subprocess.run(
-        [sys.executable, "-I", "-c", ignored + probe], env=media_input._ENVIRONMENT, capture_output=True, check=True
+        [sys.executable, "-I", "-c", probe], env=media_input._ENVIRONMENT, capture_output=True, check=True
     )
     found = json.loads(said.stdout)
-    assert (found["wrote"], found["memory"]) == (False, False)
+    assert not found["memory"]
     assert not [name for name in found["environment"] if "URL" in name or "KEY" in name]
 
 
