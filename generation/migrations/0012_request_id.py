@@ -5,7 +5,7 @@ from django.db.migrations.operations.base import Operation
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("generation", "0010_derived_columns")]
+    dependencies: ClassVar = [("generation", "0011_notification_requests")]
     operations: ClassVar[list[Operation]] = [
         migrations.AddField(
             "generation", "request_id", models.CharField(max_length=64, blank=True, default="", db_default="")
