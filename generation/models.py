@@ -15,6 +15,7 @@ from accounts.caller import Caller
 from accounts.models import ApiKey, User, Workspace
 from accounts.roles import Action
 from catalog.models import ModelVersion
+from generation.attempt_secret import secret_of
 from gpu_worker import contract
 
 
@@ -126,6 +127,8 @@ class Generation(models.Model):
     # How far it has come.
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     attempt = models.PositiveSmallIntegerField(default=0)
+    has_attempt_secret = models.BooleanField(default=False, db_default=False)
+    """Whether reports on the present attempt must bear its secret. False for those that the last release handed out."""
     worker = models.CharField(max_length=120, blank=True)
     steps_done = models.PositiveIntegerField(default=0)
     error_code = models.CharField(max_length=40, blank=True)
@@ -233,6 +236,7 @@ class Generation(models.Model):
             outputs=outputs,
             timeout_seconds=self.version.timeout_seconds,
             request_id=self.request_id,
+            secret=secret_of(str(self.id), self.attempt),
             is_compared=self.workspace_id == HOUSE,
         )
 

@@ -1,46 +1,69 @@
-"""What GPU workers call, by dotted name through the ``reports`` queue. JSON in, one service call each."""
+"""What GPU workers call, by dotted name through the ``reports`` queue. JSON in, one service call each.
+
+Anybody who can write to Valkey can call these, so each is refused unless its sender knows the secret of the attempt.
+Jobs of the release before there were secrets call them without the last argument.
+"""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
-from uuid import UUID
 
-from generation.models import Generation
 from generation.settlement import attempts, settle
+from generation.settlement.verification import NotBelieved, read_report, verify_sender, verify_worker_name
 from gpu_worker import log_context
-from gpu_worker.contract import FINISHED_FUNCTION, STARTED_FUNCTION, WORKER_LOST_FUNCTION, RenderReport
+from gpu_worker.contract import FINISHED_FUNCTION, STARTED_FUNCTION, WORKER_LOST_FUNCTION
 from loremotion.queues import Table
 
 logger = logging.getLogger(__name__)
 
 
-def started(generation_id: str, attempt: int, worker: str) -> bool:
+def started(generation_id: str, attempt: int, worker: str, secret: str = "") -> bool:
     """A worker has begun an attempt."""
+    try:
+        begun = verify_sender(generation_id, attempt, secret)
+        verify_worker_name(worker)
+    except NotBelieved as problem:
+        return _refuse("started", generation_id, problem)
     with log_context.bound(generation_id=generation_id):
-        return settle.start(generation_id=UUID(generation_id), attempt=attempt, worker=worker)
+        return begun is not None and settle.start(generation_id=begun.id, attempt=attempt, worker=worker)
 
 
 def finished(report: dict[str, Any]) -> bool:
     """An attempt has ended; ``report`` is a ``RenderReport``."""
-    said = RenderReport.from_wire(report)
-    request_id = log_context.cleaned(said.request_id)
-    with log_context.bound(request_id=request_id, generation_id=log_context.cleaned(said.generation_id)):
+    try:
+        said = read_report(report)
+    except (KeyError, TypeError, ValueError) as problem:
+        return _refuse("finished", report.get("generation_id") if isinstance(report, dict) else None, problem)
+    with log_context.bound(request_id=log_context.cleaned(said.request_id), generation_id=said.generation_id):
         is_news = settle.settle(said)
         logger.info("Attempt %d is %s%s", said.attempt, said.outcome.value, "" if is_news else ", which is no news")
     return is_news
 
 
-def worker_lost(generation_id: str, attempt: int, worker: str, reason: str) -> bool:
+def worker_lost(generation_id: str, attempt: int, worker: str, reason: str, secret: str = "") -> bool:
     """The worker of an attempt is gone."""
-    lost = Generation.objects.select_related("version").filter(id=generation_id, attempt=attempt).first()
-    return lost is not None and settle.requeue(
-        generation_id=lost.id,
-        attempt=attempt,
-        code="worker_lost",
-        reason=f"The GPU worker was lost: {reason}.",
-        gpu_seconds=attempts.seconds_taken(lost),
-    )
+    try:
+        lost = verify_sender(generation_id, attempt, secret)
+        verify_worker_name(worker)
+    except NotBelieved as problem:
+        return _refuse("worker_lost", generation_id, problem)
+    if lost is None or lost.attempt != attempt:
+        return False
+    with log_context.bound(generation_id=generation_id):
+        return settle.requeue(
+            generation_id=lost.id,
+            attempt=attempt,
+            code="worker_lost",
+            reason=f"The GPU worker was lost: {reason}.",
+            gpu_seconds=attempts.seconds_taken(lost),
+        )
+
+
+def _refuse(kind: str, generation_id: object, problem: Exception) -> bool:
+    """Leave everything as it is: the attempt goes on, or housekeeping hands it to another worker."""
+    logger.warning("'%s' of %.50r is refused: %s", kind, generation_id, problem)
+    return False
 
 
 JOBS: Table = {STARTED_FUNCTION: started, FINISHED_FUNCTION: finished, WORKER_LOST_FUNCTION: worker_lost}

@@ -32,6 +32,9 @@ STARTED_FUNCTION = "generation.reports.started"
 FINISHED_FUNCTION = "generation.reports.finished"
 WORKER_LOST_FUNCTION = "generation.reports.worker_lost"
 
+LATE_SECONDS = 60.0
+"""How long after its time limit a render may stay silent: then it is stuck between two safe points."""
+
 DOES_NOT_FIT = "does_not_fit"
 """Code of the error of a render that needs more memory than any machine that is on has."""
 
@@ -255,6 +258,8 @@ class RenderJob(Wire):
     outputs: dict[str, str]
     """``clip`` and ``poster`` → where to put the file. Deterministic, so a second attempt overwrites the first."""
     timeout_seconds: int
+    secret: str = field(default="", repr=False)
+    """Of this attempt; comes back in every report on it. Empty in jobs of the release before there were secrets."""
     is_compared: bool = False
     """Whether what quantisation changes is measured after the clip is made; costs a load of the whole weights."""
     request_id: str = ""
@@ -318,6 +323,8 @@ class RenderReport(Wire):
     attempt: int
     worker: str
     outcome: Outcome
+    secret: str = field(default="", repr=False)
+    """The job's: whoever cannot say it was not given the attempt."""
     clip: ClipFacts | None = None
     error: RenderError | None = None
     steps_done: int = 0

@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from gpu_worker import log_context
-from gpu_worker.contract import RENDER_FUNCTION, Outcome, Progress, RenderError, RenderJob, RenderReport, Stage
+from gpu_worker.contract import (
+    LATE_SECONDS,
+    RENDER_FUNCTION,
+    Outcome,
+    Progress,
+    RenderError,
+    RenderJob,
+    RenderReport,
+    Stage,
+)
 from gpu_worker.deadline import Deadline, TimedOut
 from gpu_worker.inputs import Fetcher, Input, InputUnavailable, InputUnreadable
 from gpu_worker.lifeline import Lifeline
@@ -29,8 +38,6 @@ from gpu_worker.upload import Uploader, UploadFailed
 
 logger = logging.getLogger(__name__)
 
-LATE_SECONDS = 60.0
-"""How long after its time limit a render may stay silent: then it is stuck between two safe points."""
 DEVICE_LOST = "device_lost"
 INTERNAL = "internal"
 
@@ -146,7 +153,7 @@ class Renderer:
     def _attempt(self, job: RenderJob, tally: Tally, deadline: Deadline) -> RenderReport:
         if self.is_cancelled(job):
             raise NotWanted
-        self.reports.started(job.generation_id, job.attempt)
+        self.reports.started(job)
         with self._folder() as folder:
             inputs = self._inputs(job, folder, deadline)
             made = self.engine.render(
@@ -160,6 +167,7 @@ class Renderer:
         return RenderReport(
             generation_id=job.generation_id,
             attempt=job.attempt,
+            secret=job.secret,
             worker=self.worker,
             outcome=Outcome.SUCCEEDED,
             clip=made.facts,
@@ -227,6 +235,7 @@ class Renderer:
         return RenderReport(
             generation_id=job.generation_id,
             attempt=job.attempt,
+            secret=job.secret,
             worker=self.worker,
             outcome=Outcome.CANCELLED if is_cancelled else Outcome.FAILED,
             error=reported,

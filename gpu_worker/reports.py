@@ -22,6 +22,7 @@ from gpu_worker.contract import (
     REPORTS_QUEUE,
     STARTED_FUNCTION,
     WORKER_LOST_FUNCTION,
+    RenderJob,
     RenderReport,
     attempt_of,
     job_id,
@@ -51,14 +52,13 @@ class Reports:
         self._while_waiting = while_waiting
         self._pause = pause
 
-    def started(self, generation_id: str, attempt: int) -> None:
+    def started(self, job: RenderJob) -> None:
         """Said once, without insisting: the end of the attempt says it too."""
+        said = (job.generation_id, job.attempt, self._worker, *_known(job.secret))
         try:
-            self._enqueue(
-                "started", job_id(generation_id, attempt), STARTED_FUNCTION, generation_id, attempt, self._worker
-            )
+            self._enqueue("started", job.job_id, STARTED_FUNCTION, *said)
         except Unreachable as problem:
-            logger.warning("The begin of %s is not reported: %s", generation_id, problem)
+            logger.warning("The begin of %s is not reported: %s", job.generation_id, problem)
 
     def finished(self, report: RenderReport) -> None:
         """Return once the report is in the queue.
@@ -69,8 +69,11 @@ class Reports:
         attempt = job_id(report.generation_id, report.attempt)
         self._insist("finished", attempt, FINISHED_FUNCTION, report.to_wire())
 
-    def lost(self, attempt: str, reason: str) -> None:
+    def lost(self, attempt: str, reason: str, secret: str = "") -> None:
         """The worker of ``attempt`` (RQ's id of it) is gone. ``reason`` finishes the sentence "it was lost: …".
+
+        Args:
+            secret: of the attempt. The website does not believe a report without, and finds the loss out by itself.
 
         Raises:
             as ``finished``.
@@ -80,7 +83,9 @@ class Reports:
         except ValueError as problem:
             logger.error("%s, and cannot be handed back.", problem)
             return
-        self._insist("lost", attempt, WORKER_LOST_FUNCTION, generation_id, number, self._worker, reason)
+        self._insist(
+            "lost", attempt, WORKER_LOST_FUNCTION, generation_id, number, self._worker, reason, *_known(secret)
+        )
 
     def _insist(self, kind: str, attempt: str, function: str, *args: Any) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -106,3 +111,8 @@ class Reports:
             )
         except DuplicateJobError:
             logger.info("'%s' of %s has been reported before", kind, attempt)
+
+
+def _known(secret: str) -> tuple[str, ...]:
+    """The secret as a last argument; none for a website of the release before there were secrets, which takes none."""
+    return (secret,) if secret else ()

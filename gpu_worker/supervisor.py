@@ -177,7 +177,8 @@ class Supervisor:
                 held = self._connection.get(holding_key(self.settings.name))
                 for lost in sorted({job_id, held.decode() if isinstance(held, bytes) else None} - {None}, key=str):
                     logger.warning("Job %s is handed back: %s", lost, reason)
-                    self._reports.lost(cast(str, lost), reason)
+                    secret = dead_worker.secret_of(self._connection, cast(str, lost))
+                    self._reports.lost(cast(str, lost), reason, secret)
                     dead_worker.fail(self._connection, cast(str, lost), reason)
                 dead_worker.clear(self._connection, self.settings.name)
                 withdraw(self._connection, self.settings.name)

@@ -35,6 +35,7 @@ from gpu_worker.job_picker import JobPicker
 from gpu_worker.last_work import GPU, LastWork
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.progress import ProgressStream
+from gpu_worker.queue import Bounds, RenderQueue, secret_in
 from gpu_worker.render_engine import RenderEngine
 from gpu_worker.reports import KEPT_SECONDS, Reports
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
@@ -211,7 +212,12 @@ class GpuWorker(OneJobWorker):
             error = RenderError(code="unreadable_job", message="The job cannot be read by this version of the worker.")
             self.reports.finished(
                 RenderReport(
-                    generation_id=generation_id, attempt=attempt, worker=self.name, outcome=Outcome.FAILED, error=error
+                    generation_id=generation_id,
+                    attempt=attempt,
+                    secret=secret_in(job.data),
+                    worker=self.name,
+                    outcome=Outcome.FAILED,
+                    error=error,
                 )
             )
         self._is_reported = True

@@ -56,8 +56,9 @@ def _take() -> list[Generation]:
         for generation in chosen:
             generation.state = State.DISPATCHED
             generation.attempt += 1
+            generation.has_attempt_secret = True
             generation.dispatched_at = now
-        Generation.objects.bulk_update(chosen, ["state", "attempt", "dispatched_at"])
+        Generation.objects.bulk_update(chosen, ["state", "attempt", "has_attempt_secret", "dispatched_at"])
     return chosen
 
 

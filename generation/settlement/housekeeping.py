@@ -21,8 +21,9 @@ from billing.shop import housekeeping as shop
 from generation.models import Generation, State
 from generation.scheduling import dispatch, fleet
 from generation.settlement import attempts, settle
+from generation.settlement.verification import read_report
 from generation.storage import retention
-from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport
+from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport, job_id
 from gpu_worker.last_work import LastWork
 from loremotion import health
 from loremotion.outbox import housekeeping as outbox
@@ -113,13 +114,14 @@ def _settle_from(job: Job, generation: Generation) -> None:
 
 
 def _report_of(job: Job) -> RenderReport | None:
-    """The report that the job left as its result, or None where there is none that can be read."""
+    """The report that the job left as its result, or None where there is none that is believed."""
     result = job.latest_result()
     try:
-        return RenderReport.from_wire(result.return_value) if result is not None and result.return_value else None
-    except (KeyError, TypeError, ValueError):  # of a worker of another version
-        logger.exception("The result of %s cannot be read", job.id)
+        report = read_report(result.return_value) if result is not None and result.return_value else None
+    except (KeyError, TypeError, ValueError) as problem:  # of a worker of another version, or of nobody whom we asked
+        logger.warning("The result of %s is refused: %s", job.id, problem)
         return None
+    return report if report is not None and job_id(report.generation_id, report.attempt) == job.id else None
 
 
 def _was_lost_at_the_pop(job: Job) -> bool:

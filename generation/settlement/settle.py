@@ -27,6 +27,7 @@ from generation.webhooks import video_events
 from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
     DOES_NOT_FIT,
+    ClipFacts,
     Outcome,
     Progress,
     RenderError,
@@ -93,12 +94,15 @@ def settle(report: RenderReport) -> bool:
         )
         files.delete_outputs(report.generation_id)
         return False
-    if report.outcome == Outcome.SUCCEEDED and (report.clip is None or not files.has_clip(generation)):
+    if not generation.is_open:
+        return False
+    if report.outcome == Outcome.SUCCEEDED and (flaw := _flaw(generation, report.clip)) is not None:
+        code, reason = flaw
         return requeue(
             generation_id=generation.id,
             attempt=report.attempt,
-            code="clip_missing",
-            reason="The clip did not arrive.",
+            code=code,
+            reason=reason,
             gpu_seconds=report.gpu_seconds,
         )
     if report.error is not None and (
@@ -131,6 +135,15 @@ def settle(report: RenderReport) -> bool:
         if report.attempt != generation.attempt:  # a worker given up for lost has delivered: its successor may stop
             transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)
     return True
+
+
+def _flaw(generation: Generation, facts: ClipFacts | None) -> tuple[str, str] | None:
+    """What is wrong with the clip that a success speaks of, as code and reason; None if it is there as it says."""
+    if facts is None or not files.has_clip(generation):
+        return "clip_missing", "The clip did not arrive."
+    if not files.is_clip(generation, size_bytes=facts.size_bytes, sha256=facts.sha256):
+        return "clip_damaged", "The clip did not arrive as its worker made it."
+    return None
 
 
 def _waits_for_a_larger_machine(generation: Generation, error: RenderError) -> bool:
@@ -172,7 +185,7 @@ def _end(generation: Generation, report: RenderReport) -> bool:
 
 def _storable(message: str) -> str:
     """A worker's words, as far as the column takes them: a report that cannot be stored would never be settled."""
-    return message.replace("\x00", "")[:500]
+    return message.encode(errors="replace").decode().replace("\x00", "")[:500]
 
 
 def share_for_steps(generation: Generation, report: RenderReport) -> int:

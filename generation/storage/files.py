@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,9 @@ _SALTS: Final = {"GET": "generation.files.download", "PUT": "generation.files.up
 UPLOAD_MAX_AGE_SECONDS = 24 * 3600
 MAX_CLIP_BYTES: Final = 2 * 1024**3
 _MAX_POSTER_BYTES: Final = 64 * 1024**2
+_HASHED_AT_ONCE_BYTES: Final = 1024**2
+_MP4_BRAND_BOX: Final = b"ftyp"
+"""Every MP4 begins with the length of this box, and its name."""
 
 
 def key(generation: Generation, role: str) -> str:
@@ -88,6 +92,23 @@ def _read(token: str, method: str) -> tuple[str, int] | None:
 
 def has_clip(generation: Generation) -> bool:
     return default_storage.exists(key(generation, CLIP))
+
+
+def is_clip(generation: Generation, *, size_bytes: int, sha256: str) -> bool:
+    """Return whether what lies in the storage is an MP4 of this size and digest. Reads all of it."""
+    stored = key(generation, CLIP)
+    try:
+        if default_storage.size(stored) != size_bytes:
+            return False
+        digest = hashlib.sha256()
+        with default_storage.open(stored) as file:
+            for number, chunk in enumerate(file.chunks(_HASHED_AT_ONCE_BYTES)):
+                if number == 0 and chunk[4:8] != _MP4_BRAND_BOX:
+                    return False
+                digest.update(chunk)
+    except FileNotFoundError:
+        return False
+    return digest.hexdigest() == sha256
 
 
 def delete(generation: Generation) -> None:

@@ -16,6 +16,7 @@ from rq.worker import BaseWorker
 from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
 from gpu_worker.contract import RENDER_QUEUE, holding_key
+from gpu_worker.queue import secret_in
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,14 @@ def fail(connection: redis.Redis, job_id: str, reason: str) -> None:
         with connection.pipeline() as pipeline:
             record_job_failure(job, f"The worker was lost: {reason}", pipeline)
             pipeline.execute()
+
+
+def secret_of(connection: redis.Redis, job_id: str) -> str:
+    """Return the secret of the attempt that a dead worker held; empty where RQ has no record of it."""
+    try:
+        return secret_in(AllowedJob.fetch(job_id, connection=connection, serializer=JSONSerializer).data)
+    except NoSuchJobError:
+        return ""
 
 
 def clear(connection: redis.Redis, name: str) -> None:

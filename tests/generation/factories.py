@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from django.core.files.base import ContentFile
@@ -12,11 +13,16 @@ from billing import ledger
 from catalog.models import Model
 from catalog.offers import make_offer
 from catalog.requests import Ask
+from generation import reports
+from generation.attempt_secret import secret_of
 from generation.models import OUTPUT_NAMES, Generation
 from generation.storage import files
 from generation.submission.submit import submit
 from gpu_worker.contract import ClipFacts, Outcome, RenderError, RenderReport
 from tests.catalog.factories import make_model
+
+CLIP_BYTES = b"\x00\x00\x00\x18ftyp" + (b"0123456789" * 100)[8:]
+"""What passes for an MP4: it begins as one."""
 
 
 def model(slug: str = "toy", *, is_default: bool = True, **changes: Any) -> Model:
@@ -58,7 +64,7 @@ def deliver_clip(generation: Generation) -> None:
     for role in OUTPUT_NAMES:
         key = files.key(generation, role)
         default_storage.delete(key)
-        default_storage.save(key, ContentFile(b"0123456789" * 100))
+        default_storage.save(key, ContentFile(CLIP_BYTES))
 
 
 def report(generation: Generation, outcome: Outcome = Outcome.SUCCEEDED, **changes: Any) -> RenderReport:
@@ -67,6 +73,7 @@ def report(generation: Generation, outcome: Outcome = Outcome.SUCCEEDED, **chang
     said: dict[str, Any] = {
         "generation_id": str(generation.id),
         "attempt": generation.attempt,
+        "secret": secret_of(str(generation.id), generation.attempt),
         "worker": "gpu-test",
         "outcome": outcome,
         "steps_done": generation.steps if outcome == Outcome.SUCCEEDED else 0,
@@ -86,6 +93,12 @@ def clip_facts(generation: Generation) -> ClipFacts:
         num_frames=generation.num_frames,
         fps=generation.fps,
         duration_seconds=generation.seconds,
-        size_bytes=1_000,
-        sha256="0" * 64,
+        size_bytes=len(CLIP_BYTES),
+        sha256=hashlib.sha256(CLIP_BYTES).hexdigest(),
     )
+
+
+def lose_worker(generation: Generation, attempt: int, reason: str = "exit code -9") -> bool:
+    """Report, as its supervisor does, that the worker of an attempt is gone."""
+    name = str(generation.id)
+    return reports.worker_lost(name, attempt, "gpu-test", reason, secret_of(name, attempt))

@@ -101,7 +101,7 @@ def leave_traces(generation: Generation, valkey: redis.Redis) -> None:
         generation.refresh_from_db()
         dispatch.enqueue(generation)
         reports = Reports(valkey, "gpu-test")
-        reports.started(str(generation.id), attempt)
+        reports.started(generation.render_job(inputs={}, outputs={}))
         reports.lost(generation.job_id, "it fell silent")
         reports.finished(factories.report(generation))
         job = queues.job(generation.job_id)

@@ -14,7 +14,6 @@ from rq.serializers import JSONSerializer
 from accounts.models import Visitor
 from billing.models import FreeDay, FreeReservation
 from catalog.models import Model
-from generation import reports
 from generation.models import Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import housekeeping, settle
@@ -60,7 +59,7 @@ def counted() -> float:
 
 
 def the_supervisor_says_so(generation: Generation) -> object:
-    return reports.worker_lost(str(generation.id), generation.attempt, "gpu-test", "exit code -9")
+    return factories.lose_worker(generation, generation.attempt)
 
 
 def the_beat_finds_out(generation: Generation) -> object:

@@ -57,7 +57,7 @@ def test_from_prompt_to_file_and_gone(client: OpenAI) -> None:
     finish(made.id)
     video = client.videos.poll(made.id)
     assert (video.status, video.progress, video.error) == ("completed", 100, None)
-    assert client.videos.download_content(made.id).read() == b"0123456789" * 100
+    assert client.videos.download_content(made.id).read() == factories.CLIP_BYTES
     assert [listed.id for listed in client.videos.list(limit=5)] == [made.id]
     assert client.videos.delete(made.id).deleted
     with pytest.raises(openai.NotFoundError):

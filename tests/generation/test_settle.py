@@ -112,7 +112,7 @@ def test_what_has_ended_cannot_be_cancelled(running: Generation) -> None:
 
 def test_a_lost_worker_leads_to_another_attempt_in_the_same_place(running: Generation) -> None:
     place = running.fair_finish
-    assert reports.worker_lost(str(running.id), 1, "gpu-test", "exit code -9")
+    assert factories.lose_worker(running, 1)
     running.refresh_from_db()
     assert (running.state, running.attempt, running.fair_finish) == (State.QUEUED, 1, place)
     dispatch.fill_window()
@@ -122,7 +122,7 @@ def test_a_lost_worker_leads_to_another_attempt_in_the_same_place(running: Gener
 
 def test_after_the_last_attempt_it_fails_and_the_credits_come_back(running: Generation, settings: Settings) -> None:
     for attempt in range(1, settings.MAX_ATTEMPTS + 1):
-        assert reports.worker_lost(str(running.id), attempt, "gpu-test", "exit code -9")
+        assert factories.lose_worker(running, attempt)
         dispatch.fill_window()
     assert receipt_of(running) == (State.FAILED, 0, running.credits_quoted)
     assert "tried 3 times" in running.error_message
@@ -134,13 +134,13 @@ def test_a_report_for_an_erased_clip_is_no_accident(running: Generation) -> None
 
 
 def test_a_loss_reported_twice_costs_one_attempt(running: Generation) -> None:
-    assert reports.worker_lost(str(running.id), 1, "gpu-test", "gone")
-    assert not reports.worker_lost(str(running.id), 1, "gpu-test", "gone")
+    assert factories.lose_worker(running, 1, "gone")
+    assert not factories.lose_worker(running, 1, "gone")
 
 
 def test_a_worker_that_was_given_up_may_still_deliver(running: Generation) -> None:
     late = factories.report(running)
-    reports.worker_lost(str(running.id), 1, "gpu-test", "silent")
+    factories.lose_worker(running, 1, "silent")
     dispatch.fill_window()
     factories.deliver_clip(running)
     assert settle.settle(late)
@@ -149,7 +149,7 @@ def test_a_worker_that_was_given_up_may_still_deliver(running: Generation) -> No
 
 def test_a_stale_failure_does_not_end_the_attempt_that_follows(running: Generation) -> None:
     late = factories.report(running, Outcome.FAILED)
-    reports.worker_lost(str(running.id), 1, "gpu-test", "silent")
+    factories.lose_worker(running, 1, "silent")
     dispatch.fill_window()
     assert not settle.settle(late)
     running.refresh_from_db()
@@ -165,7 +165,7 @@ def test_a_failure_that_another_try_may_mend_is_tried_again(running: Generation)
 
 def test_cancelling_while_the_worker_dies_ends_it_without_cost(running: Generation) -> None:
     settle.cancel(running)
-    assert reports.worker_lost(str(running.id), 1, "gpu-test", "exit code -9")
+    assert factories.lose_worker(running, 1)
     assert receipt_of(running) == (State.CANCELLED, 0, running.credits_quoted)
 
 

@@ -27,16 +27,17 @@ RunWorker = Callable[..., GpuWorker]
 
 
 def test_it_works(valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path) -> None:
-    job = make_job(tmp_path)
+    job = make_job(tmp_path, secret="of the attempt")
     rq_job = enqueue(valkey, job)
 
     run_worker()
 
     clip = tmp_path / job.generation_id / "clip.mp4"
-    [(began, (generation_id, attempt, worker)), (ended, _)] = reports_of(valkey)
+    [(began, (generation_id, attempt, worker, secret)), (ended, _)] = reports_of(valkey)
     [report] = finished_reports(valkey)
     assert (began, generation_id, attempt, worker) == ("started", job.generation_id, 1, "worker-under-test")
     assert ended == "finished"
+    assert (secret, report.secret) == (job.secret, job.secret)
     assert report.outcome == Outcome.SUCCEEDED
     assert report.clip is not None
     assert report.clip.size_bytes == clip.stat().st_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import time
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import cast
 
 import pytest
 import redis
+from gpu_worker.queue import Bounds, RenderQueue, secret_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rq import Queue
@@ -216,3 +218,18 @@ def test_a_worker_killed_around_the_pop_loses_nothing(valkey: redis.Redis, tmp_p
         )
         assert found == {job.job_id for job in jobs}
         assert set(ids(valkey, INTERMEDIATE_KEY)) <= ({held.decode()} if isinstance(held, bytes) else set())
+
+
+@pytest.mark.parametrize(
+    ("call", "secret"),
+    [
+        (["f", None, [{"secret": "s", "of": "another release"}], {}], "s"),
+        (["f", None, [{"of": "the last release"}], {}], ""),
+        (["f", None, [{"secret": 7}], {}], ""),
+        (["f", None, [], {}], ""),
+        ({"no": "call"}, ""),
+        (None, ""),
+    ],
+)
+def test_the_secret_of_a_job_is_found_also_where_the_job_cannot_be_read(call: object, secret: str) -> None:
+    assert secret_in(json.dumps(call).encode()) == secret

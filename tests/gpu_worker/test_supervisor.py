@@ -59,7 +59,8 @@ def test_a_worker_killed_mid_render_is_reported_and_replaced(
 ) -> None:
     supervised = supervise()
     worker = supervised.worker()
-    job, next_job = make_job(tmp_path, call={"waits_for": str(tmp_path / "never")}), make_job(tmp_path)
+    job = make_job(tmp_path, call={"waits_for": str(tmp_path / "never")}, secret="of the attempt")
+    next_job = make_job(tmp_path)
     rq_job = enqueue(valkey, job)
     wait_until(lambda: len(stream_of(valkey, job)) >= 2)
 
@@ -69,7 +70,8 @@ def test_a_worker_killed_mid_render_is_reported_and_replaced(
     [report] = wait_until(lambda: finished_reports(valkey))
 
     # How it ended knows only who saw it end: whoever misses its heartbeat has another reason to give.
-    assert lost == [job.generation_id, 1, "worker-under-test", "its process was killed by SIGKILL"]
+    assert lost == [job.generation_id, 1, "worker-under-test", "its process was killed by SIGKILL", job.secret]
+    assert job.secret not in supervised.log()
     assert report.generation_id == next_job.generation_id
     assert rq_job.get_status() == "failed"
     assert rq_job.get_executions() == []
