@@ -43,6 +43,8 @@ WORKERS_KEY = "gpu:workers"  # sorted set: worker name → epoch second of its l
 DRAINING = "draining"  # state of a worker that finishes what it has and takes nothing more
 HEARTBEAT_SECONDS = 3
 WORKER_DEAD_AFTER_SECONDS = 15
+CLOCK_MAY_DIFFER_SECONDS = 5.0
+"""From the store's. Who is alive does not depend on it, but times in reports and logs do."""
 PROGRESS_MAXLEN = 1_000  # entries kept in one progress stream
 PROGRESS_TTL_SECONDS = 24 * 3600
 CANCEL_TTL_SECONDS = 24 * 3600
@@ -397,8 +399,20 @@ class WorkerStatus(Wire):
     stage: str = ""
     started_at: float = 0.0
     beat_at: float = 0.0
+    clock_ahead_seconds: float = 0.0
+    """Of the store's clock; negative: behind."""
     residents: tuple[ResidentComponent, ...] = ()
     counters: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def clock_fault(self) -> str:
+        """What is wrong with the host's clock, in words; empty if nothing is."""
+        if abs(self.clock_ahead_seconds) <= CLOCK_MAY_DIFFER_SECONDS:
+            return ""
+        direction = "ahead of" if self.clock_ahead_seconds > 0 else "behind"
+        return (
+            f"The clock of {self.host} is {abs(self.clock_ahead_seconds):.0f} s {direction} the store's: set it by NTP."
+        )
 
 
 def read_status(name: str, said: bytes | None) -> WorkerStatus | None:

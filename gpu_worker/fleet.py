@@ -92,6 +92,8 @@ def table(statuses: Sequence[WorkerStatus]) -> str:
             f"{status.name}  {card}  {_gib(status.used_bytes)} of {_gib(status.budget_bytes)}  {doing}  "
             f"(pid {status.pid} on {status.host})"
         )
+        if status.clock_fault:
+            lines.append(f"    {status.clock_fault}")
         for resident in sorted(status.residents, key=lambda r: -r.last_used):
             leased = f", leased {resident.leases}" if resident.leases else ""
             lines.append(f"    {resident.name}  {_gib(resident.size_bytes)}  {resident.tier}{leased}  {resident.key}")

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import redis
 
+from gpu_worker import clock
 from gpu_worker.contract import (
     CONTRACT_VERSION,
     HEARTBEAT_SECONDS,
@@ -49,6 +50,7 @@ class Heartbeat:
         self._interval_seconds = interval_seconds
         self._wake = threading.Event()
         self._is_over = False
+        self._is_clock_off = False
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -73,7 +75,11 @@ class Heartbeat:
 
     def beat(self) -> None:
         """One heartbeat."""
-        status = replace(self.status, version=CONTRACT_VERSION, beat_at=time.time())
+        ahead = clock.ahead_seconds(self._connection)
+        status = replace(self.status, version=CONTRACT_VERSION, beat_at=time.time(), clock_ahead_seconds=ahead)
+        if status.clock_fault and not self._is_clock_off:
+            logger.warning("%s", status.clock_fault)
+        self._is_clock_off = bool(status.clock_fault)
         with self._connection.pipeline(transaction=False) as pipeline:
             pipeline.set(worker_key(status.name), json.dumps(status.to_wire()), ex=WORKER_DEAD_AFTER_SECONDS)
             pipeline.zadd(WORKERS_KEY, {status.name: status.beat_at})
