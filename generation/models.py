@@ -129,6 +129,8 @@ class Generation(models.Model):
     attempt = models.PositiveSmallIntegerField(default=0)
     has_attempt_secret = models.BooleanField(default=False, db_default=False)
     """Whether reports on the present attempt must bear its secret. False for those that the last release handed out."""
+    delivered = models.JSONField(null=True)
+    """``attempt/role`` → digest of the file that a GPU host has sent: see generation.storage.arrivals."""
     worker = models.CharField(max_length=120, blank=True)
     steps_done = models.PositiveIntegerField(default=0)
     error_code = models.CharField(max_length=40, blank=True)

@@ -50,9 +50,9 @@ def local_path(address: str) -> Path | None:
 
 
 def shown(address: str) -> str:
-    """The address as a log may hold it: without the signature in its query and without a password."""
+    """Whose address it is, as a log may say: path and query may hold a signature, and the front a password."""
     parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    return f"{parts.scheme}://{parts.hostname or ''}/…"
 
 
 def check(response: httpx.Response, what: str) -> None:

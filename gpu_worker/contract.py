@@ -35,6 +35,12 @@ WORKER_LOST_FUNCTION = "generation.reports.worker_lost"
 LATE_SECONDS = 60.0
 """How long after its time limit a render may stay silent: then it is stuck between two safe points."""
 
+UPLOAD_FAILED = "upload_failed"
+DISK_FULL = "disk_full"
+STORAGE_ERRORS = frozenset({UPLOAD_FAILED, DISK_FULL})
+"""Codes of errors of attempts whose clip could not be put anywhere: no fault of the clip's, and the next one's too."""
+NOT_STORED = "The finished clip could not be stored."
+"""All that people are told of it: what the worker says besides names servers, folders and signed addresses."""
 DOES_NOT_FIT = "does_not_fit"
 """Code of the error of a render that needs more memory than any machine that is on has."""
 

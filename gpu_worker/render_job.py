@@ -18,8 +18,11 @@ from typing import Any
 
 from gpu_worker import log_context
 from gpu_worker.contract import (
+    DISK_FULL,
     LATE_SECONDS,
+    NOT_STORED,
     RENDER_FUNCTION,
+    UPLOAD_FAILED,
     Outcome,
     Progress,
     RenderError,
@@ -77,9 +80,9 @@ def explained(error: Exception) -> RenderError:
         case InputUnavailable():
             return RenderError(code="input_unavailable", message=str(error), is_retryable=error.is_retryable)
         case UploadFailed():
-            return RenderError(code="upload_failed", message=str(error), is_retryable=error.is_retryable)
+            return RenderError(code=UPLOAD_FAILED, message=NOT_STORED, is_retryable=error.is_retryable)
         case OSError(errno=errno.ENOSPC):
-            return RenderError(code="disk_full", message="The worker's disk is full.", is_retryable=True)
+            return RenderError(code=DISK_FULL, message="The worker's disk is full.", is_retryable=True)
         case _:
             # What was not foreseen may hold anything in its text: it goes to the worker's log alone.
             return RenderError(code=INTERNAL, message="The worker met an error of its own; its log has the details.")
@@ -231,7 +234,8 @@ class Renderer:
         reported = None if is_cancelled else explained(error)
         if reported is not None:
             details = error if reported.code == INTERNAL else None
-            logger.error("Render %s failed: %s: %s", job.job_id, reported.code, reported.message, exc_info=details)
+            said = error if reported.code == UPLOAD_FAILED else reported.message
+            logger.error("Render %s failed: %s: %s", job.job_id, reported.code, said, exc_info=details)
         return RenderReport(
             generation_id=job.generation_id,
             attempt=job.attempt,

@@ -27,6 +27,8 @@ from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport, job_id
 from gpu_worker.last_work import LastWork
 from loremotion import health
 from loremotion.outbox import housekeeping as outbox
+from generation.storage import leftovers, retention
+from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport, job_id
 from loremotion.sweeping import each
 from loremotion.valkey import connection
 
@@ -205,6 +207,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     forget_networks,
     retention.sweep_clips,
     retention.sweep_uploads,
+    leftovers.sweep_leftovers,
     shop.sweep,
     outbox.sweep,
 )

@@ -27,6 +27,8 @@ from generation.webhooks import video_events
 from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
     DOES_NOT_FIT,
+    NOT_STORED,
+    UPLOAD_FAILED,
     ClipFacts,
     Outcome,
     Progress,
@@ -112,7 +114,7 @@ def settle(report: RenderReport) -> bool:
             generation_id=generation.id,
             attempt=report.attempt,
             code=report.error.code,
-            reason=report.error.message,
+            reason=_words(report.error),
             gpu_seconds=report.gpu_seconds,
         )
     with transaction.atomic():
@@ -179,8 +181,13 @@ def _end(generation: Generation, report: RenderReport) -> bool:
         "worker": report.worker,
     }
     if report.error is not None:
-        changes |= {"error_code": report.error.code[:40], "error_message": _storable(report.error.message)}
+        changes |= {"error_code": report.error.code[:40], "error_message": _storable(_words(report.error))}
     return bool(still_open.update(**changes))
+
+
+def _words(error: RenderError) -> str:
+    """What people read: a worker's own words, except where those of older ones name addresses and folders."""
+    return NOT_STORED if error.code == UPLOAD_FAILED else error.message
 
 
 def _storable(message: str) -> str:

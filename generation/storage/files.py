@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -39,9 +40,31 @@ def generation_of(stored: str) -> str | None:
     return generation_id if (place, name) == ("clips", OUTPUT_NAMES[CLIP]) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What a signed address lets a worker store: one file of one attempt."""
+
+    key: str
+    most_bytes: int
+    attempt: int | None
+    """None in addresses that the last release made: of an attempt without a secret."""
+
+    @property
+    def generation_id(self) -> str:
+        return self.key.split("/")[1]
+
+    @property
+    def role(self) -> str:
+        name = self.key.rpartition("/")[2]
+        return next(role for role, output in OUTPUT_NAMES.items() if output == name)
+
+
 def outputs(generation: Generation) -> dict[str, str]:
-    """Role → address to which the worker puts the file."""
-    return {role: _address(key(generation, role), "PUT", most_bytes(generation, role)) for role in OUTPUT_NAMES}
+    """Role → address to which the worker of the present attempt puts the file."""
+    return {
+        role: _address(key(generation, role), "PUT", [most_bytes(generation, role), generation.attempt])
+        for role in OUTPUT_NAMES
+    }
 
 
 def most_bytes(generation: Generation, role: str) -> int:
@@ -57,37 +80,41 @@ def inputs(generation: Generation) -> dict[str, str]:
     return {role: _address(stored, "GET") for role, stored in generation.inputs.items()}
 
 
-def _address(stored: str, method: str, most: int | None = None) -> str:
+def _address(stored: str, method: str, bounds: list[int] | None = None) -> str:
     if settings.CLIP_UPLOAD == "folder":
         return Path(settings.MEDIA_DIR, stored).as_uri()
-    token = signing.dumps(stored if most is None else [stored, most], salt=_SALTS[method])
+    token = signing.dumps(stored if bounds is None else [stored, *bounds], salt=_SALTS[method])
     return str(settings.SITE_URL) + reverse("generation:worker-file", args=[token])
 
 
-def key_from_token(token: str, method: str) -> str | None:
-    """The storage key that a worker's address names, or None when it is not ours, too old, or for another method.
+def key_from_token(token: str) -> str | None:
+    """The storage key that a worker may read at this address, or None when the address is not ours or too old.
 
     What a worker may read, such as the clip that a new one goes on from, it may not write.
     """
-    said = _read(token, method)
-    return None if said is None else said[0]
+    try:
+        return str(signing.loads(token, salt=_SALTS["GET"], max_age=UPLOAD_MAX_AGE_SECONDS))
+    except signing.BadSignature:
+        return None
+
+
+def permit_from_token(token: str) -> Permit | None:
+    """What a worker may store at this address, or None when the address is not ours, too old, or for reading."""
+    try:
+        said = signing.loads(token, salt=_SALTS["PUT"], max_age=UPLOAD_MAX_AGE_SECONDS)
+    except signing.BadSignature:
+        return None
+    # Jobs that were queued by earlier releases carry tokens that name the key alone, or no attempt.
+    stored, most, attempt, *_ = [said, MAX_CLIP_BYTES, None] if isinstance(said, str) else [*said, None]
+    return Permit(key=str(stored), most_bytes=int(most), attempt=attempt)
 
 
 def body_limit(method: str, content_type: str, *, token: str) -> int | None:
     """Most bytes that may be sent to a worker's address: what its token announces. None when nothing may be."""
     if method != "PUT":
         return MAX_BODY_BYTES
-    said = _read(token, method)
-    return None if said is None else said[1]
-
-
-def _read(token: str, method: str) -> tuple[str, int] | None:
-    try:
-        said = signing.loads(token, salt=_SALTS[method], max_age=UPLOAD_MAX_AGE_SECONDS)
-    except signing.BadSignature:
-        return None
-    # Jobs that were queued by an earlier release carry tokens that name the key alone.
-    return (said, MAX_CLIP_BYTES) if isinstance(said, str) else (str(said[0]), int(said[1]))
+    permit = permit_from_token(token)
+    return None if permit is None else permit.most_bytes
 
 
 def has_clip(generation: Generation) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -12,7 +11,6 @@ from typing import IO, Any, ClassVar
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.text import slugify
@@ -22,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import tenancy
 from accounts.roles import Action
 from generation.access import own_clip
-from generation.storage import files
+from generation.storage import arrivals, files
 from loremotion.bodies import limits_body
 from loremotion.refusals import TooMany
 
@@ -154,25 +152,13 @@ def _part(key: str, first: int, last: int) -> Iterator[bytes]:
 @require_http_methods(["GET", "PUT"])
 def worker_file(request: HttpRequest, token: str) -> HttpResponseBase:
     """The door for GPU hosts that share no folder with us. The signed address is the whole permission."""
-    key = files.key_from_token(token, request.method or "")
-    if key is None:
-        raise Http404
     if request.method == "GET":
+        key = files.key_from_token(token)
+        if key is None:
+            raise Http404
         return ranged(request, key, "application/octet-stream", reader=None)
+    permit = files.permit_from_token(token)
+    if permit is None:
+        raise Http404
     body: IO[bytes] = request  # type: ignore[assignment]  # a request reads like a file
-    arriving = default_storage.save(f"{key}.arriving", File(body, name=key))
-    _replace(arriving, key)
-    return HttpResponse(status=204)
-
-
-def _replace(arriving: str, key: str) -> None:
-    """Give a finished upload its name. On a folder the rename is atomic: a reader sees the old file or the new one."""
-    try:
-        source, target = default_storage.path(arriving), default_storage.path(key)
-    except NotImplementedError:  # object storage: a copy under the final name, made at once by its own rules
-        with default_storage.open(arriving) as stored:
-            default_storage.delete(key)
-            default_storage.save(key, stored)
-        default_storage.delete(arriving)
-        return
-    os.replace(source, target)
+    return HttpResponse(status=arrivals.take(permit, body, arrivals.Announced.by(request.headers)))

@@ -7,7 +7,7 @@ from django.test import Client
 
 from accounts.models import Visitor
 from catalog.models import Model
-from generation.models import Generation
+from generation.models import Generation, State
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
 
@@ -67,9 +67,12 @@ def test_worker_addresses_are_signed_and_name_one_file(toy: Model, alice: Visito
     from generation.storage import files
 
     generation = finished(alice)
-    token = signing.dumps([files.key(generation, files.CLIP), 1_000], salt="generation.files.upload")
+    Generation.objects.filter(id=generation.id).update(state=State.RUNNING)
+    token = signing.dumps(
+        [files.key(generation, files.CLIP), 1_000, generation.attempt], salt="generation.files.upload"
+    )
     assert client.put(f"/worker/files/{token}", b"new clip", content_type="video/mp4").status_code == 204
-    with default_storage.open(generation.clip.key) as stored:
+    with default_storage.open(files.key(generation, files.CLIP)) as stored:
         assert stored.read() == b"new clip"
     assert client.get(f"/worker/files/{token}").status_code == 404  # writing is not reading, nor the other way round
     readable = signing.dumps(files.key(generation, files.CLIP), salt="generation.files.download")

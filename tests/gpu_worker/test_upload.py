@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,10 +80,10 @@ def test_a_hiccup_is_tried_again_from_the_beginning(clip: Path, server: FileServ
 
 def test_hiccups_without_end_are_reported_without_the_signature(clip: Path, server: FileServer) -> None:
     server.answers = [503] * 3
-    with pytest.raises(UploadFailed, match=r"/clip.mp4: the server answered 503, 3 times") as failure:
-        put(clip, server.address("/clip.mp4?signature=secret"))
+    with pytest.raises(UploadFailed, match=r"http://127.0.0.1/…: the server answered 503, 3 times") as failure:
+        put(clip, server.address("/files/signed-token?signature=secret"))
     assert failure.value.is_retryable
-    assert "secret" not in str(failure.value)
+    assert not {"signed-token", "secret"} & set(re.split(r"[^a-z-]", str(failure.value)))
 
 
 @pytest.mark.parametrize(("status", "is_retryable"), [(403, True), (404, False), (413, False), (302, False)])
