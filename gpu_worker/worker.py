@@ -35,12 +35,11 @@ from gpu_worker.job_picker import JobPicker
 from gpu_worker.last_work import GPU, LastWork
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.progress import ProgressStream
-from gpu_worker.queue import Bounds, RenderQueue, secret_in
 from gpu_worker.render_engine import RenderEngine
 from gpu_worker.reports import KEPT_SECONDS, Reports
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from gpu_worker.rq_seams.one_job_worker import OneJobWorker
-from gpu_worker.rq_seams.render_queue import RenderQueue
+from gpu_worker.rq_seams.render_queue import RenderQueue, secret_in
 from gpu_worker.settings import Settings
 from gpu_worker.status import StatusReporter, first_status
 from gpu_worker.upload import Uploader

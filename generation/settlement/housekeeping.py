@@ -22,13 +22,11 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch, fleet
 from generation.settlement import attempts, settle
 from generation.settlement.verification import read_report
-from generation.storage import retention
+from generation.storage import leftovers, retention
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport, job_id
 from gpu_worker.last_work import LastWork
 from loremotion import health
 from loremotion.outbox import housekeeping as outbox
-from generation.storage import leftovers, retention
-from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport, job_id
 from loremotion.sweeping import each
 from loremotion.valkey import connection
 

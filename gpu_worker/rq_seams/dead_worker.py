@@ -16,8 +16,8 @@ from rq.worker import BaseWorker
 from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
 from gpu_worker.contract import RENDER_QUEUE, holding_key
-from gpu_worker.queue import secret_in
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
+from gpu_worker.rq_seams.render_queue import secret_in
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ from typing import cast
 
 import pytest
 import redis
-from gpu_worker.queue import Bounds, RenderQueue, secret_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rq import Queue
@@ -26,7 +25,7 @@ from gpu_worker.contract import (
     holding_key,
 )
 from gpu_worker.job_choice import Bounds
-from gpu_worker.rq_seams.render_queue import RenderQueue
+from gpu_worker.rq_seams.render_queue import RenderQueue, secret_in
 from gpu_worker.valkey import connect
 from tests.gpu_worker.conftest import enqueue, environment, make_job, report_status
 from tests.gpu_worker.waiting_lines import SLUGS, after, pick, waiting
