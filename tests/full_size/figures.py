@@ -9,7 +9,7 @@ import torch
 
 from gpu_worker.engine.weights.footprint import footprint_bytes
 from gpu_worker.engine.weights.quantised_layers import quantised_linears
-from gpu_worker.engine.weights.storages import module_bytes, resident_bytes
+from gpu_worker.engine.weights.storages import least_swapped_bytes, module_bytes
 from tests.full_size.models import FullSize, Size
 from tests.full_size.tracer import build, on_card, peak_bytes
 
@@ -30,7 +30,7 @@ def weights_of(model: FullSize) -> dict[str, float]:
         "transformer_bytes": 2 * parameters,
         "vae_bytes": 2 * sum(parameter.numel() for parameter in vae.parameters()),
         "quantised_fraction": quantised / parameters,
-        "swapped_fraction": resident_bytes(transformer) / module_bytes(transformer),
+        "swapped_fraction": least_swapped_bytes(transformer) / module_bytes(transformer),
         **{kind: footprint_bytes(transformer, torch.bfloat16, kind) for kind in ("int8", "fp8", "nf4")},
     }
 
