@@ -16,7 +16,7 @@ REQUIREMENTS := requirements.txt requirements/web.txt requirements/gpu.txt requi
 INSTALL_KIB := 3500000
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install check test fuzz bench preview-model chromium clean
+.PHONY: help run demo install check test fuzz card bench preview-model chromium clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -45,6 +45,9 @@ test: $(DEVELOPMENT) chromium  ## every test, on real stores and a real browser;
 fuzz: $(DEVELOPMENT)  ## property tests alone, on other examples each time and FUZZ=20 times as many; ARGS as above
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "The same again: make fuzz SEED=$$seed"; \
 		FUZZ=$(FUZZ) python -m pytest -m hypothesis -n $(JOBS) --hypothesis-seed=$$seed $(ARGS)
+
+card: $(DEVELOPMENT)  ## every family, mode and quantisation on the simulated card (minutes); ARGS as above
+	python -m pytest -m card -n $(JOBS) tests/late_card $(ARGS)
 
 bench: $(DEVELOPMENT)  ## every benchmark, as ratios from one run
 	python -m benchmarks

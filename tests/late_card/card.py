@@ -11,6 +11,8 @@ from torch.utils.backend_registration import generate_methods_for_privateuse1_ba
 
 KIND = "late_card"
 NO_LIMIT = 2**62
+ASKED_OF_BACKENDS = "get_amp_supported_dtype"
+"""What PyTorch asks of every backend but its own."""
 _TOTAL_BYTES = 2**33
 
 
@@ -65,7 +67,7 @@ class Card:
 
 
 def torch_module(card: Card, extension: Any) -> ModuleType:
-    """What PyTorch and the engine find in ``torch.late_card``. Nothing is here that ``torch.cuda`` has not."""
+    """What PyTorch and the engine find in ``torch.late_card``: for the engine nothing that ``torch.cuda`` has not."""
     figures = extension.figures
 
     def set_device(device: Any) -> None:
@@ -96,6 +98,7 @@ def torch_module(card: Card, extension: Any) -> ModuleType:
         "get_rng_state": lambda device=None: torch.empty(0, dtype=torch.uint8),
         "set_rng_state": lambda state, device=None: None,
         "_is_in_bad_fork": lambda: False,
+        ASKED_OF_BACKENDS: lambda: [torch.bfloat16, torch.float16],
     }.items():
         setattr(module, name, function)
     return module

@@ -17,6 +17,14 @@ from tests.late_card.card import KIND, Card
 __all__ = ["models", "quiet_single_thread", "repos"]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what is marked ``card`` to the run that asks for it: it takes minutes."""
+    if "card" not in config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("card"):
+                item.add_marker(pytest.mark.skip(reason="'make card' runs it"))
+
+
 @pytest.fixture(scope="session")
 def the_card(request: pytest.FixtureRequest) -> Card:
     """The card of this test process: PyTorch takes one such backend, and for good."""
