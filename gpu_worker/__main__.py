@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         return bench.main(arguments[1:])
     asked = _parser().parse_args(arguments)
     try:
-        settings = Settings.from_environment()
+        settings = Settings.from_environment() if asked.supervisor is None else Settings.from_supervisor()
     except SettingsRefused as refusal:
         print(refusal, file=sys.stderr)
         return os.EX_CONFIG

@@ -10,6 +10,7 @@ import dataclasses
 import os
 import re
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -263,6 +264,15 @@ class Settings:
             except ValueError as problem:
                 raise SettingsRefused(f"{variable.name}={raw!r}: {problem}.") from None
         return cls(**values)
+
+    @classmethod
+    def from_supervisor(cls) -> Self:
+        """Read and check every variable; the address of Valkey is the first line of standard input.
+
+        Raises:
+            SettingsRefused: as ``from_environment``.
+        """
+        return cls.from_environment({**os.environ, "REDIS_URL": sys.stdin.readline().strip()})
 
     @property
     def scratch(self) -> Path:

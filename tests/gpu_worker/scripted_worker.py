@@ -31,7 +31,8 @@ def main() -> int:
     if asked.supervisor is not None:
         die_with(asked.supervisor)
     logging.basicConfig(level="INFO")
-    return work(Settings.from_environment(), ScriptedEngine(), asked.lifeline)
+    settings = Settings.from_environment() if asked.supervisor is None else Settings.from_supervisor()
+    return work(settings, ScriptedEngine(), asked.lifeline)
 
 
 if __name__ == "__main__":

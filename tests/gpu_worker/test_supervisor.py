@@ -54,6 +54,12 @@ def test_it_works(valkey: redis.Redis, supervise: Supervise, tmp_path: Path) -> 
     assert lost_reports(valkey) == []
 
 
+def test_the_address_of_valkey_is_not_where_what_a_worker_starts_could_read_it(supervise: Supervise) -> None:
+    environment = supervise().worker().environ()
+    assert "GPU_WORKER_NAME" in environment
+    assert not [name for name, value in environment.items() if "redis://" in value]
+
+
 def test_a_worker_killed_mid_render_is_reported_and_replaced(
     valkey: redis.Redis, supervise: Supervise, tmp_path: Path
 ) -> None:
