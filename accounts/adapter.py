@@ -11,6 +11,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest, HttpResponse
 
 from accounts import bans, claiming, networks, visitors, workspaces
@@ -44,6 +45,16 @@ class AccountAdapter(DefaultAccountAdapter):
         """The log says from which network, and not who was tried."""
         logger.warning("A sign-in failed, from the network of %s", networks.prefix_of(request))
         super().authentication_failed(request, **credentials)
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Failures are counted for an address and the network they come from: a stranger elsewhere locks nobody out."""
+        key: str = super()._get_login_attempts_cache_key(request, **credentials)
+        return f"{key}:{networks.prefix_of(request)}"
+
+    def send_account_already_exists_mail(self, email: str) -> None:
+        """Who signs up again waits as long as who signs up anew, whose password is hashed."""
+        make_password(secrets.token_urlsafe())
+        super().send_account_already_exists_mail(email)
 
     def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **how: Any) -> HttpResponse | None:
         """Who comes in for the first time, by a code mailed to them, may not be who signed up under their address and

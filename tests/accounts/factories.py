@@ -61,7 +61,7 @@ def browser_of(who: User | Visitor, workspace: Workspace | None = None) -> Clien
     if isinstance(who, Visitor):
         browser.cookies["visitor"] = signing.dumps(str(who.id), salt="accounts.visitors")
         return browser
-    browser.force_login(who, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(who)
     if workspace is not None:
         session = browser.session
         session["workspace"] = str(workspace.id)

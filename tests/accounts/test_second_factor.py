@@ -120,14 +120,14 @@ def test_no_code_fits_a_seed_that_cannot_be_opened(with_app: User, settings: Set
 def test_a_passkey_is_asked_for_where_there_is_one(staff: User) -> None:
     Authenticator.objects.create(user=staff, type=Authenticator.Type.WEBAUTHN, data={"name": "key", "credential": {}})
     browser = Client()
-    browser.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(staff)
     assert browser.get("/admin/")["Location"].startswith("/account/2fa/webauthn/reauthenticate/?next=")
 
 
 def test_a_session_that_did_not_shows_it_and_goes_on(with_app: User) -> None:
     """Such as one that was begun before there was a second factor."""
     browser = Client()
-    browser.force_login(with_app, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(with_app)
     asked = browser.get("/admin/accounts/user/?q=x")["Location"]
     assert asked == "/account/2fa/reauthenticate/?next=%2Fadmin%2Faccounts%2Fuser%2F%3Fq%3Dx"
     assert browser.get(asked).status_code == 200
@@ -139,7 +139,7 @@ def test_a_session_that_did_not_shows_it_and_goes_on(with_app: User) -> None:
 
 def test_the_password_again_is_no_second_factor(with_app: User) -> None:
     browser = Client()
-    browser.force_login(with_app, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(with_app)
     prove_again(browser, PASSWORD)
     assert browser.get("/admin/").status_code == 302
 

@@ -9,12 +9,14 @@ import redis
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
-from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.contrib.auth import BACKEND_SESSION_KEY
+from django.contrib.auth.hashers import Argon2PasswordHasher, MD5PasswordHasher
 from django.core import mail
 from django.test import Client
 from django.utils.module_loading import import_string
 
 from accounts.models import Membership, User, Workspace
+from accounts.signed_in import FORMER_BACKEND
 from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, prove_again, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -278,3 +280,49 @@ def test_a_failed_sign_in_is_in_the_log_without_whom_it_was_about(
     client.post("/account/login/", {"login": alice.email, "password": "not hers"})
     assert "A sign-in failed, from the network of 127.0.0.0" in caplog.text
     assert alice.email not in caplog.text
+
+
+@pytest.fixture
+def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Each password that is hashed, which is what signing in takes time for."""
+    hashed: list[str] = []
+    encode = MD5PasswordHasher.encode
+
+    def counted(self: MD5PasswordHasher, password: str, salt: str) -> str:
+        hashed.append(password)
+        return encode(self, password, salt)
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", counted)
+    return hashed
+
+
+@pytest.mark.parametrize("email", ["alice@example.org", "nobody@example.org"])
+def test_a_try_takes_one_hash_whether_or_not_there_is_an_account(
+    alice: User, client: Client, hashes: list[str], email: str
+) -> None:
+    hashes.clear()
+    assert sign_in(client, email, password="wrong") == 200
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize("email", ["alice@example.org", "new@example.org"])
+def test_signing_up_takes_one_hash_whether_or_not_there_is_an_account(
+    alice: User, client: Client, hashes: list[str], email: str
+) -> None:
+    hashes.clear()
+    sign_up(client, email)
+    assert len(hashes) == 1
+
+
+def test_a_stranger_elsewhere_locks_nobody_out(alice: User, client: Client) -> None:
+    for _ in range(9):
+        sign_in(Client(REMOTE_ADDR="203.0.113.7"), password="wrong")
+    assert sign_in(Client(REMOTE_ADDR="198.51.100.1")) == 302
+    assert sign_in(Client(REMOTE_ADDR="203.0.113.200")) == 200  # but where it was guessed from, nobody gets in
+
+
+def test_who_signed_in_under_a_former_backend_stays_signed_in(alice: User, client: Client) -> None:
+    client.force_login(alice, backend=FORMER_BACKEND)
+    for _ in range(2):
+        assert alice.email in client.get("/account/").text
+    assert client.session[BACKEND_SESSION_KEY] == "allauth.account.auth_backends.AuthenticationBackend"

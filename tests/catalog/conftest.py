@@ -15,5 +15,5 @@ def staff(db: None) -> User:
 def admin_browser(staff: User) -> Client:
     """Somebody who has signed in as staff."""
     client = Client()
-    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(staff)
     return client

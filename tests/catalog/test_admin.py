@@ -254,7 +254,7 @@ def test_pages_are_for_staff(client: Client, page: str) -> None:
 def test_staff_who_may_only_look_cannot_change_history(client: Client, action: str) -> None:
     model = make_model()
     looker = User.objects.create_user("looker@example.com", "x", is_staff=True)
-    client.force_login(looker, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(looker)
     argument: Any = 1 if action == "restore" else "promote"
     answer = client.post(reverse(f"admin:catalog_model_{action}", args=[model.pk, argument]))
     assert (answer.status_code, model.versions.count()) == (403, 1)

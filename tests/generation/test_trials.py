@@ -87,7 +87,7 @@ def test_a_mode_that_starts_from_a_clip_gets_the_latest_of_the_house(staff: User
 
 
 def test_the_admin_starts_one_and_shows_what_it_took(client: Client, staff: User) -> None:
-    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(staff)
     version = draft()
     history = reverse("admin:catalog_model_versions", args=[version.model_id])
     assert "It has never finished a clip" in client.get(history).content.decode()
@@ -106,7 +106,7 @@ def test_the_admin_starts_one_and_shows_what_it_took(client: Client, staff: User
 
 
 def test_a_refusal_leads_back_to_the_model_with_its_reason(client: Client, staff: User) -> None:
-    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(staff)
     version = draft()
     answer = client.post(reverse("generation:trial-start", args=[version.pk]), {"mode": "control"}, follow=True)
     assert "Toy does not offer" in answer.content.decode()
@@ -121,7 +121,7 @@ def test_trials_are_for_staff_who_may_change_models(client: Client, staff: User)
         url = reverse(f"generation:{name}", args=[argument])
         ask = client.post if name == "trial-start" else client.get
         assert ask(url).status_code == 302, "a stranger is sent to sign in"
-    client.force_login(looker, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(looker)
     for name, argument in routes:
         url = reverse(f"generation:{name}", args=[argument])
         ask = client.post if name == "trial-start" else client.get
@@ -132,12 +132,12 @@ def test_trials_are_for_staff_who_may_change_models(client: Client, staff: User)
 def test_another_workspaces_clip_is_not_shown_as_a_trial(client: Client, staff: User) -> None:
     factories.model()
     generation = factories.submitted(factories.visitor().workspace)
-    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(staff)
     assert client.get(reverse("generation:trial", args=[generation.id])).status_code == 404
 
 
 def test_what_quantisation_changes_is_kept_with_the_trial_and_shown(client: Client, staff: User) -> None:
-    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(staff)
     version = draft(quantisation="int8")
     trial = trials.start(version, by=staff)
     job = trial.render_job(inputs={}, outputs={})
@@ -152,7 +152,7 @@ def test_what_quantisation_changes_is_kept_with_the_trial_and_shown(client: Clie
 
 
 def test_a_trial_that_quantisation_has_spoilt_says_so(client: Client, staff: User) -> None:
-    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(staff)
     version = draft(quantisation="nf4")
     trial = trials.start(version, by=staff)
     finish(trial, similarity=0.91)
