@@ -40,9 +40,9 @@ BY_PERMISSION = {
     "catalog.model": "what is rendered; says nothing of who somebody is",
     "catalog.alias": "a name for a model",
     "generation.generation": "read only, and cancelling",
-    "outbox.endpoint": "read only, without its secret",
-    "outbox.delivery": "read only",
-    "outbox.letter": "read only",
+    "outbox.mailmessage": "read only",
+    "webhooks.delivery": "read only",
+    "webhooks.endpoint": "read only, without its secret",
 }
 FOR_SUPERUSERS = {
     "auth.group": "a group's permissions are those of everybody in it",
