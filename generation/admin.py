@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 
 from generation.models import Generation
-from generation.scheduling import fleet
+from generation.scheduling import fleet, storage_pause
 from generation.settlement import settle
 from gpu_worker.contract import RENDER_QUEUE
 from loremotion import health, queues
@@ -56,6 +56,7 @@ class GenerationAdmin(ReadOnlyAdmin):
             "title": "GPU fleet",
             "workers": fleet.statuses(),
             "processes": health.process_ages(),
+            "storage_pause": storage_pause.state(),
             "queues": queues.loads([RENDER_QUEUE, *settings.QUEUE_JOBS]),
         }
         return TemplateResponse(request, "admin/generation/fleet.html", context)

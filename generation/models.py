@@ -328,3 +328,18 @@ class FairClock(models.Model):
 
     def __str__(self) -> str:
         return f"virtual time {self.virtual_time:g}"
+
+
+class StoragePause(models.Model):
+    """One row: how many clips in a row could not be stored, and until when none begins because of it."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    failures = models.PositiveIntegerField(default=0)
+    until = models.DateTimeField(null=True)
+    """None while dispatch goes on; see generation.scheduling.storage_pause."""
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="storage_pause_is_one_row")]
+
+    def __str__(self) -> str:
+        return f"{self.failures} clips in a row could not be stored"

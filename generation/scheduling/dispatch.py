@@ -12,7 +12,7 @@ from rq.exceptions import DuplicateJobError
 from rq.job import JobStatus
 
 from generation.models import Generation, State
-from generation.scheduling import fair_queue, fleet
+from generation.scheduling import fair_queue, fleet, storage_pause
 from generation.scheduling.window import Window
 from generation.storage import files
 from gpu_worker import log_context
@@ -51,7 +51,8 @@ def _take() -> list[Generation]:
         return []
     with transaction.atomic():
         clock = fair_queue.lock_clock()
-        chosen = fair_queue.take(clock, _window(budgets))
+        most = storage_pause.most_to_dispatch()
+        chosen = [] if most == 0 else fair_queue.take(clock, _window(budgets), most=most)
         now = timezone.now()
         for generation in chosen:
             generation.state = State.DISPATCHED

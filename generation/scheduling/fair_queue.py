@@ -46,7 +46,7 @@ def lock_clock() -> FairClock:
     return clock
 
 
-def take(clock: FairClock, places: Window) -> list[Generation]:
+def take(clock: FairClock, places: Window, *, most: int | None = None) -> list[Generation]:
     """The next waiting requests for which there are places, in fair order, locked, and the clock moved to the last.
 
     What fits no machine that is on stays where it is, keeps its tag, and is not in anybody's way.
@@ -54,7 +54,7 @@ def take(clock: FairClock, places: Window) -> list[Generation]:
     candidates = [row for level in places.levels for row in _first_of(level)]
     chosen = [
         row for row in sorted(candidates, key=lambda row: (row.fair_finish, row.id)) if places.take(row.needs_bytes)
-    ]
+    ][:most]
     if chosen and chosen[-1].fair_finish > clock.virtual_time:
         clock.virtual_time = chosen[-1].fair_finish
         clock.save(update_fields=["virtual_time"])

@@ -9,7 +9,7 @@ import redis
 
 from catalog.models import ModelVersion
 from generation.models import Generation, State
-from generation.scheduling import fair_queue, fleet
+from generation.scheduling import fair_queue, fleet, storage_pause
 from loremotion.row_security import across_workspaces
 
 SAMPLE = 20
@@ -52,6 +52,8 @@ def wait_of(generation: Generation) -> Wait:
     place = fair_queue.place(generation, max(budgets, default=0))
     if generation.state == State.QUEUED and budgets and (generation.needs_bytes or 0) > budgets[-1]:
         return Wait(place, None, None, _too_large(generation.needs_bytes or 0, budgets[-1]))
+    if generation.state == State.QUEUED and storage_pause.is_in_force():
+        return Wait(place, None, None, storage_pause.REASON)
     median, slow = service_seconds(generation.version)
     rounds = place / max(len(budgets), 1)
     low, high = median * (rounds + 0.5), slow * (rounds + 1)

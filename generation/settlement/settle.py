@@ -20,7 +20,7 @@ from billing import free_gpu_budget, ledger
 from catalog import measurements
 from generation.live import progress
 from generation.models import OPEN_STATES, Clip, Generation, State
-from generation.scheduling import dispatch, fleet
+from generation.scheduling import dispatch, fleet, storage_pause
 from generation.settlement import notifications
 from generation.storage import files, retention
 from generation.webhooks import video_events
@@ -28,6 +28,7 @@ from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
     DOES_NOT_FIT,
     NOT_STORED,
+    STORAGE_ERRORS,
     UPLOAD_FAILED,
     ClipFacts,
     Outcome,
@@ -127,6 +128,7 @@ def settle(report: RenderReport) -> bool:
                 **Clip.facts_from(report.clip),
             )
             ledger.capture(reference=generation.id)
+            storage_pause.note_success()
             _measure(generation, report)
         elif report.outcome == Outcome.CANCELLED:
             ledger.capture(reference=generation.id, amount=share_for_steps(generation, report))
@@ -216,7 +218,7 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
         lost = Generation.objects.filter(id=generation_id, attempt=attempt, state__in=[State.DISPATCHED, State.RUNNING])
         if lost.filter(cancel_asked_at__isnull=False).update(state=State.CANCELLED, finished_at=timezone.now()):
             _give_up(generation_id, State.CANCELLED, gpu_seconds)
-        elif attempt >= settings.MAX_ATTEMPTS:
+        elif attempt >= _most_attempts(code):
             message = _storable(f"{reason[:400]} It was tried {attempt} times.")
             ended = lost.update(
                 state=State.FAILED, finished_at=timezone.now(), error_code=code[:40], error_message=message
@@ -230,7 +232,15 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
             transaction.on_commit(dispatch.fill_window)
         else:
             return False
+        if code in STORAGE_ERRORS:
+            storage_pause.note_failure()
     return True
+
+
+def _most_attempts(code: str) -> int:
+    """A clip that cannot be stored is not to blame, and is tried on; not without end, since it could be."""
+    is_excused = code in STORAGE_ERRORS and storage_pause.is_in_force()
+    return int(settings.MAX_ATTEMPTS) + (storage_pause.EXCUSED_ATTEMPTS if is_excused else 0)
 
 
 def _give_up(generation_id: uuid.UUID, state: State, gpu_seconds: float) -> None:
@@ -240,7 +250,8 @@ def _give_up(generation_id: uuid.UUID, state: State, gpu_seconds: float) -> None
 
 
 def _announce_retry(generation_id: uuid.UUID, attempt: int, reason: str) -> None:
-    again = f"{reason} Trying again ({attempt + 1} of {settings.MAX_ATTEMPTS})."
+    count = f" ({attempt + 1} of {settings.MAX_ATTEMPTS})" if attempt < settings.MAX_ATTEMPTS else ""
+    again = f"{reason} Trying again{count}."
     progress.publish(generation_id, Progress(kind="stage", stage="queued", message=again))
 
 
