@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
 from django.test import Client
 
-from accounts.models import User, Visitor
+from accounts.models import User
 from catalog.models import Model
 from generation.models import Generation, State
 from generation.scheduling import dispatch, storage_pause, wait
@@ -21,14 +22,14 @@ N = storage_pause.FAILURES_BEFORE_PAUSE
 
 
 @pytest.fixture
-def clock() -> time_machine.Coordinates:
+def clock() -> Iterator[time_machine.Traveller]:
     with time_machine.travel(NOON, tick=False) as travelling:
         yield travelling
 
 
 @pytest.fixture
-def waiting(clock: time_machine.Coordinates, toy: Model, alice: Visitor) -> list[Generation]:
-    return [factories.submitted(alice.workspace, seconds=1) for _ in range(N + 2)]
+def waiting(clock: time_machine.Traveller, toy: Model) -> list[Generation]:
+    return [factories.submitted(factories.visitor(credits=100).workspace, seconds=1) for _ in range(N + 2)]
 
 
 def dispatched() -> list[Generation]:
@@ -81,7 +82,7 @@ def test_other_failures_do_not_count(waiting: list[Generation]) -> None:
 
 
 def test_one_clip_is_tried_when_the_pause_is_over_and_pauses_grow(
-    waiting: list[Generation], clock: time_machine.Coordinates
+    waiting: list[Generation], clock: time_machine.Traveller
 ) -> None:
     fill_the_disk()
     pauses = []
@@ -100,7 +101,7 @@ def test_one_clip_is_tried_when_the_pause_is_over_and_pauses_grow(
     assert pauses[0] < pauses[1] < pauses[-1] == storage_pause.LONGEST_PAUSE.total_seconds()
 
 
-def test_everything_goes_on_once_a_probe_is_stored(waiting: list[Generation], clock: time_machine.Coordinates) -> None:
+def test_everything_goes_on_once_a_probe_is_stored(waiting: list[Generation], clock: time_machine.Traveller) -> None:
     fill_the_disk()
     clock.shift(storage_pause.LONGEST_PAUSE)
     [probe] = dispatched()
@@ -110,7 +111,7 @@ def test_everything_goes_on_once_a_probe_is_stored(waiting: list[Generation], cl
 
 
 def test_a_probe_that_comes_to_nothing_is_followed_by_another(
-    waiting: list[Generation], clock: time_machine.Coordinates
+    waiting: list[Generation], clock: time_machine.Traveller
 ) -> None:
     fill_the_disk()
     clock.shift(storage_pause.LONGEST_PAUSE)
@@ -122,7 +123,7 @@ def test_a_probe_that_comes_to_nothing_is_followed_by_another(
 
 
 def test_the_probe_is_not_burnt_and_does_not_stay_for_ever(
-    waiting: list[Generation], clock: time_machine.Coordinates
+    waiting: list[Generation], clock: time_machine.Traveller
 ) -> None:
     fill_the_disk()
     tried = []
