@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -27,8 +27,10 @@ def ask(**headers: str) -> tuple[str, str]:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
+    transport = httpx.ASGITransport(cast(Any, RequestIds(app)))
+
     async def asked() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(RequestIds(app)), base_url="http://x") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
             return await client.get("/", headers=headers)
 
     return asyncio.run(asked()).headers["X-Request-ID"], within[0]

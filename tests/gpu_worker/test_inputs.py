@@ -86,7 +86,7 @@ def test_a_picture_that_the_site_did_not_encode_reaches_no_decoder_here(
 
     monkeypatch.setattr(media_input, "frames", noted)
     with contextlib.suppress(InputUnreadable):
-        fetch(tmp_path, **{role: path.as_uri()})
+        fetch(tmp_path, input_bytes=10_000_000, **{role: path.as_uri()})
     assert opened == [name]
 
 
