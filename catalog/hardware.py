@@ -86,7 +86,7 @@ def _cell(needs: MemoryNeeds, card_gib: int, transformer_bytes: int, forwards: i
         peak_bytes = needs.peak_bytes(placement)
         if peak_bytes > usable:
             continue
-        if not placement.is_streamed:
+        if not placement.is_block_swapped:
             return f"{'tiles' if placement.is_decoding_tiled else 'leaves'} {_show(peak_bytes)}"
         return f"swap {_show(peak_bytes)}, {_show(forwards * transformer_bytes)} a step"
     return "no"

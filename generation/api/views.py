@@ -47,6 +47,7 @@ class AskView(VideoView):
     ) -> Response:
         """Take the request. What begins with an own clip, ``source`` or the body's, and has a ``mode`` of its own is
         made by that clip's model unless the body names another."""
+        caller = self.caller(Action.GENERATE)  # before its body is judged: whose key does not hold learns nothing else
         said = read(body, self.request)
         is_private = said.pop("private", None)
         given = {role: said.pop(role) for role in (*ROLES, REFERENCE) if role in said}
@@ -61,7 +62,7 @@ class AskView(VideoView):
         if mode is not None:
             said["mode"] = mode
             if "video" in clips and not said.get("model"):
-                said["model"] = _model_of(self.caller(Action.GENERATE), clips["video"])
+                said["model"] = _model_of(caller, clips["video"])
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
         generation = intake.take(self.site_request, ask, files=files, clips=clips, is_private=is_private)
         return Response(presentation.just_taken(generation), headers={"openai-poll-after-ms": "2000"})

@@ -120,7 +120,7 @@ def test_turning_a_switch_writes_no_version(admin_browser: Client) -> None:
         ("sizes", "700x480", "704x480 instead of 700x480"),
         ("modes", ["control"], "LTX-Video has no mode 'control'"),
         ("prices", "standard: {480p: 700}", "standard has no price for 720p"),
-        ("prices", "standard: {480p: 700", "This is not YAML, line 1"),
+        ("prices", "standard: {480p: 700", "This is not YAML, line"),
         ("prices", "", "required"),
         ("presets", "- 8", "one entry for each preset"),
         ("blocked_territories", "EU, UK", "'UK' is not a territory"),
