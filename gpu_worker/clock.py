@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import cast
 
 import redis
 
@@ -14,5 +13,5 @@ def ahead_seconds(connection: redis.Redis) -> float:
     As exact as half of the time that the answer took.
     """
     asked_at = time.time()
-    seconds, microseconds = cast(tuple[int, int], connection.time())
+    seconds, microseconds = connection.time()
     return (asked_at + time.time()) / 2 - (seconds + microseconds / 1e6)

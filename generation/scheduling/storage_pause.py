@@ -65,4 +65,5 @@ def most_to_dispatch() -> int | None:
 
 def _pause_after(failures: int) -> timedelta:
     doublings = min(max(0, failures - FAILURES_BEFORE_PAUSE), 10)
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2**doublings)
+    pause: timedelta = FIRST_PAUSE * 2**doublings
+    return min(LONGEST_PAUSE, pause)

@@ -96,16 +96,17 @@ def _open_attempt(permit: Permit) -> QuerySet[Generation]:
     return attempts.filter(attempt=permit.attempt)
 
 
-class _Hashed(File):
+class _Hashed(File[bytes]):
     """A body that is read once: its size and digest are known when it has been stored."""
 
     def __init__(self, body: IO[bytes]) -> None:
         super().__init__(body, name="arriving")
+        self._body = body
         self.digest = hashlib.sha256()
         self.size_bytes = 0
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        while chunk := self.file.read(chunk_size or self.DEFAULT_CHUNK_SIZE):
+        while chunk := self._body.read(chunk_size or self.DEFAULT_CHUNK_SIZE):
             self.digest.update(chunk)
             self.size_bytes += len(chunk)
             yield chunk

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.core import signing
@@ -101,11 +101,12 @@ def key_from_token(token: str) -> str | None:
 def permit_from_token(token: str) -> Permit | None:
     """What a worker may store at this address, or None when the address is not ours, too old, or for reading."""
     try:
-        said = signing.loads(token, salt=_SALTS["PUT"], max_age=UPLOAD_MAX_AGE_SECONDS)
+        said: Any = signing.loads(token, salt=_SALTS["PUT"], max_age=UPLOAD_MAX_AGE_SECONDS)
     except signing.BadSignature:
         return None
     # Jobs that were queued by earlier releases carry tokens that name the key alone, or no attempt.
-    stored, most, attempt, *_ = [said, MAX_CLIP_BYTES, None] if isinstance(said, str) else [*said, None]
+    parts: list[Any] = [said, MAX_CLIP_BYTES, None] if isinstance(said, str) else [*said, None]
+    stored, most, attempt, *_ = parts
     return Permit(key=str(stored), most_bytes=int(most), attempt=attempt)
 
 

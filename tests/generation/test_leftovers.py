@@ -6,6 +6,7 @@ import os
 import time
 import uuid
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from django.core.files.storage import FileSystemStorage
@@ -28,7 +29,7 @@ def own_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def put(generation_id: object, name: str, *, seconds_ago: float = AGO) -> Path:
-    file = Path(leftovers.default_storage.path(f"clips/{generation_id}/{name}"))
+    file = Path(cast(Any, leftovers).default_storage.path(f"clips/{generation_id}/{name}"))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(b"bytes")
     for path in (file, file.parent):

@@ -13,11 +13,11 @@ import redis
 from PIL import Image
 
 from gpu_worker import render_job
-from gpu_worker.contract import NOT_STORED, Outcome, RenderJob
+from gpu_worker.contract import LATE_SECONDS, NOT_STORED, Outcome, RenderJob
 from gpu_worker.deadline import Deadline, TimedOut
 from gpu_worker.engine import errors
 from gpu_worker.lifeline import Lifeline
-from gpu_worker.render_job import LATE_SECONDS, explained
+from gpu_worker.render_job import explained
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import enqueue, finished_reports, make_job, reports_of, stream_of
 from tests.gpu_worker.file_server import serving

@@ -65,7 +65,8 @@ X = torch.linspace(-1, 1, 4 * WIDTH).reshape(4, WIDTH)
 
 @pytest.fixture(scope="module")
 def expected() -> torch.Tensor:
-    return Tower()(X)
+    frames: torch.Tensor = Tower()(X)
+    return frames
 
 
 @pytest.mark.parametrize("staying", range(BLOCKS + 1))

@@ -162,7 +162,6 @@ class _SwappedModule:
         return stream
 
     def _entering(self, number: int) -> Callable[..., None]:
-        @torch.compiler.disable
         def hook(*_: Any) -> None:
             slot = next((slot for slot in self._slots if slot.block == number), None)
             if slot is None:  # calls came in another order than last time
@@ -172,10 +171,9 @@ class _SwappedModule:
                 self._computing.wait_event(slot.arrived)
             self._put(number, self._laid_into(slot, number).tensors)
 
-        return hook
+        return _uncompiled(hook)
 
     def _leaving(self, number: int) -> Callable[..., None]:
-        @torch.compiler.disable
         def hook(*_: Any) -> None:
             copies = self._entry.copies or []
             self._put(number, [copies[index] for index in self._swapped[number].indices])
@@ -187,7 +185,7 @@ class _SwappedModule:
             if due:
                 self._fetch(min(due, key=lambda n: self._calls_until(n, number)), slot)
 
-        return hook
+        return _uncompiled(hook)
 
     def _calls_until(self, other: int | None, number: int) -> int:
         """How many blocks come between ``number`` and the next call of ``other``, which may be in the next forward."""
@@ -234,7 +232,9 @@ class _Laid:
         laid = map_plain(copy, self._view)
         kind = getattr(copy, "quant_type", None)  # GGUF's parameters are plain tensors that know how they are packed
         if kind is not None:
-            return type(copy)(laid, quant_type=kind)  # type: ignore[call-arg]  # a parameter of diffusers' own class
+            make: Any = type(copy)  # a parameter class of diffusers' own
+            packed: torch.Tensor = make(laid, quant_type=kind)
+            return packed
         return torch.nn.Parameter(laid, requires_grad=False) if isinstance(copy, torch.nn.Parameter) else laid
 
     def _view(self, plain: torch.Tensor) -> torch.Tensor:
@@ -246,6 +246,13 @@ class _Laid:
         there = there.as_strided(plain.shape, plain.stride()) if is_dense else there.view(plain.shape)
         self._pairs.append((there, plain))
         return there
+
+
+def _uncompiled(hook: Callable[..., None]) -> Callable[..., None]:
+    """Return ``hook`` as compiled blocks call it: as it is written."""
+    disable: Any = torch.compiler.disable  # it has no types
+    disabled: Callable[..., None] = disable(hook)
+    return disabled
 
 
 def _spread(count: int, total: int) -> set[int]:

@@ -179,7 +179,7 @@ class Rendering:
             self._room.residency.release(self._denoisers)
             self._room.residency.release(self._decoders)
 
-    def _listeners(self, pipeline: Any) -> Iterator[AbstractContextManager[None]]:
+    def _listeners(self, pipeline: Any) -> Iterator[AbstractContextManager[object]]:
         yield self._encoder.recalled(pipeline)
         if self._job.is_compared:
             yield self.first_calls.heard(self._denoisers.modules)
@@ -376,7 +376,7 @@ class Rendering:
         for key in set(self._room.residency.entries) - {component.key for component in needed.values()}:
             self._room.residency.evict(key)
 
-    def _give_up(self, **what: int) -> None:
+    def _give_up(self, **what: Any) -> None:
         self._placement = dataclasses.replace(self._placement, **what)
 
     @contextmanager
