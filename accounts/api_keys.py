@@ -31,7 +31,7 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _NO_KEY = hashlib.sha256(b"").hexdigest()
 
 
-def sent_with(request: HttpRequest) -> str | None:
+def token_of(request: HttpRequest) -> str | None:
     """What an API request says in its ``Authorization`` header, or None where it has none. Pages know no keys."""
     header = request.headers.get("Authorization", "")
     if not header or not request.path.startswith(API_PREFIX):

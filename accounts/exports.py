@@ -57,7 +57,7 @@ def zipped(reader: Caller) -> Iterator[bytes]:
     yield sink.taken()
 
 
-async def streamed(parts: Iterator[_Part]) -> AsyncIterator[_Part]:
+async def stream(parts: Iterator[_Part]) -> AsyncIterator[_Part]:
     """One piece at a time. Django would gather the pieces of a plain iterator first, all of them in memory."""
     while (part := await sync_to_async(_next_of)(parts)) is not None:
         yield part

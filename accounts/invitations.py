@@ -47,7 +47,7 @@ def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> In
         Conflict: a personal workspace, a member already, no seat left, or as many offers open as may be.
         TooMany: the same address was written to a moment ago, or ``by`` has sent many today.
     """
-    email = _checked(email)
+    email = _check_email(email)
     _refuse_a_mass(by.user)
     if not may_give(by.role, role):
         raise Forbidden("role_forbids", f"You cannot make somebody {role} here.", next_step="Choose another role.")
@@ -189,7 +189,7 @@ def _token_of(invitation: Invitation) -> str:
     return salted_hmac("accounts.invitations", offer, algorithm="sha256").hexdigest()
 
 
-def _checked(email: str) -> str:
+def _check_email(email: str) -> str:
     email = email.strip()
     try:
         validate_email(email)

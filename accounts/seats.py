@@ -20,7 +20,7 @@ def allowed(workspace: Workspace) -> int:
     return seats_of(workspace.id)
 
 
-def taken(workspace: Workspace, *, besides: Invitation | None = None) -> int:
+def count_taken(workspace: Workspace, *, besides: Invitation | None = None) -> int:
     """Members, and invitations that somebody can still accept, without ``besides``."""
     offered = Invitation.objects.filter(workspace=workspace, expires_at__gt=timezone.now())
     if besides is not None:
@@ -34,7 +34,7 @@ def refuse_offer(workspace: Workspace, *, besides: Invitation | None = None) -> 
     Raises:
         Conflict: every seat has somebody, or is offered to somebody.
     """
-    _refuse_when_full(workspace, taken(workspace, besides=besides))
+    _refuse_when_full(workspace, count_taken(workspace, besides=besides))
 
 
 def refuse_member(workspace: Workspace) -> None:

@@ -125,7 +125,7 @@ def _recognise(request: HttpRequest, caller: Caller) -> None:
 
 
 def _from_key(request: HttpRequest) -> Caller | None:
-    sent = api_keys.sent_with(request)
+    sent = api_keys.token_of(request)
     if sent is None:
         return None
     key = api_keys.authenticate(sent)

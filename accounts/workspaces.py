@@ -109,7 +109,7 @@ def begin_team(*, name: str, owner: User) -> Workspace:
         owned = Membership.objects.filter(user=owner, role=Role.OWNER, workspace__kind=Workspace.Kind.TEAM)
         if owned.count() >= MOST_OWNED_TEAMS:
             raise Conflict("too_many_teams", f"You own {MOST_OWNED_TEAMS} teams.", next_step="Close one of them first.")
-        team = Workspace.objects.create(kind=Workspace.Kind.TEAM, name=_checked_name(name))
+        team = Workspace.objects.create(kind=Workspace.Kind.TEAM, name=_check_name(name))
         Membership.objects.create(workspace=team, user=owner, role=Role.OWNER)
         audit.record(team, "workspace.begun", actor=owner.email, name=team.name)
     return team
@@ -117,7 +117,7 @@ def begin_team(*, name: str, owner: User) -> Workspace:
 
 def rename(workspace: Workspace, *, name: str, actor: str) -> None:
     with transaction.atomic():
-        Workspace.objects.filter(id=workspace.id).update(name=_checked_name(name))
+        Workspace.objects.filter(id=workspace.id).update(name=_check_name(name))
         audit.record(workspace, "workspace.renamed", actor=actor, before=workspace.name, after=name.strip())
 
 
@@ -212,7 +212,7 @@ def erase_closed(*, limit: int) -> int:
     return each(due.order_by("closed_at")[:limit], erase)
 
 
-def _checked_name(name: str) -> str:
+def _check_name(name: str) -> str:
     name = " ".join(name.split())
     if not name or len(name) > 120:
         raise Invalid("invalid_name", "A name has 1 to 120 characters.", field="name")

@@ -81,7 +81,7 @@ def _by_licence(version: ModelVersion, audience: Audience) -> Refusal | None:
         )
     if not blocked:
         return None
-    where = territories.named(blocked)
+    where = territories.join_names(blocked)
     if audience.territory is None:
         message = f"The licence of {name} leaves out {where}, and we cannot tell where you are."
         return NotLicensed("territory_unknown", message, next_step=next_step, field="model")
@@ -115,7 +115,7 @@ def in_words(version: ModelVersion) -> list[str]:
     """What the gates of a version mean, in plain words, for the models page and the API."""
     words = []
     if version.blocked_territories:
-        words.append(f"Not for use in {territories.named(version.blocked_territories)}.")
+        words.append(f"Not for use in {territories.join_names(version.blocked_territories)}.")
     if version.least_plan != Plan.VISITOR:
         words.append(f"For {Plan(version.least_plan).label[0].lower()}{Plan(version.least_plan).label[1:]}.")
     if version.licence_notice:

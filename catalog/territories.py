@@ -26,7 +26,7 @@ def is_among(territory: str, codes: Iterable[str]) -> bool:
     return territory in codes or ("EU" in codes and territory in EU)
 
 
-def named(codes: Iterable[str]) -> str:
+def join_names(codes: Iterable[str]) -> str:
     """``the European Union, South Korea and the United Kingdom``."""
     names = sorted((_name(code) for code in codes), key=lambda name: name.removeprefix("the "))
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

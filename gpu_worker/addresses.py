@@ -43,13 +43,13 @@ def local_path(address: str) -> Path | None:
     path = Path(unquote(parts.path))
     if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not path.is_absolute():
         raise TransferFailed(
-            f"{shown(address)} is no address that a worker can use: file:///…, http:// or https:// is expected.",
+            f"{redact(address)} is no address that a worker can use: file:///…, http:// or https:// is expected.",
             is_retryable=False,
         )
     return path
 
 
-def shown(address: str) -> str:
+def redact(address: str) -> str:
     """Whose address it is, as a log may say: path and query may hold a signature, and the front a password."""
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.hostname or ''}/…"

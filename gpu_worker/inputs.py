@@ -11,7 +11,7 @@ import httpx
 from PIL import Image, UnidentifiedImageError
 
 from gpu_worker import media_input
-from gpu_worker.addresses import CHUNK_BYTES, TransferFailed, check, local_path, persist, shown
+from gpu_worker.addresses import CHUNK_BYTES, TransferFailed, check, local_path, persist, redact
 from gpu_worker.families import ROLES, Kind
 from gpu_worker.media_input import FootageUnreadable, Wanted
 from gpu_worker.sounds import Audio
@@ -59,7 +59,7 @@ class Fetcher:
             files = {role: self._file(role, address, folder, on_chunk) for role, address in inputs.items()}
         except TransferFailed as problem:
             raise InputUnavailable(str(problem), is_retryable=problem.is_retryable) from problem
-        return {role: decoded(role, path, wanted, on_chunk) for role, path in files.items()}
+        return {role: decode(role, path, wanted, on_chunk) for role, path in files.items()}
 
     def _file(self, role: str, address: str, folder: Path, on_chunk: Callable[[], None]) -> Path:
         path = local_path(address)
@@ -79,7 +79,7 @@ class Fetcher:
         on_chunk()
         received_bytes = 0
         with self._client.stream("GET", address) as response, path.open("wb") as file:
-            check(response, f"Fetching {shown(address)}")
+            check(response, f"Fetching {redact(address)}")
             for chunk in response.iter_bytes(CHUNK_BYTES):
                 received_bytes += len(chunk)
                 self._check_size(path.name, received_bytes)
@@ -94,7 +94,7 @@ class Fetcher:
             )
 
 
-def decoded(role: str, path: Path, wanted: Wanted, on_chunk: Callable[[], None]) -> Input:
+def decode(role: str, path: Path, wanted: Wanted, on_chunk: Callable[[], None]) -> Input:
     """What the engine takes for ``role``: a sound, the frames of a video, else a picture or frames.
 
     Raises:

@@ -84,7 +84,7 @@ def format_of(head: bytes) -> str | None:
     return None
 
 
-def opened(kind: str) -> tuple[Any, Any]:
+def open_stream(kind: str) -> tuple[Any, Any]:
     """The container on standard input and its first stream of ``kind``, which say that they are small enough."""
     import av
 
@@ -120,7 +120,7 @@ def _refuse_length(seconds: float | None) -> None:
 
 def video(said: dict[str, Any], out: BinaryIO) -> None:
     """Frames at the clip's own rate, so that what moves keeps its speed, no larger than the clip has use for."""
-    frames = at_rate(decoded(), said["fps"])
+    frames = at_rate(decode_frames(), said["fps"])
     kept = deque(frames, maxlen=said["last"]) if said.get("last") else islice(frames, said["first"])
     shape = None
     for frame in kept:
@@ -135,11 +135,11 @@ def video(said: dict[str, Any], out: BinaryIO) -> None:
         refuse("holds no frames, or is damaged or cut off.")
 
 
-def decoded() -> Iterator[tuple[float, Any]]:
+def decode_frames() -> Iterator[tuple[float, Any]]:
     """``(second, frame)`` for all of the file, in order, within the bounds."""
     import av
 
-    container, stream = opened("video")
+    container, stream = open_stream("video")
     _refuse_size(stream.codec_context.width, stream.codec_context.height)
     stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # also where the coded size is not the told one
     rate = float(stream.average_rate or 25)
@@ -200,7 +200,7 @@ def audio(said: dict[str, Any], out: BinaryIO) -> None:
     """At ``rate``, as long as it is and no longer than ``seconds``. One channel stays one; more become two."""
     import av
 
-    container, stream = opened("audio")
+    container, stream = open_stream("audio")
     channels = 1 if stream.codec_context.layout.nb_channels == 1 else 2
     resampler = av.AudioResampler(format="flt", layout=("mono", "stereo")[channels - 1], rate=said["rate"])
     _say(out, {"channels": channels})

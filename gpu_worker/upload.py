@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import httpx
 
-from gpu_worker.addresses import CHUNK_BYTES, TransferFailed, check, local_path, persist, shown
+from gpu_worker.addresses import CHUNK_BYTES, TransferFailed, check, local_path, persist, redact
 
 
 class UploadFailed(TransferFailed):
@@ -51,7 +51,7 @@ class Uploader:
         headers = {"Content-Length": str(source.stat().st_size), "Content-Type": content_type}
         with source.open("rb") as file:
             response = self._client.put(address, content=_chunks(file, on_chunk), headers=headers)
-        check(response, f"Uploading to {shown(address)}")
+        check(response, f"Uploading to {redact(address)}")
 
 
 def _replace(source: Path, target: Path, on_chunk: Callable[[], None]) -> None:

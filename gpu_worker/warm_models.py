@@ -30,8 +30,8 @@ class WarmModels:
     def note(self, model: ModelSpec) -> None:
         """``model`` has been rendered with."""
         now = self._clock()
-        others = [(m, score * _faded(now - at), now) for m, score, at in self._scores if m != model]
-        own = sum(score * _faded(now - at) for m, score, at in self._scores if m == model)
+        others = [(m, score * _decay(now - at), now) for m, score, at in self._scores if m != model]
+        own = sum(score * _decay(now - at) for m, score, at in self._scores if m == model)
         self._scores = sorted([*others, (model, own + 1.0, now)], key=lambda entry: -entry[1])[:KEPT]
         self._save()
 
@@ -64,5 +64,5 @@ class WarmModels:
             logger.warning("%s is not written: %s", self._file, problem)
 
 
-def _faded(age_seconds: float) -> float:
+def _decay(age_seconds: float) -> float:
     return float(0.5 ** (max(0.0, age_seconds) / HALF_LIFE_SECONDS))

@@ -33,7 +33,7 @@ def log(request: HttpRequest, place: Membership) -> HttpResponse:
 @member_may(Action.READ_AUDIT)
 def export(request: HttpRequest, place: Membership) -> HttpResponse:
     response = StreamingHttpResponse(
-        exports.streamed(audit.as_csv(place.workspace)), content_type="text/csv; charset=utf-8"
+        exports.stream(audit.as_csv(place.workspace)), content_type="text/csv; charset=utf-8"
     )
     response["Content-Disposition"] = 'attachment; filename="audit.csv"'
     return response  # type: ignore[return-value]  # it answers as an HttpResponse does

@@ -28,7 +28,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     reader = tenancy.caller_for(request, Action.EXPORT)
     if reader.workspace is None:
         raise Http404
-    response = StreamingHttpResponse(exports.streamed(exports.zipped(reader)), content_type="application/zip")
+    response = StreamingHttpResponse(exports.stream(exports.zipped(reader)), content_type="application/zip")
     response["Content-Disposition"] = 'attachment; filename="loremotion.zip"'
     response["Cache-Control"] = "no-store"
     return response

@@ -101,7 +101,7 @@ def _page(request: HttpRequest, place: Membership, form: InviteForm, status: int
         "workspace": place.workspace,
         "members": Membership.objects.filter(workspace=place.workspace).select_related("user").order_by("id"),
         "invitations": Invitation.objects.filter(workspace=place.workspace).order_by("-id"),
-        "seats_taken": seats.taken(place.workspace),
+        "seats_taken": seats.count_taken(place.workspace),
         "seats_allowed": seats.allowed(place.workspace),
         "form": form,
         "roles": InviteForm.base_fields["role"].choices,  # type: ignore[attr-defined]

@@ -169,7 +169,7 @@ def _store(said: SubscriptionFacts) -> Subscription | None:
             defaults=changes,
             create_defaults={**changes, "workspace": workspace, "account": workspace},
         )
-    for doubled in second_plans.found(workspace) if is_new else ():
+    for doubled in second_plans.find_second_plans(workspace) if is_new else ():
         logger.critical("Two plans for one workspace: %s", doubled)
     return subscription
 

@@ -102,7 +102,7 @@ def _compare_books() -> Reconciliation:
     comparison.checked = len(paid)
     for difference in [*_missing(paid, since), *_money_that_differs(since), *_lots_that_differ(since)]:
         _note(comparison, difference, is_mended=_is_mended(difference, _says_the_same))
-    for difference in second_plans.found():  # after what nobody told us of has come
+    for difference in second_plans.find_second_plans():  # after what nobody told us of has come
         _note(comparison, difference, is_mended=False)
     named = set(comparison.mismatches.filter(is_mended=False).values_list("subject", flat=True))
     statement = balance.read(since)

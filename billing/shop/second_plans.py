@@ -15,7 +15,7 @@ from billing.shop.balance import Difference
 from billing.shop.models import Subscription
 
 
-def found(workspace: UUID | None = None) -> Iterator[Difference]:
+def find_second_plans(workspace: UUID | None = None) -> Iterator[Difference]:
     """Each such workspace, or only this one if it is one, with its plans and what to do."""
     ongoing = Subscription.objects.ongoing()
     if workspace is not None:

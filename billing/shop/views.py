@@ -111,7 +111,7 @@ def movements_csv(request: HttpRequest) -> StreamingHttpResponse:
     workspace = _own_workspace(request, Action.READ_PAYMENTS)
     headers = {"Content-Disposition": 'attachment; filename="credits.csv"'}
     return StreamingHttpResponse(
-        exports.streamed(history.as_csv(workspace.id)), content_type="text/csv; charset=utf-8", headers=headers
+        exports.stream(history.as_csv(workspace.id)), content_type="text/csv; charset=utf-8", headers=headers
     )
 
 

@@ -148,8 +148,8 @@ def content(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """The bytes: ``variant=video`` (default) or ``thumbnail``. A plain view: DRF refuses what clients accept."""
     own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
     if request.GET.get("variant") == "thumbnail":
-        return serving.ranged(request, own.poster_key, "image/jpeg", reader=own.generation.workspace_id)
-    return serving.ranged(request, own.key, "video/mp4", reader=own.generation.workspace_id)
+        return serving.serve_range(request, own.poster_key, "image/jpeg", reader=own.generation.workspace_id)
+    return serving.serve_range(request, own.key, "video/mp4", reader=own.generation.workspace_id)
 
 
 def _model_of(caller: Caller, generation_id: str) -> str | None:

@@ -86,7 +86,7 @@ class _Place:
 def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """The MP4. ``?download`` gives it a name and a Save dialogue."""
     own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
-    response = ranged(request, own.key, "video/mp4", reader=own.generation.workspace_id)
+    response = serve_range(request, own.key, "video/mp4", reader=own.generation.workspace_id)
     if "download" in request.GET:
         name = slugify(own.generation.prompt)[:60] or "clip"
         response["Content-Disposition"] = f'attachment; filename="{name}.mp4"'
@@ -96,10 +96,10 @@ def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
 @require_safe
 def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
-    return ranged(request, own.poster_key, "image/jpeg", reader=own.generation.workspace_id)
+    return serve_range(request, own.poster_key, "image/jpeg", reader=own.generation.workspace_id)
 
 
-def ranged(request: HttpRequest, key: str, content_type: str, *, reader: UUID | None) -> HttpResponseBase:
+def serve_range(request: HttpRequest, key: str, content_type: str, *, reader: UUID | None) -> HttpResponseBase:
     """A stored file, whole or the one byte range that a player asks for (RFC 9110 §14).
 
     Args:
@@ -156,7 +156,7 @@ def worker_file(request: HttpRequest, token: str) -> HttpResponseBase:
         key = files.key_from_token(token)
         if key is None:
             raise Http404
-        return ranged(request, key, "application/octet-stream", reader=None)
+        return serve_range(request, key, "application/octet-stream", reader=None)
     permit = files.permit_from_token(token)
     if permit is None:
         raise Http404

@@ -47,7 +47,7 @@ class Repeat:
         return uuid.uuid5(workspace.id, self.key) if self.key else uuid.uuid4()
 
 
-def said_by(
+def read_repeat(
     request: HttpRequest, ask: Ask, *, files: Mapping[str, UploadedFile[Any]], clips: Mapping[str, str]
 ) -> Repeat:
     """Read the headers ``Idempotency-Key`` and ``x-stainless-retry-count``.
@@ -66,7 +66,7 @@ def said_by(
     return Repeat(key, int(counted[0]) if counted is not None else 0, _digest(ask, files, clips))
 
 
-def made_before(caller: Caller, repeat: Repeat) -> Generation | None:
+def find_repeated(caller: Caller, repeat: Repeat) -> Generation | None:
     """The clip that an earlier sending of this request made, if there is one, and the caller sees it.
 
     Raises:

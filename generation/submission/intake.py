@@ -43,14 +43,14 @@ def take(
         Refusal: with the field, the cause and the next step. Nothing is left behind.
     """
     caller, network = tenancy.caller_for(request, Action.GENERATE), networks.fingerprint_of(request)
-    repeat = idempotency.said_by(request, ask, files=files, clips=clips)
+    repeat = idempotency.read_repeat(request, ask, files=files, clips=clips)
     if caller.workspace is not None:
-        made = idempotency.made_before(caller, repeat)
+        made = idempotency.find_repeated(caller, repeat)
         if made is not None:
             return made
     given = [
         *(uploads.own_clip(role, clip, caller) for role, clip in clips.items() if role not in files),
-        *uploads.received(files),
+        *uploads.receive(files),
     ]
     ask = replace(ask, inputs=uploads.keys(given))
     offer = make_offer(ask, audience_of(request, caller.workspace))
@@ -58,9 +58,9 @@ def take(
     line_of = caller.workspace.id if caller.workspace is not None else network
     with pictures.in_line(line_of) if has_pictures else nullcontext():  # who will be refused is, before any work
         look_ahead(caller.workspace, offer, caller, network=network)
-        given = uploads.prepared(given)
+        given = uploads.prepare(given)
         workspace, caller = tenancy.ensure(request, Action.GENERATE)
-        with uploads.stored(given):
+        with uploads.store(given):
             return submit(
                 workspace=workspace,
                 offer=offer,

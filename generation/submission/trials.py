@@ -53,7 +53,7 @@ def start(version: ModelVersion, *, by: User, mode: str = "") -> Generation:
     inputs = [_input(role) for role in version.family_facts.modes[mode].needs] if mode in version.modes else []
     request = resolve(Ask(prompt=PROMPT, mode=mode, inputs=uploads.keys(inputs), seed=1), version)
     offer = Offer(version, request, quote(version, request))
-    with uploads.stored(inputs), transaction.atomic():
+    with uploads.store(inputs), transaction.atomic():
         workspace, _ = Workspace.objects.get_or_create(
             id=HOUSE, defaults={"kind": Workspace.Kind.TEAM, "name": "Test renders"}
         )

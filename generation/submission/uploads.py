@@ -2,7 +2,7 @@
 
 Nothing that was sent is used as it came. A picture is decoded here and kept as a PNG of our own. A video or a sound is
 kept as it came, under a key that no address on the site serves, and only the reader on a GPU host opens it, which hands
-on pixels and samples. What is cheap to refuse is refused first: ``received`` looks, ``prepared`` works.
+on pixels and samples. What is cheap to refuse is refused first: ``receive`` looks, ``prepare`` works.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Input:
     kind: Kind = Kind.CLIP
 
 
-def received(sent: Mapping[str, UploadedFile[Any]]) -> list[Input]:
+def receive(sent: Mapping[str, UploadedFile[Any]]) -> list[Input]:
     """Every file by the role that its field names, looked at and not yet decoded. ``input_reference`` is OpenAI's word
     for ``image``.
 
@@ -71,7 +71,7 @@ def _received(role: str, file: UploadedFile[Any]) -> Input:
     return Input(role, f"{files.INPUTS}{uuid.uuid4()}/{role}.{suffix}", file, kind)
 
 
-def prepared(inputs: Iterable[Input]) -> list[Input]:
+def prepare(inputs: Iterable[Input]) -> list[Input]:
     """The same with every picture decoded and encoded anew.
 
     Raises:
@@ -115,7 +115,7 @@ def keys(inputs: Iterable[Input]) -> dict[str, str]:
 
 
 @contextmanager
-def stored(inputs: Iterable[Input]) -> Iterator[None]:
+def store(inputs: Iterable[Input]) -> Iterator[None]:
     """Store what is new for the request that is made in the block; a request that is refused leaves no file.
 
     The rows are there before the files: whatever dies in between, retention knows what to remove.

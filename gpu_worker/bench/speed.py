@@ -32,7 +32,7 @@ from gpu_worker.engine.memory.devices import Device
 from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.engine.video.clip import Frames
 from gpu_worker.engine.video.frames import to_frames
-from gpu_worker.engine.video.pipelines import replaced
+from gpu_worker.engine.video.pipelines import replace_method
 from gpu_worker.engine.video.speed import with_speed_settings
 from gpu_worker.engine.weights.checkpoint import Part
 from gpu_worker.engine.weights.components import Component
@@ -226,7 +226,7 @@ class SpeedBench:
 
         width, height, frames = self._scale.clip
         # All pipelines open their progress bar just before the first step.
-        with replaced(pipeline, "progress_bar", timed), replaced(pipeline.vae, "decode", timed):
+        with replace_method(pipeline, "progress_bar", timed), replace_method(pipeline.vae, "decode", timed):
             output = pipeline(
                 width=width,
                 height=height,

@@ -67,7 +67,7 @@ def test_an_offer_that_ran_out_keeps_no_place_and_is_not_renewed_without_one(
         invitations.resend(old, by=alice)
     invitations.withdraw(Invitation.objects.get(email="d@example.org"), actor="x")
     invitations.resend(old, by=alice)
-    assert seats.taken(studio) == 3
+    assert seats.count_taken(studio) == 3
 
 
 def test_a_smaller_plan_turns_nobody_out_and_lets_nobody_in(

@@ -15,7 +15,7 @@ from transformers import T5EncoderModel
 
 from gpu_worker.engine import Engine, FatalDeviceError, OutOfMemory
 from gpu_worker.engine.memory.devices import Cpu
-from gpu_worker.engine.memory.oom_fallbacks import Rung, climb
+from gpu_worker.engine.memory.oom_fallbacks import Fallback, run_with_fallbacks
 from tests.engine.jobs import Listener, frames_of, render
 from tests.engine.tight_engines import StillCpu, engine_on, job, on_device, spec
 
@@ -210,7 +210,7 @@ def test_errors_that_nobody_expects_pass_unchanged(
 
 def test_rungs_are_climbed_in_order_and_once() -> None:
     done: list[str] = []
-    rungs = [Rung("one", lambda: done.append("one")), Rung("two", lambda: done.append("two"))]
+    rungs = [Fallback("one", lambda: done.append("one")), Fallback("two", lambda: done.append("two"))]
 
     def attempt() -> str:
         done.append("try")
@@ -218,12 +218,12 @@ def test_rungs_are_climbed_in_order_and_once() -> None:
             raise torch.OutOfMemoryError("scripted")
         return "made"
 
-    told: list[Rung | None] = []
-    assert climb(attempt, rungs, device=Cpu(1), on_failure=told.append) == "made"
+    told: list[Fallback | None] = []
+    assert run_with_fallbacks(attempt, rungs, device=Cpu(1), on_failure=told.append) == "made"
     assert done == ["try", "one", "try", "two", "try"]
     assert rungs == []
     assert [rung.name for rung in told if rung] == ["one", "two"]
     done.clear()
     with pytest.raises(OutOfMemory):
-        climb(attempt, rungs, device=Cpu(1), on_failure=told.append)
+        run_with_fallbacks(attempt, rungs, device=Cpu(1), on_failure=told.append)
     assert told[-1] is None

@@ -209,7 +209,7 @@ def test_a_clip_is_sent_piece_by_piece(toy: Model, alice: Visitor) -> None:
     path.write_bytes(b"x" * 3 * serving.CHUNK_BYTES)
 
     async def sent() -> list[int]:
-        response = serving.ranged(RequestFactory().get("/"), generation.clip.key, "video/mp4", reader=None)
+        response = serving.serve_range(RequestFactory().get("/"), generation.clip.key, "video/mp4", reader=None)
         sizes = []
         async for piece in aiter(response):  # type: ignore[arg-type]
             sizes.append(len(piece))

@@ -112,7 +112,7 @@ def test_a_crash_between_the_file_and_the_request_leaves_nothing_for_long(starte
         pass
 
     given = uploads.Input("image", "inputs/a-crash/image.png", ContentFile(b"x"), Kind.PICTURE)
-    crash = uploads.stored([given])
+    crash = uploads.store([given])
     crash.__enter__()  # and never left
     retention.sweep_uploads()
     assert default_storage.exists(given.key)  # somebody may be at it still

@@ -57,7 +57,7 @@ def test_a_long_picture_is_made_smaller() -> None:
 )
 def test_what_is_no_picture_is_refused_by_its_role(content: bytes) -> None:
     with pytest.raises(Invalid) as refusal:
-        uploads.prepared(uploads.received({"last_image": SimpleUploadedFile("x.png", content)}))
+        uploads.prepare(uploads.receive({"last_image": SimpleUploadedFile("x.png", content)}))
     assert refusal.value.field == "last_image"
 
 

@@ -114,7 +114,7 @@ def test_what_is_no_video_is_refused_at_once(vace: Model, alice: Visitor, client
 def test_too_many_bytes_are_refused_unread(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "MAX_BYTES", dict.fromkeys(Kind, 10))
     with pytest.raises(Invalid, match="Send one of at most"):
-        uploads.received({role: SimpleUploadedFile("x", b"\x00\x00\x00\x18ftypisom" + b"\x00" * 100)})
+        uploads.receive({role: SimpleUploadedFile("x", b"\x00\x00\x00\x18ftypisom" + b"\x00" * 100)})
 
 
 def test_the_site_and_the_reader_know_the_same_formats(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def test_what_no_decoder_does_ends_it(code: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [f"/proc/{os.getpid()}/environ", "/proc/self/environ", "/etc/passwd", "/proc/self/mem", str(Path(__file__))],
+    ids=["another process", "its own environment", "passwords", "its own memory", "our code"],
 )
 def test_no_file_can_be_opened(path: str) -> None:
     assert "Permission" in attempt(f"open({path!r}, 'rb').read(); print('was let')")

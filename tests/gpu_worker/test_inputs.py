@@ -120,7 +120,7 @@ def test_what_cannot_be_decoded_is_named(tmp_path: Path, role: str) -> None:
     path = tmp_path / "noise"
     path.write_bytes(b"neither picture nor video" * 100)
     with pytest.raises(InputUnreadable, match=f"'{role}'"):
-        inputs.decoded(role, path, WANTED, lambda: None)
+        inputs.decode(role, path, WANTED, lambda: None)
 
 
 def test_a_truncated_picture_is_named(tmp_path: Path) -> None:

@@ -20,19 +20,19 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class Fallback:
     """Something that frees memory, and what to tell the person who waits."""
 
     name: str
     action: Callable[[], object]
 
 
-def climb(
+def run_with_fallbacks(
     attempt: Callable[[], Result],
-    rungs: list[Rung],
+    rungs: list[Fallback],
     *,
     device: Device,
-    on_failure: Callable[[Rung | None], None],
+    on_failure: Callable[[Fallback | None], None],
 ) -> Result:
     """Run ``attempt`` until it succeeds, taking the next of ``rungs`` each time that memory runs out.
 

@@ -71,7 +71,7 @@ def write_clip(
             if provenance is not None:
                 container.metadata["comment"] = provenance.comment
             for index, frame in enumerate(frames):
-                picture = av.VideoFrame.from_ndarray(shown(frame, upscale, watermark), format="rgb24").reformat(
+                picture = av.VideoFrame.from_ndarray(show_frame(frame, upscale, watermark), format="rgb24").reformat(
                     format="yuv420p",
                     dst_colorspace=Colorspace.ITU709,
                     src_color_range=ColorRange.JPEG,
@@ -99,12 +99,12 @@ def _audio_frame(audio: Audio) -> av.AudioFrame:
 
 def write_poster(path: Path, frames: Frames, *, upscale: int = 1, watermark: str = "") -> None:
     """Write a JPEG of the frame in the middle, where a clip usually shows what it is about."""
-    Image.fromarray(shown(frames[len(frames) // 2], upscale, watermark)).save(
+    Image.fromarray(show_frame(frames[len(frames) // 2], upscale, watermark)).save(
         path, "JPEG", quality=_POSTER_QUALITY, optimize=True, subsampling=0 if upscale > 1 else 2
     )
 
 
-def shown(frame: npt.NDArray[np.uint8], upscale: int, watermark: str) -> npt.NDArray[np.uint8]:
+def show_frame(frame: npt.NDArray[np.uint8], upscale: int, watermark: str) -> npt.NDArray[np.uint8]:
     """A frame as people get to see it."""
     picture = enlarge(frame, upscale)
     height, width, _ = picture.shape

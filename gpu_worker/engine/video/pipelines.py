@@ -50,7 +50,7 @@ def _fresh(tool: Any) -> Any:
 
 
 @contextmanager
-def replaced(owner: Any, method: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+def replace_method(owner: Any, method: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
     """``owner.method`` is ``wrap(owner.method)`` for the time of the block; then all is as it was.
 
     Pipelines name what they do next by the method they call, and this is how the engine listens.

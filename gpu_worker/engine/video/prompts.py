@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from gpu_worker.engine.video.pipelines import replaced
+from gpu_worker.engine.video.pipelines import replace_method
 from gpu_worker.engine.weights.storages import storage_bytes
 
 Embeddings = Any
@@ -136,7 +136,7 @@ class PromptEncoder:
                 replacements.enter_context(listener)
             for owner, method in ((getattr(pipeline, "vae", None), "encode"), (pipeline, "progress_bar")):
                 if hasattr(owner, method):  # what comes then needs weights, and nothing more to encode comes after it
-                    replacements.enter_context(replaced(owner, method, lambda original: _stop))
+                    replacements.enter_context(replace_method(owner, method, lambda original: _stop))
             with suppress(_AllEncoded):
                 pipeline(**call)
 
@@ -167,7 +167,7 @@ class PromptEncoder:
             if question.is_module:
                 yield _called_instead(pipeline, question.name, partial(answer, question))
             elif hasattr(pipeline, question.name):
-                yield replaced(pipeline, question.name, partial(partial, answer, question))
+                yield replace_method(pipeline, question.name, partial(partial, answer, question))
 
     def _embeddings(self, pipeline: Any, question: Question, key: str | None, run: Run) -> Embeddings:
         embeddings = self._memory.get(key) if key else None

@@ -18,7 +18,7 @@ from gpu_worker.engine.memory.block_swap import BlockSwap
 from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.engine.memory.headroom import PeakMeter
 from gpu_worker.engine.memory.memory_needs import Room, needs_of, workload_of
-from gpu_worker.engine.memory.oom_fallbacks import Result, Rung, climb
+from gpu_worker.engine.memory.oom_fallbacks import Fallback, Result, run_with_fallbacks
 from gpu_worker.engine.memory.open_models import OpenModel
 from gpu_worker.engine.memory.placement import place
 from gpu_worker.engine.memory.residents import Lease
@@ -27,7 +27,7 @@ from gpu_worker.engine.requests import mode_of
 from gpu_worker.engine.video.audio_conditioning import audio_latents
 from gpu_worker.engine.video.first_frame import HeldPictures
 from gpu_worker.engine.video.frames import RawClip, to_audio, to_frames
-from gpu_worker.engine.video.pipelines import assemble, replaced
+from gpu_worker.engine.video.pipelines import assemble, replace_method
 from gpu_worker.engine.video.previews import PreviewPainter
 from gpu_worker.engine.video.prompts import PROMPT, Embeddings, EncodingDue, PromptEncoder, Question, Run
 from gpu_worker.engine.video.quality import FirstCalls
@@ -183,14 +183,14 @@ class Rendering:
         yield self._encoder.recalled(pipeline)
         if self._job.is_compared:
             yield self.first_calls.heard(self._denoisers.modules)
-        yield replaced(pipeline, "progress_bar", self._announcing_denoising)
-        yield replaced(pipeline.vae, "decode", self._decoding)
+        yield replace_method(pipeline, "progress_bar", self._announcing_denoising)
+        yield replace_method(pipeline.vae, "decode", self._decoding)
         yield with_speed_settings(self._transformers(), self._model.spec.speed, steps=self._job.steps)
         if self._placement.is_block_swapped:
             self._block_swap = BlockSwap(self._room.residency, self._denoisers, self._on_card_bytes())
             yield self._block_swap
         if not self._family.has_step_callback:
-            yield replaced(pipeline.scheduler, "step", lambda step: self._stepping(pipeline, step))
+            yield replace_method(pipeline.scheduler, "step", lambda step: self._stepping(pipeline, step))
 
     def _announcing_denoising(self, progress_bar: Callable[..., Any]) -> Callable[..., Any]:
         """All pipelines open their progress bar just before the first step of each pass."""
@@ -342,19 +342,19 @@ class Rendering:
 
     # --- when memory runs out ---
 
-    def _rungs_of(self, stage: Stage) -> list[Rung]:
+    def _rungs_of(self, stage: Stage) -> list[Fallback]:
         rungs = [
-            Rung("freeing memory", lambda: None),
-            Rung("evicting what is not needed now", lambda: self._evict_besides(stage)),
+            Fallback("freeing memory", lambda: None),
+            Fallback("evicting what is not needed now", lambda: self._evict_besides(stage)),
         ]
         if stage is Stage.DENOISING and self._may_swap():
-            rungs.append(Rung("swapping all blocks of the model", lambda: self._give_up(swapped_bytes=ALL_BYTES)))
+            rungs.append(Fallback("swapping all blocks of the model", lambda: self._give_up(swapped_bytes=ALL_BYTES)))
         if stage is Stage.DECODING:
-            rungs.append(Rung("decoding in tiles", lambda: self._give_up(is_decoding_tiled=True)))
+            rungs.append(Fallback("decoding in tiles", lambda: self._give_up(is_decoding_tiled=True)))
         return rungs
 
     def _climb(self, stage: Stage, attempt: Callable[[], Result]) -> Result:
-        def on_failure(rung: Rung | None) -> None:
+        def on_failure(rung: Fallback | None) -> None:
             self._peaks.abandon()
             residency = self._room.residency
             residency.counters["out_of_memory"] += 1
@@ -363,7 +363,7 @@ class Rendering:
             if rung:
                 self._stages.say(f"Memory ran out: {rung.name}")
 
-        return climb(attempt, self._rungs[stage], device=self._device, on_failure=on_failure)
+        return run_with_fallbacks(attempt, self._rungs[stage], device=self._device, on_failure=on_failure)
 
     def _evict_besides(self, stage: Stage) -> None:
         """Between attempts nothing is leased that the next one brings back at once: that is left where it is."""

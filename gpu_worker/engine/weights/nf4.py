@@ -70,14 +70,14 @@ def quantise_linears(module: torch.nn.Module, names: list[str]) -> None:
         layer.weight = torch.nn.Parameter(Nf4Tensor.of(layer.weight), requires_grad=False)
 
 
-def taken_apart(tensor: Nf4Tensor) -> tuple[dict[str, torch.Tensor], str]:
+def take_apart(tensor: Nf4Tensor) -> tuple[dict[str, torch.Tensor], str]:
     """The plain tensors of ``tensor`` by name, and the rest of it as text: what ``put_together`` makes it of again."""
     facts = {"shape": list(tensor.whole_shape), "dtype": str(tensor.whole_dtype).removeprefix("torch.")}
     return {"packed": tensor.packed, "absmax": tensor.absmax}, json.dumps({"nf4": facts})
 
 
 def put_together(parts: Mapping[str, torch.Tensor], text: str) -> Nf4Tensor:
-    """The tensor of which ``taken_apart`` gave ``parts`` and ``text``.
+    """The tensor of which ``take_apart`` gave ``parts`` and ``text``.
 
     Raises:
         KeyError: they are not of an NF4 tensor.

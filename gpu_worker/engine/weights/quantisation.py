@@ -120,7 +120,7 @@ def _taken_apart(index: int, tensor: torch.Tensor) -> tuple[dict[str, torch.Tens
     if type(tensor).__name__ == "Nf4Tensor":
         from gpu_worker.engine.weights import nf4
 
-        parts, facts = nf4.taken_apart(cast(nf4.Nf4Tensor, tensor))
+        parts, facts = nf4.take_apart(cast(nf4.Nf4Tensor, tensor))
         return {f"{index}.{part}": plain for part, plain in parts.items()}, facts
     parts, by_name = flatten_tensor_state_dict({name: tensor})
     return parts, by_name[name]
