@@ -17,6 +17,9 @@ from typing import Any
 
 from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, ResidentComponent, Stage
 
+MP4_HEAD = b"\x00\x00\x00\x18ftyp"
+"""What the site knows a clip by."""
+
 
 @dataclass(frozen=True)
 class ScriptedClip:
@@ -45,8 +48,15 @@ class ScriptedDevice:
 
 
 class ScriptedEngine:
-    def __init__(self, *, resident: Mapping[str, float] | None = None, too_large: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        resident: Mapping[str, float] | None = None,
+        too_large: Sequence[str] = (),
+        budget_bytes: int = 1_000_000,
+    ) -> None:
         """``resident``: model slug → seconds it saves of ten. ``too_large``: slugs that do not fit."""
+        self.budget_bytes = budget_bytes
         self.device = ScriptedDevice()
         self.upcoming: Sequence[RenderJob] = ()
         self.resident = dict(resident or {})
@@ -94,7 +104,7 @@ class ScriptedEngine:
 
     def _clip(self, job: RenderJob, folder: Path) -> ScriptedClip:
         clip, poster = folder / "clip.mp4", folder / "poster.jpg"
-        content = f"{job.prompt} {job.seed}".encode() * 1000
+        content = MP4_HEAD + f"{job.prompt} {job.seed}".encode() * 1000
         clip.write_bytes(content)
         poster.write_bytes(b"poster")
         facts = ClipFacts(
@@ -109,7 +119,7 @@ class ScriptedEngine:
         return ScriptedClip(clip, poster, facts, {"loading": 0.1, "denoising": 0.2}, 123_456, job.steps, job.steps)
 
     def status(self) -> ScriptedStatus:
-        return ScriptedStatus()
+        return ScriptedStatus(budget_bytes=self.budget_bytes)
 
     def loading_seconds(self, model: ModelSpec) -> float:
         return 10.0 - self.resident.get(model.slug, 0.0)

@@ -27,12 +27,13 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--lifeline", type=int)
     parser.add_argument("--supervisor", type=int)
+    parser.add_argument("--budget-bytes", type=int, default=1_000_000)
     asked = parser.parse_args()
     if asked.supervisor is not None:
         die_with(asked.supervisor)
     logging.basicConfig(level="INFO")
     settings = Settings.from_environment() if asked.supervisor is None else Settings.from_supervisor()
-    return work(settings, ScriptedEngine(), asked.lifeline)
+    return work(settings, ScriptedEngine(budget_bytes=asked.budget_bytes), asked.lifeline)
 
 
 if __name__ == "__main__":
