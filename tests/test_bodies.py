@@ -76,7 +76,9 @@ def ask(
     return sent[0]["status"], taken
 
 
-@pytest.mark.parametrize(("method", "path", "content_type", "most"), LIMITS)
+@pytest.mark.parametrize(
+    ("method", "path", "content_type", "most"), LIMITS, ids=[str(number) for number in range(len(LIMITS))]
+)
 def test_what_is_announced_too_large_is_not_read(method: str, path: str, content_type: str, most: int) -> None:
     assert ask(method, path, content_type, b"x", announced=most + 1) == (413, 0)
     assert ask(method, path, content_type, b"x", announced=most) == (200, 1)
@@ -88,7 +90,11 @@ def test_what_comes_unannounced_is_counted(monkeypatch: pytest.MonkeyPatch) -> N
     assert ask("POST", "/", "text/plain", b"x" * 6, b"x" * 5, b"x" * 99) == (413, 6)
 
 
-@pytest.mark.parametrize("path", ["/worker/files/nothing", UPLOAD[:-1], UPLOAD + "x", DOWNLOAD])
+@pytest.mark.parametrize(
+    "path",
+    ["/worker/files/nothing", UPLOAD[:-1], UPLOAD + "x", DOWNLOAD],
+    ids=["no token", "cut short", "lengthened", "to read by"],
+)
 def test_a_file_without_a_token_for_it_is_not_read(path: str) -> None:
     assert ask("PUT", path, "video/mp4", b"x", announced=1) == (404, 0)
     assert ask("PUT", path, "video/mp4", b"x") == (404, 0)
