@@ -14,7 +14,7 @@ from gpu_worker.contract import ModelSpec
 from gpu_worker.engine import Engine, UnsupportedRequest
 from gpu_worker.engine.memory.open_models import Library
 from gpu_worker.engine.weights.components import Component
-from gpu_worker.engine.weights.loading import Loader, load_hull
+from gpu_worker.engine.weights.loading import Loader, load_meta_module
 from gpu_worker.engine.weights.nf4 import Nf4Tensor
 from gpu_worker.engine.weights.places import Weights
 from gpu_worker.engine.weights.quantisation import QuantisedStore, quantise
@@ -166,10 +166,10 @@ def test_a_kept_file_that_cannot_be_used_is_made_again(
     (file,) = written(tmp_path)
     damage(file)
     store = QuantisedStore(tmp_path / "quantised")
-    assert not store.fill(component, load_hull(component))
+    assert not store.fill(component, load_meta_module(component))
     again = loaded(component, tmp_path)
     assert torch.equal(transformer_output(first), transformer_output(again))
-    assert store.fill(component, load_hull(component))
+    assert store.fill(component, load_meta_module(component))
 
 
 def test_without_room_for_the_file_the_render_goes_on(repos: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Models as the engine holds them in its hand: checkpoint, components by name, tools, empty hulls."""
+"""Models as the engine holds them in its hand: checkpoint, components by name, tools, meta modules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gpu_worker.engine.requests import family_of
 from gpu_worker.engine.video.speed import with_speed_settings
 from gpu_worker.engine.weights.checkpoint import Checkpoint, Part, open_checkpoint
 from gpu_worker.engine.weights.components import Component, ContentDigests, components_of
-from gpu_worker.engine.weights.loading import load_hull, load_tool
+from gpu_worker.engine.weights.loading import load_meta_module, load_tool
 from gpu_worker.engine.weights.sources import with_components_from_elsewhere
 from gpu_worker.engine.weights.storages import least_swapped_bytes, module_bytes
 from gpu_worker.families.memory import stage_of
@@ -52,13 +52,13 @@ class OpenModel:
 
 
 class Library:
-    """Opens models. Tools and hulls are made once and shared; nothing here holds weights."""
+    """Opens models. Tools and meta modules are made once and shared; nothing here holds weights."""
 
     def __init__(self, models: Path, cache: Path) -> None:
         self._models = models
         self._digests = ContentDigests(cache / "digests.json")
         self._tools: dict[Path, Any] = {}
-        self._hulls: dict[str, torch.nn.Module] = {}
+        self._meta_modules: dict[str, torch.nn.Module] = {}
         self._block_swap_shares: dict[str, float] = {}
         self._can_be_hastened: set[str] = set()
 
@@ -87,7 +87,7 @@ class Library:
         return OpenModel(spec, checkpoint, components_of(spec, made_by, checkpoint, self._digests, self._models))
 
     def check_speed(self, model: OpenModel) -> None:
-        """Whether the transformers of ``model`` can do what its row wants, tried on hulls and remembered.
+        """Whether the transformers of ``model`` can do what its row wants, tried on meta modules and remembered.
 
         Raises:
             UnsupportedHere: this machine or installation cannot.
@@ -97,25 +97,27 @@ class Library:
         transformers = {n: c for n, c in model.components.items() if n.startswith("transformer")}
         asked = json.dumps([[c.key for c in transformers.values()], model.spec.speed], sort_keys=True)
         if asked not in self._can_be_hastened:
-            with with_speed_settings(map(self.hull, transformers.values()), model.spec.speed, steps=1):
+            with with_speed_settings(map(self.meta_module, transformers.values()), model.spec.speed, steps=1):
                 self._can_be_hastened.add(asked)
 
     def tools(self, model: OpenModel) -> dict[str, Any]:
         """The parts of ``model`` without weights: tokenizers, scheduler, image processors."""
         return {name: self._tool(part) for name, part in model.checkpoint.parts.items() if not part.has_weights}
 
-    def hull(self, component: Component) -> torch.nn.Module:
+    def meta_module(self, component: Component) -> torch.nn.Module:
         """The component's module with its configuration and without weights."""
-        if component.key not in self._hulls:
-            self._hulls[component.key] = load_hull(component)
-        return self._hulls[component.key]
+        if component.key not in self._meta_modules:
+            self._meta_modules[component.key] = load_meta_module(component)
+        return self._meta_modules[component.key]
 
     def block_swap_share(self, component: Component) -> float:
-        """Which part of the component's bytes is on the device at the least while its blocks are swapped, by its hull.
+        """Which part of the component's bytes is on the device at the least while its blocks are swapped.
         Kept: the pop asks for every job in line, and walking a transformer takes milliseconds."""
         if component.key not in self._block_swap_shares:
-            hull = self.hull(component)
-            self._block_swap_shares[component.key] = least_swapped_bytes(hull) / max(1, module_bytes(hull))
+            meta_module = self.meta_module(component)
+            self._block_swap_shares[component.key] = least_swapped_bytes(meta_module) / max(
+                1, module_bytes(meta_module)
+            )
         return self._block_swap_shares[component.key]
 
     def _tool(self, part: Part) -> Any:

@@ -1,8 +1,8 @@
 """Prompt embeddings, and what else comes before the first step: made apart from the rest of a render, and remembered.
 
 The largest component of most models is the text encoder, and a render needs it for a fraction of its time; encoders of
-pictures, and what connects text to a transformer, likewise. So the pipeline runs twice. First over hulls, until it has
-asked for all that they make: only they are leased then, one kind at a time, and not even they when the answer is
+pictures, and what connects text to a transformer, likewise. So the pipeline runs twice. First over meta modules, until
+it has asked for all that they make: only they are leased then, one kind at a time, and not even they when the answer is
 remembered. Then over everything else, with the answers at hand.
 """
 
@@ -105,7 +105,7 @@ class PromptEncoder:
         self._keys: list[str | None] = []
 
     def rehearse(self, pipeline: Any, call: Mapping[str, Any]) -> None:
-        """Run ``pipeline`` (over hulls) until it has asked for its embeddings, and prepare them.
+        """Run ``pipeline`` (over meta modules) until it has asked for its embeddings, and prepare them.
 
         Raises:
             TypeError, ValueError: the pipeline refused its arguments.
@@ -178,7 +178,7 @@ class PromptEncoder:
         return embeddings
 
     def _arguments(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """All arguments by name, on the device where it runs: a pipeline over hulls does not know it."""
+        """All arguments by name, on the device where it runs: a pipeline over meta modules does not know it."""
         bound = inspect.signature(original).bind(*args, **kwargs)
         return {**bound.arguments, "device": self._device}
 

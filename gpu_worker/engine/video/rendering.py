@@ -132,7 +132,7 @@ class Rendering:
     # --- prompt ---
 
     def _prepare_embeddings(self) -> None:
-        pipeline = self._assemble(self._hulls(self._model.components))
+        pipeline = self._assemble(self._meta_modules(self._model.components))
         with self._refusals(pipeline):
             self._encoder.rehearse(pipeline, self._call(pipeline))
         self._stages.enter(Stage.ENCODING_PROMPT)  # also when there was nothing left to encode
@@ -154,7 +154,7 @@ class Rendering:
         finally:
             self._peaks.abandon()
             if not question.is_module:
-                pipeline.register_modules(**self._hulls(own))
+                pipeline.register_modules(**self._meta_modules(own))
             self._room.residency.release(lease)
 
     # --- frames ---
@@ -165,7 +165,7 @@ class Rendering:
             self._acquire(self._decoders, Stage.DENOISING)
             self._acquire(self._denoisers, Stage.DENOISING)
             modules = {**self._denoisers.modules, **self._decoders.modules}
-            pipeline = self._assemble({**self._hulls(self._model.encoders), **modules})
+            pipeline = self._assemble({**self._meta_modules(self._model.encoders), **modules})
             pipeline.register_modules(**dict.fromkeys(self._model.encoders))
             watch(pipeline.scheduler)
             with ExitStack() as listeners, self._refusals(pipeline):
@@ -265,8 +265,8 @@ class Rendering:
     def _transformers(self) -> list[torch.nn.Module]:
         return [module for name, module in self._denoisers.modules.items() if name.startswith("transformer")]
 
-    def _hulls(self, components: Mapping[str, Component]) -> dict[str, torch.nn.Module]:
-        return {name: self._room.library.hull(component) for name, component in components.items()}
+    def _meta_modules(self, components: Mapping[str, Component]) -> dict[str, torch.nn.Module]:
+        return {name: self._room.library.meta_module(component) for name, component in components.items()}
 
     def _call(self, pipeline: Any) -> dict[str, Any]:
         accepted = inspect.signature(type(pipeline).__call__).parameters

@@ -17,7 +17,7 @@ _BYTES_PER_ROW = {"int8": 5, "fp8": 4}
 """Of a quantised matrix, beside its weights: a scale, and in eight whole bits a zero point."""
 
 
-def bare_hull(part: Part) -> torch.nn.Module:
+def bare_meta_module(part: Part) -> torch.nn.Module:
     """The module of ``part`` in its class's own dtype, without weights: its shapes and configuration, and no memory.
 
     Raises:
@@ -75,7 +75,7 @@ def declared_bytes(key: str, part: Part, dtype: str, quantisation: str) -> int:
     Raises:
         CheckpointBroken: the configuration cannot be read.
     """
-    return footprint_bytes(bare_hull(part), getattr(torch, dtype, torch.bfloat16), quantisation)
+    return footprint_bytes(bare_meta_module(part), getattr(torch, dtype, torch.bfloat16), quantisation)
 
 
 @lru_cache(maxsize=1024)
@@ -85,4 +85,4 @@ def whole_bytes(key: str, part: Part) -> int:
     Raises:
         CheckpointBroken: the configuration cannot be read.
     """
-    return 2 * sum(parameter.numel() for parameter in bare_hull(part).parameters())
+    return 2 * sum(parameter.numel() for parameter in bare_meta_module(part).parameters())

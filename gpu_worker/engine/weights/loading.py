@@ -19,7 +19,7 @@ from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.events import log_event
 from gpu_worker.engine.weights.checkpoint import Part
 from gpu_worker.engine.weights.components import Component
-from gpu_worker.engine.weights.footprint import bare_hull, broken
+from gpu_worker.engine.weights.footprint import bare_meta_module, broken
 from gpu_worker.engine.weights.gguf import load_gguf
 from gpu_worker.engine.weights.layouts import fuse_qkv, lay_channels_last
 from gpu_worker.engine.weights.loras import fuse
@@ -54,9 +54,9 @@ class Loader:
             return load_gguf(component, dtype_of(component))
         if component.quantisation == "none":
             return _from_checkpoint(component)
-        hull = load_hull(component)
-        if self._store.fill(component, hull):
-            return hull
+        meta_module = load_meta_module(component)
+        if self._store.fill(component, meta_module):
+            return meta_module
         started = time.monotonic()
         module = quantise(_from_checkpoint(component), component)
         log_event(
@@ -138,13 +138,13 @@ def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def load_hull(component: Component) -> torch.nn.Module:
+def load_meta_module(component: Component) -> torch.nn.Module:
     """The module of ``component`` without weights: its shapes and configuration, and no memory.
 
     Raises:
         CheckpointBroken: the configuration cannot be read.
     """
-    module = bare_hull(component.part)
+    module = bare_meta_module(component.part)
     torch.nn.Module.to(module, dtype_of(component))  # diffusers' own warns about parts in float32: there are no weights
     lay_out(module, component)
     return module.eval().requires_grad_(False)

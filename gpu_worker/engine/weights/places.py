@@ -1,7 +1,7 @@
 """The weights of a module as things that can be taken out and put in, while the module itself stays where it is.
 
 Moving a module with ``.to`` copies in both directions. Swapping its tensors for others copies nothing: eviction puts
-the copy in main memory back, or an empty hull when there is none.
+the copy in main memory back, or the meta module when there is none.
 """
 
 from __future__ import annotations

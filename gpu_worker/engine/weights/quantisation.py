@@ -88,9 +88,9 @@ class QuantisedStore:
         save_file(tensors, unfinished, metadata)
         unfinished.replace(self.file(component))
 
-    def fill(self, component: Component, hull: torch.nn.Module) -> bool:
-        """Put the kept tensors into ``hull``. False when there are none, or none that this version made or can read."""
-        weights = Weights(hull)
+    def fill(self, component: Component, meta_module: torch.nn.Module) -> bool:
+        """Put the kept tensors into ``meta_module``. False when there are none that this version made or can read."""
+        weights = Weights(meta_module)
         file = self.file(component)
         try:
             with safe_open(file, "pt", backend="pread") as header:
