@@ -135,10 +135,23 @@ class PromptEncoder:
             for listener in self._asking(pipeline, answer):
                 replacements.enter_context(listener)
             for owner, method in ((getattr(pipeline, "vae", None), "encode"), (pipeline, "progress_bar")):
-                if hasattr(owner, method):  # what comes then needs weights, and nothing more to encode comes after it
-                    replacements.enter_context(replace_method(owner, method, lambda original: _stop))
+                if hasattr(owner, method):
+                    replacements.enter_context(replace_method(owner, method, partial(self._end_at, pipeline, asked)))
             with suppress(_AllEncoded):
                 pipeline(**call)
+
+    def _end_at(self, pipeline: Any, asked: Mapping[str, int], original: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap ``original``, which needs weights, so that the rehearsal ends there once the prompt has been asked for.
+
+        HunyuanVideo encodes a given picture before that, which does for its shape.
+        """
+
+        def end(*args: Any, **kwargs: Any) -> Any:
+            if asked[PROMPT.name] < self._memory.encodings[f"{type(pipeline).__name__}.{PROMPT.name}"]:
+                return original(*args, **kwargs)
+            raise _AllEncoded
+
+        return end
 
     @contextmanager
     def recalled(self, pipeline: Any) -> Iterator[None]:
@@ -205,10 +218,6 @@ def _named(value: Any) -> str:
     if isinstance(value, (torch.device, torch.dtype)):
         return str(value)
     raise TypeError(f"{type(value).__name__} is no plain value")
-
-
-def _stop(*args: Any, **kwargs: Any) -> None:
-    raise _AllEncoded
 
 
 @contextmanager

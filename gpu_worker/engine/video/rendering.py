@@ -40,6 +40,9 @@ from gpu_worker.sounds import Audio
 
 log = logging.getLogger(__name__)
 
+MOST_REHEARSALS = 8
+"""A pipeline that asks for its embeddings more often has not been understood, and would be rehearsed for ever."""
+
 
 class Rendering:
     """One render. Leases are held stage by stage: encoders, then denoisers and decoders, then decoders alone."""
@@ -113,12 +116,13 @@ class Rendering:
         if needs.together_bytes <= budget_bytes and not self._placement.is_block_swapped:
             self._load_ahead()
         try:
-            while True:
+            for _ in range(MOST_REHEARSALS):
                 try:
                     self._climb(Stage.ENCODING_PROMPT, self._prepare_embeddings)
                     return self._climb(Stage.DENOISING, self._make_frames)
                 except EncodingDue:
                     continue  # now the rehearsal knows how often this pipeline asks
+            raise RuntimeError(f"{self._mode.pipeline} asks for embeddings that its rehearsal did not come to")
         finally:
             for workload, had_bytes in self._failures:
                 self._room.headroom.raise_after_failure(workload, had_bytes)
