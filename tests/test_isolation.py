@@ -223,7 +223,7 @@ def world(db: None) -> World:
     studio = factories.team(
         owner, "Secretive Studio", plan="house", **{role: user for role, user in people.items() if role != Role.OWNER}
     )
-    ledger.grant(account=studio.id, reference="test:studio", amount=500, kind=ledger.LotKind.PACK)
+    ledger.grant(account=studio.id, reference=f"test:{studio.id}", amount=500, kind=ledger.LotKind.PACK)
     generation = generations.submitted(studio, "the secret prompt")
     generations.deliver_clip(generation)
     settle.settle(generations.report(generation))

@@ -67,7 +67,9 @@ def test_a_key_whose_request_was_refused_is_free(toy: Model, client_of: ClientOf
     settings.FREE_DAILY_CREDITS = 0
     poor = factories.visitor()
     assert post(client_of(poor), FOX, **{"Idempotency-Key": "1"}).status_code == 402
-    ledger.grant(account=poor.workspace_id, reference="test:more", amount=50, kind=ledger.LotKind.PACK)
+    ledger.grant(
+        account=poor.workspace_id, reference=f"test:more:{poor.workspace_id}", amount=50, kind=ledger.LotKind.PACK
+    )
     assert post(client_of(poor), FOX, **{"Idempotency-Key": "1"}).status_code == 200
 
 

@@ -49,7 +49,7 @@ def people(db: None) -> dict[str, User]:
 def studio(toy: Model, people: dict[str, User]) -> Workspace:
     made = team(people["owner"], plan="house", admin=people["admin"], member=people["member"], viewer=people["viewer"])
     Membership.objects.create(workspace=made, user=people["maker"], role=Role.MEMBER)
-    ledger.grant(account=made.id, reference="test:studio", amount=2_000, kind=ledger.LotKind.PACK)
+    ledger.grant(account=made.id, reference=f"test:{made.id}", amount=2_000, kind=ledger.LotKind.PACK)
     return made
 
 

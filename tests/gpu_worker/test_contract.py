@@ -44,7 +44,7 @@ def test_a_heartbeat_is_read_and_carries_its_version(valkey: redis.Redis) -> Non
     Heartbeat(valkey, dataclasses.replace(STATUS, version=0), also=lambda: None).beat()
     status = read_status("a", cast(bytes, valkey.get(worker_key("a"))))
     assert status is not None
-    assert dataclasses.replace(status, beat_at=0.0) == STATUS
+    assert dataclasses.replace(status, beat_at=0.0, clock_ahead_seconds=0.0) == STATUS
 
 
 @pytest.mark.parametrize("message", [WorkerStatus, ResidentComponent])

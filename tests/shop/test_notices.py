@@ -105,7 +105,7 @@ def test_low_credits_are_told_once_until_there_are_enough_again(place: Workspace
     for _ in range(2):
         tell()
     assert post_office() == [("Fewer than 300 credits are left", ["alice@example.org"])]
-    ledger.grant(account=place.id, reference="test:1", amount=500, kind=ledger.LotKind.PACK)
+    ledger.grant(account=place.id, reference=f"test:{place.id}", amount=500, kind=ledger.LotKind.PACK)
     tell()
     ledger.adjust(account=place.id, reference="test:2", amount=-400, actor="staff", reason="test")
     tell()
