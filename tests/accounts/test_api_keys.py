@@ -31,7 +31,7 @@ OWNER = BY_ROLE[Role.OWNER]
 @pytest.fixture
 def studio(alice: User) -> Workspace:
     made = team(alice)
-    ledger.grant(account=made.id, reference="test:studio", amount=100, kind=ledger.LotKind.PACK)
+    ledger.grant(account=made.id, reference=f"test:{made.id}", amount=100, kind=ledger.LotKind.PACK)
     return made
 
 

@@ -40,7 +40,7 @@ def test_it_works(toy: Model, alice: User, bob: User) -> None:
     owner.post("/workspaces/new/", {"name": "Studio"})
     studio = Workspace.objects.get(kind="team")
     subscribe(studio, "studio")
-    ledger.grant(account=studio.id, reference="test:studio", amount=100, kind=ledger.LotKind.PACK)
+    ledger.grant(account=studio.id, reference=f"test:{studio.id}", amount=100, kind=ledger.LotKind.PACK)
     link = invite(owner, bob.email)
     assert link not in str(list(Invitation.objects.values()))  # only its digest is kept
     guest = browser_of(bob)
@@ -105,7 +105,7 @@ def test_somebody_new_comes_back_to_the_invitation(alice: User, studio: Workspac
 
 def test_a_cap_bounds_a_member_and_not_the_others(toy: Model, alice: User, bob: User) -> None:
     studio = team(alice, member=bob)
-    ledger.grant(account=studio.id, reference="test:studio", amount=100, kind=ledger.LotKind.PACK)
+    ledger.grant(account=studio.id, reference=f"test:{studio.id}", amount=100, kind=ledger.LotKind.PACK)
     capped = browser_of(bob, studio)
     assert capped.post("/generations/", {"prompt": "the first"}).status_code == 302
     price = Generation.objects.get().credits_quoted
@@ -126,7 +126,7 @@ def test_a_cap_bounds_a_member_and_not_the_others(toy: Model, alice: User, bob: 
 
 def test_a_viewer_sees_and_does_not_make_or_cancel(toy: Model, alice: User, bob: User) -> None:
     studio = team(alice, viewer=bob)
-    ledger.grant(account=studio.id, reference="test:studio", amount=100, kind=ledger.LotKind.PACK)
+    ledger.grant(account=studio.id, reference=f"test:{studio.id}", amount=100, kind=ledger.LotKind.PACK)
     generation = generations.submitted(studio)
     viewer = browser_of(bob, studio)
     assert viewer.get(f"/generations/{generation.id}/").status_code == 200
@@ -136,7 +136,7 @@ def test_a_viewer_sees_and_does_not_make_or_cancel(toy: Model, alice: User, bob:
 
 
 def test_switching_changes_what_is_seen(toy: Model, alice: User, bob: User, studio: Workspace) -> None:
-    ledger.grant(account=studio.id, reference="test:studio", amount=100, kind=ledger.LotKind.PACK)
+    ledger.grant(account=studio.id, reference=f"test:{studio.id}", amount=100, kind=ledger.LotKind.PACK)
     generations.submitted(studio, "of the studio")
     browser = browser_of(alice)
     assert "of the studio" not in browser.get("/history/").text
@@ -193,7 +193,7 @@ def test_members_of_another_team_are_not_found(alice: User, bob: User, carol: Us
 def test_a_closed_workspace_stops_can_be_reopened_and_is_erased(
     toy: Model, alice: User, studio: Workspace, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
-    ledger.grant(account=studio.id, reference="test:studio", amount=100, kind=ledger.LotKind.PACK)
+    ledger.grant(account=studio.id, reference=f"test:{studio.id}", amount=100, kind=ledger.LotKind.PACK)
     generation = generations.submitted(studio)
     browser = browser_of(alice, studio)
     assert browser.post("/workspace/close/", {"word": "studio"}).status_code == 422

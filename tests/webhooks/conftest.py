@@ -36,7 +36,7 @@ def alice(db: None) -> User:
 def studio(alice: User, toy: Model) -> Workspace:
     """A team that can pay for clips."""
     made = factories.team(alice, "Studio")
-    ledger.grant(account=made.id, reference="test:studio", amount=10_000, kind=ledger.LotKind.PACK)
+    ledger.grant(account=made.id, reference=f"test:{made.id}", amount=10_000, kind=ledger.LotKind.PACK)
     return made
 
 
