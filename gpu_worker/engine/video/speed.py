@@ -53,6 +53,7 @@ def _switch_on(transformer: Any, name: str, value: Any, steps: int, undo: ExitSt
         transformer.compile_repeated_blocks(**value)
     elif name in CACHES:
         transformer.enable_cache(_CONFIGS[name](**value, **_known_here(name, value, steps)))
+        undo.callback(_drop_bound_forwards, transformer)
         undo.callback(transformer.disable_cache)
         if not any(getattr(getattr(m, "_diffusers_hook", None), "hooks", None) for m in transformer.modules()):
             raise ValueError("it finds nothing to cache there")
@@ -65,6 +66,14 @@ def _known_here(name: str, value: Mapping[str, Any], steps: int) -> dict[str, An
     if name == "taylorseer_cache" and not value.get("use_lite_mode"):
         return {"cache_identifiers": _ATTENTIONS}  # diffusers' own patterns miss attn1 and attn2, without a word
     return {}
+
+
+def _drop_bound_forwards(module: torch.nn.Module) -> None:
+    """Remove the ``forward`` that diffusers' hooks leave on instances: compiled blocks would compile anew for it."""
+    for part in module.modules():
+        bound = part.__dict__.get("forward")
+        if getattr(bound, "__func__", None) is type(part).forward:
+            del part.__dict__["forward"]
 
 
 def _run_uncompiled(module: torch.nn.Module) -> None:
