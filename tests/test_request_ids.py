@@ -82,7 +82,7 @@ def test_one_id_leads_from_the_click_to_the_clip(tmp_path: Path) -> None:
             video = visitor.create("a red circle")["id"]
             assert [data for event, data in visitor.events(video) if event == "done"]
     found = {}
-    for name in ("web", "gpu", "clerk"):
+    for name in ("web", "gpu", "reports"):
         lines = [json.loads(line) for line in site.log(name).read_text().splitlines() if line.startswith("{")]
         of_both = [line for line in lines if (line.get("request_id"), line.get("generation_id")) == ("click-1", video)]
         found[name] = {line["message"] for line in of_both}
@@ -90,4 +90,4 @@ def test_one_id_leads_from_the_click_to_the_clip(tmp_path: Path) -> None:
     assert "Attempt 1 is in line" in found["web"]
     assert {"Attempt 1 begins", "Attempt 1 is succeeded"} <= found["gpu"]
     assert any("denoising" in message for message in found["gpu"])  # the engine's own lines too
-    assert "Attempt 1 is succeeded" in found["clerk"]
+    assert "Attempt 1 is succeeded" in found["reports"]

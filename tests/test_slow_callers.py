@@ -104,10 +104,10 @@ def finish(site: Stack, video_id: str) -> None:
         clip.truncate(CLIP_BYTES)
     with psycopg.connect(site.stores.database_url) as database:
         database.execute(
-            "INSERT INTO generation_clip (generation_id, key, poster_key, width, height, num_frames, fps,"
+            "INSERT INTO generation_clip (generation_id, width, height, num_frames, fps,"
             " duration_seconds, size_bytes, sha256, has_audio, created_at, expires_at)"
-            " VALUES (%s, %s, %s, 1, 1, 1, 1, 1, %s, '', false, now(), now() + interval '1 day')",
-            [video_id, key, key, CLIP_BYTES],
+            " VALUES (%s, 1, 1, 1, 1, 1, %s, '', false, now(), now() + interval '1 day')",
+            [video_id, CLIP_BYTES],
         )
 
 
