@@ -94,6 +94,7 @@ class Tally:
 
     steps_done: int = 0
     steps_total: int = 0
+    seconds_per_step: float = 0.0
     stage: str = ""
     stage_seconds: dict[str, float] = field(default_factory=dict)
     _since: float = 0.0
@@ -101,6 +102,7 @@ class Tally:
     def see(self, progress: Progress) -> None:
         if progress.kind == "step":
             self.steps_done, self.steps_total = progress.step, progress.steps_total
+            self.seconds_per_step = progress.seconds_per_step or 0.0
         if progress.stage:
             self.enter(progress.stage)
 
@@ -123,6 +125,8 @@ class Renderer:
     reports: Reports
     lifeline: Lifeline
     stall_seconds: float
+    expected_seconds: Callable[[RenderJob], float]
+    """What a job will take without loading, by those that were made before; its whole time where none was."""
     is_cancelled: Callable[[RenderJob], bool]
     """Asked before the job begins and between its steps; answers from memory."""
     on_progress: Callable[[RenderJob, Progress], None]
@@ -221,8 +225,9 @@ class Renderer:
         tally.see(progress)
         patience_seconds = deadline.seconds_left + LATE_SECONDS
         if progress.stage != Stage.LOADING:
-            stall_seconds = max(self.stall_seconds, 5 * (progress.seconds_per_step or 0.0))
-            patience_seconds = min(patience_seconds, stall_seconds)
+            # Until a step is measured, also the first may be long, for a large clip or because it compiles.
+            usual_seconds = 5 * tally.seconds_per_step or self.expected_seconds(job)
+            patience_seconds = min(patience_seconds, max(self.stall_seconds, usual_seconds))
         self.lifeline.say(job.job_id, patience_seconds)
         self.on_progress(job, progress)
 

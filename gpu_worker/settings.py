@@ -187,7 +187,7 @@ class Settings:
             "GPU_WORKER_STALL_SECONDS",
             "300",
             _number(1, 86_400),
-            "Longest silence between two steps of a render before the worker process is replaced.",
+            "Longest silence between two steps before the worker process is replaced, or what five such steps take.",
         ),
     ]
     grace_seconds: Annotated[

@@ -103,6 +103,7 @@ class GpuWorker(OneJobWorker):
             reports=self.reports,
             lifeline=self.lifeline,
             stall_seconds=settings.stall_seconds,
+            expected_seconds=self.picker.service_times.seconds,
             is_cancelled=self._is_cancelled,
             on_progress=self._on_progress,
             on_report=self._on_report,

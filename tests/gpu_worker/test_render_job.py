@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 from PIL import Image
 
 from gpu_worker import render_job
-from gpu_worker.contract import LATE_SECONDS, NOT_STORED, Outcome, RenderJob
+from gpu_worker.contract import LATE_SECONDS, NOT_STORED, Outcome, Progress, RenderJob
 from gpu_worker.deadline import Deadline, TimedOut
 from gpu_worker.engine import errors
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.render_job import explained
+from gpu_worker.service_time import ServiceTimes
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import enqueue, finished_reports, make_job, reports_of, stream_of
 from tests.gpu_worker.file_server import serving
@@ -165,6 +168,52 @@ def test_the_supervisor_is_never_asked_for_more_patience_than_the_deadline_leave
     while_rendering = [seconds for job_id, seconds in said if job_id == job.job_id and seconds < 600]
     assert len(while_rendering) > 5
     assert max(while_rendering) <= 9 + LATE_SECONDS
+
+
+class Slow(ScriptedEngine):
+    """Steps of 400 seconds, by what it says, each followed by a picture; each one's silence is noted as it begins."""
+
+    def __init__(self, patience: list[float]) -> None:
+        super().__init__()
+        self._patience = patience
+        self.allowed_seconds: list[float] = []
+
+    def render(self, job: RenderJob, *, on_progress: Callable[[Progress], None], **others: Any) -> Any:
+        def with_pictures(progress: Progress) -> None:
+            on_progress(dataclasses.replace(progress, seconds_per_step=400.0) if progress.step else progress)
+            if progress.kind == "step":
+                on_progress(dataclasses.replace(progress, kind="preview", preview="data:"))
+
+        return super().render(job, on_progress=with_pictures, **others)
+
+    def _act(self, job: RenderJob, step: int) -> None:
+        self.allowed_seconds.append(round(self._patience[-1]))
+
+
+def test_silence_is_judged_by_what_is_known_of_the_job(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience: list[float] = []
+    monkeypatch.setattr(Lifeline, "say", lambda line, job_id, seconds: patience.append(seconds))
+    job = make_job(tmp_path, timeout_seconds=9_000)
+    engine = Slow(patience)
+    enqueue(valkey, job)
+    run_worker(engine)
+    first, *later = engine.allowed_seconds
+    assert first > 8_900  # nothing is known of this model yet: its first step may compile, and has the job's own time
+    assert later == [5 * 400] * 4  # and a picture between two steps takes nothing from it
+
+
+def test_the_first_step_of_a_known_model_may_take_as_long_as_such_a_job(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience: list[float] = []
+    monkeypatch.setattr(Lifeline, "say", lambda line, job_id, seconds: patience.append(seconds))
+    monkeypatch.setattr(ServiceTimes, "seconds", lambda times, job: 700.0)
+    engine = Slow(patience)
+    enqueue(valkey, make_job(tmp_path, timeout_seconds=9_000))
+    run_worker(engine)
+    assert engine.allowed_seconds[0] == 700
 
 
 def test_time_is_up_at_the_moment_and_not_before() -> None:
