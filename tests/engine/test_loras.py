@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from safetensors.torch import save_file
 from gpu_worker.contract import LoraSpec
 from gpu_worker.engine import CheckpointBroken, ModelMissing
 from gpu_worker.engine.memory.open_models import Library
+from gpu_worker.engine.weights import loras
 from gpu_worker.engine.weights.loading import Loader
 from gpu_worker.engine.weights.quantisation import QuantisedStore
 from tests.engine.jobs import frames_of, render
@@ -69,6 +72,36 @@ def test_patched_weights_can_be_quantised(repos: Path, tmp_path: Path, lora: Pat
     whole = transformer_with(repos, tmp_path, LoraSpec(source=str(lora))).get_parameter(f"{LAYER}.weight")
     assert type(weight).__name__ == "Int8Tensor"
     assert torch.nn.functional.cosine_similarity(weight.dequantize().float().flatten(), whole.flatten(), dim=0) > 0.999
+
+
+def test_a_lora_is_read_once_for_its_name_and_again_when_it_has_changed(
+    repos: Path, tmp_path: Path, lora: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    digest = hashlib.file_digest
+
+    def counted(content: Any, name: str) -> Any:
+        read.append(Path(content.name).name)
+        return digest(content, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
+    library = Library(repos, tmp_path / "cache")
+    row = spec("one", loras=(LoraSpec(source=str(lora)),))
+    keys = {model.components["transformer"].key for model in (library.open(row), library.look_at(row))}
+    assert read.count(lora.name) == len(keys) == 1
+    save_file({"other": torch.zeros(3)}, lora)
+    assert library.look_at(row).components["transformer"].key not in keys
+
+
+def test_a_look_at_the_line_leaves_the_network_alone(
+    repos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(loras, "hf_hub_download", lambda source, name: asked.append(name))
+    row = spec("one", loras=(LoraSpec(source="studio/style", weight_name="style.safetensors"),))
+    with pytest.raises(ModelMissing, match="not downloaded yet"):
+        Library(repos, tmp_path / "cache").look_at(row)
+    assert asked == []
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,8 @@ class Library:
         made_by = family_of(spec)
         checkpoint = open_checkpoint(spec, self._models, is_fetched=is_fetched)
         checkpoint = with_components_from_elsewhere(checkpoint, spec, self._models, is_fetched=is_fetched)
-        return OpenModel(spec, checkpoint, components_of(spec, made_by, checkpoint, self._digests, self._models))
+        components = components_of(spec, made_by, checkpoint, self._digests, self._models, is_fetched=is_fetched)
+        return OpenModel(spec, checkpoint, components)
 
     def check_speed(self, model: OpenModel) -> None:
         """Whether the transformers of ``model`` can do what its row wants, tried on meta modules and remembered.

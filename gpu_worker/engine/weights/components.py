@@ -53,7 +53,13 @@ class Component:
 
 
 def components_of(
-    model: ModelSpec, family: Family, checkpoint: Checkpoint, digests: ContentDigests, models: Path
+    model: ModelSpec,
+    family: Family,
+    checkpoint: Checkpoint,
+    digests: ContentDigests,
+    models: Path,
+    *,
+    is_fetched: bool = True,
 ) -> dict[str, Component]:
     """The weight-carrying components of ``model`` by name, in the order in which a render uses them.
 
@@ -64,7 +70,10 @@ def components_of(
     pipeline = next(iter(family.modes.values())).pipeline
     patches: dict[str, tuple[Patch, ...]] = {}
     for lora in model.loras:
-        patches[lora.component] = (*patches.get(lora.component, ()), find_patch(lora, models, pipeline))
+        patches[lora.component] = (
+            *patches.get(lora.component, ()),
+            find_patch(lora, models, pipeline, is_fetched=is_fetched),
+        )
     unknown = patches.keys() - checkpoint.parts.keys()
     if unknown:
         raise CheckpointBroken(f"{model.slug} has no component {', '.join(sorted(unknown))} for its LoRA")
@@ -82,14 +91,14 @@ def _component(model: ModelSpec, part: Part, digests: ContentDigests, patches: t
     quantisation = quantisation_of(part.name, model.quantisation, model.components.get(part.name))
     content = digests.of(part.folder, part.file)
     key = f"{part.class_name}:{content}:{model.dtype}:{quantisation}"
-    key += "".join(f":{patch.digest}" for patch in patches)
+    key += "".join(f":{digests.of_file(patch.file)[:16]}*{patch.scale:g}" for patch in patches)
     wanted_by_name = {"transformer": "fused_qkv", "vae": "channels_last_vae"}
     layout = next((x for name, x in wanted_by_name.items() if part.name.startswith(name) and x in model.speed), "")
     return Component(f"{key}:{layout}" if layout else key, part, model.dtype, quantisation, patches, layout)
 
 
 class ContentDigests:
-    """Digests of component folders, remembered in a file so that gigabytes are read for it once per host."""
+    """Digests of components and LoRA files, remembered in a file so that gigabytes are read for it once per host."""
 
     def __init__(self, memory: Path) -> None:
         self._memory = memory
@@ -110,11 +119,12 @@ class ContentDigests:
         if stamp not in self._folders:
             digest = hashlib.sha256(_plain_config(config).encode())
             for file in files:
-                digest.update(f"{file.name}:{self._file_digest(file)}".encode())
+                digest.update(f"{file.name}:{self.of_file(file)}".encode())
             self._folders[stamp] = digest.hexdigest()[:16]
         return self._folders[stamp]
 
-    def _file_digest(self, file: Path) -> str:
+    def of_file(self, file: Path) -> str:
+        """The SHA-256 of what is in ``file``, read again only when its size or time has changed."""
         blob = file.resolve().name
         if re.fullmatch(r"[0-9a-f]{64}", blob):  # the Hub's cache names large files by their SHA-256
             return blob

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import diffusers
 import torch
-from huggingface_hub import hf_hub_download
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 
@@ -26,18 +25,14 @@ class Patch:
     scale: float
     pipeline: str
 
-    @property
-    def digest(self) -> str:
-        """By content: the same weights at the same strength make the same component."""
-        with self.file.open("rb") as content:
-            return f"{hashlib.file_digest(content, 'sha256').hexdigest()[:16]}*{self.scale:g}"
 
-
-def find_patch(lora: LoraSpec, models: Path, pipeline: str) -> Patch:
+def find_patch(lora: LoraSpec, models: Path, pipeline: str, *, is_fetched: bool) -> Patch:
     """The file that ``lora`` names: in a folder (absolute, or under ``models``), or in a repository of the Hub.
 
+    What is missing of a repository is downloaded when ``is_fetched``; otherwise the network is left alone.
+
     Raises:
-        ModelMissing: there is no such file.
+        ModelMissing: there is no such file, or it may not or cannot be downloaded.
     """
     folder = models / lora.source
     if folder.is_file():
@@ -46,6 +41,10 @@ def find_patch(lora: LoraSpec, models: Path, pipeline: str) -> Patch:
         return Patch(folder / lora.weight_name, lora.scale, pipeline)
     if folder.is_dir() or Path(lora.source).is_absolute() or not lora.weight_name:
         raise ModelMissing(f"No LoRA weights {lora.weight_name!r} at {folder}; name the file with weight_name")
+    if isinstance(downloaded := try_to_load_from_cache(lora.source, lora.weight_name), str):
+        return Patch(Path(downloaded), lora.scale, pipeline)
+    if not is_fetched:
+        raise ModelMissing(f"LoRA {lora.source} {lora.weight_name} is not downloaded yet")
     try:
         return Patch(Path(hf_hub_download(lora.source, lora.weight_name)), lora.scale, pipeline)
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as problem:
