@@ -16,6 +16,7 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 
 from preview_model.patches import CELLS, choose, join, pick, split
+from preview_model.precision import autocast
 
 PART = 4
 """Examples in one part."""
@@ -83,7 +84,7 @@ class Gradients:
         replica = self.replicas.get()
         try:
             self._place(replica, part.places)
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast():
                 drawn = replica(
                     hidden_states=part.noisy,
                     encoder_hidden_states=part.prompts,

@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerFast, T5EncoderModel
 from preview_model import recipe
 from preview_model.architecture import ANYTHING, TEXT_WIDTH, build_text_encoder, build_tokenizer
 from preview_model.captions import caption, motion_caption, partial_caption, perturb
+from preview_model.precision import autocast
 from preview_model.scene import ALL_SCENES, COLOURS, REGISTERS, SHAPES, Scene, Thing, register
 
 BATCH = 256
@@ -129,7 +130,7 @@ def train_text_encoder(folder: Path, *, steps: int, seed: int) -> T5EncoderModel
             for _ in range(BATCH)
         ]
         texts = [text for _, text in pairs]
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             states = encoder(tokenize(tokenizer, texts))[0].float()
         answers = readout(states)
         goals = targets([scene for scene, _ in pairs])
