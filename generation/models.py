@@ -8,7 +8,8 @@ from operator import or_
 from typing import Any, Final
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from django.utils import timezone
 
 from accounts.caller import Caller
@@ -34,6 +35,9 @@ class State(models.TextChoices):
 OPEN_STATES = (State.QUEUED, State.DISPATCHED, State.RUNNING)
 HOUSE: Final = uuid.UUID("7e570000-0000-4000-8000-000000000000")
 """The workspace that test renders belong to."""
+
+_PLACE: Final = Tuple(F("created_at"), F("id"))
+"""Of a clip in the order of lists."""
 
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
@@ -73,14 +77,15 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         return self.filter(deleted_at=None)
 
     def older_than(self, last: Generation) -> GenerationQuerySet:
-        """What comes after ``last`` in a list that begins with the newest: the next page, whatever its number."""
-        same_moment = Q(created_at=last.created_at, id__lt=last.id)
-        return self.filter(Q(created_at__lt=last.created_at) | same_moment).order_by("-created_at", "-id")
+        """What comes after ``last`` in a list that begins with the newest: the next page, whatever its number.
+
+        One comparison of rows: an index begins there. With OR it would walk through every page before.
+        """
+        return self.filter(TupleLessThan(_PLACE, (last.created_at, last.id))).order_by("-created_at", "-id")
 
     def newer_than(self, last: Generation) -> GenerationQuerySet:
         """The same for a list that begins with the oldest."""
-        same_moment = Q(created_at=last.created_at, id__gt=last.id)
-        return self.filter(Q(created_at__gt=last.created_at) | same_moment).order_by("created_at", "id")
+        return self.filter(TupleGreaterThan(_PLACE, (last.created_at, last.id))).order_by("created_at", "id")
 
     def for_display(self) -> GenerationQuerySet:
         """With everything that a page or the API shows, in a constant number of queries."""

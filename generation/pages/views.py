@@ -213,7 +213,7 @@ def history(request: HttpRequest) -> HttpResponse:
     """All that the caller sees of this workspace, newest first, by keyset: page 1,000 costs what page 1 does."""
     caller = tenancy.caller_for(request, Action.READ_CLIPS)
     before = request.GET.get("before", "")
-    last = own_generation(caller, _uuid_or_404(before)) if before else None
+    last = own_receipt(caller, _uuid_or_404(before)) if before else None
     clips = listing.page(caller, limit=PAGE + 1, after=last)
     context = {"clips": clips[:PAGE], "older": clips[PAGE - 1].id if len(clips) > PAGE else None}
     return render(request, "generation/history.html", context)

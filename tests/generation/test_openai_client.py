@@ -64,6 +64,17 @@ def test_from_prompt_to_file_and_gone(client: OpenAI) -> None:
         client.videos.retrieve(made.id)
 
 
+def test_clips_are_deleted_in_the_loop_that_lists_them(client: OpenAI) -> None:
+    made = [client.videos.create(model="toy", prompt=f"fox {number}").id for number in range(3)]
+    for each in made:
+        finish(each)
+    deleted = []
+    for video in client.videos.list(limit=1):  # each further page begins after a clip that is deleted by then
+        client.videos.delete(video.id)
+        deleted.append(video.id)
+    assert deleted == made[::-1]
+
+
 def test_a_picture_to_start_from(client: OpenAI) -> None:
     picture = io.BytesIO()
     Image.new("RGB", (96, 64), "red").save(picture, "PNG")
