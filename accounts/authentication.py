@@ -25,7 +25,9 @@ class CallerAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> None:
-        if tenancy.caller_of(request._request).key is not None:
+        caller = tenancy.caller_of(request._request)
+        tenancy.refuse_nobody(request._request, caller)
+        if caller.key is not None:
             return
         check = _CsrfCheck(lambda _: HttpResponse())
         check.process_request(request._request)

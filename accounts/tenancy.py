@@ -6,6 +6,7 @@ falls back to a cookie. Finding out takes one query; two where a key's last use 
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpRequest
 
 from accounts import api_keys, bans, impersonation, members, networks, visitors, workspaces
@@ -13,7 +14,7 @@ from accounts.caller import Caller, state_of
 from accounts.models import Membership, User, Workspace
 from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, ONLOOKER_MAY, VISITOR_MAY, WHILE_BANNED, WHILE_CLOSING, Action
 from loremotion import row_security
-from loremotion.refusals import Conflict, Forbidden
+from loremotion.refusals import Conflict, Forbidden, Unauthorized
 
 CHOSEN = "workspace"
 """The session's key for the workspace that a member last switched to."""
@@ -43,12 +44,28 @@ def caller_for(request: HttpRequest, action: Action) -> Caller:
 
     Raises:
         Forbidden: this caller may not do it; says who may, or that the workspace is suspended.
-        Unauthorized: an API key was sent and it does not hold.
+        Unauthorized: an API key was sent and it does not hold; or the API is asked without one, by no browser of ours.
     """
     caller = caller_of(request)
+    refuse_nobody(request, caller)
     if caller.workspace is not None and not caller.may(action):
         raise _refusal(caller, caller.workspace, action)
     return caller
+
+
+def refuse_nobody(request: HttpRequest, caller: Caller) -> None:
+    """Refuse a program that forgot its key. Taken for a newcomer, it would see an empty account.
+
+    Raises:
+        Unauthorized: the request is to the API, and has neither a key nor a cookie that this site gave.
+    """
+    if caller.key is not None or not request.path.startswith(api_keys.API_PREFIX):
+        return
+    cookies = (visitors.COOKIE, settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME)
+    if not any(name in request.COOKIES for name in cookies):
+        raise Unauthorized(
+            "missing_api_key", "This needs an API key.", next_step="Send Authorization: Bearer lm_live_…"
+        )
 
 
 def workspace_of(request: HttpRequest, action: Action) -> Workspace | None:

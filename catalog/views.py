@@ -11,6 +11,7 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 from markdown_it import MarkdownIt
 
+from accounts import tenancy
 from catalog import capabilities
 from catalog.gates import Audience, territory_of
 from catalog.models import Model, Plan
@@ -47,12 +48,14 @@ def guide(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def api_models(request: HttpRequest) -> JsonResponse:
-    """``GET /v1/models``: OpenAI's list, with what each model can do under ``lm``."""
+    """``GET /v1/models``: OpenAI's list, with what each model can do under ``lm``. For anybody, but no wrong key."""
+    tenancy.caller_of(request)
     return JsonResponse({"object": "list", "data": [capabilities.to_json(entry) for entry in _entries(request)]})
 
 
 @require_safe
 def api_model(request: HttpRequest, name: str) -> JsonResponse:
     """``GET /v1/models/{slug or alias}``."""
+    tenancy.caller_of(request)
     (entry,) = capabilities.entries([find_model(name)], _licensed(request))
     return JsonResponse(capabilities.to_json(entry))

@@ -21,6 +21,14 @@ def empty_valkey(valkey: redis.Redis) -> redis.Redis:
 
 
 @pytest.fixture
+def client() -> Client:
+    """A newcomer's browser, which has loaded a page."""
+    browser = Client()
+    browser.cookies["csrftoken"] = "c" * 32
+    return browser
+
+
+@pytest.fixture
 def toy(db: None) -> Model:
     return factories.model()
 

@@ -14,6 +14,8 @@ from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
 
+ABSENT = "00000000-0000-4000-8000-000000000000"
+
 
 def post(client: Client, **body: Any) -> Any:
     return client.post("/v1/videos", body, content_type="application/json")
@@ -97,8 +99,27 @@ def test_cancel(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
     assert browser.post(f"/v1/videos/{generation.id}/cancel").status_code == 409
 
 
+@pytest.mark.parametrize("headers", [{}, {"api-key": "lm_live_x"}], ids=["without", "by another name"])
+@pytest.mark.parametrize("path", ["", f"/{ABSENT}", f"/{ABSENT}/content", f"/{ABSENT}/events"])
+def test_a_forgotten_key_is_401(toy: Model, headers: dict[str, str], path: str) -> None:
+    answers = [Client().get(f"/v1/videos{path}", headers=headers)]
+    if not path:
+        answers.append(Client(enforce_csrf_checks=True).post("/v1/videos", {"prompt": "a fox"}, headers=headers))
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (401, "missing_api_key")
+        assert answer["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("path", ["", "/toy"])
+def test_the_models_are_for_anybody_but_a_wrong_key(toy: Model, path: str) -> None:
+    wrong = Client().get(f"/v1/models{path}", headers={"Authorization": "Bearer lm_live_wrong"})
+    assert (wrong.status_code, wrong.json()["code"]) == (401, "invalid_api_key")
+    assert Client().get(f"/v1/models{path}").status_code == 200
+
+
 def test_callers_known_by_cookie_need_the_token(toy: Model) -> None:
     strict = Client(enforce_csrf_checks=True)
+    strict.cookies["csrftoken"] = "c" * 32
     answer = strict.post("/v1/videos", {"prompt": "a fox"}, content_type="application/json")
     assert answer.status_code == 403
     assert "X-CSRFToken" in answer.json()["detail"]

@@ -27,12 +27,12 @@ DOORS = [
 
 @pytest.mark.parametrize(("method", "address"), DOORS)
 def test_a_stranger_finds_nothing(
-    toy: Model, alice: Visitor, bob: Visitor, client_of: ClientOf, method: str, address: str
+    toy: Model, alice: Visitor, bob: Visitor, client: Client, client_of: ClientOf, method: str, address: str
 ) -> None:
     generation = finished(alice)
     door = address.format(id=generation.id)
     nowhere = address.format(id="00000000-0000-4000-8000-000000000000")
-    for stranger in (client_of(bob), Client()):
+    for stranger in (client_of(bob), client):
         answer = getattr(stranger, method)(door)
         missing = getattr(stranger, method)(nowhere)
         assert answer.status_code == missing.status_code == 404

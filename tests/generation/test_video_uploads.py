@@ -161,11 +161,11 @@ def starter(db: None) -> Model:
 
 
 def test_nothing_is_decoded_for_whoever_cannot_pay(
-    starter: Model, no_decoding: None, client_of: ClientOf, settings: Any
+    starter: Model, no_decoding: None, client: Client, client_of: ClientOf, settings: Any
 ) -> None:
     settings.FREE_DAILY_CREDITS = 1
     poor = factories.visitor()
-    for browser in (client_of(poor), Client()):
+    for browser in (client_of(poor), client):
         answer = browser.post("/v1/videos", {"prompt": "x", "image": picture_file()})
         assert (answer.status_code, answer.json()["code"]) == (402, "insufficient_credits")
 
