@@ -44,6 +44,24 @@ def test_painting_takes_two_per_cent_of_the_time_at_most() -> None:
     assert painted > 5
 
 
+def test_what_the_card_has_still_to_do_is_not_the_picture_s_cost() -> None:
+    now, latents = [0.0], torch.randn(1, 4, 3, 8, 8)
+
+    def wait_for_the_queue() -> None:
+        now[0] += 60.0
+
+    painter = PreviewPainter(lambda: now[0], wait_for_card=wait_for_the_queue)
+    painted = [painter.paint(SimpleNamespace(), latents, num_frames=9, width=64, height=64) for _ in range(3)]
+    assert all(painted)
+
+
+def test_latents_that_are_no_numbers_are_a_picture_too() -> None:
+    """What is wrong with them is said of the finished clip, in words; a picture on the way must not hide it."""
+    broken = torch.full((4, 6, 5), torch.nan)
+    assert colours_of(broken).shape == (6, 5, 3)
+    assert colours_of(torch.full((3, 6, 5), torch.inf)).max() == 255
+
+
 def test_the_first_picture_comes_at_once() -> None:
     latents = torch.randn(1, 4, 3, 8, 8)
     assert PreviewPainter().paint(SimpleNamespace(), latents, num_frames=9, width=64, height=64)

@@ -22,15 +22,19 @@ MOST_COST = 0.02
 class PreviewPainter:
     """Paints latents as a ``data:`` address, seldom enough to cost next to nothing. The first picture comes at once."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, wait_for_card: Callable[[], None] = lambda: None
+    ) -> None:
         self._clock = clock
+        self._wait_for_card = wait_for_card
         self._not_before = float("-inf")
 
     def paint(self, pipeline: Any, latents: torch.Tensor, *, num_frames: int, width: int, height: int) -> str | None:
         """A JPEG of the middle of the clip, or None when the last one was too recent."""
-        started = self._clock()
-        if started < self._not_before:
+        if self._clock() < self._not_before:
             return None
+        self._wait_for_card()  # most of a step may still stand in its queue, and would be taken for the picture's cost
+        started = self._clock()
         volume = latent_volume(pipeline, latents, num_frames=num_frames, width=width, height=height)
         picture = to_jpeg_address(colours_of(volume[:, volume.shape[1] // 2]), width=width, height=height)
         finished = self._clock()
@@ -60,7 +64,7 @@ def _without_conditions(pipeline: Any, latents: torch.Tensor, tokens: int) -> to
 
 def colours_of(latent: torch.Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """``(channels, height, width)`` as ``(height, width, 3)``. Three channels are taken for pixels in −1 … 1."""
-    values = latent.detach().float().cpu()
+    values = latent.detach().float().cpu().nan_to_num(0.0, 1.0, -1.0)
     if values.shape[0] != 3:
         flat = values.flatten(1) - values.flatten(1).mean(dim=1, keepdim=True)
         directions = torch.linalg.svd(flat, full_matrices=False).U[:, :3].T

@@ -63,7 +63,7 @@ class Rendering:
         self._device = room.residency.device
         first_frame = self._mode.first_frame
         self._held = HeldPictures([first_frame(job, inputs)]) if first_frame else None
-        self._painter = PreviewPainter()
+        self._painter = PreviewPainter(wait_for_card=self._device.synchronize)
         self.first_calls = FirstCalls()
         self._peaks = PeakMeter(room.residency, room.headroom)
         self._on_denoising = on_denoising
