@@ -190,7 +190,15 @@ class SpeedBench:
         answers: list[torch.Tensor] = []
         with ExitStack() as held:
             modules = held.enter_context(self._residency.lease(components))
-            held.enter_context(with_speed_settings([modules["transformer"]], speed, steps=self._steps))
+            held.enter_context(
+                with_speed_settings(
+                    [modules["transformer"]],
+                    speed,
+                    steps=self._steps,
+                    device=self._device.torch_device,
+                    dtype=torch.bfloat16,
+                )
+            )
             listening = modules["transformer"].register_forward_hook(
                 lambda module, inputs, output: answers.append(output[0].detach().float().cpu())
             )

@@ -235,7 +235,7 @@ class Engine:
         try:
             check_row(job.model, self.device.torch_device)
             model = self._library.look_at(job.model)
-            self._library.check_speed(model)
+            self._library.check_speed(model, self.device.torch_device)
             place(
                 needs_of(job, model, self._room),
                 budget_bytes=self.device.budget_bytes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch._inductor import config as inductor
 
 from gpu_worker.contract import ModelSpec
 from gpu_worker.engine import Engine, UnsupportedRequest
@@ -20,6 +22,7 @@ from gpu_worker.engine.weights.places import Weights
 from gpu_worker.engine.weights.quantisation import QuantisedStore, quantise
 from gpu_worker.engine.weights.storages import module_bytes
 from tests.engine.jobs import frames_of, render
+from tests.engine.simulation import fake_component
 from tests.engine.tight_engines import engine_on, job, on_device, sizes_of, spec
 
 
@@ -219,3 +222,11 @@ def test_without_its_library_four_bits_are_refused_before_the_job_is_taken(
     assert "nf4 needs the package 'bitsandbytes', which is not installed on this worker; use int8" in reason
     with pytest.raises(UnsupportedRequest, match="bitsandbytes"):
         render(engine, four_bits, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["int8", "fp8"])
+def test_quantising_leaves_how_the_process_compiles_alone(name: str) -> None:
+    before = inductor.get_config_copy()
+    module = torch.nn.Sequential(torch.nn.Linear(64, 64, dtype=torch.bfloat16))
+    quantise(module, dataclasses.replace(fake_component("transformer"), dtype="bfloat16", quantisation=name))
+    assert inductor.get_config_copy() == before

@@ -17,6 +17,7 @@ from diffusers.models.transformers import transformer_ltx
 
 from gpu_worker.contract import Progress, RenderJob
 from gpu_worker.engine import Engine, UnsupportedRequest
+from gpu_worker.engine.errors import UnsupportedHere
 from gpu_worker.engine.weights.storages import module_bytes
 from gpu_worker.families import FAMILIES
 from gpu_worker.families.speed import SETTINGS
@@ -278,6 +279,17 @@ def test_what_is_not_installed_is_refused_before_the_job_is_taken(repos: Path, t
     assert reason is not None
     assert "LTXVideoTransformer3DModel cannot do attention_backend" in reason
     assert engine.can_hold(hastened_job({"attention_backend": "native"})) is None
+
+
+def test_attention_that_takes_no_mask_is_refused_where_the_model_gives_one(repos: Path, tmp_path: Path) -> None:
+    """Before a step is made: the backend itself says it at its first call only."""
+    engine = engine_on(repos, tmp_path / "cache")
+    wanted = hastened_job({"attention_backend": "_native_flash"})
+    reason = engine.can_hold(wanted)
+    assert reason is not None
+    assert "mask" in reason
+    with pytest.raises(UnsupportedHere, match="mask"):
+        clip(engine, wanted, tmp_path / "1")
 
 
 def test_asking_whether_it_can_be_done_switches_nothing_on(repos: Path, tmp_path: Path) -> None:

@@ -87,8 +87,8 @@ class Library:
         components = components_of(spec, made_by, checkpoint, self._digests, self._models, is_fetched=is_fetched)
         return OpenModel(spec, checkpoint, components)
 
-    def check_speed(self, model: OpenModel) -> None:
-        """Whether the transformers of ``model`` can do what its row wants, tried on meta modules and remembered.
+    def check_speed(self, model: OpenModel, device: torch.device) -> None:
+        """Whether the transformers of ``model`` can do what its row wants on ``device``, tried and remembered.
 
         Raises:
             UnsupportedHere: this machine or installation cannot.
@@ -98,7 +98,8 @@ class Library:
         transformers = {n: c for n, c in model.components.items() if n.startswith("transformer")}
         asked = json.dumps([[c.key for c in transformers.values()], model.spec.speed], sort_keys=True)
         if asked not in self._can_be_hastened:
-            with with_speed_settings(map(self.meta_module, transformers.values()), model.spec.speed, steps=1):
+            meta_modules, dtype = map(self.meta_module, transformers.values()), getattr(torch, model.spec.dtype)
+            with with_speed_settings(meta_modules, model.spec.speed, steps=1, device=device, dtype=dtype):
                 self._can_be_hastened.add(asked)
 
     def tools(self, model: OpenModel) -> dict[str, Any]:

@@ -189,7 +189,13 @@ class Rendering:
             yield self.first_calls.heard(self._denoisers.modules)
         yield replace_method(pipeline, "progress_bar", self._announcing_denoising)
         yield replace_method(pipeline.vae, "decode", self._decoding)
-        yield with_speed_settings(self._transformers(), self._model.spec.speed, steps=self._job.steps)
+        yield with_speed_settings(
+            self._transformers(),
+            self._model.spec.speed,
+            steps=self._job.steps,
+            device=self._device.torch_device,
+            dtype=getattr(torch, self._model.spec.dtype),
+        )
         if self._placement.is_block_swapped:
             self._block_swap = BlockSwap(self._room.residency, self._denoisers, self._on_card_bytes())
             yield self._block_swap

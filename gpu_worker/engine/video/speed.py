@@ -6,15 +6,17 @@ compiled once for a shape and a process. All are switched off after the render: 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from diffusers import FirstBlockCacheConfig, MagCacheConfig, TaylorSeerCacheConfig
-from diffusers.models.attention_dispatch import attention_backend
+from diffusers.models.attention_dispatch import attention_backend, dispatch_attention_fn
 
 from gpu_worker.engine.errors import UnsupportedHere
+from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.families.speed import CACHES
 
 _CONFIGS: Mapping[str, Callable[..., Any]] = {
@@ -26,8 +28,12 @@ _ATTENTIONS = [r"(single_)?(transformer_)?blocks\.\d+\.attn\d?"]
 
 
 @contextmanager
-def with_speed_settings(transformers: Iterable[Any], speed: Mapping[str, Any], *, steps: int) -> Iterator[None]:
+def with_speed_settings(
+    transformers: Iterable[Any], speed: Mapping[str, Any], *, steps: int, device: torch.device, dtype: torch.dtype
+) -> Iterator[None]:
     """``transformers`` run with the settings of ``speed`` for the time of the block, which takes ``steps`` steps.
+
+    ``device`` and ``dtype`` are those of the render: an attention backend is tried there on a few tokens.
 
     Raises:
         UnsupportedHere: this model, machine or installation cannot do it; nothing stays switched on.
@@ -37,7 +43,11 @@ def with_speed_settings(transformers: Iterable[Any], speed: Mapping[str, Any], *
             for name, value in speed.items():
                 try:
                     _switch_on(transformer, name, value, steps, undo)
-                except (AttributeError, ImportError, RuntimeError, TypeError, ValueError) as problem:
+                    if name == "attention_backend":
+                        _try_attention(transformer, device, dtype)
+                except (AssertionError, AttributeError, ImportError, RuntimeError, TypeError, ValueError) as problem:
+                    if fault_of(problem) in (DeviceFault.OUT_OF_MEMORY, DeviceFault.LOST):
+                        raise
                     raise UnsupportedHere(f"{type(transformer).__name__} cannot do {name}: {problem}") from problem
         yield
 
@@ -57,6 +67,15 @@ def _switch_on(transformer: Any, name: str, value: Any, steps: int, undo: ExitSt
         undo.callback(transformer.disable_cache)
         if not any(getattr(getattr(m, "_diffusers_hook", None), "hooks", None) for m in transformer.modules()):
             raise ValueError("it finds nothing to cache there")
+
+
+def _try_attention(transformer: Any, device: torch.device, dtype: torch.dtype) -> None:
+    """Attend once, with a mask where the model gives one: some backends take none, and say so at the first call."""
+    takes_mask = "encoder_attention_mask" in inspect.signature(type(transformer).forward).parameters
+    width = getattr(transformer.config, "attention_head_dim", 64)
+    tokens, text = torch.zeros(1, 32, 2, width, device=device, dtype=dtype), 16
+    mask = torch.zeros(1, 2, 32, text, device=device, dtype=dtype) if takes_mask else None
+    dispatch_attention_fn(tokens, tokens[:, :text], tokens[:, :text], attn_mask=mask)
 
 
 def _known_here(name: str, value: Mapping[str, Any], steps: int) -> dict[str, Any]:

@@ -26,9 +26,10 @@ from gpu_worker.engine.weights.tensor_files import stored_tensors
 _FP8_CAPABILITY = (8, 9)
 
 _CONFIGS: Mapping[str, Callable[[], Any]] = {
-    "int8": lambda: Int8WeightOnlyConfig(version=2),
-    "fp8": lambda: Float8WeightOnlyConfig(version=2),
+    "int8": lambda: Int8WeightOnlyConfig(version=2, set_inductor_config=False),
+    "fp8": lambda: Float8WeightOnlyConfig(version=2, set_inductor_config=False),
 }
+"""Without a change to how the whole process compiles: one that reads kept weights would compile otherwise."""
 _LIBRARIES = {"nf4": "bitsandbytes", "gguf": "gguf"}
 NAMES = ("none", *_CONFIGS, *_LIBRARIES)
 
