@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -136,3 +137,11 @@ def test_windows_below_is_seen(machine: Path, monkeypatch: pytest.MonkeyPatch, r
     assert not driver.is_wsl()
     (machine / "osrelease").write_text(release)
     assert driver.is_wsl() is is_wsl
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [(None, "finds no cuDNN"), (91_002, "cuDNN 9.10.2 .* Install nvidia-cudnn 9.15.0"), (91_500, "^$"), (91_801, "^$")],
+)
+def test_a_library_without_kernels_for_video_decoders_is_said(version: int | None, said: str) -> None:
+    assert re.search(said, driver.cudnn_problem(version))

@@ -15,6 +15,8 @@ KERNEL = Path("/proc/sys/kernel/osrelease")
 _LEAST_VERSION = {11: 450, 12: 525, 13: 580}
 """The oldest driver that runs programs made for a major version of CUDA, as NVIDIA's release notes list it."""
 
+_LEAST_CUDNN = 91_500
+
 
 def driver_version() -> str:
     """The version of the driver that is loaded, such as ``580.65.06``; empty where it cannot be told.
@@ -31,6 +33,22 @@ def driver_version() -> str:
         return str(ask(collect_env.run) or "")
     except Exception:
         return ""
+
+
+def cudnn_problem(version: int | None) -> str:
+    """What is wrong with cuDNN of ``version``, as PyTorch numbers it (91501 is 9.15.1), and what to do; or empty."""
+    if version is None:
+        return "PyTorch finds no cuDNN: convolutions are slow and take many times their memory. Install its CUDA build."
+    if version < _LEAST_CUDNN:
+        return (
+            f"cuDNN {shown_cudnn(version)} has no kernels for the 3D convolutions of video decoders in 16 bits, which "
+            f"take many times their memory then. Install nvidia-cudnn {shown_cudnn(_LEAST_CUDNN)} or newer."
+        )
+    return ""
+
+
+def shown_cudnn(version: int) -> str:
+    return f"{version // 10_000}.{version // 100 % 100}.{version % 100}"
 
 
 def visible_card() -> Path | None:
