@@ -1,8 +1,7 @@
 from django.urls import path
 
-from generation.api import reference
+from generation.api import events, reference
 from generation.api import views as api
-from generation.live import sse
 from generation.pages import trial_views, views
 from generation.storage import serving
 from loremotion.bodies import takes_files
@@ -18,7 +17,7 @@ urlpatterns = [
     path("generations/<uuid:generation_id>/cancel/", views.cancel, name="cancel"),
     path("generations/<uuid:generation_id>/privacy/", views.set_privacy, name="privacy"),
     path("generations/<uuid:generation_id>/delete/", views.delete, name="delete"),
-    path("generations/<uuid:generation_id>/events/", sse.events, name="events"),
+    path("generations/<uuid:generation_id>/events/", events.events, name="events"),
     path("generations/<uuid:generation_id>/clip.mp4", serving.clip, name="clip"),
     path("generations/<uuid:generation_id>/poster.jpg", serving.poster, name="poster"),
     path("history/", views.history, name="history"),
@@ -33,6 +32,6 @@ urlpatterns = [
     path("v1/videos/<uuid:generation_id>", api.Video.as_view(), name="api-video"),
     path("v1/videos/<uuid:generation_id>/remix", takes_files(api.Remix.as_view()), name="api-remix"),
     path("v1/videos/<uuid:generation_id>/cancel", api.CancelVideo.as_view(), name="api-cancel"),
-    path("v1/videos/<uuid:generation_id>/events", sse.events, name="api-events"),
+    path("v1/videos/<uuid:generation_id>/events", events.events, name="api-events"),
     path("v1/videos/<uuid:generation_id>/content", api.content, name="api-content"),
 ]

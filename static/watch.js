@@ -27,21 +27,21 @@ function say(text, live = "polite") {
 }
 
 const on = {
-  queue({ message, low, high }) {
+  queue({ reason, eta_seconds: eta }) {
     showStage("queued");
-    say(low === null ? message : `${message} Ready in about ${seconds(low)} to ${seconds(high)}.`);
+    say(eta === null ? reason : `${reason} Ready in about ${seconds(eta[0])} to ${seconds(eta[1])}.`);
   },
   stage({ stage, message }) {
     showStage(stage);
     bar.removeAttribute("value");
     say(message || `${label(stage)} …`);
   },
-  step({ stage, step, steps_total, seconds_per_step }) {
+  step({ stage, step, steps, seconds_per_step }) {
     showStage(stage || "denoising");
-    bar.max = steps_total;
+    bar.max = steps;
     bar.value = step;
-    const left = seconds_per_step ? `, about ${seconds(seconds_per_step * (steps_total - step))} left` : "";
-    say(`${label("denoising")} ${step} of ${steps_total}${left}`, "off"); // the bar tells; no voice for every step
+    const left = seconds_per_step ? `, about ${seconds(seconds_per_step * (steps - step))} left` : "";
+    say(`${label("denoising")} ${step} of ${steps}${left}`, "off"); // the bar tells; no voice for every step
   },
   preview({ preview: picture }) {
     if (!picture.startsWith("data:image/")) return;

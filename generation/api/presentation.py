@@ -11,7 +11,7 @@ from billing import statements
 from billing.statements import Receipt
 from generation.live import progress
 from generation.models import Generation, State
-from generation.scheduling.wait import Wait, wait_of
+from generation.scheduling.wait import wait_of
 from generation.storage import files
 from gpu_worker.contract import Progress, Stage
 
@@ -54,12 +54,7 @@ def video(generation: Generation) -> dict[str, Any]:
     if seen is not None:
         ours |= {"stage": seen.stage, "step": seen.step, "steps": seen.steps_total, "preview": seen.preview}
     if generation.is_open:
-        wait = wait_of(generation)
-        ours["queue"] = {
-            "position": wait.place,
-            "eta_seconds": _eta(wait),
-            "reason": wait.reason,
-        }
+        ours["queue"] = wait_of(generation).to_json()
     return _video(generation, seen=seen, ours=ours)
 
 
@@ -73,12 +68,6 @@ def just_taken(generation: Generation) -> dict[str, Any]:
     except Exception:
         logger.exception("Generation %s is taken, and nothing more can be said of it", generation.id)
         return _video(generation, seen=None, ours=_ours(generation, None))
-
-
-def _eta(wait: Wait) -> list[float] | None:
-    if wait.low_seconds is None or wait.high_seconds is None:
-        return None
-    return [round(wait.low_seconds, 1), round(wait.high_seconds, 1)]
 
 
 def _video(generation: Generation, *, seen: Progress | None, ours: dict[str, Any]) -> dict[str, Any]:

@@ -49,5 +49,4 @@ def _snapshot_of(generation: Generation | None, *, is_in_turn: bool) -> Snapshot
         wait = wait_of(generation)
     except redis.RedisError:
         return Snapshot("", is_over=False)
-    said = {"position": wait.place, "low": wait.low_seconds, "high": wait.high_seconds, "message": wait.reason}
-    return Snapshot(json.dumps(said), is_over=False)
+    return Snapshot(json.dumps(wait.to_json()), is_over=False)

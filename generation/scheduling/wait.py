@@ -28,6 +28,12 @@ class Wait:
     high_seconds: float | None
     reason: str
 
+    def to_json(self) -> dict[str, Any]:
+        """As the API and live events say it."""
+        seconds = (self.low_seconds, self.high_seconds)
+        eta = [round(each, 1) for each in seconds if each is not None]
+        return {"position": self.place, "eta_seconds": eta or None, "reason": self.reason}
+
 
 def service_seconds(version: ModelVersion) -> tuple[float, float]:
     """Median and 90th percentile of start-to-end of the latest clips of the same build, whatever its price was."""
@@ -54,8 +60,10 @@ def wait_of(generation: Generation) -> Wait:
         return Wait(place, None, None, _too_large(generation.needs_bytes or 0, budgets[-1]))
     if generation.state == State.QUEUED and storage_pause.is_in_force():
         return Wait(place, None, None, storage_pause.REASON)
+    if not budgets:
+        return Wait(place, None, None, _reason(generation, place, 0))
     median, slow = service_seconds(generation.version)
-    rounds = place / max(len(budgets), 1)
+    rounds = place / len(budgets)
     low, high = median * (rounds + 0.5), slow * (rounds + 1)
     return Wait(place, low, high, _reason(generation, place, len(budgets)))
 

@@ -13,16 +13,23 @@ import pytest
 import redis
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core import signing
-from django.test import AsyncClient
+from django.test import AsyncClient, Client
+from django.utils import timezone
 
-from accounts.models import Visitor
+from accounts import api_keys
+from accounts.models import ApiKey, Visitor
+from accounts.roles import BY_ROLE, Role
+from billing import ledger
 from catalog.models import Model
-from generation.live import broadcast, polling, progress, sse
+from generation.api import events
+from generation.live import broadcast, polling, progress
 from generation.models import Generation
 from generation.scheduling import dispatch
 from generation.settlement import settle
-from gpu_worker.contract import Progress, progress_key
+from gpu_worker.contract import Outcome, Progress, progress_key
+from tests.accounts.factories import person, team
 from tests.generation import factories
+from tests.generation.conftest import ClientOf
 from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,6 +57,13 @@ def follow(visitor: Visitor, generation: Generation, *, last_id: str = "", least
         return heard
 
     return async_to_sync(listen)()
+
+
+def reopened(visitor: Visitor, generation: Generation, *, last_id: str) -> int:
+    """What an EventSource is answered that comes back after ``last_id``."""
+    browser = Client()
+    browser.cookies["visitor"] = signing.dumps(str(visitor.id), salt="accounts.visitors")
+    return browser.get(f"/v1/videos/{generation.id}/events", headers={"Last-Event-ID": last_id}).status_code
 
 
 def publish_steps(generation_id: UUID, count: int) -> None:
@@ -90,14 +104,69 @@ def test_a_waiting_one_hears_its_place(toy: Model, alice: Visitor) -> None:
 def test_the_end_is_the_last_event(running: Generation, alice: Visitor) -> None:
     factories.deliver_clip(running)
     settle.settle(factories.report(running))
-    assert [e["event"] for e in follow(alice, running, least=99)] == ["done"]
+    (end,) = follow(alice, running, least=99)
+    assert end["event"] == "done"
+    assert (json.loads(end["data"])["status"], json.loads(end["data"])["lm"]["state"]) == ("completed", "succeeded")
+    assert reopened(alice, running, last_id=end["id"]) == 204
+
+
+def test_the_end_says_what_a_poll_would(running: Generation, alice: Visitor, client_of: ClientOf) -> None:
+    factories.lose_worker(running, 1)
+    settle.cancel(running)
+    (end,) = follow(alice, running, last_id="0-0", least=99)[-1:]
+    polled = client_of(alice).get(f"/v1/videos/{running.id}").json()
+    assert json.loads(end["data"]) == polled
+    assert polled["error"]["code"] == "cancelled"
+
+
+def test_an_event_says_step_and_queue_as_a_poll_does(running: Generation, alice: Visitor, client_of: ClientOf) -> None:
+    publish_steps(running.id, 3)
+    polled = client_of(alice).get(f"/v1/videos/{running.id}").json()["lm"]
+    heard = json.loads(follow(alice, running, least=4)[-1]["data"])
+    assert heard == {name: polled[name] for name in ("stage", "step", "steps")}
+    waiting = factories.submitted(alice.workspace)
+    polled = client_of(alice).get(f"/v1/videos/{waiting.id}").json()["lm"]
+    assert json.loads(follow(alice, waiting)[0]["data"]) == polled["queue"]
+
+
+def test_who_has_not_heard_the_end_is_told_it(running: Generation, alice: Visitor) -> None:
+    publish_steps(running.id, 1)
+    last = follow(alice, running, least=2)[-1]
+    settle.cancel(running)
+    factories.deliver_clip(running)
+    settle.settle(factories.report(running, Outcome.CANCELLED))
+    assert [e["event"] for e in follow(alice, running, last_id=last["id"], least=99)] == ["done"]
+
+
+def test_a_revoked_keys_stream_ends(toy: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = person("owner@example.org")
+    studio = team(owner, "Studio")
+    ledger.grant(account=studio.id, reference="test", amount=100, kind=ledger.LotKind.PACK)
+    key, text = api_keys.issue(workspace=studio, by=owner, allowed=BY_ROLE[Role.OWNER], name="k", scopes=["read"])
+    waiting = factories.submitted(studio)
+    monkeypatch.setattr(events, "RECHECK_SECONDS", 0)
+
+    async def heard_after_revoking() -> list[str]:
+        address, headers = f"/v1/videos/{waiting.id}/events", {"Authorization": f"Bearer {text}"}
+        answer: Any = await AsyncClient().get(address, headers=headers)
+        chunks: AsyncIterator[bytes] = aiter(answer.streaming_content)
+        await anext(chunks)
+        assert b"event: queue" in await anext(chunks)
+        await sync_to_async(ApiKey.objects.filter(id=key.id).update)(revoked_at=timezone.now())
+        await sync_to_async(step)(waiting.id, 1)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return [chunk.decode() async for chunk in chunks]
+
+    assert async_to_sync(heard_after_revoking)() == []
 
 
 def test_the_end_comes_though_the_stream_was_lost(running: Generation, alice: Visitor, valkey: redis.Redis) -> None:
     factories.deliver_clip(running)
     settle.settle(factories.report(running))
     valkey.delete(progress_key(str(running.id)))
-    assert [e["event"] for e in follow(alice, running, least=99)] == ["done"]
+    (end,) = follow(alice, running, least=99)
+    assert (end["event"], json.loads(end["data"])["status"]) == ("done", "completed")
+    assert reopened(alice, running, last_id=end["id"]) == 204
 
 
 @pytest.mark.parametrize("nonsense", ["x", "1-1; DROP", "9" * 200 + "-0", "9" * 20 + "-0", "0"])
@@ -107,15 +176,17 @@ def test_a_nonsense_id_replays_from_the_start(running: Generation, alice: Visito
 
 
 def test_a_silent_stream_is_kept_alive(running: Generation, alice: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.02)
 
-    async def first_comment() -> str:
-        async for chunk in sse._follow(running.id, "0-0"):
-            if chunk.startswith(":"):
-                return chunk
-        return ""
+    async def comments() -> list[str]:
+        heard: list[str] = []
+        async for chunk in events._follow(running.id, "0-0"):
+            heard += [chunk] if chunk.startswith(":") else []
+            if len(heard) == 3:
+                break
+        return heard
 
-    assert async_to_sync(first_comment)() == ": still here\n\n"
+    assert async_to_sync(comments)() == [": still here\n\n"] * 3
 
 
 # --- many who watch, together --------------------------------------------------------------------------------------
@@ -124,7 +195,7 @@ def test_a_silent_stream_is_kept_alive(running: Generation, alice: Visitor, monk
 async def heard_by(generation_id: UUID, after: str = "0-0", *, last: int) -> list[int]:
     """The steps that one watcher hears, up to step ``last``."""
     steps: list[int] = []
-    stream = sse._follow(generation_id, after)
+    stream = events._follow(generation_id, after)
     async for chunk in stream:
         found = re.search(r'"step": (\d+)', chunk)
         if "event: step" in chunk and found:

@@ -12,7 +12,7 @@ from django.test import Client
 from accounts.models import Visitor
 from accounts.proofs.altcha import LEAST_WORK
 from catalog.models import Model
-from generation.live import sse
+from generation.api import events
 from generation.models import Generation, State
 from generation.settlement import housekeeping
 from loremotion import valkey
@@ -72,7 +72,7 @@ def test_who_watches_still_hears_the_end(toy: Model, alice: Visitor, valkey_away
     valkey_away()
 
     async def heard() -> str:
-        return "".join([chunk async for chunk in sse._follow(generation.id, "0-0")])
+        return "".join([chunk async for chunk in events._follow(generation.id, "0-0")])
 
     assert "event: done" in async_to_sync(heard)()
 

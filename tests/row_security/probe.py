@@ -63,7 +63,7 @@ def prompts() -> str:
 
 
 def prompts_and_let_go() -> str:
-    """As ``generation.live.sse`` does: between two looks the connection is somebody else's."""
+    """As ``generation.api.events`` does: between two looks the connection is somebody else's."""
     try:
         return prompts()
     finally:

@@ -1,0 +1,132 @@
+"""Live progress as Server-Sent Events, in the words of the Video object. The Valkey Stream's ids are the SSE ids: a
+reconnect replays what was missed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any, Final
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.views.decorators.http import require_GET
+
+from accounts import tenancy
+from accounts.roles import Action
+from generation.api import presentation
+from generation.live import progress
+from generation.live.broadcast import DONE, Entry, Update, follow
+from generation.models import OPEN_STATES, Generation
+from loremotion import database
+from loremotion.refusals import Refusal
+
+HEARTBEAT_SECONDS = 15.0
+RECHECK_SECONDS = 15.0
+"""A stream lasts for minutes: so often it is asked whether its reader may still read it."""
+RETRY_MILLISECONDS = 1_000
+ENDED: Final = "9" * 18 + "-0"
+"""Id of a ``done`` that the stream has no entry for: after every id that a stream gives."""
+_STREAM_ID = re.compile(r"^[0-9]{1,18}-[0-9]{1,18}$")  # both halves fit into 64 bits
+
+
+@require_GET
+async def events(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
+    """``queue``, ``stage``, ``step``, ``preview`` and, at the end, ``done`` with the Video object.
+
+    Resumes after ``Last-Event-ID``. Who has heard ``done`` is answered 204, which tells an EventSource to stop.
+    """
+    asked = request.headers.get("Last-Event-ID", "")
+    after = asked if _STREAM_ID.match(asked) else "0-0"
+    if await sync_to_async(_has_heard_the_end)(request, generation_id, after):
+        return HttpResponse(status=204)
+
+    def is_let_in() -> bool:
+        return _is_let_in(request, generation_id)
+
+    response = StreamingHttpResponse(_follow(generation_id, after, is_let_in), content_type="text/event-stream")
+    response["Cache-Control"] = "no-store"
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+def _has_heard_the_end(request: HttpRequest, generation_id: UUID, last_id: str) -> bool:
+    try:
+        own = Generation.objects.seen_by(tenancy.caller_for(request, Action.READ_CLIPS))
+        state = own.filter(id=generation_id).values_list("state", flat=True).first()
+        if state is None:
+            raise Http404
+        return state not in OPEN_STATES and (last_id == ENDED or progress.event_at(generation_id, last_id) == DONE)
+    finally:
+        database.give_back()  # a stream lasts for minutes, in which it only waits
+
+
+def _is_let_in(request: HttpRequest, generation_id: UUID) -> bool:
+    """Whether whoever opened the stream may still read it: keys are revoked, and clips made private, meanwhile."""
+    try:
+        caller = tenancy.find_caller(request)
+        return Generation.objects.seen_by(caller).filter(id=generation_id).exists()
+    except Refusal:
+        return False
+    finally:
+        database.give_back()
+
+
+def _anybody() -> bool:
+    return True
+
+
+async def _follow(generation_id: UUID, after: str, is_let_in: Callable[[], bool] = _anybody) -> AsyncIterator[str]:
+    """The stream until it says ``done``. While it is silent, the database says how things stand."""
+    now = asyncio.get_running_loop().time
+    checked_at = now()
+    yield ": still here\n\n"
+    retry = f"retry: {RETRY_MILLISECONDS}\n"  # in a block of its own, some clients would take it for an event
+    async with aclosing(follow(generation_id, after, silence_seconds=HEARTBEAT_SECONDS)) as heard:
+        async for news in heard:
+            if now() - checked_at >= RECHECK_SECONDS:
+                if not await sync_to_async(is_let_in)():
+                    return
+                checked_at = now()
+            if news is None:
+                yield ": still here\n\n"
+            else:
+                yield retry + await _message(generation_id, news)
+                retry = ""
+
+
+async def _message(generation_id: UUID, news: Update) -> str:
+    if isinstance(news, Entry) and news.event != DONE:
+        return _block(news.event, _in_words_of_the_api(news.data), news.id)
+    if news is not None and not isinstance(news, Entry) and not news.is_over:
+        return _block("queue", news.wait)
+    # Without an entry its stream has lapsed, or the last one got lost.
+    return _block(DONE, await sync_to_async(_outcome)(generation_id), news.id if isinstance(news, Entry) else ENDED)
+
+
+def _in_words_of_the_api(data: str) -> str:
+    """An entry as ``lm`` of the Video object calls things, without what says nothing."""
+    try:
+        said = json.loads(data)
+        names = {"stage": "stage", "step": "step", "steps_total": "steps", "seconds_per_step": "seconds_per_step"}
+        names |= {"preview": "preview", "message": "message"}
+        return json.dumps({ours: said[name] for name, ours in names.items() if said.get(name)})
+    except (AttributeError, TypeError, ValueError, RecursionError):
+        return "{}"
+
+
+def _outcome(generation_id: UUID) -> str:
+    """The Video object at the end, or that it is deleted."""
+    try:
+        made = Generation.objects.for_display().filter(id=generation_id, deleted_at=None).first()
+        said: dict[str, Any] = {"id": str(generation_id), "object": "video.deleted", "deleted": True}
+        return json.dumps(said if made is None else presentation.video(made))
+    finally:
+        database.give_back()
+
+
+def _block(event: str, data: str, event_id: str = "") -> str:
+    return (f"id: {event_id}\n" if event_id else "") + f"event: {event}\ndata: {data}\n\n"
