@@ -20,14 +20,15 @@ from generation.access import own_clip, own_generation, own_receipt
 from generation.api import listing, presentation
 from generation.api.base import VideoView, read
 from generation.api.serializers import REFERENCE, AskSerializer, FromVideoSerializer, RemixSerializer
-from generation.models import Generation
+from generation.models import Generation, State
 from generation.settlement import deletion, settle
 from generation.storage import serving
 from generation.submission import intake, privacy, retries
 from gpu_worker.families import ROLES
-from loremotion.refusals import Invalid
+from loremotion.refusals import Conflict, Invalid
 
 MOST_LISTED = 100
+VARIANTS = ("video", "thumbnail")
 CHANGE, CONTINUE = "restyle", "extend"
 """The modes behind OpenAI's edits and remixes, and behind its extensions."""
 DEFAULT_ALIAS = "default"
@@ -146,10 +147,32 @@ class CancelVideo(VideoView):
 @require_safe
 def content(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """The bytes: ``variant=video`` (default) or ``thumbnail``. A plain view: DRF refuses what clients accept."""
-    own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
-    if request.GET.get("variant") == "thumbnail":
+    variant = request.GET.get("variant", VARIANTS[0])
+    if variant not in VARIANTS:
+        raise Invalid(
+            "invalid_variant",
+            f"There is no variant {variant[:60]!r} of a clip.",
+            next_step=f"Choose of: {', '.join(VARIANTS)}.",
+            field="variant",
+        )
+    caller = tenancy.caller_for(request, Action.READ_CLIPS)
+    if (generation := own_generation(caller, generation_id)).state != State.SUCCEEDED:
+        raise _not_made(generation)
+    own = own_clip(caller, generation_id)
+    if variant == "thumbnail":
         return serving.serve_range(request, own.poster_key, "image/jpeg", reader=own.generation.workspace_id)
     return serving.serve_range(request, own.key, "video/mp4", reader=own.generation.workspace_id)
+
+
+def _not_made(generation: Generation) -> Conflict:
+    """The refusal of a file that is not there yet, or will never be."""
+    if generation.is_open:
+        return Conflict(
+            "not_ready",
+            "The clip is not ready yet.",
+            next_step=f"Ask again when GET /v1/videos/{generation.id} says so.",
+        )
+    return Conflict("not_made", f"There is no clip to download: it was {generation.state}.")
 
 
 def _model_of(caller: Caller, generation_id: str) -> str | None:

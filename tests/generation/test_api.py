@@ -90,6 +90,29 @@ def test_content_ignores_what_accept_says(toy: Model, alice: Visitor, client_of:
     assert thumbnail["Content-Type"] == "image/jpeg"
 
 
+def test_an_unknown_variant_is_refused_by_name(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    answer = client_of(alice).get(f"/v1/videos/{finished(alice).id}/content?variant=spritesheet")
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "variant")
+    assert "spritesheet" in answer.json()["detail"]
+    assert "Choose of: video, thumbnail." in answer.json()["detail"]
+
+
+def test_the_file_of_an_open_clip_is_not_ready(toy: Model, alice: Visitor, bob: Visitor, client_of: ClientOf) -> None:
+    generation = factories.submitted(alice.workspace)
+    address = f"/v1/videos/{generation.id}/content"
+    answer = client_of(alice).get(address)
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_ready")
+    assert client_of(bob).get(address).status_code == 404
+    client_of(alice).post(f"/v1/videos/{generation.id}/cancel")
+    assert client_of(alice).get(address).json()["code"] == "not_made"
+
+
+def test_nobody_says_when_while_no_machine_is_on(toy: Model, client: Client) -> None:
+    queue = post(client, prompt="a fox").json()["lm"]["queue"]
+    assert queue["eta_seconds"] is None
+    assert "No GPU worker" in queue["reason"]
+
+
 def test_cancel(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
     generation = factories.submitted(alice.workspace)
     browser = client_of(alice)
