@@ -40,7 +40,7 @@ check: $(DEVELOPMENT)  ## lint, format, types, layers, migrations, deployment se
 		python -m loremotion.local stores -- python manage.py check --deploy --fail-level WARNING --database default
 
 test: $(DEVELOPMENT) chromium  ## every test, on real stores and a real browser; ARGS="tests/billing -x" for some, JOBS=2 at once
-	python -m pytest -n $(JOBS) $(ARGS)
+	python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 fuzz: $(DEVELOPMENT)  ## property tests alone, on other examples each time and FUZZ=20 times as many; ARGS as above
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "The same again: make fuzz SEED=$$seed"; \
