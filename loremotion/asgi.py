@@ -4,7 +4,7 @@ import os
 
 from django.core.asgi import get_asgi_application
 
-from loremotion import row_security
+from loremotion import database, row_security
 from loremotion.bodies import BodyLimit
 from loremotion.lasting import SharedThreads
 from loremotion.probes import Probes
@@ -16,4 +16,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loremotion.settings")
 
 application = RequestIds(Probes(SendDeadline(BodyLimit(SharedThreads(get_asgi_application())))))
 row_security.bind_process()
+database.bound_process()
 role.refuse_without()

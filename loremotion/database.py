@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from django.conf import settings
 from django.db import Error, connection
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseBase
@@ -27,6 +28,21 @@ def give_back() -> None:
     """
     if connection.connection is not None and not connection.in_atomic_block and not getattr(_thread, "kept", 0):
         connection.close()
+
+
+def bound_process() -> None:
+    """Have PostgreSQL end what takes this process too long: a statement, a wait for a lock, a transaction left open.
+
+    For processes that serve somebody. Migrations and other commands take as long as they take.
+    """
+    limits = {
+        "statement_timeout": settings.DATABASE_STATEMENT_SECONDS,
+        "lock_timeout": settings.DATABASE_LOCK_SECONDS,
+        "idle_in_transaction_session_timeout": settings.DATABASE_IDLE_TRANSACTION_SECONDS,
+    }
+    options = connection.settings_dict["OPTIONS"]  # of every thread's connection, and of the pool that is yet to open
+    chosen = [f"-c {name}={round(1000 * seconds)}" for name, seconds in limits.items()]
+    options["options"] = " ".join([*chosen, options.get("options", "")]).strip()  # DATABASE_URL has the last word
 
 
 def answers() -> bool:

@@ -39,6 +39,9 @@ LOSSES_IN_A_ROW = 5
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0
 
+LOCK_TIMEOUT, IDLE_IN_TRANSACTION = "55P03", "25P03"
+"""PostgreSQL's codes for the two limits of ``loremotion.database.bound_process`` that are no fault of the job's."""
+
 
 class Unrecoverable(SystemExit):
     """This process will not serve its queue any more; a new one may."""
@@ -87,11 +90,15 @@ def replace_process() -> None:
 
 
 def is_connection_lost(error: BaseException | None) -> bool:
-    """Whether a job failed for want of the database alone: absent, restarting, or gone in the middle of a statement."""
-    if not isinstance(error, (InterfaceError, OperationalError)):
-        return False
-    state = getattr(error.__cause__, "sqlstate", None)
-    return state is None or state.startswith(("08", "57P"))
+    """Whether a job failed for want of the database alone: absent, restarting, or gone in the middle of a statement.
+
+    So it is too where the job waited for a lock, or paused within a transaction, for longer than it may: next time
+    whoever was in the way has ended.
+    """
+    state = getattr(error.__cause__, "sqlstate", None) if isinstance(error, Error) else None
+    if state is None:
+        return isinstance(error, (InterfaceError, OperationalError))
+    return bool(state.startswith(("08", "57P")) or state in (LOCK_TIMEOUT, IDLE_IN_TRANSACTION))
 
 
 class QueueWorker(AllowedJobWorker):

@@ -50,6 +50,11 @@ _database = dj_database_url.parse(
 # for longer, by who waits for Stripe (billing.shop.locks): so a handful serves any number of people who are slow.
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 10, validate=validate.Range(min=2))
 _pool = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+# What PostgreSQL ends by itself in the site, its workers and its beat: see loremotion.database.bound_process.
+_limit = validate.Range(min=0, max=86_400)
+DATABASE_STATEMENT_SECONDS = env.float("DATABASE_STATEMENT_SECONDS", 30.0, validate=_limit)
+DATABASE_LOCK_SECONDS = env.float("DATABASE_LOCK_SECONDS", 10.0, validate=_limit)
+DATABASE_IDLE_TRANSACTION_SECONDS = env.float("DATABASE_IDLE_TRANSACTION_SECONDS", 60.0, validate=_limit)
 DATABASES = {
     "default": _database
     | {

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import http.server
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from typing import Any
 
+import psycopg
 import pytest
+import redis
 import requests
 from django.core.mail import EmailMessage
+from django.core.management import call_command
 from django.db import connection, connections, transaction
 
 from accounts.openid.adapter import SocialAdapter
@@ -183,3 +190,51 @@ def test_nor_while_mail_is_sent_or_a_password_hashed(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("argon2.low_level.hash_secret", note)
     Argon2().encode("secret", "salt-of-the-test")
     assert had_connection == [False, False]
+
+
+SHOW = "SELECT current_setting('statement_timeout'), current_setting('lock_timeout')"
+SHOW += ", current_setting('idle_in_transaction_session_timeout')"
+
+
+def limits() -> Any:
+    """What PostgreSQL ends by itself on a connection that is made now."""
+    with psycopg.connect(**{**connection.get_connection_params(), "cursor_factory": None}) as own:
+        return own.execute(SHOW).fetchone()
+
+
+@pytest.fixture
+def unbounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Options that this test may change."""
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", dict(connection.settings_dict["OPTIONS"]))
+
+
+def test_a_process_that_serves_is_bounded_and_a_command_is_not(unbounded: None) -> None:
+    assert limits() == ("0", "0", "0")
+    database.bound_process()
+    assert limits() == ("30s", "10s", "1min")
+
+
+def test_what_the_address_of_the_database_says_of_limits_wins(unbounded: None) -> None:
+    connection.settings_dict["OPTIONS"]["options"] = "-c lock_timeout=250"
+    database.bound_process()
+    assert limits() == ("30s", "250ms", "1min")
+
+
+@pytest.mark.parametrize("command", [("rqworker", "mail", "--burst"), ("housekeeping", "--once")])
+def test_workers_and_beat_are_bounded(unbounded: None, valkey: redis.Redis, command: tuple[str, ...]) -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        call_command(*command)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert limits() == ("30s", "10s", "1min")
+
+
+def test_the_site_is_bounded() -> None:
+    code = "from loremotion import asgi; from django.db import connection as c; print(c.settings_dict['OPTIONS'])"
+    bounds = {"DJANGO_SETTINGS_MODULE": "loremotion.settings", "ROW_LEVEL_SECURITY": "False"}
+    said = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **bounds}, capture_output=True, text=True, check=True
+    )
+    assert "statement_timeout=30000" in said.stdout

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
+from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from billing.shop import gateway
 from loremotion import database
@@ -62,7 +63,12 @@ def _place(*, is_patient: bool) -> Iterator[None]:
 def _locked(subject: str, *, is_patient: bool) -> Iterator[None]:
     with connection.cursor() as cursor:
         if is_patient:
-            cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 5))", [subject])
+            try:
+                cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 5))", [subject])
+            except OperationalError as problem:
+                if isinstance(problem.__cause__, (LockNotAvailable, QueryCanceled)):  # who has it waits for Stripe
+                    raise gateway.StripeIsAway from problem
+                raise
         else:
             cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 5))", [subject])
             if not cursor.fetchone()[0]:

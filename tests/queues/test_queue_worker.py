@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 import redis
-from django.db import InterfaceError, OperationalError, ProgrammingError
+from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError
 from pytest_django import Settings
 
 from loremotion import queue_worker, queues
@@ -27,6 +27,8 @@ def caused_by(error: Exception, cause: Exception | None) -> Exception:
         (caused_by(OperationalError("starting"), psycopg.errors.CannotConnectNow()), True),
         (caused_by(OperationalError("cut"), psycopg.errors.ConnectionFailure()), True),
         (caused_by(InterfaceError("the connection is closed"), psycopg.InterfaceError()), True),
+        (caused_by(OperationalError("another has the row"), psycopg.errors.LockNotAvailable()), True),
+        (caused_by(InternalError("paused"), psycopg.errors.IdleInTransactionSessionTimeout()), True),
         (caused_by(OperationalError("deadlock"), psycopg.errors.DeadlockDetected()), False),
         (caused_by(OperationalError("too long"), psycopg.errors.QueryCanceled()), False),
         (caused_by(OperationalError("disk"), psycopg.errors.DiskFull()), False),

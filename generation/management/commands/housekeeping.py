@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from generation.settlement import housekeeping
+from loremotion import database
 
 
 class Command(BaseCommand):
@@ -16,6 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="One round, then leave.")
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        database.bound_process()
         if once:
             housekeeping.beat()
         else:

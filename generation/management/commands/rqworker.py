@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from loremotion import queue_worker
+from loremotion import database, queue_worker
 
 logger = logging.getLogger(__name__)
 
@@ -24,4 +24,5 @@ class Command(BaseCommand):
             if queue == former:
                 logger.warning("The queue %s is called %s now: start rqworker %s", former, name, name)
                 queue = name
+        database.bound_process()
         queue_worker.work(queue, burst=burst)
