@@ -204,8 +204,9 @@ def limits() -> Any:
 
 @pytest.fixture
 def unbounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Options that this test may change."""
-    monkeypatch.setitem(connection.settings_dict, "OPTIONS", dict(connection.settings_dict["OPTIONS"]))
+    """Options that this test may change, without limits whatever ran in this process before."""
+    options = {name: value for name, value in connection.settings_dict["OPTIONS"].items() if name != "options"}
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
 
 
 def test_a_process_that_serves_is_bounded_and_a_command_is_not(unbounded: None) -> None:
