@@ -43,7 +43,10 @@ def _contract() -> dict[str, Any]:
 
 
 def contract(models: Sequence[Model]) -> dict[str, Any]:
-    """The OpenAPI document, with the names, sizes, modes and presets that ``models`` have at this moment."""
+    """The OpenAPI document, with the names, sizes, modes and presets that ``models`` have at this moment.
+
+    As examples: an enum would be frozen into generated clients, which the next model would then break.
+    """
     filled = copy.deepcopy(_contract())
     filled["servers"] = [{"url": settings.SITE_URL}]
     bodies = request_schemas()
@@ -58,8 +61,7 @@ def contract(models: Sequence[Model]) -> dict[str, Any]:
     for field, values in offered.items():
         for body in bodies.values():
             if values and field in body["properties"]:
-                described = body["properties"][field]
-                described["enum"] = [*values, None] if "null" in described["type"] else values
+                body["properties"][field]["examples"] = values
     return filled
 
 

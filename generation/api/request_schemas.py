@@ -58,4 +58,6 @@ def _property(field: Any, *, with_files: bool) -> dict[str, Any]:
     types = next(types for kind, types in _TYPES if isinstance(field, kind))
     types = [*types, "null"] if field.allow_null else types
     limits = {said: limit for name, said in _LIMITS.items() if (limit := getattr(field, name, None)) is not None}
+    if isinstance(field, serializers.CharField) and field.required:
+        limits["minLength"] = 1  # an empty one is refused by whoever resolves the request
     return {"type": types[0] if len(types) == 1 else types} | limits | described

@@ -17,6 +17,7 @@ from accounts.roles import BY_ROLE, Role
 from catalog.models import Model
 from generation.api import reference
 from generation.webhooks.models import Delivery, Endpoint
+from gpu_worker.families import ROLES
 from tests.accounts import factories as people
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -46,8 +47,19 @@ def test_every_route_of_the_api_is_in_it_and_nothing_else(contract: dict[str, An
 def test_it_names_what_the_catalogue_offers_now(contract: dict[str, Any], client: Client) -> None:
     factories.model("newcomer", is_default=False, sizes=["128x128"])
     asked = client.get("/v1/openapi.json").json()["components"]["schemas"]["Ask"]["properties"]
-    assert asked["model"]["enum"] == ["default", "newcomer", "toy"]
-    assert asked["size"]["enum"] == ["128x128", "192x128", "96x64", None]
+    assert asked["model"]["examples"] == ["default", "newcomer", "toy"]
+    assert asked["size"]["examples"] == ["128x128", "192x128", "96x64"]
+    assert not any("enum" in field for field in asked.values()), "the catalogue is frozen into generated clients"
+
+
+def test_what_is_uploaded_or_downloaded_is_binary_to_generated_clients(contract: dict[str, Any]) -> None:
+    asked = contract["components"]["schemas"]["AskWithFiles"]["properties"]
+    for name in (*ROLES, "input_reference"):
+        choices = asked[name].get("oneOf", [asked[name]])
+        assert choices[0]["format"] == "binary", name
+    sent = contract["paths"]["/v1/videos/{generation_id}/content"]["get"]["responses"]["200"]["content"]
+    assert {kind: said["schema"]["format"] for kind, said in sent.items()} == dict.fromkeys(sent, "binary")
+    assert asked["prompt"]["minLength"] == 1
 
 
 def test_answers_keep_to_it(contract: dict[str, Any], alice: Visitor, client_of: ClientOf) -> None:
