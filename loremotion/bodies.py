@@ -6,6 +6,7 @@ A view that takes more than ``MAX_BODY_BYTES`` says so itself, by ``takes_files`
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -60,9 +61,9 @@ class BodyLimit:
             return await self._app(scope, receive, send)
         most_bytes = limit_of(scope)
         if most_bytes is None:
-            return await _refuse(send, 404, b"There is nothing here, or it is not yours.")
+            return await _refuse(scope, send, 404, "not_found", "There is nothing here, or it is not yours.")
         if _announced(scope) > most_bytes:
-            return await _refuse(send, 413, b"What was sent is too large.")
+            return await _refuse(scope, send, 413, "too_large", too_large(most_bytes))
         body = _Body(receive, most_bytes)
         has_answered = False
 
@@ -75,9 +76,9 @@ class BodyLimit:
         if has_answered:
             return
         if body.received_bytes > most_bytes:
-            await _refuse(send, 413, b"What was sent is too large.")
+            await _refuse(scope, send, 413, "too_large", too_large(most_bytes))
         elif body.is_silent:
-            await _refuse(send, 408, b"The rest of the request did not come.")
+            await _refuse(scope, send, 408, "incomplete", "The rest of the request did not come.")
 
 
 class _Body:
@@ -125,7 +126,18 @@ def _header(scope: Any, name: bytes) -> bytes:
     return next((bytes(value).strip().lower() for key, value in scope["headers"] if key.lower() == name), b"")
 
 
-async def _refuse(send: Send, status: int, words: bytes) -> None:
-    headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
+def too_large(most_bytes: int) -> str:
+    """The refusal of a body that has more than ``most_bytes``, in words."""
+    return f"What was sent is too large: at most {most_bytes / 1024**2:g} MB are taken here."
+
+
+async def _refuse(scope: Any, send: Send, status: int, code: str, words: str) -> None:
+    """Answer without the site: with a problem document where programs ask, else in plain words."""
+    kind, body = b"text/plain", f"{words}\n"
+    if scope["path"].startswith("/v1/"):
+        from loremotion.errors import PROBLEM, document
+
+        kind, body = PROBLEM.encode(), json.dumps(document(status, code, words))
+    headers = [(b"content-type", kind), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": words + b"\n"})
+    await send({"type": "http.response.body", "body": body.encode()})

@@ -11,9 +11,10 @@ from http import HTTPStatus
 from typing import Any
 
 import redis
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -77,8 +78,24 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler for 404: a page or a document, and the same words for what is absent and what is another's."""
     detail = "There is nothing here, or it is not yours."
     if wants_json(request):
-        return JsonResponse(_document(404, "not_found", detail), status=404, content_type=PROBLEM)
+        return JsonResponse(document(404, "not_found", detail), status=404, content_type=PROBLEM)
     return render(request, "404.html", {"detail": detail}, status=404)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler for 400: of programs, which get a document, and of whoever names a host that is not ours.
+
+    Renders no page of the site: what is wrong with the request may be what a page would need.
+    """
+    if not wants_json(request):
+        return defaults.bad_request(request, exception)
+    is_host = isinstance(exception, DisallowedHost)
+    code, detail = (
+        ("unknown_host", "The Host of this request is not this site's.")
+        if is_host
+        else ("bad_request", "The request cannot be read.")
+    )
+    return JsonResponse(document(400, code, detail), status=400, content_type=PROBLEM)
 
 
 def too_many(request: HttpRequest) -> HttpResponse:
@@ -99,7 +116,7 @@ def broken(request: HttpRequest) -> HttpResponse:
     """
     detail = f"{_BROKEN} If you were sending something, look whether it has arrived before you send it again."
     if wants_json(request):
-        return JsonResponse(_document(500, "internal", _BROKEN_API), status=500, content_type=PROBLEM)
+        return JsonResponse(document(500, "internal", _BROKEN_API), status=500, content_type=PROBLEM)
     return render(None, "500.html", {"detail": detail}, status=500)
 
 
@@ -115,10 +132,11 @@ def with_retry_after(response: HttpResponse, refusal: Exception) -> HttpResponse
 
 def problem(refusal: Refusal) -> dict[str, Any]:
     """The document for a refusal."""
-    return _document(refusal.status, refusal.code, str(refusal), refusal.field or None)
+    return document(refusal.status, refusal.code, str(refusal), refusal.field or None)
 
 
-def _document(status: int, code: str, detail: str, param: str | None = None) -> dict[str, Any]:
+def document(status: int, code: str, detail: str, param: str | None = None) -> dict[str, Any]:
+    """The problem document of an answer, for what is refused outside any view too."""
     kind = "invalid_request_error" if status < 500 else "server_error"
     return {
         "type": f"https://www.rfc-editor.org/rfc/rfc9110#status.{status}",
@@ -152,7 +170,7 @@ def api_exception_handler(exception: Exception, context: dict[str, Any]) -> Http
 
 
 def _respond(status: int, code: str, detail: str) -> Response:
-    return Response(_document(status, code, detail), status=status, content_type=PROBLEM)
+    return Response(document(status, code, detail), status=status, content_type=PROBLEM)
 
 
 def _sentence(detail: Any) -> str:

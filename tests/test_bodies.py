@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.core import signing
+from django.test import Client
 
 from catalog.models import ModelVersion
 from generation.models import Generation
@@ -82,6 +84,33 @@ def ask(
 def test_what_is_announced_too_large_is_not_read(method: str, path: str, content_type: str, most: int) -> None:
     assert ask(method, path, content_type, b"x", announced=most + 1) == (413, 0)
     assert ask(method, path, content_type, b"x", announced=most) == (200, 1)
+
+
+@pytest.mark.parametrize(("path", "is_api"), [("/v1/videos", True), ("/generations/", False)])
+def test_a_refused_body_is_a_problem_document_to_programs(path: str, is_api: bool) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("it was let through")
+
+    headers = [(b"content-length", str(bodies.MAX_BODY_BYTES + 1).encode())]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers}
+    async_to_sync(bodies.BodyLimit(behind))(scope, stall, send)
+    kind, body = dict(sent[0]["headers"])[b"content-type"], sent[1]["body"]
+    assert (sent[0]["status"], kind) == (413, b"application/problem+json" if is_api else b"text/plain")
+    assert b"at most 1 MB" in body
+    if is_api:
+        assert (json.loads(body)["code"], json.loads(body)["error"]["code"]) == ("too_large", "too_large")
+
+
+def test_a_host_that_is_not_ours_is_a_problem_document_to_programs(db: None, client: Client) -> None:
+    program = client.get("/v1/models", headers={"host": "elsewhere.example"})
+    assert (program.status_code, program["Content-Type"]) == (400, "application/problem+json")
+    assert program.json()["code"] == "unknown_host"
+    assert client.get("/pricing/", headers={"host": "elsewhere.example"}).status_code == 400
 
 
 def test_what_comes_unannounced_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
