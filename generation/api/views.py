@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from accounts import tenancy
 from accounts.caller import Caller
 from accounts.roles import Action
+from catalog.models import Model
 from catalog.requests import Ask
 from generation.access import own_clip, own_generation, own_receipt
 from generation.api import listing, presentation
@@ -31,7 +32,10 @@ MOST_LISTED = 100
 VARIANTS = ("video", "thumbnail")
 CHANGE, CONTINUE = "restyle", "extend"
 """The modes behind OpenAI's edits and remixes, and behind its extensions."""
-DEFAULT_ALIAS = "default"
+DEFAULT_ALIAS, EDIT_ALIAS = "default", "edit"
+"""The models of whoever names none; the second where a clip is to be changed and the model that made it cannot."""
+POLL_AFTER_SECONDS = (2.0, 30.0)
+"""Shortest and longest pause that is advised between two looks at a clip."""
 
 
 class ChangeSerializer(serializers.Serializer[Any]):
@@ -63,10 +67,10 @@ class AskView(VideoView):
         if mode is not None:
             said["mode"] = mode
             if "video" in clips and not said.get("model"):
-                said["model"] = _model_of(caller, clips["video"])
+                said["model"] = _model_of(caller, clips["video"], mode=mode)
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
         generation = intake.take(self.site_request, ask, files=files, clips=clips, is_private=is_private)
-        return Response(presentation.just_taken(generation), headers={"openai-poll-after-ms": "2000"})
+        return _as_it_stands(presentation.just_taken(generation))
 
 
 class Videos(AskView):
@@ -122,7 +126,7 @@ class Video(VideoView):
     def get(self, request: Request, generation_id: UUID) -> Response:
         generation = own_generation(self.caller(Action.READ_CLIPS), generation_id)
         retries.note_read([generation])
-        return Response(presentation.video(generation), headers={"openai-poll-after-ms": "2000"})
+        return _as_it_stands(presentation.video(generation))
 
     def post(self, request: Request, generation_id: UUID) -> Response:
         caller = self.caller(Action.GENERATE)
@@ -175,12 +179,28 @@ def _not_made(generation: Generation) -> Conflict:
     return Conflict("not_made", f"There is no clip to download: it was {generation.state}.")
 
 
-def _model_of(caller: Caller, generation_id: str) -> str | None:
-    own = Generation.objects.seen_by(caller)
+def _as_it_stands(video: dict[str, Any]) -> Response:
+    """The Video, and when to look again: soon while it is made, and the later the deeper it is in the queue."""
+    shortest, longest = POLL_AFTER_SECONDS
+    soonest = (video["lm"].get("queue", {}).get("eta_seconds") or [0.0])[0] if video["status"] == "queued" else 0.0
+    pause = min(longest, max(shortest, soonest / 4))
+    return Response(video, headers={"openai-poll-after-ms": str(round(1000 * pause))})
+
+
+def _model_of(caller: Caller, generation_id: str, *, mode: str) -> str | None:
+    """The model that made the clip; where it cannot do ``mode``, the one that an alias names for that."""
+    own = Generation.objects.seen_by(caller).select_related("version__model__current")
     try:
-        return own.values_list("version__model__slug", flat=True).filter(id=UUID(generation_id)).first()
+        made = own.filter(id=UUID(generation_id)).first()
     except ValueError:
+        made = None
+    if made is None:
         return None  # what is wrong with it, whoever opens the clip says
+    model = made.version.model
+    is_able = model.current is not None and mode in model.current.modes
+    if is_able or mode != CHANGE or not Model.objects.enabled().filter(aliases__name=EDIT_ALIAS).exists():
+        return model.slug
+    return EDIT_ALIAS
 
 
 def _limit(request: Request) -> int:

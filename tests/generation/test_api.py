@@ -8,7 +8,9 @@ import pytest
 from django.test import Client
 
 from accounts.models import Visitor
+from catalog import versions
 from catalog.models import Model
+from generation.api import views
 from generation.models import Generation
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -175,6 +177,32 @@ def test_a_clip_is_continued_or_changed_by_the_model_that_made_it(
     assert (remixed["lm"]["mode"], remixed["remixed_from_video_id"]) == ("restyle", made["cog"])
     refused = post_to(client, f"{made['ltx']}/remix", prompt="in snow")
     assert refused["error"]["param"] == "mode"
+
+
+def test_what_the_clips_own_model_cannot_change_the_model_called_edit_does(
+    toy: Model, alice: Visitor, client_of: ClientOf
+) -> None:
+    cog = factories.model("cog", is_default=False, family="cogvideox", modes=["text", "restyle"], sizes=["96x64"])
+    made, client = finished(alice).id, client_of(alice)
+    assert post_to(client, f"{made}/remix", prompt="in snow")["error"]["param"] == "mode"
+    versions.point_aliases(cog, ["edit"])
+    for answer in (
+        post_to(client, f"{made}/remix", prompt="in snow"),
+        post_to(client, "edits", prompt="in rain", video={"id": str(made)}),
+    ):
+        assert (answer.get("model"), answer["lm"]["mode"]) == ("cog", "restyle")
+    named = post_to(client, f"{made}/remix", prompt="in fog", model="toy")
+    assert named["error"]["param"] == "mode"
+
+
+@pytest.mark.parametrize(
+    ("status", "eta", "pause"),
+    [("queued", [4.0, 9.0], "2000"), ("queued", [60.0, 90.0], "15000"), ("queued", [900.0, 999.0], "30000"),
+     ("queued", None, "2000"), ("in_progress", [60.0, 90.0], "2000")],
+)  # fmt: skip
+def test_who_is_deep_in_the_queue_is_told_to_ask_later(status: str, eta: list[float] | None, pause: str) -> None:
+    video = {"status": status, "lm": {"queue": {"position": 3, "eta_seconds": eta, "reason": ""}}}
+    assert views._as_it_stands(video)["openai-poll-after-ms"] == pause
 
 
 def post_to(client: Client, path: str, **body: Any) -> Any:
