@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import redis
 import redis.asyncio
 from django.conf import settings
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 5
 MOST_OF_A_LOOP = 8
@@ -35,6 +38,44 @@ def async_connections() -> redis.asyncio.Redis:
         socket_timeout=TIMEOUT_SECONDS,
     )
     return redis.asyncio.Redis.from_pool(pool)
+
+
+def eviction_fault() -> str:
+    """Return why this server may drop jobs when its memory is full, and what to do; empty where it may not.
+
+    Raises:
+        RedisError: Valkey is away.
+    """
+    policy = _info("memory").get("maxmemory_policy", "noeviction")
+    if policy == "noeviction":
+        return ""
+    return f"Valkey may drop jobs when its memory is full (maxmemory-policy {policy}): set maxmemory-policy noeviction."
+
+
+def persistence_fault() -> str:
+    """Return why a restart of this server loses jobs, and what to do; empty where it loses a second's at most.
+
+    Raises:
+        RedisError: Valkey is away.
+    """
+    if _info("persistence").get("aof_enabled"):
+        return ""
+    return "Valkey forgets jobs when it restarts, which are then made again, but late: set appendonly yes."
+
+
+def warn_of_eviction() -> None:
+    """Log that the server may drop jobs, for who starts a process. Whether it can be reached is said elsewhere."""
+    try:
+        fault = eviction_fault()
+    except redis.RedisError:
+        return
+    if fault:
+        logger.critical("%s", fault)
+
+
+def _info(section: str) -> dict[str, Any]:
+    """INFO, which hosted servers answer too; CONFIG they mostly do not."""
+    return cast(dict[str, Any], connection().info(section))
 
 
 class JsonSerializer:

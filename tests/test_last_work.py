@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 
 import pytest
 import redis
@@ -108,7 +109,7 @@ def test_the_doctor_names_who_is_silent(valkey: redis.Redis, silent: str) -> Non
     worked(valkey, but=silent)
     status, said = doctor()
     assert status == 1
-    assert re.findall(r"^(?!ok).+$", said, flags=re.MULTILINE) == [f"LATE  {silent}: last worked: not in a week"]
+    assert re.findall(r"^(?!ok|note).+$", said, flags=re.MULTILINE) == [f"LATE  {silent}: last worked: not in a week"]
 
 
 def test_the_doctor_names_a_store_that_is_away(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,3 +128,36 @@ def test_staff_see_on_the_fleets_page_who_is_silent(valkey: redis.Redis) -> None
     page = browser.get("/admin/generation/generation/fleet/").text
     assert "<td>stripe</td><td>not in a week</td><td><strong>late</strong>" in page
     assert page.count("<strong>late</strong>") == 1
+
+
+@pytest.fixture
+def evicting(valkey: redis.Redis) -> Iterator[None]:
+    """Valkey as many hosts sell it: a cache, which drops what was not asked for lately."""
+    valkey.config_set("maxmemory-policy", "allkeys-lru")
+    yield
+    valkey.config_set("maxmemory-policy", "noeviction")
+
+
+def test_the_doctor_says_that_valkey_may_drop_jobs_and_what_to_do(valkey: redis.Redis, evicting: None) -> None:
+    worked(valkey)
+    status, said = doctor()
+    assert status == 1
+    assert "maxmemory-policy allkeys-lru" in said
+    assert "set maxmemory-policy noeviction" in said
+
+
+def test_the_doctor_advises_to_keep_jobs_over_a_restart(valkey: redis.Redis) -> None:
+    worked(valkey)
+    status, said = doctor()
+    assert (status, "set appendonly yes" in said) == (0, True)
+    valkey.config_set("appendonly", "yes")
+    try:
+        assert "appendonly" not in doctor()[1]
+    finally:
+        valkey.config_set("appendonly", "no")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_beat_says_at_its_start_that_valkey_may_drop_jobs(evicting: None, caplog: pytest.LogCaptureFixture) -> None:
+    call_command("housekeeping", "--once")
+    assert any(r.levelname == "CRITICAL" and "maxmemory-policy noeviction" in r.getMessage() for r in caplog.records)

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from loremotion import health
+from loremotion import health, valkey
 
 
 class Command(BaseCommand):
@@ -21,10 +21,15 @@ class Command(BaseCommand):
         self._say("database", "answers" if readiness.database else "does not answer", is_well=readiness.database)
         self._say("valkey", "takes writes" if readiness.valkey else "takes no write", is_well=readiness.valkey)
         self._say("disk", f"{health.free_bytes() // 2**20} MiB are free", is_well=readiness.disk)
+        fault = valkey.eviction_fault() if readiness.valkey else ""
+        if fault:
+            self.stdout.write(f"BAD   valkey: {fault}")
+        if readiness.valkey and (advice := valkey.persistence_fault()):  # costs time and no job: the exit status stays
+            self.stdout.write(f"note  valkey: {advice}")
         for process in readiness.processes:
             age = "not in a week" if process.seconds is None else f"{process.seconds:.0f} s ago"
             self._say(process.name, f"last worked: {age}", is_well=not process.is_late)
-        if not readiness.is_ready or any(process.is_late for process in readiness.processes):
+        if fault or not readiness.is_ready or any(process.is_late for process in readiness.processes):
             sys.exit(1)
 
     def _say(self, what: str, how: str, *, is_well: bool) -> None:

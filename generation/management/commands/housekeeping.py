@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from generation.settlement import housekeeping
-from loremotion import database
+from loremotion import database, valkey
 
 
 class Command(BaseCommand):
@@ -18,6 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
         database.bound_process()
+        valkey.warn_of_eviction()
         if once:
             housekeeping.beat()
         else:

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from loremotion import database, queue_worker
+from loremotion import database, queue_worker, valkey
 
 logger = logging.getLogger(__name__)
 
@@ -25,4 +25,5 @@ class Command(BaseCommand):
                 logger.warning("The queue %s is called %s now: start rqworker %s", former, name, name)
                 queue = name
         database.bound_process()
+        valkey.warn_of_eviction()
         queue_worker.work(queue, burst=burst)
