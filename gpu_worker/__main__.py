@@ -1,4 +1,4 @@
-"""``python -m gpu_worker``: a supervisor and its worker, a look at the fleet, or ``bench``."""
+"""``python -m gpu_worker``: a supervisor and its worker, a look at the fleet, ``bench``, or ``check``."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
         from gpu_worker import bench
 
         return bench.main(arguments[1:])
+    if arguments[:1] == ["check"]:
+        from gpu_worker.supervisor import worker_environment
+
+        os.environ.update(worker_environment())  # how the allocators work is decided before PyTorch is there
+        from gpu_worker import check
+
+        return check.main(arguments[1:])
     asked = _parser().parse_args(arguments)
     try:
         settings = Settings.from_environment() if asked.supervisor is None else Settings.from_supervisor()
@@ -55,7 +62,7 @@ def _log_handler(settings: Settings) -> logging.Handler:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m gpu_worker",
-        description="Renders clips. Settings come from the environment. 'bench' measures this host.",
+        description="Renders clips. Settings come from the environment. 'bench' measures this host, 'check' tries it.",
     )
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--status", action="store_true", help="show the live workers and what they hold")

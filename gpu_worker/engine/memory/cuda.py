@@ -50,7 +50,7 @@ class Cuda:
         self.name = self.name or card.name
         if self.kind == "cuda":
             self.driver_version = f"{driver.driver_version() or 'unknown'}, PyTorch's CUDA is {torch.version.cuda}"
-            if problem := driver.cudnn_problem(torch.backends.cudnn.version()):
+            if problem := driver.cudnn_problem(driver.cudnn_version()):
                 log.warning("%s", problem)
         most = usable_bytes(card.total_memory)
         self.budget_bytes = min(self.budget_bytes, most) if self.budget_bytes else most

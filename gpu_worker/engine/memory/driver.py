@@ -35,8 +35,15 @@ def driver_version() -> str:
         return ""
 
 
+def cudnn_version() -> int | None:
+    """The version of cuDNN as PyTorch numbers it: 91501 is 9.15.1."""
+    ask: Any = torch.backends.cudnn.version
+    found: int | None = ask()
+    return found
+
+
 def cudnn_problem(version: int | None) -> str:
-    """What is wrong with cuDNN of ``version``, as PyTorch numbers it (91501 is 9.15.1), and what to do; or empty."""
+    """What is wrong with cuDNN of ``version``, and what to do; or empty."""
     if version is None:
         return "PyTorch finds no cuDNN: convolutions are slow and take many times their memory. Install its CUDA build."
     if version < _LEAST_CUDNN:
