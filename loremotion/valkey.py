@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import redis
 import redis.asyncio
@@ -75,7 +75,7 @@ def warn_of_eviction() -> None:
 
 def _info(section: str) -> dict[str, Any]:
     """INFO, which hosted servers answer too; CONFIG they mostly do not."""
-    return cast(dict[str, Any], connection().info(section))
+    return connection().info(section)
 
 
 class JsonSerializer:
