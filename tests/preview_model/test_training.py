@@ -51,7 +51,7 @@ def one_thread() -> None:
 def orthogonalize(grad: torch.Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> torch.Tensor:
     """What Muon makes of a gradient, in single precision."""
     a, b, c = coefficients
-    found = grad / grad.norm().clamp(min=eps)
+    found: torch.Tensor = grad / grad.norm().clamp(min=eps)
     for _ in range(steps):
         gram = found @ found.T
         found = a * found + (b * gram + c * gram @ gram) @ found
