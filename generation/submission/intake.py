@@ -57,7 +57,8 @@ def take(
     has_pictures = any(thing.kind == Kind.PICTURE and thing.content is not None for thing in given)
     line_of = caller.workspace.id if caller.workspace is not None else network
     with pictures.in_line(line_of) if has_pictures else nullcontext():  # who will be refused is, before any work
-        look_ahead(caller.workspace, offer, caller, network=network)
+        if given or caller.workspace is None:  # without files ``submit`` is as early
+            look_ahead(caller.workspace, offer, caller, network=network)
         given = uploads.prepare(given)
         workspace, caller = tenancy.ensure(request, Action.GENERATE)
         with uploads.store(given):

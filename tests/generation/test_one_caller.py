@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from django.db import connection
 from django.http import HttpRequest
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts import api_keys, tenancy
 from accounts.caller import Caller
@@ -74,3 +76,14 @@ def test_a_page_with_a_clip_is_answered_with_one_finding(
     path = f"/generations/{Generation.objects.get().id}/"
     assert browser.get(path).status_code == 200
     assert found[path] == 1
+
+
+def test_a_clip_costs_a_bounded_number_of_queries(toy: Model) -> None:
+    client = program()
+    client.post("/v1/videos", {"prompt": "x"})  # once a minute the key's use is noted
+    counted = []
+    for prompt in ("y", "z"):
+        with CaptureQueriesContext(connection) as asked:
+            assert client.post("/v1/videos", {"prompt": prompt}).status_code == 200
+        counted.append(sum("SAVEPOINT" not in each["sql"] for each in asked.captured_queries))
+    assert max(counted) <= 18, "\n".join(each["sql"][:160] for each in asked.captured_queries)
