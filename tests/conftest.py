@@ -51,6 +51,16 @@ def sound_books(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def unbounded_process() -> Iterator[None]:
+    """Commands that serve somebody bound the whole process's statements; what comes after the test has no such limits."""
+    options = connection.settings_dict["OPTIONS"]
+    before = dict(options)
+    yield
+    options.clear()
+    options.update(before)
+
+
+@pytest.fixture(autouse=True)
 def quick_passwords(settings: Settings) -> None:
     """Argon2 is slow on purpose; tests that log somebody in do not have to wait for it."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
