@@ -52,7 +52,7 @@ def sound_books(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def unbounded_process() -> Iterator[None]:
-    """Commands that serve somebody bound the whole process's statements; what comes after the test has no such limits."""
+    """Commands that serve somebody bound the statements of the whole process; the next test has no such limits."""
     options = connection.settings_dict["OPTIONS"]
     before = dict(options)
     yield
