@@ -226,7 +226,7 @@ class Renderer:
         patience_seconds = deadline.seconds_left + LATE_SECONDS
         if progress.stage != Stage.LOADING:
             # Until a step is measured, also the first may be long, for a large clip or because it compiles.
-            usual_seconds = 5 * tally.seconds_per_step or self.expected_seconds(job)
+            usual_seconds = 5 * tally.seconds_per_step if tally.steps_done else self.expected_seconds(job)
             patience_seconds = min(patience_seconds, max(self.stall_seconds, usual_seconds))
         self.lifeline.say(job.job_id, patience_seconds)
         self.on_progress(job, progress)

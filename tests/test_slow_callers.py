@@ -109,6 +109,9 @@ def finish(site: Stack, video_id: str) -> None:
             " VALUES (%s, 1, 1, 1, 1, 1, %s, '', false, now(), now() + interval '1 day')",
             [video_id, CLIP_BYTES],
         )
+        database.execute(
+            "UPDATE generation_generation SET status = 'succeeded', finished_at = now() WHERE id = %s", [video_id]
+        )
 
 
 def form_of(browser: httpx.Client) -> dict[str, str]:
