@@ -110,7 +110,7 @@ def finish(site: Stack, video_id: str) -> None:
             [video_id, CLIP_BYTES],
         )
         database.execute(
-            "UPDATE generation_generation SET status = 'succeeded', finished_at = now() WHERE id = %s", [video_id]
+            "UPDATE generation_generation SET state = 'succeeded', finished_at = now() WHERE id = %s", [video_id]
         )
 
 
