@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from catalog import versions
 from catalog.gates import Audience, NotLicensed
@@ -89,11 +90,13 @@ def test_promoting_the_canary_gives_it_to_everybody() -> None:
     assert (model.canary, model.canary_percent, model.current and model.current.number) == (None, 0, 2)
 
 
-def test_finding_a_model_costs_the_same_with_one_and_with_five(django_assert_num_queries: object) -> None:
+def test_finding_a_model_costs_the_same_with_one_and_with_five(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
     make_model("m0", aliases=("a0",))
-    with django_assert_num_queries(1):  # type: ignore[operator]
+    with django_assert_num_queries(1):
         choose("a0")
     for number in range(1, 5):
         make_model(f"m{number}", aliases=(f"a{number}",))
-    with django_assert_num_queries(1):  # type: ignore[operator]
+    with django_assert_num_queries(1):
         choose("a4")
