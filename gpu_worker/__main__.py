@@ -132,6 +132,7 @@ def _say_how_inputs_are_read() -> None:
 def work(settings: Settings, engine: RenderEngine, lifeline: int | None) -> int:
     """Render with ``engine`` until asked to stop. Returns the exit status; leaves at once when the device is lost."""
     from gpu_worker.lifeline import Lifeline
+    from gpu_worker.supervisor import EXIT_TERMINATED
     from gpu_worker.worker import EXIT_DEVICE_LOST, GpuWorker
 
     shutil.rmtree(settings.scratch, ignore_errors=True)
@@ -143,6 +144,8 @@ def work(settings: Settings, engine: RenderEngine, lifeline: int | None) -> int:
             logging.shutdown()
             os._exit(EXIT_DEVICE_LOST)  # tidying up would wait for a device that does not answer any more
         raise
+    if worker.stop_signal == signal.SIGTERM:
+        return EXIT_TERMINATED
     return os.EX_OK if worker.is_asked_to_stop else os.EX_SOFTWARE
 
 

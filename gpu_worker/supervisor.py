@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 MOST_DELAY_SECONDS = 30.0
 KILL_AFTER_SECONDS = 5.0
+EXIT_TERMINATED = 128 + signal.SIGTERM
+"""Of a worker that left in good order on SIGTERM: whoever sent it, the supervisor knows whether it was itself. One that
+was stopped through Valkey leaves with 0, and its supervisor with it."""
 
 
 ALLOCATOR = "expandable_segments:True,pinned_max_round_threshold_mb:1"
@@ -272,6 +275,8 @@ def _delay_seconds(fruitless_deaths: int) -> float:
 
 def _reason(status: int) -> str:
     """An exit status in words that finish the sentence "the worker was lost: …"."""
+    if status == EXIT_TERMINATED:
+        return "SIGTERM was sent to its process alone"
     if status < 0:
         return f"its process was killed by {signal.Signals(-status).name}"
     return f"its process ended with status {status}"

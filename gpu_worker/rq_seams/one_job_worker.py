@@ -60,6 +60,8 @@ class OneJobWorker(AllowedJobWorker, ABC):
         )
         self._running: tuple[Job, Execution] | None = None
         self._is_waiting = False
+        self.stop_signal: int | None = None
+        """The first that asked it to stop."""
 
     # --- hooks ---------------------------------------------------------------------------------------------------
 
@@ -167,6 +169,7 @@ class OneJobWorker(AllowedJobWorker, ABC):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """SIGTERM, SIGINT and RQ's shutdown command: finish the job in hand, take no other, leave."""
         self._stop_requested = True
+        self.stop_signal = self.stop_signal or signum
         self.on_asked_to_stop()
         if self._is_waiting:  # nothing is in hand: an idle worker leaves at once
             raise StopRequested

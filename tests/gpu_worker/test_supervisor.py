@@ -328,6 +328,17 @@ def test_the_stop_command_ends_worker_and_supervisor(valkey: redis.Redis, superv
     assert live_workers(valkey) == []
 
 
+def test_a_worker_that_somebody_else_ends_is_replaced(valkey: redis.Redis, supervise: Supervise) -> None:
+    """Also where it leaves in good order: only its supervisor and the fleet may mean that it is to stay away."""
+    supervised = supervise()
+    worker = supervised.worker()
+
+    worker.terminate()
+
+    assert supervised.replacement_of(worker).is_running()
+    assert "is replaced: SIGTERM was sent to its process alone" in supervised.log()
+
+
 def test_a_drained_worker_takes_nothing_also_after_a_restart(
     valkey: redis.Redis, supervise: Supervise, tmp_path: Path
 ) -> None:

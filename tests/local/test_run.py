@@ -52,7 +52,9 @@ def login(said: str) -> tuple[str, str]:
     return found[1], found[2]
 
 
-def test_it_starts_says_how_to_log_in_and_stops_without_a_trace(tmp_path: Path, newcomer: dict[str, str]) -> None:
+def test_it_starts_says_how_to_log_in_stops_without_a_trace_and_says_who_ended(
+    tmp_path: Path, newcomer: dict[str, str]
+) -> None:
     with running(tmp_path, newcomer) as (process, said):
         admin, password = login(said)
         with httpx.Client(follow_redirects=True) as client:
@@ -66,8 +68,13 @@ def test_it_starts_says_how_to_log_in_and_stops_without_a_trace(tmp_path: Path, 
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_SECONDS) == 0
         assert not any(is_alive(member.pid) for member in family)
-    with running(tmp_path, newcomer) as (_, said):
+    with running(tmp_path, newcomer) as (process, said):
         assert login(said)[1] == password, "the second start is the same site"
+        [mail] = [one for one in psutil.Process(process.pid).children(recursive=True) if "mail" in one.cmdline()]
+        mail.kill()
+        assert process.stdout is not None
+        assert "Stopped, because mail ended with status -9" in process.stdout.read()
+        assert process.wait(PATIENCE_SECONDS) == 128 + signal.SIGKILL
 
 
 def test_nothing_outlives_a_killed_run(tmp_path: Path, newcomer: dict[str, str]) -> None:
