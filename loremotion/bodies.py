@@ -20,7 +20,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 MAX_BODY_BYTES: Final = 1024**2
 MAX_FORM_BYTES: Final = 128 * 1024**2
-"""A form with six pictures of 20 MB."""
+"""A form with the largest video that is taken, and pictures beside it."""
 SILENT_SECONDS: Final = 30.0
 """Who sends nothing for so long in the middle of a body is not waited for."""
 _LIMIT: Final = "body_limit"

@@ -6,24 +6,26 @@ host's reader (``gpu_worker.media_sandbox``), which is made for files that lie.
 
 from __future__ import annotations
 
-from typing import IO, Any, Final
+from typing import IO, Any
 
 from gpu_worker.families import Kind
-
-HEAD_BYTES: Final = 16
+from gpu_worker.media.formats import HEAD_BYTES, format_of
 
 
 def kinds_of(file: IO[Any]) -> set[Kind]:
     """What the file may be, none if it is nothing that is taken here. Leaves the file at its beginning."""
+    found = format_of(_head(file))
+    return {Kind(kind) for kind in found.holds} if found else set()
+
+
+def name_of(file: IO[Any]) -> str:
+    """What people call files of its format; empty for one without a name here. Leaves the file at its beginning."""
+    found = format_of(_head(file))
+    return found.name if found else ""
+
+
+def _head(file: IO[Any]) -> bytes:
     file.seek(0)
-    head = file.read(HEAD_BYTES)
+    head: bytes = file.read(HEAD_BYTES)
     file.seek(0)
-    if head[4:8] == b"ftyp" or head.startswith(b"\x1aE\xdf\xa3"):  # MP4, MOV, M4A; WebM, Matroska
-        return {Kind.CLIP, Kind.SOUND}
-    if head.startswith((b"OggS", b"fLaC", b"ID3")) or (head.startswith(b"RIFF") and head[8:12] == b"WAVE"):
-        return {Kind.SOUND}
-    if head.startswith((b"\xff\xd8\xff", b"\x89PNG")) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
-        return {Kind.PICTURE}
-    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:  # MP3 without a tag
-        return {Kind.SOUND}
-    return set()
+    return head

@@ -5,31 +5,41 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import ceil
 from threading import BoundedSemaphore, Lock
 from typing import IO, Any, Final
 
 from django.core.files.base import ContentFile, File
 from PIL import Image, ImageOps
 
+from generation.submission import jpeg, picture_colours
 from loremotion import database
 from loremotion.refusals import Unavailable
 
 MAX_PIXELS: Final = 16_000_000
+"""That are decoded. A JPEG of a large sensor is drafted: an eighth of each side may be all that is."""
+MAX_DRAFTED_PIXELS: Final = 205_000_000
+LEAST_SIDE: Final = 16
 LONGEST_SIDE: Final = 2048
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
 AT_ONCE: Final = 2
 """Pictures that one process decodes at the same time. Each takes up to 150 MB."""
 WAIT_SECONDS: Final = 20.0
-_SMALLER_FIRST: Final = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"})
-"""Ways of keeping pixels that can be made fewer as they are; the others become colours first."""
 _LINES: Final = 64
 
 _places = BoundedSemaphore(AT_ONCE)
 _lines = [Lock() for _ in range(_LINES)]
 
 
-class TooLarge(ValueError):
-    """The picture has more than ``MAX_PIXELS``; the message says how many."""
+Image.MAX_IMAGE_PIXELS = None  # ``_check_size`` knows better what a picture takes
+
+
+class WrongSize(ValueError):
+    """The picture has too many pixels to be decoded here, or too few. The message says how many."""
+
+    def __init__(self, picture: Image.Image, next_step: str) -> None:
+        super().__init__(f"The {picture.format} has {picture.width}x{picture.height} pixels.")
+        self.next_step = next_step
 
 
 class Unreadable(ValueError):
@@ -59,7 +69,7 @@ def to_png(file: File[Any]) -> File[Any]:
     """A picture as PNG: upright, at most ``LONGEST_SIDE`` pixels long, without whatever else the file carried.
 
     Raises:
-        TooLarge: it has too many pixels. Nothing is decoded.
+        WrongSize: it has too many pixels, or too few. Nothing is decoded.
         Unreadable: it is none that can be read.
         Unavailable: too many pictures are being decoded, and go on being so.
     """
@@ -68,10 +78,10 @@ def to_png(file: File[Any]) -> File[Any]:
         raise _busy()
     try:
         small = _decoded(file)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as problem:
+    except WrongSize:
+        raise
+    except (OSError, SyntaxError, ValueError) as problem:
         raise Unreadable(str(problem)) from problem
-    except ValueError as problem:
-        raise problem if isinstance(problem, TooLarge) else Unreadable(str(problem)) from problem
     finally:
         _places.release()
     encoded = io.BytesIO()
@@ -81,14 +91,23 @@ def to_png(file: File[Any]) -> File[Any]:
 
 def _decoded(file: IO[Any] | File[Any]) -> Image.Image:
     """Never holds more than the picture as it came and one copy."""
-    longest = (LONGEST_SIDE, LONGEST_SIDE)
     with Image.open(file, formats=FORMATS) as sent:
-        if sent.width * sent.height > MAX_PIXELS:
-            raise TooLarge(f"The picture has {sent.width}x{sent.height} pixels.")
-        sent.draft("RGB", longest)  # a JPEG need not be decoded in full
-        small: Image.Image = sent if sent.mode in _SMALLER_FIRST else sent.convert("RGB")
-        small.thumbnail(longest, Image.Resampling.LANCZOS)
-        return ImageOps.exif_transpose(small).convert("RGB")
+        factor = min(1.0, LONGEST_SIDE / max(sent.size))
+        is_drafted = sent.format == "JPEG" and jpeg.has_one_scan(file)
+        _check_size(sent, MAX_DRAFTED_PIXELS if is_drafted else MAX_PIXELS)
+        if is_drafted:
+            sent.draft(None, (ceil(sent.width * factor), ceil(sent.height * factor)))
+            _check_size(sent, MAX_PIXELS)
+        small = picture_colours.eight_bits(sent)
+        small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+        return picture_colours.as_shown(ImageOps.exif_transpose(small))
+
+
+def _check_size(picture: Image.Image, most: int) -> None:
+    if picture.width * picture.height > most:
+        raise WrongSize(picture, f"Send one of at most {most // 10**6} megapixels, or as a JPEG.")
+    if min(picture.size) < LEAST_SIDE:
+        raise WrongSize(picture, f"Send one of at least {LEAST_SIDE} pixels a side.")
 
 
 def _busy() -> Unavailable:

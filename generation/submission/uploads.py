@@ -25,7 +25,7 @@ from gpu_worker.families import ROLES, Kind
 from loremotion.refusals import Invalid
 
 MAX_FILES: Final = 6
-MAX_BYTES: Final = {Kind.PICTURE: 20 * 10**6, Kind.CLIP: 100 * 10**6, Kind.SOUND: 30 * 10**6}
+MAX_BYTES: Final = {Kind.PICTURE: 50 * 10**6, Kind.CLIP: 100 * 10**6, Kind.SOUND: 30 * 10**6}
 FORMATS: Final = {
     Kind.PICTURE: "a JPEG, PNG or WebP",
     Kind.CLIP: "an MP4, MOV or WebM of at most a minute",
@@ -57,16 +57,17 @@ def receive(sent: Mapping[str, UploadedFile[Any]]) -> list[Input]:
 
 def _received(role: str, file: UploadedFile[Any]) -> Input:
     wanted = ROLES[role].kind if role in ROLES else Kind.PICTURE
-    found = file_kinds.kinds_of(file)
+    found, name = file_kinds.kinds_of(file), file_kinds.name_of(file)
     kind = Kind.CLIP if role == "mask" and Kind.CLIP in found else wanted  # a mask may move
     if (file.size or 0) > MAX_BYTES[kind]:
         raise _refuse(
             role,
-            f"The {kind} has {(file.size or 0) / 1e6:.0f} MB.",
+            f"The {name or kind} has {(file.size or 0) / 1e6:.1f} MB.",
             f"Send one of at most {MAX_BYTES[kind] // 10**6} MB.",
         )
     if kind not in found:
-        raise _refuse(role, f"This file is no {kind} that can be read.", f"Send {FORMATS[kind]}.")
+        said = f"This {name} file" if name else "This file"
+        raise _refuse(role, f"{said} is no {kind} that can be read.", f"Send {FORMATS[kind]}.")
     suffix = "png" if kind == Kind.PICTURE else "sent"
     return Input(role, f"{files.INPUTS}{uuid.uuid4()}/{role}.{suffix}", file, kind)
 
@@ -88,12 +89,12 @@ def prepare(inputs: Iterable[Input]) -> list[Input]:
 def _png(role: str, file: File[Any]) -> File[Any]:
     try:
         return pictures.to_png(file)
-    except pictures.TooLarge as problem:
-        megapixels = pictures.MAX_PIXELS // 10**6
-        raise _refuse(role, str(problem), f"Send one of at most {megapixels} megapixels.") from None
+    except pictures.WrongSize as problem:
+        raise _refuse(role, str(problem), problem.next_step) from None
     except pictures.Unreadable:
-        step = f"Send {FORMATS[Kind.PICTURE]}."
-        raise _refuse(role, "This file is no picture that can be read.", step) from None
+        file.seek(0)
+        name = file_kinds.name_of(file)
+        raise _refuse(role, f"The {name} is damaged or cut off.", "Save it anew, and send that.") from None
 
 
 def own_clip(role: str, generation_id: str, caller: Caller) -> Input:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
@@ -62,7 +64,7 @@ def test_what_is_larger_is_not_decoded(kind: str, monkeypatch: pytest.MonkeyPatc
     sent = picture_file(kind)
     monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("it was decoded"))
     monkeypatch.setattr(pictures, "MAX_PIXELS", 10_000)
-    with pytest.raises(pictures.TooLarge, match="320x200"):
+    with pytest.raises(pictures.WrongSize, match="320x200"):
         pictures.to_png(sent)
 
 
@@ -116,3 +118,51 @@ def test_who_has_no_place_left_is_refused_before_a_picture_is_decoded(
     monkeypatch.setattr(pictures, "_decoded", lambda _: pytest.fail("it was decoded"))
     answer = browser.post("/generations/", {"prompt": "it comes alive", "image": picture_file()})
     assert answer.status_code == 429
+
+
+# --- what cameras make -------------------------------------------------------------------------------------------
+
+
+def jpeg_of(width: int, height: int, **saving: Any) -> bytes:
+    """A JPEG whose header says so, from a small one: 200 megapixels are not made in a test."""
+    drawn = io.BytesIO()
+    Image.new("L", (64, 64), 120).save(drawn, "JPEG", **saving)
+    content = bytearray(drawn.getvalue())
+    at = next(content.index(mark) for mark in (b"\xff\xc0", b"\xff\xc2") if mark in content) + 5
+    content[at : at + 4] = struct.pack(">HH", height, width)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("size", [(8064, 6048), (16320, 12240), (65500, 3100)], ids=["48", "200", "panorama"])
+def test_a_photo_of_a_large_sensor_is_drafted_in_little_memory(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(jpeg_of(*size))
+    code = MEASURE.replace(
+        "from PIL import Image\n", "from PIL import Image, ImageFile\nImageFile.LOAD_TRUNCATED_IMAGES = True\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert int(done.stdout) / 1024 < MOST_MIB
+
+
+def test_a_photo_of_48_megapixels_keeps_its_look() -> None:
+    drawn = io.BytesIO()
+    Image.linear_gradient("L").resize((8064, 6048)).save(drawn, "JPEG", quality=60)
+    with Image.open(pictures.to_png(ContentFile(drawn.getvalue()))) as png:
+        assert png.size == (2048, 1536)
+        assert [png.getpixel((1000, y)) for y in (2, 768, 1533)] == [
+            pytest.approx((shade,) * 3, abs=3) for shade in (0, 127, 255)
+        ]
+
+
+@pytest.mark.parametrize("saving", [{"progressive": True}])
+def test_one_of_several_passes_is_kept_whole_by_its_decoder_and_so_refused_earlier(saving: dict[str, Any]) -> None:
+    with pytest.raises(pictures.WrongSize, match="8064x6048") as refusal:
+        pictures.to_png(ContentFile(jpeg_of(8064, 6048, **saving)))
+    assert "16 megapixels" in refusal.value.next_step
+
+
+@pytest.mark.parametrize("size", [(1, 1), (15, 400)])
+def test_a_picture_too_small_to_be_one_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(pictures.WrongSize, match=f"{size[0]}x{size[1]}") as refusal:
+        pictures.to_png(picture_file("PNG", size))
+    assert "at least 16 pixels a side" in refusal.value.next_step

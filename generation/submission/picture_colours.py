@@ -1,0 +1,72 @@
+"""The colours of a picture as a browser shows them: in sRGB, on a white page.
+
+| the file says                            | what is shown                                                |
+|------------------------------------------|--------------------------------------------------------------|
+| an ICC profile for its kind of colours   | converted to sRGB                                            |
+| one that is damaged or for other colours | as if there were none                                        |
+| PNG: ``sRGB``, or nothing                | as it is                                                     |
+| PNG: ``gAMA``                            | from that curve to sRGB's                                    |
+| transparent, by channel, palette or key  | white shines through; the colour below is nowhere mixed in   |
+| grey of 16 bits                          | its upper eight                                              |
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Final
+
+from PIL import Image, ImageCms
+
+_SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+_SPACES: Final = {"GRAY": ("L",), "RGB ": ("RGB",), "CMYK": ("CMYK",)}
+_USUAL_GAMMA: Final = 1 / 2.2
+_GREY_16: Final = frozenset({"I", "I;16", "I;16B", "I;16L"})
+
+
+def eight_bits(picture: Image.Image) -> Image.Image:
+    """The picture in a mode that can be made smaller, transparency as a channel of its own."""
+    if picture.mode in _GREY_16:
+        return picture.point(lambda value: value * (1 / 257) + 0.5).convert("L")
+    if "transparency" in picture.info and picture.mode in ("1", "L", "RGB", "P"):
+        return picture.convert("RGBA")
+    if picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"):
+        return picture
+    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+
+
+def as_shown(picture: Image.Image) -> Image.Image:
+    """An RGB copy of a picture that ``eight_bits`` prepared."""
+    if picture.mode not in ("LA", "RGBA"):
+        return _in_srgb(picture)
+    page = Image.new("RGB", picture.size, "white")
+    page.paste(_in_srgb(picture.convert(picture.mode[:-1])), mask=picture.getchannel("A"))
+    return page
+
+
+def _in_srgb(picture: Image.Image) -> Image.Image:
+    content = picture.info.get("icc_profile")
+    if content:
+        return _by_profile(picture, content) or picture.convert("RGB")
+    gamma = picture.info.get("gamma")
+    if not gamma or "srgb" in picture.info or abs(gamma - _USUAL_GAMMA) < 0.01:
+        return picture.convert("RGB")
+    curve = [round(255 * _srgb_of((value / 255) ** (1 / gamma))) for value in range(256)]
+    return picture.convert("RGB").point(curve * 3)
+
+
+def _by_profile(picture: Image.Image, content: bytes) -> Image.Image | None:
+    """None where the profile is damaged, or not for such colours."""
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
+        space = profile.profile.xcolor_space
+        if space == "RGB " and picture.mode in ("L", "YCbCr"):
+            picture = picture.convert("RGB")
+        if picture.mode not in _SPACES.get(space, ()):
+            return None
+        return ImageCms.profileToProfile(picture, profile, _SRGB, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
+
+
+def _srgb_of(light: float) -> float:
+    return 12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055
