@@ -22,6 +22,7 @@ class EndpointForm(forms.Form):
         initial=list(TYPES),
         widget=forms.CheckboxSelectMultiple,
         label="It is told of",
+        help_text="What was cancelled or blocked is told as video.failed where its own event is not chosen.",
     )
 
     def terms(self) -> dict[str, Any]:

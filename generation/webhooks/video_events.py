@@ -21,20 +21,23 @@ TYPE_OF: dict[str, str] = {
     State.BLOCKED: "video.blocked",
 }
 TYPES = tuple(TYPE_OF.values())
+FAILED = TYPE_OF[State.FAILED]
 TRIED_FOR = timedelta(days=3)
 
 
 def record_end(generation_id: UUID, state: str) -> None:
     """Write a row for every endpoint that wants to know. Call it in the transaction that ended the generation.
 
-    The event's id is made of the clip's: a clip ends once, and so does what is told of it.
+    The event's id is made of the clip's: a clip ends once, and so does what is told of it. To whoever listens to
+    OpenAI's two types alone, every end without a clip is a failure, as it is in the clip's ``status``.
     """
     event_type = TYPE_OF[state]
+    heard_as = {event_type} if state == State.SUCCEEDED else {event_type, FAILED}
     # Locked, so that an endpoint which is being deleted cannot undo the settlement.
     listening = (
         Endpoint.objects.enabled()
         .select_for_update(no_key=True, of=("self",))
-        .filter(workspace__generations=generation_id, event_types__contains=[event_type])
+        .filter(workspace__generations=generation_id, event_types__overlap=list(heard_as))
     )
     now = timezone.now()
     written = Delivery.objects.bulk_create(
@@ -42,7 +45,7 @@ def record_end(generation_id: UUID, state: str) -> None:
             Delivery(
                 endpoint=endpoint,
                 event_id=f"evt_{generation_id.hex}",
-                event_type=event_type,
+                event_type=event_type if event_type in endpoint.event_types else FAILED,
                 video_id=generation_id,
                 due_at=max(now, endpoint.resumes_at),
                 expires_at=now + TRIED_FOR,

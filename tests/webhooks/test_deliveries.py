@@ -82,6 +82,35 @@ def test_each_end_is_told_as_an_event_in_openais_shape(
     assert receiver.heard[0].headers["webhook-id"] == event["id"]
 
 
+@pytest.mark.parametrize("outcome", [Outcome.CANCELLED, Outcome.BLOCKED])
+def test_who_knows_openais_two_events_alone_is_told_of_every_end_without_a_clip(
+    studio: Workspace, endpoint: Endpoint, receiver: Receiver, outcome: Outcome
+) -> None:
+    endpoints.change(endpoint, actor="test", event_types=["video.completed", "video.failed"])
+    finished(studio, outcome)
+    assert work() == 1
+    assert json.loads(receiver.heard[0].body)["type"] == "video.failed"
+
+
+def test_an_end_is_told_once_to_each_endpoint_by_the_finest_name_that_it_listens_to(
+    studio: Workspace, endpoint: Endpoint, receiver: Receiver
+) -> None:
+    both = ["video.failed", "video.cancelled"]
+    listens_to = {"finer": ["video.cancelled"], "both": both, "openai": ["video.failed"], "not": ["video.completed"]}
+    endpoints.change(endpoint, actor="test", name="all")
+    for name, event_types in listens_to.items():
+        endpoints.create(workspace=studio, actor="test", name=name, url=receiver.url, event_types=event_types)
+    settle.cancel(factories.submitted(studio))
+    told = dict(Delivery.objects.values_list("endpoint__name", "event_type"))
+    assert told == {
+        "all": "video.cancelled",
+        "finer": "video.cancelled",
+        "both": "video.cancelled",
+        "openai": "video.failed",
+    }
+    assert Delivery.objects.count() == len(told)
+
+
 def test_a_cancel_while_waiting_is_told(studio: Workspace, endpoint: Endpoint) -> None:
     settle.cancel(factories.submitted(studio))
     assert only_delivery().event_type == "video.cancelled"
