@@ -117,9 +117,19 @@ def _worth(version: ModelVersion, speed: ReferenceSpeed, preset: str, tier: str)
 def gpu_seconds(version: ModelVersion, speed: ReferenceSpeed, *, size: Size, steps: int) -> float:
     """H100 seconds for one second of video, in a clip of the version's default length."""
     frames = version.family_facts.frames_for(version.default_seconds, version.fps)
-    work = _work(version, size, frames) / _work(version, Size.parse(speed.size), speed.frames)
-    clip_seconds = speed.gpu_seconds * PACE[speed.card] * work * steps / speed.steps
+    clip_seconds = PACE[speed.card] * _clip_seconds(version, speed, size=size, frames=frames, steps=steps)
     return clip_seconds / (frames / version.fps)
+
+
+def reference_gpu_seconds(version: ModelVersion, *, size: Size, frames: int, steps: int) -> float:
+    """Seconds that one clip takes the card of the version's reference speed; 0 where it names none."""
+    speed = reference_of(version)
+    return 0.0 if speed is None else _clip_seconds(version, speed, size=size, frames=frames, steps=steps)
+
+
+def _clip_seconds(version: ModelVersion, speed: ReferenceSpeed, *, size: Size, frames: int, steps: int) -> float:
+    work = _work(version, size, frames) / _work(version, Size.parse(speed.size), speed.frames)
+    return speed.gpu_seconds * work * steps / speed.steps
 
 
 def _work(version: ModelVersion, size: Size, frames: int) -> float:

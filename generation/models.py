@@ -15,7 +15,9 @@ from django.utils import timezone
 from accounts.caller import Caller
 from accounts.models import ApiKey, User, Workspace
 from accounts.roles import Action
+from catalog.costs import reference_gpu_seconds
 from catalog.models import ModelVersion
+from catalog.sizes import Size
 from generation.attempt_secret import secret_of
 from gpu_worker import contract
 
@@ -242,6 +244,9 @@ class Generation(models.Model):
             inputs=inputs,
             outputs=outputs,
             timeout_seconds=self.version.timeout_seconds,
+            reference_gpu_seconds=reference_gpu_seconds(
+                self.version, size=Size(self.width, self.height), frames=self.num_frames, steps=self.steps
+            ),
             request_id=self.request_id,
             secret=secret_of(str(self.id), self.attempt),
             is_compared=self.workspace_id == HOUSE,

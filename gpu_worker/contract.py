@@ -266,6 +266,8 @@ class RenderJob(Wire):
     outputs: dict[str, str]
     """``clip`` and ``poster`` → where to put the file. Deterministic, so a second attempt overwrites the first."""
     timeout_seconds: int
+    reference_gpu_seconds: float = 0.0
+    """What such a clip takes by the row's reference speed, on whichever card that names; 0: the row has none."""
     secret: str = field(default="", repr=False)
     """Of this attempt; comes back in every report on it. Empty in jobs of the release before there were secrets."""
     is_compared: bool = False
@@ -364,6 +366,8 @@ class Progress(Wire):
     stage: str = ""
     step: int = 0
     steps_total: int = 0
+    percent: int = 0
+    """Of the time that the whole attempt is expected to take: see gpu_worker.completion."""
     seconds_per_step: float | None = None
     preview: str = ""
     """A small JPEG as a ``data:`` address."""

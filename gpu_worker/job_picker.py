@@ -39,7 +39,7 @@ class JobPicker:
             window,
             self._line.bounds,
             can_hold=self._can_hold,
-            loading_seconds=self._loading_seconds,
+            loading_seconds=self.loading_seconds,
             service_seconds=self.service_times.seconds,
         )
         if choice.taken is None:
@@ -58,7 +58,8 @@ class JobPicker:
             return True
         return fits or self._line.is_refused_by_all(waiting.job_id)
 
-    def _loading_seconds(self, job: RenderJob) -> float | None:
+    def loading_seconds(self, job: RenderJob) -> float | None:
+        """What ``job`` would begin with now; None where that cannot be told."""
         try:
             return self._engine.loading_seconds(job.model)
         except Exception:

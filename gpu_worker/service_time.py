@@ -1,33 +1,44 @@
-"""How long a render takes on this card, learned from those it has made."""
+"""How long the stages of a render take on this card, learned from those it has made."""
 
 from __future__ import annotations
 
-from gpu_worker.contract import RenderJob
+from collections.abc import Mapping
+
+from gpu_worker.contract import RenderJob, Stage
 
 _NEWEST_WEIGHT = 0.3
 
 
 class ServiceTimes:
-    """Seconds per pixel and step of each model version, as a moving average."""
+    """Seconds that each stage takes for a unit of its work, by model version, as moving averages."""
 
     def __init__(self) -> None:
-        self._seconds_per_work: dict[tuple[str, int], float] = {}
+        self._seconds_per_work: dict[tuple[str, int], dict[str, float]] = {}
 
-    def learn(self, job: RenderJob, seconds: float) -> None:
-        """``job`` took ``seconds``, without loading its model."""
-        key, measured = _key(job), seconds / _work(job)
-        known = self._seconds_per_work.get(key, measured)
-        self._seconds_per_work[key] = known + _NEWEST_WEIGHT * (measured - known)
+    def learn(self, job: RenderJob, stage_seconds: Mapping[str, float]) -> None:
+        """The stages of ``job`` took so long. What loading took says nothing of the next time."""
+        known = self._seconds_per_work.setdefault(_key(job), {})
+        for stage, seconds in stage_seconds.items():
+            if stage != Stage.LOADING:
+                measured = seconds / _work(job, stage)
+                average = known.get(stage, measured)
+                known[stage] = average + _NEWEST_WEIGHT * (measured - average)
+
+    def by_stage(self, job: RenderJob) -> dict[str, float]:
+        """What each stage of ``job`` but loading will take. Unmeasured: nothing is said."""
+        known = self._seconds_per_work.get(_key(job), {})
+        return {stage: seconds * _work(job, stage) for stage, seconds in known.items()}
 
     def seconds(self, job: RenderJob) -> float:
         """What ``job`` will take. Unmeasured: its whole timeout, so that nobody is overtaken on a guess."""
-        known = self._seconds_per_work.get(_key(job))
-        return float(job.timeout_seconds) if known is None else known * _work(job)
+        by_stage = self.by_stage(job)
+        return sum(by_stage.values()) if by_stage else float(job.timeout_seconds)
 
 
 def _key(job: RenderJob) -> tuple[str, int]:
     return job.model.slug, job.model.version
 
 
-def _work(job: RenderJob) -> float:
-    return float(max(1, job.width * job.height * job.num_frames * job.steps))
+def _work(job: RenderJob, stage: str) -> float:
+    pixels = job.width * job.height * job.num_frames
+    return float(max(1, pixels * job.steps if stage == Stage.DENOISING else pixels))

@@ -7,6 +7,7 @@ resident, heartbeats while a job runs, one report a job, and commands of the fle
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import time
@@ -17,6 +18,7 @@ import redis
 from gpu_worker import addresses, fleet, render_job
 from gpu_worker.backoff import pauses_seconds
 from gpu_worker.between_jobs import BetweenJobs
+from gpu_worker.completion import Completion
 from gpu_worker.contract import (
     RENDER_QUEUE,
     Outcome,
@@ -24,7 +26,6 @@ from gpu_worker.contract import (
     RenderError,
     RenderJob,
     RenderReport,
-    Stage,
     attempt_of,
     cancel_key,
 )
@@ -86,6 +87,7 @@ class GpuWorker(OneJobWorker):
         self._progress_connection = connect(settings.redis_url, answer_seconds=2.0)
         self._last_work = LastWork(self._progress_connection, GPU)
         self._stream: ProgressStream | None = None
+        self._completion: Completion | None = None
         self._rendering: RenderJob | None = None
         self._cancelled_job_id = ""
         self._is_reported = False
@@ -195,6 +197,11 @@ class GpuWorker(OneJobWorker):
         is_cancelled = self.connection.exists(cancel_key(message.generation_id))
         self._cancelled_job_id = message.job_id if is_cancelled else ""
         self._stream = ProgressStream(self._progress_connection, message.generation_id, self._preview_seconds)
+        self._completion = Completion(
+            message,
+            learned=self.picker.service_times.by_stage(message),
+            loading_seconds=self.picker.loading_seconds(message),
+        )
         self._rendering = message
         try:
             self.perform(job, on_begun=lambda: self.reporter.busy(message))
@@ -228,7 +235,9 @@ class GpuWorker(OneJobWorker):
 
     def _on_progress(self, job: RenderJob, progress: Progress) -> None:
         assert self._stream is not None
-        self._stream.write(progress)
+        assert self._completion is not None
+        percent = self._completion.percent(stage=progress.stage, step=progress.step, steps_total=progress.steps_total)
+        self._stream.write(dataclasses.replace(progress, percent=percent))
         self._last_work.note()
         self.reporter.stage(progress.stage)
 
@@ -238,9 +247,7 @@ class GpuWorker(OneJobWorker):
         self.reporter.count(report)
         if report.outcome == Outcome.SUCCEEDED:
             self._warm_models.note(job.model)
-            self.picker.service_times.learn(
-                job, sum(s for stage, s in report.stage_seconds.items() if stage != Stage.LOADING)
-            )
+            self.picker.service_times.learn(job, report.stage_seconds)
 
     # --- from other threads ---------------------------------------------------------------------------------------
 

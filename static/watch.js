@@ -17,6 +17,12 @@ function showStage(stage) {
   });
 }
 
+// Of the whole clip, as the API's `progress` says it. Nobody can say it of one that waits.
+function showProgress(stage, progress) {
+  if (stage === "queued") bar.removeAttribute("value");
+  else bar.value = progress;
+}
+
 function seconds(number) {
   return number < 90 ? `${Math.max(1, Math.round(number))} s` : `${Math.round(number / 60)} min`;
 }
@@ -31,16 +37,15 @@ const on = {
     showStage("queued");
     say(eta === null ? reason : `${reason} Ready in about ${seconds(eta[0])} to ${seconds(eta[1])}.`);
   },
-  stage({ stage, message }) {
+  stage({ stage, message, progress }) {
     showStage(stage);
-    bar.removeAttribute("value");
+    showProgress(stage, progress);
     say(message || `${label(stage)} …`);
   },
-  step({ stage, step, steps, seconds_per_step }) {
+  step({ stage, step, steps, seconds_per_step, progress }) {
     showStage(stage || "denoising");
-    bar.max = steps;
-    bar.value = step;
-    const left = seconds_per_step ? `, about ${seconds(seconds_per_step * (steps - step))} left` : "";
+    showProgress(stage, progress);
+    const left = seconds_per_step && step < steps ? `, about ${seconds(seconds_per_step * (steps - step))} to the last` : "";
     say(`${label("denoising")} ${step} of ${steps}${left}`, "off"); // the bar tells; no voice for every step
   },
   preview({ preview: picture }) {

@@ -108,12 +108,13 @@ async def _message(generation_id: UUID, news: Update) -> str:
 
 
 def _in_words_of_the_api(data: str) -> str:
-    """An entry as ``lm`` of the Video object calls things, without what says nothing."""
+    """An entry as the Video object and its ``lm`` call things, without what says nothing."""
     try:
         said = json.loads(data)
         names = {"stage": "stage", "step": "step", "steps_total": "steps", "seconds_per_step": "seconds_per_step"}
         names |= {"preview": "preview", "message": "message"}
-        return json.dumps({ours: said[name] for name, ours in names.items() if said.get(name)})
+        told = {ours: said[name] for name, ours in names.items() if said.get(name)}
+        return json.dumps({**told, "progress": progress.percent_of(said.get("percent"))})
     except (AttributeError, TypeError, ValueError, RecursionError):
         return "{}"
 

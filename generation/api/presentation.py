@@ -42,8 +42,10 @@ STAGES = {
 def videos(generations: list[Generation]) -> list[dict[str, Any]]:
     """Many Video objects in a constant number of queries: without place, estimate and picture."""
     receipts = statements.receipts(references=[generation.id for generation in generations])
+    seen = progress.latest_of([generation.id for generation in generations if generation.state == State.RUNNING])
     return [
-        _video(generation, seen=None, ours=_ours(generation, receipts[generation.id])) for generation in generations
+        _video(generation, seen=seen.get(generation.id), ours=_ours(generation, receipts[generation.id]))
+        for generation in generations
     ]
 
 
@@ -93,9 +95,7 @@ def _video(generation: Generation, *, seen: Progress | None, ours: dict[str, Any
 def _percent(generation: Generation, seen: Progress | None) -> int:
     if generation.state == State.SUCCEEDED:
         return 100
-    if seen is None or not seen.steps_total:
-        return 0
-    return min(99, 100 * seen.step // seen.steps_total)
+    return 0 if seen is None else seen.percent
 
 
 def _error(generation: Generation) -> dict[str, str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -44,10 +44,24 @@ def publish(generation_id: UUID, progress: Progress) -> None:
 
 def latest(generation_id: UUID) -> Progress | None:
     """Stage, step and picture as of now, from the newest entries: for pages without JavaScript and for polling."""
+    return latest_of([generation_id]).get(generation_id)
+
+
+def latest_of(generation_ids: Sequence[UUID]) -> dict[UUID, Progress]:
+    """The same of many at once, in one round trip: those of which something was heard."""
+    if not generation_ids:
+        return {}
     try:
-        entries: Any = connection().xrevrange(progress_key(str(generation_id)), count=40)
+        with connection().pipeline(transaction=False) as pipe:
+            for each in generation_ids:
+                pipe.xrevrange(progress_key(str(each)), count=40)
+            heard = dict(zip(generation_ids, map(_newest, pipe.execute()), strict=True))
     except redis.RedisError:
-        return None
+        return {}
+    return {each: newest for each, newest in heard.items() if newest is not None}
+
+
+def _newest(entries: Any) -> Progress | None:
     stage, step, picture = None, None, None
     for progress in _readable(entries):
         if progress.kind == "stage" and stage is None:
@@ -65,10 +79,16 @@ def latest(generation_id: UUID) -> Progress | None:
         stage=newest.stage or (stage.stage if stage else ""),
         step=newest.step,
         steps_total=newest.steps_total,
+        percent=percent_of(newest.percent),
         seconds_per_step=newest.seconds_per_step,
         preview=picture.preview if picture else "",
         message=newest.message,
     )
+
+
+def percent_of(said: Any) -> int:
+    """How much of a running clip is done, as its worker says it; whatever that says, it is not the whole."""
+    return max(0, min(99, said)) if type(said) is int else 0
 
 
 def event_at(generation_id: UUID, entry_id: str) -> str:

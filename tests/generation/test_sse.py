@@ -27,6 +27,7 @@ from generation.models import Generation
 from generation.scheduling import dispatch
 from generation.settlement import settle
 from gpu_worker.contract import Outcome, Progress, progress_key
+from loremotion.valkey import connection
 from tests.accounts.factories import person, team
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -121,9 +122,9 @@ def test_the_end_says_what_a_poll_would(running: Generation, alice: Visitor, cli
 
 def test_an_event_says_step_and_queue_as_a_poll_does(running: Generation, alice: Visitor, client_of: ClientOf) -> None:
     publish_steps(running.id, 3)
-    polled = client_of(alice).get(f"/v1/videos/{running.id}").json()["lm"]
+    video = client_of(alice).get(f"/v1/videos/{running.id}").json()
     heard = json.loads(follow(alice, running, least=4)[-1]["data"])
-    assert heard == {name: polled[name] for name in ("stage", "step", "steps")}
+    assert heard == {"progress": video["progress"], **{name: video["lm"][name] for name in ("stage", "step", "steps")}}
     waiting = factories.submitted(alice.workspace)
     polled = client_of(alice).get(f"/v1/videos/{waiting.id}").json()["lm"]
     assert json.loads(follow(alice, waiting)[0]["data"]) == polled["queue"]
@@ -338,3 +339,28 @@ def test_latest_puts_stage_step_and_picture_together(running: Generation) -> Non
     assert seen is not None
     assert (seen.stage, seen.step, seen.steps_total) == ("denoising", 2, 2)
     assert seen.preview.startswith("data:image/jpeg")
+
+
+def test_events_api_list_and_page_tell_the_same_progress(
+    running: Generation, alice: Visitor, client_of: ClientOf
+) -> None:
+    said = Progress(kind="step", stage="denoising", step=8, steps_total=8, percent=38)
+    progress.publish(running.id, said)
+    (event,) = follow(alice, running)
+    browser = client_of(alice)
+    assert json.loads(event["data"])["progress"] == 38
+    assert browser.get(f"/v1/videos/{running.id}").json()["progress"] == 38
+    assert [video["progress"] for video in browser.get("/v1/videos").json()["data"]] == [38]
+    assert '<progress id="progress" max="100" value="38"' in browser.get(f"/generations/{running.id}/").content.decode()
+
+
+@pytest.mark.parametrize("odd", [100, 10**12, -3, "60", None, True])
+def test_a_worker_cannot_say_that_all_is_done(
+    running: Generation, alice: Visitor, client_of: ClientOf, odd: Any
+) -> None:
+    said = {**Progress(kind="step", stage="decoding", step=8, steps_total=8).to_wire(), "percent": odd}
+    connection().xadd(progress_key(str(running.id)), {"event": "step", "data": json.dumps(said)})
+    (event,) = follow(alice, running)
+    polled = client_of(alice).get(f"/v1/videos/{running.id}").json()["progress"]
+    assert 0 <= json.loads(event["data"])["progress"] < 100
+    assert 0 <= polled < 100

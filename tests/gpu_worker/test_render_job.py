@@ -51,6 +51,16 @@ def test_it_works(valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path) ->
     assert sorted(path.name for path in clip.parent.iterdir()) == ["clip.mp4", "poster.jpg"]
 
 
+def test_what_is_told_of_it_is_a_share_of_the_whole(valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path) -> None:
+    job = make_job(tmp_path)
+    enqueue(valkey, job)
+    run_worker()
+    told = {(entry["stage"], entry["step"]): entry["percent"] for entry in stream_of(valkey, job)}
+    percents = list(told.values())
+    assert percents == sorted(percents)
+    assert 0 < told["denoising", 1] < told["denoising", 5] < told["uploading", 5] < 100
+
+
 def test_the_same_attempt_twice_gives_the_same_files_and_one_report(
     valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path
 ) -> None:
