@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.db.models import Count
 
 from accounts import workspaces
 from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
 from accounts.roles import Role
+from loremotion.outbox.models import MailMessage
 from loremotion.refusals import Conflict
 from loremotion.row_security import across_workspaces
 
@@ -49,4 +51,6 @@ def erase_person(user: User) -> None:
         named = AuditEntry.objects.filter(workspace__in=others)
         named.filter(actor__iexact=user.email).update(actor=NOBODY)
         named.filter(subject__iexact=user.email).update(subject=NOBODY)
+        addresses = EmailAddress.objects.filter(user=user).values("email")
+        MailMessage.objects.filter(workspace=None, address__in=addresses).delete()  # what is to them goes with them
         user.delete()

@@ -150,7 +150,7 @@ def link_of(invitation: Invitation) -> str | None:
 
 def offer_content(message: MailMessage) -> Content | None:
     """What the mail says; None once the offer was taken back, accepted or sent anew, or has expired."""
-    offer = open_offer(workspace_id=message.workspace_id, email=message.address)
+    offer = open_offer(workspace_id=message.tenant_id, email=message.address)
     if offer is None or _occasion_of(offer) != message.occasion:
         return None
     link = link_of(offer)

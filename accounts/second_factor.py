@@ -14,14 +14,13 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
-from django.core.mail import send_mail
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from accounts import workspaces
+from accounts import sign_in_mail, workspaces
 from accounts.models import User
 
 SHOWN_FOR_SECONDS = 12 * 3600
@@ -80,8 +79,8 @@ def forget(user: User, *, actor: str) -> list[str]:
             "site": settings.SITE_URL,
             "link": settings.SITE_URL + reverse("mfa_index"),
         }
-        text = render_to_string("emails/second_factor_forgotten.txt", context)
-        transaction.on_commit(lambda: send_mail("Your second factor was removed", text, None, [user.email]))
+        text = render_to_string("accounts/mail/second_factor_forgotten.txt", context)
+        sign_in_mail.write(user=user, address=user.email, subject="Your second factor was removed", text=text)
     return kinds
 
 

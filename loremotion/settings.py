@@ -94,6 +94,7 @@ RQ = {"JOB_CLASS": "gpu_worker.rq_seams.allowed_jobs.AllowedJob", "COMMIT_MODE":
 # What mail may say, each table beside its functions: see loremotion.outbox.mail.
 MAIL_CONTENTS = [
     "accounts.invitations.MAIL",
+    "accounts.sign_in_mail.MAIL",
     "billing.shop.notices.MAIL",
     "generation.settlement.notifications.MAIL",
     "generation.webhooks.letters.MAIL",
@@ -296,7 +297,11 @@ ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+# They are sent nothing: accounts.adapter writes it to nobody, which takes as long as a letter to somebody.
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = True
+# As long as the mail with a code is tried, so that a mail server may be away for a while.
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 15 * 60
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = 15 * 60
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
 # By network, as accounts.networks cuts it. Each account has free credits, so accounts are not to be had by the dozen.

@@ -70,12 +70,11 @@ def silent() -> Iterator[SilentServer]:
 
 @pytest.fixture(scope="module")
 def site(silent: SilentServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A site with few connections, whose payment provider, mail server and challenge service never answer."""
+    """A site with few connections, whose payment provider and challenge service never answer."""
     settings = {
         "DATABASE_POOL_SIZE": str(POOL),
         "STRIPE_SECRET_KEY": "sk_test_slow",
         "STRIPE_API_BASE": f"http://{silent.address}",
-        "EMAIL_URL": f"smtp://{silent.address}",
         "TURNSTILE_SITE_KEY": "site",
         "TURNSTILE_SECRET_KEY": "secret",
         "TURNSTILE_API_BASE": f"http://{silent.address}",
@@ -131,32 +130,6 @@ def buy(site: Stack, visitor: Visitor) -> None:
     visitor.client.post("/billing/buy/", data=form, timeout=PATIENCE_SECONDS)
 
 
-def sign_up(site: Stack, visitor: Visitor) -> None:
-    with httpx.Client(base_url=site.url, timeout=PATIENCE_SECONDS) as stranger:
-        form = {**form_of(stranger), "email": f"{uuid4().hex}@example.org", "password1": uuid4().hex}
-        stranger.post("/account/signup/", data=form)
-
-
-def ask_for_a_code(site: Stack, visitor: Visitor) -> None:
-    with httpx.Client(base_url=site.url, timeout=PATIENCE_SECONDS) as person:
-        person.post("/account/login/code/", data={**form_of(person), "email": somebody(site)})
-
-
-def somebody(site: Stack) -> str:
-    """The address of an account."""
-    address = f"{uuid4().hex}@example.org"
-    with psycopg.connect(site.stores.database_url) as database:
-        database.execute(
-            "WITH made AS (INSERT INTO accounts_user"
-            " (password, is_superuser, email, name, is_staff, is_active, joined_at)"
-            " VALUES ('!', false, %(address)s, '', false, true, now()) RETURNING id)"
-            ' INSERT INTO account_emailaddress (user_id, email, verified, "primary")'
-            " SELECT id, %(address)s, true, true FROM made",
-            {"address": address},
-        )
-    return address
-
-
 def come_anew(site: Stack, visitor: Visitor) -> None:
     with httpx.Client(base_url=site.url, timeout=PATIENCE_SECONDS) as stranger:
         form = {**form_of(stranger), "prompt": "a fox", "cf-turnstile-response": "good"}
@@ -171,7 +144,7 @@ def is_served(site: Stack) -> None:
             assert answer.status_code == 200, (address, answer.status_code)
 
 
-@pytest.mark.parametrize("slow", [buy, sign_up, ask_for_a_code, come_anew])
+@pytest.mark.parametrize("slow", [buy, come_anew])
 def test_who_waits_for_somebody_silent_holds_no_connection(
     site: Stack, visitor: Visitor, silent: SilentServer, slow: Callable[[Stack, Visitor], None]
 ) -> None:

@@ -73,18 +73,18 @@ def payers(workspace: UUID) -> list[int]:
 
 def payment_failed_content(message: MailMessage) -> Content | None:
     """What it says; None once it is paid, or its reader does not pay any more."""
-    late = Subscription.objects.of(message.workspace_id).filter(status="past_due").first()
+    late = Subscription.objects.of(message.tenant_id).filter(status="past_due").first()
     return _content("billing/mail/payment_failed.txt", message, subscription=late)
 
 
 def low_balance_content(message: MailMessage) -> Content | None:
     """What it says; None once there are enough credits, or its reader does not pay any more."""
-    budget = Budget.objects.filter(workspace=message.workspace_id).exclude(warned_at=None).first()
+    budget = Budget.objects.filter(workspace=message.tenant_id).exclude(warned_at=None).first()
     return _content("billing/mail/low_balance.txt", message, budget=budget)
 
 
 def _content(template: str, message: MailMessage, **cause: object) -> Content | None:
-    if None in cause.values() or (message.user_id is not None and message.user_id not in payers(message.workspace_id)):
+    if None in cause.values() or (message.user_id is not None and message.user_id not in payers(message.tenant_id)):
         return None
     return Content(template, {"credits_url": settings.SITE_URL + reverse("shop:credits"), **cause})
 

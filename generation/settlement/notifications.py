@@ -66,11 +66,11 @@ def write(generation_id: UUID, state: str) -> None:
 
 def clip_ended_content(message: MailMessage) -> Content | None:
     """What it says; None once the clip is erased, or its reader has left or has another address."""
-    generation = Generation.objects.filter(id=message.about, workspace=message.workspace_id).first()
+    generation = Generation.objects.filter(id=message.about, workspace=message.tenant_id).first()
     if (
         generation is None
         or not _has_proved(message.user_id, message.recipient)
-        or not members.is_active_member(user_id=message.user_id, workspace_id=message.workspace_id)
+        or not members.is_active_member(user_id=message.user_id, workspace_id=message.tenant_id)
     ):
         return None
     url = settings.SITE_URL + reverse("generation:detail", args=[generation.id])

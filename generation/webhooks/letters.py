@@ -32,7 +32,7 @@ def endpoint_disabled_content(message: MailMessage) -> Content | None:
     """What it says; None once it is enabled again or deleted, or its reader has left."""
     disabled = Endpoint.objects.filter(id=message.about, disabled_at__isnull=False)
     endpoint = disabled.select_related("workspace").first()
-    if endpoint is None or not members.is_active_member(user_id=message.user_id, workspace_id=message.workspace_id):
+    if endpoint is None or not members.is_active_member(user_id=message.user_id, workspace_id=message.tenant_id):
         return None
     url = settings.SITE_URL + reverse("webhooks:endpoint", args=[endpoint.id])
     return Content("webhooks/mail/endpoint_disabled.txt", {"endpoint": endpoint, "url": url})

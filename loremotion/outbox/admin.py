@@ -13,3 +13,4 @@ class MailMessageAdmin(ReadOnlyAdmin):
     list_display = ["id", "content", "recipient", "state", "attempts", "due_at", "ended_at", "last_error"]
     list_filter = ["state", "content"]
     list_select_related = ["user"]
+    exclude = ["sealed"]

@@ -52,15 +52,16 @@ class UnknownContent(Exception):
         super().__init__(f"No mail says {name[:100]!r}: settings.MAIL_CONTENTS names the tables of those that do.")
 
 
-def write(messages: list[MailMessage], *, occasion: str) -> None:
+def write(messages: list[MailMessage], *, occasion: str, tried_for: timedelta = TRIED_FOR) -> None:
     """Have them sent once the transaction is certain. One that was written before on this occasion stays as it is.
 
     Args:
         messages: of one occasion; no two of one content to the same reader.
+        tried_for: how long it is worth sending.
     """
     for message in messages:
         message.occasion = occasion
-        message.expires_at = timezone.now() + TRIED_FOR
+        message.expires_at = timezone.now() + tried_for
     once = ["user", "address", "content", "occasion"]
     # Not ignore_conflicts, which does not tell the ids; so one that is there is "updated" to what it says already.
     written = MailMessage.objects.bulk_create(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models
@@ -34,6 +35,8 @@ class Retried(models.Model):
     waiting: ClassVar[str] = State.WAITING
     dead: ClassVar[str] = State.DEAD
     first_pause: ClassVar[timedelta] = timedelta(seconds=10)
+    at_end: ClassVar[dict[str, Any]] = {}
+    """Columns that change when nothing is tried any more, however it ended."""
 
     state = models.CharField(max_length=7, choices=State.choices, default=State.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -78,8 +81,12 @@ class MailMessage(Outgoing):
 
     queue = "mail"
     job = "loremotion.outbox.jobs.send_mail"
+    at_end: ClassVar[dict[str, Any]] = {"sealed": ""}
 
-    workspace = models.ForeignKey("accounts.Workspace", on_delete=models.CASCADE, related_name="+")
+    workspace = models.ForeignKey(
+        "accounts.Workspace", on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    """Whose it is; nobody's where it is about signing in."""
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
     )
@@ -91,6 +98,8 @@ class MailMessage(Outgoing):
     """Id of the object that it is about."""
     occasion = models.CharField(max_length=60)
     """What makes it this mail and no other: written twice, it is one."""
+    sealed = models.TextField(blank=True, default="", db_default="")
+    """Words that cannot be found when it is sent, encrypted, as they may hold a code. Empty once it was."""
 
     class Meta:
         db_table = "outbox_letter"
@@ -104,6 +113,12 @@ class MailMessage(Outgoing):
 
     def __str__(self) -> str:
         return f"{self.content} {self.occasion}"
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The workspace that it is about, for whoever writes none without one."""
+        assert self.workspace_id is not None
+        return self.workspace_id
 
     @property
     def recipient(self) -> str:

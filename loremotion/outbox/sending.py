@@ -54,7 +54,7 @@ def claim(kind: type[Row], key: object) -> Row | None:
 def end(row: Retried, state: str, **changes: object) -> None:
     """Note that it is done, or never will be."""
     waiting = type(row)._default_manager.filter(pk=row.pk, state=row.waiting)
-    waiting.update(state=state, ended_at=timezone.now(), **changes)
+    waiting.update(state=state, ended_at=timezone.now(), **row.at_end, **changes)
 
 
 def put_off(row: Retried, *, error: str, **changes: object) -> bool:

@@ -15,9 +15,8 @@ from pytest_django import Settings
 
 from accounts import invitations as offers
 from accounts.models import Invitation, Membership, User, Workspace
-from loremotion.outbox import mail as outbox_mail
 from loremotion.outbox.models import MailMessage, State
-from tests.accounts.factories import link_mailed_to, team
+from tests.accounts.factories import link_mailed_to, post_mail, team
 
 pytestmark = pytest.mark.django_db
 
@@ -27,11 +26,6 @@ def offer(alice: User) -> Invitation:
     studio = team(alice)
     place = Membership.objects.get(user=alice, workspace=studio)
     return offers.invite(workspace=studio, by=place, email="bob@example.org", role="member")
-
-
-def post() -> None:
-    for message in MailMessage.objects.filter(state=State.WAITING):
-        outbox_mail.send(message.pk)
 
 
 def test_the_mail_is_written_with_the_offer_or_neither_is(alice: User) -> None:
@@ -48,7 +42,7 @@ def test_the_mail_is_written_with_the_offer_or_neither_is(alice: User) -> None:
 def test_an_offer_is_mailed_once(offer: Invitation) -> None:
     assert not mail.outbox  # the request that made it waits for no mail server
     assert link_mailed_to(offer.email)
-    post()
+    post_mail()
     assert [message.subject for message in mail.outbox] == ["Join Studio on LoreMotion"]
 
 
@@ -62,7 +56,7 @@ def test_a_mail_server_that_is_away_gets_it_later(offer: Invitation, monkeypatch
 
     with monkeypatch.context() as patched:
         patched.setattr(EmailMessage, "send", away)
-        post()
+        post_mail()
     assert MailMessage.objects.get().state == State.WAITING
     MailMessage.objects.update(due_at=timezone.now())
     assert link_mailed_to(offer.email)
@@ -70,7 +64,7 @@ def test_a_mail_server_that_is_away_gets_it_later(offer: Invitation, monkeypatch
 
 def test_what_was_taken_back_before_it_was_sent_is_not_sent(offer: Invitation) -> None:
     offers.withdraw(offer, actor="alice@example.org")
-    post()
+    post_mail()
     assert not mail.outbox
     assert MailMessage.objects.get().state == State.DEAD
 
@@ -85,7 +79,7 @@ def test_sent_again_before_the_first_was_mailed_only_the_new_link_goes_out(offer
 
 def test_a_team_that_was_closed_meanwhile_invites_nobody(offer: Invitation) -> None:
     Workspace.objects.update(closed_at=timezone.now())
-    post()
+    post_mail()
     assert not mail.outbox
 
 

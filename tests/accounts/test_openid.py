@@ -23,7 +23,7 @@ from accounts.models import AuditEntry, Membership, User, Visitor
 from catalog.models import Model
 from generation.models import Generation
 from tests import fake_openid
-from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, prove_again, sign_in
+from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, post_mail, prove_again, sign_in
 from tests.accounts.providers import offer_sign_in, settings_with
 from tests.fake_openid import Claims, FakeOpenID
 from tests.generation import factories as generations
@@ -161,6 +161,7 @@ def test_a_proved_address_opens_no_account_unless_the_settings_trust_the_provide
     answer = walk(client, "Alice@example.org")
     assert (answer.status_code, "connect the two" in answer.text) == (409, True)
     assert not is_signed_in(client)
+    post_mail()
     assert not mail.outbox
 
     offer(OIDC_TRUST_EMAIL="True")
@@ -169,6 +170,7 @@ def test_a_proved_address_opens_no_account_unless_the_settings_trust_the_provide
     assert client.session["_auth_user_id"] == str(alice.id)
     assert alice.check_password(PASSWORD)  # Alice had proved the address to us as well
     assert AuditEntry.objects.filter(event="account.account_connected", actor=alice.email).count() == 1
+    post_mail()
     assert mail.outbox[0].to == [alice.email]
 
 

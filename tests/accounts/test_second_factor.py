@@ -21,7 +21,7 @@ from pytest_django import Settings
 from accounts import second_factor
 from accounts.models import AuditEntry, User
 from loremotion.local import preparation
-from tests.accounts.factories import PASSWORD, person, prove_again, sign_in
+from tests.accounts.factories import PASSWORD, person, post_mail, prove_again, sign_in
 
 SECRET = "JBSWY3DPEHPK3PXP"
 
@@ -199,6 +199,7 @@ def test_the_operator_lets_somebody_in_again_who_lost_it(
     assert client.get("/admin/", follow=True).redirect_chain[0][0] == "/account/2fa/"  # to set up another first
     entry = AuditEntry.objects.get(event="account.second_factor_forgotten")
     assert (entry.actor, entry.subject) == ("operator", "authenticator app")
+    post_mail()
     assert mail.outbox[-1].to == [with_app.email]
     assert "authenticator app" in str(mail.outbox[-1].body)
 

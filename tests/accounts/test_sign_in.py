@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 
 from accounts.models import Membership, User, Workspace
 from accounts.signed_in import FORMER_BACKEND
-from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, prove_again, sign_in
+from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, post_mail, prove_again, sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +62,7 @@ def test_passwords_are_kept_by_argon2() -> None:
 
 def test_signing_up_with_a_known_address_tells_nobody_but_its_owner(alice: User, client: Client) -> None:
     sign_up(client, alice.email)
+    post_mail()
     assert mail.outbox[-1].to == [alice.email]
     assert "already exists" in str(mail.outbox[-1].body)
     assert User.objects.count() == 1
@@ -152,15 +153,18 @@ def test_a_forgotten_password_is_replaced_by_code(alice: User, client: Client) -
 def test_a_new_address_counts_once_it_is_proved(alice: User, client: Client) -> None:
     sign_in(client)
     assert client.post("/account/email/", {"action_add": "", "email": "alice@new.example"}).status_code == 302
+    post_mail()
     assert not mail.outbox  # a borrowed session is not enough
     prove_again(client)
     client.post("/account/email/", {"action_add": "", "email": "alice@new.example"})
+    post_mail()
     assert mail.outbox[-1].to == ["alice@new.example"]
     alice.refresh_from_db()
     assert alice.email == "alice@example.org"
     client.post("/account/confirm-email/", {"code": code_mailed()})
     alice.refresh_from_db()
     assert alice.email == "alice@new.example"
+    post_mail()
     assert any(letter.to == ["alice@example.org"] for letter in mail.outbox)  # the old address is told
 
 
@@ -196,6 +200,7 @@ def test_changes_of_how_one_signs_in_are_in_the_audit_log(alice: User, client: C
     log = client.get("/workspace/audit/").text
     for event in ("account.totp_deactivated", "account.password_changed"):
         assert event in log
+    post_mail()
     assert len(mail.outbox) == 2  # and its owner has a letter about each
 
 
