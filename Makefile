@@ -16,7 +16,7 @@ REQUIREMENTS := requirements.txt requirements/web.txt requirements/gpu.txt requi
 INSTALL_KIB := 3500000
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install check test fuzz card bench preview-model chromium clean
+.PHONY: help run demo install check test fuzz card seeds bench preview-model chromium clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -48,6 +48,9 @@ fuzz: $(DEVELOPMENT)  ## property tests alone, on other examples each time and F
 
 card: $(DEVELOPMENT)  ## every family, mode and quantisation on the simulated card (minutes); ARGS as above
 	python -m pytest -m card -n $(JOBS) tests/late_card $(ARGS)
+
+seeds: $(DEVELOPMENT)  ## every family, mode and preset twice from one seed, in two processes: the same bytes (minutes)
+	python -m pytest -m seeds tests/families/test_seeds.py $(ARGS)
 
 bench: $(DEVELOPMENT)  ## every benchmark, as ratios from one run
 	python -m benchmarks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import inspect
 import io
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import CogVideoXDDIMScheduler, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
+from diffusers import (
+    CogVideoXDDIMScheduler,
+    CogVideoXDPMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    UniPCMultistepScheduler,
+)
 from PIL import Image
 
 from gpu_worker.engine.video.previews import PreviewPainter, colours_of, to_jpeg_address
@@ -138,6 +144,15 @@ def test_watching_changes_no_step_and_a_copy_steps_itself() -> None:
     assert other.step_index is None
     other.step(output, other.timesteps[0], latents)
     assert [int(s.step_index or 0) for s in (other, watched)] == [1, 2]
+
+
+def test_watching_keeps_what_pipelines_hand_to_the_step() -> None:
+    """They look for ``eta`` and ``generator`` in its signature; without them a seed does not make the clip again."""
+    scheduler = CogVideoXDPMScheduler()
+    before = inspect.signature(scheduler.step)
+    watch(scheduler)
+    assert inspect.signature(scheduler.step) == before
+    assert {"eta", "generator"} <= before.parameters.keys()
 
 
 def test_latents_are_shown_where_nothing_is_predicted() -> None:

@@ -10,6 +10,14 @@ import transformers
 from gpu_worker.engine import Cpu, Engine
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what is marked ``seeds`` to the run that asks for it: it takes minutes."""
+    if "seeds" not in config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("seeds"):
+                item.add_marker(pytest.mark.skip(reason="'make seeds' runs it"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def quiet_single_thread() -> None:
     """Two threads make tiny models ten times slower; progress bars hide what pytest says."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,6 +32,7 @@ from gpu_worker.engine.video.pipelines import assemble, replace_method
 from gpu_worker.engine.video.previews import PreviewPainter
 from gpu_worker.engine.video.prompts import PROMPT, Embeddings, EncodingDue, PromptEncoder, Question, Run
 from gpu_worker.engine.video.quality import FirstCalls
+from gpu_worker.engine.video.seeding import seeded
 from gpu_worker.engine.video.speed import with_speed_settings
 from gpu_worker.engine.video.stages import StageClock
 from gpu_worker.engine.video.x0_preview import predicted, watch
@@ -172,7 +174,8 @@ class Rendering:
             pipeline = self._assemble({**self._meta_modules(self._model.encoders), **modules})
             pipeline.register_modules(**dict.fromkeys(self._model.encoders))
             watch(pipeline.scheduler)
-            with ExitStack() as listeners, self._refusals(pipeline):
+            chance = seeded(self._job.seed, self._device.torch_device)
+            with chance, ExitStack() as listeners, self._refusals(pipeline):
                 for listener in self._listeners(pipeline):
                     listeners.enter_context(listener)
                 output = pipeline(**self._call(pipeline), **self._heard(pipeline))
@@ -242,6 +245,7 @@ class Rendering:
     def _stepping(self, pipeline: Any, step: Callable[..., Any]) -> Callable[..., Any]:
         """For pipelines that take no callback: their scheduler is asked once for each step."""
 
+        @functools.wraps(step)
         def counted(*args: Any, **kwargs: Any) -> Any:
             result = step(*args, **kwargs)
             self._after_step(pipeline, 0, None, {"latents": result[0]})

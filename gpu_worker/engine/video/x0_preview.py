@@ -5,6 +5,7 @@ The latents between two steps are mostly noise until late. The prediction shows 
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any
 
@@ -16,10 +17,11 @@ def watch(scheduler: Any) -> None:
     """From now on ``predicted(scheduler)`` answers, and ``scheduler`` steps as before.
 
     Done by a subclass and not by another ``step`` in the instance: LTX-2 copies its scheduler for the sound, and the
-    copy has to step itself.
+    copy has to step itself. The signature stays: by it pipelines decide whether to hand on ``eta`` and ``generator``.
     """
     cls = type(scheduler)
 
+    @functools.wraps(cls.step)
     def step(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = cls.step(self, *args, **kwargs)
         self._predicted = _prediction(self, inspect.signature(cls.step).bind(self, *args, **kwargs).arguments, result)
