@@ -104,7 +104,9 @@ def _component_bytes(version: ModelVersion) -> Iterator[Problem]:
 
 
 def _speed(version: ModelVersion) -> Iterator[Problem]:
-    yield from (("speed", problem) for problem in speed.problems(version.speed, version.family_facts))
+    family = version.family_facts
+    modes = family.modes.keys() & set(version.modes)
+    yield from (("speed", problem) for problem in speed.problems(version.speed, family, modes))
 
 
 def _components(version: ModelVersion) -> Iterator[Problem]:

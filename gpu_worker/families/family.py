@@ -16,6 +16,7 @@ from typing import Any
 
 from gpu_worker.contract import RenderJob
 from gpu_worker.families.builds import UNTRACED, Build
+from gpu_worker.families.speed import CACHES
 
 
 class Kind(StrEnum):
@@ -88,6 +89,9 @@ class Mode:
     """Whether the VAE reads as many frames as the clip has before the first step, given ones or blank."""
     reads_last_frames: int = 0
     """Frames that it reads from the end of a given video; 0: from its beginning, as many as the clip has."""
+    caches: tuple[str, ...] | None = None
+    """Those of ``Family.caches`` that work in this mode, where its pipeline does not say which of its calls of the
+    transformer is which; None: all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +177,8 @@ class Family:
     has_audio: bool = False
     fuses_qkv: bool = False
     """Whether its attention uses fused projections; the others would have them beside the rest, unused."""
+    caches: tuple[str, ...] = tuple(CACHES)
+    """Step caches that its transformer takes: the first two only know blocks that diffusers has registered for them."""
     has_step_callback: bool = True
     """False where the pipeline takes no ``callback_on_step_end``: progress then comes from the scheduler."""
     max_seconds: float = 10.0

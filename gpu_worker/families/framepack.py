@@ -51,6 +51,7 @@ FAMILY = Family(
     frames_per_pass=SECTION_FRAMES,
     is_decoded_by_pass=True,
     fps=30,
+    caches=("mag_cache",),  # its pipeline does not say which call of the transformer is which
     components=("text_encoder", "text_encoder_2", "image_encoder", "transformer", "vae"),
     quantised_text_fraction=0.93,
     builds=(

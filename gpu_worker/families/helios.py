@@ -74,6 +74,7 @@ FAMILY = Family(
         ),
     ),
     fuses_qkv=True,
+    caches=("taylorseer_cache",),
     shared={"text_encoder": "UMT5-XXL", "vae": "Wan 2.1 VAE"},
     max_seconds=60,
     call=(

@@ -62,6 +62,7 @@ FAMILY = Family(
     quantised_text_fraction=0.815,
     builds=helios.FAMILY.builds,
     fuses_qkv=True,
+    caches=(),  # what a cache keeps of one scale does not fit the next
     shared=helios.FAMILY.shared,
     max_seconds=60,
     call=("guidance_scale", "use_zero_init", "zero_steps", "is_amplify_first_chunk", "max_sequence_length"),

@@ -42,7 +42,11 @@ FAMILY = Family(
     modes={
         "text": Mode(title="Text to video", pipeline="HunyuanVideoPipeline", arguments=_text),
         "image": Mode(
-            title="Image to video", pipeline="HunyuanVideoImageToVideoPipeline", needs=("image",), arguments=_image
+            title="Image to video",
+            pipeline="HunyuanVideoImageToVideoPipeline",
+            needs=("image",),
+            arguments=_image,
+            caches=("mag_cache",),
         ),
     },
     size_multiple=16,

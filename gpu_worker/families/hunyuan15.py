@@ -59,6 +59,7 @@ FAMILY = Family(
     ),
     shared={"text_encoder": "Qwen2.5-VL 7B"},
     has_step_callback=False,
+    caches=("taylorseer_cache",),
     call=("sigmas",),
     presets={"draft": {"steps": 20}, "standard": {"steps": 30}, "final": {"steps": 50}},
 )

@@ -115,6 +115,7 @@ FAMILY = Family(
     ),
     shared={"text_encoder": "Gemma 3 12B (LTX-2 and 2.3; 2.5 has its own)"},
     has_audio=True,
+    caches=("taylorseer_cache",),
     max_seconds=20,
     repeated_guidance=("stg_scale", "modality_scale"),
     batched_guidance=("guidance_scale", "audio_guidance_scale"),

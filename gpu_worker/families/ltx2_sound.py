@@ -50,6 +50,7 @@ FAMILY = Family(
     builds=ltx2.FAMILY.builds,
     shared=ltx2.FAMILY.shared,
     has_audio=True,
+    caches=(),
     max_seconds=ltx2.FAMILY.max_seconds,
     call=(
         "sigmas",

@@ -83,6 +83,7 @@ FAMILY = Family(
         ),
     ),
     shared=wan.SHARED,
+    caches=("taylorseer_cache",),
     max_seconds=MOST_SECONDS,
     call=("guidance_scale", "addnoise_condition", "max_sequence_length"),
     presets={

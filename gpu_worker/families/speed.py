@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,8 +44,14 @@ def cache_of(speed: Mapping[str, Any]) -> str:
     return next((name for name in CACHES if name in speed), "")
 
 
-def problems(speed: Any, made_by: Family) -> Iterator[str]:
-    """What is wrong with the settings of a row, each with what would be right."""
+def caches_that_work(made_by: Family, modes: Iterable[str]) -> list[str]:
+    """Names of the caches that a row of this family may use if it offers ``modes``."""
+    offered = [made_by.modes[mode].caches for mode in modes]
+    return [name for name in made_by.caches if all(caches is None or name in caches for caches in offered)]
+
+
+def problems(speed: Any, made_by: Family, modes: Iterable[str] = ()) -> Iterator[str]:
+    """What is wrong with the settings of a row that offers ``modes``, each with what would be right."""
     if not isinstance(speed, Mapping):
         yield "Write one line for each setting: `attention_backend: flash`."
         return
@@ -56,6 +62,10 @@ def problems(speed: Any, made_by: Family) -> Iterator[str]:
             yield f"{name}: {problem}"
     if len(caches := sorted(CACHES.keys() & speed.keys())) > 1:
         yield f"{' and '.join(caches)} exclude each other."
+    working = caches_that_work(made_by, modes)
+    for cache in sorted(CACHES.keys() & speed.keys() - set(working)):
+        instead = f"use {' or '.join(working)}" if working else "leave it out"
+        yield f"{cache}: {made_by.title} fails at the first step with it in these modes; {instead}."
     if "fused_qkv" in speed and not made_by.fuses_qkv:
         yield f"fused_qkv: {made_by.title} does not use fused projections; leave it out."
 

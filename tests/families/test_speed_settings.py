@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import json
+from pathlib import Path
 from typing import Any
 
+import diffusers
 import pytest
+import torch
+from diffusers.hooks._helpers import TransformerBlockRegistry
 
 from gpu_worker.families import FAMILIES
-from gpu_worker.families.speed import problems
+from gpu_worker.families.speed import CACHES, caches_that_work, problems
+from tests.families.checkpoints import checkpoint_for
 
 GOOD: list[dict[str, Any]] = [
     {},
@@ -57,3 +64,42 @@ def test_fusing_is_refused_where_it_would_do_nothing() -> None:
     fusing = {name for name, family in FAMILIES.items() if not list(problems({"fused_qkv": True}, family))}
     assert fusing == {name for name, family in FAMILIES.items() if family.fuses_qkv} < FAMILIES.keys()
     assert "leave it out" in next(problems({"fused_qkv": True}, FAMILIES["ltx"]))
+
+
+def registered(block: torch.nn.Module) -> bool:
+    """Whether diffusers knows what goes in and out of such a block, which two of the caches have to."""
+    try:
+        TransformerBlockRegistry.get(type(block))
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("family_name", "mode"), [(f.name, mode) for f in FAMILIES.values() for mode in f.modes])
+def test_a_row_may_name_the_caches_that_its_pipeline_and_blocks_know(family_name: str, mode: str, models: Path) -> None:
+    family = FAMILIES[family_name]
+    pipeline = getattr(diffusers, family.modes[mode].pipeline)
+    source = checkpoint_for(family_name, mode, models)
+    config = json.loads((models / source / "transformer" / "config.json").read_text())
+    with torch.device("meta"):
+        transformer = getattr(diffusers, config["_class_name"]).from_config(config)
+    blocks = getattr(transformer, "transformer_blocks", None) or transformer.blocks
+    says_which_call = "cache_context(" in inspect.getsource(pipeline)
+    possible = {
+        "first_block_cache": says_which_call and registered(blocks[0]),
+        "mag_cache": registered(blocks[0]),
+        "taylorseer_cache": says_which_call and family_name != "helios_pyramid",  # one scale does not fit the next
+    }
+    assert {name: name in caches_that_work(family, [mode]) for name in CACHES} == possible
+
+
+def test_a_cache_that_fails_at_the_first_step_is_refused_with_what_works() -> None:
+    framepack, hunyuan = FAMILIES["framepack"], FAMILIES["hunyuan"]
+    taylor: dict[str, Any] = {"taylorseer_cache": {}}
+    assert list(problems(taylor, framepack, ["image"])) == [
+        "taylorseer_cache: FramePack fails at the first step with it in these modes; use mag_cache."
+    ]
+    assert list(problems({"mag_cache": {"mag_ratios": [1]}}, framepack, ["image"])) == []
+    assert list(problems(taylor, hunyuan, ["text"])) == []
+    assert "use mag_cache" in next(problems(taylor, hunyuan, ["text", "image"]))
+    assert "leave it out" in next(problems(taylor, FAMILIES["helios_pyramid"], ["text"]))
