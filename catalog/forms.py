@@ -150,6 +150,8 @@ class CatalogueForm(forms.ModelForm[Model]):
             )
 
     def _check_status(self, cleaned: dict[str, Any]) -> None:
+        if "status" in self.errors:  # nobody knows what it is to be, and the field says so
+            return
         if cleaned.get("status") == Model.Status.ENABLED:
             if self.version is not None and (problem := gates.revenue_problem(self.version)):
                 self.add_error("status", problem)

@@ -243,6 +243,20 @@ def test_a_model_is_copied_with_save_as_new(admin_browser: Client) -> None:
     assert choose("quick").model == model
 
 
+def test_save_as_new_with_an_error_shows_the_form_again(admin_browser: Client) -> None:
+    model = make_model()
+    answer = save(admin_browser, change_url(model), _saveasnew="1")  # with the slug of the model that it copies
+    assert answer.status_code == 200
+    assert "already exists" in errors_at(answer, "slug")
+
+
+def test_a_status_that_is_none_is_told_once(admin_browser: Client) -> None:
+    model = make_model(aliases=("default",))
+    answer = save(admin_browser, change_url(model), status="nonsense")
+    assert "nonsense is not one of the available choices" in errors_at(answer, "status")
+    assert "default model" not in errors_at(answer, "status")
+
+
 @pytest.mark.parametrize("page", ["versions", "change"])
 def test_pages_are_for_staff(client: Client, page: str) -> None:
     model = make_model()
