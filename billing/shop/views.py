@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -27,6 +28,8 @@ from loremotion.row_number import row_number
 
 PAYMENTS_SHOWN = 12
 HOLDS_SHOWN = 20
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""Stripe's clock says when something was paid, ours when it was ordered."""
 
 
 @require_safe
@@ -160,8 +163,16 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
     if found.state == Order.State.OPEN:
         ordering.fulfil_if_paid(found)
         found.refresh_from_db()
-    payment = Payment.objects.filter(order=found).first()
-    return render(request, "billing/order.html", {"order": found, "payment": payment})
+    return render(request, "billing/order.html", {"order": found, "payment": _payment_of(found)})
+
+
+def _payment_of(order: Order) -> Payment | None:
+    """What was paid for the order. A pack's payment names it; a plan's is that of the subscription's first invoice."""
+    paid = Payment.objects.filter(workspace=order.workspace)
+    if order.price.plan is None:
+        return paid.filter(order=order).first()
+    periods = paid.filter(subscription__isnull=False, price=order.price, paid_at__gt=order.created_at - CLOCKS_DIFFER)
+    return periods.order_by("paid_at", "id").first()
 
 
 @require_POST

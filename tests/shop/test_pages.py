@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -88,6 +89,37 @@ def test_a_member_buys_a_pack_and_comes_back_to_the_credits(shop_steps: ShopStep
     assert "500 credits for $5.00" in shown
     assert "Receipt" in shown
     assert balance(workspace.id) == (500, 0, 0)
+
+
+def test_who_bought_a_plan_reads_what_came_with_it(shop_steps: ShopSteps) -> None:
+    browser, workspace = member()
+    buy(browser, plan_price("creator").pk)
+    order = Order.objects.get(workspace=workspace.id)
+    shop_steps.pay(order)
+    for _ in ("at once", "and for ever"):
+        shown = text(browser.get(f"/billing/orders/{order.id}/"))
+        assert "1,500 credits for $12.00" in shown
+        assert "Invoice" in shown
+        shop_steps.carry_all()
+
+
+def test_the_thanks_for_a_plan_speak_of_its_own_payment(shop_steps: ShopSteps) -> None:
+    browser, workspace = member()
+    shop_steps.subscribe(workspace.id, "creator")
+    order = Order.objects.get(workspace=workspace.id)
+    first = Payment.objects.get(workspace=workspace.id)
+    Payment.objects.create(
+        source="in_of_next_month",
+        account=first.account,
+        workspace=first.workspace,
+        price=first.price,
+        subscription=first.subscription,
+        amount_minor=first.amount_minor,
+        currency=first.currency,
+        credits=77,
+        paid_at=first.paid_at + timedelta(days=30),
+    )
+    assert "1,500 credits for $12.00" in text(browser.get(f"/billing/orders/{order.id}/"))
 
 
 def test_a_visitor_buys_a_pack_without_an_account_and_no_plan(shop_steps: ShopSteps) -> None:
