@@ -22,14 +22,13 @@ from generation.live import progress
 from generation.models import OPEN_STATES, Clip, Generation, State
 from generation.scheduling import dispatch, fleet, storage_pause
 from generation.settlement import notifications
+from generation.settlement.error_words import sentence, words_of
 from generation.storage import files, retention
 from generation.webhooks import video_events
 from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
     DOES_NOT_FIT,
-    NOT_STORED,
     STORAGE_ERRORS,
-    UPLOAD_FAILED,
     ClipFacts,
     Outcome,
     Progress,
@@ -115,7 +114,7 @@ def settle(report: RenderReport) -> bool:
             generation_id=generation.id,
             attempt=report.attempt,
             code=report.error.code,
-            reason=_words(report.error),
+            reason=words_of(report.error, generation),
             gpu_seconds=report.gpu_seconds,
         )
     with transaction.atomic():
@@ -183,13 +182,11 @@ def _end(generation: Generation, report: RenderReport) -> bool:
         "worker": report.worker,
     }
     if report.error is not None:
-        changes |= {"error_code": report.error.code[:40], "error_message": _storable(_words(report.error))}
+        changes |= {
+            "error_code": report.error.code[:40],
+            "error_message": _storable(words_of(report.error, generation)),
+        }
     return bool(still_open.update(**changes))
-
-
-def _words(error: RenderError) -> str:
-    """What people read: a worker's own words, except where those of older ones name addresses and folders."""
-    return NOT_STORED if error.code == UPLOAD_FAILED else error.message
 
 
 def _storable(message: str) -> str:
@@ -219,7 +216,8 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
         if lost.filter(cancel_asked_at__isnull=False).update(state=State.CANCELLED, finished_at=timezone.now()):
             _give_up(generation_id, State.CANCELLED, gpu_seconds)
         elif attempt >= _most_attempts(code):
-            message = _storable(f"{reason[:400]} It was tried {attempt} times.")
+            times = "once" if attempt == 1 else f"{attempt} times"
+            message = _storable(f"{sentence(reason[:400])} It was tried {times}.")
             ended = lost.update(
                 state=State.FAILED, finished_at=timezone.now(), error_code=code[:40], error_message=message
             )
@@ -251,7 +249,7 @@ def _give_up(generation_id: uuid.UUID, state: State, gpu_seconds: float) -> None
 
 def _announce_retry(generation_id: uuid.UUID, attempt: int, reason: str) -> None:
     count = f" ({attempt + 1} of {settings.MAX_ATTEMPTS})" if attempt < settings.MAX_ATTEMPTS else ""
-    again = f"{reason} Trying again{count}."
+    again = f"{sentence(reason)} Trying again{count}."
     progress.publish(generation_id, Progress(kind="stage", stage="queued", message=again))
 
 

@@ -181,6 +181,52 @@ def test_a_workers_words_never_keep_a_clip_from_ending(running: Generation) -> N
     assert receipt_of(running) == (State.FAILED, 0, running.credits_quoted)
 
 
+MISSING = RenderError(
+    code="model_missing",
+    message="No checkpoint at /srv/site/var/models/x: a folder with a model_index.json is expected there",
+)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MISSING,
+        RenderError(code="load_failed", message="Cannot read /srv/site/var/models/x/vae"),
+        RenderError(code="load_failed", message="[Errno 2] No such file: '/srv/site/var/x.safetensors'"),
+        RenderError(code="load_failed", message=r"Cannot read C:\\models\\x"),
+    ],
+)
+def test_no_path_of_a_machine_is_told_to_people(
+    running: Generation, error: RenderError, caplog: pytest.LogCaptureFixture
+) -> None:
+    settle.settle(factories.report(running, Outcome.FAILED, error=error))
+    running.refresh_from_db()
+    assert running.error_message == "This model could not be loaded. The fault is ours, not your prompt's."
+    assert error.message in caplog.text
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "It needs 31.0 GB and the card has 24.0 GB.",
+        "The answer of https://example.org/a/b was 404.",
+        "Use a multiple of 32 and 24 and/or fewer frames, 3/4 of them.",
+    ],
+)
+def test_other_words_of_a_worker_reach_people_as_they_are(running: Generation, message: str) -> None:
+    settle.settle(factories.report(running, Outcome.FAILED, error=RenderError(code="x", message=message)))
+    running.refresh_from_db()
+    assert running.error_message == message
+
+
+def test_the_last_of_several_tries_is_told_in_whole_sentences(running: Generation, settings: Settings) -> None:
+    settings.MAX_ATTEMPTS = 1
+    error = RenderError(code="odd", message="The card fell off the bus", is_retryable=True)
+    settle.settle(factories.report(running, Outcome.FAILED, error=error))
+    running.refresh_from_db()
+    assert running.error_message == "The card fell off the bus. It was tried once."
+
+
 def test_a_late_success_stops_the_attempt_that_replaced_it(
     running: Generation, django_capture_on_commit_callbacks: Callable[..., Any]
 ) -> None:

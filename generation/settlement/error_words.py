@@ -1,0 +1,37 @@
+"""What people read of an error that a worker reports."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Final
+
+from generation.models import HOUSE, Generation
+from gpu_worker.contract import NOT_STORED, UPLOAD_FAILED, RenderError
+
+logger = logging.getLogger(__name__)
+
+NOT_LOADED: Final = "This model could not be loaded. The fault is ours, not your prompt's."
+_FOLDER: Final = re.compile(r"(?<![\w/:.])/[\w.@-]+/[\w.@-]|\b[A-Za-z]:\\")
+"""An absolute path of a machine. That of a web address has its host before it."""
+
+
+def words_of(error: RenderError, generation: Generation) -> str:
+    """The worker's own words; ours where they name addresses or folders of the machine, which the log keeps.
+
+    Staff reads a trial's error as it came: mending the model takes the very folder.
+    """
+    if generation.workspace_id == HOUSE:
+        return error.message
+    if error.code == UPLOAD_FAILED:
+        return NOT_STORED
+    if _FOLDER.search(error.message) is None:
+        return error.message
+    logger.warning("The worker's words stay here, since they name a folder: %s", error.message)
+    return NOT_LOADED
+
+
+def sentence(words: str) -> str:
+    """The words with the full stop that ends them, so that more can follow."""
+    words = words.rstrip()
+    return words if not words or words.endswith((".", "!", "?")) else f"{words}."
