@@ -11,9 +11,12 @@ from http import HTTPStatus
 from typing import Any
 
 import redis
+from django.contrib import messages
 from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import Resolver404, resolve
+from django.utils.cache import add_never_cache_headers
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -31,7 +34,8 @@ _BROKEN_API = (
 
 
 class RefusalMiddleware:
-    """Answers a ``Refusal`` that no view caught: with a page, or with a problem document under ``/v1/``.
+    """Answers a ``Refusal`` that no view caught: with a page, or with a problem document under ``/v1/``. So are
+    answered methods that a view does not take.
 
     That Valkey is away is one too, for what cannot do without: nobody who signs in guesses uncounted.
     """
@@ -40,7 +44,10 @@ class RefusalMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if response.status_code == 405 and not response.content:  # Django's, which says nothing to anybody
+            return method_not_allowed(request, allowed=response["Allow"])
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, redis.RedisError):
@@ -68,6 +75,38 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Django's view for a form without its token: an old page, mostly, or a browser without cookies."""
     words = "This page is from before you signed in or out, or your browser keeps no cookies."
     return refuse(request, Forbidden("csrf_failed", words, next_step="Go back, reload the page and send it again."))
+
+
+def method_not_allowed(request: HttpRequest, *, allowed: str) -> HttpResponse:
+    """The answer to a method that the address does not take. Where a form is sent to is an address too: who reloads or
+    bookmarks it, or comes back to it after signing in, is led to the page above it."""
+    if wants_json(request):
+        detail = f"{request.method} cannot be done here. It takes {allowed}."
+        response: HttpResponse = JsonResponse(
+            document(405, "method_not_allowed", detail), status=405, content_type=PROBLEM
+        )
+    elif request.method in ("GET", "HEAD"):
+        messages.info(request, "Nothing was sent. Go on from here.")
+        response = redirect(page_above(request.path))
+        add_never_cache_headers(response)
+        return response
+    else:
+        refusal = Refusal("method_not_allowed", "This page takes no form.", next_step="Go back and try again.")
+        response = render(request, "refusal.html", {"refusal": refusal}, status=405)
+    response["Allow"] = allowed
+    return response
+
+
+def page_above(path: str) -> str:
+    """The nearest address above ``path`` that is one of the site's own, by name; in the end the start."""
+    while path.strip("/"):
+        path = path.rstrip("/").rpartition("/")[0] + "/"
+        try:
+            if resolve(path).url_name:  # the admin catches whatever is under it, nameless
+                return path
+        except Resolver404:
+            continue
+    return "/"
 
 
 def wants_json(request: HttpRequest) -> bool:
