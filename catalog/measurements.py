@@ -183,6 +183,27 @@ def least_bytes(
     return min(least, measured) if measured else least
 
 
+def smallest_clips(versions: Iterable[ModelVersion], *, above_bytes: int) -> dict[int, int]:
+    """Version id → least memory of a GPU that can make even its smallest and shortest clip, of those alone that need
+    more than ``above_bytes``. One query, or none."""
+    found: dict[int, int] = {}
+    clips: dict[int, tuple[str, int, int]] = {}
+    for version in versions:
+        size = min((Size.parse(text) for text in version.sizes), key=lambda size: size.pixels)
+        num_frames = version.family_facts.frames_for(version.min_seconds, version.fps)
+        call = version.preset_call(version.default_preset)
+        computed = needs(version, width=size.width, height=size.height, num_frames=num_frames, call=call)
+        least = computed.least_bytes(version.placement) if computed is not None else 0
+        if least > above_bytes:
+            found[version.id], clips[version.id] = least, (version.build, size.width, size.height)
+    if not found:
+        return {}
+    builds = {build for build, _, _ in clips.values()}
+    less = Measurement.objects.filter(build__in=builds, peak_bytes__gt=0, peak_bytes__lte=above_bytes)
+    made = set(less.values_list("build", "width", "height"))
+    return {version_id: least for version_id, least in found.items() if clips[version_id] not in made}
+
+
 def _peak_bytes(version: ModelVersion, width: int, height: int) -> int | None:
     """Most that a clip of this size ever took with this build."""
     measured = Measurement.objects.filter(build=version.build, width=width, height=height, peak_bytes__gt=0)

@@ -27,6 +27,14 @@ def make_offer(ask: Ask, audience: Audience = ANYBODY) -> Offer:
         Invalid: the request cannot be served; names the field and what to do.
         NotLicensed, NotInPlan: the model is not for this caller.
     """
-    version = choose(ask.model, audience)
+    return offer_with(choose(ask.model, audience), ask)
+
+
+def offer_with(version: ModelVersion, ask: Ask) -> Offer:
+    """Return the offer of a version that is chosen already. Asks no store.
+
+    Raises:
+        Invalid: as ``make_offer``.
+    """
     request = resolve(ask, version)
     return Offer(version, request, quote(version, request))

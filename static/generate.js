@@ -3,13 +3,20 @@ const form = document.querySelector("form.generate");
 const button = form.querySelector(".primary");
 const price = document.getElementById("price");
 const model = form.elements.namedItem("model");
+const prompt = form.elements.namedItem("prompt");
 let asking = null;
 
 function showOptionsOfModel() {
   for (const options of form.querySelectorAll(".of-model")) {
     const chosen = options.dataset.model === model.value;
     options.hidden = options.disabled = !chosen;
+    if (chosen && isExample(prompt.value)) prompt.value = options.dataset.example;
   }
+}
+
+// Nothing of the visitor's own: the box is empty, or says what it said for another model.
+function isExample(words) {
+  return !words || [...form.querySelectorAll(".of-model")].some((options) => options.dataset.example === words);
 }
 
 async function askPrice() {
@@ -43,6 +50,6 @@ addEventListener("pageshow", () => {
   showOptionsOfModel();
   askPrice();
 });
-form.elements.namedItem("prompt").addEventListener("keydown", (event) => {
+prompt.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) form.requestSubmit();
 });

@@ -16,15 +16,16 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import tenancy
 from accounts.models import Workspace
 from accounts.roles import Action
+from billing import allowance
 from catalog.gates import Audience
 from catalog.models import Model
 from catalog.offers import make_offer
 from catalog.pricing import Quote
-from catalog.requests import Ask
 from generation.access import own_generation, own_receipt
 from generation.api import listing, presentation
 from generation.live import progress
 from generation.models import Generation, GenerationQuerySet, State
+from generation.pages.choices import Choice, choices, chosen_of, offer_of
 from generation.pages.forms import SEEN_BY, GenerateForm
 from generation.scheduling import wait
 from generation.settlement import deletion, notifications, settle
@@ -32,12 +33,12 @@ from generation.submission import intake, privacy
 from generation.submission.audience import audience_of
 from gpu_worker.families import ROLES
 from loremotion.bodies import takes_files
-from loremotion.refusals import Forbidden, Refusal
+from loremotion.refusals import Forbidden, InsufficientCredits, Refusal
 
 RECENT = 8
-FIRST_PROMPT = "a red circle moving right on a black background"
-"""What the box says to a newcomer: something that the built-in model can do."""
 PAGE = 24
+OF_ONE_MODEL = ("seconds", "size", "preset")
+"""What is said in one model's words, and means nothing to another."""
 
 
 @require_safe
@@ -47,9 +48,11 @@ def home(request: HttpRequest) -> HttpResponse:
 
     ``?video=`` names an own clip to go on from, ``?again=`` one whose settings the form is filled with.
     """
-    initial: dict[str, Any] = {"prompt": FIRST_PROMPT, "video": request.GET.get("video", "")}
-    again = request.GET.get("again", "")
-    if again:
+    video, again = request.GET.get("video", ""), request.GET.get("again", "")
+    initial: dict[str, Any] = {"video": video}
+    if continued := _finished(Generation.objects.seen_by(tenancy.caller_of(request)).kept().for_display(), video):
+        initial |= {"prompt": continued.prompt, "model": continued.version.model.slug}
+    elif again:
         initial |= _settings_of(own_generation(tenancy.caller_for(request, Action.READ_CLIPS), _uuid_or_404(again)))
     return _generate_page(request, GenerateForm(models=list(Model.objects.for_people()), initial=initial))
 
@@ -70,8 +73,14 @@ def _settings_of(generation: Generation) -> dict[str, Any]:
 @takes_files
 @require_POST
 def create(request: HttpRequest) -> HttpResponse:
-    """Take the form, make the clip's row, and go to its page; or show the form again with what is wrong."""
-    form = GenerateForm(request.POST, models=list(Model.objects.for_people()))
+    """Take the form, make the clip's row, and go to its page; or show the form again with what is wrong.
+
+    With ``look`` it is shown again with the price and the options of what was chosen: so it goes without JavaScript.
+    """
+    models = list(Model.objects.for_people())
+    if "look" in request.POST:
+        return _generate_page(request, GenerateForm(models=models, initial=_said(request)))
+    form = GenerateForm(request.POST, models=models)
     if not form.is_valid():
         return _generate_page(request, form, status=422)
     try:
@@ -79,20 +88,41 @@ def create(request: HttpRequest) -> HttpResponse:
         generation = intake.take(request, form.ask(), files=files, clips=form.clips(), is_private=form.is_private())
     except Refusal as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
-        return _generate_page(request, form, status=refusal.status)
+        return _generate_page(request, form, status=refusal.status, is_short=isinstance(refusal, InsufficientCredits))
     return redirect("generation:detail", generation.id)
 
 
-def _generate_page(request: HttpRequest, form: GenerateForm, status: int = 200) -> HttpResponse:
+def _said(request: HttpRequest) -> dict[str, Any]:
+    """What the form says. Of options, those of the model that is chosen now."""
+    said = {name: str(value) for name, value in request.POST.items()}
+    is_another = said.get("model") != said.get("options_of")
+    return {name: value for name, value in said.items() if not (is_another and name in OF_ONE_MODEL)}
+
+
+def _generate_page(
+    request: HttpRequest, form: GenerateForm, status: int = 200, *, is_short: bool = False
+) -> HttpResponse:
+    """The page with the form.
+
+    Args:
+        is_short: whether the refusal in it is that credits are missing: the page then says where they come from.
+    """
     caller = tenancy.caller_of(request)
     workspace = caller.reach(Action.READ_CLIPS)
+    audience = audience_of(request, workspace)
     continued = _finished(Generation.objects.seen_by(caller).kept().for_display(), str(form["video"].value() or ""))
+    offered = choices(form.models, audience)
+    chosen = chosen_of(offered, str(form["model"].value() or ""))
+    prompt = form["prompt"].value()
     context = {
         "form": form,
-        "models": form.models,
+        "prompt": chosen.example if prompt is None and chosen is not None else prompt,
+        "choices": offered,
+        "chosen": chosen,
         "recent": listing.page(caller, limit=RECENT),
-        "chosen": _chosen(form),
-        "first_price": _first_price(form.models, audience_of(request, workspace), is_continued=continued is not None),
+        "price": _price(form, chosen, audience, is_continued=continued is not None),
+        "is_short": is_short,
+        "daily_signed_in": allowance.daily_credits(None, is_signed_in=True),
         "continued": continued,
         "seen_by": SEEN_BY,
         "seen_by_now": form["seen_by"].value() or _seen_by_default(workspace),
@@ -112,19 +142,15 @@ def _finished(own: GenerationQuerySet, generation_id: str) -> Generation | None:
         return None
 
 
-def _chosen(form: GenerateForm) -> str:
-    """Slug of the model whose options are shown, by the server too: without JavaScript nobody else would."""
-    said = str(form["model"].value() or "")
-    slugs = [model.slug for model in form.models]
-    return said if said in slugs else next(iter(slugs), "")
-
-
-def _first_price(models: list[Model], audience: Audience, *, is_continued: bool) -> Quote | None:
-    """What the form costs as it stands when it opens; None when its first model is not for this caller."""
+def _price(form: GenerateForm, chosen: Choice | None, audience: Audience, *, is_continued: bool) -> Quote | None:
+    """What the form costs as it stands; None where it cannot be made so, or not by this caller."""
+    values = {name: form[name].value() for name in form.fields}
+    stands = GenerateForm({name: value for name, value in values.items() if value} | {"prompt": "a clip"}, models=[])
+    stands.fields.pop("model")
+    if chosen is None or not stands.is_valid():
+        return None
     try:
-        inputs = {"video": ""} if is_continued else {}
-        ask = Ask(prompt="a clip", model=models[0].slug, inputs=inputs) if models else None
-        return make_offer(ask, audience).quote if ask is not None else None
+        return offer_of(chosen, replace(stands.ask(), inputs={"video": ""} if is_continued else {}), audience).quote
     except Refusal:
         return None
 

@@ -57,7 +57,8 @@ def wait_of(generation: Generation) -> Wait:
     budgets = _budgets()
     place = fair_queue.place(generation, max(budgets, default=0))
     if generation.state == State.QUEUED and budgets and (generation.needs_bytes or 0) > budgets[-1]:
-        return Wait(place, None, None, _too_large(generation.needs_bytes or 0, budgets[-1]))
+        reason = too_large(generation.needs_bytes or 0, budgets[-1])
+        return Wait(place, None, None, f"{reason} Your place is kept, and cancelling gives everything back.")
     if generation.state == State.QUEUED and storage_pause.is_in_force():
         return Wait(place, None, None, storage_pause.REASON)
     if not budgets:
@@ -77,10 +78,16 @@ def _budgets() -> list[int]:
         return []
 
 
-def _too_large(needed_bytes: int, largest_bytes: int) -> str:
+def largest_machine_bytes() -> int | None:
+    """Bytes of the largest machine that takes clips now; None where nobody knows of one."""
+    return max(_budgets(), default=None)
+
+
+def too_large(needed_bytes: int, largest_bytes: int) -> str:
+    """Why a clip that needs so much does not begin, for people."""
     return (
         f"No machine large enough is on: this clip needs about {needed_bytes / GB:.0f} GB on one GPU, and the largest "
-        f"that is on has {largest_bytes / GB:.0f} GB. Your place is kept, and cancelling gives everything back."
+        f"that is on has {largest_bytes / GB:.0f} GB."
     )
 
 

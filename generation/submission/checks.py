@@ -7,8 +7,10 @@ today's GPU time for free clips is used up.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.utils import timezone
@@ -109,5 +111,11 @@ def with_next_step(refusal: InsufficientCredits, candidate: Candidate) -> Insuff
         refusal.next_step = "Your network has used up its free credits of today: sign in, and you get your own."
     elif candidate.workspace is None or not candidate.workspace.is_team:
         refills_at = allowance.refills_at(timezone.now())
-        refusal.next_step = f"Your free credits refill at {refills_at:%H:%M} UTC; a shorter clip costs less."
+        refusal.next_step = f"Your free credits refill at {refills_at:%H:%M} UTC, in {_until(refills_at)}."
     return refusal
+
+
+def _until(moment: datetime) -> str:
+    """How long it is until then, for people: in whole minutes, the begun one too."""
+    hours, minutes = divmod(math.ceil((moment - timezone.now()) / timedelta(minutes=1)), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -1,0 +1,85 @@
+"""What the form shows of each model before anything is asked for: its words, its example and its price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from catalog import gates, measurements
+from catalog.gates import Audience
+from catalog.models import Model, ModelVersion
+from catalog.offers import Offer, offer_with
+from catalog.requests import Ask
+from catalog.selection import version_for
+from generation.scheduling import wait
+from loremotion.refusals import Refusal
+
+BUILT_IN: Final = "preview"
+"""Family of the model that comes with the code."""
+EXAMPLE: Final = "a red circle moving right on a black background"
+"""What the prompt box says to a newcomer where the built-in model is the default: something that it can do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One model as the form offers it to one caller."""
+
+    model: Model
+    version: ModelVersion
+    """The one that serves this caller."""
+    credits: int | None
+    """Price of its default clip; None where the model is not for this caller, or makes none of words alone."""
+    why_it_waits: str
+    """Empty, except where no machine that is on can hold it."""
+
+    @property
+    def example(self) -> str:
+        """What the prompt box begins with; empty where any sentence will do."""
+        return EXAMPLE if self.version.family == BUILT_IN else ""
+
+
+def choices(models: Sequence[Model], audience: Audience) -> list[Choice]:
+    """Every model as this caller may choose it. At most one query, however many there are."""
+    versions = [version_for(model, audience.workspace_id) for model in models]
+    waits = _waits(versions)
+    return [
+        Choice(model, version, _default_credits(version, audience), waits.get(version.id, ""))
+        for model, version in zip(models, versions, strict=True)
+    ]
+
+
+def chosen_of(offered: Sequence[Choice], slug: str) -> Choice | None:
+    """The one called ``slug``; else what a request without a model gets: that with the alias ``default``, or the first
+    where none has it."""
+    named = (choice for choice in offered if choice.model.slug == slug)
+    default = (choice for choice in offered if any(alias.name == "default" for alias in choice.model.aliases.all()))
+    return next(named, None) or next(default, None) or next(iter(offered), None)
+
+
+def offer_of(choice: Choice, ask: Ask, audience: Audience) -> Offer:
+    """What ``make_offer`` would answer, with the model at hand.
+
+    Raises:
+        Refusal: as ``make_offer``.
+    """
+    if refusal := gates.refusal(choice.version, audience):
+        raise refusal
+    return offer_with(choice.version, ask)
+
+
+def _default_credits(version: ModelVersion, audience: Audience) -> int | None:
+    if gates.refusal(version, audience) is not None:
+        return None
+    try:
+        return offer_with(version, Ask(prompt="a clip")).quote.credits
+    except Refusal:
+        return None
+
+
+def _waits(versions: Iterable[ModelVersion]) -> dict[int, str]:
+    largest_bytes = wait.largest_machine_bytes()
+    if largest_bytes is None:
+        return {}
+    needed = measurements.smallest_clips(versions, above_bytes=largest_bytes)
+    return {version_id: wait.too_large(least_bytes, largest_bytes) for version_id, least_bytes in needed.items()}

@@ -1,0 +1,155 @@
+"""What the front page says to a newcomer, to a subscriber and to whoever has no credits left."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Visitor
+from catalog import versions
+from catalog.models import Model
+from tests.accounts import factories as accounts
+from tests.generation import factories
+from tests.generation.conftest import ClientOf
+from tests.generation.test_pages import finished
+
+
+def prompt_box(page: str) -> str:
+    found = re.search(r"<textarea[^>]*>(.*?)</textarea>", page, flags=re.DOTALL)
+    assert found is not None
+    return found[1].strip()
+
+
+def shown_options(page: str) -> list[str]:
+    """Slugs of the models whose options are not hidden."""
+    return [
+        str(re.search(r'data-model="([^"]*)"', tag)[1])  # type: ignore[index]  # each has one
+        for tag in re.findall(r'<fieldset class="of-model"[^>]*>', page)
+        if "hidden" not in tag
+    ]
+
+
+def test_it_opens_with_the_model_that_has_the_name_default(client: Client, toy: Model) -> None:
+    other = factories.model("other", is_default=False, prices={"standard": {"360p": 50_000}})
+    assert shown_options(client.get("/").text) == ["toy"]
+    versions.point_aliases(other, ["default"])
+    page = client.get("/").text
+    assert shown_options(page) == ["other"]
+    assert re.search(r'<option value="other"\s+selected', page)
+    assert "107 credits" in page
+
+
+def test_where_no_model_is_the_default_it_opens_with_the_first(client: Client, db: None) -> None:
+    factories.model("a-model", is_default=False)
+    factories.model("b-model", is_default=False)
+    assert shown_options(client.get("/").text) == ["a-model"]
+
+
+def test_free_credits_are_offered_to_newcomers_alone(toy: Model, client: Client) -> None:
+    offer = "No sign-up: 60 free credits today."
+    assert offer in client.get("/").text
+    alice = accounts.person()
+    page = accounts.browser_of(alice).get("/").text
+    assert "free credits today" not in page
+    assert "You have 120 credits left." in page
+
+
+def test_a_subscriber_s_thousands_are_no_free_credits(toy: Model, client_of: ClientOf, db: None) -> None:
+    page = client_of(factories.visitor(credits=5_940)).get("/").text
+    assert "You have 6,000 credits left." in page
+    assert "free credits today" not in page
+
+
+def test_who_has_none_left_is_not_offered_none(toy: Model, client: Client, settings: Any) -> None:
+    settings.FREE_DAILY_CREDITS = 0
+    page = client.get("/").text
+    assert "0 free credits" not in page
+    assert "You have no credits left for now." in page
+
+
+def test_each_model_speaks_for_itself(client: Client, toy: Model) -> None:
+    other = factories.model("other", is_default=False)
+    Model.objects.filter(pk=toy.pk).update(summary="Toys, quick.")
+    Model.objects.filter(pk=other.pk).update(summary="Other things, slow.")
+    page = client.get("/").text
+    options = page.split('<fieldset class="of-model"')[1:]
+    assert ["Toys, quick." in words for words in options] == ['data-model="toy"' in words for words in options]
+    assert ["Other things, slow." in words for words in options] == ['data-model="other"' in words for words in options]
+    assert page.count("Toys, quick.") == 1
+
+
+def test_the_built_in_model_s_example_is_offered_to_no_other(client: Client, toy: Model) -> None:
+    assert prompt_box(client.get("/").text) == ""
+
+
+def test_the_built_in_model_has_an_example(client: Client, db: None) -> None:
+    factories.model(
+        "small",
+        family="preview",
+        sizes=["64x64"],
+        min_seconds=1,
+        max_seconds=2,
+        fps=8,
+        default_seconds=2,
+        presets={"standard": {"steps": 8, "guidance_scale": 3.0}},
+    )
+    page = client.get("/").text
+    assert prompt_box(page) == "a red circle moving right on a black background"
+    assert 'data-example="a red circle moving right on a black background"' in page
+
+
+def test_to_go_on_from_a_clip_keeps_its_prompt_and_its_model(alice: Visitor, client_of: ClientOf, db: None) -> None:
+    factories.model("first")
+    factories.model("second", is_default=False, modes=["text", "extend"])
+    made = finished(alice, prompt="a fox in the snow", model="second")
+    page = client_of(alice).get(f"/?video={made.id}").text
+    assert prompt_box(page) == "a fox in the snow"
+    assert shown_options(page) == ["second"]
+
+
+def test_out_of_credits_there_are_ways_on(toy: Model, client: Client, settings: Any) -> None:
+    settings.FREE_DAILY_CREDITS = 1
+    page = client.post(reverse("generation:create"), {"prompt": "a fox"}).text
+    assert f'href="{reverse("account_signup")}"' in page.split('role="alert"')[1]
+    assert "120 free credits a day" in page
+    assert f'href="{reverse("shop:pricing")}"' in page.split('role="alert"')[1]
+    assert re.search(r"refill at 00:00 UTC, in (\d+ h )?\d+ min", page)
+    assert "a shorter clip" not in page
+
+
+def test_a_member_out_of_credits_is_shown_what_can_be_bought(toy: Model, settings: Any, db: None) -> None:
+    settings.FREE_DAILY_CREDITS = settings.SIGNED_IN_DAILY_CREDITS = 1
+    browser = accounts.browser_of(accounts.person())
+    said = browser.post(reverse("generation:create"), {"prompt": "a fox"}).text.split('role="alert"')[1]
+    assert reverse("account_signup") not in said
+    assert f'href="{reverse("shop:pricing")}"' in said
+
+
+def test_a_refusal_for_another_reason_sells_nothing(toy: Model, client: Client) -> None:
+    page = client.post(reverse("generation:create"), {"prompt": "a fox", "size": "1x1"}).text
+    assert "See plans" not in page
+
+
+def test_cards_say_in_people_s_words_how_a_clip_stands(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    generation = factories.submitted(alice.workspace)
+    said = {"queued": "In line", "dispatched": "Starting", "running": "Rendering"}
+    for state, words in said.items():
+        type(generation).objects.filter(pk=generation.pk).update(state=state)
+        page = client_of(alice).get("/history/").text
+        assert words in page
+        assert "0\xa0minutes ago" not in page
+        assert f'data-state="{state}"' in page
+
+
+@pytest.mark.parametrize("address", ["/", "/history/", "/models/"])
+def test_a_visitor_finds_the_way_to_their_data_and_to_another_device(
+    toy: Model, alice: Visitor, client_of: ClientOf, client: Client, address: str
+) -> None:
+    page = client_of(alice).get(address).text
+    assert f'href="{reverse("accounts:data")}"' in page
+    assert f'href="{reverse("accounts:overview")}"' in page
+    assert f'href="{reverse("accounts:data")}"' not in client.get(address).text  # of whom nothing is kept
