@@ -12,22 +12,27 @@ from typing import Any, Final
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_GET
 
 from accounts import tenancy
+from accounts.caller import state_of
 from accounts.roles import Action
 from generation.api import presentation
 from generation.live import progress
 from generation.live.broadcast import DONE, Entry, Update, follow
 from generation.models import OPEN_STATES, Generation
 from loremotion import database
+from loremotion.places import PlacedStream, Places
 from loremotion.refusals import Refusal
 
 HEARTBEAT_SECONDS = 15.0
 RECHECK_SECONDS = 15.0
 """A stream lasts for minutes: so often it is asked whether its reader may still read it."""
 RETRY_MILLISECONDS = 1_000
+MOST_WATCHED_AT_ONCE = 500
+"""Streams that one process sends to one workspace. Each costs a socket, and the process has not many thousands."""
+_watchers = Places("streams")
 ENDED: Final = "9" * 18 + "-0"
 """Id of a ``done`` that the stream has no entry for: after every id that a stream gives."""
 _STREAM_ID = re.compile(r"^[0-9]{1,18}-[0-9]{1,18}$")  # both halves fit into 64 bits
@@ -47,10 +52,17 @@ async def events(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     def is_let_in() -> bool:
         return _is_let_in(request, generation_id)
 
-    response = StreamingHttpResponse(_follow(generation_id, after, is_let_in), content_type="text/event-stream")
+    place = _watchers.take(_reader_of(request), most=MOST_WATCHED_AT_ONCE)
+    response = PlacedStream(_follow(generation_id, after, is_let_in), place=place, content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response
+
+
+def _reader_of(request: HttpRequest) -> UUID | None:
+    """The workspace of whoever was found to ask."""
+    caller = state_of(request).caller
+    return None if caller is None or caller.workspace is None else caller.workspace.id
 
 
 def _has_heard_the_end(request: HttpRequest, generation_id: UUID, last_id: str) -> bool:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from threading import Lock
-from typing import IO, Any, ClassVar
+from typing import IO, Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.core.files.storage import default_storage
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.text import slugify
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
@@ -22,16 +20,17 @@ from accounts.roles import Action
 from generation.access import own_clip
 from generation.storage import arrivals, files
 from loremotion.bodies import limits_body
-from loremotion.refusals import TooMany
+from loremotion.places import PlacedStream, Places
 
 CHUNK_BYTES = 256 * 1024
 MOST_SENT_AT_ONCE = 32
 """Files that one process sends to one workspace. A page shows a few, and a player asks for two or three parts."""
 _RANGE = re.compile(r"^bytes=([0-9]*)-([0-9]*)$")
+_sent = Places("files")
 _MOST_DIGITS = 18  # no file is larger, and int() refuses thousands of digits
 
 
-class StoredFile(StreamingHttpResponse):
+class StoredFile(PlacedStream):
     """A file that is sent piece by piece: under ASGI, Django would read all of it into memory first.
 
     Raises:
@@ -39,47 +38,12 @@ class StoredFile(StreamingHttpResponse):
     """
 
     def __init__(self, parts: Iterator[bytes], *, reader: UUID | None, **more: Any) -> None:
-        self._place = _Place(reader)
-        super().__init__(parts, **more)
-
-    def close(self) -> None:
-        super().close()
-        self._place.leave()
+        super().__init__(parts, place=_sent.take(reader, most=MOST_SENT_AT_ONCE), **more)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         next_piece = sync_to_async(partial(next, iter(self), None), thread_sensitive=False)
         while (piece := await next_piece()) is not None:
             yield piece
-
-
-class _Place:
-    """One of ``MOST_SENT_AT_ONCE`` places of a reader."""
-
-    _taken: ClassVar[Counter[UUID]] = Counter()
-    _lock: ClassVar[Lock] = Lock()
-
-    def __init__(self, reader: UUID | None) -> None:
-        self._reader = reader
-        if reader is None:
-            return
-        with self._lock:
-            if self._taken[reader] >= MOST_SENT_AT_ONCE:
-                self._reader = None
-                raise TooMany(
-                    "too_many_streams",
-                    f"{MOST_SENT_AT_ONCE} files are being sent to you already.",
-                    next_step="Wait until one of them has arrived.",
-                    retry_after_seconds=10,
-                )
-            self._taken[reader] += 1
-
-    def leave(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            with self._lock:
-                self._taken[reader] -= 1
-                if not self._taken[reader]:
-                    del self._taken[reader]
 
 
 @require_safe

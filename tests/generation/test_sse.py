@@ -161,6 +161,27 @@ def test_a_revoked_keys_stream_ends(toy: Model, monkeypatch: pytest.MonkeyPatch)
     assert async_to_sync(heard_after_revoking)() == []
 
 
+def test_a_workspace_is_sent_so_many_streams_at_once(
+    toy: Model, alice: Visitor, bob: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "MOST_WATCHED_AT_ONCE", 2)
+    clips = {who: factories.submitted(who.workspace) for who in (alice, bob)}
+
+    async def watch(who: Visitor) -> Any:
+        browser = AsyncClient()
+        browser.cookies["visitor"] = signing.dumps(str(who.id), salt="accounts.visitors")
+        return await browser.get(f"/v1/videos/{clips[who].id}/events")
+
+    async def all_of_them() -> list[int]:
+        watching = [await watch(alice) for _ in range(2)]
+        told = [(await watch(who)).status_code for who in (alice, bob)]
+        for answer in watching:
+            answer.close()
+        return [*told, (await watch(alice)).status_code]
+
+    assert async_to_sync(all_of_them)() == [429, 200, 200]
+
+
 def test_the_end_comes_though_the_stream_was_lost(running: Generation, alice: Visitor, valkey: redis.Redis) -> None:
     factories.deliver_clip(running)
     settle.settle(factories.report(running))
