@@ -1,0 +1,92 @@
+"""Whoever does not say what they ask for is not waited for; whoever has asked is."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+
+from loremotion import header_deadline
+from loremotion.header_deadline import HeaderDeadline
+from tests.patience import PATIENCE_SECONDS
+
+GET = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """An application that answers with the body that it is sent."""
+    body, has_more = b"", True
+    while has_more:
+        message = await receive()
+        body, has_more = body + message.get("body", b""), message.get("more_body", False)
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    monkeypatch.setattr(header_deadline, "HEAD_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(echo, http=HeaderDeadline, lifespan="off", log_config=None, timeout_keep_alive=600)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield listener.getsockname()[1]
+        server.should_exit = True
+        thread.join(PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def line(port: int) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as connected:
+        yield connected
+
+
+def is_hung_up(line: socket.socket) -> bool:
+    """Waits for the end of the line; raises TimeoutError if it stays."""
+    return line.recv(1) == b""
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HT", GET[:-2], GET[:-2] + b"X-Slow: " + b"a" * 1000])
+def test_half_a_head_is_hung_up_on(line: socket.socket, said: bytes) -> None:
+    line.sendall(said)
+    assert is_hung_up(line)
+
+
+def test_so_is_half_a_head_after_a_whole_request(line: socket.socket) -> None:
+    line.sendall(GET)
+    assert line.recv(64 * 1024).startswith(b"HTTP/1.1 200")
+    line.sendall(GET[:-2])
+    assert is_hung_up(line)
+
+
+def test_who_has_asked_may_send_the_body_later(line: socket.socket) -> None:
+    line.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\n\r\nab")
+    line.settimeout(3 * header_deadline.HEAD_SECONDS)
+    with pytest.raises(TimeoutError):
+        line.recv(1)
+    line.settimeout(PATIENCE_SECONDS)
+    line.sendall(b"cd")
+    answer = b""
+    while not answer.endswith(b"abcd"):
+        piece = line.recv(64 * 1024)
+        assert piece, answer
+        answer += piece
+
+
+def test_a_whole_request_a_moment_later_is_answered_on_the_same_line(line: socket.socket) -> None:
+    for _ in range(3):
+        line.sendall(GET)
+        assert line.recv(64 * 1024).startswith(b"HTTP/1.1 200")
+
+
+def test_the_site_is_served_with_the_deadline_and_a_bound_of_connections() -> None:
+    with open("Procfile") as file:
+        web = next(text for text in file if text.startswith("web:"))
+    assert " --http loremotion.header_deadline:HeaderDeadline " in web
+    assert " --limit-concurrency " in web
