@@ -155,6 +155,9 @@ class Generation(models.Model):
     # Its place in the fair queue: see generation.scheduling.fair_queue.
     fair_finish = models.FloatField()
 
+    is_repeated: bool = False
+    """Not of the row: whether it answers a request that came before. See generation.submission.idempotency."""
+
     objects = GenerationQuerySet.as_manager()
 
     class Meta:

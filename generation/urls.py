@@ -25,6 +25,7 @@ urlpatterns = [
     path("worker/files/<str:token>", serving.worker_file, name="worker-file"),
     # The API: no trailing slashes, as its clients expect.
     path("developers/", reference.developers, name="developers"),
+    path("developers/webhooks/", reference.webhooks, name="developers-webhooks"),
     path("v1/openapi.json", reference.openapi, name="api-contract"),
     path("v1/videos", takes_files(api.Videos.as_view()), name="api-videos"),
     path("v1/videos/edits", takes_files(api.Edits.as_view()), name="api-edits"),

@@ -1,10 +1,11 @@
-"""What browsers are told beyond Django's and CSP's own headers."""
+"""What browsers and caches are told beyond Django's and CSP's own headers."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import get_conditional_response, set_response_etag
 from django.utils.deprecation import MiddlewareMixin
 
 PERMISSIONS_POLICY: Final = ", ".join(
@@ -17,4 +18,24 @@ class PermissionsPolicyMiddleware(MiddlewareMixin):
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+        return response
+
+
+class ApiCachingMiddleware(MiddlewareMixin):
+    """What the API says is the caller's own: kept by them alone, and asked for again each time.
+
+    Whoever comes back with the tag of what they have is answered 304 while it is still so. Files and streams under
+    ``/v1/`` say for themselves how long they keep.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if not request.path.startswith("/v1/") or response.streaming or "Cache-Control" in response:
+            return response
+        if request.method not in ("GET", "HEAD") or response.status_code != 200:
+            response["Cache-Control"] = "no-store"
+            return response
+        response["Cache-Control"] = "private, no-cache"
+        if isinstance(response, HttpResponse):
+            set_response_etag(response)
+            return get_conditional_response(request, etag=response["ETag"], response=response) or response
         return response

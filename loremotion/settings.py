@@ -237,6 +237,7 @@ MIDDLEWARE = [
     "accounts.sessions.LastSeenMiddleware",
     "accounts.second_factor.StaffDoorMiddleware",
     "accounts.limits.RateLimitMiddleware",
+    "loremotion.headers.ApiCachingMiddleware",
     "loremotion.errors.RefusalMiddleware",
 ]
 ROOT_URLCONF = "loremotion.urls"

@@ -114,6 +114,7 @@ DOORS: dict[str, Door] = {
     "generation:trial-clip": Door(Kind.STAFF),
     "generation:trial-start": Door(Kind.STAFF, method="post"),
     "generation:developers": Door(Kind.PUBLIC),
+    "generation:developers-webhooks": Door(Kind.PUBLIC),
     "generation:api-contract": Door(Kind.PUBLIC),
     "generation:api-videos": Door(Kind.OWN, READ),
     "generation:api-video": Door(Kind.OBJECT, READ),

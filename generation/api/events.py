@@ -13,6 +13,7 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
 from accounts import tenancy
@@ -38,6 +39,7 @@ ENDED: Final = "9" * 18 + "-0"
 _STREAM_ID = re.compile(r"^[0-9]{1,18}-[0-9]{1,18}$")  # both halves fit into 64 bits
 
 
+@csrf_exempt
 @require_GET
 async def events(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """``queue``, ``stage``, ``step``, ``preview`` and, at the end, ``done`` with the Video object.

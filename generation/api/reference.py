@@ -14,6 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from markdown_it import MarkdownIt
 
@@ -22,6 +23,7 @@ from catalog.models import Model
 from generation.api.request_schemas import request_schemas
 
 CONTRACT = Path(__file__).with_name("openapi.yaml")
+WEBHOOKS = Path(__file__).parents[2] / "docs" / "webhooks.md"
 METHODS = ("get", "post", "put", "patch", "delete")
 SAMPLE_PROMPT = "a red circle moving right on a black background"
 
@@ -79,10 +81,18 @@ def _as_html(description: str) -> SafeString:
     return SafeString(MarkdownIt("commonmark", {"html": False}).renderInline(description))
 
 
+@csrf_exempt
 @require_safe
 def openapi(request: HttpRequest) -> JsonResponse:
     """``GET /v1/openapi.json``."""
     return JsonResponse(contract(list(Model.objects.for_people())))
+
+
+@require_safe
+def webhooks(request: HttpRequest) -> HttpResponse:
+    """What webhooks are sent and how to check it: the page of the repository, so that there is one of it."""
+    text = MarkdownIt("commonmark", {"html": False}).enable("table").render(WEBHOOKS.read_text())
+    return render(request, "generation/text.html", {"title": "Webhooks", "text": SafeString(text)})
 
 
 @require_safe

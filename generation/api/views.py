@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -70,7 +71,10 @@ class AskView(VideoView):
                 said["model"] = _model_of(caller, clips["video"], mode=mode)
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
         generation = intake.take(self.site_request, ask, files=files, clips=clips, is_private=is_private)
-        return _as_it_stands(presentation.just_taken(generation))
+        answer = _as_it_stands(presentation.just_taken(generation))
+        if generation.is_repeated:
+            answer["Idempotent-Replayed"] = "true"
+        return answer
 
 
 class Videos(AskView):
@@ -148,6 +152,7 @@ class CancelVideo(VideoView):
         return Response(presentation.video(own_generation(self.caller(Action.READ_CLIPS), generation_id)))
 
 
+@csrf_exempt
 @require_safe
 def content(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """The bytes: ``variant=video`` (default) or ``thumbnail``. A plain view: DRF refuses what clients accept."""
@@ -164,8 +169,8 @@ def content(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
         raise _not_made(generation)
     own = own_clip(caller, generation_id)
     if variant == "thumbnail":
-        return serving.serve_range(request, own.poster_key, "image/jpeg", reader=own.generation.workspace_id)
-    return serving.serve_range(request, own.key, "video/mp4", reader=own.generation.workspace_id)
+        return serving.serve_poster(request, own)
+    return serving.serve_clip(request, own)
 
 
 def _not_made(generation: Generation) -> Conflict:

@@ -11,6 +11,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.core.files.storage import default_storage
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import get_conditional_response
 from django.utils.text import slugify
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
@@ -18,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import tenancy
 from accounts.roles import Action
 from generation.access import own_clip
+from generation.models import Clip
 from generation.storage import arrivals, files
 from loremotion.bodies import limits_body
 from loremotion.places import PlacedStream, Places
@@ -50,7 +52,7 @@ class StoredFile(PlacedStream):
 def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """The MP4. ``?download`` gives it a name and a Save dialogue."""
     own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
-    response = serve_range(request, own.key, "video/mp4", reader=own.generation.workspace_id)
+    response = serve_clip(request, own)
     if "download" in request.GET:
         name = slugify(own.generation.prompt)[:60] or "clip"
         response["Content-Disposition"] = f'attachment; filename="{name}.mp4"'
@@ -59,23 +61,40 @@ def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
 
 @require_safe
 def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
-    own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
-    return serve_range(request, own.poster_key, "image/jpeg", reader=own.generation.workspace_id)
+    return serve_poster(request, own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id))
 
 
-def serve_range(request: HttpRequest, key: str, content_type: str, *, reader: UUID | None) -> HttpResponseBase:
+def serve_clip(request: HttpRequest, own: Clip) -> HttpResponseBase:
+    """The MP4, to the workspace that it belongs to."""
+    reader = own.generation.workspace_id
+    return serve_range(request, own.key, "video/mp4", reader=reader, etag=f'"{own.sha256}"')
+
+
+def serve_poster(request: HttpRequest, own: Clip) -> HttpResponseBase:
+    """The picture of a clip, to the workspace that it belongs to. It is made with the clip, and changes with it."""
+    reader = own.generation.workspace_id
+    return serve_range(request, own.poster_key, "image/jpeg", reader=reader, etag=f'"{own.sha256}-poster"')
+
+
+def serve_range(
+    request: HttpRequest, key: str, content_type: str, *, reader: UUID | None, etag: str = ""
+) -> HttpResponseBase:
     """A stored file, whole or the one byte range that a player asks for (RFC 9110 §14).
 
     Args:
         reader: the workspace that it is sent to, which bounds how many are at once; None for workers and staff.
+        etag: changes with the file's bytes. Who has those is answered 304, and who has others gets no part to put
+            behind them; empty where nobody comes back.
 
     Raises:
         TooMany: as many files as may be are on their way to the reader.
     """
     if not default_storage.exists(key):
         raise Http404("The file is not in the storage.")
+    if etag and (decided := get_conditional_response(request, etag=etag)) is not None:
+        return _kept_for_an_hour(decided, etag)
     size = default_storage.size(key)
-    wanted = _RANGE.match(request.headers.get("Range", ""))
+    wanted = _RANGE.match(request.headers.get("Range", "")) if _is_same(request, etag) else None
     if wanted is None or wanted.groups() == ("", ""):
         response = StoredFile(_part(key, 0, size - 1), reader=reader, content_type=content_type)
         response["Content-Length"] = str(size)
@@ -87,7 +106,18 @@ def serve_range(request: HttpRequest, key: str, content_type: str, *, reader: UU
         response["Content-Range"] = f"bytes {first}-{last}/{size}"
         response["Content-Length"] = str(last - first + 1)
     response["Accept-Ranges"] = "bytes"
+    return _kept_for_an_hour(response, etag)
+
+
+def _is_same(request: HttpRequest, etag: str) -> bool:
+    """Whether a part may be sent: the rest of a file of which the reader has the beginning must be that file's."""
+    return request.headers.get("If-Range", etag) == etag
+
+
+def _kept_for_an_hour(response: HttpResponseBase, etag: str) -> HttpResponseBase:
     response["Cache-Control"] = "private, max-age=3600"
+    if etag:
+        response["ETag"] = etag
     return response
 
 

@@ -1,9 +1,12 @@
 """The same request sent twice makes one clip: clients retry what they did not hear the answer to.
 
-A request with an ``Idempotency-Key`` gets an id that follows from the workspace and that key, so the primary key and
-the ledger's hold keep it single whatever races whatever. OpenAI's clients send no key but count their retries; such a
-retry is answered with the like request of the last minute, unless that has ended, was read meanwhile, or answered
-another retry. What was refused made nothing, so a refusal tells such clients not to retry.
+A request with an ``Idempotency-Key`` gets an id that follows from the workspace, the API key, that key and the day, so
+the primary key and the ledger's hold keep it single whatever races whatever. It holds for a day: the ids of today and
+of yesterday are looked for, with the workspace's row locked.
+
+OpenAI's clients send no key but count their retries; such a retry is answered with the like request of the last
+minute, unless that has ended, was read meanwhile, or answered another retry. What was refused made nothing, so a
+refusal tells such clients not to retry.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
@@ -27,6 +31,7 @@ from generation.models import Generation
 from generation.submission import retries
 from loremotion.refusals import Invalid
 
+KEPT_FOR = timedelta(hours=24)
 MOST_LIKE = 50
 """Like clips among which the one that a retry did not hear of is looked for."""
 _COUNT = re.compile(r"[0-9]{1,6}")
@@ -41,14 +46,30 @@ class Repeat:
     retry: int
     """How often the client has sent it before, by its own count; 0 for the first time."""
     digest: str
+    sender: str = ""
+    """The API key, since two programs of a team may number their requests alike; empty for people."""
 
     def id_in(self, workspace: Workspace) -> uuid.UUID:
-        """The id of the clip that this request makes: the same whenever the key is."""
-        return uuid.uuid5(workspace.id, self.key) if self.key else uuid.uuid4()
+        """The id of the clip that this request makes: the same all day if the key is."""
+        return self._id_of(workspace, timezone.now().date()) if self.key else uuid.uuid4()
+
+    def known_ids(self, workspace: Workspace) -> list[uuid.UUID]:
+        """The ids under which the clip may be that the key stands for."""
+        today = timezone.now().date()
+        last_release = uuid.uuid5(workspace.id, self.key)
+        return [self._id_of(workspace, today), self._id_of(workspace, today - timedelta(days=1)), last_release]
+
+    def _id_of(self, workspace: Workspace, day: date) -> uuid.UUID:
+        return uuid.uuid5(workspace.id, f"{self.sender} {day} {self.key}")
 
 
 def read_repeat(
-    request: HttpRequest, ask: Ask, *, files: Mapping[str, UploadedFile[Any]], clips: Mapping[str, str]
+    request: HttpRequest,
+    ask: Ask,
+    *,
+    files: Mapping[str, UploadedFile[Any]],
+    clips: Mapping[str, str],
+    caller: Caller,
 ) -> Repeat:
     """Read the headers ``Idempotency-Key`` and ``x-stainless-retry-count``.
 
@@ -63,7 +84,8 @@ def read_repeat(
             next_step="Send 1 to 255 printable ASCII characters, such as a UUID.",
         )
     counted = _COUNT.fullmatch(request.headers.get("x-stainless-retry-count", "").strip())
-    return Repeat(key, int(counted[0]) if counted is not None else 0, _digest(ask, files, clips))
+    retry = int(counted[0]) if counted is not None else 0
+    return Repeat(key, retry, _digest(ask, files, clips), str(_line_of(caller) or ""))
 
 
 def find_repeated(caller: Caller, repeat: Repeat) -> Generation | None:
@@ -78,9 +100,9 @@ def find_repeated(caller: Caller, repeat: Repeat) -> Generation | None:
         return None
     since = timezone.now() - retries.RETRIED_WITHIN
     own = Generation.objects.seen_by(caller).kept().open().for_display()
-    line = caller.key.line_id if caller.key is not None else None
-    recent = own.filter(created_at__gt=since, ask_digest=repeat.digest, api_key=line).order_by("-created_at")
-    return next((made for made in recent[:MOST_LIKE] if retries.claim(made, retry=repeat.retry)), None)
+    recent = own.filter(created_at__gt=since, ask_digest=repeat.digest, api_key=_line_of(caller))
+    latest = recent.order_by("-created_at")[:MOST_LIKE]
+    return next((_repeated(made) for made in latest if retries.claim(made, retry=repeat.retry)), None)
 
 
 def with_same_key(workspace: Workspace, repeat: Repeat, *, caller: Caller | None) -> Generation | None:
@@ -91,13 +113,23 @@ def with_same_key(workspace: Workspace, repeat: Repeat, *, caller: Caller | None
     """
     if not repeat.key:
         return None
-    made = Generation.objects.of(workspace).for_display().filter(id=repeat.id_in(workspace)).first()
+    known = Generation.objects.of(workspace).for_display().filter(id__in=repeat.known_ids(workspace))
+    made = known.filter(created_at__gt=timezone.now() - KEPT_FOR).order_by("-created_at").first()
     if made is None:
         return None
     is_seen = caller is None or Generation.objects.seen_by(caller).filter(id=made.id).exists()
     if made.ask_digest != repeat.digest or not is_seen:
         raise reused()
+    return _repeated(made)
+
+
+def _repeated(made: Generation) -> Generation:
+    made.is_repeated = True
     return made
+
+
+def _line_of(caller: Caller) -> int | None:
+    return caller.key.line_id if caller.key is not None else None
 
 
 def reused() -> Invalid:

@@ -43,7 +43,7 @@ def take(
         Refusal: with the field, the cause and the next step. Nothing is left behind.
     """
     caller, network = tenancy.caller_for(request, Action.GENERATE), networks.fingerprint_of(request)
-    repeat = idempotency.read_repeat(request, ask, files=files, clips=clips)
+    repeat = idempotency.read_repeat(request, ask, files=files, clips=clips, caller=caller)
     if caller.workspace is not None:
         made = idempotency.find_repeated(caller, repeat)
         if made is not None:

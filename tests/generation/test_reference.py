@@ -17,6 +17,7 @@ from accounts.roles import BY_ROLE, Role
 from catalog.models import Model
 from generation.api import reference
 from generation.webhooks.models import Delivery, Endpoint
+from generation.webhooks.video_events import TYPES
 from gpu_worker.families import ROLES
 from tests.accounts import factories as people
 from tests.generation import factories
@@ -103,3 +104,11 @@ def test_the_page_shows_every_operation_and_the_sites_own_address(toy: Model, cl
     page = client.get("/developers/").content.decode()
     assert "curl https://clips.example/v1/videos" in page
     assert all(f"{one.method} {one.path}" in page for one in reference.operations())
+
+
+def test_the_site_itself_says_how_a_signature_is_checked(toy: Model, client: Client, contract: dict[str, Any]) -> None:
+    page = client.get("/developers/webhooks/").content.decode()
+    assert "Webhook(&quot;whsec_…&quot;).verify(request.body, request.headers)" in page
+    assert all(f"<code>{event}</code>" in page for event in TYPES)
+    assert "/developers/webhooks/" in next(tag for tag in contract["tags"] if tag["name"] == "Webhooks")["description"]
+    assert 'href="/developers/webhooks/"' in client.get("/developers/").content.decode()
