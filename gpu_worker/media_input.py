@@ -24,6 +24,7 @@ from PIL import Image
 from gpu_worker import media_sandbox
 from gpu_worker.contract import RenderJob
 from gpu_worker.families import FAMILIES
+from gpu_worker.media import bounds
 from gpu_worker.sounds import Audio
 
 logger = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ def _reader(path: Path, said: dict[str, Any]) -> Iterator[tuple[dict[str, Any], 
         process.stdout.close()
         reply = process.stderr.read(_MOST_REPLY_BYTES).decode(errors="replace").strip()
         status = process.wait()
-        if status == media_sandbox.REFUSED and reply:
+        if status == bounds.REFUSED and reply:
             raise FootageUnreadable(reply.splitlines()[-1])
         if status == -signal.SIGSYS:
             logger.warning("What reads %s tried what no decoder does, and was ended", path.name)

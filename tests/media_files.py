@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -39,20 +40,38 @@ def write_video(
     return path
 
 
-def write_sound(path: Path, *, seconds: float = 1.0, hertz: float = 440.0, rate: int = 44_100) -> Path:
+def write_sound(
+    path: Path, *, seconds: float = 1.0, hertz: float = 440.0, rate: int = 44_100, codec: str = "", **options: str
+) -> Path:
     """A tone."""
     rate = 48_000 if path.suffix == ".ogg" else rate
-    codec = {".wav": "pcm_s16le", ".mp3": "mp3", ".m4a": "aac", ".flac": "flac", ".ogg": "libopus"}[path.suffix]
-    tone = 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
-    with av.open(str(path), "w", format="mp4" if path.suffix == ".m4a" else path.suffix[1:]) as container:
-        stream = container.add_stream(codec, rate=rate)
+    usual = {".wav": "pcm_s16le", ".mp3": "mp3", ".m4a": "aac", ".aac": "aac", ".flac": "flac", ".ogg": "libopus"}
+    container_format = {".m4a": "mp4", ".aac": "adts"}.get(path.suffix, path.suffix[1:])
+    with av.open(str(path), "w", format=container_format, container_options=options) as container:
+        stream = container.add_stream(codec or usual[path.suffix], rate=rate)
         stream.layout = "mono"
-        frame = av.AudioFrame.from_ndarray((tone * 32767).astype(np.int16)[None], format="s16", layout="mono")
-        frame.sample_rate, frame.pts = rate, 0
-        resampler = av.AudioResampler(format=stream.format, layout="mono", rate=rate, frame_size=stream.frame_size or 0)
-        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
-            container.mux(stream.encode(piece))
-        container.mux(stream.encode(None))
+        add_tone(container, stream, seconds=seconds, hertz=hertz)
+    return path
+
+
+def add_tone(container: Any, stream: Any, *, seconds: float, hertz: float = 440.0, starts: float = 0.0) -> None:
+    """Encode a tone that begins at the second ``starts``."""
+    rate = stream.rate
+    tone = 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
+    frame = av.AudioFrame.from_ndarray((tone * 32767).astype(np.int16)[None], format="s16", layout="mono")
+    frame.sample_rate, frame.pts, frame.time_base = rate, round(starts * rate), Fraction(1, rate)
+    resampler = av.AudioResampler(format=stream.format, layout="mono", rate=rate, frame_size=stream.frame_size or 0)
+    for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+        container.mux(stream.encode(piece))
+    container.mux(stream.encode(None))
+
+
+def without_ftyp(path: Path) -> Path:
+    """The MOV as cameras wrote it before there was such a box."""
+    content = path.read_bytes()
+    assert content[4:8] == b"ftyp"
+    length = int.from_bytes(content[:4])
+    path.write_bytes(struct.pack(">I", length) + b"free" + content[8:])  # nothing behind it moves
     return path
 
 

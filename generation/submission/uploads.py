@@ -29,7 +29,7 @@ MAX_BYTES: Final = {Kind.PICTURE: 50 * 10**6, Kind.CLIP: 100 * 10**6, Kind.SOUND
 FORMATS: Final = {
     Kind.PICTURE: "a JPEG, PNG or WebP",
     Kind.CLIP: "an MP4, MOV or WebM of at most a minute",
-    Kind.SOUND: "a WAV, MP3, M4A, OGG or FLAC",
+    Kind.SOUND: "a WAV, MP3, M4A, AAC, OGG or FLAC",
 }
 
 

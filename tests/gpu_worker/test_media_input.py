@@ -6,16 +6,19 @@ import json
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from gpu_worker import media_input, media_sandbox
+from gpu_worker import media_input
 from gpu_worker.contract import ModelSpec, RenderJob
+from gpu_worker.media import bounds
 from gpu_worker.media_input import FootageUnreadable, Wanted
-from tests.media_files import with_length_claimed, write_sound, write_video
+from tests.media_files import add_tone, with_length_claimed, without_ftyp, write_sound, write_video
 
 WANTED = Wanted(width=64, height=48, fps=8, first=8)
 
@@ -63,6 +66,27 @@ def test_a_large_video_is_made_as_small_as_the_clip_allows(tmp_path: Path) -> No
     assert first.size == (64, 48)
     (small, *_) = frames(write_video(tmp_path / "b.mp4", size=(32, 32)), Wanted(width=64, height=32, fps=8, first=2))
     assert small.size == (32, 32)
+
+
+def test_a_frame_that_stands_still_at_the_end_does_so_for_as_long_as_it_lasts(tmp_path: Path) -> None:
+    path = tmp_path / "screen.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=Fraction(8))
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for pts, lasts, shade in ((0, 50, 20), (50, 50, 120), (100, 1900, 220)):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), shade, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = pts, Fraction(1, 1000)
+            for packet in stream.encode(frame):
+                packet.duration = lasts
+                container.mux(packet)
+    made = shades(frames(path, Wanted(width=64, height=48, fps=8, first=100)))
+    assert len(made) == 16
+    assert made[1:] == pytest.approx([220] * 15, abs=4)
+
+
+def test_a_video_without_the_box_that_names_it_is_read(tmp_path: Path) -> None:
+    assert len(frames(without_ftyp(write_video(tmp_path / "a.mp4")))) == 8
 
 
 # --- hostile files -----------------------------------------------------------------------------------------------
@@ -144,7 +168,7 @@ def test_many_streams_are_refused(tmp_path: Path) -> None:
 
 def test_a_codec_that_is_not_on_the_list_is_refused(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", codec="mjpeg")
-    assert "is coded as mjpeg" in refusal(path)
+    assert "is coded as Motion JPEG" in refusal(path)
 
 
 def test_a_sound_is_no_video(tmp_path: Path) -> None:
@@ -211,13 +235,55 @@ def test_sounds_that_people_have_become_samples(tmp_path: Path, name: str) -> No
     assert np.argmax(spectrum) / heard.seconds == pytest.approx(440, abs=5)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("a.m4a", "alac", {}),
+        ("a.aac", "aac", {}),
+        ("a.wav", "pcm_u8", {}),
+        ("a.wav", "adpcm_ms", {}),
+        ("a.wav", "adpcm_ima_wav", {}),
+        ("a.wav", "pcm_s16le", {"rf64": "always"}),
+        ("a.wav", "pcm_mulaw", {}),
+        ("a.wav", "pcm_f64le", {}),
+    ],
+)
+def test_sounds_that_recorders_and_editors_write_become_samples(
+    tmp_path: Path, name: str, codec: str, options: dict[str, str]
+) -> None:
+    path = write_sound(tmp_path / name, seconds=0.5, codec=codec, **options)
+    heard = media_input.sound(path, Wanted(width=64, height=48, fps=8, first=8))
+    assert heard.seconds == pytest.approx(0.5, abs=0.06)
+    assert np.argmax(np.abs(np.fft.rfft(heard.samples[0]))) / heard.seconds == pytest.approx(440, abs=5)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_a_sound_that_begins_late_begins_late(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with av.open(str(path), "w", format={".mp4": "mp4", ".mkv": "matroska"}[path.suffix]) as container:
+        video = container.add_stream("mpeg4", rate=Fraction(8))
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("aac", rate=48_000)
+        sound.layout = "mono"
+        for index in range(16):
+            frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 8)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        add_tone(container, sound, seconds=1, starts=0.5)
+    heard = media_input.sound(path, Wanted(width=64, height=48, fps=8, first=16))
+    assert heard.seconds == pytest.approx(1.5, abs=0.06)
+    loud = np.flatnonzero(np.abs(heard.samples[0]) > 0.1)
+    assert loud[0] / heard.rate_hertz == pytest.approx(0.5, abs=0.04)
+
+
 def test_a_sound_is_cut_to_the_clip(tmp_path: Path) -> None:
     heard = media_input.sound(write_sound(tmp_path / "a.wav", seconds=3), Wanted(width=64, height=48, fps=8, first=8))
     assert heard.seconds == pytest.approx(1)
 
 
 def test_a_video_may_give_its_sound(tmp_path: Path) -> None:
-    with pytest.raises(FootageUnreadable, match="holds no audio"):
+    with pytest.raises(FootageUnreadable, match="holds no sound"):
         media_input.sound(write_video(tmp_path / "a.mp4"), WANTED)
 
 
@@ -260,5 +326,5 @@ def test_the_bounds_hold_every_clip_of_our_own() -> None:
     from gpu_worker.families import FAMILIES
 
     for family in FAMILIES.values():
-        assert family.frames_for(family.max_seconds) / family.fps <= media_sandbox.MOST_SECONDS + 1
-        assert family.frames_for(family.max_seconds) <= media_sandbox.MOST_FRAMES
+        assert family.frames_for(family.max_seconds) / family.fps <= bounds.MOST_SECONDS + 1
+        assert family.frames_for(family.max_seconds) <= bounds.MOST_FRAMES

@@ -1,0 +1,53 @@
+"""Opens the file that the sandbox was given, as what it is, within the bounds."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from gpu_worker.media import bounds
+from gpu_worker.media.formats import CODECS, HEAD_BYTES, Format, codec_name, codec_names, format_of
+
+
+def given_format() -> Format | None:
+    """What the file on standard input is; it is left at its beginning."""
+    file = sys.stdin.buffer
+    found = format_of(file.read(HEAD_BYTES))
+    file.seek(0)
+    return found
+
+
+def open_stream(kind: str) -> tuple[Any, Any]:
+    """The container on standard input and its first stream of ``kind``, which say that they are small enough."""
+    import av
+
+    found = given_format()
+    if found is None or not found.demuxer:
+        name = f" ({found.name})" if found else ""
+        bounds.refuse(
+            f"is of no format that is read here{name}: MP4, MOV or WebM for video, WAV, MP3, M4A, AAC, OGG or FLAC for"
+            " sound."
+        )
+    options = {"protocol_whitelist": "none", "enable_drefs": "0", "max_streams": str(bounds.MOST_STREAMS)}
+    container = av.open(sys.stdin.buffer, format=found.demuxer, options=options)
+    if len(container.streams) > bounds.MOST_STREAMS:
+        bounds.refuse(f"has {len(container.streams)} streams, and {bounds.MOST_STREAMS} are the most.")
+    streams = getattr(container.streams, kind)
+    if not streams:
+        bounds.refuse(f"holds no {'sound' if kind == 'audio' else kind}, or is damaged or cut off.")
+    stream = streams[0]
+    codec = stream.codec_context
+    if codec is None or codec.name not in CODECS[kind]:
+        said = codec_name(codec.name if codec else None)
+        bounds.refuse(f"is coded as {said}, and what is read here is {codec_names(kind)}.")
+    bounds.refuse_length(container.duration and container.duration / av.time_base)
+    bounds.refuse_length(stream.duration and stream.time_base and float(stream.duration * stream.time_base))
+    codec.thread_count = 1
+    return container, stream
+
+
+def start_of(container: Any) -> float:
+    """The second at which the first of the file's streams begins."""
+    import av
+
+    return float(container.start_time / av.time_base) if container.start_time is not None else 0.0
