@@ -18,6 +18,8 @@ from billing import ledger
 from tests import chromium, properties
 from tests.patience import PATIENCE_SECONDS
 
+pytest_plugins = ["tests.prepared_site"]
+
 properties.load_profile()
 
 

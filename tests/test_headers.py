@@ -16,6 +16,7 @@ from django.test import Client
 from loremotion import encryption
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
+from tests.prepared_site import NewSite
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -77,9 +78,9 @@ def test_a_key_is_replaced_and_what_it_signed_and_sealed_still_opens(settings: A
     assert encryption.unseal(anew, purpose="a test") == "mine"
 
 
-def test_an_address_that_the_caller_writes_down_is_not_believed(tmp_path: Path) -> None:
+def test_an_address_that_the_caller_writes_down_is_not_believed(new_site: NewSite) -> None:
     """Without a proxy in front, many newcomers of one network are many, whatever they say of themselves."""
-    with Stack(tmp_path, processes=("web",), settings={"VISITORS_PER_NETWORK_PER_DAY": "2"}) as site:
+    with Stack(new_site("headers"), processes=("web",), settings={"VISITORS_PER_NETWORK_PER_DAY": "2"}) as site:
         with Visitor(site.url) as first:
             first.create("a red circle")
         answers = []

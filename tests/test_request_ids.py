@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -16,6 +15,7 @@ from gpu_worker.log_context import ContextFilter, JsonFormatter, LineFormatter, 
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
 from loremotion.request_ids import RequestIds
+from tests.prepared_site import NewSite
 
 
 def ask(**headers: str) -> tuple[str, str]:
@@ -74,8 +74,8 @@ def test_a_json_line_is_one_object_whatever_the_message_holds() -> None:
     assert (said["worker"], said["level"], "generation_id" in said) == ("gpu-7", "INFO", False)
 
 
-def test_one_id_leads_from_the_click_to_the_clip(tmp_path: Path) -> None:
-    with Stack(tmp_path, settings={"LOG_FORMAT": "json"}) as site:
+def test_one_id_leads_from_the_click_to_the_clip(new_site: NewSite) -> None:
+    with Stack(new_site("ids"), processes=("web", "reports", "gpu"), settings={"LOG_FORMAT": "json"}) as site:
         site.wait_for_worker(300)
         with Visitor(site.url) as visitor:
             visitor.client.headers["X-Request-ID"] = "click-1"

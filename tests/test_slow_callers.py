@@ -19,6 +19,7 @@ import pytest
 
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
+from tests.prepared_site import NewSite
 
 POOL = 2
 MANY = POOL + 2
@@ -69,7 +70,7 @@ def silent() -> Iterator[SilentServer]:
 
 
 @pytest.fixture(scope="module")
-def site(silent: SilentServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def site(silent: SilentServer, new_site: NewSite) -> Iterator[Stack]:
     """A site with few connections, whose payment provider and challenge service never answer."""
     settings = {
         "DATABASE_POOL_SIZE": str(POOL),
@@ -80,7 +81,7 @@ def site(silent: SilentServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "TURNSTILE_API_BASE": f"http://{silent.address}",
         "VISITORS_PER_NETWORK_PER_DAY": "4",  # the third and those after bring a proof
     }
-    with Stack(tmp_path_factory.mktemp("slow"), processes=("web",), settings=settings) as running:
+    with Stack(new_site("slow"), processes=("web",), settings=settings) as running:
         yield running
 
 

@@ -43,7 +43,7 @@ SUBJECTS = {
     "ledger_expire_due": (test_lapsing,),
     "ledger_clawback": (test_clawback, test_write_off, test_merging),
     "ledger_family": (test_clawback,),
-    "ledger_child": (test_clawback, test_merging),
+    "ledger_child": (test_lapsing, test_clawback, test_merging),
     "ledger_merge": (test_merging,),
     "ledger_forward": (test_merging,),
     "ledger_withdraw": (test_adjusting,),

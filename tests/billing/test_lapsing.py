@@ -73,6 +73,17 @@ def test_our_failure_gives_back_anew_what_lapsed_meanwhile(ledger_clock: LedgerC
     assert (lot(reference).moved, lot(reference).held) == (6, 0)
 
 
+def test_each_of_two_failures_gives_back_its_own_part_of_what_lapsed(ledger_clock: LedgerClock) -> None:
+    account = uuid4()
+    grant(account, 30, expires_at=ledger_clock.now + DAY)
+    requests = hold(account, 10), hold(account, 20)
+    ledger_clock.advance(2 * DAY)
+    for request in requests:
+        ledger.release(reference=request)
+    assert balance(account) == (30, 0, 0)
+    assert len({anew.reference for anew in ledger.lots(account=account)}) == 2
+
+
 def test_what_has_not_lapsed_returns_where_it_was_even_if_we_failed(ledger_clock: LedgerClock) -> None:
     account = uuid4()
     lapsing = grant(account, 10, kind=LotKind.FREE, expires_at=ledger_clock.now + DAY)

@@ -21,12 +21,15 @@ from loremotion.local.visitor import Visitor
 from tests.catalog.form_post import post_of
 from tests.media_files import write_video
 from tests.patience import wait_until
+from tests.prepared_site import NewSite
 from tests.tiny import ltx
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("story"), settings={"FREE_DAILY_CREDITS": "500"}) as running:
+def stack(new_site: NewSite) -> Iterator[Stack]:
+    with Stack(
+        new_site("story"), processes=("web", "reports", "beat", "gpu"), settings={"FREE_DAILY_CREDITS": "500"}
+    ) as running:
         running.wait_for_worker()
         yield running
 

@@ -18,6 +18,7 @@ from loremotion.local.environment import ROOT
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
 from tests.patience import wait_until
+from tests.prepared_site import NewSite
 
 SLOW: dict[str, Any] = {"prompt": "a red circle moving right", "steps": 50}
 ENDLESS = """
@@ -51,9 +52,10 @@ ENDED = ("completed", "failed")
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("crashes")
-    with Stack(folder, settings={"FREE_DAILY_CREDITS": "1000", "HOUSEKEEPING_SECONDS": "1"}) as running:
+def stack(new_site: NewSite) -> Iterator[Stack]:
+    folder = new_site("crashes")
+    settings = {"FREE_DAILY_CREDITS": "1000", "HOUSEKEEPING_SECONDS": "1"}
+    with Stack(folder, processes=("web", "reports", "beat", "gpu"), settings=settings) as running:
         catalogue = folder / "catalogue.yaml"
         catalogue.write_text(ENDLESS)
         manage(running, "catalog", "load", str(catalogue))

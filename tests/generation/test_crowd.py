@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,16 +20,16 @@ from loremotion.lasting import THREADS
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
 from tests.patience import PATIENCE_SECONDS
+from tests.prepared_site import NewSite
 
 WATCHERS = 400
 POOL = 2
 
 
 @pytest.fixture(scope="module")
-def small_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def small_site(new_site: NewSite) -> Iterator[Stack]:
     """A site with few database connections and nobody who renders, so that everybody waits."""
-    folder: Path = tmp_path_factory.mktemp("crowd")
-    with Stack(folder, processes=("web",), settings={"DATABASE_POOL_SIZE": str(POOL)}) as running:
+    with Stack(new_site("crowd"), processes=("web",), settings={"DATABASE_POOL_SIZE": str(POOL)}) as running:
         yield running
 
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from loremotion.local.stack import Stack
 from tests.patience import PATIENCE_SECONDS
+from tests.prepared_site import NewSite
 
 pytestmark = pytest.mark.browser
 
@@ -22,8 +23,8 @@ PLAYS = "v => new Promise(done => v.addEventListener('timeupdate', () => v.curre
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("newcomer")) as running:
+def stack(new_site: NewSite) -> Iterator[Stack]:
+    with Stack(new_site("newcomer"), processes=("web", "reports", "gpu")) as running:
         running.wait_for_worker()
         yield running
 

@@ -18,6 +18,7 @@ from loremotion.local.environment import ROOT
 from loremotion.local.failure import CannotStart
 from loremotion.local.stack import Stack, StackFailed, procfile, site_answers
 from tests.local.conftest import is_alive, until
+from tests.prepared_site import NewSite
 
 
 @pytest.fixture(scope="module")
@@ -67,15 +68,15 @@ def test_a_bad_setting_is_said_and_nothing_is_left(tmp_path: Path) -> None:
     assert not orphans.marked(stack.mark)
 
 
-def test_a_process_that_ends_at_once_is_said_with_its_last_words(tmp_path: Path) -> None:
+def test_a_process_that_ends_at_once_is_said_with_its_last_words(new_site: NewSite) -> None:
     with (
         pytest.raises(StackFailed, match=r"gpu ended at once: .*GPU_WORKER_WINDOW"),
-        Stack(tmp_path, processes=["gpu"], settings={"GPU_WORKER_WINDOW": "wide"}) as stack,
+        Stack(new_site("ended"), processes=["gpu"], settings={"GPU_WORKER_WINDOW": "wide"}) as stack,
     ):
         stack.wait_for_worker()
 
 
-def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
+def test_nothing_outlives_a_killed_parent(new_site: NewSite) -> None:
     script = textwrap.dedent(
         """
         import sys, time
@@ -86,7 +87,9 @@ def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
             time.sleep(600)
         """
     )
-    parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script, str(new_site("killed"))], stdout=subprocess.PIPE, text=True
+    )
     assert parent.stdout is not None
     mark = parent.stdout.readline().strip()
     assert len(orphans.marked(mark)) >= 4

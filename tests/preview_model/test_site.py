@@ -21,6 +21,7 @@ from preview_model.continuation_exam import agreement
 from preview_model.drawing import draw_frames_from
 from preview_model.motion import Pose
 from preview_model.scene import Scene
+from tests.prepared_site import NewSite
 from tests.preview_model.ten_prompts import TEN_PROMPTS
 
 
@@ -35,9 +36,9 @@ def thumbnails(clip: Path) -> NDArray[np.uint8]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def site(new_site: NewSite) -> Iterator[Stack]:
     # The model is judged here, not the words in the corner of a visitor's clip.
-    with Stack(tmp_path_factory.mktemp("site"), settings={"WATERMARK": ""}) as stack:
+    with Stack(new_site("preview"), processes=("web", "reports", "gpu"), settings={"WATERMARK": ""}) as stack:
         yield stack
 
 

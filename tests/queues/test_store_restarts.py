@@ -15,6 +15,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from loremotion.local.stack import Stack, procfile
+from tests.prepared_site import NewSite
 
 WORKERS = tuple(name for name, command in procfile().items() if "rqworker" in command or "housekeeping" in command)
 BEAT = next(name for name, command in procfile().items() if "housekeeping" in command)
@@ -26,9 +27,10 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("restarts")
-    with Stack(folder, processes=WORKERS, settings={"HOUSEKEEPING_SECONDS": "0.5"}, is_durable=True) as running:
+def stack(new_site: NewSite) -> Iterator[Stack]:
+    with Stack(
+        new_site("restarts"), processes=WORKERS, settings={"HOUSEKEEPING_SECONDS": "0.5"}, is_durable=True
+    ) as running:
         yield running
 
 

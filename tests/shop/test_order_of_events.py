@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import pytest
@@ -96,31 +96,66 @@ def hints(shop_steps: ShopSteps) -> list[Object]:
     return [event for event in shop_steps.collected() if event["type"] in inbox.TYPES]
 
 
-def arrangements(events: list[Object]) -> list[tuple[Object, ...]]:
-    """Every order of the events that can make a difference.
+Hint = tuple[str, str]
+"""Kind and subject of an event: all that it tells."""
+
+
+def alike(events: list[Object]) -> dict[Hint, list[Object]]:
+    """The events by what they tell, in the order in which they came.
 
     An event is followed by its subject alone (``inbox.follow``), so of two events about one thing it does not matter
-    which comes first. Those orders are left out, and no other.
+    which comes first. Orders that differ in nothing else are left out below, and no other.
     """
-    alike: dict[tuple[str, str], list[Object]] = {}
+    found: dict[Hint, list[Object]] = {}
     for event in events:
         subject = event["data"]["object"]
         about = subject.get("payment_intent") if event["type"].startswith(("charge.", "refund.")) else subject["id"]
-        alike.setdefault((event["type"].split(".")[0].replace("refund", "charge"), about), []).append(event)
-    return [_in_order(order, alike) for order in _orders({hint: len(group) for hint, group in alike.items()})]
+        found.setdefault((event["type"].split(".")[0].replace("refund", "charge"), about), []).append(event)
+    return found
 
 
-def _orders(left: dict[tuple[str, str], int]) -> Iterator[tuple[tuple[str, str], ...]]:
+def arrangements(events: list[Object]) -> list[tuple[Object, ...]]:
+    """Every order of the events that can make a difference."""
+    found: list[tuple[Object, ...]] = []
+    walk(alike(events), lambda told: nullcontext(), found.append)
+    return found
+
+
+def walk(
+    left: Mapping[Hint, Sequence[Object]],
+    telling: Callable[[Object], AbstractContextManager[None]],
+    at_end: Callable[[tuple[Object, ...]], None],
+    told: tuple[Object, ...] = (),
+) -> None:
+    """Go through every order of the events as through a tree, so that what orders begin alike with is done once.
+
+    Args:
+        left: what has not been told yet.
+        telling: entered where an event is told, left when every order that goes on from there is done.
+        at_end: called with each whole order, inside all of its events.
+    """
     if not any(left.values()):
-        yield ()
-    for hint, count in left.items():
-        if count:
-            yield from ((hint, *rest) for rest in _orders({**left, hint: count - 1}))
+        at_end(told)
+    for hint, (first, *rest) in ((hint, events) for hint, events in left.items() if events):
+        with telling(first):
+            walk({**left, hint: rest}, telling, at_end, (*told, first))
 
 
-def _in_order(order: tuple[tuple[str, str], ...], alike: dict[tuple[str, str], list[Object]]) -> tuple[Object, ...]:
-    waiting = {hint: iter(group) for hint, group in alike.items()}
-    return tuple(next(waiting[hint]) for hint in order)
+End = TypeVar("End")
+
+
+def ends_of_every_order(shop_steps: ShopSteps, events: list[Object], end: Callable[[], End]) -> set[End]:
+    """What ``end`` says after each order of the events."""
+    ends: set[End] = set()
+
+    @contextmanager
+    def carried(event: Object) -> Iterator[None]:
+        with undone():
+            shop_steps.carry([event])
+            yield
+
+    walk(alike(events), carried, lambda told: ends.add(end()))
+    return ends
 
 
 def test_orders_that_can_make_a_difference_are_all_tried() -> None:
@@ -198,11 +233,9 @@ def test_every_order_of_a_subscription_s_first_events_leads_to_one_end(
     shop_steps.pay(shop_steps.order(account, plan_price("creator")))
     events = hints(shop_steps)
     stand_still()
-    ends = set()
-    for arrangement in arrangements(events):
-        with undone():
-            shop_steps.carry(arrangement)
-            ends.add((balance(account), Payment.objects.filter(workspace=account).count()))
+    ends = ends_of_every_order(
+        shop_steps, events, lambda: (balance(account), Payment.objects.filter(workspace=account).count())
+    )
     assert ends == {((1_500, 0, 0), 1)}
 
 
@@ -218,12 +251,7 @@ def test_a_renewal_an_upgrade_and_a_refund_lead_to_one_end(
     shop_steps.stripe.refund(first.stripe_payment_intent_id or "")
     events = hints(shop_steps)
     stand_still()
-    ends = set()
-    for arrangement in arrangements(events):
-        with undone():
-            shop_steps.carry(arrangement)
-            ends.add(balance(account))
-    assert ends == {(1_500 + 5_500, 0, 0)}
+    assert ends_of_every_order(shop_steps, events, lambda: balance(account)) == {(1_500 + 5_500, 0, 0)}
 
 
 def upgrade_price() -> str:
