@@ -94,9 +94,9 @@ def run_client(kind: str, accounts: int, seconds: float) -> None:
 def orm_cycle() -> Callable[[UUID], None]:
     from benchmarks import ledger_orm
 
-    def cycle(purse: UUID) -> None:
+    def cycle(account: UUID) -> None:
         reference = uuid4()
-        ledger_orm.hold(purse, reference, AMOUNT, QUOTE)
+        ledger_orm.hold(account, reference, AMOUNT, QUOTE)
         ledger_orm.capture(reference)
 
     return cycle
@@ -105,9 +105,9 @@ def orm_cycle() -> Callable[[UUID], None]:
 def kernel_cycle() -> Callable[[UUID], None]:
     from billing import ledger
 
-    def cycle(purse: UUID) -> None:
+    def cycle(account: UUID) -> None:
         reference = uuid4()
-        ledger.hold(account=purse, reference=reference, amount=AMOUNT, expires_at=FAR_AWAY, quote=QUOTE)
+        ledger.hold(account=account, reference=reference, amount=AMOUNT, expires_at=FAR_AWAY, quote=QUOTE)
         ledger.capture(reference=reference)
 
     return cycle
@@ -176,18 +176,18 @@ def measure_reading(entries: int) -> None:
 
     from billing import ledger
 
-    purse = uuid4()
-    lot = ledger.grant(account=purse, reference=f"history {purse}", amount=100, kind=ledger.LotKind.PACK).lot
+    account = uuid4()
+    lot = ledger.grant(account=account, reference=f"history {account}", amount=100, kind=ledger.LotKind.PACK).lot
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
-        cursor.execute("DELETE FROM ledger_entry WHERE account_id = %s", [purse])
-        cursor.execute("DELETE FROM ledger_transaction WHERE account_id = %s", [purse])
-        cursor.execute(HISTORY, {"account": purse, "lot": lot, "entries": max(4, entries)})
+        cursor.execute("DELETE FROM ledger_entry WHERE account_id = %s", [account])
+        cursor.execute("DELETE FROM ledger_transaction WHERE account_id = %s", [account])
+        cursor.execute(HISTORY, {"account": account, "lot": lot, "entries": max(4, entries)})
 
     def page() -> None:
-        ledger.balance(account=purse)
-        ledger.lots(account=purse)
-        ledger.movements(account=purse, limit=PAGE)
+        ledger.balance(account=account)
+        ledger.lots(account=account)
+        ledger.movements(account=account, limit=PAGE)
 
     with CaptureQueriesContext(connection) as queries:
         page()

@@ -63,7 +63,7 @@ def test_signing_in_moves_clips_credits_and_what_runs(toy: Model, alice: User, v
     assert "finished" in browser.get("/history/").text
     assert "running" in browser.get("/history/").text
     assert browser_of(visitor).get(f"/generations/{finished.id}/").status_code == 404  # the old cookie opens nothing
-    # Its worker delivers to the address it was given before; a cancelled one gives its credits to the new purse.
+    # Its worker delivers to the address it was given before; a cancelled one gives its credits to the new account.
     before = available(personal)
     settle.cancel(Generation.objects.get(id=running.id))
     assert available(personal) == before + running.credits_quoted

@@ -38,7 +38,7 @@ NETWORK = networks.lasting_fingerprint("203.0.113.0")
 def visitor(transactional_db: None) -> Visitor:
     visitor = generations.visitor(credits=500)
     Visitor.objects.filter(id=visitor.id).update(network=NETWORK)
-    allowance.give(visitor.workspace, now=timezone.now(), network="")  # so that the purse stands as it will again
+    allowance.give(visitor.workspace, now=timezone.now(), network="")  # so that the account stands as it will again
     return visitor
 
 

@@ -35,7 +35,7 @@ def invite(browser: Client, email: str, role: str = "member") -> str:
 
 
 def test_it_works(toy: Model, alice: User, bob: User) -> None:
-    """Begin a team, invite, join, make a clip from the shared purse, see it as the owner."""
+    """Begin a team, invite, join, make a clip from the shared account, see it as the owner."""
     owner = browser_of(alice)
     owner.post("/workspaces/new/", {"name": "Studio"})
     studio = Workspace.objects.get(kind="team")

@@ -21,7 +21,7 @@ START = datetime(2028, 2, 27, 22, 30, tzinfo=UTC)  # a leap day is near
 COLUMNS = ("issued", "remaining", "held", "consumed", "expired", "clawed", "adjusted", "moved", "repaid", "forgiven")
 LIFETIMES = (None, timedelta(hours=2), timedelta(days=1), timedelta(days=9))
 WAITS = (timedelta(hours=1), timedelta(hours=2), timedelta(days=1), timedelta(days=8), timedelta(hours=-3))
-PURSES = 3
+ACCOUNTS = 3
 
 
 @dataclass
@@ -44,28 +44,28 @@ class LedgerVsModel:
         self.clock = LedgerClock.install(START)
         self.model = Model(START)
         self.numbers = 0
-        self.accounts = [self._id() for _ in range(PURSES)]
+        self.accounts = [self._id() for _ in range(ACCOUNTS)]
         self.grants: list[tuple[str, int]] = []
         self.calls: list[Call] = []
 
-    def grant(self, purse: int, amount: int, kind: int, lifetime: int) -> None:
+    def grant(self, number: int, amount: int, kind: int, lifetime: int) -> None:
         lot_kind = list(ledger.LotKind)[kind % len(ledger.LotKind)]
         expires_in = LIFETIMES[lifetime % len(LIFETIMES)]
         terms: dict[str, Any] = {
-            "account": self._account(purse),
+            "account": self._account(number),
             "reference": self._reference(),
             "amount": amount,
             "kind": lot_kind,
             "expires_at": None if expires_in is None else self.model.now + expires_in,
         }
         paid = self.model.grant(**terms, priority=ledger.PRIORITIES[lot_kind])
-        answer = self._ask(ledger.grant, terms, {"amount": amount + 1}, {"account": self._account(purse + 1)})
+        answer = self._ask(ledger.grant, terms, {"amount": amount + 1}, {"account": self._account(number + 1)})
         assert (answer.amount, answer.paid_debt) == (amount, paid)
         self.grants.append((terms["reference"], amount))
 
-    def hold(self, purse: int, fifths: int) -> None:
+    def hold(self, number: int, fifths: int) -> None:
         """Hold so many fifths of what is available; more than five are too much."""
-        account = self._account(purse)
+        account = self._account(number)
         amount = self.model.available(account) * fifths // 5 + (fifths > 5 or fifths == 0)
         amount = max(1, amount)
         terms: dict[str, Any] = {
@@ -82,7 +82,7 @@ class LedgerVsModel:
             assert (refused.value.available, refused.value.needed) == (available, amount)
         else:
             self.model.hold(account, terms["reference"], amount)
-            twist = {"account": self._account(purse + 1)}
+            twist = {"account": self._account(number + 1)}
             assert self._ask(ledger.hold, terms, {"amount": amount + 1}, {"quote": {}}, twist) == ledger.Held(
                 terms["reference"], amount
             )
@@ -141,14 +141,14 @@ class LedgerVsModel:
     def _owed(self, grant: str) -> int:
         return self.model.owed(self._root(grant))
 
-    def give(self, purse: int, amount: int) -> None:
-        account, reference = self._account(purse), self._reference()
+    def give(self, number: int, amount: int) -> None:
+        account, reference = self._account(number), self._reference()
         paid = self.model.grant(account, reference, amount, "adjustment", 30, None)
         assert self._adjust(account, reference, amount) == ledger.Adjusted(amount, paid)
         self.grants.append((reference, amount))
 
-    def withdraw(self, purse: int, fifths: int) -> None:
-        account, reference = self._account(purse), self._reference()
+    def withdraw(self, number: int, fifths: int) -> None:
+        account, reference = self._account(number), self._reference()
         amount = max(1, self.model.available(account) * fifths // 5)
         available = self.model.available(account)
         if available < amount:
@@ -183,7 +183,7 @@ class LedgerVsModel:
                     call.function(**call.arguments | twist)
 
     def compare(self) -> None:
-        """Every lot, purse and hold is as the model has it."""
+        """Every lot, account and hold is as the model has it."""
         lots = Lot.objects.filter(account__in=self.accounts).order_by("id")
         theirs = list(lots.values_list("account", "reference", "kind", "priority", "expires_at", *COLUMNS))
         ours = [
@@ -254,8 +254,8 @@ class LedgerVsModel:
     def _open_hold(self, which: int) -> list[UUID]:
         return _pick([reference for reference, hold in self.model.holds.items() if hold.state == "open"], which)
 
-    def _account(self, purse: int) -> UUID:
-        return self.accounts[purse % PURSES]
+    def _account(self, number: int) -> UUID:
+        return self.accounts[number % ACCOUNTS]
 
     def _reference(self) -> str:
         self.numbers += 1

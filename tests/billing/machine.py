@@ -10,7 +10,7 @@ from psycopg.pq import TransactionStatus
 from tests.billing.books import assert_books_are_right
 from tests.billing.ledger_vs_model import LedgerVsModel
 
-purses = st.integers(0, 2)
+accounts = st.integers(0, 2)
 amounts = st.integers(1, 40)
 choices = st.integers(0, 20)
 
@@ -34,16 +34,16 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @initialize(amount=amounts, lifetime=choices)
     def begin_with_some(self, amount: int, lifetime: int) -> None:
-        for purse in range(2):
-            self.both.grant(purse, amount + purse, purse, lifetime)
+        for account in range(2):
+            self.both.grant(account, amount + account, account, lifetime)
 
-    @rule(purse=purses, amount=amounts, kind=choices, lifetime=choices)
-    def grant(self, purse: int, amount: int, kind: int, lifetime: int) -> None:
-        self.both.grant(purse, amount, kind, lifetime)
+    @rule(account=accounts, amount=amounts, kind=choices, lifetime=choices)
+    def grant(self, account: int, amount: int, kind: int, lifetime: int) -> None:
+        self.both.grant(account, amount, kind, lifetime)
 
-    @rule(purse=purses, fifths=st.integers(0, 6))
-    def hold(self, purse: int, fifths: int) -> None:
-        self.both.hold(purse, fifths)
+    @rule(account=accounts, fifths=st.integers(0, 6))
+    def hold(self, account: int, fifths: int) -> None:
+        self.both.hold(account, fifths)
 
     @rule(which=choices, thirds=st.integers(-2, 4))
     def settle(self, which: int, thirds: int) -> None:
@@ -65,14 +65,14 @@ class LedgerMachine(RuleBasedStateMachine):
     def write_off(self, which: int, halves: int) -> None:
         self.both.write_off(which, halves)
 
-    @rule(purse=purses, fifths=st.integers(-40, 6))
-    def adjust(self, purse: int, fifths: int) -> None:
+    @rule(account=accounts, fifths=st.integers(-40, 6))
+    def adjust(self, account: int, fifths: int) -> None:
         if fifths < 0:
-            self.both.give(purse, -fifths)
+            self.both.give(account, -fifths)
         else:
-            self.both.withdraw(purse, fifths)
+            self.both.withdraw(account, fifths)
 
-    @rule(source=purses, into=purses)
+    @rule(source=accounts, into=accounts)
     def merge(self, source: int, into: int) -> None:
         self.both.merge(source, into)
 

@@ -257,7 +257,7 @@ def _attack(sql: str) -> None:
 
 
 def _balance_exams() -> Iterator[Exam]:
-    """What the zero sum refuses, in purses of their own."""
+    """What the zero sum refuses, in accounts of their own."""
     for exam in (
         test_protection.test_the_zero_sum_is_looked_at_when_the_transaction_is_whole,
         test_protection.test_lots_are_balanced_one_by_one,

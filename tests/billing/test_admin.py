@@ -65,9 +65,9 @@ def test_it_works(owner: Client) -> None:
 @pytest.mark.parametrize("model", ["account", "lot", "hold"])
 def test_lists_show_rows_and_find_them_by_account(owner: Client, model: str) -> None:
     account, other = uuid4(), uuid4()
-    for purse in (account, other):
-        grant(purse, 10)
-        spend(purse, 5)
+    for each in (account, other):
+        grant(each, 10)
+        spend(each, 5)
     address = reverse(f"admin:billing_{model}_changelist")
     assert str(other) in owner.get(address).content.decode()
     found = owner.get(address, {"q": str(account)}).content.decode()

@@ -35,7 +35,7 @@ def asked(account: UUID, credits: int = 10, *, expected: float = 40.0, now: date
     return clip
 
 
-def free_purse(credits: int = 500) -> UUID:
+def free_account(credits: int = 500) -> UUID:
     account = uuid4()
     grant(account, credits, kind=LotKind.FREE)
     return account
@@ -60,7 +60,7 @@ def test_a_clip_counts_as_far_as_its_credits_were_free() -> None:
 
 
 def test_many_that_are_asked_for_at_once_do_not_pass_the_day_s_time() -> None:
-    account = free_purse()
+    account = free_account()
     clips = [asked(account) for _ in range(3)]  # the third is the one that crosses the line
     with pytest.raises(TooMany, match="as many free clips today") as refused:
         asked(account)
@@ -74,7 +74,7 @@ def test_many_that_are_asked_for_at_once_do_not_pass_the_day_s_time() -> None:
 
 def test_staff_is_told_once_that_the_day_s_time_is_used_up(caplog: pytest.LogCaptureFixture) -> None:
     """Not by whoever asks and cancels in turn, so that nobody can have it told again and again."""
-    account = free_purse()
+    account = free_account()
     first, second, third = asked(account), asked(account, expected=20.0), asked(account, expected=5.0)
     free_gpu_budget.count(first, gpu_seconds=70.0, now=NOON)
     with pytest.raises(TooMany):
@@ -86,7 +86,7 @@ def test_staff_is_told_once_that_the_day_s_time_is_used_up(caplog: pytest.LogCap
 
 
 def test_what_is_not_made_gives_its_time_back_once() -> None:
-    account = free_purse()
+    account = free_account()
     clip = asked(account, expected=100.0)
     with pytest.raises(TooMany):
         asked(account)
@@ -97,13 +97,13 @@ def test_what_is_not_made_gives_its_time_back_once() -> None:
 
 
 def test_what_ends_on_the_next_day_counts_on_that() -> None:
-    clip = asked(free_purse())
+    clip = asked(free_account())
     free_gpu_budget.count(clip, gpu_seconds=30.0, now=NOON + timedelta(days=1))
     assert list(FreeDay.objects.order_by("day").values_list("gpu_seconds", flat=True)) == [0, 30]
 
 
 def test_what_yesterday_set_aside_is_forgotten() -> None:
-    clip = asked(free_purse())
+    clip = asked(free_account())
     free_gpu_budget.forget_old(NOON + timedelta(days=1))
     assert not FreeReservation.objects.exists()
     free_gpu_budget.let_go(clip)
@@ -111,7 +111,7 @@ def test_what_yesterday_set_aside_is_forgotten() -> None:
 
 def test_a_site_that_gives_nothing_away_has_it_open_always(settings: Settings) -> None:
     settings.FREE_GPU_SECONDS_PER_DAY = 0
-    account = free_purse()
+    account = free_account()
     with pytest.raises(TooMany):
         asked(account)
 
@@ -124,8 +124,8 @@ def test_what_was_never_held_counts_nothing() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_at_the_same_moment_no_more_pass_than_one_after_the_other() -> None:
-    purses = [free_purse() for _ in range(8)]
-    together, outcomes = threading.Barrier(len(purses)), []
+    accounts = [free_account() for _ in range(8)]
+    together, outcomes = threading.Barrier(len(accounts)), []
 
     def ask(account: UUID) -> None:
         try:
@@ -137,7 +137,7 @@ def test_of_many_at_the_same_moment_no_more_pass_than_one_after_the_other() -> N
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=ask, args=[account]) for account in purses]
+    threads = [threading.Thread(target=ask, args=[account]) for account in accounts]
     for thread in threads:
         thread.start()
     for thread in threads:

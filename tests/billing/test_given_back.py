@@ -1,7 +1,7 @@
 """Credits that are given back after their grant was taken back settle what was charged for them, wherever they are.
 
-A grant may have been held, moved with its purse, or come anew after it lapsed; where its debt and the held credits then
-lie in different accounts or lots, the end must be the one of a purse that never moved.
+A grant may have been held, moved with its account, or come anew after it lapsed; where its debt and the held credits
+then lie in different accounts or lots, the end must be the one of an account that never moved.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def merge(source: UUID, into: UUID) -> None:
 
 
 @pytest.mark.parametrize("written_off", [0, 30, 60])
-def test_credits_held_in_the_purse_they_were_moved_to_settle_the_debt_of_their_grant(written_off: int) -> None:
+def test_credits_held_in_the_account_they_were_moved_to_settle_the_debt_of_their_grant(written_off: int) -> None:
     visitor, between, member = uuid4(), uuid4(), uuid4()
     reference = grant(visitor, 100)
     merge(visitor, between)
@@ -53,7 +53,7 @@ def test_credits_held_in_the_purse_they_were_moved_to_settle_the_debt_of_their_g
 
 
 @pytest.mark.parametrize("written_off", [0, 50, 80])
-def test_credits_held_in_a_purse_that_was_moved_since_settle_what_is_owed_where_it_went(written_off: int) -> None:
+def test_credits_held_in_an_account_that_was_moved_since_settle_what_is_owed_where_it_went(written_off: int) -> None:
     visitor, member = uuid4(), uuid4()
     reference = grant(visitor, 100)
     spend(visitor, 20)
@@ -69,7 +69,7 @@ def test_credits_held_in_a_purse_that_was_moved_since_settle_what_is_owed_where_
 
 
 @pytest.mark.parametrize("is_our_failure", [True, False])
-def test_credits_that_lapsed_while_held_in_another_purse_settle_it_too(
+def test_credits_that_lapsed_while_held_in_another_account_settle_it_too(
     is_our_failure: bool, ledger_clock: LedgerClock
 ) -> None:
     visitor, member = uuid4(), uuid4()
@@ -147,7 +147,7 @@ def test_two_lots_of_one_grant_settle_no_more_than_it_owes() -> None:
     assert lot(reference).forgiven == 0
 
 
-def test_a_moved_purse_s_credits_do_not_settle_another_grant_s_write_off() -> None:
+def test_a_moved_account_s_credits_do_not_settle_another_grant_s_write_off() -> None:
     visitor, member = uuid4(), uuid4()
     taken, kept = grant(visitor, 100), grant(visitor, 100)
     spend(visitor, 100)
@@ -160,7 +160,7 @@ def test_a_moved_purse_s_credits_do_not_settle_another_grant_s_write_off() -> No
     assert lot(taken).forgiven == -100
 
 
-# --- a purse that moves and one that stays ------------------------------------------------------------------------
+# --- an account that moves and one that stays ------------------------------------------------------------------------
 
 ACTS = st.lists(
     st.tuples(
@@ -172,7 +172,7 @@ ACTS = st.lists(
 )
 
 
-class Purse:
+class Account:
     """One grant of 100, and whatever is done to it; ``stays`` or is moved on when it is told to."""
 
     def __init__(self, *, stays: bool) -> None:
@@ -225,9 +225,9 @@ class Purse:
 @given(acts=ACTS)
 @example(acts=[("hold", 2), ("refund", 4), ("write off", 2), ("merge", 1), ("release", 1)])
 @example(acts=[("merge", 1), ("hold", 2), ("refund", 4), ("write off", 2), ("merge", 1), ("release", 1)])
-def test_a_purse_that_is_moved_stands_where_one_that_stays_does(acts: list[tuple[str, int]]) -> None:
+def test_an_account_that_is_moved_stands_where_one_that_stays_does(acts: list[tuple[str, int]]) -> None:
     with transaction.atomic():
-        stays, moves = Purse(stays=True), Purse(stays=False)
+        stays, moves = Account(stays=True), Account(stays=False)
         for what, quarters in acts:
             stays.act(what, quarters)
             moves.act(what, quarters)

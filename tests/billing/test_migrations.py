@@ -110,9 +110,9 @@ def test_holds_wait_for_it_and_it_for_them(server_url: str) -> None:
     one, other = uuid4(), uuid4()
     with scratch_database(server_url) as ledger_db, ExitStack() as stack:
         migration, open_hold, late_hold, eye = (stack.enter_context(ledger_db.connect()) for _ in range(4))
-        for purse in (one, other):
+        for account in (one, other):
             migration.execute(
-                "SELECT ledger_grant(%s, %s, 50, 'pack', 50::smallint, NULL, '', '')", [purse, f"order:{purse}"]
+                "SELECT ledger_grant(%s, %s, 50, 'pack', 50::smallint, NULL, '', '')", [account, f"order:{account}"]
             )
         for connection in (open_hold, late_hold):
             connection.execute(hold, [other])  # the functions are planned

@@ -18,12 +18,12 @@ ME, STRANGER, VISITOR, MEMBER, REQUEST = (uuid4() for _ in range(5))
 
 
 @pytest.fixture(autouse=True)
-def two_purses(books: None) -> None:
+def two_accounts(books: None) -> None:
     begin()
 
 
 def begin() -> None:
-    """Two purses with credits, one of them with an open hold and a settled one, and a third that was merged away."""
+    """Two accounts with credits, one of them with an open hold and a settled one, and a third that was merged away."""
     for account in (ME, STRANGER):
         grant(account, 100, reference=f"pack {account}")
     hold(ME, 30, reference=REQUEST)
@@ -59,12 +59,12 @@ PROTECTED = {
     "holds are emptied": "TRUNCATE ledger_hold",
     "a balance is raised": "UPDATE ledger_account SET available = available + 1 WHERE id = %(me)s",
     "a debt is forgotten": "UPDATE ledger_account SET debt = 0 WHERE id = %(me)s",
-    "a purse is given to another": "UPDATE ledger_account SET id = %(another)s WHERE id = %(me)s",
-    "a merged purse is given back": "UPDATE ledger_account SET merged_into_id = NULL WHERE merged_into_id = %(member)s",
-    "a purse is deleted": "DELETE FROM ledger_account WHERE id = %(me)s",
-    "a purse is born full": "INSERT INTO ledger_account (id, available) VALUES (%(another)s, 5)",
-    "a purse is born in the middle of its history": "INSERT INTO ledger_account (id, seq) VALUES (%(another)s, 5)",
-    "a purse is born with a past": "INSERT INTO ledger_account (id, head) VALUES (%(another)s, 'abc')",
+    "an account is given to another": "UPDATE ledger_account SET id = %(another)s WHERE id = %(me)s",
+    "a merged one is given back": "UPDATE ledger_account SET merged_into_id = NULL WHERE merged_into_id = %(member)s",
+    "an account is deleted": "DELETE FROM ledger_account WHERE id = %(me)s",
+    "an account is born full": "INSERT INTO ledger_account (id, available) VALUES (%(another)s, 5)",
+    "an account is born in the middle of its history": "INSERT INTO ledger_account (id, seq) VALUES (%(another)s, 5)",
+    "an account is born with a past": "INSERT INTO ledger_account (id, head) VALUES (%(another)s, 'abc')",
     "a lot is raised": "UPDATE ledger_lot SET issued = issued + 1, remaining = remaining + 1 WHERE id = %(my_lot)s",
     "a lot is given to another": "UPDATE ledger_lot SET account_id = %(stranger)s WHERE id = %(my_lot)s",
     "a lot lives longer": "UPDATE ledger_lot SET expires_at = NULL WHERE id = %(my_lot)s",

@@ -197,12 +197,12 @@ def expiry_passes_busy_accounts_by(contest: Contest) -> None:
     assert ask(contest.first, expire) == 1
 
 
-def two_whose_credits_came_by_purses_of_one_tree(contest: Contest) -> None:
-    """Both settle: one with credits that passed a purse in which credits of the other's began."""
+def two_whose_credits_came_by_accounts_of_one_tree(contest: Contest) -> None:
+    """Both settle: one with credits that passed an account in which credits of the other's began."""
     first, between, late, own = sorted(uuid4() for _ in range(4))
     through, from_there = uuid4(), uuid4()
     contest.before(
-        *(grant(purse, 10) for purse in (first, between, late)),
+        *(grant(account, 10) for account in (first, between, late)),
         *(merge(source, into) for source, into in ((between, own), (late, own), (first, between))),
         *(hold(own, 15, from_there), hold(own, 10, through)),  # drawn from between and late, and from late and first
     )
@@ -216,8 +216,8 @@ def two_whose_credits_came_by_purses_of_one_tree(contest: Contest) -> None:
         assert [one.result(30)["released"] for one in settled] == [10, 15]
 
 
-def a_settlement_that_reaches_a_purse_upstream_which_is_granted_to(contest: Contest) -> None:
-    """Both come to the two purses: in one order, or they would end in a deadlock."""
+def a_settlement_that_reaches_an_account_upstream_which_is_granted_to(contest: Contest) -> None:
+    """Both come to the two accounts: in one order, or they would end in a deadlock."""
     upstream, own, reference = uuid4(), uuid4(), uuid4()
     contest.before(grant(own, 5), grant(upstream, 10), merge(upstream, own), hold(own, 15, reference))
     with ThreadPoolExecutor(2) as both:
@@ -234,8 +234,8 @@ def a_settlement_that_reaches_a_purse_upstream_which_is_granted_to(contest: Cont
 SCENES = (
     *(two_holds, the_same_hold_twice, the_same_grant_twice, two_withdrawals, charge_against_release),
     *(a_grant_answered_before_does_not_wait, a_hold_answered_before_does_not_wait, a_settled_hold_does_not_wait),
-    *(expiry_passes_busy_accounts_by, two_whose_credits_came_by_purses_of_one_tree),
-    a_settlement_that_reaches_a_purse_upstream_which_is_granted_to,
+    *(expiry_passes_busy_accounts_by, two_whose_credits_came_by_accounts_of_one_tree),
+    a_settlement_that_reaches_an_account_upstream_which_is_granted_to,
 )
 
 
@@ -263,7 +263,7 @@ CARELESS = (
         "ledger_settle",
         "source.parent_id IS NOT NULL",
         "false",
-        a_settlement_that_reaches_a_purse_upstream_which_is_granted_to,
+        a_settlement_that_reaches_an_account_upstream_which_is_granted_to,
     ),
     ("ledger_hold", f"BEGIN\n    {ANSWERED}", "BEGIN", a_hold_answered_before_does_not_wait),
     ("ledger_hold", f"p_id::text, request);\n    {ANSWERED}", "p_id::text, request);", the_same_hold_twice),

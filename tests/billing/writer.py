@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import count
 from uuid import UUID, uuid5
 
-ACCOUNT = UUID(int=1)  # all writers use the same purse
+ACCOUNT = UUID(int=1)  # all writers use the same account
 FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
 
 

@@ -41,7 +41,7 @@ def named(speed: dict[str, Any]) -> str:
     return "+".join(speed)
 
 
-def hastened_job(speed: dict[str, Any], source: str = "one", **changes: Any) -> RenderJob:
+def job_with_speed(speed: dict[str, Any], source: str = "one", **changes: Any) -> RenderJob:
     return job(source, steps=8, spec_changes={"speed": speed}, **changes)
 
 
@@ -76,14 +76,14 @@ def test_rows_that_share_a_transformer_do_not_disturb_each_other(
     repos: Path, tmp_path: Path, speed: dict[str, Any]
 ) -> None:
     engine = engine_on(repos, tmp_path / "cache")
-    plain = clip(engine, hastened_job({}), tmp_path / "1")
-    quick = clip(engine, hastened_job(speed), tmp_path / "2")
-    assert np.array_equal(clip(engine, hastened_job({}), tmp_path / "3"), plain)
-    assert np.array_equal(clip(engine, hastened_job(speed), tmp_path / "4"), quick)
+    plain = clip(engine, job_with_speed({}), tmp_path / "1")
+    quick = clip(engine, job_with_speed(speed), tmp_path / "2")
+    assert np.array_equal(clip(engine, job_with_speed({}), tmp_path / "3"), plain)
+    assert np.array_equal(clip(engine, job_with_speed(speed), tmp_path / "4"), quick)
     assert [r.name for r in engine.status().residents].count("transformer") == 1
     for other in SWITCHED:
-        clip(engine, hastened_job(other), tmp_path / "5")
-    assert np.array_equal(clip(engine, hastened_job(speed), tmp_path / "6"), quick)
+        clip(engine, job_with_speed(other), tmp_path / "5")
+    assert np.array_equal(clip(engine, job_with_speed(speed), tmp_path / "6"), quick)
 
 
 def test_an_attention_backend_is_that_of_the_row_for_the_render_only(repos: Path, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_an_attention_backend_is_that_of_the_row_for_the_render_only(repos: Path
         return {str(getattr(p, "_attention_backend", None)) for p in processors}
 
     at_steps = AtEachStep(backends)
-    render(engine, hastened_job({"attention_backend": "_native_math"}), tmp_path, listener=at_steps)
+    render(engine, job_with_speed({"attention_backend": "_native_math"}), tmp_path, listener=at_steps)
     assert [len(seen) for seen in at_steps.seen] == [1] * 8
     assert all("NATIVE_MATH" in str(seen) or "_native_math" in str(seen) for seen in at_steps.seen)
     assert backends() == {"None"}
@@ -112,20 +112,20 @@ def test_blocks_run_compiled_for_the_render_only_and_are_compiled_once(repos: Pa
 
     at_steps = AtEachStep(compiled)
     speed = {"compile_repeated_blocks": {"backend": "eager"}}
-    render(engine, hastened_job(speed), tmp_path / "1", listener=at_steps)
+    render(engine, job_with_speed(speed), tmp_path / "1", listener=at_steps)
     assert at_steps.seen == [[True] * 3] * 8
     assert not any(compiled())
     frames = Counter(torch._dynamo.utils.counters["frames"])
     assert frames["ok"] > 0
     engine.evict_all()
-    render(engine, hastened_job(speed), tmp_path / "2")
+    render(engine, job_with_speed(speed), tmp_path / "2")
     assert torch._dynamo.utils.counters["frames"] == frames  # also after its weights had gone and come back
 
 
 def test_blocks_are_really_compiled_where_there_is_a_compiler(repos: Path, tmp_path: Path) -> None:
     engine = engine_on(repos, tmp_path / "cache")
-    plain = clip(engine, hastened_job({}), tmp_path / "1").astype(int)
-    compiled = clip(engine, hastened_job({"compile_repeated_blocks": {}}), tmp_path / "2").astype(int)
+    plain = clip(engine, job_with_speed({}), tmp_path / "1").astype(int)
+    compiled = clip(engine, job_with_speed({"compile_repeated_blocks": {}}), tmp_path / "2").astype(int)
     assert np.abs(plain - compiled).mean() < 2
 
 
@@ -161,7 +161,7 @@ def test_a_cache_skips_work(
 
     def runs(speed: dict[str, Any]) -> int:
         ran.clear()
-        render(engine, hastened_job(speed), tmp_path / "clip")
+        render(engine, job_with_speed(speed), tmp_path / "clip")
         return len(ran)
 
     plain = runs({})
@@ -172,11 +172,11 @@ def test_a_cache_skips_work(
 
 def test_settings_can_be_combined(repos: Path, tmp_path: Path) -> None:
     engine = engine_on(repos, tmp_path / "cache", host_bytes=2**30)
-    plain = clip(engine, hastened_job({}), tmp_path / "1")
+    plain = clip(engine, job_with_speed({}), tmp_path / "1")
     speed = {**SWITCHED[0], **SWITCHED[1], **SWITCHED[2], **LAID_OUT[0]}
     for number in range(2):
-        clip(engine, hastened_job(speed), tmp_path / f"a{number}")
-        assert np.array_equal(clip(engine, hastened_job({}), tmp_path / f"b{number}"), plain)
+        clip(engine, job_with_speed(speed), tmp_path / f"a{number}")
+        assert np.array_equal(clip(engine, job_with_speed({}), tmp_path / f"b{number}"), plain)
         engine.evict_all()
 
 
@@ -188,7 +188,7 @@ def test_a_render_that_is_stopped_leaves_nothing_switched_on(
         pass
 
     engine = engine_on(repos, tmp_path / "cache")
-    plain = clip(engine, hastened_job({}), tmp_path / "1")
+    plain = clip(engine, job_with_speed({}), tmp_path / "1")
     listener = Listener()
 
     def should_stop() -> bool:
@@ -197,8 +197,8 @@ def test_a_render_that_is_stopped_leaves_nothing_switched_on(
         return False
 
     with pytest.raises(Stopped):
-        render(engine, hastened_job(speed), tmp_path / "2", listener=listener, should_stop=should_stop)
-    assert np.array_equal(clip(engine, hastened_job({}), tmp_path / "3"), plain)
+        render(engine, job_with_speed(speed), tmp_path / "2", listener=listener, should_stop=should_stop)
+    assert np.array_equal(clip(engine, job_with_speed({}), tmp_path / "3"), plain)
 
 
 # --- weights laid out otherwise ---------------------------------------------------------------------------------------
@@ -236,9 +236,9 @@ def test_fused_projections_can_be_quantised_and_kept(repos: Path, tmp_path: Path
 
 def test_a_decoder_with_channels_last_is_another_component_of_the_same_size(repos: Path, tmp_path: Path) -> None:
     engine = engine_on(repos, tmp_path / "cache", host_bytes=2**30)
-    plain = clip(engine, hastened_job({}), tmp_path / "1")
+    plain = clip(engine, job_with_speed({}), tmp_path / "1")
     for attempt in "23":
-        laid_out = clip(engine, hastened_job(LAID_OUT[0]), tmp_path / attempt)
+        laid_out = clip(engine, job_with_speed(LAID_OUT[0]), tmp_path / attempt)
         assert np.abs(plain.astype(int) - laid_out.astype(int)).max() <= 2
         vaes = [e for e in engine._residency.entries.values() if e.component.name == "vae"]
         assert len({e.record.size_bytes for e in vaes}) == 1
@@ -249,7 +249,7 @@ def test_a_decoder_with_channels_last_is_another_component_of_the_same_size(repo
         assert strides[1] == {True}
         assert False in strides[0]
         engine.evict_all()  # from main memory it comes back laid out as it was
-    assert np.array_equal(clip(engine, hastened_job({}), tmp_path / "4"), plain)
+    assert np.array_equal(clip(engine, job_with_speed({}), tmp_path / "4"), plain)
     assert [r.name for r in engine.status().residents].count("transformer") == 1
 
 
@@ -268,23 +268,23 @@ def test_a_decoder_with_channels_last_is_another_component_of_the_same_size(repo
 def test_a_setting_that_cannot_be_is_refused(repos: Path, tmp_path: Path, speed: dict[str, Any], reason: str) -> None:
     engine = engine_on(repos, tmp_path / "cache")
     with pytest.raises(UnsupportedRequest, match=reason):
-        render(engine, hastened_job(speed), tmp_path)
+        render(engine, job_with_speed(speed), tmp_path)
     render(engine, job("one"), tmp_path)
 
 
 @pytest.mark.parametrize("backend", ["flash", "sage", "imaginary"])
 def test_what_is_not_installed_is_refused_before_the_job_is_taken(repos: Path, tmp_path: Path, backend: str) -> None:
     engine = engine_on(repos, tmp_path / "cache")
-    reason = engine.can_hold(hastened_job({"attention_backend": backend}))
+    reason = engine.can_hold(job_with_speed({"attention_backend": backend}))
     assert reason is not None
     assert "LTXVideoTransformer3DModel cannot do attention_backend" in reason
-    assert engine.can_hold(hastened_job({"attention_backend": "native"})) is None
+    assert engine.can_hold(job_with_speed({"attention_backend": "native"})) is None
 
 
 def test_attention_that_takes_no_mask_is_refused_where_the_model_gives_one(repos: Path, tmp_path: Path) -> None:
     """Before a step is made: the backend itself says it at its first call only."""
     engine = engine_on(repos, tmp_path / "cache")
-    wanted = hastened_job({"attention_backend": "_native_flash"})
+    wanted = job_with_speed({"attention_backend": "_native_flash"})
     reason = engine.can_hold(wanted)
     assert reason is not None
     assert "mask" in reason
@@ -294,10 +294,10 @@ def test_attention_that_takes_no_mask_is_refused_where_the_model_gives_one(repos
 
 def test_asking_whether_it_can_be_done_switches_nothing_on(repos: Path, tmp_path: Path) -> None:
     engine = engine_on(repos, tmp_path / "cache")
-    plain = clip(engine, hastened_job({}), tmp_path / "1")
+    plain = clip(engine, job_with_speed({}), tmp_path / "1")
     for speed in (*SWITCHED, *LAID_OUT):
-        assert engine.can_hold(hastened_job(speed)) is None
-    assert np.array_equal(clip(engine, hastened_job({}), tmp_path / "2"), plain)
+        assert engine.can_hold(job_with_speed(speed)) is None
+    assert np.array_equal(clip(engine, job_with_speed({}), tmp_path / "2"), plain)
 
 
 def test_every_setting_is_tried_here() -> None:

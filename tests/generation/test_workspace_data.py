@@ -26,7 +26,7 @@ def wait_until_somebody_waits() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_merging_waits_for_the_row_before_it_locks_the_purse(toy: Model, alice: Visitor, bob: Visitor) -> None:
+def test_merging_waits_for_the_row_before_it_locks_the_account(toy: Model, alice: Visitor, bob: Visitor) -> None:
     generation = factories.submitted(alice.workspace)
     errors: list[BaseException] = []
 

@@ -46,7 +46,7 @@ WITH RECURSIVE carrier (id) AS (
 )
 SELECT relname FROM pg_class JOIN carrier ON carrier.id = pg_class.oid ORDER BY relname
 """
-"""Tables that name a workspace or purse, or a row of a table that does, by however many steps."""
+"""Tables that name a workspace or account, or a row of a table that does, by however many steps."""
 
 OF_THE_SITE = ("accounts_ban", "billing_proposal", "shop_mismatch", "shop_reconciliation", "shop_stripeevent")
 """They concern every workspace, and no request sees them."""

@@ -197,23 +197,23 @@ def test_an_unscoped_change_reaches_no_row_of_others(ours: Tenant, theirs: Tenan
 # --- the books ---------------------------------------------------------------------------------------------------
 
 
-def test_the_ledger_posts_to_ones_own_purse_alone(ours: Tenant, theirs: Tenant, ask: Ask) -> None:
+def test_the_ledger_posts_to_ones_own_account_alone(ours: Tenant, theirs: Tenant, ask: Ask) -> None:
     held = generations.submitted(theirs.workspace)
     before = ledger.balance(account=theirs.workspace.id)
 
     def post(request: HttpRequest) -> list[str]:
-        purse = theirs.workspace.id
+        account = theirs.workspace.id
         said = []
         for movement in (
             lambda: ledger.hold(
-                account=purse, reference=ours.workspace.id, amount=1, expires_at=ours.workspace.created_at, quote={}
+                account=account, reference=ours.workspace.id, amount=1, expires_at=ours.workspace.created_at, quote={}
             ),
-            lambda: ledger.grant(account=purse, reference="gift", amount=1, kind=ledger.LotKind.PACK),
+            lambda: ledger.grant(account=account, reference="gift", amount=1, kind=ledger.LotKind.PACK),
             lambda: ledger.capture(reference=held.id),
             lambda: ledger.release(reference=held.id),
-            lambda: ledger.clawback(reference=f"test:{purse}", target=5),
-            lambda: ledger.adjust(account=purse, reference="x", amount=-1, actor="me", reason="because"),
-            lambda: ledger.merge(source=purse, into=ours.workspace.id, reference="mine now"),
+            lambda: ledger.clawback(reference=f"test:{account}", target=5),
+            lambda: ledger.adjust(account=account, reference="x", amount=-1, actor="me", reason="because"),
+            lambda: ledger.merge(source=account, into=ours.workspace.id, reference="mine now"),
         ):
             try:
                 with transaction.atomic():
@@ -230,7 +230,7 @@ def test_the_ledger_posts_to_ones_own_purse_alone(ours: Tenant, theirs: Tenant, 
     assert ledger.violations(limit=5) == []
 
 
-def test_a_merged_purse_is_its_new_owners_to_see_and_to_settle(ours: Tenant, theirs: Tenant, ask: Ask) -> None:
+def test_a_merged_account_is_its_new_owners_to_see_and_to_settle(ours: Tenant, theirs: Tenant, ask: Ask) -> None:
     visitor = generations.visitor(credits=100)
     held = generations.submitted(visitor.workspace)
     ledger.merge(source=visitor.workspace_id, into=ours.workspace.id, reference="sign-in")

@@ -57,7 +57,7 @@ def test_a_plan_is_edited_and_a_price_is_not(staff: Client) -> None:
     assert plan_price("creator").amount_minor == 1_200
 
 
-def test_a_purse_s_page_leads_to_its_orders_and_payments_also_once_they_are_another_workspace_s(
+def test_an_account_s_page_leads_to_its_orders_and_payments_also_once_they_are_another_workspace_s(
     shop_steps: ShopSteps, staff: Client
 ) -> None:
     account = uuid4()

@@ -99,7 +99,7 @@ def test_a_pack_makes_no_customer_of_a_workspace_and_a_plan_makes_one(stripe_dri
     assert Customer.objects.filter(workspace=account).count() == 1
 
 
-def test_a_purse_that_was_merged_meanwhile_passes_a_late_payment_on(stripe_driver: StripeDriver) -> None:
+def test_an_account_that_was_merged_meanwhile_passes_a_late_payment_on(stripe_driver: StripeDriver) -> None:
     visitor, member = uuid4(), uuid4()
     order = open_order(visitor, pack_price())
     ledger.merge(source=visitor, into=member, reference=f"merge:{visitor}")

@@ -289,15 +289,15 @@ def test_a_cap_holds_for_the_month_also_for_what_is_still_open(shop_steps: ShopS
     assert workspace.audit_entries.filter(event="budget.changed").exists()
 
 
-def test_a_cap_counts_what_is_held_in_purses_that_were_merged_into_the_workspace_s(
+def test_a_cap_counts_what_is_held_in_accounts_that_were_merged_into_the_workspace_s(
     shop_steps: ShopSteps, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     _, workspace = member()
     Budget.objects.create(workspace=workspace.id, monthly_cap_credits=100)
     shop_steps.buy(workspace.id)
     before, browser = (Workspace.objects.create(kind=Workspace.Kind.VISITOR).id for _ in range(2))
-    for purse in (before, browser):
-        ledger.grant(account=purse, reference=f"test:{purse}", amount=60, kind=ledger.LotKind.PACK)
+    for account in (before, browser):
+        ledger.grant(account=account, reference=f"test:{account}", amount=60, kind=ledger.LotKind.PACK)
     clip = hold(before, 50)
     ledger.merge(source=before, into=browser, reference=f"merge:{before}")
     ledger.merge(source=browser, into=workspace.id, reference=f"merge:{browser}")
