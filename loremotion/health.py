@@ -28,6 +28,8 @@ CONNECT_SECONDS: Final = 2
 LEAST_FREE_BYTES: Final = 64 * 2**20
 """With less, what people and GPU hosts send cannot be laid down any more."""
 PROBE_KEY: Final = "process:probe"
+TOLD_KEY: Final = "process:told"
+TOLD_AGAIN_AFTER_SECONDS: Final = 3600
 LATE_AFTER_SECONDS: Final = {WEB: 300.0, BEAT: 120.0, last_work.GPU: 900.0}
 """A beat's round takes a minute at most, and a card may load one model for many minutes."""
 QUEUE_LATE_AFTER_SECONDS: Final = 180.0
@@ -46,6 +48,13 @@ class ProcessAge:
     @property
     def is_late(self) -> bool:
         return self.seconds is None or self.seconds > self.late_after_seconds
+
+    @property
+    def spell(self) -> str:
+        """How long it has not worked, in words."""
+        if self.seconds is None:
+            return "a week"
+        return f"{self.seconds / 60:.0f} minutes" if self.seconds < 7200 else f"{self.seconds / 3600:.0f} hours"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +104,42 @@ def process_ages() -> list[ProcessAge]:
     }
     ages = last_work.ages_seconds(valkey.connection(), late_after)
     return [ProcessAge(name, ages[name], seconds) for name, seconds in late_after.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that keeps the site from its work, and what to do about it."""
+
+    what: str
+    next_step: str
+
+
+def faults() -> list[Fault]:
+    """Return what is unwell, for staff: asks Valkey and the disk. Who reads it has been served by the database."""
+    found = []
+    if not _valkey_takes_a_write():
+        found.append(Fault("Valkey takes no write.", "Look whether it runs, and at its memory."))
+    else:
+        found += [
+            Fault(f"{process.name} has not worked for {process.spell}.", "Start it, or look into its log.")
+            for process in process_ages()
+            if process.is_late
+        ]
+    if free_bytes() < LEAST_FREE_BYTES:
+        found.append(Fault(f"{free_bytes() // 2**20} MiB are free for clips.", "Make room where MEDIA_DIR lies."))
+    return found
+
+
+def tell_of_silent_processes() -> None:
+    """Log, at most once an hour, which processes have stopped. One that was never started is missed by nobody.
+
+    Raises:
+        RedisError: Valkey is away.
+    """
+    silent = [process for process in process_ages() if process.is_late and process.seconds is not None]
+    if silent and valkey.connection().set(TOLD_KEY, 1, nx=True, ex=TOLD_AGAIN_AFTER_SECONDS):
+        said = "; ".join(f"{process.name} has not worked for {process.spell}" for process in silent)
+        logger.critical("Start what has stopped, or look into its log: %s", said)
 
 
 def free_bytes() -> int:

@@ -17,6 +17,8 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
+from loremotion import alerts
+
 django_stubs_ext.monkeypatch()  # lets ModelAdmin[Model] and its like be written at run time
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -136,6 +138,10 @@ if EMAIL_URL:
 else:
     EMAIL_BACKEND, EMAIL_FILE_PATH = "django.core.mail.backends.filebased.EmailBackend", MAIL_DIR
 EMAIL_TIMEOUT = 10
+# Who runs the site: told by mail of what is critical, as loremotion.alerts does.
+ADMINS = [("", address) for address in env.list("ADMINS", [])]
+EMAIL_SUBJECT_PREFIX = "[LoreMotion] "
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- paying --------------------------------------------------------------------------------------------------
 
@@ -451,7 +457,13 @@ LOGGING = {
             "class": "logging.StreamHandler",
             "filters": ["ids"],
             "formatter": env.str("LOG_FORMAT", "line", validate=validate.OneOf(["line", "json"])),
-        }
+        },
+        "operator": {"class": "loremotion.alerts.AdminMailHandler"},
     },
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["console", "operator"], "level": env.str("LOG_LEVEL", "INFO")},
 }
+
+# Where errors are reported to besides the log; requirements/sentry.txt has the package.
+SENTRY_DSN = env.str("SENTRY_DSN", "", validate=validate.Regexp(r"^(https?://\S+@\S+/\d+)?$", error="must be a DSN"))
+if SENTRY_DSN:
+    alerts.start_sentry(SENTRY_DSN)

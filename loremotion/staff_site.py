@@ -6,8 +6,14 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from django.contrib import admin
+from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path
+
+from loremotion import health
 
 OUR_PACKAGES: Final = frozenset({"accounts", "billing", "catalog", "generation", "loremotion"})
 
@@ -28,6 +34,25 @@ class StaffSite(admin.AdminSite):
         for model in models:
             is_ours = model.__module__.split(".")[0] in OUR_PACKAGES
             super().register(model, admin_class if is_ours else _for_superusers(admin_class), **options)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What every page shows; to staff who may see anything at all also what is unwell on this site."""
+        faults = health.faults() if self._shows_something_to(request) else []
+        return {**super().each_context(request), "faults": faults}
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        return [path("health/", self.admin_view(self.health), name="health"), *super().get_urls()]
+
+    def health(self, request: HttpRequest) -> HttpResponse:
+        """What is unwell, what to do, and when each process last worked."""
+        if not self._shows_something_to(request):
+            raise PermissionDenied
+        context = self.each_context(request) | {"title": "Health", "readiness": health.readiness()}
+        return TemplateResponse(request, "admin/health.html", context)
+
+    def _shows_something_to(self, request: HttpRequest) -> bool:
+        user = request.user
+        return self.has_permission(request) and isinstance(user, PermissionsMixin) and bool(user.get_all_permissions())
 
 
 class SuperusersOnly(admin.ModelAdmin[Any]):

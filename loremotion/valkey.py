@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from functools import cache
@@ -38,6 +39,11 @@ def async_connections() -> redis.asyncio.Redis:
         socket_timeout=TIMEOUT_SECONDS,
     )
     return redis.asyncio.Redis.from_pool(pool)
+
+
+def digest(text: str) -> str:
+    """Return a short name for any text, to be part of a key."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def eviction_fault() -> str:

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 200
 REPORT_GRACE_SECONDS = 5.0
+TELLS_EVERY_SECONDS = 300.0
 BEAT_LOCK = 7_206_001  # one beat at a time, whatever the number of processes
 
 
@@ -183,6 +184,14 @@ def check_ledger() -> None:
         logger.critical("Ledger violation: %s", violation)
 
 
+def tell_of_silent_processes() -> None:
+    """Say loudly which processes have stopped."""
+    try:
+        health.tell_of_silent_processes()
+    except redis.RedisError as error:
+        logger.warning("Which processes work is not known: %s", error)
+
+
 def erase_closed_workspaces() -> None:
     """Workspaces whose grace is over go, with their clips and files."""
     workspaces.erase_closed(limit=10)
@@ -214,6 +223,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
 def run_forever(*, every_seconds: float, ledger_check_every_seconds: float = 300.0) -> None:
     """Beat until the process is told to stop. A store that is away costs rounds, and nothing else."""
     checked_at = 0.0
+    told_at = time.monotonic()  # what is started together with the beat has time to work
     is_away = False
     while True:
         began = time.monotonic()
@@ -223,6 +233,9 @@ def run_forever(*, every_seconds: float, ledger_check_every_seconds: float = 300
             if began - checked_at >= ledger_check_every_seconds:
                 check_ledger()
                 checked_at = began
+            if began - told_at >= TELLS_EVERY_SECONDS:
+                tell_of_silent_processes()
+                told_at = began
             is_away = False
         except (OperationalError, InterfaceError) as problem:
             if not is_away:

@@ -1,0 +1,208 @@
+"""Whoever runs the site is told of what is critical: by mail, by Sentry where there is one, and on every admin page."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import redis
+from django.core import mail
+from django.test import Client
+from pytest_django import Settings
+
+from accounts.models import User
+from generation.settlement import housekeeping
+from gpu_worker import last_work
+from gpu_worker.last_work import process_key
+from loremotion import alerts, health, valkey
+from loremotion.local.ports import free_port
+from tests.test_last_work import worked
+
+OPERATOR = "operator@example.org"
+SECRET = "a fox that nobody else is to read of"
+
+
+@pytest.fixture
+def log(settings: Settings, valkey: redis.Redis) -> logging.Logger:
+    """Any logger, of a site that somebody runs."""
+    settings.ADMINS = [("", OPERATOR)]
+    return logging.getLogger("tests.alerts")
+
+
+def told() -> list[tuple[str, list[str]]]:
+    alerts.wait()
+    return [(str(message.subject), message.to) for message in mail.outbox]
+
+
+def test_what_is_critical_is_mailed_to_the_operator(log: logging.Logger) -> None:
+    log.critical("Ledger violation: %s", "the books are off by 3")
+    assert told() == [("[LoreMotion] Ledger violation: the books are off by 3", [OPERATOR])]
+
+
+@pytest.mark.parametrize("level", [logging.ERROR, logging.WARNING])
+def test_what_is_less_is_not(log: logging.Logger, level: int) -> None:
+    log.log(level, "The mail server is away")
+    assert told() == []
+
+
+def test_one_fault_that_goes_on_is_one_mail_an_hour(log: logging.Logger, valkey: redis.Redis) -> None:
+    for number in range(20):
+        log.critical("Ledger violation: %s", number)
+    log.critical("Two plans for one workspace: %s", "x")
+    assert len(told()) == 2
+    valkey.flushdb()  # an hour later
+    log.critical("Ledger violation: %s", 20)
+    assert len(told()) == 3
+
+
+def test_a_mail_server_that_is_away_breaks_nothing(log: logging.Logger, settings: Settings) -> None:
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST = "loremotion.smtp.EmailBackend", "127.0.0.1"
+    settings.EMAIL_PORT = free_port()
+    log.critical("Ledger violation: %s", 1)
+    assert told() == []
+
+
+@pytest.fixture
+def valkey_away(settings: Settings) -> Iterator[None]:
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    valkey.connection.cache_clear()
+    yield
+    valkey.connection.cache_clear()
+
+
+def test_without_valkey_it_is_told_too(log: logging.Logger, valkey_away: None) -> None:
+    for _ in range(3):
+        log.critical("Valkey is away")
+    assert len(told()) == 1
+
+
+@pytest.fixture
+def staff(db: None, valkey: redis.Redis) -> Client:
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("staff@example.com", "irrelevant"))
+    return browser
+
+
+def test_every_admin_page_says_who_is_silent_and_where_to_read_more(staff: Client, valkey: redis.Redis) -> None:
+    worked(valkey, but="mail")
+    for address in ("/admin/", "/admin/accounts/user/"):
+        page = staff.get(address).text
+        assert "mail has not worked for a week" in page
+        assert 'href="/admin/health/"' in page
+
+
+def test_while_all_is_well_no_page_says_anything(staff: Client, valkey: redis.Redis) -> None:
+    worked(valkey)
+    assert "errornote" not in staff.get("/admin/").text
+    assert "Everything works" in staff.get("/admin/health/").text
+
+
+def test_the_page_names_what_is_unwell_and_what_to_do(
+    staff: Client, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked(valkey, but="beat")
+    valkey.set(process_key("beat"), 1, ex=last_work.REMEMBERED_SECONDS - 600)
+    monkeypatch.setattr(health, "free_bytes", lambda: 5 * 2**20)
+    page = staff.get("/admin/health/").text
+    assert "beat has not worked for 10 minutes" in page
+    assert "Start it" in page
+    assert "5 MiB are free" in page
+
+
+def test_a_valkey_that_is_away_is_said_and_breaks_no_admin_page(staff: Client, valkey_away: None) -> None:
+    for address in ("/admin/", "/admin/health/"):
+        answer = staff.get(address)
+        assert (answer.status_code, "Valkey takes no write" in answer.text) == (200, True)
+
+
+def test_who_is_not_staff_reads_none_of_it(db: None, valkey: redis.Redis) -> None:
+    worked(valkey, but="mail")
+    assert Client().get("/admin/health/").status_code == 302
+    assert "has not worked" not in Client().get("/admin/login/", follow=True).text
+
+
+@pytest.mark.django_db
+def test_the_beat_says_once_that_a_process_has_stopped(valkey: redis.Redis, caplog: pytest.LogCaptureFixture) -> None:
+    worked(valkey)
+    valkey.set(process_key("stripe"), 1, ex=last_work.REMEMBERED_SECONDS - 600)
+    for _ in range(3):
+        housekeeping.tell_of_silent_processes()
+    [said] = [record for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert "stripe has not worked for 10 minutes" in said.getMessage()
+
+
+@pytest.mark.django_db
+def test_of_one_that_was_never_started_it_says_nothing(valkey: redis.Redis, caplog: pytest.LogCaptureFixture) -> None:
+    worked(valkey, but="stripe")
+    housekeeping.tell_of_silent_processes()
+    assert not caplog.records
+
+
+@pytest.fixture
+def sentry() -> Iterator[tuple[str, list[str]]]:
+    """The address of a server that takes Sentry's envelopes, and what it was sent."""
+    sent: list[str] = []
+
+    class Envelopes(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            sent.append((gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Envelopes)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://key@127.0.0.1:{server.server_address[1]}/1", sent
+    server.shutdown()
+
+
+FAILS = f"""
+import logging, django
+django.setup()
+import sentry_sdk
+from django.test import Client, override_settings
+from django.urls import path
+
+def broken(request):
+    prompt = {SECRET!r}
+    raise ValueError(f"cannot draw {{prompt}}")
+
+urlpatterns = [path("broken/", broken)]
+logging.getLogger("loremotion.tests").critical("Two plans for one workspace: %s", {SECRET!r})
+with override_settings(ROOT_URLCONF="__main__", MIDDLEWARE=[]):
+    Client(raise_request_exception=False).post(
+        "/broken/?prompt=" + {SECRET!r}, {{"prompt": {SECRET!r}}}, headers={{"Authorization": {SECRET!r}}},
+    )
+sentry_sdk.flush()
+"""
+
+
+def run(source: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "loremotion.settings", **variables}
+    return subprocess.run([sys.executable, "-c", source], env=environment, capture_output=True, text=True, check=False)
+
+
+def test_sentry_is_told_what_broke_and_nothing_of_anybodys(sentry: tuple[str, list[str]]) -> None:
+    dsn, sent = sentry
+    done = run(FAILS, SENTRY_DSN=dsn)
+    assert done.returncode == 0, done.stderr
+    everything = "\n".join(sent)
+    assert "Two plans for one workspace" in everything
+    assert "ValueError" in everything
+    assert "broken" in everything  # where
+    for secret in (SECRET, SECRET.replace(" ", "+"), SECRET.replace(" ", "%20"), os.environ["SECRET_KEY"]):
+        assert secret not in everything
+
+
+def test_without_a_dsn_sentry_is_not_even_imported() -> None:
+    done = run("import sys, django; django.setup(); sys.exit('sentry_sdk' in sys.modules)", SENTRY_DSN="")
+    assert done.returncode == 0, done.stderr
