@@ -69,7 +69,7 @@ def main(folder: Path) -> None:
     call_command("seed")
     _make_staff(folder)
     if not settings.DEBUG:
-        _collect_static(Path(settings.STATIC_ROOT), [Path(d) for d in settings.STATICFILES_DIRS])
+        collect_static(Path(settings.STATIC_ROOT), [Path(d) for d in settings.STATICFILES_DIRS])
 
 
 def _make_staff(folder: Path) -> None:
@@ -86,7 +86,7 @@ def _make_staff(folder: Path) -> None:
         EmailAddress.objects.create(user=staff, email=STAFF_EMAIL, verified=True, primary=True)
 
 
-def _collect_static(target: Path, sources: list[Path]) -> None:
+def collect_static(target: Path, sources: list[Path]) -> None:
     """Collect unless nothing changed since. Stacks of one checkout share the folder, so one collects at a time."""
     from django.core.management import call_command
 

@@ -1,0 +1,336 @@
+"""What the API costs: POST /v1/videos against a bare view, lists at any depth, and the first byte of the main pages.
+
+    python -m benchmarks.api            # two minutes
+    python -m benchmarks.api --quick    # the same with fewer requests, within 50 s
+
+Over HTTP, with one uvicorn each and stores of its own, in turns, so that whatever else the machine does falls on both.
+The account is a person's who bought credits, the queue is as long as the run makes it, and no GPU worker is up.
+
+The last line is ``ratio N.NN queries N``: the bare view's median over that of POST /v1/videos, and the most statements
+that PostgreSQL got for one POST, by its own log: all that the web process sends but BEGIN and COMMIT, of a request
+whose key's use was noted within the minute. A change of what the request may see travels in front of a statement, in
+the same message, and is one with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median, quantiles
+from urllib.error import HTTPError
+
+from benchmarks import machine
+from loremotion.local.environment import ROOT, environment_of
+from loremotion.local.ports import free_port
+from loremotion.local.stores import Stores
+
+LEAST_RATIO = 0.4
+MOST_QUERIES = 12
+MOST_DEEPER = 1.2
+DEPTH = 60_000
+COUNTED = 12
+SITE = "loremotion.asgi:application"
+BARE = "django.core.asgi:get_asgi_application"
+SENT = json.dumps({"prompt": "a red circle moving right on a black background", "model": "preview", "seed": 7}).encode()
+PAGES = ("/", "/models/", "/pricing/", "/developers/", "/history/", "/billing/", "/account/", "/v1/models")
+STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): (.*)")
+TRANSACTION_CONTROL = ("BEGIN", "COMMIT")
+
+FILL = """
+    INSERT INTO generation_generation
+    SELECT (jsonb_populate_record(null::generation_generation, one.row || jsonb_build_object(
+        'id', lpad(to_hex(n), 32, '0'), 'workspace_id', %(workspace)s, 'state', 'failed', 'api_key_id', null,
+        'created_at', now() - make_interval(secs => n)))).*
+    FROM (SELECT to_jsonb(made) AS row FROM generation_generation AS made LIMIT 1) AS one, generate_series(1, %(rows)s) AS n;
+    INSERT INTO ledger_hold (id, account_id, amount, quote, expires_at, held_at, held_seq, state)
+    SELECT lpad(to_hex(n), 32, '0')::uuid, %(workspace)s, 1, '{}', now(), now(), n, 'released'
+    FROM generate_series(1, %(rows)s) AS n;
+"""
+"""Clips that ended long ago. As the owner of the tables and with their triggers asleep: nobody reads these books."""
+
+
+@dataclass
+class Server:
+    """One uvicorn, and one connection to it that is kept."""
+
+    port: int
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[float, bytes]:
+        """Milliseconds until the answer began, and the whole of it."""
+        began = time.perf_counter()
+        self.connection.request(method, path, body, self.headers)
+        answer = self.connection.getresponse()
+        took = 1000 * (time.perf_counter() - began)
+        said = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"{method} {path}: {answer.status} {said[:300]!r}")
+        return took, said
+
+    def again(self) -> Server:
+        """The same server over another connection."""
+        return Server(self.port, self.headers)
+
+
+@contextmanager
+def served(folder: Path, name: str, application: str, environment: dict[str, str]) -> Iterator[int]:
+    """The port of a uvicorn that has started."""
+    port = free_port()
+    options = ["--lifespan", "off", "--no-access-log", "--no-proxy-headers", "--log-level", "warning"]
+    factory = ["--factory"] if application == BARE else []
+    command = [sys.executable, "-m", "uvicorn", application, *factory, "--port", str(port), *options]
+    with (folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 30
+        while not answers(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((folder / f"{name}.log").read_text()[-1500:])
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def answers(port: int) -> bool:
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=5)  # noqa: S310 - an address of our own
+    except HTTPError:
+        return True  # the bare site has no such page
+    except OSError:
+        return False
+    return True
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--statements", action="store_true", help="print those of one POST")
+    asked = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="loremotion-bench-") as scratch:
+        folder = Path(scratch)
+        stores = Stores(folder, is_durable=False)
+        stores.start()
+        try:
+            rows = DEPTH + (5_000 if asked.quick else 40_000)
+            return run(folder, stores, rounds=60 if asked.quick else 400, rows=rows, is_shown=asked.statements)
+        finally:
+            stores.stop()
+
+
+def run(folder: Path, stores: Stores, *, rounds: int, rows: int, is_shown: bool) -> int:
+    environment = environment_of(
+        {
+            "DATABASE_URL": stores.database_url,
+            "REDIS_URL": stores.redis_url,
+            "SECRET_KEY": "a key for a benchmark, long enough to be taken for a real one",
+            "MEDIA_DIR": str(folder / "media"),
+            "MAIL_DIR": str(folder / "mail"),
+            "API_REQUESTS_PER_MINUTE": "1000000",
+            "LOG_LEVEL": "WARNING",
+        }
+    )
+    os.environ |= environment | {"DJANGO_SETTINGS_MODULE": "loremotion.settings"}
+    people = prepare()
+    bare_environment = environment | {"DJANGO_SETTINGS_MODULE": "benchmarks.bare_settings"}
+    with served(folder, "site", SITE, environment) as site, served(folder, "bare", BARE, bare_environment) as bare:
+        key = {"Authorization": f"Bearer {people.key}", "Content-Type": "application/json"}
+        print(f"{machine.facts()}; load {os.getloadavg()[0]:.1f}\n", flush=True)
+        ratio = compare(Server(site, key), Server(bare, key), rounds)
+        said = statements_of_a_post(Server(site, key), stores)
+        queries = len(said)
+        if is_shown:
+            print("", *(f"    {one[:300]}" for one in said), sep="\n")
+        deeper = depth(people, site, rows, rounds)
+        first_bytes(people, site, rounds // 2)
+    is_good = ratio >= LEAST_RATIO and queries <= MOST_QUERIES and deeper <= MOST_DEEPER
+    print(f"\nAllowed: at least {LEAST_RATIO}, at most {MOST_QUERIES} queries, at most {MOST_DEEPER} of the first page.\n")
+    print(f"ratio {ratio:.2f} queries {queries}")
+    return int(not is_good)
+
+
+@dataclass(frozen=True)
+class People:
+    """Who asks: a program of somebody who bought credits, one of somebody with many clips, and a member's browser."""
+
+    key: str
+    archivist_key: str
+    archive: str
+    """The workspace of the many clips."""
+    cookies: str
+
+
+def prepare() -> People:
+    """Tables, the catalogue, and people with credits and keys."""
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.core.management import call_command
+    from django.db import connection
+    from django.test import Client
+
+    from accounts import api_keys, workspaces
+    from accounts.models import User
+    from accounts.roles import BY_ROLE, Role
+    from benchmarks.bare_view import TABLE
+    from billing import ledger
+    from loremotion.local.preparation import collect_static
+
+    collect_static(Path(settings.STATIC_ROOT), [Path(folder) for folder in settings.STATICFILES_DIRS])
+    call_command("migrate", interactive=False, verbosity=0)
+    call_command("seed", stdout=io.StringIO())
+    with connection.cursor() as cursor:
+        cursor.execute(f"{TABLE}; UPDATE shop_plan SET open_clips = 32000")
+    keys = []
+    for email in ("program@example.org", "archive@example.org"):
+        user = User.objects.create_user(email, "correct horse battery staple")
+        workspace = workspaces.personal_of(user)
+        kind, amount = ledger.LotKind.PACK, 1_000_000
+        ledger.grant(account=workspace.id, reference=f"bench:{email}", amount=amount, kind=kind)
+        allowed = BY_ROLE[Role.OWNER]
+        _, text = api_keys.issue(workspace=workspace, by=user, allowed=allowed, name="bench", scopes=["generate"])
+        keys.append(text)
+    browser = Client()
+    browser.force_login(user)
+    cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items())
+    connection.close()
+    return People(keys[0], keys[1], str(workspace.id), cookies)
+
+
+def compare(site: Server, bare: Server, rounds: int) -> float:
+    """Print both, one at a time and with eight at once; return the ratio of the medians."""
+    for _ in range(20):
+        site.ask("POST", "/v1/videos", SENT)
+        bare.ask("POST", "/v1/bare", SENT)
+    took: dict[str, list[float]] = {"/v1/bare": [], "/v1/videos": []}
+    for _ in range(rounds):
+        took["/v1/bare"].append(bare.ask("POST", "/v1/bare", SENT)[0])
+        took["/v1/videos"].append(site.ask("POST", "/v1/videos", SENT)[0])
+    print("| POST | p50 | p95 | a second with 8 at once |\n|---|---|---|---|")
+    for path, server in (("/v1/bare", bare), ("/v1/videos", site)):
+        print(f"| {path} | {figures(took[path])} | {at_once(server, path, rounds):.0f} |", flush=True)
+    return median(took["/v1/bare"]) / median(took["/v1/videos"])
+
+
+def at_once(server: Server, path: str, rounds: int) -> float:
+    """Requests a second of eight clients."""
+
+    def ask() -> None:
+        own = server.again()
+        for _ in range(rounds // 4):
+            own.ask("POST", path, SENT)
+
+    clients = [threading.Thread(target=ask) for _ in range(8)]
+    began = time.perf_counter()
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    return 8 * (rounds // 4) / (time.perf_counter() - began)
+
+
+def statements_of_a_post(site: Server, stores: Stores) -> list[str]:
+    """What PostgreSQL logs of the one POST among several that asks most."""
+    assert stores.postgres is not None
+    site.ask("POST", "/v1/videos", SENT)
+    counts = []
+    with logged_statements():
+        for _ in range(COUNTED):
+            before = stores.postgres.log.stat().st_size
+            site.ask("POST", "/v1/videos", SENT)
+            time.sleep(0.05)  # the answer is sent before the last line is written
+            counts.append(statements(stores.postgres.log.read_text(errors="replace")[before:]))
+    return max(counts, key=len)
+
+
+@contextmanager
+def logged_statements() -> Iterator[None]:
+    from django.db import connection
+
+    def set_to(what: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER SYSTEM SET log_statement = '{what}'")
+            cursor.execute("SELECT pg_reload_conf()")
+        connection.close()
+        time.sleep(0.3)  # each backend reads it when it is next idle
+
+    set_to("all")
+    try:
+        yield
+    finally:
+        set_to("none")
+
+
+def statements(log: str) -> list[str]:
+    found = [said[1] for said in STATEMENT.finditer(log)]
+    return [said for said in found if said.strip() and not said.startswith(TRANSACTION_CONTROL)]
+
+
+def depth(people: People, port: int, rows: int, rounds: int) -> float:
+    """Print what a list costs at its beginning and after ``DEPTH`` clips; return how much more the deep page does."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(FILL, {"workspace": people.archive, "rows": rows})
+        cursor.execute("VACUUM ANALYZE generation_generation")
+        cursor.execute("VACUUM ANALYZE ledger_hold")
+    connection.close()
+    server = Server(port, {"Authorization": f"Bearer {people.archivist_key}"})
+    deep = f"/v1/videos?after={DEPTH:032x}"
+    took = in_turns({path: lambda path=path: server.ask("GET", path)[0] for path in ("/v1/videos", deep)}, rounds)
+    print(f"\n| {rows:,} clips, 20 a page | p50 | p95 |\n|---|---|---|")
+    for name, path in (("first page", "/v1/videos"), (f"after the {DEPTH:,}th", deep)):
+        print(f"| {name} | {figures(took[path])} |")
+    return median(took[deep]) / median(took["/v1/videos"])
+
+
+def first_bytes(people: People, port: int, rounds: int) -> None:
+    """Print when the first byte of each page arrives, for a visitor and for a member."""
+    visitor, member = Server(port), Server(port, {"Cookie": people.cookies})
+    print("\n| first byte of | visitor p50 | p95 | member p50 | p95 |\n|---|---|---|---|---|")
+    for page in PAGES:
+        cells = []
+        for server in (visitor, member):
+            try:
+                cells.append(figures(in_turns({page: lambda: server.ask("GET", page)[0]}, rounds)[page]))
+            except RuntimeError:  # not theirs
+                cells.append("– | –")
+        print(f"| {page} | {' | '.join(cells)} |", flush=True)
+
+
+def in_turns(asks: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    for ask in asks.values():
+        ask()
+    took: dict[str, list[float]] = {name: [] for name in asks}
+    for _ in range(rounds):
+        for name, ask in asks.items():
+            took[name].append(ask())
+    return took
+
+
+def figures(took: list[float]) -> str:
+    return f"{median(took):.1f} ms | {quantiles(took, n=20)[-1]:.1f} ms"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
