@@ -57,21 +57,11 @@ def authenticate(sent: str) -> ApiKey:
             "invalid_api_key", "This API key is not known.", next_step="Send Authorization: Bearer lm_live_…"
         )
     if key.revoked_at is not None:
-        raise _revoked()
+        raise revoked()
     if not key.is_live:
         raise Unauthorized("expired_api_key", "This API key has expired.", next_step="Make another on the keys page.")
     _note_use(key)
     return key
-
-
-def refuse_revoked(key: ApiKey) -> None:
-    """Heed whoever revoked the key since it was found out who is asking. Certain once places are kept.
-
-    Raises:
-        Unauthorized: it is revoked.
-    """
-    if not ApiKey.objects.filter(id=key.id, revoked_at=None).exists():
-        raise _revoked()
 
 
 def issue(
@@ -169,7 +159,8 @@ def live(workspace: Workspace) -> QuerySet[ApiKey]:
     return keys.annotate(is_orphan=~Exists(makers)).order_by("-id")
 
 
-def _revoked() -> Unauthorized:
+def revoked() -> Unauthorized:
+    """The refusal of a key that is taken away."""
     return Unauthorized("revoked_api_key", "This API key was revoked.", next_step="Make another on the keys page.")
 
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from accounts import api_keys, bans, impersonation, members, networks, visitors, workspaces
 from accounts.caller import Caller, state_of
-from accounts.models import Membership, User, Workspace
+from accounts.models import ApiKey, Membership, User, Workspace
 from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, ONLOOKER_MAY, VISITOR_MAY, WHILE_BANNED, WHILE_CLOSING, Action
 from loremotion import row_security
 from loremotion.refusals import Conflict, Forbidden, Unauthorized
@@ -108,7 +108,8 @@ def keep_standing(workspace: Workspace, action: Action, *, caller: Caller | None
         Forbidden, Unauthorized: as ``caller_for``.
         Conflict: the workspace is erased, or has become part of another.
     """
-    now = Workspace.objects.select_for_update(no_key=True).filter(id=workspace.id).first()
+    key = caller.key if caller is not None else None
+    now = _locked(workspace) if key is None else _locked_with(workspace, key)
     if now is None or now.merged_into_id is not None:
         raise Conflict(
             "workspace_gone", "What was here is erased, or part of another workspace.", next_step="Reload the page."
@@ -117,10 +118,34 @@ def keep_standing(workspace: Workspace, action: Action, *, caller: Caller | None
     ban = bans.against_workspace(now, network=network) if now.is_visitor else None
     if ban is not None or action not in _as_things_stand(now, frozenset({action})):
         raise _refusal(Caller(now, frozenset(), ban=ban), now, action)
-    if caller is not None and caller.key is not None:
-        api_keys.refuse_revoked(caller.key)
-    elif caller is not None and caller.user is not None:
+    if caller is not None and caller.user is not None:
         members.refuse_unless(caller.user, may=action, workspace=now)
+
+
+def _locked(workspace: Workspace) -> Workspace | None:
+    return Workspace.objects.select_for_update(no_key=True).filter(id=workspace.id).first()
+
+
+def _locked_with(workspace: Workspace, key: ApiKey) -> Workspace | None:
+    """The same with the key that stands for it, in one statement. PostgreSQL locks them in this order, and reads anew
+    what somebody changed meanwhile.
+
+    Raises:
+        Unauthorized: the key is revoked.
+    """
+    found = Workspace.objects.raw(
+        """
+        SELECT workspace.*, apikey.revoked_at IS NOT NULL AS is_key_revoked
+        FROM accounts_workspace workspace JOIN accounts_apikey apikey ON apikey.workspace_id = workspace.id
+        WHERE workspace.id = %s AND apikey.id = %s
+        FOR NO KEY UPDATE OF workspace FOR SHARE OF apikey
+        """,
+        [workspace.id, key.id],
+    )
+    now = next(iter(found), None)
+    if now is not None and now.is_key_revoked:
+        raise api_keys.revoked()
+    return now
 
 
 def switch(request: HttpRequest, workspace: Workspace) -> None:

@@ -47,7 +47,7 @@ SITE = "loremotion.asgi:application"
 BARE = "django.core.asgi:get_asgi_application"
 SENT = json.dumps({"prompt": "a red circle moving right on a black background", "model": "preview", "seed": 7}).encode()
 PAGES = ("/", "/models/", "/pricing/", "/developers/", "/history/", "/billing/", "/account/", "/v1/models")
-STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): (.*)")
+STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): +\s*(.*)")
 TRANSACTION_CONTROL = ("BEGIN", "COMMIT")
 
 FILL = """
@@ -55,7 +55,8 @@ FILL = """
     SELECT (jsonb_populate_record(null::generation_generation, one.row || jsonb_build_object(
         'id', lpad(to_hex(n), 32, '0'), 'workspace_id', %(workspace)s, 'state', 'failed', 'api_key_id', null,
         'created_at', now() - make_interval(secs => n)))).*
-    FROM (SELECT to_jsonb(made) AS row FROM generation_generation AS made LIMIT 1) AS one, generate_series(1, %(rows)s) AS n;
+    FROM (SELECT to_jsonb(made) AS row FROM generation_generation AS made LIMIT 1) AS one,
+        generate_series(1, %(rows)s) AS n;
     INSERT INTO ledger_hold (id, account_id, amount, quote, expires_at, held_at, held_seq, state)
     SELECT lpad(to_hex(n), 32, '0')::uuid, %(workspace)s, 1, '{}', now(), now(), n, 'released'
     FROM generate_series(1, %(rows)s) AS n;
@@ -112,7 +113,7 @@ def served(folder: Path, name: str, application: str, environment: dict[str, str
 
 def answers(port: int) -> bool:
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=5)  # noqa: S310 - an address of our own
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=5)
     except HTTPError:
         return True  # the bare site has no such page
     except OSError:
@@ -162,7 +163,9 @@ def run(folder: Path, stores: Stores, *, rounds: int, rows: int, is_shown: bool)
         deeper = depth(people, site, rows, rounds)
         first_bytes(people, site, rounds // 2)
     is_good = ratio >= LEAST_RATIO and queries <= MOST_QUERIES and deeper <= MOST_DEEPER
-    print(f"\nAllowed: at least {LEAST_RATIO}, at most {MOST_QUERIES} queries, at most {MOST_DEEPER} of the first page.\n")
+    print(
+        f"\nAllowed: at least {LEAST_RATIO}, at most {MOST_QUERIES} queries, deep pages {MOST_DEEPER} of the first.\n"
+    )
     print(f"ratio {ratio:.2f} queries {queries}")
     return int(not is_good)
 
@@ -199,7 +202,8 @@ def prepare() -> People:
     call_command("migrate", interactive=False, verbosity=0)
     call_command("seed", stdout=io.StringIO())
     with connection.cursor() as cursor:
-        cursor.execute(f"{TABLE}; UPDATE shop_plan SET open_clips = 32000")
+        cursor.execute(TABLE)
+        cursor.execute("UPDATE shop_plan SET open_clips = 32000")
     keys = []
     for email in ("program@example.org", "archive@example.org"):
         user = User.objects.create_user(email, "correct horse battery staple")
@@ -309,13 +313,14 @@ def first_bytes(people: People, port: int, rounds: int) -> None:
     visitor, member = Server(port), Server(port, {"Cookie": people.cookies})
     print("\n| first byte of | visitor p50 | p95 | member p50 | p95 |\n|---|---|---|---|---|")
     for page in PAGES:
-        cells = []
-        for server in (visitor, member):
-            try:
-                cells.append(figures(in_turns({page: lambda: server.ask("GET", page)[0]}, rounds)[page]))
-            except RuntimeError:  # not theirs
-                cells.append("– | –")
-        print(f"| {page} | {' | '.join(cells)} |", flush=True)
+        print(f"| {page} | {first_byte(visitor, page, rounds)} | {first_byte(member, page, rounds)} |", flush=True)
+
+
+def first_byte(server: Server, page: str, rounds: int) -> str:
+    try:
+        return figures(in_turns({page: lambda: server.ask("GET", page)[0]}, rounds)[page])
+    except RuntimeError:  # not theirs
+        return "– | –"
 
 
 def in_turns(asks: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

@@ -50,6 +50,8 @@ def top_up_daily(*, account: UUID, credits: int, now: datetime, is_signed_in: bo
     """
     reference = f"free:{account}:{now.astimezone(UTC):%Y-%m-%d}"
     signed_in = f"{reference}:signed-in"
+    if credits <= 0:
+        return True
     given = dict(Lot.objects.filter(reference__in=[reference, signed_in]).values_list("reference", "issued"))
     wanted = signed_in if is_signed_in else reference
     amount = credits - given.get(reference, 0) if is_signed_in else credits

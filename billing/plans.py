@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef, Q, Subquery
+
 from billing.models import Lot
-from billing.shop.models import Plan, Subscription
+from billing.shop.models import Budget, Plan, Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +27,20 @@ class Entitlements:
     members: int
     is_paid: bool
     monthly_credits: int
+    monthly_cap_credits: int | None
+    """What its own people let it spend in a month; None without a cap."""
 
 
 def entitlements(account: UUID | None) -> Entitlements:
-    """What ``account`` may do now: its best live plan, else what is free. None is a newcomer. At most 3 queries."""
-    subscribed = _plan_of(account)
-    plan = subscribed or Plan.objects.filter(slug=Plan.FREE).first() or Plan(slug=Plan.FREE, has_watermark=True)
-    is_paid = subscribed is not None or _has_bought_credits(account)
+    """What ``account`` may do now: its best live plan, else what is free. None is a newcomer. One query."""
+    live = Subscription.objects.live().filter(workspace=account, price__plan=OuterRef("id"))
+    bought = Lot.objects.filter(account=account, kind="pack", has_remaining=True)
+    cap = Budget.objects.filter(workspace=account).values("monthly_cap_credits")
+    plans = Plan.objects.annotate(is_subscribed=Exists(live), has_bought=Exists(bought), cap=Subquery(cap))
+    best = plans.filter(Q(slug=Plan.FREE) | Q(is_subscribed=True))
+    found = best.order_by("-is_subscribed", "-priority_weight", "-position").first()
+    plan = found or Plan(slug=Plan.FREE, has_watermark=True)
+    is_paid = found.is_subscribed or found.has_bought if found is not None else bought.exists()
     return Entitlements(
         plan=plan.slug,
         priority_weight=plan.priority_weight,
@@ -41,21 +50,10 @@ def entitlements(account: UUID | None) -> Entitlements:
         members=plan.members,
         is_paid=is_paid,
         monthly_credits=plan.monthly_credits,
+        monthly_cap_credits=found.cap if found is not None else cap.values_list(flat=True).first(),
     )
 
 
 def seats(account: UUID) -> int:
     """Members that the plan of ``account`` has room for; see settings.WORKSPACE_SEATS."""
     return entitlements(account).members
-
-
-def _plan_of(account: UUID | None) -> Plan | None:
-    if account is None:
-        return None
-    live = Subscription.objects.of(account).live().order_by("-price__plan__priority_weight", "-price__plan__position")
-    subscription = live.first()
-    return subscription.plan if subscription is not None else None
-
-
-def _has_bought_credits(account: UUID | None) -> bool:
-    return account is not None and Lot.objects.filter(account=account, kind="pack", has_remaining=True).exists()

@@ -2,10 +2,11 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 from loremotion import database, row_security
 from loremotion.bodies import BodyLimit
+from loremotion.handler import OneThreadHandler
 from loremotion.lasting import SharedThreads
 from loremotion.probes import Probes
 from loremotion.request_ids import RequestIds
@@ -14,7 +15,8 @@ from loremotion.send_deadline import SendDeadline
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loremotion.settings")
 
-application = RequestIds(Probes(SendDeadline(BodyLimit(SharedThreads(get_asgi_application())))))
+django.setup(set_prefix=False)
+application = RequestIds(Probes(SendDeadline(BodyLimit(SharedThreads(OneThreadHandler())))))
 row_security.bind_process()
 database.bound_process()
 role.refuse_without()

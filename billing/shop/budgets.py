@@ -41,14 +41,16 @@ def spent_this_month(account: UUID) -> int:
         return int(cursor.fetchone()[0])
 
 
-def refuse_beyond_cap(account: UUID, *, credits: int) -> None:
+def refuse_beyond_cap(account: UUID, *, cap: int | None, credits: int) -> None:
     """Refuse what goes over the cap. Certain while the workspace's row is locked, so that two requests cannot both fit
     into what is left for one.
+
+    Args:
+        cap: what the month may cost, as ``plans.entitlements`` says it; None for any amount.
 
     Raises:
         OverBudget: with ``credits`` more, the month costs more than the cap.
     """
-    cap = Budget.objects.filter(workspace=account).values_list("monthly_cap_credits", flat=True).first()
     if cap is not None and (spent := spent_this_month(account) + credits) > cap:
         raise OverBudget(cap, spent)
 

@@ -41,17 +41,18 @@ STAGES = {
 
 def videos(generations: list[Generation]) -> list[dict[str, Any]]:
     """Many Video objects in a constant number of queries: without place, estimate and picture."""
-    receipts = statements.receipts(references=[generation.id for generation in generations])
+    ended = [generation.id for generation in generations if not generation.is_open]
+    receipts = statements.receipts(references=ended) if ended else {}
     seen = progress.latest_of([generation.id for generation in generations if generation.state == State.RUNNING])
     return [
-        _video(generation, seen=seen.get(generation.id), ours=_ours(generation, receipts[generation.id]))
+        _video(generation, seen=seen.get(generation.id), ours=_ours(generation, receipts.get(generation.id)))
         for generation in generations
     ]
 
 
 def video(generation: Generation) -> dict[str, Any]:
     """One Video object, with all that is known of how it stands."""
-    ours = _ours(generation, statements.receipt(reference=generation.id))
+    ours = _ours(generation, None if generation.is_open else statements.receipt(reference=generation.id))
     seen = progress.latest(generation.id) if generation.state == State.RUNNING else None
     if seen is not None:
         ours |= {"stage": seen.stage, "step": seen.step, "steps": seen.steps_total, "preview": seen.preview}
@@ -108,7 +109,7 @@ def _error(generation: Generation) -> dict[str, str] | None:
 
 
 def _ours(generation: Generation, receipt: Receipt | None) -> dict[str, Any]:
-    """``receipt``: None for what was held a moment ago, of which the database need not be asked."""
+    """``receipt``: None while it is open: what was quoted is held then, and the database need not be asked."""
     return {
         "state": generation.state,
         "attempt": generation.attempt,

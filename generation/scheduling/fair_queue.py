@@ -10,6 +10,9 @@ Source: S. J. Golestani, "A Self-Clocked Fair Queueing Scheme for Broadband Appl
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from django.db import connection
 from django.db.models import Q
 
 from accounts.models import Workspace
@@ -22,22 +25,45 @@ def next_finish(*, now: float, last_finish: float, cost: float, weight: float) -
     return max(now, last_finish) + cost / weight
 
 
-def finish_tag(workspace: Workspace, *, credits: int, weight: float) -> float:
-    """The finish tag of the workspace's next request. Call it while the workspace's ledger account is locked.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one workspace stands in the queue."""
 
-    Args:
-        credits: its price, which stands for the GPU time it takes.
-        weight: the share of the GPUs that the workspace gets while the queue is full, 1 for those who do not pay.
-    """
-    now = FairClock.objects.filter(id=1).values_list("virtual_time", flat=True).first() or 0.0
-    last = (
-        Generation.objects.of(workspace)
-        .exclude(state=State.CANCELLED, attempt=0)
-        .order_by("-created_at")
-        .values_list("fair_finish", flat=True)
-        .first()
-    )
-    return next_finish(now=now, last_finish=last or 0.0, cost=credits, weight=weight)
+    virtual_time: float
+    """The clock's."""
+    last_finish: float
+    """The tag of its last request, unless that was cancelled before it began."""
+    open_clips: int
+    """That wait or are being made."""
+
+    def finish_tag(self, *, credits: int, weight: float) -> float:
+        """The finish tag of the workspace's next request.
+
+        Args:
+            credits: its price, which stands for the GPU time it takes.
+            weight: the share of the GPUs that the workspace gets while the queue is full, 1 for those who do not pay.
+        """
+        return next_finish(now=self.virtual_time, last_finish=self.last_finish, cost=credits, weight=weight)
+
+
+def standing_of(workspace: Workspace) -> Standing:
+    """How the workspace stands, in one query. Certain while its ledger account is locked."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT
+                coalesce((SELECT virtual_time FROM generation_fairclock WHERE id = 1), 0),
+                coalesce((
+                    SELECT fair_finish FROM generation_generation
+                    WHERE workspace_id = %(own)s AND NOT (state = 'cancelled' AND attempt = 0)
+                    ORDER BY created_at DESC LIMIT 1
+                ), 0),
+                (SELECT count(*) FROM generation_generation
+                    WHERE workspace_id = %(own)s AND state IN ('queued', 'dispatched', 'running'))
+            """,
+            {"own": workspace.id},
+        )
+        return Standing(*cursor.fetchone())
 
 
 def lock_clock() -> FairClock:
@@ -72,16 +98,35 @@ def _first_of(level: Level) -> list[Generation]:
     return list(waiting.select_related("version__model").order_by("fair_finish", "id")[: level.free])
 
 
-def place(generation: Generation, largest_bytes: int) -> int:
-    """How many requests are before this one, running ones included; 0 when it runs. Never counts history, nor what no
-    machine that is on could make: ``largest_bytes`` is what the largest may use."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one open request stands."""
+
+    number: int
+    """How many are before it, running ones included; 0 when it runs."""
+    is_held_up: bool = False
+    """Whether it waits while clips cannot be stored: see ``storage_pause``."""
+
+
+def place(generation: Generation, largest_bytes: int) -> Place:
+    """Where the request stands, in one query. Never counts history, nor what no machine that is on could make:
+    ``largest_bytes`` is what the largest may use."""
     if generation.state == State.RUNNING:
-        return 0
-    in_flight = Generation.objects.filter(state__in=[State.DISPATCHED, State.RUNNING])
+        return Place(0)
     if generation.state == State.DISPATCHED:
+        in_flight = Generation.objects.filter(state__in=[State.DISPATCHED, State.RUNNING])
         earlier = Q(dispatched_at__lt=generation.dispatched_at)
         same_batch = Q(dispatched_at=generation.dispatched_at, fair_finish__lt=generation.fair_finish)
-        return in_flight.filter(Q(state=State.RUNNING) | earlier | same_batch).count()
-    can_be_made = Q(needs_bytes__isnull=True) | Q(needs_bytes__lte=largest_bytes)
-    waiting = Generation.objects.filter(can_be_made, state=State.QUEUED, fair_finish__lt=generation.fair_finish)
-    return in_flight.count() + waiting.count()
+        return Place(in_flight.filter(Q(state=State.RUNNING) | earlier | same_batch).count())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT
+                (SELECT count(*) FROM generation_generation WHERE state IN ('dispatched', 'running'))
+                + (SELECT count(*) FROM generation_generation WHERE state = 'queued' AND fair_finish < %s
+                    AND (needs_bytes IS NULL OR needs_bytes <= %s)),
+                EXISTS (SELECT FROM generation_storagepause WHERE until IS NOT NULL)
+            """,
+            [generation.fair_finish, largest_bytes],
+        )
+        return Place(*cursor.fetchone())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
+from django.db import connection
 
 from catalog.models import ModelVersion
 from generation.models import Generation, State
@@ -36,30 +37,39 @@ class Wait:
 
 
 def service_seconds(version: ModelVersion) -> tuple[float, float]:
-    """Median and 90th percentile of start-to-end of the latest clips of the same build, whatever its price was."""
-    same = ModelVersion.objects.filter(build=version.build).order_by("-id").values_list("id", flat=True)[:VERSIONS]
-    first, *others = (_latest_of(version_id) for version_id in (*same, version.id))
-    latest = first.union(*others).order_by("-finished_at")[:SAMPLE]
-    took = sorted((end - begin).total_seconds() for begin, end in latest if begin and end)
+    """Median and 90th percentile of start-to-end of the latest clips of the same build, whatever its price was. One
+    query, of which each part begins in an index."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT extract(epoch FROM clip.finished_at - clip.started_at)::float
+            FROM (
+                (SELECT id FROM catalog_modelversion WHERE build = %s ORDER BY id DESC LIMIT %s) UNION SELECT %s
+            ) AS same, LATERAL (
+                SELECT started_at, finished_at FROM generation_generation
+                WHERE version_id = same.id AND state = 'succeeded' AND started_at IS NOT NULL
+                ORDER BY finished_at DESC LIMIT %s
+            ) AS clip
+            ORDER BY clip.finished_at DESC LIMIT %s
+            """,
+            [version.build, VERSIONS, version.id, SAMPLE, SAMPLE],
+        )
+        took = sorted(seconds for (seconds,) in cursor.fetchall() if seconds is not None)
     if not took:
         return UNKNOWN_SECONDS
     return took[len(took) // 2], took[min(len(took) - 1, (len(took) * 9) // 10)]
-
-
-def _latest_of(version_id: int) -> Any:
-    finished = Generation.objects.filter(version_id=version_id, state=State.SUCCEEDED, started_at__isnull=False)
-    return finished.order_by("-finished_at").values_list("started_at", "finished_at")[:SAMPLE]
 
 
 @across_workspaces("others are before it in the queue; only how many and how long comes out")
 def wait_of(generation: Generation) -> Wait:
     """How long this open generation will take, and what it waits for."""
     budgets = _budgets()
-    place = fair_queue.place(generation, max(budgets, default=0))
+    stands = fair_queue.place(generation, max(budgets, default=0))
+    place = stands.number
     if generation.state == State.QUEUED and budgets and (generation.needs_bytes or 0) > budgets[-1]:
         reason = too_large(generation.needs_bytes or 0, budgets[-1])
         return Wait(place, None, None, f"{reason} Your place is kept, and cancelling gives everything back.")
-    if generation.state == State.QUEUED and storage_pause.is_in_force():
+    if stands.is_held_up:
         return Wait(place, None, None, storage_pause.REASON)
     if not budgets:
         return Wait(place, None, None, _reason(generation, place, 0))

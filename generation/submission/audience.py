@@ -5,23 +5,27 @@ from __future__ import annotations
 from django.http import HttpRequest
 
 from accounts.models import Workspace
-from billing.plans import entitlements
+from billing.plans import Entitlements, entitlements
 from catalog.gates import Audience, territory_of
 from catalog.models import Plan
 
 
-def audience_of(request: HttpRequest, workspace: Workspace | None) -> Audience:
-    """The caller with plan and territory. Somebody who has not made anything yet is a visitor."""
+def audience_of(request: HttpRequest, workspace: Workspace | None, may: Entitlements | None = None) -> Audience:
+    """The caller with plan and territory. Somebody who has not made anything yet is a visitor.
+
+    Args:
+        may: what the workspace is entitled to, where that was asked already.
+    """
     return Audience(
         workspace_id=workspace.id if workspace is not None else None,
-        plan=_plan_of(workspace),
+        plan=_plan_of(workspace, may),
         territory=territory_of(request),
     )
 
 
-def _plan_of(workspace: Workspace | None) -> Plan:
+def _plan_of(workspace: Workspace | None, may: Entitlements | None) -> Plan:
     if workspace is None:
         return Plan.VISITOR
-    if entitlements(workspace.id).is_paid:
+    if (may or entitlements(workspace.id)).is_paid:
         return Plan.PAID
     return Plan.VISITOR if workspace.is_visitor else Plan.FREE

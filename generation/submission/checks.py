@@ -1,8 +1,8 @@
 """What a request is refused for, in this order, whoever asks.
 
-Two ask: ``look_ahead``, before any work is done for a request, and ``submit``, once the workspace's row is locked and
-nobody else can spend what is seen to be left. What only a held price can tell, ``submit`` refuses after these: whether
-today's GPU time for free clips is used up.
+Two ask: ``look_ahead``, before any work is done for a request, and ``submit``, once the workspace's row is locked, the
+price is held in place of the first of them, and nobody else can spend what is seen to be left. What only a held price
+can tell, ``submit`` refuses after these: whether today's GPU time for free clips is used up.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from billing.errors import NotEnoughCredits
 from billing.plans import Entitlements
 from billing.shop import budgets
 from generation.models import Generation
+from generation.scheduling.fair_queue import Standing
 from generation.submission import spending_caps
 from loremotion.refusals import InsufficientCredits, TooMany
 
@@ -38,6 +39,8 @@ class Candidate:
     may: Entitlements
     is_refilled: bool
     """False where the network of a visitor has had all the free credits that it may have today."""
+    standing: Standing | None = None
+    """How its workspace stands in the queue, once its price is held; None before that."""
 
 
 def refuse(candidate: Candidate) -> None:
@@ -53,6 +56,8 @@ def beyond_credits(candidate: Candidate) -> None:
         InsufficientCredits: with what is missing and when credits come.
     """
     workspace, caller = candidate.workspace, candidate.caller
+    if candidate.standing is not None:
+        return
     if workspace is not None:
         available = ledger.balance(account=workspace.id).available
     else:
@@ -78,7 +83,8 @@ def beyond_budget(candidate: Candidate) -> None:
         OverBudget: names the cap.
     """
     if candidate.workspace is not None:
-        budgets.refuse_beyond_cap(candidate.workspace.id, credits=candidate.credits)
+        credits = candidate.credits if candidate.standing is None else 0  # what is held counts as spent
+        budgets.refuse_beyond_cap(candidate.workspace.id, cap=candidate.may.monthly_cap_credits, credits=credits)
 
 
 def beyond_open_clips(candidate: Candidate) -> None:
@@ -87,8 +93,9 @@ def beyond_open_clips(candidate: Candidate) -> None:
     Raises:
         TooMany: names how many that are.
     """
-    most = candidate.may.open_clips
-    if Generation.objects.of(candidate.workspace).open().count() >= most:
+    most, standing = candidate.may.open_clips, candidate.standing
+    found = Generation.objects.of(candidate.workspace).open().count() if standing is None else standing.open_clips
+    if found >= most:
         raise TooMany(
             "too_many_open",
             f"As many clips of yours are waiting or being made as your plan allows at a time: {most}.",

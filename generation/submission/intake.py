@@ -12,6 +12,7 @@ from django.http import HttpRequest
 
 from accounts import networks, tenancy
 from accounts.roles import Action
+from billing.plans import entitlements
 from catalog.offers import make_offer
 from catalog.requests import Ask
 from generation.models import Generation
@@ -53,12 +54,13 @@ def take(
         *uploads.receive(files),
     ]
     ask = replace(ask, inputs=uploads.keys(given))
-    offer = make_offer(ask, audience_of(request, caller.workspace))
+    may = entitlements(caller.workspace.id if caller.workspace is not None else None)
+    offer = make_offer(ask, audience_of(request, caller.workspace, may))
     has_pictures = any(thing.kind == Kind.PICTURE and thing.content is not None for thing in given)
     line_of = caller.workspace.id if caller.workspace is not None else network
     with pictures.in_line(line_of) if has_pictures else nullcontext():  # who will be refused is, before any work
         if given or caller.workspace is None:  # without files ``submit`` is as early
-            look_ahead(caller.workspace, offer, caller, network=network)
+            look_ahead(caller.workspace, offer, caller, network=network, may=may)
         given = uploads.prepare(given)
         workspace, caller = tenancy.ensure(request, Action.GENERATE)
         with uploads.store(given):
@@ -69,4 +71,5 @@ def take(
                 repeat=repeat,
                 is_private=is_private,
                 network=network,
+                may=may,
             )

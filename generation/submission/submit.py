@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 from django.conf import settings
@@ -16,7 +16,7 @@ from accounts.caller import Caller
 from accounts.models import Workspace
 from accounts.roles import Action
 from billing import allowance, free_gpu_budget, ledger
-from billing.plans import entitlements
+from billing.plans import Entitlements, entitlements
 from catalog import measurements
 from catalog.offers import Offer
 from generation.models import Generation
@@ -33,18 +33,20 @@ logger = logging.getLogger(__name__)
 HOLD_LASTS = timedelta(days=2)
 
 
-def look_ahead(workspace: Workspace | None, offer: Offer, caller: Caller, *, network: str = "") -> None:
+def look_ahead(
+    workspace: Workspace | None, offer: Offer, caller: Caller, *, network: str = "", may: Entitlements | None = None
+) -> None:
     """Refuse what ``submit`` would refuse, before any work is done for the request. Locks nothing: ``submit`` decides.
 
     Args:
         workspace: None for a newcomer.
-        network: as for ``submit``.
+        network, may: as for ``submit``.
 
     Raises:
         Forbidden, InsufficientCredits, TooMany: as ``submit``.
     """
     is_refilled = workspace is None or allowance.give(workspace, now=timezone.now(), network=network)
-    may = entitlements(workspace.id if workspace is not None else None)
+    may = may or entitlements(workspace.id if workspace is not None else None)
     checks.refuse(Candidate(workspace, caller, offer.quote.credits, may, is_refilled))
 
 
@@ -56,6 +58,7 @@ def submit(
     repeat: Repeat | None = None,
     is_private: bool | None = None,
     network: str = "",
+    may: Entitlements | None = None,
 ) -> Generation:
     """Hold the price and queue the request, or do neither.
 
@@ -64,6 +67,7 @@ def submit(
         repeat: how the request says that it may be sent again. Of two that race, both get what the first one made.
         is_private: whether others of a team do not see it; None leaves that to the team.
         network: a visitor's, which bounds the free credits that come from there.
+        may: what the workspace is entitled to, where it was asked a moment ago.
 
     Raises:
         Forbidden: the workspace is suspended or being closed, its visitor banned or the caller's role changed, as of
@@ -73,17 +77,18 @@ def submit(
         TooMany: the workspace has as many requests open as it may, or the day's GPU time for free clips is used up.
     """
     is_refilled = allowance.give(workspace, now=timezone.now(), network=network)
+    may = may or entitlements(workspace.id)
     request = offer.request
     with transaction.atomic():
         tenancy.keep_standing(workspace, Action.GENERATE, caller=caller)  # waits for others who submit for it
         generation_id = uuid.uuid4() if repeat is None else repeat.id_in(workspace)
         if repeat is not None and (made := idempotency.with_same_key(workspace, repeat, caller=caller)) is not None:
             return made
-        may = entitlements(workspace.id)
         candidate = Candidate(workspace, caller, offer.quote.credits, may, is_refilled)
-        checks.refuse(candidate)
         _hold(workspace, generation_id, offer, candidate)
-        finish = fair_queue.finish_tag(workspace, credits=offer.quote.credits, weight=may.priority_weight)
+        standing = fair_queue.standing_of(workspace)
+        checks.refuse(replace(candidate, standing=standing))
+        finish = standing.finish_tag(credits=offer.quote.credits, weight=may.priority_weight)
         generation = Generation.objects.create(
             id=generation_id,
             workspace=workspace,

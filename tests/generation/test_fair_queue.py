@@ -69,11 +69,11 @@ def test_who_pays_gets_their_weight(toy: Model, alice: Visitor, bob: Visitor, mo
 def test_place_counts_who_is_before_and_falls_to_none(toy: Model, alice: Visitor, bob: Visitor) -> None:
     theirs = [factories.submitted(alice.workspace, seconds=1) for _ in range(3)]
     mine = factories.submitted(bob.workspace, seconds=5)
-    assert fair_queue.place(mine, LARGE) == 3
+    assert fair_queue.place(mine, LARGE).number == 3
     dispatch.fill_window()
     for generation in [*theirs, mine]:
         generation.refresh_from_db()
-    assert [fair_queue.place(g, LARGE) for g in theirs[:2]] == [0, 1]
+    assert [fair_queue.place(g, LARGE).number for g in theirs[:2]] == [0, 1]
 
 
 def test_a_cancelled_wish_does_not_push_the_next_one_back(toy: Model, alice: Visitor, bob: Visitor) -> None:

@@ -99,8 +99,8 @@ def test_others_do_not_count_it_as_before_them(
     mine = factories.submitted(bob.workspace, model="dwarf")
     Generation.objects.filter(id=mine.id).update(fair_finish=10**6)
     mine.refresh_from_db()
-    assert fair_queue.place(mine, SMALL) == 0
-    assert fair_queue.place(mine, LARGE) == 3
+    assert fair_queue.place(mine, SMALL).number == 0
+    assert fair_queue.place(mine, LARGE).number == 3
     assert wait.wait_of(mine).place == 0
 
 

@@ -15,6 +15,7 @@ from accounts.caller import Caller
 from accounts.models import Membership, User, Workspace
 from accounts.roles import BY_ROLE, Role
 from billing import ledger
+from billing.plans import entitlements
 from billing.shop import budgets, jobs, workspace_data
 from billing.shop.models import Budget, Order, Payment, Subscription
 from tests.generation import factories as clips
@@ -281,11 +282,11 @@ def test_a_cap_holds_for_the_month_also_for_what_is_still_open(shop_steps: ShopS
     browser.post("/billing/budget/", {"monthly_cap_credits": 100})
     shop_steps.buy(workspace.id)
     hold(workspace.id, 60)
-    budgets.refuse_beyond_cap(workspace.id, credits=40)
+    budgets.refuse_beyond_cap(workspace.id, cap=100, credits=40)
     ledger.capture(reference=hold(workspace.id, 40), amount=10)
-    budgets.refuse_beyond_cap(workspace.id, credits=30)
+    budgets.refuse_beyond_cap(workspace.id, cap=100, credits=30)
     with pytest.raises(budgets.OverBudget, match="at most 100"):
-        budgets.refuse_beyond_cap(workspace.id, credits=31)
+        budgets.refuse_beyond_cap(workspace.id, cap=100, credits=31)
     assert workspace.audit_entries.filter(event="budget.changed").exists()
 
 
@@ -301,12 +302,13 @@ def test_a_cap_counts_what_is_held_in_accounts_that_were_merged_into_the_workspa
     clip = hold(before, 50)
     ledger.merge(source=before, into=browser, reference=f"merge:{before}")
     ledger.merge(source=browser, into=workspace.id, reference=f"merge:{browser}")
-    with django_assert_num_queries(2):
-        budgets.refuse_beyond_cap(workspace.id, credits=50)
+    assert entitlements(workspace.id).monthly_cap_credits == 100
+    with django_assert_num_queries(1):
+        budgets.refuse_beyond_cap(workspace.id, cap=100, credits=50)
     with pytest.raises(budgets.OverBudget, match="would make it 101"):
-        budgets.refuse_beyond_cap(workspace.id, credits=51)
+        budgets.refuse_beyond_cap(workspace.id, cap=100, credits=51)
     ledger.release(reference=clip)
-    budgets.refuse_beyond_cap(workspace.id, credits=100)
+    budgets.refuse_beyond_cap(workspace.id, cap=100, credits=100)
 
 
 # --- moving with the workspace -----------------------------------------------------------------------------------
