@@ -16,7 +16,7 @@ REQUIREMENTS := requirements.txt requirements/web.txt requirements/gpu.txt requi
 INSTALL_KIB := 3500000
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install check test fuzz card seeds bench preview-model chromium clean
+.PHONY: help run demo install check test fuzz card seeds bench preview-model chromium clients clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -39,7 +39,7 @@ check: $(DEVELOPMENT)  ## lint, format, types, layers, migrations, deployment se
 	SITE_URL=https://clips.example HSTS_PRELOAD=True ALLOWED_HOSTS=clips.example \
 		python -m loremotion.local stores -- python manage.py check --deploy --fail-level WARNING --database default
 
-test: $(DEVELOPMENT) chromium  ## every test, on real stores and a real browser; ARGS="tests/billing -x" for some, JOBS=2 at once
+test: $(DEVELOPMENT) chromium clients  ## every test, on real stores and a real browser; ARGS="tests/billing -x" for some, JOBS=2 at once
 	python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 fuzz: $(DEVELOPMENT)  ## property tests alone, on other examples each time and FUZZ=20 times as many; ARGS as above
@@ -66,6 +66,17 @@ chromium:
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
 		&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; then :; \
 	else echo "No Chromium here, so the browser tests are skipped. 'sudo apt-get install chromium' brings it."; fi
+
+clients: tests/clients/.venv/installed tests/clients/node_modules/installed  ## other people's clients of the API, for its tests
+
+tests/clients/.venv/installed: tests/clients/requirements.txt | $(VENV)/bin/python
+	$(PY) -m venv tests/clients/.venv
+	tests/clients/.venv/bin/python -m pip install -q -r tests/clients/requirements.txt
+	@touch $@
+
+tests/clients/node_modules/installed: tests/clients/package-lock.json
+	@if command -v npm >/dev/null && npm ci --silent --prefix tests/clients; then touch $@; \
+	else echo "npm is missing or could not install, so the clients for Node are not tested. Node 20 or newer brings it."; fi
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

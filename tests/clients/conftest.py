@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django.live_server_helper import LiveServer
+
+from accounts import api_keys
+from accounts.models import Workspace
+from accounts.roles import BY_ROLE, Role
+from billing import ledger
+from generation.models import Generation
+from generation.settlement import settle
+from tests.accounts import factories as people
+from tests.generation import factories
+from tests.patience import PATIENCE_SECONDS
+
+HERE = Path(__file__).parent
+RunScript = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def studio(transactional_db: None) -> Workspace:
+    factories.model(modes=["text", "image", "extend"])
+    studio = people.team(people.person("owner@example.org"), "Studio")
+    ledger.grant(account=studio.id, reference=f"test:{studio.id}", amount=400, kind=ledger.LotKind.PACK)
+    return studio
+
+
+@pytest.fixture
+def key(studio: Workspace) -> str:
+    owner = studio.memberships.get(role=Role.OWNER).user
+    scopes = ["generate", "read"]
+    return api_keys.issue(workspace=studio, by=owner, allowed=BY_ROLE[Role.OWNER], name="k", scopes=scopes)[1]
+
+
+@pytest.fixture
+def made(studio: Workspace) -> Generation:
+    """A finished clip of the studio's."""
+    generation = factories.submitted(studio)
+    factories.deliver_clip(generation)
+    settle.settle(factories.report(generation))
+    return generation
+
+
+@pytest.fixture
+def run_script(live_server: LiveServer, key: str) -> RunScript:
+    """Run one of the scripts beside this file under Node, with the site, a key and what is said besides. What it
+    prints at its end is what it saw, as JSON."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node is not installed here; version 20 or newer runs these clients")
+    if not (HERE / "node_modules").is_dir():
+        pytest.skip("The clients for Node are not installed: 'make clients' brings them")
+
+    def run(script: str, **said: str) -> dict[str, Any]:
+        environment = {"PATH": os.environ["PATH"], "SITE": live_server.url, "KEY": key, **said}
+        done = subprocess.run(
+            [node, HERE / script], env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+        )
+        assert done.returncode == 0, done.stderr
+        seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return seen
+
+    return run
