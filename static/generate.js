@@ -2,6 +2,8 @@
 const form = document.querySelector("form.generate");
 const button = form.querySelector(".primary");
 const price = document.getElementById("price");
+const waits = document.getElementById("waits");
+const problem = document.getElementById("file-problem");
 const model = form.elements.namedItem("model");
 const prompt = form.elements.namedItem("prompt");
 let asking = null;
@@ -19,6 +21,32 @@ function isExample(words) {
   return !words || [...form.querySelectorAll(".of-model")].some((options) => options.dataset.example === words);
 }
 
+// Before anything is sent: what is too large would be refused after it has come.
+function checkFiles() {
+  const inputs = [...form.querySelectorAll("input[type=file]")];
+  let together = 0;
+  for (const input of inputs) {
+    const bytes = input.matches(":enabled") && input.files.length ? input.files[0].size : 0;
+    const most = Number(input.dataset.mostBytes);
+    together += bytes;
+    let words = "";
+    if (bytes > most) words = `${input.files[0].name} has ${megabytes(bytes)}. Choose one of at most ${megabytes(most)}.`;
+    else if (bytes && together > form.dataset.mostBytes) {
+      words = `The files have ${megabytes(together)} together. At most ${megabytes(form.dataset.mostBytes)} can be sent at a time.`;
+    }
+    input.setCustomValidity(words); // the browser then sends nothing, and says why
+    input.toggleAttribute("aria-invalid", false);
+    if (words) input.setAttribute("aria-invalid", "true");
+  }
+  const found = inputs.find((input) => input.validationMessage);
+  problem.textContent = found?.validationMessage ?? "";
+  problem.hidden = !found;
+}
+
+function megabytes(bytes) {
+  return `${Math.ceil(bytes / 1e5) / 10} MB`;
+}
+
 async function askPrice() {
   asking?.abort();
   asking = new AbortController();
@@ -33,12 +61,15 @@ async function askPrice() {
     const answer = await fetch(`${form.dataset.priceUrl}?${new URLSearchParams(said)}`, { signal: asking.signal });
     const quote = await answer.json();
     price.textContent = quote.error ?? `${quote.credits} credit${quote.credits === 1 ? "" : "s"} · ${quote.seconds} s of video`;
+    waits.textContent = quote.waits ?? "";
+    waits.hidden = !quote.waits || [...form.querySelectorAll(".of-model:enabled .notice")].length > 0; // says so already
   } catch (error) {
     if (error.name !== "AbortError") price.textContent = "";
   }
 }
 
 model.addEventListener("change", showOptionsOfModel);
+form.addEventListener("change", checkFiles);
 form.addEventListener("change", askPrice);
 form.addEventListener("submit", (event) => {
   if (button.getAttribute("aria-busy") === "true") event.preventDefault(); // a double click pays once
@@ -48,6 +79,7 @@ form.addEventListener("submit", (event) => {
 addEventListener("pageshow", () => {
   button.removeAttribute("aria-busy");
   showOptionsOfModel();
+  checkFiles();
   askPrice();
 });
 prompt.addEventListener("keydown", (event) => {

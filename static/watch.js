@@ -1,6 +1,7 @@
 // Follows one generation live. EventSource reconnects by itself and replays what was missed; after an error answer,
 // as from a proxy whose site restarts, it gives up, and is made anew.
 const RECONNECT_MILLISECONDS = 3000;
+const SILENT_SECONDS = 13;
 const clip = document.getElementById("clip");
 const status = document.getElementById("status");
 const bar = document.getElementById("progress");
@@ -19,6 +20,7 @@ function showStage(stage) {
 
 // Of the whole clip, as the API's `progress` says it. Nobody can say it of one that waits.
 function showProgress(stage, progress) {
+  bar.hidden = false;
   if (stage === "queued") bar.removeAttribute("value");
   else bar.value = progress;
 }
@@ -35,6 +37,7 @@ function say(text, live = "polite") {
 const on = {
   queue({ reason, eta_seconds: eta }) {
     showStage("queued");
+    bar.hidden = eta === null; // nobody can say when: a bar that runs would say otherwise
     say(eta === null ? reason : `${reason} Ready in about ${seconds(eta[0])} to ${seconds(eta[1])}.`);
   },
   stage({ stage, message, progress }) {
@@ -54,25 +57,40 @@ const on = {
     preview.hidden = false;
   },
   done() {
-    source.close();
+    leave();
     location.reload(); // also where the address ends in #main, which going there again would not load
   },
 };
 
-let source;
+let source = null;
 let heard = false;
+let waited = 0;
 
+// A browser keeps six connections to one site, and a stream holds one of them. So a page that nobody sees has none.
 function follow() {
-  source = new EventSource(clip.dataset.eventsUrl);
-  source.addEventListener("open", () => { heard = true; });
-  source.addEventListener("error", () => {
-    if (source.readyState === EventSource.CLOSED) setTimeout(follow, RECONNECT_MILLISECONDS);
+  if (source || document.hidden) return;
+  const opened = (source = new EventSource(clip.dataset.eventsUrl));
+  opened.addEventListener("open", () => { heard = true; });
+  opened.addEventListener("error", () => {
+    if (opened !== source || opened.readyState !== EventSource.CLOSED) return;
+    source = null;
+    setTimeout(follow, RECONNECT_MILLISECONDS);
   });
   for (const [name, show] of Object.entries(on)) {
-    source.addEventListener(name, (event) => show(JSON.parse(event.data)));
+    opened.addEventListener(name, (event) => show(JSON.parse(event.data)));
   }
 }
 
+function leave() {
+  source?.close();
+  source = null;
+}
+
 follow();
-// A proxy that swallows event streams: fall back to asking every few seconds.
-setTimeout(() => { if (!heard) setInterval(() => location.reload(), 5000); }, 8000);
+document.addEventListener("visibilitychange", () => (document.hidden ? leave() : follow()));
+addEventListener("pagehide", leave);
+addEventListener("pageshow", follow); // come back to with the back button
+// A proxy that swallows event streams: ask every few seconds.
+setInterval(() => {
+  if (source && !heard && ++waited >= SILENT_SECONDS) location.reload();
+}, 1000);

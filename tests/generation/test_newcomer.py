@@ -147,3 +147,90 @@ def test_it_works_by_keyboard_alone(stack: Stack, desktop: BrowserContext) -> No
     page.keyboard.press("Control+Enter")
     page.wait_for_url("**/generations/*/")
     expect(page.get_by_role("heading", name="a green star spinning")).to_be_visible()
+
+
+STREAMS = """
+    window.streams = [];
+    window.EventSource = class extends EventSource {
+        constructor(address) { super(address); window.streams.push(this); }
+    };
+    Object.defineProperty(document, 'hidden', { get: () => window.isHidden ?? false });
+    window.hide = (isHidden) => { window.isHidden = isHidden; document.dispatchEvent(new Event('visibilitychange')); };
+"""
+OPEN_STREAMS = "window.streams.filter((stream) => stream.readyState !== EventSource.CLOSED).length"
+
+
+def test_a_page_that_nobody_sees_holds_no_stream_and_goes_on_when_it_is_seen(
+    stack: Stack, desktop: BrowserContext
+) -> None:
+    page = desktop.new_page()
+    page.goto(stack.url)
+    token = page.locator("[name=csrfmiddlewaretoken]").input_value()
+    video = page.request.post(
+        stack.url + "/v1/videos",
+        data={"prompt": PROMPT, "steps": 50},
+        headers={"X-CSRFToken": token, "Referer": stack.url},
+    ).json()
+    page.add_init_script(STREAMS)
+    page.goto(stack.url + video["lm"]["page_url"])
+    assert page.evaluate(OPEN_STREAMS) == 1
+    page.evaluate("hide(true)")
+    assert page.evaluate(OPEN_STREAMS) == 0
+    page.evaluate("hide(false)")
+    assert page.evaluate(OPEN_STREAMS) == 1
+    expect(page.locator("video")).to_be_visible(timeout=ARRIVES_WITHIN)
+
+
+def test_cards_of_clips_on_their_way_keep_up(stack: Stack, desktop: BrowserContext) -> None:
+    page = desktop.new_page()
+    page.goto(stack.url)
+    page.get_by_role("button", name="Generate").click()
+    page.wait_for_url("**/generations/*/")
+    page.goto(stack.url + "/history/")
+    expect(page.locator(".grid img")).to_be_visible(timeout=ARRIVES_WITHIN)
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_sent(stack: Stack, desktop: BrowserContext) -> None:
+    page = desktop.new_page()
+    page.goto(stack.url)
+    picked = page.locator("input[type=file]:enabled").first
+    picked.evaluate(
+        """input => {
+            const files = new DataTransfer();
+            files.items.add(new File([new Uint8Array(Number(input.dataset.mostBytes) + 1)], 'holiday.png'));
+            input.files = files.files;
+            input.dispatchEvent(new Event('change', { bubbles: true }));
+        }"""
+    )
+    expect(page.locator("#file-problem")).to_contain_text("holiday.png has")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.get_by_role("button", name="Generate").click()
+    assert picked.evaluate("input => input.matches(':invalid')")
+    assert "POST" not in sent
+    picked.evaluate("input => { input.value = ''; input.dispatchEvent(new Event('change', { bubbles: true })); }")
+    expect(page.locator("#file-problem")).to_be_hidden()
+    page.get_by_role("button", name="Generate").click()
+    page.wait_for_url("**/generations/*/")
+
+
+def test_the_example_follows_the_model_and_own_words_stay(stack: Stack, desktop: BrowserContext) -> None:
+    page = desktop.new_page()
+    page.goto(stack.url)
+    box = page.get_by_label("What should the clip show?")
+    expect(box).to_have_value(PROMPT)
+    add_another_model = """
+        const of = document.querySelector('.of-model').cloneNode(true);
+        Object.assign(of.dataset, { model: 'other', example: '' });
+        document.querySelector('.choices').append(of);
+        document.querySelector('[name=model]').add(new Option('Other', 'other'));
+    """
+    page.evaluate(add_another_model)
+    choice = page.get_by_label("Model")
+    choice.select_option("other")
+    expect(box).to_have_value("")
+    choice.select_option("preview")
+    expect(box).to_have_value(PROMPT)
+    box.fill("a fox")
+    choice.select_option("other")
+    expect(box).to_have_value("a fox")
