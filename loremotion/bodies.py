@@ -132,12 +132,15 @@ def too_large(most_bytes: int) -> str:
 
 
 async def _refuse(scope: Any, send: Send, status: int, code: str, words: str) -> None:
-    """Answer without the site: with a problem document where programs ask, else in plain words."""
+    """Answer without the site: with a problem document where programs ask, a page in browsers, else in plain words."""
+    from loremotion.errors import PROBLEM, bare_page, document
+
     kind, body = b"text/plain", f"{words}\n"
     if scope["path"].startswith("/v1/"):
-        from loremotion.errors import PROBLEM, document
-
         kind, body = PROBLEM.encode(), json.dumps(document(status, code, words))
+    elif b"text/html" in _header(scope, b"accept"):
+        step = "Nothing was made, and nothing charged. Go back in your browser: what you wrote is still there."
+        kind, body = b"text/html; charset=utf-8", bare_page("That cannot be sent", f"{words} {step}")
     headers = [(b"content-type", kind), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body.encode()})

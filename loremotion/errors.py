@@ -15,6 +15,7 @@ from django.contrib import messages
 from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
 from django.utils.cache import add_never_cache_headers
 from django.views import defaults
@@ -156,7 +157,12 @@ def broken(request: HttpRequest) -> HttpResponse:
     detail = f"{_BROKEN} If you were sending something, look whether it has arrived before you send it again."
     if wants_json(request):
         return JsonResponse(document(500, "internal", _BROKEN_API), status=500, content_type=PROBLEM)
-    return render(None, "500.html", {"detail": detail}, status=500)
+    return HttpResponse(bare_page("Something broke", detail), status=500)
+
+
+def bare_page(heading: str, detail: str) -> str:
+    """A page for whoever cannot have one of the site: it asks no store, and needs no request."""
+    return render_to_string("bare.html", {"heading": heading, "detail": detail})
 
 
 def with_retry_after(response: HttpResponse, refusal: Exception) -> HttpResponse:

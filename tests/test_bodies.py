@@ -86,6 +86,26 @@ def test_what_is_announced_too_large_is_not_read(method: str, path: str, content
     assert ask(method, path, content_type, b"x", announced=most) == (200, 1)
 
 
+def test_a_refused_form_is_a_page_with_a_way_back() -> None:
+    accept = b"text/html,application/xhtml+xml,*/*;q=0.8"
+    headers = [(b"content-length", str(bodies.MAX_FORM_BYTES + 1).encode()), (b"accept", accept)]
+    headers.append((b"content-type", b"multipart/form-data; boundary=x"))
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("it was let through")
+
+    scope = {"type": "http", "method": "POST", "path": "/generations/", "headers": headers}
+    async_to_sync(bodies.BodyLimit(behind))(scope, stall, send)
+    assert (sent[0]["status"], dict(sent[0]["headers"])[b"content-type"]) == (413, b"text/html; charset=utf-8")
+    page = sent[1]["body"].decode()
+    assert "at most 128 MB" in page
+    assert '<a href="/">' in page
+
+
 @pytest.mark.parametrize(("path", "is_api"), [("/v1/videos", True), ("/generations/", False)])
 def test_a_refused_body_is_a_problem_document_to_programs(path: str, is_api: bool) -> None:
     sent: list[Any] = []
