@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from catalog import measurements
 from catalog.gates import ANYBODY, Audience
 from catalog.models import ModelVersion
 from catalog.pricing import Quote, quote
@@ -18,6 +19,18 @@ class Offer:
     version: ModelVersion
     request: ClipRequest
     quote: Quote
+
+    @property
+    def least_bytes(self) -> int | None:
+        """Least memory of a GPU that can make it, or None while the bytes of the model are unknown. Asks the store."""
+        return measurements.least_bytes(
+            self.version,
+            width=self.request.width,
+            height=self.request.height,
+            num_frames=self.request.num_frames,
+            mode=self.request.mode,
+            call=self.request.call,
+        )
 
 
 def make_offer(ask: Ask, audience: Audience = ANYBODY) -> Offer:

@@ -13,6 +13,8 @@ from catalog.offers import Offer, offer_with
 from catalog.requests import Ask
 from catalog.selection import version_for
 from generation.scheduling import wait
+from generation.submission.uploads import MAX_BYTES
+from gpu_worker.families import Kind, Role
 from loremotion.refusals import Refusal
 
 BUILT_IN: Final = "preview"
@@ -37,6 +39,11 @@ class Choice:
     def example(self) -> str:
         """What the prompt box begins with; empty where any sentence will do."""
         return EXAMPLE if self.version.family == BUILT_IN else ""
+
+    @property
+    def files(self) -> list[tuple[str, Role, int]]:
+        """What a clip may start from: the field's name, what it is, and the most bytes that are taken of it."""
+        return [(name, role, _most_bytes(name, role)) for name, role in self.version.input_roles]
 
 
 def choices(models: Sequence[Model], audience: Audience) -> list[Choice]:
@@ -66,6 +73,11 @@ def offer_of(choice: Choice, ask: Ask, audience: Audience) -> Offer:
     if refusal := gates.refusal(choice.version, audience):
         raise refusal
     return offer_with(choice.version, ask)
+
+
+def _most_bytes(name: str, role: Role) -> int:
+    kind = Kind.CLIP if name == "mask" else role.kind  # a mask may move
+    return MAX_BYTES[kind]
 
 
 def _default_credits(version: ModelVersion, audience: Audience) -> int | None:

@@ -32,7 +32,7 @@ from generation.settlement import deletion, notifications, settle
 from generation.submission import intake, privacy
 from generation.submission.audience import audience_of
 from gpu_worker.families import ROLES
-from loremotion.bodies import takes_files
+from loremotion.bodies import MAX_BODY_BYTES, MAX_FORM_BYTES, takes_files
 from loremotion.refusals import Forbidden, InsufficientCredits, Refusal
 
 RECENT = 8
@@ -119,6 +119,7 @@ def _generate_page(
         "prompt": chosen.example if prompt is None and chosen is not None else prompt,
         "choices": offered,
         "chosen": chosen,
+        "most_bytes": MAX_FORM_BYTES - MAX_BODY_BYTES,  # with room for what is typed
         "recent": listing.page(caller, limit=RECENT),
         "price": _price(form, chosen, audience, is_continued=continued is not None),
         "is_short": is_short,
@@ -167,7 +168,10 @@ def price(request: HttpRequest) -> JsonResponse:
         offer = make_offer(ask, audience_of(request, tenancy.caller_of(request).workspace))
     except Refusal as refusal:
         return JsonResponse({"error": str(refusal), "field": refusal.field}, status=refusal.status)
-    return JsonResponse({"credits": offer.quote.credits, "seconds": round(offer.request.seconds, 3)})
+    said: dict[str, Any] = {"credits": offer.quote.credits, "seconds": round(offer.request.seconds, 3)}
+    if waits := wait.why_nobody_takes(offer):
+        said["waits"] = waits
+    return JsonResponse(said)
 
 
 @require_safe

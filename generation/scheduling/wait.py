@@ -9,6 +9,7 @@ import redis
 from django.db import connection
 
 from catalog.models import ModelVersion
+from catalog.offers import Offer
 from generation.models import Generation, State
 from generation.scheduling import fair_queue, fleet, storage_pause
 from loremotion.row_security import across_workspaces
@@ -28,6 +29,11 @@ class Wait:
     low_seconds: float | None
     high_seconds: float | None
     reason: str
+
+    @property
+    def is_for_a_machine(self) -> bool:
+        """Whether nobody can say when it goes on: no machine that is on can take it."""
+        return self.low_seconds is None
 
     def to_json(self) -> dict[str, Any]:
         """As the API and live events say it."""
@@ -91,6 +97,15 @@ def _budgets() -> list[int]:
 def largest_machine_bytes() -> int | None:
     """Bytes of the largest machine that takes clips now; None where nobody knows of one."""
     return max(_budgets(), default=None)
+
+
+def why_nobody_takes(offer: Offer) -> str:
+    """Why a clip that is not asked for yet would not begin before another machine is on; empty where it would."""
+    largest_bytes = largest_machine_bytes()
+    needed_bytes = offer.least_bytes if largest_bytes is not None else None
+    if largest_bytes is None or needed_bytes is None or needed_bytes <= largest_bytes:
+        return ""
+    return too_large(needed_bytes, largest_bytes)
 
 
 def too_large(needed_bytes: int, largest_bytes: int) -> str:

@@ -100,14 +100,7 @@ def submit(
             quote=offer.quote.to_json(),
             ask_digest=repeat.digest if repeat is not None else "",
             watermark=settings.WATERMARK if may.watermark else "",
-            needs_bytes=measurements.least_bytes(
-                offer.version,
-                width=request.width,
-                height=request.height,
-                num_frames=request.num_frames,
-                mode=request.mode,
-                call=request.call,
-            ),
+            needs_bytes=offer.least_bytes,
             fair_finish=finish,
             request_id=log_context.current(log_context.REQUEST_ID),
         )

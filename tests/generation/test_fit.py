@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 import redis
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,6 +90,70 @@ def test_the_reason_for_the_wait_is_said_everywhere(
     page = client_of(alice).get(f"/generations/{generation.id}/").text
     assert "No machine large enough is on" in page
     assert "Ready in about" not in page
+
+
+def test_no_bar_runs_while_nothing_can_be_made(
+    giant: Model, dwarf: Model, alice: Visitor, valkey: redis.Redis, client_of: ClientOf
+) -> None:
+    machine(valkey, "small", SMALL)
+    for model, is_hidden in (("giant", True), ("dwarf", False)):
+        page = client_of(alice).get(f"/generations/{factories.submitted(alice.workspace, model=model).id}/").text
+        bar = page.split('<progress id="progress"')[1].split(">")[0]
+        assert ("hidden" in bar) == is_hidden
+
+
+def test_the_form_says_before_it_is_sent_that_no_machine_can_hold_a_model(
+    giant: Model, dwarf: Model, valkey: redis.Redis, client: Client
+) -> None:
+    machine(valkey, "small", SMALL)
+    page = client.get("/").text
+    options = {part.split('"')[0]: part for part in page.split('data-model="')[1:]}
+    assert "needs about 47 GB on one GPU, and the largest that is on has 17 GB" in options["giant"]
+    assert "No machine" not in options["dwarf"]
+    assert "Giant · no machine for it is on</option>" in page
+    assert "Dwarf</option>" in page
+    machine(valkey, "large", LARGE)
+    assert "no machine for it is on" not in client.get("/").text
+
+
+def test_the_price_says_so_of_the_very_clip(giant: Model, dwarf: Model, valkey: redis.Redis, client: Client) -> None:
+    price = "/generations/price/"
+    assert "waits" not in client.get(price, {"model": "giant"}).json()  # where nobody knows of a machine
+    machine(valkey, "small", SMALL)
+    assert "needs about 47 GB" in client.get(price, {"model": "giant"}).json()["waits"]
+    assert "waits" not in client.get(price, {"model": "dwarf"}).json()
+
+
+def test_a_model_that_was_made_with_less_than_is_computed_is_offered_as_any(
+    giant: Model, valkey: redis.Redis, client: Client
+) -> None:
+    machine(valkey, "small", SMALL)
+    assert giant.current is not None
+    measurements.record(
+        giant.current,
+        mode="text",
+        preset="standard",
+        width=96,
+        height=64,
+        gpu_seconds=1,
+        video_seconds=1,
+        peak_bytes=SMALL - 1,
+    )
+    assert "no machine for it is on" not in client.get("/").text
+
+
+def test_what_the_form_says_of_machines_takes_one_query_for_all_models(
+    giant: Model, valkey: redis.Redis, client: Client
+) -> None:
+    machine(valkey, "small", SMALL)
+    counts = []
+    for number in range(2):
+        with CaptureQueriesContext(connection) as queries:
+            client.get("/")
+        counts.append(len(queries))
+        assert giant.current is not None
+        factories.model(f"giant-{number}", is_default=False, component_bytes=giant.current.component_bytes)
+    assert counts[0] == counts[1]
 
 
 def test_others_do_not_count_it_as_before_them(

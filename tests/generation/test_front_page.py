@@ -12,6 +12,7 @@ from django.urls import reverse
 from accounts.models import Visitor
 from catalog import versions
 from catalog.models import Model
+from generation.models import Generation
 from tests.accounts import factories as accounts
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -132,6 +133,32 @@ def test_a_member_out_of_credits_is_shown_what_can_be_bought(toy: Model, setting
 def test_a_refusal_for_another_reason_sells_nothing(toy: Model, client: Client) -> None:
     page = client.post(reverse("generation:create"), {"prompt": "a fox", "size": "1x1"}).text
     assert "See plans" not in page
+
+
+def test_without_javascript_the_price_says_of_which_model_it_is(client: Client, toy: Model) -> None:
+    assert re.search(r"11 credits</output><noscript> with Toy</noscript>", client.get("/").text)
+
+
+def test_without_javascript_a_button_shows_options_and_price_of_what_is_chosen(client: Client, toy: Model) -> None:
+    dear = {"standard": {"360p": 50_000}}
+    factories.model("dear", is_default=False, prices=dear, min_seconds=2, max_seconds=3, default_seconds=3)
+    sent = {"look": "1", "prompt": "a fox", "seed": "7", "model": "dear", "options_of": "toy", "seconds": "5"}
+    answer = client.post(reverse("generation:create"), sent)
+    assert answer.status_code == 200
+    assert shown_options(answer.text) == ["dear"]
+    assert prompt_box(answer.text) == "a fox"
+    assert 'value="7"' in answer.text
+    assert "157 credits</output><noscript> with Dear</noscript>" in answer.text
+    assert "is required" not in answer.text
+    assert not Generation.objects.exists()
+    again = client.post(reverse("generation:create"), sent | {"options_of": "dear", "seconds": "2"}).text
+    assert "107 credits</output>" in again
+    assert 'value="2"' in again
+
+
+def test_the_price_of_a_form_that_comes_back_is_its_own(client: Client, toy: Model) -> None:
+    page = client.post(reverse("generation:create"), {"prompt": "", "seconds": "5"}).text
+    assert "26 credits</output>" in page
 
 
 def test_cards_say_in_people_s_words_how_a_clip_stands(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
