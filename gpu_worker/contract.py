@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import json
 import logging
 import math
@@ -44,6 +45,8 @@ NOT_STORED = "The finished clip could not be stored."
 DOES_NOT_FIT = "does_not_fit"
 """Code of the error of a render that needs more memory than any machine that is on has."""
 
+_GPU_WORKER = "gpu:"
+
 # Valkey keys beside RQ's own.
 WORKERS_KEY = "gpu:workers"  # sorted set: worker name → epoch second of its last heartbeat; see gpu_worker.liveness
 DRAINING = "draining"  # state of a worker that finishes what it has and takes nothing more
@@ -56,29 +59,40 @@ PROGRESS_TTL_SECONDS = 24 * 3600
 CANCEL_TTL_SECONDS = 24 * 3600
 
 
+# RQ keeps the jobs of all queues side by side. The ids of those that GPU hosts have to do with begin with their queue,
+# so that Valkey itself can keep a GPU host from all others: see gpu_worker.rq_seams.valkey_rights.
 def job_id(generation_id: str, attempt: int) -> str:
     """RQ's id of one attempt. Enqueueing the same attempt twice is one job."""
+    return f"{RENDER_QUEUE}-{generation_id}-{attempt}"
+
+
+def former_job_id(generation_id: str, attempt: int) -> str:
+    """The id that the release before gave to an attempt. What it left in RQ is still found, for one release."""
     return f"{generation_id}-{attempt}"
 
 
 def attempt_of(job_id: str) -> tuple[str, int]:
-    """``(generation_id, attempt)`` from RQ's id of one attempt.
+    """``(generation_id, attempt)`` from RQ's id of one attempt, of this release or the one before.
 
     Raises:
-        ValueError: the id was not made by ``job_id``.
+        ValueError: the id is not one of an attempt.
     """
-    generation_id, _, attempt = job_id.rpartition("-")
+    generation_id, _, attempt = job_id.removeprefix(f"{RENDER_QUEUE}-").rpartition("-")
     if not generation_id or not attempt.isdecimal():
-        raise ValueError(f"{job_id!r} is not the id of an attempt: '<generation>-<attempt>' is expected")
+        raise ValueError(f"{job_id!r} is not the id of an attempt: 'render-<generation>-<attempt>' is expected")
     return generation_id, int(attempt)
 
 
 REPORT_KINDS = ("started", "finished", "lost")
 
 
-def report_id(kind: str, job_id: str) -> str:
-    """RQ's id of a report of one attempt. Said twice, it is one job."""
-    return f"{kind}-{job_id}"
+def report_id(kind: str, generation_id: str, attempt: int, secret: str) -> str:
+    """RQ's id of a report of one attempt. Said twice, it is one job.
+
+    Who does not know the attempt's secret cannot make the id either, so a forged report stands in no true one's place.
+    """
+    digest = hashlib.sha256(secret.encode()).hexdigest()[:32]
+    return f"{REPORTS_QUEUE}-{kind}-{generation_id}-{attempt}-{digest}"
 
 
 def progress_key(generation_id: str) -> str:
@@ -89,6 +103,16 @@ def progress_key(generation_id: str) -> str:
 def cancel_key(generation_id: str) -> str:
     """Set while a generation is to be stopped. Survives a stop command that nobody heard."""
     return f"generation:{generation_id}:cancel"
+
+
+def rq_worker(name: str) -> str:
+    """RQ's name of a GPU worker, which no worker of the website's has."""
+    return f"{_GPU_WORKER}{name}"
+
+
+def worker_of(rq_name: str) -> str:
+    """The name of a GPU worker, from RQ's; of one of the release before it is the same."""
+    return rq_name.removeprefix(_GPU_WORKER)
 
 
 def worker_key(name: str) -> str:

@@ -6,9 +6,10 @@ Commands travel on RQ's own channel of a worker. Draining is also a key, so that
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import redis
-from rq.command import send_command
+from rq.command import send_command as send_rq_command
 
 from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
@@ -17,6 +18,7 @@ from gpu_worker.contract import (
     cancel_key,
     drain_key,
     job_id,
+    rq_worker,
 )
 from gpu_worker.liveness import live_workers
 
@@ -98,6 +100,11 @@ def table(statuses: Sequence[WorkerStatus]) -> str:
             leased = f", leased {resident.leases}" if resident.leases else ""
             lines.append(f"    {resident.name}  {_gib(resident.size_bytes)}  {resident.tier}{leased}  {resident.key}")
     return "\n".join(lines)
+
+
+def send_command(connection: redis.Redis, name: str, command: str, **arguments: Any) -> None:
+    """Say a command, ours or RQ's, to the worker of this name. Nobody may be there to hear it."""
+    send_rq_command(connection, rq_worker(name), command, **arguments)
 
 
 def _require(connection: redis.Redis, name: str) -> None:

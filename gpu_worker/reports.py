@@ -1,7 +1,8 @@
 """What the website has to hear: an attempt has begun, has ended, or has lost its worker.
 
-Each is one RQ job on the ``reports`` queue, whose id names the attempt: said twice, it is one job. The server may be
-away for a while; a report is repeated until it is there.
+Each is one RQ job on the ``reports`` queue, whose id names the attempt: said twice, it is one job. It is written
+straight into RQ, since the server keeps a GPU host from every other job and queue (``rq_seams.valkey_rights``). The
+server may be away for a while; a report is repeated until it is there.
 """
 
 from __future__ import annotations
@@ -12,9 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
-from rq import Queue
-from rq.exceptions import DuplicateJobError
-from rq.serializers import JSONSerializer
 
 from gpu_worker.backoff import pauses_seconds
 from gpu_worker.contract import (
@@ -25,15 +23,18 @@ from gpu_worker.contract import (
     RenderJob,
     RenderReport,
     attempt_of,
-    job_id,
     report_id,
 )
+from gpu_worker.rq_seams.unique_job import enqueue_once
 from gpu_worker.valkey import Unreachable
 
 logger = logging.getLogger(__name__)
 
 KEPT_SECONDS = 24 * 3600
 PATIENCE_SECONDS = 900.0
+
+Attempt = tuple[str, int, str]
+"""Of which generation, the how many-eth, and its secret."""
 
 
 class Reports:
@@ -47,7 +48,7 @@ class Reports:
         while_waiting: Callable[[], None] = lambda: None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._queue = Queue(REPORTS_QUEUE, connection=connection, serializer=JSONSerializer)
+        self._connection = connection
         self._worker = worker
         self._while_waiting = while_waiting
         self._pause = pause
@@ -56,7 +57,7 @@ class Reports:
         """Said once, without insisting: the end of the attempt says it too."""
         said = (job.generation_id, job.attempt, self._worker, *_known(job.secret))
         try:
-            self._enqueue("started", job.job_id, STARTED_FUNCTION, *said)
+            self._enqueue("started", (job.generation_id, job.attempt, job.secret), STARTED_FUNCTION, *said)
         except Unreachable as problem:
             logger.warning("The begin of %s is not reported: %s", job.generation_id, problem)
 
@@ -66,7 +67,7 @@ class Reports:
         Raises:
             redis.ConnectionError, redis.TimeoutError: the server stayed away for ``PATIENCE_SECONDS``.
         """
-        attempt = job_id(report.generation_id, report.attempt)
+        attempt = (report.generation_id, report.attempt, report.secret)
         self._insist("finished", attempt, FINISHED_FUNCTION, report.to_wire())
 
     def lost(self, attempt: str, reason: str, secret: str = "") -> None:
@@ -83,11 +84,10 @@ class Reports:
         except ValueError as problem:
             logger.error("%s, and cannot be handed back.", problem)
             return
-        self._insist(
-            "lost", attempt, WORKER_LOST_FUNCTION, generation_id, number, self._worker, reason, *_known(secret)
-        )
+        said = (generation_id, number, self._worker, reason, *_known(secret))
+        self._insist("lost", (generation_id, number, secret), WORKER_LOST_FUNCTION, *said)
 
-    def _insist(self, kind: str, attempt: str, function: str, *args: Any) -> None:
+    def _insist(self, kind: str, attempt: Attempt, function: str, *args: Any) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         for pause in pauses_seconds():
             try:
@@ -95,22 +95,14 @@ class Reports:
             except Unreachable as problem:
                 if time.monotonic() > deadline:
                     raise
-                logger.warning("'%s' of %s waits for Valkey: %s", kind, attempt, problem)
+                logger.warning("'%s' of %s waits for Valkey: %s", kind, attempt[0], problem)
             self._while_waiting()
             self._pause(pause)
 
-    def _enqueue(self, kind: str, attempt: str, function: str, *args: Any) -> None:
-        try:
-            self._queue.enqueue_call(
-                function,
-                args=args,
-                job_id=report_id(kind, attempt),
-                unique=True,
-                result_ttl=KEPT_SECONDS,
-                failure_ttl=KEPT_SECONDS,
-            )
-        except DuplicateJobError:
-            logger.info("'%s' of %s has been reported before", kind, attempt)
+    def _enqueue(self, kind: str, attempt: Attempt, function: str, *args: Any) -> None:
+        job_id = report_id(kind, *attempt)
+        if not enqueue_once(self._connection, REPORTS_QUEUE, job_id, function, args, kept_seconds=KEPT_SECONDS):
+            logger.info("'%s' of %s has been reported before", kind, attempt[0])
 
 
 def _known(secret: str) -> tuple[str, ...]:

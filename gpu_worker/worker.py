@@ -28,6 +28,8 @@ from gpu_worker.contract import (
     RenderReport,
     attempt_of,
     cancel_key,
+    rq_worker,
+    worker_of,
 )
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.inputs import Fetcher
@@ -70,7 +72,7 @@ class GpuWorker(OneJobWorker):
 
     def __init__(self, settings: Settings, engine: RenderEngine, lifeline: Lifeline, connection: redis.Redis) -> None:
         super().__init__(
-            RENDER_QUEUE, render_job.JOBS, connection, name=settings.name, result_kept_seconds=KEPT_SECONDS
+            RENDER_QUEUE, render_job.JOBS, connection, name=rq_worker(settings.name), result_kept_seconds=KEPT_SECONDS
         )
         self.engine = engine
         self.lifeline = lifeline
@@ -222,7 +224,7 @@ class GpuWorker(OneJobWorker):
                     generation_id=generation_id,
                     attempt=attempt,
                     secret=secret_in(job.data),
-                    worker=self.name,
+                    worker=worker_of(self.name),
                     outcome=Outcome.FAILED,
                     error=error,
                 )

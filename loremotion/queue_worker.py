@@ -111,6 +111,7 @@ class QueueWorker(AllowedJobWorker):
             name,
             queues.table(name),
             connect(settings.REDIS_URL),
+            former=settings.FORMER_QUEUES.get(name),
             worker_ttl=TTL_SECONDS,
             default_result_ttl=RESULT_SECONDS,
         )

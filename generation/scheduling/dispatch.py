@@ -16,7 +16,7 @@ from generation.scheduling import fair_queue, fleet, storage_pause
 from generation.scheduling.window import Window
 from generation.storage import files
 from gpu_worker import log_context
-from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE
+from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE, former_job_id
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from loremotion import queues
 from loremotion.row_security import across_workspaces
@@ -68,23 +68,24 @@ def _window(budgets: list[int]) -> Window:
     return Window(budgets, in_window.values_list("needs_bytes", flat=True))
 
 
-def has_lost_its_place(generation: Generation) -> bool:
+def has_lost_its_place(job: AllowedJob) -> bool:
     """Whether RQ has the job for queued, and it is neither in line nor in the hands of a worker that popped it.
 
     One transaction in Valkey, since the job may be on its way from one to the next.
     """
     line = render_queue()
     with connection().pipeline() as pipeline:
-        pipeline.hget(AllowedJob.key_for(generation.job_id), "status")
-        pipeline.lpos(line.key, generation.job_id)
-        pipeline.lpos(line.intermediate_queue_key, generation.job_id)
+        pipeline.hget(job.key, "status")
+        pipeline.lpos(line.key, job.id)
+        pipeline.lpos(line.intermediate_queue_key, job.id)
         status, *places = pipeline.execute()
     return status == JobStatus.QUEUED.value.encode() and places == [None, None]
 
 
 def enqueue_anew(generation: Generation) -> None:
     """Put the present attempt into RQ in place of a record that cannot be read or stands nowhere in line."""
-    connection().delete(AllowedJob.key_for(generation.job_id))
+    former = former_job_id(str(generation.id), generation.attempt)
+    connection().delete(AllowedJob.key_for(generation.job_id), AllowedJob.key_for(former))
     enqueue(generation)
 
 

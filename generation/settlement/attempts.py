@@ -6,16 +6,22 @@ from django.utils import timezone
 from rq.exceptions import NoSuchJobError
 
 from generation.models import Generation
+from gpu_worker.contract import former_job_id
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from loremotion import queues
 
 
 def job_of(generation: Generation) -> AllowedJob | None:
-    """The job of the present attempt, unless RQ has forgotten it or its record cannot be read."""
-    try:
-        return queues.job(generation.job_id)
-    except NoSuchJobError:
-        return None
+    """The job of the present attempt, unless RQ has forgotten it or its record cannot be read.
+
+    Where the last release enqueued it, it is found under the id that it had there; the next release drops this.
+    """
+    for job_id in (generation.job_id, former_job_id(str(generation.id), generation.attempt)):
+        try:
+            return queues.job(job_id)
+        except NoSuchJobError:
+            continue
+    return None
 
 
 def seconds_taken(generation: Generation) -> float:

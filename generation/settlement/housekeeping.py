@@ -23,7 +23,7 @@ from generation.scheduling import dispatch, fleet
 from generation.settlement import attempts, settle
 from generation.settlement.verification import read_report
 from generation.storage import leftovers, retention
-from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport, job_id
+from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport, attempt_of, worker_of
 from gpu_worker.last_work import LastWork
 from loremotion import health
 from loremotion.outbox import housekeeping as outbox
@@ -72,10 +72,10 @@ def dispatch_lost() -> None:
 
 def _look_after_dispatched(generation: Generation) -> None:
     job = attempts.job_of(generation)
-    if job is None or dispatch.has_lost_its_place(generation):
+    if job is None or dispatch.has_lost_its_place(job):
         dispatch.enqueue_anew(generation)
     elif job.get_status() == JobStatus.STARTED:  # the report of its start got lost
-        settle.start(generation_id=generation.id, attempt=generation.attempt, worker=job.worker_name or "")
+        settle.start(generation_id=generation.id, attempt=generation.attempt, worker=worker_of(job.worker_name or ""))
     elif _has_ended(job):
         _settle_from(job, generation)
     elif _was_lost_at_the_pop(job):
@@ -122,7 +122,7 @@ def _report_of(job: Job) -> RenderReport | None:
     except (KeyError, TypeError, ValueError) as problem:  # of a worker of another version, or of nobody whom we asked
         logger.warning("The result of %s is refused: %s", job.id, problem)
         return None
-    return report if report is not None and job_id(report.generation_id, report.attempt) == job.id else None
+    return report if report is not None and (report.generation_id, report.attempt) == attempt_of(job.id) else None
 
 
 def _was_lost_at_the_pop(job: Job) -> bool:

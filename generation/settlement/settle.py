@@ -14,14 +14,13 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from rq.command import send_command
-from rq.exceptions import NoSuchJobError
 
 from billing import free_gpu_budget, ledger
 from catalog import measurements
 from generation.live import progress
 from generation.models import OPEN_STATES, Clip, Generation, State
 from generation.scheduling import dispatch, fleet, storage_pause
-from generation.settlement import notifications
+from generation.settlement import attempts, notifications
 from generation.settlement.error_words import sentence, words_of
 from generation.storage import files, retention
 from generation.webhooks import video_events
@@ -36,7 +35,6 @@ from gpu_worker.contract import (
     RenderReport,
     cancel_key,
 )
-from loremotion import queues
 from loremotion.refusals import Conflict
 from loremotion.valkey import connection
 
@@ -64,12 +62,9 @@ def tell_worker_to_stop(generation: Generation) -> None:
     """Both ways: the key is seen by a worker that is about to begin, the command by one in the middle of it."""
     connection().set(cancel_key(str(generation.id)), "1", ex=CANCEL_TTL_SECONDS)
     if generation.attempt:
-        try:
-            worker = queues.job(generation.job_id).worker_name
-        except NoSuchJobError:
-            worker = None
-        if worker:
-            send_command(connection(), worker, "stop-job", job_id=generation.job_id)
+        job = attempts.job_of(generation)
+        if job is not None and job.worker_name:
+            send_command(connection(), job.worker_name, "stop-job", job_id=job.id)
 
 
 def start(*, generation_id: uuid.UUID, attempt: int, worker: str) -> bool:

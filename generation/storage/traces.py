@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import redis
 from rq.results import Result
 
+from generation.attempt_secret import secrets_of
 from generation.models import Generation
 from gpu_worker import contract
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
@@ -34,6 +35,14 @@ def _keys(generation: Generation) -> Iterable[str]:
     name = str(generation.id)
     yield from (contract.progress_key(name), contract.cancel_key(name))
     for attempt in range(1, generation.attempt + 1):
-        job = contract.job_id(name, attempt)
-        for job_id in (job, *(contract.report_id(kind, job) for kind in contract.REPORT_KINDS)):
+        for job_id in _job_ids(name, attempt):
             yield from (AllowedJob.key_for(job_id), Result.get_key(job_id))
+
+
+def _job_ids(generation_id: str, attempt: int) -> Iterable[str]:
+    former = contract.former_job_id(generation_id, attempt)  # the next release drops what is made of it
+    yield from (contract.job_id(generation_id, attempt), former)
+    for kind in contract.REPORT_KINDS:
+        yield f"{kind}-{former}"
+        for secret in ("", *secrets_of(generation_id, attempt)):
+            yield contract.report_id(kind, generation_id, attempt, secret)

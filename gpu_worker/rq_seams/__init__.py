@@ -7,4 +7,5 @@ says which seam to look at. Everything else in ``gpu_worker`` speaks to RQ by it
 - ``one_job_worker``: RQ's worker for one job at a time in one process, by a handful of hooks.
 - ``render_queue``: the pop.
 - ``dead_worker``: what a dead worker leaves.
+- ``unique_job``: putting a report in line.
 """

@@ -22,8 +22,8 @@ from rq import SimpleWorker
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from rq.utils import as_text
-from rq.worker_registration import clean_worker_registry
+from rq.utils import as_text, missing_keys
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY, get_keys
 
 from gpu_worker.valkey import Unreachable
 
@@ -56,6 +56,8 @@ class AllowedJob(Job):  # type: ignore[misc]  # mypy does not follow rq here
 
     origin: str
     queue = ""
+    origins: frozenset[str] = frozenset()
+    """The queue and what it was called before. Empty: any."""
     allowed: Table = {}
     extras: tuple[str, ...] = ()
     """What its record asks for besides a call: a callback, a webhook, a retry …"""
@@ -65,12 +67,12 @@ class AllowedJob(Job):  # type: ignore[misc]  # mypy does not follow rq here
         """RQ's record of a job.
 
         Raises:
-            NoSuchJobError: there is none, none that can be read, or RQ makes no such id.
+            NoSuchJobError: there is none, none that can be read, none for this user of Valkey, or RQ makes no such id.
         """
         try:
             job: AllowedJob = super().fetch(id, connection=connection, serializer=serializer)
             return job
-        except ValueError as problem:
+        except (ValueError, redis.exceptions.NoPermissionError) as problem:
             raise NoSuchJobError(f"No job has the id {id!r}: {problem}") from problem
 
     success_callback = failure_callback = stopped_callback = property(lambda self: None)
@@ -79,14 +81,17 @@ class AllowedJob(Job):  # type: ignore[misc]  # mypy does not follow rq here
         """Read the record, of which only what belongs to a call is kept.
 
         Raises:
-            NoSuchJobError: it cannot be read, or asks for more seconds or bytes than there are. RQ drops such a job and
-                goes on.
+            NoSuchJobError: it cannot be read, asks for more seconds or bytes than there are, or stands in the line of a
+                queue that it was not made for: who can write into one line must not have the others' jobs ended. RQ
+                drops such a job and goes on.
         """
         fields = {as_text(name): value for name, value in raw_data.items()}
         try:
             record = {name: fields[name] for name in _CALL | _LIFE if name in fields}
             super().restore(record | {"data": inflated(fields["data"])})
             self._check_seconds()
+            if self.origins and self.origin not in self.origins:
+                raise ValueError(f"it was made for the queue {self.origin!r}")
         except Exception as problem:
             raise NoSuchJobError(f"The record of job {self.id} cannot be read: {problem!r}") from problem
         self.extras = tuple(sorted(name for name, value in fields.items() if value and not _is_known(name)))
@@ -136,15 +141,22 @@ def _is_known(field: str) -> bool:
 class AllowedJobWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not follow rq here
     """RQ's worker for one queue and its table. No record that it meets runs anything else or ends it."""
 
-    def __init__(self, queue: str, allowed: Table, connection: redis.Redis, **options: Any) -> None:
+    def __init__(
+        self, queue: str, allowed: Table, connection: redis.Redis, *, former: str | None = None, **options: Any
+    ) -> None:
+        """``former`` is what the queue was called in the last release."""
+        job_class: dict[str, Any] = {"queue": queue, "origins": frozenset({queue, former or queue}), "allowed": allowed}
         super().__init__(
             [queue],
             connection=connection,
             serializer=JSONSerializer,
-            job_class=type("QueueJob", (AllowedJob,), {"queue": queue, "allowed": allowed}),
+            job_class=type("QueueJob", (AllowedJob,), job_class),
             log_job_description=False,  # it holds what people wrote
             **options,
         )
+
+    workers_prefix = SimpleWorker.redis_worker_namespace_prefix
+    """What the keys of all workers of this queue begin with."""
 
     def check_for_suspension(self, burst: bool) -> None:
         """Nobody suspends workers of ours, and whoever could would stop the site by one key."""
@@ -161,7 +173,7 @@ class AllowedJobWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not fol
                     queue.started_job_registry.cleanup,
                     queue.finished_job_registry.cleanup,
                     queue.failed_job_registry.cleanup,
-                    lambda: clean_worker_registry(queue),
+                    self._forget_lapsed_workers,
                     lambda: queue.intermediate_queue.cleanup(self, queue),
                 ):
                     try:
@@ -174,6 +186,16 @@ class AllowedJobWorker(SimpleWorker):  # type: ignore[misc]  # mypy does not fol
             self.last_cleaned_at = datetime.now(UTC)
         except Unreachable as problem:
             logger.warning("Clearing away waits for Valkey: %s", problem)
+
+    def _forget_lapsed_workers(self) -> None:
+        """Take workers whose record has lapsed, and what is none, off the lists of workers."""
+        [queue] = self.queues
+        listed = get_keys(queue)
+        workers = [key for key in listed if key.startswith(self.workers_prefix)]
+        lapsed = listed.difference(workers).union(missing_keys(self.connection, workers))
+        if lapsed:
+            self.connection.srem(WORKERS_BY_QUEUE_KEY % queue.name, *lapsed)
+            self.connection.srem(self.redis_workers_keys, *lapsed)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """Say that the worker lives; while Valkey is away, nobody could hear it."""

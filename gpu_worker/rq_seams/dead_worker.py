@@ -13,9 +13,9 @@ from rq.job_lifecycle import record_job_failure
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
-from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
-from gpu_worker.contract import RENDER_QUEUE, holding_key
+from gpu_worker.contract import RENDER_QUEUE, holding_key, rq_worker
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from gpu_worker.rq_seams.render_queue import secret_in
 
@@ -46,17 +46,18 @@ def secret_of(connection: redis.Redis, job_id: str) -> str:
 
 def clear(connection: redis.Redis, name: str) -> None:
     """Remove a dead worker's registration, its running executions and its hold on a job."""
-    executions_key = WORKER_EXECUTIONS_KEY_TEMPLATE.format(name)
-    own_key = BaseWorker.redis_worker_namespace_prefix + name
+    rq_name = rq_worker(name)
+    executions_key = WORKER_EXECUTIONS_KEY_TEMPLATE.format(rq_name)
+    own_key = BaseWorker.redis_worker_namespace_prefix + rq_name
     running = cast(set[bytes], connection.smembers(executions_key))
     with connection.pipeline() as pipeline:
         for composite_key in running:
             execution = Execution.from_composite_key(composite_key.decode(), connection=connection)
-            execution.worker_name = name
+            execution.worker_name = rq_name
             job = AllowedJob(execution.job_id, connection=connection, serializer=JSONSerializer)
             job.origin = RENDER_QUEUE
             execution.delete(job, pipeline)
-        pipeline.srem(REDIS_WORKER_KEYS, own_key)
         pipeline.srem(WORKERS_BY_QUEUE_KEY % RENDER_QUEUE, own_key)
-        pipeline.delete(own_key, executions_key, holding_key(name))
+        for key in (own_key, executions_key, holding_key(name)):  # one by one, since a GPU host has a right to each
+            pipeline.delete(key)
         pipeline.execute()

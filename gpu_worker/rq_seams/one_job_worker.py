@@ -22,9 +22,9 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
 from rq.timeouts import BaseDeathPenalty
-from rq.worker_registration import register
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY, register
 
-from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderJob
+from gpu_worker.contract import RENDER_QUEUE, WORKER_DEAD_AFTER_SECONDS, RenderJob, rq_worker
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob, AllowedJobWorker, Table
 from gpu_worker.rq_seams.render_queue import read
 from gpu_worker.valkey import Unreachable
@@ -46,6 +46,9 @@ class OneJobWorker(AllowedJobWorker, ABC):
     """RQ's worker, which calls the hooks below on its main thread unless they say otherwise."""
 
     death_penalty_class = NoAlarm
+    workers_prefix = AllowedJobWorker.redis_worker_namespace_prefix + rq_worker("")
+    redis_workers_keys = WORKERS_BY_QUEUE_KEY % RENDER_QUEUE
+    """RQ's list of the workers of all queues holds the website's, which are no concern of a GPU host's."""
 
     def __init__(
         self, queue: str, allowed: Table, connection: redis.Redis, *, name: str, result_kept_seconds: int

@@ -28,11 +28,11 @@ _LOOK = """
 -- -> {id, data, enqueued_at, skips} of each job, first in line first.
 local seen = {}
 for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, ARGV[1] - 1)) do
-  local job = redis.call('HMGET', ARGV[2] .. id, 'data', 'enqueued_at', 'skips')
+  local job = redis.pcall('HMGET', ARGV[2] .. id, 'data', 'enqueued_at', 'skips')
   if job[1] and string.match(id, '^[%w_-]+$') then
     seen[#seen + 1] = {id, job[1], job[2] or '', job[3] or '0'}
   else
-    redis.call('LREM', KEYS[1], 1, id)  -- deleted while it waited, or no id of ours
+    redis.call('LREM', KEYS[1], 1, id)  -- deleted while it waited, no id of ours, or a record that is not for us
   end
 end
 return seen
@@ -46,7 +46,7 @@ for i = 5, #ARGV do cannot[ARGV[i]] = true end
 local before, found = {}, false
 for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, ARGV[2] - 1)) do
   if id == ARGV[1] then found = true break end
-  if not cannot[id] and redis.call('EXISTS', ARGV[3] .. id) == 1 then
+  if not cannot[id] and redis.pcall('EXISTS', ARGV[3] .. id) == 1 then
     if tonumber(redis.call('HGET', ARGV[3] .. id, 'skips') or '0') >= tonumber(ARGV[4]) then return 0 end
     before[#before + 1] = id
   end

@@ -26,6 +26,8 @@ from generation.scheduling import dispatch
 from generation.settlement import housekeeping, settle
 from generation.storage import files
 from gpu_worker.contract import Outcome, RenderJob
+from gpu_worker.reports import Reports
+from loremotion import queues
 from tests.generation import factories
 
 
@@ -95,6 +97,18 @@ def test_it_is_refused_and_logged_and_changes_nothing(
     assert is_untouched(running)
     assert "is refused" in caplog.text
     assert secret_of(str(running.id), 1) not in caplog.text
+
+
+@pytest.mark.parametrize("secret", ["", "x" * 43])
+def test_a_forged_report_that_comes_first_does_not_keep_the_true_one_out(
+    running: Generation, valkey: redis.Redis, secret: str
+) -> None:
+    Reports(valkey, "a thief").finished(factories.report(running, Outcome.FAILED, secret=secret))
+    Reports(valkey, "gpu-test").finished(factories.report(running))
+    believed = [reports.finished(*job.args) for job in queues.queue("reports").get_jobs()]
+    assert believed == [False, True]
+    running.refresh_from_db()
+    assert running.state == State.SUCCEEDED
 
 
 @pytest.mark.parametrize("impossible", IMPOSSIBLE)

@@ -23,7 +23,15 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import housekeeping
 from generation.settlement import settle as settlement
-from gpu_worker.contract import WORKERS_KEY, Outcome, RenderReport, WorkerStatus, cancel_key, worker_key
+from gpu_worker.contract import (
+    WORKERS_KEY,
+    Outcome,
+    RenderReport,
+    WorkerStatus,
+    cancel_key,
+    former_job_id,
+    worker_key,
+)
 from loremotion import queues
 from loremotion.sweeping import each
 from tests.generation import factories
@@ -113,7 +121,23 @@ def test_a_job_whose_record_cannot_be_read_gets_another(dispatched: Generation, 
 def test_a_job_that_is_somewhere_keeps_its_record(dispatched: Generation, valkey: redis.Redis, place: str) -> None:
     valkey.delete(dispatch.render_queue().key)
     valkey.rpush(place, dispatched.job_id)
-    assert not dispatch.has_lost_its_place(dispatched)
+    assert not dispatch.has_lost_its_place(queues.job(dispatched.job_id))
+
+
+def test_a_job_that_the_last_release_enqueued_keeps_its_place_and_gets_another_when_it_loses_it(
+    dispatched: Generation, valkey: redis.Redis
+) -> None:
+    former, line = former_job_id(str(dispatched.id), 1), dispatch.render_queue()
+    valkey.rename(f"rq:job:{dispatched.job_id}", f"rq:job:{former}")
+    valkey.delete(line.key)
+    valkey.rpush(line.key, former)
+    with in_a_while(3):
+        housekeeping.beat()
+        assert line.get_job_ids() == [former]
+        valkey.delete(line.key)  # as a worker leaves it that may not read jobs of such ids
+        housekeeping.beat()
+    assert line.get_job_ids() == [dispatched.job_id]
+    assert not valkey.exists(f"rq:job:{former}")
 
 
 def test_beating_twice_enqueues_once(dispatched: Generation) -> None:

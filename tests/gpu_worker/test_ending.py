@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from rq.command import send_command, send_stop_job_command
+from rq.command import send_stop_job_command
 from rq.serializers import JSONSerializer
 
 from gpu_worker import fleet
@@ -18,6 +18,7 @@ from gpu_worker.contract import (
     Outcome,
     cancel_key,
     holding_key,
+    report_id,
 )
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import (
@@ -69,7 +70,8 @@ def test_an_attempt_that_was_stopped_may_run_again(valkey: redis.Redis, run_work
         send_stop_job_command(valkey, job.job_id, serializer=JSONSerializer)
         assert wait_until(lambda: finished_reports(valkey))[0].outcome == Outcome.CANCELLED
         wait_until(lambda: valkey.zscore("rq:finished:render", job.job_id))
-        valkey.delete(f"rq:job:{job.job_id}", f"rq:job:finished-{job.job_id}", "rq:queue:reports")
+        finished = report_id("finished", job.generation_id, job.attempt, job.secret)
+        valkey.delete(f"rq:job:{job.job_id}", f"rq:job:{finished}", "rq:queue:reports")
         enqueue(valkey, replace(job, steps=3, call={}))
         gate.touch()
 
@@ -121,9 +123,9 @@ def test_a_stop_command_for_another_job_stops_nothing(
 
     def stop_another() -> None:
         wait_until(lambda: len(stream_of(valkey, job)) >= 2)
-        send_command(valkey, "worker-under-test", "stop-job", job_id="another-1")
-        send_command(valkey, "worker-under-test", "nonsense")
-        valkey.publish("rq:pubsub:worker-under-test", "{no json")
+        fleet.send_command(valkey, "worker-under-test", "stop-job", job_id="another-1")
+        fleet.send_command(valkey, "worker-under-test", "nonsense")
+        valkey.publish("rq:pubsub:gpu:worker-under-test", "{no json")
         (tmp_path / "gate").touch()
 
     stopping = meanwhile(stop_another)
@@ -185,11 +187,11 @@ def test_every_attempt_ends_in_one_report_and_leaves_nothing_in_hand(
     for job in jobs:
         enqueue(valkey, job)
 
-    worker = run_worker()
+    run_worker()
 
     assert [r.generation_id for r in finished_reports(valkey)] == [job.generation_id for job in jobs]
     assert [name for name, _ in reports_of(valkey)].count("started") == len(jobs)
     assert valkey.llen("rq:queue:render:intermediate") == 0
-    assert not valkey.exists(holding_key(worker.name))
+    assert not valkey.exists(holding_key("worker-under-test"))
     assert valkey.zcard("rq:wip:render") == 0
-    assert list((tmp_path / "cache" / "scratch" / worker.name).iterdir()) == []
+    assert list((tmp_path / "cache" / "scratch" / "worker-under-test").iterdir()) == []

@@ -77,14 +77,14 @@ def test_the_table_shows_job_and_residents_the_latest_used_first(valkey: redis.R
 def test_cancelling_reaches_the_worker_that_is_at_it(valkey: redis.Redis) -> None:
     register(valkey, "a", generation_id="clip-7")
     listening = valkey.pubsub()  # type: ignore[no-untyped-call]
-    listening.subscribe("rq:pubsub:a")
+    listening.subscribe("rq:pubsub:gpu:a")
     listening.get_message(timeout=1)
 
     assert fleet.cancel(valkey, "clip-7")
 
     message = listening.get_message(timeout=PATIENCE_SECONDS)
     assert message is not None
-    assert json.loads(message["data"]) == {"command": "stop-job", "job_id": "clip-7-2"}
+    assert json.loads(message["data"]) == {"command": "stop-job", "job_id": "render-clip-7-2"}
     assert valkey.exists(cancel_key("clip-7"))
     assert not fleet.cancel(valkey, "clip-8")
 

@@ -78,9 +78,15 @@ SEAMS = (
         rq="3.0.0",
     ),
     Seam(
-        "allowed_jobs.AllowedJobWorker.run_maintenance_tasks",
-        "rq.worker_registration.clean_worker_registry",
-        "(queue)",
+        "allowed_jobs.AllowedJobWorker._forget_lapsed_workers",
+        "rq.worker_registration.get_keys",
+        "(queue=None, connection=None)",
+        rq="3.0.0",
+    ),
+    Seam(
+        "allowed_jobs.AllowedJobWorker._forget_lapsed_workers",
+        "rq.utils.missing_keys",
+        "(connection, keys)",
         rq="3.0.0",
     ),
     Seam(
@@ -198,8 +204,19 @@ SEAMS = (
     Seam("dead_worker.clear", "rq.executions.Execution.delete", "(self, job, pipeline)", rq="3.0.0"),
     Seam("dead_worker.clear", "rq.executions.WORKER_EXECUTIONS_KEY_TEMPLATE", "rq:worker:{0}:executions", rq="3.0.0"),
     Seam("dead_worker.clear", "rq.worker.BaseWorker.redis_worker_namespace_prefix", "rq:worker:", rq="3.0.0"),
-    Seam("dead_worker.clear", "rq.worker_registration.REDIS_WORKER_KEYS", "rq:workers", rq="3.0.0"),
+    Seam(
+        "one_job_worker.OneJobWorker.redis_workers_keys",
+        "rq.worker.BaseWorker.redis_workers_keys",
+        "rq:workers",
+        rq="3.0.0",
+    ),
     Seam("dead_worker.clear", "rq.worker_registration.WORKERS_BY_QUEUE_KEY", "rq:workers:%s", rq="3.0.0"),
+    Seam(
+        "unique_job.enqueue_once",
+        "rq.scripts.save_unique_job",
+        "(connection, queue_key, job, enqueue=True, at_front=False)",
+        rq="3.0.0",
+    ),
 )
 
 

@@ -159,7 +159,7 @@ def test_a_worker_lives_in_valkey_for_seconds_only_idle_and_busy(
 ) -> None:
     supervised = supervise()
     supervised.worker()
-    keys = ["rq:worker:worker-under-test", worker_key("worker-under-test")]
+    keys = ["rq:worker:gpu:worker-under-test", worker_key("worker-under-test")]
     assert wait_until(lambda: all(0 < valkey.ttl(key) <= WORKER_DEAD_AFTER_SECONDS for key in keys))
     job = make_job(tmp_path, call={"waits_for": str(tmp_path / "gate")})
     rq_job = enqueue(valkey, job)
@@ -239,7 +239,7 @@ def test_a_server_that_comes_back_empty_finds_the_render_finished_and_the_worker
     enqueue(connection, next_job)
     wait_until(lambda: len(finished_reports(connection)) == 2)
     assert wait_until(lambda: live_workers(connection))[0].pid == worker.pid
-    assert wait_until(lambda: connection.sismember("rq:workers", "rq:worker:worker-under-test"))
+    assert wait_until(lambda: connection.sismember("rq:workers:render", "rq:worker:gpu:worker-under-test"))
     send_stop = make_job(tmp_path, steps=10_000, call={"step_seconds": 0.005, "at_step": 0})
     enqueue(connection, send_stop)
     wait_until(lambda: len(stream_of(connection, send_stop)) >= 3)

@@ -87,8 +87,19 @@ def test_a_function_of_another_queue_is_refused_whatever_the_record_says_of_its_
         if other != queue:
             monkeypatch.setitem(import_string(settings.QUEUE_JOBS[other]), f"of.{other}", called.append)
             write(valkey, queue, f"bad-{other}", call(f"of.{other}", 1), origin=other)
+            write(valkey, queue, f"claimed-{other}", call(f"of.{other}", 1))
     work_off(queue, valkey)
     assert (called, good) == ([], [queue])
+
+
+def test_a_job_in_the_line_of_another_queue_is_left_as_it_was(valkey: redis.Redis, good: list[str]) -> None:
+    """GPU hosts may write into the line of reports, and could otherwise have the site end its own jobs."""
+    write(valkey, "mail", "of-mail", call("a.good.job", "mail"), is_in_line=False)
+    before = valkey.hgetall("rq:job:of-mail")
+    valkey.lpush("rq:queue:reports", "of-mail")
+    work_off("reports", valkey)
+    assert good == ["reports"]
+    assert (valkey.hgetall("rq:job:of-mail"), valkey.ttl("rq:job:of-mail")) == (before, -1)
 
 
 @pytest.mark.parametrize("queue", QUEUES)

@@ -1,0 +1,346 @@
+"""Valkey keeps a GPU host from all that is no concern of its own, and lets it render.
+
+Every command that the server knows is tried in every category, and every class of keys that the website has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+from django.conf import settings
+from redis.exceptions import NoPermissionError
+
+from gpu_worker.contract import (
+    RENDER_FUNCTION,
+    RENDER_QUEUE,
+    Outcome,
+    cancel_key,
+    holding_key,
+    progress_key,
+    worker_key,
+)
+from gpu_worker.liveness import live_workers
+from gpu_worker.rq_seams import valkey_rights
+from gpu_worker.worker import GpuWorker
+from tests.gpu_worker.conftest import Supervised, enqueue, finished_reports, make_job, reports_of, stream_of
+from tests.gpu_worker.scripted import ScriptedEngine
+from tests.patience import wait_until
+from tests.queues.records import call, write
+
+PASSWORD = "of the fleet"
+CLIP = "5e0a4b68-5c55-4d0f-9c3b-0d4c57d1f7b1"
+
+CATEGORIES = (
+    *("keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo"),
+    *("stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting"),
+)
+FOREIGN = [
+    "rq:queue:mail",
+    "rq:queue:stripe",
+    "rq:queue:webhooks",
+    "rq:queue:mail:intermediate",
+    "rq:queue:reports:intermediate",
+    f"rq:job:{CLIP}",
+    "rq:job:letter-7-0-29000000",
+    "rq:job:letter-7-0-29000000:dependents",
+    "rq:results:letter-7-0-29000000",
+    "rq:execution:letter-7-0-29000000:1",
+    "rq:executions:letter-7-0-29000000",
+    "rq:wip:mail",
+    "rq:wip:reports",
+    "rq:finished:reports",
+    "rq:failed:mail",
+    "rq:workers",
+    "rq:workers:mail",
+    "rq:worker:5e0a4b685c554d0f9c3b0d4c57d1f7b1",
+    "rq:worker:5e0a4b685c554d0f9c3b0d4c57d1f7b1:executions",
+    "rq:queues",
+    "rq:suspended",
+    "rq:groups",
+    "rq:clean_registries:mail",
+    "cache:1:limit",
+    "process:web",
+    "anything",
+]
+TOUCHES: list[tuple[str, ...]] = [
+    ("GET",),
+    ("SET", "1"),
+    ("DEL",),
+    ("UNLINK",),
+    ("EXISTS",),
+    ("EXPIRE", "1"),
+    ("PERSIST",),
+    ("TYPE",),
+    ("DUMP",),
+    ("WATCH",),
+    ("HGETALL",),
+    ("HSET", "status", "failed"),
+    ("LRANGE", "0", "-1"),
+    ("LREM", "0", "x"),
+    ("RPUSH", "x"),
+    ("LPUSH", "x"),
+    ("LPOP",),
+    ("SADD", "x"),
+    ("SREM", "x"),
+    ("SMEMBERS",),
+    ("ZADD", "1", "x"),
+    ("ZREM", "x"),
+    ("ZRANGE", "0", "-1"),
+    ("XADD", "*", "event", "done"),
+    ("XRANGE", "-", "+"),
+]
+
+
+@pytest.fixture
+def fleet_url(valkey: redis.Redis) -> Iterator[str]:
+    """The address of the run's Valkey for a GPU host. At the end, nothing that it did was refused."""
+    valkey.execute_command("ACL", "SETUSER", *valkey_rights.user_line(PASSWORD).split()[1:])
+    valkey.execute_command("ACL", "LOG", "RESET")
+    parts = urlsplit(settings.REDIS_URL)
+    yield f"redis://{valkey_rights.USER}:{PASSWORD.replace(' ', '%20')}@{parts.hostname}:{parts.port}{parts.path}"
+    valkey.execute_command("ACL", "DELUSER", valkey_rights.USER)
+
+
+@pytest.fixture
+def nothing_refused(valkey: redis.Redis, fleet_url: str) -> Iterator[None]:
+    yield
+    assert valkey.execute_command("ACL", "LOG") == []
+
+
+@pytest.fixture
+def host(fleet_url: str) -> Iterator[redis.Redis]:
+    """Whoever has taken over a GPU host."""
+    with redis.Redis.from_url(fleet_url) as connection:
+        yield connection
+
+
+def refusal(valkey: redis.Redis, *command: Any) -> str:
+    """Why the user may not run it; empty where it may."""
+    answer = valkey.execute_command("ACL", "DRYRUN", valkey_rights.USER, *command)
+    return "" if answer in (b"OK", True) else answer.decode()
+
+
+# --- what it needs -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("nothing_refused")
+def test_renders_of_every_kind_come_to_their_end(
+    valkey: redis.Redis, fleet_url: str, run_worker: Callable[..., GpuWorker], tmp_path: Path
+) -> None:
+    cancelled = make_job(tmp_path)
+    valkey.set(cancel_key(cancelled.generation_id), 1)
+    for script in ({}, {"raises": "unforeseen"}, {"raises": "does_not_fit"}):
+        enqueue(valkey, make_job(tmp_path, call=script))
+    enqueue(valkey, cancelled)
+    unreadable = make_job(tmp_path)
+    write(valkey, RENDER_QUEUE, unreadable.job_id, call(RENDER_FUNCTION, {"no": "render"}))
+
+    run_worker(REDIS_URL=fleet_url)
+
+    outcomes = [report.outcome for report in finished_reports(valkey)]
+    assert outcomes == [Outcome.SUCCEEDED, Outcome.FAILED, Outcome.FAILED, Outcome.CANCELLED, Outcome.FAILED]
+    assert [name for name, _ in reports_of(valkey)].count("started") == 3
+    assert valkey.zcard("rq:finished:render") == 4
+    assert valkey.llen("rq:queue:render") == valkey.llen("rq:queue:render:intermediate") == 0
+
+
+@pytest.mark.usefixtures("nothing_refused")
+def test_a_worker_that_dies_is_reported_and_replaced(
+    valkey: redis.Redis, fleet_url: str, supervise: Callable[..., Supervised], tmp_path: Path
+) -> None:
+    supervised = supervise(REDIS_URL=fleet_url)
+    worker = supervised.worker()
+    job = make_job(tmp_path, call={"waits_for": str(tmp_path / "never")}, secret="of the attempt")
+    rq_job = enqueue(valkey, job)
+    wait_until(lambda: len(stream_of(valkey, job)) >= 2)
+
+    worker.kill()
+
+    wait_until(lambda: [args for name, args in reports_of(valkey) if name == "worker_lost"])
+    assert wait_until(lambda: rq_job.get_status() == "failed")
+    assert supervised.replacement_of(worker).is_running()
+    supervised.process.terminate()
+    supervised.process.wait()
+    assert live_workers(valkey) == []
+
+
+@pytest.mark.usefixtures("nothing_refused")
+def test_what_others_left_behind_is_cleared_away(
+    valkey: redis.Redis, fleet_url: str, run_worker: Callable[..., GpuWorker], tmp_path: Path
+) -> None:
+    abandoned, stuck = make_job(tmp_path), make_job(tmp_path)
+    for job, status in ((abandoned, "started"), (stuck, "queued")):
+        write(valkey, RENDER_QUEUE, job.job_id, call(RENDER_FUNCTION, job.to_wire()), is_in_line=False, status=status)
+    valkey.zadd("rq:wip:render", {f"{abandoned.job_id}:1": 1})
+    valkey.rpush("rq:queue:render:intermediate", stuck.job_id)
+    valkey.set(f"rq:queue:render:intermediate:first_seen:{stuck.job_id}", time.time() - 3_600)
+    valkey.sadd("rq:workers:render", "rq:worker:gpu:of-yesterday", "rq:worker:of-the-last-release", "rq:queue:mail")
+
+    run_worker(REDIS_URL=fleet_url)
+
+    for job in (abandoned, stuck):
+        assert valkey.hget(f"rq:job:{job.job_id}", "status") == b"failed"
+    assert valkey.zcard("rq:wip:render") == valkey.llen("rq:queue:render:intermediate") == 0
+    assert valkey.smembers("rq:workers:render") == set()
+
+
+def test_what_it_may_not_read_leaves_the_line(
+    valkey: redis.Redis, fleet_url: str, run_worker: Callable[..., GpuWorker], tmp_path: Path
+) -> None:
+    """A job of the last release, whose id tells nothing: the website puts it in line anew."""
+    job = make_job(tmp_path)
+    write(valkey, RENDER_QUEUE, f"{job.generation_id}-1", call(RENDER_FUNCTION, job.to_wire()))
+    valkey.zadd("rq:wip:render", {f"{job.generation_id}-1:1": 1})
+    good = make_job(tmp_path)
+    enqueue(valkey, good)
+    engine = ScriptedEngine()
+
+    run_worker(engine, REDIS_URL=fleet_url)
+
+    assert engine.rendered == [good.prompt]
+    assert valkey.llen("rq:queue:render") == valkey.zcard("rq:wip:render") == 0
+    assert valkey.exists(f"rq:job:{job.generation_id}-1")
+
+
+# --- what it is kept from ----------------------------------------------------------------------------------------
+
+
+def test_the_categories_are_those_of_the_server(valkey: redis.Redis) -> None:
+    assert {name.decode() for name in valkey.execute_command("ACL", "CAT")} == set(CATEGORIES)
+
+
+@pytest.mark.usefixtures("fleet_url")
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_no_command_reaches_the_keys_of_the_website(valkey: redis.Redis, category: str) -> None:
+    without_keys = {*valkey_rights.WITHOUT_KEYS.split(), "reset"} - {"subscribe"}  # whose channel is a key of a kind
+    commands = [name.decode() for name in valkey.execute_command("ACL", "CAT", category)]
+    assert commands
+    for name in commands:
+        if any(other.startswith(f"{name}|") for other in commands):
+            continue  # no command, but the name of several
+        refused = refusal(valkey, *name.split("|"), *foreign_arguments(valkey, name))
+        assert bool(refused) != (name in without_keys), f"{name}: {refused}"
+
+
+def foreign_arguments(valkey: redis.Redis, name: str) -> list[str]:
+    """As many keys of the website's as the command takes."""
+    if name.startswith(("eval", "fcall")):
+        return ["code", "1", "rq:queue:mail"]
+    for count in range(12):
+        arguments = ["rq:queue:mail"] * count
+        try:
+            refusal(valkey, *name.split("|"), *arguments)
+        except redis.ResponseError as problem:
+            if "wrong number of arguments" not in str(problem):
+                raise
+        else:
+            return arguments
+    raise AssertionError(f"{name} takes more")
+
+
+@pytest.mark.parametrize("key", FOREIGN)
+def test_what_is_the_websites_is_refused_and_stays_as_it_was(valkey: redis.Redis, host: redis.Redis, key: str) -> None:
+    valkey.set(key, "the website's")
+    for command, *more in TOUCHES:
+        with pytest.raises(NoPermissionError):
+            host.execute_command(command, key, *more)
+    for command in (("RENAME", key, "gpu:workers"), ("COPY", key, "gpu:workers"), ("LMOVE", key, key, "LEFT", "LEFT")):
+        with pytest.raises(NoPermissionError):
+            host.execute_command(*command)
+    with pytest.raises(redis.RedisError, match="permission"):
+        host.register_script("return redis.call('DEL', ARGV[1])")(keys=["rq:queue:render"], args=[key])
+    assert valkey.get(key) == b"the website's"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "KEYS *",
+        "SCAN 0",
+        "RANDOMKEY",
+        "FLUSHDB",
+        "FLUSHALL",
+        "SWAPDB 0 1",
+        "CONFIG GET *",
+        "CONFIG SET dir /tmp",
+        "ACL LIST",
+        "ACL SETUSER gpu on +@all ~*",
+        "CLIENT LIST",
+        "CLIENT KILL TYPE normal",
+        "CLIENT PAUSE 1000",
+        "MONITOR",
+        "DEBUG SLEEP 1",
+        "SAVE",
+        "SHUTDOWN NOSAVE",
+        "REPLICAOF 127.0.0.1 1",
+        "INFO",
+        "SCRIPT FLUSH",
+        "FUNCTION LIST",
+        "EVAL return 0",
+        "MODULE LIST",
+        "PUBLISH rq:pubsub:gpu:another x",
+        "SUBSCRIBE rq:pubsub:another",
+        "PSUBSCRIBE *",
+    ],
+)
+@pytest.mark.usefixtures("fleet_url")
+def test_it_commands_nobody(valkey: redis.Redis, command: str) -> None:
+    assert "no permissions" in refusal(valkey, *command.split())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        # Reports are added, and no more.
+        "LRANGE rq:queue:reports 0 -1",
+        "LPOP rq:queue:reports",
+        "LREM rq:queue:reports 0 x",
+        "DEL rq:queue:reports",
+        f"HGETALL rq:job:reports-finished-{CLIP}-1-digest",
+        f"DEL rq:job:reports-finished-{CLIP}-1-digest",
+        f"SADD rq:job:reports-finished-{CLIP}-1-digest:dependents x",
+        # Nobody but the website puts a job in line, or cancels one.
+        "RPUSH rq:queue:render x",
+        "LPUSH rq:queue:render x",
+        "BLMOVE rq:queue:render rq:queue:render:intermediate LEFT LEFT 1",
+        f"SET {cancel_key(CLIP)} 1",
+        f"DEL {cancel_key(CLIP)}",
+        f"XADD {cancel_key(CLIP)} * a b",
+        # What a clip's watchers see is written, and not read.
+        f"XRANGE {progress_key(CLIP)} - +",
+        f"DEL {progress_key(CLIP)}",
+        f"XRANGE rq:results:render-{CLIP}-1 - +",
+    ],
+)
+@pytest.mark.usefixtures("fleet_url")
+def test_of_what_it_shares_with_the_website_it_does_its_own_part(valkey: redis.Redis, command: str) -> None:
+    assert "no permissions" in refusal(valkey, *command.split())
+
+
+def test_a_user_of_one_host_speaks_for_that_host_alone(valkey: redis.Redis) -> None:
+    user = valkey_rights.user_line(PASSWORD, user="one", worker="gpu-1")
+    valkey.execute_command("ACL", "SETUSER", *user.split()[1:])
+    try:
+        for name, may in (("gpu-1", True), ("gpu-2", False)):
+            for command in (
+                ("SET", worker_key(name), "x"),
+                ("SET", holding_key(name), "x"),
+                ("DEL", f"rq:worker:gpu:{name}"),
+                ("SUBSCRIBE", f"rq:pubsub:gpu:{name}"),
+            ):
+                answer = valkey.execute_command("ACL", "DRYRUN", "one", *command)
+                assert (answer in (b"OK", True)) is may, (command, answer)
+    finally:
+        valkey.execute_command("ACL", "DELUSER", "one")
+
+
+@pytest.mark.parametrize("name", ["a b", "*x", "", "a) (+@all ~*"])
+def test_what_no_worker_is_called_is_no_part_of_a_rule(name: str) -> None:
+    with pytest.raises(ValueError, match="no name of a GPU worker"):
+        valkey_rights.rule(name)
