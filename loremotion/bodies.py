@@ -1,13 +1,16 @@
 """How much may be sent. Django takes a whole body to memory or disk before it looks at it; this looks first.
 
-A view that takes more than ``MAX_BODY_BYTES`` says so itself, by ``takes_files`` or ``limits_body``.
+A view that takes more than ``MAX_BODY_BYTES`` says so itself, by ``takes_files`` or ``limits_body``. A body that comes
+without saying how long it is (``Transfer-Encoding: chunked``) is taken in here, within the limit, and handed on with
+its length: Django's parsers and DRF's take what has none for empty.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from tempfile import SpooledTemporaryFile
 from typing import Any, Final, TypeAlias, TypeVar
 
 from django.urls import Resolver404, resolve
@@ -23,6 +26,10 @@ MAX_FORM_BYTES: Final = 128 * 1024**2
 """A form with the largest video that is taken, and pictures beside it."""
 SILENT_SECONDS: Final = 30.0
 """Who sends nothing for so long in the middle of a body is not waited for."""
+LEAST_BYTES_PER_SECOND: Final = 4096
+"""Who has sent less than this, counted from ``SILENT_SECONDS`` after the beginning, is not waited for either."""
+REPLAYED_BYTES: Final = 64 * 1024
+"""Of a body that was taken in here, in one piece of what is handed on."""
 _LIMIT: Final = "body_limit"
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -65,6 +72,15 @@ class BodyLimit:
         if _announced(scope) > most_bytes:
             return await _refuse(scope, send, 413, "too_large", too_large(most_bytes))
         body = _Body(receive, most_bytes)
+        if _has_length(scope) or scope["method"] in _WITHOUT_BODY:
+            return await self._serve(scope, body, body.receive, send)
+        with SpooledTemporaryFile(max_size=MAX_BODY_BYTES) as file:
+            if await _take_in(body, file):
+                measured = {**scope, "headers": _with_length(scope["headers"], body.received_bytes)}
+                return await self._serve(measured, body, _Replayed(file, body).receive, send)
+        await self._refuse_unfinished(scope, body, send)
+
+    async def _serve(self, scope: Any, body: _Body, receive: Receive, send: Send) -> None:
         has_answered = False
 
         async def watched(message: Message) -> None:
@@ -72,35 +88,78 @@ class BodyLimit:
             has_answered = True
             await send(message)
 
-        await self._app(scope, body.receive, watched)
-        if has_answered:
-            return
-        if body.received_bytes > most_bytes:
-            await _refuse(scope, send, 413, "too_large", too_large(most_bytes))
+        await self._app(scope, receive, watched)
+        if not has_answered:
+            await self._refuse_unfinished(scope, body, send)
+
+    async def _refuse_unfinished(self, scope: Any, body: _Body, send: Send) -> None:
+        """Say what was wrong with the body; nothing to who left in the middle of it."""
+        if body.received_bytes > body.most_bytes:
+            await _refuse(scope, send, 413, "too_large", too_large(body.most_bytes))
         elif body.is_silent:
-            await _refuse(scope, send, 408, "incomplete", "The rest of the request did not come.")
+            await _refuse(scope, send, 408, "incomplete", "The rest of the request did not come, or too slowly.")
 
 
 class _Body:
-    """What comes of one request. After too much of it, or too long a silence, it ends as if the client had left."""
+    """What comes of one request. After too much of it, too long a silence or too slowly, it ends as if the client had
+    left."""
 
     def __init__(self, receive: Receive, most_bytes: int) -> None:
         self.received_bytes = 0
+        self.most_bytes = most_bytes
         self.is_silent = False
+        self.is_whole = False
         self._receive = receive
-        self._most_bytes = most_bytes
-        self._is_whole = False
+        self._began = asyncio.get_running_loop().time()
 
     async def receive(self) -> Message:
         try:
-            async with asyncio.timeout(None if self._is_whole else SILENT_SECONDS):
+            async with asyncio.timeout_at(None if self.is_whole else self._waited_for_until()):
                 message = await self._receive()
         except TimeoutError:
             self.is_silent = True
             return {"type": "http.disconnect"}
         self.received_bytes += len(message.get("body", b""))
-        self._is_whole = not message.get("more_body", False)
-        return message if self.received_bytes <= self._most_bytes else {"type": "http.disconnect"}
+        self.is_whole = message["type"] == "http.request" and not message.get("more_body", False)
+        return message if self.received_bytes <= self.most_bytes else {"type": "http.disconnect"}
+
+    def _waited_for_until(self) -> float:
+        slow = self._began + self.received_bytes / LEAST_BYTES_PER_SECOND
+        return min(asyncio.get_running_loop().time(), slow) + SILENT_SECONDS
+
+
+class _Replayed:
+    """A body that was taken in, from its file; then whatever the client does."""
+
+    def __init__(self, file: SpooledTemporaryFile[bytes], body: _Body) -> None:
+        self._file = file
+        self._body = body
+        self._left_bytes: int | None = body.received_bytes
+        file.seek(0)
+
+    async def receive(self) -> Message:
+        if self._left_bytes is None:
+            return await self._body.receive()
+        piece = self._file.read(REPLAYED_BYTES)
+        self._left_bytes -= len(piece)
+        has_more = self._left_bytes > 0
+        if not has_more:
+            self._left_bytes = None
+        return {"type": "http.request", "body": piece, "more_body": has_more}
+
+
+async def _take_in(body: _Body, file: SpooledTemporaryFile[bytes]) -> bool:
+    """Write the body to ``file``, and say whether all of it came and was not too much."""
+    while not body.is_whole:
+        message = await body.receive()
+        if message["type"] != "http.request":
+            return False
+        piece = message.get("body", b"")
+        if body.received_bytes <= MAX_BODY_BYTES:  # in memory
+            file.write(piece)
+        else:
+            await asyncio.to_thread(file.write, piece)
+    return True
 
 
 def limit_of(scope: Any) -> int | None:
@@ -120,6 +179,15 @@ def limit_of(scope: Any) -> int | None:
 def _announced(scope: Any) -> int:
     digits = _header(scope, b"content-length")
     return int(digits) if digits.isdigit() and len(digits) < 19 else 0
+
+
+def _has_length(scope: Any) -> bool:
+    return bool(_header(scope, b"content-length"))
+
+
+def _with_length(headers: Iterable[tuple[bytes, bytes]], size_bytes: int) -> list[tuple[bytes, bytes]]:
+    kept = [header for header in headers if header[0].lower() != b"transfer-encoding"]
+    return [*kept, (b"content-length", str(size_bytes).encode())]
 
 
 def _header(scope: Any, name: bytes) -> bytes:

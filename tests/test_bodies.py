@@ -136,7 +136,7 @@ def test_a_host_that_is_not_ours_is_a_problem_document_to_programs(db: None, cli
 def test_what_comes_unannounced_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 10)
     assert ask("POST", "/", "text/plain", b"x" * 6, b"x" * 4) == (200, 10)
-    assert ask("POST", "/", "text/plain", b"x" * 6, b"x" * 5, b"x" * 99) == (413, 6)
+    assert ask("POST", "/", "text/plain", b"x" * 6, b"x" * 5, b"x" * 99) == (413, 0)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,87 @@ def test_a_file_without_a_token_for_it_is_not_read(path: str) -> None:
 
 def test_who_stops_in_the_middle_of_a_body_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "SILENT_SECONDS", 0.01)
-    assert ask("POST", "/", "text/plain", b"xyz", stalls=True) == (408, 3)
+    assert ask("POST", "/", "text/plain", b"xyz", stalls=True) == (408, 0)
+    assert ask("POST", "/", "text/plain", b"xyz", announced=4, stalls=True) == (408, 3)
+
+
+@pytest.mark.parametrize("announced", [None, 100])
+def test_who_sends_a_byte_now_and_then_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, announced: int | None
+) -> None:
+    """Each byte comes within the silence that is allowed, and all of them together too slowly."""
+    monkeypatch.setattr(bodies, "SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(bodies, "LEAST_BYTES_PER_SECOND", 1_000)
+    sent: list[Any] = []
+
+    async def drip() -> Any:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    headers = [] if announced is None else [(b"content-length", str(announced).encode())]
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
+    async_to_sync(bodies.BodyLimit(behind))(scope, drip, send)
+    assert sent[0]["status"] == 408
+
+
+def test_what_comes_unannounced_is_handed_on_with_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than stays in memory, and in other pieces than it came in."""
+    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 10)
+    monkeypatch.setattr(bodies, "MAX_FORM_BYTES", 100)
+    monkeypatch.setattr(bodies, "REPLAYED_BYTES", 8)
+    given = bytes(range(50))
+    coming: list[Any] = [
+        {"type": "http.request", "body": given[at : at + 7], "more_body": True} for at in range(0, 50, 7)
+    ]
+    coming.append({"type": "http.request"})
+    taken: list[bytes] = []
+    told: dict[bytes, bytes] = {}
+
+    async def receive() -> Any:
+        return coming.pop(0) if coming else await stall()
+
+    async def send(message: Any) -> None:
+        pass
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        told.update(scope["headers"])
+        is_whole = False
+        while not is_whole:
+            message = await receive()
+            taken.append(message["body"])
+            is_whole = not message["more_body"]
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(receive(), 0.05)  # the client is still there
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    headers = [(b"content-type", FORM.encode()), (b"transfer-encoding", b"chunked")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/videos", "headers": headers}
+    async_to_sync(bodies.BodyLimit(behind))(scope, receive, send)
+    assert (b"".join(taken), told) == (given, {b"content-type": FORM.encode(), b"content-length": b"50"})
+
+
+def test_nothing_is_sent_to_who_left_in_the_middle() -> None:
+    sent: list[Any] = []
+
+    async def leave() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("it was let through")
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/videos", "headers": []}
+    async_to_sync(bodies.BodyLimit(behind))(scope, leave, send)
+    assert sent == []
 
 
 def test_a_body_that_is_whole_may_be_thought_about_for_long(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,34 @@ def finish(site: Stack, video_id: str) -> None:
         )
 
 
+def in_pieces(request: httpx.Request) -> httpx.Request:
+    """The same request as programs send it that do not know beforehand how much it will be."""
+    headers = {name: value for name, value in request.headers.items() if name != "content-length"}
+    return httpx.Request(request.method, request.url, headers=headers, content=iter([*request.stream, b""]))
+
+
+def test_who_sends_piece_by_piece_without_a_length_is_served(site: Stack, visitor: Visitor) -> None:
+    browser = visitor.client
+    ask = {"prompt": "a red circle", "model": "preview"}
+    token = {"X-CSRFToken": browser.cookies["csrftoken"]}
+    form = {**form_of(browser), **ask}
+    wrong = {**form_of(browser), "login": "nobody@example.org", "password": "x"}
+    as_multipart: dict[str, Any] = {name: (None, value) for name, value in form.items()}
+    sent = [
+        browser.build_request("POST", "/v1/videos", json=ask, headers=token),
+        browser.build_request("POST", "/generations/", files=as_multipart),
+        browser.build_request("POST", "/account/login/", data=wrong),
+    ]
+    made, led_on, told = (browser.send(in_pieces(request)) for request in sent)
+    assert (made.status_code, made.json()["prompt"]) == (200, "a red circle"), made.text
+    assert (led_on.status_code, led_on.headers["Location"][:13]) == (302, "/generations/")
+    assert told.status_code == 200
+    assert "nobody@example.org" in told.text
+    too_much = browser.build_request("POST", "/v1/videos", content=b"x" * (1024**2 + 1), headers=token)
+    refused = browser.send(in_pieces(too_much))
+    assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
+
+
 def form_of(browser: httpx.Client) -> dict[str, str]:
     if "csrftoken" not in browser.cookies:
         browser.get("/")
