@@ -18,10 +18,17 @@ from loremotion.valkey import connection
 WINDOW_SECONDS = 60
 
 
+READ, CHANGE = "read", "change"
+"""What is counted apart: who watches clips can go on asking for others."""
+_WHAT = {READ: "to read", CHANGE: "to make or change something"}
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left of a window: ``left`` requests for another ``resets_in_seconds``."""
+    """What is left of a window: ``left`` requests of one kind for another ``resets_in_seconds``."""
 
+    kind: str
     left: int
     resets_in_seconds: int
     is_exceeded: bool
@@ -39,26 +46,34 @@ class RateLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path.startswith(api_keys.API_PREFIX):
             return self.get_response(request)
+        kind = READ if request.method in _SAFE else CHANGE
         try:
-            allowance = count(caller=_caller_of(request), now=time.time())
+            allowance = count(kind, caller=_caller_of(request), now=time.time())
         except redis.RedisError:
             return self.get_response(request)
         response = _refusal(allowance) if allowance.is_exceeded else self.get_response(request)
-        response["RateLimit-Policy"] = f'"api";q={settings.API_REQUESTS_PER_MINUTE};w={WINDOW_SECONDS}'
-        response["RateLimit"] = f'"api";r={allowance.left};t={allowance.resets_in_seconds}'
+        policies = (f'"{kind}";q={most_of(kind)};w={WINDOW_SECONDS}' for kind in (READ, CHANGE))
+        response["RateLimit-Policy"] = ", ".join(policies)
+        response["RateLimit"] = f'"{kind}";r={allowance.left};t={allowance.resets_in_seconds}'
         return response
 
 
-def count(*, caller: str, now: float) -> Allowance:
+def most_of(kind: str) -> int:
+    """How many requests of this kind one caller may send in a window."""
+    most: int = settings.API_REQUESTS_PER_MINUTE if kind == READ else settings.API_CHANGES_PER_MINUTE
+    return most
+
+
+def count(kind: str, *, caller: str, now: float) -> Allowance:
     """One more request of ``caller``, in the window that ``now`` falls into."""
     window, into = divmod(int(now), WINDOW_SECONDS)
-    key = f"limits:{window}:{caller}"
+    key = f"limits:{window}:{kind}:{caller}"
     pipeline = connection().pipeline(transaction=False)
     pipeline.incr(key)
     pipeline.expire(key, 2 * WINDOW_SECONDS)
     made: int = pipeline.execute()[0]
-    most = settings.API_REQUESTS_PER_MINUTE
-    return Allowance(left=max(0, most - made), resets_in_seconds=WINDOW_SECONDS - into, is_exceeded=made > most)
+    left = most_of(kind) - made
+    return Allowance(kind, left=max(0, left), resets_in_seconds=WINDOW_SECONDS - into, is_exceeded=left < 0)
 
 
 def _caller_of(request: HttpRequest) -> str:
@@ -77,7 +92,7 @@ def _caller_of(request: HttpRequest) -> str:
 def _refusal(allowance: Allowance) -> HttpResponse:
     refusal = TooMany(
         "rate_limited",
-        f"More than {settings.API_REQUESTS_PER_MINUTE} requests came within a minute.",
+        f"More than {most_of(allowance.kind)} requests {_WHAT[allowance.kind]} came within a minute.",
         next_step=f"Wait {allowance.resets_in_seconds} seconds.",
         retry_after_seconds=allowance.resets_in_seconds,
     )

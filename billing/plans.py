@@ -44,7 +44,7 @@ def entitlements(account: UUID | None) -> Entitlements:
     return Entitlements(
         plan=plan.slug,
         priority_weight=plan.priority_weight,
-        open_clips=plan.open_clips,
+        open_clips=plan.open_clips_of_payers if is_paid else plan.open_clips,
         retention_days=plan.retention_days,
         watermark=plan.has_watermark and not is_paid,
         members=plan.members,

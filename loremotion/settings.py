@@ -119,7 +119,8 @@ TURNSTILE_API_BASE = env.str(
 if bool(TURNSTILE_SITE_KEY) != bool(TURNSTILE_SECRET_KEY):
     raise ImproperlyConfigured("TURNSTILE_SITE_KEY and TURNSTILE_SECRET_KEY belong together: set both, or neither.")
 PROOF_ORIGINS = [TURNSTILE_API_BASE] if TURNSTILE_SECRET_KEY else []
-API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", 300, validate=validate.Range(min=1))
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", 600, validate=validate.Range(min=1))
+API_CHANGES_PER_MINUTE = env.int("API_CHANGES_PER_MINUTE", 300, validate=validate.Range(min=1))
 
 # --- mail ----------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,11 @@ TAX_CODE = "txcd_10103001"
 """Stripe's code for software as a service, business use."""
 
 
+OPEN_CLIPS_A_SHARE = 200
+"""Clips that whoever pays may have open for each share of the queue. What they cost is held, so credits bound them
+before that, and the fair queue lets them be in nobody's way: this bounds what one workspace puts in rows."""
+
+
 class Plan(models.Model):
     """What a workspace gets for a monthly or yearly price. The row ``free`` is what everybody has who pays nothing."""
 
@@ -36,8 +41,8 @@ class Plan(models.Model):
     )
     open_clips = models.PositiveSmallIntegerField(
         default=3,
-        help_text="Clips of one workspace that may wait or be made at a time. How many of them are made at the "
-        "same moment is the queue's to say, by the share below.",
+        help_text="Clips of one workspace that may wait or be made at a time while it pays nothing. Whoever pays may "
+        "have as many as their credits hold, up to a bound that grows with the share below, or this if it is more.",
     )
     priority_weight = models.PositiveSmallIntegerField(
         default=1, validators=[MinValueValidator(1)], help_text="Share of the queue against others; free is 1."
@@ -73,6 +78,11 @@ class Plan(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def open_clips_of_payers(self) -> int:
+        """Clips that may wait or be made at a time where there is a subscription, or bought credits are left."""
+        return max(self.open_clips, OPEN_CLIPS_A_SHARE * self.priority_weight)
 
 
 class Pack(models.Model):

@@ -19,6 +19,8 @@ from django.views.decorators.http import require_safe
 from markdown_it import MarkdownIt
 
 from accounts.roles import BY_SCOPE, MEANING, Scope
+from billing.plans import entitlements
+from billing.shop.offers import OPEN_CLIPS_A_SHARE
 from catalog.models import Model
 from generation.api.request_schemas import request_schemas
 
@@ -105,6 +107,9 @@ def developers(request: HttpRequest) -> HttpResponse:
         "prompt": SAMPLE_PROMPT,
         "operations": list(operations()),
         "scopes": [(scope, [MEANING[action] for action in MEANING if action in BY_SCOPE[scope]]) for scope in Scope],
-        "requests_per_minute": settings.API_REQUESTS_PER_MINUTE,
+        "reads_per_minute": settings.API_REQUESTS_PER_MINUTE,
+        "changes_per_minute": settings.API_CHANGES_PER_MINUTE,
+        "open_clips": OPEN_CLIPS_A_SHARE,
+        "open_clips_for_free": entitlements(None).open_clips,
     }
     return render(request, "generation/developers.html", context)

@@ -24,6 +24,7 @@ NOON = 1_800_000_000  # the beginning of a minute
 @pytest.fixture(autouse=True)
 def three_a_minute(settings: Settings) -> None:
     settings.API_REQUESTS_PER_MINUTE = 3
+    settings.API_CHANGES_PER_MINUTE = 2
 
 
 def test_it_works(visitor: Visitor) -> None:
@@ -31,7 +32,7 @@ def test_it_works(visitor: Visitor) -> None:
     with time_machine.travel(NOON + 10, tick=False):
         answers = [browser.get("/v1/videos") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
-    assert answers[0]["RateLimit-Policy"] == '"api";q=3;w=60'
+    assert answers[0]["RateLimit-Policy"] == '"read";q=3;w=60, "change";q=2;w=60'
     assert [re.findall(r"r=(\d+);t=(\d+)", answer["RateLimit"])[0] for answer in answers] == [
         ("2", "50"),
         ("1", "50"),
@@ -46,10 +47,10 @@ def test_it_works(visitor: Visitor) -> None:
 
 def test_a_restart_of_the_web_forgives_nothing(valkey: redis.Redis) -> None:
     for _ in range(3):
-        assert not limits.count(caller="key:1", now=NOON).is_exceeded
+        assert not limits.count(limits.READ, caller="key:1", now=NOON).is_exceeded
     stores.connection().connection_pool.disconnect()  # what a new process finds is what Valkey kept
-    assert limits.count(caller="key:1", now=NOON).is_exceeded
-    assert not limits.count(caller="key:2", now=NOON).is_exceeded
+    assert limits.count(limits.READ, caller="key:1", now=NOON).is_exceeded
+    assert not limits.count(limits.READ, caller="key:2", now=NOON).is_exceeded
     assert all(0 < valkey.ttl(key) <= 120 for key in valkey.keys("limits:*"))
 
 
@@ -72,6 +73,20 @@ def test_a_key_has_a_count_of_its_own(alice: User) -> None:
             programs[0].get("/v1/videos")
         assert programs[0].get("/v1/videos").status_code == 429
         assert programs[1].get("/v1/videos").status_code == 200
+
+
+def test_who_watches_may_go_on_making_and_the_other_way_round(alice: User) -> None:
+    studio = team(alice)
+    _, text = api_keys.issue(workspace=studio, by=alice, allowed=BY_ROLE["owner"], name="x", scopes=["generate"])
+    program = Client(headers={"Authorization": f"Bearer {text}"})
+    with time_machine.travel(NOON, tick=False):
+        reads = [program.get("/v1/videos") for _ in range(4)]
+        changes = [program.post("/v1/videos", {"nothing": 1}) for _ in range(3)]
+    assert [answer.status_code for answer in reads] == [200, 200, 200, 429]
+    assert [answer.status_code for answer in changes] == [422, 422, 429]
+    assert [answer["RateLimit"] for answer in changes] == [f'"change";r={left};t=60' for left in (1, 0, 0)]
+    assert reads[3]["RateLimit"] == '"read";r=0;t=60'
+    assert "More than 2 requests to make or change something" in changes[2].json()["detail"]
 
 
 def test_pages_are_not_counted(visitor: Visitor) -> None:

@@ -14,6 +14,7 @@ from accounts.caller import Caller
 from accounts.models import Membership
 from accounts.roles import BY_ROLE, Role
 from billing import ledger
+from billing.shop import offers
 from billing.shop.models import Budget, Plan
 from catalog.models import Model
 from catalog.offers import Offer, make_offer
@@ -59,6 +60,11 @@ def beyond_the_member_s_cap(request: Request) -> None:
 
 def beyond_the_workspace_s_cap(request: Request) -> None:
     Budget.objects.create(workspace=request.place.workspace_id, monthly_cap_credits=0)
+
+
+@pytest.fixture(autouse=True)
+def as_many_open_as_the_row_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offers, "OPEN_CLIPS_A_SHARE", 0)
 
 
 def too_many_open(request: Request) -> None:

@@ -103,7 +103,7 @@ def wait_for(visitor: Visitor, video_id: str, **wanted: Any) -> dict[str, Any]:
             return video if all(video["lm"].get(name) == value for name, value in wanted.items()) else None
         return video if video["status"] in ENDED else None
 
-    # Below the limit of 300 requests a minute.
+    # Below the limit of 600 reads a minute.
     video = wait_until(as_wanted, pause_seconds=0.3, what=lambda: visitor.video(video_id))
     assert video is not None
     return video

@@ -172,6 +172,12 @@ def test_a_visitor_may_have_a_few_open_and_no_more(toy: Model, alice: Visitor) -
     assert Generation.objects.count() == most
 
 
+def test_who_bought_credits_may_have_a_batch_open_as_far_as_they_reach(toy: Model, alice: Visitor) -> None:
+    ledger.grant(account=alice.workspace_id, reference="order:1", amount=10, kind=ledger.LotKind.PACK)
+    for _ in range(entitlements(None).open_clips + 3):
+        factories.submitted(alice.workspace, seconds=1)
+
+
 def test_with_valkey_away_the_request_is_kept(
     toy: Model,
     alice: Visitor,

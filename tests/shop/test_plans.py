@@ -51,6 +51,13 @@ def test_a_subscription_brings_its_plan() -> None:
     assert not found.watermark
 
 
+def test_who_pays_may_have_more_open_by_their_share_of_the_queue_and_never_less_than_the_row_says() -> None:
+    studio = subscribed("studio").workspace
+    assert entitlements(studio).open_clips == 1_200
+    Plan.objects.filter(slug="studio").update(open_clips=1_500)
+    assert entitlements(studio).open_clips == 1_500
+
+
 def test_the_best_of_two_plans_counts() -> None:
     account = subscribed("studio").workspace
     subscribed("creator", account=account)
@@ -74,5 +81,7 @@ def test_bought_credits_without_a_plan_count_as_paid_until_they_are_spent() -> N
     ledger.grant(account=account, reference="order:1", amount=500, kind=ledger.LotKind.PACK)
     found = entitlements(account)
     assert (found.plan, found.is_paid, found.watermark) == ("free", True, False)
+    assert found.open_clips == 200  # a batch may wait in the queue; each of its clips holds its price
     ledger.clawback(reference="order:1", target=500)
+    assert entitlements(account).open_clips == 3
     assert not entitlements(account).is_paid
