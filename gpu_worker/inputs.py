@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from gpu_worker import media_input
 from gpu_worker.addresses import CHUNK_BYTES, TransferFailed, check, local_path, persist, redact
 from gpu_worker.families import ROLES, Kind
+from gpu_worker.media import formats
 from gpu_worker.media_input import FootageUnreadable, Wanted
 from gpu_worker.sounds import Audio
 
@@ -106,12 +107,19 @@ def decode(role: str, path: Path, wanted: Wanted, on_chunk: Callable[[], None]) 
             return media_input.sound(path, wanted)
         if kind == Kind.CLIP:
             return media_input.frames(path, wanted, on_chunk)
+        if _format_of(path) in formats.ON_GPU_HOST:
+            return media_input.picture(path, wanted)
         try:
             return _picture(role, path)
         except UnidentifiedImageError:  # a mask, for one, may be either; whatever it is, the sandbox finds out
             return media_input.frames(path, wanted, on_chunk)
     except FootageUnreadable as problem:
         raise InputUnreadable(f"The input {role!r} {problem}") from problem
+
+
+def _format_of(path: Path) -> formats.Format | None:
+    with path.open("rb") as file:
+        return formats.format_of(file.read(formats.HEAD_BYTES))
 
 
 def _picture(role: str, path: Path) -> Image.Image:

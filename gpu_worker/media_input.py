@@ -84,6 +84,21 @@ def frames(path: Path, wanted: Wanted, on_piece: Callable[[], None]) -> list[Ima
     return made
 
 
+def picture(path: Path, wanted: Wanted) -> Image.Image:
+    """The picture of a HEIC or AVIF as a screen shows it, no larger than the clip has use for.
+
+    Raises:
+        FootageUnreadable: no picture, damaged, or beyond the reader's bounds.
+    """
+    said = {"kind": "picture", "width": wanted.width, "height": wanted.height}
+    with _reader(path, said) as (size, out):
+        width, height = int(size["width"]), int(size["height"])
+        pixels = out.read(width * height * _CHANNELS)
+    if len(pixels) < width * height * _CHANNELS:
+        raise FootageUnreadable("is damaged or cut off.")
+    return Image.frombytes("RGB", (width, height), pixels)
+
+
 def sound(path: Path, wanted: Wanted) -> Audio:
     """The first sound of the file, in one or two channels, no longer than the clip.
 

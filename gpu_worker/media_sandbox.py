@@ -35,7 +35,7 @@ def confine() -> list[str]:
     av.logging.set_level(av.logging.PANIC)
     sys.path.append(str(Path(__file__).parents[1]))  # ours come last; without a path of its own, it has no other way
     from gpu_worker import confinement
-    from gpu_worker.media import footage, sound  # noqa: F401
+    from gpu_worker.media import footage, sound, still  # noqa: F401
 
     return confinement.confine()
 
@@ -45,7 +45,7 @@ def main() -> None:
     held = confine()
     import av
 
-    from gpu_worker.media import bounds, footage, sound
+    from gpu_worker.media import bounds, footage, sound, still
     from gpu_worker.media.reply import Reply
 
     reply = Reply(sys.stdout.buffer)
@@ -53,7 +53,7 @@ def main() -> None:
         if said["kind"] == "nothing":
             reply.say({"held": held})
         else:
-            {"video": footage.read, "audio": sound.read}[said["kind"]](said, reply)
+            {"video": footage.read, "picture": still.read, "audio": sound.read}[said["kind"]](said, reply)
     except (av.FFmpegError, MemoryError, OverflowError, ValueError) as problem:
         bounds.refuse(f"cannot be decoded ({type(problem).__name__}).")
     sys.stdout.buffer.flush()

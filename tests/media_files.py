@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -41,13 +42,19 @@ def write_video(
 
 
 def write_sound(
-    path: Path, *, seconds: float = 1.0, hertz: float = 440.0, rate: int = 44_100, codec: str = "", **options: str
+    path: Path,
+    *,
+    seconds: float = 1.0,
+    hertz: float = 440.0,
+    rate: int = 44_100,
+    codec: str = "",
+    options: Mapping[str, str] | None = None,
 ) -> Path:
     """A tone."""
     rate = 48_000 if path.suffix == ".ogg" else rate
     usual = {".wav": "pcm_s16le", ".mp3": "mp3", ".m4a": "aac", ".aac": "aac", ".flac": "flac", ".ogg": "libopus"}
     container_format = {".m4a": "mp4", ".aac": "adts"}.get(path.suffix, path.suffix[1:])
-    with av.open(str(path), "w", format=container_format, container_options=options) as container:
+    with av.open(str(path), "w", format=container_format, container_options=dict(options or {})) as container:
         stream = container.add_stream(codec or usual[path.suffix], rate=rate)
         stream.layout = "mono"
         add_tone(container, stream, seconds=seconds, hertz=hertz)

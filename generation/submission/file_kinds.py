@@ -1,7 +1,7 @@
 """What kind of file somebody sent, by its first bytes: cheap enough to ask before anything else is done with it.
 
-No more than a first look. A picture is decoded before it is kept; a video or sound is opened by nobody but the GPU
-host's reader (``gpu_worker.media_sandbox``), which is made for files that lie.
+No more than a first look. A picture is decoded before it is kept; a video, a sound, a HEIC or AVIF is opened by nobody
+but the GPU host's reader (``gpu_worker.media_sandbox``), which is made for files that lie.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import IO, Any
 
 from gpu_worker.families import Kind
-from gpu_worker.media.formats import HEAD_BYTES, format_of
+from gpu_worker.media.formats import HEAD_BYTES, ON_GPU_HOST, format_of
 
 
 def kinds_of(file: IO[Any]) -> set[Kind]:
@@ -22,6 +22,11 @@ def name_of(file: IO[Any]) -> str:
     """What people call files of its format; empty for one without a name here. Leaves the file at its beginning."""
     found = format_of(_head(file))
     return found.name if found else ""
+
+
+def is_kept(file: IO[Any]) -> bool:
+    """Whether the file is a picture that is kept as it came, since the sandbox on a GPU host has its decoder."""
+    return format_of(_head(file)) in ON_GPU_HOST
 
 
 def _head(file: IO[Any]) -> bytes:

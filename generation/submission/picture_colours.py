@@ -12,13 +12,12 @@
 
 from __future__ import annotations
 
-import io
 from typing import Final
 
-from PIL import Image, ImageCms
+from PIL import Image
 
-_SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-_SPACES: Final = {"GRAY": ("L",), "RGB ": ("RGB",), "CMYK": ("CMYK",)}
+from gpu_worker.media.profile import by_profile
+
 _USUAL_GAMMA: Final = 1 / 2.2
 _GREY_16: Final = frozenset({"I", "I;16", "I;16B", "I;16L"})
 
@@ -46,26 +45,12 @@ def as_shown(picture: Image.Image) -> Image.Image:
 def _in_srgb(picture: Image.Image) -> Image.Image:
     content = picture.info.get("icc_profile")
     if content:
-        return _by_profile(picture, content) or picture.convert("RGB")
+        return by_profile(picture, content) or picture.convert("RGB")
     gamma = picture.info.get("gamma")
     if not gamma or "srgb" in picture.info or abs(gamma - _USUAL_GAMMA) < 0.01:
         return picture.convert("RGB")
     curve = [round(255 * _srgb_of((value / 255) ** (1 / gamma))) for value in range(256)]
     return picture.convert("RGB").point(curve * 3)
-
-
-def _by_profile(picture: Image.Image, content: bytes) -> Image.Image | None:
-    """None where the profile is damaged, or not for such colours."""
-    try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
-        space = profile.profile.xcolor_space
-        if space == "RGB " and picture.mode in ("L", "YCbCr"):
-            picture = picture.convert("RGB")
-        if picture.mode not in _SPACES.get(space, ()):
-            return None
-        return ImageCms.profileToProfile(picture, profile, _SRGB, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return None
 
 
 def _srgb_of(light: float) -> float:

@@ -13,6 +13,7 @@ from django.core.files.base import ContentFile, File
 from PIL import Image, ImageOps
 
 from generation.submission import jpeg, picture_colours
+from gpu_worker.media import heif
 from loremotion import database
 from loremotion.refusals import Unavailable
 
@@ -37,8 +38,8 @@ Image.MAX_IMAGE_PIXELS = None  # ``_check_size`` knows better what a picture tak
 class WrongSize(ValueError):
     """The picture has too many pixels to be decoded here, or too few. The message says how many."""
 
-    def __init__(self, picture: Image.Image, next_step: str) -> None:
-        super().__init__(f"The {picture.format} has {picture.width}x{picture.height} pixels.")
+    def __init__(self, name: str, width: int, height: int, next_step: str) -> None:
+        super().__init__(f"The {name} has {width}x{height} pixels.")
         self.next_step = next_step
 
 
@@ -89,25 +90,43 @@ def to_png(file: File[Any]) -> File[Any]:
     return ContentFile(encoded.getvalue())
 
 
+def look_at(file: File[Any], name: str) -> None:
+    """Refuse a HEIC or AVIF, called ``name``, for what it says of itself. It is kept as it came, and decoded where videos are.
+
+    Raises:
+        WrongSize: it has too many pixels, or too few.
+        Unreadable: it is cut off, or holds no picture that is read here.
+    """
+    try:
+        still = heif.read_still(file)
+    except (heif.Damaged, heif.Foreign) as problem:
+        raise Unreadable(str(problem)) from problem
+    finally:
+        file.seek(0)
+    _check_size(name, still.width, still.height, MAX_DRAFTED_PIXELS)
+
+
 def _decoded(file: IO[Any] | File[Any]) -> Image.Image:
     """Never holds more than the picture as it came and one copy."""
     with Image.open(file, formats=FORMATS) as sent:
+        name = sent.format or "picture"
         factor = min(1.0, LONGEST_SIDE / max(sent.size))
         is_drafted = sent.format == "JPEG" and jpeg.has_one_scan(file)
-        _check_size(sent, MAX_DRAFTED_PIXELS if is_drafted else MAX_PIXELS)
+        _check_size(name, *sent.size, MAX_DRAFTED_PIXELS if is_drafted else MAX_PIXELS)
         if is_drafted:
             sent.draft(None, (ceil(sent.width * factor), ceil(sent.height * factor)))
-            _check_size(sent, MAX_PIXELS)
+            _check_size(name, *sent.size, MAX_PIXELS)
         small = picture_colours.eight_bits(sent)
         small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
         return picture_colours.as_shown(ImageOps.exif_transpose(small))
 
 
-def _check_size(picture: Image.Image, most: int) -> None:
-    if picture.width * picture.height > most:
-        raise WrongSize(picture, f"Send one of at most {most // 10**6} megapixels, or as a JPEG.")
-    if min(picture.size) < LEAST_SIDE:
-        raise WrongSize(picture, f"Send one of at least {LEAST_SIDE} pixels a side.")
+def _check_size(name: str, width: int, height: int, most: int) -> None:
+    if width * height > most:
+        next_step = f"Send one of at most {most // 10**6} megapixels"
+        raise WrongSize(name, width, height, f"{next_step}{'.' if most > MAX_PIXELS else ', or as a JPEG.'}")
+    if min(width, height) < LEAST_SIDE:
+        raise WrongSize(name, width, height, f"Send one of at least {LEAST_SIDE} pixels a side.")
 
 
 def _busy() -> Unavailable:

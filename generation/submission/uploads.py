@@ -1,8 +1,9 @@
 """What a clip starts from: files that somebody sends, and own clips.
 
-Nothing that was sent is used as it came. A picture is decoded here and kept as a PNG of our own. A video or a sound is
-kept as it came, under a key that no address on the site serves, and only the reader on a GPU host opens it, which hands
-on pixels and samples. What is cheap to refuse is refused first: ``receive`` looks, ``prepare`` works.
+Nothing that was sent is used as it came. A picture is decoded here and kept as a PNG of our own. A video, a sound, a
+HEIC or an AVIF is kept as it came, under a key that no address on the site serves, and only the reader on a GPU host
+opens it, which hands on pixels and samples. What is cheap to refuse is refused first: ``receive`` looks, ``prepare``
+works.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from loremotion.refusals import Invalid
 MAX_FILES: Final = 6
 MAX_BYTES: Final = {Kind.PICTURE: 50 * 10**6, Kind.CLIP: 100 * 10**6, Kind.SOUND: 30 * 10**6}
 FORMATS: Final = {
-    Kind.PICTURE: "a JPEG, PNG or WebP",
+    Kind.PICTURE: "a JPEG, PNG, WebP, HEIC or AVIF",
     Kind.CLIP: "an MP4, MOV or WebM of at most a minute",
     Kind.SOUND: "a WAV, MP3, M4A, AAC, OGG or FLAC",
 }
@@ -68,27 +69,31 @@ def _received(role: str, file: UploadedFile[Any]) -> Input:
     if kind not in found:
         said = f"This {name} file" if name else "This file"
         raise _refuse(role, f"{said} is no {kind} that can be read.", f"Send {FORMATS[kind]}.")
-    suffix = "png" if kind == Kind.PICTURE else "sent"
+    suffix = "png" if kind == Kind.PICTURE and not file_kinds.is_kept(file) else "sent"
     return Input(role, f"{files.INPUTS}{uuid.uuid4()}/{role}.{suffix}", file, kind)
 
 
 def prepare(inputs: Iterable[Input]) -> list[Input]:
-    """The same with every picture decoded and encoded anew.
+    """The same with every picture decoded and encoded anew, save those that the GPU host's reader decodes.
 
     Raises:
         Invalid: a picture is damaged, or has too many pixels.
     """
     return [
-        replace(given, content=_png(given.role, given.content))
+        replace(given, content=_usable(given.role, given.content))
         if given.kind == Kind.PICTURE and given.content is not None
         else given
         for given in inputs
     ]
 
 
-def _png(role: str, file: File[Any]) -> File[Any]:
+def _usable(role: str, file: File[Any]) -> File[Any]:
+    """A picture that may be stored: as PNG, or as it came where it was looked at."""
     try:
-        return pictures.to_png(file)
+        if not file_kinds.is_kept(file):
+            return pictures.to_png(file)
+        pictures.look_at(file, file_kinds.name_of(file))
+        return file
     except pictures.WrongSize as problem:
         raise _refuse(role, str(problem), problem.next_step) from None
     except pictures.Unreadable:

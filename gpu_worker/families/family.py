@@ -33,7 +33,7 @@ class Kind(StrEnum):
 
 
 _FILE_TYPES = {
-    Kind.PICTURE: "image/jpeg,image/png,image/webp",
+    Kind.PICTURE: "image/jpeg,image/png,image/webp,image/heic,image/heif,image/avif",
     Kind.CLIP: "video/mp4,video/quicktime,video/webm",
     Kind.SOUND: "audio/*",
 }

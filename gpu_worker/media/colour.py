@@ -91,8 +91,8 @@ def pixels_of(frame: Any, colour: Colour, width: int, height: int) -> Pixels:
         threads=1,
         **coding,
     )
-    numbers = scaled.to_ndarray()
-    return numbers if colour.is_srgb else to_srgb(numbers, colour)
+    numbers: Any = scaled.to_ndarray()
+    return np.asarray(numbers, np.uint8) if colour.is_srgb else to_srgb(numbers, colour)
 
 
 def _matrix(frame: Any, colour: Colour) -> int:
@@ -129,12 +129,13 @@ def _gain(brightest: Light) -> Light:
 
 
 def _light_of_srgb(value: float) -> float:
-    return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+    return value / 12.92 if value <= 0.04045 else math.pow((value + 0.055) / 1.055, 2.4)
 
 
 def _light_of_pq(value: float) -> float:
-    root = value ** (1 / 78.84375)
-    return 10_000 / PAPER_NITS * (max(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)) ** (1 / 0.1593017578125)
+    root = math.pow(value, 1 / 78.84375)
+    share = max(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)
+    return 10_000 / PAPER_NITS * math.pow(share, 1 / 0.1593017578125)
 
 
 def _light_of_hlg(value: float) -> float:

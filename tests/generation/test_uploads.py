@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from loremotion.refusals import Invalid
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
+from tests.heif_files import heif_of, hevc_of
 
 
 def picture_file(kind: str = "JPEG", size: tuple[int, int] = (320, 200), **saving: Any) -> SimpleUploadedFile:
@@ -39,7 +42,7 @@ def test_pictures_become_upright_png_without_their_past(kind: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # taken with the camera turned
     exif[0x013B] = "somebody's name"
-    given = uploads._png("image", picture_file(kind, exif=exif.tobytes()))
+    given = uploads._usable("image", picture_file(kind, exif=exif.tobytes()))
     content = given.read()
     with Image.open(io.BytesIO(content)) as png:
         assert (png.format, png.size, dict(png.getexif())) == ("PNG", (200, 320), {})
@@ -47,7 +50,7 @@ def test_pictures_become_upright_png_without_their_past(kind: str) -> None:
 
 
 def test_a_long_picture_is_made_smaller() -> None:
-    given = uploads._png("image", picture_file(size=(4096, 1024)))
+    given = uploads._usable("image", picture_file(size=(4096, 1024)))
     with Image.open(given) as png:
         assert png.size == (2048, 512)
 
@@ -61,16 +64,55 @@ def test_what_is_no_picture_is_refused_by_its_role(content: bytes) -> None:
     assert refusal.value.field == "last_image"
 
 
+def heic_file(*, width_said: int = 96, cut_bytes: int = 0) -> SimpleUploadedFile:
+    content = heif_of([hevc_of(Image.new("RGB", (96, 64), "red"))])
+    content = content.replace(struct.pack(">II", 96, 64), struct.pack(">II", width_said, 64))
+    return SimpleUploadedFile("IMG_0001.HEIC", content[: len(content) - cut_bytes])
+
+
+def test_a_heic_is_kept_as_it_came_for_the_host_that_decodes_it(
+    starter: Model, alice: Visitor, client_of: ClientOf
+) -> None:
+    sent = heic_file()
+    assert client_of(alice).post("/v1/videos", {"prompt": "it comes alive", "image": sent}).status_code == 200
+    generation = Generation.objects.get()
+    assert generation.mode == "image"
+    assert generation.inputs["image"].endswith("/image.sent")
+    with default_storage.open(generation.inputs["image"]) as kept, sent.open() as file:
+        assert kept.read() == file.read()
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (lambda: heic_file(cut_bytes=9), "The HEIC is damaged or cut off"),
+        (lambda: heic_file(width_said=8), "The HEIC has 8x64 pixels"),
+        (lambda: picture_file("GIF"), "This GIF file is no picture"),
+        (lambda: picture_file("TIFF"), "This TIFF file is no picture"),
+        (lambda: picture_file("PNG", (1, 1)), "The PNG has 1x1 pixels"),
+        (lambda: SimpleUploadedFile("x.png", picture_file("PNG", (99, 99)).read()[:60]), "The PNG is damaged"),
+        (lambda: SimpleUploadedFile("x.pdf", b"%PDF-1.7"), "This PDF file is no picture"),
+    ],
+)
+def test_a_refusal_names_the_format_and_costs_nothing(
+    starter: Model, alice: Visitor, client_of: ClientOf, file: Callable[[], SimpleUploadedFile], words: str
+) -> None:
+    answer = client_of(alice).post("/v1/videos", {"prompt": "it comes alive", "image": file()})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "image")
+    assert words in answer.json()["detail"]
+    assert not Generation.objects.exists()
+
+
 def test_a_truncated_picture_is_refused() -> None:
     whole = picture_file("PNG", (500, 500)).read()
     with pytest.raises(Invalid):
-        uploads._png("image", SimpleUploadedFile("x.png", whole[: len(whole) // 2]))
+        uploads._usable("image", SimpleUploadedFile("x.png", whole[: len(whole) // 2]))
 
 
 def test_too_many_pixels_are_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "MAX_PIXELS", 10_000)
     with pytest.raises(Invalid, match="320x200"):
-        uploads._png("image", picture_file())
+        uploads._usable("image", picture_file())
 
 
 def test_a_form_with_a_picture_makes_a_clip_from_it(starter: Model, alice: Visitor, client_of: ClientOf) -> None:

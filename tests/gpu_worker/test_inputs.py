@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -78,13 +79,14 @@ def test_a_picture_that_the_site_did_not_encode_reaches_no_decoder_here(
     path = tmp_path / name
     Image.new("RGB", (32, 32), (255, 0, 0)).save(path)
     opened: list[str] = []
-    read = media_input.frames
+    readers = {"frames": media_input.frames, "picture": media_input.picture}
 
-    def noted(path: Path, *rest: Any) -> list[Image.Image]:
+    def noted(path: Path, *rest: Any, reader: str) -> Any:
         opened.append(path.name)
-        return read(path, *rest)
+        return readers[reader](path, *rest)
 
-    monkeypatch.setattr(media_input, "frames", noted)
+    for reader in readers:
+        monkeypatch.setattr(media_input, reader, functools.partial(noted, reader=reader))
     with contextlib.suppress(InputUnreadable):
         fetch(tmp_path, input_bytes=10_000_000, **{role: path.as_uri()})
     assert opened == [name]

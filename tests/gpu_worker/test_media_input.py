@@ -251,7 +251,7 @@ def test_sounds_that_people_have_become_samples(tmp_path: Path, name: str) -> No
 def test_sounds_that_recorders_and_editors_write_become_samples(
     tmp_path: Path, name: str, codec: str, options: dict[str, str]
 ) -> None:
-    path = write_sound(tmp_path / name, seconds=0.5, codec=codec, **options)
+    path = write_sound(tmp_path / name, seconds=0.5, codec=codec, options=options)
     heard = media_input.sound(path, Wanted(width=64, height=48, fps=8, first=8))
     assert heard.seconds == pytest.approx(0.5, abs=0.06)
     assert np.argmax(np.abs(np.fft.rfft(heard.samples[0]))) / heard.seconds == pytest.approx(440, abs=5)

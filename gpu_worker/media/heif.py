@@ -1,0 +1,302 @@
+"""Reads what a HEIC or AVIF says of its picture: where its parts lie, how they are coded, laid out and turned.
+
+The boxes of ISO/IEC 23008-12, and of them those that files of phones and encoders have. Decodes nothing, and needs the
+standard library alone: the site asks before a request is taken, the sandbox before it decodes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import IO, Any, Final
+
+MOST_META_BYTES: Final = 4 * 2**20
+MOST_TILES: Final = 4_096
+_MOST_BOXES: Final = 64
+_CODECS: Final = {b"hvc1": "hevc", b"av01": "libdav1d"}
+_ALPHA: Final = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
+Span = tuple[int, int]
+
+
+class Damaged(ValueError):
+    """The file is no HEIC or AVIF, or not all of one."""
+
+
+class Foreign(ValueError):
+    """The file is sound and holds a picture of a kind that is not read here. The message says which."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Still:
+    """A picture. ``tiles`` lie row by row, each a list of spans of the file; one that is no grid is one tile."""
+
+    width: int
+    height: int
+    codec: str
+    configuration: bytes
+    tiles: tuple[tuple[Span, ...], ...]
+    columns: int = 1
+    code_points: tuple[int, int, int, bool] | None = None
+    """Primaries, transfer, matrix, full range."""
+    profile: bytes = b""
+    turns: tuple[tuple[str, int], ...] = ()
+    """In this order: ``("turn", quarters to the left)``; ``("mirror", 0)`` for top and bottom, 1 for left and right."""
+    alpha: Still | None = None
+
+
+def read_still(file: IO[Any]) -> Still:
+    """What the file says of its main picture.
+
+    Raises:
+        Damaged: it is cut off, or its boxes contradict each other.
+        Foreign: its picture is coded or put together in a way that is not read here.
+    """
+    try:
+        meta, base = _meta_box(file)
+        end = file.seek(0, 2)
+        still = _Items(meta, base).still()
+        for tile in (*still.tiles, *(still.alpha.tiles if still.alpha else ())):
+            if not tile or any(start < 0 or length <= 0 or start + length > end for start, length in tile):
+                raise Damaged("a part lies outside of the file")
+    except (struct.error, IndexError, KeyError) as problem:
+        raise Damaged(str(problem)) from problem
+    return still
+
+
+def _meta_box(file: IO[Any]) -> tuple[bytes, int]:
+    """The content of the box that describes the pictures, and where in the file it lies."""
+    end = file.seek(0, 2)
+    at = 0
+    for _ in range(_MOST_BOXES):
+        file.seek(at)
+        head = file.read(16)
+        length, name = struct.unpack(">I4s", head[:8])
+        start = 8
+        if length == 1:
+            (length,), start = struct.unpack(">Q", head[8:16]), 16
+        length = length or end - at
+        if length < start or at + length > end:
+            raise Damaged("a box is longer than the file")
+        if name == b"meta":
+            if length > MOST_META_BYTES:
+                raise Damaged("its description is too long")
+            file.seek(at + start)
+            return file.read(length - start), at + start
+        at += length
+    raise Damaged("there is no description")
+
+
+def _boxes(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """``(name, start, end)`` of each box in a part of ``content``."""
+    while at + 8 <= end:
+        length, name = struct.unpack_from(">I4s", content, at)
+        start = at + 8
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", content, start)
+            start += 8
+        length = length or end - at
+        if length < start - at or at + length > end:
+            raise Damaged("a box is longer than what it lies in")
+        yield name, start, at + length
+        at += length
+
+
+class _Numbers:
+    """Reads one number after the other."""
+
+    def __init__(self, content: bytes, at: int) -> None:
+        self._content = content
+        self.at = at
+
+    def next(self, size: int) -> int:
+        if self.at + size > len(self._content):
+            raise Damaged("it ends in the middle of a number")
+        self.at += size
+        return int.from_bytes(self._content[self.at - size : self.at])
+
+    def version(self) -> int:
+        version = self.next(1)
+        self.at += 3
+        return version
+
+
+@dataclass(slots=True)
+class _Item:
+    kind: bytes = b""
+    spans: list[Span] = field(default_factory=list)
+    is_within_meta: bool = False
+    properties: list[tuple[bytes, bytes]] = field(default_factory=list)
+    references: dict[bytes, list[int]] = field(default_factory=dict)
+
+    def property(self, name: bytes) -> bytes | None:
+        return next((content for found, content in self.properties if found == name), None)
+
+
+class _Items:
+    """The items of a description, by their numbers."""
+
+    def __init__(self, meta: bytes, base: int) -> None:
+        self._meta = meta
+        self._base = base
+        self._items: dict[int, _Item] = {}
+        self._primary = 0
+        self._inner = (0, 0)
+        boxes = {name: (start, end) for name, start, end in _boxes(meta, 4, len(meta))}
+        for name, read in (
+            (b"pitm", self._read_primary),
+            (b"iinf", self._read_kinds),
+            (b"iloc", self._read_places),
+            (b"iref", self._read_references),
+            (b"iprp", self._read_properties),
+        ):
+            if name in boxes:
+                read(*boxes[name])
+        self._inner = boxes.get(b"idat", (0, 0))
+
+    def still(self) -> Still:
+        """The main picture, with what makes it transparent."""
+        return self._still(self._primary, alpha=self._alpha_of(self._primary))
+
+    def _item(self, number: int) -> _Item:
+        return self._items.setdefault(number, _Item())
+
+    # --- boxes -----------------------------------------------------------------------------------------------------
+
+    def _read_primary(self, start: int, _: int) -> None:
+        numbers = _Numbers(self._meta, start)
+        self._primary = numbers.next(2 if numbers.version() == 0 else 4)
+
+    def _read_kinds(self, start: int, end: int) -> None:
+        numbers = _Numbers(self._meta, start)
+        numbers.next(2 if numbers.version() == 0 else 4)
+        for name, inner, _ in _boxes(self._meta, numbers.at, end):
+            entry = _Numbers(self._meta, inner)
+            version = entry.version()
+            if name == b"infe" and version >= 2:
+                item = self._item(entry.next(2 if version == 2 else 4))
+                entry.next(2)
+                item.kind = self._meta[entry.at : entry.at + 4]
+
+    def _read_places(self, start: int, _: int) -> None:
+        numbers = _Numbers(self._meta, start)
+        version = numbers.version()
+        sizes = numbers.next(2)
+        offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
+        index_size = sizes & 15 if version else 0
+        for _ in range(min(numbers.next(2 if version < 2 else 4), MOST_TILES * 2)):
+            item = self._item(numbers.next(2 if version < 2 else 4))
+            method = numbers.next(2) & 15 if version else 0
+            if method > 1:
+                raise Foreign("takes its parts from other parts")
+            item.is_within_meta = method == 1
+            numbers.next(2)
+            base = numbers.next(base_size)
+            for _ in range(min(numbers.next(2), MOST_TILES)):
+                numbers.next(index_size)
+                offset = numbers.next(offset_size)
+                item.spans.append((base + offset, numbers.next(length_size)))
+
+    def _read_references(self, start: int, end: int) -> None:
+        size = 2 if _Numbers(self._meta, start).version() == 0 else 4
+        for name, inner, _ in _boxes(self._meta, start + 4, end):
+            numbers = _Numbers(self._meta, inner)
+            item = self._item(numbers.next(size))
+            item.references[name] = [numbers.next(size) for _ in range(min(numbers.next(2), MOST_TILES))]
+
+    def _read_properties(self, start: int, end: int) -> None:
+        found: list[tuple[bytes, bytes]] = []
+        for name, inner, inner_end in _boxes(self._meta, start, end):
+            if name == b"ipco":
+                found = [(kind, self._meta[at:until]) for kind, at, until in _boxes(self._meta, inner, inner_end)]
+            elif name == b"ipma":
+                self._assign(found, inner)
+
+    def _assign(self, properties: list[tuple[bytes, bytes]], start: int) -> None:
+        numbers = _Numbers(self._meta, start)
+        version = numbers.next(1)
+        flags = numbers.next(3)
+        for _ in range(min(numbers.next(4), MOST_TILES * 2)):
+            item = self._item(numbers.next(2 if version < 1 else 4))
+            for _ in range(numbers.next(1)):
+                index = numbers.next(2) & 0x7FFF if flags & 1 else numbers.next(1) & 0x7F
+                if index:
+                    item.properties.append(properties[index - 1])
+
+    # --- pictures --------------------------------------------------------------------------------------------------
+
+    def _alpha_of(self, number: int) -> Still | None:
+        for other, item in self._items.items():
+            if number in item.references.get(b"auxl", []):
+                said = item.property(b"auxC")
+                if said is not None and said[4:].split(b"\x00")[0] in _ALPHA:
+                    return self._still(other)
+        return None
+
+    def _still(self, number: int, *, alpha: Still | None = None) -> Still:
+        item = self._items[number]
+        size = item.property(b"ispe")
+        if size is None:
+            raise Damaged("it does not say how large it is")
+        width, height = struct.unpack_from(">II", size, 4)
+        columns, tiles = 1, [item]
+        if item.kind == b"grid":
+            columns, width, height = self._grid(item)
+            tiles = [self._items[part] for part in item.references.get(b"dimg", [])]
+            if not tiles or len(tiles) % columns:
+                raise Damaged("a part is missing")
+        first = tiles[0]
+        if first.kind not in _CODECS or any(tile.kind != first.kind for tile in tiles):
+            raise Foreign(f"is coded as {first.kind.decode('ascii', 'replace')!r}")
+        configuration = first.property(b"hvcC" if first.kind == b"hvc1" else b"av1C")
+        if configuration is None:
+            raise Damaged("it does not say how it is coded")
+        code_points, profile = _colours(item if item.property(b"colr") is not None else first)
+        return Still(
+            width=width,
+            height=height,
+            codec=_CODECS[first.kind],
+            configuration=configuration,
+            tiles=tuple(self._spans(tile) for tile in tiles),
+            columns=columns,
+            code_points=code_points,
+            profile=profile,
+            turns=tuple(_turns(item)),
+            alpha=alpha,
+        )
+
+    def _grid(self, item: _Item) -> tuple[int, int, int]:
+        """Columns, width and height, which lie in the description itself."""
+        start = self._inner[0] + item.spans[0][0]
+        if not item.is_within_meta or start < self._inner[0]:
+            raise Foreign("keeps its layout outside of its description")
+        numbers = _Numbers(self._meta, start)
+        numbers.next(1)
+        size = 4 if numbers.next(1) & 1 else 2
+        rows, columns = numbers.next(1) + 1, numbers.next(1) + 1
+        if rows * columns != len(item.references.get(b"dimg", [])):
+            raise Damaged("a part is missing")
+        return columns, numbers.next(size), numbers.next(size)
+
+    def _spans(self, item: _Item) -> tuple[Span, ...]:
+        shift = self._base + self._inner[0] if item.is_within_meta else 0
+        return tuple((start + shift, length) for start, length in item.spans)
+
+
+def _colours(item: _Item) -> tuple[tuple[int, int, int, bool] | None, bytes]:
+    code_points, profile = None, b""
+    for name, content in item.properties:
+        if name == b"colr" and content[:4] == b"nclx":
+            *points, full = struct.unpack_from(">HHHB", content, 4)
+            code_points = (points[0], points[1], points[2], bool(full >> 7))
+        elif name == b"colr" and content[:4] in (b"prof", b"rICC"):
+            profile = content[4:]
+    return code_points, profile
+
+
+def _turns(item: _Item) -> Iterator[tuple[str, int]]:
+    for name, content in item.properties:
+        if name == b"irot":
+            yield "turn", content[0] & 3
+        elif name == b"imir":
+            yield "mirror", content[0] & 1
