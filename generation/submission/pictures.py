@@ -43,8 +43,11 @@ class WrongSize(ValueError):
         self.next_step = next_step
 
 
+DAMAGED: Final = "is damaged or cut off"
+
+
 class Unreadable(ValueError):
-    """This is no picture, or a damaged one."""
+    """This is no picture, or a damaged one. The message follows "The PNG "."""
 
 
 @contextmanager
@@ -82,7 +85,7 @@ def to_png(file: File[Any]) -> File[Any]:
     except WrongSize:
         raise
     except (OSError, SyntaxError, ValueError) as problem:
-        raise Unreadable(str(problem)) from problem
+        raise Unreadable(DAMAGED) from problem
     finally:
         _places.release()
     encoded = io.BytesIO()
@@ -91,7 +94,7 @@ def to_png(file: File[Any]) -> File[Any]:
 
 
 def look_at(file: File[Any], name: str) -> None:
-    """Refuse a HEIC or AVIF, called ``name``, for what it says of itself. It is kept as it came, and decoded where videos are.
+    """Refuse a HEIC or AVIF, called ``name``, for what it says of itself. It is kept as it came.
 
     Raises:
         WrongSize: it has too many pixels, or too few.
@@ -99,8 +102,10 @@ def look_at(file: File[Any], name: str) -> None:
     """
     try:
         still = heif.read_still(file)
-    except (heif.Damaged, heif.Foreign) as problem:
-        raise Unreadable(str(problem)) from problem
+    except heif.Damaged as problem:
+        raise Unreadable(DAMAGED) from problem
+    except heif.Foreign as problem:
+        raise Unreadable(f"{problem}, which is not read here") from problem
     finally:
         file.seek(0)
     _check_size(name, still.width, still.height, MAX_DRAFTED_PIXELS)

@@ -96,10 +96,9 @@ def _usable(role: str, file: File[Any]) -> File[Any]:
         return file
     except pictures.WrongSize as problem:
         raise _refuse(role, str(problem), problem.next_step) from None
-    except pictures.Unreadable:
-        file.seek(0)
+    except pictures.Unreadable as problem:
         name = file_kinds.name_of(file)
-        raise _refuse(role, f"The {name} is damaged or cut off.", "Save it anew, and send that.") from None
+        raise _refuse(role, f"The {name} {problem}.", "Save it anew, as a JPEG for one, and send that.") from None
 
 
 def own_clip(role: str, generation_id: str, caller: Caller) -> Input:
