@@ -1,4 +1,4 @@
-"""How often one caller may ask the API. Counted in Valkey, so that a restart of the web forgives nothing."""
+"""How often one caller may ask the API, or for a clip. Counted in Valkey: a restart of the web forgives nothing."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 import redis
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 
 from accounts import api_keys, networks, tenancy
-from loremotion.errors import PROBLEM, problem, with_retry_after
+from loremotion.errors import refuse
 from loremotion.refusals import TooMany, Unauthorized
 from loremotion.valkey import connection
 
 WINDOW_SECONDS = 60
+CLIP_FORM = "/generations/"
 
 
 READ, CHANGE = "read", "change"
@@ -35,7 +36,8 @@ class Allowance:
 
 
 class RateLimitMiddleware:
-    """Counts every request under ``/v1/`` and says how things stand (draft-ietf-httpapi-ratelimit-headers).
+    """Counts every request under ``/v1/`` and every form that asks for a clip, before it is looked at, and says how
+    things stand (draft-ietf-httpapi-ratelimit-headers).
 
     While Valkey is away nobody is limited: credits still bound what can be made.
     """
@@ -44,14 +46,14 @@ class RateLimitMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path.startswith(api_keys.API_PREFIX):
+        if not _is_counted(request):
             return self.get_response(request)
         kind = READ if request.method in _SAFE else CHANGE
         try:
             allowance = count(kind, caller=_caller_of(request), now=time.time())
         except redis.RedisError:
             return self.get_response(request)
-        response = _refusal(allowance) if allowance.is_exceeded else self.get_response(request)
+        response = _refusal(request, allowance) if allowance.is_exceeded else self.get_response(request)
         policies = (f'"{kind}";q={most_of(kind)};w={WINDOW_SECONDS}' for kind in (READ, CHANGE))
         response["RateLimit-Policy"] = ", ".join(policies)
         response["RateLimit"] = f'"{kind}";r={allowance.left};t={allowance.resets_in_seconds}'
@@ -89,11 +91,16 @@ def _caller_of(request: HttpRequest) -> str:
     return f"network:{networks.fingerprint_of(request)}"
 
 
-def _refusal(allowance: Allowance) -> HttpResponse:
+def _is_counted(request: HttpRequest) -> bool:
+    asks_for_clip = request.method == "POST" and request.path == CLIP_FORM
+    return asks_for_clip or request.path.startswith(api_keys.API_PREFIX)
+
+
+def _refusal(request: HttpRequest, allowance: Allowance) -> HttpResponse:
     refusal = TooMany(
         "rate_limited",
         f"More than {most_of(allowance.kind)} requests {_WHAT[allowance.kind]} came within a minute.",
         next_step=f"Wait {allowance.resets_in_seconds} seconds.",
         retry_after_seconds=allowance.resets_in_seconds,
     )
-    return with_retry_after(JsonResponse(problem(refusal), status=429, content_type=PROBLEM), refusal)
+    return refuse(request, refusal)

@@ -6,16 +6,26 @@ reader who does not read, a provider that does not answer) must not keep the oth
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
+import psycopg
 from django.conf import settings
 from django.db import Error, connection
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
+
+BESIDES: Final = 3
+"""Connections of the beat, of ``/readyz`` and of somebody who looks."""
+MOST_CONNECTIONS: Final = (
+    "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+)
+
+logger = logging.getLogger(__name__)
 
 _Row = TypeVar("_Row", bound=Model)
 _thread = threading.local()
@@ -43,6 +53,25 @@ def bound_process() -> None:
     options = connection.settings_dict["OPTIONS"]  # of every thread's connection, and of the pool that is yet to open
     chosen = [f"-c {name}={round(1000 * seconds)}" for name, seconds in limits.items()]
     options["options"] = " ".join([*chosen, options.get("options", "")]).strip()  # DATABASE_URL has the last word
+
+
+def warn_of_few_connections() -> None:
+    """Log where PostgreSQL takes fewer connections than one web process and the workers may ask for: some would wait in
+    vain for the rest. While it is away nothing is said."""
+    try:
+        with psycopg.connect(**(connection.get_connection_params() | {"connect_timeout": 5})) as own:
+            row = own.execute(MOST_CONNECTIONS).fetchone()
+    except psycopg.OperationalError:
+        return
+    most = int(row[0]) if row is not None else 0
+    needed = settings.DATABASE_POOL_SIZE + len(settings.QUEUE_JOBS) + BESIDES
+    if most < needed:
+        logger.critical(
+            "PostgreSQL takes %d connections, and one web process with its workers may need %d: raise max_connections, "
+            "or lower DATABASE_POOL_SIZE.",
+            most,
+            needed,
+        )
 
 
 def answers() -> bool:

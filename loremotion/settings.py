@@ -57,6 +57,8 @@ _limit = validate.Range(min=0, max=86_400)
 DATABASE_STATEMENT_SECONDS = env.float("DATABASE_STATEMENT_SECONDS", 30.0, validate=_limit)
 DATABASE_LOCK_SECONDS = env.float("DATABASE_LOCK_SECONDS", 10.0, validate=_limit)
 DATABASE_IDLE_TRANSACTION_SECONDS = env.float("DATABASE_IDLE_TRANSACTION_SECONDS", 60.0, validate=_limit)
+if 0 < DATABASE_STATEMENT_SECONDS <= DATABASE_LOCK_SECONDS:
+    raise ImproperlyConfigured("DATABASE_LOCK_SECONDS must be shorter than DATABASE_STATEMENT_SECONDS, which ends it.")
 DATABASES = {
     "default": _database
     | {

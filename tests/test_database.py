@@ -19,6 +19,7 @@ import requests
 from django.core.mail import EmailMessage
 from django.core.management import call_command
 from django.db import connection, connections, transaction
+from pytest_django import Settings
 
 from accounts.openid.adapter import SocialAdapter
 from accounts.passwords import Argon2
@@ -230,6 +231,24 @@ def test_workers_and_beat_are_bounded(unbounded: None, valkey: redis.Redis, comm
         for number, handler in before.items():
             signal.signal(number, handler)
     assert limits() == ("30s", "10s", "1min")
+
+
+def test_too_few_connections_for_the_pool_are_said_at_the_start(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    database.warn_of_few_connections()
+    assert not caplog.records
+    settings.DATABASE_POOL_SIZE = 10_000
+    database.warn_of_few_connections()
+    assert "lower DATABASE_POOL_SIZE" in caplog.text
+
+
+def test_a_lock_that_outlasts_every_statement_refuses_to_start() -> None:
+    environment = {**os.environ, "DATABASE_STATEMENT_SECONDS": "10", "DATABASE_LOCK_SECONDS": "10"}
+    start = [sys.executable, "-c", "import loremotion.settings"]
+    started = subprocess.run(start, env=environment, capture_output=True, text=True, check=False)
+    assert started.returncode == 1
+    assert "DATABASE_LOCK_SECONDS must be shorter" in started.stderr
 
 
 def test_the_site_is_bounded() -> None:

@@ -89,6 +89,18 @@ def test_who_watches_may_go_on_making_and_the_other_way_round(alice: User) -> No
     assert "More than 2 requests to make or change something" in changes[2].json()["detail"]
 
 
+def test_forms_that_ask_for_clips_count_too_refused_ones_as_well(visitor: Visitor) -> None:
+    """A refused one has had its files read."""
+    browser = browser_of(visitor)
+    with time_machine.travel(NOON + 10, tick=False):
+        answers = [browser.post("/generations/", {"prompt": "", "model": "unknown"}) for _ in range(3)]
+        assert browser.post("/v1/videos", {"nothing": 1}).status_code == 429  # one count for both
+    assert all(answer.status_code < 500 and answer.status_code != 429 for answer in answers[:2])
+    assert (answers[2].status_code, answers[2]["Retry-After"]) == (429, "50")
+    assert "More than 2 requests" in answers[2].text
+    assert "<main" in answers[2].text
+
+
 def test_pages_are_not_counted(visitor: Visitor) -> None:
     browser = browser_of(visitor)
     assert {browser.get("/history/").status_code for _ in range(5)} == {200}
