@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
+from typing import Any, Final
 
 import redis
 from django.conf import settings
@@ -16,18 +19,32 @@ from loremotion.refusals import TooMany, Unauthorized
 from loremotion.valkey import connection
 
 WINDOW_SECONDS = 60
+"""The last ones, whenever they are looked at: with windows by the clock, twice as many would pass round a minute."""
 CLIP_FORM = "/generations/"
 
 
 READ, CHANGE = "read", "change"
 """What is counted apart: who watches clips can go on asking for others."""
 _WHAT = {READ: "to read", CHANGE: "to make or change something"}
+_COUNT: Final = """
+local now, window, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
+local made = redis.call('ZCARD', KEYS[1])
+local is_counted = made < most
+if is_counted then
+  redis.call('ZADD', KEYS[1], now, ARGV[4])
+  redis.call('PEXPIRE', KEYS[1], window)
+  made = made + 1
+end
+local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+return {is_counted and 1 or 0, made, math.ceil((tonumber(oldest[2]) or now) + window - now)}
+"""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left of a window: ``left`` requests of one kind for another ``resets_in_seconds``."""
+    """What is left of a caller's window: ``left`` requests of one kind now, and one more in ``resets_in_seconds``."""
 
     kind: str
     left: int
@@ -67,15 +84,13 @@ def most_of(kind: str) -> int:
 
 
 def count(kind: str, *, caller: str, now: float) -> Allowance:
-    """One more request of ``caller``, in the window that ``now`` falls into."""
-    window, into = divmod(int(now), WINDOW_SECONDS)
-    key = f"limits:{window}:{kind}:{caller}"
-    pipeline = connection().pipeline(transaction=False)
-    pipeline.incr(key)
-    pipeline.expire(key, 2 * WINDOW_SECONDS)
-    made: int = pipeline.execute()[0]
-    left = most_of(kind) - made
-    return Allowance(kind, left=max(0, left), resets_in_seconds=WINDOW_SECONDS - into, is_exceeded=left < 0)
+    """One more request of ``caller``, if there is room for it in the window that ends ``now``."""
+    most, milliseconds = most_of(kind), int(now * 1000)
+    arguments = (str(milliseconds), str(WINDOW_SECONDS * 1000), str(most), secrets.token_hex(8))
+    answer: Any = connection().eval(_COUNT, 1, f"limits:{kind}:{caller}", *arguments)
+    is_counted, made, free_in_milliseconds = answer
+    resets_in_seconds = max(1, ceil(free_in_milliseconds / 1000))
+    return Allowance(kind, left=max(0, most - made), resets_in_seconds=resets_in_seconds, is_exceeded=not is_counted)
 
 
 def _caller_of(request: HttpRequest) -> str:
