@@ -54,7 +54,7 @@ def sample_of(version: ModelVersion) -> Sample:
 
 def clip_prices() -> list[ClipPrice]:
     """The comparable clip of every model that is enabled, also of one that a plan or a licence closes to some."""
-    versions = [(model.name, model.current) for model in Model.objects.for_people()]
+    versions = [(model.name, model.current) for model in Model.objects.enabled().select_related("current")]
     return [ClipPrice(name, sample_of(version)) for name, version in versions if version is not None]
 
 

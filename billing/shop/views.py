@@ -35,12 +35,13 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 @require_safe
 def pricing(request: HttpRequest) -> HttpResponse:
     """Plans and packs, and what their credits make with each model at today's prices."""
-    currencies = sorted(set(Price.objects.offered().values_list("currency", flat=True)))
+    offered = list(Price.objects.offered().select_related("plan", "pack"))
+    currencies = sorted({price.currency for price in offered})
     asked = [request.GET.get("currency"), settings.DEFAULT_CURRENCY, *currencies]
     currency = next((one for one in asked if one in currencies), settings.DEFAULT_CURRENCY)
     workspace = tenancy.caller_of(request).workspace
     subscription = subscribing.subscription_of(workspace.id) if workspace is not None else None
-    prices = list(Price.objects.offered().filter(currency=currency).select_related("plan", "pack"))
+    prices = [price for price in offered if price.currency == currency]
     context = {
         "plans": Plan.objects.filter(is_offered=True),
         "packs": Pack.objects.filter(is_offered=True),
@@ -75,15 +76,18 @@ def credits(request: HttpRequest) -> HttpResponse:
         return render(request, "billing/credits.html", _daily(request, None))
     caller = tenancy.caller_of(request)
     is_refilled = allowance.give(workspace, now=timezone.now(), network=networks.fingerprint_of(request))
+    balance, refills_at = ledger.balance(account=workspace.id), allowance.refills_at(timezone.now())
     context = {
         "workspace": workspace,
         **_daily(request, workspace),
         "is_refilled": is_refilled,
-        "balance": ledger.balance(account=workspace.id),
+        "balance": balance,
+        # What every page shows, as it is known here.
+        "credits_left": {"available": balance.available, "held": balance.held, "refills_at": refills_at},
         "lots": ledger.lots(account=workspace.id),
         "holds": history.open_holds(workspace.id, limit=HOLDS_SHOWN),
         "entitled": entitlements(workspace.id),
-        "refills_at": allowance.refills_at(timezone.now()),
+        "refills_at": refills_at,
         "is_buying_on": gateway.is_on(),
         "attempt": uuid4(),
     }

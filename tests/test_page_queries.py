@@ -1,0 +1,96 @@
+"""What the main pages ask of the database: so many questions and no more, however much there is to show."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import User, Workspace
+from billing import ledger
+from tests.accounts import factories as accounts
+from tests.generation import factories as clips
+
+pytestmark = pytest.mark.django_db
+
+MOST = {
+    # page: of a newcomer, of a visitor with clips, of a member
+    "/": (2, 7, 8),
+    "/history/": (0, 4, 5),
+    "/models/": (3, 6, 7),
+    "/pricing/": (4, 8, 9),
+    "/billing/": (0, 12, 13),
+    "/developers/": (3, 6, 7),
+    "/account/": (0, 4, 5),
+    "/data/": (0, 3, 4),
+    "/generations/price/": (2, 4, 6),
+}
+OF_MEMBERS = {
+    "/workspaces/": 5,
+    "/workspace/": 5,
+    "/workspace/members/": 9,
+    "/workspace/keys/": 5,
+    "/workspace/audit/": 5,
+    "/workspace/webhooks/": 5,
+}
+
+
+@pytest.fixture(autouse=True)
+def empty_valkey(valkey: redis.Redis) -> redis.Redis:
+    return valkey
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    clips.model()
+    return accounts.person()
+
+
+@pytest.fixture
+def studio(alice: User) -> Workspace:
+    made = accounts.team(alice)
+    ledger.grant(account=made.id, reference="test", amount=1_000, kind=ledger.LotKind.PACK)
+    return made
+
+
+def count(browser: Client, address: str) -> int:
+    """The questions that one look at the page takes, once what is written on a first look is there."""
+    assert browser.get(address).status_code == 200, address
+    with CaptureQueriesContext(connection) as queries:
+        browser.get(address)
+    return len(queries)
+
+
+def fill(workspace: Workspace, number: int) -> None:
+    """More of everything that the pages list."""
+    clips.model(f"model-{number}", is_default=False)
+    clips.submitted(workspace, prompt=f"clip {number}")
+
+
+@pytest.mark.parametrize("address", MOST)
+def test_a_page_takes_so_many_queries_however_much_there_is(alice: User, studio: Workspace, address: str) -> None:
+    visitor = accounts.visitor()
+    callers = (Client(), accounts.browser_of(visitor), accounts.browser_of(alice, studio))
+    for number in range(2):
+        fill(studio, number)
+        fill(visitor.workspace, number + 10)
+        assert tuple(count(caller, address) for caller in callers) == MOST[address]
+
+
+@pytest.mark.parametrize("address", OF_MEMBERS)
+def test_a_team_s_page_takes_so_many_however_many_are_in_it(alice: User, studio: Workspace, address: str) -> None:
+    browser = accounts.browser_of(alice, studio)
+    for number in range(2):
+        accounts.Membership.objects.create(
+            workspace=studio, user=accounts.person(f"m{number}@example.org"), role=accounts.Role.MEMBER
+        )
+        assert count(browser, address) == OF_MEMBERS[address]
+
+
+def test_a_clip_s_page_takes_so_many_however_long_the_queue_is(alice: User, studio: Workspace) -> None:
+    browser, made = accounts.browser_of(alice, studio), clips.submitted(studio)
+    for number in range(2):
+        assert count(browser, f"/generations/{made.id}/") == 8
+        fill(studio, number)
