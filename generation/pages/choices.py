@@ -56,23 +56,24 @@ def choices(models: Sequence[Model], audience: Audience) -> list[Choice]:
     ]
 
 
-def chosen_of(offered: Sequence[Choice], slug: str) -> Choice | None:
+def chosen_of(models: Sequence[Model], slug: str) -> Model | None:
     """The one called ``slug``; else what a request without a model gets: that with the alias ``default``, or the first
     where none has it."""
-    named = (choice for choice in offered if choice.model.slug == slug)
-    default = (choice for choice in offered if any(alias.name == "default" for alias in choice.model.aliases.all()))
-    return next(named, None) or next(default, None) or next(iter(offered), None)
+    named = (model for model in models if model.slug == slug)
+    default = (model for model in models if any(alias.name == "default" for alias in model.aliases.all()))
+    return next(named, None) or next(default, None) or next(iter(models), None)
 
 
-def offer_of(choice: Choice, ask: Ask, audience: Audience) -> Offer:
-    """What ``make_offer`` would answer, with the model at hand.
+def offer_of(model: Model, ask: Ask, audience: Audience) -> Offer:
+    """What ``make_offer`` would answer, with the model at hand. Asks no store.
 
     Raises:
         Refusal: as ``make_offer``.
     """
-    if refusal := gates.refusal(choice.version, audience):
+    version = version_for(model, audience.workspace_id)
+    if refusal := gates.refusal(version, audience):
         raise refusal
-    return offer_with(choice.version, ask)
+    return offer_with(version, ask)
 
 
 def _most_bytes(name: str, role: Role) -> int:

@@ -25,7 +25,7 @@ from generation.access import own_generation, own_receipt
 from generation.api import listing, presentation
 from generation.live import progress
 from generation.models import Generation, GenerationQuerySet, State
-from generation.pages.choices import Choice, choices, chosen_of, offer_of
+from generation.pages.choices import EXAMPLE, choices, chosen_of, offer_of
 from generation.pages.forms import SEEN_BY, GenerateForm
 from generation.scheduling import wait
 from generation.settlement import deletion, notifications, settle
@@ -95,8 +95,11 @@ def create(request: HttpRequest) -> HttpResponse:
 def _said(request: HttpRequest) -> dict[str, Any]:
     """What the form says. Of options, those of the model that is chosen now."""
     said = {name: str(value) for name, value in request.POST.items()}
-    is_another = said.get("model") != said.get("options_of")
-    return {name: value for name, value in said.items() if not (is_another and name in OF_ONE_MODEL)}
+    if said.get("model") != said.get("options_of"):
+        said = {name: value for name, value in said.items() if name not in OF_ONE_MODEL}
+        if said.get("prompt") in ("", EXAMPLE):
+            said.pop("prompt")
+    return said
 
 
 def _generate_page(
@@ -111,8 +114,9 @@ def _generate_page(
     workspace = caller.reach(Action.READ_CLIPS)
     audience = audience_of(request, workspace)
     continued = _finished(Generation.objects.seen_by(caller).kept().for_display(), str(form["video"].value() or ""))
+    model = chosen_of(form.models, str(form["model"].value() or ""))
     offered = choices(form.models, audience)
-    chosen = chosen_of(offered, str(form["model"].value() or ""))
+    chosen = next((choice for choice in offered if choice.model == model), None)
     prompt = form["prompt"].value()
     context = {
         "form": form,
@@ -121,7 +125,7 @@ def _generate_page(
         "chosen": chosen,
         "most_bytes": MAX_FORM_BYTES - MAX_BODY_BYTES,  # with room for what is typed
         "recent": listing.page(caller, limit=RECENT),
-        "price": _price(form, chosen, audience, is_continued=continued is not None),
+        "price": _price(form, model, audience, is_continued=continued is not None),
         "is_short": is_short,
         "daily_signed_in": allowance.daily_credits(None, is_signed_in=True),
         "continued": continued,
@@ -143,15 +147,15 @@ def _finished(own: GenerationQuerySet, generation_id: str) -> Generation | None:
         return None
 
 
-def _price(form: GenerateForm, chosen: Choice | None, audience: Audience, *, is_continued: bool) -> Quote | None:
+def _price(form: GenerateForm, model: Model | None, audience: Audience, *, is_continued: bool) -> Quote | None:
     """What the form costs as it stands; None where it cannot be made so, or not by this caller."""
     values = {name: form[name].value() for name in form.fields}
     stands = GenerateForm({name: value for name, value in values.items() if value} | {"prompt": "a clip"}, models=[])
     stands.fields.pop("model")
-    if chosen is None or not stands.is_valid():
+    if model is None or not stands.is_valid():
         return None
     try:
-        return offer_of(chosen, replace(stands.ask(), inputs={"video": ""} if is_continued else {}), audience).quote
+        return offer_of(model, replace(stands.ask(), inputs={"video": ""} if is_continued else {}), audience).quote
     except Refusal:
         return None
 
@@ -159,13 +163,16 @@ def _price(form: GenerateForm, chosen: Choice | None, audience: Audience, *, is_
 @require_safe
 def price(request: HttpRequest) -> JsonResponse:
     """The live price beside the button: the same offer that submitting would make."""
-    form = GenerateForm({"prompt": "a clip", **request.GET.dict()}, models=list(Model.objects.for_people()))
+    models = list(Model.objects.for_people())
+    form = GenerateForm({"prompt": "a clip", **request.GET.dict()}, models=models)
     if not form.is_valid():
         return JsonResponse({"error": " ".join(str(e) for errors in form.errors.values() for e in errors)}, status=422)
     # What a clip starts from decides its mode, and with it the price; the files themselves are not needed for that.
     ask = replace(form.ask(), inputs={role: "" for role in ROLES if request.GET.get(role)})
     try:
-        offer = make_offer(ask, audience_of(request, tenancy.caller_of(request).workspace))
+        audience = audience_of(request, tenancy.caller_of(request).workspace)
+        model = chosen_of(models, form.cleaned_data["model"])
+        offer = offer_of(model, ask, audience) if model is not None else make_offer(ask, audience)
     except Refusal as refusal:
         return JsonResponse({"error": str(refusal), "field": refusal.field}, status=refusal.status)
     said: dict[str, Any] = {"credits": offer.quote.credits, "seconds": round(offer.request.seconds, 3)}

@@ -156,6 +156,16 @@ def test_without_javascript_a_button_shows_options_and_price_of_what_is_chosen(c
     assert 'value="2"' in again
 
 
+def test_without_javascript_the_example_goes_with_its_model(client: Client, db: None) -> None:
+    presets = {"standard": {"steps": 8, "guidance_scale": 3.0}}
+    factories.model("small", family="preview", sizes=["64x64"], fps=8, max_seconds=2, presets=presets)
+    factories.model("other", is_default=False)
+    sent = {"look": "1", "prompt": prompt_box(client.get("/").text), "model": "other", "options_of": "small"}
+    assert prompt_box(client.post(reverse("generation:create"), sent).text) == ""
+    back = sent | {"prompt": "", "model": "small", "options_of": "other"}
+    assert prompt_box(client.post(reverse("generation:create"), back).text).startswith("a red circle")
+
+
 def test_the_price_of_a_form_that_comes_back_is_its_own(client: Client, toy: Model) -> None:
     page = client.post(reverse("generation:create"), {"prompt": "", "seconds": "5"}).text
     assert "26 credits</output>" in page
