@@ -122,14 +122,23 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "404.html", {"detail": detail}, status=404)
 
 
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler for 403: staff mostly, at what others of them may do."""
+    words = str(exception) or "Your account may not do this."
+    return refuse(request, Forbidden("forbidden", words, next_step="Whoever runs this site can allow it."))
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler for 400: of programs, which get a document, and of whoever names a host that is not ours.
+    """Django's handler for 400: of what cannot be read, and of whoever names a host that is not ours.
 
     Renders no page of the site: what is wrong with the request may be what a page would need.
     """
-    if not wants_json(request):
-        return defaults.bad_request(request, exception)
     is_host = isinstance(exception, DisallowedHost)
+    if not wants_json(request):
+        if is_host:  # where no way back leads either
+            return defaults.bad_request(request, exception)
+        words = "What your browser sent cannot be read. Nothing was done: go back, reload the page and send it again."
+        return HttpResponse(bare_page("That cannot be read", words), status=400)
     code, detail = (
         ("unknown_host", "The Host of this request is not this site's.")
         if is_host

@@ -6,6 +6,8 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from accounts.models import User
+
 
 @pytest.mark.django_db
 def test_the_database_is_postgresql_18() -> None:
@@ -20,3 +22,24 @@ def test_a_form_from_an_old_page_says_what_to_do() -> None:
     assert answer.status_code == 403
     assert "reload the page" in answer.text
     assert 'id="main"' in answer.text
+
+
+@pytest.mark.django_db
+def test_what_cannot_be_read_is_a_page_with_a_way_back() -> None:
+    answer = Client().post("/generations/", {f"field-{number}": "x" for number in range(1_100)})
+    assert answer.status_code == 400
+    assert '<a href="/">Back to the start</a>' in answer.text
+
+
+@pytest.mark.django_db
+def test_staff_who_may_not_gets_a_page_with_a_way_back() -> None:
+    looker = User.objects.create_user("looker@example.org", "x", is_staff=True)
+    browser = Client()
+    browser.force_login(looker)
+    answer = browser.get("/admin/catalog/model/")
+    assert answer.status_code == 403
+    assert "may not" in answer.text
+    assert 'href="/"' in answer.text
+    assert answer.headers["Content-Type"].startswith("text/html")
+    told = browser.get("/admin/catalog/model/", headers={"Accept": "application/json"})
+    assert (told.status_code, told.json()["code"]) == (403, "forbidden")

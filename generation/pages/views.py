@@ -17,6 +17,7 @@ from accounts import tenancy
 from accounts.models import Workspace
 from accounts.roles import Action
 from billing import allowance
+from billing.errors import NotEnoughCredits
 from catalog.gates import Audience
 from catalog.models import Model
 from catalog.offers import make_offer
@@ -33,7 +34,7 @@ from generation.submission import intake, privacy
 from generation.submission.audience import audience_of
 from gpu_worker.families import ROLES
 from loremotion.bodies import MAX_BODY_BYTES, MAX_FORM_BYTES, takes_files
-from loremotion.refusals import Forbidden, InsufficientCredits, Refusal
+from loremotion.refusals import Forbidden, Refusal
 
 RECENT = 8
 PAGE = 24
@@ -88,7 +89,7 @@ def create(request: HttpRequest) -> HttpResponse:
         generation = intake.take(request, form.ask(), files=files, clips=form.clips(), is_private=form.is_private())
     except Refusal as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
-        return _generate_page(request, form, status=refusal.status, is_short=isinstance(refusal, InsufficientCredits))
+        return _generate_page(request, form, status=refusal.status, is_short=isinstance(refusal, NotEnoughCredits))
     return redirect("generation:detail", generation.id)
 
 

@@ -9,7 +9,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts import workspaces
 from accounts.models import Visitor
+from billing.shop.models import Budget
 from catalog import versions
 from catalog.models import Model
 from generation.models import Generation
@@ -128,6 +130,16 @@ def test_a_member_out_of_credits_is_shown_what_can_be_bought(toy: Model, setting
     said = browser.post(reverse("generation:create"), {"prompt": "a fox"}).text.split('role="alert"')[1]
     assert reverse("account_signup") not in said
     assert f'href="{reverse("shop:pricing")}"' in said
+
+
+def test_who_reaches_a_cap_of_their_own_is_sold_nothing(toy: Model) -> None:
+    alice = accounts.person()
+    workspace = workspaces.personal_of(alice)
+    Budget.objects.create(workspace=workspace.id, monthly_cap_credits=1)
+    answer = accounts.browser_of(alice).post(reverse("generation:create"), {"prompt": "a fox"})
+    assert answer.status_code == 402
+    assert "spends at most 1 credit" in answer.text
+    assert "See plans" not in answer.text
 
 
 def test_a_refusal_for_another_reason_sells_nothing(toy: Model, client: Client) -> None:
