@@ -16,7 +16,7 @@ REQUIREMENTS := requirements.txt requirements/web.txt requirements/gpu.txt requi
 INSTALL_KIB := 3500000
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install check test fuzz card seeds bench preview-model chromium clients clean
+.PHONY: help run demo install check test fuzz card chaos seeds bench preview-model chromium clients clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -51,6 +51,9 @@ card: $(DEVELOPMENT)  ## every family, mode and quantisation on the simulated ca
 
 seeds: $(DEVELOPMENT)  ## every family, mode and preset twice from one seed, in two processes: the same bytes (minutes)
 	python -m pytest -m seeds tests/families/test_seeds.py $(ARGS)
+
+chaos: $(DEVELOPMENT)  ## faults that take minutes to show, on a whole site; their short forms are in make test
+	python -m pytest -m chaos tests/chaos $(ARGS)
 
 bench: $(DEVELOPMENT)  ## every benchmark, as ratios from one run
 	python -m benchmarks

@@ -85,6 +85,40 @@ def test_every_link_leads_to_a_file(document: Path) -> None:
             assert (document.parent / target).exists(), f"{document.name} links to {target}, which is not there."
 
 
+def table_rows(document: str) -> list[str]:
+    """The rows of every table of a document, without heads and rules."""
+    lines = (ROOT / "docs" / document).read_text().splitlines()
+    rules = {number for number, line in enumerate(lines) if re.fullmatch(r"\|[-| ]+\|", line)}
+    heads = {number - 1 for number in rules}
+    return [line for number, line in enumerate(lines) if line.startswith("|") and number not in rules | heads]
+
+
+def named_tests(text: str) -> list[str]:
+    return re.findall(r"`([a-z0-9_/]*test_[a-z0-9_]+\.py::test_[a-z0-9_]+)`", text)
+
+
+@pytest.mark.parametrize("document", ["security.md", "faults.md"])
+def test_every_test_that_a_page_about_safety_names_is_there(document: str) -> None:
+    named = named_tests((ROOT / "docs" / document).read_text())
+    assert len(named) > 40
+    for name in sorted(set(named)):
+        file, _, function = name.partition("::")
+        path = ROOT / "tests" / file
+        assert path.exists(), f"docs/{document} names tests/{file}, which is not there."
+        defined = re.search(rf"^(async )?def {function}\(", path.read_text(), flags=re.MULTILINE)
+        assert defined, f"docs/{document} names {name}, which is not there."
+
+
+def test_every_threat_and_every_fault_has_a_test_that_each_run_runs() -> None:
+    threats = [row for row in table_rows("security.md") if row.count("|") == 5]
+    faults = table_rows("faults.md")
+    assert len(threats) > 30
+    assert len(faults) > 30
+    for row in (*threats, *faults):
+        quick = [name for name in named_tests(row) if not name.startswith("chaos/")]
+        assert quick, f"No test of 'make test' holds: {row}"
+
+
 def test_the_tree_shows_folders_that_are_there() -> None:
     tree = re.search(r"## Where things are\n\n```\n(.*?)```", README, flags=re.DOTALL)
     assert tree is not None
@@ -148,3 +182,21 @@ def test_the_web_part_needs_no_torch_and_the_gpu_part_no_django() -> None:
     assert not re.search(r"^(torch|diffusers|transformers|-r)\b", web, flags=re.MULTILINE)
     assert not re.search(r"^(django|psycopg|-r)\b", gpu, flags=re.MULTILINE)
     assert importlib.util.find_spec("torch") is not None  # one machine has both
+
+
+def pins(name: str) -> dict[str, str]:
+    """Package → version, from a file of requirements."""
+    text = (ROOT / "requirements" / name).read_text()
+    found = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==([^ ;\\\n]+)", text, flags=re.MULTILINE)
+    return {re.sub(r"[-_.]+", "-", package).lower(): version for package, version in found}
+
+
+def test_what_a_web_host_installs_is_locked_with_the_digest_of_every_file() -> None:
+    text = (ROOT / "requirements" / "web.lock").read_text()
+    locked, tested = pins("web.lock"), pins("constraints.txt")
+    assert pins("web.txt").items() <= locked.items(), "Make requirements/web.lock anew, as its head says."
+    for package, version in locked.items():
+        assert tested.get(package, version) == version, f"{package} is tested as {tested[package]}, not {version}."
+    entries = re.split(r"\n(?=[A-Za-z])", text.split("\n", text.count("\n# ") + 1)[-1].strip())
+    assert len(entries) == len(locked)
+    assert all("--hash=sha256:" in entry for entry in entries)
