@@ -24,11 +24,12 @@ def write_video(
 ) -> Path:
     """Frames that grow brighter, so that they can be told apart. ``seconds_apart`` stretches their times."""
     rate = Fraction(fps)
-    with av.open(str(path), "w", format="webm" if path.suffix == ".webm" else "mp4") as container:
+    container_format = {".webm": "webm", ".mkv": "matroska", ".mov": "mov"}.get(path.suffix, "mp4")
+    with av.open(str(path), "w", format=container_format) as container:
         made = [container.add_stream(codec, rate=rate) for _ in range(streams)]
         for stream in made:
             stream.width, stream.height = size
-            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            stream.pix_fmt = {"mjpeg": "yuvj420p", "prores_ks": "yuv422p10le"}.get(codec, "yuv420p")
         for index in range(frames):
             shade = 20 + index * 200 // frames
             picture = av.VideoFrame.from_ndarray(np.full((size[1], size[0], 3), shade, np.uint8), format="rgb24")

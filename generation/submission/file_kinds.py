@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from gpu_worker.families import Kind
 from gpu_worker.media.formats import HEAD_BYTES, ON_GPU_HOST, format_of
+from gpu_worker.media.headers import faults
 
 
 def kinds_of(file: IO[Any]) -> set[Kind]:
@@ -22,6 +23,14 @@ def name_of(file: IO[Any]) -> str:
     """What people call files of its format; empty for one without a name here. Leaves the file at its beginning."""
     found = format_of(_head(file))
     return found.name if found else ""
+
+
+def find_fault(file: IO[Any], kind: Kind) -> str | None:
+    """Return why the GPU host's reader would refuse a video or sound, as far as its header tells, after "The MOV "."""
+    found = format_of(_head(file))
+    if found is None or kind == Kind.PICTURE:
+        return None
+    return faults.find_fault(file, found, "audio" if kind == Kind.SOUND else "video")
 
 
 def is_kept(file: IO[Any]) -> bool:

@@ -69,6 +69,8 @@ def _received(role: str, file: UploadedFile[Any]) -> Input:
     if kind not in found:
         said = f"This {name} file" if name else "This file"
         raise _refuse(role, f"{said} is no {kind} that can be read.", f"Send {FORMATS[kind]}.")
+    if wrong := file_kinds.find_fault(file, kind):
+        raise _refuse(role, f"The {name} {wrong}", f"Send {FORMATS[kind]}.")
     suffix = "png" if kind == Kind.PICTURE and not file_kinds.is_kept(file) else "sent"
     return Input(role, f"{files.INPUTS}{uuid.uuid4()}/{role}.{suffix}", file, kind)
 

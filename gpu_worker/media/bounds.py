@@ -24,15 +24,34 @@ def refuse(sentence: str) -> NoReturn:
     sys.exit(REFUSED)
 
 
+def wrong_length(seconds: float | None) -> str | None:
+    """What is wrong with a file of that length, None where nothing is."""
+    if seconds and seconds > MOST_SECONDS + 1:  # a clip of ours may be a frame longer than a minute
+        return f"is {seconds:,.0f} seconds long, and {MOST_SECONDS} are the most."
+    return None
+
+
+def wrong_size(width: int, height: int, most: int = MOST_PIXELS) -> str | None:
+    """What is wrong with frames of that size, None where nothing is."""
+    if width * height > most:
+        return f"is {width}x{height} pixels large, and {most:,} pixels are the most."
+    if min(width, height) < LEAST_SIDE and width:
+        return f"is {width}x{height} pixels small, and {LEAST_SIDE} a side are the least."
+    return None
+
+
+def no_stream(kind: str) -> str:
+    """That the file holds nothing of ``kind``, ``video`` or ``audio``."""
+    return f"holds no {'sound' if kind == 'audio' else kind}, or is damaged or cut off."
+
+
 def refuse_length(seconds: float | None) -> None:
     """End where the file is too long."""
-    if seconds and seconds > MOST_SECONDS + 1:  # a clip of ours may be a frame longer than a minute
-        refuse(f"is {seconds:,.0f} seconds long, and {MOST_SECONDS} are the most.")
+    if sentence := wrong_length(seconds):
+        refuse(sentence)
 
 
 def refuse_size(width: int, height: int, most: int = MOST_PIXELS) -> None:
     """End where a frame is too large or too small."""
-    if width * height > most:
-        refuse(f"is {width}x{height} pixels large, and {most:,} pixels are the most.")
-    if min(width, height) < LEAST_SIDE and width:
-        refuse(f"is {width}x{height} pixels small, and {LEAST_SIDE} a side are the least.")
+    if sentence := wrong_size(width, height, most):
+        refuse(sentence)

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from gpu_worker.media import bounds
-from gpu_worker.media.formats import CODECS, HEAD_BYTES, Format, codec_name, codec_names, format_of
+from gpu_worker.media.formats import CODECS, HEAD_BYTES, Format, format_of, wrong_codec
 
 
 def given_format() -> Format | None:
@@ -18,7 +18,8 @@ def given_format() -> Format | None:
 
 
 def open_stream(kind: str) -> tuple[Any, Any]:
-    """The container on standard input and its first stream of ``kind``, which say that they are small enough."""
+    """The container on standard input and its first stream of ``kind`` that is read here, which say that they are small
+    enough. A phone adds others, of its own codecs."""
     import av
 
     found = given_format()
@@ -34,16 +35,18 @@ def open_stream(kind: str) -> tuple[Any, Any]:
         bounds.refuse(f"has {len(container.streams)} streams, and {bounds.MOST_STREAMS} are the most.")
     streams = getattr(container.streams, kind)
     if not streams:
-        bounds.refuse(f"holds no {'sound' if kind == 'audio' else kind}, or is damaged or cut off.")
-    stream = streams[0]
-    codec = stream.codec_context
-    if codec is None or codec.name not in CODECS[kind]:
-        said = codec_name(codec.name if codec else None)
-        bounds.refuse(f"is coded as {said}, and what is read here is {codec_names(kind)}.")
+        bounds.refuse(bounds.no_stream(kind))
+    stream = next((stream for stream in streams if _codec_of(stream) in CODECS[kind]), streams[0])
+    if _codec_of(stream) not in CODECS[kind]:
+        bounds.refuse(wrong_codec(kind, _codec_of(stream)))
     bounds.refuse_length(container.duration and container.duration / av.time_base)
     bounds.refuse_length(stream.duration and stream.time_base and float(stream.duration * stream.time_base))
-    codec.thread_count = 1
+    stream.codec_context.thread_count = 1
     return container, stream
+
+
+def _codec_of(stream: Any) -> str | None:
+    return str(stream.codec_context.name) if stream.codec_context else None
 
 
 def start_of(container: Any) -> float:

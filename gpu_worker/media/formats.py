@@ -182,15 +182,9 @@ _OTHER_NAMES: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def codec_name(codec: str | None) -> str:
-    """What people call the codec that a decoder of this name reads."""
-    if codec is None:
-        return "something unknown"
+def wrong_codec(kind: str, codec: str | None) -> str:
+    """That a stream of ``kind`` has a codec that is not read here, by the names that people use."""
     names = {**CODECS["video"], **CODECS["audio"], **_OTHER_NAMES}
-    return names.get(codec, codec)
-
-
-def codec_names(kind: str) -> str:
-    """The codecs of ``kind`` that are read, as a list in a sentence."""
+    said = names.get(codec, codec) if codec else "something unknown"
     *others, last = dict.fromkeys(CODECS[kind].values())
-    return f"{', '.join(others)} or {last}"
+    return f"is coded as {said}, and what is read here is {', '.join(others)} or {last}."

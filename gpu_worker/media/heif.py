@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
-MOST_META_BYTES: Final = 4 * 2**20
+MOST_META_BYTES: Final = 2 * 2**20
 MOST_TILES: Final = 4_096
+MOST_SPANS: Final = 16
+"""In which one part of a picture lies."""
 _MOST_BOXES: Final = 64
 _CODECS: Final = {b"hvc1": "hevc", b"av01": "libdav1d"}
 _ALPHA: Final = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
@@ -192,7 +194,10 @@ class _Items:
             item.is_within_meta = method == 1
             numbers.next(2)
             base = numbers.next(base_size)
-            for _ in range(min(numbers.next(2), MOST_TILES)):
+            spans = numbers.next(2)
+            if spans > MOST_SPANS:
+                raise Foreign("lies in more pieces than files do")
+            for _ in range(spans):
                 numbers.next(index_size)
                 offset = numbers.next(offset_size)
                 item.spans.append((base + offset, numbers.next(length_size)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def test_a_picture_that_the_site_did_not_encode_reaches_no_decoder_here(
     path = tmp_path / name
     Image.new("RGB", (32, 32), (255, 0, 0)).save(path)
     opened: list[str] = []
-    readers = {"frames": media_input.frames, "picture": media_input.picture}
+    readers: dict[str, Callable[..., Any]] = {"frames": media_input.frames, "picture": media_input.picture}
 
     def noted(path: Path, *rest: Any, reader: str) -> Any:
         opened.append(path.name)
