@@ -8,7 +8,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import User, Workspace
+from accounts.models import Membership, User, Workspace
+from accounts.roles import Role
 from billing import ledger
 from tests.accounts import factories as accounts
 from tests.generation import factories as clips
@@ -83,9 +84,7 @@ def test_a_page_takes_so_many_queries_however_much_there_is(alice: User, studio:
 def test_a_team_s_page_takes_so_many_however_many_are_in_it(alice: User, studio: Workspace, address: str) -> None:
     browser = accounts.browser_of(alice, studio)
     for number in range(2):
-        accounts.Membership.objects.create(
-            workspace=studio, user=accounts.person(f"m{number}@example.org"), role=accounts.Role.MEMBER
-        )
+        Membership.objects.create(workspace=studio, user=accounts.person(f"m{number}@example.org"), role=Role.MEMBER)
         assert count(browser, address) == OF_MEMBERS[address]
 
 

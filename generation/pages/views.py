@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -28,6 +29,7 @@ from generation.live import progress
 from generation.models import Generation, GenerationQuerySet, State
 from generation.pages.choices import EXAMPLE, choices, chosen_of, offer_of
 from generation.pages.forms import SEEN_BY, GenerateForm
+from generation.pages.prefill import Prefill, to_go_on, to_make_again
 from generation.scheduling import wait
 from generation.settlement import deletion, notifications, settle
 from generation.submission import intake, privacy
@@ -49,26 +51,20 @@ def home(request: HttpRequest) -> HttpResponse:
 
     ``?video=`` names an own clip to go on from, ``?again=`` one whose settings the form is filled with.
     """
+    models = list(Model.objects.for_people())
+    filled = _prefill(request, models)
+    return _generate_page(request, GenerateForm(models=models, initial=filled.values), notices=filled.notices)
+
+
+def _prefill(request: HttpRequest, models: list[Model]) -> Prefill:
     video, again = request.GET.get("video", ""), request.GET.get("again", "")
-    initial: dict[str, Any] = {"video": video}
-    if continued := _finished(Generation.objects.seen_by(tenancy.caller_of(request)).kept().for_display(), video):
-        initial |= {"prompt": continued.prompt, "model": continued.version.model.slug}
-    elif again:
-        initial |= _settings_of(own_generation(tenancy.caller_for(request, Action.READ_CLIPS), _uuid_or_404(again)))
-    return _generate_page(request, GenerateForm(models=list(Model.objects.for_people()), initial=initial))
-
-
-def _settings_of(generation: Generation) -> dict[str, Any]:
-    """What the form would have to say to make the same clip, for changing one thing of it."""
-    return {
-        "prompt": generation.prompt,
-        "negative_prompt": generation.negative_prompt,
-        "model": generation.version.model.slug,
-        "size": f"{generation.width}x{generation.height}",
-        "seconds": round(generation.seconds, 3),
-        "preset": generation.preset,
-        "seed": generation.seed,
-    }
+    own = Generation.objects.seen_by(tenancy.caller_of(request)).kept().for_display()
+    if (continued := _finished(own, video)) is not None:
+        return to_go_on(continued, models)
+    if not again:
+        return Prefill()
+    caller = tenancy.caller_for(request, Action.READ_CLIPS)
+    return to_make_again(own_generation(caller, _uuid_or_404(again)), models, caller)
 
 
 @takes_files
@@ -104,11 +100,17 @@ def _said(request: HttpRequest) -> dict[str, Any]:
 
 
 def _generate_page(
-    request: HttpRequest, form: GenerateForm, status: int = 200, *, is_short: bool = False
+    request: HttpRequest,
+    form: GenerateForm,
+    status: int = 200,
+    *,
+    is_short: bool = False,
+    notices: Sequence[str] = (),
 ) -> HttpResponse:
     """The page with the form.
 
     Args:
+        notices: what is to be said beside what it is filled with.
         is_short: whether the refusal in it is that credits are missing: the page then says where they come from.
     """
     caller = tenancy.caller_of(request)
@@ -128,6 +130,7 @@ def _generate_page(
         "recent": listing.page(caller, limit=RECENT),
         "price": _price(form, model, audience, is_continued=continued is not None),
         "is_short": is_short,
+        "notices": notices,
         "daily_signed_in": allowance.daily_credits(None, is_signed_in=True),
         "continued": continued,
         "seen_by": SEEN_BY,

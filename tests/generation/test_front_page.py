@@ -202,3 +202,69 @@ def test_a_visitor_finds_the_way_to_their_data_and_to_another_device(
     assert f'href="{reverse("accounts:data")}"' in page
     assert f'href="{reverse("accounts:overview")}"' in page
     assert f'href="{reverse("accounts:data")}"' not in client.get(address).text  # of whom nothing is kept
+
+
+def again(browser: Client, made: Generation) -> str:
+    """The page that "Change it and make another" leads to, without what the menu and the cards say."""
+    return browser.get(f"/?again={made.id}").text.split("<main")[1].split("Your latest clips")[0]
+
+
+def test_a_clip_made_again_keeps_its_size_also_where_the_mp4_is_larger(
+    alice: Visitor, client_of: ClientOf, db: None
+) -> None:
+    factories.model(upscale=2)
+    page = again(client_of(alice), finished(alice, size="384x256"))
+    assert "<option selected>384x256</option>" in page
+
+
+def test_an_extension_made_again_goes_on_from_the_same_clip(alice: Visitor, client_of: ClientOf, db: None) -> None:
+    factories.model(modes=["text", "extend"])
+    first = finished(alice, prompt="a fox")
+    second = finished(alice, prompt="a fox runs", inputs={"video": first.clip.key})
+    page = again(client_of(alice), second)
+    assert f'name="video" value="{first.id}"' in page
+    assert "has to be chosen again" not in page
+
+
+def test_a_file_that_a_clip_began_with_has_to_be_chosen_again_and_the_form_says_so(
+    alice: Visitor, client_of: ClientOf, db: None
+) -> None:
+    factories.model(modes=["text", "image"])
+    made = finished(alice, inputs={"image": "inputs/x/image.png"})
+    assert "First picture has to be chosen again." in again(client_of(alice), made)
+    assert "has to be chosen again" not in again(client_of(alice), finished(alice))
+
+
+def test_a_clip_whose_model_is_gone_is_made_again_with_another_and_the_form_says_so(
+    toy: Model, alice: Visitor, client_of: ClientOf
+) -> None:
+    factories.model("old", is_default=False, min_seconds=5, max_seconds=9, default_seconds=9)
+    made = finished(alice, model="old", prompt="a fox", seconds=9)
+    Model.objects.filter(slug="old").update(status="retired")
+    page = again(client_of(alice), made)
+    assert "Old is not offered any more. This is Toy." in page
+    assert prompt_box(page) == "a fox"
+    assert 'value="9' not in page
+
+
+def test_who_goes_on_from_a_clip_gets_a_model_that_can(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    factories.model("old", is_default=False, modes=["text", "extend"])
+    factories.model("new", is_default=False, modes=["text", "extend"])
+    made = finished(alice, model="old")
+    Model.objects.filter(slug="old").update(status="retired")
+    page = client_of(alice).get(f"/?video={made.id}").text
+    assert shown_options(page) == ["new"]
+    assert "Old is not offered any more. This is New." in page
+
+
+def test_where_no_model_goes_on_from_clips_the_form_says_so(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    factories.model("old", is_default=False, modes=["text", "extend"])
+    made = finished(alice, model="old")
+    Model.objects.filter(slug="old").update(status="retired")
+    page = client_of(alice).get(f"/?video={made.id}").text
+    assert "No model that is offered goes on from a clip." in page
+    assert 'name="video"' not in page
+
+
+def test_thousands_are_told_apart_in_the_bar_too(toy: Model, client_of: ClientOf, db: None) -> None:
+    assert "<strong>6,000</strong> credits left" in client_of(factories.visitor(credits=5_940)).get("/models/").text

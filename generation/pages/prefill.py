@@ -1,0 +1,68 @@
+"""What the form is filled with from a clip, to make it again or go on from it, and what of it has to be chosen anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from accounts.caller import Caller
+from catalog.models import Model
+from generation.models import Generation
+from generation.pages.choices import chosen_of
+from generation.storage import files
+from gpu_worker.families import ROLES
+
+GOES_ON: Final = "extend"
+"""The mode that makes a clip longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefill:
+    """The form's values, and what has to be said beside them."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+
+def to_go_on(clip: Generation, models: Sequence[Model]) -> Prefill:
+    """The form that continues ``clip``: with its model where that still can, else with the first that can."""
+    able = [model for model in models if model.current is not None and GOES_ON in model.current.modes]
+    old = clip.version.model
+    model = chosen_of(able, old.slug)
+    if model is None:
+        return Prefill({"prompt": clip.prompt}, ["No model that is offered goes on from a clip."])
+    values = {"prompt": clip.prompt, "video": str(clip.id), "model": model.slug}
+    return Prefill(values, [] if model == old else [_instead(old, model, models)])
+
+
+def to_make_again(clip: Generation, models: Sequence[Model], caller: Caller) -> Prefill:
+    """The form that would make ``clip`` once more, for changing one thing of it."""
+    values: dict[str, Any] = {"prompt": clip.prompt, "negative_prompt": clip.negative_prompt}
+    old = clip.version.model
+    model = chosen_of(models, old.slug)
+    if model is None or model != old:
+        return Prefill(values, [_instead(old, model, models)] if model is not None else [])
+    values |= {
+        "model": old.slug,
+        "size": f"{clip.delivered_width}x{clip.delivered_height}",
+        "seconds": round(clip.seconds, 3),
+        "preset": clip.preset,
+        "seed": clip.seed,
+    }
+    lost = dict(clip.inputs)
+    if (source := _own_clip(lost.get("video", ""), caller)) is not None:
+        values["video"] = str(source.id)
+        del lost["video"]
+    return Prefill(values, [f"{ROLES[role].title} has to be chosen again." for role in lost if role in ROLES])
+
+
+def _instead(old: Model, new: Model, models: Sequence[Model]) -> str:
+    why = "cannot go on from a clip any more" if old in models else "is not offered any more"
+    return f"{old.name} {why}. This is {new.name}."
+
+
+def _own_clip(key: str, caller: Caller) -> Generation | None:
+    """The caller's clip that is stored under ``key``, if it is still kept."""
+    made_by = files.generation_of(key) if key else None
+    return Generation.objects.seen_by(caller).kept().filter(id=made_by).first() if made_by is not None else None
