@@ -12,6 +12,7 @@ import signal
 import sys
 
 import redis
+from redis.exceptions import NoPermissionError
 
 from gpu_worker import fleet, log_context
 from gpu_worker.contract import ModelSpec
@@ -163,8 +164,11 @@ def _command(settings: Settings, asked: argparse.Namespace) -> int:
     try:
         _obey(connection, asked)
     except Unreachable as problem:
-        print(f"REDIS_URL={settings.redis_url}: {problem}", file=sys.stderr)
+        print(f"Valkey at REDIS_URL cannot be asked: {problem}", file=sys.stderr)
         return os.EX_UNAVAILABLE
+    except NoPermissionError:
+        print("The user in REDIS_URL may render, not command the fleet: name the website's user.", file=sys.stderr)
+        return os.EX_NOPERM
     except (fleet.NoSuchWorker, KeyError, ValueError) as problem:
         print(problem.args[0], file=sys.stderr)
         return os.EX_DATAERR

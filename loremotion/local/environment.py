@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from gpu_worker.settings import documented
 from loremotion.local.secret_files import secret
 from loremotion.local.stores import Stores
 
@@ -39,6 +41,22 @@ def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
     """This process's environment with ``settings`` laid over it, its Python first on the path, output unbuffered."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return {**os.environ, **settings, "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def environments_of(
+    processes: Iterable[str], environment: Mapping[str, str], stores: Stores
+) -> dict[str, dict[str, str]]:
+    """The environment of each of these processes. What renders has none of the website's settings, secrets above all,
+    and the address of Valkey under a user of its own."""
+    site_settings = site_setting_names() - {variable.name for variable in documented()}
+    gpu = {name: value for name, value in environment.items() if name not in site_settings}
+    gpu["REDIS_URL"] = stores.gpu_redis_url
+    return {process: gpu if process == "gpu" else dict(environment) for process in processes}
+
+
+def site_setting_names() -> set[str]:
+    """The variables that ``loremotion.settings`` reads, whose import would need them all."""
+    return set(re.findall(r'\benv\.\w+\(\s*"([A-Z_]+)"', (ROOT / "loremotion" / "settings.py").read_text()))
 
 
 def save(settings: Mapping[str, str], path: Path) -> None:

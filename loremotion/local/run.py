@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from loremotion.local import imitation, orphans, preflight, preparation
-from loremotion.local.environment import ROOT, environment_of, save, settings_of
+from loremotion.local.environment import ROOT, environment_of, environments_of, save, settings_of
 from loremotion.local.processes import Processes
 from loremotion.local.stack import procfile
 from loremotion.local.stores import Stores
@@ -46,7 +46,7 @@ def run(folder: Path) -> int:
             environment = environment_of(settings)
             preparation.prepare(folder, environment)
             commands = procfile() | further
-            processes = Processes(commands, dict.fromkeys(commands, environment))
+            processes = Processes(commands, environments_of(commands, environment, stores))
             # A process of its own: honcho forks, and a thread of ours would be forked with it.
             welcome = [sys.executable, "-m", "loremotion.local.welcome", settings["SITE_URL"], str(folder)]
             subprocess.Popen(welcome, cwd=ROOT, env=environment)

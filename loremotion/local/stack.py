@@ -30,7 +30,7 @@ from honcho.environ import parse_procfile
 
 from gpu_worker import contract
 from loremotion.local import orphans, preparation
-from loremotion.local.environment import ROOT, environment_of, settings_of
+from loremotion.local.environment import ROOT, environment_of, environments_of, settings_of
 from loremotion.local.failure import CannotStart
 from loremotion.local.ports import free_port
 from loremotion.local.stores import Stores
@@ -81,7 +81,7 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What every process runs with; readable once the stores have started."""
+        """What every process of the website runs with; readable once the stores have started."""
         own = settings_of(self.folder, port=self.port, stores=self.stores, chosen=self._settings)
         return environment_of({**self._settings, **own})
 
@@ -145,7 +145,7 @@ class Stack:
             self._running[name] = subprocess.Popen(
                 ["/bin/sh", "-c", f"exec {procfile()[name]}"],
                 cwd=ROOT,
-                env=self.environment,
+                env=environments_of([name], self.environment, self.stores)[name],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -37,7 +37,13 @@ class Stores:
         self.valkey = (
             None
             if redis_url
-            else Valkey(folder / "valkey", free_port(), is_durable=is_durable, environment=environment)
+            else Valkey(
+                folder / "valkey",
+                free_port(),
+                is_durable=is_durable,
+                environment=environment,
+                secrets=folder / "secrets",
+            )
         )
         self._database_url = database_url
         self._redis_url = redis_url
@@ -50,6 +56,11 @@ class Stores:
     @property
     def redis_url(self) -> str:
         return self.valkey.url() if self.valkey else self._redis_url
+
+    @property
+    def gpu_redis_url(self) -> str:
+        """For the GPU worker: a server of one's own is asked under the one name that was given."""
+        return self.valkey.gpu_url() if self.valkey else self._redis_url
 
     def start(self) -> None:
         """Start what is ours and wait until it answers.

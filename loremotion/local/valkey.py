@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import redis
+
+from gpu_worker.rq_seams import valkey_rights
 from loremotion.local.failure import CannotStart
+from loremotion.local.secret_files import secret, write_secretly
 
 
 class ValkeyFailed(CannotStart):
@@ -31,16 +34,26 @@ def binary() -> Path:
 class Valkey:
     """One server in ``folder``, listening on 127.0.0.1:``port``.
 
-    ``is_durable`` keeps an append-only file, so that a restart brings the queue back; without it a restart is empty.
+    Args:
+        is_durable: keeps an append-only file, so that a restart brings the queue back; without it a restart is empty.
+        secrets: folder of the passwords of the website and of the GPU worker, whom the server then tells apart. Without
+            it anybody on this machine may do anything.
     """
 
     def __init__(
-        self, folder: Path, port: int, *, is_durable: bool = True, environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        port: int,
+        *,
+        is_durable: bool = True,
+        environment: Mapping[str, str] | None = None,
+        secrets: Path | None = None,
     ) -> None:
         self.folder = folder
         self.port = port
         self.is_durable = is_durable
         self.environment = environment
+        self.secrets = secrets
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -48,7 +61,28 @@ class Valkey:
         return self.folder / "valkey.log"
 
     def url(self, database: int = 0) -> str:
-        return f"redis://127.0.0.1:{self.port}/{database}"
+        """Address for the website, or whoever may do anything."""
+        return f"redis://{self._login('')}127.0.0.1:{self.port}/{database}"
+
+    def gpu_url(self) -> str:
+        """Address for the GPU worker, whose user may do what a GPU host needs."""
+        return f"redis://{self._login(valkey_rights.USER)}127.0.0.1:{self.port}/0"
+
+    def _login(self, user: str) -> str:
+        return "" if self.secrets is None else f"{user}:{self._password(user)}@"
+
+    def _password(self, user: str) -> str:
+        assert self.secrets is not None
+        return secret(self.secrets, f"valkey_{user or 'site'}", chance_bytes=32)
+
+    def _users(self) -> list[str]:
+        """Options that name the file of users, which is written anew at each start."""
+        if self.secrets is None:
+            return []
+        users = self.folder / "users.acl"
+        site = f"user default reset on >{self._password('')} ~* &* +@all"
+        write_secretly(users, f"{site}\n{valkey_rights.user_line(self._password(valkey_rights.USER))}\n")
+        return ["--aclfile", str(users)]
 
     def command(self) -> list[str]:
         """The server in the foreground, for a process runner."""
@@ -58,6 +92,7 @@ class Valkey:
             *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder), "--daemonize", "no"),
             *("--set-proc-title", "no"),  # a title would overwrite the environment that marks it as part of a stack
             *persistence,
+            *self._users(),
         ]
 
     def start(self, timeout_seconds: float = 15.0) -> None:
@@ -95,10 +130,9 @@ class Valkey:
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                connection.sendall(b"PING\r\n")
-                return connection.recv(7) == b"+PONG\r\n"
-        except OSError:
+            with redis.Redis.from_url(self.url(), socket_timeout=1) as connection:
+                return bool(connection.ping())
+        except redis.RedisError:
             return False
 
     def _last_words(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+import redis
 
 from loremotion.local.environment import ROOT
 from loremotion.local.stack import Stack
@@ -60,6 +61,8 @@ def stack(new_site: NewSite) -> Iterator[Stack]:
         catalogue.write_text(ENDLESS)
         manage(running, "catalog", "load", str(catalogue))
         yield running
+        with redis.Redis.from_url(running.stores.redis_url) as valkey:
+            assert valkey.acl_log() == [], "a worker was refused what it needs"
 
 
 def manage(stack: Stack, *command: str) -> None:

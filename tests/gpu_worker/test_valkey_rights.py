@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import redis
-from django.conf import settings
+from django.conf import settings as django_settings
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
 from redis.exceptions import NoPermissionError
 
 from gpu_worker.contract import (
@@ -100,17 +103,17 @@ TOUCHES: list[tuple[str, ...]] = [
 @pytest.fixture
 def fleet_url(valkey: redis.Redis) -> Iterator[str]:
     """The address of the run's Valkey for a GPU host. At the end, nothing that it did was refused."""
-    valkey.execute_command("ACL", "SETUSER", *valkey_rights.user_line(PASSWORD).split()[1:])
-    valkey.execute_command("ACL", "LOG", "RESET")
-    parts = urlsplit(settings.REDIS_URL)
+    told(valkey, "ACL", "SETUSER", *valkey_rights.user_line(PASSWORD).split()[1:])
+    told(valkey, "ACL", "LOG", "RESET")
+    parts = urlsplit(django_settings.REDIS_URL)
     yield f"redis://{valkey_rights.USER}:{PASSWORD.replace(' ', '%20')}@{parts.hostname}:{parts.port}{parts.path}"
-    valkey.execute_command("ACL", "DELUSER", valkey_rights.USER)
+    told(valkey, "ACL", "DELUSER", valkey_rights.USER)
 
 
 @pytest.fixture
 def nothing_refused(valkey: redis.Redis, fleet_url: str) -> Iterator[None]:
     yield
-    assert valkey.execute_command("ACL", "LOG") == []
+    assert told(valkey, "ACL", "LOG") == []
 
 
 @pytest.fixture
@@ -120,9 +123,14 @@ def host(fleet_url: str) -> Iterator[redis.Redis]:
         yield connection
 
 
+def told(connection: Any, *command: Any) -> Any:
+    """What the server answers to a command in its own words."""
+    return connection.execute_command(*command)
+
+
 def refusal(valkey: redis.Redis, *command: Any) -> str:
     """Why the user may not run it; empty where it may."""
-    answer = valkey.execute_command("ACL", "DRYRUN", valkey_rights.USER, *command)
+    answer = told(valkey, "ACL", "DRYRUN", valkey_rights.USER, *command)
     return "" if answer in (b"OK", True) else answer.decode()
 
 
@@ -212,14 +220,14 @@ def test_what_it_may_not_read_leaves_the_line(
 
 
 def test_the_categories_are_those_of_the_server(valkey: redis.Redis) -> None:
-    assert {name.decode() for name in valkey.execute_command("ACL", "CAT")} == set(CATEGORIES)
+    assert {name.decode() for name in told(valkey, "ACL", "CAT")} == set(CATEGORIES)
 
 
 @pytest.mark.usefixtures("fleet_url")
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_no_command_reaches_the_keys_of_the_website(valkey: redis.Redis, category: str) -> None:
     without_keys = {*valkey_rights.WITHOUT_KEYS.split(), "reset"} - {"subscribe"}  # whose channel is a key of a kind
-    commands = [name.decode() for name in valkey.execute_command("ACL", "CAT", category)]
+    commands = [name.decode() for name in told(valkey, "ACL", "CAT", category)]
     assert commands
     for name in commands:
         if any(other.startswith(f"{name}|") for other in commands):
@@ -249,10 +257,10 @@ def test_what_is_the_websites_is_refused_and_stays_as_it_was(valkey: redis.Redis
     valkey.set(key, "the website's")
     for command, *more in TOUCHES:
         with pytest.raises(NoPermissionError):
-            host.execute_command(command, key, *more)
-    for command in (("RENAME", key, "gpu:workers"), ("COPY", key, "gpu:workers"), ("LMOVE", key, key, "LEFT", "LEFT")):
+            told(host, command, key, *more)
+    for words in (("RENAME", key, "gpu:workers"), ("COPY", key, "gpu:workers"), ("LMOVE", key, key, "LEFT", "LEFT")):
         with pytest.raises(NoPermissionError):
-            host.execute_command(*command)
+            told(host, *words)
     with pytest.raises(redis.RedisError, match="permission"):
         host.register_script("return redis.call('DEL', ARGV[1])")(keys=["rq:queue:render"], args=[key])
     assert valkey.get(key) == b"the website's"
@@ -325,7 +333,7 @@ def test_of_what_it_shares_with_the_website_it_does_its_own_part(valkey: redis.R
 
 def test_a_user_of_one_host_speaks_for_that_host_alone(valkey: redis.Redis) -> None:
     user = valkey_rights.user_line(PASSWORD, user="one", worker="gpu-1")
-    valkey.execute_command("ACL", "SETUSER", *user.split()[1:])
+    told(valkey, "ACL", "SETUSER", *user.split()[1:])
     try:
         for name, may in (("gpu-1", True), ("gpu-2", False)):
             for command in (
@@ -334,13 +342,45 @@ def test_a_user_of_one_host_speaks_for_that_host_alone(valkey: redis.Redis) -> N
                 ("DEL", f"rq:worker:gpu:{name}"),
                 ("SUBSCRIBE", f"rq:pubsub:gpu:{name}"),
             ):
-                answer = valkey.execute_command("ACL", "DRYRUN", "one", *command)
+                answer = told(valkey, "ACL", "DRYRUN", "one", *command)
                 assert (answer in (b"OK", True)) is may, (command, answer)
     finally:
-        valkey.execute_command("ACL", "DELUSER", "one")
+        told(valkey, "ACL", "DELUSER", "one")
 
 
 @pytest.mark.parametrize("name", ["a b", "*x", "", "a) (+@all ~*"])
 def test_what_no_worker_is_called_is_no_part_of_a_rule(name: str) -> None:
     with pytest.raises(ValueError, match="no name of a GPU worker"):
         valkey_rights.rule(name)
+
+
+def printed(*arguments: str) -> list[str]:
+    out = StringIO()
+    call_command("gpu_user", *arguments, stdout=out)
+    return [line for line in out.getvalue().splitlines() if not line.startswith("#")]
+
+
+def test_an_operator_is_told_the_user_and_the_address_of_the_gpu_hosts(valkey: redis.Redis, settings: Settings) -> None:
+    site = settings.REDIS_URL
+    settings.REDIS_URL = site.replace("redis://", "redis://default:of-the-site@")
+    user, address = printed("--user", "fleet")
+    assert "of-the-site" not in user + address
+    told(valkey, "ACL", "SETUSER", *user.split()[1:])
+    try:
+        with redis.Redis.from_url(address.removeprefix("REDIS_URL=")) as host:
+            assert host.ping()
+            with pytest.raises(NoPermissionError):
+                host.lrange("rq:queue:mail", 0, -1)
+    finally:
+        told(valkey, "ACL", "DELUSER", "fleet")
+
+
+def test_each_time_the_password_is_another() -> None:
+    assert printed() != printed()
+    assert printed("--password", "kept") == printed("--password", "kept")
+
+
+@pytest.mark.parametrize("arguments", [["--user", "a b"], ["--user", "default"], ["--worker", "a b"], ["--user", ""]])
+def test_a_user_that_would_be_another_is_refused(arguments: list[str]) -> None:
+    with pytest.raises(CommandError):
+        printed(*arguments)

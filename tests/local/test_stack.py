@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 import subprocess
 import sys
 import textwrap
@@ -12,9 +13,10 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import redis
 
 from loremotion.local import orphans
-from loremotion.local.environment import ROOT
+from loremotion.local.environment import ROOT, site_setting_names
 from loremotion.local.failure import CannotStart
 from loremotion.local.stack import Stack, StackFailed, procfile, site_answers
 from tests.local.conftest import is_alive, until
@@ -34,6 +36,30 @@ def test_it_works(stack: Stack) -> None:
     assert httpx.get(stack.url).status_code == 200
     assert stack.wait_for_worker()
     assert all(stack.is_running(name) for name in procfile())
+
+
+def test_what_renders_holds_no_secret_of_the_website(stack: Stack) -> None:
+    stack.wait_for_worker()
+    [worker, *_] = psutil.Process(stack.pid("gpu")).children(recursive=True)
+    for process in (psutil.Process(stack.pid("gpu")), worker):
+        environment = process.environ()
+        assert not {"DATABASE_URL", "SECRET_KEY", "MEDIA_DIR", "STRIPE_SECRET_KEY"} & set(environment)
+        assert stack.environment["REDIS_URL"] not in environment.values()
+        assert stack.environment["DATABASE_URL"] not in environment.values()
+        assert not (site_setting_names() - {"REDIS_URL", "LOG_FORMAT"}) & set(environment)
+
+
+def test_valkey_tells_the_website_the_gpu_worker_and_strangers_apart(stack: Stack) -> None:
+    assert stack.stores.valkey is not None
+    assert stat.S_IMODE((stack.stores.valkey.folder / "users.acl").stat().st_mode) == 0o600
+    with redis.Redis.from_url(stack.stores.redis_url) as site:
+        assert site.ping()
+    with redis.Redis.from_url(psutil.Process(stack.pid("gpu")).environ()["REDIS_URL"]) as worker:
+        assert worker.ping()
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            worker.lrange("rq:queue:mail", 0, -1)
+    with redis.Redis(port=stack.stores.valkey.port) as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
 
 
 def test_every_process_is_explained_in_the_readme() -> None:

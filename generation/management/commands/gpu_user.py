@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import secrets
+from argparse import ArgumentParser
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from gpu_worker.rq_seams import valkey_rights
+
+
+class Command(BaseCommand):
+    help = (
+        "Print a user of Valkey for GPU hosts, with a new password: the line for Valkey's ACL file, and the hosts' "
+        "REDIS_URL. Nothing is changed and nothing is kept. Print it anew with an upgrade: it may need other rights."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--user", default=valkey_rights.USER, help="its name (default: %(default)s)")
+        parser.add_argument(
+            "--worker",
+            default=valkey_rights.ANY_WORKER,
+            metavar="NAME",
+            help="GPU_WORKER_NAME of the only host that gets it; by default all share one user",
+        )
+        parser.add_argument("--password", default="", help="keep this one, such as after an upgrade")
+
+    def handle(self, *args: Any, user: str, worker: str, password: str, **options: Any) -> None:
+        if not user.isalnum() or user == "default":
+            raise CommandError(f"A user is called by letters and digits, and not 'default': {user!r}.")
+        password = password or secrets.token_urlsafe(32)
+        try:
+            line = valkey_rights.user_line(password, user=user, worker=worker)
+        except ValueError as problem:
+            raise CommandError(f"{problem}: letters, digits, dots, dashes and underscores.") from problem
+        url = urlsplit(settings.REDIS_URL)
+        host = url.netloc.rpartition("@")[2]
+        self.stdout.write("# For Valkey's ACL file; without its first word it follows ACL SETUSER as well.")
+        self.stdout.write(line)
+        self.stdout.write("# For the GPU hosts.")
+        self.stdout.write(f"REDIS_URL={url._replace(netloc=f'{user}:{password}@{host}').geturl()}")
