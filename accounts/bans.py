@@ -7,6 +7,7 @@ suspended.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -25,10 +26,10 @@ from loremotion.row_security import across_workspaces
 AGAINST: Final = """
 SELECT id FROM accounts_ban
 WHERE lifted_at IS NULL AND (until IS NULL OR until > %s)
-    AND (network <> '' AND network = %s OR visitor_id = {visitor})
+    AND (network <> '' AND network = ANY (%s) OR visitor_id = {visitor})
 LIMIT 1
 """
-"""Id of the ban that holds now, a parameter, against a network, another, or against ``visitor``, in SQL."""
+"""Id of the ban that holds now, a parameter, against one of the networks of another, or against ``visitor``, in SQL."""
 
 
 def ban_visitor(visitor: Visitor, *, by: User, reason: str, until: datetime | None = None) -> Ban:
@@ -70,16 +71,16 @@ def live() -> QuerySet[Ban]:
 
 def against(request: HttpRequest, visitor: Visitor | None) -> Ban | None:
     """The ban that holds against ``visitor``, or against the network that the request comes from."""
-    return _found("%s", [networks.lasting_fingerprint_of(request), visitor.id if visitor is not None else None])
+    return _found("%s", [list(networks.lasting_fingerprints_of(request)), visitor.id if visitor is not None else None])
 
 
-def against_workspace(workspace: Workspace, *, network: str) -> Ban | None:
-    """The same against the visitor whose ``workspace`` is, or against a fingerprint of ``networks.lasting_…``."""
-    return _found("(SELECT id FROM accounts_visitor WHERE workspace_id = %s)", [network, workspace.id])
+def against_workspace(workspace: Workspace, *, prints: Sequence[str]) -> Ban | None:
+    """The same against the visitor whose ``workspace`` is, or against a network by ``lasting_fingerprints_of`` it."""
+    return _found("(SELECT id FROM accounts_visitor WHERE workspace_id = %s)", [list(prints), workspace.id])
 
 
 @across_workspaces("a ban is the site's own and is told by its refusal alone")
-def _found(visitor: str, whom: list[str | UUID | None]) -> Ban | None:
+def _found(visitor: str, whom: list[list[str] | UUID | None]) -> Ban | None:
     with connection.cursor() as cursor:
         cursor.execute(AGAINST.format(visitor=visitor), [timezone.now(), *whom])
         found = cursor.fetchone()

@@ -15,7 +15,7 @@ class Caller:
     """Whoever is asking. ``workspace`` is None for a newcomer, who has made nothing yet and may begin.
 
     ``onlooker`` is staff that looks into the workspace without being a member; ``ban`` is why a visitor may do little,
-    and ``network`` where a visitor comes from, as ``networks.lasting_fingerprint_of`` says it.
+    and ``networks`` where a visitor comes from, as ``networks.lasting_fingerprints_of`` says it.
     """
 
     workspace: Workspace | None
@@ -24,7 +24,7 @@ class Caller:
     key: ApiKey | None = None
     onlooker: User | None = None
     ban: Ban | None = None
-    network: str = ""
+    networks: tuple[str, ...] = ()
 
     @property
     def user(self) -> User | None:

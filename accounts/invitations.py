@@ -142,8 +142,10 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
 
 def link_of(invitation: Invitation) -> str | None:
     """The link that opens it, for its mail; None where it was offered under a key that the site has no more."""
-    token = _token_of(invitation)
-    if _digest_of(token) != invitation.token_digest:
+    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    tokens = [_token_of(invitation, key) for key in keys]
+    token = next((token for token in tokens if _digest_of(token) == invitation.token_digest), None)
+    if token is None:
         return None
     return f"{settings.SITE_URL}{reverse('accounts:invitation', args=[token])}"
 
@@ -175,7 +177,7 @@ def _renew(invitation: Invitation) -> None:
     """Give it a fresh link, and write the mail that tells it. Call it in the transaction that makes the offer."""
     invitation.sent_at = timezone.now()
     invitation.expires_at = invitation.sent_at + LASTS
-    invitation.token_digest = _digest_of(_token_of(invitation))
+    invitation.token_digest = _digest_of(_token_of(invitation, settings.SECRET_KEY))
     invitation.save()
     message = MailMessage(
         workspace=invitation.workspace, address=invitation.email, content=OFFER, about=invitation.workspace_id
@@ -183,10 +185,10 @@ def _renew(invitation: Invitation) -> None:
     mail.write([message], occasion=_occasion_of(invitation))
 
 
-def _token_of(invitation: Invitation) -> str:
-    """Made of the site's secret and of this offer, so that the mail is put into words later and nothing keeps it."""
+def _token_of(invitation: Invitation, key: str) -> str:
+    """Made of a key of the site's and of this offer, so that the mail is put into words later and nothing keeps it."""
     offer = f"{invitation.workspace_id}/{invitation.email}/{invitation.sent_at.timestamp()}"
-    return salted_hmac("accounts.invitations", offer, algorithm="sha256").hexdigest()
+    return salted_hmac("accounts.invitations", offer, secret=key, algorithm="sha256").hexdigest()
 
 
 def _check_email(email: str) -> str:

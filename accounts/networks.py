@@ -18,7 +18,7 @@ KEPT = timedelta(days=7)
 
 def fingerprint_of(request: HttpRequest) -> str:
     """The caller's network prefix, hashed with the day: enough to count, not enough to follow."""
-    return _hashed(prefix_of(request), f"{timezone.now():%Y-%m-%d}")
+    return _hashed(prefix_of(request), f"{timezone.now():%Y-%m-%d}", settings.SECRET_KEY)
 
 
 def lasting_fingerprint_of(request: HttpRequest) -> str:
@@ -26,9 +26,16 @@ def lasting_fingerprint_of(request: HttpRequest) -> str:
     return lasting_fingerprint(prefix_of(request))
 
 
-def lasting_fingerprint(prefix: str) -> str:
-    """A network's first address, as ``prefix_of`` and ``prefix_around`` say it, hashed for good."""
-    return _hashed(prefix, "lasting")
+def lasting_fingerprints_of(request: HttpRequest) -> tuple[str, ...]:
+    """The same under the site's key and each former one: what a ban made under any of them may say."""
+    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return tuple(lasting_fingerprint(prefix_of(request), key=key) for key in keys)
+
+
+def lasting_fingerprint(prefix: str, *, key: str = "") -> str:
+    """A network's first address, as ``prefix_of`` and ``prefix_around`` say it, hashed for good; under ``SECRET_KEY``
+    unless another key is named."""
+    return _hashed(prefix, "lasting", key or settings.SECRET_KEY)
 
 
 def prefix_of(request: HttpRequest) -> str:
@@ -51,8 +58,8 @@ def prefix_around(text: str) -> str:
     return str(ipaddress.ip_network((given.network_address, bits), strict=False).network_address)
 
 
-def _hashed(prefix: str, when: str) -> str:
-    return hashlib.sha256(f"{settings.SECRET_KEY}|{when}|{prefix}".encode()).hexdigest()[:32]
+def _hashed(prefix: str, when: str, key: str) -> str:
+    return hashlib.sha256(f"{key}|{when}|{prefix}".encode()).hexdigest()[:32]
 
 
 def is_loopback(request: HttpRequest) -> bool:

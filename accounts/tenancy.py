@@ -90,7 +90,7 @@ def ensure(request: HttpRequest, action: Action) -> tuple[Workspace, Caller]:
         return workspace, caller_of(request)
     workspace = visitors.begin(request).workspace
     forget(request)
-    caller = Caller(workspace, VISITOR_MAY, network=networks.lasting_fingerprint_of(request))
+    caller = Caller(workspace, VISITOR_MAY, networks=networks.lasting_fingerprints_of(request))
     _recognise(request, caller)
     return workspace, caller
 
@@ -114,8 +114,8 @@ def keep_standing(workspace: Workspace, action: Action, *, caller: Caller | None
         raise Conflict(
             "workspace_gone", "What was here is erased, or part of another workspace.", next_step="Reload the page."
         )
-    network = caller.network if caller is not None else ""
-    ban = bans.against_workspace(now, network=network) if now.is_visitor else None
+    prints = caller.networks if caller is not None else ()
+    ban = bans.against_workspace(now, prints=prints) if now.is_visitor else None
     if ban is not None or action not in _as_things_stand(now, frozenset({action})):
         raise _refusal(Caller(now, frozenset(), ban=ban), now, action)
     if caller is not None and caller.user is not None:
@@ -201,8 +201,8 @@ def _from_cookie(request: HttpRequest) -> Caller:
     if visitor is None:
         return Caller(None, frozenset())
     allowed = VISITOR_MAY & WHILE_BANNED if ban is not None else VISITOR_MAY
-    network = networks.lasting_fingerprint_of(request)
-    return Caller(visitor.workspace, _as_things_stand(visitor.workspace, allowed), ban=ban, network=network)
+    prints = networks.lasting_fingerprints_of(request)
+    return Caller(visitor.workspace, _as_things_stand(visitor.workspace, allowed), ban=ban, networks=prints)
 
 
 def _as_things_stand(workspace: Workspace, allowed: frozenset[Action]) -> frozenset[Action]:

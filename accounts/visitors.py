@@ -48,7 +48,7 @@ def visitor_and_ban_of(request: HttpRequest) -> tuple[Visitor | None, Ban | None
     if visitor_id is None:
         return None, None
     with connection.cursor() as cursor:
-        cursor.execute(KNOWN, [timezone.now(), networks.lasting_fingerprint_of(request), visitor_id])
+        cursor.execute(KNOWN, [timezone.now(), list(networks.lasting_fingerprints_of(request)), visitor_id])
         row = cursor.fetchone()
     if row is None:
         return None, None

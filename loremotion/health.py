@@ -120,6 +120,8 @@ def faults() -> list[Fault]:
     if not _valkey_takes_a_write():
         found.append(Fault("Valkey takes no write.", "Look whether it runs, and at its memory."))
     else:
+        if fault := valkey.eviction_fault():
+            found.append(Fault("Valkey may drop jobs.", fault))
         found += [
             Fault(f"{process.name} has not worked for {process.spell}.", "Start it, or look into its log.")
             for process in process_ages()

@@ -116,6 +116,16 @@ def test_the_page_names_what_is_unwell_and_what_to_do(
     assert "5 MiB are free" in page
 
 
+def test_a_valkey_that_may_drop_jobs_is_said(staff: Client, valkey: redis.Redis) -> None:
+    worked(valkey)
+    valkey.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        page = staff.get("/admin/health/").text
+    finally:
+        valkey.config_set("maxmemory-policy", "noeviction")
+    assert "set maxmemory-policy noeviction" in page
+
+
 def test_a_valkey_that_is_away_is_said_and_breaks_no_admin_page(staff: Client, valkey_away: None) -> None:
     for address in ("/admin/", "/admin/health/"):
         answer = staff.get(address)

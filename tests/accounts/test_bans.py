@@ -228,6 +228,17 @@ def test_a_ban_is_of_one_thing(visitor: Visitor) -> None:
             Ban.objects.create(reason="x", **whom)
 
 
+def test_a_ban_of_a_network_outlives_its_secret_key(toy: Model, staff: User, settings: Settings) -> None:
+    known = Client(REMOTE_ADDR="203.0.113.7")
+    assert known.post("/generations/", {"prompt": "a fox"}).status_code == 302
+    bans.ban_network(networks.lasting_fingerprint("203.0.113.0"), by=staff, reason="spam")
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "the key that replaced it, long enough to be one"
+    for browser in (known, Client(REMOTE_ADDR="203.0.113.8")):
+        assert browser.post("/generations/", {"prompt": "a fox"}).status_code == 403
+    assert Client(REMOTE_ADDR="198.51.100.1").post("/generations/", {"prompt": "a fox"}).status_code == 302
+
+
 def test_two_networks_never_share_a_hash_with_the_days_or_each_other() -> None:
     request = RequestFactory().get("/", REMOTE_ADDR="203.0.113.9")
     assert networks.lasting_fingerprint_of(request) == networks.lasting_fingerprint("203.0.113.0")

@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 
+import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.sessions.models import Session
 from django.core.files.storage import default_storage
@@ -17,6 +18,7 @@ from accounts import exports, workspaces
 from accounts.caller import Caller
 from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
 from accounts.roles import VISITOR_MAY
+from accounts.views import data
 from billing import ledger
 from catalog.models import Model
 from generation.models import Generation
@@ -71,6 +73,16 @@ def test_the_download_is_sent_in_pieces(toy: Model, visitor: Visitor) -> None:
     sent = async_to_sync(pieces)()
     assert len(sent) > 5
     assert zipfile.ZipFile(io.BytesIO(b"".join(sent))).testzip() is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_workspace_is_sent_so_many_exports_at_once(alice: User, bob: User) -> None:
+    sent = [browser_of(alice).get("/data/export.zip") for _ in range(data.MOST_EXPORTS_AT_ONCE)]
+    assert browser_of(alice).get("/data/export.zip").status_code == 429
+    others = browser_of(bob).get("/data/export.zip")
+    for answer in (*sent, others):
+        answer.close()
+    assert [answer.status_code for answer in (*sent, others, browser_of(alice).get("/data/export.zip"))] == [200] * 6
 
 
 def test_a_visitor_erases_everything(

@@ -83,6 +83,12 @@ def test_a_team_that_was_closed_meanwhile_invites_nobody(offer: Invitation) -> N
     assert not mail.outbox
 
 
+def test_an_offer_made_under_a_former_secret_key_is_told(offer: Invitation, settings: Settings) -> None:
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "the key that replaced it, long enough to be one"
+    assert "Studio" in Client().get(link_mailed_to(offer.email)).text
+
+
 def test_an_offer_made_under_another_secret_key_is_told_by_nobody(offer: Invitation) -> None:
     Invitation.objects.update(token_digest="0" * 64)
     offer.refresh_from_db()

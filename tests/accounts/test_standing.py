@@ -92,7 +92,7 @@ def submit_as(visitor: Visitor) -> Generation:
     """As the view does once it has found out who asks, which was a moment ago."""
     offer = make_offer(Ask(prompt="a red circle"))
     return submit(
-        workspace=visitor.workspace, offer=offer, caller=Caller(visitor.workspace, VISITOR_MAY, network=NETWORK)
+        workspace=visitor.workspace, offer=offer, caller=Caller(visitor.workspace, VISITOR_MAY, networks=(NETWORK,))
     )
 
 
