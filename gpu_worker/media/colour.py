@@ -76,8 +76,30 @@ class Colour:
         return self.transfer not in _CURVES and self.primaries not in _PRIMARIES
 
 
+SRGB: Final = Colour(1, 13, 1, FULL_RANGE)
+
+
 def pixels_of(frame: Any, colour: Colour, width: int, height: int) -> Pixels:
-    """``(height, width, 3)`` in sRGB of a decoded frame, scaled."""
+    """``(height, width, 3)`` in sRGB of a decoded frame, scaled; where it is transparent, on a white page."""
+    from av import VideoFrame
+
+    if not any(component.is_alpha for component in frame.format.components):
+        numbers = _numbers(frame, colour, width, height, "rgb24" if colour.is_srgb else "rgb48le")
+        return numbers if colour.is_srgb else to_srgb(numbers, colour)
+    # At full size, and made smaller behind it: else the colours of what is hidden would be mixed in.
+    numbers = _numbers(frame, colour, frame.width, frame.height, "rgba64le")
+    share = numbers[..., 3:].astype(np.float32) / (_LEVELS - 1)
+    pixels = on_white(to_srgb(numbers[..., :3], colour), share)
+    opaque = VideoFrame.from_ndarray(pixels, format="rgb24")
+    return pixels_of(opaque, SRGB, width, height)
+
+
+def on_white(pixels: Pixels, share: Light) -> Pixels:
+    """The pixels on a white page, each with its ``share`` of opacity."""
+    return np.round(pixels * share + 255 * (1 - share)).astype(np.uint8)
+
+
+def _numbers(frame: Any, colour: Colour, width: int, height: int, layout: str) -> Any:
     from av.video.reformatter import Interpolation, VideoReformatter
 
     coding = {} if frame.format.is_rgb else {"src_colorspace": _matrix(frame, colour), "src_color_range": colour.range}
@@ -85,14 +107,13 @@ def pixels_of(frame: Any, colour: Colour, width: int, height: int) -> Pixels:
         frame,
         width=width,
         height=height,
-        format="rgb24" if colour.is_srgb else "rgb48le",
+        format=layout,
         dst_color_range=FULL_RANGE,
         interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
         threads=1,
         **coding,
     )
-    numbers: Any = scaled.to_ndarray()
-    return np.asarray(numbers, np.uint8) if colour.is_srgb else to_srgb(numbers, colour)
+    return scaled.to_ndarray()
 
 
 def _matrix(frame: Any, colour: Colour) -> int:

@@ -11,11 +11,13 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from gpu_worker.media import bounds, colour
 from gpu_worker.media.container import open_stream, start_of
 from gpu_worker.media.reply import Reply
+
+_ALPHA_DECODERS: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def decode_frames() -> Iterator[Shown]:
     aspect = float(stream.sample_aspect_ratio or 1)
     second, before = start_of(container), None
     try:
-        for count, frame in enumerate(container.decode(stream), 1):
+        for count, frame in enumerate(_frames(container, stream), 1):
             bounds.refuse_size(*colour.square_size(frame.width, frame.height, aspect))
             if count > bounds.MOST_FRAMES:
                 bounds.refuse(f"has more than {bounds.MOST_FRAMES:,} frames.")
@@ -70,6 +72,20 @@ def decode_frames() -> Iterator[Shown]:
         # what could be decoded of a file that was cut off is a video
     if before is not None:
         yield before
+
+
+def _frames(container: Any, stream: Any) -> Iterator[Any]:
+    """Every frame, transparent ones with what makes them so: of VP8 and VP9 only their makers' decoder reads that."""
+    import av
+
+    decoder = _ALPHA_DECODERS.get(stream.codec_context.name)
+    if decoder is None or stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) != "1":
+        yield from container.decode(stream)
+        return
+    reader: Any = av.CodecContext.create(decoder, "r")
+    reader.thread_count = 1
+    for packet in container.demux(stream):
+        yield from reader.decode(packet)
 
 
 def at_rate(frames: Iterator[Shown], fps: float) -> Iterator[Shown]:

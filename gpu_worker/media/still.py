@@ -18,7 +18,6 @@ from gpu_worker.media.profile import by_profile
 from gpu_worker.media.reply import Reply
 
 _BT601: Final = 6
-_SRGB: Final = Colour(1, 13, 1, colour.FULL_RANGE)
 
 
 def read(said: dict[str, Any], reply: Reply) -> None:
@@ -46,7 +45,7 @@ def decode(file: BinaryIO, least_width: int, least_height: int) -> Pixels:
     if still.alpha is not None:
         bounds.refuse_size(still.alpha.width, still.alpha.height, bounds.MOST_STILL_PIXELS)
         share = _decoded(file, still.alpha, size)[..., :1].astype(np.float32) / 255
-        pixels = np.round(pixels * share + 255 * (1 - share)).astype(np.uint8)
+        pixels = colour.on_white(pixels, share)
     return _turned(pixels, still.turns)
 
 
@@ -73,7 +72,7 @@ def _decoded(file: BinaryIO, still: heif.Still, size: tuple[int, int]) -> Pixels
         top, left = number // still.columns * height, number % still.columns * width
         place = canvas[top : top + height, left : left + width]
         place[:] = pixels[: place.shape[0], : place.shape[1]]
-    return colour.pixels_of(av.VideoFrame.from_ndarray(canvas, format="rgb24"), _SRGB, *size)
+    return colour.pixels_of(av.VideoFrame.from_ndarray(canvas, format="rgb24"), colour.SRGB, *size)
 
 
 def _frame(file: BinaryIO, decoder: Any, spans: tuple[heif.Span, ...]) -> Any:

@@ -121,6 +121,30 @@ def test_what_says_nothing_is_read_by_its_size(page: Page, tmp_path: Path, size:
     assert differ_by(middles(decoded(path)), middles(shown(page, path))) <= ROUNDING
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_what_is_transparent_shows_no_hidden_colour(page: Page, tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "a.webm"
+    drawn = np.full((64, 96, 4), (255, 0, 255, 0), np.uint8)
+    drawn[16:48, 16:80] = (200, 30, 30, 255)
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, rate=Fraction(8))
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuva420p"
+        stream.metadata["alpha_mode"] = "1"
+        stream.options = {"auto-alt-ref": "0"}  # which VP8 cannot have beside transparency
+        for index in range(2):
+            frame = av.VideoFrame.from_ndarray(drawn, format="rgba").reformat(format="yuva420p")
+            frame.pts, frame.time_base = index, Fraction(1, 8)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    for size in ((96, 64), (48, 32)):
+        (first, *_) = media_input.frames(path, Wanted(width=size[0], height=size[1], fps=8, first=1), lambda: None)
+        made = np.asarray(first).astype(int)
+        assert not ((made[..., 1] < 200) & (made[..., 2] > 200)).any()
+        assert tuple(made[size[1] // 2, size[0] // 2]) == pytest.approx((200, 30, 30), abs=4)
+    assert differ_by([shown(page, path)[2, 2]], [(255, 255, 255)]) == 0
+
+
 # --- HDR -----------------------------------------------------------------------------------------------------------
 
 
