@@ -74,7 +74,7 @@ def heif_of(
 ) -> bytes:
     """A file with one picture, of one part or as a grid of them."""
     width, height = size or tiles[0].size
-    is_grid = len(tiles) > 1
+    is_grid, whole = len(tiles) > 1, len(tiles) + 1
     first = tiles[0]
     brand = b"heic" if first.kind == b"hvc1" else b"avif"
     configuration = box(b"hvcC" if first.kind == b"hvc1" else b"av1C", first.configuration)
@@ -86,8 +86,8 @@ def heif_of(
     if is_grid:
         held.append(full(b"ispe", 0, struct.pack(">II", width, height)))
         main = [len(held), *(0x80 | number for number in range(3, 3 + len(properties)))]
-        associations.append(struct.pack(">HB", 100, len(main)) + bytes(main))
-        kinds.append(full(b"infe", 2, struct.pack(">HH4sx", 100, 0, b"grid")))
+        associations.append(struct.pack(">HB", whole, len(main)) + bytes(main))
+        kinds.append(full(b"infe", 2, struct.pack(">HH4sx", whole, 0, b"grid")))
         grid = struct.pack(">BBBBHH", 0, 0, len(tiles) // columns - 1, columns - 1, width, height)
     else:
         associations = [struct.pack(">HB", 1, len(main)) + bytes(main)]
@@ -98,16 +98,16 @@ def heif_of(
             places.append(struct.pack(">HHHHII", number, 0, 0, 1, at, len(tile.content)))
             at += len(tile.content)
         if is_grid:
-            places.append(struct.pack(">HHHHII", 100, 1, 0, 1, 0, len(grid)))
+            places.append(struct.pack(">HHHHII", whole, 1, 0, 1, 0, len(grid)))
         numbers = range(1, len(tiles) + 1)
         return full(
             b"meta",
             0,
             full(b"hdlr", 0, bytes(4), b"pict", bytes(13)),
-            full(b"pitm", 0, struct.pack(">H", 100 if is_grid else 1)),
+            full(b"pitm", 0, struct.pack(">H", whole if is_grid else 1)),
             full(b"iloc", 1, bytes([0x44, 0]), struct.pack(">H", len(places)), *places),
             full(b"iinf", 0, struct.pack(">H", len(kinds)), *kinds),
-            full(b"iref", 0, box(b"dimg", struct.pack(f">HH{len(tiles)}H", 100, len(tiles), *numbers)))
+            full(b"iref", 0, box(b"dimg", struct.pack(f">HH{len(tiles)}H", whole, len(tiles), *numbers)))
             if is_grid
             else b"",
             box(b"iprp", box(b"ipco", *held), full(b"ipma", 0, struct.pack(">I", len(associations)), *associations)),

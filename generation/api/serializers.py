@@ -12,6 +12,7 @@ from rest_framework import serializers
 
 from catalog.requests import Ask, wordings
 from generation.api.base import unknown_field
+from generation.submission import uploads
 from gpu_worker.families import ROLES, Kind
 from loremotion.refusals import Invalid
 
@@ -81,7 +82,12 @@ class AskSerializer(serializers.Serializer[Any]):
     )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        roles = {name: InputField(takes_clips=name in CLIP_ROLES, help_text=role.title) for name, role in ROLES.items()}
+        roles = {
+            name: InputField(
+                takes_clips=name in CLIP_ROLES, help_text=f"{role.title}: {uploads.describe_wanted(role.kind)}."
+            )
+            for name, role in ROLES.items()
+        }
         reference = InputField(takes_clips=False, help_text="OpenAI's word for `image`.")
         return {**_asked_fields(), **super().get_fields(), **roles, REFERENCE: reference}
 

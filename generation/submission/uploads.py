@@ -56,6 +56,11 @@ def receive(sent: Mapping[str, UploadedFile[Any]]) -> list[Input]:
     return [_received("image" if name == "input_reference" else name, file) for name, file in sent.items()]
 
 
+def describe_wanted(kind: Kind) -> str:
+    """Return which files of ``kind`` are taken, in the words of a refusal and of the API's contract."""
+    return f"{FORMATS[kind]}, at most {MAX_BYTES[kind] // 10**6} MB"
+
+
 def _received(role: str, file: UploadedFile[Any]) -> Input:
     wanted = ROLES[role].kind if role in ROLES else Kind.PICTURE
     found, name = file_kinds.kinds_of(file), file_kinds.name_of(file)
@@ -68,9 +73,9 @@ def _received(role: str, file: UploadedFile[Any]) -> Input:
         )
     if kind not in found:
         said = f"This {name} file" if name else "This file"
-        raise _refuse(role, f"{said} is no {kind} that can be read.", f"Send {FORMATS[kind]}.")
+        raise _refuse(role, f"{said} is no {kind} that can be read.", f"Send {describe_wanted(kind)}.")
     if wrong := file_kinds.find_fault(file, kind):
-        raise _refuse(role, f"The {name} {wrong}", f"Send {FORMATS[kind]}.")
+        raise _refuse(role, f"The {name} {wrong}", f"Send {describe_wanted(kind)}.")
     suffix = "png" if kind == Kind.PICTURE and not file_kinds.is_kept(file) else "sent"
     return Input(role, f"{files.INPUTS}{uuid.uuid4()}/{role}.{suffix}", file, kind)
 

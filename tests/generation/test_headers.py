@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from generation.api.request_schemas import request_schemas
 from generation.submission import file_kinds, uploads
 from gpu_worker import media_input
 from gpu_worker.families import Kind
@@ -116,3 +117,10 @@ def test_a_changed_header_is_read_or_refused(tmp_path: Path, name: str) -> None:
 )
 def test_boxes_within_boxes_within_boxes_come_to_an_end(content: bytes) -> None:
     assert file_kinds.find_fault(io.BytesIO(content), Kind.CLIP)
+
+
+def test_the_contract_says_which_files_are_taken() -> None:
+    bodies = request_schemas()["AskWithFiles"]["properties"]
+    assert "a JPEG, PNG, WebP, HEIC or AVIF, at most 50 MB" in bodies["image"]["description"]
+    assert "an MP4, MOV or WebM of at most a minute, at most 100 MB" in bodies["video"]["description"]
+    assert "AAC" in bodies["audio"]["description"]

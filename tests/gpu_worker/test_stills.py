@@ -145,3 +145,10 @@ def test_a_picture_of_another_codec_is_foreign() -> None:
     content = heif_of([hevc_of(quarters())]).replace(b"hvc1", b"jpeg")
     with pytest.raises(heif.Foreign, match="jpeg"):
         heif.read_still(io.BytesIO(content))
+
+
+def test_a_photo_of_48_megapixels_fits_into_the_sandbox(tmp_path: Path) -> None:
+    tile = hevc_of(quarters((512, 512)))
+    path = tmp_path / "a.heic"
+    path.write_bytes(heif_of([tile] * 192, columns=16, size=(8064, 6048)))
+    assert media_input.picture(path, Wanted(width=128, height=96, fps=8, first=1)).size == (128, 96)
