@@ -31,7 +31,7 @@ from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.memory.devices import Device
 from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.engine.video.clip import Frames
-from gpu_worker.engine.video.frames import to_frames
+from gpu_worker.engine.video.frames import taken_one_by_one
 from gpu_worker.engine.video.pipelines import replace_method
 from gpu_worker.engine.video.speed import with_speed_settings
 from gpu_worker.engine.weights.checkpoint import Part
@@ -234,7 +234,11 @@ class SpeedBench:
 
         width, height, frames = self._scale.clip
         # All pipelines open their progress bar just before the first step.
-        with replace_method(pipeline, "progress_bar", timed), replace_method(pipeline.vae, "decode", timed):
+        with (
+            replace_method(pipeline, "progress_bar", timed),
+            replace_method(pipeline.vae, "decode", timed),
+            taken_one_by_one(pipeline),
+        ):
             output = pipeline(
                 width=width,
                 height=height,
@@ -247,7 +251,7 @@ class SpeedBench:
             )
         self._device.synchronize()
         began, denoised = at
-        return began, denoised, self._clock(), to_frames(output.frames)
+        return began, denoised, self._clock(), output.frames
 
     def _component(self, name: str, speed: Speed) -> Component:
         layout = LAYOUTS[name] if LAYOUTS[name] in speed else ""

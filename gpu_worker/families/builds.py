@@ -29,6 +29,8 @@ class VaeActivations:
 
     decoding: Activations
     tiled_decoding: Activations
+    frames_per_part: int = 0
+    """Frames of the clip that are decoded at once in tiles, where time can be cut too; 0: all."""
     encoding: Activations
     """While it reads a given clip, whole."""
 

@@ -57,7 +57,8 @@ def _extend(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 VAE = VaeActivations(
     decoding=Activations(per_voxel=100),
-    tiled_decoding=Activations(per_voxel=67),
+    tiled_decoding=Activations(per_voxel=70),
+    frames_per_part=96,
     encoding=Activations(per_voxel=82),
 )
 

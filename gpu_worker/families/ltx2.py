@@ -62,12 +62,14 @@ def _extend(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 VAE = VaeActivations(
     decoding=Activations(per_voxel=86),
-    tiled_decoding=Activations(per_voxel=57),
+    tiled_decoding=Activations(per_voxel=60),
+    frames_per_part=96,
     encoding=Activations(per_voxel=82),
 )
 VAE_2_3 = VaeActivations(
     decoding=Activations(per_voxel=73),
-    tiled_decoding=Activations(per_voxel=49),
+    tiled_decoding=Activations(per_voxel=52),
+    frames_per_part=96,
     encoding=Activations(per_voxel=82),
 )
 

@@ -30,8 +30,6 @@ BYTES_PER_WEIGHT = {"int8": 1.0, "fp8": 1.0, "nf4": 0.5625, "gguf": 1.0625}
 """Of a weight that is quantised. NF4 has four bytes of scale for each 64, GGUF's Q8_0 two for each 32."""
 _ENCODER_FRACTION = 0.05
 """Activations of a text encoder as a part of its weights: a few hundred tokens against billions of weights."""
-_FRAMES_BYTES_PER_VOXEL = 33
-"""Decoded frames, and the copies of them that are made on the card on their way to pictures."""
 _HISTORY_BYTES_PER_VOXEL = 12
 """Frames of the passes before, while those of the next are put to them."""
 
@@ -113,6 +111,13 @@ class Shape:
         return 1 + sum(bool(self.call.get(name, 2) > 1) for name in self.family.repeated_guidance)
 
     @property
+    def frames_per_part(self) -> int:
+        """Frames that are decoded at once in tiles, where the parts of a clip are decoded one after the other; else 0.
+        Between two passes all of them are needed on the card."""
+        is_one_pass = self.family.passes(self.num_frames) == 1
+        return self.family.build(self.transformer_bytes).vae.frames_per_part if is_one_pass else 0
+
+    @property
     def is_clip_encoded(self) -> bool:
         """Whether the VAE reads a clip of this length before the first step."""
         modes = self.family.modes
@@ -157,17 +162,16 @@ class Workload:
             how = ",".join(filter(None, (f"batch {shape.batch}", "clip" * shape.is_clip_encoded, cache)))
             return cls(stage=stage, weights=weights, voxels=shape.pixels * frames, how=how, expected_bytes=expected)
         frames = shape.family.frames_decoded_at_once(shape.num_frames)
-        figures = build.vae.tiled_decoding if is_tiled else build.vae.decoding
         history = _HISTORY_BYTES_PER_VOXEL * shape.pixels * shape.num_frames if frames < shape.num_frames else 0
+        if is_tiled and shape.frames_per_part:
+            frames = min(frames, shape.frames_per_part)
+        figures = build.vae.tiled_decoding if is_tiled else build.vae.decoding
         return cls(
             stage=stage,
             weights=weights,
             voxels=shape.pixels * shape.num_frames,
             how="tiled" if is_tiled else "whole",
-            expected_bytes=max(
-                figures.size_bytes(shape.pixels, frames) + history,
-                _FRAMES_BYTES_PER_VOXEL * shape.pixels * shape.num_frames,
-            ),
+            expected_bytes=figures.size_bytes(shape.pixels, frames) + history,
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
+from diffusers.video_processor import VideoProcessor
 from transformers import T5EncoderModel
 
 from gpu_worker.engine import Engine, FatalDeviceError, OutOfMemory
@@ -227,3 +228,14 @@ def test_rungs_are_climbed_in_order_and_once() -> None:
     with pytest.raises(OutOfMemory):
         run_with_fallbacks(attempt, rungs, device=Cpu(1), on_failure=told.append)
     assert told[-1] is None
+
+
+def test_a_card_without_room_for_one_frame_gives_it_to_main_memory(
+    repos: Path, tmp_path: Path, fail: Fail, expected: Any
+) -> None:
+    fail(VideoProcessor, "postprocess", range(1))
+    listener = Listener()
+    done = render(engine_on(repos, tmp_path), job("one"), tmp_path, listener=listener)
+    assert steps(listener) == [1, 2, 3]
+    assert messages(listener) == []
+    assert np.array_equal(frames_of(done.clip), expected)

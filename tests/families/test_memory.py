@@ -230,3 +230,12 @@ def test_ltx_2_3_distilled_is_resident_on_24_gb_and_larger_on_32() -> None:
         needs = measurements.needs(version, width=width, height=height, num_frames=121, mode="text", call=call)
         assert needs is not None
         assert needs.fit(usable_bytes(card * GIB)) == Fit.ENCODER_LEAVES
+
+
+def test_twenty_seconds_in_full_hd_are_made_on_24_gb() -> None:
+    version, preset = seeded_version("ltx-2.3-fast"), ROWS["ltx-2.3-fast"]["presets"]["standard"]
+    call = {name: value for name, value in preset.items() if name != "steps"}
+    needs = measurements.needs(version, width=1920, height=1088, num_frames=481, mode="text", call=call)
+    assert needs is not None
+    assert needs.fit(usable_bytes(24 * GIB)) == Fit.BLOCK_SWAP
+    assert needs.tiled_decoding.size_bytes < 10 * GIB

@@ -6,7 +6,7 @@ import sys
 
 from tests.full_size.figures import decoding_bytes, denoising_bytes, encoding_bytes, weights_of
 from tests.full_size.models import MODELS
-from tests.full_size.test_figures import UNTRACEABLE, size_of
+from tests.full_size.test_figures import UNTRACEABLE, size_of, stated
 from tests.full_size.tracer import full_size_card
 
 
@@ -20,7 +20,9 @@ def main(rows: list[str]) -> int:
                 counted = {
                     "denoising": 0 if row in UNTRACEABLE else denoising_bytes(model, size),
                     "decoding": decoding_bytes(model, size),
-                    "tiled decoding": decoding_bytes(model, size, is_tiled=True),
+                    "tiled decoding": decoding_bytes(
+                        model, size, is_tiled=True, frames_per_part=stated(model).vae.frames_per_part
+                    ),
                     "encoding": encoding_bytes(model, size),
                 }
             for stage, size_bytes in counted.items():

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from gpu_worker.engine.video.tiling import decode_by_parts
 from gpu_worker.engine.weights.footprint import footprint_bytes
 from gpu_worker.engine.weights.quantised_layers import quantised_linears
 from gpu_worker.engine.weights.storages import least_swapped_bytes, module_bytes
@@ -47,15 +48,29 @@ def denoising_bytes(model: FullSize, size: Size) -> int:
     return peak_bytes(lambda: model.forward(transformer, inputs), [transformer, *tensors])
 
 
-def decoding_bytes(model: FullSize, size: Size, *, is_tiled: bool = False) -> int:
-    """Peak of turning latents into frames."""
+def decoding_bytes(model: FullSize, size: Size, *, is_tiled: bool = False, frames_per_part: int = 0) -> int:
+    """Peak of turning latents into frames; by parts of time, of which each leaves the card, where there are such."""
     vae = build(model.vae_class(), dict(model.vae_config))
     if is_tiled:
         vae.enable_tiling()
     width, height, frames = model.latents(size)
     latents = on_card(1, model.latent_channels, frames, height, width)
     times = (on_card(1),) if model.decoder_takes_time else ()
-    return peak_bytes(lambda: vae.decode(latents, *times, return_dict=False), [vae, latents, *times])
+
+    def decode(part: torch.Tensor = latents) -> torch.Tensor:
+        decoded: torch.Tensor = vae.decode(part, *times, return_dict=False)[0]
+        return decoded
+
+    def decode_parts() -> None:
+        decode_by_parts(
+            decode,
+            latents,
+            frames_per_part=frames_per_part,
+            frames_per_latent=model.frames_per_latent,
+            take=lambda clip, into: None,
+        )
+
+    return peak_bytes(decode_parts if frames_per_part else decode, [vae, latents, *times])
 
 
 def encoding_bytes(model: FullSize, size: Size) -> int:

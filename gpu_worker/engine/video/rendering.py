@@ -18,16 +18,15 @@ from gpu_worker.engine.events import log_event
 from gpu_worker.engine.memory.block_swap import BlockSwap
 from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.engine.memory.headroom import PeakMeter
-from gpu_worker.engine.memory.memory_needs import Room, needs_of, workload_of
+from gpu_worker.engine.memory.memory_needs import Room, needs_of, shape_of, workload_of
 from gpu_worker.engine.memory.oom_fallbacks import Fallback, Result, run_with_fallbacks
 from gpu_worker.engine.memory.open_models import OpenModel
 from gpu_worker.engine.memory.placement import place
 from gpu_worker.engine.memory.residents import Lease
-from gpu_worker.engine.memory.tiling import tiled
 from gpu_worker.engine.requests import mode_of
 from gpu_worker.engine.video.audio_conditioning import audio_latents
 from gpu_worker.engine.video.first_frame import HeldPictures
-from gpu_worker.engine.video.frames import RawClip, to_audio, to_frames
+from gpu_worker.engine.video.frames import RawClip, as_decoded, take_frames, taken_one_by_one, to_audio
 from gpu_worker.engine.video.pipelines import assemble, replace_method
 from gpu_worker.engine.video.previews import PreviewPainter
 from gpu_worker.engine.video.prompts import PROMPT, Embeddings, EncodingDue, PromptEncoder, Question, Run
@@ -35,6 +34,7 @@ from gpu_worker.engine.video.quality import FirstCalls
 from gpu_worker.engine.video.seeding import seeded
 from gpu_worker.engine.video.speed import with_speed_settings
 from gpu_worker.engine.video.stages import StageClock
+from gpu_worker.engine.video.tiling import decode_by_parts, tiled
 from gpu_worker.engine.video.x0_preview import predicted, watch
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.families.memory import ALL_BYTES, PLACEMENTS, Placement, Workload
@@ -180,7 +180,7 @@ class Rendering:
                     listeners.enter_context(listener)
                 output = pipeline(**self._call(pipeline), **self._heard(pipeline))
             self._peaks.finish()
-            return RawClip(to_frames(output.frames), self._given_sound() or to_audio(pipeline, output))
+            return RawClip(output.frames, self._given_sound() or to_audio(pipeline, output))
         finally:
             self._peaks.abandon()
             self._room.residency.release(self._denoisers)
@@ -191,7 +191,8 @@ class Rendering:
         if self._job.is_compared:
             yield self.first_calls.heard(self._denoisers.modules)
         yield replace_method(pipeline, "progress_bar", self._announcing_denoising)
-        yield replace_method(pipeline.vae, "decode", self._decoding)
+        yield replace_method(pipeline.vae, "decode", lambda decode: self._decoding(pipeline, decode))
+        yield taken_one_by_one(pipeline)
         yield with_speed_settings(
             self._transformers(),
             self._model.spec.speed,
@@ -216,7 +217,7 @@ class Rendering:
 
         return open_bar
 
-    def _decoding(self, decode: Callable[..., Any]) -> Callable[..., Any]:
+    def _decoding(self, pipeline: Any, decode: Callable[..., Any]) -> Callable[..., Any]:
         def decode_with_room(*args: Any, **kwargs: Any) -> Any:
             self._stages.enter(Stage.DECODING)
             if self._passes == 1:
@@ -229,8 +230,10 @@ class Rendering:
                 workload = self._workload(Stage.DECODING, is_tiled=is_tiled)
                 self._room.residency.make_room(self._headroom_bytes(workload))
                 try:
-                    with tiled(self._decoders.modules["vae"]) if is_tiled else nullcontext():
+                    with tiled(pipeline.vae) if is_tiled else nullcontext():
                         self._peaks.begin(workload)
+                        if is_tiled and (frames_per_part := shape_of(self._job, self._model).frames_per_part):
+                            return (self._decode_by_parts(frames_per_part, pipeline, decode, *args, **kwargs),)
                         return decode(*args, **kwargs)
                 except RuntimeError as error:
                     if is_tiled or fault_of(error) is not DeviceFault.NO_KERNEL:
@@ -241,6 +244,29 @@ class Rendering:
             return self._climb(Stage.DECODING, attempt)
 
         return decode_with_room
+
+    def _decode_by_parts(
+        self,
+        frames_per_part: int,
+        pipeline: Any,
+        decode: Callable[..., Any],
+        latents: torch.Tensor,
+        *args: Any,
+        **kwargs: Any,
+    ) -> torch.Tensor:
+        def one_part(part: torch.Tensor) -> torch.Tensor:
+            self._stages.stop_if_asked()
+            decoded: torch.Tensor = decode(part, *args, **{**kwargs, "return_dict": False})[0]
+            return decoded
+
+        frames = decode_by_parts(
+            one_part,
+            latents,
+            frames_per_part=frames_per_part,
+            frames_per_latent=pipeline.vae.temporal_compression_ratio,
+            take=lambda clip, into: take_frames(pipeline.video_processor, clip, into),
+        )
+        return as_decoded(frames)
 
     def _stepping(self, pipeline: Any, step: Callable[..., Any]) -> Callable[..., Any]:
         """For pipelines that take no callback: their scheduler is asked once for each step."""
