@@ -79,7 +79,7 @@ class Engine:
         self.upcoming: Sequence[RenderJob] = ()
         """The jobs that will probably come next, in order. What they need is evicted last."""
         self._library = Library(models, cache)
-        self._loader = Loader(QuantisedStore(cache / "quantised"))
+        self._loader = Loader(QuantisedStore(cache / "quantised"), device.torch_device)
         self._stager = Stager()
         self._residency = Residency(device, self._loader.load, policy=POLICIES[policy])
         self._records = RecordFile(cache / "components.json")

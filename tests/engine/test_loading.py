@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 
 from gpu_worker.engine import CheckpointBroken
 from gpu_worker.engine.weights.checkpoint import open_checkpoint
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.loading import Loader
 from gpu_worker.engine.weights.quantisation import QuantisedStore
-from gpu_worker.engine.weights.tensor_files import stored_tensors, weight_files
+from gpu_worker.engine.weights.tensor_files import stored_tensors, weight_files, write_tensors
 from tests.engine.jobs import model_spec
 
 TINY = sorted(
@@ -112,3 +112,21 @@ def test_shards_are_those_of_the_index_and_of_its_folder(tmp_path: Path) -> None
     )
     assert weight_files(tmp_path, "model") == [tmp_path / "model-1.safetensors", tmp_path / "model-2.safetensors"]
     assert weight_files(tmp_path, "other") == [tmp_path / "other.safetensors"]
+
+
+def test_what_is_written_the_library_reads(tmp_path: Path) -> None:
+    tensors = {
+        "scalar": torch.tensor(3.5, dtype=torch.bfloat16),
+        "turned": torch.arange(12, dtype=torch.int8).reshape(3, 4).t(),
+        "empty": torch.empty(0, 4),
+        "odd": torch.ones(3, dtype=torch.uint8),
+        "eight bits": torch.ones(2, 2).to(torch.float8_e4m3fn),
+    }
+    write_tensors(tmp_path / "file", tensors.items, {"stamp": "made by “hand”"})
+    found = load_file(tmp_path / "file")
+    assert found.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert found[name].dtype == tensor.dtype
+        assert torch.equal(found[name].float(), tensor.float()), name
+    with safe_open(tmp_path / "file", "pt") as opened:
+        assert opened.metadata() == {"stamp": "made by “hand”"}

@@ -11,8 +11,7 @@ import torch
 
 from gpu_worker.contract import ComponentSource, RenderJob
 from gpu_worker.engine import Engine
-from gpu_worker.engine.weights.components import Component
-from gpu_worker.engine.weights.quantisation import quantise
+from gpu_worker.engine.weights.quantisation import quantise_weight
 from tests.engine.jobs import frames_of, render
 from tests.engine.tight_engines import engine_on, job, on_device, sizes_of
 from tests.tiny import gguf
@@ -42,13 +41,10 @@ def test_the_same_row_measures_the_same_on_every_worker(repos: Path, tmp_path: P
 
 
 def test_broken_quantisation_shows(repos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def careless(module: torch.nn.Module, component: Component) -> torch.nn.Module:
-        with torch.no_grad():
-            for parameter in module.parameters():
-                parameter.copy_((parameter * 2).round() / 2)  # about two bits
-        return quantise(module, component)
+    def careless(weight: torch.Tensor, *how: Any) -> torch.Tensor:
+        return quantise_weight(weight.abs(), *how)  # without the signs
 
-    monkeypatch.setattr("gpu_worker.engine.weights.loading.quantise", careless)
+    monkeypatch.setattr("gpu_worker.engine.weights.loading.quantise_weight", careless)
     assert similarity(engine_on(repos, tmp_path / "cache"), trial(), tmp_path) < 0.9
 
 

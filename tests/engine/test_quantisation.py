@@ -99,7 +99,7 @@ def test_it_is_quantised_once_and_read_back_the_same(
     component = component_of(repos, tmp_path, name, source, quantisation=quantisation)
     first = loaded(component, tmp_path)
     assert len(written(tmp_path)) == 1
-    monkeypatch.setattr("gpu_worker.engine.weights.loading.quantise", None)  # a second time would fail
+    monkeypatch.setattr(Loader, "_make", None)  # a second time would fail
     again = loaded(component, tmp_path)
     assert module_bytes(again) == module_bytes(first)
     state = again.state_dict()

@@ -8,6 +8,7 @@ import re
 import resource
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -20,6 +21,11 @@ _GROUP_FILES = {
 }
 """By controllers, which version 2 does not name: limit, use, and the lines of ``memory.stat`` that only cache files."""
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+_mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_LARGE_BYTES = 2**20
+_USUAL_BYTES = 32 * 2**20
+"""To where glibc lets its threshold grow by itself."""
 
 
 def total_bytes() -> int:
@@ -37,6 +43,24 @@ def give_back_free_blocks() -> None:
     """Let the system have what the allocator keeps of freed memory, where it can be asked to (glibc's can)."""
     if _malloc_trim is not None:
         _malloc_trim(0)
+
+
+@contextmanager
+def large_blocks_given_back() -> Iterator[None]:
+    """For the time of the block, what is freed of a large tensor is the system's again at once.
+
+    glibc would keep it for the next, and what is allocated between two keeps apart what could have been joined: reading
+    and quantising in turn took more than reading everything first.
+    """
+    if _mallopt is None:
+        yield
+        return
+    _mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+    try:
+        yield
+    finally:
+        _mallopt(_M_MMAP_THRESHOLD, _USUAL_BYTES)
+        _mallopt(_M_TRIM_THRESHOLD, 2 * _USUAL_BYTES)
 
 
 def forget_peak() -> tuple[int, bool]:

@@ -17,6 +17,7 @@ import torch
 
 from gpu_worker.engine.errors import DoesNotFit
 from gpu_worker.engine.events import log_event
+from gpu_worker.engine.memory import main_memory
 from gpu_worker.engine.memory.copies import Copies
 from gpu_worker.engine.memory.devices import Device
 from gpu_worker.engine.memory.planning import Policy, Resident, RoomMissing, lru, plan
@@ -38,7 +39,13 @@ class Residency:
     """The components on one device, within its budget."""
 
     def __init__(
-        self, device: Device, load: Load, *, policy: Policy = lru, clock: Callable[[], float] = time.perf_counter
+        self,
+        device: Device,
+        load: Load,
+        *,
+        policy: Policy = lru,
+        clock: Callable[[], float] = time.perf_counter,
+        main_free_bytes: Callable[[], int] = main_memory.free_bytes,
     ) -> None:
         self.device = device
         self.counters: Counter[str] = Counter()
@@ -50,6 +57,7 @@ class Residency:
         self._load = load
         self._policy = policy
         self._clock = clock
+        self._main_free_bytes = main_free_bytes
         self._entries: dict[str, Entry] = {}
         self._leases: list[Lease] = []
         self._on_device = ByteLedger()
@@ -291,6 +299,7 @@ class Residency:
 
     def _read(self, component: Component) -> Entry:
         started = self._clock()
+        self._make_main_memory_free(component)
         module = self._load(component)
         record = self.records.setdefault(component.key, Record())
         entry = Entry(component, module, Weights(module), record)
@@ -304,11 +313,32 @@ class Residency:
         self.counters["reads"] += 1
         return entry
 
+    def _make_main_memory_free(self, component: Component) -> None:
+        """Drop copies, least recently used first, until what reading ``component`` takes is free in main memory.
+
+        Raises:
+            DoesNotFit: it cannot be made free. Asked for all the same, the system would end the process.
+        """
+        needed_bytes = self.size_bytes(component)
+        if component.quantisation != "none" and component.is_read_whole:
+            needed_bytes = max(needed_bytes, component.whole_bytes)
+        while (free_bytes := self._main_free_bytes()) < needed_bytes:
+            droppable = self._droppable()
+            if not droppable:
+                raise DoesNotFit(
+                    f"Reading {component.name} takes {show_bytes(needed_bytes)} of main memory, "
+                    f"of which {show_bytes(free_bytes)} are free"
+                )
+            self._drop_copies(min(droppable, key=lambda entry: entry.record.last_used))
+            main_memory.give_back_free_blocks()
+
+    def _droppable(self) -> list[Entry]:
+        kept = [e for e in self._entries.values() if e.copies]
+        return [e for e in kept if e.tier == DEVICE or not self.leases(e.component.key)]
+
     def _keep_copies(self, entry: Entry) -> None:
         """Keep the weights in main memory if there is room, or can be made by dropping what was used longer ago."""
-        kept = [e for e in self._entries.values() if e.copies]
-        droppable = [e for e in kept if e.tier == DEVICE or not self.leases(e.component.key)]
-        dropped = self._copies.to_drop_for(entry.record.size_bytes, droppable)
+        dropped = self._copies.to_drop_for(entry.record.size_bytes, self._droppable())
         if dropped is None:
             return
         for other in dropped:

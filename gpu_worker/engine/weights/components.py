@@ -51,6 +51,11 @@ class Component:
         """What its weights are at 16 bits each."""
         return whole_bytes(self.key, self.part)
 
+    @property
+    def is_read_whole(self) -> bool:
+        """Whether all weights have to be there before the first is quantised: LoRA and fusing put several together."""
+        return bool(self.patches) or self.layout == "fused_qkv"
+
 
 def components_of(
     model: ModelSpec,

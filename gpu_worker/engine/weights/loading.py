@@ -17,14 +17,17 @@ from safetensors import SafetensorError
 
 from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.events import log_event
+from gpu_worker.engine.memory.main_memory import give_back_free_blocks, large_blocks_given_back
 from gpu_worker.engine.weights.checkpoint import Part
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.footprint import bare_meta_module, broken
 from gpu_worker.engine.weights.gguf import load_gguf
 from gpu_worker.engine.weights.layouts import fuse_qkv, lay_channels_last
 from gpu_worker.engine.weights.loras import fuse
-from gpu_worker.engine.weights.quantisation import QuantisedStore, quantise
+from gpu_worker.engine.weights.quantisation import CPU, QuantisedStore, quantise, quantise_weight
+from gpu_worker.engine.weights.quantised_layers import quantised_linears
 from gpu_worker.engine.weights.tensor_files import StoredTensor, stored_tensors, weight_files
+from gpu_worker.engine.weights.transformers_quantiser import Change, ChangeWhileReading
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +35,9 @@ log = logging.getLogger(__name__)
 class Loader:
     """Brings components from disk into main memory. Quantised ones are made once and kept in ``store``."""
 
-    def __init__(self, store: QuantisedStore) -> None:
+    def __init__(self, store: QuantisedStore, device: torch.device = CPU) -> None:
         self._store = store
+        self._device = device
 
     def files(self, component: Component) -> list[Path]:
         """What ``load`` will read: the quantised weights if they are kept, else the checkpoint's."""
@@ -57,8 +61,23 @@ class Loader:
         meta_module = load_meta_module(component)
         if self._store.fill(component, meta_module):
             return meta_module
+        with self._store.made_by_one(component), large_blocks_given_back():
+            if self._store.fill(component, meta_module):  # by another worker meanwhile
+                return meta_module
+            return self._make(component, meta_module)
+
+    def _make(self, component: Component, meta_module: torch.nn.Module) -> torch.nn.Module:
         started = time.monotonic()
-        module = quantise(_from_checkpoint(component), component)
+        if component.is_read_whole:
+            module = quantise(_from_checkpoint(component), component, self._device)
+        else:
+            names = quantised_linears(meta_module, dtype_of(component))
+            module = _from_checkpoint(
+                component,
+                frozenset(f"{name}.weight" for name in names),
+                lambda name, weight: quantise_weight(weight, component.quantisation, self._device),
+            )
+        give_back_free_blocks()  # of the tensors that were read, which the allocator keeps
         log_event(
             log,
             "component quantised",
@@ -74,13 +93,16 @@ class Loader:
         return module
 
 
-def _from_checkpoint(component: Component) -> torch.nn.Module:
+def _from_checkpoint(
+    component: Component, changed: frozenset[str] = frozenset(), change: Change = lambda name, weight: weight
+) -> torch.nn.Module:
+    """The module of ``component``; each weight of ``changed`` is what ``change`` makes of it as soon as it is read."""
     part = component.part
     try:
         files = weight_files(part.folder, "model" if part.library == "transformers" else "diffusion_pytorch_model")
         with stored_tensors(files) as tensors:
             read = _by_transformers if part.library == "transformers" else _by_diffusers
-            module = read(part, tensors, dtype_of(component))
+            module = read(part, tensors, dtype_of(component), changed, change)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, json.JSONDecodeError) as problem:
         raise broken(part, problem) from problem
     except RuntimeError as problem:
@@ -100,14 +122,21 @@ def lay_out(module: torch.nn.Module, component: Component) -> None:
         lay_channels_last(module)
 
 
-def _by_transformers(part: Part, tensors: dict[str, StoredTensor], dtype: torch.dtype) -> torch.nn.Module:
+def _by_transformers(
+    part: Part, tensors: dict[str, StoredTensor], dtype: torch.dtype, changed: frozenset[str], change: Change
+) -> torch.nn.Module:
     """transformers renames, merges and ties weights in its own ways, and takes tensors that are not read yet."""
     config = part.cls.config_class.from_pretrained(str(part.folder), local_files_only=True)
-    module: torch.nn.Module = part.cls.from_pretrained(None, config=config, state_dict=tensors, dtype=dtype)
+    quantising = {"quantization_config": ChangeWhileReading(changed, change)} if changed else {}
+    module: torch.nn.Module = part.cls.from_pretrained(
+        None, config=config, state_dict=tensors, dtype=dtype, **quantising
+    )
     return module
 
 
-def _by_diffusers(part: Part, tensors: dict[str, StoredTensor], dtype: torch.dtype) -> torch.nn.Module:
+def _by_diffusers(
+    part: Part, tensors: dict[str, StoredTensor], dtype: torch.dtype, changed: frozenset[str], change: Change
+) -> torch.nn.Module:
     """What diffusers' ``from_pretrained`` does, reading each tensor once and in its final dtype."""
     config = part.cls.load_config(str(part.folder))
     with _default_dtype(dtype), no_init_weights(), init_empty_weights():
@@ -116,11 +145,11 @@ def _by_diffusers(part: Part, tensors: dict[str, StoredTensor], dtype: torch.dty
     kept = module._keep_in_fp32_modules or ()
     kept = {kept} if isinstance(kept, str) else set(kept)
     expected = module.state_dict().keys()
-    weights = {
-        name: stored.read(torch.float32 if kept & set(name.split(".")) else dtype)
-        for name, stored in tensors.items()
-        if name in expected
-    }
+    weights = {}
+    for name, stored in tensors.items():
+        if name in expected:
+            read = stored.read(torch.float32 if kept & set(name.split(".")) else dtype)
+            weights[name] = change(name, read) if name in changed else read
     missing = module.load_state_dict(weights, strict=False, assign=True).missing_keys
     if missing:
         raise ValueError(f"it lacks {missing[0]} and {len(missing) - 1} others of its weights")

@@ -62,14 +62,6 @@ def _linear(func: Any, types: Any, args: tuple[Any, ...], kwargs: Mapping[str, A
     return answer
 
 
-def quantise_linears(module: torch.nn.Module, names: list[str]) -> None:
-    """Replace the weights of the linear layers of ``module`` that ``names`` lists, one after the other."""
-    for name in names:
-        layer = module.get_submodule(name)
-        assert isinstance(layer.weight, torch.Tensor)
-        layer.weight = torch.nn.Parameter(Nf4Tensor.of(layer.weight), requires_grad=False)
-
-
 def take_apart(tensor: Nf4Tensor) -> tuple[dict[str, torch.Tensor], str]:
     """The plain tensors of ``tensor`` by name, and the rest of it as text: what ``put_together`` makes it of again."""
     facts = {"shape": list(tensor.whole_shape), "dtype": str(tensor.whole_dtype).removeprefix("torch.")}

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torchao.prototype.safetensors.safetensors_support import flatten_tensor_state_dict, unflatten_tensor_state_dict
 from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
 
 from gpu_worker.engine.errors import UnsupportedHere, UnsupportedRequest
+from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.places import Weights
 from gpu_worker.engine.weights.quantised_layers import quantised_linears
-from gpu_worker.engine.weights.tensor_files import stored_tensors
+from gpu_worker.engine.weights.storages import map_plain
+from gpu_worker.engine.weights.tensor_files import stored_tensors, write_tensors
 
+CPU = torch.device("cpu")
 _FP8_CAPABILITY = (8, 9)
 
 _CONFIGS: Mapping[str, Callable[[], Any]] = {
@@ -49,21 +53,44 @@ def check_quantisation(name: str, device: torch.device) -> None:
         raise UnsupportedHere(f"{name} needs the package {library!r}, which is not installed on this worker; use int8")
 
 
-def quantise(module: torch.nn.Module, component: Component) -> torch.nn.Module:
-    """Replace the weights of ``module``'s linear layers in place.
+def quantise(module: torch.nn.Module, component: Component, device: torch.device = CPU) -> torch.nn.Module:
+    """Replace the weights of ``module``'s linear layers in place, one after the other.
 
     Raises:
         ImportError: nf4, where bitsandbytes is not installed; ``check_quantisation`` says so beforehand.
     """
-    layers = quantised_linears(module, getattr(torch, component.dtype))
-    if component.quantisation == "nf4":
+    for layer in quantised_linears(module, getattr(torch, component.dtype)).values():
+        layer.weight = torch.nn.Parameter(
+            quantise_weight(layer.weight, component.quantisation, device), requires_grad=False
+        )
+    return module
+
+
+def quantise_weight(weight: torch.Tensor, quantisation: str, device: torch.device = CPU) -> torch.Tensor:
+    """The matrix of a linear layer, quantised, in main memory. It is computed on ``device`` where that has the room.
+
+    Raises:
+        ImportError: as ``quantise``.
+    """
+    weight = weight.detach()
+    if device.type != "cpu":
+        try:
+            return map_plain(_quantised(weight.to(device), quantisation), torch.Tensor.cpu)
+        except RuntimeError as error:
+            if fault_of(error) is not DeviceFault.OUT_OF_MEMORY:
+                raise
+    return _quantised(weight, quantisation)
+
+
+def _quantised(weight: torch.Tensor, quantisation: str) -> torch.Tensor:
+    if quantisation == "nf4":
         from gpu_worker.engine.weights import nf4  # its library may be missing where nobody needs it
 
-        nf4.quantise_linears(module, list(layers))
-    else:
-        chosen = set(map(id, layers.values()))
-        quantize_(module, _CONFIGS[component.quantisation](), filter_fn=lambda layer, name: id(layer) in chosen)
-    return module
+        return nf4.Nf4Tensor.of(weight)
+    layer = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
+    layer.weight = torch.nn.Parameter(weight, requires_grad=False)
+    quantize_(torch.nn.Sequential(layer), _CONFIGS[quantisation]())
+    return layer.weight.detach()
 
 
 class QuantisedStore:
@@ -79,14 +106,16 @@ class QuantisedStore:
             OSError: the file could not be written.
         """
         weights = Weights(module)
-        tensors: dict[str, torch.Tensor] = {}
         metadata = {"stamp": _stamp(component), "names": json.dumps(weights.names)}
-        for index, tensor in enumerate(weights.tensors):
-            parts, metadata[_name(index)] = _taken_apart(index, tensor.data)
-            tensors.update({name: part.contiguous() for name, part in parts.items()})
+
+        def parts() -> Iterator[tuple[str, torch.Tensor]]:
+            for index, tensor in enumerate(weights.tensors):
+                own, metadata[_name(index)] = _taken_apart(index, tensor.data)  # torchao's copies them
+                yield from own.items()
+
         self._folder.mkdir(parents=True, exist_ok=True)
         unfinished = self.file(component).with_suffix(f".{os.getpid()}.unfinished")
-        save_file(tensors, unfinished, metadata)
+        write_tensors(unfinished, parts, metadata)
         unfinished.replace(self.file(component))
 
     def fill(self, component: Component, meta_module: torch.nn.Module) -> bool:
@@ -106,6 +135,22 @@ class QuantisedStore:
             return False
         weights.put([_rebuilt(index, parts[str(index)], metadata) for index in range(len(weights.names))])
         return True
+
+    @contextmanager
+    def made_by_one(self, component: Component) -> Iterator[None]:
+        """For the time of the block, no other worker of this host makes the same file: it waits, and finds it made.
+
+        Where the folder cannot be written to, nothing is kept and everybody makes his own.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock = self.file(component).with_suffix(".lock").open("w")
+        except OSError:
+            yield
+            return
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def file(self, component: Component) -> Path:
         """Where the weights of ``component`` are kept, or would be."""

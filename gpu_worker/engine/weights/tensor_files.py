@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import EllipsisType
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -105,6 +106,29 @@ def _listed(file: Path, descriptor: int) -> dict[str, StoredTensor]:
         found[name] = StoredTensor(descriptor, offset, tuple(shape), _DTYPES[dtype])
         offset += size_bytes
     return found
+
+
+def write_tensors(
+    file: Path, tensors: Callable[[], Iterable[tuple[str, torch.Tensor]]], metadata: Mapping[str, str]
+) -> None:
+    """Write a safetensors file of ``tensors``, which is asked twice: for their shapes, then for each in turn, so that
+    no more than one of them has to be there at once. ``metadata`` is read after the first time.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    names = {dtype: name for name, dtype in _DTYPES.items()}
+    header: dict[str, Any] = {}
+    end = 0
+    for name, tensor in tensors():
+        begin, end = end, end + tensor.nbytes
+        header[name] = {"dtype": names[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps({"__metadata__": dict(metadata), **header}).encode()
+    text += b" " * (-len(text) % 8)
+    with file.open("wb") as opened:
+        opened.write(len(text).to_bytes(8, "little") + text)
+        for _, tensor in tensors():
+            opened.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
 
 
 def weight_files(folder: Path, stem: str) -> list[Path]:
