@@ -126,7 +126,12 @@ def holding_key(name: str) -> str:
 
 
 def drain_key(name: str) -> str:
-    """Set while a worker is to take no new jobs. Survives its restarts."""
+    """Set while a worker is to take no new jobs. Survives its restarts. GPU hosts may look at it, and not set it."""
+    return f"gpu:drain:{name}"
+
+
+def former_drain_key(name: str) -> str:
+    """What the release before set. Read for one release more, so that an upgrade wakes no card that was taken out."""
     return f"gpu:worker:{name}:drain"
 
 

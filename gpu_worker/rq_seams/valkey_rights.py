@@ -65,7 +65,8 @@ def rights(worker: str = ANY_WORKER) -> tuple[Right, ...]:
         Right("hexists hset hincrby hincrbyfloat expire del", rq_worker),
         Right("sadd srem smembers expire del", f"{rq_worker}:executions"),
         Right("zadd zrem zrange zremrangebyscore", "gpu:workers"),
-        Right("get mget exists", read="gpu:worker:*"),
+        Right("get mget", read="gpu:worker:*"),
+        Right("exists", read="gpu:drain:* gpu:worker:*:drain"),
         Right("set del", write=f"gpu:worker:{worker} gpu:worker:{worker}:holding"),
         Right("set", write="process:gpu"),
         # What it says of a render. The pattern leaves out the key by which the website cancels one.

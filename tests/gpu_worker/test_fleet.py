@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 import redis
 
 from gpu_worker import fleet, metrics
 from gpu_worker.__main__ import main
+from gpu_worker.between_jobs import BetweenJobs
 from gpu_worker.contract import (
     WORKER_DEAD_AFTER_SECONDS,
     WORKERS_KEY,
@@ -21,11 +23,16 @@ from gpu_worker.contract import (
     WorkerStatus,
     cancel_key,
     drain_key,
+    former_drain_key,
     worker_key,
 )
+from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.liveness import live_workers
+from gpu_worker.status import StatusReporter, first_status
 from gpu_worker.valkey import connect
+from gpu_worker.warm_models import WarmModels
 from loremotion.local.ports import free_port
+from tests.gpu_worker.scripted import ScriptedEngine
 from tests.patience import PATIENCE_SECONDS
 
 GIB = 1024**3
@@ -144,3 +151,17 @@ def test_looking_at_the_fleet_loads_nothing_that_renders() -> None:
     )
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert seen.stdout.strip() == "[]"
+
+
+def test_a_worker_that_the_last_release_drained_stays_so_until_it_is_resumed(
+    valkey: redis.Redis, tmp_path: Path
+) -> None:
+    engine = ScriptedEngine()
+    reporter = StatusReporter(Heartbeat(valkey, first_status("a", engine), also=lambda: None), engine)
+    between_jobs = BetweenJobs(valkey, "a", engine, reporter, WarmModels(tmp_path / "warm.json"))
+    valkey.set(former_drain_key("a"), 1)
+    between_jobs.refresh_drained()
+    assert reporter.is_drained
+    assert main(["--resume", "a"]) == 0
+    between_jobs.refresh_drained()
+    assert not reporter.is_drained

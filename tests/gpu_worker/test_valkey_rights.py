@@ -5,12 +5,14 @@ Every command that the server knows is tried in every category, and every class 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 import redis
@@ -19,6 +21,7 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 from redis.exceptions import NoPermissionError
 
+from gpu_worker.__main__ import main
 from gpu_worker.contract import (
     RENDER_FUNCTION,
     RENDER_QUEUE,
@@ -29,7 +32,7 @@ from gpu_worker.contract import (
     worker_key,
 )
 from gpu_worker.liveness import live_workers
-from gpu_worker.rq_seams import valkey_rights
+from gpu_worker.rq_seams import dead_worker, valkey_rights
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import Supervised, enqueue, finished_reports, make_job, reports_of, stream_of
 from tests.gpu_worker.scripted import ScriptedEngine
@@ -102,12 +105,21 @@ TOUCHES: list[tuple[str, ...]] = [
 
 @pytest.fixture
 def fleet_url(valkey: redis.Redis) -> Iterator[str]:
-    """The address of the run's Valkey for a GPU host. At the end, nothing that it did was refused."""
-    told(valkey, "ACL", "SETUSER", *valkey_rights.user_line(PASSWORD).split()[1:])
+    """The address of the run's Valkey for every GPU host."""
+    with user_of(valkey, valkey_rights.ANY_WORKER) as url:
+        yield url
+
+
+@contextmanager
+def user_of(valkey: redis.Redis, worker: str) -> Iterator[str]:
+    """The address under a user for this worker, until the end."""
+    told(valkey, "ACL", "SETUSER", *valkey_rights.user_line(PASSWORD, worker=worker).split()[1:])
     told(valkey, "ACL", "LOG", "RESET")
     parts = urlsplit(django_settings.REDIS_URL)
-    yield f"redis://{valkey_rights.USER}:{PASSWORD.replace(' ', '%20')}@{parts.hostname}:{parts.port}{parts.path}"
-    told(valkey, "ACL", "DELUSER", valkey_rights.USER)
+    try:
+        yield f"redis://{valkey_rights.USER}:{quote(PASSWORD)}@{parts.hostname}:{parts.port}{parts.path}"
+    finally:
+        told(valkey, "ACL", "DELUSER", valkey_rights.USER)
 
 
 @pytest.fixture
@@ -196,6 +208,30 @@ def test_what_others_left_behind_is_cleared_away(
         assert valkey.hget(f"rq:job:{job.job_id}", "status") == b"failed"
     assert valkey.zcard("rq:wip:render") == valkey.llen("rq:queue:render:intermediate") == 0
     assert valkey.smembers("rq:workers:render") == set()
+
+
+def test_a_user_of_one_host_renders_as_well(
+    valkey: redis.Redis, run_worker: Callable[..., GpuWorker], tmp_path: Path
+) -> None:
+    enqueue(valkey, make_job(tmp_path))
+    valkey.sadd("rq:workers:render", "rq:worker:gpu:another")
+    with user_of(valkey, "worker-under-test") as url:
+        run_worker(REDIS_URL=url)
+        dead_worker.clear(redis.Redis.from_url(url), "worker-under-test")
+        assert told(valkey, "ACL", "LOG") == []
+    assert [report.outcome for report in finished_reports(valkey)] == [Outcome.SUCCEEDED]
+
+
+def test_the_host_is_told_that_it_may_look_at_the_fleet_and_not_command_it(
+    valkey: redis.Redis, fleet_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", fleet_url)
+    assert main(["--status"]) == os.EX_OK
+    assert main(["--drain", "another"]) == os.EX_NOPERM
+    said = capsys.readouterr()
+    assert said.out == "No GPU worker is alive.\n"
+    assert said.err.startswith("The user in REDIS_URL may render")
+    assert valkey.keys("gpu:worker:another*") == []
 
 
 def test_what_it_may_not_read_leaves_the_line(
