@@ -42,7 +42,7 @@ class AdminMailHandler(logging.Handler):
             for over in [known for known, sending in _unsent.items() if sending.done()]:
                 _unsent.pop(over, None)
             if settings.ADMINS and kind not in _unsent and len(_unsent) < WAITING:
-                _unsent[kind] = _sender.submit(_mail, kind, self.format(record))
+                _unsent[kind] = _sender.submit(_mail, kind, record.getMessage())
         except Exception:
             self.handleError(record)
 
@@ -100,6 +100,7 @@ def start_sentry(dsn: str) -> None:
         max_request_body_size="never",
         max_breadcrumbs=0,
         traces_sample_rate=0,
+        auto_session_tracking=False,
     )
 
 

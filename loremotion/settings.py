@@ -468,6 +468,8 @@ LOGGING = {
         },
         "operator": {"class": "loremotion.alerts.AdminMailHandler"},
     },
+    # Django's own handler would mail whole requests to ADMINS, and keep whoever sent them waiting.
+    "loggers": {"django": {"handlers": []}},
     "root": {"handlers": ["console", "operator"], "level": env.str("LOG_LEVEL", "INFO")},
 }
 

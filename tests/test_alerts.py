@@ -52,6 +52,24 @@ def test_what_is_less_is_not(log: logging.Logger, level: int) -> None:
     assert told() == []
 
 
+@pytest.mark.parametrize("name", ["django", "django.request", "django.security", "loremotion"])
+def test_an_error_page_waits_for_no_mail_and_no_mail_holds_what_was_sent(
+    log: logging.Logger, settings: Settings, name: str
+) -> None:
+    """Django's own handler mails the whole request, prompts and cookies too, before it is answered."""
+    logging.getLogger(name).error("Internal Server Error: %s", "/generations/", extra={"status_code": 500})
+    assert told() == []
+
+
+def test_a_critical_line_is_mailed_without_its_traceback(log: logging.Logger) -> None:
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        log.critical("The books cannot be read", exc_info=True)
+    assert told() == [("[LoreMotion] The books cannot be read", [OPERATOR])]
+    assert SECRET not in str(mail.outbox[0].body)
+
+
 def test_one_fault_that_goes_on_is_one_mail_an_hour(log: logging.Logger, valkey: redis.Redis) -> None:
     for number in range(20):
         log.critical("Ledger violation: %s", number)
