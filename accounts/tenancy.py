@@ -143,7 +143,7 @@ def _locked_with(workspace: Workspace, key: ApiKey) -> Workspace | None:
         [workspace.id, key.id],
     )
     now = next(iter(found), None)
-    if now is not None and now.is_key_revoked:
+    if now is not None and vars(now)["is_key_revoked"]:  # a column of this query, and of no model
         raise api_keys.revoked()
     return now
 
