@@ -3,6 +3,7 @@ const form = document.querySelector("form.generate");
 const button = form.querySelector(".primary");
 const price = document.getElementById("price");
 const waits = document.getElementById("waits");
+const ways = document.getElementById("ways");
 const problem = document.getElementById("file-problem");
 const model = form.elements.namedItem("model");
 const prompt = form.elements.namedItem("prompt");
@@ -43,6 +44,16 @@ function checkFiles() {
   problem.hidden = !found;
 }
 
+// What a refusal leads on to, as links.
+function showWays(found) {
+  ways.replaceChildren(...found.map(({ words, address }) => {
+    const link = Object.assign(document.createElement("a"), { className: "button", href: address });
+    link.textContent = words;
+    return link;
+  }));
+  ways.hidden = !found.length;
+}
+
 function megabytes(bytes) {
   return `${Math.ceil(bytes / 1e5) / 10} MB`;
 }
@@ -61,6 +72,7 @@ async function askPrice() {
     const answer = await fetch(`${form.dataset.priceUrl}?${new URLSearchParams(said)}`, { signal: asking.signal });
     const quote = await answer.json();
     price.textContent = quote.error ?? `${quote.credits} credit${quote.credits === 1 ? "" : "s"} · ${quote.seconds} s of video`;
+    showWays(quote.ways ?? []);
     waits.textContent = quote.waits ?? "";
     waits.hidden = !quote.waits || [...form.querySelectorAll(".of-model:enabled .notice")].length > 0; // says so already
   } catch (error) {

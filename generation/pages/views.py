@@ -17,8 +17,6 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import tenancy
 from accounts.models import Workspace
 from accounts.roles import Action
-from billing import allowance
-from billing.errors import NotEnoughCredits
 from catalog.gates import Audience
 from catalog.models import Model
 from catalog.offers import make_offer
@@ -30,6 +28,7 @@ from generation.models import Generation, GenerationQuerySet, State
 from generation.pages.choices import EXAMPLE, choices, chosen_of, offer_of
 from generation.pages.forms import SEEN_BY, GenerateForm
 from generation.pages.prefill import Prefill, to_go_on, to_make_again
+from generation.pages.ways_on import ways_on
 from generation.scheduling import wait
 from generation.settlement import deletion, notifications, settle
 from generation.submission import intake, privacy
@@ -85,7 +84,7 @@ def create(request: HttpRequest) -> HttpResponse:
         generation = intake.take(request, form.ask(), files=files, clips=form.clips(), is_private=form.is_private())
     except Refusal as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
-        return _generate_page(request, form, status=refusal.status, is_short=isinstance(refusal, NotEnoughCredits))
+        return _generate_page(request, form, status=refusal.status, refusal=refusal)
     return redirect("generation:detail", generation.id)
 
 
@@ -104,14 +103,14 @@ def _generate_page(
     form: GenerateForm,
     status: int = 200,
     *,
-    is_short: bool = False,
+    refusal: Refusal | None = None,
     notices: Sequence[str] = (),
 ) -> HttpResponse:
     """The page with the form.
 
     Args:
         notices: what is to be said beside what it is filled with.
-        is_short: whether the refusal in it is that credits are missing: the page then says where they come from.
+        refusal: what the form tells of, for where that leads on to.
     """
     caller = tenancy.caller_of(request)
     workspace = caller.reach(Action.READ_CLIPS)
@@ -129,9 +128,8 @@ def _generate_page(
         "most_bytes": MAX_FORM_BYTES - MAX_BODY_BYTES,  # with room for what is typed
         "recent": listing.page(caller, limit=RECENT),
         "price": _price(form, model, audience, is_continued=continued is not None),
-        "is_short": is_short,
+        "ways_on": ways_on(refusal, is_signed_in=request.user.is_authenticated) if refusal is not None else [],
         "notices": notices,
-        "daily_signed_in": allowance.daily_credits(None, is_signed_in=True),
         "continued": continued,
         "seen_by": SEEN_BY,
         "seen_by_now": form["seen_by"].value() or _seen_by_default(workspace),
@@ -178,7 +176,8 @@ def price(request: HttpRequest) -> JsonResponse:
         model = chosen_of(models, form.cleaned_data["model"])
         offer = offer_of(model, ask, audience) if model is not None else make_offer(ask, audience)
     except Refusal as refusal:
-        return JsonResponse({"error": str(refusal), "field": refusal.field}, status=refusal.status)
+        ways = ways_on(refusal, is_signed_in=request.user.is_authenticated)
+        return JsonResponse({"error": str(refusal), "field": refusal.field, "ways": ways}, status=refusal.status)
     said: dict[str, Any] = {"credits": offer.quote.credits, "seconds": round(offer.request.seconds, 3)}
     if waits := wait.why_nobody_takes(offer):
         said["waits"] = waits

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from accounts import workspaces
 from accounts.models import Visitor
-from billing.shop.models import Budget
+from billing.shop.models import Budget, Plan
 from catalog import versions
 from catalog.models import Model
 from generation.models import Generation
@@ -34,6 +34,13 @@ def shown_options(page: str) -> list[str]:
         for tag in re.findall(r'<fieldset class="of-model"[^>]*>', page)
         if "hidden" not in tag
     ]
+
+
+def ways_on(page: str) -> list[str]:
+    """Where the links beside a refusal lead."""
+    found = re.search(r'<p id="ways"[^>]*>(.*?)</p>', page, flags=re.DOTALL)
+    assert found is not None
+    return re.findall('href="([^"]+)"', found[1])
 
 
 def test_it_opens_with_the_model_that_has_the_name_default(client: Client, toy: Model) -> None:
@@ -117,9 +124,8 @@ def test_to_go_on_from_a_clip_keeps_its_prompt_and_its_model(alice: Visitor, cli
 def test_out_of_credits_there_are_ways_on(toy: Model, client: Client, settings: Any) -> None:
     settings.FREE_DAILY_CREDITS = 1
     page = client.post(reverse("generation:create"), {"prompt": "a fox"}).text
-    assert f'href="{reverse("account_signup")}"' in page.split('role="alert"')[1]
+    assert ways_on(page) == [reverse("account_signup"), reverse("shop:pricing")]
     assert "120 free credits a day" in page
-    assert f'href="{reverse("shop:pricing")}"' in page.split('role="alert"')[1]
     assert re.search(r"refill at 00:00 UTC, in (\d+ h )?\d+ min", page)
     assert "a shorter clip" not in page
 
@@ -127,9 +133,8 @@ def test_out_of_credits_there_are_ways_on(toy: Model, client: Client, settings: 
 def test_a_member_out_of_credits_is_shown_what_can_be_bought(toy: Model, settings: Any, db: None) -> None:
     settings.FREE_DAILY_CREDITS = settings.SIGNED_IN_DAILY_CREDITS = 1
     browser = accounts.browser_of(accounts.person())
-    said = browser.post(reverse("generation:create"), {"prompt": "a fox"}).text.split('role="alert"')[1]
-    assert reverse("account_signup") not in said
-    assert f'href="{reverse("shop:pricing")}"' in said
+    page = browser.post(reverse("generation:create"), {"prompt": "a fox"}).text
+    assert ways_on(page) == [reverse("shop:pricing")]
 
 
 def test_who_reaches_a_cap_of_their_own_is_sold_nothing(toy: Model) -> None:
@@ -139,12 +144,41 @@ def test_who_reaches_a_cap_of_their_own_is_sold_nothing(toy: Model) -> None:
     answer = accounts.browser_of(alice).post(reverse("generation:create"), {"prompt": "a fox"})
     assert answer.status_code == 402
     assert "spends at most 1 credit" in answer.text
-    assert "See plans" not in answer.text
+    assert ways_on(answer.text) == [reverse("shop:credits")]
+
+
+@pytest.mark.parametrize(
+    ("least_plan", "names"), [("free", ["account_login", "account_signup"]), ("paid", ["shop:pricing"])]
+)
+def test_a_model_that_is_closed_says_where_it_opens(
+    client: Client, least_plan: str, names: list[str], db: None
+) -> None:
+    factories.model(least_plan=least_plan)
+    answer = client.post(reverse("generation:create"), {"prompt": "a fox"})
+    assert (answer.status_code, ways_on(answer.text)) == (403, [reverse(name) for name in names])
+    told = client.get(reverse("generation:price")).json()
+    assert [way["address"] for way in told["ways"]] == [reverse(name) for name in names]
+
+
+def test_who_has_as_many_clips_open_as_may_be_is_led_to_them(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    Plan.objects.filter(slug=Plan.FREE).update(open_clips=1)
+    factories.submitted(alice.workspace)
+    answer = client_of(alice).post(reverse("generation:create"), {"prompt": "a fox"})
+    assert answer.status_code == 429
+    assert ways_on(answer.text)[0] == reverse("generation:history")
+
+
+def test_length_and_words_of_one_model_are_not_another_s(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    factories.model("long", is_default=False, min_seconds=6, max_seconds=9, default_seconds=9)
+    page = again(client_of(alice), finished(alice, seconds=3))
+    options = {part.split('"')[0]: part for part in page.split('data-model="')[1:]}
+    assert 'value="3.125"' in options["toy"]
+    assert 'value="9.0"' in options["long"]
 
 
 def test_a_refusal_for_another_reason_sells_nothing(toy: Model, client: Client) -> None:
     page = client.post(reverse("generation:create"), {"prompt": "a fox", "size": "1x1"}).text
-    assert "See plans" not in page
+    assert ways_on(page) == []
 
 
 def test_without_javascript_the_price_says_of_which_model_it_is(client: Client, toy: Model) -> None:
