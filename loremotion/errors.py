@@ -86,7 +86,7 @@ def method_not_allowed(request: HttpRequest, *, allowed: str) -> HttpResponse:
         response: HttpResponse = JsonResponse(
             document(405, "method_not_allowed", detail), status=405, content_type=PROBLEM
         )
-    elif request.method in ("GET", "HEAD"):
+    elif request.method == "GET":
         messages.info(request, "Nothing was sent. Go on from here.")
         response = redirect(page_above(request.path))
         add_never_cache_headers(response)
