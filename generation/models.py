@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from functools import reduce
+from math import ceil
 from operator import or_
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from catalog.models import ModelVersion
 from catalog.sizes import Size
 from generation.attempt_secret import secret_of
 from gpu_worker import contract
+from gpu_worker.media.bounds import MOST_SECONDS
 
 
 class State(models.TextChoices):
@@ -155,6 +157,9 @@ class Generation(models.Model):
     # Its place in the fair queue: see generation.scheduling.fair_queue.
     fair_finish = models.FloatField()
 
+    continued_seconds = models.FloatField(default=0.0, db_default=0.0)
+    """Of the own clip that this one goes on from and will hold; 0: of none, or of a file whose length nobody knows."""
+
     is_repeated: bool = False
     """Not of the row: whether it answers a request that came before. See generation.submission.idempotency."""
 
@@ -210,7 +215,27 @@ class Generation(models.Model):
 
     @property
     def seconds(self) -> float:
+        """Of what is made, and paid for."""
         return self.num_frames / self.fps
+
+    @property
+    def total_seconds(self) -> float:
+        """Of the file that is delivered, as far as it is known: with what the clip goes on from, where it does."""
+        mode = self.version.family_facts.modes.get(self.mode)
+        if mode is None or not mode.is_continuation:
+            return self.seconds
+        if self.state == State.SUCCEEDED and hasattr(self, "clip"):
+            return self.clip.num_frames / self.clip.fps
+        given = round(self.continued_seconds * self.fps)
+        repeated = mode.repeated_frames(given=given, num_frames=self.num_frames) if given else 0
+        return (given + self.num_frames - repeated) / self.fps
+
+    @property
+    def most_frames(self) -> int:
+        """More than the delivered file can have."""
+        mode = self.version.family_facts.modes.get(self.mode)
+        is_continuation = mode is not None and mode.is_continuation
+        return self.num_frames + (ceil((MOST_SECONDS + 1) * self.fps) if is_continuation else 0)
 
     @property
     def delivered_width(self) -> int:

@@ -105,6 +105,8 @@ def decode(role: str, path: Path, wanted: Wanted, on_chunk: Callable[[], None]) 
     try:
         if kind == Kind.SOUND:
             return media_input.sound(path, wanted)
+        if kind == Kind.CLIP and wanted.last:
+            return media_input.ending(path, wanted, on_chunk)
         if kind == Kind.CLIP:
             return media_input.frames(path, wanted, on_chunk)
         if _format_of(path) in formats.ON_GPU_HOST:

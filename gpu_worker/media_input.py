@@ -14,7 +14,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +25,7 @@ from PIL import Image
 from gpu_worker import media_sandbox
 from gpu_worker.contract import RenderJob
 from gpu_worker.families import FAMILIES
+from gpu_worker.footage import Ending
 from gpu_worker.media import bounds
 from gpu_worker.sounds import Audio
 
@@ -70,18 +72,46 @@ def frames(path: Path, wanted: Wanted, on_piece: Callable[[], None]) -> list[Ima
     Raises:
         FootageUnreadable: no video, damaged, or beyond the reader's bounds.
     """
+    return list(each_frame(path, wanted, on_piece))
+
+
+def each_frame(path: Path, wanted: Wanted, on_piece: Callable[[], None]) -> Iterator[Image.Image]:
+    """The same one after the other, so that no more than one of them is in memory.
+
+    Raises:
+        FootageUnreadable: as ``frames``.
+    """
     said = {"kind": "video", "width": wanted.width, "height": wanted.height, "fps": wanted.fps}
     limit = {"last": wanted.last} if wanted.last else {"first": wanted.first}
     with _reader(path, {**said, **limit}) as (size, out):
         width, height = int(size["width"]), int(size["height"])
-        made = []
         for _ in range(wanted.last or wanted.first):
             pixels = out.read(width * height * _CHANNELS)
             if len(pixels) < width * height * _CHANNELS:
                 break
-            made.append(Image.frombytes("RGB", (width, height), pixels))
             on_piece()
-    return made
+            yield Image.frombytes("RGB", (width, height), pixels)
+
+
+def ending(path: Path, wanted: Wanted, on_piece: Callable[[], None]) -> Ending:
+    """The last frames of a video that is continued, and a way to all of it, for as long as the file lies there.
+
+    Raises:
+        FootageUnreadable: as ``frames``.
+    """
+    whole = replace(wanted, first=ceil(bounds.MOST_SECONDS * wanted.fps) + 1, last=0)
+
+    def heard(rate: int) -> Audio | None:
+        try:
+            return sound(path, whole, rate=rate)
+        except FootageUnreadable:
+            return None  # its pictures could be read: it is silent
+
+    return Ending(
+        frames(path, wanted, on_piece),
+        pictures=lambda width, height: each_frame(path, replace(whole, width=width, height=height), on_piece),
+        sound=heard,
+    )
 
 
 def picture(path: Path, wanted: Wanted) -> Image.Image:
@@ -99,20 +129,20 @@ def picture(path: Path, wanted: Wanted) -> Image.Image:
     return Image.frombytes("RGB", (width, height), pixels)
 
 
-def sound(path: Path, wanted: Wanted) -> Audio:
+def sound(path: Path, wanted: Wanted, *, rate: int = SOUND_RATE_HERTZ) -> Audio:
     """The first sound of the file, in one or two channels, no longer than the clip.
 
     Raises:
         FootageUnreadable: no sound, damaged, or beyond the reader's bounds.
     """
-    said = {"kind": "audio", "rate": SOUND_RATE_HERTZ, "seconds": wanted.seconds}
+    said = {"kind": "audio", "rate": rate, "seconds": wanted.seconds}
     with _reader(path, said) as (what, out):
         channels = int(what["channels"])
-        most_bytes = round(wanted.seconds * SOUND_RATE_HERTZ) * channels * 4
+        most_bytes = round(wanted.seconds * rate) * channels * 4
         content = out.read(most_bytes)
         samples = np.frombuffer(content[: len(content) // (4 * channels) * 4 * channels], np.float32)
         samples = samples.reshape(-1, channels)
-    return Audio(np.nan_to_num(samples.T).clip(-1, 1), SOUND_RATE_HERTZ)
+    return Audio(np.nan_to_num(samples.T).clip(-1, 1), rate)
 
 
 def confinement() -> list[str]:

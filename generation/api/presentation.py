@@ -85,7 +85,7 @@ def _video(generation: Generation, *, seen: Progress | None, ours: dict[str, Any
         "completed_at": int(generation.finished_at.timestamp()) if generation.finished_at else None,
         "expires_at": int(generation.clip.expires_at.timestamp()) if is_made and has_clip(generation) else None,
         "prompt": generation.prompt,
-        "seconds": f"{generation.seconds:g}",
+        "seconds": f"{round(generation.total_seconds, 3):g}",
         "size": f"{generation.delivered_width}x{generation.delivered_height}",
         "remixed_from_video_id": files.generation_of(generation.inputs.get("video", "")),
         "error": _error(generation),

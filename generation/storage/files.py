@@ -72,7 +72,7 @@ def most_bytes(generation: Generation, role: str) -> int:
     frame_bytes = 3 * generation.delivered_width * generation.delivered_height
     if role == POSTER:
         return min(_MAX_POSTER_BYTES, 1024**2 + frame_bytes)
-    return min(MAX_CLIP_BYTES, 64 * 1024**2 + generation.num_frames * frame_bytes)
+    return min(MAX_CLIP_BYTES, 64 * 1024**2 + generation.most_frames * frame_bytes)
 
 
 def inputs(generation: Generation) -> dict[str, str]:

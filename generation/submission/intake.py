@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -13,13 +13,15 @@ from django.http import HttpRequest
 from accounts import networks, tenancy
 from accounts.roles import Action
 from billing.plans import entitlements
-from catalog.offers import make_offer
+from catalog.offers import Offer, make_offer
 from catalog.requests import Ask
 from generation.models import Generation
 from generation.submission import idempotency, pictures, uploads
 from generation.submission.audience import audience_of
 from generation.submission.submit import look_ahead, submit
 from gpu_worker.families import Kind
+from gpu_worker.media.bounds import MOST_SECONDS
+from loremotion.refusals import Invalid
 
 
 def take(
@@ -56,6 +58,7 @@ def take(
     ask = replace(ask, inputs=uploads.keys(given))
     may = entitlements(caller.workspace.id if caller.workspace is not None else None)
     offer = make_offer(ask, audience_of(request, caller.workspace, may))
+    continued_seconds = _continued_seconds(offer, given)
     has_pictures = any(thing.kind == Kind.PICTURE and thing.content is not None for thing in given)
     line_of = caller.workspace.id if caller.workspace is not None else network
     with pictures.in_line(line_of) if has_pictures else nullcontext():  # who will be refused is, before any work
@@ -71,5 +74,26 @@ def take(
                 repeat=repeat,
                 is_private=is_private,
                 network=network,
+                continued_seconds=continued_seconds,
                 may=may,
             )
+
+
+def _continued_seconds(offer: Offer, given: Iterable[uploads.Input]) -> float:
+    """How long the own clip is that the new one goes on from, and holds; 0 where there is none.
+
+    Raises:
+        Invalid: the whole would be longer than a clip can be.
+    """
+    if not offer.version.family_facts.modes[offer.request.mode].is_continuation:
+        return 0.0
+    continued = next((thing.seconds for thing in given if thing.role == "video"), 0.0)
+    if continued + offer.request.seconds > MOST_SECONDS:
+        raise Invalid(
+            "too_long",
+            f"The clip has {continued:.3g} seconds, and with {offer.request.seconds:.3g} more it would be longer than "
+            f"{MOST_SECONDS}, which is the most.",
+            next_step="Add fewer seconds, or begin a new clip.",
+            field="video",
+        )
+    return continued

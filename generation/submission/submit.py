@@ -58,6 +58,7 @@ def submit(
     repeat: Repeat | None = None,
     is_private: bool | None = None,
     network: str = "",
+    continued_seconds: float = 0.0,
     may: Entitlements | None = None,
 ) -> Generation:
     """Hold the price and queue the request, or do neither.
@@ -67,6 +68,7 @@ def submit(
         repeat: how the request says that it may be sent again. Of two that race, both get what the first one made.
         is_private: whether others of a team do not see it; None leaves that to the team.
         network: a visitor's, which bounds the free credits that come from there.
+        continued_seconds: of the own clip that this one goes on from.
         may: what the workspace is entitled to, where it was asked a moment ago.
 
     Raises:
@@ -98,6 +100,7 @@ def submit(
             version=offer.version,
             **asdict(request),  # its fields are the row's columns
             quote=offer.quote.to_json(),
+            continued_seconds=continued_seconds,
             ask_digest=repeat.digest if repeat is not None else "",
             watermark=settings.WATERMARK if may.watermark else "",
             needs_bytes=offer.least_bytes,

@@ -42,6 +42,8 @@ class Input:
     key: str
     content: File[Any] | None = None
     kind: Kind = Kind.CLIP
+    seconds: float = 0.0
+    """Of an own clip."""
 
 
 def receive(sent: Mapping[str, UploadedFile[Any]]) -> list[Input]:
@@ -118,7 +120,7 @@ def own_clip(role: str, generation_id: str, caller: Caller) -> Input:
         clip = Clip.objects.get(generation__in=Generation.objects.seen_by(caller).filter(id=uuid.UUID(generation_id)))
     except (Clip.DoesNotExist, ValueError):
         raise _refuse(role, "There is no such finished clip of yours.", "Give the id of a clip that is done.") from None
-    return Input(role, clip.key)
+    return Input(role, clip.key, seconds=clip.duration_seconds)
 
 
 def keys(inputs: Iterable[Input]) -> dict[str, str]:

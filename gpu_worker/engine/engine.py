@@ -26,6 +26,7 @@ from gpu_worker.engine.memory.staging import Stager
 from gpu_worker.engine.requests import check_row, mode_of
 from gpu_worker.engine.sizes import show_bytes
 from gpu_worker.engine.video.clip import measure_clip, write_clip, write_poster
+from gpu_worker.engine.video.continuation import before_and_new
 from gpu_worker.engine.video.prompts import PromptMemory
 from gpu_worker.engine.video.provenance import Provenance
 from gpu_worker.engine.video.rendering import Rendering
@@ -124,6 +125,8 @@ class Engine:
             raw = rendering.run()
         self._records.write(self._residency.records)
         stages.enter(Stage.ENCODING_VIDEO)
+        _, mode = mode_of(job, inputs)
+        before, raw = before_and_new(job, mode, inputs, raw, stages.stop_if_asked)
         clip, poster = folder / "clip.mp4", folder / "poster.jpg"
         write_clip(
             clip,
@@ -131,6 +134,7 @@ class Engine:
             job.fps,
             upscale=job.upscale,
             audio=raw.audio,
+            before=before,
             watermark=job.watermark,
             provenance=Provenance(job.generation_id, f"LoreMotion, {job.model.slug} version {job.model.version}"),
         )

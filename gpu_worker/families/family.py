@@ -63,6 +63,13 @@ ROLES: Mapping[str, Role] = MappingProxyType(
 """Every role that a mode may name."""
 
 
+def context_count(given: int, num_frames: int, *, most: int, step: int) -> int:
+    """With how many of ``given`` frames a new clip of ``num_frames`` begins: ``k · step + 1``, as many as there are,
+    ``most``, and at least one ``step`` fewer than the new clip has."""
+    room = max(1, min(given, most, num_frames - step))
+    return (room - 1) // step * step + 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mode:
     """One way of making a clip."""
@@ -85,6 +92,8 @@ class Mode:
     holds it as the first frame."""
     context_frames: int = 0
     """Most frames of the given video with which the new clip begins, for modes that continue one."""
+    context_step: int = 1
+    """They are so many, or a multiple of it and one more: what its VAE makes one latent frame of."""
     encodes_whole_clip: bool = False
     """Whether the VAE reads as many frames as the clip has before the first step, given ones or blank."""
     reads_last_frames: int = 0
@@ -92,6 +101,17 @@ class Mode:
     caches: tuple[str, ...] | None = None
     """Those of ``Family.caches`` that work in this mode, where its pipeline does not say which of its calls of the
     transformer is which; None: all of them."""
+
+    @property
+    def is_continuation(self) -> bool:
+        """Whether its clip comes behind the video that it is given, and holds that one too."""
+        return self.reads_last_frames > 0
+
+    def repeated_frames(self, *, given: int, num_frames: int) -> int:
+        """How many of its ``num_frames`` are the last of the ``given`` ones again."""
+        if not self.context_frames:
+            return 0
+        return context_count(given, num_frames, most=self.context_frames, step=self.context_step)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

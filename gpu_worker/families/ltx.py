@@ -82,6 +82,7 @@ FAMILY = Family(
             needs=("video",),
             arguments=_extend,
             context_frames=MOST_CONTEXT_FRAMES,
+            context_step=8,
             reads_last_frames=MOST_CONTEXT_FRAMES,
         ),
     },

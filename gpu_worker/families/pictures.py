@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageOps
 
 from gpu_worker.contract import RenderJob
+from gpu_worker.families.family import context_count
 
 GREY = (127, 127, 127)
 
@@ -38,8 +39,7 @@ def fitted_mask(mask: Image.Image | Sequence[Image.Image], job: RenderJob) -> li
 def last_frames(frames: Sequence[Image.Image], job: RenderJob, *, most: int, step: int) -> list[Image.Image]:
     """The end of a clip that is to be continued: ``k · step + 1`` frames, as many as there are, ``most``, and at
     least one ``step`` fewer than the new clip has. The new clip begins with them."""
-    room = max(1, min(len(frames), most, job.num_frames - step))
-    count = (room - 1) // step * step + 1
+    count = context_count(len(frames), job.num_frames, most=most, step=step)
     return [fitted(frame, job) for frame in frames[-count:]]
 
 

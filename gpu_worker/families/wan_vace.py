@@ -81,6 +81,7 @@ FAMILY = Family(
             arguments=_extend,
             encodes_whole_clip=True,
             context_frames=MOST_CONTEXT_FRAMES,
+            context_step=4,
             reads_last_frames=MOST_CONTEXT_FRAMES,
         ),
     },

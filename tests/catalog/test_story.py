@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import httpx
 import pytest
 import redis
@@ -49,7 +50,7 @@ def submit(client: httpx.Client, page: httpx.Response, **changes: Any) -> httpx.
     assert page.status_code == 200
     headers = {"Referer": str(page.url)}
     answer = client.post(str(page.url), data=post_of(page.text) | changes, headers=headers)
-    assert "errornote" not in answer.text, re.findall(r"errorlist.*?</ul>", answer.text, re.DOTALL)
+    assert "errorlist" not in answer.text, re.findall(r"errorlist.*?</ul>", answer.text, re.DOTALL)
     return answer
 
 
@@ -122,9 +123,13 @@ def test_it_starts_from_pictures_and_goes_on_from_its_own_clip(stack: Stack, sta
         from_picture = ask({"image": drawing("red")})
         between_two = ask({"image": drawing("red"), "last_image": drawing("blue")})
         continued = ask(video=from_picture["id"])
+        whole = visitor.client.get(f"/v1/videos/{continued['id']}/content").content
     made = [from_picture, between_two, continued]
     assert [video["lm"]["mode"] for video in made] == ["image", "frames", "extend"]
     assert {video["lm"]["num_frames"] for video in made} == {17}
+    with av.open(io.BytesIO(whole)) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+    assert (frames, continued["seconds"]) == (17 + 17 - 9, "3.125")  # the last 9 of the first begin the second
 
 
 def test_it_goes_on_from_a_video_that_was_sent_and_refuses_a_hostile_one(
@@ -144,6 +149,7 @@ def test_it_goes_on_from_a_video_that_was_sent_and_refuses_a_hostile_one(
 
         made = finished(visitor, send(good))
         assert (made["lm"]["mode"], made["lm"]["num_frames"]) == ("extend", 17)
+        assert made["seconds"] == "3"  # of two seconds, 16 frames at this rate, the last 9 come once
         refused = send(hostile)
         wait_until(lambda: visitor.video(refused)["status"] == "failed")
         video = visitor.video(refused)

@@ -32,9 +32,9 @@ def generated(live_server: LiveServer, key: str, tmp_path: Path, monkeypatch: py
         pytest.skip("The client generator is not installed: 'make clients' brings it")
     contract = tmp_path / "contract.json"
     contract.write_bytes(Client().get("/v1/openapi.json").content)
-    options = ["--path", contract, "--config", HERE / "generated.json", "--output-path", tmp_path / "generated_client"]
+    options: list[str | Path] = ["--path", contract, "--config", HERE / "generated.json", "--meta", "none"]
     made = subprocess.run(
-        [GENERATOR, "generate", *options, "--meta", "none", "--fail-on-warning"],
+        [GENERATOR, "generate", *options, "--output-path", tmp_path / "generated_client", "--fail-on-warning"],
         capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,

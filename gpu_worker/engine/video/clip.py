@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -16,10 +19,19 @@ from gpu_worker.contract import ClipFacts
 from gpu_worker.engine.errors import EncodingFailed
 from gpu_worker.engine.video.provenance import Provenance, append_xmp
 from gpu_worker.engine.video.watermark import mark_of
-from gpu_worker.sounds import Audio
+from gpu_worker.sounds import Audio, joined
 
 Frames = npt.NDArray[np.uint8]
 """``(frames, height, width, 3)``, sRGB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The clip that is continued: its frames in the size of the finished file, and its sound."""
+
+    frames: Iterator[npt.NDArray[np.uint8]]
+    sound: Audio | None
+
 
 _BT709 = 1
 _LIMITED_RANGE = 1
@@ -44,12 +56,14 @@ def write_clip(
     *,
     upscale: int = 1,
     audio: Audio | None = None,
+    before: Before | None = None,
     watermark: str = "",
     provenance: Provenance | None = None,
 ) -> None:
     """Write an MP4 that every browser plays: H.264, yuv420p, BT.709, index first, AAC when there is sound.
 
     Every frame is written once, at an exactly constant rate. ``upscale`` repeats each pixel in both directions.
+    ``before`` is the clip that this one continues: it comes first, in the size that it has, and with its own sound.
     ``watermark`` are words for the corner of every frame, and ``provenance`` is what the file says of itself.
 
     Raises:
@@ -65,21 +79,21 @@ def write_clip(
             colours = video.codec_context
             colours.color_range = _LIMITED_RANGE
             colours.colorspace = colours.color_primaries = colours.color_trc = _BT709
-            sound = container.add_stream("aac", rate=audio.rate_hertz) if audio else None
-            if audio and sound:
-                sound.layout = "stereo" if len(audio.samples) == 2 else "mono"
+            heard = [each for each in (audio, before.sound if before else None) if each]
+            sound = container.add_stream("aac", rate=heard[0].rate_hertz) if heard else None
+            if sound:
+                sound.layout = "stereo" if any(len(each.samples) == 2 for each in heard) else "mono"
             if provenance is not None:
                 container.metadata["comment"] = provenance.comment
-            for index, frame in enumerate(frames):
-                picture = av.VideoFrame.from_ndarray(show_frame(frame, upscale, watermark), format="rgb24").reformat(
-                    format="yuv420p",
-                    dst_colorspace=Colorspace.ITU709,
-                    src_color_range=ColorRange.JPEG,
-                    dst_color_range=ColorRange.MPEG,
-                )
-                picture.pts, picture.time_base = index, 1 / rate
-                container.mux(video.encode(picture))
+            earlier = (show_frame(frame, 1, watermark) for frame in (before.frames if before else ()))
+            new = (show_frame(frame, upscale, watermark) for frame in frames)
+            count = 0
+            for frame in chain(earlier, new):
+                container.mux(video.encode(_video_frame(frame, count, rate)))
+                count += 1
             container.mux(video.encode())
+            if before:
+                audio = joined(before.sound, (count - len(frames)) / fps, audio, len(frames) / fps)
             if audio and sound:
                 container.mux(sound.encode(_audio_frame(audio)))
                 container.mux(sound.encode())
@@ -87,6 +101,17 @@ def write_clip(
             append_xmp(path, provenance)
     except (av.error.FFmpegError, OSError) as problem:
         raise EncodingFailed(f"The clip could not be written: {problem}") from problem
+
+
+def _video_frame(frame: npt.NDArray[np.uint8], index: int, rate: Fraction) -> av.VideoFrame:
+    picture = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.MPEG,
+    )
+    picture.pts, picture.time_base = index, 1 / rate
+    return picture
 
 
 def _audio_frame(audio: Audio) -> av.AudioFrame:
