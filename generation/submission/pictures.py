@@ -116,9 +116,9 @@ def _decoded(file: IO[Any] | File[Any]) -> Image.Image:
     with Image.open(file, formats=FORMATS) as sent:
         name = sent.format or "picture"
         factor = min(1.0, LONGEST_SIDE / max(sent.size))
-        is_drafted = sent.format == "JPEG" and jpeg.has_one_scan(file)
-        _check_size(name, *sent.size, MAX_DRAFTED_PIXELS if is_drafted else MAX_PIXELS)
-        if is_drafted:
+        is_one_pass = sent.format == "JPEG" and jpeg.has_one_scan(file)
+        _check_size(name, *sent.size, MAX_DRAFTED_PIXELS if is_one_pass else MAX_PIXELS)
+        if sent.format == "JPEG":
             sent.draft(None, (ceil(sent.width * factor), ceil(sent.height * factor)))
             _check_size(name, *sent.size, MAX_PIXELS)
         small = picture_colours.eight_bits(sent)

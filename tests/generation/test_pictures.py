@@ -126,17 +126,23 @@ def test_who_has_no_place_left_is_refused_before_a_picture_is_decoded(
 def jpeg_of(width: int, height: int, **saving: Any) -> bytes:
     """A JPEG whose header says so, from a small one: 200 megapixels are not made in a test."""
     drawn = io.BytesIO()
-    Image.new("L", (64, 64), 120).save(drawn, "JPEG", **saving)
+    Image.new("RGB", (64, 64), (120, 60, 30)).save(drawn, "JPEG", subsampling=0, **saving)
     content = bytearray(drawn.getvalue())
     at = next(content.index(mark) for mark in (b"\xff\xc0", b"\xff\xc2") if mark in content) + 5
     content[at : at + 4] = struct.pack(">HH", height, width)
     return bytes(content)
 
 
-@pytest.mark.parametrize("size", [(8064, 6048), (16320, 12240), (65500, 3100)], ids=["48", "200", "panorama"])
-def test_a_photo_of_a_large_sensor_is_drafted_in_little_memory(tmp_path: Path, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "is_progressive"),
+    [((8064, 6048), False), ((16320, 12240), False), ((65500, 3100), False), ((4000, 4000), True)],
+    ids=["48", "200", "panorama", "16 in several passes"],
+)
+def test_a_photo_of_a_large_sensor_is_drafted_in_little_memory(
+    tmp_path: Path, size: tuple[int, int], is_progressive: bool
+) -> None:
     path = tmp_path / "photo.jpg"
-    path.write_bytes(jpeg_of(*size))
+    path.write_bytes(jpeg_of(*size, progressive=is_progressive))
     code = MEASURE.replace(
         "from PIL import Image\n", "from PIL import Image, ImageFile\nImageFile.LOAD_TRUNCATED_IMAGES = True\n"
     )
