@@ -62,7 +62,7 @@ def read_still(file: IO[Any]) -> Still:
             if not tile or any(start < 0 or length <= 0 or start + length > end for start, length in tile):
                 raise Damaged("a part lies outside of the file")
     except (struct.error, IndexError, KeyError) as problem:
-        raise Damaged(str(problem)) from problem
+        raise Damaged("its description contradicts itself") from problem
     return still
 
 

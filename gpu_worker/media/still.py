@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
+from itertools import chain
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -58,16 +59,15 @@ def _decoded(file: BinaryIO, still: heif.Still, size: tuple[int, int]) -> Pixels
         decoder.extradata = still.configuration
     decoder.thread_count = 1
     decoder.options = {"max_pixels": str(bounds.MOST_STILL_PIXELS)}
-    if len(still.tiles) == 1:
-        frame = _frame(file, decoder, still.tiles[0])
-        if (frame.width, frame.height) != (still.width, still.height):
-            bounds.refuse("is not as large as it says: it is damaged.")
-        return colour.pixels_of(frame, _colour_of(frame, still), *size)
-    canvas = np.full((still.height, still.width, 3), 255, np.uint8)
-    height, width = 0, 0
-    for number, tile in enumerate(still.tiles):
-        frame = _frame(file, decoder, tile)
-        height, width = height or frame.height, width or frame.width
+    frames = (_frame(file, decoder, tile) for tile in still.tiles)
+    first = next(frames)
+    if (first.width, first.height) == (still.width, still.height):
+        return colour.pixels_of(first, _colour_of(first, still), *size)
+    width, height = first.width, first.height
+    if width * still.columns < still.width or height * (len(still.tiles) // still.columns) < still.height:
+        bounds.refuse("is not as large as it says: it is damaged.")
+    canvas = np.empty((still.height, still.width, 3), np.uint8)
+    for number, frame in enumerate(chain([first], frames)):
         pixels = colour.pixels_of(frame, _colour_of(frame, still), width, height)
         top, left = number // still.columns * height, number % still.columns * width
         place = canvas[top : top + height, left : left + width]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,17 @@ def test_a_heic_of_a_phone_held_upright_stands_upright() -> None:
 def test_a_large_heic_is_made_as_small_as_the_clip_allows() -> None:
     content = heif_of(tiles_of(quarters((512, 384)), 128, hevc_of), columns=4, size=(512, 384))
     assert still.decode(io.BytesIO(content), 128, 64).shape == (96, 128, 3)
+
+
+def test_what_an_encoder_filled_up_is_cut_off() -> None:
+    content = heif_of([hevc_of(quarters())]).replace(struct.pack(">II", 96, 64), struct.pack(">II", 95, 63))
+    assert still.decode(io.BytesIO(content), 4096, 4096).shape == (63, 95, 3)
+
+
+def test_a_picture_that_is_smaller_than_it_says_is_refused() -> None:
+    content = heif_of([hevc_of(quarters())]).replace(struct.pack(">II", 96, 64), struct.pack(">II", 97, 64))
+    with pytest.raises(SystemExit):
+        still.decode(io.BytesIO(content), 4096, 4096)
 
 
 def test_hdr_in_a_heic_is_shown_as_hdr() -> None:
