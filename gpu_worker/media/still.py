@@ -45,7 +45,7 @@ def decode(file: BinaryIO, least_width: int, least_height: int) -> Pixels:
         pixels = np.asarray(shown) if shown is not None else pixels
     if still.alpha is not None:
         bounds.refuse_size(still.alpha.width, still.alpha.height, bounds.MOST_STILL_PIXELS)
-        share = _decoded(file, still.alpha, size)[..., :1].astype(np.float32) / 255
+        share = np.asarray(_decoded(file, still.alpha, size)[..., :1] / 255, np.float32)
         pixels = colour.on_white(pixels, share)
     return _turned(pixels, still.turns)
 
