@@ -301,7 +301,11 @@ def depth(people: People, port: int, rows: int, rounds: int) -> float:
     connection.close()
     server = Server(port, {"Authorization": f"Bearer {people.archivist_key}"})
     deep = f"/v1/videos?after={DEPTH:032x}"
-    took = in_turns({path: lambda path=path: server.ask("GET", path)[0] for path in ("/v1/videos", deep)}, rounds)
+
+    def asking(path: str) -> Callable[[], float]:
+        return lambda: server.ask("GET", path)[0]
+
+    took = in_turns({path: asking(path) for path in ("/v1/videos", deep)}, rounds)
     print(f"\n| {rows:,} clips, 20 a page | p50 | p95 |\n|---|---|---|")
     for name, path in (("first page", "/v1/videos"), (f"after the {DEPTH:,}th", deep)):
         print(f"| {name} | {figures(took[path])} |")

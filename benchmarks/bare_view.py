@@ -60,7 +60,7 @@ class BareAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[None, BareKey]:
         sent = request.headers.get("Authorization", "")[7:]
-        key = BareKey.objects.filter(prefix=sent[:20]).first()
+        key = BareKey._default_manager.filter(prefix=sent[:20]).first()
         digest = hashlib.sha256(sent.encode()).hexdigest()
         if key is None or key.revoked_at is not None or not hmac.compare_digest(key.digest, digest):
             raise exceptions.AuthenticationFailed
@@ -86,7 +86,8 @@ class BareView(APIView):
     def post(self, request: Request) -> Response:
         body = BareBody(data=request.data)
         body.is_valid(raise_exception=True)
-        row = BareRow.objects.create(workspace=request.auth.workspace_id, body=body.validated_data)
+        key: Any = request.auth
+        row = BareRow._default_manager.create(workspace=key.workspace_id, body=body.validated_data)
         created = int(row.created.timestamp())
         return Response(
             {"id": str(row.id), "object": "row", "prompt": body.validated_data["prompt"], "created": created}

@@ -33,9 +33,9 @@ class Entitlements:
 
 def entitlements(account: UUID | None) -> Entitlements:
     """What ``account`` may do now: its best live plan, else what is free. None is a newcomer. One query."""
-    live = Subscription.objects.live().filter(workspace=account, price__plan=OuterRef("id"))
+    live = Subscription.objects.live().filter(Q(workspace=account), price__plan=OuterRef("id"))
     bought = Lot.objects.filter(account=account, kind="pack", has_remaining=True)
-    cap = Budget.objects.filter(workspace=account).values("monthly_cap_credits")
+    cap = Budget.objects.filter(Q(workspace=account)).values("monthly_cap_credits")
     plans = Plan.objects.annotate(is_subscribed=Exists(live), has_bought=Exists(bought), cap=Subquery(cap))
     best = plans.filter(Q(slug=Plan.FREE) | Q(is_subscribed=True))
     found = best.order_by("-is_subscribed", "-priority_weight", "-position").first()

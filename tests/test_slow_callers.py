@@ -116,8 +116,9 @@ def finish(site: Stack, video_id: str) -> None:
 
 def in_pieces(request: httpx.Request) -> httpx.Request:
     """The same request as programs send it that do not know beforehand how much it will be."""
+    body = request.read()
     headers = {name: value for name, value in request.headers.items() if name != "content-length"}
-    return httpx.Request(request.method, request.url, headers=headers, content=iter([*request.stream, b""]))
+    return httpx.Request(request.method, request.url, headers=headers, content=iter([body[:9], body[9:], b""]))
 
 
 def test_who_sends_piece_by_piece_without_a_length_is_served(site: Stack, visitor: Visitor) -> None:

@@ -94,7 +94,7 @@ def pixels_of(frame: Any, colour: Colour, width: int, height: int) -> Pixels:
     return pixels_of(opaque, SRGB, width, height)
 
 
-def on_white(pixels: Pixels, share: Light) -> Pixels:
+def on_white(pixels: Pixels, share: npt.NDArray[np.floating[Any]]) -> Pixels:
     """The pixels on a white page, each with its ``share`` of opacity."""
     return np.round(pixels * share + 255 * (1 - share)).astype(np.uint8)
 

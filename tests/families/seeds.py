@@ -49,12 +49,13 @@ class Clip:
         own = checkpoint_for(self.family, self.mode, models)
         job = job_for(self.family, self.mode, own)
         source = self._changed(models, own) if self.scheduler or self.settings or self.pipeline else own
+        if self.num_frames is not None:
+            job = replace(job, width=16, height=16, num_frames=self.num_frames)
         return replace(
             job,
             model=replace(job.model, source=source),
             steps=self.steps,
             call={**self.call, **TINY_CALLS.get(own, {})},
-            **({"width": 16, "height": 16, "num_frames": self.num_frames} if self.num_frames else {}),
         )
 
     def _changed(self, models: Path, own: str) -> str:

@@ -17,7 +17,7 @@ _METHOD = "loremotion"
 
 
 @register_quantization_config(_METHOD)
-class ChangeWhileReading(QuantizationConfigMixin):
+class ChangeWhileReading(QuantizationConfigMixin):  # type: ignore[misc]  # transformers has no types
     """``quantization_config`` for ``from_pretrained``: the weights of ``names`` are what ``change`` makes of them."""
 
     quant_method: Any = _METHOD
@@ -28,7 +28,7 @@ class ChangeWhileReading(QuantizationConfigMixin):
 
 
 @register_quantizer(_METHOD)
-class _Quantiser(HfQuantizer):  # type: ignore[no-untyped-call]
+class _Quantiser(HfQuantizer):  # type: ignore[misc]  # transformers has no types
     requires_calibration = False
 
     def param_needs_quantization(self, model: Any, param_name: str, **kwargs: Any) -> bool:
@@ -49,7 +49,7 @@ class _Quantiser(HfQuantizer):  # type: ignore[no-untyped-call]
         return False
 
 
-class _Changed(ConversionOps):
+class _Changed(ConversionOps):  # type: ignore[misc]  # transformers has no types
     def __init__(self, change: Change) -> None:
         self._change = change
 
