@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from accounts import erasure
 from accounts.models import User
-from loremotion import row_security
+from loremotion import queue_worker, row_security
 from loremotion.outbox.models import MailMessage, State
 from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, post_mail, sign_in
 
@@ -46,6 +46,16 @@ def test_a_mail_server_that_is_away_breaks_no_page_and_gets_it_later(
     MailMessage.objects.update(due_at=timezone.now())
     assert code_mailed()
     assert mail.outbox[-1].to == [form["email"]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_worker_of_the_outbox_carries_it(alice: User, client: Client) -> None:
+    assert client.post("/account/login/code/", {"email": alice.email}).status_code == 302
+    assert not mail.outbox
+    queue_worker.work("mail", burst=True)
+    assert [message.to for message in mail.outbox] == [[alice.email]]
+    assert client.post("/account/login/code/confirm/", {"code": code_mailed()}).status_code == 302
+    assert client.session["_auth_user_id"] == str(alice.id)
 
 
 def test_the_database_holds_no_code_that_can_be_read_and_none_once_it_was_sent(alice: User, client: Client) -> None:
