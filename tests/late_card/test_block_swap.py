@@ -88,6 +88,45 @@ def test_as_many_blocks_stay_as_there_is_room_for(card: Card, expected: torch.Te
     assert residency.used_bytes == 0
 
 
+def two_towers(room_bytes: int) -> tuple[BlockSwap, Tower, Tower, Residency]:
+    """Two experts with room for one, if that."""
+    first, second = Tower(), Tower()
+    torch.nn.init.eye_(second.exit.weight)
+    towers = {"transformer": first, "transformer_2": second}
+    residency = Residency(on_card(), lambda component: towers[component.name])
+    lease = Lease({name: fake_component(name) for name in towers})
+    residency.acquire_copies(lease, 0)
+    return BlockSwap(residency, lease, room_bytes), first, second, residency
+
+
+def test_of_two_experts_one_at_a_time_has_the_room_and_each_moves_once(card: Card, expected: torch.Tensor) -> None:
+    whole_bytes = (BLOCKS + 2) * BLOCK_BYTES
+    swapped, first, second, residency = two_towers(whole_bytes)
+    exited = Tower()
+    torch.nn.init.eye_(exited.exit.weight)
+    x = X.to(KIND)
+    before_bytes = card.moved_bytes("to_card")
+    with swapped:
+        for tower, wanted in ((first, expected), (second, exited(X))):
+            for _ in range(3):
+                assert torch.equal(tower(x).cpu(), wanted)
+                assert residency.used_bytes == whole_bytes
+        assert card.moved_bytes("to_card") - before_bytes == 2 * whole_bytes
+        assert torch.equal(first(x).cpu(), expected)  # and back, where somebody asks for it
+    assert residency.used_bytes == 0
+    assert all(not parameter.is_meta and parameter.device.type == "cpu" for parameter in second.parameters())
+
+
+def test_experts_of_which_not_even_one_fits_come_block_by_block(card: Card, expected: torch.Tensor) -> None:
+    swapped, first, second, residency = two_towers(0)
+    with swapped:
+        for tower in (first, second, first):
+            tower(X.to(KIND))
+            assert residency.used_bytes == 4 * BLOCK_BYTES
+        assert torch.equal(first(X.to(KIND)).cpu(), expected)
+    assert residency.used_bytes == 0
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2, 3, 4, 5), (5, 4, 3, 2, 1, 0), (0, 0, 3), (2,), (1, 4, 1, 4)])
 def test_blocks_that_are_called_in_another_order_come_too(card: Card, order: tuple[int, ...]) -> None:
     plain = Tower()

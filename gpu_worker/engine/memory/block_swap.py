@@ -4,6 +4,9 @@ The copies in main memory are the masters and never change: a block comes by one
 putting its master back, which moves nothing. Two blocks' worth of memory takes what comes, in turns: while one block
 computes, the next is copied on a stream of its own. An event each way keeps them apart: a block computes after it has
 arrived, and is overwritten after it has computed. Quantised tensors are copied part by part, whatever they are.
+
+Of several components, such as the two experts of Wan, one at a time is there: each has the whole room in its turn, so
+that experts of which one fits move once in a render and not in every step.
 """
 
 from __future__ import annotations
@@ -34,19 +37,16 @@ class BlockSwap:
     def __init__(self, residency: Residency, lease: Lease, on_device_bytes: int = 0) -> None:
         self._residency, self._key = residency, f"block swap {id(self)}"
         entries = [residency.entries[c.key] for c in lease.components.values()]
-        spare_bytes = on_device_bytes - sum(_least_bytes(_parts_of(entry)) for entry in entries)
-        self._modules = []
-        for entry in entries:
-            module = _SwappedModule(entry, residency.device, spare_bytes)
-            spare_bytes -= module.on_device_bytes - module.least_bytes
-            self._modules.append(module)
+        self._modules = [_SwappedModule(entry, residency.device, on_device_bytes) for entry in entries]
+        self._present: _SwappedModule | None = None
+        self._hooks: list[Any] = []
 
     def __enter__(self) -> Self:
         try:
             for module in self._modules:
-                module.start()
-            self._residency.device.synchronize()
-            self._residency.count_beside(self._key, (t for module in self._modules for t in module.on_device))
+                self._hooks.append(module.root.register_forward_pre_hook(self._calling(module)))
+            for module in self._modules[:1]:
+                self._bring(module)
         except BaseException:
             self.close()
             raise
@@ -62,10 +62,31 @@ class BlockSwap:
         try:
             self._residency.device.synchronize()  # a copy under way must not outlive the memory that it goes to
         finally:
-            for module in self._modules:
-                module.stop()
-            self._modules = []
-            self._residency.count_beside(self._key, ())
+            for hook in self._hooks:
+                hook.remove()
+            self._hooks = []
+            self._send_away()
+
+    def _calling(self, module: _SwappedModule) -> Callable[..., None]:
+        def hook(*_: Any) -> None:
+            if self._present is not module:
+                self._residency.device.synchronize()
+                self._send_away()
+                self._bring(module)
+
+        return _uncompiled(hook)
+
+    def _bring(self, module: _SwappedModule) -> None:
+        self._present = module  # from here on there is something to send away
+        module.start()
+        self._residency.device.synchronize()
+        self._residency.count_beside(self._key, module.on_device)
+
+    def _send_away(self) -> None:
+        if self._present is not None:
+            self._present.stop()
+        self._present = None
+        self._residency.count_beside(self._key, ())
 
 
 @dataclass(slots=True, eq=False)
@@ -108,11 +129,11 @@ class _Slot:
 
 
 class _SwappedModule:
-    def __init__(self, entry: Entry, device: Device, spare_bytes: int) -> None:
+    def __init__(self, entry: Entry, device: Device, room_bytes: int) -> None:
+        self.root = entry.module
         self._entry, self._device = entry, device
         rest, *blocks = parts = _parts_of(entry)
-        self.least_bytes = _least_bytes(parts)
-        most_bytes = self.least_bytes + max(0, spare_bytes)
+        most_bytes = max(_least_bytes(parts), room_bytes)
         for count in range(len(blocks) + 1):
             swapped = _spread(count, len(blocks))
             slot_bytes = max((blocks[i].size_bytes for i in swapped), default=0)
