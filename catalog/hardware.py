@@ -88,7 +88,10 @@ def _cell(needs: MemoryNeeds, card_gib: int, transformer_bytes: int, forwards: i
             continue
         if not placement.is_block_swapped:
             return f"{'tiles' if placement.is_decoding_tiled else 'leaves'} {_show(peak_bytes)}"
-        return f"swap {_show(peak_bytes)}, {_show(forwards * transformer_bytes)} a step"
+        swapped_bytes = needs.swapped_bytes_a_forward(needs.swapping_least(placement, usable), transformer_bytes)
+        if not swapped_bytes:
+            return f"experts in turn {_show(peak_bytes)}"
+        return f"swap {_show(peak_bytes)}, {_show(forwards * swapped_bytes)} a step"
     return "no"
 
 

@@ -265,6 +265,14 @@ class MemoryNeeds:
             return self.denoisers_bytes
         return min(self.denoisers_bytes, max(self.block_swap_bytes, self.denoisers_bytes - placement.swapped_bytes))
 
+    def swapped_bytes_a_forward(self, placement: Placement, largest_bytes: int) -> int:
+        """About what comes to the card in each forward of the largest denoiser: nothing where it has the room alone,
+        since of several denoisers one at a time is there."""
+        on_card_bytes = self.on_card_bytes(placement)
+        if on_card_bytes >= largest_bytes:
+            return 0
+        return min(largest_bytes, largest_bytes - on_card_bytes + self.block_swap_bytes)
+
     def swapping_least(self, placement: Placement, budget_bytes: int) -> Placement:
         """``placement``, which fits by block swap, with as many blocks staying on the card as there is room for."""
         decoding = self.tiled_decoding if placement.is_decoding_tiled else self.decoding

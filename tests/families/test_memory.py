@@ -239,3 +239,16 @@ def test_twenty_seconds_in_full_hd_are_made_on_24_gb() -> None:
     assert needs is not None
     assert needs.fit(usable_bytes(24 * GIB)) == Fit.BLOCK_SWAP
     assert needs.tiled_decoding.size_bytes < 10 * GIB
+
+
+@pytest.mark.parametrize("size", ["832x480", "1280x720"])
+@pytest.mark.parametrize("slug", ["wan-2.2-a14b", "wan-2.2-a14b-i2v"])
+def test_wan_2_2_s_experts_take_turns_on_24_gb_and_nothing_comes_in_each_step(slug: str, size: str) -> None:
+    version, usable = seeded_version(slug), usable_bytes(24 * GIB)
+    width, height = map(int, size.split("x"))
+    needs = measurements.needs(version, width=width, height=height, num_frames=81)
+    assert needs is not None
+    placement = place(needs, budget_bytes=usable, host_bytes=2**50)
+    assert needs.peak_bytes(placement) <= usable
+    assert needs.swapped_bytes_a_forward(placement, needs.denoisers_bytes // 2) == 0
+    assert needs.swapped_bytes_a_forward(placement, needs.denoisers_bytes) > 0  # of one as large it would be
