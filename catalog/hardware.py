@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +89,11 @@ def _cell(needs: MemoryNeeds, card_gib: int, transformer_bytes: int, forwards: i
             continue
         if not placement.is_block_swapped:
             return f"{'tiles' if placement.is_decoding_tiled else 'leaves'} {_show(peak_bytes)}"
-        swapped_bytes = needs.swapped_bytes_a_forward(needs.swapping_least(placement, usable), transformer_bytes)
+        at_its_best = needs.swapping_least(placement, usable)
+        swapped_bytes = needs.swapped_bytes_a_forward(at_its_best, transformer_bytes)
         if not swapped_bytes:
-            return f"experts in turn {_show(peak_bytes)}"
+            in_turn = replace(placement, swapped_bytes=needs.denoisers_bytes - transformer_bytes)
+            return f"experts {_show(needs.peak_bytes(in_turn))}"
         return f"swap {_show(peak_bytes)}, {_show(forwards * swapped_bytes)} a step"
     return "no"
 
