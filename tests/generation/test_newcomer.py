@@ -149,47 +149,6 @@ def test_it_works_by_keyboard_alone(stack: Stack, desktop: BrowserContext) -> No
     expect(page.get_by_role("heading", name="a green star spinning")).to_be_visible()
 
 
-STREAMS = """
-    window.streams = [];
-    window.EventSource = class extends EventSource {
-        constructor(address) { super(address); window.streams.push(this); }
-    };
-    Object.defineProperty(document, 'hidden', { get: () => window.isHidden ?? false });
-    window.hide = (isHidden) => { window.isHidden = isHidden; document.dispatchEvent(new Event('visibilitychange')); };
-"""
-OPEN_STREAMS = "window.streams.filter((stream) => stream.readyState !== EventSource.CLOSED).length"
-
-
-def test_a_page_that_nobody_sees_holds_no_stream_and_goes_on_when_it_is_seen(
-    stack: Stack, desktop: BrowserContext
-) -> None:
-    page = desktop.new_page()
-    page.goto(stack.url)
-    token = page.locator("[name=csrfmiddlewaretoken]").input_value()
-    video = page.request.post(
-        stack.url + "/v1/videos",
-        data={"prompt": PROMPT, "steps": 50},
-        headers={"X-CSRFToken": token, "Referer": stack.url},
-    ).json()
-    page.add_init_script(STREAMS)
-    page.goto(stack.url + video["lm"]["page_url"])
-    assert page.evaluate(OPEN_STREAMS) == 1
-    page.evaluate("hide(true)")
-    assert page.evaluate(OPEN_STREAMS) == 0
-    page.evaluate("hide(false)")
-    assert page.evaluate(OPEN_STREAMS) == 1
-    expect(page.locator("video")).to_be_visible(timeout=ARRIVES_WITHIN)
-
-
-def test_cards_of_clips_on_their_way_keep_up(stack: Stack, desktop: BrowserContext) -> None:
-    page = desktop.new_page()
-    page.goto(stack.url)
-    page.get_by_role("button", name="Generate").click()
-    page.wait_for_url("**/generations/*/")
-    page.goto(stack.url + "/history/")
-    expect(page.locator(".grid img")).to_be_visible(timeout=ARRIVES_WITHIN)
-
-
 def test_a_file_that_is_too_large_is_refused_before_it_is_sent(stack: Stack, desktop: BrowserContext) -> None:
     page = desktop.new_page()
     page.goto(stack.url)
