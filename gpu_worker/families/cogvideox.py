@@ -93,6 +93,7 @@ FAMILY = Family(
     fuses_qkv=True,
     shared={"text_encoder": "T5 v1.1-XXL"},
     batched_guidance=("guidance_scale",),
+    prompt_tokens=226,
     call=(
         "guidance_scale",
         "use_dynamic_cfg",

@@ -77,6 +77,8 @@ class Mode:
     title: str
     pipeline: str
     """Name of the diffusers class."""
+    scheduled_pipeline: str = ""
+    """That of the one for presets with ``timesteps`` of their own, where ``pipeline`` takes none."""
     needs: tuple[str, ...] = ()
     """Roles that ``RenderJob.inputs`` must hold: names of ``ROLES``."""
     accepts: tuple[str, ...] = ()
@@ -112,6 +114,10 @@ class Mode:
         if not self.context_frames:
             return 0
         return context_count(given, num_frames, most=self.context_frames, step=self.context_step)
+
+    def pipeline_for(self, call: Mapping[str, Any]) -> str:
+        """Name of the diffusers class that takes ``call``."""
+        return self.scheduled_pipeline if self.scheduled_pipeline and "timesteps" in call else self.pipeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +209,12 @@ class Family:
     """False where the pipeline takes no ``callback_on_step_end``: progress then comes from the scheduler."""
     max_seconds: float = 10.0
     max_prompt_characters: int = 2_000
+    prompt_tokens: int = 512
+    """Most tokens that its text encoder is given: the pipeline's ``max_sequence_length``, where no preset says less."""
+    prompt_marks: int = 1
+    """Those among them that are not the prompt's own: where it begins and ends, and what a template puts after it."""
+    whole_texts: tuple[str, ...] = ("tokenizer",)
+    """Tokenizers that may cut nothing off. CLIP beside another encoder only sums up what it sees of the text."""
     call: tuple[str, ...] = ()
     """Arguments of the pipeline call that presets may set in every mode."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -215,6 +227,10 @@ class Family:
             return None
         better = f"{max(m, round(width / m) * m)}x{max(m, round(height / m) * m)}"
         return f"{self.title} makes widths and heights that are multiples of {m}: {better} instead of {width}x{height}."
+
+    def most_prompt_tokens(self, call: Mapping[str, Any]) -> int:
+        """How many tokens of its own a prompt may have in a preset with these call arguments."""
+        return int(call.get("max_sequence_length", self.prompt_tokens)) - self.prompt_marks
 
     def passes(self, num_frames: int) -> int:
         """How many times the denoising loop, with all its steps, runs for a clip of ``num_frames``."""

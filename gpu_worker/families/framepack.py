@@ -65,6 +65,8 @@ FAMILY = Family(
     ),
     shared={"text_encoder": "Llama 3 8B", "text_encoder_2": "CLIP-L", "vae": "HunyuanVideo VAE"},
     max_seconds=60,
+    prompt_tokens=hunyuan.FAMILY.prompt_tokens,
+    prompt_marks=hunyuan.FAMILY.prompt_marks,
     call=(
         "guidance_scale",
         "true_cfg_scale",

@@ -64,6 +64,8 @@ FAMILY = Family(
         ),
     ),
     shared={"text_encoder": "Llama 3 8B", "text_encoder_2": "CLIP-L", "vae": "HunyuanVideo VAE"},
+    prompt_tokens=256,
+    prompt_marks=5,
     call=(
         "guidance_scale",
         "true_cfg_scale",

@@ -60,6 +60,9 @@ FAMILY = Family(
     shared={"text_encoder": "Qwen2.5-VL 7B"},
     has_step_callback=False,
     caches=("taylorseer_cache",),
+    prompt_tokens=1_000,
+    prompt_marks=6,
+    whole_texts=("tokenizer", "tokenizer_2"),
     call=("sigmas",),
     presets={"draft": {"steps": 20}, "standard": {"steps": 30}, "final": {"steps": 50}},
 )

@@ -41,7 +41,9 @@ def _text(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _image(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_text(job, inputs), "image": fitted(inputs["image"], job)}
+    picture = fitted(inputs["image"], job)
+    given = {"conditions": [Condition(image=picture)]} if "timesteps" in job.call else {"image": picture}
+    return {**_text(job, inputs), **given}
 
 
 def _frames(job: RenderJob, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,8 +68,16 @@ FAMILY = Family(
     name="ltx",
     title="LTX-Video",
     modes={
-        "text": Mode(title="Text to video", pipeline="LTXPipeline", arguments=_text),
-        "image": Mode(title="Image to video", pipeline="LTXImageToVideoPipeline", needs=("image",), arguments=_image),
+        "text": Mode(
+            title="Text to video", pipeline="LTXPipeline", scheduled_pipeline="LTXConditionPipeline", arguments=_text
+        ),
+        "image": Mode(
+            title="Image to video",
+            pipeline="LTXImageToVideoPipeline",
+            scheduled_pipeline="LTXConditionPipeline",
+            needs=("image",),
+            arguments=_image,
+        ),
         "frames": Mode(
             title="First and last frame",
             pipeline="LTXConditionPipeline",
@@ -110,6 +120,7 @@ FAMILY = Family(
     shared={"text_encoder": "T5 v1.1-XXL"},
     max_seconds=60,
     batched_guidance=("guidance_scale",),
+    prompt_tokens=256,
     call=(
         "guidance_scale",
         "guidance_rescale",
@@ -122,7 +133,7 @@ FAMILY = Family(
         "draft": {"steps": 12, "guidance_scale": 3.0, **FROM_0_9_1},
         "standard": {"steps": 30, "guidance_scale": 3.0, **FROM_0_9_1},
         "final": {"steps": 50, "guidance_scale": 3.0, **FROM_0_9_1},
-        "distilled": {
+        "distilled": {  # LTX's pipelines for text and one picture refuse timesteps, though they list them
             "steps": 8,
             "timesteps": [1000, 993, 987, 981, 975, 909, 725, 0.03],
             "guidance_scale": 1.0,

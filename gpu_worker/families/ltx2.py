@@ -122,6 +122,7 @@ FAMILY = Family(
     max_seconds=20,
     repeated_guidance=("stg_scale", "modality_scale"),
     batched_guidance=("guidance_scale", "audio_guidance_scale"),
+    prompt_tokens=1_024,
     call=(
         "guidance_scale",
         "guidance_rescale",

@@ -52,6 +52,7 @@ FAMILY = Family(
     has_audio=True,
     caches=(),
     max_seconds=ltx2.FAMILY.max_seconds,
+    prompt_tokens=ltx2.FAMILY.prompt_tokens,
     call=(
         "sigmas",
         "noise_scale",

@@ -58,6 +58,8 @@ FAMILY = Family(
     fuses_qkv=True,
     max_seconds=2,
     max_prompt_characters=500,
+    prompt_tokens=TEXT_TOKENS,
+    prompt_marks=9,  # eight registers and the end
     batched_guidance=("guidance_scale",),
     call=(
         "guidance_scale",

@@ -226,6 +226,16 @@ def latents(job: RenderJob, models: Path, inputs: dict[str, Any]) -> torch.Tenso
     return torch.cat([section.flatten() for section in sections])
 
 
+@pytest.mark.parametrize("mode", FAMILIES["ltx"].modes)
+def test_a_distilled_ltx_takes_its_own_timesteps_in_every_mode(
+    engine: Engine, models: Path, tmp_path: Path, mode: str
+) -> None:
+    preset = dict(FAMILIES["ltx"].presets["distilled"])
+    job = job_for("ltx", mode, checkpoint_for("ltx", mode, models))
+    made = render(engine, replace(job, steps=preset.pop("steps"), call=preset), tmp_path)
+    assert (made.steps_total, made.facts.num_frames) == (8, job.num_frames)
+
+
 def test_a_clip_made_to_a_sound_has_that_sound_and_its_own_length(engine: Engine, models: Path, tmp_path: Path) -> None:
     job = job_for("ltx2_sound", "sound", checkpoint_for("ltx2_sound", "sound", models))
     clip_seconds = job.num_frames / job.fps

@@ -35,6 +35,7 @@ from gpu_worker.engine.video.seeding import seeded
 from gpu_worker.engine.video.speed import with_speed_settings
 from gpu_worker.engine.video.stages import StageClock
 from gpu_worker.engine.video.tiling import decode_by_parts, tiled
+from gpu_worker.engine.video.whole_texts import read_to_the_end
 from gpu_worker.engine.video.x0_preview import predicted, watch
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.families.memory import ALL_BYTES, PLACEMENTS, Placement, Workload
@@ -63,6 +64,7 @@ class Rendering:
         self._job, self._inputs, self._model = job, inputs, model
         self._room, self._stages = room, stages
         self._device = room.residency.device
+        self._pipeline_name = self._mode.pipeline_for(job.call)
         first_frame = self._mode.first_frame
         self._held = HeldPictures([first_frame(job, inputs)]) if first_frame else None
         self._painter = PreviewPainter(wait_for_card=self._device.synchronize)
@@ -124,7 +126,7 @@ class Rendering:
                     return self._climb(Stage.DENOISING, self._make_frames)
                 except EncodingDue:
                     continue  # now the rehearsal knows how often this pipeline asks
-            raise RuntimeError(f"{self._mode.pipeline} asks for embeddings that its rehearsal did not come to")
+            raise RuntimeError(f"{self._pipeline_name} asks for embeddings that its rehearsal did not come to")
         finally:
             for workload, had_bytes in self._failures:
                 self._room.headroom.raise_after_failure(workload, had_bytes)
@@ -139,7 +141,7 @@ class Rendering:
 
     def _prepare_embeddings(self) -> None:
         pipeline = self._assemble(self._meta_modules(self._model.components))
-        with self._refusals(pipeline):
+        with self._refusals(pipeline), read_to_the_end(pipeline, self._family.whole_texts):
             self._encoder.rehearse(pipeline, self._call(pipeline))
         self._stages.enter(Stage.ENCODING_PROMPT)  # also when there was nothing left to encode
 
@@ -299,7 +301,7 @@ class Rendering:
 
     def _assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
         return assemble(
-            self._mode.pipeline, modules, self._room.library.tools(self._model), self._model.checkpoint.settings
+            self._pipeline_name, modules, self._room.library.tools(self._model), self._model.checkpoint.settings
         )
 
     def _transformers(self) -> list[torch.nn.Module]:
@@ -318,6 +320,7 @@ class Rendering:
             "negative_prompt": job.negative_prompt,
             "generator": generator,
             "output_type": "pt",
+            "max_sequence_length": job.call.get("max_sequence_length", self._family.prompt_tokens),
         }
         arguments = {name: value for name, value in arguments.items() if name in accepted}
         if self._family.has_step_callback:
