@@ -23,7 +23,7 @@ def capabilities(version: ModelVersion) -> dict[str, Any]:
         "upscale": version.upscale,
         "seconds": {"min": version.min_seconds, "max": version.max_seconds, "default": version.default_seconds},
         "fps": version.fps,
-        "presets": [{"name": name, "steps": int(version.presets[name]["steps"])} for name in version.preset_names],
+        "presets": [_preset(name, version) for name in version.preset_names],
         "default_preset": version.default_preset,
         "max_steps": version.max_steps,
         "max_prompt_characters": version.max_prompt_characters,
@@ -34,6 +34,14 @@ def capabilities(version: ModelVersion) -> dict[str, Any]:
             "tiers_pixels": TIERS,
             "surcharges": version.surcharges,
         },
+    }
+
+
+def _preset(name: str, version: ModelVersion) -> dict[str, Any]:
+    return {
+        "name": name,
+        "steps": int(version.presets[name]["steps"]),
+        "max_prompt_tokens": version.most_prompt_tokens(name),
     }
 
 

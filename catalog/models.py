@@ -246,6 +246,15 @@ class ModelVersion(models.Model):
         """The preset's pipeline arguments without its step count."""
         return {name: value for name, value in self.presets[preset].items() if name != "steps"}
 
+    def most_prompt_tokens(self, preset: str) -> int:
+        """How many tokens of its own a prompt may have with this preset."""
+        return self.family_facts.most_prompt_tokens(self.presets[preset])
+
+    @property
+    def surely_read_bytes(self) -> int:
+        """How long a prompt may be that is read to its end with every preset, whatever the tokenizer makes of it."""
+        return min(map(self.most_prompt_tokens, self.presets)) - 1
+
     def fingerprint(self) -> str:
         """Names what is loaded, whatever it is called, priced or limited to: what was measured on one version
         counts for every version with the same fingerprint."""

@@ -12,6 +12,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
 from catalog.models import ModelVersion
+from catalog.prompt_length import PromptLength, is_blank, measure
 from catalog.selection import find_model
 from catalog.sizes import Size
 from catalog.validation import SCHEDULES
@@ -109,8 +110,8 @@ def resolve(ask: Ask, version: ModelVersion) -> ClipRequest:
     num_frames = _frames(ask.seconds, version)
     return ClipRequest(
         mode=mode,
-        prompt=_text("prompt", ask.prompt, version, is_required=True),
-        negative_prompt=_text("negative_prompt", ask.negative_prompt, version, is_required=False),
+        prompt=_text("prompt", ask.prompt, version, preset, is_required=True),
+        negative_prompt=_text("negative_prompt", ask.negative_prompt, version, preset, is_required=False),
         seed=_seed(ask.seed),
         width=size.width,
         height=size.height,
@@ -123,12 +124,12 @@ def resolve(ask: Ask, version: ModelVersion) -> ClipRequest:
     )
 
 
-def _refuse(field_name: str, message: str, next_step: str) -> Invalid:
-    return Invalid(f"invalid_{field_name}", message, next_step=next_step, field=field_name)
+def _refuse(field_name: str, message: str, next_step: str, **figures: int | bool) -> Invalid:
+    return Invalid(f"invalid_{field_name}", message, next_step=next_step, field=field_name, figures=figures)
 
 
-def _text(field_name: str, text: str, version: ModelVersion, *, is_required: bool) -> str:
-    text = text.strip()
+def _text(field_name: str, text: str, version: ModelVersion, preset: str, *, is_required: bool) -> str:
+    text = "" if is_blank(text) else text.strip()
     if is_required and not text:
         raise _refuse(field_name, "The prompt is empty.", "Describe what the clip should show.")
     if "\x00" in text:
@@ -139,8 +140,33 @@ def _text(field_name: str, text: str, version: ModelVersion, *, is_required: boo
             field_name,
             f"The text has {len(text):,} characters; {version.model} takes {limit:,}.",
             f"Shorten it by {len(text) - limit:,}.",
+            limit=limit,
+            count=len(text),
+        )
+    length = measure(text, version, preset)
+    if length.is_too_long:
+        raise _refuse(
+            field_name, *_told(length, version), limit=length.limit, count=length.tokens, is_exact=length.is_exact
         )
     return text
+
+
+def _told(length: PromptLength, version: ModelVersion) -> tuple[str, str]:
+    """What is wrong with a text that is not read to its end, and what to do about it."""
+    if not length.is_exact:
+        return (
+            f"The text may have {length.tokens:,} tokens, one for each byte; {version.model} reads {length.limit:,}.",
+            f"Shorten it by {length.tokens - length.limit:,} letters.",
+        )
+    return (
+        f"The text has {length.tokens:,} tokens, parts of words; {version.model} reads {length.limit:,}.",
+        f"Shorten it: nothing would be read of \u201c{shortened(length.unread.strip())}\u201d.",
+    )
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """``text`` with its middle left out where it is longer than ``most`` characters."""
+    return text if len(text) <= most else f"{text[: most // 2].rstrip()} … {text[-most // 2 :].lstrip()}"
 
 
 def _mode(ask: Ask, version: ModelVersion) -> str:

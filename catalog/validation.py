@@ -219,6 +219,12 @@ def _presets_say_what_the_pipeline_takes(version: ModelVersion) -> Iterator[Prob
         for argument, value in version.preset_call(name).items():
             if problem := argument_problem(argument, value):
                 yield "presets", f"{name}, {argument}: {problem}"
+            elif argument == "max_sequence_length" and not family.prompt_marks < value <= family.prompt_tokens:
+                least, most = family.prompt_marks + 1, family.prompt_tokens
+                yield (
+                    "presets",
+                    f"{name}, {argument}: {family.title} reads {least} to {most:,} tokens; this is {value:,}.",
+                )
 
 
 def _components_exist(version: ModelVersion) -> Iterator[Problem]:

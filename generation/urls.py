@@ -3,6 +3,7 @@ from django.urls import path
 from generation.api import events, reference
 from generation.api import views as api
 from generation.pages import trial_views, views
+from generation.pages.prompt_length import prompt_length
 from generation.storage import serving
 from loremotion.bodies import takes_files
 
@@ -12,6 +13,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("generations/", views.create, name="create"),
     path("generations/price/", views.price, name="price"),
+    path("generations/prompt-length/", prompt_length, name="prompt-length"),
     path("generations/<uuid:generation_id>/", views.detail, name="detail"),
     path("generations/<uuid:generation_id>/mail/", views.mail_when_ended, name="mail-when-ended"),
     path("generations/<uuid:generation_id>/cancel/", views.cancel, name="cancel"),

@@ -186,7 +186,7 @@ def with_retry_after(response: HttpResponse, refusal: Exception) -> HttpResponse
 
 def problem(refusal: Refusal) -> dict[str, Any]:
     """The document for a refusal."""
-    return document(refusal.status, refusal.code, str(refusal), refusal.field or None)
+    return document(refusal.status, refusal.code, str(refusal), refusal.field or None) | refusal.figures
 
 
 def document(status: int, code: str, detail: str, param: str | None = None) -> dict[str, Any]:

@@ -6,6 +6,8 @@ module so that an app can raise it without importing the frame's rendering.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class Refusal(Exception):
     """Something asked for cannot be done, and the message says why and what to do next.
@@ -15,16 +17,26 @@ class Refusal(Exception):
         message: the cause, for a person.
         next_step: what to do about it, for a person; may be empty.
         field: the request's field it is about, where there is one.
+        figures: what was counted, for machines: members of the problem document.
     """
 
     status = 400
 
-    def __init__(self, code: str, message: str, *, next_step: str = "", field: str = "") -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        next_step: str = "",
+        field: str = "",
+        figures: Mapping[str, int | bool] | None = None,
+    ) -> None:
         super().__init__(f"{message} {next_step}".strip())
         self.code = code
         self.message = message
         self.next_step = next_step
         self.field = field
+        self.figures = dict(figures or {})
 
     def __str__(self) -> str:  # whoever catches it may know a better next step
         return f"{self.message} {self.next_step}".strip()

@@ -100,6 +100,7 @@ DOORS: dict[str, Door] = {
     "generation:home": Door(Kind.PUBLIC),
     "generation:create": Door(Kind.OWN, MAKE, "post"),
     "generation:price": Door(Kind.PUBLIC),
+    "generation:prompt-length": Door(Kind.PUBLIC, method="post"),
     "generation:detail": Door(Kind.OBJECT, READ),
     "generation:cancel": Door(Kind.OBJECT, MAKE, "post"),
     # And of their own, its maker.

@@ -6,6 +6,7 @@ The same weights go on from a picture, whether somebody gave it or a clip ended 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -15,6 +16,8 @@ from gpu_worker.families import cogvideox
 from gpu_worker.families.family import Family, FrameRule, Mode
 from gpu_worker.families.pictures import fitted
 
+SHIPPED = Path(__file__).parents[1] / "preview" / "weights"
+"""The folder of the preview model, for ``DiffusionPipeline.from_pretrained``."""
 TEXT_TOKENS = 32
 """Tokens of a prompt, its registers among them: sixteen words and more of a sentence are read. No setting: the
 positions of the weights are sized for it."""

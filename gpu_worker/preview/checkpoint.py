@@ -6,8 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-SHIPPED = Path(__file__).parent / "weights"
-"""The folder of the preview model, for ``DiffusionPipeline.from_pretrained``."""
+from gpu_worker.families.preview import SHIPPED as SHIPPED
 
 
 def place(models: Path) -> Path:

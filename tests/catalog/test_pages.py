@@ -41,7 +41,10 @@ def test_a_program_reads_everything_that_it_may_ask_for(client: Client) -> None:
     first_picture = {"role": "image", "title": "First picture", "kind": "picture"}
     assert can["modes"][1] == {"name": "image", "title": "Image to video", "needs": [first_picture], "accepts": []}
     assert can["seconds"] == {"min": 1, "max": 5, "default": 5}
-    assert can["presets"] == [{"name": "standard", "steps": 30}, {"name": "draft", "steps": 12}]
+    assert can["presets"] == [
+        {"name": "standard", "steps": 30, "max_prompt_tokens": 255},
+        {"name": "draft", "steps": 12, "max_prompt_tokens": 255},
+    ]
     assert model["lm"]["sample"] == {"credits": 21, "seconds": 5.042, "size": "1216x704", "preset": "standard"}
     assert model["lm"]["aliases"] == ["quick"]
     assert client.get("/v1/models/quick").json() == model

@@ -70,12 +70,12 @@ def test_a_refused_size_comes_with_one_that_is_not(family: Family, width: int, h
 @pytest.mark.parametrize(("family_name", "mode"), CASES)
 def test_every_preset_of_every_mode_is_a_call_that_the_pipeline_takes(family_name: str, mode: str) -> None:
     made_by = FAMILIES[family_name]
-    pipeline = getattr(diffusers, made_by.modes[mode].pipeline)
-    accepted = set(inspect.signature(pipeline.__call__).parameters)
     job = job_for(family_name, mode, family_name)
     inputs = {role: loaded(role) for role in (*made_by.modes[mode].needs, *made_by.modes[mode].accepts)}
     for preset in made_by.presets.values():
         call = {name: value for name, value in preset.items() if name != "steps"}
+        pipeline = getattr(diffusers, made_by.modes[mode].pipeline_for(call))
+        accepted = set(inspect.signature(pipeline.__call__).parameters)
         arguments = made_by.modes[mode].arguments(replace(job, call=call, steps=preset["steps"]), inputs)
         assert set(arguments) <= accepted, set(arguments) - accepted
 

@@ -173,6 +173,25 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(stack: Stack, des
     page.wait_for_url("**/generations/*/")
 
 
+def test_what_would_not_be_read_of_a_prompt_is_said_while_it_is_typed(stack: Stack, desktop: BrowserContext) -> None:
+    page = desktop.new_page()
+    complaints = complaints_of(page)
+    page.goto(stack.url)
+    box, told = page.get_by_label("What should the clip show?"), page.locator("#prompt-length")
+    expect(told).to_be_hidden()
+    room = " ".join(["red"] * 23)
+    box.fill(room)
+    expect(told).to_have_text("23 of 23 tokens")
+    box.fill(f"{room} circle moving right")
+    expect(told).to_have_text("26 of 23 tokens. Nothing would be read of: circle moving right")
+    page.get_by_role("button", name="Generate").click()
+    expect(page.get_by_role("alert")).to_contain_text("Preview reads 23")
+    expect(box).to_have_value(f"{room} circle moving right")
+    box.fill("a red circle")
+    expect(told).to_be_hidden()
+    assert [c for c in complaints if "422" not in c] == []  # the browser's own word for the refused form
+
+
 def test_the_example_follows_the_model_and_own_words_stay(stack: Stack, desktop: BrowserContext) -> None:
     page = desktop.new_page()
     page.goto(stack.url)

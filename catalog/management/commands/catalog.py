@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from catalog import transfer
+from catalog import tokenizer_files, transfer
+from catalog.models import Model
 
 
 class Command(BaseCommand):
@@ -17,6 +18,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         actions.add_parser("dump", help="Write every model to standard output.")
+        actions.add_parser("tokenizers", help="Fetch each model's tokenizer, so that prompts are counted exactly here.")
         load = actions.add_parser("load", help="Bring the catalogue to what a file says.")
         load.add_argument("file", help="The file, or - for standard input.")
         load.add_argument("--by", metavar="EMAIL", help="Whose name the new versions carry in the history.")
@@ -24,6 +26,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["action"] == "dump":
             self.stdout.write(transfer.dump(), ending="")
+            return
+        if options["action"] == "tokenizers":
+            self._fetch_tokenizers()
             return
         try:
             text = sys.stdin.read() if options["file"] == "-" else Path(options["file"]).read_text()
@@ -39,3 +44,13 @@ class Command(BaseCommand):
             self.stdout.write(f"{change.slug}: {change.what}")
         if not changes:
             self.stdout.write("The catalogue says so already.")
+
+    def _fetch_tokenizers(self) -> None:
+        for model in Model.objects.exclude(current=None).select_related("current"):
+            version = model.current
+            if version is None or not tokenizer_files.is_on_the_hub(version):
+                continue
+            try:
+                self.stdout.write(f"{model.slug}: {tokenizer_files.fetch(version)}")
+            except OSError as problem:
+                self.stderr.write(f"{model.slug}: {problem}; its prompts are bounded by their bytes.")

@@ -1,0 +1,52 @@
+// How much of the prompt the chosen model reads, said while it is typed. Without this the form says it when it is sent.
+const form = document.querySelector("form.generate");
+const prompt = form.elements.namedItem("prompt");
+const told = document.getElementById("prompt-length");
+const PAUSE_MS = 300;
+let waiting = null;
+let asking = null;
+
+// No tokenizer makes more tokens of a text than it has bytes: a short one need not be counted.
+function isSurelyRead(text, options) {
+  const bytes = [text, text.normalize("NFKD")].map((form) => new TextEncoder().encode(form).length);
+  return Math.max(...bytes) <= Number(options.dataset.surelyRead);
+}
+
+function say(words) {
+  told.textContent = words;
+  told.hidden = !words;
+}
+
+function wordsFor({ tokens, limit, is_exact: isExact, unread }) {
+  if (!isExact) return tokens > limit ? `Surely read to its end are ${limit - 1} letters; this may be ${tokens}.` : "";
+  if (tokens <= limit) return `${tokens} of ${limit} tokens`;
+  return `${tokens} of ${limit} tokens. Nothing would be read of: ${unread}`;
+}
+
+async function count() {
+  asking?.abort();
+  const text = prompt.value.trim();
+  const options = form.querySelector(".of-model:enabled");
+  if (!options || isSurelyRead(text, options)) return say("");
+  const most = Number(options.dataset.most);
+  if (text.length > most) return say(`${text.length} of ${most} characters`);
+  asking = new AbortController();
+  const said = new FormData();
+  for (const name of ["csrfmiddlewaretoken", "model", "preset"]) said.set(name, new FormData(form).get(name) ?? "");
+  said.set("prompt", text);
+  try {
+    const answer = await fetch(form.dataset.lengthUrl, { method: "POST", body: said, signal: asking.signal });
+    say(answer.ok ? wordsFor(await answer.json()) : "");
+  } catch (error) {
+    if (error.name !== "AbortError") say("");
+  }
+}
+
+function countSoon() {
+  clearTimeout(waiting);
+  waiting = setTimeout(count, PAUSE_MS);
+}
+
+prompt.addEventListener("input", countSoon);
+form.addEventListener("change", countSoon);
+addEventListener("pageshow", countSoon);
