@@ -6,7 +6,10 @@ falls back to a cookie. Finding out takes one query; two where a key's last use 
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.conf import settings
+from django.db import connection
 from django.http import HttpRequest
 
 from accounts import api_keys, bans, impersonation, members, networks, visitors, workspaces
@@ -15,9 +18,17 @@ from accounts.models import ApiKey, Membership, User, Workspace
 from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, ONLOOKER_MAY, VISITOR_MAY, WHILE_BANNED, WHILE_CLOSING, Action
 from loremotion import row_security
 from loremotion.refusals import Conflict, Forbidden, Unauthorized
+from loremotion.table_rows import Columns
 
 CHOSEN = "workspace"
 """The session's key for the workspace that a member last switched to."""
+_WORKSPACE: Final = Columns(Workspace, "workspace")
+_LOCK_WITH_KEY: Final = f"""
+SELECT apikey.revoked_at IS NOT NULL, {_WORKSPACE.sql}
+FROM accounts_workspace workspace JOIN accounts_apikey apikey ON apikey.workspace_id = workspace.id
+WHERE workspace.id = %s AND apikey.id = %s
+FOR NO KEY UPDATE OF workspace FOR SHARE OF apikey
+"""  # noqa: S608 - made of names of columns
 
 
 def caller_of(request: HttpRequest) -> Caller:
@@ -133,19 +144,12 @@ def _locked_with(workspace: Workspace, key: ApiKey) -> Workspace | None:
     Raises:
         Unauthorized: the key is revoked.
     """
-    found = Workspace.objects.raw(
-        """
-        SELECT workspace.*, apikey.revoked_at IS NOT NULL AS is_key_revoked
-        FROM accounts_workspace workspace JOIN accounts_apikey apikey ON apikey.workspace_id = workspace.id
-        WHERE workspace.id = %s AND apikey.id = %s
-        FOR NO KEY UPDATE OF workspace FOR SHARE OF apikey
-        """,
-        [workspace.id, key.id],
-    )
-    now = next(iter(found), None)
-    if now is not None and vars(now)["is_key_revoked"]:  # a column of this query, and of no model
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_WITH_KEY, [workspace.id, key.id])
+        row = cursor.fetchone()
+    if row is not None and row[0]:
         raise api_keys.revoked()
-    return now
+    return _WORKSPACE.read(row, first=1) if row is not None else None
 
 
 def switch(request: HttpRequest, workspace: Workspace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
@@ -10,7 +11,10 @@ from django.db import connection, transaction
 
 from accounts.models import Workspace
 from billing import ledger
-from billing.models import Lot, NetworkDay
+from billing.models import NetworkDay
+
+MOST_REMEMBERED: Final = 50_000
+_given: set[str] = set()
 
 
 def daily_credits(workspace: Workspace | None, *, is_signed_in: bool = False) -> int:
@@ -50,11 +54,15 @@ def top_up_daily(*, account: UUID, credits: int, now: datetime, is_signed_in: bo
     """
     reference = f"free:{account}:{now.astimezone(UTC):%Y-%m-%d}"
     signed_in = f"{reference}:signed-in"
-    if credits <= 0:
-        return True
-    given = dict(Lot.objects.filter(reference__in=[reference, signed_in]).values_list("reference", "issued"))
     wanted = signed_in if is_signed_in else reference
+    if credits <= 0 or wanted in _given:
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reference, issued FROM ledger_lot WHERE reference IN (%s, %s)", [reference, signed_in])
+        given = dict(cursor.fetchall())
     amount = credits - given.get(reference, 0) if is_signed_in else credits
+    if wanted in given:
+        _remember(wanted)
     if amount <= 0 or wanted in given:
         return True
     try:
@@ -72,6 +80,13 @@ def top_up_daily(*, account: UUID, credits: int, now: datetime, is_signed_in: bo
         # Another process gave today's at this moment, with another idea of how many.
         pass
     return True
+
+
+def _remember(reference: str) -> None:
+    """What was found in the ledger today stays there, so that this process need not look for it again."""
+    if len(_given) >= MOST_REMEMBERED:
+        _given.clear()
+    _given.add(reference)
 
 
 def refills_at(now: datetime) -> datetime:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db import connection
+from django.utils import timezone
 
-from billing.models import Lot
-from billing.shop.models import Budget, Plan, Subscription
+from billing.shop.models import IS_LIVE_SQL, Plan, Subscription
+from loremotion.table_rows import Columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +33,37 @@ class Entitlements:
     """What its own people let it spend in a month; None without a cap."""
 
 
+_PLAN: Final = Columns(Plan, "plan")
+_ASKED: Final = f"""
+SELECT account.has_bought, account.cap, plan.is_subscribed, {_PLAN.sql}
+FROM (
+    SELECT
+        EXISTS (
+            SELECT FROM ledger_lot WHERE account_id = %(account)s AND kind = 'pack' AND has_remaining
+        ) AS has_bought,
+        (SELECT monthly_cap_credits FROM shop_budget WHERE workspace = %(account)s) AS cap
+) AS account LEFT JOIN LATERAL (
+    SELECT plan.*, subscribed.plan_id IS NOT NULL AS is_subscribed
+    FROM shop_plan plan LEFT JOIN (
+        SELECT DISTINCT price.plan_id FROM shop_subscription subscription JOIN shop_price price
+            ON price.id = subscription.price_id
+        WHERE subscription.workspace = %(account)s AND ({IS_LIVE_SQL})
+    ) AS subscribed ON subscribed.plan_id = plan.id
+    WHERE plan.slug = %(free)s OR subscribed.plan_id IS NOT NULL
+    ORDER BY subscribed.plan_id IS NULL, plan.priority_weight DESC, plan.position DESC LIMIT 1
+) AS plan ON true
+"""  # noqa: S608 - made of names of columns
+
+
 def entitlements(account: UUID | None) -> Entitlements:
     """What ``account`` may do now: its best live plan, else what is free. None is a newcomer. One query."""
-    live = Subscription.objects.live().filter(Q(workspace=account), price__plan=OuterRef("id"))
-    bought = Lot.objects.filter(account=account, kind="pack", has_remaining=True)
-    cap = Budget.objects.filter(Q(workspace=account)).values("monthly_cap_credits")
-    plans = Plan.objects.annotate(is_subscribed=Exists(live), has_bought=Exists(bought), cap=Subquery(cap))
-    best = plans.filter(Q(slug=Plan.FREE) | Q(is_subscribed=True))
-    found = best.order_by("-is_subscribed", "-priority_weight", "-position").first()
-    plan = found or Plan(slug=Plan.FREE, has_watermark=True)
-    is_paid = found.is_subscribed or found.has_bought if found is not None else bought.exists()
+    asked = {"account": account, "free": Plan.FREE, "late_since": timezone.now() - Subscription.GRACE}
+    with connection.cursor() as cursor:
+        cursor.execute(_ASKED, asked)
+        has_bought, cap, is_subscribed, *row = cursor.fetchone()
+    has_row = is_subscribed is not None  # staff may have deleted the free one
+    plan = _PLAN.read(row) if has_row else Plan(slug=Plan.FREE, has_watermark=True)
+    is_paid = bool(is_subscribed or has_bought)
     return Entitlements(
         plan=plan.slug,
         priority_weight=plan.priority_weight,
@@ -50,7 +73,7 @@ def entitlements(account: UUID | None) -> Entitlements:
         members=plan.members,
         is_paid=is_paid,
         monthly_credits=plan.monthly_credits,
-        monthly_cap_credits=found.cap if found is not None else cap.values_list(flat=True).first(),
+        monthly_cap_credits=cap,
     )
 
 

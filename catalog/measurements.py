@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import F, Sum
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -206,8 +207,14 @@ def smallest_clips(versions: Iterable[ModelVersion], *, above_bytes: int) -> dic
 
 def _peak_bytes(version: ModelVersion, width: int, height: int) -> int | None:
     """Most that a clip of this size ever took with this build."""
-    measured = Measurement.objects.filter(build=version.build, width=width, height=height, peak_bytes__gt=0)
-    return measured.order_by("-peak_bytes").values_list("peak_bytes", flat=True).first()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT max(peak_bytes) FROM catalog_measurement"
+            " WHERE build = %s AND width = %s AND height = %s AND peak_bytes > 0",
+            [version.build, width, height],
+        )
+        (most,) = cursor.fetchone()
+        return int(most) if most is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.db import models
 from django.db.models import F, Q
@@ -69,6 +70,13 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"order {self.id}"
+
+
+IS_LIVE_SQL: Final = """
+subscription.status IN ('active', 'trialing')
+    OR subscription.status = 'past_due' AND subscription.past_due_since > %(late_since)s
+"""
+"""``SubscriptionQuerySet.live`` in SQL, for what every request asks: see ``billing.plans``."""
 
 
 class SubscriptionQuerySet(models.QuerySet["Subscription"]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import redis
+from django import db
 from django.db import transaction
 from django.utils import timezone
 from rq import Queue
@@ -64,8 +65,9 @@ def _take() -> list[Generation]:
 
 
 def _window(budgets: list[int]) -> Window:
-    in_window = Generation.objects.filter(state=State.DISPATCHED)
-    return Window(budgets, in_window.values_list("needs_bytes", flat=True))
+    with db.connection.cursor() as cursor:
+        cursor.execute("SELECT needs_bytes FROM generation_generation WHERE state = 'dispatched'")
+        return Window(budgets, [needs_bytes for (needs_bytes,) in cursor.fetchall()])
 
 
 def has_lost_its_place(job: AllowedJob) -> bool:

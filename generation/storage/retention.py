@@ -43,6 +43,8 @@ def forget_uploads(keys: Collection[str]) -> None:
 @across_workspaces("before it is claimed, a file is nobody's")
 def claim_uploads(generation: Generation) -> None:
     """What was sent for this request is kept from now on as long as it is open."""
+    if not generation.inputs:
+        return
     Upload.objects.filter(key__in=generation.inputs.values()).update(generation=generation, expires_at=None)
 
 

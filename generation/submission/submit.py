@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import uuid
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from datetime import timedelta
+from typing import Final
 
 from django.conf import settings
 from django.db import transaction
@@ -19,6 +20,7 @@ from billing import allowance, free_gpu_budget, ledger
 from billing.plans import Entitlements, entitlements
 from catalog import measurements
 from catalog.offers import Offer
+from catalog.requests import ClipRequest
 from generation.models import Generation
 from generation.scheduling import dispatch, fair_queue, wait
 from generation.storage import retention
@@ -27,10 +29,14 @@ from generation.submission.checks import Candidate
 from generation.submission.idempotency import Repeat
 from gpu_worker import log_context
 from loremotion.refusals import InsufficientCredits
+from loremotion.table_rows import Columns
 
 logger = logging.getLogger(__name__)
 
 HOLD_LASTS = timedelta(days=2)
+_GENERATIONS: Final = Columns(Generation, "generation")
+_REQUESTED: Final = tuple(field.name for field in fields(ClipRequest))
+"""Columns of the row, by the same names."""
 
 
 def look_ahead(
@@ -91,14 +97,14 @@ def submit(
         standing = fair_queue.standing_of(workspace)
         checks.refuse(replace(candidate, standing=standing))
         finish = standing.finish_tag(credits=offer.quote.credits, weight=may.priority_weight)
-        generation = Generation.objects.create(
+        generation = Generation(
             id=generation_id,
             workspace=workspace,
             made_by=caller.user if caller is not None else None,
             api_key_id=caller.key.line_id if caller is not None and caller.key is not None else None,
             is_private=privacy.of_a_new_clip(workspace, asked=is_private),
             version=offer.version,
-            **asdict(request),  # its fields are the row's columns
+            **{name: getattr(request, name) for name in _REQUESTED},
             quote=offer.quote.to_json(),
             continued_seconds=continued_seconds,
             ask_digest=repeat.digest if repeat is not None else "",
@@ -107,6 +113,7 @@ def submit(
             fair_finish=finish,
             request_id=log_context.current(log_context.REQUEST_ID),
         )
+        _GENERATIONS.insert(generation)
         retention.claim_uploads(generation)
         if not may.is_paid:
             free_gpu_budget.reserve(generation_id, gpu_seconds=_expected_seconds(offer), now=timezone.now())

@@ -1,0 +1,43 @@
+"""Rows of a table as objects of its model, for the few statements that are asked by every request and written in SQL.
+
+Django puts a query into words each time anew, which for these takes longer than PostgreSQL takes to answer; so do its
+own raw queries, for which it looks up what each column is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+from django.db import connection
+from django.db.models import Model
+
+Row = TypeVar("Row", bound=Model)
+
+
+class Columns(Generic[Row]):
+    """The columns of a model's table, in SQL after SELECT, and as an object from what was selected.
+
+    What is read is for columns whose values PostgreSQL's driver gives as Django would: no JSON.
+    """
+
+    def __init__(self, model: type[Row], alias: str) -> None:
+        self._model = model
+        self._fields = model._meta.concrete_fields
+        self._names = tuple(field.attname for field in self._fields)
+        self.sql = ", ".join(f"{alias}.{field.column}" for field in self._fields)
+        self.count = len(self._fields)
+        names = ", ".join(field.column for field in self._fields)
+        places = ", ".join(["%s"] * self.count)
+        self._insert = f"INSERT INTO {model._meta.db_table} ({names}) VALUES ({places})"  # noqa: S608 - a model's names
+
+    def read(self, row: Sequence[Any], *, first: int = 0) -> Row:
+        """The object whose columns begin with the ``first`` of the row."""
+        return self._model.from_db(None, self._names, row[first : first + self.count])
+
+    def insert(self, made: Row) -> None:
+        """Write a new object, every column of which it knows itself."""
+        values = [field.get_db_prep_save(getattr(made, field.attname), connection) for field in self._fields]
+        with connection.cursor() as cursor:
+            cursor.execute(self._insert, values)
+        made._state.adding = False
