@@ -57,9 +57,7 @@ def top_up_daily(*, account: UUID, credits: int, now: datetime, is_signed_in: bo
     wanted = signed_in if is_signed_in else reference
     if credits <= 0 or wanted in _given:
         return True
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT reference, issued FROM ledger_lot WHERE reference IN (%s, %s)", [reference, signed_in])
-        given = dict(cursor.fetchall())
+    given = _issued(reference, signed_in)
     amount = credits - given.get(reference, 0) if is_signed_in else credits
     if wanted in given:
         _remember(wanted)
@@ -80,6 +78,13 @@ def top_up_daily(*, account: UUID, credits: int, now: datetime, is_signed_in: bo
         # Another process gave today's at this moment, with another idea of how many.
         pass
     return True
+
+
+def _issued(reference: str, other: str) -> dict[str, int]:
+    """Which of two references credits were issued under, and how many."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reference, issued FROM ledger_lot WHERE reference IN (%s, %s)", [reference, other])
+        return dict(cursor.fetchall())
 
 
 def _remember(reference: str) -> None:

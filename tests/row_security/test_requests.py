@@ -216,7 +216,8 @@ def messages_for(act: Callable[[], Any]) -> int:
 @pytest.mark.parametrize("page", ["/v1/videos", "/"])
 def test_the_wall_costs_no_round_trip(ours: Tenant, settings: Settings, who: str, page: str) -> None:
     client = factories.browser_of(factories.visitor()) if who == "visitor" else getattr(ours, who)
-    client.get(page)  # what is done once a day or once a minute is done
+    for _ in range(2):  # what is done once a day or once a minute is done, and known to be
+        client.get(page)
     with_wall = messages_for(lambda: client.get(page))
     settings.ROW_LEVEL_SECURITY = False
     assert connection.in_force is not None  # type: ignore[attr-defined]
