@@ -57,8 +57,10 @@ FILL = """
         'created_at', now() - make_interval(secs => n)))).*
     FROM (SELECT to_jsonb(made) AS row FROM generation_generation AS made LIMIT 1) AS one,
         generate_series(1, %(rows)s) AS n;
-    INSERT INTO ledger_hold (id, account_id, amount, quote, expires_at, held_at, held_seq, state)
-    SELECT lpad(to_hex(n), 32, '0')::uuid, %(workspace)s, 1, '{}', now(), now(), n, 'released'
+    INSERT INTO ledger_hold (
+        id, account_id, amount, quote, expires_at, held_at, held_seq, state, released, settled_at, settled_seq
+    )
+    SELECT lpad(to_hex(n), 32, '0')::uuid, %(workspace)s, 1, '{}', now(), now(), n, 'released', 1, now(), n
     FROM generate_series(1, %(rows)s) AS n;
 """
 """Clips that ended long ago. As the owner of the tables and with their triggers asleep: nobody reads these books."""
@@ -146,6 +148,7 @@ def run(folder: Path, stores: Stores, *, rounds: int, rows: int, is_shown: bool)
             "MEDIA_DIR": str(folder / "media"),
             "MAIL_DIR": str(folder / "mail"),
             "API_REQUESTS_PER_MINUTE": "1000000",
+            "API_CHANGES_PER_MINUTE": "1000000",
             "LOG_LEVEL": "WARNING",
         }
     )

@@ -77,7 +77,8 @@ def _version(version_id: int | None) -> ModelVersion | None:
 @lru_cache(maxsize=512)
 def _columns_of(version_id: int) -> tuple[Any, ...]:
     """A version, which a process reads once: PostgreSQL lets nobody change one. To be read and never written into."""
-    return ModelVersion.objects.values_list(*_COLUMNS).get(id=version_id)
+    columns: tuple[Any, ...] = ModelVersion.objects.values_list(*_COLUMNS).get(id=version_id)
+    return columns
 
 
 def _is_canary(model: Model, workspace_id: UUID) -> bool:

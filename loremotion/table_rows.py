@@ -24,10 +24,11 @@ class Columns(Generic[Row]):
     def __init__(self, model: type[Row], alias: str) -> None:
         self._model = model
         self._fields = model._meta.concrete_fields
-        self._names = tuple(field.attname for field in self._fields)
-        self.sql = ", ".join(f"{alias}.{field.column}" for field in self._fields)
+        self._names = tuple(str(field.attname) for field in self._fields)
+        columns = [str(field.column) for field in self._fields]
+        self.sql = ", ".join(f"{alias}.{column}" for column in columns)
         self.count = len(self._fields)
-        names = ", ".join(field.column for field in self._fields)
+        names = ", ".join(columns)
         places = ", ".join(["%s"] * self.count)
         self._insert = f"INSERT INTO {model._meta.db_table} ({names}) VALUES ({places})"  # noqa: S608 - a model's names
 
