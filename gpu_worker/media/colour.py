@@ -96,7 +96,8 @@ def pixels_of(frame: Any, colour: Colour, width: int, height: int) -> Pixels:
 
 def on_white(pixels: Pixels, share: npt.NDArray[np.floating[Any]]) -> Pixels:
     """The pixels on a white page, each with its ``share`` of opacity."""
-    return np.round(pixels * share + 255 * (1 - share)).astype(np.uint8)
+    page: Pixels = np.round(pixels * share + 255 * (1 - share)).astype(np.uint8)
+    return page
 
 
 def _numbers(frame: Any, colour: Colour, width: int, height: int, layout: str) -> Any:
