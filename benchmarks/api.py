@@ -133,7 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
         stores = Stores(folder, is_durable=False)
         stores.start()
         try:
-            rows = DEPTH + (5_000 if asked.quick else 40_000)
+            rows = DEPTH + (1_000 if asked.quick else 40_000)
             return run(folder, stores, rounds=60 if asked.quick else 400, rows=rows, is_shown=asked.statements)
         finally:
             stores.stop()
@@ -164,7 +164,7 @@ def run(folder: Path, stores: Stores, *, rounds: int, rows: int, is_shown: bool)
         if is_shown:
             print("", *(f"    {one[:300]}" for one in said), sep="\n")
         deeper = depth(people, site, rows, rounds)
-        first_bytes(people, site, rounds // 2)
+        first_bytes(people, site, rounds // 4)
     is_good = ratio >= LEAST_RATIO and queries <= MOST_QUERIES and deeper <= MOST_DEEPER
     print(
         f"\nAllowed: at least {LEAST_RATIO}, at most {MOST_QUERIES} queries, deep pages {MOST_DEEPER} of the first.\n"

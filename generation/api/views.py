@@ -18,7 +18,7 @@ from accounts.caller import Caller
 from accounts.roles import Action
 from catalog.models import Model
 from catalog.requests import Ask
-from generation.access import own_clip, own_generation, own_receipt
+from generation.access import own_clip, own_generation, own_place
 from generation.api import listing, presentation
 from generation.api.base import VideoView, read
 from generation.api.serializers import REFERENCE, AskSerializer, FromVideoSerializer, RemixSerializer
@@ -87,7 +87,7 @@ class Videos(AskView):
         caller = self.caller(Action.READ_CLIPS)
         limit, is_ascending = _limit(request), _is_ascending(request)
         after = request.query_params.get("after")
-        last = own_receipt(caller, _uuid(after)) if after is not None else None  # it may be deleted by now
+        last = own_place(caller, _uuid(after)) if after is not None else None  # it may be deleted by now
         found = listing.page(caller, limit=limit + 1, after=last, is_ascending=is_ascending)
         retries.note_read(found[:limit])
         data = presentation.videos(found[:limit])
