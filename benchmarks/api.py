@@ -52,11 +52,12 @@ TRANSACTION_CONTROL = ("BEGIN", "COMMIT")
 
 FILL = """
     INSERT INTO generation_generation
-    SELECT (jsonb_populate_record(null::generation_generation, one.row || jsonb_build_object(
-        'id', lpad(to_hex(n), 32, '0'), 'workspace_id', %(workspace)s, 'state', 'failed', 'api_key_id', null,
-        'created_at', now() - make_interval(secs => n)))).*
+    SELECT filled.*
     FROM (SELECT to_jsonb(made) AS row FROM generation_generation AS made LIMIT 1) AS one,
-        generate_series(1, %(rows)s) AS n;
+        generate_series(1, %(rows)s) AS n,
+        LATERAL jsonb_populate_record(null::generation_generation, one.row || jsonb_build_object(
+            'id', lpad(to_hex(n), 32, '0'), 'workspace_id', %(workspace)s, 'state', 'failed', 'api_key_id', null,
+            'created_at', now() - make_interval(secs => n))) AS filled;
     INSERT INTO ledger_hold (
         id, account_id, amount, quote, expires_at, held_at, held_seq, state, released, settled_at, settled_seq
     )
