@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
@@ -23,6 +24,14 @@ WHERE (slug = %(name)s OR id IN (SELECT model_id FROM catalog_alias WHERE name =
 """  # noqa: S608 - made of names of columns
 """``Model.objects.enabled`` by a name, in SQL: each request for a clip asks it."""
 _COLUMNS: Final = tuple(field.attname for field in ModelVersion._meta.concrete_fields)
+
+
+def chosen_of(models: Sequence[Model], slug: str) -> Model | None:
+    """The one called ``slug``; else what a request without a model gets: that with the alias ``default``, or the first
+    where none has it."""
+    named = (model for model in models if model.slug == slug)
+    default = (model for model in models if any(alias.name == "default" for alias in model.aliases.all()))
+    return next(named, None) or next(default, None) or next(iter(models), None)
 
 
 def find_model(name: str) -> Model:

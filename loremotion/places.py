@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from threading import Lock
 from typing import Any
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 from django.http import StreamingHttpResponse
 
@@ -13,15 +13,11 @@ from loremotion.refusals import TooMany
 
 
 class Places:
-    """The places of every reader, each counted by ``reader``. None is counted for nobody (None).
-
-    A place that is dropped without being left is free as well: the answer of whoever hangs up while it is being made is
-    never closed by anybody.
-    """
+    """The places of every reader, each counted by ``reader``. None is counted for nobody (None)."""
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._taken: WeakKeyDictionary[Place, UUID] = WeakKeyDictionary()
+        self._taken: Counter[UUID] = Counter()
         self._lock = Lock()
 
     def take(self, reader: UUID | None, *, most: int) -> Place:
@@ -30,34 +26,37 @@ class Places:
         Raises:
             TooMany: ``reader`` has ``most`` already.
         """
-        place = Place(self)
-        if reader is None:
-            return place
         with self._lock:
-            if sum(other == reader for other in self._taken.values()) >= most:
+            if reader is not None and self._taken[reader] >= most:
                 raise TooMany(
                     "too_many_streams",
                     f"{most} {self._what} are being sent to you already.",
                     next_step="Wait until one of them has ended.",
                     retry_after_seconds=10,
                 )
-            self._taken[place] = reader
-        return place
+            if reader is not None:
+                self._taken[reader] += 1
+        return Place(self, reader)
 
-    def give_back(self, place: Place) -> None:
+    def give_back(self, reader: UUID) -> None:
         with self._lock:
-            self._taken.pop(place, None)
+            self._taken[reader] -= 1
+            if not self._taken[reader]:
+                del self._taken[reader]
 
 
 class Place:
-    """One of a reader's places, until it is left or dropped."""
+    """One of a reader's places, until it is left."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, reader: UUID | None) -> None:
         self._places = places
+        self._reader = reader
 
     def leave(self) -> None:
         """Give it back. Done twice, it is done once."""
-        self._places.give_back(self)
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            self._places.give_back(reader)
 
 
 class PlacedStream(StreamingHttpResponse):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -11,8 +12,9 @@ from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser, get_encoding
 from rest_framework.request import Request
+from rest_framework.utils import json
 from rest_framework.views import APIView
 
 from accounts import tenancy
@@ -25,21 +27,47 @@ CSRF_FIELD: Final = "csrfmiddlewaretoken"
 _NESTED: Final = re.compile(r"([^\[\]]+)\[([^\[\]]*)\]")
 
 
-class ShallowJsonParser(JSONParser):
-    """JSON that is nested too deeply to be read is bad input, not our failure."""
+class StrictJsonParser(JSONParser):
+    """JSON of which nothing is left out: of a name that comes twice, Python takes the last. What is nested too deeply
+    to be read is bad input, not our failure."""
 
-    def parse(self, stream: Any, *args: Any, **kwargs: Any) -> Any:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         try:
-            return super().parse(stream, *args, **kwargs)
+            text = codecs.getreader(get_encoding(parser_context or {}))(stream)
+            return json.load(text, parse_constant=json.strict_constant, object_pairs_hook=_object_of)
+        except ValueError as problem:
+            raise ParseError(f"JSON parse error - {problem}") from problem
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Raises Invalid where a name comes twice."""
+    made: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in made:
+            raise _repeated(name)
+        made[name] = value
+    return made
+
+
+class Nothing(serializers.Serializer[Any]):
+    """The body of what is asked for by the address alone."""
 
 
 class VideoView(APIView):
     """Callers are known by API key, or by the cookies of the site."""
 
-    parser_classes = [ShallowJsonParser, MultiPartParser, FormParser]
+    parser_classes = [StrictJsonParser, MultiPartParser, FormParser]
     authentication_classes = [CallerAuthentication]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse, once it is known who asks, what a ``POST`` says in its address: nobody would read it."""
+        super().initial(request, *args, **kwargs)
+        if request.method == "POST" and (name := next(iter(request.query_params), None)) is not None:
+            raise unknown_field(
+                name, next_step="Send what you ask for in the body, and nothing behind a ? in the address."
+            )
 
     @property
     def site_request(self) -> HttpRequest:
@@ -74,9 +102,8 @@ def read(serializer: type[serializers.Serializer[Any]], request: Request, *, par
 
 def unknown_field(name: str, *, field: str = "", next_step: str) -> Invalid:
     """The refusal of what would otherwise be left out, and the clip paid for though it is not what was asked for."""
-    return Invalid(
-        "unknown_field", f"This request has no field {name[:60]!r}.", next_step=next_step, field=field or name[:60]
-    )
+    name = _printable(name)
+    return Invalid("unknown_field", f"This request has no field {name!r}.", next_step=next_step, field=field or name)
 
 
 def _unfolded(data: Any) -> Any:
@@ -103,7 +130,17 @@ def _refuse_unknown(sent: Mapping[str, Any], fields: Mapping[str, Any], also_cal
             raise unknown_field(str(name), next_step=step)
         is_list = isinstance(fields[name], serializers.ListField)
         if isinstance(sent, MultiValueDict) and len(sent.getlist(name)) > 1 and not is_list:
-            raise Invalid("repeated_field", f"{name} came more than once.", next_step="Send it once.", field=name)
+            raise _repeated(name)
+
+
+def _repeated(name: str) -> Invalid:
+    name = _printable(name)
+    return Invalid("repeated_field", f"{name} came more than once.", next_step="Send it once.", field=name)
+
+
+def _printable(name: str) -> str:
+    """Its beginning as UTF-8 can say it: JSON may name half a character."""
+    return name[:60].encode(errors="backslashreplace").decode()
 
 
 def _nearest(name: str, known: list[str]) -> str:

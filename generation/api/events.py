@@ -23,6 +23,7 @@ from generation.api import presentation
 from generation.live import progress
 from generation.live.broadcast import DONE, Entry, Update, follow
 from generation.models import OPEN_STATES, Generation
+from generation.submission import retries
 from loremotion import database
 from loremotion.places import PlacedStream, Places
 from loremotion.refusals import Refusal
@@ -70,10 +71,12 @@ def _reader_of(request: HttpRequest) -> UUID | None:
 def _has_heard_the_end(request: HttpRequest, generation_id: UUID, last_id: str) -> bool:
     try:
         own = Generation.objects.seen_by(tenancy.caller_for(request, Action.READ_CLIPS))
-        state = own.filter(id=generation_id).values_list("state", flat=True).first()
-        if state is None:
+        generation = own.filter(id=generation_id).only("state", "created_at").first()
+        if generation is None:
             raise Http404
-        return state not in OPEN_STATES and (last_id == ENDED or progress.event_at(generation_id, last_id) == DONE)
+        retries.note_read([generation])
+        has_ended = generation.state not in OPEN_STATES
+        return has_ended and (last_id == ENDED or progress.event_at(generation_id, last_id) == DONE)
     finally:
         database.give_back()  # a stream lasts for minutes, in which it only waits
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.conf import settings
 from django.urls import reverse
 
 from billing import statements
@@ -123,7 +124,7 @@ def _ours(generation: Generation, receipt: Receipt | None) -> dict[str, Any]:
         "fps": generation.fps,
         "watermark": generation.watermark or None,
         "cost": _held(generation) if receipt is None else cost(generation, receipt),
-        "page_url": reverse("generation:detail", args=[generation.id]),
+        "page_url": settings.SITE_URL + reverse("generation:detail", args=[generation.id]),
     }
 
 

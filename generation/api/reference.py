@@ -22,6 +22,7 @@ from accounts.roles import BY_SCOPE, MEANING, Scope
 from billing.plans import entitlements
 from billing.shop.offers import OPEN_CLIPS_A_SHARE
 from catalog.models import Model
+from catalog.selection import chosen_of
 from generation.api.request_schemas import request_schemas
 
 CONTRACT = Path(__file__).with_name("openapi.yaml")
@@ -100,10 +101,10 @@ def webhooks(request: HttpRequest) -> HttpResponse:
 @require_safe
 def developers(request: HttpRequest) -> HttpResponse:
     """How to use the API, with this site's address and models in the examples."""
-    models = list(Model.objects.for_people())
+    model = chosen_of(list(Model.objects.for_people()), "")
     context = {
         "site": settings.SITE_URL,
-        "model": models[0].slug if models else "default",
+        "model": model.slug if model is not None else "default",
         "prompt": SAMPLE_PROMPT,
         "operations": list(operations()),
         "scopes": [(scope, [MEANING[action] for action in MEANING if action in BY_SCOPE[scope]]) for scope in Scope],

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING
 from functools import cache
 from typing import Any, Final, get_type_hints
+from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
 from rest_framework import serializers
@@ -62,7 +63,7 @@ class InputField(serializers.Field[Any, Any, Any, Any]):
             said = said.get("id", "")
         if not said:
             return ""
-        if self.takes_clips and isinstance(said, str):
+        if self.takes_clips and isinstance(said, str) and _is_id(said):
             return said
         what = "the id of a clip of yours, or a file" if self.takes_clips else "a file"
         raise Invalid(f"invalid_{role}", f"{role} is {what}.", next_step=self._how_to_send(), field=role)
@@ -70,6 +71,14 @@ class InputField(serializers.Field[Any, Any, Any, Any]):
     def _how_to_send(self) -> str:
         file = f"Send the file itself as {self.field_name} in multipart/form-data"
         return f"{file}, or the id of a finished clip of yours." if self.takes_clips else f"{file}."
+
+
+def _is_id(said: str) -> bool:
+    try:
+        UUID(said)
+    except ValueError:
+        return False
+    return True
 
 
 class AskSerializer(serializers.Serializer[Any]):

@@ -20,7 +20,7 @@ from catalog.models import Model
 from catalog.requests import Ask
 from generation.access import own_clip, own_generation, own_place
 from generation.api import listing, presentation
-from generation.api.base import VideoView, read
+from generation.api.base import Nothing, VideoView, read
 from generation.api.serializers import REFERENCE, AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.models import Generation, State
 from generation.settlement import deletion, settle
@@ -148,7 +148,9 @@ class CancelVideo(VideoView):
     """``POST`` stops one clip: in full while it waits, at the next step while it runs."""
 
     def post(self, request: Request, generation_id: UUID) -> Response:
-        settle.cancel(own_generation(self.caller(Action.GENERATE), generation_id))
+        generation = own_generation(self.caller(Action.GENERATE), generation_id)
+        read(Nothing, request)
+        settle.cancel(generation)
         return Response(presentation.video(own_generation(self.caller(Action.READ_CLIPS), generation_id)))
 
 
@@ -202,7 +204,7 @@ def _model_of(caller: Caller, generation_id: str, *, mode: str) -> str | None:
     if made is None:
         return None  # what is wrong with it, whoever opens the clip says
     model = made.version.model
-    is_able = model.current is not None and mode in model.current.modes
+    is_able = model.is_enabled and model.current is not None and mode in model.current.modes
     if is_able or mode != CHANGE or not Model.objects.enabled().filter(aliases__name=EDIT_ALIAS).exists():
         return model.slug
     return EDIT_ALIAS

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from accounts import tenancy
 from accounts.models import Workspace
 from accounts.roles import Action
-from generation.api.base import VideoView, read
+from generation.api.base import Nothing, VideoView, read
 from generation.webhooks import endpoints, video_events
 from generation.webhooks.models import Delivery, Endpoint, facts
 from loremotion.refusals import Invalid, Unauthorized
@@ -67,8 +67,8 @@ class Endpoints(VideoView):
         if workspace is None:
             raise Unauthorized("members_only", "Webhooks are for members.", next_step="Send an API key.")
         said = read(EndpointSerializer, request)
-        said.pop("enabled", None)
-        endpoint, secret = endpoints.create(workspace=workspace, actor=self.actor, **said)
+        is_enabled = said.pop("enabled", True)
+        endpoint, secret = endpoints.create(workspace=workspace, actor=self.actor, is_enabled=is_enabled, **said)
         return Response({**told(endpoint), "signing_secret": secret})
 
 
@@ -141,6 +141,7 @@ class Redeliver(VideoView):
         if delivery is None:
             raise Http404
         self.caller(MAY)
+        read(Nothing, request)
         endpoints.redeliver(delivery)
         delivery.refresh_from_db()
         return Response(sent(delivery))

@@ -56,14 +56,6 @@ def choices(models: Sequence[Model], audience: Audience) -> list[Choice]:
     ]
 
 
-def chosen_of(models: Sequence[Model], slug: str) -> Model | None:
-    """The one called ``slug``; else what a request without a model gets: that with the alias ``default``, or the first
-    where none has it."""
-    named = (model for model in models if model.slug == slug)
-    default = (model for model in models if any(alias.name == "default" for alias in model.aliases.all()))
-    return next(named, None) or next(default, None) or next(iter(models), None)
-
-
 def offer_of(model: Model, ask: Ask, audience: Audience) -> Offer:
     """What ``make_offer`` would answer, with the model at hand. Asks no store.
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from accounts.caller import Caller
 from catalog.models import Model
+from catalog.selection import chosen_of
 from generation.models import Generation
-from generation.pages.choices import chosen_of
 from generation.storage import files
 from gpu_worker.families import ROLES
 

@@ -21,11 +21,12 @@ from catalog.gates import Audience
 from catalog.models import Model
 from catalog.offers import make_offer
 from catalog.pricing import Quote
+from catalog.selection import chosen_of
 from generation.access import own_generation, own_receipt
 from generation.api import listing, presentation
 from generation.live import progress
 from generation.models import Generation, GenerationQuerySet, State
-from generation.pages.choices import EXAMPLE, choices, chosen_of, offer_of
+from generation.pages.choices import EXAMPLE, choices, offer_of
 from generation.pages.forms import SEEN_BY, GenerateForm
 from generation.pages.prefill import Prefill, to_go_on, to_make_again
 from generation.pages.ways_on import ways_on

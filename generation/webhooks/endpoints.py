@@ -27,9 +27,9 @@ LONGEST_URL = 500
 
 
 def create(
-    *, workspace: Workspace, actor: str, name: str, url: str, event_types: Iterable[str]
+    *, workspace: Workspace, actor: str, name: str, url: str, event_types: Iterable[str], is_enabled: bool = True
 ) -> tuple[Endpoint, str]:
-    """A new endpoint and its secret, which is shown this once.
+    """A new endpoint and its secret, which is shown this once. One that is not enabled is told nothing until it is.
 
     Raises:
         Invalid: no address that may be called, or no event that there is.
@@ -51,8 +51,9 @@ def create(
             event_types=checked,
             sealed_secret=signing.seal(secret),
             secret_hint=signing.hint(secret),
+            disabled_at=None if is_enabled else timezone.now(),
         )
-        audit.record(workspace, "webhook.created", actor=actor, subject=url, events=checked)
+        audit.record(workspace, "webhook.created", actor=actor, subject=url, events=checked, enabled=is_enabled)
     return endpoint, secret
 
 

@@ -34,6 +34,12 @@ def test_it_works(toy: Model, client: Client) -> None:
     assert client.get(f"/v1/videos/{video['id']}").json()["id"] == video["id"]
 
 
+def test_a_clips_page_is_named_by_its_whole_address(toy: Model, client: Client, settings: Any) -> None:
+    settings.SITE_URL = "https://clips.example"
+    video = post(client, prompt="a fox").json()
+    assert video["lm"]["page_url"] == f"https://clips.example/generations/{video['id']}/"
+
+
 def test_multipart_works_as_json_does(toy: Model, client: Client) -> None:
     assert client.post("/v1/videos", {"prompt": "a fox", "seconds": "2"}).json()["status"] == "queued"
 
@@ -193,6 +199,21 @@ def test_what_the_clips_own_model_cannot_change_the_model_called_edit_does(
         assert (answer.get("model"), answer["lm"]["mode"]) == ("cog", "restyle")
     named = post_to(client, f"{made}/remix", prompt="in fog", model="toy")
     assert named["error"]["param"] == "mode"
+
+
+def test_a_retired_models_clip_is_changed_by_the_model_called_edit(
+    toy: Model, alice: Visitor, client_of: ClientOf
+) -> None:
+    facts: dict[str, Any] = {"family": "cogvideox", "modes": ["text", "restyle"], "sizes": ["96x64"]}
+    old, new = (factories.model(slug, is_default=False, **facts) for slug in ("cog", "cog2"))
+    made, client = finished(alice, model="cog").id, client_of(alice)
+    versions.point_aliases(new, ["edit"])
+    Model.objects.filter(id=old.id).update(status=Model.Status.RETIRED)
+    for answer in (
+        post_to(client, f"{made}/remix", prompt="in snow"),
+        post_to(client, "edits", prompt="in rain", video={"id": str(made)}),
+    ):
+        assert (answer.get("model"), answer["lm"]["mode"]) == ("cog2", "restyle")
 
 
 @pytest.mark.parametrize(

@@ -87,3 +87,4 @@ def test_the_form_says_what_comes_first(toy: Model, alice: Visitor, client_of: C
     source = finished(alice)
     page = client_of(alice).get(f"/?video={source.id}").text
     assert f"whose {floatformat(source.seconds, '-2')} s come first in the new clip" in page
+    assert "the last frames of this clip, which begin the new part, are paid for again" in page

@@ -102,7 +102,7 @@ def test_the_stages_are_shown_live_with_a_picture(stack: Stack, phone: BrowserCo
         data={"prompt": PROMPT, "steps": 50},
         headers={"X-CSRFToken": token, "Referer": stack.url},
     ).json()
-    page.goto(stack.url + video["lm"]["page_url"] + "#main")  # as after the skip link
+    page.goto(video["lm"]["page_url"] + "#main")  # as after the skip link
     expect(page.locator("#rail [aria-current]")).to_have_text("Denoising", timeout=ARRIVES_WITHIN)
     expect(page.get_by_role("status")).to_contain_text("of 50")
     expect(page.get_by_alt_text("What is being made, so far")).to_be_visible()

@@ -106,6 +106,12 @@ def test_the_page_shows_every_operation_and_the_sites_own_address(toy: Model, cl
     assert all(f"{one.method} {one.path}" in page for one in reference.operations())
 
 
+def test_the_pages_examples_name_the_default_model(toy: Model, client: Client) -> None:
+    first = factories.model("another", is_default=False)
+    Model.objects.filter(id=first.id).update(position=toy.position - 1)
+    assert "-F model=toy " in client.get("/developers/").text
+
+
 def test_the_site_itself_says_how_a_signature_is_checked(toy: Model, client: Client, contract: dict[str, Any]) -> None:
     page = client.get("/developers/webhooks/").content.decode()
     assert "Webhook(&quot;whsec_…&quot;).verify(request.body, request.headers)" in page

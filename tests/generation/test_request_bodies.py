@@ -118,6 +118,15 @@ def test_what_is_nested_in_a_form_is_read_too(toy: Model, alice: Visitor, client
     assert not Generation.objects.exists()
 
 
+@pytest.mark.parametrize("said", ["https://example.com/a.mp4", {"id": "video_123"}])
+def test_what_is_no_id_of_a_clip_is_told_how_to_send_it(
+    toy: Model, alice: Visitor, client_of: ClientOf, said: Any
+) -> None:
+    problem = post(client_of(alice), "/v1/videos/edits", {"prompt": "a fox", "video": said}).json()
+    assert (problem["code"], problem["error"]["param"]) == ("invalid_video", "video")
+    assert "Send the file itself as video in multipart/form-data, or the id of a finished clip" in problem["detail"]
+
+
 def test_two_files_for_one_role_are_refused(alice: Visitor, client_of: ClientOf, db: None) -> None:
     factories.model(modes=["text", "image"])
     browser = client_of(alice)
@@ -138,6 +147,42 @@ def test_what_the_address_says_is_not_said_again(alice: Visitor, client_of: Clie
     changed = post(browser, f"/v1/videos/{clip.id}", {"private": False, "title": "x"})
     for answer, name in ((edited, "mode"), (remixed, "video"), (changed, "title")):
         assert (answer.status_code, answer.json()["error"]["param"]) == (422, name), answer.text
+
+
+def test_what_stands_in_the_address_of_a_post_is_refused(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    answer = post(client_of(alice), "/v1/videos?seconds=99&n=4", {"prompt": "a fox"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_field")
+    assert answer.json()["error"]["param"] == "seconds"
+    assert not Generation.objects.exists()
+
+
+def test_a_cancellation_takes_nothing_else(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    made, other = (factories.submitted(alice.workspace) for _ in range(2))
+    browser = client_of(alice)
+    refused = post(browser, f"/v1/videos/{made.id}/cancel", {"refund": True})
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown_field")
+    assert Generation.objects.get(id=made.id).is_open
+    assert post(browser, f"/v1/videos/{made.id}/cancel", {}).status_code == 200
+    assert browser.post(f"/v1/videos/{other.id}/cancel", b"", content_type="text/plain").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"prompt": "a fox", "seconds": 2, "seconds": 9}',
+        '{"prompt": {"a": 1, "a": 2}}',
+        r'{"\ud800": 1, "\ud800": 2}',  # which no UTF-8 has
+    ],
+)
+def test_a_name_that_comes_twice_is_refused(toy: Model, alice: Visitor, client_of: ClientOf, body: str) -> None:
+    answer = client_of(alice).post("/v1/videos", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (422, "repeated_field")
+    assert not Generation.objects.exists()
+
+
+def test_a_field_that_no_text_can_name_is_refused_all_the_same(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    answer = client_of(alice).post("/v1/videos", r'{"\ud800": 1}', content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_field")
 
 
 def test_webhooks_are_read_whole_too() -> None:

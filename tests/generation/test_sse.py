@@ -161,6 +161,18 @@ def test_a_revoked_keys_stream_ends(toy: Model, monkeypatch: pytest.MonkeyPatch)
     assert async_to_sync(heard_after_revoking)() == []
 
 
+def test_a_clip_that_is_followed_answers_no_retry(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    browser = client_of(alice)
+
+    def ask(**headers: str) -> str:
+        sent = browser.post("/v1/videos", {"prompt": "a fox"}, content_type="application/json", headers=headers)
+        return str(sent.json()["id"])
+
+    made = ask()
+    follow(alice, Generation.objects.get(id=made))
+    assert ask(**{"x-stainless-retry-count": "1"}) != made
+
+
 def test_a_workspace_is_sent_so_many_streams_at_once(
     toy: Model, alice: Visitor, bob: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -186,6 +186,14 @@ def test_the_api_speaks_as_openais_client_reads(program: Client, receiver: Recei
     assert program.get(address).status_code == 404
 
 
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_an_endpoint_is_made_switched_on_or_off_as_asked(program: Client, receiver: Receiver, is_wanted: bool) -> None:
+    body: dict[str, Any] = {"name": "x", "url": receiver.url, "event_types": ["video.completed"], "enabled": is_wanted}
+    made = post(program, "/v1/webhook_endpoints", **body).json()
+    assert (made["lm"]["enabled"], made["lm"]["disabled_because"]) == (is_wanted, None)
+    assert Endpoint.objects.get(id=made["id"]).is_enabled is is_wanted
+
+
 def test_deliveries_are_read_and_sent_again_by_api(
     program: Client, studio: Workspace, endpoint: Endpoint, receiver: Receiver
 ) -> None:
