@@ -136,9 +136,8 @@ def work_on(event_id: str) -> bool:
     try:
         follow(event.type, event.object_id)
     except Exception as error:  # whatever went wrong: an event must not be lost to a bug either
-        is_tried_again = sending.put_off(event, error=f"{type(error).__name__}: {error}")
-        level, end = (logging.ERROR, "") if is_tried_again else (logging.CRITICAL, " for good")
-        logger.log(level, "Event %s failed%s", event, end, exc_info=error)
+        logger.exception("Event %s failed", event)
+        sending.put_off(event, error=f"{type(error).__name__}: {error}")
         return False
     sending.end(event, StripeEvent.State.DONE, last_error="")
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from typing import Any
 
@@ -66,6 +67,8 @@ class Delivery(Outgoing):
 
     queue = "webhooks"
     job = "generation.webhooks.jobs.deliver"
+    failure_level = logging.WARNING
+    """Its receiver is a customer's, who is told when their endpoint is disabled."""
 
     endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="deliveries")
     event_id = models.CharField(max_length=60)

@@ -115,7 +115,8 @@ def _note_refusal(message: MailMessage, error: SMTPRecipientsRefused) -> bool:
     said = "; ".join(f"{code} {answer}" for code, answer in refusals)
     if refusals and all(500 <= code < 600 for code, _ in refusals):
         logger.warning("%s will not be sent: %s", message, said)
-        sending.give_up(message, error=f"The mail server refuses the address for good: {said}")
+        why = f"The mail server refuses the address for good: {said}"
+        sending.give_up(message, error=why, level=logging.WARNING)  # somebody mistyped it, as people do
     else:
         sending.put_off(message, error=f"The mail server refuses the address for now: {said}")
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
@@ -34,6 +35,8 @@ class Retried(models.Model):
     """How long a job may take; less than the lease of its claim."""
     waiting: ClassVar[str] = State.WAITING
     dead: ClassVar[str] = State.DEAD
+    failure_level: ClassVar[int] = logging.CRITICAL
+    """How the log is told that it failed to the end."""
     first_pause: ClassVar[timedelta] = timedelta(seconds=10)
     at_end: ClassVar[dict[str, Any]] = {}
     """Columns that change when nothing is tried any more, however it ended."""

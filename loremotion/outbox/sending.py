@@ -30,12 +30,14 @@ KEPT = timedelta(days=30)
 BATCH = 200
 FORGOTTEN_AT_ONCE = 5_000
 DIED = "The worker died over it every time. Look into its log before you have it tried again."
+LATE = "Its time was over before a worker came to it."
 
 Row = TypeVar("Row", bound=Retried)
 
 
 def claim(kind: type[Row], key: object) -> Row | None:
-    """Claim the row that ``job_argument`` finds. Returns None if it is not due or somebody else is at it.
+    """Claim the row that ``job_argument`` finds. Returns None if it is not due, somebody else is at it, or its time is
+    over: a code that opens nothing any more is not sent.
 
     The attempt counts from here, whatever becomes of it: a row that takes its worker down with it comes to an end too.
     """
@@ -44,9 +46,8 @@ def claim(kind: type[Row], key: object) -> Row | None:
     if not rows.filter(state=kind.waiting, due_at__lte=now).update(due_at=now + LEASE, attempts=F("attempts") + 1):
         return None
     row = rows.get()
-    if row.attempts > 1 and row.is_spent(attempts=row.attempts - 1, at=now):
-        logger.critical("%s %s is given up: %s", kind.__name__, row, row.last_error or DIED)
-        give_up(row, error=row.last_error or DIED)
+    if row.is_spent(attempts=row.attempts - 1, at=now):
+        give_up(row, error=row.last_error or (DIED if row.attempts > 1 else LATE))
         return None
     return row
 
@@ -61,15 +62,19 @@ def put_off(row: Retried, *, error: str, **changes: object) -> bool:
     """Have it tried again later, less and less often. Returns False where its time is over and it is dead."""
     due_at = timezone.now() + pause_after(row.attempts, first=row.first_pause)
     if row.is_spent(attempts=row.attempts, at=due_at):
-        give_up(row, error=error, **changes)
+        give_up(row, error=error, level=row.failure_level, **changes)
         return False
     changes["last_error"] = _storable(error)
     type(row)._default_manager.filter(pk=row.pk, state=row.waiting).update(due_at=due_at, **changes)
     return True
 
 
-def give_up(row: Retried, *, error: str, **changes: object) -> None:
-    """Never try it again: ``error`` says why, to staff."""
+def give_up(row: Retried, *, error: str, level: int = logging.CRITICAL, **changes: object) -> None:
+    """Never try it again: ``error`` says why, to staff.
+
+    The log has no word of it, since what is critical there is mailed: it is what others said, often with an address.
+    """
+    logger.log(level, "%s %s is given up. The admin's page of it says why.", type(row).__name__, row.pk)
     end(row, row.dead, last_error=_storable(error), **changes)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from smtplib import SMTPServerDisconnected
 
 import pytest
+import time_machine
 from django.core import mail
 from django.core.mail import EmailMessage
 from django.db import connection
@@ -69,7 +71,17 @@ def test_the_database_holds_no_code_that_can_be_read_and_none_once_it_was_sent(a
 def test_a_code_is_not_sent_once_it_opens_nothing(alice: User, client: Client) -> None:
     client.post("/account/login/code/", {"email": alice.email})
     message = MailMessage.objects.get()
-    assert round((message.expires_at - message.created_at).total_seconds()) == 15 * 60
+    with time_machine.travel(message.created_at + timedelta(minutes=15, seconds=1), tick=False):
+        post_mail()
+    assert not mail.outbox
+    assert MailMessage.objects.values_list("state", "sealed").get() == (State.DEAD, "")
+
+
+def test_a_code_is_sent_until_then(alice: User, client: Client) -> None:
+    client.post("/account/login/code/", {"email": alice.email})
+    message = MailMessage.objects.get()
+    with time_machine.travel(message.created_at + timedelta(minutes=14), tick=False):
+        assert code_mailed()
 
 
 def test_what_was_sealed_under_a_key_that_is_gone_is_not_sent(alice: User, client: Client, settings: Settings) -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 import redis
 import time_machine
+from django.core import mail
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from accounts.models import User
 from billing.shop.models import StripeEvent
-from generation.webhooks.models import Delivery
-from loremotion import queues
+from generation.webhooks.models import Delivery, Endpoint
+from loremotion import alerts, queues
 from loremotion.outbox import housekeeping, sending
 from loremotion.outbox.models import MailMessage, Outgoing, Retried, State
 from tests.accounts import factories as people
@@ -67,12 +70,57 @@ def test_what_takes_its_worker_down_every_time_comes_to_an_end_and_says_so(messa
     assert claims == timedelta(hours=1) / sending.LEASE
 
 
-def test_what_waited_for_workers_beyond_its_time_is_tried_once(message: MailMessage) -> None:
-    with time_machine.travel(message.expires_at + timedelta(days=1), tick=False):
+@pytest.mark.parametrize("attempts", [0, 3])
+@pytest.mark.parametrize("kind", [MailMessage, Delivery])
+def test_what_waited_for_workers_beyond_its_time_is_not_tried(
+    message: MailMessage, kind: type[Outgoing], attempts: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = message if kind is MailMessage else delivery_of(message)
+    kind._default_manager.filter(pk=row.pk).update(attempts=attempts)
+    with time_machine.travel(row.expires_at, tick=False):
+        assert sending.claim(kind, row.pk) is None
+    row.refresh_from_db()
+    assert (row.state, row.last_error) == (State.DEAD, sending.DIED if attempts else sending.LATE)
+    assert criticals(caplog) == [f"{kind.__name__} {row.pk} is given up. The admin's page of it says why."]
+
+
+def delivery_of(message: MailMessage) -> Delivery:
+    endpoint = Endpoint.objects.create(workspace_id=message.tenant_id, url="https://a.example/", event_types=[])
+    return Delivery.objects.create(
+        endpoint=endpoint, event_id="e", event_type="t", video_id=uuid4(), expires_at=message.expires_at
+    )
+
+
+def criticals(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL]
+
+
+def test_a_letter_that_dies_is_told_to_the_operator_without_what_others_said_of_it(
+    message: MailMessage, settings: Settings, valkey: redis.Redis
+) -> None:
+    """The mail server's answer often has the address. It stays in the database."""
+    settings.ADMINS = [("", "operator@example.org")]
+    with time_machine.travel(message.expires_at - timedelta(seconds=1), tick=False):
         claimed = sending.claim(MailMessage, message.pk)
         assert claimed is not None
-        assert not sending.put_off(claimed, error="no luck")
-    assert MailMessage.objects.get().state == State.DEAD
+        assert not sending.put_off(claimed, error="450 4.2.2 <carol@example.net> is over quota")
+    alerts.wait()
+    [told] = mail.outbox
+    assert told.to == ["operator@example.org"]
+    assert f"MailMessage {message.pk} is given up" in told.subject
+    assert "carol" not in f"{told.subject} {told.body}"
+    assert "carol" in MailMessage.objects.get().last_error
+
+
+def test_a_customers_receiver_that_is_gone_wakes_no_operator(
+    message: MailMessage, caplog: pytest.LogCaptureFixture
+) -> None:
+    delivery = delivery_of(message)
+    with time_machine.travel(delivery.expires_at - timedelta(seconds=1), tick=False):
+        claimed = sending.claim(Delivery, delivery.pk)
+        assert claimed is not None
+        assert not sending.put_off(claimed, error="nobody answers")
+    assert criticals(caplog) == []
 
 
 def test_the_beat_enqueues_what_is_due_of_everything_that_is_sent(message: MailMessage, valkey: redis.Redis) -> None:
