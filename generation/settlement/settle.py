@@ -22,7 +22,7 @@ from generation.models import OPEN_STATES, Clip, Generation, State
 from generation.scheduling import dispatch, fleet, storage_pause
 from generation.settlement import attempts, notifications
 from generation.settlement.error_words import sentence, words_of
-from generation.storage import files, retention
+from generation.storage import files, retention, traces
 from generation.webhooks import video_events
 from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
@@ -86,10 +86,11 @@ def settle(report: RenderReport) -> bool:
     )
     if generation is None or generation.deleted_at is not None:
         logger.warning(
-            "A report came for %s, which is erased or deleted; so are now the files that came with it",
+            "A report came for %s, which is erased or deleted; so are now its files and what is in Valkey of it",
             report.generation_id,
         )
         files.delete_outputs(report.generation_id)
+        traces.forget_late(report.generation_id, max(report.attempt, generation.attempt if generation else 0))
         return False
     if not generation.is_open:
         return False

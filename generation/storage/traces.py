@@ -23,7 +23,16 @@ def forget(generations: Iterable[Generation]) -> None:
     """Delete the jobs, reports and results of every attempt, and the stream. What Valkey does not hear, because it is
     away, expires there within hours.
     """
-    keys = [key for generation in generations for key in _keys(generation)]
+    _unlink(key for generation in generations for key in _keys(str(generation.id), generation.attempt))
+
+
+def forget_late(generation_id: str, attempt: int) -> None:
+    """Delete what a worker has left since of a request that is deleted or erased, up to this attempt of it."""
+    _unlink(_keys(generation_id, attempt))
+
+
+def _unlink(names: Iterable[str]) -> None:
+    keys = list(names)
     try:
         for first in range(0, len(keys), KEYS_AT_ONCE):
             connection().unlink(*keys[first : first + KEYS_AT_ONCE])
@@ -31,10 +40,9 @@ def forget(generations: Iterable[Generation]) -> None:
         logger.warning("What Valkey holds of deleted requests is left to expire: %s", problem)
 
 
-def _keys(generation: Generation) -> Iterable[str]:
-    name = str(generation.id)
+def _keys(name: str, attempts: int) -> Iterable[str]:
     yield from (contract.progress_key(name), contract.cancel_key(name))
-    for attempt in range(1, generation.attempt + 1):
+    for attempt in range(1, attempts + 1):
         for job_id in _job_ids(name, attempt):
             yield from (AllowedJob.key_for(job_id), Result.get_key(job_id))
 

@@ -16,7 +16,7 @@ from generation.models import Generation
 from generation.scheduling import dispatch
 from generation.settlement import deletion, settle
 from generation.storage import files, retention
-from gpu_worker.contract import cancel_key, progress_key
+from gpu_worker.contract import Outcome, cancel_key, job_id, progress_key
 from gpu_worker.reports import Reports
 from loremotion import queues
 from tests.generation import factories
@@ -130,6 +130,33 @@ def test_what_is_deleted_leaves_valkey_too(
             deletion.delete(generation)
         else:
             workspace_data.erase(alice.workspace)
+    assert keys_of(generation, valkey) == []
+
+
+@pytest.mark.parametrize("way", ["clip", "workspace"])
+@pytest.mark.parametrize("outcome", [Outcome.SUCCEEDED, Outcome.CANCELLED])
+def test_what_a_worker_leaves_after_the_deletion_leaves_valkey_with_its_report(
+    toy: Model,
+    alice: Visitor,
+    valkey: redis.Redis,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    way: str,
+    outcome: Outcome,
+) -> None:
+    """One that was given up for lost goes on, and does not hear that there is nothing to be made any more."""
+    generation = finished(alice)
+    Generation.objects.filter(id=generation.id).update(attempt=2)
+    late = factories.report(generation, outcome)
+    with django_capture_on_commit_callbacks(execute=True):
+        if way == "clip":
+            deletion.delete(generation)
+        else:
+            workspace_data.erase(alice.workspace)
+    valkey.xadd(progress_key(str(generation.id)), {"event": "preview", "data": "a picture"})
+    for attempt in (1, 2):
+        valkey.hset(f"rq:job:{job_id(str(generation.id), attempt)}", "data", "my own words")
+    assert keys_of(generation, valkey)
+    assert not settle.settle(late)
     assert keys_of(generation, valkey) == []
 
 
