@@ -16,6 +16,13 @@ MOST_TILES: Final = 4_096
 MOST_SPANS: Final = 16
 """In which one part of a picture lies."""
 _MOST_BOXES: Final = 64
+_MOST_ITEMS: Final = 2 * MOST_TILES + 64
+"""As many boxes may lie in another: a picture's tiles, those of its transparency, and what else a camera adds."""
+_MOST_REFERENCES: Final = 2 * _MOST_ITEMS
+_MOST_PROPERTIES: Final = 64
+"""Of one item."""
+_MOST_ASSIGNMENTS: Final = 4
+"""Boxes that say which item has which property: one for each way to write them."""
 _CODECS: Final = {b"hvc1": "hevc", b"av01": "libdav1d"}
 _ALPHA: Final = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
 Span = tuple[int, int]
@@ -91,7 +98,11 @@ def _meta_box(file: IO[Any]) -> tuple[bytes, int]:
 
 def _boxes(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """``(name, start, end)`` of each box in a part of ``content``."""
+    left = _MOST_ITEMS
     while at + 8 <= end:
+        left -= 1
+        if left < 0:
+            raise Damaged("it has more parts than pictures have")
         length, name = struct.unpack_from(">I4s", content, at)
         start = at + 8
         if length == 1:
@@ -105,21 +116,29 @@ def _boxes(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]
 
 
 class _Numbers:
-    """Reads one number after the other."""
+    """Reads one number after the other, none of what lies behind ``end``."""
 
-    def __init__(self, content: bytes, at: int) -> None:
+    def __init__(self, content: bytes, at: int, end: int) -> None:
         self._content = content
         self.at = at
+        self._end = end
 
     def next(self, size: int) -> int:
-        if self.at + size > len(self._content):
+        if self.at + size > self._end:
             raise Damaged("it ends in the middle of a number")
         self.at += size
         return int.from_bytes(self._content[self.at - size : self.at])
 
+    def count(self, size: int, most: int) -> int:
+        """The next number, which says how many there are of something."""
+        count = self.next(size)
+        if count > most:
+            raise Damaged("it has more parts than pictures have")
+        return count
+
     def version(self) -> int:
         version = self.next(1)
-        self.at += 3
+        self.next(3)
         return version
 
 
@@ -144,7 +163,13 @@ class _Items:
         self._items: dict[int, _Item] = {}
         self._primary = 0
         self._inner = (0, 0)
-        boxes = {name: (start, end) for name, start, end in _boxes(meta, 4, len(meta))}
+        self._references_left = _MOST_REFERENCES
+        self._spans_left = _MOST_REFERENCES
+        boxes: dict[bytes, Span] = {}
+        for name, start, end in _boxes(meta, 4, len(meta)):
+            if name in boxes and name != b"free":
+                raise Damaged("it says the same twice")
+            boxes[name] = (start, end)
         for name, read in (
             (b"pitm", self._read_primary),
             (b"iinf", self._read_kinds),
@@ -161,32 +186,34 @@ class _Items:
         return self._still(self._primary, alpha=self._alpha_of(self._primary))
 
     def _item(self, number: int) -> _Item:
+        if number not in self._items and len(self._items) == _MOST_ITEMS:
+            raise Damaged("it has more parts than pictures have")
         return self._items.setdefault(number, _Item())
 
     # --- boxes -----------------------------------------------------------------------------------------------------
 
-    def _read_primary(self, start: int, _: int) -> None:
-        numbers = _Numbers(self._meta, start)
+    def _read_primary(self, start: int, end: int) -> None:
+        numbers = _Numbers(self._meta, start, end)
         self._primary = numbers.next(2 if numbers.version() == 0 else 4)
 
     def _read_kinds(self, start: int, end: int) -> None:
-        numbers = _Numbers(self._meta, start)
+        numbers = _Numbers(self._meta, start, end)
         numbers.next(2 if numbers.version() == 0 else 4)
-        for name, inner, _ in _boxes(self._meta, numbers.at, end):
-            entry = _Numbers(self._meta, inner)
+        for name, inner, inner_end in _boxes(self._meta, numbers.at, end):
+            entry = _Numbers(self._meta, inner, inner_end)
             version = entry.version()
             if name == b"infe" and version >= 2:
                 item = self._item(entry.next(2 if version == 2 else 4))
                 entry.next(2)
-                item.kind = self._meta[entry.at : entry.at + 4]
+                item.kind = entry.next(4).to_bytes(4)
 
-    def _read_places(self, start: int, _: int) -> None:
-        numbers = _Numbers(self._meta, start)
+    def _read_places(self, start: int, end: int) -> None:
+        numbers = _Numbers(self._meta, start, end)
         version = numbers.version()
         sizes = numbers.next(2)
         offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
         index_size = sizes & 15 if version else 0
-        for _ in range(min(numbers.next(2 if version < 2 else 4), MOST_TILES * 2)):
+        for _ in range(numbers.count(2 if version < 2 else 4, _MOST_ITEMS)):
             item = self._item(numbers.next(2 if version < 2 else 4))
             method = numbers.next(2) & 15 if version else 0
             if method > 1:
@@ -197,33 +224,44 @@ class _Items:
             spans = numbers.next(2)
             if spans > MOST_SPANS:
                 raise Foreign("lies in more pieces than files do")
+            self._spans_left -= spans
+            if item.spans or self._spans_left < 0:
+                raise Damaged("it lies in more pieces than files do")
             for _ in range(spans):
                 numbers.next(index_size)
                 offset = numbers.next(offset_size)
                 item.spans.append((base + offset, numbers.next(length_size)))
 
     def _read_references(self, start: int, end: int) -> None:
-        size = 2 if _Numbers(self._meta, start).version() == 0 else 4
-        for name, inner, _ in _boxes(self._meta, start + 4, end):
-            numbers = _Numbers(self._meta, inner)
+        size = 2 if _Numbers(self._meta, start, end).version() == 0 else 4
+        for name, inner, inner_end in _boxes(self._meta, start + 4, end):
+            numbers = _Numbers(self._meta, inner, inner_end)
             item = self._item(numbers.next(size))
-            item.references[name] = [numbers.next(size) for _ in range(min(numbers.next(2), MOST_TILES))]
+            count = numbers.count(2, min(MOST_TILES, self._references_left))
+            self._references_left -= count
+            item.references[name] = [numbers.next(size) for _ in range(count)]
 
     def _read_properties(self, start: int, end: int) -> None:
-        found: list[tuple[bytes, bytes]] = []
+        found: list[tuple[bytes, bytes]] | None = None
+        assignments = 0
         for name, inner, inner_end in _boxes(self._meta, start, end):
             if name == b"ipco":
+                if found is not None:
+                    raise Damaged("it says the same twice")
                 found = [(kind, self._meta[at:until]) for kind, at, until in _boxes(self._meta, inner, inner_end)]
             elif name == b"ipma":
-                self._assign(found, inner)
+                assignments += 1
+                if assignments > _MOST_ASSIGNMENTS:
+                    raise Damaged("it says the same again and again")
+                self._assign(found or [], inner, inner_end)
 
-    def _assign(self, properties: list[tuple[bytes, bytes]], start: int) -> None:
-        numbers = _Numbers(self._meta, start)
+    def _assign(self, properties: list[tuple[bytes, bytes]], start: int, end: int) -> None:
+        numbers = _Numbers(self._meta, start, end)
         version = numbers.next(1)
         flags = numbers.next(3)
-        for _ in range(min(numbers.next(4), MOST_TILES * 2)):
+        for _ in range(numbers.count(4, _MOST_ITEMS)):
             item = self._item(numbers.next(2 if version < 1 else 4))
-            for _ in range(numbers.next(1)):
+            for _ in range(numbers.count(1, _MOST_PROPERTIES - len(item.properties))):
                 index = numbers.next(2) & 0x7FFF if flags & 1 else numbers.next(1) & 0x7F
                 if index:
                     item.properties.append(properties[index - 1])
@@ -244,12 +282,14 @@ class _Items:
         if size is None:
             raise Damaged("it does not say how large it is")
         width, height = struct.unpack_from(">II", size, 4)
-        columns, tiles = 1, [item]
+        columns, parts = 1, [number]
         if item.kind == b"grid":
             columns, width, height = self._grid(item)
-            tiles = [self._items[part] for part in item.references.get(b"dimg", [])]
-            if not tiles or len(tiles) % columns:
+            parts = item.references.get(b"dimg", [])
+            if not parts or len(parts) % columns:
                 raise Damaged("a part is missing")
+        tiles = [self._items[part] for part in parts]
+        spans = {part: self._spans(self._items[part]) for part in parts}  # one part may stand in many places
         first = tiles[0]
         if first.kind not in _CODECS or any(tile.kind != first.kind for tile in tiles):
             raise Foreign(f"is coded as {first.kind.decode('ascii', 'replace')!r}")
@@ -262,7 +302,7 @@ class _Items:
             height=height,
             codec=_CODECS[first.kind],
             configuration=configuration,
-            tiles=tuple(self._spans(tile) for tile in tiles),
+            tiles=tuple(spans[part] for part in parts),
             columns=columns,
             code_points=code_points,
             profile=profile,
@@ -275,7 +315,7 @@ class _Items:
         start = self._inner[0] + item.spans[0][0]
         if not item.is_within_meta or start < self._inner[0]:
             raise Foreign("keeps its layout outside of its description")
-        numbers = _Numbers(self._meta, start)
+        numbers = _Numbers(self._meta, start, self._inner[1])
         numbers.next(1)
         size = 4 if numbers.next(1) & 1 else 2
         rows, columns = numbers.next(1) + 1, numbers.next(1) + 1

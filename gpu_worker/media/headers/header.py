@@ -10,6 +10,9 @@ from gpu_worker.media import formats
 MOST_HEADER_BYTES: Final = 2 * 2**20
 """Of a header that is longer only the sandbox says what it holds."""
 MOST_BOXES: Final = 256
+MOST_PARTS: Final = 8_192
+"""Boxes or elements that are looked at within a header, however they are nested."""
+MOST_TRACKS: Final = 128
 UNKNOWN: Final = "?"
 
 
@@ -37,3 +40,13 @@ class Header:
 
     seconds: float | None = None
     tracks: list[Track] = field(default_factory=list)
+
+    def add_track(self) -> None:
+        """Begin one more track.
+
+        Raises:
+            Damaged: there are more than files have.
+        """
+        if len(self.tracks) == MOST_TRACKS:
+            raise Damaged
+        self.tracks.append(Track())

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import IO, Any, Final
 
-from gpu_worker.media.headers.header import MOST_HEADER_BYTES, UNKNOWN, Damaged, Header, Track
+from gpu_worker.media.headers.header import MOST_HEADER_BYTES, MOST_PARTS, UNKNOWN, Damaged, Header, Track
 
 _CODEC_IDS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -38,6 +38,7 @@ _CODEC_IDS: Final[Mapping[str, str]] = MappingProxyType(
 _SEGMENT, _INFO, _TRACKS, _ENTRY, _VIDEO, _CLUSTER = 0x18538067, 0x1549A966, 0x1654AE6B, 0xAE, 0xE0, 0x1F43B675
 _SCALE, _DURATION, _TYPE, _CODEC_ID, _WIDTH, _HEIGHT = 0x2AD7B1, 0x4489, 0x83, 0x86, 0xB0, 0xBA
 _MOST_DEPTH: Final = 4
+_MOST_NUMBER_BYTES: Final = 8
 _TRACK_KINDS: Final = {1: "video", 2: "audio"}
 
 
@@ -45,19 +46,21 @@ def read_header(file: IO[Any]) -> Header | None:
     """What stands in front of the first pictures; None where that is too long to be read here.
 
     Raises:
-        Damaged: it is no sequence of elements.
+        Damaged: it is no sequence of elements, or one of more than files have.
     """
     file.seek(0)
     content = file.read(MOST_HEADER_BYTES)
     header, scale_nanoseconds, lasts = Header(), 1_000_000, 0.0
-    for name, start, end in _elements(content, 0, len(content)):
+    for count, (name, start, end) in enumerate(_elements(content, 0, len(content))):
+        if count == MOST_PARTS:
+            raise Damaged
         value = content[start:end]
         if name == _CLUSTER:
             break
         if name == _ENTRY:
-            header.tracks.append(Track())
+            header.add_track()
         elif name == _SCALE:
-            scale_nanoseconds = int.from_bytes(value)
+            scale_nanoseconds = _unsigned(value)
         elif name == _DURATION:
             (lasts,) = struct.unpack(">f" if len(value) == 4 else ">d", value)
         elif header.tracks:
@@ -71,14 +74,20 @@ def read_header(file: IO[Any]) -> Header | None:
 
 def _note(track: Track, name: int, value: bytes) -> None:
     if name == _TYPE:
-        track.kind = _TRACK_KINDS.get(int.from_bytes(value), "")
+        track.kind = _TRACK_KINDS.get(_unsigned(value), "")
     elif name == _CODEC_ID:
         said = value.rstrip(b"\x00").decode("ascii", "replace")
         track.codec = _CODEC_IDS.get(said, UNKNOWN)
     elif name == _WIDTH:
-        track.width = int.from_bytes(value)
+        track.width = _unsigned(value)
     elif name == _HEIGHT:
-        track.height = int.from_bytes(value)
+        track.height = _unsigned(value)
+
+
+def _unsigned(value: bytes) -> int:
+    if len(value) > _MOST_NUMBER_BYTES:
+        raise Damaged
+    return int.from_bytes(value)
 
 
 def _elements(content: bytes, at: int, end: int, depth: int = 0) -> Iterator[tuple[int, int, int]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import IO, Any, Final
 
-from gpu_worker.media.headers.header import MOST_BOXES, MOST_HEADER_BYTES, UNKNOWN, Damaged, Header, Track
+from gpu_worker.media.headers.header import MOST_BOXES, MOST_HEADER_BYTES, MOST_PARTS, UNKNOWN, Damaged, Header, Track
 
 _FOURCC: Final[Mapping[bytes, str]] = MappingProxyType(
     {
@@ -60,7 +60,7 @@ def read_header(file: IO[Any]) -> Header | None:
     """What the movie's box says; None where it is too long to be read here.
 
     Raises:
-        Damaged: it is not there, or not all of it.
+        Damaged: it is not there, or not all of it, or has more parts than files have.
     """
     end = file.seek(0, 2)
     at = 0
@@ -89,14 +89,16 @@ def read_header(file: IO[Any]) -> Header | None:
 
 def _movie(content: bytes) -> Header:
     header = Header()
-    for path, start, end in _boxes_within(content, 0, len(content), ()):
+    for count, (path, start, end) in enumerate(_boxes_within(content, 0, len(content), ())):
+        if count == MOST_PARTS:
+            raise Damaged
         if path == (b"mvhd",):
-            scale, lasts = _scale_and_length(content, start)
+            scale, lasts = _scale_and_length(content[start:end])
             header.seconds = lasts / scale if scale else None
         elif path == (b"trak",):
-            header.tracks.append(Track())
+            header.add_track()
         elif path[-1] == b"hdlr" and path[:2] == (b"trak", b"mdia") and len(path) == 3:
-            header.tracks[-1].kind = _KINDS.get(content[start + 8 : start + 12], "")
+            header.tracks[-1].kind = _KINDS.get(content[start:end][8:12], "")
         elif path[-1] == b"stsd":
             _describe(header.tracks[-1], content[start + 8 : end])
     return header
@@ -117,11 +119,11 @@ def _boxes_within(
         at += length
 
 
-def _scale_and_length(content: bytes, start: int) -> tuple[int, int]:
-    if content[start] == 1:
-        scale, lasts = struct.unpack_from(">IQ", content, start + 20)
+def _scale_and_length(mvhd: bytes) -> tuple[int, int]:
+    if mvhd[0] == 1:
+        scale, lasts = struct.unpack_from(">IQ", mvhd, 20)
         return scale, 0 if lasts == 2**64 - 1 else lasts
-    scale, lasts = struct.unpack_from(">II", content, start + 12)
+    scale, lasts = struct.unpack_from(">II", mvhd, 12)
     return scale, 0 if lasts == 2**32 - 1 else lasts
 
 
