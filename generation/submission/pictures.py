@@ -17,11 +17,13 @@ from gpu_worker.media import heif
 from loremotion import database
 from loremotion.refusals import Unavailable
 
-MAX_PIXELS: Final = 16_000_000
-"""That are decoded. A JPEG of a large sensor is drafted: an eighth of each side may be all that is."""
-MAX_DRAFTED_PIXELS: Final = 205_000_000
 LEAST_SIDE: Final = 16
 LONGEST_SIDE: Final = 2048
+MAX_PIXELS: Final = (2 * LONGEST_SIDE) ** 2
+"""That are decoded. A JPEG of a large sensor is drafted: an eighth of each side may be all that is. One too small for
+that has less than twice the longest side.
+"""
+MAX_DRAFTED_PIXELS: Final = 205_000_000
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
 AT_ONCE: Final = 2
 """Pictures that one process decodes at the same time. Each takes up to 150 MB."""
@@ -77,17 +79,13 @@ def to_png(file: File[Any]) -> File[Any]:
         Unreadable: it is none that can be read.
         Unavailable: too many pictures are being decoded, and go on being so.
     """
-    database.give_back()
-    if not _places.acquire(timeout=WAIT_SECONDS):
-        raise _busy()
-    try:
-        small = _decoded(file)
-    except WrongSize:
-        raise
-    except (OSError, SyntaxError, ValueError) as problem:
-        raise Unreadable(DAMAGED) from problem
-    finally:
-        _places.release()
+    with _place():
+        try:
+            small = _decoded(file)
+        except WrongSize:
+            raise
+        except (OSError, SyntaxError, ValueError) as problem:
+            raise Unreadable(DAMAGED) from problem
     encoded = io.BytesIO()
     small.save(encoded, "PNG")
     return ContentFile(encoded.getvalue())
@@ -99,16 +97,34 @@ def look_at(file: File[Any], name: str) -> None:
     Raises:
         WrongSize: it has too many pixels, or too few.
         Unreadable: it is cut off, or holds no picture that is read here.
+        Unavailable: too many pictures are being read, and go on being so.
     """
-    try:
-        still = heif.read_still(file)
-    except heif.Damaged as problem:
-        raise Unreadable(DAMAGED) from problem
-    except heif.Foreign as problem:
-        raise Unreadable(f"{problem}, which is not read here") from problem
-    finally:
-        file.seek(0)
+    with _place():
+        try:
+            still = heif.read_still(file)
+        except heif.Damaged as problem:
+            raise Unreadable(DAMAGED) from problem
+        except heif.Foreign as problem:
+            raise Unreadable(f"{problem}, which is not read here") from problem
+        finally:
+            file.seek(0)
     _check_size(name, still.width, still.height, MAX_DRAFTED_PIXELS)
+
+
+@contextmanager
+def _place() -> Iterator[None]:
+    """The block is one of the ``AT_ONCE`` that read a picture.
+
+    Raises:
+        Unavailable: none of them ends.
+    """
+    database.give_back()
+    if not _places.acquire(timeout=WAIT_SECONDS):
+        raise _busy()
+    try:
+        yield
+    finally:
+        _places.release()
 
 
 def _decoded(file: IO[Any] | File[Any]) -> Image.Image:
@@ -128,8 +144,9 @@ def _decoded(file: IO[Any] | File[Any]) -> Image.Image:
 
 def _check_size(name: str, width: int, height: int, most: int) -> None:
     if width * height > most:
+        otherwise = ", or save it without 'progressive'." if name == "JPEG" else ", or as a JPEG."
         next_step = f"Send one of at most {most // 10**6} megapixels"
-        raise WrongSize(name, width, height, f"{next_step}{'.' if most > MAX_PIXELS else ', or as a JPEG.'}")
+        raise WrongSize(name, width, height, f"{next_step}{'.' if most > MAX_PIXELS else otherwise}")
     if min(width, height) < LEAST_SIDE:
         raise WrongSize(name, width, height, f"Send one of at least {LEAST_SIDE} pixels a side.")
 

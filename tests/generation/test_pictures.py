@@ -22,6 +22,7 @@ from loremotion.refusals import Unavailable
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_uploads import picture_file
+from tests.heif_files import av1_of, heif_of
 
 MEASURE = """
 import resource, sys
@@ -90,6 +91,15 @@ def test_a_few_are_decoded_at_once_and_the_others_wait(monkeypatch: pytest.Monke
     assert pictures.to_png(picture_file())
 
 
+def test_the_header_of_a_heic_is_read_in_the_same_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = ContentFile(heif_of([av1_of(Image.new("RGB", (64, 64)))]))
+    monkeypatch.setattr(pictures, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(pictures, "_places", threading.BoundedSemaphore(1))
+    with pictures._places, pytest.raises(Unavailable):
+        pictures.look_at(sent, "AVIF")
+    pictures.look_at(sent, "AVIF")
+
+
 def test_one_request_of_a_workspace_is_in_line_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "WAIT_SECONDS", 0.01)
     with pictures.in_line("mine"):
@@ -135,8 +145,14 @@ def jpeg_of(width: int, height: int, **saving: Any) -> bytes:
 
 @pytest.mark.parametrize(
     ("size", "is_progressive"),
-    [((8064, 6048), False), ((16320, 12240), False), ((65500, 3100), False), ((4000, 4000), True)],
-    ids=["48", "200", "panorama", "16 in several passes"],
+    [
+        ((8064, 6048), False),
+        ((16320, 12240), False),
+        ((65500, 3100), False),
+        ((4095, 4095), False),
+        ((4096, 4096), True),
+    ],
+    ids=["48", "200", "panorama", "largest not drafted", "16 in several passes"],
 )
 def test_a_photo_of_a_large_sensor_is_drafted_in_little_memory(
     tmp_path: Path, size: tuple[int, int], is_progressive: bool
@@ -160,11 +176,10 @@ def test_a_photo_of_48_megapixels_keeps_its_look() -> None:
         ]
 
 
-@pytest.mark.parametrize("saving", [{"progressive": True}])
-def test_one_of_several_passes_is_kept_whole_by_its_decoder_and_so_refused_earlier(saving: dict[str, Any]) -> None:
+def test_one_of_several_passes_is_kept_whole_by_its_decoder_and_so_refused_earlier() -> None:
     with pytest.raises(pictures.WrongSize, match="8064x6048") as refusal:
-        pictures.to_png(ContentFile(jpeg_of(8064, 6048, **saving)))
-    assert "16 megapixels" in refusal.value.next_step
+        pictures.to_png(ContentFile(jpeg_of(8064, 6048, progressive=True)))
+    assert refusal.value.next_step == "Send one of at most 16 megapixels, or save it without 'progressive'."
 
 
 @pytest.mark.parametrize("size", [(1, 1), (15, 400)])
