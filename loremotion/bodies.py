@@ -210,5 +210,7 @@ async def _refuse(scope: Any, send: Send, status: int, code: str, words: str) ->
         step = "Nothing was made, and nothing charged. Go back in your browser: what you wrote is still there."
         kind, body = b"text/html; charset=utf-8", bare_page("That cannot be sent", f"{words} {step}")
     headers = [(b"content-type", kind), (b"connection", b"close")]
+    if status == 408:  # it is not known what was asked, so a retry might be given what another request made
+        headers.append((b"x-should-retry", b"false"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body.encode()})

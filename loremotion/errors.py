@@ -27,6 +27,7 @@ from loremotion.refusals import Forbidden, Refusal, TooMany, Unavailable
 logger = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
+_SAFE = ("GET", "HEAD", "OPTIONS")
 _BROKEN = "Something broke on our side."
 _BROKEN_API = (
     f"{_BROKEN} What you sent may have been taken all the same: look before you send it again, or send it again with "
@@ -63,13 +64,15 @@ def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
         response: HttpResponse = JsonResponse(problem(refusal), status=refusal.status, content_type=PROBLEM)
     else:
         response = render(request, "refusal.html", {"refusal": refusal}, status=refusal.status)
-    return with_retry_after(response, refusal)
+    return with_retry_headers(response, refusal, method=request.method)
 
 
 def _valkey_is_away() -> Unavailable:
-    return Unavailable(
+    refusal = Unavailable(
         "busy", "A part of this site is being restarted.", next_step="Nothing is lost; try again in a minute."
     )
+    refusal.is_final = True  # it is in Valkey that is noted what was refused
+    return refusal
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -155,7 +158,8 @@ def too_many(request: HttpRequest) -> HttpResponse:
         next_step="Wait a few minutes, then try again.",
         retry_after_seconds=300,
     )
-    return with_retry_after(render(request, "refusal.html", {"refusal": refusal}, status=429), refusal)
+    response = render(request, "refusal.html", {"refusal": refusal}, status=429)
+    return with_retry_headers(response, refusal, method=request.method)
 
 
 def broken(request: HttpRequest) -> HttpResponse:
@@ -174,12 +178,14 @@ def bare_page(heading: str, detail: str) -> str:
     return render_to_string("bare.html", {"heading": heading, "detail": detail})
 
 
-def with_retry_after(response: HttpResponse, refusal: Exception) -> HttpResponse:
+def with_retry_headers(response: HttpResponse, refusal: Refusal, *, method: str | None) -> HttpResponse:
+    """The response, which says whether and when to send the request again. Of what only reads, nothing is final: a
+    program that polls waits, and goes on."""
     if isinstance(refusal, TooMany):
         response["Retry-After"] = str(refusal.retry_after_seconds)
-    if isinstance(refusal, Refusal) and refusal.status == 401:
+    if refusal.status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="api"'
-    if isinstance(refusal, Refusal) and refusal.status in (402, 409, 429):
+    if (refusal.is_final or refusal.status in (402, 409, 429)) and method not in _SAFE:
         response["x-should-retry"] = "false"
     return response
 
@@ -208,7 +214,8 @@ def api_exception_handler(exception: Exception, context: dict[str, Any]) -> Http
         logger.warning("The API needs Valkey, which is away: %s", exception)
         exception = _valkey_is_away()
     if isinstance(exception, Refusal):
-        return with_retry_after(Response(problem(exception), status=exception.status, content_type=PROBLEM), exception)
+        response = Response(problem(exception), status=exception.status, content_type=PROBLEM)
+        return with_retry_headers(response, exception, method=context["request"].method)
     if isinstance(exception, Http404):
         return _respond(404, "not_found", "There is nothing here, or it is not yours.")
     if isinstance(exception, (PermissionDenied, exceptions.PermissionDenied)):

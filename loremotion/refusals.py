@@ -21,6 +21,8 @@ class Refusal(Exception):
     """
 
     status = 400
+    is_final = False
+    """Whether a client must not retry by itself, since its retry might be given what another request made."""
 
     def __init__(
         self,

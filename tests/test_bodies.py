@@ -179,6 +179,7 @@ def test_who_sends_a_byte_now_and_then_is_not_waited_for(
     scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
     async_to_sync(bodies.BodyLimit(behind))(scope, drip, send)
     assert sent[0]["status"] == 408
+    assert (b"x-should-retry", b"false") in sent[0]["headers"]
 
 
 def test_what_comes_unannounced_is_handed_on_with_its_length(monkeypatch: pytest.MonkeyPatch) -> None:

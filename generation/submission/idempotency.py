@@ -5,8 +5,8 @@ the primary key and the ledger's hold keep it single whatever races whatever. It
 of yesterday are looked for, with the workspace's row locked.
 
 OpenAI's clients send no key but count their retries; such a retry is answered with the like request of the last
-minute, unless that has ended, was read meanwhile, or answered another retry. What was refused made nothing, so a
-refusal tells such clients not to retry.
+minute, unless that has ended, was read meanwhile, or answered another retry. What was refused made nothing: a refusal
+tells such clients not to retry, or, if it is for the moment, is remembered so that the retry is a request of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -29,7 +30,7 @@ from accounts.models import Workspace
 from catalog.requests import Ask
 from generation.models import Generation
 from generation.submission import retries
-from loremotion.refusals import Invalid
+from loremotion.refusals import Invalid, Unavailable
 
 KEPT_FOR = timedelta(hours=24)
 MOST_LIKE = 50
@@ -48,6 +49,18 @@ class Repeat:
     digest: str
     sender: str = ""
     """The API key, since two programs of a team may number their requests alike; empty for people."""
+    is_private: bool | None = None
+    last_release_digest: str = ""
+    """Says nothing of ``is_private``; clips of the last release have it. To be dropped in the next."""
+
+    def is_for(self, made: Generation) -> bool:
+        """Whether it asks for what ``made`` was made for."""
+        is_like = made.ask_digest == self.last_release_digest and made.is_private == self.is_private
+        return is_like or made.ask_digest == self.digest
+
+    def sending(self, workspace: Workspace, *, retry: int) -> str:
+        """What the ``retry``-th sending of such a request is called."""
+        return f"{workspace.id}:{self.sender}:{self.digest}:{retry}"
 
     def id_in(self, workspace: Workspace) -> uuid.UUID:
         """The id of the clip that this request makes: the same all day if the key is."""
@@ -69,6 +82,7 @@ def read_repeat(
     *,
     files: Mapping[str, UploadedFile[Any]],
     clips: Mapping[str, str],
+    is_private: bool | None,
     caller: Caller,
 ) -> Repeat:
     """Read the headers ``Idempotency-Key`` and ``x-stainless-retry-count``.
@@ -85,7 +99,22 @@ def read_repeat(
         )
     counted = _COUNT.fullmatch(request.headers.get("x-stainless-retry-count", "").strip())
     retry = int(counted[0]) if counted is not None else 0
-    return Repeat(key, retry, _digest(ask, files, clips), str(_line_of(caller) or ""))
+    asked = {**asdict(ask), "inputs": {**clips, **{role: _digest_of(file) for role, file in files.items()}}}
+    said = asked if is_private is None else {**asked, "private": is_private}
+    return Repeat(key, retry, _digest(said), str(_line_of(caller) or ""), is_private, _digest(asked))
+
+
+@contextmanager
+def noting_refusal(caller: Caller, repeat: Repeat) -> Iterator[None]:
+    """What the block refuses for the moment is noted, so that no retry of it is answered with what another request
+    made. If it cannot be noted, the refusal is final."""
+    try:
+        yield
+    except Unavailable as refusal:
+        if not repeat.key and caller.workspace is not None:
+            sending = repeat.sending(caller.workspace, retry=repeat.retry)
+            refusal.is_final = not retries.note_refused(sending)
+        raise
 
 
 def find_repeated(caller: Caller, repeat: Repeat) -> Generation | None:
@@ -94,9 +123,11 @@ def find_repeated(caller: Caller, repeat: Repeat) -> Generation | None:
     Raises:
         Invalid: the key was used for something else.
     """
+    if caller.workspace is None:
+        return None
     if repeat.key:
-        return with_same_key(caller.workspace, repeat, caller=caller) if caller.workspace is not None else None
-    if not repeat.retry:
+        return with_same_key(caller.workspace, repeat, caller=caller)
+    if not repeat.retry or retries.take_refused(repeat.sending(caller.workspace, retry=repeat.retry - 1)):
         return None
     since = timezone.now() - retries.RETRIED_WITHIN
     own = Generation.objects.seen_by(caller).kept().open().for_display()
@@ -118,7 +149,7 @@ def with_same_key(workspace: Workspace, repeat: Repeat, *, caller: Caller | None
     if made is None:
         return None
     is_seen = caller is None or Generation.objects.seen_by(caller).filter(id=made.id).exists()
-    if made.ask_digest != repeat.digest or not is_seen:
+    if not repeat.is_for(made) or not is_seen:
         raise reused()
     return _repeated(made)
 
@@ -141,9 +172,7 @@ def reused() -> Invalid:
     )
 
 
-def _digest(ask: Ask, files: Mapping[str, UploadedFile[Any]], clips: Mapping[str, str]) -> str:
-    sent = {role: _digest_of(file) for role, file in files.items()}
-    asked = {**asdict(ask), "inputs": {**clips, **sent}}
+def _digest(asked: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

@@ -46,11 +46,9 @@ def take(
         Refusal: with the field, the cause and the next step. Nothing is left behind.
     """
     caller, network = tenancy.caller_for(request, Action.GENERATE), networks.fingerprint_of(request)
-    repeat = idempotency.read_repeat(request, ask, files=files, clips=clips, caller=caller)
-    if caller.workspace is not None:
-        made = idempotency.find_repeated(caller, repeat)
-        if made is not None:
-            return made
+    repeat = idempotency.read_repeat(request, ask, files=files, clips=clips, is_private=is_private, caller=caller)
+    if (made := idempotency.find_repeated(caller, repeat)) is not None:
+        return made
     given = [
         *(uploads.own_clip(role, clip, caller) for role, clip in clips.items() if role not in files),
         *uploads.receive(files),
@@ -61,7 +59,8 @@ def take(
     continued_seconds = _continued_seconds(offer, given)
     has_pictures = any(thing.kind == Kind.PICTURE and thing.content is not None for thing in given)
     line_of = caller.workspace.id if caller.workspace is not None else network
-    with pictures.in_line(line_of) if has_pictures else nullcontext():  # who will be refused is, before any work
+    in_line = pictures.in_line(line_of) if has_pictures else nullcontext()
+    with idempotency.noting_refusal(caller, repeat), in_line:  # who will be refused is, before any work
         if given or caller.workspace is None:  # without files ``submit`` is as early
             look_ahead(caller.workspace, offer, caller, network=network, may=may)
         given = uploads.prepare(given)

@@ -1,4 +1,5 @@
-"""Which of a caller's clips may answer a retry: those whose id the caller cannot have learned meanwhile.
+"""Which of a caller's clips may answer a retry: those whose id the caller cannot have learned meanwhile. And which
+retries none may answer: those of a request that was refused for the moment, and made nothing.
 
 Noted in Valkey for as long as a clip could be such an answer. While Valkey is away every clip may be, since a clip that
 is made and paid twice is the worse mistake.
@@ -28,6 +29,11 @@ if tonumber(redis.call('GET', KEYS[1]) or '0') >= tonumber(ARGV[1]) then return 
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return 1
 """
+_TAKE: Final = """
+if tonumber(redis.call('GET', KEYS[1]) or '0') < 1 then return 0 end
+redis.call('DECR', KEYS[1])
+return 1
+"""
 
 
 def note_read(generations: Iterable[Generation]) -> None:
@@ -52,6 +58,32 @@ def claim(generation: Generation, *, retry: int) -> bool:
     except redis.RedisError as error:
         logger.warning("Whether clip %s was given out is not known: %s", generation.id, error)
         return True
+
+
+def note_refused(sending: str) -> bool:
+    """Note that one ``sending`` made nothing, and say whether that is noted."""
+    try:
+        pipeline = connection().pipeline()
+        pipeline.incr(_refused(sending))
+        pipeline.expire(_refused(sending), _KEPT_SECONDS)
+        pipeline.execute()
+    except redis.RedisError as error:
+        logger.warning("It is not noted that a request was refused: %s", error)
+        return False
+    return True
+
+
+def take_refused(sending: str) -> bool:
+    """Whether one more such ``sending`` made nothing than was asked after so far."""
+    try:
+        return bool(connection().eval(_TAKE, 1, _refused(sending)))
+    except redis.RedisError as error:
+        logger.warning("Whether a request was refused is not known: %s", error)
+        return False
+
+
+def _refused(sending: str) -> str:
+    return f"refused:{sending}"
 
 
 def _key(generation: Generation) -> str:

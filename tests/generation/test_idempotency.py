@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from billing import ledger
 from billing.shop.models import Plan
 from catalog.models import Model
 from generation.models import Generation
-from generation.submission import retries
+from generation.submission import pictures, retries
 from tests.accounts.factories import browser_of
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -138,6 +139,71 @@ def test_with_valkey_away_a_retry_makes_no_second_clip(
     monkeypatch.setattr(retries, "connection", lambda: redis.Redis(port=1, socket_connect_timeout=0.2))
     assert client.get(f"/v1/videos/{made}").status_code == 200
     assert post(client, FOX, **RETRY).json()["id"] == made
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Whether there is no room to read another picture."""
+    monkeypatch.setattr(pictures, "WAIT_SECONDS", 0.01)
+
+    def fill(is_full: bool) -> None:
+        monkeypatch.setattr(pictures, "_places", threading.BoundedSemaphore())
+        if is_full:
+            assert pictures._places.acquire()
+
+    return fill
+
+
+def test_a_retry_of_what_was_refused_for_a_moment_makes_its_own_clip(
+    db: None, alice: Visitor, client_of: ClientOf, full: Callable[[bool], None]
+) -> None:
+    factories.model(modes=["text", "image"])
+    client = client_of(alice)
+
+    def ask(retry: int) -> Any:
+        body = {**FOX, "image": picture_file()}
+        return client.post("/v1/videos", body, headers={"x-stainless-retry-count": str(retry)})
+
+    first = ask(0).json()["id"]
+    full(True)
+    for count in (0, 1):
+        busy = ask(count)
+        assert (busy.status_code, busy.json()["code"], "x-should-retry" in busy) == (503, "busy", False)
+    full(False)
+    second = ask(2).json()["id"]
+    assert second != first
+    # Of the two, one answer got lost: no refusal is left that would have a third clip made.
+    assert {ask(3).json()["id"], ask(3).json()["id"]} == {first, second}
+
+
+def test_a_refusal_of_which_nothing_is_remembered_is_final(
+    db: None, alice: Visitor, client_of: ClientOf, full: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.model(modes=["text", "image"])
+    full(True)
+    monkeypatch.setattr(retries, "connection", lambda: redis.Redis(port=1, socket_connect_timeout=0.2))
+    client = client_of(alice)
+    answer = client.post("/v1/videos", {**FOX, "image": picture_file()})
+    assert (answer.status_code, answer["x-should-retry"]) == (503, "false")
+    keyed = client.post("/v1/videos", {**FOX, "image": picture_file()}, headers={"Idempotency-Key": "1"})
+    assert (keyed.status_code, "x-should-retry" in keyed) == (503, False)
+
+
+def test_the_same_key_with_other_privacy_is_refused(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    client, key = client_of(alice), {"Idempotency-Key": "order-17"}
+    assert post(client, FOX, **key).json()["lm"]["private"] is False
+    answer = post(client, {**FOX, "private": True}, **key)
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize(("is_private", "status"), [(True, 200), (False, 422)])
+def test_a_key_of_the_last_release_holds_whose_digest_said_nothing_of_privacy(
+    toy: Model, alice: Visitor, client_of: ClientOf, is_private: bool, status: int
+) -> None:
+    client, key = client_of(alice), {"Idempotency-Key": "order-17"}
+    post(client, FOX, **key)
+    Generation.objects.update(is_private=True)
+    assert post(client, {**FOX, "private": is_private}, **key).status_code == status
 
 
 @pytest.mark.parametrize("count", ["abc", "-1", "1.5", "0x1", ""])
