@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final, TypeAlias, TypeVar
@@ -27,7 +28,15 @@ MAX_FORM_BYTES: Final = 128 * 1024**2
 SILENT_SECONDS: Final = 30.0
 """Who sends nothing for so long in the middle of a body is not waited for."""
 LEAST_BYTES_PER_SECOND: Final = 4096
-"""Who has sent less than this, counted from ``SILENT_SECONDS`` after the beginning, is not waited for either."""
+"""Who falls ``SILENT_SECONDS`` behind this is not waited for either. What came faster before buys no time."""
+WHOLE_SECONDS: Final = 600.0
+"""Who has not sent all of it by then is not waited for, however fast it comes."""
+WHOLE_BYTES_PER_SECOND: Final = 1024**2
+"""Only what may be larger than goes into ``WHOLE_SECONDS`` at this pace, a GPU host's clip, is given longer."""
+MOST_LARGE_FORMS: Final = 16
+"""Forms of more than ``MAX_BODY_BYTES`` that one process takes at a time: they lie on its disk until they are answered.
+What comes to an address that was signed for one file is not counted among them, or strangers could keep clips out."""
+AGAIN_AFTER_SECONDS: Final = 60
 REPLAYED_BYTES: Final = 64 * 1024
 """Of a body that was taken in here, in one piece of what is handed on."""
 _LIMIT: Final = "body_limit"
@@ -60,8 +69,10 @@ def _form_limit(method: str, content_type: str, **_: object) -> int:
 class BodyLimit:
     """An ASGI application around another that answers 413 where more is announced, or comes, than its route takes."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, clock: Callable[[], float] = time.monotonic) -> None:
         self._app = app
+        self._clock = clock
+        self._places = _Places()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,7 +82,13 @@ class BodyLimit:
             return await _refuse(scope, send, 404, "not_found", "There is nothing here, or it is not yours.")
         if _announced(scope) > most_bytes:
             return await _refuse(scope, send, 413, "too_large", too_large(most_bytes))
-        body = _Body(receive, most_bytes)
+        body = _Body(receive, most_bytes, self._clock, self._places if _is_form(scope) else None)
+        try:
+            await self._take(scope, body, send)
+        finally:
+            body.leave()
+
+    async def _take(self, scope: Any, body: _Body, send: Send) -> None:
         if _has_length(scope) or scope["method"] in _WITHOUT_BODY:
             return await self._serve(scope, body, body.receive, send)
         with SpooledTemporaryFile(max_size=MAX_BODY_BYTES) as file:
@@ -98,34 +115,80 @@ class BodyLimit:
             await _refuse(scope, send, 413, "too_large", too_large(body.most_bytes))
         elif body.is_silent:
             await _refuse(scope, send, 408, "incomplete", "The rest of the request did not come, or too slowly.")
+        elif body.is_turned_away:
+            await _refuse(scope, send, 503, "busy", "Many files are being sent at this moment. Try again in a minute.")
+
+
+class _Places:
+    """How many large forms are being taken at this moment."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+
+    def take(self) -> bool:
+        """Whether there was one."""
+        if self._taken >= MOST_LARGE_FORMS:
+            return False
+        self._taken += 1
+        return True
+
+    def leave(self) -> None:
+        self._taken -= 1
 
 
 class _Body:
-    """What comes of one request. After too much of it, too long a silence or too slowly, it ends as if the client had
-    left."""
+    """What comes of one request. After too much of it, too long a silence, too slowly, or as one of too many that are
+    large, it ends as if the client had left."""
 
-    def __init__(self, receive: Receive, most_bytes: int) -> None:
+    def __init__(self, receive: Receive, most_bytes: int, clock: Callable[[], float], places: _Places | None) -> None:
         self.received_bytes = 0
         self.most_bytes = most_bytes
         self.is_silent = False
         self.is_whole = False
+        self.is_turned_away = False
         self._receive = receive
-        self._began = asyncio.get_running_loop().time()
+        self._clock = clock
+        self._places = places
+        self._has_place = False
+        self._behind_seconds = 0.0
+        """Waited for, beyond what came in that time is worth. Never less than nothing: a burst buys no time."""
+        self._ends_at = clock() + max(WHOLE_SECONDS, most_bytes / WHOLE_BYTES_PER_SECOND)
 
     async def receive(self) -> Message:
+        if self.is_whole:
+            return await self._receive()
+        asked_at = self._clock()
         try:
-            async with asyncio.timeout_at(None if self.is_whole else self._waited_for_until()):
+            async with asyncio.timeout(min(SILENT_SECONDS - self._behind_seconds, self._ends_at - asked_at)):
                 message = await self._receive()
         except TimeoutError:
             self.is_silent = True
             return {"type": "http.disconnect"}
-        self.received_bytes += len(message.get("body", b""))
+        piece_bytes = len(message.get("body", b""))
+        self.received_bytes += piece_bytes
         self.is_whole = message["type"] == "http.request" and not message.get("more_body", False)
-        return message if self.received_bytes <= self.most_bytes else {"type": "http.disconnect"}
+        self._count(self._clock() - asked_at, piece_bytes)
+        is_taken = self.received_bytes <= self.most_bytes and not self.is_silent and self._has_room()
+        return message if is_taken else {"type": "http.disconnect"}
 
-    def _waited_for_until(self) -> float:
-        slow = self._began + self.received_bytes / LEAST_BYTES_PER_SECOND
-        return min(asyncio.get_running_loop().time(), slow) + SILENT_SECONDS
+    def leave(self) -> None:
+        """Give the place back that it may have had."""
+        if self._places is not None and self._has_place:
+            self._places.leave()
+            self._has_place = False
+
+    def _count(self, waited_seconds: float, piece_bytes: int) -> None:
+        """Note what a piece was worth, and whether it came too late. The time that we take over one is not counted."""
+        behind = self._behind_seconds + waited_seconds - piece_bytes / LEAST_BYTES_PER_SECOND
+        self._behind_seconds = max(0.0, behind)
+        is_late = self._behind_seconds >= SILENT_SECONDS or self._clock() >= self._ends_at
+        self.is_silent |= is_late and not self.is_whole
+
+    def _has_room(self) -> bool:
+        if self._places is not None and not self._has_place and self.received_bytes > MAX_BODY_BYTES:
+            self._has_place = self._places.take()
+            self.is_turned_away = not self._has_place
+        return not self.is_turned_away
 
 
 class _Replayed:
@@ -176,6 +239,11 @@ def limit_of(scope: Any) -> int | None:
     return limit(scope["method"], _header(scope, b"content-type").decode("latin-1"), **route.kwargs)
 
 
+def _is_form(scope: Any) -> bool:
+    """Whether it is what anybody may send, and not a file for which an address was signed."""
+    return bool(scope["method"] == "POST")
+
+
 def _announced(scope: Any) -> int:
     digits = _header(scope, b"content-length")
     return int(digits) if digits.isdigit() and len(digits) < 19 else 0
@@ -210,7 +278,9 @@ async def _refuse(scope: Any, send: Send, status: int, code: str, words: str) ->
         step = "Nothing was made, and nothing charged. Go back in your browser: what you wrote is still there."
         kind, body = b"text/html; charset=utf-8", bare_page("That cannot be sent", f"{words} {step}")
     headers = [(b"content-type", kind), (b"connection", b"close")]
-    if status == 408:  # it is not known what was asked, so a retry might be given what another request made
-        headers.append((b"x-should-retry", b"false"))
+    if status == 503:
+        headers.append((b"retry-after", str(AGAIN_AFTER_SECONDS).encode()))
+    if status in (408, 503) and not _header(scope, b"idempotency-key"):
+        headers.append((b"x-should-retry", b"false"))  # nobody read it: a retry might be given another request's clip
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body.encode()})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from threading import Lock
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from django.http import StreamingHttpResponse
 
@@ -13,11 +13,15 @@ from loremotion.refusals import TooMany
 
 
 class Places:
-    """The places of every reader, each counted by ``reader``. None is counted for nobody (None)."""
+    """The places of every reader, each counted by ``reader``. None is counted for nobody (None).
+
+    A place that is dropped without being left is free as well: the answer of whoever hangs up while it is being made is
+    never closed by anybody.
+    """
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._taken: Counter[UUID] = Counter()
+        self._taken: WeakKeyDictionary[Place, UUID] = WeakKeyDictionary()
         self._lock = Lock()
 
     def take(self, reader: UUID | None, *, most: int) -> Place:
@@ -26,37 +30,34 @@ class Places:
         Raises:
             TooMany: ``reader`` has ``most`` already.
         """
+        place = Place(self)
+        if reader is None:
+            return place
         with self._lock:
-            if reader is not None and self._taken[reader] >= most:
+            if sum(other == reader for other in self._taken.values()) >= most:
                 raise TooMany(
                     "too_many_streams",
                     f"{most} {self._what} are being sent to you already.",
                     next_step="Wait until one of them has ended.",
                     retry_after_seconds=10,
                 )
-            if reader is not None:
-                self._taken[reader] += 1
-        return Place(self, reader)
+            self._taken[place] = reader
+        return place
 
-    def give_back(self, reader: UUID) -> None:
+    def give_back(self, place: Place) -> None:
         with self._lock:
-            self._taken[reader] -= 1
-            if not self._taken[reader]:
-                del self._taken[reader]
+            self._taken.pop(place, None)
 
 
 class Place:
-    """One of a reader's places, until it is left."""
+    """One of a reader's places, until it is left or dropped."""
 
-    def __init__(self, places: Places, reader: UUID | None) -> None:
+    def __init__(self, places: Places) -> None:
         self._places = places
-        self._reader = reader
 
     def leave(self) -> None:
         """Give it back. Done twice, it is done once."""
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            self._places.give_back(reader)
+        self._places.give_back(self)
 
 
 class PlacedStream(StreamingHttpResponse):

@@ -69,9 +69,7 @@ def test_what_cannot_be_made_is_refused_by_name_before_anything_is_written(
     assert not Generation.objects.exists()
 
 
-@pytest.mark.parametrize(
-    "prompt", ["🦊 in ❄️", "ثعلب في الثلج", "<script>alert(1)</script>", "línea\nnueva", "a" * 2000]
-)
+@pytest.mark.parametrize("prompt", ["🦊 in ❄️", "ثعلب في الثلج", "<script>alert(1)</script>", "línea\nnueva", "a" * 254])
 def test_any_honest_text_is_a_prompt(toy: Model, alice: Visitor, prompt: str) -> None:
     assert factories.submitted(alice.workspace, prompt).prompt == prompt
 
