@@ -60,7 +60,7 @@ def _parameters_on_meta(part: Part) -> int:
     cls: Any = part.cls
     with torch.device("meta"):
         if part.library == "transformers":
-            module = cls(cls.config_class.from_pretrained(part.folder))
+            module = cls(cls.config_class.from_pretrained(part.folder, trust_remote_code=False))
         else:
             module = cls.from_config(cls.load_config(part.folder))
     return sum(parameter.numel() for parameter in module.parameters())

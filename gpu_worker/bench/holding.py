@@ -100,7 +100,9 @@ class Holding:
 
     @contextmanager
     def _plain(self) -> Iterator[torch.nn.Module]:
-        module = self._part.cls.from_pretrained(str(self._part.folder), torch_dtype=torch.bfloat16)
+        module = self._part.cls.from_pretrained(
+            str(self._part.folder), torch_dtype=torch.bfloat16, trust_remote_code=False
+        )
         yield module.to(self._device.torch_device).eval()
 
     @contextmanager

@@ -26,7 +26,8 @@ def bare_meta_module(part: Part) -> torch.nn.Module:
     try:
         with torch.device("meta"), no_init_weights():
             if part.library == "transformers":
-                module: torch.nn.Module = part.cls(part.cls.config_class.from_pretrained(str(part.folder)))
+                config = part.cls.config_class.from_pretrained(str(part.folder), trust_remote_code=False)
+                module: torch.nn.Module = part.cls(config)
             else:
                 module = part.cls.from_config(part.cls.load_config(str(part.folder)))
     except (OSError, ValueError, KeyError, TypeError) as problem:

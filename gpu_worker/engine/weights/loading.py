@@ -126,10 +126,10 @@ def _by_transformers(
     part: Part, tensors: dict[str, StoredTensor], dtype: torch.dtype, changed: frozenset[str], change: Change
 ) -> torch.nn.Module:
     """transformers renames, merges and ties weights in its own ways, and takes tensors that are not read yet."""
-    config = part.cls.config_class.from_pretrained(str(part.folder), local_files_only=True)
+    config = part.cls.config_class.from_pretrained(str(part.folder), local_files_only=True, trust_remote_code=False)
     quantising = {"quantization_config": ChangeWhileReading(changed, change)} if changed else {}
     module: torch.nn.Module = part.cls.from_pretrained(
-        None, config=config, state_dict=tensors, dtype=dtype, **quantising
+        None, config=config, state_dict=tensors, dtype=dtype, trust_remote_code=False, **quantising
     )
     return module
 
@@ -186,7 +186,7 @@ def load_tool(part: Part) -> Any:
         CheckpointBroken: its files cannot be read.
     """
     try:
-        return part.cls.from_pretrained(str(part.folder), local_files_only=True)
+        return part.cls.from_pretrained(str(part.folder), local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise broken(part, problem) from problem
 
