@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 from gpu_worker import media_sandbox
+from gpu_worker.confinement import MEMORY_BYTES, PROCESSOR_SECONDS
 from gpu_worker.contract import RenderJob
 from gpu_worker.families import FAMILIES
 from gpu_worker.footage import Ending
@@ -34,6 +35,10 @@ logger = logging.getLogger(__name__)
 READER = Path(media_sandbox.__file__)
 WALL_SECONDS = 240.0
 SOUND_RATE_HERTZ = 48_000
+_TAKES_TOO_MUCH = (
+    f"takes more than {MEMORY_BYTES // 2**30} GiB of memory, {PROCESSOR_SECONDS} seconds of a processor or "
+    f"{WALL_SECONDS:.0f} seconds in all to decode."
+)
 _MOST_REPLY_BYTES = 4096
 _CHANNELS = 3
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -180,7 +185,7 @@ def _reader(path: Path, said: dict[str, Any]) -> Iterator[tuple[dict[str, Any], 
         if status == -signal.SIGSYS:
             logger.warning("What reads %s tried what no decoder does, and was ended", path.name)
         if status != 0 or not what:
-            raise FootageUnreadable("takes more memory or time to decode than a file may.")
+            raise FootageUnreadable(_TAKES_TOO_MUCH)
     finally:
         watchdog.cancel()
         process.kill()

@@ -19,7 +19,8 @@ from gpu_worker.engine.video.continuation import before_and_new
 from gpu_worker.engine.video.frames import RawClip
 from gpu_worker.families import FAMILIES, family
 from gpu_worker.footage import Ending
-from gpu_worker.media_input import Wanted
+from gpu_worker.media_input import FootageUnreadable, Wanted
+from gpu_worker.render_job import explained
 from gpu_worker.sounds import Audio
 from tests.gpu_worker.conftest import make_job
 
@@ -112,6 +113,26 @@ def test_a_render_that_is_not_wanted_any_more_ends_while_the_first_part_is_writt
 
     with pytest.raises(RenderStopped):
         whole_of(tmp_path, tmp_path / "source.mp4", extension(tmp_path), RawClip(grey(100, 140, 180)), stop)
+
+
+def test_a_given_clip_whose_rest_takes_too_long_to_read_is_named_with_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_clip(tmp_path / "source.mp4", grey(20, 60, 100), FPS)
+    job = extension(tmp_path)
+    given = media_input.ending(tmp_path / "source.mp4", Wanted.by(job), lambda: None)
+    mode = family("preview").modes["extend"]
+    before, _ = before_and_new(job, mode, {"video": given}, RawClip(grey(100, 140, 180)), lambda: None)
+    assert before is not None
+    monkeypatch.setattr(media_input, "WALL_SECONDS", 0.0)
+    with pytest.raises(FootageUnreadable) as stopped:
+        list(before.frames)
+    reported = explained(stopped.value)
+    assert (reported.code, reported.is_retryable) == ("input_unreadable", False)
+    assert reported.message == (
+        "The clip to go on from cannot be read whole: it takes more than 3 GiB of memory, 120 seconds of a processor "
+        "or 240 seconds in all to decode."
+    )
 
 
 def test_a_clip_that_only_changes_a_video_is_no_longer_than_before(tmp_path: Path) -> None:
