@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -20,6 +21,8 @@ from gpu_worker import last_work
 from gpu_worker.last_work import LastWork, ages_seconds, process_key
 from loremotion import health, queue_worker
 from loremotion.local.ports import free_port
+from tests.catalog.factories import make_model
+from tests.catalog.tokenizers import checkpoint_with, unigram
 
 
 def worked(valkey: redis.Redis, *, but: str = "", seconds_ago: int = 1) -> None:
@@ -97,6 +100,7 @@ def test_a_web_process_says_that_it_served(valkey: redis.Redis) -> None:
     assert valkey.exists(process_key("web"))
 
 
+@pytest.mark.django_db
 def test_the_doctor_is_content_while_everybody_works(valkey: redis.Redis) -> None:
     worked(valkey)
     status, said = doctor()
@@ -104,6 +108,7 @@ def test_the_doctor_is_content_while_everybody_works(valkey: redis.Redis) -> Non
     assert "ok    beat: last worked: 1 s ago" in said
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("silent", ["web", "beat", "gpu", *django_settings.QUEUE_JOBS])
 def test_the_doctor_names_who_is_silent(valkey: redis.Redis, silent: str) -> None:
     worked(valkey, but=silent)
@@ -112,12 +117,30 @@ def test_the_doctor_names_who_is_silent(valkey: redis.Redis, silent: str) -> Non
     assert re.findall(r"^(?!ok|note).+$", said, flags=re.MULTILINE) == [f"LATE  {silent}: last worked: not in a week"]
 
 
+@pytest.mark.django_db
 def test_the_doctor_names_a_store_that_is_away(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     worked(valkey)
     monkeypatch.setitem(connection.settings_dict, "PORT", free_port())
     status, said = doctor()
     assert status == 1
     assert "AWAY  database: does not answer" in said
+
+
+@pytest.mark.django_db
+def test_the_doctor_advises_to_fetch_what_counts_the_prompts_of_an_offered_model(
+    valkey: redis.Redis, tmp_path: Path
+) -> None:
+    worked(valkey)
+    make_model("from-the-hub", source="owner/not-on-this-machine")
+    make_model("draft", enabled=False, source="owner/not-on-this-machine")
+    make_model("counted", source=str(checkpoint_with(unigram, tmp_path / "counted")))
+    make_model("folder", source=str(tmp_path))
+    status, said = doctor()
+    assert status == 0, said
+    notes = [line for line in said.splitlines() if "tokenizer" in line]
+    assert [note.split(":")[0] for note in notes] == ["note  folder", "note  from-the-hub"]
+    assert f"bring {tmp_path}/tokenizer here" in notes[0]
+    assert "run manage.py catalog tokenizers" in notes[1]
 
 
 @pytest.mark.django_db
@@ -138,6 +161,7 @@ def evicting(valkey: redis.Redis) -> Iterator[None]:
     valkey.config_set("maxmemory-policy", "noeviction")
 
 
+@pytest.mark.django_db
 def test_the_doctor_says_that_valkey_may_drop_jobs_and_what_to_do(valkey: redis.Redis, evicting: None) -> None:
     worked(valkey)
     status, said = doctor()
@@ -146,6 +170,7 @@ def test_the_doctor_says_that_valkey_may_drop_jobs_and_what_to_do(valkey: redis.
     assert "set maxmemory-policy noeviction" in said
 
 
+@pytest.mark.django_db
 def test_the_doctor_advises_to_keep_jobs_over_a_restart(valkey: redis.Redis) -> None:
     worked(valkey)
     status, said = doctor()

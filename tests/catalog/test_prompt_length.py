@@ -101,6 +101,20 @@ def test_without_the_tokenizer_no_more_is_taken_than_is_surely_read() -> None:
     assert refused.value.figures == {"limit": 255, "count": 256, "is_exact": False}
 
 
+@pytest.mark.parametrize("name", ["tokenizer.json", "spiece.model"])
+def test_with_a_broken_tokenizer_too_and_the_log_says_once_which(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "tokenizer" / name
+    file.parent.mkdir()
+    file.write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    version = draft_version(source=str(tmp_path))
+    for _ in range(2):
+        with pytest.raises(Invalid, match="one for each byte"):
+            resolve(Ask(prompt="x" * 256), version)
+    assert [str(file) in record.getMessage() for record in caplog.records] == [True]
+
+
 def test_a_row_may_not_promise_more_than_the_encoder_reads() -> None:
     for tokens, is_right in ((1, False), (2, True), (256, True), (257, False)):
         found = problems(draft_version(presets={"standard": {"steps": 3, "max_sequence_length": tokens}}))

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from catalog import tokenizer_files
 from loremotion import health, valkey
 
 
@@ -26,6 +27,9 @@ class Command(BaseCommand):
             self.stdout.write(f"BAD   valkey: {fault}")
         if readiness.valkey and (advice := valkey.persistence_fault()):  # costs time and no job: the exit status stays
             self.stdout.write(f"note  valkey: {advice}")
+        if readiness.database:
+            for slug, advice in tokenizer_files.missing().items():
+                self.stdout.write(f"note  {slug}: prompts have one byte a token, for want of its tokenizer: {advice}")
         for process in readiness.processes:
             age = "not in a week" if process.seconds is None else f"{process.seconds:.0f} s ago"
             self._say(process.name, f"last worked: {age}", is_well=not process.is_late)
