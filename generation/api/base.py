@@ -12,7 +12,8 @@ from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser, get_encoding
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.parsers import get_encoding as text_encoding  # type: ignore[attr-defined]  # not in its stubs
 from rest_framework.request import Request
 from rest_framework.utils import json
 from rest_framework.views import APIView
@@ -33,8 +34,8 @@ class StrictJsonParser(JSONParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         try:
-            text = codecs.getreader(get_encoding(parser_context or {}))(stream)
-            return json.load(text, parse_constant=json.strict_constant, object_pairs_hook=_object_of)
+            text = codecs.getreader(text_encoding(parser_context or {}))(stream).read()
+            return json.loads(text, parse_constant=json.strict_constant, object_pairs_hook=_object_of)
         except ValueError as problem:
             raise ParseError(f"JSON parse error - {problem}") from problem
         except RecursionError:
