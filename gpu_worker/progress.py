@@ -12,7 +12,6 @@ from typing import Any
 import redis
 
 from gpu_worker.contract import PROGRESS_MAXLEN, PROGRESS_TTL_SECONDS, Progress, progress_key
-from gpu_worker.valkey import Unreachable
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +21,7 @@ RECOVERY_SECONDS = 5.0
 class ProgressStream:
     """The stream of one generation. A render never waits long for it and never fails by it.
 
-    While the server is away entries are dropped, and it is asked again only every few seconds.
+    While the server takes no entries they are dropped, and it is asked again only every few seconds.
     """
 
     def __init__(
@@ -54,8 +53,8 @@ class ProgressStream:
                 pipeline.xadd(self._key, fields, maxlen=PROGRESS_MAXLEN, approximate=True)
                 pipeline.expire(self._key, PROGRESS_TTL_SECONDS)
                 pipeline.execute()
-        except Unreachable as problem:
-            logger.warning("Progress is not shown for the moment, Valkey cannot be reached: %s", problem)
+        except redis.RedisError as problem:  # away, or refused: an entry with the highest id lets no other follow
+            logger.warning("Progress is not shown for the moment, Valkey does not take it: %s", problem)
             self._silent_until = self._clock() + RECOVERY_SECONDS
             return
         if progress.preview:

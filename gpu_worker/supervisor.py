@@ -181,8 +181,7 @@ class Supervisor:
         """Report what the dead worker held, and clear its traces, so that nobody else acts on them."""
         for pause in pauses_seconds():
             try:
-                held = self._connection.get(holding_key(self.settings.name))
-                for lost in sorted({job_id, held.decode() if isinstance(held, bytes) else None} - {None}, key=str):
+                for lost in sorted({job_id, self._held()} - {None}, key=str):
                     logger.warning("Job %s is handed back: %s", lost, reason)
                     secret = dead_worker.secret_of(self._connection, cast(str, lost))
                     self._reports.lost(cast(str, lost), reason, secret)
@@ -196,6 +195,15 @@ class Supervisor:
                     return
                 logger.warning("Valkey cannot be reached, trying again in %.1f s: %s", pause, problem)
             self._pause(pause)
+
+    def _held(self) -> str | None:
+        """RQ's id of the job that the last pop put into the worker's hands; what nobody can read is none."""
+        held = cast(bytes | None, self._connection.get(holding_key(self.settings.name)))
+        try:
+            return held.decode() if held else None
+        except UnicodeDecodeError:
+            logger.warning("What the worker held cannot be read, and counts as nothing: %.100r", held)
+            return None
 
     # --- being the only one --------------------------------------------------------------------------------------
 

@@ -52,9 +52,12 @@ def clear(connection: redis.Redis, name: str) -> None:
     running = cast(set[bytes], connection.smembers(executions_key))
     with connection.pipeline() as pipeline:
         for composite_key in running:
-            execution = Execution.from_composite_key(composite_key.decode(), connection=connection)
+            try:
+                execution = Execution.from_composite_key(composite_key.decode(), connection=connection)
+                job = AllowedJob(execution.job_id, connection=connection, serializer=JSONSerializer)
+            except ValueError:  # written by another host; it goes together with its list
+                continue
             execution.worker_name = rq_name
-            job = AllowedJob(execution.job_id, connection=connection, serializer=JSONSerializer)
             job.origin = RENDER_QUEUE
             execution.delete(job, pipeline)
         pipeline.srem(WORKERS_BY_QUEUE_KEY % RENDER_QUEUE, own_key)

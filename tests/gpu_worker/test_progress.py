@@ -47,6 +47,12 @@ def test_pictures_are_throttled_and_steps_are_not(valkey: redis.Redis) -> None:
     assert not any(e["preview"] for e in entries if e["event"] == "step")
 
 
+def test_a_stream_that_takes_no_more_entries_fails_no_render(valkey: redis.Redis) -> None:
+    valkey.xadd(progress_key(JOB.generation_id), {"event": "step"}, id=f"{2**64 - 1}-{2**64 - 1}")
+    ProgressStream(valkey, JOB.generation_id, preview_seconds=0).write(Progress(kind="step", step=1))
+    assert valkey.xlen(progress_key(JOB.generation_id)) == 1
+
+
 @pytest.fixture
 def hanging_up() -> Iterator[tuple[str, list[int]]]:
     """The address of a server that hangs up on everybody, and how many came."""

@@ -318,6 +318,15 @@ def test_a_record_that_cannot_be_read_does_not_end_the_supervisor(valkey: redis.
     assert [args[:2] for args in lost_reports(valkey)] == [["0a", 1]]
 
 
+def test_what_others_say_it_held_does_not_end_the_supervisor_where_nobody_can_read_it(
+    valkey: redis.Redis, supervise: Supervise
+) -> None:
+    valkey.set(holding_key("worker-under-test"), b"\xff")
+    valkey.sadd("rq:worker:gpu:worker-under-test:executions", b"\xff", "odd")
+    assert supervise().worker().is_running()
+    assert lost_reports(valkey) == []
+
+
 def test_the_stop_command_ends_worker_and_supervisor(valkey: redis.Redis, supervise: Supervise) -> None:
     supervised = supervise()
     supervised.worker()
