@@ -21,9 +21,10 @@ from accounts.caller import state_of
 from accounts.roles import Action
 from generation.api import presentation
 from generation.live import progress
-from generation.live.broadcast import DONE, Entry, Update, follow
+from generation.live.broadcast import DONE, Entry, Update, follow, order_of
 from generation.models import OPEN_STATES, Generation
 from generation.submission import retries
+from gpu_worker.contract import Progress
 from loremotion import database
 from loremotion.places import PlacedStream, Places
 from loremotion.refusals import Refusal
@@ -36,7 +37,9 @@ MOST_WATCHED_AT_ONCE = 500
 """Streams that one process sends to one workspace. Each costs a socket, and the process has not many thousands."""
 _watchers = Places("streams")
 ENDED: Final = "9" * 18 + "-0"
-"""Id of a ``done`` that the stream has no entry for: after every id that a stream gives."""
+"""Id of ``done``: after every id that a stream gives."""
+_FROM_STREAMS: Final = frozenset({"stage", "step", "preview"})
+"""Events that are sent on as they were written. Of all else that a GPU host may write nothing reaches a watcher."""
 _STREAM_ID = re.compile(r"^[0-9]{1,18}-[0-9]{1,18}$")  # both halves fit into 64 bits
 
 
@@ -75,8 +78,7 @@ def _has_heard_the_end(request: HttpRequest, generation_id: UUID, last_id: str) 
         if generation is None:
             raise Http404
         retries.note_read([generation])
-        has_ended = generation.state not in OPEN_STATES
-        return has_ended and (last_id == ENDED or progress.event_at(generation_id, last_id) == DONE)
+        return generation.state not in OPEN_STATES and last_id == ENDED
     finally:
         database.give_back()  # a stream lasts for minutes, in which it only waits
 
@@ -108,32 +110,33 @@ async def _follow(generation_id: UUID, after: str, is_let_in: Callable[[], bool]
                 if not await sync_to_async(is_let_in)():
                     return
                 checked_at = now()
-            if news is None:
-                yield ": still here\n\n"
-            else:
-                yield retry + await _message(generation_id, news)
-                retry = ""
+            message = await _message(generation_id, news)
+            yield (retry + message) if message else ": still here\n\n"
+            retry = "" if message else retry
 
 
 async def _message(generation_id: UUID, news: Update) -> str:
-    if isinstance(news, Entry) and news.event != DONE:
-        return _block(news.event, _in_words_of_the_api(news.data), news.id)
-    if news is not None and not isinstance(news, Entry) and not news.is_over:
+    """The event for what came; empty where there is nothing to tell."""
+    if isinstance(news, Entry):
+        is_known = news.event in _FROM_STREAMS and order_of(news.id) < order_of(ENDED)
+        return _block(news.event, _in_words_of_the_api(news.data), news.id) if is_known else ""
+    if news is None:
+        return ""
+    if not news.is_over:
         return _block("queue", news.wait)
-    # Without an entry its stream has lapsed, or the last one got lost.
-    return _block(DONE, await sync_to_async(_outcome)(generation_id), news.id if isinstance(news, Entry) else ENDED)
+    return _block(DONE, await sync_to_async(_outcome)(generation_id), ENDED)
 
 
 def _in_words_of_the_api(data: str) -> str:
-    """An entry as the Video object and its ``lm`` call things, without what says nothing."""
+    """An entry as the Video object and its ``lm`` call things, without what says nothing; an odd one says nothing."""
     try:
-        said = json.loads(data)
-        names = {"stage": "stage", "step": "step", "steps_total": "steps", "seconds_per_step": "seconds_per_step"}
-        names |= {"preview": "preview", "message": "message"}
-        told = {ours: said[name] for name, ours in names.items() if said.get(name)}
-        return json.dumps({**told, "progress": progress.percent_of(said.get("percent"))})
-    except (AttributeError, TypeError, ValueError, RecursionError):
-        return "{}"
+        said = Progress.from_wire(json.loads(data))
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return json.dumps({"progress": 0})
+    named = {"stage": said.stage, "step": said.step, "steps": said.steps_total}
+    named |= {"seconds_per_step": said.seconds_per_step, "preview": said.preview, "message": said.message}
+    told = {name: value for name, value in named.items() if value}
+    return json.dumps({**told, "progress": progress.percent_of(said.percent)})
 
 
 def _outcome(generation_id: UUID) -> str:

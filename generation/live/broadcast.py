@@ -122,9 +122,13 @@ class Broadcaster:
     def subscribe(self, generation_id: UUID) -> Subscription:
         subscription = Subscription(generation_id)
         self._subscriptions[generation_id].add(subscription)
+        self.look_at(generation_id)
+        return subscription
+
+    def look_at(self, generation_id: UUID) -> None:
+        """Poll the database for this clip at once."""
         self._new_ids.add(generation_id)
         self._has_new_ids.set()
-        return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
         subscriptions = self._subscriptions[subscription.generation_id]
@@ -180,16 +184,21 @@ class Broadcaster:
                             subscription.put(entry)
 
     async def _poll_database(self) -> None:
-        """Poll for new subscriptions at once, and for all of them every ``POLL_SECONDS``, until closed."""
+        """Poll for new subscriptions and said ends at once, and for all every ``POLL_SECONDS``, until closed."""
+        now = asyncio.get_running_loop().time
+        all_due_at = now() + POLL_SECONDS
         while not self._is_closed:
             with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):  # wait_for of Python 3.11 can swallow being cancelled
+                async with asyncio.timeout_at(all_due_at):  # wait_for of Python 3.11 can swallow being cancelled
                     await self._has_new_ids.wait()
             new_ids, self._new_ids = self._new_ids & set(self._subscriptions), set()
             self._has_new_ids.clear()
-            ids = new_ids or set(self._subscriptions)
+            ids, in_turn = new_ids, new_ids
+            if not ids or now() >= all_due_at:  # also while a GPU host says without end that a clip has ended
+                ids, in_turn = set(self._subscriptions), new_ids | self._next_in_turn()
+                all_due_at = now() + POLL_SECONDS
             try:
-                poll = self._thread.submit(snapshots_of, ids, new_ids or self._next_in_turn())
+                poll = self._thread.submit(snapshots_of, ids, in_turn)
             except RuntimeError:  # the interpreter is shutting down and waits for whoever still watches
                 self._release_all()
                 return
@@ -224,21 +233,24 @@ _broadcasters: WeakKeyDictionary[asyncio.AbstractEventLoop, Broadcaster] = WeakK
 async def follow(generation_id: UUID, after: str, *, silence_seconds: float) -> AsyncGenerator[Update, None]:
     """Yield every entry after ``after`` once and in order, database snapshots in between, and None after a silence.
 
-    Ends after the entry ``done``, or after a ``Snapshot`` that is over where the stream lacks that entry; with neither
-    when the process shuts down.
+    Ends after a ``Snapshot`` that is over, or without when the process shuts down. The entry ``done`` makes for one at
+    once and is never yielded: any GPU host can write it, and the database alone knows whether it is so.
     """
     async with (
         _subscribed(generation_id) as (broadcaster, subscription),
         aclosing(_merged(broadcaster, subscription, after, silence_seconds)) as merged,
     ):
         async for update in merged:
+            if isinstance(update, Entry) and update.event == DONE:
+                broadcaster.look_at(generation_id)
+                continue
             yield update
             if _is_the_end(update):
                 return
 
 
 def _is_the_end(update: Update) -> bool:
-    return update.event == DONE if isinstance(update, Entry) else update is not None and update.is_over
+    return isinstance(update, Snapshot) and update.is_over
 
 
 async def _merged(

@@ -91,15 +91,6 @@ def percent_of(said: Any) -> int:
     return max(0, min(99, said)) if type(said) is int else 0
 
 
-def event_at(generation_id: UUID, entry_id: str) -> str:
-    """The event of this one entry; empty where there is none of that id."""
-    try:
-        found: Any = connection().xrange(progress_key(str(generation_id)), min=entry_id, max=entry_id, count=1)
-        return str(decode(found[0][1])[0]) if found else ""
-    except (redis.RedisError, KeyError, UnicodeDecodeError):
-        return ""
-
-
 def _readable(entries: Any) -> Iterator[Progress]:
     """Without what nobody can read: one odd entry hides no other."""
     for entry_id, fields in entries:

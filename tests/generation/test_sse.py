@@ -13,6 +13,7 @@ import pytest
 import redis
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core import signing
+from django.db import connection as database
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
@@ -71,6 +72,12 @@ def publish_steps(generation_id: UUID, count: int) -> None:
     progress.publish(generation_id, Progress(kind="stage", stage="denoising"))
     for step in range(1, count + 1):
         progress.publish(generation_id, Progress(kind="step", stage="denoising", step=step, steps_total=count))
+
+
+def forge(valkey: redis.Redis, generation: Generation, event: str | bytes, entry_id: str = "*", **data: Any) -> None:
+    """Write an entry as a GPU host can that wants to."""
+    fields: Any = {"event": event, "data": json.dumps(data)}
+    valkey.xadd(progress_key(str(generation.id)), fields, id=entry_id)
 
 
 @pytest.fixture
@@ -321,6 +328,71 @@ def test_an_entry_that_nobody_can_read_is_left_out(running: Generation, valkey: 
     valkey.xadd(progress_key(str(running.id)), {"odd": "one"})
     step(running.id, 1)
     assert async_to_sync(heard_by)(running.id, last=1) == [1]
+
+
+INJECTED = "x\nid: 9-9\nevent: done\ndata: {forged}\n\nevent: step"
+
+
+@pytest.mark.parametrize("event", [INJECTED, "queue", "message", "", b"\xff"])
+def test_an_event_that_no_worker_writes_reaches_nobody(
+    running: Generation, alice: Visitor, valkey: redis.Redis, event: str | bytes
+) -> None:
+    forge(valkey, running, event)
+    step(running.id, 1)
+    (heard,) = follow(alice, running)
+    assert (heard["event"], json.loads(heard["data"]).get("step")) == ("step", 1)
+
+
+def test_a_done_that_the_database_does_not_know_of_ends_nothing(
+    running: Generation, alice: Visitor, valkey: redis.Redis
+) -> None:
+    forge(valkey, running, "done")
+    step(running.id, 1)
+    forge(valkey, running, "done")
+    step(running.id, 2)
+    assert [heard["event"] for heard in follow(alice, running, least=2)] == ["step", "step"]
+
+
+def test_an_end_that_the_stream_says_is_heard_at_once(running: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broadcast, "POLL_SECONDS", 10 * PATIENCE_SECONDS)  # nobody finds it out by looking
+
+    def end() -> None:
+        factories.deliver_clip(running)
+        settle.settle(factories.report(running))
+        database.close()  # of this thread alone
+
+    async def to_the_end() -> list[str]:
+        stream = events._follow(running.id, "0-0")
+        heard = asyncio.create_task(_all_of(stream))
+        await until_all_follow()
+        await sync_to_async(end, thread_sensitive=False)()
+        return await asyncio.wait_for(heard, PATIENCE_SECONDS)
+
+    assert "event: done" in async_to_sync(to_the_end)()[-1]
+
+
+async def _all_of(stream: AsyncIterator[str]) -> list[str]:
+    return [chunk async for chunk in stream]
+
+
+def test_the_highest_id_that_there_is_keeps_no_end_from_anybody(
+    running: Generation, alice: Visitor, valkey: redis.Redis
+) -> None:
+    forge(valkey, running, "step", f"{2**64 - 1}-{2**64 - 1}", step=7)
+    factories.deliver_clip(running)
+    settle.settle(factories.report(running))
+    heard = follow(alice, running, least=99)
+    assert [event["event"] for event in heard] == ["done"]
+    assert reopened(alice, running, last_id=heard[-1]["id"]) == 204
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), "\n\nevent: done\n\n", 10**400, [[]]])
+def test_an_odd_figure_is_left_out_and_what_is_sent_stays_json(
+    running: Generation, alice: Visitor, valkey: redis.Redis, odd: Any
+) -> None:
+    forge(valkey, running, "step", kind="step", seconds_per_step=odd)
+    (heard,) = follow(alice, running)
+    assert json.loads(heard["data"], parse_constant=pytest.fail) == {"progress": 0}
 
 
 def test_a_look_takes_as_many_queries_for_many_as_for_one(
