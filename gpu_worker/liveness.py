@@ -6,19 +6,32 @@ the store's clock decides alone, and a host whose own clock is off is neither de
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import cast
 
 import redis
 
 from gpu_worker.contract import DRAINING, WORKERS_KEY, WorkerStatus, read_status, worker_key
 
+MOST_WORKERS = 10_000
+"""Names that are looked at. Whoever writes one can write any number."""
+_MOST_CHARACTERS = 200
+
 
 def live_workers(connection: redis.Redis) -> list[WorkerStatus]:
-    """Return the status of every live worker, by name. One whose status cannot be read counts as away."""
-    names = sorted(name.decode() for name in cast(list[bytes], connection.zrange(WORKERS_KEY, 0, -1)))
+    """Return the status of every live worker, by name. One whose name or status cannot be read counts as away."""
+    names = sorted(_readable(cast(list[bytes], connection.zrange(WORKERS_KEY, 0, MOST_WORKERS - 1))))
     found = cast(list[bytes | None], connection.mget([worker_key(name) for name in names])) if names else []
     statuses = (read_status(name, status) for name, status in zip(names, found, strict=True))
     return [status for status in statuses if status is not None]
+
+
+def _readable(names: list[bytes]) -> Iterator[str]:
+    """The names that a worker could have: any GPU host can put others beside them."""
+    for raw in names:
+        name = raw.decode(errors="replace")
+        if 0 < len(name) <= _MOST_CHARACTERS and name.isprintable() and "\N{REPLACEMENT CHARACTER}" not in name:
+            yield name
 
 
 def takes_jobs(status: WorkerStatus) -> bool:

@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 RESULT_TTL_SECONDS = 6 * 3600
 """The beat reads a lost report from it within seconds. It holds people's words, so no longer than a night's outage."""
 
+_WAITING = {status.value.encode() for status in (JobStatus.QUEUED, JobStatus.DEFERRED, JobStatus.SCHEDULED)}
+"""Ours wait in line and for nothing else, but a GPU host can write of any that it does."""
+
 
 def render_queue() -> Queue:
     return queues.queue(RENDER_QUEUE)
@@ -71,7 +74,7 @@ def _window(budgets: list[int]) -> Window:
 
 
 def has_lost_its_place(job: AllowedJob) -> bool:
-    """Whether RQ has the job for queued, and it is neither in line nor in the hands of a worker that popped it.
+    """Whether RQ has the job for waiting, and it is neither in line nor in the hands of a worker that popped it.
 
     One transaction in Valkey, since the job may be on its way from one to the next.
     """
@@ -81,7 +84,7 @@ def has_lost_its_place(job: AllowedJob) -> bool:
         pipeline.lpos(line.key, job.id)
         pipeline.lpos(line.intermediate_queue_key, job.id)
         status, *places = pipeline.execute()
-    return status == JobStatus.QUEUED.value.encode() and places == [None, None]
+    return status in _WAITING and places == [None, None]
 
 
 def enqueue_anew(generation: Generation) -> None:

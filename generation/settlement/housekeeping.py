@@ -6,12 +6,13 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import redis
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.db import connection as database
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F
 from django.utils import timezone
-from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job, JobStatus
 
 from accounts import audit, visitors, workspaces
@@ -21,9 +22,9 @@ from billing.shop import housekeeping as shop
 from generation.models import Generation, State
 from generation.scheduling import dispatch, fleet
 from generation.settlement import attempts, settle
-from generation.settlement.verification import read_report
+from generation.settlement.verification import NotBelieved, read_report, verify_worker_name
 from generation.storage import leftovers, retention
-from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, RenderReport, attempt_of, worker_of
+from gpu_worker.contract import LATE_SECONDS, WORKER_DEAD_AFTER_SECONDS, RenderReport, attempt_of, worker_of
 from gpu_worker.last_work import LastWork
 from loremotion import health
 from loremotion.outbox import housekeeping as outbox
@@ -34,6 +35,9 @@ logger = logging.getLogger(__name__)
 
 BATCH = 200
 REPORT_GRACE_SECONDS = 5.0
+REPORT_LATE_SECONDS = 60.0
+"""What the report of a render that used its time to the last may take to be heard."""
+POPPED_TTL_SECONDS = 24 * 3600
 TELLS_EVERY_SECONDS = 300.0
 BEAT_LOCK = 7_206_001  # one beat at a time, whatever the number of processes
 
@@ -75,11 +79,43 @@ def _look_after_dispatched(generation: Generation) -> None:
     if job is None or dispatch.has_lost_its_place(job):
         dispatch.enqueue_anew(generation)
     elif job.get_status() == JobStatus.STARTED:  # the report of its start got lost
-        settle.start(generation_id=generation.id, attempt=generation.attempt, worker=worker_of(job.worker_name or ""))
+        settle.start(generation_id=generation.id, attempt=generation.attempt, worker=_worker_of(job))
     elif _has_ended(job):
         _settle_from(job, generation)
     elif _was_lost_at_the_pop(job):
         _hand_on(generation)
+
+
+def _worker_of(job: Job) -> str:
+    """The worker that RQ has the job with; empty where no worker is called that."""
+    name = worker_of(job.worker_name or "")
+    try:
+        verify_worker_name(name)
+    except NotBelieved:
+        return ""
+    return name
+
+
+def reclaim_overdue() -> None:
+    """Attempts that run for longer than any render goes to another worker, or fail, whatever a heartbeat says of them.
+
+    A render asks for its time limit between any two steps, its loading, inputs and upload included; one that is stuck
+    between two is ended ``LATE_SECONDS`` after the limit by its supervisor. So this takes none from an honest worker.
+    """
+    seconds = F("version__timeout_seconds") + (LATE_SECONDS + REPORT_LATE_SECONDS)
+    limit = ExpressionWrapper(seconds * timedelta(seconds=1), output_field=DurationField())
+    overdue = Generation.objects.filter(state=State.RUNNING).alias(limit=limit)
+    overdue = overdue.filter(
+        started_at__lt=ExpressionWrapper(timezone.now() - F("limit"), output_field=DateTimeField())
+    )
+
+    def look_after_overdue(generation: Generation) -> None:
+        job = attempts.job_of(generation)
+        report = _report_of(job) if job is not None and _has_ended(job) else None  # it came while the site was off
+        if report is None or not settle.settle(report):
+            _hand_on(generation, "The GPU worker did not end it in time.")
+
+    each(overdue.select_related("version__model").order_by("started_at")[:BATCH], look_after_overdue)
 
 
 def reclaim_from_dead_workers() -> None:
@@ -105,7 +141,7 @@ def _has_ended(job: Job) -> bool:
 
 def _settle_from(job: Job, generation: Generation) -> None:
     """The job has ended in RQ but its report never came: its result is the report."""
-    if job.ended_at and (datetime.now(UTC) - job.ended_at).total_seconds() < REPORT_GRACE_SECONDS:
+    if job.ended_at and 0 <= (datetime.now(UTC) - job.ended_at).total_seconds() < REPORT_GRACE_SECONDS:
         return
     report = _report_of(job)
     if report is not None:
@@ -116,33 +152,40 @@ def _settle_from(job: Job, generation: Generation) -> None:
 
 def _report_of(job: Job) -> RenderReport | None:
     """The report that the job left as its result, or None where there is none that is believed."""
-    result = job.latest_result()
     try:
+        result = job.latest_result()
         report = read_report(result.return_value) if result is not None and result.return_value else None
-    except (KeyError, TypeError, ValueError) as problem:  # of a worker of another version, or of nobody whom we asked
-        logger.warning("The result of %s is refused: %s", job.id, problem)
+    except redis.RedisError:
+        raise
+    except Exception as problem:  # of another version, or written by nobody whom we asked: RQ reads it in many ways
+        logger.warning("The result of %s is refused: %r", job.id, problem)
         return None
     return report if report is not None and (report.generation_id, report.attempt) == attempt_of(job.id) else None
 
 
 def _was_lost_at_the_pop(job: Job) -> bool:
-    """Popped by a worker that died before it began: for a while in RQ's intermediate queue, and nowhere else."""
-    popped = IntermediateQueue(dispatch.render_queue().key, connection())
-    if job.id not in popped.get_job_ids() or popped.set_first_seen(job.id):
+    """Popped by a worker that died before it began: for a while in RQ's intermediate queue, and nowhere else.
+
+    Since when is kept under a key of the site's own, as GPU hosts may write the one that RQ has for it.
+    """
+    popped = dispatch.render_queue().intermediate_queue_key
+    if connection().lpos(popped, job.id) is None:
         return False
-    first_seen = popped.get_first_seen(job.id)
-    if first_seen is None or (datetime.now(UTC) - first_seen).total_seconds() < WORKER_DEAD_AFTER_SECONDS:
+    now = time.time()
+    seen: Any = connection().set(f"popped:{job.id}", now, nx=True, get=True, ex=POPPED_TTL_SECONDS)
+    if seen is None or now - float(seen) < WORKER_DEAD_AFTER_SECONDS:
         return False
-    popped.remove(job.id)
+    connection().lrem(popped, 0, job.id)
+    connection().delete(f"popped:{job.id}")
     return True
 
 
-def _hand_on(generation: Generation) -> None:
+def _hand_on(generation: Generation, reason: str = "The GPU worker fell silent.") -> None:
     settle.requeue(
         generation_id=generation.id,
         attempt=generation.attempt,
         code="worker_lost",
-        reason="The GPU worker fell silent.",
+        reason=reason,
         gpu_seconds=attempts.seconds_taken(generation),
     )
 
@@ -204,6 +247,7 @@ def forget_networks() -> None:
 
 
 SWEEPS: tuple[Callable[[], None], ...] = (
+    reclaim_overdue,
     reclaim_from_dead_workers,
     dispatch_lost,
     dispatch_waiting,

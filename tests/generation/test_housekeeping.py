@@ -157,7 +157,7 @@ def test_a_silent_worker_loses_its_job_to_another(dispatched: Generation, valkey
 
 def test_a_worker_that_beats_keeps_its_job(dispatched: Generation, valkey: redis.Redis) -> None:
     settlement.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
-    with in_a_while(600):
+    with in_a_while(dispatched.version.timeout_seconds + 60):
         heartbeat(valkey, doing=dispatched)
         housekeeping.beat()
     dispatched.refresh_from_db()
