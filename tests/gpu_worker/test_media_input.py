@@ -180,14 +180,14 @@ def test_a_reader_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pyte
     stuck.write_text("import time\ntime.sleep(600)\n")
     monkeypatch.setattr(media_input, "READER", stuck)
     monkeypatch.setattr(media_input, "WALL_SECONDS", 0.5)
-    assert "more memory or time" in refusal(write_video(tmp_path / "a.mp4"))
+    assert "more than 3 GiB of memory" in refusal(write_video(tmp_path / "a.mp4"))
 
 
 def test_a_reader_that_crashes_takes_nobody_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     crashing = tmp_path / "crashing.py"
     crashing.write_text("import os\nos.abort()\n")
     monkeypatch.setattr(media_input, "READER", crashing)
-    assert "more memory or time" in refusal(write_video(tmp_path / "a.mp4"))
+    assert "more than 3 GiB of memory" in refusal(write_video(tmp_path / "a.mp4"))
 
 
 def test_the_reader_has_no_secrets_and_takes_little_memory() -> None:
