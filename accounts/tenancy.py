@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 from django.conf import settings
-from django.db import connection
 from django.http import HttpRequest
 
 from accounts import api_keys, bans, impersonation, members, networks, visitors, workspaces
@@ -17,6 +16,7 @@ from accounts.caller import Caller, state_of
 from accounts.models import ApiKey, Membership, User, Workspace
 from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, ONLOOKER_MAY, VISITOR_MAY, WHILE_BANNED, WHILE_CLOSING, Action
 from loremotion import row_security
+from loremotion.prepared import prepared_cursor
 from loremotion.refusals import Conflict, Forbidden, Unauthorized
 from loremotion.table_rows import Columns
 
@@ -144,7 +144,7 @@ def _locked_with(workspace: Workspace, key: ApiKey) -> Workspace | None:
     Raises:
         Unauthorized: the key is revoked.
     """
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_LOCK_WITH_KEY, [workspace.id, key.id])
         row = cursor.fetchone()
     if row is not None and row[0]:

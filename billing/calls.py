@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.db import DatabaseError
 
 from billing.errors import BY_SQLSTATE
+from loremotion.prepared import prepared_cursor
 
 
 def call(function: str, *arguments: object) -> Any:
@@ -23,19 +23,10 @@ def call(function: str, *arguments: object) -> Any:
 
 @contextmanager
 def kernel_cursor() -> Iterator[Any]:
-    """A cursor whose errors are the ledger's own where the database raised one of those.
-
-    It binds on the server: Django's own cursors write each call's arguments into its text, which is much of what a
-    call costs here. Not as prepared statements, which every rollback throws away.
-    """
-    database = connections[DEFAULT_DB_ALIAS]
+    """A prepared cursor whose errors are the ledger's own where the database raised one of those."""
     try:
-        database.close_if_health_check_failed()
-        database.ensure_connection()
-        make_cursor = database.make_debug_cursor if database.queries_logged else database.make_cursor
-        cursor = psycopg.Cursor(database.connection)
-        with make_cursor(cursor) as wrapped:  # type: ignore[arg-type]  # the stubs would wrap wrappers alone
-            yield wrapped
+        with prepared_cursor() as cursor:
+            yield cursor
     except DatabaseError as error:
         kind = BY_SQLSTATE.get(getattr(error.__cause__, "sqlstate", None) or "")
         if kind is None:

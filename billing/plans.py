@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.db import connection
 from django.utils import timezone
 
 from billing.shop.models import IS_LIVE_SQL, Plan, Subscription
+from loremotion.prepared import prepared_cursor
 from loremotion.table_rows import Columns
 
 
@@ -58,7 +58,7 @@ FROM (
 def entitlements(account: UUID | None) -> Entitlements:
     """What ``account`` may do now: its best live plan, else what is free. None is a newcomer. One query."""
     asked = {"account": account, "free": Plan.FREE, "late_since": timezone.now() - Subscription.GRACE}
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_ASKED, asked)
         has_bought, cap, is_subscribed, *row = cursor.fetchone()
     has_row = is_subscribed is not None  # staff may have deleted the free one

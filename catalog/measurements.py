@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import F, Sum
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -28,6 +27,7 @@ from gpu_worker.families.memory import (
     weights_bytes,
 )
 from gpu_worker.families.speed import cache_of
+from loremotion.prepared import prepared_cursor
 
 LEAST_SIMILARITY = 0.98
 """Cosine below which a quantised transformer no longer makes the clip that its whole weights make.
@@ -207,7 +207,7 @@ def smallest_clips(versions: Iterable[ModelVersion], *, above_bytes: int) -> dic
 
 def _peak_bytes(version: ModelVersion, width: int, height: int) -> int | None:
     """Most that a clip of this size ever took with this build."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(
             "SELECT max(peak_bytes) FROM catalog_measurement"
             " WHERE build = %s AND width = %s AND height = %s AND peak_bytes > 0",

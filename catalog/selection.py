@@ -8,11 +8,10 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection
-
 from catalog import gates
 from catalog.gates import ANYBODY, Audience
 from catalog.models import Model, ModelVersion
+from loremotion.prepared import prepared_cursor
 from loremotion.refusals import Invalid
 from loremotion.table_rows import Columns
 
@@ -41,7 +40,7 @@ def find_model(name: str) -> Model:
         Invalid: there is none; the message lists those there are.
     """
     if "\x00" not in name:  # which PostgreSQL takes in no text
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             cursor.execute(_CALLED, {"name": name})
             row = cursor.fetchone()
         if row is not None:

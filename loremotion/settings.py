@@ -64,7 +64,7 @@ DATABASES = {
     | {
         "ATOMIC_REQUESTS": False,
         # A pool rather than persistent connections: under ASGI each request may run on another thread.
-        "OPTIONS": {**_database.get("OPTIONS", {}), "pool": _pool},
+        "OPTIONS": {"prepare_threshold": 1, **_database.get("OPTIONS", {}), "pool": _pool},  # see loremotion.prepared
     }
 }
 REDIS_URL = env.str("REDIS_URL", validate=validate.Regexp(r"^(rediss?|unix)://", error="must be redis://…"))

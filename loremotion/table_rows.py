@@ -12,6 +12,8 @@ from typing import Any, Generic, TypeVar
 from django.db import connection
 from django.db.models import Model
 
+from loremotion.prepared import prepared_cursor
+
 Row = TypeVar("Row", bound=Model)
 
 
@@ -39,6 +41,6 @@ class Columns(Generic[Row]):
     def insert(self, made: Row) -> None:
         """Write a new object, every column of which it knows itself."""
         values = [field.get_db_prep_save(getattr(made, field.attname), connection) for field in self._fields]
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             cursor.execute(self._insert, values)
         made._state.adding = False

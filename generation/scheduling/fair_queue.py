@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db import connection
 from django.db.models import Q
 
 from accounts.models import Workspace
 from generation.models import FairClock, Generation, State
 from generation.scheduling.window import Level, Window
+from loremotion.prepared import prepared_cursor
 
 
 def next_finish(*, now: float, last_finish: float, cost: float, weight: float) -> float:
@@ -48,7 +48,7 @@ class Standing:
 
 def standing_of(workspace: Workspace) -> Standing:
     """How the workspace stands, in one query. Certain while its ledger account is locked."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(
             """
             SELECT
@@ -118,7 +118,7 @@ def place(generation: Generation, largest_bytes: int) -> Place:
         earlier = Q(dispatched_at__lt=generation.dispatched_at)
         same_batch = Q(dispatched_at=generation.dispatched_at, fair_finish__lt=generation.fair_finish)
         return Place(in_flight.filter(Q(state=State.RUNNING) | earlier | same_batch).count())
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(
             """
             SELECT

@@ -1,7 +1,6 @@
 """Django's PostgreSQL backend, with ``row_security.sight()`` in force at every query.
 
-The statement that changes the sight travels in front of the next query, in the same message: it costs no round trip,
-unless that query is bound on the server, as a call of the ledger is.
+The statement that changes the sight travels in front of the next query, in the same message: it costs no round trip.
 """
 
 from __future__ import annotations
@@ -51,10 +50,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
             cursor.nextset()
             self.in_force = wanted
             return answer
-        with self.wrap_database_errors:
-            self.connection.execute(wanted.sql)
+        if not many and type(cursor) is psycopg.Cursor:  # of loremotion.prepared
+            with self.wrap_database_errors, self.connection.pipeline():
+                self.connection.execute(wanted.sql)
+                answer = execute(sql, params, many, context)
+        else:
+            with self.wrap_database_errors:
+                self.connection.execute(wanted.sql)
+            answer = execute(sql, params, many, context)
         self.in_force = wanted
-        return execute(sql, params, many, context)
+        return answer
 
     def _rollback(self) -> None:
         self.in_force = None

@@ -14,7 +14,6 @@ from uuid import UUID
 
 import httpx
 import pytest
-from django.core.asgi import get_asgi_application
 from django.db import connection, connections, transaction
 from django.http import HttpRequest
 from django.test import Client
@@ -22,6 +21,7 @@ from django.test import Client
 from generation.models import Generation
 from generation.settlement import settle
 from loremotion import row_security
+from loremotion.handler import OneThreadHandler
 from tests.generation import factories as generations
 from tests.patience import PATIENCE_SECONDS
 from tests.row_security import tenants
@@ -54,8 +54,8 @@ def only_connection(both: tuple[Tenant, Tenant]) -> Iterator[None]:
 
 
 def site() -> Any:
-    """The application as uvicorn gets it."""
-    return get_asgi_application()
+    """The site's own handler, as in ``loremotion.asgi``."""
+    return OneThreadHandler()
 
 
 def cookies_of(client: Client) -> dict[str, str]:

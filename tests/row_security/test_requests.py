@@ -21,6 +21,7 @@ from accounts.models import Membership, Workspace
 from accounts.roles import Role
 from generation.models import Generation
 from loremotion import row_security
+from loremotion.prepared import prepared_cursor
 from loremotion.row_security import EVERYTHING, NOTHING, Bounds, Sight, across_workspaces
 from tests.accounts import factories
 from tests.row_security.conftest import Ask
@@ -70,6 +71,42 @@ def test_a_rollback_takes_no_sight_back() -> None:
         with pytest.raises(DatabaseError), transaction.atomic(), across_workspaces("an error"):
             connection.cursor().execute("SELECT 1 / 0")
         assert in_force() == ("loremotion_web", str(THEIRS))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_prepared_statement_sees_what_is_in_sight_each_time_that_it_is_asked() -> None:
+    """Its plan is kept with the connection: for another role PostgreSQL must make another."""
+    ours, theirs = (factories.visitor().workspace.id for _ in range(2))
+
+    def seen() -> set[UUID]:
+        with prepared_cursor() as cursor:
+            cursor.execute("SELECT id FROM accounts_workspace WHERE id IN (%s, %s)", [ours, theirs])
+            return {row[0] for row in cursor.fetchall()}
+
+    def is_kept() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM pg_prepared_statements WHERE statement LIKE '%accounts_workspace%')"
+            )
+            return bool(cursor.fetchone()[0])
+
+    for _ in range(8):  # after five plans for the values at hand PostgreSQL takes one for any
+        with row_security.bounded(Bounds()):
+            assert seen() == set()
+            for workspace in (ours, theirs):
+                row_security.enter(workspace)
+                assert seen() == {workspace}
+                with across_workspaces("the test looks"):
+                    assert seen() == {ours, theirs}
+    assert is_kept()
+    with (
+        pytest.raises(DatabaseError),
+        transaction.atomic(),
+        row_security.bounded(Bounds()),
+        prepared_cursor() as cursor,
+    ):
+        cursor.execute("SELECT 1 / %s", [0])
+    assert seen() == {ours, theirs}
 
 
 @pytest.mark.django_db
@@ -198,8 +235,9 @@ def test_staff_sees_everything_on_the_admins_pages_and_nowhere_else(ours: Tenant
 # --- what it costs -----------------------------------------------------------------------------------------------
 
 
-def messages_for(act: Callable[[], Any]) -> int:
-    """How many queries went over the wire, as libpq itself notes them."""
+def round_trips_of(act: Callable[[], Any]) -> int:
+    """How often PostgreSQL's answer was waited for: after a simple query, and where others end (``Sync``), as libpq
+    itself notes them."""
     assert connection.connection is not None
     wire = connection.connection.pgconn
     with tempfile.TemporaryFile() as notes:
@@ -209,7 +247,7 @@ def messages_for(act: Callable[[], Any]) -> int:
         finally:
             wire.untrace()
         notes.seek(0)
-        return sum(b"\tQuery\t" in line or b"\tParse\t" in line for line in notes)
+        return sum(b"\tQuery\t" in line or line.rstrip().endswith(b"\tSync") for line in notes)
 
 
 @pytest.mark.parametrize("who", ["browser", "program", "visitor"])
@@ -218,11 +256,11 @@ def test_the_wall_costs_no_round_trip(ours: Tenant, settings: Settings, who: str
     client = factories.browser_of(factories.visitor()) if who == "visitor" else getattr(ours, who)
     for _ in range(2):  # what is done once a day or once a minute is done, and known to be
         client.get(page)
-    with_wall = messages_for(lambda: client.get(page))
+    with_wall = round_trips_of(lambda: client.get(page))
     settings.ROW_LEVEL_SECURITY = False
     assert connection.in_force is not None  # type: ignore[attr-defined]
     connection.cursor().execute("SELECT 1")  # back to everything in sight, which is not to be counted
-    assert with_wall == messages_for(lambda: client.get(page)) > 0
+    assert with_wall == round_trips_of(lambda: client.get(page)) > 0
 
 
 def test_finding_out_who_asks_is_one_query_with_the_wall(ours: Tenant) -> None:
@@ -236,7 +274,7 @@ def test_finding_out_who_asks_is_one_query_with_the_wall(ours: Tenant) -> None:
 
     recognise()
     state_of(request).caller = None
-    assert messages_for(recognise) == 2
+    assert round_trips_of(recognise) == 2
 
 
 def test_a_visitor_is_found_in_one_query_and_has_every_field(db: None) -> None:
@@ -252,7 +290,7 @@ def test_a_visitor_is_found_in_one_query_and_has_every_field(db: None) -> None:
             assert Workspace.objects.get() == visitor.workspace
 
     factories.visitor()  # somebody else's, whom the last line does not see
-    assert messages_for(recognise) == 2
+    assert round_trips_of(recognise) == 2
     workspace = found[0].workspace
     assert workspace is not None
     by_name = {field.attname: getattr(workspace, field.attname) for field in Workspace._meta.concrete_fields}

@@ -1,0 +1,29 @@
+"""Statements that PostgreSQL reads and plans once a connection, not each time that they are asked.
+
+For the few that every request for a clip asks: planning one takes longer than answering it. Django's own cursors write
+each call's values into its text, so that PostgreSQL never meets the same statement twice.
+
+A plan knows the role that it is for: PostgreSQL makes another where row-level security asks for one. psycopg forgets
+what it prepared when a transaction is rolled back, and prepares it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, connections
+
+
+@contextmanager
+def prepared_cursor() -> Iterator[Any]:
+    """A cursor that sends values beside its statement, and prepares a statement that is asked again and again."""
+    database = connections[DEFAULT_DB_ALIAS]
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    make_cursor = database.make_debug_cursor if database.queries_logged else database.make_cursor
+    own = psycopg.Cursor(database.connection)
+    with make_cursor(own) as cursor:  # type: ignore[arg-type]  # the stubs would wrap wrappers alone
+        yield cursor
