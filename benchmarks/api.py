@@ -20,6 +20,7 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -129,6 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--statements", action="store_true", help="print those of one POST")
     asked = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that its servers end with it
     with tempfile.TemporaryDirectory(prefix="loremotion-bench-") as scratch:
         folder = Path(scratch)
         stores = Stores(folder, is_durable=False)
