@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
-from django.db.backends.postgresql import base
+from django.db.backends.postgresql import base, operations
 
 from loremotion.row_security import EVERYTHING, Sight, sight
 
@@ -19,6 +19,13 @@ QUERIES = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 """Before these another statement may stand in one message; some others (VACUUM) want to be alone."""
 
 
+class DatabaseOperations(operations.DatabaseOperations):
+    def last_executed_query(self, cursor: Any, sql: Any, params: Any) -> Any:
+        """The statement, for logs and tests. Of one that is prepared already psycopg keeps no text: it is the caller's,
+        without values."""
+        return super().last_executed_query(cursor, sql, params) or sql
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """``in_force`` is the sight of the session, or None where it is not known.
 
@@ -26,6 +33,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     pool: whatever sight its last user left it with, the first query puts its own in force.
     """
 
+    ops_class = DatabaseOperations
     in_force: Sight | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
