@@ -109,7 +109,8 @@ def test_what_a_new_password_or_time_has_ended_is_not_listed(laptop: Client, tel
 
 
 def test_the_list_costs_the_same_however_long_it_is(laptop: Client, alice: User) -> None:
-    laptop.get("/account/sessions/")
+    for _ in range(2):  # the day's allowance is given, then found, and remembered
+        laptop.get("/account/sessions/")
     counts = []
     for _ in range(2):
         with CaptureQueriesContext(connection) as queries:
