@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import MutableMapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -54,10 +54,10 @@ def test_whoever_hangs_up_while_the_answer_is_made_keeps_no_place() -> None:
             asyncio.get_running_loop().call_soon(may_end.set)  # once the request has been given up
             return {"type": "http.disconnect"}
 
-        async def send(message: MutableMapping[str, Any]) -> None:
+        async def send(message: Mapping[str, Any]) -> None:
             pytest.fail("nobody is there")
 
-        await handler(SCOPE, receive, send)  # type: ignore[no-untyped-call]
+        await handler(SCOPE, receive, send)
 
     handler = OneThreadHandler()
     handler.get_response = answer  # type: ignore[method-assign]

@@ -45,7 +45,12 @@ def _beside_the_record(valkey: redis.Redis, clip: Generation, value: bytes) -> N
 
 
 def _field(name: str, **others: str) -> Write:
-    return lambda valkey, clip, value: valkey.hset(f"rq:job:{clip.job_id}", mapping={**others, name: value})
+    def write(valkey: redis.Redis, clip: Generation, value: bytes) -> None:
+        for field, words in others.items():
+            valkey.hset(f"rq:job:{clip.job_id}", field, words)
+        valkey.hset(f"rq:job:{clip.job_id}", name, value)
+
+    return write
 
 
 def _result(valkey: redis.Redis, clip: Generation, value: bytes) -> None:
