@@ -132,32 +132,38 @@ def test_it_starts_from_pictures_and_goes_on_from_its_own_clip(stack: Stack, sta
     assert (frames, continued["seconds"]) == (17 + 17 - 9, "3.125")  # the last 9 of the first begin the second
 
 
-def test_it_goes_on_from_a_video_that_was_sent_and_refuses_a_hostile_one(
+def test_it_goes_on_from_a_video_that_was_sent_and_refuses_what_is_none(
     stack: Stack, staff: httpx.Client, tmp_path: Path
 ) -> None:
     good = write_video(tmp_path / "good.mp4", codec="libx264", size=(640, 360), frames=60, fps=30)
-    hostile = write_video(tmp_path / "hostile.mp4", frames=5, seconds_apart=7_200.0)
+    endless = write_video(tmp_path / "endless.mp4", frames=5, seconds_apart=7_200.0)
+    hollow = tmp_path / "hollow.mp4"  # its headers are in order, and nothing is behind them
+    before, pictures, after = good.read_bytes().partition(b"mdat")
+    hollow.write_bytes(before + pictures + bytes(len(after) // 2) + after[len(after) // 2 :])
     with Visitor(stack.url) as visitor:
         visitor.arrive()
         headers = {"X-CSRFToken": visitor.client.cookies["csrftoken"]}
 
-        def send(path: Path) -> str:
+        def send(path: Path) -> httpx.Response:
             form, files = {"prompt": "and on it runs", "model": "quick"}, {"video": (path.name, path.read_bytes())}
-            answer = visitor.client.post("/v1/videos", data=form, files=files, headers=headers)
-            assert answer.status_code == 200, answer.text
-            return str(answer.json()["id"])
+            return visitor.client.post("/v1/videos", data=form, files=files, headers=headers)
 
-        made = finished(visitor, send(good))
+        answer = send(good)
+        assert answer.status_code == 200, answer.text
+        made = finished(visitor, answer.json()["id"])
         assert (made["lm"]["mode"], made["lm"]["num_frames"]) == ("extend", 17)
         assert made["seconds"] == "3"  # of two seconds, 16 frames at this rate, the last 9 come once
-        refused = send(hostile)
+        told_by_its_header = send(endless)
+        assert told_by_its_header.status_code == 422
+        assert "seconds long, and 60 are the most" in told_by_its_header.text
+        refused = send(hollow).json()["id"]
         wait_until(lambda: visitor.video(refused)["status"] == "failed")
         video = visitor.video(refused)
     assert video["error"]["code"] == "input_unreadable"
-    assert "seconds long, and 60 are the most" in video["error"]["message"]
+    assert "damaged or cut off" in video["error"]["message"]
     assert (video["lm"]["cost"]["charged"], video["lm"]["cost"]["given_back"]) == (0, 2)
     sent = Path(stack.environment["MEDIA_DIR"], "inputs")
-    wait_until(lambda: hostile.read_bytes() not in [path.read_bytes() for path in sent.glob("*/video.sent")])
+    wait_until(lambda: hollow.read_bytes() not in [path.read_bytes() for path in sent.glob("*/video.sent")])
 
 
 def test_swapping_the_default_leaves_what_is_queued_as_it_was_quoted(stack: Stack, staff: httpx.Client) -> None:
