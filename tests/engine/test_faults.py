@@ -7,7 +7,7 @@ import itertools
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 from transformers import T5TokenizerFast
 
 from gpu_worker.contract import RenderJob
@@ -23,6 +22,7 @@ from gpu_worker.engine import CheckpointBroken, Cpu, Engine, ModelMissing, OutOf
 from gpu_worker.engine.memory.open_models import Library
 from gpu_worker.engine.weights.loading import Loader
 from gpu_worker.engine.weights.quantisation import QuantisedStore
+from gpu_worker.engine.weights.tensor_files import write_tensors
 from tests.engine.jobs import frames_of, model_spec, render, render_job
 from tests.engine.tight_engines import StillCpu, engine_on, job, spec
 
@@ -244,14 +244,14 @@ def test_a_process_that_is_killed_at_any_point_of_loading_leaves_nothing_that_st
 def test_a_process_that_is_killed_while_it_keeps_what_it_quantised_leaves_no_half_of_it(
     repos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half_way: bool
 ) -> None:
-    def deadly(tensors: dict[str, torch.Tensor], file: Path, metadata: dict[str, str]) -> None:
-        save_file(tensors, file, metadata)
+    def deadly(file: Path, tensors: Callable[[], Iterable[tuple[str, torch.Tensor]]], metadata: dict[str, str]) -> None:
+        write_tensors(file, tensors, metadata)
         if half_way:
-            truncate(Path(file))
+            truncate(file)
         kill_myself()
 
     row = {"dtype": "bfloat16", "quantisation": "int8"}
-    monkeypatch.setattr("gpu_worker.engine.weights.quantisation.save_file", deadly)
+    monkeypatch.setattr("gpu_worker.engine.weights.quantisation.write_tensors", deadly)
     assert killed(lambda: engine_on(repos, tmp_path / "cache").preload(spec("one", **row)))
     monkeypatch.undo()
     assert list((tmp_path / "cache/quantised").iterdir())
