@@ -278,7 +278,7 @@ def test_a_clip_whose_model_is_gone_is_made_again_with_another_and_the_form_says
     page = again(client_of(alice), made)
     assert "Old is not offered any more. This is Toy." in page
     assert prompt_box(page) == "a fox"
-    assert 'value="9' not in page
+    assert not re.search(r'value="9(\.0*)?"', page)
 
 
 def test_who_goes_on_from_a_clip_gets_a_model_that_can(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
