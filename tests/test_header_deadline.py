@@ -30,7 +30,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(header_deadline, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(header_deadline, "HEAD_SECONDS", PATIENCE_SECONDS)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(echo, http=HeaderDeadline, lifespan="off", log_config=None, timeout_keep_alive=600)
         server = uvicorn.Server(config)
@@ -47,27 +47,38 @@ def line(port: int) -> Iterator[socket.socket]:
         yield connected
 
 
+def in_haste(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.3) -> None:
+    """The server waits so long only for the head of what begins from now on."""
+    monkeypatch.setattr(header_deadline, "HEAD_SECONDS", seconds)
+
+
 def is_hung_up(line: socket.socket) -> bool:
     """Waits for the end of the line; raises TimeoutError if it stays."""
     return line.recv(1) == b""
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HT", GET[:-2], GET[:-2] + b"X-Slow: " + b"a" * 1000])
-def test_half_a_head_is_hung_up_on(line: socket.socket, said: bytes) -> None:
-    line.sendall(said)
-    assert is_hung_up(line)
+def test_half_a_head_is_hung_up_on(port: int, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    in_haste(monkeypatch)
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as line:
+        line.sendall(said)
+        assert is_hung_up(line)
 
 
-def test_so_is_half_a_head_after_a_whole_request(line: socket.socket) -> None:
+def test_so_is_half_a_head_after_a_whole_request(line: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     line.sendall(GET)
     assert line.recv(64 * 1024).startswith(b"HTTP/1.1 200")
+    in_haste(monkeypatch)
     line.sendall(GET[:-2])
     assert is_hung_up(line)
 
 
-def test_who_has_asked_may_send_the_body_later(line: socket.socket) -> None:
+def test_who_has_asked_may_send_the_body_later(line: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    line.sendall(GET)
+    assert line.recv(64 * 1024).startswith(b"HTTP/1.1 200")
+    in_haste(monkeypatch, seconds=2.0)
     line.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\n\r\nab")
-    line.settimeout(3 * header_deadline.HEAD_SECONDS)
+    line.settimeout(2.2)
     with pytest.raises(TimeoutError):
         line.recv(1)
     line.settimeout(PATIENCE_SECONDS)
