@@ -232,6 +232,7 @@ def test_a_member_keeps_a_clip_private_and_shares_it(site: str, phone: BrowserCo
     ledger.grant(account=studio.id, reference=f"test:{studio.id}", amount=100, kind=ledger.LotKind.PACK)
     page = signed_in(phone, site, maker, studio).new_page()
     page.goto(site)
+    page.get_by_label("What should the clip show?").fill("a red circle")
     page.get_by_label("Seen by").select_option(label="Only me and the owner")
     page.get_by_role("button", name="Generate").click()
     page.wait_for_url("**/generations/*/")

@@ -81,6 +81,7 @@ def test_buy_a_pack_make_a_clip_be_refunded_and_dispute(
     assert available(page, site) == "560"
 
     page.goto(f"{site}/")
+    page.get_by_label("What should the clip show?").fill("a red circle")
     page.get_by_role("button", name="Generate").click()
     page.wait_for_url(re.compile("/generations/"))
     generation = Generation.objects.get()
@@ -124,6 +125,7 @@ def test_the_pages_fit_a_phone_and_every_field_has_a_name(
     page.get_by_label("Card number").fill("4242 4242 4242 4242")
     page.get_by_role("button", name="Pay", exact=True).click()
     page.goto(f"{live_server.url}/")
+    page.get_by_label("What should the clip show?").fill("a red circle")
     page.get_by_role("button", name="Generate").click()
     page.wait_for_url(re.compile("/generations/"))  # its credits are set aside, and the page's head says so
     for address in ("/pricing/", "/billing/"):
