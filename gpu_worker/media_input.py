@@ -25,8 +25,8 @@ from PIL import Image
 from gpu_worker import media_sandbox
 from gpu_worker.confinement import MEMORY_BYTES, PROCESSOR_SECONDS
 from gpu_worker.contract import RenderJob
+from gpu_worker.ending import Ending
 from gpu_worker.families import FAMILIES
-from gpu_worker.footage import Ending
 from gpu_worker.media import bounds
 from gpu_worker.sounds import Audio
 

@@ -26,8 +26,8 @@ from generation.models import OPEN_STATES, Generation
 from generation.submission import retries
 from gpu_worker.contract import Progress
 from loremotion import database
-from loremotion.places import PlacedStream, Places
 from loremotion.refusals import Refusal
+from loremotion.stream_limits import LimitedStream, StreamLimit
 
 HEARTBEAT_SECONDS = 15.0
 RECHECK_SECONDS = 15.0
@@ -35,7 +35,7 @@ RECHECK_SECONDS = 15.0
 RETRY_MILLISECONDS = 1_000
 MOST_WATCHED_AT_ONCE = 500
 """Streams that one process sends to one workspace. Each costs a socket, and the process has not many thousands."""
-_watchers = Places("streams")
+_watchers = StreamLimit("streams")
 ENDED: Final = "9" * 18 + "-0"
 """Id of ``done``: after every id that a stream gives."""
 _FROM_STREAMS: Final = frozenset({"stage", "step", "preview"})
@@ -58,8 +58,8 @@ async def events(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     def is_let_in() -> bool:
         return _is_let_in(request, generation_id)
 
-    place = _watchers.take(_reader_of(request), most=MOST_WATCHED_AT_ONCE)
-    response = PlacedStream(_follow(generation_id, after, is_let_in), place=place, content_type="text/event-stream")
+    slot = _watchers.take(_reader_of(request), most=MOST_WATCHED_AT_ONCE)
+    response = LimitedStream(_follow(generation_id, after, is_let_in), slot=slot, content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response

@@ -22,17 +22,17 @@ from generation.access import own_clip
 from generation.models import Clip
 from generation.storage import arrivals, files
 from loremotion.bodies import limits_body
-from loremotion.places import PlacedStream, Places
+from loremotion.stream_limits import LimitedStream, StreamLimit
 
 CHUNK_BYTES = 256 * 1024
 MOST_SENT_AT_ONCE = 32
 """Files that one process sends to one workspace. A page shows a few, and a player asks for two or three parts."""
 _RANGE = re.compile(r"^bytes=([0-9]*)-([0-9]*)$")
-_sent = Places("files")
+_sent = StreamLimit("files")
 _MOST_DIGITS = 18  # no file is larger, and int() refuses thousands of digits
 
 
-class StoredFile(PlacedStream):
+class StoredFile(LimitedStream):
     """A file that is sent piece by piece: under ASGI, Django would read all of it into memory first.
 
     Raises:
@@ -40,7 +40,7 @@ class StoredFile(PlacedStream):
     """
 
     def __init__(self, parts: Iterator[bytes], *, reader: UUID | None, **more: Any) -> None:
-        super().__init__(parts, place=_sent.take(reader, most=MOST_SENT_AT_ONCE), **more)
+        super().__init__(parts, slot=_sent.take(reader, most=MOST_SENT_AT_ONCE), **more)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         next_piece = sync_to_async(partial(next, iter(self), None), thread_sensitive=False)

@@ -13,12 +13,12 @@ from PIL import Image
 
 from gpu_worker import media_input
 from gpu_worker.contract import ModelSpec, RenderJob
+from gpu_worker.ending import Ending
 from gpu_worker.engine.errors import RenderStopped
 from gpu_worker.engine.video.clip import Frames, measure_clip, write_clip
 from gpu_worker.engine.video.continuation import before_and_new
 from gpu_worker.engine.video.frames import RawClip
 from gpu_worker.families import FAMILIES, family
-from gpu_worker.footage import Ending
 from gpu_worker.media_input import FootageUnreadable, Wanted
 from gpu_worker.render_job import explained
 from gpu_worker.sounds import Audio

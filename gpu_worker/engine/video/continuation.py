@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gpu_worker.contract import RenderJob
+from gpu_worker.ending import Ending
 from gpu_worker.engine.video.clip import Before
 from gpu_worker.engine.video.frames import RawClip
 from gpu_worker.families.family import Mode
 from gpu_worker.families.pictures import fitted
-from gpu_worker.footage import Ending
 
 SOUND_RATE_HERTZ = 48_000
 """Where the new part has no sound whose rate would be taken."""

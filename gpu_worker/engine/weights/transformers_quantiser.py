@@ -70,7 +70,7 @@ class _Changed(ConversionOps):  # type: ignore[misc]  # transformers has no type
         owner_name, _, name = full_layer_name.rpartition(".")
         owner = model.get_submodule(owner_name)
         changed = torch.nn.Parameter(self._change(full_layer_name, tensor), requires_grad=False)
-        changed._is_hf_initialized = True  # type: ignore[attr-defined]
+        changed._is_hf_initialized = True  # type: ignore[attr-defined]  # any tensor takes attributes; transformers reads this one
         owner._parameters[name] = changed
         missing_keys.discard(full_layer_name)
         return {}

@@ -1,4 +1,4 @@
-"""Answers that last have places, which come back however the answer ends."""
+"""Streams are counted for each reader, and are free again however they end."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from django.http import HttpRequest
 
 from loremotion.handler import OneThreadHandler
-from loremotion.places import PlacedStream, Places
 from loremotion.refusals import TooMany
+from loremotion.stream_limits import LimitedStream, StreamLimit
 from tests.patience import PATIENCE_SECONDS
 
 READER = uuid4()
@@ -21,28 +21,28 @@ SCOPE = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_str
 
 
 def test_a_reader_has_so_many_at_once_and_others_their_own() -> None:
-    places = Places("files")
-    taken = [places.take(READER, most=2) for _ in range(2)]
+    limit = StreamLimit("files")
+    taken = [limit.take(READER, most=2) for _ in range(2)]
     with pytest.raises(TooMany, match="2 files"):
-        places.take(READER, most=2)
-    assert places.take(uuid4(), most=2)
-    assert places.take(None, most=0)
-    for place in taken * 2:  # left twice, it counts once
-        place.leave()
-    taken = [places.take(READER, most=2) for _ in range(2)]
+        limit.take(READER, most=2)
+    assert limit.take(uuid4(), most=2)
+    assert limit.take(None, most=0)
+    for slot in taken * 2:  # released twice, it counts once
+        slot.release()
+    taken = [limit.take(READER, most=2) for _ in range(2)]
     with pytest.raises(TooMany):
-        places.take(READER, most=2)
+        limit.take(READER, most=2)
 
 
-def test_whoever_hangs_up_while_the_answer_is_made_keeps_no_place() -> None:
-    places = Places("files")
+def test_whoever_hangs_up_while_the_answer_is_made_keeps_no_slot() -> None:
+    limit = StreamLimit("files")
     has_begun, may_end = threading.Event(), threading.Event()
 
-    def answer(request: HttpRequest) -> PlacedStream:
-        place = places.take(READER, most=1)
+    def answer(request: HttpRequest) -> LimitedStream:
+        slot = limit.take(READER, most=1)
         has_begun.set()
         assert may_end.wait(PATIENCE_SECONDS)
-        return PlacedStream([b"late"], place=place)
+        return LimitedStream([b"late"], slot=slot)
 
     async def hang_up() -> None:
         messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
@@ -63,4 +63,4 @@ def test_whoever_hangs_up_while_the_answer_is_made_keeps_no_place() -> None:
     handler.get_response = answer  # type: ignore[method-assign]
     asyncio.run(hang_up())
     assert has_begun.is_set()
-    assert places.take(READER, most=1)
+    assert limit.take(READER, most=1)

@@ -1,0 +1,72 @@
+"""How many streamed answers one reader is given at once, counted in this process."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Any
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from django.http import StreamingHttpResponse
+
+from loremotion.refusals import TooMany
+
+
+class StreamLimit:
+    """Counts the slots of every ``reader``. None is counted for nobody (None).
+
+    A slot that is dropped without being released is free as well: the answer of whoever hangs up while it is being made
+    is never closed by anybody.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._taken: WeakKeyDictionary[Slot, UUID] = WeakKeyDictionary()
+        self._lock = Lock()
+
+    def take(self, reader: UUID | None, *, most: int) -> Slot:
+        """Return a slot, which whoever takes it releases.
+
+        Raises:
+            TooMany: ``reader`` has ``most`` already.
+        """
+        slot = Slot(self)
+        if reader is None:
+            return slot
+        with self._lock:
+            if sum(other == reader for other in self._taken.values()) >= most:
+                raise TooMany(
+                    "too_many_streams",
+                    f"{most} {self._what} are being sent to you already.",
+                    next_step="Wait until one of them has ended.",
+                    retry_after_seconds=10,
+                )
+            self._taken[slot] = reader
+        return slot
+
+    def give_back(self, slot: Slot) -> None:
+        with self._lock:
+            self._taken.pop(slot, None)
+
+
+class Slot:
+    """One of a reader's streams, until it is released or dropped."""
+
+    def __init__(self, limit: StreamLimit) -> None:
+        self._limit = limit
+
+    def release(self) -> None:
+        """Give it back. Done twice, it is done once."""
+        self._limit.give_back(self)
+
+
+class LimitedStream(StreamingHttpResponse):
+    """A streamed answer that has a slot until it is closed, however it ends."""
+
+    def __init__(self, parts: Any, *, slot: Slot, **more: Any) -> None:
+        self._slot = slot
+        super().__init__(parts, **more)
+
+    def close(self) -> None:
+        super().close()
+        self._slot.release()
