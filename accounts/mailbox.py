@@ -20,7 +20,7 @@ _NEWEST_FILES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class ShownMessage:
     sent_at: datetime
     to: str
     subject: str
@@ -32,22 +32,22 @@ def is_shown_to(request: HttpRequest) -> bool:
     return settings.EMAIL_BACKEND == FILES and settings.IS_ONE_MACHINE and networks.is_loopback(request)
 
 
-def letters() -> list[Letter]:
-    """The newest letters, newest first."""
+def messages() -> list[ShownMessage]:
+    """The newest messages, newest first."""
     folder = Path(settings.MAIL_DIR)
     files = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True) if folder.is_dir() else []
-    found = [letter for path in files[:_NEWEST_FILES] for letter in _letters_in(path.read_text(errors="replace"))]
-    return sorted(found, key=lambda letter: letter.sent_at, reverse=True)
+    found = [message for path in files[:_NEWEST_FILES] for message in _messages_in(path.read_text(errors="replace"))]
+    return sorted(found, key=lambda message: message.sent_at, reverse=True)
 
 
-def _letters_in(text: str) -> list[Letter]:
+def _messages_in(text: str) -> list[ShownMessage]:
     found = []
     for part in text.split(_BETWEEN):
         if part.strip():
             message = email.message_from_string(part.lstrip("\n"), policy=email.policy.default)
             body = message.get_body(("plain",))
             found.append(
-                Letter(
+                ShownMessage(
                     sent_at=parsedate_to_datetime(message["Date"]),
                     to=message["To"],
                     subject=message["Subject"],

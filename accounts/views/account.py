@@ -38,4 +38,4 @@ def challenge(request: HttpRequest) -> JsonResponse:
 def mail(request: HttpRequest) -> HttpResponse:
     if not mailbox.is_shown_to(request):
         raise Http404
-    return render(request, "accounts/mail.html", {"letters": mailbox.letters()})
+    return render(request, "accounts/mail.html", {"mail": mailbox.messages()})
