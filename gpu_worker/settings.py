@@ -16,77 +16,90 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self, get_type_hints
 
+from environs import Env, EnvValidationError, ValidationError, validate
+
 
 class SettingsRefused(Exception):
     """A variable has a value that cannot work. The message names it and says what would."""
 
 
-def _redis_address(raw: str) -> str:
-    if not raw.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("write an address that begins with redis://, rediss:// or unix://")
-    return raw
+class MappingEnv(Env):
+    """Reads variables from a mapping, where environs reads ``os.environ`` alone; an empty one counts as not set.
+
+    The address of Valkey holds a password and reaches the worker process over standard input, so that none of its
+    children inherits it. The method is the one that environs' own ``FileAwareEnv`` overrides.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        super().__init__(eager=True)
+        self._variables = environment
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        return self._variables.get(env_key, "").strip() or default
 
 
-def _worker_name(raw: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", raw):
-        raise ValueError("use letters, digits, dots, dashes and underscores only")
-    return raw
+Reader = Callable[[Env, str, str], Any]
+"""Reads a variable: the environment, its name, the text that stands for it where it is not set."""
 
 
-def _folder(raw: str) -> Path:
-    path = Path(raw).expanduser().absolute()
+def _text(*validators: Callable[[str], Any]) -> Reader:
+    return lambda env, name, default: env.str(name, default, validate=validators)
+
+
+def _one_of(*choices: str) -> Reader:
+    return _text(validate.OneOf(choices, error=f"write {', '.join(choices[:-1])} or {choices[-1]}"))
+
+
+def _whole(least: int, most: int) -> Reader:
+    error = f"write a whole number from {least} to {most}"
+    messages = {"invalid": error, "too_large": error}
+    in_range = validate.Range(least, most, error=error)
+    return lambda env, name, default: env.int(name, int(default), validate=in_range, error_messages=messages)
+
+
+def _number(least: float, most: float) -> Reader:
+    error = f"write a number from {least:g} to {most:g}"
+    messages = {"invalid": error, "too_large": error, "special": error}
+    in_range = validate.Range(least, most, error=error)
+    return lambda env, name, default: env.float(name, float(default), validate=in_range, error_messages=messages)
+
+
+def _folder(env: Env, name: str, default: str) -> Path:
+    return env.path(name, Path(default), validate=_may_be_folder).expanduser().absolute()
+
+
+def _may_be_folder(path: Path) -> None:
+    try:
+        path = path.expanduser()
+    except RuntimeError:
+        raise ValidationError("after ~ comes / or a user of this machine") from None
     if path.exists() and not path.is_dir():
-        raise ValueError("name a folder, this is a file")
-    return path
+        raise ValidationError("name a folder, this is a file")
 
 
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def parse(raw: str) -> int:
-        if not re.fullmatch(r"\d+", raw) or not least <= int(raw) <= most:
-            raise ValueError(f"write a whole number from {least} to {most}")
-        return int(raw)
-
-    return parse
+def _worker_name(env: Env, name: str, default: str) -> str:
+    only = validate.Regexp(r"[A-Za-z0-9._-]{1,100}\Z", error="use letters, digits, dots, dashes and underscores only")
+    return env.str(name, default or _own_name(), validate=only)
 
 
-def _number(least: float, most: float) -> Callable[[str], float]:
-    def parse(raw: str) -> float:
-        try:
-            value = float(raw)
-        except ValueError:
-            value = float("nan")
-        if not least <= value <= most:
-            raise ValueError(f"write a number from {least:g} to {most:g}")
-        return value
-
-    return parse
+def _listening_address(env: Env, name: str, default: str) -> tuple[str, int] | None:
+    host, _, port = env.str(name, default, validate=_may_be_listening_address).rpartition(":")
+    return (host.strip("[]"), int(port)) if host else None
 
 
-def _listening_address(raw: str) -> tuple[str, int] | None:
-    if raw == "":
-        return None
-    host, _, port = raw.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65_536:
-        raise ValueError("write host:port, for example 127.0.0.1:9109")
-    return host.strip("[]"), int(port)
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def parse(raw: str) -> str:
-        if raw not in choices:
-            raise ValueError(f"write {', '.join(choices[:-1])} or {choices[-1]}")
-        return raw
-
-    return parse
+def _may_be_listening_address(raw: str) -> None:
+    port = re.fullmatch(r".+:([0-9]{1,5})", raw)
+    if raw and not (port and 0 < int(port[1]) < 65_536):
+        raise ValidationError("write host:port, for example 127.0.0.1:9109")
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One environment variable: how its text becomes a value, and its line in the README."""
+    """One environment variable: how it is read, and its line in the README."""
 
     name: str
     default: str
-    parse: Callable[[str], Any]
+    read: Reader
     meaning: str
 
 
@@ -106,7 +119,7 @@ class Settings:
         Variable(
             "REDIS_URL",
             "redis://127.0.0.1:6379/0",
-            _redis_address,
+            _text(validate.Regexp("(rediss?|unix)://", error="begin it with redis://, rediss:// or unix://")),
             "Valkey or Redis that carries jobs, progress and reports.",
         ),
     ]
@@ -253,16 +266,13 @@ class Settings:
         Raises:
             SettingsRefused: naming the first variable whose value cannot work.
         """
-        environment = os.environ if environment is None else environment
+        env = MappingEnv(os.environ if environment is None else environment)
         values: dict[str, Any] = {}
         for field, variable in _variables().items():
-            raw = environment.get(variable.name, "").strip() or variable.default
-            if variable.name == "GPU_WORKER_NAME" and not raw:
-                raw = _own_name()
             try:
-                values[field] = variable.parse(raw)
-            except ValueError as problem:
-                raise SettingsRefused(f"{variable.name}={raw!r}: {problem}.") from None
+                values[field] = variable.read(env, variable.name, variable.default)
+            except EnvValidationError as problem:
+                raise SettingsRefused(f"{variable.name}: {' '.join(problem.error_messages)}.") from None
         return cls(**values)
 
     @classmethod

@@ -46,20 +46,39 @@ def test_a_card_in_the_environment_tells_two_workers_of_one_host_apart(monkeypat
         ("GPU_WORKER_NAME", "two words"),
         ("GPU_WORKER_WINDOW", "0"),
         ("GPU_WORKER_WINDOW", "many"),
+        ("GPU_WORKER_WINDOW", "9" * 5_000),
         ("GPU_WORKER_MAX_SKIPS", "-1"),
         ("GPU_WORKER_STALL_SECONDS", "nan"),
+        ("GPU_WORKER_STALL_SECONDS", "inf"),
         ("GPU_WORKER_STALL_SECONDS", "0"),
         ("GPU_WORKER_GRACE_SECONDS", "soon"),
         ("GPU_WORKER_METRICS", "9109"),
         ("GPU_WORKER_METRICS", "host:99999"),
+        ("GPU_WORKER_METRICS", "host:" + "9" * 5_000),
         ("GPU_WORKER_LOG_LEVEL", "LOUD"),
         ("GPU_WORKER_POLICY", "random"),
         ("GPU_WORKER_CACHE", __file__),
+        ("GPU_WORKER_CACHE", "~nobody-of-this-machine/cache"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(SettingsRefused, match=name):
         Settings.from_environment({name: value})
+
+
+def test_a_refusal_says_what_would_work_and_shows_no_password() -> None:
+    with pytest.raises(SettingsRefused) as refusal:
+        Settings.from_environment({"REDIS_URL": "valkey://worker:a-password@host:6379/0"})
+    assert str(refusal.value) == "REDIS_URL: begin it with redis://, rediss:// or unix://."
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert Settings.from_environment({"GPU_WORKER_WINDOW": " ", "GPU_WORKER_POLICY": ""}).window == 16
+
+
+def test_the_process_s_own_variables_are_not_read_beside_the_given_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPU_WORKER_WINDOW", "7")
+    assert Settings.from_environment({}).window == 16
 
 
 def test_every_setting_is_documented_once_and_prefixed() -> None:
