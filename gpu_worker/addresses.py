@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from gpu_worker.backoff import pause_after
+
 CHUNK_BYTES = 1024 * 1024
 _Result = TypeVar("_Result")
 
@@ -83,5 +85,5 @@ def persist(action: Callable[[], _Result], attempts: int, pause: Callable[[float
             if attempt == attempts:
                 cause = str(problem) or type(problem).__name__
                 raise TransferFailed(f"{cause}, {attempts} times.", is_retryable=True) from problem
-            pause(min(8.0, 0.25 * 2**attempt) * random.uniform(0.5, 1.0))
+            pause(pause_after(attempt, 0.5, 8.0) * random.uniform(0.5, 1.0))
     raise AssertionError("attempts is at least 1")

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import cast
 
-from gpu_worker.backoff import pauses_seconds
+from gpu_worker.backoff import pause_after, pauses_seconds
 from gpu_worker.contract import holding_key, read_status, worker_key
 from gpu_worker.heartbeat import withdraw
 from gpu_worker.lifeline import Listener, Word
@@ -278,7 +278,7 @@ def worker_environment() -> dict[str, str]:
 
 def _delay_seconds(fruitless_deaths: int) -> float:
     """None after the first death, then twice as long each time that no job was ended in between."""
-    return 0.0 if fruitless_deaths <= 1 else min(MOST_DELAY_SECONDS, 0.5 * 2.0 ** (fruitless_deaths - 2))
+    return 0.0 if fruitless_deaths <= 1 else pause_after(fruitless_deaths - 1, 0.5, MOST_DELAY_SECONDS)
 
 
 def _reason(status: int) -> str:

@@ -22,6 +22,7 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.worker import WorkerStatus
 
+from gpu_worker.backoff import pauses_seconds
 from gpu_worker.last_work import LastWork
 from gpu_worker.rq_seams.allowed_jobs import AllowedJobWorker
 from gpu_worker.valkey import Unreachable, connect
@@ -36,7 +37,6 @@ PATIENCE_SECONDS = 60.0
 """How long a worker waits for the database before it is replaced."""
 LOSSES_IN_A_ROW = 5
 """So many jobs may lose their connection one after the other, although the database answers, before it is replaced."""
-FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0
 
 LOCK_TIMEOUT, IDLE_IN_TRANSACTION = "55P03", "25P03"
@@ -221,8 +221,9 @@ class QueueWorker(AllowedJobWorker):
         if self._losses >= LOSSES_IN_A_ROW:
             raise Unrecoverable(f"{self._losses} jobs lost their connection one after the other")
         deadline = time.monotonic() + PATIENCE_SECONDS
-        pause_seconds = FIRST_PAUSE_SECONDS
-        while not self._stop_requested:
+        for pause_seconds in pauses_seconds():
+            if self._stop_requested:
+                return
             try:
                 database.ensure_connection()
                 return
@@ -232,4 +233,3 @@ class QueueWorker(AllowedJobWorker):
             finally:
                 close_old_connections()
             time.sleep(pause_seconds)
-            pause_seconds = min(LONGEST_PAUSE_SECONDS, 2 * pause_seconds)

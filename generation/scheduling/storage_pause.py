@@ -13,6 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from generation.models import StoragePause
+from gpu_worker.backoff import pause_after
 
 FAILURES_BEFORE_PAUSE = 5
 """So many that one machine with a full disk, or one storm of short errors, among others that work is no reason."""
@@ -64,6 +65,4 @@ def most_to_dispatch() -> int | None:
 
 
 def _pause_after(failures: int) -> timedelta:
-    doublings = min(max(0, failures - FAILURES_BEFORE_PAUSE), 10)
-    pause: timedelta = FIRST_PAUSE * 2**doublings
-    return min(LONGEST_PAUSE, pause)
+    return pause_after(failures - FAILURES_BEFORE_PAUSE + 1, FIRST_PAUSE, LONGEST_PAUSE)

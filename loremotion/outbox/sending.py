@@ -18,6 +18,7 @@ from django.db.models import F
 from django.utils import timezone
 from rq.exceptions import DuplicateJobError
 
+from gpu_worker import backoff
 from loremotion import queues
 from loremotion.outbox.models import Outgoing, Retried
 
@@ -83,9 +84,10 @@ def _storable(error: str) -> str:
 
 
 def pause_after(failures: int, *, first: timedelta = Outgoing.first_pause) -> timedelta:
-    """Doubles from ``first`` to ``LONGEST_PAUSE``; a quarter up or down by chance, so that none come in step."""
-    pause: timedelta = min(LONGEST_PAUSE, first * 2 ** min(max(failures, 1) - 1, 20))
-    return pause * random.uniform(0.75, 1.25)
+    """The pause after so many failures, up to ``LONGEST_PAUSE``; a quarter up or down by chance, so that none come in
+    step.
+    """
+    return backoff.pause_after(failures, first, LONGEST_PAUSE) * random.uniform(0.75, 1.25)
 
 
 def enqueue(kind: type[Retried], rows: Iterable[tuple[object, int]]) -> None:
