@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
     operations: ClassVar[list[Operation]] = [
         migrations.RunPython(write_untold, migrations.RunPython.noop),
         migrations.RemoveIndex("invitation", "invitation_untold"),
-        # Going back, whatever is there has its mail.
-        migrations.AlterField("invitation", "is_told", models.BooleanField(default=True)),
-        migrations.RemoveField("invitation", "is_told"),
+        # The column stays for processes of the release before. What they do not write has its mail.
+        migrations.AlterField("invitation", "is_told", models.BooleanField(default=True, db_default=True)),
+        migrations.SeparateDatabaseAndState(state_operations=[migrations.RemoveField("invitation", "is_told")]),
     ]

@@ -41,6 +41,7 @@ class Plan(models.Model):
     )
     open_clips = models.PositiveSmallIntegerField(
         default=3,
+        db_default=3,
         help_text="Clips of one workspace that may wait or be made at a time while it pays nothing. Whoever pays may "
         "have as many as their credits hold, up to a bound that grows with the share below, or this if it is more.",
     )

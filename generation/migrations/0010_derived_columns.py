@@ -28,12 +28,16 @@ UPDATE generation_clip SET
 class Migration(migrations.Migration):
     dependencies: ClassVar = [("generation", "0009_row_security")]
     operations: ClassVar[list[Operation]] = [
-        # Given up with their columns; these lines let the columns come back with rows in the table.
-        migrations.AlterField("clip", "key", models.CharField(max_length=200, default="")),
-        migrations.AlterField("clip", "poster_key", models.CharField(max_length=200, default="")),
-        migrations.AlterField("generation", "fair_start", models.FloatField(default=0.0)),
+        # The columns stay for processes of the release before, and are filled in where this one leaves them out.
+        migrations.AlterField("clip", "key", models.CharField(max_length=200, default="", db_default="")),
+        migrations.AlterField("clip", "poster_key", models.CharField(max_length=200, default="", db_default="")),
+        migrations.AlterField("generation", "fair_start", models.FloatField(default=0.0, db_default=0.0)),
         migrations.RunSQL(ALL_LIE_WHERE_THEY_SHOULD, WHERE_THEY_LIE),
-        migrations.RemoveField("clip", "key"),
-        migrations.RemoveField("clip", "poster_key"),
-        migrations.RemoveField("generation", "fair_start"),
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.RemoveField("clip", "key"),
+                migrations.RemoveField("clip", "poster_key"),
+                migrations.RemoveField("generation", "fair_start"),
+            ]
+        ),
     ]

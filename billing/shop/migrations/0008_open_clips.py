@@ -7,19 +7,22 @@ class Migration(migrations.Migration):
     dependencies = [("shop", "0007_account")]
 
     operations = [
-        migrations.RenameField(model_name="plan", old_name="concurrency", new_name="open_clips"),
-        migrations.AlterField(
+        migrations.AddField(
             model_name="plan",
             name="open_clips",
             field=models.PositiveSmallIntegerField(
                 default=3,
+                db_default=3,
                 help_text="Clips of one workspace that may wait or be made at a time. How many of them are made at the "
                 "same moment is the queue's to say, by the share below.",
             ),
         ),
         migrations.RunSQL(
             # 32,767 is the most that the column holds.
-            "UPDATE shop_plan SET open_clips = LEAST(open_clips::integer * 3, 32767)",
-            "UPDATE shop_plan SET open_clips = (open_clips + 2) / 3",
+            "UPDATE shop_plan SET open_clips = LEAST(concurrency::integer * 3, 32767)",
+            "UPDATE shop_plan SET concurrency = (open_clips + 2) / 3",
         ),
+        # The column stays for processes of the release before.
+        migrations.AlterField("plan", "concurrency", models.PositiveSmallIntegerField(default=1, db_default=1)),
+        migrations.SeparateDatabaseAndState(state_operations=[migrations.RemoveField("plan", "concurrency")]),
     ]
