@@ -15,7 +15,7 @@ _Duration = TypeVar("_Duration", float, timedelta)
 
 def pause_after(failures: int, first: _Duration, longest: _Duration) -> _Duration:
     """The pause after so many failures in a row: ``first`` after one, then twice the one before, up to ``longest``."""
-    return min(longest, first * 2 ** min(max(failures, 1) - 1, _MOST_DOUBLINGS))
+    return min(longest, first * 2.0 ** min(max(failures, 1) - 1, _MOST_DOUBLINGS))
 
 
 def pauses_seconds(first: float = FIRST_SECONDS, longest: float = LONGEST_SECONDS) -> Iterator[float]:

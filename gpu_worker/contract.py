@@ -1,29 +1,18 @@
 """What crosses the wire between the website and the GPU fleet.
 
-Four messages (``RenderJob``, ``RenderReport``, ``Progress``, ``WorkerStatus``) and the names of the places in
-Valkey where they travel. Standard library only: the web imports this module and nothing else that renders,
-the worker imports it and nothing of the web. Every message is a frozen dataclass that turns into plain JSON
-(``to_wire``) and back (``from_wire``); unknown keys are ignored, so that either side can be upgraded first.
+Three messages (``RenderJob``, ``RenderReport``, ``Progress``) and the names of the places in Valkey where they and the
+workers' heartbeats (``gpu_worker.worker_status``) travel. Standard library only: the web imports this and nothing that
+renders, the worker imports it and nothing of the web.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import hashlib
-import json
-import logging
-import math
-import types
-import typing
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
-logger = logging.getLogger(__name__)
-
-CONTRACT_VERSION = 1
-"""Of the messages below, named by each heartbeat, so that what cannot be read says whose fault it may be."""
+from gpu_worker.wire import Wire
 
 # RQ. Jobs are dotted names with JSON arguments, so neither side imports the other.
 RENDER_QUEUE = "render"
@@ -49,11 +38,8 @@ _GPU_WORKER = "gpu:"
 
 # Valkey keys beside RQ's own.
 WORKERS_KEY = "gpu:workers"  # sorted set: worker name → epoch second of its last heartbeat; see gpu_worker.liveness
-DRAINING = "draining"  # state of a worker that finishes what it has and takes nothing more
 HEARTBEAT_SECONDS = 3
 WORKER_DEAD_AFTER_SECONDS = 15
-CLOCK_MAY_DIFFER_SECONDS = 5.0
-"""From the store's. Who is alive does not depend on it, but times in reports and logs do."""
 PROGRESS_MAXLEN = 1_000  # entries kept in one progress stream
 PROGRESS_TTL_SECONDS = 24 * 3600
 CANCEL_TTL_SECONDS = 24 * 3600
@@ -133,85 +119,6 @@ def drain_key(name: str) -> str:
 def former_drain_key(name: str) -> str:
     """What the release before set. Read for one release more, so that an upgrade wakes no card that was taken out."""
     return f"gpu:worker:{name}:drain"
-
-
-_LEAST_INT, _MOST_INT = -(2**63), 2**63 - 1  # what databases and their like count with
-
-
-class Wire:
-    """JSON in and out for the frozen dataclasses below."""
-
-    def to_wire(self) -> dict[str, Any]:
-        """Plain JSON types only (dict, list, str, int, float, bool, None)."""
-        return typing.cast(dict[str, Any], _plain(dataclasses.asdict(typing.cast(Any, self))))
-
-    @classmethod
-    def from_wire(cls, data: typing.Mapping[str, Any]) -> Self:
-        """Rebuild from ``to_wire``'s output.
-
-        Raises:
-            KeyError: a field without a default is missing; the message names it.
-            TypeError, ValueError: a value is not of its field's type, or not a number that can be counted with.
-        """
-        if not isinstance(data, dict):
-            raise TypeError(f"{cls.__name__} is an object, not {type(data).__name__}")
-        hints = _hints(typing.cast(Any, cls))
-        values: dict[str, Any] = {}
-        for f in dataclasses.fields(typing.cast(Any, cls)):
-            if f.name in data:
-                values[f.name] = _typed(hints[f.name], data[f.name], f"{cls.__name__}.{f.name}")
-            elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
-                raise KeyError(f"{cls.__name__}.{f.name} is missing from the message")
-        return cls(**values)
-
-
-@functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return value
-
-
-def _typed(hint: Any, value: Any, place: str) -> Any:
-    """Turn JSON back into the nested dataclasses, tuples, enums and plain values that ``hint`` names."""
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any:
-        return value
-    if origin is types.UnionType or origin is typing.Union:
-        return None if value is None else _typed(next(a for a in args if a is not types.NoneType), value, place)
-    if origin is dict and isinstance(value, dict):
-        return {k: _typed(args[1], v, f"{place}[{k}]") for k, v in value.items()}
-    if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_typed(args[0], v, place) for v in value)
-    if isinstance(hint, type) and issubclass(hint, Wire):
-        return hint.from_wire(value)
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return hint(value)
-    return _plain_value(hint, value, place)
-
-
-def _plain_value(hint: Any, value: Any, place: str) -> Any:
-    if hint is float and type(value) is int:
-        hint, value = float, _as_float(value, place)
-    if type(value) is not hint:
-        raise TypeError(f"{place} is not {getattr(hint, '__name__', hint)} but {type(value).__name__}")
-    is_countable = math.isfinite(value) if hint is float else hint is not int or _LEAST_INT <= value <= _MOST_INT
-    if not is_countable:
-        raise ValueError(f"{place} is out of range")
-    return value
-
-
-def _as_float(value: int, place: str) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        raise ValueError(f"{place} is out of range") from None
 
 
 # --- the job -------------------------------------------------------------------------------------------------
@@ -401,82 +308,3 @@ class Progress(Wire):
     preview: str = ""
     """A small JPEG as a ``data:`` address."""
     message: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResidentComponent(Wire):
-    """One component as the fleet page shows it."""
-
-    key: str = ""
-    name: str = ""
-    size_bytes: int = 0
-    tier: str = ""
-    """``device``, ``pinned`` or ``ram``."""
-    last_used: float = 0.0
-    leases: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerStatus(Wire):
-    """What a worker says of itself with every heartbeat. No field is required: workers of any release are seen."""
-
-    name: str = ""
-    version: int = 0
-    """``CONTRACT_VERSION`` of the worker's release; 0: of one before there were versions."""
-    host: str = ""
-    pid: int = 0
-    device: str = ""
-    budget_bytes: int = 0
-    """0: not said."""
-    driver: str = ""
-    """Its version, and what PyTorch was built for; empty on a processor."""
-    used_bytes: int = 0
-    state: str = "idle"
-    """``starting``, ``idle``, ``busy`` or ``draining``."""
-    generation_id: str | None = None
-    attempt: int = 0
-    stage: str = ""
-    started_at: float = 0.0
-    beat_at: float = 0.0
-    clock_ahead_seconds: float = 0.0
-    """Of the store's clock; negative: behind."""
-    residents: tuple[ResidentComponent, ...] = ()
-    counters: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def clock_fault(self) -> str:
-        """What is wrong with the host's clock, in words; empty if nothing is."""
-        if abs(self.clock_ahead_seconds) <= CLOCK_MAY_DIFFER_SECONDS:
-            return ""
-        direction = "ahead of" if self.clock_ahead_seconds > 0 else "behind"
-        return (
-            f"The clock of {self.host} is {abs(self.clock_ahead_seconds):.0f} s {direction} the store's: set it by NTP."
-        )
-
-
-def read_status(name: str, said: bytes | None) -> WorkerStatus | None:
-    """What the worker of this name says of itself; None where it says nothing, or nothing that can be read.
-
-    One odd heartbeat hides one worker and nobody else. The log says once which, and why.
-    """
-    if said is None:
-        return None
-    version: Any = None
-    try:
-        message = json.loads(said)
-        version = message.get("version") if isinstance(message, dict) else None
-        return dataclasses.replace(WorkerStatus.from_wire(message), name=name)
-    except (KeyError, TypeError, ValueError, RecursionError) as problem:
-        _warn_once(name, f"{type(problem).__name__}: {problem}"[:200], repr(version)[:20])
-        return None
-
-
-@functools.lru_cache(maxsize=256)
-def _warn_once(name: str, problem: str, version: str) -> None:
-    logger.warning(
-        "The heartbeat of %r cannot be read, so it counts as away (version %s, this is %s): %s",
-        name[:200],
-        version,
-        CONTRACT_VERSION,
-        problem,
-    )

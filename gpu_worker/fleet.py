@@ -14,7 +14,6 @@ from rq.command import send_command as send_rq_command
 from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
     ModelSpec,
-    WorkerStatus,
     cancel_key,
     drain_key,
     former_drain_key,
@@ -22,6 +21,7 @@ from gpu_worker.contract import (
     rq_worker,
 )
 from gpu_worker.liveness import live_workers
+from gpu_worker.worker_status import WorkerStatus
 
 DRAIN, RESUME, PRELOAD, EVICT = "drain", "resume", "preload", "evict"
 COMMANDS = frozenset({DRAIN, RESUME, PRELOAD, EVICT})

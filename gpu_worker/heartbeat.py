@@ -12,15 +12,9 @@ from dataclasses import replace
 import redis
 
 from gpu_worker import clock
-from gpu_worker.contract import (
-    CONTRACT_VERSION,
-    HEARTBEAT_SECONDS,
-    WORKER_DEAD_AFTER_SECONDS,
-    WORKERS_KEY,
-    WorkerStatus,
-    worker_key,
-)
+from gpu_worker.contract import HEARTBEAT_SECONDS, WORKER_DEAD_AFTER_SECONDS, WORKERS_KEY, worker_key
 from gpu_worker.valkey import Unreachable
+from gpu_worker.worker_status import CONTRACT_VERSION, WorkerStatus
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from typing import cast
 
 import redis
 
-from gpu_worker.contract import DRAINING, WORKERS_KEY, WorkerStatus, read_status, worker_key
+from gpu_worker.contract import WORKERS_KEY, worker_key
+from gpu_worker.worker_status import DRAINING, WorkerStatus, read_status
 
 MOST_WORKERS = 10_000
 """Names that are looked at. Whoever writes one can write any number."""

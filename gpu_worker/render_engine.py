@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, ResidentComponent
+from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob
+from gpu_worker.worker_status import ResidentComponent
 
 
 class RenderedClip(Protocol):

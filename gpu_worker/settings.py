@@ -65,7 +65,8 @@ def _number(least: float, most: float) -> Reader:
 
 
 def _folder(env: Env, name: str, default: str) -> Path:
-    return env.path(name, Path(default), validate=_may_be_folder).expanduser().absolute()
+    folder: Path = env.path(name, Path(default), validate=_may_be_folder)
+    return folder.expanduser().absolute()
 
 
 def _may_be_folder(path: Path) -> None:
@@ -79,7 +80,8 @@ def _may_be_folder(path: Path) -> None:
 
 def _worker_name(env: Env, name: str, default: str) -> str:
     only = validate.Regexp(r"[A-Za-z0-9._-]{1,100}\Z", error="use letters, digits, dots, dashes and underscores only")
-    return env.str(name, default or _own_name(), validate=only)
+    worker_name: str = env.str(name, default or _own_name(), validate=only)
+    return worker_name
 
 
 def _listening_address(env: Env, name: str, default: str) -> tuple[str, int] | None:

@@ -8,13 +8,14 @@ import time
 from collections import defaultdict
 from dataclasses import replace
 
-from gpu_worker.contract import DRAINING, Outcome, RenderJob, RenderReport, WorkerStatus
+from gpu_worker.contract import Outcome, RenderJob, RenderReport
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.render_engine import RenderEngine
+from gpu_worker.worker_status import DRAINING, WorkerStatus
 
 
 def first_status(name: str, engine: RenderEngine) -> WorkerStatus:
-    """Of a worker that has loaded its engine and has not looked at the queue yet."""
+    """The status of a worker that has loaded its engine and has not looked at the queue yet."""
     return WorkerStatus(
         name=name,
         host=socket.gethostname(),

@@ -20,13 +20,14 @@ from types import FrameType
 from typing import cast
 
 from gpu_worker.backoff import pause_after, pauses_seconds
-from gpu_worker.contract import holding_key, read_status, worker_key
+from gpu_worker.contract import holding_key, worker_key
 from gpu_worker.heartbeat import withdraw
 from gpu_worker.lifeline import Listener, Word
 from gpu_worker.reports import Reports
 from gpu_worker.rq_seams import dead_worker
 from gpu_worker.settings import Settings
 from gpu_worker.valkey import Unreachable, connect
+from gpu_worker.worker_status import read_status
 
 logger = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gpu_worker.contract import WorkerStatus
 from gpu_worker.liveness import live_workers, workers_taking_jobs
+from gpu_worker.worker_status import WorkerStatus
 from loremotion.valkey import connection
 
 JOBS_PER_WORKER = 12

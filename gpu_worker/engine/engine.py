@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gpu_worker import log_context
-from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, ResidentComponent, Stage
+from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, Stage
 from gpu_worker.engine.errors import DoesNotFit, EngineError, FatalDeviceError, OutOfMemory, UnsupportedHere
 from gpu_worker.engine.events import log_event
 from gpu_worker.engine.memory import main_memory
@@ -33,6 +33,7 @@ from gpu_worker.engine.video.rendering import Rendering
 from gpu_worker.engine.video.stages import StageClock
 from gpu_worker.engine.weights.loading import Loader
 from gpu_worker.engine.weights.quantisation import QuantisedStore
+from gpu_worker.worker_status import ResidentComponent
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,8 @@ from catalog.models import Model
 from generation.api import presentation
 from generation.models import Generation, State
 from generation.scheduling import dispatch, fleet, wait
-from gpu_worker.contract import WORKERS_KEY, Progress, WorkerStatus, progress_key, worker_key
+from gpu_worker.contract import WORKERS_KEY, Progress, progress_key, worker_key
+from gpu_worker.worker_status import WorkerStatus
 from loremotion import well_known
 from tests.generation import factories
 from tests.generation.conftest import ClientOf

@@ -23,7 +23,8 @@ from generation.scheduling import dispatch, fair_queue, wait
 from generation.scheduling.fleet import JOBS_PER_WORKER, LEAST_WINDOW
 from generation.scheduling.window import Window
 from generation.settlement import settle
-from gpu_worker.contract import DOES_NOT_FIT, WORKERS_KEY, Outcome, RenderError, WorkerStatus, worker_key
+from gpu_worker.contract import DOES_NOT_FIT, WORKERS_KEY, Outcome, RenderError, worker_key
+from gpu_worker.worker_status import WorkerStatus
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 

@@ -23,15 +23,8 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import housekeeping
 from generation.settlement import settle as settlement
-from gpu_worker.contract import (
-    WORKERS_KEY,
-    Outcome,
-    RenderReport,
-    WorkerStatus,
-    cancel_key,
-    former_job_id,
-    worker_key,
-)
+from gpu_worker.contract import WORKERS_KEY, Outcome, RenderReport, cancel_key, former_job_id, worker_key
+from gpu_worker.worker_status import WorkerStatus
 from loremotion import queues
 from loremotion.sweeping import each
 from tests.generation import factories

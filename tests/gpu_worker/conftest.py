@@ -31,7 +31,6 @@ from gpu_worker.contract import (
     ModelSpec,
     RenderJob,
     RenderReport,
-    WorkerStatus,
     progress_key,
     worker_key,
 )
@@ -40,6 +39,7 @@ from gpu_worker.liveness import live_workers
 from gpu_worker.settings import Settings
 from gpu_worker.valkey import connect
 from gpu_worker.worker import GpuWorker
+from gpu_worker.worker_status import WorkerStatus
 from tests.gpu_worker.scripted import ScriptedEngine
 from tests.patience import wait_until
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, ResidentComponent, Stage
+from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, Stage
+from gpu_worker.worker_status import ResidentComponent
 
 MP4_HEAD = b"\x00\x00\x00\x18ftyp"
 """What the site knows a clip by."""

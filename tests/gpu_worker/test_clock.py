@@ -8,10 +8,10 @@ import pytest
 import redis
 import time_machine
 
-from gpu_worker.contract import WorkerStatus
 from gpu_worker.fleet import table
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.liveness import live_workers
+from gpu_worker.worker_status import WorkerStatus
 
 
 @pytest.mark.parametrize(("off_seconds", "words"), [(20, "ahead of"), (-20, "behind"), (3600, "ahead of")])

@@ -11,18 +11,9 @@ from typing import Any, cast
 import pytest
 import redis
 
-from gpu_worker.contract import (
-    CONTRACT_VERSION,
-    ClipFacts,
-    Outcome,
-    Progress,
-    RenderReport,
-    ResidentComponent,
-    WorkerStatus,
-    read_status,
-    worker_key,
-)
+from gpu_worker.contract import ClipFacts, Outcome, Progress, RenderReport, worker_key
 from gpu_worker.heartbeat import Heartbeat
+from gpu_worker.worker_status import CONTRACT_VERSION, ResidentComponent, WorkerStatus, read_status
 
 STATUS = WorkerStatus(
     name="a",

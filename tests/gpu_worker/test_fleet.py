@@ -19,8 +19,6 @@ from gpu_worker.between_jobs import BetweenJobs
 from gpu_worker.contract import (
     WORKER_DEAD_AFTER_SECONDS,
     WORKERS_KEY,
-    ResidentComponent,
-    WorkerStatus,
     cancel_key,
     drain_key,
     former_drain_key,
@@ -31,6 +29,7 @@ from gpu_worker.liveness import live_workers
 from gpu_worker.status import StatusReporter, first_status
 from gpu_worker.valkey import connect
 from gpu_worker.warm_models import WarmModels
+from gpu_worker.worker_status import ResidentComponent, WorkerStatus
 from loremotion.local.ports import free_port
 from tests.gpu_worker.scripted import ScriptedEngine
 from tests.patience import PATIENCE_SECONDS
@@ -115,7 +114,7 @@ def test_the_command_line_shows_and_commands(
     assert main(["--status"]) == os.EX_UNAVAILABLE
     monkeypatch.setenv("GPU_WORKER_WINDOW", "all")
     assert main(["--status"]) == os.EX_CONFIG
-    assert "GPU_WORKER_WINDOW='all': write a whole number" in capsys.readouterr().err
+    assert "GPU_WORKER_WINDOW: write a whole number" in capsys.readouterr().err
 
 
 def test_figures_are_served_to_prometheus(valkey: redis.Redis) -> None:

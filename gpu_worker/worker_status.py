@@ -1,0 +1,101 @@
+"""What a GPU worker says of itself with every heartbeat, as both sides read it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from gpu_worker.wire import Wire
+
+logger = logging.getLogger(__name__)
+
+CONTRACT_VERSION = 1
+"""Of the messages between site and GPU hosts, named by each heartbeat, so that what cannot be read says whose fault it
+may be.
+"""
+DRAINING = "draining"  # state of a worker that finishes what it has and takes nothing more
+CLOCK_MAY_DIFFER_SECONDS = 5.0
+"""From the store's. Who is alive does not depend on it, but times in reports and logs do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidentComponent(Wire):
+    """One component as the fleet page shows it."""
+
+    key: str = ""
+    name: str = ""
+    size_bytes: int = 0
+    tier: str = ""
+    """``device``, ``pinned`` or ``ram``."""
+    last_used: float = 0.0
+    leases: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStatus(Wire):
+    """What a worker says of itself with every heartbeat. No field is required: workers of any release are seen."""
+
+    name: str = ""
+    version: int = 0
+    """``CONTRACT_VERSION`` of the worker's release; 0: of one before there were versions."""
+    host: str = ""
+    pid: int = 0
+    device: str = ""
+    budget_bytes: int = 0
+    """0: not said."""
+    driver: str = ""
+    """Its version, and what PyTorch was built for; empty on a processor."""
+    used_bytes: int = 0
+    state: str = "idle"
+    """``starting``, ``idle``, ``busy`` or ``draining``."""
+    generation_id: str | None = None
+    attempt: int = 0
+    stage: str = ""
+    started_at: float = 0.0
+    beat_at: float = 0.0
+    clock_ahead_seconds: float = 0.0
+    """Of the store's clock; negative: behind."""
+    residents: tuple[ResidentComponent, ...] = ()
+    counters: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def clock_fault(self) -> str:
+        """What is wrong with the host's clock, in words; empty if nothing is."""
+        if abs(self.clock_ahead_seconds) <= CLOCK_MAY_DIFFER_SECONDS:
+            return ""
+        direction = "ahead of" if self.clock_ahead_seconds > 0 else "behind"
+        return (
+            f"The clock of {self.host} is {abs(self.clock_ahead_seconds):.0f} s {direction} the store's: set it by NTP."
+        )
+
+
+def read_status(name: str, said: bytes | None) -> WorkerStatus | None:
+    """What the worker of this name says of itself; None where it says nothing, or nothing that can be read.
+
+    One odd heartbeat hides one worker and nobody else. The log says once which, and why.
+    """
+    if said is None:
+        return None
+    version: Any = None
+    try:
+        message = json.loads(said)
+        version = message.get("version") if isinstance(message, dict) else None
+        return dataclasses.replace(WorkerStatus.from_wire(message), name=name)
+    except (KeyError, TypeError, ValueError, RecursionError) as problem:
+        _warn_once(name, f"{type(problem).__name__}: {problem}"[:200], repr(version)[:20])
+        return None
+
+
+@functools.lru_cache(maxsize=256)
+def _warn_once(name: str, problem: str, version: str) -> None:
+    logger.warning(
+        "The heartbeat of %r cannot be read, so it counts as away (version %s, this is %s): %s",
+        name[:200],
+        version,
+        CONTRACT_VERSION,
+        problem,
+    )
