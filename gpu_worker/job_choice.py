@@ -33,7 +33,7 @@ class Bounds:
     window: int = 16
     max_skips: int = 16
     max_wait_seconds: float = 120.0
-    """Nobody is overtaken who waits longer, unless the line itself is long: see ``_PATIENT_LINES``."""
+    """Nobody is overtaken who waits longer, unless the line itself is long: see ``PATIENT_LINES``."""
     affinity_fraction: float = 0.05
 
 
@@ -45,7 +45,7 @@ class Choice:
     unfit: tuple[str, ...] = ()
 
 
-_PATIENT_LINES = 4
+PATIENT_LINES = 4
 """In a backlog everybody waits as long as the line before him takes. So many times that is what overtaking has made."""
 
 
@@ -69,7 +69,7 @@ def choose(
     """
     window = waiting[: bounds.window]
     line_seconds = sum(service_seconds(w.job) for w in window if w.job is not None)
-    patience_seconds = max(bounds.max_wait_seconds, _PATIENT_LINES * line_seconds)
+    patience_seconds = max(bounds.max_wait_seconds, PATIENT_LINES * line_seconds)
     sharers = Counter(w.job.model.slug for w in window if w.job is not None)
     first: Waiting | None = None
     best: Waiting | None = None

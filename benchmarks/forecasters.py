@@ -1,0 +1,195 @@
+"""Three who say when a clip is ready, from what each may know of a simulated site: today's forecast, which learns from
+reports; an oracle, which knows every distribution and no draw; and the formula that came before."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from benchmarks.forecast_world import BYTES_PER_SECOND, CARD, COMPONENT_GIB, GIB, LOAD_NOISE, Build, Gpu, Order, World
+from generation.scheduling.calibration import Range
+from generation.scheduling.forecast import NEAR_CLIPS, forecast
+from generation.scheduling.service_times import ServiceTimes, Spread
+from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Snapshot, Stretch
+
+RECENT = 60
+"""Arrivals from which the rate and the kinds of the next are learned."""
+
+
+class Knowledge(Protocol):
+    """What a forecaster knows of times and of who will come."""
+
+    def service(self, build: Build) -> Spread: ...
+
+    def remaining(self, order: Order, now: float) -> Spread: ...
+
+    def load_seconds(self, size_bytes: int) -> float: ...
+
+    def arrivals(self, world: World) -> Arrivals: ...
+
+
+def _progress(order: Order, now: float) -> tuple[int, float, float]:
+    """Steps made, seconds since the last of them (or since loading ended), and seconds of loading still to come."""
+    fixed = order.stage_seconds()["encoding_prompt"] / 2
+    since = now - (order.started or now) - order.load_seconds
+    if since < 0:
+        return 0, 0.0, -since
+    if since < fixed:
+        return 0, since, 0.0
+    done = min(order.build.steps, int((since - fixed) / order.step_seconds))
+    return done, since - fixed - done * order.step_seconds, 0.0
+
+
+class Learned:
+    """What the site learns from reports and requests."""
+
+    def __init__(self) -> None:
+        self.times = ServiceTimes()
+        self._came: deque[tuple[float, Kind]] = deque(maxlen=RECENT)
+
+    def hear_arrival(self, order: Order) -> None:
+        kind = Kind(order.build.name, order.above_clock, self.service(order.build), order.build.needs_bytes)
+        self._came.append((order.at, kind))
+
+    def hear_end(self, order: Order) -> None:
+        self.times.learn(order.build.work, order.stage_seconds())
+        self.times.learn_load(CARD, order.loaded_bytes, order.load_seconds)
+
+    def service(self, build: Build) -> Spread:
+        return self.times.service(build.work)
+
+    def remaining(self, order: Order, now: float) -> Spread:
+        done, since, loading = _progress(order, now)
+        pace = order.step_seconds if done >= 2 else None
+        left = self.times.remaining(order.build.work, steps_done=done, seconds_per_step=pace, since_step_seconds=since)
+        return Spread(left.median_seconds + loading, left.sd, left.doubt)
+
+    def load_seconds(self, size_bytes: int) -> float:
+        return self.times.load_seconds(CARD, size_bytes)
+
+    def arrivals(self, world: World) -> Arrivals:
+        if len(self._came) < 2:
+            return Arrivals()
+        span = world.now - self._came[0][0]
+        count = len(self._came)
+        kinds = tuple(kind for _, kind in self._came)
+        return Arrivals(count / max(1.0, span), math.hypot(1 / math.sqrt(count), 0.25), kinds)
+
+
+class Oracle:
+    """Knows the true medians and spreads, and at what rate clips come now."""
+
+    def __init__(self) -> None:
+        self._came: deque[Order] = deque(maxlen=400)
+
+    def hear_arrival(self, order: Order) -> None:
+        self._came.append(order)
+
+    def service(self, build: Build) -> Spread:
+        pace, rest = build.step_seconds * build.steps, build.decode_seconds + build.fixed_seconds
+        whole = pace + rest
+        return Spread(whole, math.hypot(build.noise * pace, build.others_noise * rest) / whole)
+
+    def remaining(self, order: Order, now: float) -> Spread:
+        build = order.build
+        done, since, loading = _progress(order, now)
+        if done < 2:
+            whole = self.service(build)
+            return Spread(max(0.1, whole.median_seconds - since - done * build.step_seconds) + loading, whole.sd)
+        rest = build.decode_seconds + build.fixed_seconds / 2
+        left = max(0.05 * rest, (build.steps - done) * order.step_seconds + rest - since)
+        return Spread(left, min(0.5, build.others_noise * rest / left))
+
+    def load_seconds(self, size_bytes: int) -> float:
+        return size_bytes / BYTES_PER_SECOND * math.exp(LOAD_NOISE**2 / 2)
+
+    def arrivals(self, world: World) -> Arrivals:
+        asked = {build.name for build, _ in world.mix}
+        kinds = tuple(
+            Kind(order.build.name, order.above_clock, self.service(order.build), order.build.needs_bytes)
+            for order in self._came
+            if order.build.name in asked
+        )
+        return Arrivals(world.rate, 0.0, kinds)
+
+
+def snapshot_of(world: World, knows: Knowledge) -> Snapshot:
+    """The world at this moment as that knowledge sees it."""
+    known = {order.build for order in [*world.line, *world.queue, *(gpu.makes for gpu in world.gpus if gpu.makes)]}
+    arrivals = knows.arrivals(world)
+    builds = {build.name: build.components for build in known}
+    builds |= {kind.build: _components(kind.build) for kind in arrivals.kinds}
+    queue = sorted(world.queue, key=lambda order: order.tag)
+    near, far = queue[:NEAR_CLIPS], queue[NEAR_CLIPS:]
+    return Snapshot(
+        machines=tuple(_machine(gpu, world.now, knows) for gpu in world.gpus if gpu.is_on),
+        window=tuple(_clip(order, knows, world.now) for order in world.line),
+        queue=tuple(_clip(order, knows, None) for order in near),
+        deep=tuple(Stretch(order.tag, 1, knows.service(order.build).median_seconds) for order in far),
+        clock=world.clock,
+        arrivals=arrivals,
+        components={
+            key: Component(int(gib * GIB), knows.load_seconds(int(gib * GIB))) for key, gib in COMPONENT_GIB.items()
+        },
+        builds=builds,
+    )
+
+
+def _components(name: str) -> tuple[str, ...]:
+    from benchmarks.forecast_world import BUILDS, SWAPPED
+
+    return next(build.components for build in (*BUILDS, *SWAPPED.values()) if build.name == name)
+
+
+def _machine(gpu: Gpu, now: float, knows: Knowledge) -> Machine:
+    in_hand = InHand(gpu.makes.id, knows.remaining(gpu.makes, now)) if gpu.makes else None
+    return Machine(gpu.name, gpu.budget_bytes, tuple(gpu.residents), in_hand)
+
+
+def _clip(order: Order, knows: Knowledge, now: float | None) -> Clip:
+    waited = 0.0 if now is None else now - order.entered
+    build = order.build
+    return Clip(order.id, build.name, order.tag, knows.service(build), build.needs_bytes, waited, order.skips)
+
+
+def ready(world: World, knows: Knowledge, random: np.random.Generator, plays: int) -> Mapping[str, Range]:
+    """When each open clip is ready, in seconds from now, by playing forward."""
+    snapshot = snapshot_of(world, knows)
+    said = forecast(snapshot, random, plays=plays)
+    ranges = {id: expected.ready for id, expected in said.by_id.items()}
+    for order in world.queue:
+        if order.id not in ranges and (expected := said.at(order.tag, knows.service(order.build))):
+            ranges[order.id] = expected.ready
+    return ranges
+
+
+class FormerFormula:
+    """Place by what clips of this very model took: median and 90th percentile of the last twenty."""
+
+    def __init__(self) -> None:
+        self._took: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=20))
+
+    def hear_end(self, order: Order) -> None:
+        self._took[order.build.name].append((order.ended or 0.0) - (order.started or 0.0))
+
+    def ready(self, world: World) -> Mapping[str, Range]:
+        queue = sorted(world.queue, key=lambda order: order.tag)
+        gpus = [gpu for gpu in world.gpus if gpu.is_on]
+        running = [gpu.makes for gpu in gpus if gpu.makes]
+        places = {order.id: 0 for order in running}
+        places |= {order.id: len(running) + n for n, order in enumerate([*world.line, *queue])}
+        said = {}
+        for order in [*running, *world.line, *queue]:
+            took = sorted(self._took[order.build.name])
+            median, slow = (took[len(took) // 2], took[len(took) * 9 // 10]) if took else (5.0, 60.0)
+            rounds = places[order.id] / max(1, len(gpus))
+            low, high = median * (rounds + 0.5), slow * (rounds + 1)
+            said[order.id] = Range(low, (low + high) / 2, high)
+        return said
+
+
+Hear = Callable[[Order], None]

@@ -1,0 +1,153 @@
+"""When clips start and are ready, as ranges, from one snapshot: ``forecast`` is a pure function.
+
+Near clips are played forward one by one (``simulation``). What is too far away for that flows: a stretch of the queue
+takes its seconds, shared by the machines, less what those take who will come and overtake. So the cost is that of the
+near clips and of a bounded number of stretches, whatever the queue's length.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from generation.scheduling.calibration import Range
+from generation.scheduling.service_times import Spread
+from generation.scheduling.simulation import Floats, Simulation, draw
+from generation.scheduling.snapshot import Clip, Snapshot
+
+PLAYS = 240
+NEAR_CLIPS = 96
+"""Of the queue, beside the window, that are played one by one."""
+PERCENTILES = (10, 50, 90)
+_P90 = 1.2815515594600038
+_LEAST_SHARE = 0.15
+"""Of the machines that those who wait get at the least, however many overtake: the fair queue starves nobody."""
+TAIL = ""
+"""Id of the clip that nobody has asked for, which comes last and tells how long the line is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Of one clip, in seconds from the snapshot. A clip that is being made has started."""
+
+    start: Range
+    ready: Range
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Of every near clip by id, and of places in the queue by tag."""
+
+    by_id: Mapping[str, Expected]
+    tags: tuple[float, ...] = ()
+    starts: tuple[Range, ...] = ()
+    """Of a clip with each of ``tags``, ascending."""
+
+    def at(self, tag: float, service: Spread) -> Expected | None:
+        """Return what a clip of this tag may expect, whether it waits already or is not asked for yet; None while
+        nobody takes clips."""
+        if not self.tags:
+            return None
+        start = self._start(tag)
+        return Expected(start, plus(start, service))
+
+    def _start(self, tag: float) -> Range:
+        after = bisect.bisect_left(self.tags, tag)
+        if after == 0:
+            return self.starts[0]
+        if after == len(self.tags):
+            return self.starts[-1]
+        before, share = after - 1, 1.0
+        if self.tags[after] > self.tags[before]:
+            share = (tag - self.tags[before]) / (self.tags[after] - self.tags[before])
+        pairs = zip(_ends(self.starts[before]), _ends(self.starts[after]), strict=True)
+        return Range(*(a + share * (b - a) for a, b in pairs))
+
+
+def forecast(snapshot: Snapshot, random: np.random.Generator, *, plays: int = PLAYS) -> Forecast:
+    """Return when what is in the snapshot starts and is ready. The same generator gives the same forecast."""
+    if not snapshot.machines:
+        return Forecast({})
+    played = replace(snapshot, queue=(*snapshot.queue, *_tail(snapshot)))
+    futures = Simulation(played, random, plays).run()
+    clips = [*played.window, *played.queue]
+    starts, readies = _ranges(futures.start), _ranges(futures.ready)
+    by_id = {clip.id: Expected(*each) for clip, *each in zip(clips, starts, readies, strict=True) if clip.id != TAIL}
+    in_hand = [machine.in_hand for machine in snapshot.machines if machine.in_hand]
+    for running, ready in zip(
+        in_hand,
+        _ranges(draw(random, [each.remaining for each in in_hand], list(range(len(in_hand))), plays)),
+        strict=True,
+    ):
+        by_id[running.id] = Expected(Range(0.0, 0.0, 0.0), ready)
+    tags = [clip.tag for clip in played.queue]
+    knots = starts[len(played.window) :]
+    if snapshot.deep and tags:
+        tags += [stretch.last_tag for stretch in snapshot.deep]
+        knots += _flow(snapshot, futures.start[:, -1], random)
+    return Forecast(by_id, tuple(tags), tuple(_ascending(knots)))
+
+
+def plus(start: Range, service: Spread) -> Range:
+    """Return when what starts in that range and takes so long is ready."""
+    spread = math.hypot(service.sd, service.doubt)
+    mid = start.mid + service.median_seconds
+    early = service.median_seconds * (1 - math.exp(-_P90 * spread))
+    late = service.median_seconds * (math.exp(_P90 * spread) - 1)
+    return Range(mid - math.hypot(start.mid - start.low, early), mid, mid + math.hypot(start.high - start.mid, late))
+
+
+def _tail(snapshot: Snapshot) -> list[Clip]:
+    """One clip more, of the build that comes most, behind all that are played."""
+    waiting, kinds = [*snapshot.queue, *snapshot.window], snapshot.arrivals.kinds
+    builds = Counter([*(clip.build for clip in waiting), *(kind.build for kind in kinds)])
+    if not builds:
+        build = next(iter(sorted(snapshot.builds)), None)
+        return [] if build is None else [Clip(TAIL, build, snapshot.clock, Spread(0.0, 0.0))]
+    tag = max([snapshot.clock, *(clip.tag for clip in snapshot.queue)])
+    return [Clip(TAIL, builds.most_common(1)[0][0], math.nextafter(tag, math.inf), Spread(0.0, 0.0))]
+
+
+def _flow(snapshot: Snapshot, tail_start: Floats, random: np.random.Generator) -> list[Range]:
+    """Starts at the end of each deep stretch."""
+    arrivals, machines = snapshot.arrivals, sum(1 / machine.slowness for machine in snapshot.machines)
+    from_tag = max([snapshot.clock, *(clip.tag for clip in snapshot.queue)])
+    plays = len(tail_start)
+    rates = arrivals.per_second * np.exp(arrivals.doubt * random.standard_normal(plays))
+    pace = np.exp(0.1 * random.standard_normal(plays))
+    heights = np.array([kind.above_clock for kind in arrivals.kinds])
+    seconds = np.array([kind.service.median_seconds for kind in arrivals.kinds])
+    times, now, done = [], tail_start.copy(), from_tag
+    for stretch in snapshot.deep:
+        middle = (done + stretch.last_tag) / 2
+        # Who comes while the clock is below a tag less his own height goes before it.
+        reach = np.maximum(1e-9, middle - snapshot.clock)
+        overtaking = np.mean(seconds * np.clip(1 - heights / reach, 0.0, 1.0)) if len(heights) else 0.0
+        share = np.maximum(_LEAST_SHARE * machines, machines - rates * overtaking)
+        each = stretch.seconds / max(1, stretch.clips)
+        noise = each * math.sqrt(max(1, stretch.clips)) * 0.6 * random.standard_normal(plays)
+        now = now + np.maximum(0.0, stretch.seconds * pace + noise) / share
+        times.append(now)
+        done = stretch.last_tag
+    return _ranges(np.stack(times, axis=1))
+
+
+def _ranges(futures: Floats) -> list[Range]:
+    """One range for each column. A clip that starts in no future is as late as any."""
+    finite = np.where(np.isfinite(futures), futures, np.nan_to_num(futures, posinf=0.0).max(initial=0.0))
+    return [Range(*map(float, column)) for column in np.percentile(finite, PERCENTILES, axis=0).T]
+
+
+def _ends(each: Range) -> tuple[float, float, float]:
+    return each.low, each.mid, each.high
+
+
+def _ascending(ranges: list[Range]) -> list[Range]:
+    """Later tags do not start earlier: what affinity makes of single clips is no matter of the place."""
+    ends = np.maximum.accumulate(np.array([_ends(each) for each in ranges]), axis=0) if ranges else []
+    return [Range(*map(float, row)) for row in ends]

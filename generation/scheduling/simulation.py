@@ -1,0 +1,293 @@
+"""The queue played forward: many random futures at once, one row of each array for each.
+
+A machine that becomes free takes a clip by the rule of ``gpu_worker.job_choice``, out of a window that is filled by
+tags as ``window`` and ``fair_queue`` do it. A step of ``Simulation`` is one such moment in every future, so what it
+costs depends on the clips that are played, and on nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generation.scheduling.fleet import LEAST_WINDOW
+from generation.scheduling.service_times import Spread
+from generation.scheduling.snapshot import Snapshot
+from gpu_worker.job_choice import PATIENT_LINES
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+MOST_ARRIVALS = 160
+"""Clips that come in one future. Later ones overtake nobody who is played."""
+
+
+@dataclass(frozen=True, slots=True)
+class Futures:
+    """When each clip of window and queue starts and is ready, in seconds from now: one row a future."""
+
+    start: Floats
+    ready: Floats
+    free: Floats
+    """When each machine is free after the last of them."""
+
+
+def draw(random: np.random.Generator, spreads: list[Spread], groups: list[int], plays: int) -> Floats:
+    """Return seconds for each spread in each future. Those of one group are wrong together."""
+    medians = np.array([spread.median_seconds for spread in spreads])
+    sds, doubts = (np.array([getattr(spread, name) for spread in spreads]) for name in ("sd", "doubt"))
+    common = random.standard_normal((plays, max(groups, default=0) + 1))[:, groups] if spreads else np.zeros((plays, 0))
+    own = random.standard_normal((plays, len(spreads)))
+    return medians * np.exp(common * doubts + own * sds)
+
+
+class Simulation:
+    """All futures of one snapshot. Columns are clips: the window's, the queue's, those that will come, and nobody."""
+
+    def __init__(self, snapshot: Snapshot, random: np.random.Generator, plays: int) -> None:
+        self._snapshot, self._random, self._plays = snapshot, random, plays
+        self._rows = np.arange(plays)
+        self._budgets = sorted({machine.budget_bytes for machine in snapshot.machines})
+        self._build_names = sorted(snapshot.builds)
+        self._place_machines()
+        self._place_clips()
+        self._place_queue()
+
+    def run(self) -> Futures:
+        """Play until every clip of the snapshot has started, in each future."""
+        known = self._known
+        for _ in range(4 * known + 4 * MOST_ARRIVALS):
+            if not known or np.isfinite(self.start[:, :known]).all():
+                break
+            self._step()
+        return Futures(self.start[:, :known], self.ready[:, :known], self._free)
+
+    def _place_machines(self) -> None:
+        snapshot, plays = self._snapshot, self._plays
+        machines = snapshot.machines
+        keys = sorted(snapshot.components)
+        self._load = np.array([snapshot.components[key].load_seconds for key in keys])
+        self._bytes = np.array([float(snapshot.components[key].size_bytes) for key in keys])
+        needs = [[key in snapshot.builds[build] for key in keys] for build in self._build_names]
+        self._needs: Flags = np.array(needs, dtype=bool).reshape(len(self._build_names), len(keys))
+        stamps = np.full((len(machines), len(keys)), -np.inf)
+        for row, machine in enumerate(machines):
+            for age, key in enumerate(machine.residents):
+                if key in snapshot.components:
+                    stamps[row, keys.index(key)] = age - len(machine.residents)
+        self._stamps: Floats = np.repeat(stamps[None], plays, axis=0)
+        self._slowness = np.array([machine.slowness for machine in machines])
+        self._budget = np.array([float(machine.budget_bytes) for machine in machines])
+        self._machine_level = np.array([self._budgets.index(machine.budget_bytes) for machine in machines])
+        nothing = Spread(0.0, 0.0)
+        busy = [machine.in_hand.remaining if machine.in_hand else machine.away or nothing for machine in machines]
+        self._free: Floats = draw(self._random, busy, list(range(len(busy))), plays)
+
+    def _place_clips(self) -> None:
+        snapshot, plays = self._snapshot, self._plays
+        clips = [*snapshot.window, *snapshot.queue]
+        self._known, coming = len(clips), self._draw_arrivals(sum(clip.service.median_seconds for clip in clips))
+        kinds = snapshot.arrivals.kinds
+        index = {build: number for number, build in enumerate(self._build_names)}
+        builds = np.array([index[clip.build] for clip in clips], dtype=np.int64)
+        kind_builds = np.array([index[kind.build] for kind in kinds] or [0], dtype=np.int64)
+
+        def columns(known: Floats, of_kinds: Floats, nobody: float) -> Floats:
+            known = np.broadcast_to(known, (plays, len(clips)))
+            return np.concatenate([known, of_kinds[coming], np.full((plays, 1), nobody)], axis=1)
+
+        self._build = np.concatenate(
+            [np.broadcast_to(builds, (plays, len(clips))), kind_builds[coming], np.zeros((plays, 1), np.int64)], axis=1
+        )
+        spreads = [clip.service for clip in clips]
+        medians = [kind.service.median_seconds for kind in kinds] or [0.0]
+        noise = np.array([math.hypot(kind.service.sd, kind.service.doubt) for kind in kinds] or [0.0])
+        self._typical = columns(np.array([each.median_seconds for each in spreads]), np.array(medians), 0.0)
+        self._service = columns(draw(self._random, spreads, list(builds), plays), np.array(medians), 0.0)
+        arriving = slice(len(clips), len(clips) + coming.shape[1])
+        self._service[:, arriving] *= np.exp(noise[coming] * self._random.standard_normal(coming.shape))
+        levels = np.array([self._level(clip.needs_bytes) for clip in clips], dtype=float)
+        self._level_of = columns(levels, np.array([self._level(kind.needs_bytes) for kind in kinds] or [0.0]), 1e9)
+        self._tag = columns(
+            np.array([clip.tag for clip in clips]), np.array([k.above_clock for k in kinds] or [0.0]), np.inf
+        )
+        self._entered = columns(np.array([-clip.waited_seconds for clip in clips]), np.zeros(max(1, len(kinds))), 0.0)
+        self._skips = columns(np.array([float(clip.skips) for clip in clips]), np.zeros(max(1, len(kinds))), 0.0)
+        self._nobody = self._build.shape[1] - 1
+        self.start: Floats = np.full(self._build.shape, np.inf)
+        self.ready: Floats = np.full(self._build.shape, np.inf)
+
+    def _draw_arrivals(self, seconds: float) -> Ints:
+        """Kinds of those who come, one column each; ``_arrive`` has the times."""
+        arrivals, plays = self._snapshot.arrivals, self._plays
+        count = 0
+        if arrivals.kinds and arrivals.per_second > 0:
+            span = 3 * seconds / max(1, len(self._snapshot.machines)) + 120
+            count = min(MOST_ARRIVALS, math.ceil(arrivals.per_second * span))
+        rates = arrivals.per_second * np.exp(arrivals.doubt * self._random.standard_normal((plays, 1)))
+        gaps = self._random.standard_exponential((plays, count)) / np.maximum(rates, 1e-12)
+        self._arrive = np.concatenate([np.cumsum(gaps, axis=1), np.full((plays, 1), np.inf)], axis=1)
+        self._is_to_come: Flags = np.ones((plays, count), dtype=bool)
+        self._arrived = np.zeros(plays, dtype=np.int64)
+        return self._random.integers(0, max(1, len(arrivals.kinds)), (plays, count))
+
+    def _place_queue(self) -> None:
+        """The window's line, and the rest by the smallest machine that can hold it, each by tag."""
+        snapshot, plays = self._snapshot, self._plays
+        lined = len(snapshot.window)
+        sizes = [machine.budget_bytes for machine in snapshot.machines]
+        self._places = np.array(
+            [max(LEAST_WINDOW, snapshot.jobs_per_worker * sum(size >= b for size in sizes)) for b in self._budgets]
+        )
+        width = max(lined, int(self._places.max(initial=0))) + 1
+        self._line: Ints = np.full((plays, width), self._nobody)
+        self._line[:, :lined] = np.arange(lined)
+        self._length = np.full(plays, lined)
+        by_level: list[list[int]] = [[] for _ in self._budgets]
+        for number, clip in enumerate(snapshot.queue):
+            by_level[self._level(clip.needs_bytes)].append(lined + number)
+        longest = max(map(len, by_level), default=0)
+        filled = [[*numbers, *[self._nobody] * (longest + 1 - len(numbers))] for numbers in by_level]
+        self._queues = np.array(filled, dtype=np.int64).reshape(len(by_level), longest + 1)
+        self._heads = np.zeros((plays, len(by_level)), dtype=np.int64)
+        # How many in line need more than the machines below each level have.
+        levels = self._level_of[0, :lined]
+        taken = [int((levels >= level).sum()) for level in range(len(self._budgets))]
+        self._taken = np.tile(np.array(taken, dtype=np.int64), (plays, 1))
+        self._clock = np.full(plays, snapshot.clock)
+        self._waits_outside = np.full((plays, self._nobody - self._known), np.inf)
+        self._coming_level = self._level_of[:, self._known : self._nobody].astype(np.int64)
+        self._outside = np.full(plays, len(snapshot.queue))
+        self._all_levels = np.arange(len(self._budgets))
+
+    def _level(self, needs_bytes: int) -> int:
+        """Number of the smallest budget that holds so much; of the largest, where none does."""
+        return next((n for n, size in enumerate(self._budgets) if size >= needs_bytes), len(self._budgets) - 1)
+
+    def _step(self) -> None:
+        rows = self._rows
+        machine = self._free.argmin(axis=1)
+        now = self._free[rows, machine]
+        self._let_arrive(now)
+        self._fill_window(now)
+        head = self._line[:, : self._snapshot.bounds.window]
+        fits = self._level_of[rows[:, None], head] <= self._machine_level[machine][:, None]
+        takes = fits.any(axis=1) & np.isfinite(now)
+        place, loading = self._choose(head, fits, machine, now)
+        taken = np.where(takes, head[rows, place], self._nobody)
+        before = fits & (np.arange(head.shape[1]) < place[:, None]) & takes[:, None]
+        self._skips[rows[:, None], head] += before
+        self._leave_line(np.where(takes, place, self._line.shape[1]), taken, takes)
+        took = loading + self._service[rows, taken] * self._slowness[machine]
+        self.start[rows, taken] = now
+        self.ready[rows, taken] = now + took
+        self._free[rows, machine] = np.where(takes, now + took, self._next_event(now))
+        self._keep_residents(machine, taken, now, takes)
+
+    def _let_arrive(self, now: Floats) -> None:
+        """Give those who have come by now their tags."""
+        times = self._arrive[:, :-1]
+        come = (times <= now[:, None]) & self._is_to_come & np.isfinite(now)[:, None]
+        if come.any():
+            tags = self._tag[:, self._known : self._nobody]
+            tags += np.where(come, self._clock[:, None], 0.0)
+            np.copyto(self._waits_outside, tags, where=come)
+            self._is_to_come &= ~come
+            count = come.sum(axis=1)
+            self._arrived += count
+            self._outside += count
+
+    def _fill_window(self, now: Floats) -> None:
+        """Move the lowest tags into the line while there are places for their size."""
+        while ((self._outside > 0) & (self._taken[:, 0] < self._places[0])).any():
+            closed = np.logical_or.accumulate(self._taken >= self._places, axis=1)
+            queued, queued_tag, level = self._next_queued(closed)
+            coming, coming_tag, number = self._next_coming(closed)
+            comes = coming_tag < queued_tag
+            least = np.where(comes, coming_tag, queued_tag)
+            moves = np.isfinite(least)
+            if not moves.any():
+                return
+            who, of_coming = self._rows[moves], comes[moves]
+            what = np.where(comes, coming, queued)[moves]
+            self._waits_outside[who[of_coming], number[moves][of_coming]] = np.inf
+            self._heads[who[~of_coming], level[moves][~of_coming]] += 1
+            self._line[who, self._length[moves]] = what
+            self._length[moves] += 1
+            self._outside[moves] -= 1
+            self._taken[moves] += self._level_of[who, what][:, None] >= self._all_levels
+            self._entered[who, what] = now[moves]
+            self._clock[moves] = np.maximum(self._clock[moves], least[moves])
+
+    def _next_queued(self, closed: Flags) -> tuple[Ints, Floats, Ints]:
+        """The lowest tag of the snapshot's queue for which there is a place: clip, tag and level."""
+        nexts = self._queues[self._all_levels, self._heads]
+        tags = np.where(closed, np.inf, self._tag[self._rows[:, None], nexts])
+        level = tags.argmin(axis=1)
+        return nexts[self._rows, level], tags[self._rows, level], level
+
+    def _next_coming(self, closed: Flags) -> tuple[Ints, Floats, Ints]:
+        """The lowest tag of those who came since for which there is a place: clip, tag and number."""
+        outside = self._waits_outside
+        if not outside.shape[1]:
+            nobody = np.full(self._plays, self._nobody)
+            return nobody, np.full(self._plays, np.inf), nobody
+        if len(self._budgets) > 1:
+            outside = np.where(closed[self._rows[:, None], self._coming_level], np.inf, outside)
+        elif closed.any():
+            outside = np.where(closed, np.inf, outside)
+        number = outside.argmin(axis=1)
+        return self._known + number, outside[self._rows, number], number
+
+    def _choose(self, head: Ints, fits: Flags, machine: Ints, now: Floats) -> tuple[Ints, Floats]:
+        """The worker's rule: the place of what it takes, and the seconds that this loads."""
+        rows, bounds = self._rows, self._snapshot.bounds
+        builds = self._build[rows[:, None], head]
+        absent = np.isneginf(self._stamps[rows, machine])
+        loading = ((absent * self._load) @ self._needs.T)[rows[:, None], builds]
+        kinds = len(self._build_names)
+        present = head != self._nobody
+        flat = rows[:, None] * kinds + builds
+        sharers = np.bincount(flat[present], minlength=self._plays * kinds)[flat]
+        typical = self._typical[rows[:, None], head]
+        patience = np.maximum(bounds.max_wait_seconds, PATIENT_LINES * typical.sum(axis=1))
+        waited = now[:, None] - self._entered[rows[:, None], head]
+        overdue = fits & ((self._skips[rows[:, None], head] >= bounds.max_skips) | (waited > patience[:, None]))
+        reach = np.where(overdue.any(axis=1), overdue.argmax(axis=1), head.shape[1])
+        first = fits.argmax(axis=1)
+        first_loading = loading[rows, first]
+        is_worth_it = first_loading[:, None] - loading > bounds.affinity_fraction * typical
+        eligible = fits & is_worth_it & (np.arange(head.shape[1]) <= reach[:, None])
+        share = np.where(eligible, loading / np.maximum(1, sharers), np.inf)
+        best = share.argmin(axis=1)
+        first_share = first_loading / np.maximum(1, sharers[rows, first])
+        place = np.where(share[rows, best] < first_share, best, first)
+        return place, loading[rows, place]
+
+    def _leave_line(self, place: Ints, taken: Ints, takes: Flags) -> None:
+        after = np.arange(self._line.shape[1] - 1) >= place[:, None]
+        self._line[:, :-1] = np.where(after, self._line[:, 1:], self._line[:, :-1])
+        self._length[takes] -= 1
+        gone = self._level_of[self._rows, taken][:, None] >= self._all_levels
+        self._taken -= gone & takes[:, None]
+
+    def _next_event(self, now: Floats) -> Floats:
+        """When a machine that has nothing to do looks again: somebody comes, or another machine's clip ends."""
+        others = np.where(self._free > now[:, None], self._free, np.inf).min(axis=1)
+        return np.minimum(others, self._arrive[self._rows, self._arrived])
+
+    def _keep_residents(self, machine: Ints, taken: Ints, now: Floats, takes: Flags) -> None:
+        """What the clip needed is there and newest; the least recently used leave."""
+        rows = self._rows
+        needed = self._needs[self._build[rows, taken]] & takes[:, None]
+        stamps = np.where(needed, now[:, None] + 1.0, self._stamps[rows, machine])
+        newest = np.argsort(-stamps, axis=1, kind="stable")
+        there = ~np.isneginf(stamps)
+        sizes = np.take_along_axis(self._bytes * there, newest, axis=1).cumsum(axis=1)
+        keeps = np.empty_like(there)
+        np.put_along_axis(keeps, newest, sizes <= self._budget[machine][:, None], axis=1)
+        self._stamps[rows, machine] = np.where(keeps | needed, stamps, -np.inf)

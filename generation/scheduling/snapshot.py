@@ -1,0 +1,108 @@
+"""What a forecast looks at: machines, the window, the queue and who will come, all at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from generation.scheduling.fleet import JOBS_PER_WORKER
+from generation.scheduling.service_times import Spread
+from gpu_worker.job_choice import Bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One clip that waits."""
+
+    id: str
+    build: str
+    tag: float
+    """In the fair queue: the lowest goes first."""
+    service: Spread
+    """Its seconds on a card, loading aside."""
+    needs_bytes: int = 0
+    waited_seconds: float = 0.0
+    """In RQ's line; 0 outside of it."""
+    skips: int = 0
+    """How often it was overtaken there."""
+
+
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """The clip that a machine makes."""
+
+    id: str
+    remaining: Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One that takes clips, or will."""
+
+    name: str
+    budget_bytes: int
+    residents: tuple[str, ...] = ()
+    """Keys of the components on its card, the least recently used first."""
+    in_hand: InHand | None = None
+    slowness: float = 1.0
+    """Seconds here for a second of what ``Clip.service`` says."""
+    away: Spread | None = None
+    """When it is expected back; None: it is here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """Weights that builds share: what they take on a card, and how long it takes to get them there."""
+
+    size_bytes: int
+    load_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One clip as it came lately, for those that will come."""
+
+    build: str
+    above_clock: float
+    """Its tag, less the clock when it came."""
+    service: Spread
+    needs_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Who will come: a Poisson stream of kinds, each as likely as the next. ``doubt`` is of the rate's logarithm."""
+
+    per_second: float = 0.0
+    doubt: float = 0.3
+    kinds: tuple[Kind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the queue that is too far away to be played clip by clip."""
+
+    last_tag: float
+    clips: int
+    seconds: float
+    """On a card, all together, loading aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything at one moment. Only clips that a machine which is on can hold are in it."""
+
+    machines: tuple[Machine, ...]
+    window: tuple[Clip, ...] = ()
+    """RQ's line, the first in line first."""
+    queue: tuple[Clip, ...] = ()
+    """The next of the fair queue, by tag."""
+    deep: tuple[Stretch, ...] = ()
+    """What comes after ``queue``, by tag."""
+    clock: float = 0.0
+    arrivals: Arrivals = Arrivals()
+    components: Mapping[str, Component] = field(default_factory=dict)
+    builds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Keys of the components that a build needs."""
+    bounds: Bounds = field(default_factory=Bounds)
+    jobs_per_worker: int = JOBS_PER_WORKER
