@@ -136,7 +136,7 @@ class Site:
                     self._asked > WARM_UP,
                     raw,
                     corrected,
-                    oracle[order.id],
+                    oracle.get(order.id),
                     former[order.id],
                 )
             )

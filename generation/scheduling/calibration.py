@@ -20,7 +20,7 @@ HORIZONS_SECONDS = (15.0, 60.0, 270.0, 1200.0)
 """Middles of the horizons, whose factors are kept."""
 EDGES_SECONDS = (30.0, 120.0, 600.0)
 """Ends of the horizons for whoever counts: under half a minute, two minutes, ten minutes, and more."""
-_LEAST, _MOST = 0.3, 5.0
+_LEAST, _MOST = 0.1, 20.0
 _PACE, _FIRST_PACE, _FIRST_CLIPS = 0.08, 0.30, 30.0
 ANY_PLAN = ""
 _PLAN_CLIPS = 40.0

@@ -28,6 +28,8 @@ LEVELS_DIFFER_SD = 0.15
 _PRIOR_CLIPS = 3.0
 """Clips that the spread believed beforehand counts as much as."""
 _LEAST_SECONDS = 1e-3
+_LEAST_SD = 0.02
+"""A card has its own days, however alike clips were so far."""
 _BYTES_PER_SECOND = 1.5 * 2**30
 """At which weights are loaded, before anything was measured."""
 
@@ -162,7 +164,7 @@ class ServiceTimes:
         steps = self._part(work, Part.STEP)
         if seconds_per_step is not None and steps_done >= 2:
             # After a few steps the pace is the clip's own: what others took says little more.
-            sd = max(0.02, steps.sd / math.sqrt(1 + 8 * steps_done))
+            sd = max(_LEAST_SD, steps.sd / math.sqrt(1 + 8 * steps_done))
             steps = Spread(seconds_per_step * work.steps, sd)
         left = max(0, work.steps - steps_done) / max(1, work.steps)
         after = [self._part(work, Part.DECODE), self._part(work, Part.FIXED)]
@@ -178,7 +180,7 @@ class ServiceTimes:
         belief = _Belief(math.log(guess * FORMULA_SHARES[part] / work.amount(part)), CLIP_SD, doubt)
         for key in work.keys(part):
             belief = belief.after(self.known.get(key, Statistic()))
-        return Spread(math.exp(belief.mean) * work.amount(part), belief.sd, belief.doubt)
+        return Spread(math.exp(belief.mean) * work.amount(part), max(_LEAST_SD, belief.sd), belief.doubt)
 
 
 def _sum(parts: list[Spread]) -> Spread:

@@ -74,6 +74,10 @@ class Simulation:
         self._bytes = np.array([float(snapshot.components[key].size_bytes) for key in keys])
         needs = [[key in snapshot.builds[build] for key in keys] for build in self._build_names]
         self._needs: Flags = np.array(needs, dtype=bool).reshape(len(self._build_names), len(keys))
+        self._turn = np.zeros(self._needs.shape)  # what a build uses first is least recently used first
+        for row, build in enumerate(self._build_names):
+            for turn, key in enumerate(snapshot.builds[build]):
+                self._turn[row, keys.index(key)] = turn * 1e-6
         stamps = np.full((len(machines), len(keys)), -np.inf)
         for row, machine in enumerate(machines):
             for age, key in enumerate(machine.residents):
@@ -283,8 +287,9 @@ class Simulation:
     def _keep_residents(self, machine: Ints, taken: Ints, now: Floats, takes: Flags) -> None:
         """What the clip needed is there and newest; the least recently used leave."""
         rows = self._rows
-        needed = self._needs[self._build[rows, taken]] & takes[:, None]
-        stamps = np.where(needed, now[:, None] + 1.0, self._stamps[rows, machine])
+        build = self._build[rows, taken]
+        needed = self._needs[build] & takes[:, None]
+        stamps = np.where(needed, now[:, None] + 1.0 + self._turn[build], self._stamps[rows, machine])
         newest = np.argsort(-stamps, axis=1, kind="stable")
         there = ~np.isneginf(stamps)
         sizes = np.take_along_axis(self._bytes * there, newest, axis=1).cumsum(axis=1)

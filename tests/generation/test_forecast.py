@@ -1,0 +1,222 @@
+"""Forecasts of one snapshot: certain ones are checked clip by clip against the rules that run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from generation.scheduling.calibration import Range
+from generation.scheduling.forecast import Forecast, forecast
+from generation.scheduling.service_times import Spread
+from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Snapshot, Stretch
+from gpu_worker.job_choice import Bounds, Waiting, choose
+
+BUILDS = {"red": ("red", "shared"), "blue": ("blue", "shared"), "large": ("large",)}
+COMPONENTS = {
+    "red": Component(10, 5.0),
+    "blue": Component(10, 7.0),
+    "shared": Component(5, 2.0),
+    "large": Component(40, 9.0),
+}
+BUDGETS = {"red": 15, "blue": 15, "large": 40}
+
+
+def clip(id: str, build: str = "red", *, tag: float = 0.0, seconds: float = 10.0, sd: float = 0.0, **more: Any) -> Clip:
+    return Clip(id, build, tag, Spread(seconds, sd), BUDGETS[build], **more)
+
+
+def machine(name: str = "gpu-1", *, budget: int = 30, busy: float | None = None, **more: Any) -> Machine:
+    in_hand = None if busy is None else InHand(f"in {name}", Spread(busy, 0.0))
+    return Machine(name, budget, in_hand=in_hand, **more)
+
+
+def snapshot(*machines: Machine, **more: Any) -> Snapshot:
+    return Snapshot(machines, components=COMPONENTS, builds=BUILDS, **more)
+
+
+def said_of(snapshot: Snapshot, *, seed: int = 0, plays: int = 40) -> Forecast:
+    return forecast(snapshot, np.random.default_rng(seed), plays=plays)
+
+
+def starts(said: Forecast) -> dict[str, float]:
+    return {id: round(expected.start.mid, 6) for id, expected in said.by_id.items()}
+
+
+def test_with_no_machine_nothing_is_said() -> None:
+    said = said_of(snapshot(window=(clip("a"),)))
+    assert not said.by_id
+    assert said.at(1.0, Spread(1.0, 0.0)) is None
+
+
+def test_one_after_the_other_each_with_what_it_loads() -> None:
+    said = said_of(snapshot(machine(busy=4.0), window=(clip("a"), clip("b")), queue=(clip("c", tag=1.0),)))
+    assert starts(said) == {"in gpu-1": 0.0, "a": 4.0, "b": 21.0, "c": 31.0}
+    assert said.by_id["c"].ready.mid == pytest.approx(41.0)
+    assert said.by_id["in gpu-1"].ready == Range(4.0, 4.0, 4.0)
+
+
+def test_what_is_on_the_card_goes_first_as_the_worker_would() -> None:
+    said = said_of(snapshot(machine(residents=("shared", "blue")), window=(clip("a"), clip("b", "blue"))))
+    assert starts(said) == {"b": 0.0, "a": 10.0}
+
+
+def test_who_was_overtaken_often_enough_is_overtaken_no_more() -> None:
+    line = (clip("a", skips=16), clip("b", "blue"))
+    assert starts(said_of(snapshot(machine(residents=("shared", "blue")), window=line)))["a"] == 0.0
+
+
+def test_a_large_clip_waits_for_the_large_machine_and_keeps_no_small_one_idle() -> None:
+    machines = (machine("small", budget=15), machine("large", budget=60, busy=50.0))
+    said = said_of(snapshot(*machines, queue=(clip("l", "large", tag=1.0), clip("s", tag=2.0))))
+    assert starts(said)["l"] == 50.0
+    assert starts(said)["s"] == 0.0
+
+
+def test_a_machine_that_is_away_takes_part_once_it_is_back() -> None:
+    away = Machine("gpu-2", 30, away=Spread(3.0, 0.0))
+    said = said_of(snapshot(machine(busy=100.0), away, window=(clip("a"),)))
+    assert starts(said)["a"] == 3.0
+
+
+def test_a_slower_card_takes_longer() -> None:
+    said = said_of(snapshot(machine(slowness=2.0, residents=("red", "shared")), window=(clip("a"),)))
+    assert said.by_id["a"].ready.mid == pytest.approx(20.0)
+
+
+def test_who_comes_with_a_lower_tag_goes_before() -> None:
+    line = tuple(clip(f"w{n}", tag=float(n)) for n in range(12))
+    waits = (clip("a", tag=50.0),)
+    coming = Arrivals(0.05, 0.0, (Kind("red", 10.0, Spread(10.0, 0.0), 15),))
+    alone, crowd = (
+        said_of(snapshot(machine(busy=9.0), window=line, queue=waits, arrivals=each)) for each in (Arrivals(), coming)
+    )
+    assert crowd.by_id["a"].start.mid > alone.by_id["a"].start.mid + 10
+    later = Arrivals(0.05, 0.0, (replace(coming.kinds[0], above_clock=1e6),))
+    assert (
+        starts(said_of(snapshot(machine(busy=9.0), window=line, queue=waits, arrivals=later)))["a"]
+        == starts(alone)["a"]
+    )
+
+
+def test_a_clip_in_the_window_is_not_overtaken_by_who_comes() -> None:
+    coming = Arrivals(5.0, 0.0, (Kind("red", 0.0, Spread(10.0, 0.0), 15),))
+    line = tuple(clip(f"w{n}") for n in range(12))
+    with_them, without = (starts(said_of(snapshot(machine(), window=line, arrivals=a))) for a in (coming, Arrivals()))
+    assert with_them == without
+
+
+def test_what_is_wrong_of_one_model_is_wrong_of_all_its_clips() -> None:
+    """Twenty clips whose common pace is unknown are less certain than twenty that differ by as much."""
+    doubted = tuple(replace(clip(f"w{n}"), service=Spread(10.0, 0.0, 0.3)) for n in range(20))
+    apart = tuple(replace(clip(f"w{n}"), service=Spread(10.0, 0.3)) for n in range(20))
+    widths = [
+        (ready := said_of(snapshot(machine(), window=line), plays=300).by_id["w19"].ready).high - ready.low
+        for line in (doubted, apart)
+    ]
+    assert widths[0] > 2.5 * widths[1]
+
+
+def test_the_same_generator_says_the_same() -> None:
+    line = tuple(clip(f"w{n}", ("red", "blue")[n % 2], sd=0.3) for n in range(8))
+    assert said_of(snapshot(machine(), window=line)) == said_of(snapshot(machine(), window=line))
+
+
+def test_a_clip_not_asked_for_yet_is_told_by_its_tag() -> None:
+    queue = tuple(clip(f"q{n}", tag=float(n)) for n in range(10))
+    said = said_of(snapshot(machine(), queue=queue))
+    first, last = (cast(Any, said.at(tag, Spread(10.0, 0.2))) for tag in (0.0, 99.0))
+    assert first.start.mid == 0.0
+    assert last.start.mid == pytest.approx(107.0)
+    assert last.ready.mid == pytest.approx(117.0)
+    assert last.ready.low < 117.0 < last.ready.high
+
+
+def test_a_hundred_thousand_clips_are_told_from_a_few_stretches() -> None:
+    near = tuple(clip(f"q{n}", tag=float(n)) for n in range(20))
+    deep = tuple(Stretch(1000.0 * n, 2000, 20_000.0) for n in range(1, 51))
+    said = said_of(snapshot(machine(), machine("gpu-2"), queue=near, deep=deep))
+    assert len(said.by_id) == 20
+    assert len(said.tags) == 20 + 1 + 50
+    assert cast(Any, said.at(50_000.0, Spread(10.0, 0.0))).start.mid == pytest.approx(500_000.0, rel=0.05)
+
+
+def test_who_overtakes_makes_deep_places_later_but_starves_nobody() -> None:
+    near, deep = (clip("q", tag=1.0),), (Stretch(1000.0, 2000, 20_000.0),)
+    flood = Arrivals(50.0, 0.0, (Kind("red", 0.0, Spread(10.0, 0.0), 15),))
+    quiet, flooded = (said_of(snapshot(machine(), queue=near, deep=deep, arrivals=a)) for a in (Arrivals(), flood))
+    assert quiet.starts[-1].mid < flooded.starts[-1].mid < 10 * quiet.starts[-1].mid
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(sorted(BUILDS)), st.floats(1, 100), st.floats(0, 0.5)), max_size=20),
+    st.integers(1, 3),
+)
+@settings(max_examples=25, deadline=None)
+def test_ranges_are_in_order_and_nobody_is_left_out(clips: list[tuple[str, float, float]], machines: int) -> None:
+    line = tuple(clip(f"w{n}", build, tag=float(n), seconds=s, sd=sd) for n, (build, s, sd) in enumerate(clips))
+    on = [machine(f"gpu-{n}", budget=60, busy=5.0) for n in range(machines)]
+    said = said_of(snapshot(*on, window=line[:6], queue=line[6:]))
+    assert set(said.by_id) == {each.id for each in line} | {f"in gpu-{n}" for n in range(machines)}
+    for expected in said.by_id.values():
+        for each in (expected.start, expected.ready):
+            assert 0 <= each.low <= each.mid <= each.high
+        assert expected.start.mid <= expected.ready.mid
+    knots = [(each.low, each.mid, each.high) for each in said.starts]
+    assert all(a <= b for before, after in pairwise(knots) for a, b in zip(before, after, strict=True))
+
+
+def replayed(clips: list[Clip], budget: int) -> dict[str, float]:
+    """Starts on one machine, by ``job_choice.choose`` itself; what is least recently used leaves the card."""
+    line, now, residents, out = [[c, 0] for c in clips], 0.0, [], {}
+    while line:
+        jobs = {c.id: SimpleNamespace(model=SimpleNamespace(slug=c.build), clip=c) for c, _ in line}
+
+        def missing(job: Any, residents: list[str] = residents) -> float:
+            return sum(COMPONENTS[key].load_seconds for key in BUILDS[job.clip.build] if key not in residents)
+
+        choice = choose(
+            [Waiting(c.id, cast(Any, jobs[c.id]), now, skips) for c, skips in line],
+            Bounds(),
+            can_hold=lambda waiting: True,
+            loading_seconds=missing,
+            service_seconds=lambda job: cast(Any, job).clip.service.median_seconds,
+        )
+        assert choice.taken is not None
+        place = [c.id for c, _ in line].index(choice.taken.job_id)
+        for each in line[:place]:
+            each[1] += 1
+        taken: Clip = line.pop(place)[0]
+        out[taken.id] = round(now, 6)
+        now += missing(jobs[taken.id]) + taken.service.median_seconds
+        needed = BUILDS[taken.build]
+        residents = [key for key in residents if key not in needed] + list(needed)
+        while sum(COMPONENTS[key].size_bytes for key in residents) > budget:
+            residents = residents[1:]
+    return out
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(sorted(BUILDS)), st.integers(1, 60)), max_size=14), st.sampled_from([40, 50, 60])
+)
+@settings(max_examples=60, deadline=None)
+def test_the_played_worker_takes_what_the_worker_takes(clips: list[tuple[str, int]], budget: int) -> None:
+    line = [clip(f"w{n}", build, seconds=float(seconds)) for n, (build, seconds) in enumerate(clips)]
+    assert starts(said_of(snapshot(machine(budget=budget), window=tuple(line)), plays=2)) == replayed(line, budget)
+
+
+def test_the_window_is_filled_by_tags_and_one_by_one() -> None:
+    """The queue stays out of a worker's reach until the window has room for it."""
+    line = tuple(clip(f"w{n}") for n in range(12))
+    queue = tuple(clip(f"q{n}", "blue", tag=float(n)) for n in range(3))
+    said = said_of(snapshot(machine(residents=("blue", "shared")), window=line, queue=queue))
+    order = sorted(said.by_id, key=lambda id: said.by_id[id].start.mid)
+    assert order[0] == "w0"
+    assert Counter(id[0] for id in order) == {"w": 12, "q": 3}
