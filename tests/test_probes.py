@@ -17,6 +17,8 @@ from loremotion import health, valkey
 from loremotion.local.ports import free_port
 from loremotion.probes import Probes
 
+pytestmark = pytest.mark.django_db  # the site asks the run's database, over a connection of its own
+
 
 async def _never(*_: Any) -> None:
     raise AssertionError("Django was asked")

@@ -87,7 +87,7 @@ def site(silent: SilentServer, new_site: NewSite) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def visitor(site: Stack) -> Iterator[Visitor]:
-    """Somebody with a finished clip, and the second newcomer of their network."""
+    """Somebody with a finished clip, their first, and the second newcomer of their network."""
     with Visitor(site.url) as known, Visitor(site.url) as second:
         video_id = known.create("a red circle")["id"]
         second.create("a red circle")
@@ -193,9 +193,9 @@ def test_who_waits_for_somebody_silent_holds_no_connection(
 
 @pytest.mark.parametrize("address", ["/generations/{id}/clip.mp4", "/v1/videos/{id}/content", "/data/export.zip"])
 def test_who_does_not_read_holds_no_connection(site: Stack, visitor: Visitor, address: str) -> None:
-    video_id = visitor.client.get("/v1/videos").json()["data"][0]["id"]
+    finished_id = visitor.client.get("/v1/videos").json()["data"][-1]["id"]
     cookies = "; ".join(f"{name}={value}" for name, value in visitor.client.cookies.items())
-    asked = f"GET {address.format(id=video_id)} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookies}\r\n\r\n"
+    asked = f"GET {address.format(id=finished_id)} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookies}\r\n\r\n"
     with contextlib.ExitStack() as readers:
         for _ in range(MANY):
             reader = readers.enter_context(socket.socket())

@@ -23,6 +23,7 @@ from tests.engine.simulation import fake_component
 from tests.engine.tight_engines import engine_on, job
 from tests.late_card.card import KIND, Card
 from tests.late_card.conftest import EngineOnCard
+from tests.late_card.short_text import SHORT_TEXT
 
 BLOCKS, WIDTH = 6, 128
 BLOCK_BYTES = WIDTH * WIDTH * 4 + WIDTH * 4
@@ -183,11 +184,6 @@ def test_no_more_is_pinned_than_may_be(card: Card, expected: torch.Tensor) -> No
 
 
 # --- whole renders ---
-
-
-SHORT_TEXT = {"max_sequence_length": 128}
-"""With more, processor and card add up in another order, and what differs in the last bit is another clip once it is
-compressed; and the encoder of a tiny model takes more memory than the model."""
 
 
 def whole_job() -> RenderJob:

@@ -21,6 +21,7 @@ from tests.engine.simulation import fake_component
 from tests.engine.tight_engines import engine_on, job, on_device, spec
 from tests.late_card.card import KIND, Card
 from tests.late_card.conftest import EngineOnCard
+from tests.late_card.short_text import SHORT_TEXT
 
 MIB = 2**20
 
@@ -28,12 +29,14 @@ MIB = 2**20
 @pytest.fixture
 def expected(repos: Path, tmp_path: Path) -> Any:
     """What the processor makes of the job."""
-    return frames_of(render(engine_on(repos, tmp_path / "calm"), job("one"), tmp_path / "calm-clip").clip)
+    return frames_of(
+        render(engine_on(repos, tmp_path / "calm"), job("one", call=SHORT_TEXT), tmp_path / "calm-clip").clip
+    )
 
 
 def test_it_renders_what_the_processor_renders(engine_on_card: EngineOnCard, tmp_path: Path, expected: Any) -> None:
     engine = engine_on_card()
-    done = render(engine, job("one"), tmp_path)
+    done = render(engine, job("one", call=SHORT_TEXT), tmp_path)
     assert np.array_equal(frames_of(done.clip), expected)
     assert done.peak_bytes > sum(on_device(engine).values()) > 0
 
@@ -118,7 +121,7 @@ def test_a_system_that_refuses_to_pin_gets_pageable_copies(
 ) -> None:
     card.limit_pinned(MIB)
     engine = engine_on_card()
-    assert np.array_equal(frames_of(render(engine, job("one"), tmp_path).clip), expected)
+    assert np.array_equal(frames_of(render(engine, job("one", call=SHORT_TEXT), tmp_path).clip), expected)
     assert engine.device.pinned_bytes == 0
     assert card.figure("pinned") <= MIB
 
@@ -175,7 +178,7 @@ def test_a_shape_without_a_kernel_is_decoded_in_tiles(
         return decode(vae, *args, **kwargs)
 
     monkeypatch.setattr(AutoencoderKLLTXVideo, "decode", only_in_tiles)
-    assert render(engine_on_card(), job("one"), tmp_path).facts.num_frames == 9
+    assert render(engine_on_card(), job("one", call=SHORT_TEXT), tmp_path).facts.num_frames == 9
 
 
 # --- a card that others use too ---
@@ -191,4 +194,4 @@ def test_a_render_is_laid_out_for_what_others_leave(
     card.resize(4 * together_bytes, others_bytes=4 * together_bytes - int(together_bytes * 0.96))
     engine = engine_on_card()
     assert engine.device.budget_bytes > 3 * together_bytes
-    assert np.array_equal(frames_of(render(engine, job("one"), tmp_path).clip), expected)
+    assert np.array_equal(frames_of(render(engine, job("one", call=SHORT_TEXT), tmp_path).clip), expected)
