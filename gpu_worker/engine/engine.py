@@ -25,6 +25,7 @@ from gpu_worker.engine.memory.residents import RecordFile
 from gpu_worker.engine.memory.staging import Stager
 from gpu_worker.engine.requests import check_row, mode_of
 from gpu_worker.engine.sizes import show_bytes
+from gpu_worker.engine.snapshots.render_snapshots import RenderSnapshots
 from gpu_worker.engine.video.clip import measure_clip, write_clip, write_poster
 from gpu_worker.engine.video.continuation import before_and_new
 from gpu_worker.engine.video.prompts import PromptMemory
@@ -33,6 +34,7 @@ from gpu_worker.engine.video.rendering import Rendering
 from gpu_worker.engine.video.stages import StageClock
 from gpu_worker.engine.weights.loading import Loader
 from gpu_worker.engine.weights.quantisation import QuantisedStore
+from gpu_worker.snapshot_files import SnapshotFiles
 from gpu_worker.worker_status import ResidentComponent
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,8 @@ class RenderedClip:
     peak_bytes: int
     steps_done: int
     steps_total: int
+    resumed_from_step: int = 0
+    """Steps that an earlier attempt made; what its seconds were, its own report says."""
     similarity: float | None = None
     """Of the quantised transformer to its whole weights, where the job asked for it and it could be measured."""
 
@@ -103,8 +107,12 @@ class Engine:
         folder: Path,
         on_progress: Callable[[Progress], None],
         should_stop: Callable[[], bool],
+        snapshots: SnapshotFiles | None = None,
     ) -> RenderedClip:
         """Make the clip of ``job`` and write it, with its poster, into ``folder``.
+
+        With ``snapshots`` its state is kept there between steps, and a job that has one goes on from it, to the same
+        bytes. Whoever delivers the clip discards them.
 
         ``inputs`` holds pictures (``PIL.Image``), video (lists of them) and sound (``Audio``) by role. ``should_stop``
         is asked after every step, and between stages, components and tensors; what it raises ends the render there.
@@ -117,12 +125,21 @@ class Engine:
         stages = StageClock(steps_total=job.steps, on_progress=on_progress, should_stop=should_stop)
         self._stager.cancel()  # this job loads for itself now, from where the reading has come
         with log_context.bound(job_id=job.job_id):
-            return self._render(job, inputs, folder, stages)
+            kept = RenderSnapshots(
+                snapshots,
+                generation_id=job.generation_id,
+                attempt=job.attempt,
+                speed=job.model.speed,
+                device=self.device.torch_device,
+            )
+            return self._render(job, inputs, folder, stages, kept)
 
-    def _render(self, job: RenderJob, inputs: Mapping[str, Any], folder: Path, stages: StageClock) -> RenderedClip:
+    def _render(
+        self, job: RenderJob, inputs: Mapping[str, Any], folder: Path, stages: StageClock, snapshots: RenderSnapshots
+    ) -> RenderedClip:
         with self._device_errors(), self._asking(stages):
             stages.enter(Stage.LOADING)
-            rendering = self._rendering(job, inputs, stages)
+            rendering = self._rendering(job, inputs, stages, snapshots)
             raw = rendering.run()
         self._records.write(self._residency.records)
         stages.enter(Stage.ENCODING_VIDEO)
@@ -158,7 +175,9 @@ class Engine:
             peak_bytes=rendering.peak_bytes,
             steps_done=stages.steps_done,
             steps_total=stages.steps_total,
-            similarity=self._similarity(job, rendering, stages),
+            resumed_from_step=snapshots.resumed_from_step,
+            # Of a resumed render the first call is another one.
+            similarity=None if snapshots.resumed_from_step else self._similarity(job, rendering, stages),
         )
 
     def _similarity(self, job: RenderJob, rendering: Rendering, stages: StageClock) -> float | None:
@@ -172,13 +191,15 @@ class Engine:
             log.warning("What quantisation changes of %s is not measured: %s", job.model.slug, problem)
             return None
 
-    def _rendering(self, job: RenderJob, inputs: Mapping[str, Any], stages: StageClock) -> Rendering:
+    def _rendering(
+        self, job: RenderJob, inputs: Mapping[str, Any], stages: StageClock, snapshots: RenderSnapshots
+    ) -> Rendering:
         mode_of(job, inputs)
         check_row(job.model, self.device.torch_device)
         model = self._library.open(job.model)
         own = [c.key for c in model.components.values()]  # the denoisers are not leased while the prompt is encoded
         self._residency.upcoming = [own, *self._upcoming_keys()]
-        return Rendering(job, inputs, model, self._room, stages, on_denoising=self._prefetch)
+        return Rendering(job, inputs, model, self._room, stages, snapshots, on_denoising=self._prefetch)
 
     @contextmanager
     def _asking(self, stages: StageClock) -> Iterator[None]:

@@ -24,6 +24,9 @@ from gpu_worker.engine.memory.open_models import OpenModel
 from gpu_worker.engine.memory.placement import place
 from gpu_worker.engine.memory.residents import Lease
 from gpu_worker.engine.requests import mode_of
+from gpu_worker.engine.snapshots.identity import identity_of
+from gpu_worker.engine.snapshots.recorder import Recorder, ReplayFailed
+from gpu_worker.engine.snapshots.render_snapshots import RenderSnapshots
 from gpu_worker.engine.video.audio_conditioning import audio_latents
 from gpu_worker.engine.video.first_frame import HeldPictures
 from gpu_worker.engine.video.frames import RawClip, as_decoded, take_frames, taken_one_by_one, to_audio
@@ -57,12 +60,14 @@ class Rendering:
         model: OpenModel,
         room: Room,
         stages: StageClock,
+        snapshots: RenderSnapshots,
         *,
         on_denoising: Callable[[], None] = lambda: None,
     ) -> None:
         self._family, self._mode = mode_of(job, inputs)
         self._job, self._inputs, self._model = job, inputs, model
-        self._room, self._stages = room, stages
+        self._room, self._stages, self._snapshots = room, stages, snapshots
+        self._recorder: Recorder | None = None
         self._device = room.residency.device
         self._pipeline_name = self._mode.pipeline_for(job.call)
         first_frame = self._mode.first_frame
@@ -123,7 +128,7 @@ class Rendering:
             for _ in range(MOST_REHEARSALS):
                 try:
                     self._climb(Stage.ENCODING_PROMPT, self._prepare_embeddings)
-                    return self._climb(Stage.DENOISING, self._make_frames)
+                    return self._climb(Stage.DENOISING, self._resume_or_make_frames)
                 except EncodingDue:
                     continue  # now the rehearsal knows how often this pipeline asks
             raise RuntimeError(f"{self._pipeline_name} asks for embeddings that its rehearsal did not come to")
@@ -167,6 +172,13 @@ class Rendering:
 
     # --- frames ---
 
+    def _resume_or_make_frames(self) -> RawClip:
+        try:
+            return self._make_frames()
+        except ReplayFailed as failure:
+            self._snapshots.discard(failure)
+        return self._make_frames()
+
     def _make_frames(self) -> RawClip:
         self._stages.restart_steps()
         try:
@@ -176,11 +188,15 @@ class Rendering:
             pipeline = self._assemble({**self._meta_modules(self._model.encoders), **modules})
             pipeline.register_modules(**dict.fromkeys(self._model.encoders))
             watch(pipeline.scheduler)
+            self._recorder = self._snapshots.recorder(self._identity)
+            if self._recorder is not None:
+                self._recorder.listen(pipeline.scheduler)
+            call = self._call(pipeline)
             chance = seeded(self._job.seed, self._device.torch_device)
             with chance, ExitStack() as listeners, self._refusals(pipeline):
-                for listener in self._listeners(pipeline):
+                for listener in self._listeners(pipeline, call):
                     listeners.enter_context(listener)
-                output = pipeline(**self._call(pipeline), **self._heard(pipeline))
+                output = pipeline(**call, **self._heard(pipeline))
             self._peaks.finish()
             return RawClip(output.frames, self._given_sound() or to_audio(pipeline, output))
         finally:
@@ -188,7 +204,10 @@ class Rendering:
             self._room.residency.release(self._denoisers)
             self._room.residency.release(self._decoders)
 
-    def _listeners(self, pipeline: Any) -> Iterator[AbstractContextManager[object]]:
+    def _identity(self) -> dict[str, Any]:
+        return identity_of(self._job, self._inputs, self._model, self._device, self._placement)
+
+    def _listeners(self, pipeline: Any, call: Mapping[str, Any]) -> Iterator[AbstractContextManager[object]]:
         yield self._encoder.recalled(pipeline)
         if self._job.is_compared:
             yield self.first_calls.heard(self._denoisers.modules)
@@ -207,6 +226,8 @@ class Rendering:
             yield self._block_swap
         if not self._family.has_step_callback:
             yield replace_method(pipeline.scheduler, "step", lambda step: self._stepping(pipeline, step))
+        if self._recorder is not None:
+            yield self._recorder.running(pipeline, self._transformers(), call["generator"], self._device.torch_device)
 
     def _announcing_denoising(self, progress_bar: Callable[..., Any]) -> Callable[..., Any]:
         """All pipelines open their progress bar just before the first step of each pass."""
@@ -284,6 +305,10 @@ class Rendering:
     def _after_step(self, pipeline: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         if self._held:
             tensors = self._held.put_back(pipeline, index, timestep, tensors)
+        if self._recorder is not None and self._recorder.is_in_the_past:
+            if not self._recorder.is_replaying:
+                self._stages.resume_steps(*self._snapshots.resumed())
+            return tensors
         job, own_total = self._job, self._family.steps_total
         steps_total = own_total(job) if own_total is not None else pipeline.num_timesteps * self._passes
         done = self._stages.steps_done + 1
@@ -294,6 +319,7 @@ class Rendering:
         picture = self._painter.paint(pipeline, clean, num_frames=job.num_frames, width=job.width, height=job.height)
         if picture:
             self._stages.show(picture)
+        self._snapshots.take(done, self._stages.steps_total, wait_for_device=self._device.synchronize)
         self._stages.stop_if_asked()
         return tensors
 

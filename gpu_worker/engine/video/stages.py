@@ -28,6 +28,7 @@ class StageClock:
     ) -> None:
         self.steps_done = 0
         self.steps_total = steps_total
+        self._steps_resumed = 0
         self._on_progress = on_progress
         self._should_stop = should_stop
         self._clock = clock
@@ -63,14 +64,23 @@ class StageClock:
                 stage=self._stage or Stage.DENOISING,
                 step=step,
                 steps_total=steps_total,
-                seconds_per_step=(self._seconds.get(Stage.DENOISING, 0.0) + self._clock() - self._since) / step,
+                seconds_per_step=self._denoising_seconds() / (step - self._steps_resumed),
             )
         )
 
     def restart_steps(self) -> None:
         """Denoising begins from the first step, the first time or again."""
-        self.steps_done = 0
+        self.steps_done = self._steps_resumed = 0
         self._seconds.pop(Stage.DENOISING, None)
+
+    def resume_steps(self, steps_done: int, steps_total: int) -> None:
+        """Steps of an earlier attempt count as done, and not as time that this one took."""
+        self.steps_done = self._steps_resumed = steps_done
+        self.steps_total = steps_total
+        self.say(f"Goes on from step {steps_done} of {steps_total}")
+
+    def _denoising_seconds(self) -> float:
+        return self._seconds.get(Stage.DENOISING, 0.0) + self._clock() - self._since
 
     def say(self, message: str) -> None:
         """Tell the person who waits why it takes longer."""

@@ -1,0 +1,83 @@
+"""What has to be the same for a snapshot to be of this very render: everything that decides a bit of its frames."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+from PIL import Image
+
+from gpu_worker.contract import RenderJob
+from gpu_worker.engine.memory.devices import Device
+from gpu_worker.engine.memory.open_models import OpenModel
+from gpu_worker.families.memory import Placement
+from gpu_worker.sounds import Audio
+
+FORMAT = 1
+"""Of snapshots. One more whenever a render of the same job takes another way, or its state is written otherwise."""
+
+_OF_THE_ATTEMPT = {
+    "attempt",
+    "secret",
+    "inputs",
+    "outputs",
+    "timeout_seconds",
+    "reference_gpu_seconds",
+    "is_compared",
+    "request_id",
+}
+"""Fields of a job that say nothing of its frames: addresses, for one, are signed anew for each attempt."""
+
+
+def identity_of(
+    job: RenderJob, inputs: Mapping[str, Any], model: OpenModel, device: Device, placement: Placement
+) -> dict[str, Any]:
+    """Plain JSON that is equal for two renders whose frames are equal bit by bit.
+
+    Raises:
+        TypeError: an input is of a kind that it does not know.
+    """
+    on_processor = {"threads": torch.get_num_threads()} if device.torch_device.type == "cpu" else {}
+    said = {
+        "format": FORMAT,
+        "job": {name: value for name, value in job.to_wire().items() if name not in _OF_THE_ATTEMPT},
+        "inputs": {role: _digest(value) for role, value in sorted(inputs.items())},
+        "weights": {name: component.key for name, component in model.components.items()},
+        "tools": _tools(model),
+        "software": [torch.__version__, diffusers.__version__, transformers.__version__],
+        "device": {"name": device.name, "driver": device.driver_version, **on_processor},
+        "placement": dataclasses.asdict(placement),
+    }
+    return dict(json.loads(json.dumps(said)))
+
+
+def _tools(model: OpenModel) -> dict[str, Any]:
+    """Scheduler, tokenizers and the pipeline's own settings, by what their files are."""
+    parts = [part for part in model.checkpoint.parts.values() if not part.has_weights]
+    files = {
+        f"{part.name}/{file.name}": [file.stat().st_size, file.stat().st_mtime_ns]
+        for part in parts
+        for file in sorted(part.folder.iterdir())
+        if file.is_file()
+    }
+    return {"files": files, "settings": repr(sorted(model.checkpoint.settings.items()))}
+
+
+def _digest(value: Any) -> str:
+    digest = hashlib.sha256()
+    if isinstance(value, Image.Image):
+        digest.update(f"{value.mode} {value.size}".encode() + value.tobytes())
+    elif isinstance(value, list):
+        digest.update(" ".join(map(_digest, value)).encode())
+    elif isinstance(value, Audio):
+        digest.update(f"{value.rate_hertz} {value.samples.shape} {value.samples.dtype}".encode())
+        digest.update(value.samples.tobytes())
+    else:
+        raise TypeError(f"inputs of the kind {type(value).__name__} are unknown")
+    return digest.hexdigest()
