@@ -275,6 +275,8 @@ class RenderReport(Wire):
     error: RenderError | None = None
     steps_done: int = 0
     steps_total: int = 0
+    resumed_from_step: int = 0
+    """Of ``steps_done``, those that an earlier attempt made; 0: none."""
     stage_seconds: dict[str, float] = field(default_factory=dict)
     """Stage → seconds spent in it."""
     peak_bytes: int = 0

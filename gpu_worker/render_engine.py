@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob
+from gpu_worker.snapshot_files import SnapshotFiles
 from gpu_worker.worker_status import ResidentComponent
 
 
@@ -27,6 +28,8 @@ class RenderedClip(Protocol):
     def steps_done(self) -> int: ...
     @property
     def steps_total(self) -> int: ...
+    @property
+    def resumed_from_step(self) -> int: ...
     @property
     def similarity(self) -> float | None: ...
 
@@ -68,6 +71,7 @@ class RenderEngine(Protocol):
         folder: Path,
         on_progress: Callable[[Progress], None],
         should_stop: Callable[[], bool],
+        snapshots: SnapshotFiles | None = None,
     ) -> RenderedClip:
         """Raises ``EngineError``, ``FatalDeviceError`` and ``RenderStopped`` of ``gpu_worker.engine.errors``."""
         ...

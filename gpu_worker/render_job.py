@@ -37,6 +37,7 @@ from gpu_worker.media_input import FootageUnreadable, Wanted
 from gpu_worker.render_engine import RenderedClip, RenderEngine
 from gpu_worker.reports import Reports
 from gpu_worker.rq_seams.allowed_jobs import Table
+from gpu_worker.snapshot_files import SnapshotFiles
 from gpu_worker.upload import Uploader, UploadFailed
 
 logger = logging.getLogger(__name__)
@@ -123,6 +124,7 @@ class Renderer:
     engine: RenderEngine
     worker: str
     scratch: Path
+    snapshots: SnapshotFiles
     fetcher: Fetcher
     uploader: Uploader
     reports: Reports
@@ -156,8 +158,11 @@ class Renderer:
             report = self._ended_early(job, tally, error)
         self.lifeline.say(job.job_id, LATE_SECONDS)
         self.reports.finished(report)
+        if report.error is None or not report.error.is_retryable:
+            self.snapshots.discard(job.generation_id)
         self.on_report(job, report)
-        logger.info("Attempt %d is %s", job.attempt, report.outcome.value)
+        way = f", gone on from step {report.resumed_from_step}" if report.resumed_from_step else ""
+        logger.info("Attempt %d is %s%s", job.attempt, report.outcome.value, way)
         return report
 
     def _attempt(self, job: RenderJob, tally: Tally, deadline: Deadline) -> RenderReport:
@@ -172,6 +177,7 @@ class Renderer:
                 folder=folder,
                 on_progress=lambda progress: self._step(job, tally, deadline, progress),
                 should_stop=lambda: self._should_stop(job, deadline),
+                snapshots=self.snapshots,
             )
             uploading_seconds = self._upload(job, made, tally, deadline)
         return RenderReport(
@@ -183,6 +189,7 @@ class Renderer:
             clip=made.facts,
             steps_done=made.steps_done,
             steps_total=made.steps_total,
+            resumed_from_step=made.resumed_from_step,
             stage_seconds={**made.stage_seconds, Stage.UPLOADING.value: uploading_seconds},
             peak_bytes=made.peak_bytes,
             similarity=made.similarity,

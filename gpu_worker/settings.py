@@ -223,6 +223,15 @@ class Settings:
             "Shortest time between two preview pictures of one render.",
         ),
     ]
+    snapshot_seconds: Annotated[
+        float,
+        Variable(
+            "GPU_WORKER_SNAPSHOT_SECONDS",
+            "2",
+            _number(0, 86_400),
+            "Shortest time between two snapshots of one render, from which it goes on after a crash.",
+        ),
+    ]
     transfer_attempts: Annotated[
         int,
         Variable(
@@ -290,6 +299,11 @@ class Settings:
     def scratch(self) -> Path:
         """Files of the running job; emptied at every start, so that a killed render leaves nothing for long."""
         return self.cache / "scratch" / self.name
+
+    @property
+    def snapshots(self) -> Path:
+        """Snapshots of unfinished renders, which outlive the process and serve all workers of the host."""
+        return self.cache / "snapshots"
 
 
 def _variables() -> dict[str, Variable]:

@@ -58,9 +58,10 @@ class SnapshotFiles:
         return [path for _, path in sorted(self._dated(f"{_key(generation_id)}.*{SUFFIX}"), reverse=True)]
 
     def discard(self, generation_id: str) -> None:
-        """Remove them: its clip is there, or will never be."""
-        for path in self.of(generation_id):
-            path.unlink(missing_ok=True)
+        """Remove them: its clip is there, or will never be. What cannot be removed is swept some day."""
+        with suppress(OSError):
+            for path in self.of(generation_id):
+                path.unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Remove what is too old, and the oldest as long as all of them take too much."""

@@ -44,6 +44,7 @@ from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from gpu_worker.rq_seams.one_job_worker import OneJobWorker
 from gpu_worker.rq_seams.render_queue import RenderQueue, secret_in
 from gpu_worker.settings import Settings
+from gpu_worker.snapshot_files import SnapshotFiles
 from gpu_worker.status import StatusReporter, first_status
 from gpu_worker.upload import Uploader
 from gpu_worker.valkey import Unreachable, connect
@@ -102,6 +103,7 @@ class GpuWorker(OneJobWorker):
             engine=self.engine,
             worker=settings.name,
             scratch=settings.scratch,
+            snapshots=SnapshotFiles(settings.snapshots, settings.snapshot_seconds),
             fetcher=Fetcher(client, settings.transfer_attempts, settings.input_bytes),
             uploader=Uploader(client, settings.transfer_attempts),
             reports=self.reports,
@@ -249,7 +251,8 @@ class GpuWorker(OneJobWorker):
         self.reporter.count(report)
         if report.outcome == Outcome.SUCCEEDED:
             self._warm_models.note(job.model)
-            self.picker.service_times.learn(job, report.stage_seconds)
+            if not report.resumed_from_step:  # else its seconds are those of a part
+                self.picker.service_times.learn(job, report.stage_seconds)
 
     # --- from other threads ---------------------------------------------------------------------------------------
 

@@ -124,7 +124,8 @@ def settle(report: RenderReport) -> bool:
             )
             ledger.capture(reference=generation.id)
             storage_pause.note_success()
-            _measure(generation, report)
+            if not report.resumed_from_step:  # else its seconds are those of a part of the clip
+                _measure(generation, report)
         elif report.outcome == Outcome.CANCELLED:
             ledger.capture(reference=generation.id, amount=share_for_steps(generation, report))
         else:

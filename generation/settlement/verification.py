@@ -93,6 +93,7 @@ def _verify_figures(report: RenderReport, generation: Generation) -> None:
     _verify("seconds", report.gpu_seconds, least=0.0, most=most_seconds)
     _verify("steps", report.steps_done, least=0, most=_MOST_STEPS)
     _verify("steps", report.steps_total, least=0, most=_MOST_STEPS)
+    _verify("steps", report.resumed_from_step, least=0, most=report.steps_done)
     _verify("bytes", report.peak_bytes, least=0, most=_MOST_BYTES)
     if report.similarity is not None:
         _verify("similarity", report.similarity, least=-1 - _COSINE_SLACK, most=1 + _COSINE_SLACK)

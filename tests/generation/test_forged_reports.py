@@ -74,6 +74,8 @@ IMPOSSIBLE: dict[str, dict[str, Any]] = {
     "a stage with an odd name": {"stage_seconds": {"\x00": 1.0}},
     "a thousand stages": {"stage_seconds": {"a" * (1 + n % 30) + "_" * (n // 30): 0.0 for n in range(1000)}},
     "steps undone": {"steps_done": -5},
+    "more steps of an earlier attempt than were made": {"resumed_from_step": 9, "steps_done": 8},
+    "fewer steps of an earlier attempt than none": {"resumed_from_step": -1},
     "more steps than can be counted": {"steps_total": 2**40},
     "more bytes than there are": {"peak_bytes": 10**30},
     "fewer bytes than none": {"peak_bytes": -1},

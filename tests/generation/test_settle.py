@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from accounts.models import Visitor
 from billing import ledger
-from catalog.models import Model
+from catalog.models import Measurement, Model
 from generation import reports
 from generation.models import Generation, State
 from generation.scheduling import dispatch
@@ -47,6 +47,18 @@ def test_a_success_is_charged_in_full_and_its_clip_kept(running: Generation) -> 
     assert reports.finished(factories.report(running).to_wire())
     assert receipt_of(running) == (State.SUCCEEDED, running.credits_quoted, 0)
     assert running.clip.num_frames == running.num_frames
+
+
+@pytest.mark.parametrize(("resumed_from_step", "clips"), [(0, 1), (3, 0)])
+def test_of_a_render_that_went_on_from_an_earlier_attempt_no_speed_is_learned(
+    running: Generation, resumed_from_step: int, clips: int
+) -> None:
+    """It costs what any other does, and its seconds are those of a part."""
+    factories.deliver_clip(running)
+    report = factories.report(running, resumed_from_step=resumed_from_step, stage_seconds={"denoising": 2.0})
+    assert reports.finished(report.to_wire())
+    assert receipt_of(running) == (State.SUCCEEDED, running.credits_quoted, 0)
+    assert sum(Measurement.objects.values_list("clips", flat=True)) == clips
 
 
 def test_the_same_report_twice_settles_once(running: Generation) -> None:

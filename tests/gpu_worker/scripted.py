@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, Stage
+from gpu_worker.snapshot_files import SnapshotFiles
 from gpu_worker.worker_status import ResidentComponent
 
 MP4_HEAD = b"\x00\x00\x00\x18ftyp"
@@ -31,6 +32,7 @@ class ScriptedClip:
     peak_bytes: int
     steps_done: int
     steps_total: int
+    resumed_from_step: int = 0
     similarity: float | None = None
 
 
@@ -75,6 +77,7 @@ class ScriptedEngine:
         folder: Path,
         on_progress: Callable[[Progress], None],
         should_stop: Callable[[], bool],
+        snapshots: SnapshotFiles | None = None,
     ) -> ScriptedClip:
         self.rendered.append(job.prompt)
         self.upcoming_at_render.append([j.prompt for j in self.upcoming])

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -20,6 +21,7 @@ from gpu_worker.contract import (
     holding_key,
     report_id,
 )
+from gpu_worker.snapshot_files import SnapshotFiles
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import (
     enqueue,
@@ -175,6 +177,26 @@ def test_an_unforeseen_error_is_reported_without_its_text_and_the_worker_goes_on
     assert "secret" not in failed.error.message
     assert "ZeroDivisionError" in caplog.text
     assert succeeded.outcome == Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_kept"),
+    [
+        ({}, False),
+        ({"call": {"raises": "unforeseen"}}, False),
+        ({"outputs": {"clip": "file:///proc/nowhere/clip.mp4"}}, True),  # the clip is made, and could not be stored
+    ],
+    ids=["a clip", "a failure", "a failure that another attempt may mend"],
+)
+def test_what_is_kept_of_a_render_goes_unless_another_attempt_may_come(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path, changes: dict[str, Any], is_kept: bool
+) -> None:
+    job = make_job(tmp_path, **changes)
+    files = SnapshotFiles(tmp_path / "cache" / "snapshots", 0.0)
+    files.write(job.generation_id, b"snapshot")
+    enqueue(valkey, job)
+    run_worker(GPU_WORKER_TRANSFER_ATTEMPTS="1")
+    assert bool(files.of(job.generation_id)) is is_kept
 
 
 def test_every_attempt_ends_in_one_report_and_leaves_nothing_in_hand(

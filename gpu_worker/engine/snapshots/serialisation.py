@@ -1,6 +1,6 @@
-"""A recorder's state as bytes and back: tensors as safetensors, everything around them as JSON in its header. No pickle.
+"""A recorder's state as bytes and back: tensors as safetensors, everything around them as JSON in its header.
 
-What cannot be said in these is refused, and the render then goes without snapshots.
+No pickle: what cannot be said in these is refused, and the render then goes without snapshots.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def to_bytes(state: dict[str, Any], header: dict[str, Any]) -> bytes:
     """
     tensors: dict[str, torch.Tensor] = {}
     encoded = _encoded(state, tensors, {})
-    return save(tensors, metadata={"header": json.dumps(header), "state": json.dumps(encoded)})
+    content: bytes = save(tensors, metadata={"header": json.dumps(header), "state": json.dumps(encoded)})
+    return content
 
 
 def read_header(path: Path) -> dict[str, Any]:
