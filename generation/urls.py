@@ -10,6 +10,16 @@ from loremotion.bodies import takes_files
 app_name = "generation"
 
 urlpatterns = [
+    # The API: no trailing slashes, as its clients expect.
+    path("v1/openapi.json", reference.openapi, name="api-contract"),
+    path("v1/videos", takes_files(api.Videos.as_view()), name="api-videos"),
+    path("v1/videos/edits", takes_files(api.Edits.as_view()), name="api-edits"),
+    path("v1/videos/extensions", takes_files(api.Extensions.as_view()), name="api-extensions"),
+    path("v1/videos/<uuid:generation_id>", api.Video.as_view(), name="api-video"),
+    path("v1/videos/<uuid:generation_id>/remix", takes_files(api.Remix.as_view()), name="api-remix"),
+    path("v1/videos/<uuid:generation_id>/cancel", api.CancelVideo.as_view(), name="api-cancel"),
+    path("v1/videos/<uuid:generation_id>/events", events.events, name="api-events"),
+    path("v1/videos/<uuid:generation_id>/content", api.content, name="api-content"),
     path("", views.home, name="home"),
     path("generations/", views.create, name="create"),
     path("generations/price/", views.price, name="price"),
@@ -25,16 +35,6 @@ urlpatterns = [
     path("history/", views.history, name="history"),
     *trial_views.urlpatterns,
     path("worker/files/<str:token>", serving.worker_file, name="worker-file"),
-    # The API: no trailing slashes, as its clients expect.
     path("developers/", reference.developers, name="developers"),
     path("developers/webhooks/", reference.webhooks, name="developers-webhooks"),
-    path("v1/openapi.json", reference.openapi, name="api-contract"),
-    path("v1/videos", takes_files(api.Videos.as_view()), name="api-videos"),
-    path("v1/videos/edits", takes_files(api.Edits.as_view()), name="api-edits"),
-    path("v1/videos/extensions", takes_files(api.Extensions.as_view()), name="api-extensions"),
-    path("v1/videos/<uuid:generation_id>", api.Video.as_view(), name="api-video"),
-    path("v1/videos/<uuid:generation_id>/remix", takes_files(api.Remix.as_view()), name="api-remix"),
-    path("v1/videos/<uuid:generation_id>/cancel", api.CancelVideo.as_view(), name="api-cancel"),
-    path("v1/videos/<uuid:generation_id>/events", events.events, name="api-events"),
-    path("v1/videos/<uuid:generation_id>/content", api.content, name="api-content"),
 ]

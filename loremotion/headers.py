@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
+from csp.constants import HEADER
+from csp.middleware import CSPMiddleware
+from csp.utils import build_policy
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import get_conditional_response, set_response_etag
 from django.utils.deprecation import MiddlewareMixin
@@ -18,6 +22,22 @@ class PermissionsPolicyMiddleware(MiddlewareMixin):
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+        return response
+
+
+class ContentSecurityPolicyMiddleware(CSPMiddleware):
+    """django-csp's, for which the site's policy is put into words once and not for each answer."""
+
+    _written: tuple[Any, str] = (None, "")
+    """The setting, and what it reads."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        policy = settings.CONTENT_SECURITY_POLICY
+        if HEADER in response or any(name.startswith("_csp") for name in (*vars(request), *vars(response))):
+            return super().process_response(request, response)  # an answer with a policy of its own
+        if self._written[0] is not policy:
+            self._written = (policy, build_policy())
+        response[HEADER] = self._written[1]
         return response
 
 

@@ -233,7 +233,7 @@ MIDDLEWARE = [
     "loremotion.headers.PermissionsPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "loremotion.headers.ContentSecurityPolicyMiddleware",
     "loremotion.row_security.middleware.RowSecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

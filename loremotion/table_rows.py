@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Model
 
 from loremotion.prepared import prepared_cursor
@@ -40,7 +40,8 @@ class Columns(Generic[Row]):
 
     def insert(self, made: Row) -> None:
         """Write a new object, every column of which it knows itself."""
-        values = [field.get_db_prep_save(getattr(made, field.attname), connection) for field in self._fields]
+        database = connections[DEFAULT_DB_ALIAS]  # not the proxy, which looks for it anew at each attribute
+        values = [field.get_db_prep_save(getattr(made, field.attname), database) for field in self._fields]
         with prepared_cursor() as cursor:
             cursor.execute(self._insert, values)
         made._state.adding = False

@@ -15,9 +15,9 @@ handler500 = "loremotion.errors.broken"
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # staff sign in as everybody does
 
 urlpatterns = [
+    path("", include("generation.urls")),  # first, for what is asked most; no two of these share an address
     path("", include("accounts.urls")),
     path("account/", include("allauth.urls")),
-    path("", include("generation.urls")),
     path("", include("generation.webhook_urls")),
     path("", include("catalog.urls")),
     path("", include("billing.shop.urls")),

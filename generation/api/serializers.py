@@ -3,7 +3,7 @@ from (``ROLES``): a field that is added there is taken here, and stands in the c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING
 from functools import cache
 from typing import Any, Final, get_type_hints
@@ -96,6 +96,14 @@ class AskSerializer(serializers.Serializer[Any]):
     def fields(self) -> BindingDict:
         """The same objects for every body: they keep nothing of one, and making them takes longer than checking it."""
         return _fields_of(type(self))
+
+    @property
+    def _writable_fields(self) -> Iterator[serializers.Field[Any, Any, Any, Any]]:
+        """Those that were sent or have to be: DRF would ask each of the others, to hear that it has no value."""
+        sent = self.initial_data
+        for name, field in self.fields.items():
+            if field.required or not isinstance(sent, Mapping) or name in sent:
+                yield field
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         roles = {

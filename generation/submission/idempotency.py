@@ -17,7 +17,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from typing import Any
 
@@ -35,6 +35,7 @@ from loremotion.refusals import Invalid, Unavailable
 KEPT_FOR = timedelta(hours=24)
 MOST_LIKE = 50
 """Like clips among which the one that a retry did not hear of is looked for."""
+_ASKED = tuple(field.name for field in fields(Ask))
 _COUNT = re.compile(r"[0-9]{1,6}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -99,9 +100,11 @@ def read_repeat(
         )
     counted = _COUNT.fullmatch(request.headers.get("x-stainless-retry-count", "").strip())
     retry = int(counted[0]) if counted is not None else 0
-    asked = {**asdict(ask), "inputs": {**clips, **{role: _digest_of(file) for role, file in files.items()}}}
-    said = asked if is_private is None else {**asked, "private": is_private}
-    return Repeat(key, retry, _digest(said), str(_line_of(caller) or ""), is_private, _digest(asked))
+    asked = {name: getattr(ask, name) for name in _ASKED}
+    asked["inputs"] = {**clips, **{role: _digest_of(file) for role, file in files.items()}}
+    last_release_digest = _digest(asked)
+    digest = last_release_digest if is_private is None else _digest({**asked, "private": is_private})
+    return Repeat(key, retry, digest, str(_line_of(caller) or ""), is_private, last_release_digest)
 
 
 @contextmanager
