@@ -116,13 +116,13 @@ def _work(settings: Settings, lifeline: int | None, supervisor: int | None) -> i
 
 
 def _say_how_inputs_are_read() -> None:
-    from gpu_worker import media_input
+    from gpu_worker import media_input, sandbox
     from gpu_worker.confinement import SECCOMP
 
     logger = logging.getLogger(__name__)
     try:
         held = media_input.confinement()
-    except media_input.FootageUnreadable as problem:
+    except sandbox.FileUnreadable as problem:
         logger.error("The sandbox for what people send does not start here; such jobs will fail: it %s", problem)
         return
     logger.info("What people send is read in a sandbox of: %s", ", ".join(["limits", *held]))

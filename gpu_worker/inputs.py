@@ -14,7 +14,8 @@ from gpu_worker import media_input
 from gpu_worker.addresses import CHUNK_BYTES, TransferFailed, check, local_path, persist, redact
 from gpu_worker.families import ROLES, Kind
 from gpu_worker.media import formats
-from gpu_worker.media_input import FootageUnreadable, Wanted
+from gpu_worker.media_input import Wanted
+from gpu_worker.sandbox import FileUnreadable
 from gpu_worker.sounds import Audio
 
 Input: TypeAlias = Image.Image | list[Image.Image] | Audio
@@ -115,7 +116,7 @@ def decode(role: str, path: Path, wanted: Wanted, on_chunk: Callable[[], None]) 
             return _picture(role, path)
         except UnidentifiedImageError:  # a mask, for one, may be either; whatever it is, the sandbox finds out
             return media_input.frames(path, wanted, on_chunk)
-    except FootageUnreadable as problem:
+    except FileUnreadable as problem:
         raise InputUnreadable(f"The input {role!r} {problem}") from problem
 
 

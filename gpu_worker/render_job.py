@@ -33,10 +33,11 @@ from gpu_worker.contract import (
 from gpu_worker.deadline import Deadline, TimedOut
 from gpu_worker.inputs import Fetcher, Input, InputUnavailable, InputUnreadable
 from gpu_worker.lifeline import Lifeline
-from gpu_worker.media_input import FootageUnreadable, Wanted
+from gpu_worker.media_input import Wanted
 from gpu_worker.render_engine import RenderedClip, RenderEngine
 from gpu_worker.reports import Reports
 from gpu_worker.rq_seams.allowed_jobs import Table
+from gpu_worker.sandbox import FileUnreadable
 from gpu_worker.snapshot_files import SnapshotFiles
 from gpu_worker.upload import Uploader, UploadFailed
 
@@ -78,7 +79,7 @@ def explained(error: Exception) -> RenderError:
             return RenderError(code="timeout", message=f"The render did not end in time: {error}.")
         case InputUnreadable():
             return RenderError(code="input_unreadable", message=str(error))
-        case FootageUnreadable():  # a continuation reads the rest of what is given once the new part is made
+        case FileUnreadable():  # a continuation reads the rest of what is given once the new part is made
             message = f"The clip to go on from cannot be read whole: it {error}"
             return RenderError(code="input_unreadable", message=message)
         case InputUnavailable():

@@ -1,49 +1,39 @@
-"""Pictures that people send, decoded within bounds of memory and encoded anew."""
+"""Pictures that people send: decoded by a sandbox within bounds of memory, and encoded anew."""
 
 from __future__ import annotations
 
 import io
+import logging
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import ceil
+from functools import cache
+from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import IO, Any, Final
 
 from django.core.files.base import ContentFile, File
-from PIL import Image, ImageOps
+from django.core.files.uploadedfile import TemporaryUploadedFile
+from PIL import Image
 
-from generation.submission import jpeg, picture_colours
+from generation.submission.picture_decoding import LONGEST_SIDE, MAX_DRAFTED_PIXELS, WrongSize, check_size
+from gpu_worker import confinement, sandbox
 from gpu_worker.media import heif
 from loremotion import database
 from loremotion.refusals import Unavailable
 
-LEAST_SIDE: Final = 16
-LONGEST_SIDE: Final = 2048
-MAX_PIXELS: Final = (2 * LONGEST_SIDE) ** 2
-"""That are decoded. A JPEG of a large sensor is drafted: an eighth of each side may be all that is. One too small for
-that has less than twice the longest side.
-"""
-MAX_DRAFTED_PIXELS: Final = 205_000_000
-FORMATS: Final = ("JPEG", "PNG", "WEBP")
+logger = logging.getLogger(__name__)
+
+PROGRAM: Final = Path(__file__).with_name("picture_sandbox.py")
+WALL_SECONDS: Final = 30.0
 AT_ONCE: Final = 2
-"""Pictures that one process decodes at the same time. Each takes up to 150 MB."""
+"""Pictures that one process has decoded at the same time. Each takes up to 150 MB."""
 WAIT_SECONDS: Final = 20.0
 _LINES: Final = 64
 
 _places = BoundedSemaphore(AT_ONCE)
 _lines = [Lock() for _ in range(_LINES)]
-
-
-Image.MAX_IMAGE_PIXELS = None  # ``_check_size`` knows better what a picture takes
-
-
-class WrongSize(ValueError):
-    """The picture has too many pixels to be decoded here, or too few. The message says how many."""
-
-    def __init__(self, name: str, width: int, height: int, next_step: str) -> None:
-        super().__init__(f"The {name} has {width}x{height} pixels.")
-        self.next_step = next_step
-
 
 DAMAGED: Final = "is damaged or cut off"
 
@@ -81,13 +71,11 @@ def to_png(file: File[Any]) -> File[Any]:
     """
     with _place():
         try:
-            small = _decoded(file)
-        except WrongSize:
-            raise
-        except (OSError, SyntaxError, ValueError) as problem:
+            picture = _decoded(file)
+        except sandbox.FileUnreadable as problem:
             raise Unreadable(DAMAGED) from problem
     encoded = io.BytesIO()
-    small.save(encoded, "PNG")
+    picture.save(encoded, "PNG")
     return ContentFile(encoded.getvalue())
 
 
@@ -108,12 +96,12 @@ def look_at(file: File[Any], name: str) -> None:
             raise Unreadable(f"{problem}, which is not read here") from problem
         finally:
             file.seek(0)
-    _check_size(name, still.width, still.height, MAX_DRAFTED_PIXELS)
+    check_size(name, still.width, still.height, MAX_DRAFTED_PIXELS)
 
 
 @contextmanager
 def _place() -> Iterator[None]:
-    """The block is one of the ``AT_ONCE`` that read a picture.
+    """The block is one of the ``AT_ONCE`` that have a picture read.
 
     Raises:
         Unavailable: none of them ends.
@@ -127,28 +115,40 @@ def _place() -> Iterator[None]:
         _places.release()
 
 
-def _decoded(file: IO[Any] | File[Any]) -> Image.Image:
-    """Never holds more than the picture as it came and one copy."""
-    with Image.open(file, formats=FORMATS) as sent:
-        name = sent.format or "picture"
-        factor = min(1.0, LONGEST_SIDE / max(sent.size))
-        is_one_pass = sent.format == "JPEG" and jpeg.has_one_scan(file)
-        _check_size(name, *sent.size, MAX_DRAFTED_PIXELS if is_one_pass else MAX_PIXELS)
-        if sent.format == "JPEG":
-            sent.draft(None, (ceil(sent.width * factor), ceil(sent.height * factor)))
-            _check_size(name, *sent.size, MAX_PIXELS)
-        small = picture_colours.eight_bits(sent)
-        small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
-        return picture_colours.as_shown(ImageOps.exif_transpose(small))
+def _decoded(file: File[Any]) -> Image.Image:
+    """The pixels that the sandbox makes of the file. No decoder of Pillow runs in this process."""
+    with _open(file) as own, sandbox.reading(PROGRAM, own, {}, wall_seconds=WALL_SECONDS) as (said, out):
+        if isinstance(wrong := said.get("wrong_size"), dict):
+            raise WrongSize(*(wrong.get(part) for part in ("name", "width", "height", "next_step")))
+        size = sandbox.size_in(said, LONGEST_SIDE**2)
+        pixels = out.read(3 * size[0] * size[1])
+        _note_what_holds(confinement.SECCOMP in str(said.get("held")))
+    if len(pixels) < 3 * size[0] * size[1]:
+        raise sandbox.FileUnreadable(f"{DAMAGED}.")
+    return Image.frombytes("RGB", size, pixels)
 
 
-def _check_size(name: str, width: int, height: int, most: int) -> None:
-    if width * height > most:
-        otherwise = ", or save it without 'progressive'." if name == "JPEG" else ", or as a JPEG."
-        next_step = f"Send one of at most {most // 10**6} megapixels"
-        raise WrongSize(name, width, height, f"{next_step}{'.' if most > MAX_PIXELS else otherwise}")
-    if min(width, height) < LEAST_SIDE:
-        raise WrongSize(name, width, height, f"Send one of at least {LEAST_SIDE} pixels a side.")
+@contextmanager
+def _open(file: File[Any]) -> Iterator[IO[bytes]]:
+    """The file from its beginning, with a descriptor that no other process shares."""
+    if isinstance(file, TemporaryUploadedFile):
+        with Path(file.temporary_file_path()).open("rb") as own:
+            yield own
+        return
+    with tempfile.TemporaryFile() as own:  # small, else it would be a file already
+        file.seek(0)
+        shutil.copyfileobj(file, own)
+        own.seek(0)
+        yield own
+
+
+@cache
+def _note_what_holds(is_filtered: bool) -> None:
+    """Log once in a process whether the kernel gives the sandbox what it should have."""
+    if is_filtered:
+        logger.info("Pictures are decoded in a sandbox with seccomp")
+    else:
+        logger.warning("This kernel has no seccomp for pictures: a decoder that is taken over can reach the network")
 
 
 def _busy() -> Unavailable:

@@ -14,7 +14,8 @@ from generation.api.request_schemas import request_schemas
 from generation.submission import file_kinds, uploads
 from gpu_worker import media_input
 from gpu_worker.families import Kind
-from gpu_worker.media_input import FootageUnreadable, Wanted
+from gpu_worker.media_input import Wanted
+from gpu_worker.sandbox import FileUnreadable
 from loremotion.refusals import Invalid
 from tests.media_files import without_ftyp, write_sound, write_video
 
@@ -59,7 +60,7 @@ def test_what_the_reader_would_refuse_is_refused_in_its_words_before_the_queue(t
         uploads.receive({role: uploaded(path)})
     assert words in refusal.value.message
     assert refusal.value.field == role
-    with pytest.raises(FootageUnreadable) as later:
+    with pytest.raises(FileUnreadable) as later:
         media_input.sound(path, WANTED) if role == "audio" else media_input.frames(path, WANTED, lambda: None)
     assert words in str(later.value)
 

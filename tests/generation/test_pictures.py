@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import TemporaryUploadedFile
 from PIL import Image
 
 from accounts.models import Visitor
 from catalog.models import Model
 from generation.models import Generation
-from generation.submission import pictures
+from generation.submission import picture_decoding, pictures
 from loremotion.refusals import Unavailable
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -26,13 +27,12 @@ from tests.heif_files import av1_of, heif_of
 
 MEASURE = """
 import resource, sys
-from django.core.files.base import ContentFile
-from generation.submission import pictures
+from generation.submission import picture_decoding
 from PIL import Image
 for warm in ("PNG", "JPEG", "WEBP"):
     Image.init()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-pictures.to_png(ContentFile(open(sys.argv[1], "rb").read()))
+picture_decoding.decode(open(sys.argv[1], "rb"))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 MOST_MIB = 200
@@ -54,7 +54,7 @@ MOST_MIB = 200
 )
 def test_the_largest_picture_takes_a_bounded_share_of_memory(tmp_path: Path, kind: str, mode: str) -> None:
     path = tmp_path / "bomb"
-    side = int(pictures.MAX_PIXELS**0.5)
+    side = int(picture_decoding.MAX_PIXELS**0.5)
     Image.new(mode, (side, side)).save(path, kind)
     done = subprocess.run([sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True)
     assert int(done.stdout) / 1024 < MOST_MIB
@@ -64,9 +64,9 @@ def test_the_largest_picture_takes_a_bounded_share_of_memory(tmp_path: Path, kin
 def test_what_is_larger_is_not_decoded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = picture_file(kind)
     monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("it was decoded"))
-    monkeypatch.setattr(pictures, "MAX_PIXELS", 10_000)
+    monkeypatch.setattr(picture_decoding, "MAX_PIXELS", 10_000)
     with pytest.raises(pictures.WrongSize, match="320x200"):
-        pictures.to_png(sent)
+        picture_decoding.decode(sent)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
@@ -128,6 +128,70 @@ def test_who_has_no_place_left_is_refused_before_a_picture_is_decoded(
     monkeypatch.setattr(pictures, "_decoded", lambda _: pytest.fail("it was decoded"))
     answer = browser.post("/generations/", {"prompt": "it comes alive", "image": picture_file()})
     assert answer.status_code == 429
+
+
+# --- who decodes them --------------------------------------------------------------------------------------------
+
+
+def taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """From here on the decoder runs this code, once it is confined."""
+    program = tmp_path / "picture_sandbox.py"
+    program.write_text(
+        f"import os, runpy, socket, sys\nrunpy.run_path({str(pictures.PROGRAM)!r})['confine']()\n{code}\n"
+    )
+    monkeypatch.setattr(pictures, "PROGRAM", program)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_no_picture_is_opened_in_the_process_that_serves(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = picture_file(kind)
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("it was opened"))
+    assert pictures.to_png(sent).read(8) == b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.parametrize("code", ["socket.socket()", "os.fork()", "os.execv('/bin/true', ['true'])", "os.kill(1, 0)"])
+def test_a_decoder_that_is_taken_over_is_ended_and_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: str
+) -> None:
+    taken_over(tmp_path, monkeypatch, code)
+    with pytest.raises(pictures.Unreadable):
+        pictures.to_png(picture_file())
+    assert "tried what no decoder does" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "open('/proc/self/environ')",
+        "sys.stdout.write('[' * 4000)",
+        'sys.stdout.write(\'{"width": 100000, "height": 100000}\\n\')',
+        'sys.stdout.write(\'{"width": "2", "height": null}\\n\')',
+        'sys.stdout.write(\'{"width": 20, "height": 20}\\nfew\')',
+        "sys.stdout.write('x' * 10**7)",
+    ],
+    ids=["reads a file", "deep JSON", "says to be huge", "says no size", "sends little", "sends one long line"],
+)
+def test_of_a_decoder_that_is_taken_over_nothing_is_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    taken_over(tmp_path, monkeypatch, code)
+    with pytest.raises(pictures.Unreadable):
+        pictures.to_png(picture_file())
+
+
+def test_a_decoder_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken_over(tmp_path, monkeypatch, "while True: pass")
+    monkeypatch.setattr(pictures, "WALL_SECONDS", 0.5)
+    with pytest.raises(pictures.Unreadable):
+        pictures.to_png(picture_file())
+
+
+def test_a_large_file_is_read_from_where_it_lies_and_left_as_it_was() -> None:
+    with TemporaryUploadedFile("mine", "image/png", 0, None) as sent:
+        sent.write(picture_file("PNG").read())
+        sent.seek(3)
+        assert pictures.to_png(sent).size
+        assert sent.tell() == 3
 
 
 # --- what cameras make -------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gpu_worker import confinement, media_input
+from gpu_worker import confinement, media_input, sandbox
 from tests.media_files import write_video
 
 PREPARE = f"""
@@ -32,7 +32,7 @@ def attempt(code: str, *, without: str = "") -> str:
     """What comes of the code in the sandbox: its own words, the error that it met, or that it was ended."""
     ran = subprocess.run(
         [sys.executable, "-I", "-c", f"{without}\n{PREPARE}\n{code}"],
-        env={**media_input._ENVIRONMENT, "SECRET": "of the parent"},
+        env={**sandbox.ENVIRONMENT, "SECRET": "of the parent"},
         capture_output=True,
         text=True,
         check=False,
@@ -116,6 +116,6 @@ def test_a_decoder_that_is_taken_over_ends_the_reading_and_is_logged(
     taken_over.write_text(code)
     monkeypatch.setattr(media_input, "READER", taken_over)
     video, wanted = write_video(tmp_path / "a.mp4"), media_input.Wanted(width=64, height=48, fps=8, first=8)
-    with pytest.raises(media_input.FootageUnreadable):
+    with pytest.raises(sandbox.FileUnreadable):
         media_input.frames(video, wanted, lambda: None)
     assert "tried what no decoder does" in caplog.text

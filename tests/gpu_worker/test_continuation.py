@@ -19,8 +19,9 @@ from gpu_worker.engine.video.clip import Frames, measure_clip, write_clip
 from gpu_worker.engine.video.continuation import before_and_new
 from gpu_worker.engine.video.frames import RawClip
 from gpu_worker.families import FAMILIES, family
-from gpu_worker.media_input import FootageUnreadable, Wanted
+from gpu_worker.media_input import Wanted
 from gpu_worker.render_job import explained
+from gpu_worker.sandbox import FileUnreadable
 from gpu_worker.sounds import Audio
 from tests.gpu_worker.conftest import make_job
 
@@ -125,7 +126,7 @@ def test_a_given_clip_whose_rest_takes_too_long_to_read_is_named_with_the_limit(
     before, _ = before_and_new(job, mode, {"video": given}, RawClip(grey(100, 140, 180)), lambda: None)
     assert before is not None
     monkeypatch.setattr(media_input, "WALL_SECONDS", 0.0)
-    with pytest.raises(FootageUnreadable) as stopped:
+    with pytest.raises(FileUnreadable) as stopped:
         list(before.frames)
     reported = explained(stopped.value)
     assert (reported.code, reported.is_retryable) == ("input_unreadable", False)

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gpu_worker import media_input
+from gpu_worker import media_input, sandbox
 from gpu_worker.contract import ModelSpec, RenderJob
 from gpu_worker.media import bounds
-from gpu_worker.media_input import FootageUnreadable, Wanted
+from gpu_worker.media_input import Wanted
+from gpu_worker.sandbox import FileUnreadable
 from tests.media_files import add_tone, with_length_claimed, without_ftyp, write_sound, write_video
 
 WANTED = Wanted(width=64, height=48, fps=8, first=8)
@@ -93,7 +94,7 @@ def test_a_video_without_the_box_that_names_it_is_read(tmp_path: Path) -> None:
 
 
 def refusal(path: Path, wanted: Wanted = WANTED) -> str:
-    with pytest.raises(FootageUnreadable) as refused:
+    with pytest.raises(FileUnreadable) as refused:
         frames(path, wanted)
     return str(refused.value)
 
@@ -203,9 +204,7 @@ except MemoryError:
     found["memory"] = False
 print(json.dumps(found))
 """
-    said = subprocess.run(
-        [sys.executable, "-I", "-c", probe], env=media_input._ENVIRONMENT, capture_output=True, check=True
-    )
+    said = subprocess.run([sys.executable, "-I", "-c", probe], env=sandbox.ENVIRONMENT, capture_output=True, check=True)
     found = json.loads(said.stdout)
     assert not found["memory"]
     assert not [name for name in found["environment"] if "URL" in name or "KEY" in name]
@@ -283,7 +282,7 @@ def test_a_sound_is_cut_to_the_clip(tmp_path: Path) -> None:
 
 
 def test_a_video_may_give_its_sound(tmp_path: Path) -> None:
-    with pytest.raises(FootageUnreadable, match="holds no sound"):
+    with pytest.raises(FileUnreadable, match="holds no sound"):
         media_input.sound(write_video(tmp_path / "a.mp4"), WANTED)
 
 
@@ -291,7 +290,7 @@ def test_a_video_may_give_its_sound(tmp_path: Path) -> None:
 def test_what_is_no_sound_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(content)
-    with pytest.raises(FootageUnreadable):
+    with pytest.raises(FileUnreadable):
         media_input.sound(path, WANTED)
 
 

@@ -19,8 +19,8 @@ from gpu_worker.contract import LATE_SECONDS, NOT_STORED, Outcome, Progress, Ren
 from gpu_worker.deadline import Deadline, TimedOut
 from gpu_worker.engine import errors
 from gpu_worker.lifeline import Lifeline
-from gpu_worker.media_input import FootageUnreadable
 from gpu_worker.render_job import explained
+from gpu_worker.sandbox import FileUnreadable
 from gpu_worker.service_time import ServiceTimes
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import enqueue, finished_reports, make_job, reports_of, stream_of
@@ -141,7 +141,7 @@ def test_an_input_that_is_missing_or_unreadable_is_final(
         (OSError(errno.ENOSPC, "No space left on device"), "disk_full", True),
         (OSError(errno.EIO, "Input/output error"), "internal", False),
         (ValueError("x"), "internal", False),
-        (FootageUnreadable("x"), "input_unreadable", False),
+        (FileUnreadable("x"), "input_unreadable", False),
     ],
 )
 def test_each_kind_of_error_has_its_code(raised: Exception, code: str, is_retryable: bool) -> None:

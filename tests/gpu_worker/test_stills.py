@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, Page
 from gpu_worker import inputs, media_input
 from gpu_worker.media import bounds, heif, still
 from gpu_worker.media.colour import HLG, Pixels
-from gpu_worker.media_input import FootageUnreadable, Wanted
+from gpu_worker.media_input import Wanted
+from gpu_worker.sandbox import FileUnreadable
 from tests.browser_view import shown
 from tests.generation.test_picture_colours import cut_out, profile, quarters
 from tests.heif_files import av1_of, box, colour_box, heif_of, hevc_of, tiles_of
@@ -142,7 +143,7 @@ def test_any_changed_byte_is_read_or_refused() -> None:
 def test_the_sandbox_says_what_is_wrong(tmp_path: Path) -> None:
     path = tmp_path / "a.heic"
     path.write_bytes(heif_of([hevc_of(quarters())])[:-20])
-    with pytest.raises(FootageUnreadable, match="damaged or cut off"):
+    with pytest.raises(FileUnreadable, match="damaged or cut off"):
         media_input.picture(path, WANTED)
 
 
