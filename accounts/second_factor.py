@@ -1,4 +1,5 @@
 """With ``STAFF_MFA`` the admin opens for sessions alone in which a second factor was shown. Others are led to do so.
+Without it, somebody signed in within the working day; on a machine of one's own neither is asked for.
 
 Who has lost theirs is helped by whoever runs the site: ``forget``.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 from allauth.account.authentication import get_authentication_records
@@ -14,6 +16,7 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -44,20 +47,26 @@ class StaffDoorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.STAFF_MFA and request.path.startswith(reverse("admin:index")):
-            user = request.user
-            if isinstance(user, User) and user.is_staff and not is_shown(request, user):
+        user = request.user
+        if request.path.startswith(reverse("admin:index")) and isinstance(user, User) and user.is_staff:
+            if settings.STAFF_MFA and not is_shown(request, user):
                 return _led_to_it(request, user)
+            if not settings.STAFF_MFA and not settings.IS_ONE_MACHINE and not _proofs(request, user):
+                return _asked_again(request, user)
         return self.get_response(request)
 
 
 def is_shown(request: HttpRequest, user: User) -> bool:
     """Whether this session has shown a second factor that still is the user's: a passkey, an app, a recovery code. It
     counts for ``SHOWN_FOR_SECONDS``."""
-    since = time.time() - SHOWN_FOR_SECONDS
-    records = [record for record in get_authentication_records(request, user) if record.get("at", 0) > since]
-    shown = [record["id"] for record in records if record["method"] == "mfa" and "id" in record]
+    shown = [record["id"] for record in _proofs(request, user) if record["method"] == "mfa" and "id" in record]
     return bool(shown) and Authenticator.objects.filter(user=user, pk__in=shown).exists()
+
+
+def _proofs(request: HttpRequest, user: User) -> list[dict[str, Any]]:
+    """By what this session proved whose it is within ``SHOWN_FOR_SECONDS``."""
+    since = time.time() - SHOWN_FOR_SECONDS
+    return [record for record in get_authentication_records(request, user) if record.get("at", 0) > since]
 
 
 def forget(user: User, *, actor: str) -> list[str]:
@@ -93,5 +102,17 @@ def _led_to_it(request: HttpRequest, user: User) -> HttpResponse:
     else:
         messages.info(request, "The admin opens with a second factor. Add a passkey or an authenticator app first.")
         return redirect("mfa_index")
+    return _through(door, request)
+
+
+def _asked_again(request: HttpRequest, user: User) -> HttpResponse:
+    """To where a password is typed again; who has none signs in anew."""
+    if user.has_usable_password():
+        return _through("account_reauthenticate", request)
+    logout(request)
+    return _through("account_login", request)
+
+
+def _through(door: str, request: HttpRequest) -> HttpResponse:
     back = request.get_full_path() if request.method == "GET" else reverse("admin:index")
     return redirect(f"{reverse(door)}?{urlencode({'next': back})}")

@@ -10,12 +10,14 @@ import os
 import shutil
 import signal
 import sys
+import time
 
 import redis
 from redis.exceptions import NoPermissionError
 
-from gpu_worker import fleet, log_context
+from gpu_worker import fleet, host_faults, log_context
 from gpu_worker.contract import ModelSpec
+from gpu_worker.host_faults import HostFault
 from gpu_worker.liveness import live_workers
 from gpu_worker.render_engine import RenderEngine
 from gpu_worker.settings import Settings, SettingsRefused
@@ -111,11 +113,11 @@ def _work(settings: Settings, lifeline: int | None, supervisor: int | None) -> i
     except Exception:  # a mistake of ours: started again, it would be made again
         logging.getLogger(__name__).exception("The worker cannot start")
         return os.EX_CONFIG
-    _say_how_inputs_are_read()
+    _say_how_inputs_are_read(settings)
     return work(settings, engine, lifeline)
 
 
-def _say_how_inputs_are_read() -> None:
+def _say_how_inputs_are_read(settings: Settings) -> None:
     from gpu_worker import media_input, sandbox
     from gpu_worker.confinement import SECCOMP
 
@@ -124,10 +126,16 @@ def _say_how_inputs_are_read() -> None:
         held = media_input.confinement()
     except sandbox.FileUnreadable as problem:
         logger.error("The sandbox for what people send does not start here; such jobs will fail: it %s", problem)
+        _tell(settings, HostFault.NO_SANDBOX)
         return
     logger.info("What people send is read in a sandbox of: %s", ", ".join(["limits", *held]))
     if SECCOMP not in held:
         logger.warning("This kernel has no seccomp for it: a decoder that is taken over can reach the network")
+        _tell(settings, HostFault.NO_SECCOMP)
+
+
+def _tell(settings: Settings, fault: HostFault) -> None:
+    host_faults.tell(connect(settings.redis_url), settings.name, fault, now=time.time())
 
 
 def work(settings: Settings, engine: RenderEngine, lifeline: int | None) -> int:

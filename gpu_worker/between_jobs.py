@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from gpu_worker import fleet
-from gpu_worker.contract import ModelSpec, drain_key, former_drain_key
+from gpu_worker.contract import ModelSpec, drain_key
 from gpu_worker.render_engine import RenderEngine
 from gpu_worker.status import StatusReporter
 from gpu_worker.warm_models import WarmModels
@@ -56,7 +56,7 @@ class BetweenJobs:
 
     def refresh_drained(self) -> None:
         """From any thread: the key counts, also for a command that nobody heard."""
-        self._reporter.is_drained = bool(self._connection.exists(drain_key(self._name), former_drain_key(self._name)))
+        self._reporter.is_drained = bool(self._connection.exists(drain_key(self._name)))
 
     def warm_up(self) -> None:
         """While nothing waits: load one more of them, as long as half of the device is free."""

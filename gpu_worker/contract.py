@@ -116,11 +116,6 @@ def drain_key(name: str) -> str:
     return f"gpu:drain:{name}"
 
 
-def former_drain_key(name: str) -> str:
-    """What the release before set. Read for one release more, so that an upgrade wakes no card that was taken out."""
-    return f"gpu:worker:{name}:drain"
-
-
 # --- the job -------------------------------------------------------------------------------------------------
 
 

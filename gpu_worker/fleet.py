@@ -16,7 +16,6 @@ from gpu_worker.contract import (
     ModelSpec,
     cancel_key,
     drain_key,
-    former_drain_key,
     job_id,
     rq_worker,
 )
@@ -40,7 +39,7 @@ def drain(connection: redis.Redis, name: str) -> None:
 
 def resume(connection: redis.Redis, name: str) -> None:
     """Let a drained worker take jobs again."""
-    connection.delete(drain_key(name), former_drain_key(name))
+    connection.delete(drain_key(name))
     send_command(connection, name, RESUME)
 
 

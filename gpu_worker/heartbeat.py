@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import redis
 
-from gpu_worker import clock
+from gpu_worker import clock, host_faults
 from gpu_worker.contract import HEARTBEAT_SECONDS, WORKER_DEAD_AFTER_SECONDS, WORKERS_KEY, worker_key
+from gpu_worker.host_faults import HostFault
 from gpu_worker.valkey import Unreachable
 from gpu_worker.worker_status import CONTRACT_VERSION, WorkerStatus
 
@@ -73,6 +74,7 @@ class Heartbeat:
         status = replace(self.status, version=CONTRACT_VERSION, beat_at=time.time(), clock_ahead_seconds=ahead)
         if status.clock_fault and not self._is_clock_off:
             logger.warning("%s", status.clock_fault)
+            host_faults.tell(self._connection, status.name, HostFault.CLOCK, now=status.beat_at)
         self._is_clock_off = bool(status.clock_fault)
         with self._connection.pipeline(transaction=False) as pipeline:
             pipeline.set(worker_key(status.name), json.dumps(status.to_wire()), ex=WORKER_DEAD_AFTER_SECONDS)

@@ -19,9 +19,11 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import cast
 
+from gpu_worker import host_faults
 from gpu_worker.backoff import pause_after, pauses_seconds
 from gpu_worker.contract import holding_key, worker_key
 from gpu_worker.heartbeat import withdraw
+from gpu_worker.host_faults import HostFault
 from gpu_worker.lifeline import Listener, Word
 from gpu_worker.reports import Reports
 from gpu_worker.rq_seams import dead_worker
@@ -32,6 +34,8 @@ from gpu_worker.worker_status import read_status
 logger = logging.getLogger(__name__)
 
 MOST_DELAY_SECONDS = 30.0
+TOLD_AFTER_DEATHS = 3
+"""One after the other, without a job ended in between."""
 KILL_AFTER_SECONDS = 5.0
 EXIT_TERMINATED = 128 + signal.SIGTERM
 """Of a worker that left in good order on SIGTERM: whoever sent it, the supervisor knows whether it was itself. One that
@@ -123,12 +127,18 @@ class Supervisor:
                 if self._signals or status == os.EX_OK:
                     return os.EX_OK
                 if status == os.EX_CONFIG and not self.restarts:
+                    self._tell(HostFault.CANNOT_START)
                     return status  # later it is the machine that fails, and may recover: settings do not change
                 self.restarts += 1
                 fruitless_deaths = 1 if child.jobs_ended else fruitless_deaths + 1
                 logger.error("Worker %s is replaced: %s", self.settings.name, reason)
+                if fruitless_deaths >= TOLD_AFTER_DEATHS:
+                    self._tell(HostFault.KEEPS_DYING)
                 self._pause(_delay_seconds(fruitless_deaths))
             return 0
+
+    def _tell(self, fault: HostFault) -> None:
+        host_faults.tell(self._connection, self.settings.name, fault, now=time.time())
 
     # --- watching ------------------------------------------------------------------------------------------------
 

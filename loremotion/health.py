@@ -16,7 +16,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 
-from gpu_worker import last_work
+from gpu_worker import host_faults, last_work
 from gpu_worker.last_work import LastWork
 from loremotion import valkey
 
@@ -29,6 +29,7 @@ LEAST_FREE_BYTES: Final = 64 * 2**20
 """With less, what people and GPU hosts send cannot be laid down any more."""
 PROBE_KEY: Final = "process:probe"
 TOLD_KEY: Final = "process:told"
+TOLD_OF_GPU_KEY: Final = "process:told-of-gpu"
 TOLD_AGAIN_AFTER_SECONDS: Final = 3600
 LATE_AFTER_SECONDS: Final = {WEB: 300.0, BEAT: 120.0, last_work.GPU: 900.0}
 """A beat's round takes a minute at most, and a card may load one model for many minutes."""
@@ -127,6 +128,7 @@ def faults() -> list[Fault]:
             for process in process_ages()
             if process.is_late
         ]
+        found += [Fault(f"The GPU worker {said}.", "Look into its log, on its host.") for said in _gpu_faults()]
     if free_bytes() < LEAST_FREE_BYTES:
         found.append(Fault(f"{free_bytes() // 2**20} MiB are free for clips.", "Make room where MEDIA_DIR lies."))
     return found
@@ -142,6 +144,21 @@ def tell_of_silent_processes() -> None:
     if silent and valkey.connection().set(TOLD_KEY, 1, nx=True, ex=TOLD_AGAIN_AFTER_SECONDS):
         said = "; ".join(f"{process.name} has not worked for {process.spell}" for process in silent)
         logger.critical("Start what has stopped, or look into its log: %s", said)
+
+
+def tell_of_gpu_hosts() -> None:
+    """Log, at most once an hour, what GPU workers said of themselves and their hosts.
+
+    Raises:
+        RedisError: Valkey is away.
+    """
+    said = _gpu_faults()
+    if said and valkey.connection().set(TOLD_OF_GPU_KEY, 1, nx=True, ex=TOLD_AGAIN_AFTER_SECONDS):
+        logger.critical("Look into the logs of GPU workers: %s", "; ".join(said))
+
+
+def _gpu_faults() -> list[str]:
+    return host_faults.told(valkey.connection())
 
 
 def free_bytes() -> int:

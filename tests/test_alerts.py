@@ -19,7 +19,8 @@ from pytest_django import Settings
 
 from accounts.models import User
 from generation.settlement import housekeeping
-from gpu_worker import last_work
+from gpu_worker import host_faults, last_work
+from gpu_worker.host_faults import HostFault, fault_key
 from gpu_worker.last_work import process_key
 from loremotion import alerts, health, valkey
 from loremotion.local.ports import free_port
@@ -171,6 +172,49 @@ def test_of_one_that_was_never_started_it_says_nothing(valkey: redis.Redis, capl
     worked(valkey, but="stripe")
     housekeeping.tell_of_silent_processes()
     assert not caplog.records
+
+
+# --- GPU hosts -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_what_a_gpu_host_reports_of_itself_is_mailed_once_and_shown(
+    log: logging.Logger, staff: Client, valkey: redis.Redis
+) -> None:
+    worked(valkey)
+    host_faults.tell(valkey, "gpu-1", HostFault.KEEPS_DYING, now=1.0)
+    for _ in range(3):
+        housekeeping.tell_of_silent_processes()
+    said = "Look into the logs of GPU workers: gpu-1 dies again and again"
+    assert told() == [(f"[LoreMotion] {said}", [OPERATOR])]
+    assert "The GPU worker gpu-1 dies again and again." in staff.get("/admin/health/").text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("word", [b"\xff", b"Sign in at http://evil.example", b"", b"keeps_dying\n", b"x" * 10**6])
+def test_no_words_of_a_gpu_host_are_mailed(log: logging.Logger, valkey: redis.Redis, word: bytes) -> None:
+    worked(valkey)
+    valkey.zadd("gpu:workers", {"gpu-1": 1.0})
+    valkey.set(fault_key("gpu-1"), word)
+    housekeeping.tell_of_silent_processes()
+    assert told() == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["a b", "http://evil.example", "a\nBcc: x", "\N{BULLET}", "x" * 101])
+def test_a_name_that_no_worker_has_is_not_mailed(log: logging.Logger, valkey: redis.Redis, name: str) -> None:
+    worked(valkey)
+    host_faults.tell(valkey, name, HostFault.CLOCK, now=1.0)
+    housekeeping.tell_of_silent_processes()
+    assert told() == []
+
+
+@pytest.mark.django_db
+def test_of_many_hosts_a_few_are_named(log: logging.Logger, valkey: redis.Redis) -> None:
+    worked(valkey)
+    for number in range(50):
+        host_faults.tell(valkey, f"gpu-{number}", HostFault.NO_SECCOMP, now=1.0)
+    assert len(host_faults.told(valkey)) == host_faults.MOST_TOLD
 
 
 @pytest.fixture

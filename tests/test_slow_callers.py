@@ -17,6 +17,7 @@ import httpx
 import psycopg
 import pytest
 
+from loremotion.local import preparation
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
 from tests.prepared_site import NewSite
@@ -79,6 +80,11 @@ def site(silent: SilentServer, new_site: NewSite) -> Iterator[Stack]:
         "TURNSTILE_SITE_KEY": "site",
         "TURNSTILE_SECRET_KEY": "secret",
         "TURNSTILE_API_BASE": f"http://{silent.address}",
+        "OIDC_NAME": "Silent",
+        "OIDC_SERVER_URL": f"http://{silent.address}",
+        "OIDC_CLIENT_ID": "site",
+        "OIDC_CLIENT_SECRET": "secret",
+        "WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8",
         "VISITORS_PER_NETWORK_PER_DAY": "4",  # the third and those after bring a proof
     }
     with Stack(new_site("slow"), processes=("web",), settings=settings) as running:
@@ -160,6 +166,12 @@ def buy(site: Stack, visitor: Visitor) -> None:
     visitor.client.post("/billing/buy/", data=form, timeout=PATIENCE_SECONDS)
 
 
+def sign_in_elsewhere(site: Stack, visitor: Visitor) -> None:
+    """By a provider, whose answers the site waits for."""
+    with httpx.Client(base_url=site.url, timeout=PATIENCE_SECONDS) as stranger:
+        stranger.post("/account/oidc/sso/login/", data=form_of(stranger))
+
+
 def come_anew(site: Stack, visitor: Visitor) -> None:
     with httpx.Client(base_url=site.url, timeout=PATIENCE_SECONDS) as stranger:
         form = {**form_of(stranger), "prompt": "a fox", "cf-turnstile-response": "good"}
@@ -174,21 +186,61 @@ def is_served(site: Stack) -> None:
             assert answer.status_code == 200, (address, answer.status_code)
 
 
-@pytest.mark.parametrize("slow", [buy, come_anew])
+@pytest.mark.parametrize("slow", [buy, come_anew, sign_in_elsewhere])
 def test_who_waits_for_somebody_silent_holds_no_connection(
     site: Stack, visitor: Visitor, silent: SilentServer, slow: Callable[[Stack, Visitor], None]
 ) -> None:
     form_of(visitor.client)
-    waiting = [threading.Thread(target=slow, args=[site, visitor]) for _ in range(MANY)]
+    with many(lambda: slow(site, visitor), silent):
+        is_served(site)
+
+
+@contextlib.contextmanager
+def many(slow: Callable[[], object], silent: SilentServer) -> Iterator[None]:
+    """So many of them as are more than there are connections wait for the silent server until the end of the block."""
+    waiting = [threading.Thread(target=slow) for _ in range(MANY)]
     for one in waiting:
         one.start()
     try:
         silent.wait_for(MANY)
-        is_served(site)
+        yield
     finally:
         silent.hang_up()
         for one in waiting:
             one.join(PATIENCE_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def staff(site: Stack) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=site.url, timeout=PATIENCE_SECONDS) as browser:
+        login = {"login": preparation.STAFF_EMAIL, "password": preparation.staff_password(site.folder)}
+        assert browser.post("/account/login/", data={**form_of(browser), **login}).status_code == 302
+        yield browser
+
+
+def test_who_waits_for_a_webhooks_receiver_holds_no_connection(
+    site: Stack, visitor: Visitor, staff: httpx.Client, silent: SilentServer
+) -> None:
+    token = {"X-CSRFToken": staff.cookies["csrftoken"]}
+    wanted = {"name": "silent", "url": f"http://{silent.address}/", "event_types": ["video.completed"]}
+    made = staff.post("/v1/webhook_endpoints", json=wanted, headers=token)
+    assert made.status_code == 200, made.text
+    test = f"/v1/webhook_endpoints/{made.json()['id']}/test"
+    with many(lambda: staff.post(test, json={}, headers=token), silent):
+        is_served(site)
+
+
+@pytest.mark.parametrize("address", ["/generations/", "/v1/videos", "/account/login/", "/admin/login/"])
+def test_who_sends_slowly_holds_no_connection(site: Stack, address: str) -> None:
+    head = f"POST {address} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n"
+    kind = "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+    with contextlib.ExitStack() as senders:
+        for _ in range(MANY):
+            sender = senders.enter_context(socket.create_connection(("127.0.0.1", site.port), PATIENCE_SECONDS))
+            sender.sendall(f"{head}{kind}".encode())
+            assert sender.recv(12) == b"HTTP/1.1 100"
+            sender.sendall(b"--x\r\n")
+        is_served(site)
 
 
 @pytest.mark.parametrize("address", ["/generations/{id}/clip.mp4", "/v1/videos/{id}/content", "/data/export.zip"])

@@ -23,9 +23,10 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch, fleet
 from generation.settlement import attempts, settle
 from generation.settlement.verification import NotBelieved, read_report, verify_worker_name
-from generation.storage import leftovers, retention
+from generation.storage import leftovers, retention, traces
 from gpu_worker.contract import LATE_SECONDS, WORKER_DEAD_AFTER_SECONDS, RenderReport, attempt_of, worker_of
 from gpu_worker.last_work import LastWork
+from gpu_worker.rq_seams import scripts
 from loremotion import health
 from loremotion.outbox import housekeeping as outbox
 from loremotion.sweeping import each
@@ -228,9 +229,10 @@ def check_ledger() -> None:
 
 
 def tell_of_silent_processes() -> None:
-    """Say loudly which processes have stopped."""
+    """Say loudly which processes have stopped, and what GPU workers have to say."""
     try:
         health.tell_of_silent_processes()
+        health.tell_of_gpu_hosts()
     except redis.RedisError as error:
         logger.warning("Which processes work is not known: %s", error)
 
@@ -246,7 +248,13 @@ def forget_networks() -> None:
     audit.forget_networks(limit=BATCH)
 
 
+def load_scripts() -> None:
+    """Valkey knows what GPU hosts run in it and may not load, also after it restarted."""
+    scripts.load(connection())
+
+
 SWEEPS: tuple[Callable[[], None], ...] = (
+    load_scripts,
     reclaim_overdue,
     reclaim_from_dead_workers,
     dispatch_lost,
@@ -259,6 +267,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     retention.sweep_clips,
     retention.sweep_uploads,
     leftovers.sweep_leftovers,
+    traces.sweep,
     shop.sweep,
     outbox.sweep,
 )

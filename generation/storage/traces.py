@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 import redis
 from rq.results import Result
@@ -17,25 +19,47 @@ from loremotion.valkey import connection
 logger = logging.getLogger(__name__)
 
 KEYS_AT_ONCE = 1_000
+SWEPT_AT_ONCE = 200
+AGAIN_KEY = "traces:again"
+"""What is to be deleted once more: a request and its attempts, by when."""
 
 
 def forget(generations: Iterable[Generation]) -> None:
     """Delete the jobs, reports and results of every attempt, and the stream. What Valkey does not hear, because it is
     away, expires there within hours.
     """
-    _unlink(key for generation in generations for key in _keys(str(generation.id), generation.attempt))
+    _forget({str(generation.id): generation.attempt for generation in generations}, again_after_seconds=3600)
 
 
 def forget_late(generation_id: str, attempt: int) -> None:
-    """Delete what a worker has left since of a request that is deleted or erased, up to this attempt of it."""
-    _unlink(_keys(generation_id, attempt))
+    """Delete what a worker has left since of a request that is deleted or erased, up to this attempt of it. RQ writes
+    its record of a job after the report of it, so that comes back for a moment."""
+    _forget({generation_id: attempt}, again_after_seconds=60)
 
 
-def _unlink(names: Iterable[str]) -> None:
-    keys = list(names)
+def sweep() -> None:
+    """Delete once more what was deleted a while ago and may have been written since.
+
+    Raises:
+        RedisError: Valkey is away.
+    """
+    due = cast(list[bytes], connection().zrangebyscore(AGAIN_KEY, 0, time.time(), start=0, num=SWEPT_AT_ONCE))
+    if not due:
+        return
+    for generation_id, _, attempt in (member.decode().partition(" ") for member in due):
+        connection().unlink(*_keys(generation_id, int(attempt)))
+    connection().zrem(AGAIN_KEY, *due)
+
+
+def _forget(attempts: Mapping[str, int], *, again_after_seconds: float) -> None:
+    keys = [key for generation_id, attempt in attempts.items() for key in _keys(generation_id, attempt)]
+    again_at = time.time() + again_after_seconds
     try:
         for first in range(0, len(keys), KEYS_AT_ONCE):
             connection().unlink(*keys[first : first + KEYS_AT_ONCE])
+        if attempts:
+            again = {f"{generation_id} {attempt}": again_at for generation_id, attempt in attempts.items()}
+            connection().zadd(AGAIN_KEY, again)
     except redis.RedisError as problem:
         logger.warning("What Valkey holds of deleted requests is left to expire: %s", problem)
 

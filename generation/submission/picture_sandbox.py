@@ -19,15 +19,16 @@ from pathlib import Path
 def confine() -> list[str]:
     """Import all that decoding takes, then give up everything else. Returns what holds this process.
 
-    Pillow imports its formats when it first meets one, which it cannot any more afterwards.
+    Pillow imports parts of itself when it first needs them, which it cannot any more afterwards.
     """
     sys.path.append(str(Path(__file__).parents[2]))  # ours come last; without a path of its own, it has no other way
-    from PIL import JpegImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: F401
+    from PIL import Image, ImageColor, ImageFilter, ImagePalette, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin  # noqa: F401  # noqa: F401 - JPEGs of phones, EXIF
 
     from generation.submission import picture_decoding  # noqa: F401
     from gpu_worker import confinement
     from gpu_worker.media import reply  # noqa: F401
 
+    Image.preinit()
     return confinement.confine()
 
 

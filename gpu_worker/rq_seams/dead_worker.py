@@ -18,6 +18,7 @@ from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 from gpu_worker.contract import RENDER_QUEUE, holding_key, rq_worker
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from gpu_worker.rq_seams.render_queue import secret_in
+from gpu_worker.valkey import Unreachable
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def clear(connection: redis.Redis, name: str) -> None:
     rq_name = rq_worker(name)
     executions_key = WORKER_EXECUTIONS_KEY_TEMPLATE.format(rq_name)
     own_key = BaseWorker.redis_worker_namespace_prefix + rq_name
-    running = cast(set[bytes], connection.smembers(executions_key))
+    running = _running(connection, executions_key)
     with connection.pipeline() as pipeline:
         for composite_key in running:
             try:
@@ -63,4 +64,16 @@ def clear(connection: redis.Redis, name: str) -> None:
         pipeline.srem(WORKERS_BY_QUEUE_KEY % RENDER_QUEUE, own_key)
         for key in (own_key, executions_key, holding_key(name)):  # one by one, since a GPU host has a right to each
             pipeline.delete(key)
-        pipeline.execute()
+        for problem in pipeline.execute(raise_on_error=False):
+            if isinstance(problem, Unreachable):
+                raise problem
+            if isinstance(problem, Exception):  # another host wrote something else there
+                logger.warning("Something that %s left cannot be cleared away: %s", name, problem)
+
+
+def _running(connection: redis.Redis, executions_key: str) -> set[bytes]:
+    try:
+        return cast(set[bytes], connection.smembers(executions_key))
+    except redis.ResponseError as problem:
+        logger.warning("%s is no list of executions: %s", executions_key, problem)
+        return set()

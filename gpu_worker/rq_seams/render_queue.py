@@ -22,53 +22,7 @@ from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE, RenderJob, holdin
 from gpu_worker.job_choice import Bounds, Waiting
 from gpu_worker.liveness import workers_taking_jobs
 from gpu_worker.rq_seams.allowed_jobs import inflated
-
-_LOOK = """
--- KEYS: queue. ARGV: window, prefix of RQ's job keys.
--- -> {id, data, enqueued_at, skips} of each job, first in line first.
-local seen = {}
-for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, ARGV[1] - 1)) do
-  local job = redis.pcall('HMGET', ARGV[2] .. id, 'data', 'enqueued_at', 'skips')
-  if job[1] and string.match(id, '^[%w_-]+$') then
-    seen[#seen + 1] = {id, job[1], job[2] or '', job[3] or '0'}
-  else
-    redis.call('LREM', KEYS[1], 1, id)  -- deleted while it waited, no id of ours, or a record that is not for us
-  end
-end
-return seen
-"""
-
-_TAKE = """
--- KEYS: queue, intermediate queue, holding. ARGV: id, window, prefix, max_skips, ids that this card cannot hold ...
--- -> 1, or 0 when the line changed since it was looked at: the job is gone, or one before it may not be skipped again.
-local cannot = {}
-for i = 5, #ARGV do cannot[ARGV[i]] = true end
-local before, found = {}, false
-for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, ARGV[2] - 1)) do
-  if id == ARGV[1] then found = true break end
-  if not cannot[id] and redis.pcall('EXISTS', ARGV[3] .. id) == 1 then
-    if tonumber(redis.call('HGET', ARGV[3] .. id, 'skips') or '0') >= tonumber(ARGV[4]) then return 0 end
-    before[#before + 1] = id
-  end
-end
-if not found then return 0 end
-for _, id in ipairs(before) do redis.call('HINCRBY', ARGV[3] .. id, 'skips', 1) end
-redis.call('LREM', KEYS[1], 1, ARGV[1])
-redis.call('RPUSH', KEYS[2], ARGV[1])
-redis.call('SET', KEYS[3], ARGV[1])
-return 1
-"""
-
-_REFUSE = """
--- KEYS: the job. ARGV: worker. -> every worker that cannot hold it. Kept in the job itself, so it ends with the job.
-if redis.call('EXISTS', KEYS[1]) == 0 then return {} end
-redis.call('HSET', KEYS[1], 'refused_by:' .. ARGV[1], 1)
-local workers = {}
-for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
-  if string.sub(field, 1, 11) == 'refused_by:' then workers[#workers + 1] = string.sub(field, 12) end
-end
-return workers
-"""
+from gpu_worker.rq_seams.scripts import LOOK, REFUSE, TAKE, needing_scripts
 
 
 class RenderQueue:
@@ -80,9 +34,9 @@ class RenderQueue:
         self.bounds = bounds
         self.key = f"{Queue.redis_queue_namespace_prefix}{RENDER_QUEUE}"
         self._prefix = f"{Job.redis_job_namespace_prefix}"
-        self._look = connection.register_script(_LOOK)
-        self._take = connection.register_script(_TAKE)
-        self._refuse = connection.register_script(_REFUSE)
+        self._look = connection.register_script(LOOK)
+        self._take = connection.register_script(TAKE)
+        self._refuse = connection.register_script(REFUSE)
 
     def wait(self, timeout_seconds: float) -> bool:
         """Block until a job waits, and take nothing: True as soon as there is one.
@@ -96,7 +50,8 @@ class RenderQueue:
     def window(self) -> list[Waiting]:
         """The first jobs in line. Ids whose job was deleted are dropped from the list on the way."""
         now = time.time()
-        rows = self._look(keys=[self.key], args=[self.bounds.window, self._prefix])
+        with needing_scripts():
+            rows = self._look(keys=[self.key], args=[self.bounds.window, self._prefix])
         return [
             Waiting(job_id.decode(), read(data), _waited_seconds(enqueued_at, now), int(skips))
             for job_id, data, enqueued_at, skips in cast(Iterable[tuple[bytes, bytes, bytes, bytes]], rows)
@@ -109,15 +64,17 @@ class RenderQueue:
         another worker was quicker, or when a job before it was overtaken for the last allowed time meanwhile.
         """
         intermediate = IntermediateQueue.get_intermediate_queue_key(self.key)
-        taken = self._take(
-            keys=[self.key, intermediate, holding_key(self.worker)],
-            args=[job_id, self.bounds.window, self._prefix, self.bounds.max_skips, *unfit],
-        )
+        with needing_scripts():
+            taken = self._take(
+                keys=[self.key, intermediate, holding_key(self.worker)],
+                args=[job_id, self.bounds.window, self._prefix, self.bounds.max_skips, *unfit],
+            )
         return bool(taken)
 
     def is_refused_by_all(self, job_id: str) -> bool:
         """Note that this worker cannot hold the job; True when nobody who takes jobs can."""
-        noted = self._refuse(keys=[self._prefix + job_id], args=[self.worker])
+        with needing_scripts():
+            noted = self._refuse(keys=[self._prefix + job_id], args=[self.worker])
         refusing = {name.decode() for name in cast(Iterable[bytes], noted)}
         takers = {status.name for status in workers_taking_jobs(self.connection)}
         return bool(refusing) and takers <= refusing | {self.worker}

@@ -16,6 +16,8 @@ from rq.queue import Queue
 from rq.scripts import save_unique_job
 from rq.serializers import JSONSerializer
 
+from gpu_worker.rq_seams.scripts import needing_scripts
+
 TIMEOUT_SECONDS = 180
 
 
@@ -36,7 +38,8 @@ def enqueue_once(
     job.origin = queue
     job.enqueued_at = datetime.now(UTC)
     try:
-        save_unique_job(connection, line.key, job)
+        with needing_scripts():
+            save_unique_job(connection, line.key, job)
     except DuplicateJobError:
         return False
     return True

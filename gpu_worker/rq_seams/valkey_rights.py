@@ -20,7 +20,7 @@ ANY_WORKER = "*"
 _UUID = "-".join("?" * digits for digits in (8, 4, 4, 4, 12))
 WITHOUT_KEYS = (
     "auth hello ping select quit client|setinfo client|setname client|info time "
-    "multi exec discard unwatch script|load subscribe unsubscribe"
+    "multi exec discard unwatch subscribe unsubscribe"
 )
 
 
@@ -66,8 +66,8 @@ def rights(worker: str = ANY_WORKER) -> tuple[Right, ...]:
         Right("sadd srem smembers expire del", f"{rq_worker}:executions"),
         Right("zadd zrem zrange zremrangebyscore", "gpu:workers"),
         Right("get mget", read="gpu:worker:*"),
-        Right("exists", read="gpu:drain:* gpu:worker:*:drain"),
-        Right("set del", write=f"gpu:worker:{worker} gpu:worker:{worker}:holding"),
+        Right("exists", read="gpu:drain:*"),
+        Right("set del", write=f"gpu:worker:{worker} gpu:worker:{worker}:holding gpu:worker:{worker}:fault"),
         Right("set", write="process:gpu"),
         # What it says of a render. The pattern leaves out the key by which the website cancels one.
         Right("xadd expire", write=f"generation:{_UUID}"),

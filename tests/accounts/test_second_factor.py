@@ -218,3 +218,29 @@ def test_a_second_factor_opens_the_admin_for_a_working_day(with_app: User) -> No
     assert browser.get("/admin/").status_code == 200
     with time_machine.travel(time.time() + second_factor.SHOWN_FOR_SECONDS + 60, tick=False):
         assert browser.get("/admin/").status_code == 302
+
+
+@pytest.fixture
+def without_second_factors(db: None, settings: Settings) -> None:
+    """A site of many, whose operator asks staff for none."""
+    settings.STAFF_MFA = settings.IS_ONE_MACHINE = False
+
+
+@pytest.mark.usefixtures("without_second_factors")
+def test_without_one_a_sign_in_opens_the_admin_for_a_working_day() -> None:
+    browser, staff = Client(), person("staff@example.org", is_staff=True)
+    sign_in(browser, staff.email)
+    assert browser.get("/admin/").status_code == 200
+    with time_machine.travel(time.time() + second_factor.SHOWN_FOR_SECONDS + 60, tick=False):
+        asked = browser.get("/admin/accounts/user/")["Location"]
+        assert asked == "/account/reauthenticate/?next=%2Fadmin%2Faccounts%2Fuser%2F"
+        assert browser.post(asked, {"password": PASSWORD})["Location"] == "/admin/accounts/user/"
+        assert browser.get("/admin/").status_code == 200
+
+
+@pytest.mark.usefixtures("without_second_factors")
+def test_staff_without_a_password_signs_in_anew() -> None:
+    browser = Client()
+    browser.force_login(person("staff@example.org", password=None, is_staff=True))
+    assert browser.get("/admin/")["Location"] == "/account/login/?next=%2Fadmin%2F"
+    assert "_auth_user_id" not in browser.session

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 import redis
+import time_machine
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from pytest_django import DjangoCaptureOnCommitCallbacks
@@ -14,8 +17,8 @@ from catalog.models import Model
 from generation import workspace_data
 from generation.models import Generation
 from generation.scheduling import dispatch
-from generation.settlement import deletion, settle
-from generation.storage import files, retention
+from generation.settlement import deletion, housekeeping, settle
+from generation.storage import files, retention, traces
 from gpu_worker.contract import Outcome, cancel_key, job_id, progress_key
 from gpu_worker.reports import Reports
 from loremotion import queues
@@ -158,6 +161,26 @@ def test_what_a_worker_leaves_after_the_deletion_leaves_valkey_with_its_report(
     assert keys_of(generation, valkey)
     assert not settle.settle(late)
     assert keys_of(generation, valkey) == []
+
+
+@pytest.mark.parametrize("seconds", [59, 61])
+def test_what_rq_writes_after_the_report_leaves_valkey_within_a_minute(
+    toy: Model,
+    alice: Visitor,
+    valkey: redis.Redis,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    seconds: int,
+) -> None:
+    generation = finished(alice)
+    late = factories.report(generation)
+    with django_capture_on_commit_callbacks(execute=True):
+        deletion.delete(generation)
+    settle.settle(late)
+    dispatch.enqueue(generation)  # as its worker's RQ saves the job that has ended
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=seconds), tick=False):
+        housekeeping.beat()
+    assert bool(keys_of(generation, valkey)) is (seconds < 60)
+    assert valkey.exists(traces.AGAIN_KEY) == (seconds < 60)
 
 
 def test_jobs_with_peoples_words_are_kept_for_hours(toy: Model, alice: Visitor, valkey: redis.Redis) -> None:

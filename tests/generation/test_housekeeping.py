@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from generation.scheduling import dispatch
 from generation.settlement import housekeeping
 from generation.settlement import settle as settlement
 from gpu_worker.contract import WORKERS_KEY, Outcome, RenderReport, cancel_key, former_job_id, worker_key
+from gpu_worker.rq_seams import scripts
 from gpu_worker.worker_status import WorkerStatus
 from loremotion import queues
 from loremotion.sweeping import each
@@ -339,3 +341,11 @@ def test_a_store_that_is_away_ends_the_sweep_at_once(monkeypatch: pytest.MonkeyP
     with pytest.raises(redis.ConnectionError):
         each([1, 2, 3], away)
     assert tried == [1]
+
+
+@pytest.mark.django_db
+def test_valkey_knows_the_scripts_of_gpu_hosts_again_after_a_restart(valkey: redis.Redis) -> None:
+    valkey.script_flush()
+    housekeeping.beat()
+    digests = [hashlib.sha1(text.encode()).hexdigest() for text in scripts.SCRIPTS]  # noqa: S324 - Valkey's name for it
+    assert all(valkey.script_exists(*digests))

@@ -240,6 +240,13 @@ def test_a_photo_of_48_megapixels_keeps_its_look() -> None:
         ]
 
 
+def test_of_a_phones_two_pictures_in_one_file_the_first_is_taken() -> None:
+    drawn, second = io.BytesIO(), Image.new("RGB", (160, 100), "blue")
+    Image.new("RGB", (320, 200), "red").save(drawn, "MPO", save_all=True, append_images=[second])
+    with Image.open(pictures.to_png(ContentFile(drawn.getvalue()))) as png:
+        assert (png.size, png.getpixel((5, 5))) == ((320, 200), pytest.approx((254, 0, 0), abs=2))
+
+
 def test_one_of_several_passes_is_kept_whole_by_its_decoder_and_so_refused_earlier() -> None:
     with pytest.raises(pictures.WrongSize, match="8064x6048") as refusal:
         pictures.to_png(ContentFile(jpeg_of(8064, 6048, progressive=True)))

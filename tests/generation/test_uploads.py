@@ -17,7 +17,7 @@ from PIL import Image
 from accounts.models import Visitor
 from catalog.models import Model
 from generation.models import Generation
-from generation.submission import pictures, uploads
+from generation.submission import uploads
 from loremotion.refusals import Invalid
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -109,10 +109,9 @@ def test_a_truncated_picture_is_refused() -> None:
         uploads._usable("image", SimpleUploadedFile("x.png", whole[: len(whole) // 2]))
 
 
-def test_too_many_pixels_are_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "MAX_PIXELS", 10_000)
-    with pytest.raises(Invalid, match="320x200"):
-        uploads._usable("image", picture_file())
+def test_too_many_pixels_are_refused_unread() -> None:
+    with pytest.raises(Invalid, match="4100x4100"):
+        uploads._usable("image", picture_file("PNG", (4100, 4100)))
 
 
 def test_a_form_with_a_picture_makes_a_clip_from_it(starter: Model, alice: Visitor, client_of: ClientOf) -> None:

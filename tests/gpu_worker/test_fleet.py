@@ -21,7 +21,6 @@ from gpu_worker.contract import (
     WORKERS_KEY,
     cancel_key,
     drain_key,
-    former_drain_key,
     worker_key,
 )
 from gpu_worker.heartbeat import Heartbeat
@@ -152,15 +151,10 @@ def test_looking_at_the_fleet_loads_nothing_that_renders() -> None:
     assert seen.stdout.strip() == "[]"
 
 
-def test_a_worker_that_the_last_release_drained_stays_so_until_it_is_resumed(
-    valkey: redis.Redis, tmp_path: Path
-) -> None:
+def test_what_a_gpu_host_may_write_drains_nobody(valkey: redis.Redis, tmp_path: Path) -> None:
     engine = ScriptedEngine()
     reporter = StatusReporter(Heartbeat(valkey, first_status("a", engine), also=lambda: None), engine)
     between_jobs = BetweenJobs(valkey, "a", engine, reporter, WarmModels(tmp_path / "warm.json"))
-    valkey.set(former_drain_key("a"), 1)
-    between_jobs.refresh_drained()
-    assert reporter.is_drained
-    assert main(["--resume", "a"]) == 0
+    valkey.set(f"{worker_key('a')}:drain", 1)
     between_jobs.refresh_drained()
     assert not reporter.is_drained

@@ -14,7 +14,7 @@ import redis
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from gpu_worker import fleet
+from gpu_worker import fleet, host_faults
 from gpu_worker.contract import HEARTBEAT_SECONDS, Outcome, drain_key, holding_key, worker_key
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.liveness import live_workers
@@ -264,9 +264,17 @@ def test_a_live_worker_of_the_same_name_on_another_host_is_respected(valkey: red
     assert valkey.get(worker_key("worker-under-test")) is None
 
 
-def test_settings_that_cannot_work_end_the_supervisor_instead_of_a_loop(supervise: Supervise) -> None:
+def test_settings_that_cannot_work_end_the_supervisor_instead_of_a_loop(
+    valkey: redis.Redis, supervise: Supervise
+) -> None:
     supervised = supervise(sys.executable, "-c", f"raise SystemExit({os.EX_CONFIG})")
     assert supervised.process.wait(PATIENCE_SECONDS) == os.EX_CONFIG
+    assert host_faults.told(valkey) == ["worker-under-test cannot start with its settings"]
+
+
+def test_the_website_is_told_of_a_worker_that_dies_again_and_again(valkey: redis.Redis, supervise: Supervise) -> None:
+    supervise(sys.executable, "-c", "raise SystemExit(1)")
+    wait_until(lambda: host_faults.told(valkey) == ["worker-under-test dies again and again"])
 
 
 def test_a_device_that_is_gone_after_a_crash_is_waited_for(supervise: Supervise, tmp_path: Path) -> None:

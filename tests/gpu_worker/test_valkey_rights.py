@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,12 @@ from gpu_worker.contract import (
     progress_key,
     worker_key,
 )
+from gpu_worker.job_choice import Bounds
 from gpu_worker.liveness import live_workers
-from gpu_worker.rq_seams import dead_worker, valkey_rights
+from gpu_worker.reports import Reports
+from gpu_worker.rq_seams import dead_worker, scripts, valkey_rights
+from gpu_worker.rq_seams.render_queue import RenderQueue
+from gpu_worker.valkey import Unreachable
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import Supervised, enqueue, finished_reports, make_job, reports_of, stream_of
 from tests.gpu_worker.scripted import ScriptedEngine
@@ -114,6 +118,7 @@ def fleet_url(valkey: redis.Redis) -> Iterator[str]:
 def user_of(valkey: redis.Redis, worker: str) -> Iterator[str]:
     """The address under a user for this worker, until the end."""
     told(valkey, "ACL", "SETUSER", *valkey_rights.user_line(PASSWORD, worker=worker).split()[1:])
+    scripts.load(valkey)
     told(valkey, "ACL", "LOG", "RESET")
     parts = urlsplit(django_settings.REDIS_URL)
     try:
@@ -252,6 +257,87 @@ def test_what_it_may_not_read_leaves_the_line(
     assert valkey.exists(f"rq:job:{job.generation_id}-1")
 
 
+# --- scripts -----------------------------------------------------------------------------------------------------
+
+
+def test_no_script_of_its_own_keeps_others_from_valkey(valkey: redis.Redis, host: redis.Redis) -> None:
+    for_ever = "while true do end"
+    with pytest.raises(NoPermissionError):
+        host.script_load(for_ever)
+    with pytest.raises(NoPermissionError):
+        host.eval(for_ever, 0)
+    assert valkey.ping()
+
+
+def test_a_worker_waits_for_the_scripts_that_valkey_forgot(
+    valkey: redis.Redis, host: redis.Redis, tmp_path: Path
+) -> None:
+    job = make_job(tmp_path)
+    enqueue(valkey, job)
+    line = RenderQueue(host, "worker-under-test", Bounds(window=5, max_skips=3))
+    valkey.script_flush()
+    with pytest.raises(Unreachable, match="beat loads them"):
+        line.window()
+    scripts.load(valkey)
+    assert [waiting.job_id for waiting in line.window()] == [job.job_id]
+    assert line.take(job.job_id)
+
+
+def test_a_report_waits_for_them_too(valkey: redis.Redis, host: redis.Redis) -> None:
+    valkey.script_flush()
+    reports = Reports(host, "worker-under-test", pause=lambda _: scripts.load(valkey))
+    reports.lost(f"render-{CLIP}-1", "it fell silent")
+    assert [name for name, _ in reports_of(valkey)] == ["worker_lost"]
+
+
+# --- other kinds of values than are expected -----------------------------------------------------------------------
+
+
+WRITES: list[tuple[str, ...]] = [
+    ("SET", "odd"),
+    ("HSET", "odd", "odd"),
+    ("SADD", "odd"),
+    ("ZADD", "1", "odd"),
+    ("RPUSH", "odd"),
+    ("XADD", "*", "odd", "odd"),
+]
+
+
+def keys_of(worker: str, job_id: str) -> list[str]:
+    """Every key that a render of this worker has to do with."""
+    job, of_rq, registration = f"rq:job:{job_id}", f"{job_id}:execution", f"rq:worker:gpu:{worker}"
+    return [
+        *(job, f"{job}:dependents", f"{job}:dependencies", f"rq:job::{job_id}", f"rq:execution:{of_rq}"),
+        *(f"rq:executions:{job_id}", f"rq:results:{job_id}", "rq:wip:render", "rq:finished:render"),
+        *("rq:failed:render", "rq:clean_registries:render", "rq:workers:render", registration),
+        *(f"{registration}:executions", "gpu:workers", worker_key(worker), holding_key(worker), "process:gpu"),
+        *("rq:queue:render", "rq:queue:render:intermediate", f"rq:queue:render:intermediate:first_seen:{job_id}"),
+        *("rq:queue:reports", progress_key(CLIP)),
+    ]
+
+
+@pytest.mark.parametrize("command", WRITES, ids=lambda command: command[0])
+def test_no_kind_of_value_under_its_keys_stops_another_worker(
+    valkey: redis.Redis, host: redis.Redis, run_worker: Callable[..., GpuWorker], tmp_path: Path, command: tuple[str]
+) -> None:
+    """Hosts that share a user write under each other's names."""
+    job = make_job(tmp_path)
+    written = []
+    for key in keys_of("worker-under-test", job.job_id):
+        with suppress(NoPermissionError):
+            told(host, command[0], key, *command[1:])
+            written.append(key)
+    assert written
+    dead_worker.fail(valkey, job.job_id, "it fell silent")
+    dead_worker.clear(valkey, "worker-under-test")
+    valkey.delete(f"rq:job:{job.job_id}")
+    good = make_job(tmp_path)
+    enqueue(valkey, good)
+    engine = ScriptedEngine()
+    run_worker(engine)
+    assert engine.rendered == [good.prompt]
+
+
 # --- what it is kept from ----------------------------------------------------------------------------------------
 
 
@@ -297,8 +383,9 @@ def test_what_is_the_websites_is_refused_and_stays_as_it_was(valkey: redis.Redis
     for words in (("RENAME", key, "gpu:workers"), ("COPY", key, "gpu:workers"), ("LMOVE", key, key, "LEFT", "LEFT")):
         with pytest.raises(NoPermissionError):
             told(host, *words)
-    with pytest.raises(redis.RedisError, match="permission"):
-        host.register_script("return redis.call('DEL', ARGV[1])")(keys=["rq:queue:render"], args=[key])
+    for script in ("return redis.call('DEL', ARGV[1])", "return redis.call('SET', ARGV[1], 1)"):
+        with pytest.raises(redis.RedisError, match="permission"):
+            host.evalsha(valkey.script_load(script), 1, "rq:queue:render", key)
     assert valkey.get(key) == b"the website's"
 
 
@@ -325,6 +412,10 @@ def test_what_is_the_websites_is_refused_and_stays_as_it_was(valkey: redis.Redis
         "REPLICAOF 127.0.0.1 1",
         "INFO",
         "SCRIPT FLUSH",
+        "SCRIPT KILL",
+        "SCRIPT LOAD code",
+        "EVAL_RO code 0",
+        "FCALL name 0",
         "FUNCTION LIST",
         "EVAL return 0",
         "MODULE LIST",

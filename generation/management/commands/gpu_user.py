@@ -5,16 +5,19 @@ from argparse import ArgumentParser
 from typing import Any
 from urllib.parse import urlsplit
 
+import redis
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from gpu_worker.rq_seams import valkey_rights
+from gpu_worker.rq_seams import scripts, valkey_rights
+from loremotion.valkey import connection
 
 
 class Command(BaseCommand):
     help = (
         "Print a user of Valkey for GPU hosts, with a new password: the line for Valkey's ACL file, and the hosts' "
-        "REDIS_URL. Nothing is changed and nothing is kept. Print it anew with an upgrade: it may need other rights."
+        "REDIS_URL. The password is kept nowhere. Print it anew with an upgrade: it may need other rights. The scripts "
+        "that hosts of this release run are loaded into Valkey."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -35,6 +38,12 @@ class Command(BaseCommand):
             line = valkey_rights.user_line(password, user=user, worker=worker)
         except ValueError as problem:
             raise CommandError(f"{problem}: letters, digits, dots, dashes and underscores.") from problem
+        try:
+            scripts.load(connection())
+        except redis.RedisError as problem:
+            self.stderr.write(
+                f"Valkey does not have the scripts of this release yet, the beat will load them: {problem}"
+            )
         url = urlsplit(settings.REDIS_URL)
         host = url.netloc.rpartition("@")[2]
         self.stdout.write("# For Valkey's ACL file; without its first word it follows ACL SETUSER as well.")
