@@ -37,6 +37,10 @@ MOST_LARGE_FORMS: Final = 16
 """Forms of more than ``MAX_BODY_BYTES`` that one process takes at a time: they lie on its disk until they are answered.
 What comes to an address that was signed for one file is not counted among them, or strangers could keep clips out."""
 AGAIN_AFTER_SECONDS: Final = 60
+TWO_LENGTHS: Final = (
+    "The request says twice, and differently, where it ends: by Content-Length and by Transfer-Encoding."
+)
+"""A proxy that believed the other of the two would take what follows for another caller's request."""
 REPLAYED_BYTES: Final = 64 * 1024
 """Of a body that was taken in here, in one piece of what is handed on."""
 _LIMIT: Final = "body_limit"
@@ -77,6 +81,8 @@ class BodyLimit:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        if _has_length(scope) and _header(scope, b"transfer-encoding"):
+            return await _refuse(scope, send, 400, "two_lengths", TWO_LENGTHS)
         most_bytes = limit_of(scope)
         if most_bytes is None:
             return await _refuse(scope, send, 404, "not_found", "There is nothing here, or it is not yours.")

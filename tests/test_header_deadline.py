@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 
 from loremotion import header_deadline
+from loremotion.bodies import BodyLimit
 from loremotion.header_deadline import HeaderDeadline
 from tests.patience import PATIENCE_SECONDS
 
@@ -32,7 +33,9 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(header_deadline, "HEAD_SECONDS", PATIENCE_SECONDS)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(echo, http=HeaderDeadline, lifespan="off", log_config=None, timeout_keep_alive=600)
+        config = uvicorn.Config(
+            BodyLimit(echo), http=HeaderDeadline, lifespan="off", log_config=None, timeout_keep_alive=600
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -101,3 +104,31 @@ def test_the_site_is_served_with_the_deadline_and_a_bound_of_connections() -> No
         web = next(text for text in file if text.startswith("web:"))
     assert " --http loremotion.header_deadline:HeaderDeadline " in web
     assert " --limit-concurrency " in web
+
+
+# --- where a request ends ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"Content-Length: 6\r\nTransfer-Encoding: chunked",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 6",
+        b"Content-Length: 5\r\nContent-Length: 6",
+        b"Content-Length: +6",
+        b"Transfer-Encoding : chunked",
+        b"Transfer-Encoding: xchunked",
+        b"Transfer-Encoding: chunked, identity",
+        b"Transfer-Encoding: \x0bchunked",
+        b"X: a\rTransfer-Encoding: chunked",
+        b"Host: another\r\nContent-Length: 6",
+    ],
+)
+def test_what_a_proxy_might_end_elsewhere_is_refused_with_all_that_follows(line: socket.socket, lines: bytes) -> None:
+    """Else whoever is next on the proxy's connection gets the answer to a request that was hidden in a body."""
+    line.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + lines + b"\r\n\r\n0\r\n\r\nG" + GET[1:])
+    said = b""
+    while piece := line.recv(4096):
+        said += piece
+    assert said.startswith(b"HTTP/1.1 400")
+    assert said.count(b"HTTP/1.1") == 1
