@@ -19,6 +19,7 @@ from typing import Any, Final
 REQUEST_ID, GENERATION_ID, JOB_ID = "request_id", "generation_id", "job_id"
 IDS: Final = (REQUEST_ID, GENERATION_ID, JOB_ID)
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 _ids: ContextVar[Mapping[str, str]] = ContextVar("log_ids", default=MappingProxyType({}))
 
@@ -54,9 +55,11 @@ class ContextFilter(logging.Filter):
 
 
 class LineFormatter(logging.Formatter):
-    """A line for people, which names the request and the clip where there are any."""
+    """A line for people, which names the request and the clip where there are any. What a message holds of somebody
+    else's words ends no line and moves no cursor."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), record.message)
         shown = ((name.removesuffix("_id"), getattr(record, name, "")) for name in (REQUEST_ID, GENERATION_ID))
         ids = " ".join(f"{name}={value}" for name, value in shown if value)
         return super().formatMessage(record) + (f" [{ids}]" if ids else "")

@@ -65,6 +65,15 @@ def test_a_line_names_the_request_and_the_clip_where_there_are_any() -> None:
     assert formatter.format(record("idle")) == "any: idle"
 
 
+@pytest.mark.parametrize("odd", ["\n", "\r\n", "\x1b[2J", "\x85", "\u2028", "\x00"])
+def test_a_line_is_one_whatever_the_message_holds(odd: str) -> None:
+    said = LineFormatter("{message}", style="{").format(
+        logging.LogRecord("x", logging.WARNING, "x.py", 1, "No sign-in: %s", (f"a{odd}CRITICAL forged",), None)
+    )
+    assert said.startswith("No sign-in: a\\")
+    assert said.isprintable()
+
+
 def test_a_json_line_is_one_object_whatever_the_message_holds() -> None:
     with bound(request_id="r-1", job_id="g-1-1"):
         line = JsonFormatter(worker="gpu-7").format(record("two\nlines"))
