@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.caller import Caller
@@ -191,7 +192,21 @@ class Generation(models.Model):
                 name="generation_open",
                 condition=Q(state__in=["queued", "dispatched", "running"]),
             ),
-            models.Index(fields=["fair_finish", "id"], name="generation_waiting", condition=Q(state="queued")),
+            # In the order of generation.scheduling.fair_order: all of them, and those that need as much memory.
+            models.Index(
+                fields=["fair_finish", "created_at", "id"],
+                include=["needs_bytes"],
+                name="generation_in_line",
+                condition=Q(state="queued"),
+            ),
+            models.Index(
+                Coalesce("needs_bytes", 0),
+                "fair_finish",
+                "created_at",
+                "id",
+                name="generation_in_line_by_size",
+                condition=Q(state="queued"),
+            ),
             models.Index(
                 fields=["state", "dispatched_at"],
                 name="generation_in_flight",

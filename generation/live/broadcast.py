@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
 """Pause between two polls of the database."""
-WAITS_PER_POLL = 100
+WAITS_PER_POLL = 500
 """Places in the queue looked up per poll, in turn, so that a poll's cost is bounded however many are watched."""
 BLOCK_MILLISECONDS = 250
 """How long a new subscriber's stream may wait until it is read with the others. What it missed is replayed at once."""

@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-import redis
 from django.db import close_old_connections
 from django.db import connection as database
 
 from generation.models import OPEN_STATES, Generation, State
-from generation.scheduling.wait import wait_of
+from generation.scheduling.wait import Wait, waits_of
 from loremotion.row_security import across_workspaces
 
 
@@ -34,19 +33,13 @@ def snapshots_of(ids: Iterable[UUID], in_turn: set[UUID]) -> dict[UUID, Snapshot
         ids = set(ids)
         open_ones = Generation.objects.filter(id__in=ids, state__in=OPEN_STATES).select_related("version")
         open_now = {row.id: row for row in open_ones}
-        return {each: _snapshot_of(open_now.get(each), is_in_turn=each in in_turn) for each in ids}
+        waiting = [row for row in open_now.values() if row.state != State.RUNNING and row.id in in_turn]
+        waits = waits_of(waiting) if waiting else {}
+        return {each: _snapshot(waits.get(each), is_over=each not in open_now) for each in ids}
     finally:
         if not database.in_atomic_block:  # in a transaction it is not ours to give
             close_old_connections()
 
 
-def _snapshot_of(generation: Generation | None, *, is_in_turn: bool) -> Snapshot:
-    if generation is None:
-        return Snapshot("", is_over=True)
-    if generation.state == State.RUNNING or not is_in_turn:
-        return Snapshot("", is_over=False)
-    try:
-        wait = wait_of(generation)
-    except redis.RedisError:
-        return Snapshot("", is_over=False)
-    return Snapshot(json.dumps(wait.to_json()), is_over=False)
+def _snapshot(wait: Wait | None, *, is_over: bool) -> Snapshot:
+    return Snapshot("" if wait is None else json.dumps(wait.to_json()), is_over=is_over)

@@ -11,11 +11,13 @@ Source: S. J. Golestani, "A Self-Clocked Fair Queueing Scheme for Broadband Appl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from django.db.models import Q
+from django import db
 
 from accounts.models import Workspace
 from generation.models import FairClock, Generation, State
+from generation.scheduling.fair_order import Key, key_of
 from generation.scheduling.window import Level, Window
 from loremotion.prepared import prepared_cursor
 
@@ -77,56 +79,50 @@ def take(clock: FairClock, places: Window, *, most: int | None = None) -> list[G
 
     What fits no machine that is on stays where it is, keeps its tag, and is not in anybody's way.
     """
-    candidates = [row for level in places.levels for row in _first_of(level)]
-    chosen = [
-        row for row in sorted(candidates, key=lambda row: (row.fair_finish, row.id)) if places.take(row.needs_bytes)
-    ][:most]
+    candidates = sorted((waiting for level in places.levels for waiting in _first_of(level)), key=lambda each: each.key)
+    named = [waiting.key.id for waiting in candidates if places.take(waiting.needs_bytes)][:most]
+    still_waiting = Generation.objects.select_for_update(of=("self",)).filter(id__in=named, state=State.QUEUED)
+    chosen = sorted(still_waiting.select_related("version__model"), key=key_of)
     if chosen and chosen[-1].fair_finish > clock.virtual_time:
         clock.virtual_time = chosen[-1].fair_finish
         clock.save(update_fields=["virtual_time"])
     return chosen
 
 
-def _first_of(level: Level) -> list[Generation]:
-    """As many of one level as there could be places for, in fair order."""
+class _Waiting(NamedTuple):
+    key: Key
+    needs_bytes: int
+
+
+def _first_of(level: Level) -> list[_Waiting]:
+    """As many of one level as there could be places for, in fair order.
+
+    The queue is walked by sizes: the first few of each size that occurs, however many wait of it. In fair order it
+    might be walked to its end in search of the few that need a large machine.
+    """
     if level.free <= 0:
         return []
-    of_level = Q(needs_bytes__gt=level.above_bytes, needs_bytes__lte=level.up_to_bytes)
-    if level.above_bytes < 0:
-        of_level |= Q(needs_bytes__isnull=True)
-    waiting = Generation.objects.select_for_update(of=("self",)).filter(of_level, state=State.QUEUED)
-    return list(waiting.select_related("version__model").order_by("fair_finish", "id")[: level.free])
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where one open request stands."""
-
-    number: int
-    """How many are before it, running ones included; 0 when it runs."""
-    is_held_up: bool = False
-    """Whether it waits while clips cannot be stored: see ``storage_pause``."""
-
-
-def place(generation: Generation, largest_bytes: int) -> Place:
-    """Where the request stands, in one query. Never counts history, nor what no machine that is on could make:
-    ``largest_bytes`` is what the largest may use."""
-    if generation.state == State.RUNNING:
-        return Place(0)
-    if generation.state == State.DISPATCHED:
-        in_flight = Generation.objects.filter(state__in=[State.DISPATCHED, State.RUNNING])
-        earlier = Q(dispatched_at__lt=generation.dispatched_at)
-        same_batch = Q(dispatched_at=generation.dispatched_at, fair_finish__lt=generation.fair_finish)
-        return Place(in_flight.filter(Q(state=State.RUNNING) | earlier | same_batch).count())
-    with prepared_cursor() as cursor:
+    with db.connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT
-                (SELECT count(*) FROM generation_generation WHERE state IN ('dispatched', 'running'))
-                + (SELECT count(*) FROM generation_generation WHERE state = 'queued' AND fair_finish < %s
-                    AND (needs_bytes IS NULL OR needs_bytes <= %s)),
-                EXISTS (SELECT FROM generation_storagepause WHERE until IS NOT NULL)
+            WITH RECURSIVE size AS (
+                (SELECT coalesce(needs_bytes, 0) AS bytes FROM generation_generation
+                    WHERE state = 'queued' AND coalesce(needs_bytes, 0) > %(above)s
+                    ORDER BY coalesce(needs_bytes, 0) LIMIT 1)
+                UNION ALL
+                SELECT (SELECT coalesce(needs_bytes, 0) FROM generation_generation
+                    WHERE state = 'queued' AND coalesce(needs_bytes, 0) > size.bytes
+                    ORDER BY coalesce(needs_bytes, 0) LIMIT 1)
+                FROM size WHERE size.bytes <= %(up_to)s
+            )
+            SELECT first.fair_finish, first.created_at, first.id, size.bytes
+            FROM size CROSS JOIN LATERAL (
+                SELECT fair_finish, created_at, id FROM generation_generation
+                WHERE state = 'queued' AND coalesce(needs_bytes, 0) = size.bytes
+                ORDER BY fair_finish, created_at, id LIMIT %(free)s
+            ) AS first
+            WHERE size.bytes <= %(up_to)s ORDER BY 1, 2, 3 LIMIT %(free)s
             """,
-            [generation.fair_finish, largest_bytes],
+            {"above": level.above_bytes, "up_to": level.up_to_bytes, "free": level.free},
         )
-        return Place(*cursor.fetchone())
+        return [_Waiting(Key(*key), needs_bytes) for *key, needs_bytes in cursor.fetchall()]

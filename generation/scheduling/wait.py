@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
+from uuid import UUID
 
 import redis
 from django.db import connection
@@ -11,7 +14,8 @@ from django.db import connection
 from catalog.models import ModelVersion
 from catalog.offers import Offer
 from generation.models import Generation, State
-from generation.scheduling import fair_queue, fleet, storage_pause
+from generation.scheduling import fleet, places, storage_pause
+from generation.scheduling.places import Place
 from loremotion.row_security import across_workspaces
 
 SAMPLE = 20
@@ -66,11 +70,26 @@ def service_seconds(version: ModelVersion) -> tuple[float, float]:
     return took[len(took) // 2], took[min(len(took) - 1, (len(took) * 9) // 10)]
 
 
-@across_workspaces("others are before it in the queue; only how many and how long comes out")
 def wait_of(generation: Generation) -> Wait:
     """How long this open generation will take, and what it waits for."""
+    return waits_of([generation])[generation.id]
+
+
+@across_workspaces("others are before them in the queue; only how many and how long comes out")
+def waits_of(generations: Sequence[Generation]) -> dict[UUID, Wait]:
+    """The same of many at once: queue and fleet are looked at once, and each build's speed once."""
     budgets = _budgets()
-    stands = fair_queue.place(generation, max(budgets, default=0))
+    standings = places.places_of(generations, max(budgets, default=0))
+    seconds_of = cache(service_seconds)
+    return {each.id: _wait(each, standings[each.id], budgets, seconds_of) for each in generations}
+
+
+def _wait(
+    generation: Generation,
+    stands: Place,
+    budgets: list[int],
+    seconds_of: Callable[[ModelVersion], tuple[float, float]],
+) -> Wait:
     place = stands.number
     if generation.state == State.QUEUED and budgets and (generation.needs_bytes or 0) > budgets[-1]:
         reason = too_large(generation.needs_bytes or 0, budgets[-1])
@@ -78,11 +97,11 @@ def wait_of(generation: Generation) -> Wait:
     if stands.is_held_up:
         return Wait(place, None, None, storage_pause.REASON)
     if not budgets:
-        return Wait(place, None, None, _reason(generation, place, 0))
-    median, slow = service_seconds(generation.version)
+        return Wait(place, None, None, _reason(generation, stands, 0))
+    median, slow = seconds_of(generation.version)
     rounds = place / len(budgets)
     low, high = median * (rounds + 0.5), slow * (rounds + 1)
-    return Wait(place, low, high, _reason(generation, place, len(budgets)))
+    return Wait(place, low, high, _reason(generation, stands, len(budgets)))
 
 
 def _budgets() -> list[int]:
@@ -116,13 +135,12 @@ def too_large(needed_bytes: int, largest_bytes: int) -> str:
     )
 
 
-def _reason(generation: Generation, place: int, workers: int) -> str:
+def _reason(generation: Generation, stands: Place, workers: int) -> str:
     if generation.state == State.RUNNING:
         return "It is being made."
     if workers == 0:
         return "No GPU worker takes clips at the moment. Your place is kept, and nothing is lost."
-    if place == 0:
+    if stands.number == 0:
         return "You are next."
-    before = "1 clip is" if place == 1 else f"{place} clips are"
     machines = "1 GPU" if workers == 1 else f"{workers} GPUs"
-    return f"{before} before yours, on {machines}."
+    return f"{stands.clips_before.capitalize()} before yours, on {machines}."

@@ -20,7 +20,7 @@ from billing import free_gpu_budget, ledger
 from billing.models import Hold
 from billing.shop import housekeeping as shop
 from generation.models import Generation, State
-from generation.scheduling import dispatch, fleet
+from generation.scheduling import dispatch, fleet, queue_depth
 from generation.settlement import attempts, settle
 from generation.settlement.verification import NotBelieved, read_report, verify_worker_name
 from generation.storage import leftovers, retention, traces
@@ -259,6 +259,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     reclaim_from_dead_workers,
     dispatch_lost,
     dispatch_waiting,
+    queue_depth.walk,
     repeat_cancels,
     release_orphaned_holds,
     expire_credits,

@@ -14,9 +14,11 @@ from accounts.models import Visitor
 from billing.plans import Entitlements, entitlements
 from catalog.models import Model
 from generation.models import Generation, State
-from generation.scheduling import dispatch, fair_queue
+from generation.scheduling import dispatch, fair_queue, places
+from generation.scheduling.places import Place
 from generation.settlement import settle
 from generation.submission import submit
+from gpu_worker.contract import attempt_of
 from tests.generation import factories
 
 LARGE = 2**50
@@ -69,11 +71,29 @@ def test_who_pays_gets_their_weight(toy: Model, alice: Visitor, bob: Visitor, mo
 def test_place_counts_who_is_before_and_falls_to_none(toy: Model, alice: Visitor, bob: Visitor) -> None:
     theirs = [factories.submitted(alice.workspace, seconds=1) for _ in range(3)]
     mine = factories.submitted(bob.workspace, seconds=5)
-    assert fair_queue.place(mine, LARGE).number == 3
+    assert places.place_of(mine, LARGE).number == 3
     dispatch.fill_window()
     for generation in [*theirs, mine]:
         generation.refresh_from_db()
-    assert [fair_queue.place(g, LARGE).number for g in theirs[:2]] == [0, 1]
+    assert [places.place_of(g, LARGE).number for g in theirs[:2]] == [0, 1]
+
+
+def test_a_clip_that_was_dispatched_since_it_was_read_is_not_before_itself(toy: Model, alice: Visitor) -> None:
+    mine = factories.submitted(alice.workspace)
+    assert places.place_of(mine, LARGE).number == 0
+    dispatch.fill_window()
+    assert mine.state == State.QUEUED
+    assert Generation.objects.get().state == State.DISPATCHED
+    assert places.place_of(mine, LARGE) == Place(0)
+
+
+def test_of_equals_whoever_came_first_is_served_first(toy: Model) -> None:
+    came = [factories.submitted(factories.visitor(credits=100).workspace, seconds=1) for _ in range(6)]
+    assert len({clip.fair_finish for clip in came}) == 1
+    assert [places.place_of(clip, LARGE).number for clip in came] == [0, 1, 2, 3, 4, 5]
+    dispatch.fill_window()
+    line = [attempt_of(job_id)[0] for job_id in dispatch.render_queue().job_ids]
+    assert line == [str(clip.id) for clip in came]
 
 
 def test_a_cancelled_wish_does_not_push_the_next_one_back(toy: Model, alice: Visitor, bob: Visitor) -> None:

@@ -19,7 +19,7 @@ from billing.shop.models import Plan
 from catalog import measurements
 from catalog.models import Model
 from generation.models import Generation, State
-from generation.scheduling import dispatch, fair_queue, wait
+from generation.scheduling import dispatch, places, wait
 from generation.scheduling.fleet import JOBS_PER_WORKER, LEAST_WINDOW
 from generation.scheduling.window import Window
 from generation.settlement import settle
@@ -167,8 +167,8 @@ def test_others_do_not_count_it_as_before_them(
     mine = factories.submitted(bob.workspace, model="dwarf")
     Generation.objects.filter(id=mine.id).update(fair_finish=10**6)
     mine.refresh_from_db()
-    assert fair_queue.place(mine, SMALL).number == 0
-    assert fair_queue.place(mine, LARGE).number == 3
+    assert places.place_of(mine, SMALL).number == 0
+    assert places.place_of(mine, LARGE).number == 3
     assert wait.wait_of(mine).place == 0
 
 

@@ -1,0 +1,139 @@
+"""How many clips are before one that waits, at a cost that no queue makes grow.
+
+A look reads what is in flight and the first few dozen of the fair queue, whoever and however many then want to know.
+Among those every place is exact. Of whatever waits deeper the look knows only that so many are before it; how many
+more there are about, ``queue_depth`` has counted, and a place says of itself which of the three it is.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from generation.models import Generation, State
+from generation.scheduling import queue_depth
+from generation.scheduling.fair_order import Key, key_of
+from loremotion.prepared import prepared_cursor
+
+EXACT: Final = 64
+"""So many of the fair queue are read at each look."""
+_HELD_UP: Final = "held up"
+
+
+class Precision(StrEnum):
+    EXACT = "exactly"
+    ABOUT = "about"
+    AT_LEAST = "more than"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one open request stands."""
+
+    number: int
+    """How many are before it, running ones included; 0 when it runs."""
+    precision: Precision = Precision.EXACT
+    is_held_up: bool = False
+    """Whether it waits while clips cannot be stored: see ``storage_pause``."""
+
+    @property
+    def clips_before(self) -> str:
+        """In words, with a verb: "1 clip is", "about 4,200 clips are"."""
+        if self.precision == Precision.EXACT:
+            return "1 clip is" if self.number == 1 else f"{self.number:,} clips are"
+        return f"{self.precision} {_rounded(self.number):,} clips are"
+
+
+def _rounded(number: int) -> int:
+    """With two figures, rounded down."""
+    unit = 10 ** max(0, len(str(number)) - 2)
+    return number // unit * unit
+
+
+class _Row(NamedTuple):
+    id: uuid.UUID
+    state: str
+    dispatched_at: datetime | None
+    fair_finish: float
+    created_at: datetime
+    needs_bytes: int | None
+
+    @property
+    def key(self) -> Key:
+        return Key(self.fair_finish, self.created_at, self.id)
+
+
+class Look:
+    """The queue of this moment, in one query."""
+
+    def __init__(self) -> None:
+        with prepared_cursor() as cursor:
+            cursor.execute(_LOOK, [EXACT + 1])
+            rows = [_Row(*row) for row in cursor.fetchall()]
+        self.is_held_up = any(row.state == _HELD_UP for row in rows)
+        waiting = [row for row in rows if row.state == State.QUEUED]
+        self._is_whole = len(waiting) <= EXACT
+        self._front = waiting[:EXACT]
+        self._running = {row.id for row in rows if row.state == State.RUNNING}
+        dispatched = [row for row in rows if row.state == State.DISPATCHED and row.dispatched_at is not None]
+        dispatched.sort(key=lambda row: (row.dispatched_at, row.key))
+        self._dispatched = {row.id: place for place, row in enumerate(dispatched)}
+        self._depth: queue_depth.Depth | None = None
+
+    def place_of(self, generation: Generation, largest_bytes: int) -> Place:
+        """Where the open request stands. What no machine that is on could make is before nobody: ``largest_bytes`` is
+        what the largest may use.
+
+        The request may have been read before this look, and be on its way by now: it is never before itself.
+        """
+        if generation.state == State.RUNNING or generation.id in self._running:
+            return Place(0)
+        if generation.id in self._dispatched:
+            return Place(len(self._running) + self._dispatched[generation.id])
+        if generation.state == State.DISPATCHED:  # and has gone on since it was read
+            return Place(0)
+        return self._place_in_queue(generation, largest_bytes)
+
+    def _place_in_queue(self, generation: Generation, largest_bytes: int) -> Place:
+        key = key_of(generation)
+        before = [row for row in self._front if row.key < key]
+        number = len(self._running) + len(self._dispatched)
+        fitting = sum((row.needs_bytes or 0) <= largest_bytes for row in before)
+        if self._is_whole or len(before) < len(self._front):
+            return Place(number + fitting, is_held_up=self.is_held_up)
+        deep = self._depth_of_the_queue().before(key)
+        if deep is None or deep < fitting:
+            return Place(number + fitting, Precision.AT_LEAST, self.is_held_up)
+        return Place(number + deep, Precision.ABOUT, self.is_held_up)
+
+    def _depth_of_the_queue(self) -> queue_depth.Depth:
+        if self._depth is None:
+            self._depth = queue_depth.read()
+        return self._depth
+
+
+def places_of(generations: Sequence[Generation], largest_bytes: int) -> dict[uuid.UUID, Place]:
+    """Where each of these open requests stands, in one query for all."""
+    look = Look()
+    return {generation.id: look.place_of(generation, largest_bytes) for generation in generations}
+
+
+def place_of(generation: Generation, largest_bytes: int) -> Place:
+    """Where the open request stands, in one query."""
+    return Look().place_of(generation, largest_bytes)
+
+
+_LOOK: Final = f"""
+SELECT id, state, dispatched_at, fair_finish, created_at, needs_bytes
+FROM generation_generation WHERE state IN ('dispatched', 'running')
+UNION ALL (
+    SELECT id, state, NULL, fair_finish, created_at, needs_bytes FROM generation_generation
+    WHERE state = 'queued' ORDER BY fair_finish, created_at, id LIMIT %s
+)
+UNION ALL
+SELECT NULL, '{_HELD_UP}', NULL, 0, NULL, NULL FROM generation_storagepause WHERE until IS NOT NULL
+"""  # noqa: S608 - a word of ours

@@ -1,0 +1,133 @@
+"""About how many wait deep in the queue: the beat counts one stretch of it a round, so a round costs the same however
+long the queue is. What it has counted lies in Valkey, in one entry that whoever asks reads.
+
+A count is as old as the beat's last walk through that part: at 100,000 clips a minute. So it is said with "about".
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import accumulate
+from typing import Any, Final
+
+import redis
+from django.db import connection as database
+
+from generation.scheduling import fleet
+from generation.scheduling.fair_order import Key
+from loremotion.valkey import connection
+
+logger = logging.getLogger(__name__)
+
+ENTRY: Final = "queue:depth"
+ENTRY_TTL_SECONDS: Final = 600
+"""Without a beat for so long, nobody says "about" any more."""
+STRETCH: Final = 500
+STRETCHES_PER_ROUND: Final = 8
+_START: Final = Key(-1.0, datetime(1, 1, 1, tzinfo=UTC), uuid.UUID(int=0))
+"""Before every tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the queue: its last clip, and how many of it some machine that is on could make."""
+
+    end: Key
+    fitting: int
+
+    def to_json(self) -> list[Any]:
+        return [self.end.fair_finish, self.end.created_at.isoformat(), str(self.end.id), self.fitting]
+
+    @classmethod
+    def from_json(cls, given: Sequence[Any]) -> Stretch:
+        finish, created_at, name, fitting = given
+        return cls(Key(float(finish), datetime.fromisoformat(created_at), uuid.UUID(name)), int(fitting))
+
+
+class Depth:
+    """The queue in stretches, as far as the beat has walked, first in line first."""
+
+    def __init__(self, stretches: Sequence[Stretch], walked_to: Key = _START) -> None:
+        self.stretches = list(stretches)
+        self.walked_to = walked_to
+        """Where the next round goes on."""
+        self._ends = [stretch.end for stretch in self.stretches]
+        self._before = [0, *accumulate(stretch.fitting for stretch in self.stretches)]
+
+    def before(self, key: Key) -> int | None:
+        """About how many that some machine could make are before ``key``; None where nobody has counted so far."""
+        place = bisect_left(self._ends, key)
+        if place == len(self.stretches):
+            return None if not self.stretches or key > self._ends[-1] else self._before[-1]
+        return self._before[place] + round(self.stretches[place].fitting * self._share(place, key))
+
+    def _share(self, place: int, key: Key) -> float:
+        """How much of a stretch is before ``key``, by its tags."""
+        begin = self._ends[place - 1].fair_finish if place else key.fair_finish
+        length = self._ends[place].fair_finish - begin
+        return (key.fair_finish - begin) / length if length > 0 else 0.5
+
+    def walked(self, counted: Sequence[Stretch], *, is_the_end: bool) -> Depth:
+        """The depth once ``counted`` stretches after ``walked_to`` have taken the place of what was there."""
+        until = counted[-1].end if counted else self.walked_to
+        known = self.stretches[: bisect_right(self._ends, self.walked_to)]
+        behind = [] if is_the_end else self.stretches[bisect_right(self._ends, until) :]
+        return Depth([*known, *counted, *behind], _START if is_the_end else until)
+
+
+def read() -> Depth:
+    """What the beat has counted; nothing where it has not, or Valkey is away or holds something else."""
+    try:
+        entry: Any = connection().get(ENTRY)
+        if entry is None:
+            return Depth([])
+        found = [Stretch.from_json(each) for each in json.loads(entry)]
+        return Depth(found[:-1], found[-1].end) if found else Depth([])
+    except redis.RedisError:
+        return Depth([])
+    except (ValueError, TypeError, KeyError) as problem:
+        logger.warning("What lies under %s is refused: %r", ENTRY, problem)
+        return Depth([])
+
+
+def walk() -> None:
+    """Count the next few stretches of the queue."""
+    depth = read()
+    counted, is_the_end = _count(depth.walked_to, largest_bytes=fleet.budgets()[-1])
+    depth = depth.walked(counted, is_the_end=is_the_end)
+    entry = [stretch.to_json() for stretch in (*depth.stretches, Stretch(depth.walked_to, 0))]
+    connection().set(ENTRY, json.dumps(entry), ex=ENTRY_TTL_SECONDS)
+
+
+def _count(after: Key, *, largest_bytes: int) -> tuple[list[Stretch], bool]:
+    """The stretches after ``after`` of one round, and whether the queue ends there."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT fair_finish, created_at, id, fitting, line
+            FROM (
+                SELECT fair_finish, created_at, id, row_number() OVER in_order AS line,
+                    count(*) FILTER (WHERE coalesce(needs_bytes, 0) <= %s) OVER in_order AS fitting,
+                    lead(id) OVER in_order IS NULL AS is_last
+                FROM (
+                    SELECT fair_finish, created_at, id, needs_bytes FROM generation_generation
+                    WHERE state = 'queued' AND (fair_finish, created_at, id) > (%s, %s, %s)
+                    ORDER BY fair_finish, created_at, id LIMIT %s
+                ) AS walked WINDOW in_order AS (ORDER BY fair_finish, created_at, id)
+            ) AS counted
+            WHERE line %% %s = 0 OR is_last ORDER BY line
+            """,
+            [largest_bytes, *after, STRETCH * STRETCHES_PER_ROUND, STRETCH],
+        )
+        rows = cursor.fetchall()
+    counted, before = [], 0
+    for finish, created_at, name, fitting, _ in rows:
+        counted.append(Stretch(Key(finish, created_at, name), fitting - before))
+        before = fitting
+    return counted, not rows or rows[-1][-1] < STRETCH * STRETCHES_PER_ROUND
