@@ -157,6 +157,10 @@ class Generation(models.Model):
 
     # Its place in the fair queue: see generation.scheduling.fair_queue.
     fair_finish = models.FloatField()
+    fair_weight = models.PositiveSmallIntegerField(null=True)
+    """Of the plan that it was asked for under; None of requests from before this was noted."""
+    flow = models.CharField(max_length=60, blank=True, default="", db_default="")
+    """In whose line it waits. Forgotten once it is dispatched or cancelled, since it may tell of a network."""
 
     continued_seconds = models.FloatField(default=0.0, db_default=0.0)
     """Of the own clip that this one goes on from and will hold; 0: of none, or of a file whose length nobody knows."""
@@ -207,6 +211,8 @@ class Generation(models.Model):
                 name="generation_in_line_by_size",
                 condition=Q(state="queued"),
             ),
+            # The last one of a line.
+            models.Index(fields=["flow", "fair_finish"], name="generation_in_flow", condition=Q(state="queued")),
             models.Index(
                 fields=["state", "dispatched_at"],
                 name="generation_in_flight",

@@ -63,7 +63,8 @@ def _take() -> list[Generation]:
             generation.attempt += 1
             generation.has_attempt_secret = True
             generation.dispatched_at = now
-        Generation.objects.bulk_update(chosen, ["state", "attempt", "has_attempt_secret", "dispatched_at"])
+            generation.flow = ""
+        Generation.objects.bulk_update(chosen, ["state", "attempt", "has_attempt_secret", "dispatched_at", "flow"])
     return chosen
 
 

@@ -1,9 +1,10 @@
 """The fair queue: who is next, and why.
 
-Self-clocked fair queueing. A request's finish tag is where its workspace's last one ended, or the present virtual time
-if that is later, plus its price divided by the workspace's weight. The lowest tag goes first and moves the clock. So a
-workspace gets GPU time in proportion to its weight whenever it has work, a flood only delays whoever sent it, and
-nobody starves: the clock passes every tag.
+Self-clocked fair queueing. Requests wait in lines: of one person, whatever the number of their workspaces; of the
+visitors of one network; else of one workspace. A request's finish tag is that of the last one in its line, or the
+present virtual time if that is later, plus its price divided by its plan's weight. The lowest tag goes first and moves
+the clock. So a line gets GPU time in proportion to its weight whenever it has work, a flood only delays whoever sent
+it, and nobody starves: the clock passes every tag.
 
 Source: S. J. Golestani, "A Self-Clocked Fair Queueing Scheme for Broadband Applications", INFOCOM 1994.
 """
@@ -20,10 +21,11 @@ from generation.models import FairClock, Generation, State
 from generation.scheduling.fair_order import Key, key_of
 from generation.scheduling.window import Level, Window
 from loremotion.prepared import prepared_cursor
+from loremotion.row_security import across_workspaces
 
 
 def next_finish(*, now: float, last_finish: float, cost: float, weight: float) -> float:
-    """The rule itself: ``now`` is the clock, ``last_finish`` the tag of the same workspace's last request."""
+    """The rule itself: ``now`` is the clock, ``last_finish`` the tag of the last request in the same line."""
     return max(now, last_finish) + cost / weight
 
 
@@ -34,38 +36,71 @@ class Standing:
     virtual_time: float
     """The clock's."""
     last_finish: float
-    """The tag of its last request, unless that was cancelled before it began."""
+    """The latest tag of those that wait in the same line; 0 where none does."""
     open_clips: int
-    """That wait or are being made."""
+    """Of the workspace, that wait or are being made."""
+    flow: str = ""
+    """Whose line it is: see ``_lock_flow``."""
 
     def finish_tag(self, *, credits: int, weight: float) -> float:
         """The finish tag of the workspace's next request.
 
         Args:
             credits: its price, which stands for the GPU time it takes.
-            weight: the share of the GPUs that the workspace gets while the queue is full, 1 for those who do not pay.
+            weight: the share of the GPUs that its line gets while the queue is full, 1 for those who do not pay.
         """
         return next_finish(now=self.virtual_time, last_finish=self.last_finish, cost=credits, weight=weight)
 
 
-def standing_of(workspace: Workspace) -> Standing:
-    """How the workspace stands, in one query. Certain while its ledger account is locked."""
+@across_workspaces("a line holds clips of several workspaces; only its last tag comes out")
+def standing_of(workspace: Workspace, *, network: str = "") -> Standing:
+    """How the workspace stands. Certain until the transaction ends: nobody else joins the same line meanwhile.
+
+    What has been dispatched need not be looked at, since the clock has passed its tag.
+
+    Args:
+        network: where its visitor comes from; empty where it has none, pays, or nobody knows.
+    """
+    flow = _lock_flow(workspace, network)
     with prepared_cursor() as cursor:
         cursor.execute(
             """
             SELECT
                 coalesce((SELECT virtual_time FROM generation_fairclock WHERE id = 1), 0),
-                coalesce((
-                    SELECT fair_finish FROM generation_generation
-                    WHERE workspace_id = %(own)s AND NOT (state = 'cancelled' AND attempt = 0)
-                    ORDER BY created_at DESC LIMIT 1
-                ), 0),
+                greatest(0, (
+                    SELECT fair_finish FROM generation_generation WHERE state = 'queued' AND flow = %(flow)s
+                    ORDER BY fair_finish DESC LIMIT 1
+                ), (
+                    SELECT max(fair_finish) FROM generation_generation
+                    WHERE workspace_id = %(own)s AND state = 'queued' AND flow = ''
+                )),
                 (SELECT count(*) FROM generation_generation
                     WHERE workspace_id = %(own)s AND state IN ('queued', 'dispatched', 'running'))
             """,
-            {"own": workspace.id},
+            {"own": workspace.id, "flow": flow},
         )
-        return Standing(*cursor.fetchone())
+        return Standing(*cursor.fetchone(), flow=flow)
+
+
+def _lock_flow(workspace: Workspace, network: str) -> str:
+    """Whose line the workspace's clips wait in, locked until the transaction ends.
+
+    A person's workspaces share one line, whatever their number, and so do the visitors of one network.
+    """
+    otherwise = f"network:{network}" if network and workspace.is_visitor else f"workspace:{workspace.id}"
+    with prepared_cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT flow, pg_advisory_xact_lock(hashtextextended(flow, 0)) FROM (
+                SELECT coalesce((
+                    SELECT 'person:' || user_id FROM accounts_membership WHERE workspace_id = %s AND role = 'owner'
+                ), %s) AS flow OFFSET 0
+            ) AS line
+            """,
+            [workspace.id, otherwise],
+        )
+        flow: str = cursor.fetchone()[0]
+        return flow
 
 
 def lock_clock() -> FairClock:

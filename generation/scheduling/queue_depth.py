@@ -36,18 +36,20 @@ _START: Final = Key(-1.0, datetime(1, 1, 1, tzinfo=UTC), uuid.UUID(int=0))
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of the queue: its last clip, and how many of it some machine that is on could make."""
+    """A part of the queue: the tag that it begins at, its last clip, and how many of it some machine that is on could
+    make."""
 
+    begin: float
     end: Key
     fitting: int
 
     def to_json(self) -> list[Any]:
-        return [self.end.fair_finish, self.end.created_at.isoformat(), str(self.end.id), self.fitting]
+        return [self.begin, self.end.fair_finish, self.end.created_at.isoformat(), str(self.end.id), self.fitting]
 
     @classmethod
     def from_json(cls, given: Sequence[Any]) -> Stretch:
-        finish, created_at, name, fitting = given
-        return cls(Key(float(finish), datetime.fromisoformat(created_at), uuid.UUID(name)), int(fitting))
+        begin, finish, created_at, name, fitting = given
+        return cls(float(begin), Key(float(finish), datetime.fromisoformat(created_at), uuid.UUID(name)), int(fitting))
 
 
 class Depth:
@@ -69,9 +71,9 @@ class Depth:
 
     def _share(self, place: int, key: Key) -> float:
         """How much of a stretch is before ``key``, by its tags."""
-        begin = self._ends[place - 1].fair_finish if place else key.fair_finish
-        length = self._ends[place].fair_finish - begin
-        return (key.fair_finish - begin) / length if length > 0 else 0.5
+        stretch = self.stretches[place]
+        length = stretch.end.fair_finish - stretch.begin
+        return min(1.0, max(0.0, (key.fair_finish - stretch.begin) / length)) if length > 0 else 0.5
 
     def walked(self, counted: Sequence[Stretch], *, is_the_end: bool) -> Depth:
         """The depth once ``counted`` stretches after ``walked_to`` have taken the place of what was there."""
@@ -101,7 +103,7 @@ def walk() -> None:
     depth = read()
     counted, is_the_end = _count(depth.walked_to, largest_bytes=fleet.budgets()[-1])
     depth = depth.walked(counted, is_the_end=is_the_end)
-    entry = [stretch.to_json() for stretch in (*depth.stretches, Stretch(depth.walked_to, 0))]
+    entry = [stretch.to_json() for stretch in (*depth.stretches, Stretch(0.0, depth.walked_to, 0))]
     connection().set(ENTRY, json.dumps(entry), ex=ENTRY_TTL_SECONDS)
 
 
@@ -121,13 +123,17 @@ def _count(after: Key, *, largest_bytes: int) -> tuple[list[Stretch], bool]:
                     ORDER BY fair_finish, created_at, id LIMIT %s
                 ) AS walked WINDOW in_order AS (ORDER BY fair_finish, created_at, id)
             ) AS counted
-            WHERE line %% %s = 0 OR is_last ORDER BY line
+            WHERE line = 1 OR line %% %s = 0 OR is_last ORDER BY line
             """,
             [largest_bytes, *after, STRETCH * STRETCHES_PER_ROUND, STRETCH],
         )
         rows = cursor.fetchall()
-    counted, before = [], 0
-    for finish, created_at, name, fitting, _ in rows:
-        counted.append(Stretch(Key(finish, created_at, name), fitting - before))
-        before = fitting
+    counted: list[Stretch] = []
+    begin, before = 0.0, 0
+    for finish, created_at, name, fitting, line in rows:
+        if line == 1:
+            begin = finish
+        if line % STRETCH == 0 or line == rows[-1][-1]:
+            counted.append(Stretch(begin, Key(finish, created_at, name), fitting - before))
+            begin, before = finish, fitting
     return counted, not rows or rows[-1][-1] < STRETCH * STRETCHES_PER_ROUND

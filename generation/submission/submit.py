@@ -73,7 +73,7 @@ def submit(
         caller: who asks, for the caps of members and keys; None for a workspace's own visitor.
         repeat: how the request says that it may be sent again. Of two that race, both get what the first one made.
         is_private: whether others of a team do not see it; None leaves that to the team.
-        network: a visitor's, which bounds the free credits that come from there.
+        network: a visitor's, which bounds the free credits that come from there, and shares one line in the queue.
         continued_seconds: of the own clip that this one goes on from.
         may: what the workspace is entitled to, where it was asked a moment ago.
 
@@ -94,7 +94,7 @@ def submit(
             return made
         candidate = Candidate(workspace, caller, offer.quote.credits, may, is_refilled)
         _hold(workspace, generation_id, offer, candidate)
-        standing = fair_queue.standing_of(workspace)
+        standing = fair_queue.standing_of(workspace, network="" if may.is_paid else network)
         checks.refuse(replace(candidate, standing=standing))
         finish = standing.finish_tag(credits=offer.quote.credits, weight=may.priority_weight)
         generation = Generation(
@@ -111,6 +111,8 @@ def submit(
             watermark=settings.WATERMARK if may.watermark else "",
             needs_bytes=offer.least_bytes,
             fair_finish=finish,
+            fair_weight=may.priority_weight,
+            flow=standing.flow,
             request_id=log_context.current(log_context.REQUEST_ID),
         )
         _GENERATIONS.insert(generation)

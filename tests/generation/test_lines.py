@@ -1,0 +1,173 @@
+"""Whose line a clip waits in: a person's, whatever the number of their workspaces, or that of a network's visitors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts.models import Membership, User, Visitor, Workspace
+from accounts.roles import Role
+from billing import ledger
+from catalog.models import Model
+from catalog.offers import make_offer
+from catalog.requests import Ask
+from generation.models import Generation, State
+from generation.scheduling import dispatch, fair_queue
+from generation.settlement import settle
+from generation.submission.submit import submit
+from tests.generation import factories
+
+NETWORK = "a" * 32
+
+
+def team_of(user: User) -> Workspace:
+    workspace = Workspace.objects.create(kind=Workspace.Kind.TEAM)
+    Membership.objects.create(workspace=workspace, user=user, role=Role.OWNER)
+    ledger.grant(account=workspace.id, reference=f"test:{workspace.id}", amount=1_000, kind=ledger.LotKind.ADJUSTMENT)
+    return workspace
+
+
+def visitor_from(network: str) -> Callable[[], Generation]:
+    def ask() -> Generation:
+        workspace = factories.visitor(credits=100).workspace
+        return submit(workspace=workspace, offer=make_offer(Ask(prompt="a red circle", seconds=1)), network=network)
+
+    return ask
+
+
+def order() -> list[Generation]:
+    return list(Generation.objects.filter(state=State.QUEUED).order_by("fair_finish", "created_at", "id"))
+
+
+def test_ten_workspaces_of_one_person_get_no_more_than_one(toy: Model, alice: Visitor) -> None:
+    person = User.objects.create_user("ten@example.org", "a long password")
+    crowd = [factories.submitted(team_of(person), seconds=1) for _ in range(10)]
+    others = [factories.submitted(alice.workspace, seconds=1) for _ in range(3)]
+    line = [clip.id for clip in order()]
+    assert line[:6] == [crowd[0].id, others[0].id, crowd[1].id, others[1].id, crowd[2].id, others[2].id]
+
+
+def test_visitors_of_one_network_get_no_more_than_one(toy: Model) -> None:
+    crowd = [visitor_from(NETWORK)() for _ in range(12)]
+    late = visitor_from("b" * 32)()
+    assert [clip.id for clip in order()[:3]] == [crowd[0].id, late.id, crowd[1].id]
+
+
+def test_who_pays_waits_in_a_line_of_their_own_wherever_they_come_from(toy: Model) -> None:
+    for _ in range(5):
+        visitor_from(NETWORK)()
+    payer = factories.visitor().workspace
+    ledger.grant(account=payer.id, reference="bought", amount=100, kind=ledger.LotKind.PACK)
+    paid = submit(workspace=payer, offer=make_offer(Ask(prompt="a red circle", seconds=1)), network=NETWORK)
+    assert paid.flow == f"workspace:{payer.id}"
+    assert [clip.id for clip in order()].index(paid.id) <= 1
+
+
+def test_visitors_of_nobody_knows_where_wait_each_for_themselves(toy: Model) -> None:
+    assert len({visitor_from("")().fair_finish for _ in range(5)}) == 1
+
+
+def test_where_a_clip_came_from_is_forgotten_once_it_need_not_wait(toy: Model) -> None:
+    dispatched, cancelled = visitor_from(NETWORK)(), visitor_from(NETWORK)()
+    assert cancelled.flow == f"network:{NETWORK}"
+    settle.cancel(cancelled)
+    dispatch.fill_window()
+    assert {clip.flow for clip in Generation.objects.filter(id__in=[dispatched.id, cancelled.id])} == {""}
+
+
+def test_a_clip_that_the_last_release_queued_is_heeded_in_its_workspace(toy: Model, alice: Visitor) -> None:
+    first = factories.submitted(alice.workspace, seconds=1)
+    Generation.objects.update(flow="", fair_weight=None)
+    second = factories.submitted(alice.workspace, seconds=1)
+    assert second.fair_finish == 2 * first.fair_finish
+
+
+COSTS = st.integers(1, 50)
+ARRIVALS = st.lists(st.tuples(st.integers(0, 6), COSTS, st.integers(0, 3)), min_size=1, max_size=120)
+"""Whose, what it costs, and how many are served before the next one comes."""
+WEIGHTS = [1, 1, 1, 2, 3, 6, 10]
+
+
+class Line:
+    """The queue as the database keeps it: tags, and a clock that the last one served has moved."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.waiting: list[tuple[float, int, int, int]] = []
+        self.came = 0
+        self.served: list[tuple[int, int, int]] = []
+        """Number, whose and cost."""
+
+    def join(self, flow: int, cost: int, weight: float) -> int:
+        last = max((tag for tag, _, whose, _ in self.waiting if whose == flow), default=0.0)
+        tag = fair_queue.next_finish(now=self.now, last_finish=last, cost=cost, weight=weight)
+        self.came += 1
+        self.waiting.append((tag, self.came, flow, cost))
+        return self.came
+
+    def serve(self) -> None:
+        if self.waiting:
+            first = min(self.waiting)
+            self.waiting.remove(first)
+            self.now = max(self.now, first[0])
+            self.served.append(first[1:])
+
+
+@given(ARRIVALS, st.lists(COSTS, min_size=200, max_size=200))
+def test_nobody_starves_however_the_others_go_on(arrivals: list[tuple[int, int, int]], flood: list[int]) -> None:
+    line = Line()
+    for flow, cost, served in arrivals:
+        line.join(flow, cost, WEIGHTS[flow])
+        for _ in range(served):
+            line.serve()
+    until = {number for _, number, _, _ in line.waiting}
+    cost_of_all = sum(cost for _, _, _, cost in line.waiting)
+    for cost in flood:
+        line.join(99, cost, 10)
+    served_of_the_flood = 0
+    while until - {number for number, _, _ in line.served}:
+        line.serve()
+        line.join(99, 1, 10)
+        served_of_the_flood += line.served[-1][2] if line.served[-1][1] == 99 else 0
+    assert served_of_the_flood <= 10 * cost_of_all + max(flood)
+
+
+@given(st.lists(COSTS, min_size=1_000, max_size=1_000), COSTS, st.integers(1, 10))
+def test_a_flood_of_a_thousand_costs_a_newcomer_one_service_time(flood: list[int], cost: int, weight: int) -> None:
+    line = Line()
+    for each in flood:
+        line.join(0, each, 1)
+    line.serve()
+    mine = line.join(1, cost, weight)
+    while line.served[-1][0] != mine:
+        line.serve()
+    before = [each for number, whose, each in line.served[1:] if whose == 0]
+    assert sum(before) <= cost  # GPU time that the flood had before it, beside what was being made
+
+
+@given(st.lists(st.integers(0, 5), min_size=2, max_size=6, unique=True), st.integers(1, 20))
+def test_shares_converge_to_weights(flows: list[int], cost: int) -> None:
+    line = Line()
+    for flow in flows:
+        for _ in range(400):
+            line.join(flow, cost, WEIGHTS[flow])
+    total = sum(WEIGHTS[flow] for flow in flows)
+    for _ in range(300):
+        line.serve()
+    for flow in flows:
+        served = sum(whose == flow for _, whose, _ in line.served)
+        assert abs(served - 300 * WEIGHTS[flow] / total) <= len(flows)
+
+
+@given(st.integers(2, 40), COSTS)
+def test_a_crowd_in_one_line_gets_no_more_than_one_of_its_kind(crowd: int, cost: int) -> None:
+    line = Line()
+    for _ in range(crowd):
+        line.join(0, cost, 1)
+    for _ in range(crowd):
+        line.join(1, cost, 1)
+    for _ in range(crowd):
+        line.serve()
+    assert abs(sum(whose == 0 for _, whose, _ in line.served) - crowd / 2) <= 1

@@ -1,0 +1,133 @@
+"""A place is exact among the first few dozen, and deeper it says that it is not."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts.models import Visitor
+from catalog.models import Model
+from generation.live import polling
+from generation.models import Generation
+from generation.scheduling import places, queue_depth, wait
+from generation.scheduling.fair_order import Key
+from generation.scheduling.places import EXACT, Place, Precision
+from generation.scheduling.queue_depth import STRETCH, Depth, Stretch
+from tests.generation import factories
+
+LARGE = 2**50
+
+
+def crowd(like: Generation, count: int, **changes: Any) -> list[Generation]:
+    """``count`` clips that wait before ``like``, at even tags."""
+    rows = []
+    for number in range(count):
+        row = Generation.objects.get(id=like.id)
+        row.id, row.fair_finish = uuid.uuid4(), 1 + number / count
+        for name, value in changes.items():
+            setattr(row, name, value)
+        rows.append(row)
+    return Generation.objects.bulk_create(rows)
+
+
+@pytest.fixture
+def mine(toy: Model, alice: Visitor) -> Generation:
+    clip = factories.submitted(alice.workspace)
+    Generation.objects.update(state="queued", attempt=0, fair_finish=100.0)
+    clip.refresh_from_db()
+    return clip
+
+
+def test_the_last_place_that_is_exact(mine: Generation) -> None:
+    crowd(mine, EXACT - 1)
+    assert places.place_of(mine, LARGE) == Place(EXACT - 1)
+
+
+def test_deeper_it_is_so_many_at_least_until_the_beat_has_counted(mine: Generation) -> None:
+    crowd(mine, EXACT + 36)
+    assert places.place_of(mine, LARGE) == Place(EXACT, Precision.AT_LEAST)
+    assert wait.wait_of(mine).reason.startswith("No GPU worker")
+    queue_depth.walk()
+    place = places.place_of(mine, LARGE)
+    assert place.precision == Precision.ABOUT
+    assert 95 <= place.number <= 101
+
+
+def test_words_say_how_sure_a_place_is() -> None:
+    assert Place(1).clips_before == "1 clip is"
+    assert Place(0).clips_before == "0 clips are"
+    assert Place(64, Precision.AT_LEAST).clips_before == "more than 64 clips are"
+    assert Place(4_267, Precision.ABOUT).clips_before == "about 4,200 clips are"
+
+
+def test_what_fits_no_machine_is_not_counted_deep_in_the_queue(mine: Generation) -> None:
+    crowd(mine, 100, needs_bytes=200 * 2**30)
+    crowd(mine, 100, needs_bytes=1)
+    queue_depth.walk()
+    place = places.place_of(mine, 2 * 2**30)
+    assert place.precision == Precision.ABOUT
+    assert 95 <= place.number <= 101
+
+
+def test_the_beat_counts_a_long_queue_a_part_at_a_time(mine: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_depth, "STRETCH", 10)
+    crowd(mine, 200)
+    for _ in range(2):
+        queue_depth.walk()
+    assert places.place_of(mine, LARGE).precision == Precision.AT_LEAST
+    queue_depth.walk()
+    assert abs(places.place_of(mine, LARGE).number - 200) <= 10
+
+
+def test_what_lies_in_valkey_may_be_anything(mine: Generation, valkey: redis.Redis) -> None:
+    crowd(mine, EXACT + 6)
+    for odd in (b"[]", b"{}", b"no json", b'[["x", 1, 2, 3]]', b"[[1.0]]", b"7"):
+        valkey.set(queue_depth.ENTRY, odd)
+        assert places.place_of(mine, LARGE) == Place(EXACT, Precision.AT_LEAST)
+
+
+def test_a_look_for_many_is_one_look(mine: Generation, django_assert_num_queries: Any) -> None:
+    many = [clip.id for clip in crowd(mine, 40)]
+    for ids in (many[:1], many):
+        with django_assert_num_queries(2):  # the clips, the queue
+            polling.snapshots_of(ids, set(ids))
+
+
+KEYS = st.lists(st.integers(0, 10_000), min_size=1, max_size=120, unique=True)
+
+
+def key(tag: int) -> Key:
+    return Key(float(tag), datetime(2026, 1, 1, tzinfo=UTC), uuid.UUID(int=0))
+
+
+@given(KEYS, KEYS)
+def test_after_a_walk_through_it_the_depth_is_that_of_the_queue(before: list[int], now: list[int]) -> None:
+    """Whatever was counted before, and however the queue has changed since."""
+    depth = walk(walk(Depth([]), before), now)
+    ends = [stretch.end for stretch in depth.stretches]
+    assert ends == sorted(set(ends))
+    for end in ends:
+        assert depth.before(end) in range(sum(key(tag) <= end for tag in now) - 3, len(now) + 1)
+    assert sum(stretch.fitting for stretch in depth.stretches) == len(now)
+
+
+def walk(depth: Depth, queue: list[int]) -> Depth:
+    """Rounds until the end, three clips a stretch and two stretches a round."""
+    while True:
+        left = sorted(tag for tag in queue if key(tag) > depth.walked_to)[:6]
+        parts = [left[:3], left[3:]]
+        counted = [Stretch(float(part[0]), key(part[-1]), len(part)) for part in parts if part]
+        is_the_end = len(left) < 6
+        depth = depth.walked(counted, is_the_end=is_the_end)
+        if is_the_end:
+            return depth
+
+
+def test_a_round_of_the_beat_reads_a_bounded_part_of_the_queue() -> None:
+    assert STRETCH * queue_depth.STRETCHES_PER_ROUND <= 5_000
