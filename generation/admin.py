@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 
 from generation.models import Generation
-from generation.scheduling import fleet, storage_pause
+from generation.scheduling import explanation, fleet, storage_pause
 from generation.settlement import settle
 from gpu_worker.contract import RENDER_QUEUE
 from loremotion import health, queues
@@ -32,6 +32,7 @@ class GenerationAdmin(ReadOnlyAdmin):
     ordering = ["-created_at"]
     actions = ["cancel_selected"]
     change_list_template = "admin/generation/change_list.html"
+    change_form_template = "admin/generation/change_form.html"
 
     def has_change_permission(self, request: HttpRequest, obj: Generation | None = None) -> bool:
         return obj is None and admin.ModelAdmin.has_change_permission(self, request)
@@ -43,6 +44,14 @@ class GenerationAdmin(ReadOnlyAdmin):
                 settle.cancel(generation)
             except Refusal as refusal:
                 self.message_user(request, f"{generation.id}: {refusal}", messages.WARNING)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The request, and while it waits why it has its place."""
+        generation = self.get_object(request, object_id)
+        why = explanation.explain(generation) if generation is not None and self.has_view_permission(request) else None
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "why": why})
 
     def get_urls(self) -> list[Any]:
         return [path("fleet/", self.admin_site.admin_view(self.fleet), name="generation_fleet"), *super().get_urls()]

@@ -54,13 +54,16 @@ def _rounded(number: int) -> int:
     return number // unit * unit
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
+    """A clip that is open, as far as its place hangs on it."""
+
     id: uuid.UUID
     state: str
     dispatched_at: datetime | None
     fair_finish: float
     created_at: datetime
     needs_bytes: int | None
+    flow: str | None
 
     @property
     def key(self) -> Key:
@@ -73,7 +76,7 @@ class Look:
     def __init__(self) -> None:
         with prepared_cursor() as cursor:
             cursor.execute(_LOOK, [EXACT + 1])
-            rows = [_Row(*row) for row in cursor.fetchall()]
+            rows = [Row(*row) for row in cursor.fetchall()]
         self.is_held_up = any(row.state == _HELD_UP for row in rows)
         waiting = [row for row in rows if row.state == State.QUEUED]
         self._is_whole = len(waiting) <= EXACT
@@ -98,14 +101,20 @@ class Look:
             return Place(0)
         return self._place_in_queue(generation, largest_bytes)
 
-    def _place_in_queue(self, generation: Generation, largest_bytes: int) -> Place:
+    def waiting_before(self, generation: Generation) -> list[Row]:
+        """The first few dozen of the fair queue that are before the request; none once it has left that."""
+        if generation.state != State.QUEUED or generation.id in self._running or generation.id in self._dispatched:
+            return []
         key = key_of(generation)
-        before = [row for row in self._front if row.key < key]
+        return [row for row in self._front if row.key < key]
+
+    def _place_in_queue(self, generation: Generation, largest_bytes: int) -> Place:
+        before = self.waiting_before(generation)
         number = len(self._running) + len(self._dispatched)
         fitting = sum((row.needs_bytes or 0) <= largest_bytes for row in before)
         if self._is_whole or len(before) < len(self._front):
             return Place(number + fitting, is_held_up=self.is_held_up)
-        deep = self._depth_of_the_queue().before(key)
+        deep = self._depth_of_the_queue().before(key_of(generation))
         if deep is None or deep < fitting:
             return Place(number + fitting, Precision.AT_LEAST, self.is_held_up)
         return Place(number + deep, Precision.ABOUT, self.is_held_up)
@@ -128,12 +137,12 @@ def place_of(generation: Generation, largest_bytes: int) -> Place:
 
 
 _LOOK: Final = f"""
-SELECT id, state, dispatched_at, fair_finish, created_at, needs_bytes
+SELECT id, state, dispatched_at, fair_finish, created_at, needs_bytes, NULL
 FROM generation_generation WHERE state IN ('dispatched', 'running')
 UNION ALL (
-    SELECT id, state, NULL, fair_finish, created_at, needs_bytes FROM generation_generation
+    SELECT id, state, NULL, fair_finish, created_at, needs_bytes, flow FROM generation_generation
     WHERE state = 'queued' ORDER BY fair_finish, created_at, id LIMIT %s
 )
 UNION ALL
-SELECT NULL, '{_HELD_UP}', NULL, 0, NULL, NULL FROM generation_storagepause WHERE until IS NOT NULL
+SELECT NULL, '{_HELD_UP}', NULL, 0, NULL, NULL, NULL FROM generation_storagepause WHERE until IS NOT NULL
 """  # noqa: S608 - a word of ours

@@ -1,0 +1,83 @@
+"""Why a clip has the place that it has: in a sentence for its owner, and with every tag for staff."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import F
+from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
+
+from generation.models import FairClock, Generation, State
+from generation.scheduling import fleet
+from generation.scheduling.fair_order import key_of
+from generation.scheduling.places import EXACT, Look, Place
+from loremotion.row_security import across_workspaces
+
+SHOWN = 20
+"""Clips before it that staff sees."""
+
+
+@across_workspaces("others are before it in the queue; only how many comes out")
+def sentence_for(generation: Generation) -> str:
+    """Why so many clips are before this one, for whoever asked for it; empty where it need not wait for its turn."""
+    look = Look()
+    before = look.waiting_before(generation)
+    if not before:
+        return ""
+    own = sum(row.flow == generation.flow for row in before) if generation.flow else 0
+    others = len(before) - own
+    among = f"Of the next {EXACT}, " if len(before) == EXACT else "Of those that wait before it, "
+    whose = "from your network" if generation.flow.startswith("network:") else "your own"
+    parts = [f"{own} {'is' if own == 1 else 'are'} {whose}"] if own else []
+    parts += [f"{others} {'is' if others == 1 else 'are'} of others whose turn comes earlier"] if others else []
+    return (
+        f"{among}{' and '.join(parts)}. Everybody gets GPU time in turn, as much as their plan's share, "
+        "and whoever sends many clips waits for their own."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """One clip in the fair queue, as the rule sees it."""
+
+    generation: Generation
+    start: float | None
+    """Where its line's last tag or the clock stood when it came; None of requests of the last release."""
+
+    @property
+    def finish(self) -> float:
+        return self.generation.fair_finish
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A place with everything that it follows from."""
+
+    place: Place
+    tags: Tags
+    virtual_time: float
+    before: tuple[Tags, ...]
+    """The nearest of those that wait before it, first in line first."""
+
+
+def explain(generation: Generation) -> Explanation | None:
+    """Everything behind the place of a clip that waits in the fair queue; None for any other."""
+    if generation.state != State.QUEUED:
+        return None
+    waiting = Generation.objects.filter(state=State.QUEUED).select_related("version__model")
+    earlier = waiting.filter(
+        TupleLessThan(Tuple(F("fair_finish"), F("created_at"), F("id")), tuple(key_of(generation)))
+    )
+    nearest = list(earlier.order_by("-fair_finish", "-created_at", "-id")[:SHOWN])
+    clock = FairClock.objects.filter(id=1).first()
+    return Explanation(
+        place=Look().place_of(generation, fleet.budgets()[-1]),
+        tags=_tags(generation),
+        virtual_time=clock.virtual_time if clock is not None else 0.0,
+        before=tuple(_tags(row) for row in reversed(nearest)),
+    )
+
+
+def _tags(generation: Generation) -> Tags:
+    weight = generation.fair_weight
+    return Tags(generation, generation.fair_finish - generation.credits_quoted / weight if weight else None)

@@ -1,0 +1,63 @@
+"""Why a clip is fourth: a sentence for its owner, every tag for staff."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+from django.test import Client
+
+from accounts.models import User, Visitor
+from catalog.models import Model
+from generation.models import Generation, State
+from generation.scheduling import dispatch, explanation
+from tests.generation import factories
+from tests.generation.conftest import ClientOf
+
+
+@pytest.fixture
+def crowd(toy: Model, alice: Visitor, bob: Visitor) -> list[Generation]:
+    """Alice's three, with one of Bob's between."""
+    theirs = [factories.submitted(visitor.workspace, seconds=1) for visitor in (alice, bob, alice, alice)]
+    assert set(Generation.objects.values_list("state", flat=True)) == {State.QUEUED}
+    return theirs
+
+
+def test_an_owner_reads_whose_clips_are_before_theirs(
+    crowd: list[Generation], alice: Visitor, client_of: ClientOf
+) -> None:
+    said = explanation.sentence_for(crowd[-1])
+    assert said.startswith(
+        "Of those that wait before it, 2 are your own and 1 is of others whose turn comes earlier. Everybody gets GPU"
+    )
+    assert said in client_of(alice).get(f"/generations/{crowd[-1].id}/").text
+
+
+def test_whoever_is_first_or_dispatched_is_told_nothing(crowd: list[Generation]) -> None:
+    assert explanation.sentence_for(crowd[0]) == ""
+    dispatch.fill_window()
+    assert explanation.sentence_for(crowd[-1]) == ""
+    assert explanation.explain(Generation.objects.get(id=crowd[-1].id)) is None
+
+
+def test_of_a_network_it_says_so(crowd: list[Generation]) -> None:
+    Generation.objects.update(flow="network:x")
+    last = Generation.objects.get(id=crowd[-1].id)
+    assert "3 are from your network." in explanation.sentence_for(last)
+
+
+def test_staff_see_the_tags_of_all_before_it(crowd: list[Generation], valkey: redis.Redis) -> None:
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("staff@example.com", "irrelevant"))
+    page = browser.get(f"/admin/generation/generation/{crowd[-1].id}/change/").text
+    table = page.split('id="why-this-place"')[1].split("</table>")[0]
+    assert "3 clips are before it" in table
+    assert [table.count(str(clip.id)) for clip in crowd] == [2, 2, 2, 0]
+    assert f"workspace:{crowd[-1].workspace_id}" in table
+    assert "<th>10</th><th>5</th><th>1</th><th>15</th>" in table  # start, price, weight, finish
+
+
+def test_a_clip_that_the_last_release_queued_has_no_start(crowd: list[Generation]) -> None:
+    Generation.objects.update(fair_weight=None, flow="")
+    why = explanation.explain(Generation.objects.get(id=crowd[-1].id))
+    assert why is not None
+    assert (why.tags.start, len(why.before)) == (None, 3)
