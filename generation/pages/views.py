@@ -30,7 +30,7 @@ from generation.pages.choices import EXAMPLE, choices, offer_of
 from generation.pages.forms import SEEN_BY, GenerateForm
 from generation.pages.prefill import Prefill, to_go_on, to_make_again
 from generation.pages.ways_on import ways_on
-from generation.scheduling import explanation, wait
+from generation.scheduling import wait
 from generation.settlement import deletion, notifications, settle
 from generation.submission import intake, privacy
 from generation.submission.audience import audience_of
@@ -202,7 +202,6 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         stage = seen.stage if seen is not None and seen.stage in presentation.STAGES else "queued"
         context |= {
             "wait": wait.wait_of(generation),
-            "why_this_place": explanation.sentence_for(generation),
             "seen": seen,
             "stages": presentation.STAGES.items(),
             "stage_now": stage,

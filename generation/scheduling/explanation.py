@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import F
@@ -10,18 +11,18 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
 from generation.models import FairClock, Generation, State
 from generation.scheduling import fleet
 from generation.scheduling.fair_order import key_of
-from generation.scheduling.places import EXACT, Look, Place
-from loremotion.row_security import across_workspaces
+from generation.scheduling.places import EXACT, Look, Place, Row
 
 SHOWN = 20
 """Clips before it that staff sees."""
 
 
-@across_workspaces("others are before it in the queue; only how many comes out")
-def sentence_for(generation: Generation) -> str:
-    """Why so many clips are before this one, for whoever asked for it; empty where it need not wait for its turn."""
-    look = Look()
-    before = look.waiting_before(generation)
+def sentence(generation: Generation, before: Sequence[Row]) -> str:
+    """Why so many clips are before this one, for whoever asked for it; empty where none is.
+
+    Args:
+        before: the first few dozen that wait before it.
+    """
     if not before:
         return ""
     own = sum(row.flow == generation.flow for row in before) if generation.flow else 0

@@ -8,7 +8,6 @@ more there are about, ``queue_depth`` has counted, and a place says of itself wh
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -123,12 +122,6 @@ class Look:
         if self._depth is None:
             self._depth = queue_depth.read()
         return self._depth
-
-
-def places_of(generations: Sequence[Generation], largest_bytes: int) -> dict[uuid.UUID, Place]:
-    """Where each of these open requests stands, in one query for all."""
-    look = Look()
-    return {generation.id: look.place_of(generation, largest_bytes) for generation in generations}
 
 
 def place_of(generation: Generation, largest_bytes: int) -> Place:

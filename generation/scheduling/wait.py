@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -14,8 +14,8 @@ from django.db import connection
 from catalog.models import ModelVersion
 from catalog.offers import Offer
 from generation.models import Generation, State
-from generation.scheduling import fleet, places, storage_pause
-from generation.scheduling.places import Place
+from generation.scheduling import explanation, fleet, storage_pause
+from generation.scheduling.places import Look, Place
 from loremotion.row_security import across_workspaces
 
 SAMPLE = 20
@@ -33,6 +33,8 @@ class Wait:
     low_seconds: float | None
     high_seconds: float | None
     reason: str
+    why_this_place: str = ""
+    """Whose clips are before it; empty where none waits before it."""
 
     @property
     def is_for_a_machine(self) -> bool:
@@ -79,9 +81,14 @@ def wait_of(generation: Generation) -> Wait:
 def waits_of(generations: Sequence[Generation]) -> dict[UUID, Wait]:
     """The same of many at once: queue and fleet are looked at once, and each build's speed once."""
     budgets = _budgets()
-    standings = places.places_of(generations, max(budgets, default=0))
-    seconds_of = cache(service_seconds)
-    return {each.id: _wait(each, standings[each.id], budgets, seconds_of) for each in generations}
+    look, seconds_of = Look(), cache(service_seconds)
+
+    def wait(each: Generation) -> Wait:
+        stands = look.place_of(each, max(budgets, default=0))
+        why = explanation.sentence(each, look.waiting_before(each))
+        return replace(_wait(each, stands, budgets, seconds_of), why_this_place=why)
+
+    return {each.id: wait(each) for each in generations}
 
 
 def _wait(

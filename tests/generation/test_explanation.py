@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import User, Visitor
 from catalog.models import Model
 from generation.models import Generation, State
-from generation.scheduling import dispatch, explanation
+from generation.scheduling import dispatch, explanation, wait
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 
@@ -24,10 +24,14 @@ def crowd(toy: Model, alice: Visitor, bob: Visitor) -> list[Generation]:
     return theirs
 
 
+def why(generation: Generation) -> str:
+    return wait.wait_of(generation).why_this_place
+
+
 def test_an_owner_reads_whose_clips_are_before_theirs(
     crowd: list[Generation], alice: Visitor, client_of: ClientOf
 ) -> None:
-    said = explanation.sentence_for(crowd[-1])
+    said = why(crowd[-1])
     assert said.startswith(
         "Of those that wait before it, 2 are your own and 1 is of others whose turn comes earlier. Everybody gets GPU"
     )
@@ -35,16 +39,16 @@ def test_an_owner_reads_whose_clips_are_before_theirs(
 
 
 def test_whoever_is_first_or_dispatched_is_told_nothing(crowd: list[Generation]) -> None:
-    assert explanation.sentence_for(crowd[0]) == ""
+    assert why(crowd[0]) == ""
     dispatch.fill_window()
-    assert explanation.sentence_for(crowd[-1]) == ""
+    assert why(crowd[-1]) == ""
     assert explanation.explain(Generation.objects.get(id=crowd[-1].id)) is None
 
 
 def test_of_a_network_it_says_so(crowd: list[Generation]) -> None:
     Generation.objects.update(flow="network:x")
     last = Generation.objects.get(id=crowd[-1].id)
-    assert "3 are from your network." in explanation.sentence_for(last)
+    assert "3 are from your network." in why(last)
 
 
 def test_staff_see_the_tags_of_all_before_it(crowd: list[Generation], valkey: redis.Redis) -> None:
@@ -60,6 +64,6 @@ def test_staff_see_the_tags_of_all_before_it(crowd: list[Generation], valkey: re
 
 def test_a_clip_that_the_last_release_queued_has_no_start(crowd: list[Generation]) -> None:
     Generation.objects.update(fair_weight=None, flow="")
-    why = explanation.explain(Generation.objects.get(id=crowd[-1].id))
-    assert why is not None
-    assert (why.tags.start, len(why.before)) == (None, 3)
+    found = explanation.explain(Generation.objects.get(id=crowd[-1].id))
+    assert found is not None
+    assert (found.tags.start, len(found.before)) == (None, 3)
