@@ -5,16 +5,22 @@ each call's values into its text, so that PostgreSQL never meets the same statem
 
 A plan knows the role that it is for: PostgreSQL makes another where row-level security asks for one. psycopg forgets
 what it prepared when a transaction is rolled back, and prepares it anew.
+
+What a statement answers is settled when it is prepared: once a migration gives a column another type, PostgreSQL
+refuses it. ``execute_anew`` then has it prepared again. In a transaction, which the refusal ends, that comes with the
+rollback, and so one request of each connection fails.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connections
+from psycopg.errors import FeatureNotSupported
+from psycopg.pq import TransactionStatus
 
 
 @contextmanager
@@ -27,3 +33,16 @@ def prepared_cursor() -> Iterator[Any]:
     own = psycopg.Cursor(database.connection)
     with make_cursor(own) as cursor:  # type: ignore[arg-type]  # the stubs would wrap wrappers alone
         yield cursor
+
+
+def execute_anew(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    """What a statement answers, also where it was prepared for columns of other types. Wraps what executes it."""
+    try:
+        return execute(sql, params, many, context)
+    except NotSupportedError as error:
+        connection = context["connection"].connection
+        is_in_transaction = connection.info.transaction_status is not TransactionStatus.IDLE
+        if is_in_transaction or not isinstance(error.__cause__, FeatureNotSupported):
+            raise
+        connection.execute("DEALLOCATE ALL")  # which psycopg heeds
+        return execute(sql, params, many, context)

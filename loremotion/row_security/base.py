@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from django.db.backends.postgresql import base, operations
 
+from loremotion.prepared import execute_anew
 from loremotion.row_security import EVERYTHING, Sight, sight
 
 TRANSACTION_CONTROL = ("SAVEPOINT ", "RELEASE SAVEPOINT ", "ROLLBACK TO SAVEPOINT ")
@@ -38,7 +39,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.execute_wrappers.append(self._execute_in_sight)
+        self.execute_wrappers += [execute_anew, self._execute_in_sight]
 
     def get_new_connection(self, conn_params: Any) -> Any:
         connection = super().get_new_connection(conn_params)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AnonymousUser
@@ -107,6 +108,51 @@ def test_a_prepared_statement_sees_what_is_in_sight_each_time_that_it_is_asked()
     ):
         cursor.execute("SELECT 1 / %s", [0])
     assert seen() == {ours, theirs}
+
+
+@pytest.fixture
+def changing(transactional_db: None) -> Iterator[Callable[[str], None]]:
+    """Gives the column ``value`` of the table ``changing`` another type, as a migration does beside requests."""
+
+    def change(to: str) -> None:
+        with psycopg.connect(**connection.get_connection_params(), autocommit=True) as own:
+            own.execute(f"ALTER TABLE changing ALTER COLUMN value TYPE {to} USING value::{to}")
+
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE changing AS SELECT 7 AS value")
+    yield change
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE changing")
+
+
+def changing_value() -> object:
+    with prepared_cursor() as cursor:
+        cursor.execute("SELECT value FROM changing")
+        return cursor.fetchone()[0]
+
+
+def test_a_prepared_statement_outlives_another_type_of_what_it_selects(changing: Callable[[str], None]) -> None:
+    for _ in range(8):
+        assert changing_value() == 7
+    changing("text")
+    assert changing_value() == "7"
+    for _ in range(8):
+        assert changing_value() == "7"
+    changing("integer")
+    with row_security.bounded(Bounds()):  # the change of sight goes before it in the same message
+        assert changing_value() == 7
+        assert in_force() == ("loremotion_web", "")
+
+
+def test_within_a_transaction_another_type_fails_one_request_at_most(changing: Callable[[str], None]) -> None:
+    for _ in range(8):
+        assert changing_value() == 7
+    changing("text")
+    with pytest.raises(DatabaseError, match="cached plan"), transaction.atomic():
+        changing_value()
+    for _ in range(2):
+        with transaction.atomic():
+            assert changing_value() == "7"
 
 
 @pytest.mark.django_db
