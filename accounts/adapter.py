@@ -16,6 +16,7 @@ from django.contrib.sites.shortcuts import get_current_site
 from django.http import HttpRequest, HttpResponse
 
 from accounts import bans, claiming, networks, sign_in_mail, visitors, workspaces
+from accounts.email_addresses import is_address
 from accounts.models import User
 from loremotion import encryption
 
@@ -48,7 +49,7 @@ class AccountAdapter(DefaultAccountAdapter):
         if template_prefix == UNKNOWN_ACCOUNT:
             sign_in_mail.write_to_nobody(subject=words.subject, text=words.body)
             return
-        user = context.get("user") or User.objects.filter(email__iexact=email).first()
+        user = context.get("user") or User.objects.filter(is_address(email)).first()
         sign_in_mail.write(
             user=user, address=email, subject=words.subject, text=words.body, holds_code="code" in context
         )

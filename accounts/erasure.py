@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Count
 
 from accounts import workspaces
+from accounts.email_addresses import is_address
 from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
 from accounts.roles import Role
 from loremotion.outbox.models import MailMessage
@@ -49,8 +50,8 @@ def erase_person(user: User) -> None:
             workspaces.erase(workspace)
         others = Membership.objects.filter(user=user).values("workspace")
         named = AuditEntry.objects.filter(workspace__in=others)
-        named.filter(actor__iexact=user.email).update(actor=NOBODY)
-        named.filter(subject__iexact=user.email).update(subject=NOBODY)
+        named.filter(is_address(user.email, field="actor")).update(actor=NOBODY)
+        named.filter(is_address(user.email, field="subject")).update(subject=NOBODY)
         addresses = EmailAddress.objects.filter(user=user).values("email")
         MailMessage.objects.filter(workspace=None, address__in=addresses).delete()  # what is to them goes with them
         user.delete()

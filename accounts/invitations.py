@@ -22,6 +22,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts import audit, members, seats
+from accounts.email_addresses import is_address
 from accounts.models import Invitation, Membership, User, Workspace
 from accounts.roles import Action, may_give
 from loremotion.outbox import mail
@@ -56,9 +57,9 @@ def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> In
     with transaction.atomic():
         members.keep_places(workspace)
         members.refuse_unless(by.user, may=Action.MANAGE_MEMBERS, workspace=workspace)
-        if Membership.objects.filter(workspace=workspace, user__email__iexact=email).exists():
+        if Membership.objects.filter(is_address(email, field="user__email"), workspace=workspace).exists():
             raise Conflict("member_already", f"{email} is a member already.")
-        known = Invitation.objects.filter(workspace=workspace, email__iexact=email).first()
+        known = Invitation.objects.filter(is_address(email), workspace=workspace).first()
         if known is None and Invitation.objects.filter(workspace=workspace).count() >= MOST_OPEN:
             raise Conflict("too_many_invitations", f"{MOST_OPEN} invitations are open.", next_step="Take one back.")
         if known is not None:
@@ -104,7 +105,7 @@ def invited_with(token: str) -> Invitation | None:
 
 def open_offer(*, workspace_id: UUID, email: str) -> Invitation | None:
     """The place that is offered to an address, or None when it was taken back or accepted, or has expired."""
-    return _open_offers().filter(workspace=workspace_id, email__iexact=email).first()
+    return _open_offers().filter(is_address(email), workspace=workspace_id).first()
 
 
 def _open_offers() -> QuerySet[Invitation]:
@@ -121,7 +122,7 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
         Forbidden: it is somebody else's address.
         Conflict: the invitation was taken back meanwhile, or the plan has become too small for one more.
     """
-    if not EmailAddress.objects.filter(user=user, email__iexact=invitation.email, verified=True).exists():
+    if not EmailAddress.objects.filter(is_address(invitation.email), user=user, verified=True).exists():
         raise Forbidden(
             "invited_another",
             f"This invitation is for {invitation.email}, and you are signed in as {user.email}.",

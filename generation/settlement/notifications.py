@@ -10,6 +10,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from accounts import members
+from accounts.email_addresses import is_address
 from accounts.models import User
 from generation.models import Generation, NotificationRequest, State
 from loremotion.outbox import mail
@@ -79,7 +80,7 @@ def clip_ended_content(message: MailMessage) -> Content | None:
 
 
 def _has_proved(user_id: int | None, address: str) -> bool:
-    is_proved: bool = EmailAddress.objects.filter(user=user_id, email__iexact=address, verified=True).exists()
+    is_proved: bool = EmailAddress.objects.filter(is_address(address), user=user_id, verified=True).exists()
     return is_proved
 
 

@@ -30,6 +30,8 @@ WALL_SECONDS: Final = 30.0
 AT_ONCE: Final = 2
 """Pictures that one process has decoded at the same time. Each takes up to 150 MB."""
 WAIT_SECONDS: Final = 20.0
+MOST_NAMED_PIXELS: Final = 2**62
+"""Of a picture that is refused for its size; no format has room for more."""
 _LINES: Final = 64
 
 _places = BoundedSemaphore(AT_ONCE)
@@ -119,7 +121,8 @@ def _decoded(file: File[Any]) -> Image.Image:
     """The pixels that the sandbox makes of the file. No decoder of Pillow runs in this process."""
     with _open(file) as own, sandbox.reading(PROGRAM, own, {}, wall_seconds=WALL_SECONDS) as (said, out):
         if isinstance(wrong := said.get("wrong_size"), dict):
-            raise WrongSize(*(wrong.get(part) for part in ("name", "width", "height", "next_step")))
+            name, next_step = str(wrong.get("name")), str(wrong.get("next_step"))
+            raise WrongSize(name, *sandbox.size_in(wrong, MOST_NAMED_PIXELS), next_step)
         size = sandbox.size_in(said, LONGEST_SIDE**2)
         pixels = out.read(3 * size[0] * size[1])
         _note_what_holds(confinement.SECCOMP in str(said.get("held")))

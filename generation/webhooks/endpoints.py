@@ -20,10 +20,14 @@ from loremotion import outbound
 from loremotion.outbox import sending
 from loremotion.outbox.models import State
 from loremotion.refusals import Conflict, Invalid
+from loremotion.stream_limits import StreamLimit
 
 ROTATION_OVERLAP = timedelta(hours=24)
 MOST_ENDPOINTS = 20
 LONGEST_URL = 500
+MOST_TESTS_AT_ONCE = 4
+"""That wait for a workspace's own servers, each for a quarter of a minute at most and in a place of this process."""
+_tests = StreamLimit("webhook tests")
 
 
 def create(
@@ -123,8 +127,17 @@ def try_out(endpoint: Endpoint, *, event_type: str) -> Outcome:
 
     Raises:
         Invalid: there is no such event.
+        TooMany: so many of the workspace's wait for an answer already.
     """
     event_type = _checked_types([event_type])[0]
+    slot = _tests.take(endpoint.workspace_id, most=MOST_TESTS_AT_ONCE)
+    try:
+        return _tried_out(endpoint, event_type)
+    finally:
+        slot.release()
+
+
+def _tried_out(endpoint: Endpoint, event_type: str) -> Outcome:
     now = timezone.now()
     delivery = Delivery.objects.create(
         endpoint=endpoint,

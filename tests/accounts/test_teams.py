@@ -65,6 +65,20 @@ def test_an_invitation_is_for_the_address_it_names(alice: User, bob: User, carol
         invitations.accept(made, user=bob)
 
 
+@pytest.mark.parametrize(
+    "odd", ["m\N{LATIN SMALL LETTER DOTLESS I}ke@example.org", "mike@github.\N{LATIN SMALL LETTER LONG S}e"]
+)
+def test_an_address_that_is_alike_in_capitals_is_anothers(alice: User, studio: Workspace, odd: str) -> None:
+    meant = odd.upper().lower()
+    person(meant)
+    stranger = person(odd)
+    assert (User.objects.get_by_natural_key(meant).email, User.objects.get_by_natural_key(odd).email) == (meant, odd)
+    place = Membership.objects.get(user=alice, workspace=studio)
+    made = invitations.invite(workspace=studio, by=place, email=meant, role="member")
+    with pytest.raises(Forbidden, match="This invitation is for"):
+        invitations.accept(made, user=stranger)
+
+
 def test_an_invitation_runs_out_and_can_be_sent_again(alice: User, bob: User, studio: Workspace) -> None:
     owner, guest = browser_of(alice, studio), browser_of(bob)
     link = invite(owner, bob.email)

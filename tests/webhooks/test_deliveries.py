@@ -26,6 +26,7 @@ from loremotion import outbound, queue_worker, queues
 from loremotion.outbox import housekeeping, sending
 from loremotion.outbox import mail as outbox_mail
 from loremotion.outbox.models import MailMessage, State
+from loremotion.refusals import TooMany
 from tests.accounts import factories as people
 from tests.generation import factories
 from tests.webhooks.receiver import Receiver
@@ -415,6 +416,18 @@ def test_a_name_that_was_outside_when_it_was_saved_and_is_inside_now_gets_nothin
 
 
 # --- asked for by hand ------------------------------------------------------------------------------------------
+
+
+def test_a_workspace_waits_for_a_few_tests_at_once(endpoint: Endpoint, receiver: Receiver) -> None:
+    """Whoever owns a server that says nothing would have all places of a process wait for it."""
+    most = endpoints.MOST_TESTS_AT_ONCE
+    waiting = [endpoints._tests.take(endpoint.workspace_id, most=most) for _ in range(most)]
+    with pytest.raises(TooMany):
+        endpoints.try_out(endpoint, event_type="video.failed")
+    assert (receiver.heard, Delivery.objects.exists()) == ([], False)
+    waiting.pop().release()
+    for _ in range(2):
+        assert not endpoints.try_out(endpoint, event_type="video.failed").error
 
 
 def test_a_test_is_made_up_and_its_failure_has_no_consequences(endpoint: Endpoint, receiver: Receiver) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import second_factor
+from accounts.email_addresses import is_address
 from accounts.models import User
 
 
@@ -20,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("email", help="the address of their account")
 
     def handle(self, *args: Any, email: str, **options: Any) -> None:
-        user = User.objects.filter(email__iexact=email).first()
+        user = User.objects.filter(is_address(email)).first()
         if user is None:
             raise CommandError(f"Nobody has the address {email}. See the admin's list of users, or manage.py shell.")
         forgotten = second_factor.forget(user, actor="operator")
