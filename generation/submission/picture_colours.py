@@ -5,7 +5,8 @@
 | an ICC profile for its kind of colours   | converted to sRGB                                            |
 | one that is damaged or for other colours | as if there were none                                        |
 | PNG: ``sRGB``, or nothing                | as it is                                                     |
-| PNG: ``gAMA``                            | from that curve to sRGB's                                    |
+| PNG: ``cICP``                            | sRGB, P3, BT.2020 converted; HDR and others refused          |
+| PNG: ``gAMA``, with or without ``cHRM``  | from that curve and those primaries to sRGB's                |
 | transparent, by channel, palette or key  | white shines through; the colour below is nowhere mixed in   |
 | grey of 16 bits                          | its upper eight                                              |
 """
@@ -16,6 +17,7 @@ from typing import Final
 
 from PIL import Image
 
+from generation.submission import png_colours
 from gpu_worker.media.profile import by_profile
 
 _USUAL_GAMMA: Final = 1 / 2.2
@@ -47,7 +49,13 @@ def _in_srgb(picture: Image.Image) -> Image.Image:
     if content:
         return by_profile(picture, content) or picture.convert("RGB")
     gamma = picture.info.get("gamma")
-    if not gamma or "srgb" in picture.info or abs(gamma - _USUAL_GAMMA) < 0.01:
+    if not gamma or "srgb" in picture.info:
+        return picture.convert("RGB")
+    primaries = picture.info.get("chromaticity", ())
+    primaries = primaries if all(primaries[1::2]) else ()  # of no light
+    if described := png_colours.profile_by_chromaticities(primaries, gamma):
+        return by_profile(picture, described) or picture.convert("RGB")
+    if abs(gamma - _USUAL_GAMMA) < 0.01 and not primaries:  # browsers take it for sRGB's curve only if it stands alone
         return picture.convert("RGB")
     curve = [round(255 * _srgb_of((value / 255) ** (1 / gamma))) for value in range(256)]
     return picture.convert("RGB").point(curve * 3)

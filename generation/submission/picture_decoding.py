@@ -7,7 +7,7 @@ from typing import IO, Any, Final
 
 from PIL import Image, ImageOps
 
-from generation.submission import jpeg, picture_colours
+from generation.submission import jpeg, picture_colours, png_colours
 
 LEAST_SIDE: Final = 16
 LONGEST_SIDE: Final = 2048
@@ -37,6 +37,7 @@ def decode(file: IO[Any]) -> Image.Image:
         WrongSize: it has too many pixels, or too few. Nothing is decoded.
         OSError, SyntaxError, ValueError: it is none that can be read.
     """
+    code_points = png_colours.code_points_of(file)
     with Image.open(file, formats=FORMATS) as sent:
         name = sent.format or "picture"
         factor = min(1.0, LONGEST_SIDE / max(sent.size))
@@ -46,6 +47,8 @@ def decode(file: IO[Any]) -> Image.Image:
             sent.draft(None, (ceil(sent.width * factor), ceil(sent.height * factor)))
             check_size(name, *sent.size, MAX_PIXELS)
         small = picture_colours.eight_bits(sent)
+        if code_points is not None:  # which go before whatever else a PNG says of its colours
+            small.info |= {"icc_profile": png_colours.profile_by_code_points(code_points), "srgb": 0}
         small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
         return picture_colours.as_shown(ImageOps.exif_transpose(small))
 

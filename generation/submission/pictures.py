@@ -17,6 +17,7 @@ from django.core.files.base import ContentFile, File
 from django.core.files.uploadedfile import TemporaryUploadedFile
 from PIL import Image
 
+from generation.submission import png_colours
 from generation.submission.picture_decoding import LONGEST_SIDE, MAX_DRAFTED_PIXELS, WrongSize, check_size
 from gpu_worker import confinement, sandbox
 from gpu_worker.media import heif
@@ -71,6 +72,10 @@ def to_png(file: File[Any]) -> File[Any]:
         Unreadable: it is none that can be read.
         Unavailable: too many pictures are being decoded, and go on being so.
     """
+    try:
+        png_colours.refuse_foreign(file)
+    except png_colours.Foreign as problem:
+        raise Unreadable(str(problem)) from problem
     with _place():
         try:
             picture = _decoded(file)

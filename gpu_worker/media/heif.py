@@ -25,6 +25,8 @@ _MOST_ASSIGNMENTS: Final = 4
 """Boxes that say which item has which property: one for each way to write them."""
 _CODECS: Final = {b"hvc1": "hevc", b"av01": "libdav1d"}
 _ALPHA: Final = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
+MATRICES: Final = frozenset({0, 1, 2, 4, 5, 6, 7, 9, 10})
+"""Code points that ``gpu_worker.media.colour`` reads; not YCgCo, ICtCp and the like."""
 Span = tuple[int, int]
 
 
@@ -296,6 +298,7 @@ class _Items:
         configuration = first.property(b"hvcC" if first.kind == b"hvc1" else b"av1C")
         if configuration is None:
             raise Damaged("it does not say how it is coded")
+        _refuse_crop(item, width, height)
         code_points, profile = _colours(item if item.property(b"colr") is not None else first)
         return Still(
             width=width,
@@ -328,11 +331,27 @@ class _Items:
         return tuple((start + shift, length) for start, length in item.spans)
 
 
+def _refuse_crop(item: _Item, width: int, height: int) -> None:
+    """A clean aperture (``clap``) that shows all of the picture is none.
+
+    Raises:
+        Foreign: only a part is to be shown.
+    """
+    said = item.property(b"clap")
+    if said is None:
+        return
+    wide, wide_by, high, high_by, right, _, down, _ = struct.unpack_from(">IIIIiIiI", said)
+    if (wide, high) != (width * wide_by, height * high_by) or right or down:
+        raise Foreign("shows a part of its picture alone (a clean aperture)")
+
+
 def _colours(item: _Item) -> tuple[tuple[int, int, int, bool] | None, bytes]:
     code_points, profile = None, b""
     for name, content in item.properties:
         if name == b"colr" and content[:4] == b"nclx":
             *points, full = struct.unpack_from(">HHHB", content, 4)
+            if points[2] not in MATRICES:
+                raise Foreign(f"has its colours by a matrix (number {points[2]} of H.273)")
             code_points = (points[0], points[1], points[2], bool(full >> 7))
         elif name == b"colr" and content[:4] in (b"prof", b"rICC"):
             profile = content[4:]

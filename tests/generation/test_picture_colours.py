@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -84,6 +85,17 @@ def turned(orientation: int) -> bytes:
     return saved(quarters(), "JPEG", exif=exif.tobytes(), quality=95, subsampling=0)
 
 
+def with_gamma(exponent: float) -> bytes:
+    return with_chunk(saved(quarters(), "PNG"), b"gAMA", struct.pack(">I", round(100_000 / exponent)))
+
+
+def chromaticities(*said: float) -> bytes:
+    """The chunk ``cHRM``: white, red, green, blue."""
+    return struct.pack(">8I", *(round(100_000 * one) for one in said))
+
+
+ADOBE_RGB = chromaticities(0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
+SRGB = chromaticities(0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 RAMP = np.tile(np.linspace(0, 65535, 96).astype(np.uint16), (64, 1))
 
 SENT: dict[str, Callable[[], tuple[str, bytes]]] = {
@@ -105,6 +117,13 @@ SENT: dict[str, Callable[[], tuple[str, bytes]]] = {
         ".png",
         with_chunk(with_chunk(saved(quarters(), "PNG"), b"gAMA", struct.pack(">I", 100_000)), b"sRGB", b"\x00"),
     ),
+    "the usual gamma": lambda: (".png", with_gamma(2.2)),
+    "other primaries": lambda: (".png", with_chunk(with_gamma(2.2), b"cHRM", ADOBE_RGB)),
+    "primaries of sRGB": lambda: (".png", with_chunk(with_gamma(2.2), b"cHRM", SRGB)),
+    "primaries of no light": lambda: (".png", with_chunk(with_gamma(2.2), b"cHRM", bytes(32))),
+    "primaries alone": lambda: (".png", with_chunk(saved(quarters(), "PNG"), b"cHRM", ADOBE_RGB)),
+    "code points of P3": lambda: (".png", with_chunk(saved(quarters(), "PNG"), b"cICP", bytes([12, 13, 0, 1]))),
+    "code points of sRGB, and a gamma": lambda: (".png", with_chunk(with_gamma(1.0), b"cICP", bytes([1, 13, 0, 1]))),
     **{f"turned {way}": lambda way=way: (".jpg", turned(way)) for way in range(1, 9)},  # type: ignore[misc]
 }
 
@@ -150,3 +169,10 @@ def test_ink_is_shown_by_its_profile_or_as_a_browser_would() -> None:
     made = taken(saved(quarters().convert("CMYK"), "JPEG", quality=95, subsampling=0))
     for (y, x), colour in zip(((16, 24), (16, 72), (48, 24), (48, 72)), QUARTERS, strict=True):
         assert np.abs(made[y, x].astype(int) - colour).max() <= 8
+
+
+@pytest.mark.parametrize(("code_points", "named"), [((9, 16, 0, 1), "HDR (PQ)"), ((1, 8, 0, 1), "cICP 1, 8, 0, 1")])
+def test_a_png_with_colours_that_are_not_read_is_refused_by_name(code_points: tuple[int, ...], named: str) -> None:
+    sent = with_chunk(saved(quarters(), "PNG"), b"cICP", bytes(code_points))
+    with pytest.raises(pictures.Unreadable, match=re.escape(named)):
+        pictures.to_png(ContentFile(sent))

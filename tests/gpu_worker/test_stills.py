@@ -117,6 +117,28 @@ def test_hdr_in_a_heic_is_shown_as_hdr() -> None:
     assert (plain, hdr) == (pytest.approx(128, abs=2), pytest.approx(137, abs=3))
 
 
+def clean_aperture(*said: int) -> bytes:
+    return box(b"clap", struct.pack(">IIIIiIiI", *said))
+
+
+@pytest.mark.parametrize(
+    ("properties", "named"),
+    [
+        ((clean_aperture(48, 1, 64, 1, 0, 1, 0, 1),), "clean aperture"),
+        ((clean_aperture(96, 1, 64, 1, 1, 2, 0, 1),), "clean aperture"),
+        ((colour_box(1, 13, 8, is_full=True),), "matrix"),
+    ],
+)
+def test_what_would_be_shown_otherwise_is_refused_by_name(properties: tuple[bytes, ...], named: str) -> None:
+    with pytest.raises(heif.Foreign, match=named):
+        heif.read_still(io.BytesIO(heif_of([av1_of(quarters())], properties=properties)))
+
+
+def test_a_clean_aperture_of_the_whole_picture_is_none() -> None:
+    content = heif_of([av1_of(quarters())], properties=(clean_aperture(192, 2, 64, 1, 0, 1, 0, 1),))
+    assert looks_like(still.decode(io.BytesIO(content), 4096, 4096), quarters())
+
+
 # --- hostile files -----------------------------------------------------------------------------------------------
 
 
