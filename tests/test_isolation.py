@@ -1,7 +1,7 @@
 """Isolation, proved: every address of the site, asked for by everybody who might.
 
-Each route states here what it is. A new one that states nothing fails the suite, and so does a statement about a route
-that is gone.
+Each route states in ``tests/route_access.py`` what it is. A new one that states nothing fails the suite, and so does a
+statement about a route that is gone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import Enum, auto
 from typing import Any
 
 import pytest
@@ -21,13 +20,13 @@ from django.db import connection, transaction
 from django.http import HttpResponseBase
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
 from accounts import api_keys, bans, invitations
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, User, Workspace
-from accounts.roles import BY_ROLE, BY_SCOPE, VISITOR_MAY, WHILE_BANNED, Action, Role, Scope
+from accounts.roles import BY_ROLE, BY_SCOPE, VISITOR_MAY, WHILE_BANNED, Role, Scope
 from billing import ledger
 from billing.shop.models import Order, Price
 from generation.models import Generation
@@ -36,166 +35,11 @@ from generation.webhooks import signing
 from generation.webhooks.models import Delivery, Endpoint
 from tests.accounts import factories
 from tests.generation import factories as generations
+from tests.route_access import ACCESS, Access, Kind, api_routes, routes, routes_of
 
 FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
 
-
-class Kind(Enum):
-    PUBLIC = auto()  # says nothing about any workspace but the caller's own
-    OBJECT = auto()  # one object of a workspace; visitors have such objects too
-    MEMBERS_OBJECT = auto()  # one object of a workspace, for signed-in members
-    OWN = auto()  # the caller's workspace, visitors' too
-    MEMBERS_OWN = auto()  # the caller's workspace, for signed-in members
-    PERSON = auto()  # whoever is signed in, about themselves
-    TOKEN = auto()  # the address itself is the permission
-    STAFF = auto()
-
-
-@dataclass(frozen=True)
-class Door:
-    kind: Kind
-    action: Action | None = None
-    method: str = "get"
-
-
-READ, MAKE, HOOKS = Action.READ_CLIPS, Action.GENERATE, Action.MANAGE_WEBHOOKS
-
-DOORS: dict[str, Door] = {
-    "robots": Door(Kind.PUBLIC),
-    "security": Door(Kind.PUBLIC),
-    "accounts:overview": Door(Kind.PUBLIC),
-    "accounts:mail": Door(Kind.TOKEN),  # the machine is: elsewhere there is no such page
-    "accounts:data": Door(Kind.PUBLIC),
-    "accounts:export": Door(Kind.OWN, Action.EXPORT),
-    "accounts:erase-visitor": Door(Kind.PUBLIC, method="post"),  # of the caller's own cookie alone
-    "accounts:sessions": Door(Kind.PERSON),
-    "accounts:end-session": Door(Kind.PERSON, method="post"),
-    "accounts:erase-person": Door(Kind.PERSON, method="post"),
-    "accounts:stop-looking": Door(Kind.PERSON, method="post"),
-    "accounts:challenge": Door(Kind.PUBLIC),
-    "accounts:claim": Door(Kind.TOKEN),
-    "accounts:invitation": Door(Kind.TOKEN),
-    "accounts:workspaces": Door(Kind.PERSON),
-    "accounts:begin-team": Door(Kind.PERSON, method="post"),
-    "accounts:switch": Door(Kind.MEMBERS_OBJECT, Action.READ_CREDITS, "post"),
-    "accounts:settings": Door(Kind.MEMBERS_OWN, Action.READ_CREDITS),
-    "accounts:rename": Door(Kind.MEMBERS_OWN, Action.RENAME, "post"),
-    "accounts:privacy": Door(Kind.MEMBERS_OWN, Action.RENAME, "post"),
-    "accounts:transfer": Door(Kind.MEMBERS_OWN, Action.TRANSFER, "post"),
-    "accounts:leave": Door(Kind.MEMBERS_OWN, Action.READ_CREDITS, "post"),
-    "accounts:close": Door(Kind.MEMBERS_OWN, Action.CLOSE, "post"),
-    "accounts:reopen": Door(Kind.MEMBERS_OWN, Action.CLOSE, "post"),
-    "accounts:members": Door(Kind.MEMBERS_OWN, Action.READ_CREDITS),
-    "accounts:invite": Door(Kind.MEMBERS_OWN, Action.MANAGE_MEMBERS, "post"),
-    "accounts:change-member": Door(Kind.MEMBERS_OBJECT, Action.MANAGE_MEMBERS, "post"),
-    "accounts:remove-member": Door(Kind.MEMBERS_OBJECT, Action.MANAGE_MEMBERS, "post"),
-    "accounts:resend": Door(Kind.MEMBERS_OBJECT, Action.MANAGE_MEMBERS, "post"),
-    "accounts:withdraw": Door(Kind.MEMBERS_OBJECT, Action.MANAGE_MEMBERS, "post"),
-    "accounts:keys": Door(Kind.MEMBERS_OWN, Action.MANAGE_KEYS),
-    "accounts:issue-key": Door(Kind.MEMBERS_OWN, Action.MANAGE_KEYS, "post"),
-    "accounts:rotate-key": Door(Kind.MEMBERS_OBJECT, Action.MANAGE_KEYS, "post"),
-    "accounts:revoke-key": Door(Kind.MEMBERS_OBJECT, Action.MANAGE_KEYS, "post"),
-    "accounts:audit": Door(Kind.MEMBERS_OWN, Action.READ_AUDIT),
-    "accounts:audit-csv": Door(Kind.MEMBERS_OWN, Action.READ_AUDIT),
-    "generation:home": Door(Kind.PUBLIC),
-    "generation:create": Door(Kind.OWN, MAKE, "post"),
-    "generation:price": Door(Kind.PUBLIC),
-    "generation:prompt-length": Door(Kind.PUBLIC, method="post"),
-    "generation:detail": Door(Kind.OBJECT, READ),
-    "generation:cancel": Door(Kind.OBJECT, MAKE, "post"),
-    # And of their own, its maker.
-    "generation:privacy": Door(Kind.OBJECT, Action.READ_PRIVATE_CLIPS, "post"),
-    "generation:delete": Door(Kind.OBJECT, MAKE, "post"),
-    "generation:events": Door(Kind.OBJECT, READ),
-    "generation:clip": Door(Kind.OBJECT, READ),
-    "generation:poster": Door(Kind.OBJECT, READ),
-    "generation:history": Door(Kind.OWN, READ),
-    "generation:worker-file": Door(Kind.TOKEN),
-    "generation:trial": Door(Kind.STAFF),
-    "generation:trial-clip": Door(Kind.STAFF),
-    "generation:trial-start": Door(Kind.STAFF, method="post"),
-    "generation:developers": Door(Kind.PUBLIC),
-    "generation:developers-webhooks": Door(Kind.PUBLIC),
-    "generation:api-contract": Door(Kind.PUBLIC),
-    "generation:api-videos": Door(Kind.OWN, READ),
-    "generation:api-video": Door(Kind.OBJECT, READ),
-    "generation:api-cancel": Door(Kind.OBJECT, MAKE, "post"),
-    "generation:api-edits": Door(Kind.OWN, MAKE, "post"),
-    "generation:api-extensions": Door(Kind.OWN, MAKE, "post"),
-    "generation:api-remix": Door(Kind.OBJECT, MAKE, "post"),
-    "generation:api-events": Door(Kind.OBJECT, READ),
-    "generation:api-content": Door(Kind.OBJECT, READ),
-    "shop:pricing": Door(Kind.PUBLIC),
-    "shop:credits": Door(Kind.OWN, Action.READ_CREDITS),
-    "shop:movements-csv": Door(Kind.OWN, Action.READ_PAYMENTS),
-    "shop:set-budget": Door(Kind.OWN, Action.PAY, "post"),
-    "shop:buy": Door(Kind.OWN, Action.PAY, "post"),
-    "shop:order": Door(Kind.OBJECT, Action.READ_PAYMENTS),
-    "shop:change-plan": Door(Kind.OWN, Action.PAY, "post"),
-    "shop:keep-plan": Door(Kind.OWN, Action.PAY, "post"),
-    "shop:cancel-plan": Door(Kind.OWN, Action.PAY, "post"),
-    "shop:portal": Door(Kind.OWN, Action.PAY, "post"),
-    "shop:webhook": Door(Kind.TOKEN, method="post"),  # signed by Stripe
-    "webhooks:endpoints": Door(Kind.MEMBERS_OWN, HOOKS),
-    "webhooks:create-endpoint": Door(Kind.MEMBERS_OWN, HOOKS, "post"),
-    "webhooks:endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS),
-    "webhooks:change-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
-    "webhooks:rotate-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
-    "webhooks:switch-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
-    "webhooks:test-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
-    "webhooks:delete-endpoint": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
-    "webhooks:redeliver": Door(Kind.MEMBERS_OBJECT, HOOKS, "post"),
-    "generation:mail-when-ended": Door(Kind.OBJECT, READ, "post"),
-    "webhooks:api-event-types": Door(Kind.PUBLIC),
-    "webhooks:api-endpoints": Door(Kind.OWN, HOOKS),
-    "webhooks:api-endpoint": Door(Kind.OBJECT, HOOKS),
-    "webhooks:api-rotate": Door(Kind.OBJECT, HOOKS, "post"),
-    "webhooks:api-test": Door(Kind.OBJECT, HOOKS, "post"),
-    "webhooks:api-deliveries": Door(Kind.OBJECT, HOOKS),
-    "webhooks:api-redeliver": Door(Kind.OBJECT, HOOKS, "post"),
-    "catalog:models": Door(Kind.PUBLIC),
-    "catalog:guide": Door(Kind.PUBLIC),
-    "catalog:api-models": Door(Kind.PUBLIC),
-    "catalog:api-model": Door(Kind.PUBLIC),
-}
-THIRD_PARTY = ("admin/", "account/")
-"""Django's admin (staff alone) and allauth's pages (the signed-in person alone) hold no tenant's objects."""
-
 SECRETS = ("the secret prompt", "Secretive Studio", "@secret.example", "hooks.secret")
-
-
-def routes() -> dict[str, set[str]]:
-    """``app:name`` → the names of what is in its address, for every route that is not a third party's."""
-    found: dict[str, set[str]] = {}
-
-    def walk(patterns: list[URLPattern | URLResolver], prefix: str, namespace: str) -> None:
-        for entry in patterns:
-            route = prefix + str(entry.pattern)
-            if isinstance(entry, URLResolver):
-                inner = f"{entry.namespace}:" if entry.namespace else namespace
-                if not (route.startswith(THIRD_PARTY) and inner != "accounts:"):
-                    walk(entry.url_patterns, route, inner)
-            else:
-                found[f"{namespace}{entry.name}"] = set(entry.pattern.converters)
-
-    walk(get_resolver().url_patterns, "", "")
-    return found
-
-
-def addresses() -> set[str]:
-    """Every address of the site as a template, ``v1/videos/{generation_id}``, third parties' left out."""
-    found: set[str] = set()
-
-    def walk(patterns: list[URLPattern | URLResolver], prefix: str) -> None:
-        for entry in patterns:
-            route = prefix + str(entry.pattern)
-            if isinstance(entry, URLResolver):
-                walk(entry.url_patterns, route)
-            elif not route.startswith(THIRD_PARTY):
-                found.add(re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route))
-
-    walk(get_resolver().url_patterns, "")
-    return found
 
 
 @dataclass
@@ -302,13 +146,13 @@ BODY = {
 }  # fmt: skip
 
 
-def ask(client: Client, world: World, route: str, door: Door) -> HttpResponseBase:
+def ask(client: Client, world: World, route: str, access: Access) -> HttpResponseBase:
     """The answer; whatever it changed is taken back."""
     needed = routes()[route]
     assert needed <= set(world.ids), f"State what {needed - set(world.ids)} of {route} stands for."
     address = reverse(route, kwargs={name: world.ids[name] for name in needed})
     with transaction.atomic():
-        if door.method == "get":
+        if access.method == "get":
             answer = client.get(address)
         else:
             answer = client.post(address, {**BODY, "to": world.ids["member_id"], "price": world.ids["price_id"]})
@@ -321,7 +165,7 @@ def is_at_the_login(answer: HttpResponseBase) -> bool:
 
 
 def was_let_in(answer: HttpResponseBase) -> bool:
-    """Past the door: what was asked for may still be wrong (409, 422, 429), or Stripe be away (503)."""
+    """Past the access: what was asked for may still be wrong (409, 422, 429), or Stripe be away (503)."""
     is_past = answer.status_code not in (401, 403, 404) and answer.status_code in (*range(500), 503)
     return is_past and not is_at_the_login(answer)
 
@@ -348,99 +192,91 @@ def state_of(studio: Workspace) -> list[Any]:
 
 
 def test_every_route_states_what_it_is() -> None:
-    unstated = set(routes()) - set(DOORS)
-    assert not unstated, f"Say in tests/test_isolation.py who may go through {sorted(unstated)}."
-    gone = set(DOORS) - set(routes())
+    unstated = set(routes()) - set(ACCESS)
+    assert not unstated, f"Say in tests/route_access.py who may use {sorted(unstated)}."
+    gone = set(ACCESS) - set(routes())
     assert not gone, f"These routes are gone, their statements may go too: {sorted(gone)}."
-
-
-def doors(*kinds: Kind) -> list[tuple[str, Door]]:
-    return [(route, door) for route, door in DOORS.items() if door.kind in kinds]
-
-
-def api_doors() -> list[tuple[str, Door]]:
-    return [(route, door) for route, door in doors(Kind.OBJECT, Kind.OWN) if ":api-" in route]
 
 
 def test_strangers_learn_and_change_nothing(world: World, subtests: pytest.Subtests) -> None:
     before = state_of(world.studio)
-    for route, door in DOORS.items():
+    for route, access in ACCESS.items():
         for who, client in world.strangers.items():
             with subtests.test(route=route, who=who):
-                answer = ask(client, world, route, door)
+                answer = ask(client, world, route, access)
                 assert answer.status_code in (*range(500), 503)
                 assert not [secret for secret in SECRETS if secret in told(answer)]
                 is_signed_in = isinstance(client.session.get("_auth_user_id"), str)
-                if door.kind == Kind.TOKEN:
+                if access.kind == Kind.TOKEN:
                     assert answer.status_code in (400, 404)
-                elif door.kind == Kind.OBJECT or (door.kind == Kind.MEMBERS_OBJECT and is_signed_in):
+                elif access.kind == Kind.OBJECT or (access.kind == Kind.MEMBERS_OBJECT and is_signed_in):
                     assert answer.status_code == 404
-                elif door.kind in (Kind.MEMBERS_OBJECT, Kind.MEMBERS_OWN, Kind.PERSON) and not is_signed_in:
+                elif access.kind in (Kind.MEMBERS_OBJECT, Kind.MEMBERS_OWN, Kind.PERSON) and not is_signed_in:
                     assert is_at_the_login(answer)
-                elif door.kind == Kind.STAFF:
+                elif access.kind == Kind.STAFF:
                     assert not was_let_in(answer)
         assert state_of(world.studio) == before, route
 
 
 def test_each_role_goes_where_the_table_says(world: World, subtests: pytest.Subtests) -> None:
-    for route, door in doors(Kind.OBJECT, Kind.MEMBERS_OBJECT, Kind.OWN, Kind.MEMBERS_OWN):
+    for route, access in routes_of(Kind.OBJECT, Kind.MEMBERS_OBJECT, Kind.OWN, Kind.MEMBERS_OWN):
         for role, client in world.members.items():
             with subtests.test(route=route, role=role):
-                answer = ask(client, world, route, door)
-                if door.action in BY_ROLE[role]:
+                answer = ask(client, world, route, access)
+                if access.action in BY_ROLE[role]:
                     assert was_let_in(answer)
                 else:
                     assert answer.status_code == 403
 
 
 def test_visitors_go_where_the_table_says(world: World, subtests: pytest.Subtests) -> None:
-    for route, door in doors(Kind.OWN):
+    for route, access in routes_of(Kind.OWN):
         with subtests.test(route=route):
-            answer = ask(world.strangers["a visitor"], world, route, door)
-            assert was_let_in(answer) == (door.action in VISITOR_MAY)
+            answer = ask(world.strangers["a visitor"], world, route, access)
+            assert was_let_in(answer) == (access.action in VISITOR_MAY)
 
 
 def test_a_banned_visitor_takes_along_and_erases_and_nothing_else(world: World, subtests: pytest.Subtests) -> None:
     staff = factories.person("staff@example.org", is_staff=True)
     visitor = generations.visitor(credits=500)
     bans.ban_visitor(visitor, by=staff, reason="spam")
-    for route, door in doors(Kind.OWN):
+    for route, access in routes_of(Kind.OWN):
         with subtests.test(route=route):
-            answer = ask(factories.browser_of(visitor), world, route, door)
-            assert was_let_in(answer) == (door.action in VISITOR_MAY & WHILE_BANNED)
+            answer = ask(factories.browser_of(visitor), world, route, access)
+            assert was_let_in(answer) == (access.action in VISITOR_MAY & WHILE_BANNED)
 
 
 def test_in_a_suspended_workspace_nobody_does_anything(world: World, subtests: pytest.Subtests) -> None:
     Workspace.objects.filter(id=world.studio.id).update(suspended_at=timezone.now())
-    for route, door in doors(Kind.OBJECT, Kind.MEMBERS_OBJECT, Kind.OWN, Kind.MEMBERS_OWN):
+    for route, access in routes_of(Kind.OBJECT, Kind.MEMBERS_OBJECT, Kind.OWN, Kind.MEMBERS_OWN):
         if route == "accounts:switch":
             continue  # that is not done in the workspace, and leads out of it
         for role, client in world.members.items():
             with subtests.test(route=route, role=role):
-                assert ask(client, world, route, door).status_code == 403
+                assert ask(client, world, route, access).status_code == 403
 
 
 def test_keys_go_where_their_scopes_say(world: World, subtests: pytest.Subtests) -> None:
-    for route, door in api_doors():
+    for route, access in api_routes():
         for scope, client in world.key_of.items():
             with subtests.test(route=route, scope=scope):
-                assert was_let_in(ask(client, world, route, door)) == (door.action in BY_SCOPE[scope])
+                assert was_let_in(ask(client, world, route, access)) == (access.action in BY_SCOPE[scope])
 
 
 def test_keys_that_do_not_hold_open_nothing(world: World, subtests: pytest.Subtests) -> None:
-    for route, door in api_doors():
+    for route, access in api_routes():
         for who in ("a revoked key", "an expired key"):
             with subtests.test(route=route, who=who):
-                assert ask(world.keys[who], world, route, door).status_code == 401
+                assert ask(world.keys[who], world, route, access).status_code == 401
         with subtests.test(route=route, who="another workspace's key"):
-            answer = ask(world.keys["another workspace's key"], world, route, door)
+            answer = ask(world.keys["another workspace's key"], world, route, access)
             assert "the secret prompt" not in told(answer)
-            assert door.kind != Kind.OBJECT or answer.status_code == 404
+            assert access.kind != Kind.OBJECT or answer.status_code == 404
     Workspace.objects.filter(id=world.studio.id).update(suspended_at=timezone.now())
-    for route, door in api_doors():
+    for route, access in api_routes():
         for client in world.key_of.values():
             with subtests.test(route=route, who="a suspended workspace's key"):
-                assert ask(client, world, route, door).status_code == 403
+                assert ask(client, world, route, access).status_code == 403
 
 
 def test_what_is_anothers_answers_as_what_is_not_there(world: World, subtests: pytest.Subtests) -> None:
@@ -452,13 +288,13 @@ def test_what_is_anothers_answers_as_what_is_not_there(world: World, subtests: p
         name: uuid.uuid4() for name in ("generation_id", "order_id", "workspace_id", "endpoint_id")
     }
     nobodys |= {name: 2**31 - 1 for name in ("member_id", "invitation_id", "key_id", "delivery_id")}
-    for route, door in doors(Kind.OBJECT, Kind.MEMBERS_OBJECT):
+    for route, access in routes_of(Kind.OBJECT, Kind.MEMBERS_OBJECT):
         with subtests.test(route=route):
-            ask(client, world, route, door)  # what is done once in a while is done now
+            ask(client, world, route, access)  # what is done once in a while is done now
             asked, answers = [], []
             for world.ids in (ours, {**ours, **nobodys}):
                 with CaptureQueriesContext(connection) as queries:
-                    answers.append(ask(client, world, route, door))
+                    answers.append(ask(client, world, route, access))
                 asked.append([without_values(query["sql"]) for query in queries])
             assert answers[0].status_code == answers[1].status_code == 404
             assert without_chance(told(answers[0])) == without_chance(told(answers[1]))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import jwt
 import pytest
 import redis
 import requests
@@ -24,63 +21,13 @@ from catalog.models import Model
 from generation.models import Generation
 from tests import fake_openid
 from tests.accounts.factories import PASSWORD, browser_of, code_mailed, person, post_mail, prove_again, sign_in
-from tests.accounts.providers import offer_sign_in, settings_with
+from tests.accounts.openid import LOGIN, is_refused, is_signed_in, to_the_provider, walk, way_back
+from tests.accounts.providers import settings_with
 from tests.fake_openid import Claims, FakeOpenID
 from tests.generation import factories as generations
 from tests.patience import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.django_db
-
-Answer = Any
-"""Of Django's client: a response, with ``text`` and ``content``."""
-LOGIN = "/account/oidc/sso/login/"
-
-
-@pytest.fixture
-def provider() -> Iterator[FakeOpenID]:
-    with fake_openid.serving(f"http://testserver{LOGIN}callback/") as serving:
-        yield serving
-
-
-@pytest.fixture
-def offer(provider: FakeOpenID, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Set the site up with the provider, as its operator would."""
-
-    def set_up(**more: str) -> None:
-        offer_sign_in(settings, monkeypatch, provider, **more)
-
-    return set_up
-
-
-@pytest.fixture(autouse=True)
-def offered(offer: Callable[..., None]) -> None:
-    offer()
-
-
-def to_the_provider(browser: Client, address: str = LOGIN) -> str:
-    """Where the site sends a browser that wants in."""
-    answer = browser.post(address)
-    assert answer.status_code == 302, answer.text
-    return answer["Location"]
-
-
-def way_back(asked_at: str, email: str) -> str:
-    """Who somebody is said to be at the provider's page; the address on our site that it sends the browser to."""
-    page = requests.get(asked_at, timeout=PATIENCE_SECONDS)
-    assert page.status_code == 200, page.text
-    asked = {name: values[0] for name, values in parse_qs(urlsplit(asked_at).query).items()}
-    said = {"asked": json.dumps(asked), "email": email}
-    answer = requests.post(asked_at, data=said, allow_redirects=False, timeout=PATIENCE_SECONDS)
-    back = urlsplit(answer.headers["Location"])
-    return f"{back.path}?{back.query}"
-
-
-def walk(browser: Client, email: str = "new@example.org", address: str = LOGIN) -> Answer:
-    return browser.get(way_back(to_the_provider(browser, address), email))
-
-
-def is_signed_in(browser: Client) -> bool:
-    return "_auth_user_id" in browser.session
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("offered")]
 
 
 def test_it_works(client: Client, provider: FakeOpenID) -> None:
@@ -222,115 +169,6 @@ def test_cancelling_there_is_no_error(client: Client, provider: FakeOpenID) -> N
     answer = client.get(f"{LOGIN}callback/?error=access_denied&state={state}", follow=True)
     assert answer.status_code == 200
     assert 'href="/account/login/"' in answer.text
-
-
-def another_key(provider: FakeOpenID) -> Callable[[Claims], str]:
-    stolen = fake_openid.new_key()
-    return lambda claims: jwt.encode(claims, stolen, algorithm="RS256", headers={"kid": fake_openid.KEY_ID})
-
-
-def unsigned(provider: FakeOpenID) -> Callable[[Claims], str]:
-    return lambda claims: jwt.encode(claims, "", algorithm="none", headers={"kid": fake_openid.KEY_ID})
-
-
-def by_our_secret(provider: FakeOpenID) -> Callable[[Claims], str]:
-    return lambda claims: jwt.encode(
-        claims, fake_openid.SECRET * 2, algorithm="HS256", headers={"kid": fake_openid.KEY_ID}
-    )
-
-
-def by_an_unknown_key(provider: FakeOpenID) -> Callable[[Claims], str]:
-    return lambda claims: jwt.encode(claims, provider.key, algorithm="RS256", headers={"kid": "key-9"})
-
-
-def of_no_key(provider: FakeOpenID) -> Callable[[Claims], str]:
-    return lambda claims: jwt.encode(claims, provider.key, algorithm="RS256")
-
-
-def garbage(provider: FakeOpenID) -> Callable[[Claims], str]:
-    return lambda claims: "not.a.token"
-
-
-def absent(provider: FakeOpenID) -> Callable[[Claims], None]:
-    return lambda claims: None
-
-
-@pytest.mark.parametrize("sign", [another_key, unsigned, by_our_secret, by_an_unknown_key, of_no_key, garbage, absent])
-def test_a_token_that_the_provider_did_not_sign_lets_nobody_in(
-    client: Client, provider: FakeOpenID, sign: Callable[[FakeOpenID], Callable[[Claims], str | None]]
-) -> None:
-    provider.sign = sign(provider)
-    is_refused(walk(client), client)
-
-
-@pytest.mark.parametrize(
-    "lie",
-    [
-        {"aud": "another client"},
-        {"aud": [fake_openid.CLIENT_ID, "another client"], "azp": "another client"},
-        {"aud": [fake_openid.CLIENT_ID, "another client"]},
-        {"iss": "https://another.example"},
-        {"nonce": "another"},
-        {"nonce": "änother"},
-        {"nonce": None},
-        {"exp": 1_000_000_000},
-        {"iat": 4_000_000_000, "exp": 4_000_000_300},
-        {"sub": ""},
-        {"sub": 7},
-        {"sub": "x" * 192},
-        {"sub": None},
-    ],
-    ids=str,
-)
-def test_a_token_for_somebody_or_something_else_lets_nobody_in(
-    client: Client, provider: FakeOpenID, lie: Claims
-) -> None:
-    provider.spoil = lambda claims: {name: value for name, value in (claims | lie).items() if value is not None}
-    is_refused(walk(client), client)
-
-
-def test_userinfo_about_somebody_else_lets_nobody_in(client: Client, provider: FakeOpenID) -> None:
-    provider.userinfo = {"sub": "another", "email": "another@example.org"}
-    is_refused(walk(client), client)
-
-
-def test_a_provider_without_userinfo_is_believed_by_its_token(client: Client, provider: FakeOpenID) -> None:
-    provider.published = {"userinfo_endpoint": None}
-    assert walk(client).status_code == 302
-    assert User.objects.get().email == "new@example.org"
-
-
-def test_a_walk_that_another_browser_began_ends_nowhere(client: Client, provider: FakeOpenID) -> None:
-    """Otherwise somebody could sign others in as themselves, and see what they make."""
-    back = way_back(to_the_provider(Client()), "new@example.org")
-    is_refused(client.get(back), client)
-
-
-def test_a_way_back_works_once(client: Client, provider: FakeOpenID) -> None:
-    back = way_back(to_the_provider(client), "new@example.org")
-    assert client.get(back).status_code == 302
-    client.post("/account/logout/")
-    is_refused(client.get(back), client, people=1)
-
-
-@pytest.mark.parametrize("query", ["", "?code=x", "?state=x&code=x", "?error=server_error&state=x"])
-def test_a_way_back_that_nobody_asked_for_is_refused(client: Client, query: str) -> None:
-    is_refused(client.get(f"{LOGIN}callback/{query}"), client)
-
-
-def test_a_code_that_the_provider_does_not_know_is_refused(client: Client, provider: FakeOpenID) -> None:
-    state = parse_qs(urlsplit(to_the_provider(client)).query)["state"][0]
-    is_refused(client.get(f"{LOGIN}callback/?{urlencode({'state': state, 'code': 'made up'})}"), client)
-
-
-def is_refused(answer: Answer, browser: Client, *, people: int = 0) -> None:
-    """A page that says what happened and what to do, and nothing in the books."""
-    assert answer.status_code == 403
-    page = answer.content.decode()
-    assert "The sign-in by Studio login did not work." in page
-    assert "Begin it again" in page
-    assert not is_signed_in(browser)
-    assert User.objects.count() == people
 
 
 def test_a_provider_that_is_away_gets_a_clear_page(client: Client, provider: FakeOpenID) -> None:

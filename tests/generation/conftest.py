@@ -9,6 +9,9 @@ from django.test import Client
 
 from accounts.models import Visitor
 from catalog.models import Model
+from generation.models import Generation
+from generation.scheduling import dispatch
+from generation.settlement import settle
 from tests.generation import factories
 
 ClientOf = Callable[[Visitor], Client]
@@ -41,6 +44,16 @@ def alice(db: None) -> Visitor:
 @pytest.fixture
 def bob(db: None) -> Visitor:
     return factories.visitor(credits=1_000)
+
+
+@pytest.fixture
+def running(toy: Model, alice: Visitor) -> Generation:
+    """A clip that a worker has begun."""
+    generation = factories.submitted(alice.workspace)
+    dispatch.fill_window()
+    assert settle.start(generation_id=generation.id, attempt=1, worker="gpu-test")
+    generation.refresh_from_db()
+    return generation
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.accounts import factories as people
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
-from tests.test_isolation import addresses
+from tests.route_access import addresses
 
 
 @pytest.fixture

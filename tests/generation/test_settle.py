@@ -24,16 +24,6 @@ from loremotion.valkey import connection
 from tests.generation import factories
 
 
-@pytest.fixture
-def running(toy: Model, alice: Visitor) -> Generation:
-    generation = factories.submitted(alice.workspace)
-    dispatch.fill_window()
-    generation.refresh_from_db()
-    assert settle.start(generation_id=generation.id, attempt=1, worker="gpu-test")
-    generation.refresh_from_db()
-    return generation
-
-
 def receipt_of(generation: Generation) -> tuple[str, int, int]:
     """State, credits charged, credits given back."""
     generation.refresh_from_db()

@@ -11,12 +11,10 @@ from uuid import uuid4
 import pytest
 import redis
 import time_machine
-from django.core import mail
 from django.db import connection, transaction
 from django.utils import timezone
-from standardwebhooks.webhooks import WebhookVerificationError
 
-from accounts.models import AuditEntry, User, Workspace
+from accounts.models import User, Workspace
 from generation.models import Generation
 from generation.settlement import settle
 from generation.webhooks import deliveries, endpoints, video_events
@@ -24,40 +22,17 @@ from generation.webhooks.models import Delivery, Endpoint
 from gpu_worker.contract import Outcome
 from loremotion import outbound, queue_worker, queues
 from loremotion.outbox import housekeeping, sending
-from loremotion.outbox import mail as outbox_mail
-from loremotion.outbox.models import MailMessage, State
+from loremotion.outbox.models import State
 from loremotion.refusals import TooMany
 from tests.accounts import factories as people
 from tests.generation import factories
 from tests.webhooks.receiver import Receiver
+from tests.webhooks.steps import finished, only_delivery, work
 
 pytestmark = pytest.mark.django_db
 
 
-def finished(studio: Workspace, outcome: Outcome = Outcome.SUCCEEDED) -> Generation:
-    """A clip that has ended, settled as its worker reported."""
-    generation = factories.submitted(studio)
-    generation.attempt, generation.state = 1, "running"
-    generation.save(update_fields=["attempt", "state"])
-    if outcome == Outcome.SUCCEEDED:
-        factories.deliver_clip(generation)
-    settle.settle(factories.report(generation, outcome))
-    return generation
-
-
-def work() -> int:
-    """One pass of the workers over what is due now. Returns how many arrived."""
-    due = Delivery.objects.filter(state=State.WAITING, due_at__lte=timezone.now()).order_by("due_at")
-    return sum(deliveries.deliver(row_id) for row_id in list(due.values_list("id", flat=True)))
-
-
-def only_delivery() -> Delivery:
-    return Delivery.objects.get()
-
-
 # --- written with the settlement --------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("outcome", "event_type"),
     [
@@ -166,64 +141,7 @@ def test_ending_a_clip_takes_one_query_more_where_nobody_listens(
         video_events.record_end(generation.id, "cancelled")
 
 
-# --- signed -----------------------------------------------------------------------------------------------------
-
-
-def test_the_signature_is_the_secrets_and_nobody_elses(
-    studio: Workspace, endpoint: Endpoint, receiver: Receiver
-) -> None:
-    finished(studio)
-    work()
-    assert receiver.heard[0].is_signed_with(endpoint.text)  # type: ignore[attr-defined]
-    receiver.heard[0].body += b" "
-    with pytest.raises(WebhookVerificationError):
-        receiver.heard[0].is_signed_with(endpoint.text)  # type: ignore[attr-defined]
-
-
-def test_for_a_day_after_rotation_both_secrets_sign(studio: Workspace, endpoint: Endpoint, receiver: Receiver) -> None:
-    new = endpoints.rotate(endpoint, actor="test")
-    finished(studio)
-    work()
-    assert receiver.heard[0].is_signed_with(endpoint.text)  # type: ignore[attr-defined]
-    assert receiver.heard[0].is_signed_with(new)
-    with time_machine.travel(timezone.now() + endpoints.ROTATION_OVERLAP, tick=False):
-        finished(studio)
-        work()
-        assert receiver.heard[1].is_signed_with(new)
-        with pytest.raises(WebhookVerificationError):
-            receiver.heard[1].is_signed_with(endpoint.text)  # type: ignore[attr-defined]
-
-
-def test_a_leaked_secret_signs_nothing_more(studio: Workspace, endpoint: Endpoint, receiver: Receiver) -> None:
-    endpoints.rotate(endpoint, actor="test", keeps_old=False)
-    finished(studio)
-    work()
-    with pytest.raises(WebhookVerificationError):
-        receiver.heard[0].is_signed_with(endpoint.text)  # type: ignore[attr-defined]
-
-
-def test_the_database_alone_holds_no_secret(endpoint: Endpoint) -> None:
-    stored = json.dumps(list(Endpoint.objects.values()), default=str)
-    assert endpoint.text not in stored  # type: ignore[attr-defined]
-    assert endpoint.text.removeprefix("whsec_") not in stored  # type: ignore[attr-defined]
-
-
-def test_under_another_secret_key_the_delivery_says_to_rotate(
-    studio: Workspace, endpoint: Endpoint, receiver: Receiver, settings: Any
-) -> None:
-    settings.SECRET_KEY = "another key, which is also long enough to be one"
-    finished(studio)
-    assert work() == 0
-    assert "Rotate" in only_delivery().last_error
-    new = endpoints.rotate(endpoint, actor="test")
-    endpoints.redeliver(only_delivery())
-    assert work() == 1
-    assert receiver.heard[0].is_signed_with(new)
-
-
 # --- at least once, less and less often, not for ever --------------------------------------------------------------
-
-
 def test_what_fails_is_tried_again_under_the_same_id(studio: Workspace, endpoint: Endpoint, receiver: Receiver) -> None:
     receiver.statuses = [500, 302, 200]
     finished(studio)
@@ -323,79 +241,7 @@ def test_what_is_long_over_is_forgotten_and_what_waits_is_not(studio: Workspace,
     assert only_delivery().state == State.WAITING
 
 
-# --- an endpoint that fails ---------------------------------------------------------------------------------------
-
-
-def test_a_failing_endpoint_costs_one_request_a_pause_whatever_waits_for_it(
-    studio: Workspace, endpoint: Endpoint, receiver: Receiver
-) -> None:
-    receiver.statuses = [503]
-    for _ in range(5):
-        finished(studio)
-    work()
-    assert len(receiver.heard) == 1
-    finished(studio)  # what comes meanwhile waits as well
-    work()
-    assert len(receiver.heard) == 1
-    receiver.statuses = [200]
-    endpoint.refresh_from_db()
-    with time_machine.travel(Delivery.objects.latest("due_at").due_at + timedelta(seconds=1), tick=False):
-        assert work() == 6
-
-
-def test_once_it_is_well_what_was_kept_back_goes_at_once(
-    studio: Workspace, endpoint: Endpoint, receiver: Receiver
-) -> None:
-    receiver.statuses = [503]
-    for _ in range(3):
-        finished(studio)
-    work()
-    receiver.statuses = [200]
-    assert not endpoints.try_out(endpoint, event_type="video.failed").error
-    assert work() == 2
-
-
-def test_after_days_of_failures_it_is_disabled_and_its_keepers_get_one_mail(
-    studio: Workspace, endpoint: Endpoint, receiver: Receiver, alice: User
-) -> None:
-    receiver.statuses = [503]
-    people_there = people.person("viewer@example.org")
-    studio.memberships.create(user=people_there, role="viewer")
-    began = timezone.now()
-    finished(studio)
-    while Endpoint.objects.get().is_enabled:
-        waiting = Delivery.objects.filter(state=State.WAITING).order_by("due_at")
-        with time_machine.travel(waiting[0].due_at if waiting else timezone.now() + timedelta(hours=80), tick=False):
-            if not waiting:
-                finished(studio)
-            work()
-    disabled = Endpoint.objects.get()
-    assert disabled.disabled_at is not None
-    assert disabled.disabled_at - began >= deliveries.DISABLED_AFTER
-    assert "3 days" in disabled.disabled_because
-    assert not Delivery.objects.filter(state=State.WAITING).exists()
-    assert AuditEntry.objects.get(workspace=studio, event="webhook.disabled").actor == "LoreMotion"
-    with time_machine.travel(disabled.disabled_at, tick=False):
-        assert outbox_mail.send(MailMessage.objects.get().pk)
-    assert [message.to for message in mail.outbox] == [["alice@example.org"]]
-    assert receiver.url in str(mail.outbox[0].body)
-
-
-def test_an_endpoint_that_says_it_is_gone_is_disabled_at_once(
-    studio: Workspace, endpoint: Endpoint, receiver: Receiver
-) -> None:
-    receiver.statuses = [410]
-    finished(studio)
-    finished(studio)
-    work()
-    assert not Endpoint.objects.get().is_enabled
-    assert set(Delivery.objects.values_list("state", flat=True)) == {State.DEAD}
-    assert len(receiver.heard) == 1
-
-
 # --- the address is judged again at each delivery -------------------------------------------------------------------
-
-
 def test_a_name_that_was_outside_when_it_was_saved_and_is_inside_now_gets_nothing(
     studio: Workspace, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:

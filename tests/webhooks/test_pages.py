@@ -25,7 +25,7 @@ from loremotion.outbox.models import MailMessage, State
 from tests.accounts.factories import browser_of, person
 from tests.generation import factories as generations
 from tests.webhooks.receiver import Receiver
-from tests.webhooks.test_deliveries import finished, work
+from tests.webhooks.steps import finished, work
 
 pytestmark = pytest.mark.django_db
 

@@ -1,0 +1,176 @@
+"""Every route of the site, and who may use it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from accounts.roles import Action
+
+
+class Kind(Enum):
+    PUBLIC = auto()  # says nothing about any workspace but the caller's own
+    OBJECT = auto()  # one object of a workspace; visitors have such objects too
+    MEMBERS_OBJECT = auto()  # one object of a workspace, for signed-in members
+    OWN = auto()  # the caller's workspace, visitors' too
+    MEMBERS_OWN = auto()  # the caller's workspace, for signed-in members
+    PERSON = auto()  # whoever is signed in, about themselves
+    TOKEN = auto()  # the address itself is the permission
+    STAFF = auto()
+
+
+@dataclass(frozen=True)
+class Access:
+    kind: Kind
+    action: Action | None = None
+    method: str = "get"
+
+
+READ, MAKE, HOOKS = Action.READ_CLIPS, Action.GENERATE, Action.MANAGE_WEBHOOKS
+
+ACCESS: dict[str, Access] = {
+    "robots": Access(Kind.PUBLIC),
+    "security": Access(Kind.PUBLIC),
+    "accounts:overview": Access(Kind.PUBLIC),
+    "accounts:mail": Access(Kind.TOKEN),  # the machine is: elsewhere there is no such page
+    "accounts:data": Access(Kind.PUBLIC),
+    "accounts:export": Access(Kind.OWN, Action.EXPORT),
+    "accounts:erase-visitor": Access(Kind.PUBLIC, method="post"),  # of the caller's own cookie alone
+    "accounts:sessions": Access(Kind.PERSON),
+    "accounts:end-session": Access(Kind.PERSON, method="post"),
+    "accounts:erase-person": Access(Kind.PERSON, method="post"),
+    "accounts:stop-looking": Access(Kind.PERSON, method="post"),
+    "accounts:challenge": Access(Kind.PUBLIC),
+    "accounts:claim": Access(Kind.TOKEN),
+    "accounts:invitation": Access(Kind.TOKEN),
+    "accounts:workspaces": Access(Kind.PERSON),
+    "accounts:begin-team": Access(Kind.PERSON, method="post"),
+    "accounts:switch": Access(Kind.MEMBERS_OBJECT, Action.READ_CREDITS, "post"),
+    "accounts:settings": Access(Kind.MEMBERS_OWN, Action.READ_CREDITS),
+    "accounts:rename": Access(Kind.MEMBERS_OWN, Action.RENAME, "post"),
+    "accounts:privacy": Access(Kind.MEMBERS_OWN, Action.RENAME, "post"),
+    "accounts:transfer": Access(Kind.MEMBERS_OWN, Action.TRANSFER, "post"),
+    "accounts:leave": Access(Kind.MEMBERS_OWN, Action.READ_CREDITS, "post"),
+    "accounts:close": Access(Kind.MEMBERS_OWN, Action.CLOSE, "post"),
+    "accounts:reopen": Access(Kind.MEMBERS_OWN, Action.CLOSE, "post"),
+    "accounts:members": Access(Kind.MEMBERS_OWN, Action.READ_CREDITS),
+    "accounts:invite": Access(Kind.MEMBERS_OWN, Action.MANAGE_MEMBERS, "post"),
+    "accounts:change-member": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_MEMBERS, "post"),
+    "accounts:remove-member": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_MEMBERS, "post"),
+    "accounts:resend": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_MEMBERS, "post"),
+    "accounts:withdraw": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_MEMBERS, "post"),
+    "accounts:keys": Access(Kind.MEMBERS_OWN, Action.MANAGE_KEYS),
+    "accounts:issue-key": Access(Kind.MEMBERS_OWN, Action.MANAGE_KEYS, "post"),
+    "accounts:rotate-key": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_KEYS, "post"),
+    "accounts:revoke-key": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_KEYS, "post"),
+    "accounts:audit": Access(Kind.MEMBERS_OWN, Action.READ_AUDIT),
+    "accounts:audit-csv": Access(Kind.MEMBERS_OWN, Action.READ_AUDIT),
+    "generation:home": Access(Kind.PUBLIC),
+    "generation:create": Access(Kind.OWN, MAKE, "post"),
+    "generation:price": Access(Kind.PUBLIC),
+    "generation:prompt-length": Access(Kind.PUBLIC, method="post"),
+    "generation:detail": Access(Kind.OBJECT, READ),
+    "generation:cancel": Access(Kind.OBJECT, MAKE, "post"),
+    # And of their own, its maker.
+    "generation:privacy": Access(Kind.OBJECT, Action.READ_PRIVATE_CLIPS, "post"),
+    "generation:delete": Access(Kind.OBJECT, MAKE, "post"),
+    "generation:events": Access(Kind.OBJECT, READ),
+    "generation:clip": Access(Kind.OBJECT, READ),
+    "generation:poster": Access(Kind.OBJECT, READ),
+    "generation:history": Access(Kind.OWN, READ),
+    "generation:worker-file": Access(Kind.TOKEN),
+    "generation:trial": Access(Kind.STAFF),
+    "generation:trial-clip": Access(Kind.STAFF),
+    "generation:trial-start": Access(Kind.STAFF, method="post"),
+    "generation:developers": Access(Kind.PUBLIC),
+    "generation:developers-webhooks": Access(Kind.PUBLIC),
+    "generation:api-contract": Access(Kind.PUBLIC),
+    "generation:api-videos": Access(Kind.OWN, READ),
+    "generation:api-video": Access(Kind.OBJECT, READ),
+    "generation:api-cancel": Access(Kind.OBJECT, MAKE, "post"),
+    "generation:api-edits": Access(Kind.OWN, MAKE, "post"),
+    "generation:api-extensions": Access(Kind.OWN, MAKE, "post"),
+    "generation:api-remix": Access(Kind.OBJECT, MAKE, "post"),
+    "generation:api-events": Access(Kind.OBJECT, READ),
+    "generation:api-content": Access(Kind.OBJECT, READ),
+    "shop:pricing": Access(Kind.PUBLIC),
+    "shop:credits": Access(Kind.OWN, Action.READ_CREDITS),
+    "shop:movements-csv": Access(Kind.OWN, Action.READ_PAYMENTS),
+    "shop:set-budget": Access(Kind.OWN, Action.PAY, "post"),
+    "shop:buy": Access(Kind.OWN, Action.PAY, "post"),
+    "shop:order": Access(Kind.OBJECT, Action.READ_PAYMENTS),
+    "shop:change-plan": Access(Kind.OWN, Action.PAY, "post"),
+    "shop:keep-plan": Access(Kind.OWN, Action.PAY, "post"),
+    "shop:cancel-plan": Access(Kind.OWN, Action.PAY, "post"),
+    "shop:portal": Access(Kind.OWN, Action.PAY, "post"),
+    "shop:webhook": Access(Kind.TOKEN, method="post"),  # signed by Stripe
+    "webhooks:endpoints": Access(Kind.MEMBERS_OWN, HOOKS),
+    "webhooks:create-endpoint": Access(Kind.MEMBERS_OWN, HOOKS, "post"),
+    "webhooks:endpoint": Access(Kind.MEMBERS_OBJECT, HOOKS),
+    "webhooks:change-endpoint": Access(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "webhooks:rotate-endpoint": Access(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "webhooks:switch-endpoint": Access(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "webhooks:test-endpoint": Access(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "webhooks:delete-endpoint": Access(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "webhooks:redeliver": Access(Kind.MEMBERS_OBJECT, HOOKS, "post"),
+    "generation:mail-when-ended": Access(Kind.OBJECT, READ, "post"),
+    "webhooks:api-event-types": Access(Kind.PUBLIC),
+    "webhooks:api-endpoints": Access(Kind.OWN, HOOKS),
+    "webhooks:api-endpoint": Access(Kind.OBJECT, HOOKS),
+    "webhooks:api-rotate": Access(Kind.OBJECT, HOOKS, "post"),
+    "webhooks:api-test": Access(Kind.OBJECT, HOOKS, "post"),
+    "webhooks:api-deliveries": Access(Kind.OBJECT, HOOKS),
+    "webhooks:api-redeliver": Access(Kind.OBJECT, HOOKS, "post"),
+    "catalog:models": Access(Kind.PUBLIC),
+    "catalog:guide": Access(Kind.PUBLIC),
+    "catalog:api-models": Access(Kind.PUBLIC),
+    "catalog:api-model": Access(Kind.PUBLIC),
+}
+
+THIRD_PARTY = ("admin/", "account/")
+"""Django's admin (staff alone) and allauth's pages (the signed-in person alone) hold no tenant's objects."""
+
+
+def routes() -> dict[str, set[str]]:
+    """``app:name`` → the names of what is in its address, for every route that is not a third party's."""
+    found: dict[str, set[str]] = {}
+
+    def walk(patterns: list[URLPattern | URLResolver], prefix: str, namespace: str) -> None:
+        for entry in patterns:
+            route = prefix + str(entry.pattern)
+            if isinstance(entry, URLResolver):
+                inner = f"{entry.namespace}:" if entry.namespace else namespace
+                if not (route.startswith(THIRD_PARTY) and inner != "accounts:"):
+                    walk(entry.url_patterns, route, inner)
+            else:
+                found[f"{namespace}{entry.name}"] = set(entry.pattern.converters)
+
+    walk(get_resolver().url_patterns, "", "")
+    return found
+
+
+def addresses() -> set[str]:
+    """Every address of the site as a template, ``v1/videos/{generation_id}``, third parties' left out."""
+    found: set[str] = set()
+
+    def walk(patterns: list[URLPattern | URLResolver], prefix: str) -> None:
+        for entry in patterns:
+            route = prefix + str(entry.pattern)
+            if isinstance(entry, URLResolver):
+                walk(entry.url_patterns, route)
+            elif not route.startswith(THIRD_PARTY):
+                found.add(re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route))
+
+    walk(get_resolver().url_patterns, "")
+    return found
+
+
+def routes_of(*kinds: Kind) -> list[tuple[str, Access]]:
+    return [(route, access) for route, access in ACCESS.items() if access.kind in kinds]
+
+
+def api_routes() -> list[tuple[str, Access]]:
+    return [(route, access) for route, access in routes_of(Kind.OBJECT, Kind.OWN) if ":api-" in route]
