@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from django.utils import timezone
 
 from accounts import networks
 from accounts.models import AuditEntry, Workspace
+from loremotion.csv_lines import csv_line
 from loremotion.database import in_batches
 
 COLUMNS = ("at", "event", "actor", "subject", "detail", "network")
@@ -37,28 +37,14 @@ def record(
 
 
 def forget_networks(*, limit: int) -> int:
-    """From which network something was done, even hashed, is kept for some days alone. Returns how many it was."""
+    """Forget the networks, even hashed, that old entries came from. Returns how many entries that was."""
     old = AuditEntry.objects.filter(at__lt=timezone.now() - networks.KEPT).exclude(network="").order_by("at")
     return AuditEntry.objects.filter(id__in=list(old.values_list("id", flat=True)[:limit])).update(network="")
 
 
 def as_csv(workspace: Workspace) -> Iterator[str]:
     """The whole log, oldest first, line by line."""
-    line = _Line()
-    writer = csv.writer(line)
-    yield writer.writerow(COLUMNS)
+    yield csv_line(COLUMNS)
     for entry in in_batches(AuditEntry.objects.filter(workspace=workspace)):
-        cells = (entry.at.isoformat(), entry.event, entry.actor, entry.subject, entry.detail, entry.network)
-        yield writer.writerow([_inert(str(cell)) for cell in cells])
-
-
-def _inert(cell: str) -> str:
-    """A spreadsheet takes a cell that begins like this for a formula."""
-    return f"'{cell}" if cell[:1] in "=+-@\t\r" and cell else cell
-
-
-class _Line:
-    """A file whose every write is handed back."""
-
-    def write(self, text: str) -> str:
-        return text
+        detail = str(entry.detail)
+        yield csv_line([entry.at.isoformat(), entry.event, entry.actor, entry.subject, detail, entry.network])

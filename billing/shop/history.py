@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from billing import ledger
 from billing.ledger import Movement
 from billing.models import Hold
 from billing.shop.models import Payment
+from loremotion.csv_lines import csv_line
 
 PAGE = 40
 WORDS = {
@@ -56,13 +56,12 @@ def page(account: UUID, *, before: int | None = None) -> Page:
 
 def as_csv(account: UUID) -> Iterator[str]:
     """All movements, newest first, line by line."""
-    writer = csv.writer(_Line())
-    yield writer.writerow(["at", "what", "credits", "held", "owed", "available after", "reference", "note"])
+    yield csv_line(["at", "what", "credits", "held", "owed", "available after", "reference", "note"])
     before: int | None = None
     while movements := ledger.movements(account=account, before=before, limit=500):
         for one in movements:
             change = (one.available_change, one.held_change, one.debt_change, one.available)
-            yield writer.writerow([one.created_at.isoformat(), _what(one), *change, one.reference, _inert(one.reason)])
+            yield csv_line([one.created_at.isoformat(), _what(one), *change, one.reference, one.reason])
         before = movements[-1].seq
 
 
@@ -117,15 +116,3 @@ def _url(one: Movement, invoices: dict[str, str]) -> str:
     if kind == "order":
         return reverse("shop:order", args=[name])
     return invoices.get(_source(one.reference), "")
-
-
-def _inert(cell: str) -> str:
-    """A spreadsheet takes a cell that begins like this for a formula."""
-    return f"'{cell}" if cell[:1] and cell[:1] in "=+-@\t\r" else cell
-
-
-class _Line:
-    """A file whose every write is handed back."""
-
-    def write(self, text: str) -> str:
-        return text

@@ -6,8 +6,6 @@ stays the one that it was ordered for, and what comes to it late is forwarded.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 
@@ -21,6 +19,7 @@ from billing.shop import inbox
 from billing.shop.models import Budget, Customer, Order, Payment, Subscription
 from billing.shop.money import formatted
 from loremotion import queues
+from loremotion.csv_lines import csv_line
 
 LIMITS = ("monthly_cap_credits", "warn_below_credits", "warn_address")
 
@@ -45,14 +44,12 @@ def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
     """Every payment with its receipt, plans and limits, for whoever may see payments."""
     if not reader.may(Action.READ_PAYMENTS):
         return
-    table = io.StringIO()
-    lines = csv.writer(table)
-    lines.writerow(["paid at", "what", "amount", "refunded", "credits", "receipt", "invoice"])
+    lines = [csv_line(["paid at", "what", "amount", "refunded", "credits", "receipt", "invoice"])]
     for payment in Payment.objects.filter(workspace=workspace.id).select_related("price__plan", "price__pack"):
         money = [formatted(minor, payment.currency) for minor in (payment.amount_minor, payment.refunded_minor)]
         links = [payment.receipt_url, payment.invoice_url]
-        lines.writerow([payment.paid_at.isoformat(), payment.price.item, *money, payment.credits, *links])
-    yield ExportedFile("payments.csv", table.getvalue())
+        lines.append(csv_line([payment.paid_at.isoformat(), str(payment.price.item), *money, payment.credits, *links]))
+    yield ExportedFile("payments.csv", "".join(lines))
     plans = Subscription.objects.of(workspace.id).order_by("id")
     about = {
         "plans": [
