@@ -99,7 +99,7 @@ def issue(
     if any(not BY_SCOPE[scope] <= allowed for scope in scopes):
         raise Forbidden("scope_too_wide", "A key cannot do more than whoever makes it.", next_step="Leave scopes out.")
     with transaction.atomic():
-        members.keep_places(workspace)
+        members.lock_memberships(workspace)
         members.refuse_unless(by, may=Action.MANAGE_KEYS, workspace=workspace)
         if ApiKey.objects.live().filter(workspace=workspace).count() >= MOST_LIVE_KEYS:
             raise Conflict("too_many_keys", f"A workspace has {MOST_LIVE_KEYS} keys at most.", next_step="Revoke one.")
@@ -129,7 +129,7 @@ def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey
         Forbidden: as ``issue``.
     """
     with transaction.atomic():
-        members.keep_places(key.workspace)
+        members.lock_memberships(key.workspace)
         ends_at = timezone.now() + ROTATION_OVERLAP
         old = ApiKey.objects.live().filter(id=key.id).first()
         if old is None:
@@ -153,7 +153,7 @@ def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey
 def revoke(*, key: ApiKey, actor: str) -> None:
     """The key holds no more, from this moment. Twice is once."""
     with transaction.atomic():
-        members.keep_places(key.workspace)  # so that whoever is about to use it finds it revoked
+        members.lock_memberships(key.workspace)  # so that whoever is about to use it finds it revoked
         if ApiKey.objects.filter(id=key.id, revoked_at__isnull=True).update(revoked_at=timezone.now()):
             audit.record(key.workspace, "key.revoked", actor=actor, subject=key.prefix)
 

@@ -115,7 +115,7 @@ def refusal(ban: Ban) -> Forbidden:
 
 
 def _locked(visitors: QuerySet[Visitor]) -> list[Visitor]:
-    """With their workspaces, in which nothing begins until this transaction ends: see ``tenancy.keep_standing``."""
+    """With their workspaces, in which nothing begins until this transaction ends: see ``tenancy.lock_and_recheck``."""
     rows = visitors.select_for_update(no_key=True, of=("self", "workspace")).select_related("workspace")
     return list(rows.order_by("id"))
 

@@ -31,8 +31,13 @@ def files_of(reader: Caller) -> Iterator[ExportedFile]:
         "kind": workspace.kind,
         "created_at": workspace.created_at,
         "members": [
-            {"email": place.user.email, "name": place.user.name, "role": place.role, "since": place.created_at}
-            for place in members
+            {
+                "email": member.user.email,
+                "name": member.user.name,
+                "role": member.role,
+                "since": member.created_at,
+            }
+            for member in members
         ],
         "invitations": list(workspace.invitations.values("email", "role", "created_at", "expires_at")),
         "api_keys": list(workspace.api_keys.values("name", "prefix", "scopes", "created_at", "last_used_at")),

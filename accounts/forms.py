@@ -31,7 +31,7 @@ class InviteForm(forms.Form):
     role = forms.ChoiceField(choices=GIVEN_ROLES, initial=Role.MEMBER)
 
 
-class PlaceForm(forms.Form):
+class MembershipForm(forms.Form):
     role = forms.ChoiceField(choices=GIVEN_ROLES)
     monthly_cap_credits = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
 

@@ -55,7 +55,7 @@ def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> In
     if not workspace.is_team:
         raise Conflict("not_a_team", "A personal workspace has one person.", next_step="Begin a team and invite there.")
     with transaction.atomic():
-        members.keep_places(workspace)
+        members.lock_memberships(workspace)
         members.refuse_unless(by.user, may=Action.MANAGE_MEMBERS, workspace=workspace)
         if Membership.objects.filter(is_address(email, field="user__email"), workspace=workspace).exists():
             raise Conflict("member_already", f"{email} is a member already.")
@@ -83,7 +83,7 @@ def resend(invitation: Invitation, *, by: User) -> None:
     _refuse_a_flood(invitation)
     _refuse_a_mass(by)
     with transaction.atomic():
-        members.keep_places(invitation.workspace)
+        members.lock_memberships(invitation.workspace)
         members.refuse_unless(by, may=Action.MANAGE_MEMBERS, workspace=invitation.workspace)
         seats.refuse_offer(invitation.workspace, besides=invitation)
         _renew(invitation)
@@ -133,12 +133,14 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
         if not Invitation.objects.filter(id=invitation.id, token_digest=invitation.token_digest).delete()[0]:
             raise Conflict("invitation_void", "This invitation was taken back.", next_step="Ask for another.")
         members = Membership.objects.select_related("workspace")
-        place = members.filter(workspace=invitation.workspace, user=user).first()
-        if place is None:
+        membership = members.filter(workspace=invitation.workspace, user=user).first()
+        if membership is None:
             seats.refuse_member(invitation.workspace)
-            place = Membership.objects.create(workspace=invitation.workspace, user=user, role=invitation.role)
-            audit.record(invitation.workspace, "member.joined", actor=user.email, subject=user.email, role=place.role)
-    return place
+            membership = Membership.objects.create(workspace=invitation.workspace, user=user, role=invitation.role)
+            audit.record(
+                invitation.workspace, "member.joined", actor=user.email, subject=user.email, role=membership.role
+            )
+    return membership
 
 
 def link_of(invitation: Invitation) -> str | None:

@@ -15,20 +15,22 @@ from loremotion.row_security import across_workspaces
 
 
 @across_workspaces("a person is in several workspaces, whichever is entered")
-def places_of(user: User) -> list[Membership]:
-    """Every workspace of a person, the personal one first."""
+def memberships_of(user: User) -> list[Membership]:
+    """Every membership of a person, with its workspace, the personal one first."""
     own = Membership.objects.filter(user=user).select_related("workspace")
     return list(own.order_by("workspace__kind", "id"))
 
 
-def keep_places(workspace: Workspace) -> None:
-    """See to it that nobody's role or key in the workspace changes until this transaction ends. To be called before
-    anything else is locked, by whoever changes one, too: so nobody waits in a ring."""
+def lock_memberships(workspace: Workspace) -> None:
+    """Lock every role and key of the workspace against changes until this transaction ends.
+
+    To be called before anything else is locked, by whoever changes one, too: so there is no deadlock.
+    """
     list(Workspace.objects.select_for_update(no_key=True).filter(id=workspace.id).values_list("id"))
 
 
 def refuse_unless(user: User, *, may: Action, workspace: Workspace) -> None:
-    """Heed whoever changed the user's role since it was found out who is asking. Certain once places are kept.
+    """Refuse what the user's role does not allow at this moment. Certain once memberships are locked.
 
     Raises:
         Forbidden: the user is no member any more, or in a role that may not do it.
@@ -47,17 +49,17 @@ def is_active_member(*, user_id: int | None, workspace_id: UUID) -> bool:
     return Membership.objects.filter(workspace=workspace_id, user=user_id, user__is_active=True).exists()
 
 
-def change(*, place: Membership, by: Membership, role: str, monthly_cap_credits: int | None) -> None:
+def change(*, membership: Membership, by: Membership, role: str, monthly_cap_credits: int | None) -> None:
     """Give a member another role or cap.
 
     Raises:
-        Forbidden: the owner's place changes only by transfer; nobody gives what they may not, as of this moment.
+        Forbidden: the owner's role changes only by transfer; nobody gives what they may not, as of this moment.
         Conflict: the member is gone.
     """
     with transaction.atomic():
-        keep_places(place.workspace)
-        refuse_unless(by.user, may=Action.MANAGE_MEMBERS, workspace=place.workspace)
-        now = Membership.objects.select_for_update().filter(id=place.id).first()
+        lock_memberships(membership.workspace)
+        refuse_unless(by.user, may=Action.MANAGE_MEMBERS, workspace=membership.workspace)
+        now = Membership.objects.select_for_update().filter(id=membership.id).first()
         if now is None:
             raise Conflict("members_changed", "The members have changed meanwhile.", next_step="Look again.")
         if now.role == Role.OWNER or not may_give(by.role, role):
@@ -66,18 +68,18 @@ def change(*, place: Membership, by: Membership, role: str, monthly_cap_credits:
                 "This place cannot be changed like that.",
                 next_step="An owner hands a team over in its settings.",
             )
-        Membership.objects.filter(id=place.id).update(role=role, monthly_cap_credits=monthly_cap_credits)
+        Membership.objects.filter(id=membership.id).update(role=role, monthly_cap_credits=monthly_cap_credits)
         audit.record(
-            place.workspace,
+            membership.workspace,
             "member.changed",
             actor=by.user.email,
-            subject=place.user.email,
+            subject=membership.user.email,
             before={"role": now.role, "monthly_cap_credits": now.monthly_cap_credits},
             after={"role": role, "monthly_cap_credits": monthly_cap_credits},
         )
 
 
-def remove(*, place: Membership, by: Membership) -> list[str]:
+def remove(*, membership: Membership, by: Membership) -> list[str]:
     """End a membership: one's own (leaving), or another's by whoever manages members. Clips and keys stay with the
     team: returns the prefixes of the live keys that the member made.
 
@@ -85,18 +87,18 @@ def remove(*, place: Membership, by: Membership) -> list[str]:
         Forbidden: ``by`` does not manage members, as of this moment.
         Conflict: the owner cannot go; first the team is handed over.
     """
-    is_own = place.user_id == by.user_id
+    is_own = membership.user_id == by.user_id
     with transaction.atomic():
-        keep_places(place.workspace)
+        lock_memberships(membership.workspace)
         if not is_own:
-            refuse_unless(by.user, may=Action.MANAGE_MEMBERS, workspace=place.workspace)
-        gone = Membership.objects.filter(id=place.id).exclude(role=Role.OWNER).delete()[0]
-        if not gone and Membership.objects.filter(id=place.id).exists():
+            refuse_unless(by.user, may=Action.MANAGE_MEMBERS, workspace=membership.workspace)
+        gone = Membership.objects.filter(id=membership.id).exclude(role=Role.OWNER).delete()[0]
+        if not gone and Membership.objects.filter(id=membership.id).exists():
             raise Conflict("owner_stays", "A workspace has an owner.", next_step="Hand it over first, or close it.")
-        keys = ApiKey.objects.live().filter(workspace=place.workspace, created_by=place.user)
+        keys = ApiKey.objects.live().filter(workspace=membership.workspace, created_by=membership.user)
         prefixes = list(keys.order_by("id").values_list("prefix", flat=True))
         if gone:
             event = "member.left" if is_own else "member.removed"
             detail: dict[str, Any] = {"keys_that_go_on": prefixes} if prefixes else {}
-            audit.record(place.workspace, event, actor=by.user.email, subject=place.user.email, **detail)
+            audit.record(membership.workspace, event, actor=by.user.email, subject=membership.user.email, **detail)
     return prefixes

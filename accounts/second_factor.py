@@ -36,7 +36,7 @@ _KINDS = {
 }
 
 
-class StaffDoorMiddleware:
+class StaffSecondFactorMiddleware:
     """Stands before everything under the admin's address, whichever package brought the page.
 
     Whoever has no second factor yet comes in far enough to set one up, so nobody is locked out by turning this on.

@@ -106,10 +106,11 @@ def ensure(request: HttpRequest, action: Action) -> tuple[Workspace, Caller]:
     return workspace, caller
 
 
-def keep_standing(workspace: Workspace, action: Action, *, caller: Caller | None = None) -> None:
-    """See to it that nobody suspends, closes, bans, or takes roles and keys away until this transaction ends, and heed
-    whoever did so since it was found out who is asking. To be called before anything else is locked: they lock the
-    workspace first, too.
+def lock_and_recheck(workspace: Workspace, action: Action, *, caller: Caller | None = None) -> None:
+    """Lock the workspace until this transaction ends and check anew that ``action`` may be done there.
+
+    So nobody suspends, closes, bans or takes roles and keys away meanwhile, and whoever did so since the caller was
+    recognised is heeded. To be called before anything else is locked: they lock the workspace first, too.
 
     Args:
         action: what is about to be done there.
@@ -127,7 +128,7 @@ def keep_standing(workspace: Workspace, action: Action, *, caller: Caller | None
         )
     prints = caller.networks if caller is not None else ()
     ban = bans.against_workspace(now, prints=prints) if now.is_visitor else None
-    if ban is not None or action not in _as_things_stand(now, frozenset({action})):
+    if ban is not None or action not in _allowed_now(now, frozenset({action})):
         raise _refusal(Caller(now, frozenset(), ban=ban), now, action)
     if caller is not None and caller.user is not None:
         members.refuse_unless(caller.user, may=action, workspace=now)
@@ -176,7 +177,7 @@ def _from_key(request: HttpRequest) -> Caller | None:
         return None
     key = api_keys.authenticate(sent)
     allowed = frozenset[Action]().union(*(BY_SCOPE[scope] for scope in key.scopes))
-    return Caller(key.workspace, _as_things_stand(key.workspace, allowed), key=key)
+    return Caller(key.workspace, _allowed_now(key.workspace, allowed), key=key)
 
 
 def _from_session(request: HttpRequest) -> Caller | None:
@@ -190,13 +191,17 @@ def _from_session(request: HttpRequest) -> Caller | None:
     own = Membership.objects.filter(user=user).select_related("workspace")
     membership = min(
         own,
-        key=lambda place: (str(place.workspace_id) != chosen, not place.workspace.is_personal, place.id),
+        key=lambda membership: (
+            str(membership.workspace_id) != chosen,
+            not membership.workspace.is_personal,
+            membership.id,
+        ),
         default=None,
     )
     if membership is None:
         return Caller(None, frozenset())
     membership.user = user
-    allowed = _as_things_stand(membership.workspace, BY_ROLE[membership.role])
+    allowed = _allowed_now(membership.workspace, BY_ROLE[membership.role])
     return Caller(membership.workspace, allowed, membership=membership)
 
 
@@ -206,10 +211,10 @@ def _from_cookie(request: HttpRequest) -> Caller:
         return Caller(None, frozenset())
     allowed = VISITOR_MAY & WHILE_BANNED if ban is not None else VISITOR_MAY
     prints = networks.lasting_fingerprints_of(request)
-    return Caller(visitor.workspace, _as_things_stand(visitor.workspace, allowed), ban=ban, networks=prints)
+    return Caller(visitor.workspace, _allowed_now(visitor.workspace, allowed), ban=ban, networks=prints)
 
 
-def _as_things_stand(workspace: Workspace, allowed: frozenset[Action]) -> frozenset[Action]:
+def _allowed_now(workspace: Workspace, allowed: frozenset[Action]) -> frozenset[Action]:
     if workspace.suspended_at is not None:
         return frozenset()
     return allowed & WHILE_CLOSING if workspace.closed_at is not None else allowed

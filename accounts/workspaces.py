@@ -144,22 +144,22 @@ def transfer(*, workspace: Workspace, owner: Membership, to: Membership) -> None
     if not workspace.is_team:
         raise Conflict("not_a_team", "A personal workspace stays with its person.")
     with transaction.atomic():
-        members.keep_places(workspace)
-        places = {
-            place.id: place
-            for place in Membership.objects.select_for_update()
+        members.lock_memberships(workspace)
+        memberships = {
+            membership.id: membership
+            for membership in Membership.objects.select_for_update()
             .filter(workspace=workspace, id__in=[owner.id, to.id])
             .select_related("user")
         }
-        if len(places) != 2 or places[owner.id].role != Role.OWNER:
+        if len(memberships) != 2 or memberships[owner.id].role != Role.OWNER:
             raise Conflict("members_changed", "The members have changed meanwhile.", next_step="Look again.")
         Membership.objects.filter(id=owner.id).update(role=Role.ADMIN)
         Membership.objects.filter(id=to.id).update(role=Role.OWNER, monthly_cap_credits=None)
         audit.record(
             workspace,
             "workspace.transferred",
-            actor=places[owner.id].user.email,
-            subject=places[to.id].user.email,
+            actor=memberships[owner.id].user.email,
+            subject=memberships[to.id].user.email,
         )
 
 

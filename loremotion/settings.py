@@ -244,7 +244,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "accounts.middleware.VisitorMiddleware",
     "accounts.sessions.LastSeenMiddleware",
-    "accounts.second_factor.StaffDoorMiddleware",
+    "accounts.second_factor.StaffSecondFactorMiddleware",
     "accounts.limits.RateLimitMiddleware",
     "loremotion.headers.ApiCachingMiddleware",
     "loremotion.errors.RefusalMiddleware",

@@ -20,7 +20,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     user = request.user
     context: dict[str, Any] = {}
     if isinstance(user, User):
-        context["places"] = members.places_of(user)
+        context["memberships"] = members.memberships_of(user)
     elif (visitor := visitors.visitor_of(request)) is not None:
         token = claims.token_for(visitor)
         context["claim_link"] = request.build_absolute_uri(reverse("accounts:claim", args=[token]))

@@ -17,23 +17,23 @@ PAGE = 50
 
 @require_safe
 @member_may(Action.READ_AUDIT)
-def log(request: HttpRequest, place: Membership) -> HttpResponse:
+def log(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Newest first, by keyset."""
-    own = AuditEntry.objects.filter(workspace=place.workspace).order_by("-id")
+    own = AuditEntry.objects.filter(workspace=membership.workspace).order_by("-id")
     before = row_number(request.GET.get("before"))
     if before is not None:
         own = own.filter(id__lt=before)
     entries = list(own[: PAGE + 1])
     older = entries[PAGE - 1].id if len(entries) > PAGE else None
-    context = {"workspace": place.workspace, "entries": entries[:PAGE], "older": older}
+    context = {"workspace": membership.workspace, "entries": entries[:PAGE], "older": older}
     return render(request, "accounts/audit.html", context)
 
 
 @require_safe
 @member_may(Action.READ_AUDIT)
-def export(request: HttpRequest, place: Membership) -> HttpResponse:
+def export(request: HttpRequest, membership: Membership) -> HttpResponse:
     response = StreamingHttpResponse(
-        exports.stream(audit.as_csv(place.workspace)), content_type="text/csv; charset=utf-8"
+        exports.stream(audit.as_csv(membership.workspace)), content_type="text/csv; charset=utf-8"
     )
     response["Content-Disposition"] = 'attachment; filename="audit.csv"'
     return response  # type: ignore[return-value]  # it answers as an HttpResponse does

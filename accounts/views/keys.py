@@ -17,47 +17,51 @@ from loremotion.refusals import Refusal
 
 @require_safe
 @member_may(Action.MANAGE_KEYS)
-def listing(request: HttpRequest, place: Membership) -> HttpResponse:
-    return _page(request, place, KeyForm())
+def listing(request: HttpRequest, membership: Membership) -> HttpResponse:
+    return _page(request, membership, KeyForm())
 
 
 @require_POST
 @never_cache
 @member_may(Action.MANAGE_KEYS)
-def issue(request: HttpRequest, place: Membership) -> HttpResponse:
+def issue(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Answers with the page that shows the key, once; there is no address to come back to."""
     form = KeyForm(request.POST)
     if not form.is_valid():
-        return _page(request, place, form, status=422)
+        return _page(request, membership, form, status=422)
     allowed = tenancy.caller_of(request).actions
     try:
-        _, text = api_keys.issue(workspace=place.workspace, by=place.user, allowed=allowed, **form.terms())
+        _, text = api_keys.issue(workspace=membership.workspace, by=membership.user, allowed=allowed, **form.terms())
     except Refusal as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
-        return _page(request, place, form, status=refusal.status)
-    return _page(request, place, KeyForm(), text=text)
+        return _page(request, membership, form, status=refusal.status)
+    return _page(request, membership, KeyForm(), text=text)
 
 
 @require_POST
 @never_cache
 @member_may(Action.MANAGE_KEYS)
-def rotate(request: HttpRequest, place: Membership, key_id: int) -> HttpResponse:
-    key = get_object_or_404(ApiKey, id=key_id, workspace=place.workspace)
-    _, text = api_keys.rotate(key=key, by=place.user, allowed=tenancy.caller_of(request).actions)
-    return _page(request, place, KeyForm(), text=text)
+def rotate(request: HttpRequest, membership: Membership, key_id: int) -> HttpResponse:
+    key = get_object_or_404(ApiKey, id=key_id, workspace=membership.workspace)
+    _, text = api_keys.rotate(key=key, by=membership.user, allowed=tenancy.caller_of(request).actions)
+    return _page(request, membership, KeyForm(), text=text)
 
 
 @require_POST
 @member_may(Action.MANAGE_KEYS)
-def revoke(request: HttpRequest, place: Membership, key_id: int) -> HttpResponse:
-    api_keys.revoke(key=get_object_or_404(ApiKey, id=key_id, workspace=place.workspace), actor=place.user.email)
+def revoke(request: HttpRequest, membership: Membership, key_id: int) -> HttpResponse:
+    api_keys.revoke(
+        key=get_object_or_404(ApiKey, id=key_id, workspace=membership.workspace), actor=membership.user.email
+    )
     return redirect("accounts:keys")
 
 
-def _page(request: HttpRequest, place: Membership, form: KeyForm, *, text: str = "", status: int = 200) -> HttpResponse:
+def _page(
+    request: HttpRequest, membership: Membership, form: KeyForm, *, text: str = "", status: int = 200
+) -> HttpResponse:
     context = {
-        "workspace": place.workspace,
-        "keys": api_keys.live(place.workspace),
+        "workspace": membership.workspace,
+        "keys": api_keys.live(membership.workspace),
         "form": form,
         "text": text,
     }

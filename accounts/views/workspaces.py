@@ -20,10 +20,10 @@ from loremotion.row_number import row_number
 
 @require_safe
 @login_required
-def places(request: HttpRequest) -> HttpResponse:
+def listing(request: HttpRequest) -> HttpResponse:
     """Every workspace of this person, and the form for a team."""
     return render(
-        request, "accounts/workspaces.html", {"places": members.places_of(_user(request)), "form": NameForm()}
+        request, "accounts/workspaces.html", {"memberships": members.memberships_of(_user(request)), "form": NameForm()}
     )
 
 
@@ -32,8 +32,8 @@ def places(request: HttpRequest) -> HttpResponse:
 def begin(request: HttpRequest) -> HttpResponse:
     form = NameForm(request.POST)
     if not form.is_valid():
-        own = members.places_of(_user(request))
-        return render(request, "accounts/workspaces.html", {"places": own, "form": form}, status=422)
+        own = members.memberships_of(_user(request))
+        return render(request, "accounts/workspaces.html", {"memberships": own, "form": form}, status=422)
     team = workspaces.begin_team(name=form.cleaned_data["name"], owner=_user(request))
     tenancy.switch(request, team)
     return redirect("accounts:members")
@@ -42,88 +42,90 @@ def begin(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def switch(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
-    place = next((one for one in members.places_of(_user(request)) if one.workspace_id == workspace_id), None)
-    if place is None:
+    membership = next((one for one in members.memberships_of(_user(request)) if one.workspace_id == workspace_id), None)
+    if membership is None:
         raise Http404
-    tenancy.switch(request, place.workspace)
-    messages.success(request, f"You are in {place.workspace.title} now.")
+    tenancy.switch(request, membership.workspace)
+    messages.success(request, f"You are in {membership.workspace.title} now.")
     return redirect("generation:home")
 
 
 @require_safe
 @member_may(Action.READ_CREDITS)
-def settings(request: HttpRequest, place: Membership) -> HttpResponse:
-    return _settings_page(request, place)
+def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
+    return _settings_page(request, membership)
 
 
 @require_POST
 @member_may(Action.RENAME)
-def rename(request: HttpRequest, place: Membership) -> HttpResponse:
+def rename(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = NameForm(request.POST)
     if not form.is_valid():
-        return _settings_page(request, place, naming=form, status=422)
-    workspaces.rename(place.workspace, name=form.cleaned_data["name"], actor=place.user.email)
+        return _settings_page(request, membership, naming=form, status=422)
+    workspaces.rename(membership.workspace, name=form.cleaned_data["name"], actor=membership.user.email)
     return redirect("accounts:settings")
 
 
 @require_POST
 @member_may(Action.RENAME)
-def privacy(request: HttpRequest, place: Membership) -> HttpResponse:
+def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = PrivacyForm(request.POST)
     if not form.is_valid():
-        return _settings_page(request, place, privacy=form, status=422)
-    workspaces.set_privacy(place.workspace, actor=place.user.email, **form.cleaned_data)
+        return _settings_page(request, membership, privacy=form, status=422)
+    workspaces.set_privacy(membership.workspace, actor=membership.user.email, **form.cleaned_data)
     return redirect("accounts:settings")
 
 
 @require_POST
 @member_may(Action.TRANSFER)
-def transfer(request: HttpRequest, place: Membership) -> HttpResponse:
-    others = Membership.objects.filter(workspace=place.workspace).select_related("user")
+def transfer(request: HttpRequest, membership: Membership) -> HttpResponse:
+    others = Membership.objects.filter(workspace=membership.workspace).select_related("user")
     heir = get_object_or_404(others, id=row_number(request.POST.get("to")))
-    workspaces.transfer(workspace=place.workspace, owner=place, to=heir)
-    messages.success(request, f"{place.workspace.title} is {heir.user.email}'s now.")
+    workspaces.transfer(workspace=membership.workspace, owner=membership, to=heir)
+    messages.success(request, f"{membership.workspace.title} is {heir.user.email}'s now.")
     return redirect("accounts:settings")
 
 
 @require_POST
 @member_may(Action.READ_CREDITS)
-def leave(request: HttpRequest, place: Membership) -> HttpResponse:
-    members.remove(place=place, by=place)
-    messages.success(request, f"You have left {place.workspace.title}.")
+def leave(request: HttpRequest, membership: Membership) -> HttpResponse:
+    members.remove(membership=membership, by=membership)
+    messages.success(request, f"You have left {membership.workspace.title}.")
     return redirect("accounts:workspaces")
 
 
 @require_POST
 @member_may(Action.CLOSE)
-def close(request: HttpRequest, place: Membership) -> HttpResponse:
-    form = ConfirmForm(request.POST, word=place.workspace.title)
+def close(request: HttpRequest, membership: Membership) -> HttpResponse:
+    form = ConfirmForm(request.POST, word=membership.workspace.title)
     if not form.is_valid():
-        return _settings_page(request, place, closing=form, status=422)
-    workspaces.close(place.workspace, actor=place.user.email)
+        return _settings_page(request, membership, closing=form, status=422)
+    workspaces.close(membership.workspace, actor=membership.user.email)
     return redirect("accounts:settings")
 
 
 @require_POST
 @member_may(Action.CLOSE)
-def reopen(request: HttpRequest, place: Membership) -> HttpResponse:
-    workspaces.reopen(place.workspace, actor=place.user.email)
+def reopen(request: HttpRequest, membership: Membership) -> HttpResponse:
+    workspaces.reopen(membership.workspace, actor=membership.user.email)
     return redirect("accounts:settings")
 
 
 def _settings_page(
     request: HttpRequest,
-    place: Membership,
+    membership: Membership,
     *,
     naming: NameForm | None = None,
     closing: ConfirmForm | None = None,
     privacy: PrivacyForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    workspace = place.workspace
-    others = Membership.objects.filter(workspace=workspace).exclude(id=place.id).select_related("user").order_by("id")
+    workspace = membership.workspace
+    others = (
+        Membership.objects.filter(workspace=workspace).exclude(id=membership.id).select_related("user").order_by("id")
+    )
     context = {
-        "place": place,
+        "membership": membership,
         "workspace": workspace,
         "others": others,
         "naming": naming or NameForm(initial={"name": workspace.name}),

@@ -23,71 +23,71 @@ SHOWN = 50
 
 @require_safe
 @member_may(Action.MANAGE_WEBHOOKS)
-def listing(request: HttpRequest, place: Membership) -> HttpResponse:
-    return _list_page(request, place, EndpointForm())
+def listing(request: HttpRequest, membership: Membership) -> HttpResponse:
+    return _list_page(request, membership, EndpointForm())
 
 
 @require_POST
 @never_cache
 @member_may(Action.MANAGE_WEBHOOKS)
-def create(request: HttpRequest, place: Membership) -> HttpResponse:
+def create(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Answers with the page that shows the secret, once; there is no address to come back to."""
     form = EndpointForm(request.POST)
     if not form.is_valid():
-        return _list_page(request, place, form, status=422)
+        return _list_page(request, membership, form, status=422)
     try:
-        endpoint, secret = endpoints.create(workspace=place.workspace, actor=place.user.email, **form.terms())
+        endpoint, secret = endpoints.create(workspace=membership.workspace, actor=membership.user.email, **form.terms())
     except Refusal as refusal:
-        return _list_page(request, place, _with(form, refusal), status=refusal.status)
-    return _page(request, place, endpoint, secret=secret)
+        return _list_page(request, membership, _with(form, refusal), status=refusal.status)
+    return _page(request, membership, endpoint, secret=secret)
 
 
 @require_safe
 @member_may(Action.MANAGE_WEBHOOKS)
-def detail(request: HttpRequest, place: Membership, endpoint_id: UUID) -> HttpResponse:
-    return _page(request, place, _own(place, endpoint_id))
+def detail(request: HttpRequest, membership: Membership, endpoint_id: UUID) -> HttpResponse:
+    return _page(request, membership, _own(membership, endpoint_id))
 
 
 @require_POST
 @member_may(Action.MANAGE_WEBHOOKS)
-def change(request: HttpRequest, place: Membership, endpoint_id: UUID) -> HttpResponse:
-    endpoint = _own(place, endpoint_id)
+def change(request: HttpRequest, membership: Membership, endpoint_id: UUID) -> HttpResponse:
+    endpoint = _own(membership, endpoint_id)
     form = EndpointForm(request.POST)
     if not form.is_valid():
-        return _page(request, place, endpoint, form=form, status=422)
+        return _page(request, membership, endpoint, form=form, status=422)
     try:
-        endpoints.change(endpoint, actor=place.user.email, **form.terms())
+        endpoints.change(endpoint, actor=membership.user.email, **form.terms())
     except Refusal as refusal:
-        return _page(request, place, endpoint, form=_with(form, refusal), status=refusal.status)
+        return _page(request, membership, endpoint, form=_with(form, refusal), status=refusal.status)
     return redirect("webhooks:endpoint", endpoint.id)
 
 
 @require_POST
 @never_cache
 @member_may(Action.MANAGE_WEBHOOKS)
-def rotate(request: HttpRequest, place: Membership, endpoint_id: UUID) -> HttpResponse:
-    endpoint = _own(place, endpoint_id)
+def rotate(request: HttpRequest, membership: Membership, endpoint_id: UUID) -> HttpResponse:
+    endpoint = _own(membership, endpoint_id)
     keeps_old = request.POST.get("leaked") != "yes"
-    secret = endpoints.rotate(endpoint, actor=place.user.email, keeps_old=keeps_old)
-    return _page(request, place, endpoint, secret=secret)
+    secret = endpoints.rotate(endpoint, actor=membership.user.email, keeps_old=keeps_old)
+    return _page(request, membership, endpoint, secret=secret)
 
 
 @require_POST
 @member_may(Action.MANAGE_WEBHOOKS)
-def switch(request: HttpRequest, place: Membership, endpoint_id: UUID) -> HttpResponse:
+def switch(request: HttpRequest, membership: Membership, endpoint_id: UUID) -> HttpResponse:
     """On if it is off, off if it is on."""
-    endpoint = _own(place, endpoint_id)
+    endpoint = _own(membership, endpoint_id)
     if request.POST.get("to") == "on":
-        endpoints.enable(endpoint, actor=place.user.email)
+        endpoints.enable(endpoint, actor=membership.user.email)
     else:
-        endpoints.disable(endpoint, actor=place.user.email)
+        endpoints.disable(endpoint, actor=membership.user.email)
     return redirect("webhooks:endpoint", endpoint.id)
 
 
 @require_POST
 @member_may(Action.MANAGE_WEBHOOKS)
-def test(request: HttpRequest, place: Membership, endpoint_id: UUID) -> HttpResponse:
-    endpoint = _own(place, endpoint_id)
+def test(request: HttpRequest, membership: Membership, endpoint_id: UUID) -> HttpResponse:
+    endpoint = _own(membership, endpoint_id)
     outcome = endpoints.try_out(endpoint, event_type=request.POST.get("event_type", video_events.TYPES[0]))
     if outcome.error:
         messages.warning(request, f"The test did not arrive. {outcome.error}")
@@ -98,23 +98,23 @@ def test(request: HttpRequest, place: Membership, endpoint_id: UUID) -> HttpResp
 
 @require_POST
 @member_may(Action.MANAGE_WEBHOOKS)
-def delete(request: HttpRequest, place: Membership, endpoint_id: UUID) -> HttpResponse:
-    endpoints.delete(_own(place, endpoint_id), actor=place.user.email)
+def delete(request: HttpRequest, membership: Membership, endpoint_id: UUID) -> HttpResponse:
+    endpoints.delete(_own(membership, endpoint_id), actor=membership.user.email)
     return redirect("webhooks:endpoints")
 
 
 @require_POST
 @member_may(Action.MANAGE_WEBHOOKS)
-def redeliver(request: HttpRequest, place: Membership, delivery_id: int) -> HttpResponse:
-    own = Delivery.objects.select_related("endpoint").filter(endpoint__workspace=place.workspace)
+def redeliver(request: HttpRequest, membership: Membership, delivery_id: int) -> HttpResponse:
+    own = Delivery.objects.select_related("endpoint").filter(endpoint__workspace=membership.workspace)
     delivery = get_object_or_404(own, id=delivery_id)
     endpoints.redeliver(delivery)
     messages.success(request, "It is on its way again.")
     return redirect("webhooks:endpoint", delivery.endpoint_id)
 
 
-def _own(place: Membership, endpoint_id: UUID) -> Endpoint:
-    return get_object_or_404(Endpoint.objects.of(place.workspace), id=endpoint_id)
+def _own(membership: Membership, endpoint_id: UUID) -> Endpoint:
+    return get_object_or_404(Endpoint.objects.of(membership.workspace), id=endpoint_id)
 
 
 def _with(form: EndpointForm, refusal: Refusal) -> EndpointForm:
@@ -122,10 +122,10 @@ def _with(form: EndpointForm, refusal: Refusal) -> EndpointForm:
     return form
 
 
-def _list_page(request: HttpRequest, place: Membership, form: EndpointForm, *, status: int = 200) -> HttpResponse:
+def _list_page(request: HttpRequest, membership: Membership, form: EndpointForm, *, status: int = 200) -> HttpResponse:
     context = {
-        "workspace": place.workspace,
-        "endpoints": Endpoint.objects.of(place.workspace).order_by("created_at"),
+        "workspace": membership.workspace,
+        "endpoints": Endpoint.objects.of(membership.workspace).order_by("created_at"),
         "form": form,
     }
     return render(request, "webhooks/endpoints.html", context, status=status)
@@ -133,7 +133,7 @@ def _list_page(request: HttpRequest, place: Membership, form: EndpointForm, *, s
 
 def _page(
     request: HttpRequest,
-    place: Membership,
+    membership: Membership,
     endpoint: Endpoint,
     *,
     form: EndpointForm | None = None,
@@ -142,7 +142,7 @@ def _page(
 ) -> HttpResponse:
     known = {"name": endpoint.name, "url": endpoint.url, "event_types": endpoint.event_types}
     context = {
-        "workspace": place.workspace,
+        "workspace": membership.workspace,
         "endpoint": endpoint,
         "deliveries": endpoints.recent(endpoint, count=SHOWN),
         "event_types": video_events.TYPES,

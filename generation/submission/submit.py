@@ -88,7 +88,7 @@ def submit(
     may = may or entitlements(workspace.id)
     request = offer.request
     with transaction.atomic():
-        tenancy.keep_standing(workspace, Action.GENERATE, caller=caller)  # waits for others who submit for it
+        tenancy.lock_and_recheck(workspace, Action.GENERATE, caller=caller)  # waits for others who submit for it
         generation_id = uuid.uuid4() if repeat is None else repeat.id_in(workspace)
         if repeat is not None and (made := idempotency.with_same_key(workspace, repeat, caller=caller)) is not None:
             return made

@@ -57,7 +57,7 @@ def start(version: ModelVersion, *, by: User, mode: str = "") -> Generation:
         workspace, _ = Workspace.objects.get_or_create(
             id=HOUSE, defaults={"kind": Workspace.Kind.TEAM, "name": "Test renders"}
         )
-        tenancy.keep_standing(workspace, Action.GENERATE)  # before the account, as whoever submits
+        tenancy.lock_and_recheck(workspace, Action.GENERATE)  # before the account, as whoever submits
         ledger.grant(
             account=workspace.id,
             reference=f"trial:{uuid.uuid4()}",

@@ -56,8 +56,8 @@ def test_it_works(toy: Model, alice: User, bob: User) -> None:
 
 
 def test_an_invitation_is_for_the_address_it_names(alice: User, bob: User, carol: User, studio: Workspace) -> None:
-    place = Membership.objects.get(user=alice, workspace=studio)
-    made = invitations.invite(workspace=studio, by=place, email=bob.email, role="member")
+    membership = Membership.objects.get(user=alice, workspace=studio)
+    made = invitations.invite(workspace=studio, by=membership, email=bob.email, role="member")
     with pytest.raises(Forbidden, match=r"bob@example\.org"):
         invitations.accept(made, user=carol)
     EmailAddress.objects.filter(user=bob).update(verified=False)
@@ -183,7 +183,10 @@ def test_there_is_one_owner_who_hands_over(alice: User, bob: User) -> None:
 
 def test_nobody_raises_themselves_or_touches_the_owner(alice: User, bob: User, carol: User) -> None:
     studio = team(alice, admin=bob, member=carol)
-    places = {place.user_id: place for place in Membership.objects.filter(workspace=studio).select_related("user")}
+    places = {
+        membership.user_id: membership
+        for membership in Membership.objects.filter(workspace=studio).select_related("user")
+    }
     admin = browser_of(bob, studio)
     for body in ({"role": "owner"}, {"role": "king"}):
         admin.post(f"/workspace/members/{places[bob.id].id}/", body)
@@ -193,7 +196,7 @@ def test_nobody_raises_themselves_or_touches_the_owner(alice: User, bob: User, c
     roles = dict(Membership.objects.filter(workspace=studio).values_list("user_id", "role"))
     assert roles == {alice.id: "owner", bob.id: "admin", carol.id: "member"}
     with pytest.raises(Forbidden):
-        members.remove(place=places[bob.id], by=places[carol.id])
+        members.remove(membership=places[bob.id], by=places[carol.id])
 
 
 def test_members_of_another_team_are_not_found(alice: User, bob: User, carol: User) -> None:
@@ -243,9 +246,9 @@ def test_a_suspended_workspace_stands_still_and_keeps_its_credits(toy: Model, vi
 
 
 def test_a_personal_workspace_invites_nobody(alice: User) -> None:
-    place = Membership.objects.get(user=alice)
+    membership = Membership.objects.get(user=alice)
     with pytest.raises(Conflict, match="one person"):
-        invitations.invite(workspace=place.workspace, by=place, email="bob@example.org", role="member")
+        invitations.invite(workspace=membership.workspace, by=membership, email="bob@example.org", role="member")
 
 
 def test_a_person_signed_up_still_has_free_credits(toy: Model, db: None) -> None:

@@ -147,7 +147,7 @@ def test_who_is_erased_while_they_submit_is_erased_with_that_clip(toy: Model) ->
     alice = person()
     own = workspaces.personal_of(alice)
     caller = Caller(own, frozenset({Action.GENERATE}), membership=own.memberships.get())
-    held = lambda: tenancy.keep_standing(own, Action.GENERATE)  # noqa: E731 - as submitting begins
+    held = lambda: tenancy.lock_and_recheck(own, Action.GENERATE)  # noqa: E731 - as submitting begins
     assert meeting(held, lambda: erasure.erase_person(alice), then=ask_as(own, caller)) is None
     assert not Generation.objects.exists()
     assert not User.objects.filter(id=alice.id).exists()
@@ -158,7 +158,7 @@ def test_a_key_is_rotated_while_it_is_used(toy: Model) -> None:
     own = workspaces.personal_of(alice)
     may = BY_SCOPE[Scope.GENERATE]
     key, _ = api_keys.issue(workspace=own, by=alice, allowed=may, name="ours", scopes=[Scope.GENERATE])
-    held = lambda: tenancy.keep_standing(own, Action.GENERATE)  # noqa: E731 - as submitting begins
+    held = lambda: tenancy.lock_and_recheck(own, Action.GENERATE)  # noqa: E731 - as submitting begins
     rotating = lambda: api_keys.rotate(key=key, by=alice, allowed=may)  # noqa: E731
     assert meeting(held, rotating, then=ask_as(own, Caller(own, may, key=key))) is None
     assert Generation.objects.get().api_key_id == key.id

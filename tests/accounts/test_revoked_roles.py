@@ -23,7 +23,7 @@ from generation.models import Generation
 from generation.submission.submit import submit
 from loremotion.refusals import Forbidden, Unauthorized
 from tests.accounts.factories import browser_of, person, team
-from tests.accounts.test_standing import meeting
+from tests.accounts.test_suspended_meanwhile import meeting
 from tests.generation import factories as generations
 
 
@@ -43,7 +43,7 @@ def studio(transactional_db: None) -> Studio:
     alice, bob, carol = (person(f"{name}@example.org") for name in ("alice", "bob", "carol"))
     workspace = team(alice, admin=bob, member=carol)
     ledger.grant(account=workspace.id, reference=f"test:{workspace.id}", amount=500, kind=ledger.LotKind.PACK)
-    places = {place.role: place for place in workspace.memberships.select_related("user", "workspace")}
+    places = {membership.role: membership for membership in workspace.memberships.select_related("user", "workspace")}
     made = Studio(
         workspace, places[Role.OWNER], places[Role.ADMIN], places[Role.MEMBER], issue(workspace, bob, "of before")
     )
@@ -59,11 +59,11 @@ def issue(workspace: Workspace, by: User, name: str) -> ApiKey:
 
 
 def demote(studio: Studio) -> None:
-    members.change(place=studio.admin, by=studio.owner, role=Role.VIEWER, monthly_cap_credits=None)
+    members.change(membership=studio.admin, by=studio.owner, role=Role.VIEWER, monthly_cap_credits=None)
 
 
 def remove(studio: Studio) -> None:
-    members.remove(place=studio.admin, by=studio.owner)
+    members.remove(membership=studio.admin, by=studio.owner)
 
 
 def make_a_clip(studio: Studio, key: ApiKey | None = None) -> Generation:
@@ -89,11 +89,11 @@ def invite_again(studio: Studio) -> None:
 
 
 def promote_a_friend(studio: Studio) -> None:
-    members.change(place=studio.member, by=studio.admin, role=Role.ADMIN, monthly_cap_credits=None)
+    members.change(membership=studio.member, by=studio.admin, role=Role.ADMIN, monthly_cap_credits=None)
 
 
 def remove_a_friend(studio: Studio) -> None:
-    members.remove(place=studio.member, by=studio.admin)
+    members.remove(membership=studio.member, by=studio.admin)
 
 
 def traces(studio: Studio) -> tuple[object, ...]:
@@ -132,8 +132,8 @@ def test_two_who_remove_each_other_do_not_wait_in_a_ring(studio: Studio) -> None
     Membership.objects.filter(id=studio.member.id).update(role=Role.ADMIN)
     studio.member.refresh_from_db()
     each_other = (
-        lambda: members.remove(place=studio.member, by=studio.admin),
-        lambda: members.remove(place=studio.admin, by=studio.member),
+        lambda: members.remove(membership=studio.member, by=studio.admin),
+        lambda: members.remove(membership=studio.admin, by=studio.member),
     )
     assert isinstance(meeting(*each_other), Forbidden)
     assert studio.workspace.memberships.count() == 2
