@@ -31,17 +31,17 @@ class AccountAdapter(DefaultAccountAdapter):
     """Sign-in by whatever way (password, code, passkey, another provider) ends in ``post_login``."""
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """The network's first address: attempts are counted by network, and no session keeps a full address."""
+        """The first address of the caller's network: attempts count by network, and no session keeps a full address."""
         return networks.prefix_of(request)
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Not to whom staff keeps out, by whatever way they would sign up. Who has an account signs in as ever."""
+        """Whether staff lets this caller sign up, by whatever way. A ban keeps nobody from an account that is there."""
         return bans.against(request, visitors.visitor_of(request)) is None
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Write it into the outbox: no page waits for a mail server, or breaks where there is none.
+        """Write the mail into the outbox: no page waits for a mail server, or breaks where there is none.
 
-        To whom nobody knows nothing is sent, at the same length.
+        For an address without an account it does the same work and sends nothing, so that timing tells nothing.
         """
         request = self.request
         said = {"request": request, "email": email, "current_site": get_current_site(request), **context}
@@ -55,29 +55,32 @@ class AccountAdapter(DefaultAccountAdapter):
         )
 
     def send_notification_mail(self, template_prefix: str, user: AbstractBaseUser, *mail: Any, **more: Any) -> None:
-        """What its owner gets a letter about, a new way of signing in, is in the audit log of their own workspace."""
+        """Mail the owner of the account about a new way of signing in, and note it in their workspace's audit log."""
         assert isinstance(user, User)
         workspaces.note_about(user, f"account.{template_prefix.rpartition('/')[2]}", request=self.request)
         super().send_notification_mail(template_prefix, user, *mail, **more)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        """The log says from which network, and not who was tried."""
+        """Log the network from which a sign-in failed, and not whose it was."""
         logger.warning("A sign-in failed, from the network of %s", networks.prefix_of(request))
         super().authentication_failed(request, **credentials)
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        """Failures are counted for an address and the network they come from: a stranger elsewhere locks nobody out."""
+        """The key that failures count under: address and network, so that a stranger elsewhere locks nobody out."""
         key: str = super()._get_login_attempts_cache_key(request, **credentials)
         return f"{key}:{networks.prefix_of(request)}"
 
     def send_account_already_exists_mail(self, email: str) -> None:
-        """Who signs up again waits as long as who signs up anew, whose password is hashed."""
+        """Mail whoever signs up again, after as much work as a new account takes, whose password is hashed."""
         make_password(secrets.token_urlsafe())
         super().send_account_already_exists_mail(email)
 
     def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **how: Any) -> HttpResponse | None:
-        """Who comes in for the first time, by a code mailed to them, may not be who signed up under their address and
-        knows the password: that opens nothing from then on. Staff, whom nobody signs up, keep what they were given."""
+        """Drop the password when an account is first opened by a mailed code.
+
+        Somebody else may have signed up under the address and know the password: it opens nothing from then on. Staff,
+        whom nobody signs up, keep what they were given.
+        """
         assert isinstance(user, User)
         records = get_authentication_records(request, user)
         if user.last_login is None and not user.is_staff and records and records[-1]["method"] == "code":
@@ -100,7 +103,7 @@ class MFAAdapter(DefaultMFAAdapter):
         return SEALED + encryption.seal(text, purpose=SECOND_FACTORS)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """One that cannot be opened any more is as good as lost: no code fits it, and another way in does."""
+        """The seed or codes in plain; random ones, which no code fits, where they were sealed under a lost key."""
         if not encrypted_text.startswith(SEALED):
             return encrypted_text  # set up before seeds were sealed
         try:

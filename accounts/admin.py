@@ -45,11 +45,11 @@ class UserAdmin(DjangoUserAdmin[User]):
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Whoever may change users does not thereby become what they are not."""
+        """Superusers alone change rights: whoever may change users does not thereby become one."""
         return () if _is_superuser(request) else ("is_staff", "is_superuser", "groups", "user_permissions")
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Nor does anybody but superusers set the password or address of staff, and so become them."""
+        """Superusers alone change staff's password or address: whoever did could sign in as them."""
         is_above = obj is not None and (obj.is_staff or obj.is_superuser) and not _is_superuser(request)
         return not is_above and super().has_change_permission(request, obj)
 

@@ -39,7 +39,7 @@ _NO_KEY = hashlib.sha256(b"").hexdigest()
 
 
 def token_of(request: HttpRequest) -> str | None:
-    """What an API request says in its ``Authorization`` header, or None where it has none. Pages know no keys."""
+    """The key in the ``Authorization`` header of an API request, or None without one. Pages take no keys."""
     header = request.headers.get("Authorization", "")
     if not header or not request.path.startswith(API_PREFIX):
         return None
@@ -81,7 +81,7 @@ def issue(
     expires_at: datetime | None = None,
     origin_id: int | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key and its text, which is not kept.
+    """Make a key. Returns its row and its text, which is not kept.
 
     Args:
         allowed: what the issuer may do: a key never does more.
@@ -121,8 +121,8 @@ def issue(
 
 
 def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey, str]:
-    """A successor with the same rights, clips, and what is left of the cap. The old key goes on for a day, so that
-    nothing stops while it is replaced.
+    """Make a key's successor, with its rights, its clips and what is left of its cap. The old one works for another
+    day, so that nothing stops while it is replaced.
 
     Raises:
         Conflict: the key is not live any more.
@@ -151,7 +151,7 @@ def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey
 
 
 def revoke(*, key: ApiKey, actor: str) -> None:
-    """The key holds no more, from this moment. Twice is once."""
+    """Revoke the key, from this moment. Twice is once."""
     with transaction.atomic():
         members.lock_memberships(key.workspace)  # so that whoever is about to use it finds it revoked
         if ApiKey.objects.filter(id=key.id, revoked_at__isnull=True).update(revoked_at=timezone.now()):

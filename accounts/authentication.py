@@ -19,7 +19,7 @@ class _CsrfCheck(CsrfViewMiddleware):
 
 
 class CallerAuthentication(BaseAuthentication):
-    """``accounts.tenancy`` says who it is.
+    """Authenticates an API request by its key or cookie, as ``accounts.tenancy`` finds its caller.
 
     DRF exempts its views from the CSRF check; whoever is known by a cookie needs it.
     """

@@ -33,7 +33,7 @@ LIMIT 1
 
 
 def ban_visitor(visitor: Visitor, *, by: User, reason: str, until: datetime | None = None) -> Ban:
-    """From now on, until ``until`` or until it is lifted, this visitor makes nothing. What runs is cancelled.
+    """Keep this visitor from making anything, until ``until`` or until it is lifted. What runs is cancelled.
 
     Raises:
         Conflict: the visitor is gone, or a person's by now.
@@ -48,7 +48,7 @@ def ban_visitor(visitor: Visitor, *, by: User, reason: str, until: datetime | No
 
 
 def ban_network(network: str, *, by: User, reason: str, until: datetime | None = None) -> Ban:
-    """The same for everybody without an account from ``network``, a fingerprint of ``networks.lasting_…``.
+    """Keep everybody without an account from making anything from ``network``, a ``networks.lasting_fingerprint``.
 
     What visitors have running who came from there lately is cancelled.
     """
@@ -59,7 +59,7 @@ def ban_network(network: str, *, by: User, reason: str, until: datetime | None =
 
 
 def end(ban: Ban, *, actor: str) -> None:
-    """The ban holds no more. Twice is once."""
+    """Lift the ban. Twice is once."""
     with transaction.atomic():
         if Ban.objects.filter(id=ban.id, lifted_at=None).update(lifted_at=timezone.now()) and ban.visitor is not None:
             audit.record(ban.visitor.workspace, "visitor.unbanned", actor=actor, reason=ban.reason)

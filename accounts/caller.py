@@ -32,7 +32,7 @@ class Caller:
 
     @property
     def name(self) -> str:
-        """How the audit log calls them."""
+        """The caller's name in the audit log."""
         if self.key is not None:
             return f"key {self.key.prefix}"
         if self.onlooker is not None:

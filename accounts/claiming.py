@@ -9,7 +9,7 @@ from accounts.models import User, Workspace
 
 
 def welcome(request: HttpRequest, user: User) -> Workspace:
-    """The personal workspace of whoever just signed in, with the visitor's clips and credits in it.
+    """Return the personal workspace of whoever just signed in, having moved the visitor's clips and credits into it.
 
     The cookie goes with the answer, so after a crash in between the next sign-in finds the visitor still there.
     """

@@ -16,7 +16,7 @@ _SALT = "accounts.claims"
 
 
 def token_for(visitor: Visitor) -> str:
-    """What a claim link carries. Whoever opens it within half an hour shares the visitor's clips and credits."""
+    """The token of a claim link, good for half an hour. Whoever opens it shares the visitor's clips and credits."""
     return signing.dumps(str(visitor.id), salt=_SALT)
 
 
@@ -31,7 +31,7 @@ def claimed_with(token: str) -> Visitor | None:
 
 
 def claim(request: HttpRequest, visitor: Visitor) -> None:
-    """This browser is the visitor's from now on, or the signed-in person's is what the visitor had.
+    """Make this browser the visitor's; or, where somebody is signed in, give them what the visitor has.
 
     Raises:
         Conflict: one of the two visitors is gone meanwhile.

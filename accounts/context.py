@@ -26,7 +26,7 @@ def caller(request: HttpRequest) -> dict[str, Any]:
 
 
 def _address_for_passkeys(request: HttpRequest) -> str:
-    """This page under a name, where it was opened by number: browsers tie passkeys to names alone."""
+    """The page's address under ``localhost`` where it was opened by number: browsers tie passkeys to names alone."""
     if not settings.IS_ONE_MACHINE or not networks.is_loopback(request):
         return ""
     here = request.build_absolute_uri()

@@ -18,13 +18,13 @@ NOBODY = "somebody erased"
 
 
 def erase_visitor(visitor: Visitor) -> None:
-    """Clips, files and the visitor. What the ledger keeps names nobody."""
+    """Erase the visitor with clips and files. What the ledger keeps names nobody."""
     workspaces.erase(visitor.workspace)
 
 
 @across_workspaces("a person has traces in every workspace they were in")
 def erase_person(user: User) -> None:
-    """The account, the personal workspace and the teams that nobody else is in, with clips, files, keys and sessions.
+    """Erase the account, the personal workspace and teams that nobody else is in, with clips, files, keys and sessions.
 
     In other teams the clips stay, which are the team's, and the audit log names nobody where it named this person.
 

@@ -21,7 +21,7 @@ _Part = TypeVar("_Part", bytes, str)
 
 
 def files_of(reader: Caller) -> Iterator[ExportedFile]:
-    """What accounts keeps, then what the other apps keep, as far as the reader sees it."""
+    """Yield the files of an export: what accounts keeps, then what the other apps do, as far as the reader sees it."""
     workspace = reader.workspace
     assert workspace is not None
     members = Membership.objects.filter(workspace=workspace).select_related("user").order_by("id")
@@ -49,7 +49,7 @@ def files_of(reader: Caller) -> Iterator[ExportedFile]:
 
 
 def zipped(reader: Caller) -> Iterator[bytes]:
-    """The zip's bytes, in pieces. Clips are compressed already, so nothing is compressed again."""
+    """Yield the zip's bytes, in pieces. Clips are compressed already, so nothing is compressed again."""
     sink = _Sink()
     now = timezone.now().timetuple()[:6]
     with ZipFile(sink, "w", ZIP_STORED) as archive:
@@ -85,7 +85,7 @@ def _chunks(content: str | IO[bytes]) -> Iterator[bytes]:
 
 
 class _Sink:
-    """A file that can only be written, and hands over what was."""
+    """A file that is written to and hands over what was written."""
 
     def __init__(self) -> None:
         self._written: list[bytes] = []

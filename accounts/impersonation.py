@@ -18,7 +18,7 @@ _SESSION_KEY = "looks_into"
 
 
 def begin(request: HttpRequest, workspace: Workspace) -> None:
-    """From now on this session sees what is in ``workspace`` and changes nothing there.
+    """Let this session look into ``workspace`` without changing anything there.
 
     Raises:
         Forbidden: the user is no staff, or has not the permission.

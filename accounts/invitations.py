@@ -40,7 +40,7 @@ MOST_A_DAY = 60
 
 
 def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> Invitation:
-    """Offer ``email`` a place; mail with the link follows. Inviting the same address again replaces the offer.
+    """Invite ``email`` into the workspace; mail with the link follows. Inviting again replaces the invitation.
 
     Raises:
         Invalid: not an address.
@@ -73,7 +73,7 @@ def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> In
 
 
 def resend(invitation: Invitation, *, by: User) -> None:
-    """A new link, which lasts as long as the first did; the old one is void.
+    """Send a new link, which lasts as long as the first did. The old one is void.
 
     Raises:
         Forbidden: ``by`` may not invite any more.
@@ -91,7 +91,7 @@ def resend(invitation: Invitation, *, by: User) -> None:
 
 
 def withdraw(invitation: Invitation, *, actor: str) -> None:
-    """The link opens nothing any more."""
+    """Withdraw the invitation: its link opens nothing any more."""
     with transaction.atomic():
         if Invitation.objects.filter(id=invitation.id).delete()[0]:
             audit.record(invitation.workspace, "member.uninvited", actor=actor, subject=invitation.email)
@@ -104,7 +104,7 @@ def invited_with(token: str) -> Invitation | None:
 
 
 def open_offer(*, workspace_id: UUID, email: str) -> Invitation | None:
-    """The place that is offered to an address, or None when it was taken back or accepted, or has expired."""
+    """The open invitation to ``email``, or None where it was withdrawn, accepted, or has expired."""
     return _open_offers().filter(is_address(email), workspace=workspace_id).first()
 
 
@@ -116,7 +116,7 @@ def _open_offers() -> QuerySet[Invitation]:
 
 @across_workspaces("whoever accepts is in another workspace until then")
 def accept(invitation: Invitation, *, user: User) -> Membership:
-    """Take the place. The address that was invited must be one that the user has proved to own.
+    """Make the user a member. The address that was invited must be one that they have proved to own.
 
     Raises:
         Forbidden: it is somebody else's address.
@@ -144,7 +144,7 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
 
 
 def link_of(invitation: Invitation) -> str | None:
-    """The link that opens it, for its mail; None where it was offered under a key that the site has no more."""
+    """The link for the invitation's mail; None where it was made under a key that the site has no more."""
     keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     tokens = [_token_of(invitation, key) for key in keys]
     token = next((token for token in tokens if _digest_of(token) == invitation.token_digest), None)
@@ -154,7 +154,7 @@ def link_of(invitation: Invitation) -> str | None:
 
 
 def offer_content(message: MailMessage) -> Content | None:
-    """What the mail says; None once the offer was taken back, accepted or sent anew, or has expired."""
+    """The words of the mail; None once the invitation was withdrawn, accepted or sent anew, or has expired."""
     offer = open_offer(workspace_id=message.tenant_id, email=message.address)
     if offer is None or _occasion_of(offer) != message.occasion:
         return None
@@ -172,12 +172,12 @@ MAIL: Contents = {
 
 
 def _occasion_of(invitation: Invitation) -> str:
-    """What tells this sending of it from every other."""
+    """The outbox's name for this sending of the invitation, so that each is mailed once."""
     return f"{invitation.id}.{invitation.sent_at.timestamp()}"
 
 
 def _renew(invitation: Invitation) -> None:
-    """Give it a fresh link, and write the mail that tells it. Call it in the transaction that makes the offer."""
+    """Give the invitation a fresh link and write its mail. Call it in the transaction that makes the invitation."""
     invitation.sent_at = timezone.now()
     invitation.expires_at = invitation.sent_at + LASTS
     invitation.token_digest = _digest_of(_token_of(invitation, settings.SECRET_KEY))
@@ -189,7 +189,8 @@ def _renew(invitation: Invitation) -> None:
 
 
 def _token_of(invitation: Invitation, key: str) -> str:
-    """Made of a key of the site's and of this offer, so that the mail is put into words later and nothing keeps it."""
+    """The link's token, made of a key of the site's and of the invitation, so that it can be made again for the mail
+    and is kept nowhere."""
     offer = f"{invitation.workspace_id}/{invitation.email}/{invitation.sent_at.timestamp()}"
     return salted_hmac("accounts.invitations", offer, secret=key, algorithm="sha256").hexdigest()
 
@@ -216,7 +217,7 @@ def _refuse_a_flood(invitation: Invitation) -> None:
 
 
 def _refuse_a_mass(user: User) -> None:
-    """Our mail goes to whom one person names: so many a day, whatever the team."""
+    """Refuse more invitations in a day than one person may send, whatever the team."""
     key = f"invitations:{user.id}:{timezone.now():%Y-%m-%d}"
     try:
         pipeline = connection().pipeline(transaction=False)

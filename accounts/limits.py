@@ -84,7 +84,7 @@ def most_of(kind: str) -> int:
 
 
 def count(kind: str, *, caller: str, now: float) -> Allowance:
-    """One more request of ``caller``, if there is room for it in the window that ends ``now``."""
+    """Count one more request of ``caller``, if the window that ends ``now`` allows it. Returns what is left."""
     most, milliseconds = most_of(kind), int(now * 1000)
     arguments = (str(milliseconds), str(WINDOW_SECONDS * 1000), str(most), secrets.token_hex(8))
     answer: Any = connection().eval(_COUNT, 1, f"limits:{kind}:{caller}", *arguments)
@@ -94,7 +94,7 @@ def count(kind: str, *, caller: str, now: float) -> Allowance:
 
 
 def _caller_of(request: HttpRequest) -> str:
-    """By key, else by workspace. Who is nobody yet, or sends a key that does not hold, counts with the network."""
+    """The name that requests are counted under: the key, else the workspace, else the network."""
     try:
         caller = tenancy.caller_of(request)
     except Unauthorized:

@@ -14,16 +14,16 @@ COLUMNS = ("content", "user__email", "address", "about", "state", "created_at", 
 
 
 def move(*, source: Workspace, into: Workspace) -> None:
-    """With what still waits to be sent."""
+    """Give all mail of ``source`` to ``into``, with what still waits to be sent."""
     MailMessage.objects.filter(workspace=source).update(workspace=into)
 
 
 def stop(workspace: Workspace) -> None:
-    """What was written is still sent, as far as it is true."""
+    """Do nothing: what was written is still sent, as far as it is still true."""
 
 
 def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
-    """What was written to whom and is still kept. It names clips by id alone: nothing that ``reader`` may not see."""
+    """Yield the list of mail that is still kept. It names clips by id alone: nothing that ``reader`` may not see."""
     written = list(MailMessage.objects.filter(workspace=workspace).order_by("id").values(*COLUMNS))
     yield ExportedFile("mail.json", json.dumps(written, indent=1, default=str, ensure_ascii=False))
 

@@ -96,7 +96,7 @@ class Workspace(models.Model):
 
 
 class Membership(models.Model):
-    """One user's place in one workspace."""
+    """One user's membership of one workspace, with role and cap."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
@@ -134,7 +134,7 @@ class Visitor(models.Model):
 
 
 class Ban(models.Model):
-    """Whom staff keeps out: one visitor, or whoever comes from one network without an account. See accounts.bans."""
+    """A ban on one visitor, or on whoever comes from one network without an account. See accounts.bans."""
 
     visitor = models.ForeignKey(Visitor, on_delete=models.CASCADE, null=True, blank=True, related_name="bans")
     network = models.CharField(max_length=32, blank=True)
@@ -164,7 +164,7 @@ class Ban(models.Model):
 
 
 class Invitation(models.Model):
-    """A place in a team, offered to an address. The link's token is stored as its digest alone."""
+    """An invitation of an address into a team. The link's token is stored as its digest alone."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="invitations")
     email = models.EmailField(max_length=254)

@@ -22,19 +22,19 @@ def fingerprint_of(request: HttpRequest) -> str:
 
 
 def lasting_fingerprint_of(request: HttpRequest) -> str:
-    """The same without the day, for what staff bans: see ``lasting_fingerprint``."""
+    """The caller's network prefix, hashed without the day, for bans: see ``lasting_fingerprint``."""
     return lasting_fingerprint(prefix_of(request))
 
 
 def lasting_fingerprints_of(request: HttpRequest) -> tuple[str, ...]:
-    """The same under the site's key and each former one: what a ban made under any of them may say."""
+    """The lasting fingerprints of the caller's network under the present key and each former one: bans hold either."""
     keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return tuple(lasting_fingerprint(prefix_of(request), key=key) for key in keys)
 
 
 def lasting_fingerprint(prefix: str, *, key: str = "") -> str:
-    """A network's first address, as ``prefix_of`` and ``prefix_around`` say it, hashed for good; under ``SECRET_KEY``
-    unless another key is named."""
+    """The hash of a network's first address (``prefix_of``, ``prefix_around``), under ``SECRET_KEY`` unless another key
+    is named."""
     return _hashed(prefix, "lasting", key or settings.SECRET_KEY)
 
 
@@ -70,7 +70,7 @@ def is_loopback(request: HttpRequest) -> bool:
 
 
 def _address_of(request: HttpRequest) -> str:
-    """Behind N trusted proxies the N-th address from the right is the one that the outermost of them saw."""
+    """The caller's address: behind N trusted proxies, the N-th forwarded one from the right."""
     forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
     trusted = settings.TRUSTED_PROXIES
     address = forwarded[-trusted] if trusted and len(forwarded) >= trusted else request.META["REMOTE_ADDR"]

@@ -20,7 +20,7 @@ _DAY_SECONDS = 24 * 3600
 
 
 def admit(request: HttpRequest) -> None:
-    """Let one more new visitor in. While Valkey is away everybody may; the daily allowance still bounds each.
+    """Count one more new visitor, or refuse. While Valkey is away all pass; the daily allowance still bounds each.
 
     Raises:
         TooMany: the network has brought as many as it may today.

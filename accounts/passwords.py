@@ -14,30 +14,30 @@ AT_ONCE: Final = 4
 """Each takes 100 MiB."""
 WAIT_SECONDS: Final = 20.0
 
-_places = BoundedSemaphore(AT_ONCE)
+_slots = BoundedSemaphore(AT_ONCE)
 
 
 class Argon2(Argon2PasswordHasher):
     """Argon2id, ``AT_ONCE`` in a process. Who would wait longer than ``WAIT_SECONDS`` is asked to come again."""
 
     def encode(self, password: str, salt: str) -> str:
-        with _Place():
+        with _Slot():
             return super().encode(password, salt)
 
     def verify(self, password: str, encoded: str) -> bool:
-        with _Place():
+        with _Slot():
             return super().verify(password, encoded)
 
 
-class _Place:
-    """One of the places to hash in."""
+class _Slot:
+    """One of the ``AT_ONCE`` slots in which a password is hashed."""
 
     def __enter__(self) -> None:
         database.give_back()
-        if not _places.acquire(timeout=WAIT_SECONDS):
+        if not _slots.acquire(timeout=WAIT_SECONDS):
             raise Unavailable(
                 "busy", "Too many people sign in at this moment.", next_step="Nothing is lost; try again in a minute."
             )
 
     def __exit__(self, *_: Any) -> None:
-        _places.release()
+        _slots.release()

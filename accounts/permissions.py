@@ -20,7 +20,7 @@ MemberView = Callable[Concatenate[HttpRequest, Membership, P], HttpResponse]
 
 
 def member_may(action: Action) -> Callable[[MemberView[P]], View[P]]:
-    """For signed-in members who may do ``action`` in the workspace they are in; the view gets their place there.
+    """Decorate a view for signed-in members who may do ``action`` in their workspace. It is given their membership.
 
     Others sign in first, or are refused with who may.
     """

@@ -11,7 +11,7 @@ from django.db import models
 
 
 class Role(models.TextChoices):
-    """A member's place in a workspace. There is exactly one owner."""
+    """A member's role in a workspace. There is exactly one owner."""
 
     OWNER = "owner"
     ADMIN = "admin"

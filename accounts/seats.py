@@ -21,7 +21,7 @@ def allowed(workspace: Workspace) -> int:
 
 
 def count_taken(workspace: Workspace, *, besides: Invitation | None = None) -> int:
-    """Members, and invitations that somebody can still accept, without ``besides``."""
+    """The number of members and of invitations that can still be accepted, leaving out ``besides``."""
     offered = Invitation.objects.filter(workspace=workspace, expires_at__gt=timezone.now())
     if besides is not None:
         offered = offered.exclude(pk=besides.pk)

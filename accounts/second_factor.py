@@ -71,7 +71,7 @@ def _proofs(request: HttpRequest, user: User) -> list[dict[str, Any]]:
 
 def forget(user: User, *, actor: str) -> list[str]:
     """Remove every second factor of somebody who lost theirs, and sign them out everywhere: a lost device may be signed
-    in. They get a letter. Returns the kinds that there were; with none nothing is done.
+    in. They get mail. Returns the kinds that there were; with none nothing is done.
     """
     with transaction.atomic():
         lost = Authenticator.objects.filter(user=user)

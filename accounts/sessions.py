@@ -88,7 +88,7 @@ def listed(request: HttpRequest, user: User) -> list[SignedIn]:
 
 
 def end(user: User, session_id: int) -> str | None:
-    """Sign out there, at once. Returns the key of the session that is gone, None when this user has no such one."""
+    """End the session, at once. Returns its key, or None when this user has no such session."""
     row = UserSession.objects.filter(user=user, pk=session_id).first()
     if row is None:
         return None
@@ -112,13 +112,13 @@ def device_named_by(user_agent: str) -> str:
 
 
 def _is_still_signed_in(said: dict[str, Any], user: User) -> bool:
-    """A changed password ends every other session, though their rows stay until they are used again."""
+    """Whether the session still holds: a changed password ends all others, though their rows stay until used."""
     known_as = str(said.get(HASH_SESSION_KEY, ""))
     return said.get(SESSION_KEY) == str(user.pk) and constant_time_compare(known_as, user.get_session_auth_hash())
 
 
 def _ways_in(said: dict[str, Any]) -> list[str]:
-    """What the person showed, in order, each once; nothing for a session that a program began."""
+    """The ways by which the person signed in, in order, each once; none for a session that a program began."""
     records = said.get(AUTHENTICATION_METHODS_SESSION_KEY, [])
     kinds = [record.get("type") or record.get("provider") or record["method"] for record in records]
     words = WORDS | {provider["provider_id"]: provider["name"] for provider in settings.SIGN_IN_PROVIDERS}

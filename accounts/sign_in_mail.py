@@ -30,14 +30,14 @@ NOTHING: Final = "accounts.sign_in_mail.no_content"
 
 
 def write(*, user: User | None, address: str, subject: str, text: str, holds_code: bool = False) -> None:
-    """Have these words sent to ``address``. The row names ``user``, where their mail goes there."""
+    """Queue mail of these words to ``address``. The row names ``user`` where it is their address."""
     is_own = user is not None and user.email.lower() == address.lower()
     message = MailMessage(content=SEALED, **({"user": user} if is_own else {"address": address}))
     _write(message, subject=subject, text=text, tried_for=CODE_LASTS if holds_code else mail.TRIED_FOR)
 
 
 def write_to_nobody(*, subject: str, text: str) -> None:
-    """Do all that ``write`` does, to no avail: so asking for a code takes as long where nobody has an account."""
+    """Do the work of ``write`` without sending anything, so that asking for a code takes as long without an account."""
     _write(MailMessage(content=NOTHING, address=NOBODY), subject=subject, text=text, tried_for=CODE_LASTS)
 
 
@@ -49,7 +49,7 @@ def _write(message: MailMessage, *, subject: str, text: str, tried_for: timedelt
 
 
 def sealed_content(message: MailMessage) -> Content | None:
-    """What was sealed; None where no key of the site's opens it any more."""
+    """The words that were sealed; None where no key of the site's opens them any more."""
     try:
         subject, text = json.loads(encryption.unseal(message.sealed, purpose=PURPOSE))
     except encryption.Unreadable:
@@ -59,7 +59,7 @@ def sealed_content(message: MailMessage) -> Content | None:
 
 
 def no_content(message: MailMessage) -> None:
-    """Nothing is said to nobody."""
+    """None: there is nothing to send."""
 
 
 MAIL: Contents = {SEALED: sealed_content, NOTHING: no_content}

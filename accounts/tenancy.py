@@ -32,7 +32,7 @@ FOR NO KEY UPDATE OF workspace FOR SHARE OF apikey
 
 
 def caller_of(request: HttpRequest) -> Caller:
-    """Who is asking; found out once a request.
+    """Return who is asking; found out once a request.
 
     Raises:
         Unauthorized: an API key was sent and it does not hold.
@@ -51,7 +51,7 @@ def find_caller(request: HttpRequest) -> Caller:
 
 
 def caller_for(request: HttpRequest, action: Action) -> Caller:
-    """Who is asking, once it is certain that they may do ``action``. A newcomer, to whom nothing belongs, passes.
+    """Return who is asking, or refuse them if they may not do ``action``. A newcomer, to whom nothing belongs, passes.
 
     Raises:
         Forbidden: this caller may not do it; says who may, or that the workspace is suspended.
@@ -85,8 +85,8 @@ def workspace_of(request: HttpRequest, action: Action) -> Workspace | None:
 
 
 def ensure(request: HttpRequest, action: Action) -> tuple[Workspace, Caller]:
-    """The workspace in which the request may do ``action``, and who is asking. A newcomer gets one: a member a personal
-    one, anybody else a visitor's.
+    """Return the workspace in which the request may do ``action``, and who is asking, making one for a newcomer: a
+    personal one where somebody is signed in, else a visitor's.
 
     Raises:
         Forbidden, Unauthorized: as above.
@@ -139,8 +139,8 @@ def _locked(workspace: Workspace) -> Workspace | None:
 
 
 def _locked_with(workspace: Workspace, key: ApiKey) -> Workspace | None:
-    """The same with the key that stands for it, in one statement. PostgreSQL locks them in this order, and reads anew
-    what somebody changed meanwhile.
+    """Lock the workspace and the key that stands for it, in one statement. PostgreSQL locks them in this order, and
+    reads anew what somebody changed meanwhile.
 
     Raises:
         Unauthorized: the key is revoked.
@@ -154,19 +154,19 @@ def _locked_with(workspace: Workspace, key: ApiKey) -> Workspace | None:
 
 
 def switch(request: HttpRequest, workspace: Workspace) -> None:
-    """From now on this session acts in ``workspace``; it counts only while the user is a member there."""
+    """Make ``workspace`` the one that this session acts in, for as long as the user is a member there."""
     request.session[CHOSEN] = str(workspace.id)
     forget(request)
 
 
 def forget(request: HttpRequest) -> None:
-    """Who is asking has changed within this request, which sees nothing until that is found out anew."""
+    """Forget who is asking, which has changed within this request. It sees nothing until that is found out anew."""
     row_security.enter(None)
     state_of(request).caller = None
 
 
 def _recognise(request: HttpRequest, caller: Caller) -> None:
-    """From now on the request is ``caller``'s, and the database shows it that workspace alone."""
+    """Note that the request is ``caller``'s, so that the database shows it that workspace alone."""
     state_of(request).caller = caller
     row_security.enter(caller.workspace.id if caller.workspace is not None else None)
 

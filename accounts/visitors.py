@@ -40,7 +40,7 @@ def visitor_of(request: HttpRequest) -> Visitor | None:
 
 
 def visitor_and_ban_of(request: HttpRequest) -> tuple[Visitor | None, Ban | None]:
-    """The same, with what ``bans.against`` says of them: one query, unless there is a ban.
+    """The request's visitor, and the ban against them or their network if there is one: one query, unless there is.
 
     For ``accounts.tenancy``, which has everything in sight.
     """
@@ -66,7 +66,7 @@ def _named_by_cookie(request: HttpRequest) -> UUID | None:
 
 
 def begin(request: HttpRequest) -> Visitor:
-    """A new visitor with a workspace. The middleware sets the cookie with the answer.
+    """Make a visitor with a workspace. The middleware sets the cookie with the answer.
 
     Raises:
         Forbidden: staff keeps this network out.
@@ -82,19 +82,19 @@ def begin(request: HttpRequest) -> Visitor:
 
 
 def forget_networks(*, limit: int) -> int:
-    """Where visitors came from, even hashed, is kept for some days alone. Returns how many were forgotten."""
+    """Forget the networks, even hashed, that visitors came from some days ago. Returns how many that was."""
     since = timezone.now() - networks.KEPT
     old = Visitor.objects.filter(created_at__lt=since).exclude(network="").order_by("created_at")
     return Visitor.objects.filter(id__in=list(old.values_list("id", flat=True)[:limit])).update(network="")
 
 
 def recognise(request: HttpRequest, visitor: Visitor) -> None:
-    """From the answer to this request on, the browser is this visitor's."""
+    """Make the browser this visitor's: the answer to this request sets the cookie."""
     state_of(request).visitor_to_set = visitor
 
 
 def forget(request: HttpRequest) -> None:
-    """The browser's visitor has become a person: the answer takes the cookie away."""
+    """Take the cookie away with the answer, since the browser's visitor has become a person."""
     state_of(request).is_visitor_to_forget = True
 
 

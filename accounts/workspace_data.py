@@ -27,13 +27,13 @@ class ExportedFile:
 
 class WorkspaceData(Protocol):
     def move(self, *, source: Workspace, into: Workspace) -> None:
-        """Everything of ``source`` is ``into``'s from now on, in any number of calls."""
+        """Move everything of ``source`` into ``into``. Called again, it changes nothing more."""
 
     def stop(self, workspace: Workspace) -> None:
         """End what is going on in the workspace; what was paid for it is given back."""
 
     def export(self, workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
-        """Everything of the workspace that ``reader`` may see and could want to take along."""
+        """Yield everything of the workspace that ``reader`` may see and could want to take along."""
 
     def erase(self, workspace: Workspace) -> None:
         """Delete it with its files. What the books need stays, and names nobody."""

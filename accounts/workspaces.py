@@ -23,7 +23,7 @@ MOST_OWNED_TEAMS = 20
 
 @across_workspaces("whoever signs in has entered no workspace yet")
 def personal_of(user: User) -> Workspace:
-    """The user's personal workspace, made if there is none yet."""
+    """Return the user's personal workspace, making it if there is none yet."""
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(id=user.id)  # two sign-ins at once make one
         own = Workspace.objects.filter(
@@ -77,7 +77,7 @@ def adopt(*, visitor: Visitor, user: User) -> Workspace:
 
 @across_workspaces("two workspaces become one")
 def unite(*, visitor: Visitor, into: Visitor) -> None:
-    """Somebody uses two browsers: what the first one's visitor has is the other's as well from now on."""
+    """Merge two visitors of one person, who uses two browsers: both cookies lead to the same workspace from now on."""
     with transaction.atomic():
         both = {visitor.id: visitor, into.id: into}
         rows = Visitor.objects.select_for_update(no_key=True, of=("self", "workspace")).select_related("workspace")
@@ -98,7 +98,7 @@ def _merge(source: Workspace, into: Workspace, *, actor: str) -> None:
 
 @across_workspaces("the new workspace is not entered yet, and the owner's others count")
 def begin_team(*, name: str, owner: User) -> Workspace:
-    """A team with its owner as the only member.
+    """Make a team with its owner as the only member.
 
     Raises:
         Invalid: it has no name.
@@ -122,7 +122,7 @@ def rename(workspace: Workspace, *, name: str, actor: str) -> None:
 
 
 def set_privacy(workspace: Workspace, *, is_private: bool, actor: str) -> None:
-    """Whether a team's new clips are their makers' alone. What is there stays as it is.
+    """Set whether a team's new clips are their makers' alone. What is there stays as it is.
 
     Raises:
         Conflict: it is not a team.
@@ -136,7 +136,7 @@ def set_privacy(workspace: Workspace, *, is_private: bool, actor: str) -> None:
 
 
 def transfer(*, workspace: Workspace, owner: Membership, to: Membership) -> None:
-    """``to`` becomes the owner, the owner an admin.
+    """Make ``to`` the owner, and the owner an admin.
 
     Raises:
         Conflict: it is not a team, or one of the two is not what they were.
@@ -180,7 +180,7 @@ def reopen(workspace: Workspace, *, actor: str) -> None:
 
 
 def suspend(workspace: Workspace, *, actor: str, reason: str) -> None:
-    """Nobody does anything there any more. What runs is cancelled, credits and clips are kept."""
+    """Suspend the workspace: nobody does anything there, what runs is cancelled, credits and clips are kept."""
     with transaction.atomic():
         if Workspace.objects.filter(id=workspace.id, suspended_at__isnull=True).update(suspended_at=timezone.now()):
             for holdings in all_workspace_data():
@@ -207,7 +207,7 @@ def erase(workspace: Workspace) -> None:
 
 
 def erase_closed(*, limit: int) -> int:
-    """Erase what was closed long enough ago. Returns how many workspaces it was."""
+    """Erase workspaces that were closed long enough ago. Returns how many."""
     due = Workspace.objects.filter(closed_at__lt=timezone.now() - CLOSING_LASTS)
     return each(due.order_by("closed_at")[:limit], erase)
 

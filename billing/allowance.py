@@ -81,14 +81,14 @@ def top_up_daily(*, account: UUID, credits: int, now: datetime, is_signed_in: bo
 
 
 def _issued(reference: str, other: str) -> dict[str, int]:
-    """Which of two references credits were issued under, and how many."""
+    """Return which of two references the day's credits were issued under, and how many they were."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT reference, issued FROM ledger_lot WHERE reference IN (%s, %s)", [reference, other])
         return dict(cursor.fetchall())
 
 
 def _remember(reference: str) -> None:
-    """What was found in the ledger today stays there, so that this process need not look for it again."""
+    """Remember what the ledger said today, which stays true, so that this process need not ask again."""
     if len(_given) >= MOST_REMEMBERED:
         _given.clear()
     _given.add(reference)
@@ -106,7 +106,7 @@ def forget_networks(now: datetime) -> None:
 
 
 def _is_within_budget(network: str, now: datetime) -> bool:
-    """Count one more allowance for the network, if it may have one. In the transaction that gives it.
+    """Count one more allowance for the network and return whether it may have it. In the transaction that gives it.
 
     One statement, so that two visitors cannot both have the last; and one that writes nothing once all are gone.
     """

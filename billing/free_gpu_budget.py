@@ -67,7 +67,7 @@ def count_attempt(reference: UUID, *, gpu_seconds: float, now: datetime) -> None
 
 
 def let_go(reference: UUID) -> None:
-    """What is set aside for a clip, if anything is, may go into others. In the transaction that ends it.
+    """Give back what is set aside for a clip, if anything is. In the transaction that ends the clip.
 
     The day's row is left alone: whoever bans a network ends many clips in one transaction, and would hold it while
     waiting for a clip whose settlement waits for it.
@@ -81,13 +81,13 @@ def forget_old(now: datetime) -> None:
 
 
 def _set_aside(day: date) -> float:
-    """For clips of that day that are open: as many as there are, not as there were."""
+    """GPU seconds set aside for that day's open clips. What it reads grows with the open ones alone."""
     of_the_day: float | None = FreeReservation.objects.filter(day=day).aggregate(seconds=Sum("gpu_seconds"))["seconds"]
     return of_the_day or 0.0
 
 
 def _free_share(reference: UUID) -> float:
-    """How much of what is held for a clip came from free credits, between 0 and 1."""
+    """The share of a clip's hold that came from free credits, 0 to 1."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -100,7 +100,7 @@ def _free_share(reference: UUID) -> float:
 
 
 def _add(day: date, gpu_seconds: float) -> float:
-    """Count on a day, and say what is counted by now. Its row stays locked until the transaction ends."""
+    """Add to a day's count and return it. Its row stays locked until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute(
             """

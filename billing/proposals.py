@@ -108,7 +108,7 @@ def left_to_do_alone(staff: Staff) -> int:
 
 
 def _decided(proposal_id: UUID, state: Proposal.State, staff: Staff, reason: str) -> Proposal:
-    """The proposal with the decision written into it. Decided so before, it stays as it is."""
+    """Write the decision into the proposal and return it. Decided so before, it stays as it is."""
     proposal = Proposal.objects.select_for_update().get(id=proposal_id)
     if proposal.proposed_by == staff.pk:
         raise Forbidden(
@@ -131,7 +131,7 @@ def _decided(proposal_id: UUID, state: Proposal.State, staff: Staff, reason: str
 
 
 def _carry_out(proposal: Proposal) -> None:
-    """Post it. Asked again, the ledger answers what it answered."""
+    """Post what was agreed. Posted again, the ledger answers what it answered then."""
     signed = {"actor": proposal.signature, "reason": proposal.reason, "reference": f"staff:{proposal.id}"}
     if proposal.kind == Proposal.Kind.WRITE_OFF:
         ledger.write_off(grant=proposal.grant, amount=proposal.amount, **signed)
@@ -140,6 +140,6 @@ def _carry_out(proposal: Proposal) -> None:
 
 
 def _one_at_a_time(staff: Staff) -> None:
-    """Two forms of one person wait for each other, so that they do not both see the day's whole allowance."""
+    """Make two forms of one person wait for each other, so that they do not both see the day's whole allowance."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 6))", [f"staff:{staff.pk}"])

@@ -19,7 +19,7 @@ Problem = tuple[str, str]
 
 
 def problems(version: ModelVersion) -> Iterator[Problem]:
-    """What no column takes, field by field. Values that a column can take in its own type are converted to it."""
+    """Yield what no column takes, by field, converting values to their columns' types where that loses nothing."""
     for name in versions.FIELDS:
         field: Any = ModelVersion._meta.get_field(name)
         value = getattr(version, name)
@@ -50,7 +50,7 @@ def _cleaned(field: Field[Any, Any], value: Any, version: ModelVersion) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """Digits between quotes are a number too, and 30.0 is a whole one."""
+    """The number that a value says: digits between quotes are one too, and 30.0 is a whole one."""
     for kind in (int, float) if isinstance(value, str) else ():
         try:
             return kind(value)
@@ -60,7 +60,7 @@ def _number(value: Any) -> Any:
 
 
 def _document_problems(value: Any) -> Iterator[str]:
-    """What a JSON column cannot give back as it was."""
+    """What of a document a JSON column cannot give back as it was."""
     try:
         text = json.dumps(value)
     except (TypeError, ValueError, RecursionError) as error:

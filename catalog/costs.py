@@ -65,7 +65,7 @@ class Worth:
 
     @property
     def margin(self) -> float | None:
-        """Part of the price that is left; negative: a loss."""
+        """The share of the price that is left; negative: a loss."""
         if not self.millicredits:
             return None
         return float(1 - self.cost_dollars / (self.millicredits / 1000 * settings.CREDIT_DOLLARS))
@@ -145,6 +145,6 @@ def _largest_sizes(version: ModelVersion) -> dict[str, Size]:
 
 
 def _rounded_up(millicredits: float) -> int:
-    """To two digits: a price, not a measurement."""
+    """A price: rounded up to two digits."""
     unit: int = 10 ** max(0, int(log10(max(millicredits, 1))) - 1)
     return max(1, ceil(millicredits / unit) * unit)

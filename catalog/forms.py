@@ -141,7 +141,7 @@ class CatalogueForm(forms.ModelForm[Model]):
         return cleaned
 
     def _check_nobody_was_quicker(self, cleaned: dict[str, Any]) -> None:
-        """Two people at the same form: the second must not undo in silence what the first has saved."""
+        """Refuse to save over a version that somebody else has saved meanwhile."""
         current = self.instance.current
         if current is not None and cleaned.get("based_on") != current.number:
             who = current.created_by or "somebody"

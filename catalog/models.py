@@ -29,7 +29,7 @@ class ModelQuerySet(models.QuerySet["Model"]):
         return self.filter(status=Model.Status.ENABLED, current__isnull=False)
 
     def for_people(self) -> ModelQuerySet:
-        """In the order in which pages and the API list them, with what they show."""
+        """Enabled models in the order in which pages and API list them, with what those show."""
         return self.enabled().with_versions().order_by("position", "slug")
 
     def with_versions(self) -> ModelQuerySet:
@@ -247,16 +247,16 @@ class ModelVersion(models.Model):
         return {name: value for name, value in self.presets[preset].items() if name != "steps"}
 
     def most_prompt_tokens(self, preset: str) -> int:
-        """How many tokens of its own a prompt may have with this preset."""
+        """The most tokens of its own that a prompt may have with this preset."""
         return self.family_facts.most_prompt_tokens(self.presets[preset])
 
     @property
     def surely_read_bytes(self) -> int:
-        """How long a prompt may be that is read to its end with every preset, whatever the tokenizer makes of it."""
+        """The bytes up to which any prompt is read to its end, whatever the preset and the tokenizer make of it."""
         return min(map(self.most_prompt_tokens, self.presets)) - 1
 
     def fingerprint(self) -> str:
-        """Names what is loaded, whatever it is called, priced or limited to: what was measured on one version
+        """The digest of what is loaded, whatever it is called, priced or limited to: what was measured on one version
         counts for every version with the same fingerprint."""
         loaded = {k: v for k, v in self.spec().to_wire().items() if k not in ("slug", "version")}
         if not self.components:

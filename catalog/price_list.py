@@ -15,7 +15,7 @@ MOST_MILLICREDITS = 10**12
 
 
 def shape_problems(version: ModelVersion) -> Iterator[Problem]:
-    """What no price is, at its field."""
+    """What is no price, by field."""
     yield from _prices(version)
     yield from _surcharges(version)
 
@@ -48,7 +48,7 @@ def _surcharges(version: ModelVersion) -> Iterator[Problem]:
 
 
 def gaps(version: ModelVersion) -> Iterator[Problem]:
-    """What has no price, a price that falls where it must rise, and a price of nothing. The shapes are right."""
+    """Prices that are missing, that fall where they must rise, or that are of nothing. Their shapes are right."""
     yield from _every_price_is_there(version)
     yield from _surcharges_name_something(version)
 

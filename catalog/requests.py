@@ -25,7 +25,7 @@ MAX_SEED = 2**32 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """How one field of a request is said: the API's bodies and its contract are drawn from this."""
+    """How one field of a request is written: the API's bodies and its contract are drawn from this."""
 
     description: str
     longest: int | None = None
@@ -72,7 +72,7 @@ class Ask:
 
 
 def wordings() -> dict[str, tuple[Field[Any], Wording]]:
-    """Every field of ``Ask`` that a caller says, in order, with how it is said."""
+    """Every field of ``Ask`` that a caller may send, in order, with how it is written."""
     return {one.name: (one, one.metadata["wording"]) for one in fields(Ask) if "wording" in one.metadata}
 
 
@@ -152,7 +152,7 @@ def _text(field_name: str, text: str, version: ModelVersion, preset: str, *, is_
 
 
 def _told(length: PromptLength, version: ModelVersion) -> tuple[str, str]:
-    """What is wrong with a text that is not read to its end, and what to do about it."""
+    """The words for a text that is not read to its end: what is wrong, and what to do about it."""
     if not length.is_exact:
         return (
             f"The text may have {length.tokens:,} tokens, one for each byte; {version.model} reads {length.limit:,}.",
@@ -194,7 +194,7 @@ def _preset(preset: str | None, version: ModelVersion) -> str:
 
 
 def _size(size: str | None, version: ModelVersion) -> Size:
-    """By the size of the MP4, or by that in which it is rendered, where the two differ."""
+    """The size that was asked for: by that of the MP4, or that in which it is rendered, where the two differ."""
     by_name = {name: name for name in version.sizes} | dict(zip(version.delivered_sizes, version.sizes, strict=True))
     size = by_name.get(size, size) if size else version.sizes[0]
     if size not in version.sizes:

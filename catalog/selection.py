@@ -26,8 +26,8 @@ _COLUMNS: Final = tuple(field.attname for field in ModelVersion._meta.concrete_f
 
 
 def chosen_of(models: Sequence[Model], slug: str) -> Model | None:
-    """The one called ``slug``; else what a request without a model gets: that with the alias ``default``, or the first
-    where none has it."""
+    """The model called ``slug``; else the one for a request that names none: that with the alias ``default``, or the
+    first where none has it."""
     named = (model for model in models if model.slug == slug)
     default = (model for model in models if any(alias.name == "default" for alias in model.aliases.all()))
     return next(named, None) or next(default, None) or next(iter(models), None)
@@ -84,12 +84,12 @@ def _version(version_id: int | None) -> ModelVersion | None:
 
 @lru_cache(maxsize=512)
 def _columns_of(version_id: int) -> tuple[Any, ...]:
-    """A version, which a process reads once: PostgreSQL lets nobody change one. To be read and never written into."""
+    """The columns of a version, read once a process: PostgreSQL lets nobody change one. Not to be written into."""
     columns: tuple[Any, ...] = ModelVersion.objects.values_list(*_COLUMNS).get(id=version_id)
     return columns
 
 
 def _is_canary(model: Model, workspace_id: UUID) -> bool:
-    """A workspace has its place between 0 and 100: always the same for one model, unrelated between models."""
+    """Whether the workspace is in the canary's share: always the same for one model, unrelated between models."""
     digest = hashlib.sha256(f"{model.slug}:{workspace_id}".encode()).digest()
     return int.from_bytes(digest[:8]) / 2**64 * 100 < model.canary_percent

@@ -9,7 +9,7 @@ _SPELLED = re.compile(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})")
 
 
 class Size(NamedTuple):
-    """Width and height in pixels. ``str`` spells it as people write it."""
+    """Width and height in pixels. ``str`` writes it as people do."""
 
     width: int
     height: int
@@ -31,7 +31,7 @@ class Size(NamedTuple):
         return self.width * self.height
 
     def times(self, factor: int) -> Size:
-        """Both sides enlarged by a whole factor."""
+        """The size with both sides enlarged by a whole factor."""
         return Size(self.width * factor, self.height * factor)
 
     def __str__(self) -> str:

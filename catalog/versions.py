@@ -27,12 +27,12 @@ class Difference:
 
 
 def state(version: ModelVersion) -> dict[str, Any]:
-    """Everything a version consists of, as plain values."""
+    """The plain values of everything that a version consists of."""
     return {name: getattr(version, name) for name in FIELDS}
 
 
 def differences(before: ModelVersion, after: ModelVersion) -> list[Difference]:
-    """What ``after`` does otherwise than ``before``, in the order of the form."""
+    """The fields in which ``after`` differs from ``before``, in the order of the form."""
     return [
         Difference(name, label(name), getattr(before, name), value)
         for name, value in state(after).items()
@@ -79,14 +79,14 @@ def restore(version: ModelVersion, *, by: User | None) -> ModelVersion:
 
 @transaction.atomic
 def promote_canary(model: Model) -> None:
-    """Everybody gets what the canary share had."""
+    """Make the canary everybody's current version."""
     model = Model.objects.select_for_update().get(pk=model.pk)
     if model.canary is not None:
         Model.objects.filter(pk=model.pk).update(current=model.canary, canary=None, canary_percent=0)
 
 
 def drop_canary(model: Model) -> None:
-    """The canary share gets the current version again."""
+    """Give the canary's share the current version again."""
     Model.objects.filter(pk=model.pk).update(canary=None, canary_percent=0)
 
 

@@ -23,7 +23,7 @@ TABLE_MARK = "{{ models }}"
 
 
 def _licensed(request: HttpRequest) -> Audience:
-    """What licences let this caller use; plan gates are told in words instead, since a plan can be taken."""
+    """The audience for which models are listed: a payer's, since a plan can be bought; its gates are shown in words."""
     return Audience(plan=Plan.PAID, territory=territory_of(request))
 
 

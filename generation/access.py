@@ -29,7 +29,7 @@ def own_receipt(caller: Caller, generation_id: UUID) -> Generation:
 
 
 def own_place(caller: Caller, generation_id: UUID) -> Generation:
-    """As ``own_receipt``, as far as it says where in a list a clip stands.
+    """The columns of ``own_receipt`` that say where in a list a clip stands.
 
     Raises:
         Http404: there is none that the caller sees.

@@ -47,15 +47,15 @@ _PLACE: Final = Tuple(F("created_at"), F("id"))
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
     def of(self, workspace: Workspace | None) -> GenerationQuerySet:
-        """The tenant's own, whoever of it asks."""
+        """The tenant's own, whichever member asks."""
         return self.filter(workspace=workspace) if workspace is not None else self.none()
 
     def seen_by(self, caller: Caller) -> GenerationQuerySet:
-        """What the caller sees of the tenant's: the only door through which pages and the API reach a generation."""
+        """What the caller sees of the tenant's: the only way in which pages and the API reach a generation."""
         return reduce(or_, self.parts_seen_by(caller), self.none())
 
     def parts_seen_by(self, caller: Caller) -> list[GenerationQuerySet]:
-        """The same in parts that have nothing in common, each with an index of its own.
+        """``seen_by`` as disjoint parts, each with an index of its own.
 
         A private clip is seen by who made it and by whoever the table of roles lets see all of them. What a key made,
         its successors see too, and who manages keys.
@@ -236,12 +236,12 @@ class Generation(models.Model):
 
     @property
     def seconds(self) -> float:
-        """Of what is made, and paid for."""
+        """Seconds of what is made, and paid for."""
         return self.num_frames / self.fps
 
     @property
     def total_seconds(self) -> float:
-        """Of the file that is delivered, as far as it is known: with what the clip goes on from, where it does."""
+        """Seconds of the file that is delivered, as far as known: with what the clip goes on from, where it does."""
         mode = self.version.family_facts.modes.get(self.mode)
         if mode is None or not mode.is_continuation:
             return self.seconds
@@ -253,14 +253,14 @@ class Generation(models.Model):
 
     @property
     def most_frames(self) -> int:
-        """More than the delivered file can have."""
+        """An upper bound of the frames of the delivered file."""
         mode = self.version.family_facts.modes.get(self.mode)
         is_continuation = mode is not None and mode.is_continuation
         return self.num_frames + (ceil((MOST_SECONDS + 1) * self.fps) if is_continuation else 0)
 
     @property
     def delivered_width(self) -> int:
-        """Of the MP4, as everything that people see says it."""
+        """Width of the MP4, as it is shown everywhere."""
         return self.width * self.version.upscale
 
     @property
@@ -345,12 +345,12 @@ class Clip(models.Model):
 
     @classmethod
     def facts_from(cls, facts: contract.ClipFacts) -> dict[str, Any]:
-        """The columns that the worker measured."""
+        """The values of the columns that the worker measured."""
         return facts.to_wire()
 
 
 class Upload(models.Model):
-    """A file that somebody sent for a request. The row is written before the file, so none is ever forgotten."""
+    """A file that somebody uploaded for a request. The row is written before the file, so none is ever forgotten."""
 
     key = models.CharField(max_length=200, primary_key=True)
     generation = models.ForeignKey(Generation, on_delete=models.SET_NULL, null=True, related_name="uploads")
@@ -363,7 +363,7 @@ class Upload(models.Model):
 
 
 class NotificationRequest(models.Model):
-    """Somebody wants a mail when this clip has ended: see ``generation.settlement.notifications``."""
+    """A member's wish for mail when this clip has ended: see ``generation.settlement.notifications``."""
 
     generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="+")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")

@@ -28,7 +28,7 @@ NOTIFICATION = ("generation_id", "user__email")
 
 
 def move(*, source: Workspace, into: Workspace) -> None:
-    """Credits before clips: that waits for whoever is submitting, so the clip they are queueing is there to be moved.
+    """Move credits, then clips: the first waits for whoever is submitting, so that their clip is there to be moved.
 
     What is queued or running goes on and keeps its place; what is then given back follows to the new account.
     """
@@ -38,8 +38,8 @@ def move(*, source: Workspace, into: Workspace) -> None:
 
 
 def _lock_open(workspace: Workspace) -> list[Generation]:
-    """The open ones, locked in the queue's order before any account is: settling goes the same way, so none waits for
-    the other in a ring."""
+    """The open clips, locked in the queue's order before any account is: settling locks the same way, so there is no
+    deadlock."""
     return list(Generation.objects.select_for_update().of(workspace).open().order_by("fair_finish", "id"))
 
 
@@ -99,7 +99,7 @@ def _requests(reader: Caller) -> list[dict[str, Any]]:
 
 
 def _movements(workspace: Workspace) -> list[dict[str, Any]]:
-    """Newest first."""
+    """Every movement of credits, newest first."""
     told: list[dict[str, Any]] = []
     while page := ledger.movements(account=workspace.id, before=told[-1]["seq"] if told else None, limit=BATCH):
         told += [asdict(movement) for movement in page]

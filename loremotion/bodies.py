@@ -76,7 +76,7 @@ class BodyLimit:
     def __init__(self, app: App, clock: Callable[[], float] = time.monotonic) -> None:
         self._app = app
         self._clock = clock
-        self._places = _Places()
+        self._slots = _FormSlots()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -88,11 +88,11 @@ class BodyLimit:
             return await _refuse(scope, send, 404, "not_found", "There is nothing here, or it is not yours.")
         if _announced(scope) > most_bytes:
             return await _refuse(scope, send, 413, "too_large", too_large(most_bytes))
-        body = _Body(receive, most_bytes, self._clock, self._places if _is_form(scope) else None)
+        body = _Body(receive, most_bytes, self._clock, self._slots if _is_form(scope) else None)
         try:
             await self._take(scope, body, send)
         finally:
-            body.leave()
+            body.release()
 
     async def _take(self, scope: Any, body: _Body, send: Send) -> None:
         if _has_length(scope) or scope["method"] in _WITHOUT_BODY:
@@ -125,20 +125,20 @@ class BodyLimit:
             await _refuse(scope, send, 503, "busy", "Many files are being sent at this moment. Try again in a minute.")
 
 
-class _Places:
-    """How many large forms are being taken at this moment."""
+class _FormSlots:
+    """Counts the large forms that are being taken at this moment."""
 
     def __init__(self) -> None:
         self._taken = 0
 
     def take(self) -> bool:
-        """Whether there was one."""
+        """Take a slot. Returns whether one was free."""
         if self._taken >= MOST_LARGE_FORMS:
             return False
         self._taken += 1
         return True
 
-    def leave(self) -> None:
+    def release(self) -> None:
         self._taken -= 1
 
 
@@ -146,7 +146,7 @@ class _Body:
     """What comes of one request. After too much of it, too long a silence, too slowly, or as one of too many that are
     large, it ends as if the client had left."""
 
-    def __init__(self, receive: Receive, most_bytes: int, clock: Callable[[], float], places: _Places | None) -> None:
+    def __init__(self, receive: Receive, most_bytes: int, clock: Callable[[], float], slots: _FormSlots | None) -> None:
         self.received_bytes = 0
         self.most_bytes = most_bytes
         self.is_silent = False
@@ -154,8 +154,8 @@ class _Body:
         self.is_turned_away = False
         self._receive = receive
         self._clock = clock
-        self._places = places
-        self._has_place = False
+        self._slots = slots
+        self._has_slot = False
         self._behind_seconds = 0.0
         """Waited for, beyond what came in that time is worth. Never less than nothing: a burst buys no time."""
         self._ends_at = clock() + max(WHOLE_SECONDS, most_bytes / WHOLE_BYTES_PER_SECOND)
@@ -177,11 +177,11 @@ class _Body:
         is_taken = self.received_bytes <= self.most_bytes and not self.is_silent and self._has_room()
         return message if is_taken else {"type": "http.disconnect"}
 
-    def leave(self) -> None:
-        """Give the place back that it may have had."""
-        if self._places is not None and self._has_place:
-            self._places.leave()
-            self._has_place = False
+    def release(self) -> None:
+        """Give its slot back, if it has one."""
+        if self._slots is not None and self._has_slot:
+            self._slots.release()
+            self._has_slot = False
 
     def _count(self, waited_seconds: float, piece_bytes: int) -> None:
         """Note what a piece was worth, and whether it came too late. The time that we take over one is not counted."""
@@ -191,9 +191,9 @@ class _Body:
         self.is_silent |= is_late and not self.is_whole
 
     def _has_room(self) -> bool:
-        if self._places is not None and not self._has_place and self.received_bytes > MAX_BODY_BYTES:
-            self._has_place = self._places.take()
-            self.is_turned_away = not self._has_place
+        if self._slots is not None and not self._has_slot and self.received_bytes > MAX_BODY_BYTES:
+            self._has_slot = self._slots.take()
+            self.is_turned_away = not self._has_slot
         return not self.is_turned_away
 
 

@@ -28,9 +28,9 @@ CONNECT_SECONDS: Final = 2
 LEAST_FREE_BYTES: Final = 64 * 2**20
 """With less, what people and GPU hosts send cannot be laid down any more."""
 PROBE_KEY: Final = "process:probe"
-TOLD_KEY: Final = "process:told"
-TOLD_OF_GPU_KEY: Final = "process:told-of-gpu"
-TOLD_AGAIN_AFTER_SECONDS: Final = 3600
+LOGGED_KEY: Final = "process:told"
+LOGGED_OF_GPU_KEY: Final = "process:told-of-gpu"
+LOGGED_AGAIN_AFTER_SECONDS: Final = 3600
 LATE_AFTER_SECONDS: Final = {WEB: 300.0, BEAT: 120.0, last_work.GPU: 900.0}
 """A beat's round takes a minute at most, and a card may load one model for many minutes."""
 QUEUE_LATE_AFTER_SECONDS: Final = 180.0
@@ -51,7 +51,7 @@ class ProcessAge:
         return self.seconds is None or self.seconds > self.late_after_seconds
 
     @property
-    def spell(self) -> str:
+    def silence(self) -> str:
         """How long it has not worked, in words."""
         if self.seconds is None:
             return "a week"
@@ -124,7 +124,7 @@ def faults() -> list[Fault]:
         if fault := valkey.eviction_fault():
             found.append(Fault("Valkey may drop jobs.", fault))
         found += [
-            Fault(f"{process.name} has not worked for {process.spell}.", "Start it, or look into its log.")
+            Fault(f"{process.name} has not worked for {process.silence}.", "Start it, or look into its log.")
             for process in process_ages()
             if process.is_late
         ]
@@ -134,26 +134,26 @@ def faults() -> list[Fault]:
     return found
 
 
-def tell_of_silent_processes() -> None:
+def log_silent_processes() -> None:
     """Log, at most once an hour, which processes have stopped. One that was never started is missed by nobody.
 
     Raises:
         RedisError: Valkey is away.
     """
     silent = [process for process in process_ages() if process.is_late and process.seconds is not None]
-    if silent and valkey.connection().set(TOLD_KEY, 1, nx=True, ex=TOLD_AGAIN_AFTER_SECONDS):
-        said = "; ".join(f"{process.name} has not worked for {process.spell}" for process in silent)
+    if silent and valkey.connection().set(LOGGED_KEY, 1, nx=True, ex=LOGGED_AGAIN_AFTER_SECONDS):
+        said = "; ".join(f"{process.name} has not worked for {process.silence}" for process in silent)
         logger.critical("Start what has stopped, or look into its log: %s", said)
 
 
-def tell_of_gpu_hosts() -> None:
+def log_gpu_hosts() -> None:
     """Log, at most once an hour, what GPU workers said of themselves and their hosts.
 
     Raises:
         RedisError: Valkey is away.
     """
     said = _gpu_faults()
-    if said and valkey.connection().set(TOLD_OF_GPU_KEY, 1, nx=True, ex=TOLD_AGAIN_AFTER_SECONDS):
+    if said and valkey.connection().set(LOGGED_OF_GPU_KEY, 1, nx=True, ex=LOGGED_AGAIN_AFTER_SECONDS):
         logger.critical("Look into the logs of GPU workers: %s", "; ".join(said))
 
 

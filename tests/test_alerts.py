@@ -162,7 +162,7 @@ def test_the_beat_says_once_that_a_process_has_stopped(valkey: redis.Redis, capl
     worked(valkey)
     valkey.set(process_key("stripe"), 1, ex=last_work.REMEMBERED_SECONDS - 600)
     for _ in range(3):
-        housekeeping.tell_of_silent_processes()
+        housekeeping.log_silent_processes()
     [said] = [record for record in caplog.records if record.levelno == logging.CRITICAL]
     assert "stripe has not worked for 10 minutes" in said.getMessage()
 
@@ -170,7 +170,7 @@ def test_the_beat_says_once_that_a_process_has_stopped(valkey: redis.Redis, capl
 @pytest.mark.django_db
 def test_of_one_that_was_never_started_it_says_nothing(valkey: redis.Redis, caplog: pytest.LogCaptureFixture) -> None:
     worked(valkey, but="stripe")
-    housekeeping.tell_of_silent_processes()
+    housekeeping.log_silent_processes()
     assert not caplog.records
 
 
@@ -184,7 +184,7 @@ def test_what_a_gpu_host_reports_of_itself_is_mailed_once_and_shown(
     worked(valkey)
     host_faults.tell(valkey, "gpu-1", HostFault.KEEPS_DYING, now=1.0)
     for _ in range(3):
-        housekeeping.tell_of_silent_processes()
+        housekeeping.log_silent_processes()
     said = "Look into the logs of GPU workers: gpu-1 dies again and again"
     assert told() == [(f"[LoreMotion] {said}", [OPERATOR])]
     assert "The GPU worker gpu-1 dies again and again." in staff.get("/admin/health/").text
@@ -196,7 +196,7 @@ def test_no_words_of_a_gpu_host_are_mailed(log: logging.Logger, valkey: redis.Re
     worked(valkey)
     valkey.zadd("gpu:workers", {"gpu-1": 1.0})
     valkey.set(fault_key("gpu-1"), word)
-    housekeeping.tell_of_silent_processes()
+    housekeeping.log_silent_processes()
     assert told() == []
 
 
@@ -205,7 +205,7 @@ def test_no_words_of_a_gpu_host_are_mailed(log: logging.Logger, valkey: redis.Re
 def test_a_name_that_no_worker_has_is_not_mailed(log: logging.Logger, valkey: redis.Redis, name: str) -> None:
     worked(valkey)
     host_faults.tell(valkey, name, HostFault.CLOCK, now=1.0)
-    housekeeping.tell_of_silent_processes()
+    housekeeping.log_silent_processes()
     assert told() == []
 
 

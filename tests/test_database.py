@@ -93,7 +93,7 @@ def _in_another_thread(act: Callable[[], None]) -> None:
 
 
 def test_no_more_than_half_of_the_pool_waits_for_stripe_with_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "_places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(locks, "_slots", threading.BoundedSemaphore(1))
     monkeypatch.setattr(locks, "WAIT_SECONDS", 0.01)
     with locks.alone_with("one"):
         with pytest.raises(locks.Busy):

@@ -8,12 +8,14 @@ import re
 from pathlib import Path
 
 import pytest
+from django.core.management import get_commands
 
 from gpu_worker.settings import documented
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = sorted(path for folder in (ROOT, ROOT / "docs", ROOT / "benchmarks") for path in folder.glob("*.md"))
+FOLDERS = (ROOT, *(ROOT / name for name in ("docs", "benchmarks", "tests")))
+DOCUMENTS = sorted(path for folder in FOLDERS for path in folder.glob("*.md"))
 REQUIRED = "required"
 
 
@@ -170,6 +172,19 @@ def test_every_make_command_in_the_documents_is_one() -> None:
     for document in DOCUMENTS:
         for command in re.findall(r"\bmake ([a-z][a-z-]+)\b", "\n".join(_code(document.read_text()))):
             assert command in targets, f"{document.name} says 'make {command}'."
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_of_ours_that_a_document_names_is_there(document: Path) -> None:
+    above = [ROOT, *(path for path in ROOT.iterdir() if (path / "__init__.py").exists() or path.name == "templates")]
+    for name in re.findall(r"`([a-z][\w-]*/[\w/.-]+\.(?:py|sql|yaml|md|txt|lock|html))`", document.read_text()):
+        assert any((folder / name).exists() for folder in above), f"{document.name} names {name}, which is not there."
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_management_command_in_a_document_is_one(document: Path) -> None:
+    for command in re.findall(r"manage\.py ([a-z_]+)", "\n".join(_code(document.read_text()))):
+        assert command in get_commands(), f"{document.name} says 'manage.py {command}'."
 
 
 def _code(text: str) -> list[str]:

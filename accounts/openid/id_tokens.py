@@ -17,7 +17,7 @@ KEYS_TIMEOUT_SECONDS = 5
 
 
 def verified(token: str, *, issuer: str, client_id: str, keys_url: str) -> dict[str, Any]:
-    """What the token says, once it is certain that ``issuer`` signed it a moment ago for ``client_id``.
+    """The claims of an ID token, verified: ``issuer`` signed it a moment ago for ``client_id``.
 
     Raises:
         OAuth2Error: it is not certain. The cause is for the log, not for whoever came with it.

@@ -30,7 +30,7 @@ class OpenIDProvider(OpenIDConnectProvider):
         return answer
 
     def extract_email_addresses(self, data: dict[str, Any]) -> list[EmailAddress]:
-        """Some providers say ``"false"`` in a string, which is no yes."""
+        """The addresses that the provider names. ``"false"`` in a string, as some say it, counts as not verified."""
         addresses: list[EmailAddress] = super().extract_email_addresses(data)
         for address in addresses:
             address.verified = address.verified in (True, "true")

@@ -19,7 +19,7 @@ class Proof(Protocol):
     """What the newcomer's form includes; it finds the proof itself as ``proof``."""
 
     def challenge(self, request: HttpRequest, *, crowding: float) -> dict[str, Any]:
-        """What to work on, as JSON. ``crowding`` is how much of what its network may bring has come, 0 to 1."""
+        """What the browser has to work on, as JSON. ``crowding`` is how near its network is to its limit, 0 to 1."""
 
     def check(self, request: HttpRequest) -> None:
         """Let the request pass if it carries a good answer, which is then used up.
@@ -31,5 +31,5 @@ class Proof(Protocol):
 
 
 def chosen() -> Proof:
-    """The one that this installation asks for."""
+    """The proof that this installation asks for."""
     return Turnstile() if settings.TURNSTILE_SECRET_KEY else Altcha()

@@ -18,7 +18,7 @@ PAGE = 50
 @require_safe
 @member_may(Action.READ_AUDIT)
 def log(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Newest first, by keyset."""
+    """The page of the log, newest first, by keyset."""
     own = AuditEntry.objects.filter(workspace=membership.workspace).order_by("-id")
     before = row_number(request.GET.get("before"))
     if before is not None:

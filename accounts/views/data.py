@@ -41,7 +41,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
 
 @require_POST
 def erase_visitor(request: HttpRequest) -> HttpResponse:
-    """For somebody without an account: everything that was made in this browser."""
+    """Erase everything that was made in this browser without an account."""
     visitor = visitors.visitor_of(request)
     if visitor is None or request.user.is_authenticated:
         raise Http404
@@ -60,7 +60,7 @@ def erase_visitor(request: HttpRequest) -> HttpResponse:
 @login_required
 @reauthentication_required
 def erase_person(request: HttpRequest) -> HttpResponse:
-    """The account and what is its alone."""
+    """Erase the account and what is its alone."""
     assert isinstance(request.user, User)
     form = ConfirmForm(request.POST, word=WORD)
     if not form.is_valid():

@@ -25,7 +25,7 @@ def listing(request: HttpRequest, membership: Membership) -> HttpResponse:
 @never_cache
 @member_may(Action.MANAGE_KEYS)
 def issue(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Answers with the page that shows the key, once; there is no address to come back to."""
+    """Issue a key and show it, once: there is no address to come back to."""
     form = KeyForm(request.POST)
     if not form.is_valid():
         return _page(request, membership, form, status=422)

@@ -82,7 +82,7 @@ def remove(request: HttpRequest, membership: Membership, member_id: int) -> Http
 
 @require_http_methods(["GET", "POST"])
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """Behind the link in the mail. Whoever is not signed in sees where to, and comes back here."""
+    """The page behind the link in the mail. Whoever is not signed in is sent to do so, and comes back."""
     found = invitations.invited_with(token)
     if found is None:
         raise Http404

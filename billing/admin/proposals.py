@@ -20,8 +20,8 @@ from billing.models import Proposal
 from loremotion.refusals import Refusal
 
 
-class Standing(admin.SimpleListFilter):
-    """How things stand. Without a choice the list shows what waits."""
+class StateFilter(admin.SimpleListFilter):
+    """The list's filter by state. Without a choice it shows what waits."""
 
     title = "standing"
     parameter_name = "standing"
@@ -49,7 +49,7 @@ class ProposalAdmin(LedgerAdmin):
     """Everything that staff did to credits or wants to, with both names."""
 
     list_display = ("proposed_at", "what", "account", "reason", "proposed_by_name", "decided_by_name", "expires_at")
-    list_filter = (Standing,)
+    list_filter = (StateFilter,)
     ordering = ("-proposed_at",)
     search_help_text = "A whole account id"
     change_form_template = "admin/billing/proposal/change_form.html"

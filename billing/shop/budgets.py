@@ -81,7 +81,7 @@ def running_low(*, limit: int) -> list[int]:
 
 
 def claim_warning(budget_id: int) -> Budget | None:
-    """Note that it is warned about: once, until there are enough credits again. None if it is noted already."""
+    """Note that a budget is warned about and return it; None if that is noted already."""
     if not Budget.objects.filter(id=budget_id, warned_at=None).update(warned_at=timezone.now()):
         return None
     return Budget.objects.get(id=budget_id)

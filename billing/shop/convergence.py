@@ -142,7 +142,7 @@ def _note_failure(subscription: Subscription, invoice: InvoiceFacts) -> None:
 
 
 def _store(said: SubscriptionFacts) -> Subscription | None:
-    """Our row as Stripe describes it; None if it is not ours."""
+    """Write our row as Stripe describes it and return it; None if it is not ours."""
     known = Subscription.objects.filter(stripe_subscription_id=said.subscription_id).first()
     workspace = known.workspace if known is not None else owner_of(said)
     if workspace is None:

@@ -72,11 +72,11 @@ def _client(key: str, base: str) -> StripeClient:
         stripe_version=API_VERSION,
         base_addresses={"api": base},
         max_network_retries=2,
-        http_client=_Line(timeout=ANSWER_SECONDS),
+        http_client=_BoundedClient(timeout=ANSWER_SECONDS),
     )
 
 
-class _Line(stripe.RequestsClient):
+class _BoundedClient(stripe.RequestsClient):
     """Keeps no connection of the database while Stripe is asked, and asks again only as long as somebody may wait."""
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
@@ -139,7 +139,7 @@ def create_customer(*, workspace: UUID, email: str) -> str:
 
 
 def create_session(order: Order, *, customer: str | None, email: str, back: str) -> stripe.checkout.Session:
-    """The page on which the order is paid.
+    """Open the page at Stripe on which the order is paid, and return it.
 
     Args:
         back: our own page of the order, to which the person returns either way.
@@ -185,7 +185,7 @@ def expire_session(session_id: str) -> bool:
 
 
 def change_now(subscription: stripe.Subscription, *, price: Price, key: str) -> stripe.Subscription:
-    """A full new period at ``price`` from now, once it is paid; until then everything stays as it is."""
+    """Begin a full new period at ``price``, once it is paid; until then everything stays as it is."""
     return client().v1.subscriptions.update(
         subscription.id,
         {
@@ -199,7 +199,7 @@ def change_now(subscription: stripe.Subscription, *, price: Price, key: str) -> 
 
 
 def change_at_period_end(subscription: stripe.Subscription, *, price: Price, key: str) -> None:
-    """``price`` from the next period on; what is paid for stays until then."""
+    """Change to ``price`` with the next period; what is paid for stays until then."""
     schedule_id = id_of(subscription.schedule)
     if schedule_id is None:
         schedules = client().v1.subscription_schedules
@@ -237,12 +237,12 @@ def keep_price(subscription: stripe.Subscription) -> None:
 
 
 def set_cancelled(subscription_id: str, *, is_cancelled: bool) -> None:
-    """Let it end with the period that is paid, or go on after all."""
+    """Let the subscription end with the period that is paid, or go on after all."""
     client().v1.subscriptions.update(subscription_id, {"cancel_at_period_end": is_cancelled})
 
 
 def item_of(subscription: stripe.Subscription) -> stripe.SubscriptionItem:
-    """What is subscribed to: our subscriptions have one item."""
+    """The item of a subscription: ours have one."""
     items = cast("stripe.ListObject[stripe.SubscriptionItem]", subscription["items"])  # .items is a method of dict's
     return items.data[0]
 
@@ -277,7 +277,7 @@ def create_refund(payment: Payment, *, amount_minor: int, attempt: UUID, reason:
 
 
 def portal_url(customer: str, *, back: str) -> str:
-    """Where a customer changes card and address, reads invoices, and cancels."""
+    """The address at which a customer changes card and address, reads invoices, and cancels."""
     made = client().v1.billing_portal.sessions.create(
         {"customer": customer, "configuration": _portal_configuration(), "return_url": back}
     )
@@ -285,7 +285,7 @@ def portal_url(customer: str, *, back: str) -> str:
 
 
 def _portal_configuration() -> str:
-    """Ours, made once: plans are changed on our own pages, where the credits that come with it are shown.
+    """Our portal's configuration, made once: plans are changed on our own pages, where the credits are shown.
 
     Two made at the same moment do no harm. A key would: what Stripe refuses until somebody fills in the account's terms
     would stay refused for a day after.

@@ -15,7 +15,7 @@ from loremotion import database
 
 WAIT_SECONDS = 8.0
 
-_places = threading.BoundedSemaphore(max(1, settings.DATABASE_POOL_SIZE // 2))
+_slots = threading.BoundedSemaphore(max(1, settings.DATABASE_POOL_SIZE // 2))
 _thread = threading.local()
 
 
@@ -33,30 +33,30 @@ def alone_with(subject: str, *, is_patient: bool = True) -> Iterator[None]:
         Busy: another process holds it, and the caller is not patient.
         StripeIsAway: too many wait for Stripe already, and go on doing so.
     """
-    with _place(is_patient=is_patient), database.kept(), _locked(subject, is_patient=is_patient):
+    with _slot(is_patient=is_patient), database.kept(), _locked(subject, is_patient=is_patient):
         yield
 
 
 @contextmanager
-def _place(*, is_patient: bool) -> Iterator[None]:
-    """Whoever holds a lock keeps a connection while Stripe is asked: in one process, no more than half of the pool.
+def _slot(*, is_patient: bool) -> Iterator[None]:
+    """Take one of the slots for holding a lock, which keeps a connection while Stripe is asked: half the pool at most.
 
     A lock within another keeps no more than that one does.
     """
-    if getattr(_thread, "has_place", False):
+    if getattr(_thread, "has_slot", False):
         yield
         return
     database.give_back()
-    if not _places.acquire(timeout=WAIT_SECONDS if is_patient else 0):
+    if not _slots.acquire(timeout=WAIT_SECONDS if is_patient else 0):
         if is_patient:
             raise gateway.StripeIsAway
         raise Busy
-    _thread.has_place = True
+    _thread.has_slot = True
     try:
         yield
     finally:
-        _thread.has_place = False
-        _places.release()
+        _thread.has_slot = False
+        _slots.release()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ def decimals_of(currency: str) -> int:
 
 
 def formatted(amount_minor: int, currency: str) -> str:
-    """``$9.99``, ``¥999``, ``9.99 CHF``."""
+    """An amount as people read it: ``$9.99``, ``¥999``, ``9.99 CHF``."""
     digits = decimals_of(currency)
     number = f"{Decimal(amount_minor).scaleb(-digits):,.{digits}f}"
     sign = SIGNS.get(currency)

@@ -46,7 +46,7 @@ def write_low_balances() -> None:
 
 @transaction.atomic
 def _write_low_balance(budget_id: int) -> None:
-    """Once, until there are enough credits again."""
+    """Write the warning, once until there are enough credits again."""
     budget = budgets.claim_warning(budget_id)
     if budget is not None and budget.warned_at is not None:
         occasion = f"{budget.id}:{budget.warned_at.timestamp():.6f}"
@@ -54,7 +54,7 @@ def _write_low_balance(budget_id: int) -> None:
 
 
 def _write(content: str, *, workspace: UUID, occasion: str, address: str = "") -> None:
-    """To ``address``, or without one to everybody who pays there."""
+    """Write mail to ``address``, or without one to everybody who pays there."""
     if not Workspace.objects.filter(id=workspace).exists():  # erased, and its books are still there
         return
     what: dict[str, Any] = {"workspace_id": workspace, "content": content, "about": workspace}
@@ -72,13 +72,13 @@ def payers(workspace: UUID) -> list[int]:
 
 
 def payment_failed_content(message: MailMessage) -> Content | None:
-    """What it says; None once it is paid, or its reader does not pay any more."""
+    """The words of the mail; None once it is paid, or its reader does not pay any more."""
     late = Subscription.objects.of(message.tenant_id).filter(status="past_due").first()
     return _content("billing/mail/payment_failed.txt", message, subscription=late)
 
 
 def low_balance_content(message: MailMessage) -> Content | None:
-    """What it says; None once there are enough credits, or its reader does not pay any more."""
+    """The words of the mail; None once there are enough credits, or its reader does not pay any more."""
     budget = Budget.objects.filter(workspace=message.tenant_id).exclude(warned_at=None).first()
     return _content("billing/mail/low_balance.txt", message, budget=budget)
 

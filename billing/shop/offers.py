@@ -110,7 +110,7 @@ class Pack(models.Model):
 
 class PriceQuerySet(models.QuerySet["Price"]):
     def offered(self) -> PriceQuerySet:
-        """Those that can be bought now."""
+        """Prices that can be bought now."""
         return self.filter(is_offered=True).filter(Q(plan__is_offered=True) | Q(pack__is_offered=True))
 
 
@@ -158,7 +158,7 @@ class Price(models.Model):
 
     @property
     def item(self) -> Plan | Pack:
-        """What it is the price of."""
+        """The plan or pack that it is the price of."""
         item = self.plan or self.pack
         assert item is not None  # price_of_one_thing
         return item

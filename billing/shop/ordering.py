@@ -14,7 +14,7 @@ from loremotion.refusals import Conflict, Invalid
 
 
 def order(*, order_id: UUID, workspace: UUID, price: Price, actor: str) -> Order:
-    """The order that a form stands for: made once, however often the form is sent.
+    """Return the order that a form stands for, made once however often the form is sent.
 
     Args:
         order_id: written into the form when it was shown, so that sending it twice orders once.
@@ -48,7 +48,7 @@ def order(*, order_id: UUID, workspace: UUID, price: Price, actor: str) -> Order
 
 
 def pay_page(order: Order, *, email: str, back: str) -> str:
-    """The address at which the order is paid. Asked for again it is the same.
+    """Return the address at which the order is paid: the same each time.
 
     Raises:
         StripeIsAway, BuyingIsOff: nothing was bought; the same form can be sent again.
@@ -86,7 +86,7 @@ def customer_of(order: Order, *, email: str) -> str | None:
 
 
 def fulfil_if_paid(order: Order) -> None:
-    """What the page that people come back to does: asks Stripe, so that nobody waits for a webhook. Never fails."""
+    """Fulfil the order if Stripe says that it is paid, so that people wait for no webhook. Never fails."""
     try:
         convergence.converge_order(order.id, is_patient=False)
     except (stripe.StripeError, Busy, gateway.BuyingIsOff):
@@ -115,7 +115,7 @@ def _refuse_second_plan(workspace: UUID) -> None:
 
 
 def refusal(error: stripe.StripeError) -> gateway.StripeIsAway | Conflict:
-    """What a person is told about an error of Stripe's."""
+    """The refusal that a person sees for an error of Stripe's."""
     if isinstance(error, stripe.InvalidRequestError | stripe.IdempotencyError):
         return Conflict(
             "stripe_refused",

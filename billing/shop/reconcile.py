@@ -75,7 +75,7 @@ def forget_old() -> None:
 
 
 def _that_ended(readings: QuerySet[Reconciliation]) -> QuerySet[Reconciliation]:
-    """The latest first."""
+    """Readings that ended, the latest first."""
     return readings.filter(finished_at__isnull=False).order_by("-began_at")
 
 
@@ -161,7 +161,7 @@ def _is_ours(subscription_id: str) -> bool:
 
 
 def _missing(paid: dict[str, str | None], since: datetime) -> Iterator[Difference]:
-    """Paid there and not known here, or known here and not paid there."""
+    """Payments that Stripe has and we lack, or that we have and Stripe lacks."""
     known = set(Payment.objects.filter(source__in=paid).values_list("source", flat=True))
     for source in paid.keys() - known:
         yield Difference(source, "It was paid at Stripe, and nothing was granted for it.")
@@ -232,7 +232,7 @@ def _lots_that_differ(since: datetime) -> Iterator[Difference]:
 
 
 def _is_mended(difference: Difference, agrees: Callable[[str], bool]) -> bool:
-    """Converge once more, and look again. Whatever goes wrong with one leaves the others their turn."""
+    """Converge once more and return whether both sides agree now. An error with one leaves the others their turn."""
     kind, _, name = difference.source.partition(":")
     try:
         if kind == "order":

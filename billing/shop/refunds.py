@@ -34,7 +34,7 @@ def preview(payment: Payment, amount_minor: int) -> Preview:
     refundable = money.amount_minor - money.taken_back_minor
     after = replace(money, refunded_minor=money.refunded_minor + amount_minor)
     credits = convergence.credits_taken_back(payment.credits, after) - payment.clawed_credits
-    unspent = sum(lot.remaining + lot.expired for lot in family_of(payment))
+    unspent = sum(lot.remaining + lot.expired for lot in lots_of(payment))
     return Preview(
         refundable_minor=refundable,
         credits=credits,
@@ -89,7 +89,7 @@ def count_refunds(payment: Payment) -> int:
     return sum(1 for _ in lookups.refunds_of(intent)) if intent is not None else 0
 
 
-def family_of(payment: Payment) -> list[Lot]:
+def lots_of(payment: Payment) -> list[Lot]:
     """The lots that a payment filled, and all that were born of them: re-issued, or moved to another account."""
     named = Q()
     for reference, _, _ in payment.parts:

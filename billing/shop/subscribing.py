@@ -31,7 +31,7 @@ def subscription_of(workspace: UUID) -> Subscription | None:
 
 
 def kind_of_change(current: Price, wanted: Price) -> Change:
-    """More for more money takes effect at once; everything else when what is paid for has been used."""
+    """When a change takes effect: at once where more is bought for more money, else with the next period."""
     if current == wanted:
         return Change.NONE
     is_more = wanted.monthly_minor > current.monthly_minor or wanted.months > current.months

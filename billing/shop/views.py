@@ -105,7 +105,7 @@ def credits(request: HttpRequest) -> HttpResponse:
 
 
 def _daily(request: HttpRequest, workspace: Workspace | None) -> dict[str, int]:
-    """What comes free every day, and what would if whoever asks signed in."""
+    """The free credits of a day, and what they would be if the caller signed in."""
     is_signed_in = request.user.is_authenticated
     daily = allowance.daily_credits(workspace, is_signed_in=is_signed_in)
     more = allowance.daily_credits(None, is_signed_in=True)
@@ -114,7 +114,7 @@ def _daily(request: HttpRequest, workspace: Workspace | None) -> dict[str, int]:
 
 @require_safe
 def movements_csv(request: HttpRequest) -> StreamingHttpResponse:
-    """Every movement there ever was, oldest last, as a spreadsheet takes it."""
+    """Every movement there ever was, oldest last, as CSV."""
     workspace = _own_workspace(request, Action.READ_PAYMENTS)
     headers = {"Content-Disposition": 'attachment; filename="credits.csv"'}
     return StreamingHttpResponse(
@@ -159,7 +159,7 @@ def buy(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
-    """Where people come back to. Asks Stripe by itself, so that nobody waits for a webhook."""
+    """The page that people come back to from paying. It asks Stripe, so that nobody waits for a webhook."""
     workspace = _own_workspace(request, Action.READ_PAYMENTS)
     found = get_object_or_404(
         Order.objects.select_related("price__plan", "price__pack"), id=order_id, workspace=workspace.id
@@ -171,7 +171,7 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
 
 
 def _payment_of(order: Order) -> Payment | None:
-    """What was paid for the order. A pack's payment names it; a plan's is that of the subscription's first invoice."""
+    """The payment of the order. A pack's names it; a plan's is that of the subscription's first invoice."""
     paid = Payment.objects.filter(workspace=order.workspace)
     if order.price.plan is None:
         return paid.filter(order=order).first()

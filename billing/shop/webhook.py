@@ -14,7 +14,7 @@ from loremotion.row_security import across_workspaces
 @require_POST
 @across_workspaces("what Stripe says is for the site, not for a workspace")
 def receive(request: HttpRequest) -> HttpResponse:
-    """Store and say so at once; the process ``stripe`` does the work. What is not Stripe's is refused with 400."""
+    """Store what Stripe sent and answer at once; the process ``stripe`` does the work. A wrong signature is a 400."""
     try:
         is_new = inbox.receive(request.body, request.headers.get("Stripe-Signature", ""))
     except inbox.BadSignature as refusal:

@@ -25,7 +25,7 @@ LIMITS = ("monthly_cap_credits", "warn_below_credits", "warn_address")
 
 
 def move(*, source: Workspace, into: Workspace) -> None:
-    """The new workspace sees what the old one ordered and paid. Its own plan and limits stay its own."""
+    """Move orders, payments and subscriptions. The new workspace's own plan and limits stay."""
     for model in (Order, Payment, Subscription):
         model._default_manager.filter(workspace=source.id).update(workspace=into.id)
     for single in (Customer, Budget):
@@ -41,7 +41,7 @@ def stop(workspace: Workspace) -> None:
 
 
 def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
-    """Every payment with its receipt, plans and limits, for whoever may see payments."""
+    """Yield every payment with its receipt, plans and limits, for whoever may see payments."""
     if not reader.may(Action.READ_PAYMENTS):
         return
     lines = [csv_line(["paid at", "what", "amount", "refunded", "credits", "receipt", "invoice"])]

@@ -26,7 +26,7 @@ class Event:
 
 
 def publish(generation_id: UUID, progress: Progress) -> None:
-    """Tell whoever watches. Best effort: the database is the truth, and watchers look there in a silence."""
+    """Publish an event. Best effort: the database is the truth, and watchers look there in a silence."""
     stream = progress_key(str(generation_id))
     try:
         with connection().pipeline(transaction=False) as pipe:
@@ -48,7 +48,7 @@ def latest(generation_id: UUID) -> Progress | None:
 
 
 def latest_of(generation_ids: Sequence[UUID]) -> dict[UUID, Progress]:
-    """The same of many at once, in one round trip: those of which something was heard."""
+    """The latest progress of many at once, in one round trip: of those that have any."""
     if not generation_ids:
         return {}
     try:
@@ -87,12 +87,12 @@ def _newest(entries: Any) -> Progress | None:
 
 
 def percent_of(said: Any) -> int:
-    """How much of a running clip is done, as its worker says it; whatever that says, it is not the whole."""
+    """The percentage of a running clip that is done, as its worker says it; 99 at most, whatever that says."""
     return max(0, min(99, said)) if type(said) is int else 0
 
 
 def _readable(entries: Any) -> Iterator[Progress]:
-    """Without what nobody can read: one odd entry hides no other."""
+    """The entries that can be read: one odd entry hides no other."""
     for entry_id, fields in entries:
         try:
             yield Progress.from_wire(json.loads(fields[b"data"]))
@@ -101,5 +101,5 @@ def _readable(entries: Any) -> Iterator[Progress]:
 
 
 def decode(fields: dict[bytes, bytes]) -> tuple[str, str]:
-    """``(event, data)`` of a raw stream entry."""
+    """Return ``(event, data)`` of a raw stream entry."""
     return fields[b"event"].decode(), fields[b"data"].decode()

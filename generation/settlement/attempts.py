@@ -12,7 +12,7 @@ from loremotion import queues
 
 
 def job_of(generation: Generation) -> AllowedJob | None:
-    """The job of the present attempt, unless RQ has forgotten it or its record cannot be read.
+    """RQ's job of the present attempt; None where RQ has forgotten it or its record cannot be read.
 
     Where the last release enqueued it, it is found under the id that it had there; the next release drops this.
     """

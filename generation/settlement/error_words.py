@@ -17,7 +17,7 @@ _FOLDER: Final = re.compile(r"(?<![\w/:.])/[\w.@-]+/[\w.@-]|\b[A-Za-z]:\\")
 
 
 def words_of(error: RenderError, generation: Generation) -> str:
-    """The worker's own words; ours where they name addresses or folders of the machine, which the log keeps.
+    """The words that people see of an error: the worker's own, or ours where those name addresses or folders.
 
     Staff reads a trial's error as it came: mending the model takes the very folder.
     """

@@ -69,7 +69,7 @@ def beat() -> bool:
 
 
 def dispatch_lost() -> None:
-    """Jobs that a crash kept from reaching RQ, or that RQ lost with its memory, are enqueued again."""
+    """Enqueue again the jobs that a crash kept from reaching RQ, or that RQ lost with its memory."""
     settled_by = timezone.now() - timedelta(seconds=2)  # whoever dispatched it may be about to enqueue it
     dispatched = Generation.objects.filter(state=State.DISPATCHED, dispatched_at__lt=settled_by)
     each(dispatched.select_related("version__model").order_by("dispatched_at")[:BATCH], _look_after_dispatched)
@@ -88,7 +88,7 @@ def _look_after_dispatched(generation: Generation) -> None:
 
 
 def _worker_of(job: Job) -> str:
-    """The worker that RQ has the job with; empty where no worker is called that."""
+    """The name of the worker that RQ has the job with; empty where no worker is called that."""
     name = worker_of(job.worker_name or "")
     try:
         verify_worker_name(name)
@@ -98,7 +98,7 @@ def _worker_of(job: Job) -> str:
 
 
 def reclaim_overdue() -> None:
-    """Attempts that run for longer than any render goes to another worker, or fail, whatever a heartbeat says of them.
+    """Take back attempts that run for longer than any render may, whatever a heartbeat says of them.
 
     A render asks for its time limit between any two steps, its loading, inputs and upload included; one that is stuck
     between two is ended ``LATE_SECONDS`` after the limit by its supervisor. So this takes none from an honest worker.
@@ -120,7 +120,7 @@ def reclaim_overdue() -> None:
 
 
 def reclaim_from_dead_workers() -> None:
-    """Attempts that no living worker has in hand go to another worker, or fail after the last try."""
+    """Take back attempts that no living worker has in hand: they go to another, or fail after the last try."""
     in_hand = {(status.generation_id, status.attempt) for status in fleet.statuses()}
     silent_since = timezone.now() - timedelta(seconds=WORKER_DEAD_AFTER_SECONDS)
     running = Generation.objects.filter(state=State.RUNNING).select_related("version__model")
@@ -141,7 +141,7 @@ def _has_ended(job: Job) -> bool:
 
 
 def _settle_from(job: Job, generation: Generation) -> None:
-    """The job has ended in RQ but its report never came: its result is the report."""
+    """Settle from the result of a job that has ended in RQ, where its report never came."""
     if job.ended_at and 0 <= (datetime.now(UTC) - job.ended_at).total_seconds() < REPORT_GRACE_SECONDS:
         return
     report = _report_of(job)
@@ -165,7 +165,7 @@ def _report_of(job: Job) -> RenderReport | None:
 
 
 def _was_lost_at_the_pop(job: Job) -> bool:
-    """Popped by a worker that died before it began: for a while in RQ's intermediate queue, and nowhere else.
+    """Whether a job was popped by a worker that died before it began: in RQ's intermediate queue, and nowhere else.
 
     Since when is kept under a key of the site's own, as GPU hosts may write the one that RQ has for it.
     """
@@ -192,18 +192,18 @@ def _hand_on(generation: Generation, reason: str = "The GPU worker fell silent."
 
 
 def dispatch_waiting() -> None:
-    """What was committed and never dispatched."""
+    """Dispatch what was committed and never dispatched."""
     dispatch.fill_window()
 
 
 def repeat_cancels() -> None:
-    """Cancels that did not reach their worker."""
+    """Repeat cancels that did not reach their worker."""
     asked = Generation.objects.filter(state=State.RUNNING, cancel_asked_at__isnull=False)
     each(asked[:BATCH], settle.tell_worker_to_stop)
 
 
 def release_orphaned_holds() -> None:
-    """Holds whose generation has ended without settling them, or never came to be. Never captures."""
+    """Release holds whose generation has ended without settling them, or never came to be. Never captures."""
     holds = ledger.open_holds(older_than=timezone.now() - timedelta(minutes=1), limit=BATCH)
     needed = set(Generation.objects.open().filter(id__in=[hold.id for hold in holds]).values_list("id", flat=True))
 
@@ -223,27 +223,27 @@ def expire_credits() -> None:
 
 
 def check_ledger() -> None:
-    """Say loudly when the books of whoever moved lately do not add up."""
+    """Log as critical where the books of accounts that moved lately do not add up."""
     for violation in ledger.violations(limit=10, touched_since=timezone.now() - timedelta(minutes=15)):
         logger.critical("Ledger violation: %s", violation)
 
 
-def tell_of_silent_processes() -> None:
-    """Say loudly which processes have stopped, and what GPU workers have to say."""
+def log_silent_processes() -> None:
+    """Log as critical which processes have stopped, and what GPU workers have to say."""
     try:
-        health.tell_of_silent_processes()
-        health.tell_of_gpu_hosts()
+        health.log_silent_processes()
+        health.log_gpu_hosts()
     except redis.RedisError as error:
         logger.warning("Which processes work is not known: %s", error)
 
 
 def erase_closed_workspaces() -> None:
-    """Workspaces whose grace is over go, with their clips and files."""
+    """Erase closed workspaces whose grace is over, with their clips and files."""
     workspaces.erase_closed(limit=10)
 
 
 def forget_networks() -> None:
-    """Where visitors came from, and from where something was done, is not kept for long."""
+    """Forget where visitors came from, and from where something was done, after some days."""
     visitors.forget_networks(limit=BATCH)
     audit.forget_networks(limit=BATCH)
 
@@ -288,7 +288,7 @@ def run_forever(*, every_seconds: float, ledger_check_every_seconds: float = 300
                 check_ledger()
                 checked_at = began
             if began - told_at >= TELLS_EVERY_SECONDS:
-                tell_of_silent_processes()
+                log_silent_processes()
                 told_at = began
             is_away = False
         except (OperationalError, InterfaceError) as problem:

@@ -24,7 +24,7 @@ TOLD = (State.SUCCEEDED, State.FAILED, State.BLOCKED)
 
 
 def request(generation: Generation, *, user: User) -> None:
-    """Have ``user`` mailed when it has ended. Twice is once.
+    """Note that ``user`` wants mail when the clip has ended. Twice is once.
 
     Raises:
         Conflict: it has ended already, or the user's address is not proved.
@@ -42,7 +42,7 @@ def request(generation: Generation, *, user: User) -> None:
 
 
 def withdraw(generation: Generation, *, user: User) -> None:
-    """Mail ``user`` nothing about it after all."""
+    """Take back ``user``'s request for mail."""
     NotificationRequest.objects.filter(generation=generation, user=user).delete()
 
 
@@ -66,7 +66,7 @@ def write(generation_id: UUID, state: str) -> None:
 
 
 def clip_ended_content(message: MailMessage) -> Content | None:
-    """What it says; None once the clip is erased, or its reader has left or has another address."""
+    """The words of the mail; None once the clip is erased, or its reader has left or has another address."""
     generation = Generation.objects.filter(id=message.about, workspace=message.tenant_id).first()
     if (
         generation is None

@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 
 def cancel(generation: Generation) -> None:
-    """Stop it: at once with everything given back while it waits, at the next step while it runs.
+    """Stop a generation: at once with everything given back while it waits, at the next step while it runs.
 
     Raises:
         Conflict: it has ended already.
@@ -59,7 +59,7 @@ def cancel(generation: Generation) -> None:
 
 
 def tell_worker_to_stop(generation: Generation) -> None:
-    """Both ways: the key is seen by a worker that is about to begin, the command by one in the middle of it."""
+    """Tell the worker to stop, in two ways: one about to begin sees the key, one in the middle gets the command."""
     connection().set(cancel_key(str(generation.id)), "1", ex=CANCEL_TTL_SECONDS)
     if generation.attempt:
         job = attempts.job_of(generation)
@@ -68,7 +68,7 @@ def tell_worker_to_stop(generation: Generation) -> None:
 
 
 def start(*, generation_id: uuid.UUID, attempt: int, worker: str) -> bool:
-    """A worker has begun. Returns whether that was news."""
+    """Note that a worker has begun. Returns whether that was new."""
     begun = Generation.objects.filter(id=generation_id, attempt=attempt, state=State.DISPATCHED)
     is_news = bool(begun.update(state=State.RUNNING, started_at=timezone.now(), worker=worker))
     if is_news:
@@ -85,32 +85,17 @@ def settle(report: RenderReport) -> bool:
         Generation.objects.select_related("version__model", "workspace").filter(id=report.generation_id).first()
     )
     if generation is None or generation.deleted_at is not None:
-        logger.warning(
-            "A report came for %s, which is erased or deleted; so are now its files and what is in Valkey of it",
-            report.generation_id,
-        )
-        files.delete_outputs(report.generation_id)
-        traces.forget_late(report.generation_id, max(report.attempt, generation.attempt if generation else 0))
+        _forget_late(report, generation)
         return False
     if not generation.is_open:
         return False
-    if report.outcome == Outcome.SUCCEEDED and (flaw := _flaw(generation, report.clip)) is not None:
-        code, reason = flaw
+    if (fault := _fault_to_retry(generation, report)) is not None:
+        code, reason = fault
         return requeue(
             generation_id=generation.id,
             attempt=report.attempt,
             code=code,
             reason=reason,
-            gpu_seconds=report.gpu_seconds,
-        )
-    if report.error is not None and (
-        report.error.is_retryable or _waits_for_a_larger_machine(generation, report.error)
-    ):
-        return requeue(
-            generation_id=generation.id,
-            attempt=report.attempt,
-            code=report.error.code,
-            reason=words_of(report.error, generation),
             gpu_seconds=report.gpu_seconds,
         )
     with transaction.atomic():
@@ -137,6 +122,26 @@ def settle(report: RenderReport) -> bool:
     return True
 
 
+def _forget_late(report: RenderReport, generation: Generation | None) -> None:
+    """Delete what a worker delivered for a generation that is erased or deleted."""
+    logger.warning(
+        "A report came for %s, which is erased or deleted; so are now its files and what is in Valkey of it",
+        report.generation_id,
+    )
+    files.delete_outputs(report.generation_id)
+    traces.forget_late(report.generation_id, max(report.attempt, generation.attempt if generation else 0))
+
+
+def _fault_to_retry(generation: Generation, report: RenderReport) -> tuple[str, str] | None:
+    """Why the reported attempt counts as failed and another is made, as code and reason; None if the report decides."""
+    if report.outcome == Outcome.SUCCEEDED and (flaw := _flaw(generation, report.clip)) is not None:
+        return flaw
+    error = report.error
+    if error is not None and (error.is_retryable or _waits_for_a_larger_machine(generation, error)):
+        return error.code, words_of(error, generation)
+    return None
+
+
 def _flaw(generation: Generation, facts: ClipFacts | None) -> tuple[str, str] | None:
     """What is wrong with the clip that a success speaks of, as code and reason; None if it is there as it says."""
     if facts is None or not files.has_clip(generation):
@@ -147,12 +152,12 @@ def _flaw(generation: Generation, facts: ClipFacts | None) -> tuple[str, str] | 
 
 
 def _waits_for_a_larger_machine(generation: Generation, error: RenderError) -> bool:
-    """The machine that it was meant for is gone meanwhile, and those that are left have refused it."""
+    """Whether the only machine that can hold it is gone, and those that are left have refused it."""
     return error.code == DOES_NOT_FIT and (generation.needs_bytes or 0) > fleet.budgets()[-1]
 
 
 def _measure(generation: Generation, report: RenderReport) -> None:
-    """Let the catalogue know what the clip took: speed, memory and margin of a model come from here."""
+    """Record in the catalogue what the clip took: a model's speed, memory and margin come from here."""
     measurements.record(
         generation.version,
         mode=generation.mode,
@@ -187,12 +192,12 @@ def _end(generation: Generation, report: RenderReport) -> bool:
 
 
 def _storable(message: str) -> str:
-    """A worker's words, as far as the column takes them: a report that cannot be stored would never be settled."""
+    """A worker's words cut to what the column takes: a report that cannot be stored would never be settled."""
     return message.encode(errors="replace").decode().replace("\x00", "")[:500]
 
 
 def share_for_steps(generation: Generation, report: RenderReport) -> int:
-    """What a cancelled clip costs: its price in proportion to the steps already run, rounded down.
+    """The credits that a cancelled clip costs: its price in proportion to the steps already run, rounded down.
 
     The total is the worker's own: a long clip runs the preset's steps once for each of its parts.
     """
@@ -201,7 +206,7 @@ def share_for_steps(generation: Generation, report: RenderReport) -> int:
 
 
 def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, gpu_seconds: float = 0.0) -> bool:
-    """An attempt came to nothing through no fault of the request: try again, or give up and give the credits back.
+    """Try again after an attempt that failed through no fault of the request, or give up and give the credits back.
 
     The request keeps its tags and therefore its place. Returns whether this call decided it.
 
@@ -233,7 +238,7 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
 
 
 def _most_attempts(code: str) -> int:
-    """A clip that cannot be stored is not to blame, and is tried on; not without end, since it could be."""
+    """The most attempts that a clip has: more where it could not be stored, which is hardly its fault."""
     is_excused = code in STORAGE_ERRORS and storage_pause.is_in_force()
     return int(settings.MAX_ATTEMPTS) + (storage_pause.EXCUSED_ATTEMPTS if is_excused else 0)
 
@@ -251,8 +256,8 @@ def _announce_retry(generation_id: uuid.UUID, attempt: int, reason: str) -> None
 
 
 def _wind_up(generation_id: uuid.UUID, state: State) -> None:
-    """In the transaction that ended it: GPU time that was set aside and not used, the outbox's rows, and the end of
-    what was sent for a clip that did not come to be; after the commit, whoever watches."""
+    """Do what every end needs, in its transaction: give back GPU time, write webhooks and mail, let uploads of a failed
+    clip go; and tell whoever watches, after the commit."""
     free_gpu_budget.let_go(generation_id)
     video_events.record_end(generation_id, state)
     if state != State.SUCCEEDED:

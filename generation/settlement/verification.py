@@ -34,7 +34,7 @@ class NotBelieved(ValueError):
 
 
 def verify_sender(generation_id: str, attempt: int, secret: str) -> Generation | None:
-    """Return the generation that the sender was given an attempt of; None where it is erased meanwhile.
+    """Return the generation of which the sender was given an attempt; None where it was erased meanwhile.
 
     Attempts of the last release had no secret. As long as such a one is the present attempt, it is believed without:
     its row says so, which nobody who merely writes to Valkey can change. The next release drops this.

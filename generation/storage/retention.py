@@ -29,27 +29,27 @@ def keep_until(workspace: Workspace, made_at: datetime) -> datetime:
 
 @across_workspaces("before its request is made, a file is nobody's")
 def note_uploads(keys: Collection[str]) -> None:
-    """These files are about to be stored. Unless a request claims them, they go after ``UNCLAIMED_LASTS``."""
+    """Note files that are about to be stored. Unless a request claims them, they go after ``UNCLAIMED_LASTS``."""
     until = timezone.now() + UNCLAIMED_LASTS
     Upload.objects.bulk_create([Upload(key=key, expires_at=until) for key in keys])
 
 
 @across_workspaces("nor is it anybody's once its request is erased")
 def forget_uploads(keys: Collection[str]) -> None:
-    """These files are gone."""
+    """Delete the rows of files that are gone."""
     Upload.objects.filter(key__in=keys).delete()
 
 
 @across_workspaces("before it is claimed, a file is nobody's")
 def claim_uploads(generation: Generation) -> None:
-    """What was sent for this request is kept from now on as long as it is open."""
+    """Keep these uploads for as long as their request is open."""
     if not generation.inputs:
         return
     Upload.objects.filter(key__in=generation.inputs.values()).update(generation=generation, expires_at=None)
 
 
 def let_uploads_go(generation_id: UUID) -> None:
-    """The request made no clip: what was sent for it goes with the next sweep. For the transaction that ends it."""
+    """Let the uploads of a request that made no clip go with the next sweep. For the transaction that ends it."""
     Upload.objects.filter(generation_id=generation_id).update(expires_at=timezone.now())
 
 

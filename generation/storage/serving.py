@@ -50,7 +50,7 @@ class StoredFile(LimitedStream):
 
 @require_safe
 def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
-    """The MP4. ``?download`` gives it a name and a Save dialogue."""
+    """Serve the MP4. ``?download`` gives it a name and a Save dialogue."""
     own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
     response = serve_clip(request, own)
     if "download" in request.GET:
@@ -65,13 +65,13 @@ def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
 
 
 def serve_clip(request: HttpRequest, own: Clip) -> HttpResponseBase:
-    """The MP4, to the workspace that it belongs to."""
+    """Serve the MP4 to the workspace that it belongs to."""
     reader = own.generation.workspace_id
     return serve_range(request, own.key, "video/mp4", reader=reader, etag=f'"{own.sha256}"')
 
 
 def serve_poster(request: HttpRequest, own: Clip) -> HttpResponseBase:
-    """The picture of a clip, to the workspace that it belongs to. It is made with the clip, and changes with it."""
+    """Serve the picture of a clip to its workspace. It is made with the clip, and changes with it."""
     reader = own.generation.workspace_id
     return serve_range(request, own.poster_key, "image/jpeg", reader=reader, etag=f'"{own.sha256}-poster"')
 
@@ -79,7 +79,7 @@ def serve_poster(request: HttpRequest, own: Clip) -> HttpResponseBase:
 def serve_range(
     request: HttpRequest, key: str, content_type: str, *, reader: UUID | None, etag: str = ""
 ) -> HttpResponseBase:
-    """A stored file, whole or the one byte range that a player asks for (RFC 9110 §14).
+    """Serve a stored file, whole or the one byte range that a player asks for (RFC 9110 §14).
 
     Args:
         reader: the workspace that it is sent to, which bounds how many are at once; None for workers and staff.
@@ -145,7 +145,7 @@ def _part(key: str, first: int, last: int) -> Iterator[bytes]:
 @csrf_exempt
 @require_http_methods(["GET", "PUT"])
 def worker_file(request: HttpRequest, token: str) -> HttpResponseBase:
-    """The door for GPU hosts that share no folder with us. The signed address is the whole permission."""
+    """Serve and store files of GPU hosts that share no folder with us. The signed address is the whole permission."""
     if request.method == "GET":
         key = files.key_from_token(token)
         if key is None:

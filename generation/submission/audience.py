@@ -11,7 +11,7 @@ from catalog.models import Plan
 
 
 def audience_of(request: HttpRequest, workspace: Workspace | None, may: Entitlements | None = None) -> Audience:
-    """The caller with plan and territory. Somebody who has not made anything yet is a visitor.
+    """The audience that a caller belongs to, by plan and territory. Without a workspace they count as a visitor.
 
     Args:
         may: what the workspace is entitled to, where that was asked already.

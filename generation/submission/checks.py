@@ -123,6 +123,6 @@ def with_next_step(refusal: InsufficientCredits, candidate: Candidate) -> Insuff
 
 
 def _until(moment: datetime) -> str:
-    """How long it is until then, for people: in whole minutes, the begun one too."""
+    """The time until then in words: in whole minutes, the begun one too."""
     hours, minutes = divmod(math.ceil((moment - timezone.now()) / timedelta(minutes=1)), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"

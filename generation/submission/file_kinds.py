@@ -14,7 +14,7 @@ from gpu_worker.media.headers import faults
 
 
 def kinds_of(file: IO[Any]) -> set[Kind]:
-    """What the file may be, none if it is nothing that is taken here. Leaves the file at its beginning."""
+    """The kinds that the file may be of; none for what is not taken here. Leaves the file at its beginning."""
     found = format_of(_head(file))
     return {Kind(kind) for kind in found.holds} if found else set()
 

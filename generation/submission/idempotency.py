@@ -42,7 +42,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """What a request says about being sent before, and the digest of what it asks for."""
+    """What a request's headers say about being sent before, and the digest of what it asks for."""
 
     key: str
     retry: int
@@ -60,15 +60,15 @@ class Repeat:
         return is_like or made.ask_digest == self.digest
 
     def sending(self, workspace: Workspace, *, retry: int) -> str:
-        """What the ``retry``-th sending of such a request is called."""
+        """The name of the ``retry``-th sending of such a request."""
         return f"{workspace.id}:{self.sender}:{self.digest}:{retry}"
 
     def id_in(self, workspace: Workspace) -> uuid.UUID:
-        """The id of the clip that this request makes: the same all day if the key is."""
+        """The id of the clip that this request makes: the same all day for the same key."""
         return self._id_of(workspace, timezone.now().date()) if self.key else uuid.uuid4()
 
     def known_ids(self, workspace: Workspace) -> list[uuid.UUID]:
-        """The ids under which the clip may be that the key stands for."""
+        """The ids that the clip of this key may have."""
         today = timezone.now().date()
         last_release = uuid.uuid5(workspace.id, self.key)
         return [self._id_of(workspace, today), self._id_of(workspace, today - timedelta(days=1)), last_release]
@@ -109,8 +109,8 @@ def read_repeat(
 
 @contextmanager
 def noting_refusal(caller: Caller, repeat: Repeat) -> Iterator[None]:
-    """What the block refuses for the moment is noted, so that no retry of it is answered with what another request
-    made. If it cannot be noted, the refusal is final."""
+    """Note what the block refuses for the moment, so that no retry of it is answered with what another request made. If
+    it cannot be noted, the refusal is final."""
     try:
         yield
     except Unavailable as refusal:

@@ -37,7 +37,7 @@ return 1
 
 
 def note_read(generations: Iterable[Generation]) -> None:
-    """The caller has seen these, so none of them is what a retry did not hear of."""
+    """Note that the caller has seen these clips, so that none of them answers a retry."""
     since = timezone.now() - RETRIED_WITHIN
     fresh = [generation for generation in generations if generation.is_open and generation.created_at > since]
     if not fresh:
@@ -52,7 +52,7 @@ def note_read(generations: Iterable[Generation]) -> None:
 
 
 def claim(generation: Generation, *, retry: int) -> bool:
-    """Whether it may answer the caller's ``retry``-th retry: once for each count, and not once it was read."""
+    """Whether the clip may answer the caller's ``retry``-th retry: once for each count, and not once it was read."""
     try:
         return bool(connection().eval(_RAISE, 1, _key(generation), str(retry), str(_KEPT_SECONDS)))
     except redis.RedisError as error:

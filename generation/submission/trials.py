@@ -70,7 +70,7 @@ def start(version: ModelVersion, *, by: User, mode: str = "") -> Generation:
 
 
 def _input(role: str) -> uploads.Input:
-    """Something to start from: a drawing, a tone, or for a video the latest clip of the house."""
+    """Something to start from: a drawing, a tone, or for a video the latest trial clip."""
     kind = ROLES[role].kind
     if kind == Kind.CLIP:
         finished = Clip.objects.filter(generation__workspace_id=HOUSE, generation__state=State.SUCCEEDED)

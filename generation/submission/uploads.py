@@ -47,8 +47,8 @@ class Input:
 
 
 def receive(sent: Mapping[str, UploadedFile[Any]]) -> list[Input]:
-    """Every file by the role that its field names, looked at and not yet decoded. ``input_reference`` is OpenAI's word
-    for ``image``.
+    """The uploaded files by the roles that their fields name, looked at and not yet decoded. ``input_reference`` is
+    OpenAI's word for ``image``.
 
     Raises:
         Invalid: too many, too large, or of another kind than the role takes.
@@ -83,7 +83,7 @@ def _received(role: str, file: UploadedFile[Any]) -> Input:
 
 
 def prepare(inputs: Iterable[Input]) -> list[Input]:
-    """The same with every picture decoded and encoded anew, save those that the GPU host's reader decodes.
+    """The inputs with every picture decoded and encoded anew, save those that the GPU host's reader decodes.
 
     Raises:
         Invalid: a picture is damaged, or has too many pixels.

@@ -76,12 +76,12 @@ def attempt(delivery: Delivery, endpoint: Endpoint) -> Outcome:
 
 
 def as_columns(outcome: Outcome) -> dict[str, Any]:
-    """What is kept of an attempt."""
+    """The values of the columns that keep an attempt."""
     return {"last_status": outcome.status, "last_answer": outcome.answer, "last_attempt_at": timezone.now()}
 
 
 def note_success(endpoint: Endpoint) -> None:
-    """It is well: what was kept back from it goes now."""
+    """Forget an endpoint's failures: what was kept back from it goes now."""
     failing = Endpoint.objects.filter(id=endpoint.id, failures__gt=0)
     now = timezone.now()
     if failing.update(failures=0, failing_since=None, resumes_at=now):
@@ -106,8 +106,8 @@ def _note_failure(endpoint: Endpoint, *, is_gone: bool) -> None:
 
 @transaction.atomic
 def disable(endpoint: Endpoint, *, because: str, actor: str) -> None:
-    """Nothing is sent to it any more, and what waits never will be. Where it was not a person who did it, those who
-    look after it get mail. Twice is once."""
+    """Disable the endpoint: nothing is sent to it any more, and what waits never will be. Those who look after it get
+    mail, unless a person did it. Twice is once."""
     now = timezone.now()
     if not Endpoint.objects.enabled().filter(id=endpoint.id).update(disabled_at=now, disabled_because=because):
         return

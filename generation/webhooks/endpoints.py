@@ -33,7 +33,7 @@ _tests = StreamLimit("webhook tests")
 def create(
     *, workspace: Workspace, actor: str, name: str, url: str, event_types: Iterable[str], is_enabled: bool = True
 ) -> tuple[Endpoint, str]:
-    """A new endpoint and its secret, which is shown this once. One that is not enabled is told nothing until it is.
+    """Make an endpoint. Returns it with its secret, which is shown this once. Nothing is sent until it is enabled.
 
     Raises:
         Invalid: no address that may be called, or no event that there is.
@@ -62,7 +62,7 @@ def create(
 
 
 def change(endpoint: Endpoint, *, actor: str, **wanted: Any) -> Endpoint:
-    """Another ``name``, ``url`` or ``event_types``; what is not named stays.
+    """Change ``name``, ``url`` or ``event_types``; what is not named stays.
 
     Raises:
         Invalid: as ``create``.
@@ -77,7 +77,7 @@ def change(endpoint: Endpoint, *, actor: str, **wanted: Any) -> Endpoint:
 
 
 def rotate(endpoint: Endpoint, *, actor: str, keeps_old: bool = True) -> str:
-    """A new secret, shown this once. For a day the old one signs beside it, unless it has leaked."""
+    """Make a new secret, shown this once. For a day the old one signs beside it, unless it has leaked."""
     secret = signing.new_secret()
     now = timezone.now()
     with transaction.atomic():
@@ -95,12 +95,12 @@ def rotate(endpoint: Endpoint, *, actor: str, keeps_old: bool = True) -> str:
 
 
 def disable(endpoint: Endpoint, *, actor: str) -> None:
-    """Nothing is sent to it until it is enabled; what happens meanwhile is not told later."""
+    """Disable the endpoint: what happens until it is enabled is not sent later either."""
     deliveries.disable(endpoint, because="", actor=actor)
 
 
 def enable(endpoint: Endpoint, *, actor: str) -> None:
-    """With its failures forgotten.
+    """Enable the endpoint and forget its failures.
 
     Raises:
         Invalid: its address may not be called any more.
@@ -115,7 +115,7 @@ def enable(endpoint: Endpoint, *, actor: str) -> None:
 
 
 def delete(endpoint: Endpoint, *, actor: str) -> None:
-    """With the record of what was sent to it."""
+    """Delete the endpoint with the record of what was sent to it."""
     with transaction.atomic():
         locked = Endpoint.objects.select_for_update().filter(id=endpoint.id).first()  # after who is writing to it
         if locked is not None and locked.delete()[0]:
@@ -159,7 +159,7 @@ def _tried_out(endpoint: Endpoint, event_type: str) -> Outcome:
 
 
 def redeliver(delivery: Delivery) -> None:
-    """Send it again, whatever became of it, under the same event id.
+    """Send a delivery again, whatever became of it, under the same event id.
 
     Raises:
         Conflict: its endpoint is disabled.

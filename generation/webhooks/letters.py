@@ -29,7 +29,7 @@ def write_endpoint_disabled(endpoint: Endpoint, *, occasion: str) -> None:
 
 
 def endpoint_disabled_content(message: MailMessage) -> Content | None:
-    """What it says; None once it is enabled again or deleted, or its reader has left."""
+    """The words of the mail; None once the endpoint is enabled again or deleted, or the reader has left."""
     disabled = Endpoint.objects.filter(id=message.about, disabled_at__isnull=False)
     endpoint = disabled.select_related("workspace").first()
     if endpoint is None or not members.is_active_member(user_id=message.user_id, workspace_id=message.tenant_id):

@@ -28,7 +28,7 @@ def new_secret() -> str:
 
 
 def hint(secret: str) -> str:
-    """By which its owner recognises it."""
+    """The secret's last characters, by which its owner recognises it."""
     return f"{PREFIX}…{secret[-5:]}"
 
 

@@ -26,7 +26,7 @@ TRIED_FOR = timedelta(days=3)
 
 
 def record_end(generation_id: UUID, state: str) -> None:
-    """Write a row for every endpoint that wants to know. Call it in the transaction that ended the generation.
+    """Write a delivery for every endpoint that listens to this end. Call it in the transaction that ended the clip.
 
     The event's id is made of the clip's: a clip ends once, and so does what is told of it. To whoever listens to
     OpenAI's two types alone, every end without a clip is a failure, as it is in the clip's ``status``.

@@ -14,16 +14,16 @@ DELIVERY = ("event_id", "event_type", "video_id", "state", "attempts", "created_
 
 
 def move(*, source: Workspace, into: Workspace) -> None:
-    """With what still waits for them."""
+    """Move endpoints, with what still waits for them."""
     Endpoint.objects.of(source).update(workspace=into)
 
 
 def stop(workspace: Workspace) -> None:
-    """Nothing goes on here by itself: that the clips were cancelled is still told."""
+    """Do nothing: that the clips were cancelled is still sent."""
 
 
 def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
-    """Endpoints without their secrets, with what was sent to each and is still kept.
+    """Yield endpoints without their secrets, with what was sent to each and is still kept.
 
     It names clips by id alone, so there is nothing in it that ``reader`` may not see.
     """

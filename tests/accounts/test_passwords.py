@@ -18,8 +18,8 @@ def test_it_is_argon2_as_before() -> None:
 
 
 def test_who_finds_no_place_is_asked_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "_places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(passwords, "_slots", threading.BoundedSemaphore(1))
     monkeypatch.setattr(passwords, "WAIT_SECONDS", 0.01)
-    with passwords._Place(), pytest.raises(Unavailable):
+    with passwords._Slot(), pytest.raises(Unavailable):
         passwords.Argon2().encode("correct horse", "salt-of-the-test")
     assert passwords.Argon2().encode("correct horse", "salt-of-the-test")

@@ -41,7 +41,7 @@ class Command(BaseCommand):
         self.stdout.write(self.style.SUCCESS("no violation: every credit is accounted for"))
 
     def _compare_with_stripe(self) -> None:
-        """What the nightly comparison does, now: what differs converges, and what stays different is a breach."""
+        """Make the nightly comparison now: what differs converges, and what stays different is a breach."""
         comparison = reconcile.compare_books()
         if comparison is None:
             raise CommandError("Another process is comparing at this moment. Ask again when it is done.")

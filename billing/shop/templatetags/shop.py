@@ -32,7 +32,7 @@ def in_currency(amount_minor: int, currency: str) -> str:
 
 @register.filter
 def of(found: dict[Any, Any], key: Any) -> Any:
-    """What a dictionary has under ``key``."""
+    """The value of a dictionary under ``key``."""
     return found.get(key)
 
 
@@ -43,5 +43,5 @@ def lot_kind(kind: str) -> str:
 
 @register.filter
 def clips_for(credits: int, credits_each: int) -> int:
-    """How many clips at ``credits_each`` so many credits make."""
+    """The number of clips that so many credits make at ``credits_each``."""
     return credits // max(1, credits_each)
