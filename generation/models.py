@@ -38,7 +38,7 @@ class State(models.TextChoices):
 
 
 OPEN_STATES = (State.QUEUED, State.DISPATCHED, State.RUNNING)
-HOUSE: Final = uuid.UUID("7e570000-0000-4000-8000-000000000000")
+TRIALS_WORKSPACE: Final = uuid.UUID("7e570000-0000-4000-8000-000000000000")
 """The workspace that test renders belong to."""
 
 _PLACE: Final = Tuple(F("created_at"), F("id"))
@@ -298,7 +298,7 @@ class Generation(models.Model):
             ),
             request_id=self.request_id,
             secret=secret_of(str(self.id), self.attempt),
-            is_compared=self.workspace_id == HOUSE,
+            is_compared=self.workspace_id == TRIALS_WORKSPACE,
         )
 
 

@@ -22,7 +22,7 @@ _SHORT_SECONDS = 1.0
 
 
 class Completion:
-    """Percent of one job by what it says of itself. Never falls, and is 99 at most."""
+    """The percentage of one job that is done, by what it says of itself. Never falls, and is 99 at most."""
 
     def __init__(self, job: RenderJob, *, learned: Mapping[str, float], loading_seconds: float | None) -> None:
         """
@@ -37,7 +37,7 @@ class Completion:
         self._percent = 0
 
     def percent(self, *, stage: str, step: int, steps_total: int) -> int:
-        """How much is done at this point of the render."""
+        """The percentage that is done at this point of the render."""
         stages = list(self._share)
         if stage in self._share:
             done = sum(self._share[each] for each in stages[: stages.index(stage)])

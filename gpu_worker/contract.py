@@ -48,7 +48,7 @@ CANCEL_TTL_SECONDS = 24 * 3600
 # RQ keeps the jobs of all queues side by side. The ids of those that GPU hosts have to do with begin with their queue,
 # so that Valkey itself can keep a GPU host from all others: see gpu_worker.rq_seams.valkey_rights.
 def job_id(generation_id: str, attempt: int) -> str:
-    """RQ's id of one attempt. Enqueueing the same attempt twice is one job."""
+    """RQ's id of one attempt. Enqueued twice, it is one job."""
     return f"{RENDER_QUEUE}-{generation_id}-{attempt}"
 
 
@@ -73,7 +73,7 @@ REPORT_KINDS = ("started", "finished", "lost")
 
 
 def report_id(kind: str, generation_id: str, attempt: int, secret: str) -> str:
-    """RQ's id of a report of one attempt. Said twice, it is one job.
+    """RQ's id of a report of one attempt. Sent twice, it is one job.
 
     Who does not know the attempt's secret cannot make the id either, so a forged report stands in no true one's place.
     """
@@ -87,7 +87,7 @@ def progress_key(generation_id: str) -> str:
 
 
 def cancel_key(generation_id: str) -> str:
-    """Set while a generation is to be stopped. Survives a stop command that nobody heard."""
+    """The key that is set while a generation is to be stopped. Survives a stop command that nobody heard."""
     return f"generation:{generation_id}:cancel"
 
 
@@ -102,17 +102,17 @@ def worker_of(rq_name: str) -> str:
 
 
 def worker_key(name: str) -> str:
-    """Where a worker publishes its ``WorkerStatus`` as JSON, expiring with its heartbeat."""
+    """The key under which a worker publishes its ``WorkerStatus`` as JSON, expiring with its heartbeat."""
     return f"gpu:worker:{name}"
 
 
 def holding_key(name: str) -> str:
-    """RQ's id of the job in a worker's hands, written together with the pop: what a dead worker leaves behind."""
+    """The key of the id of the job in a worker's hands, written with the pop: what a dead worker leaves behind."""
     return f"gpu:worker:{name}:holding"
 
 
 def drain_key(name: str) -> str:
-    """Set while a worker is to take no new jobs. Survives its restarts. GPU hosts may look at it, and not set it."""
+    """The key that is set while a worker is to take no new jobs. Survives its restarts. GPU hosts may only read it."""
     return f"gpu:drain:{name}"
 
 

@@ -103,7 +103,7 @@ def table(statuses: Sequence[WorkerStatus]) -> str:
 
 
 def send_command(connection: redis.Redis, name: str, command: str, **arguments: Any) -> None:
-    """Say a command, ours or RQ's, to the worker of this name. Nobody may be there to hear it."""
+    """Send a command, ours or RQ's, to the worker of this name. It may be gone before it hears it."""
     send_rq_command(connection, rq_worker(name), command, **arguments)
 
 

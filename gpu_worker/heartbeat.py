@@ -69,7 +69,7 @@ class Heartbeat:
             logger.info("The worker's status is left to expire: %s", problem)
 
     def beat(self) -> None:
-        """One heartbeat."""
+        """Write one heartbeat."""
         ahead = clock.ahead_seconds(self._connection)
         status = replace(self.status, version=CONTRACT_VERSION, beat_at=time.time(), clock_ahead_seconds=ahead)
         if status.clock_fault and not self._is_clock_off:

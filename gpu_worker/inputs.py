@@ -51,7 +51,7 @@ class Fetcher:
     def fetch(
         self, inputs: Mapping[str, str], folder: Path, on_chunk: Callable[[], None], wanted: Wanted
     ) -> dict[str, Input]:
-        """Role → decoded input, for every role of ``inputs``: as much of each as the clip has use for.
+        """Fetch and decode every input. Returns role → what the clip has use for.
 
         Raises:
             InputUnavailable: a file is missing, too large, or stayed out of reach for every try.
@@ -97,7 +97,7 @@ class Fetcher:
 
 
 def decode(role: str, path: Path, wanted: Wanted, on_chunk: Callable[[], None]) -> Input:
-    """What the engine takes for ``role``: a sound, the frames of a video, else a picture or frames.
+    """Decode a file into what the engine takes for ``role``: a sound, the frames of a video, else a picture or frames.
 
     Raises:
         InputUnreadable: naming the role and the reason.
@@ -126,7 +126,7 @@ def _format_of(path: Path) -> formats.Format | None:
 
 
 def _picture(role: str, path: Path) -> Image.Image:
-    """A picture as the site encodes them. No other of the library's decoders is let near the file."""
+    """Decode a PNG, as the site encodes pictures. No other of the library's decoders is let near the file."""
     try:
         with Image.open(path, formats=("PNG",)) as picture:
             if picture.width * picture.height > MAX_PIXELS:

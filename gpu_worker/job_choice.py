@@ -57,7 +57,7 @@ def choose(
     loading_seconds: Callable[[RenderJob], float | None],
     service_seconds: Callable[[RenderJob], float],
 ) -> Choice:
-    """Which of ``waiting``, first in line first, to take next, out of those that the card can hold.
+    """Return which of ``waiting``, first in line first, to take next, out of those that the card can hold.
 
     The one with the least to load, shared among all that wait for its model, if taking it before the first saves more
     than ``affinity_fraction`` of its own service time; else the first. So a model that is there stays as long as jobs

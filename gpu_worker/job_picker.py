@@ -50,7 +50,7 @@ class JobPicker:
         return PickedJob(choice.taken.job_id)
 
     def _can_hold(self, waiting: Waiting) -> bool:
-        """Also true when no live worker can hold the job: somebody has to say so."""
+        """Whether this card can hold the job, or no live worker can: somebody has to say so."""
         try:
             fits = waiting.job is None or self._engine.can_hold(waiting.job) is None
         except Exception:
@@ -59,7 +59,7 @@ class JobPicker:
         return fits or self._line.is_refused_by_all(waiting.job_id)
 
     def loading_seconds(self, job: RenderJob) -> float | None:
-        """What ``job`` would begin with now; None where that cannot be told."""
+        """Seconds of loading that ``job`` would begin with now; None where that cannot be told."""
         try:
             return self._engine.loading_seconds(job.model)
         except Exception:

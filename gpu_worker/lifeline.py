@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """The latest that a worker said of itself."""
+    """The latest word of a worker: its job, and how long silence is in order."""
 
     job_id: str | None
     """RQ's id of the job in its hands."""
@@ -58,7 +58,7 @@ class Listener:
         os.set_blocking(descriptor, False)
 
     def words(self) -> list[Word]:
-        """What was said since the last call; empty after the worker's death."""
+        """The words since the last call; empty after the worker's death."""
         while True:
             try:
                 piece = os.read(self.descriptor, 65_536)

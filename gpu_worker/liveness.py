@@ -36,7 +36,7 @@ def _readable(names: list[bytes]) -> Iterator[str]:
 
 
 def takes_jobs(status: WorkerStatus) -> bool:
-    """Whether this live worker will take another job: not while it is draining or about to leave."""
+    """Whether a live worker will take another job: not while it is draining or about to leave."""
     return status.state != DRAINING
 
 

@@ -62,7 +62,7 @@ def frames(path: Path, wanted: Wanted, on_piece: Callable[[], None]) -> list[Ima
 
 
 def each_frame(path: Path, wanted: Wanted, on_piece: Callable[[], None]) -> Iterator[Image.Image]:
-    """The same one after the other, so that no more than one of them is in memory.
+    """Yield the frames of the video one after the other, so that no more than one is in memory.
 
     Raises:
         FileUnreadable: as ``frames``.

@@ -1,4 +1,4 @@
-"""What a render says while it runs, into the Valkey Stream that the browser follows."""
+"""Progress of a render, written into the Valkey Stream that the browser follows."""
 
 from __future__ import annotations
 

@@ -63,13 +63,13 @@ JOBS: Table = {RENDER_FUNCTION: run}
 
 
 def serve(renderer: Renderer) -> None:
-    """Let ``run`` work with ``renderer``: one per process, as there is one card."""
+    """Make ``renderer`` the one that ``run`` works with: one per process, as there is one card."""
     global _renderer
     _renderer = renderer
 
 
 def explained(error: Exception) -> RenderError:
-    """The one table from what was raised to what is reported. The prose for people is the website's."""
+    """The report's error for what was raised: the one table of them. The prose for people is the website's."""
     from gpu_worker.engine.errors import EngineError, FatalDeviceError  # its package brings torch along
 
     match error:
@@ -95,7 +95,7 @@ def explained(error: Exception) -> RenderError:
 
 @dataclass(slots=True)
 class Tally:
-    """What is known of an attempt so far, for the report of one that does not reach its end."""
+    """What is known of an attempt so far, for the report of one that ends early."""
 
     steps_done: int = 0
     steps_total: int = 0
@@ -198,7 +198,7 @@ class Renderer:
         )
 
     def _should_stop(self, job: RenderJob, deadline: Deadline) -> bool:
-        """Asked at every safe point of the engine; what it raises ends the render there.
+        """Whether the render is to stop, asked at every safe point of the engine. What it raises ends the render there.
 
         Raises:
             TimedOut: the job has used up its time.

@@ -54,7 +54,7 @@ class Reports:
         self._pause = pause
 
     def started(self, job: RenderJob) -> None:
-        """Said once, without insisting: the end of the attempt says it too."""
+        """Report that an attempt has begun, without insisting: its end says so too."""
         said = (job.generation_id, job.attempt, self._worker, *_known(job.secret))
         try:
             self._enqueue("started", (job.generation_id, job.attempt, job.secret), STARTED_FUNCTION, *said)
@@ -71,7 +71,7 @@ class Reports:
         self._insist("finished", attempt, FINISHED_FUNCTION, report.to_wire())
 
     def lost(self, attempt: str, reason: str, secret: str = "") -> None:
-        """The worker of ``attempt`` (RQ's id of it) is gone. ``reason`` finishes the sentence "it was lost: …".
+        """Report that the worker of ``attempt`` (RQ's id of it) is gone. ``reason`` finishes "it was lost: …".
 
         Args:
             secret: of the attempt. The website does not believe a report without, and finds the loss out by itself.
@@ -106,5 +106,5 @@ class Reports:
 
 
 def _known(secret: str) -> tuple[str, ...]:
-    """The secret as a last argument; none for a website of the release before there were secrets, which takes none."""
+    """The secret as a last argument; nothing for a website of the release before secrets, which takes none."""
     return (secret,) if secret else ()

@@ -288,7 +288,7 @@ def worker_environment() -> dict[str, str]:
 
 
 def _delay_seconds(fruitless_deaths: int) -> float:
-    """None after the first death, then twice as long each time that no job was ended in between."""
+    """The pause before a worker is replaced: none after one death, then longer with each that no job's end precedes."""
     return 0.0 if fruitless_deaths <= 1 else pause_after(fruitless_deaths - 1, 0.5, MOST_DELAY_SECONDS)
 
 

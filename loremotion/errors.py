@@ -151,7 +151,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def too_many(request: HttpRequest) -> HttpResponse:
-    """For signing in and up, tried too often."""
+    """Django's handler for 429: signing in or up, tried too often."""
     refusal = TooMany(
         "too_many_attempts",
         "That was tried too often from your network.",
@@ -209,7 +209,7 @@ def document(status: int, code: str, detail: str, param: str | None = None) -> d
 
 
 def api_exception_handler(exception: Exception, context: dict[str, Any]) -> HttpResponse | Response:
-    """DRF's door for everything that an API view raises."""
+    """The answer to everything that an API view raises, as DRF asks for it."""
     if isinstance(exception, redis.RedisError):
         logger.warning("The API needs Valkey, which is away: %s", exception)
         exception = _valkey_is_away()

@@ -190,7 +190,7 @@ def _valkey_takes_a_write() -> bool:
 
 @cache
 def web_work() -> LastWork:
-    """What this web process says of itself."""
+    """The note of this web process's last work."""
     return LastWork(valkey.connection(), WEB)
 
 

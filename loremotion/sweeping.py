@@ -14,7 +14,7 @@ _Row = TypeVar("_Row")
 
 
 def each(rows: Iterable[_Row], action: Callable[[_Row], None]) -> int:
-    """``action`` for every row. What fails is logged with its row, and comes again in the next round.
+    """Run ``action`` on every row. What fails is logged with its row, and comes again in the next round.
 
     Returns:
         How many were served.

@@ -20,7 +20,7 @@ MOST_OF_A_LOOP = 8
 
 @cache
 def connection() -> redis.Redis:
-    """The process's pool. Calls fail within seconds when the server is away, rather than hang a request."""
+    """A client on the process's pool. Calls fail within seconds when the server is away, rather than hang a request."""
     return redis.Redis.from_url(
         settings.REDIS_URL,
         socket_connect_timeout=TIMEOUT_SECONDS,

@@ -16,14 +16,14 @@ PRIVATE: Final = ("/account/", "/admin/", "/billing/", "/data/", "/generations/"
 
 @require_safe
 def robots(request: HttpRequest) -> HttpResponse:
-    """The pages that are everybody's own are not for search engines, which would find a sign-in page there."""
+    """``robots.txt``: pages of each caller's own are not for search engines, which would find a sign-in page there."""
     lines = ["User-agent: *", *(f"Disallow: {path}" for path in PRIVATE)]
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain")
 
 
 @require_safe
 def security(request: HttpRequest) -> HttpResponse:
-    """RFC 9116: where to report a weakness. Not there while ``SECURITY_CONTACT`` names nobody."""
+    """``security.txt`` (RFC 9116): where to report a weakness. Not there while ``SECURITY_CONTACT`` names nobody."""
     if not settings.SECURITY_CONTACT:
         raise Http404
     expires = (timezone.now() + VALID_FOR).strftime("%Y-%m-%dT00:00:00Z")

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from catalog import measurements
 from catalog.models import ModelVersion
-from generation.models import HOUSE, Generation
+from generation.models import TRIALS_WORKSPACE, Generation
 from generation.storage import serving
 from generation.submission import trials
 from loremotion.refusals import Refusal
@@ -66,7 +66,7 @@ def _refuse_unless_staff(request: HttpRequest) -> None:
 
 
 def _trials() -> Any:
-    return Generation.objects.filter(workspace_id=HOUSE).for_display()
+    return Generation.objects.filter(workspace_id=TRIALS_WORKSPACE).for_display()
 
 
 def _trial(generation_id: UUID) -> Generation:

@@ -6,7 +6,7 @@ import logging
 import re
 from typing import Final
 
-from generation.models import HOUSE, Generation
+from generation.models import TRIALS_WORKSPACE, Generation
 from gpu_worker.contract import NOT_STORED, UPLOAD_FAILED, RenderError
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ def words_of(error: RenderError, generation: Generation) -> str:
 
     Staff reads a trial's error as it came: mending the model takes the very folder.
     """
-    if generation.workspace_id == HOUSE:
+    if generation.workspace_id == TRIALS_WORKSPACE:
         return error.message
     if error.code == UPLOAD_FAILED:
         return NOT_STORED

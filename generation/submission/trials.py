@@ -1,6 +1,6 @@
 """Test renders: staff try a version of a model on the fleet, the way a request goes, before anybody else can use it.
 
-They belong to a workspace of the house, which is given each one's price beforehand: a trial has a hold and a receipt
+They belong to a workspace of their own, which is given each one's price beforehand: a trial has a hold and a receipt
 like everything else, and its clip is measured like everybody's.
 """
 
@@ -25,7 +25,7 @@ from catalog.models import ModelVersion
 from catalog.offers import Offer
 from catalog.pricing import quote
 from catalog.requests import Ask, resolve
-from generation.models import HOUSE, Clip, Generation, State
+from generation.models import TRIALS_WORKSPACE, Clip, Generation, State
 from generation.storage import files
 from generation.submission import uploads
 from generation.submission.submit import submit
@@ -39,7 +39,7 @@ TONE_RATE: Final = 16_000
 
 def of(version: ModelVersion) -> list[Generation]:
     """The latest trials of the same build, newest first."""
-    same = Generation.objects.filter(workspace_id=HOUSE, version__build=version.build)
+    same = Generation.objects.filter(workspace_id=TRIALS_WORKSPACE, version__build=version.build)
     return list(same.for_display().order_by("-created_at")[:5])
 
 
@@ -55,7 +55,7 @@ def start(version: ModelVersion, *, by: User, mode: str = "") -> Generation:
     offer = Offer(version, request, quote(version, request))
     with uploads.store(inputs), transaction.atomic():
         workspace, _ = Workspace.objects.get_or_create(
-            id=HOUSE, defaults={"kind": Workspace.Kind.TEAM, "name": "Test renders"}
+            id=TRIALS_WORKSPACE, defaults={"kind": Workspace.Kind.TEAM, "name": "Test renders"}
         )
         tenancy.lock_and_recheck(workspace, Action.GENERATE)  # before the account, as whoever submits
         ledger.grant(
@@ -73,7 +73,7 @@ def _input(role: str) -> uploads.Input:
     """Something to start from: a drawing, a tone, or for a video the latest trial clip."""
     kind = ROLES[role].kind
     if kind == Kind.CLIP:
-        finished = Clip.objects.filter(generation__workspace_id=HOUSE, generation__state=State.SUCCEEDED)
+        finished = Clip.objects.filter(generation__workspace_id=TRIALS_WORKSPACE, generation__state=State.SUCCEEDED)
         clip = finished.order_by("-created_at").first()
         if clip is None:
             raise Invalid(

@@ -70,19 +70,19 @@ class OneJobWorker(AllowedJobWorker, ABC):
 
     @abstractmethod
     def on_started(self) -> None:
-        """RQ knows the worker, which now looks for jobs."""
+        """Called when RQ knows the worker, which now looks for jobs."""
 
     @abstractmethod
     def on_ended(self) -> None:
-        """The worker looks for no more jobs; RQ still knows it."""
+        """Called when the worker looks for no more jobs; RQ still knows it."""
 
     @abstractmethod
     def on_asked_to_stop(self) -> None:
-        """No other job is taken. In a signal's handler, and more than once where it is asked more than once."""
+        """Called when no other job is to be taken: in a signal's handler, as often as it is asked."""
 
     @abstractmethod
     def next_job(self, *, is_patient: bool) -> AllowedJob | None:
-        """The job that is in this worker's hands from now on; waits for one if ``is_patient``, unless asked to stop."""
+        """Take the next job and return it; waits for one if ``is_patient``, unless asked to stop."""
 
     @abstractmethod
     def run_job(self, job: AllowedJob, message: RenderJob | None) -> None:
@@ -90,11 +90,11 @@ class OneJobWorker(AllowedJobWorker, ABC):
 
     @abstractmethod
     def on_job_left(self) -> None:
-        """``run_job`` has returned, or lost Valkey on the way."""
+        """Called when ``run_job`` has returned, or lost Valkey on the way."""
 
     @abstractmethod
     def on_command(self, command: dict[str, Any]) -> bool:
-        """False where the command is RQ's own. On the thread that listens."""
+        """Handle a command on the thread that listens. Returns False where it is RQ's own."""
 
     # --- for the hooks -------------------------------------------------------------------------------------------
 

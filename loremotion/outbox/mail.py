@@ -53,7 +53,7 @@ class UnknownContent(Exception):
 
 
 def write(messages: list[MailMessage], *, occasion: str, tried_for: timedelta = TRIED_FOR) -> None:
-    """Have them sent once the transaction is certain. One that was written before on this occasion stays as it is.
+    """Write mail, which is sent after the commit. What was written before on this occasion stays as it is.
 
     Args:
         messages: of one occasion; no two of one content to the same reader.
@@ -97,7 +97,7 @@ def send(message_id: int) -> bool:
 
 
 def content_of(message: MailMessage) -> Content | None:
-    """What it says now; None where there is nothing to say any more.
+    """The words of the mail as of now; None where there is nothing to say any more.
 
     Raises:
         UnknownContent: no table offers the function that it names.
@@ -110,7 +110,7 @@ def content_of(message: MailMessage) -> Content | None:
 
 
 def _note_refusal(message: MailMessage, error: SMTPRecipientsRefused) -> bool:
-    """There is no such mailbox, or it is full: the first is said for good (5xx), the second for now (4xx)."""
+    """Note a refusal by the mail server: for good (5xx, no such mailbox) or for now (4xx, it is full)."""
     refusals = [(code, _as_text(answer)) for code, answer in error.recipients.values()]
     said = "; ".join(f"{code} {answer}" for code, answer in refusals)
     if refusals and all(500 <= code < 600 for code, _ in refusals):

@@ -54,13 +54,13 @@ def claim(kind: type[Row], key: object) -> Row | None:
 
 
 def end(row: Retried, state: str, **changes: object) -> None:
-    """Note that it is done, or never will be."""
+    """Note that the row is done, or never will be."""
     waiting = type(row)._default_manager.filter(pk=row.pk, state=row.waiting)
     waiting.update(state=state, ended_at=timezone.now(), **row.at_end, **changes)
 
 
 def put_off(row: Retried, *, error: str, **changes: object) -> bool:
-    """Have it tried again later, less and less often. Returns False where its time is over and it is dead."""
+    """Have the row tried again later, less and less often. Returns False where its time is over and it is dead."""
     due_at = timezone.now() + pause_after(row.attempts, first=row.first_pause)
     if row.is_spent(attempts=row.attempts, at=due_at):
         give_up(row, error=error, level=row.failure_level, **changes)
@@ -71,7 +71,7 @@ def put_off(row: Retried, *, error: str, **changes: object) -> bool:
 
 
 def give_up(row: Retried, *, error: str, level: int = logging.CRITICAL, **changes: object) -> None:
-    """Never try it again: ``error`` says why, to staff.
+    """Give the row up for good: ``error`` says why, to staff.
 
     The log has no word of it, since what is critical there is mailed: it is what others said, often with an address.
     """

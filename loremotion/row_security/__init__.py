@@ -68,7 +68,7 @@ def sight() -> Sight:
 
 @contextmanager
 def bounded(bounds: Bounds) -> Iterator[None]:
-    """The block belongs to the request that ``bounds`` are for."""
+    """Run the block within the bounds of a request."""
     token = _bounds.set(bounds)
     try:
         yield
@@ -77,14 +77,14 @@ def bounded(bounds: Bounds) -> Iterator[None]:
 
 
 def enter(workspace: UUID | None) -> None:
-    """From now on this request sees ``workspace`` alone, or nothing. Means nothing outside a request."""
+    """Let this request see ``workspace`` alone, or nothing. Means nothing outside a request."""
     bounds = _bounds.get()
     if bounds is not None:
         bounds.sight = Sight(workspace)
 
 
 def lift() -> None:
-    """This request sees everything to its end: it is a page for staff, and staff is there."""
+    """Let this request see everything to its end: it is a page for staff, and staff is there."""
     bounds = _bounds.get()
     if bounds is not None:
         bounds.is_lifted = True
@@ -106,6 +106,6 @@ def across_workspaces(reason: str) -> Iterator[None]:
 
 
 def bind_process() -> None:
-    """This process serves requests: what runs here outside one, by accident, sees nothing."""
+    """Note that this process serves requests: what runs outside one, by accident, sees nothing."""
     global _outside_requests
     _outside_requests = NOTHING

@@ -16,7 +16,7 @@ MINE: Final = "(SELECT row_security_workspace())"
 
 
 def workspace_function() -> RunSQL:
-    """What the policies ask. To be run before the first of them."""
+    """Make the function that the policies call. To be run before the first of them."""
     return RunSQL(
         f"""
         CREATE OR REPLACE FUNCTION row_security_workspace() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
@@ -27,12 +27,12 @@ def workspace_function() -> RunSQL:
 
 
 def rows_of_workspace(table: str, column: str = "workspace_id") -> RunSQL:
-    """Whoever is bound sees and writes the rows whose ``column`` names the entered workspace."""
+    """Show a request, and let it write, the rows whose ``column`` names its workspace."""
     return rows_where(table, f"{column} = {MINE}")
 
 
 def rows_where(table: str, condition: str, *, is_read_only: bool = False) -> RunSQL:
-    """Whoever is bound sees the rows for which ``condition`` is true, and unless it is read only writes none but such.
+    """Show a request the rows for which ``condition`` is true, and let it write none but such, or none at all.
 
     The policy is for every role but the table's owner and superusers, so a role that is added later is bound too.
     """
@@ -47,5 +47,5 @@ def rows_where(table: str, condition: str, *, is_read_only: bool = False) -> Run
 
 
 def rows_of_nobody(table: str) -> RunSQL:
-    """What concerns every workspace and is shown to none: the site's own work alone reads and writes it."""
+    """Show a request no row: the site's own work alone reads and writes the table."""
     return RunSQL(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY", f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")

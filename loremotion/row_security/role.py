@@ -67,7 +67,7 @@ class NoWebRole(ImproperlyConfigured):
 
 
 def prepare(connection: Any) -> None:
-    """Make the role unless it is there, and let it reach the tables. Again and again is once.
+    """Make the role unless it is there, and let it reach the tables. Twice is once.
 
     Raises:
         NoWebRole: the user of ``DATABASE_URL`` may make no roles, and nobody has made this one for it.
@@ -99,7 +99,7 @@ def withdraw_in_migration(apps: Any, schema_editor: Any) -> None:
 
 
 def refuse_without() -> None:
-    """Say at the start of a web process what would else be an error on every page.
+    """Refuse to start a web process whose every page would be an error, and say why.
 
     Raises:
         NoWebRole: the role is missing, may not be taken, or reaches no table.

@@ -14,7 +14,7 @@ from accounts.models import User
 from billing import ledger
 from catalog import measurements
 from catalog.models import Model, ModelVersion
-from generation.models import HOUSE, Generation, State
+from generation.models import TRIALS_WORKSPACE, Generation, State
 from generation.settlement import settle
 from generation.submission import trials
 from gpu_worker import media_input
@@ -50,14 +50,14 @@ def test_a_draft_is_rendered_paid_for_and_measured(staff: User) -> None:
     version = draft(blocked_territories=["US"], least_plan="paid")
     assert not measurements.was_rendered(version)
     trial = trials.start(version, by=staff)
-    assert (trial.workspace_id, trial.width, trial.height, trial.seconds) == (HOUSE, 96, 64, 2.125)
+    assert (trial.workspace_id, trial.width, trial.height, trial.seconds) == (TRIALS_WORKSPACE, 96, 64, 2.125)
     finish(trial)
     trial.refresh_from_db()
     assert trial.state == State.SUCCEEDED
     assert measurements.was_rendered(version)
     receipt = ledger.receipt(reference=trial.id)
     assert receipt.captured == trial.credits_quoted
-    assert ledger.balance(account=HOUSE).available == 0
+    assert ledger.balance(account=TRIALS_WORKSPACE).available == 0
 
 
 def test_a_mode_that_starts_from_pictures_gets_drawings(staff: User) -> None:
