@@ -199,7 +199,8 @@ class Scene:
         from django.db import connection
 
         from generation.scheduling.fleet import JOBS_PER_WORKER
-        from gpu_worker.contract import WORKERS_KEY, WorkerStatus, worker_key
+        from gpu_worker.contract import WORKERS_KEY, worker_key
+        from gpu_worker.worker_status import WorkerStatus
 
         with connection.cursor() as cursor:
             cursor.execute(PARK, [JOBS_PER_WORKER * len(names) - FREE])
