@@ -39,12 +39,13 @@ class Foreign(ValueError):
 
 def code_points_of(file: IO[Any]) -> bytes | None:
     """Primaries, transfer, matrix and range of the chunk ``cICP``; None where there is none, or the file is no PNG.
-    Leaves it at its beginning."""
+    Leaves it where it was."""
+    stood_at = file.tell()
     try:
         file.seek(0)
         return _code_points_in(file) if file.read(8) == _SIGNATURE else None
     finally:
-        file.seek(0)
+        file.seek(stood_at)
 
 
 def _code_points_in(file: IO[Any]) -> bytes | None:
