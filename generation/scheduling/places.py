@@ -8,6 +8,7 @@ more there are about, ``queue_depth`` has counted, and a place says of itself wh
 from __future__ import annotations
 
 import uuid
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -80,6 +81,7 @@ class Look:
         waiting = [row for row in rows if row.state == State.QUEUED]
         self._is_whole = len(waiting) <= EXACT
         self._front = waiting[:EXACT]
+        self._keys = [row.key for row in self._front]
         self._running = {row.id for row in rows if row.state == State.RUNNING}
         dispatched = [row for row in rows if row.state == State.DISPATCHED and row.dispatched_at is not None]
         dispatched.sort(key=lambda row: (row.dispatched_at, row.key))
@@ -104,8 +106,7 @@ class Look:
         """The first few dozen of the fair queue that are before the request; none once it has left that."""
         if generation.state != State.QUEUED or generation.id in self._running or generation.id in self._dispatched:
             return []
-        key = key_of(generation)
-        return [row for row in self._front if row.key < key]
+        return self._front[: bisect_left(self._keys, key_of(generation))]
 
     def _place_in_queue(self, generation: Generation, largest_bytes: int) -> Place:
         before = self.waiting_before(generation)

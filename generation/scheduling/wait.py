@@ -72,23 +72,25 @@ def service_seconds(version: ModelVersion) -> tuple[float, float]:
     return took[len(took) // 2], took[min(len(took) - 1, (len(took) * 9) // 10)]
 
 
+@across_workspaces("others are before it in the queue; only how many, whose and how long comes out")
 def wait_of(generation: Generation) -> Wait:
     """How long this open generation will take, and what it waits for."""
-    return waits_of([generation])[generation.id]
+    look = Look()
+    why = explanation.sentence(generation, look.waiting_before(generation))
+    return replace(_waits([generation], look)[generation.id], why_this_place=why)
 
 
-@across_workspaces("others are before them in the queue; only how many and how long comes out")
+@across_workspaces("as above")
 def waits_of(generations: Sequence[Generation]) -> dict[UUID, Wait]:
-    """The same of many at once: queue and fleet are looked at once, and each build's speed once."""
-    budgets = _budgets()
-    look, seconds_of = Look(), cache(service_seconds)
+    """The same of many at once, without ``why_this_place``: queue and fleet are looked at once, and each build's speed
+    once."""
+    return _waits(generations, Look())
 
-    def wait(each: Generation) -> Wait:
-        stands = look.place_of(each, max(budgets, default=0))
-        why = explanation.sentence(each, look.waiting_before(each))
-        return replace(_wait(each, stands, budgets, seconds_of), why_this_place=why)
 
-    return {each.id: wait(each) for each in generations}
+def _waits(generations: Sequence[Generation], look: Look) -> dict[UUID, Wait]:
+    budgets, seconds_of = _budgets(), cache(service_seconds)
+    largest_bytes = max(budgets, default=0)
+    return {each.id: _wait(each, look.place_of(each, largest_bytes), budgets, seconds_of) for each in generations}
 
 
 def _wait(
