@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from catalog.sizes import Size
 from gpu_worker.contract import ComponentSource, Stage
 from gpu_worker.families import family
 from gpu_worker.families.memory import (
@@ -53,11 +54,11 @@ def _lines(slug: str, row: Mapping[str, Any]) -> Iterator[str]:
     sizes = weights_bytes(made_by, whole, quantisation, dtype=dtype, sources=sources)
     preset = row["presets"].get("standard") or next(iter(row["presets"].values()))
     num_frames = made_by.frames_for(row.get("default_seconds", 5), row["fps"])
-    for width, height in _sizes(row["sizes"]):
+    for size in _upright_or_lying(row["sizes"]):
         shape = Shape(
             family=made_by,
-            width=width,
-            height=height,
+            width=size.width,
+            height=size.height,
             num_frames=num_frames,
             transformer_bytes=whole["transformer"],
             mode=row["modes"][0],
@@ -66,17 +67,15 @@ def _lines(slug: str, row: Mapping[str, Any]) -> Iterator[str]:
         needs = memory_needs(sizes, shape)
         largest = max(size for name, size in sizes.items() if stage_of(name) is Stage.DENOISING)
         cells = " | ".join(_cell(needs, card, largest, shape.forwards) for card in CARDS_GIB)
-        yield f"| `{slug}` | {width}x{height}, {num_frames} frames | {cells} |"
+        yield f"| `{slug}` | {size}, {num_frames} frames | {cells} |"
 
 
-def _sizes(sizes: list[str]) -> Iterator[tuple[int, int]]:
-    """Each size once, upright or lying."""
-    seen = set()
-    for size in sizes:
-        width, _, height = size.partition("x")
-        if (shape := frozenset((width, height))) not in seen:
-            seen.add(shape)
-            yield int(width), int(height)
+def _upright_or_lying(sizes: list[str]) -> list[Size]:
+    """Each size once: of an upright one and the same lying, whichever comes first."""
+    once: dict[frozenset[int], Size] = {}
+    for size in map(Size.parse, sizes):
+        once.setdefault(frozenset(size), size)
+    return list(once.values())
 
 
 def _cell(needs: MemoryNeeds, card_gib: int, transformer_bytes: int, forwards: int) -> str:

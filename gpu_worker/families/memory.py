@@ -241,7 +241,7 @@ class MemoryNeeds:
     """Of the largest kind: text, pictures, connectors are encoded one after the other."""
     denoisers_bytes: int
     block_swap_bytes: int
-    """What block swap keeps of the denoisers on the card at the least."""
+    """What block swap keeps of the denoisers on the card at the least: of several, one at a time is there."""
     decoders_bytes: int
     encoding: Estimate
     denoising: Estimate
@@ -338,7 +338,7 @@ def memory_needs(
         encoders_bytes=max(kinds, default=0),
         other_encoders_bytes=sum(kinds) - max(kinds, default=0),
         denoisers_bytes=sum(by_stage[Stage.DENOISING].values()),
-        block_swap_bytes=sum(swapped(name, size) for name, size in by_stage[Stage.DENOISING].items()),
+        block_swap_bytes=max((swapped(n, s) for n, s in by_stage[Stage.DENOISING].items()), default=0),
         decoders_bytes=sum(by_stage[Stage.DECODING].values()),
         encoding=estimated(Stage.ENCODING_PROMPT),
         denoising=estimated(Stage.DENOISING),

@@ -178,7 +178,8 @@ def test_site_and_engine_compute_the_same_of_every_seeded_row_and_size(
     whole = version.component_bytes
     sizes = weights_bytes(version.family_facts, whole, spec.quantisation, dtype=spec.dtype, sources=spec.components)
     parts = {name: Declared(name, name, loaded, whole[name]) for name, loaded in sizes.items()}
-    swapped = {name: on_site.block_swap_bytes * size // max(1, on_site.denoisers_bytes) for name, size in sizes.items()}
+    largest_bytes = max(size for name, size in sizes.items() if stage_of(name) is Stage.DENOISING)
+    swapped = {name: on_site.block_swap_bytes * size // largest_bytes for name, size in sizes.items()}
     room = Room(
         residency=Residency(Cpu(2**30), lambda component: pytest.fail("nothing is to be loaded")),
         library=cast(Any, NoHulls(swapped)),
@@ -252,3 +253,11 @@ def test_wan_2_2_s_experts_take_turns_on_24_gb_and_nothing_comes_in_each_step(sl
     assert needs.peak_bytes(placement) <= usable
     assert needs.swapped_bytes_a_forward(placement, needs.denoisers_bytes // 2) == 0
     assert needs.swapped_bytes_a_forward(placement, needs.denoisers_bytes) > 0  # of one as large it would be
+
+
+def test_of_two_experts_block_swap_keeps_the_least_of_one_on_the_card() -> None:
+    shape = Shape(family=family("wan"), width=832, height=480, num_frames=81)
+    one = memory_needs({"transformer": 14_000}, shape)
+    two = memory_needs({"transformer": 14_000, "transformer_2": 14_000}, shape)
+    assert two.denoisers_bytes == 2 * one.denoisers_bytes
+    assert two.block_swap_bytes == one.block_swap_bytes > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gpu_worker.contract import RenderJob, Stage
@@ -11,7 +10,6 @@ from gpu_worker.engine.memory.open_models import Library, OpenModel
 from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.engine.requests import family_of
 from gpu_worker.engine.video.prompts import PromptMemory
-from gpu_worker.engine.weights.components import Component
 from gpu_worker.families.memory import MemoryNeeds, Shape, Workload, memory_needs
 from gpu_worker.families.speed import cache_of
 
@@ -33,7 +31,7 @@ def needs_of(job: RenderJob, model: OpenModel, room: Room) -> MemoryNeeds:
         shape_of(job, model),
         weights={stage: _weights(model, stage) for stage in Stage},
         estimate=room.headroom.estimate,
-        block_swap_bytes=lambda name, _: block_swap_bytes([model.components[name]], room),
+        block_swap_bytes=lambda name, size: int(size * room.library.block_swap_share(model.components[name])),
         cache=cache_of(job.model.speed),
     )
 
@@ -66,8 +64,3 @@ def shape_of(job: RenderJob, model: OpenModel) -> Shape:
 
 def _weights(model: OpenModel, stage: Stage) -> str:
     return ",".join(component.key for component in model.parts_of(stage).values())
-
-
-def block_swap_bytes(components: Iterable[Component], room: Room) -> int:
-    """What of ``components`` is on the device at least while their blocks are swapped."""
-    return sum(int(room.residency.size_bytes(c) * room.library.block_swap_share(c)) for c in components)

@@ -60,7 +60,7 @@ class Library:
         self._tools: dict[Path, Any] = {}
         self._meta_modules: dict[str, torch.nn.Module] = {}
         self._block_swap_shares: dict[str, float] = {}
-        self._can_be_hastened: set[str] = set()
+        self._supported_speed: set[str] = set()
 
     def open(self, spec: ModelSpec) -> OpenModel:
         """Find a model and name its components; what a repository of the Hub has and this machine lacks is downloaded.
@@ -97,10 +97,10 @@ class Library:
             return
         transformers = {n: c for n, c in model.components.items() if n.startswith("transformer")}
         asked = json.dumps([[c.key for c in transformers.values()], model.spec.speed], sort_keys=True)
-        if asked not in self._can_be_hastened:
+        if asked not in self._supported_speed:
             meta_modules, dtype = map(self.meta_module, transformers.values()), getattr(torch, model.spec.dtype)
             with with_speed_settings(meta_modules, model.spec.speed, steps=1, device=device, dtype=dtype):
-                self._can_be_hastened.add(asked)
+                self._supported_speed.add(asked)
 
     def tools(self, model: OpenModel) -> dict[str, Any]:
         """The parts of ``model`` without weights: tokenizers, scheduler, image processors."""
