@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from catalog.sizes import Size
-from gpu_worker.contract import ComponentSource, LoraSpec, ModelSpec
+from gpu_worker.contract import FORMER_PLACEMENTS, ComponentSource, LoraSpec, ModelSpec
 from gpu_worker.families import FAMILIES, ROLES, Family, Role, family
 
 is_slug = RegexValidator(r"\A[a-z0-9][a-z0-9._-]*\Z", "Small letters, digits, dots and hyphens.")
@@ -115,6 +115,24 @@ class Plan(models.TextChoices):
         return list(Plan).index(self)
 
 
+class PlacementField(models.CharField[Any, Any]):
+    """A placement by the name that it has now, also where a row or a file has the former one.
+
+    Versions are immutable, and the release before would not know the new name: rows keep the name that they were
+    written with until no such release runs beside this one.
+    """
+
+    def from_db_value(self, value: Any, *_: object) -> Any:
+        return FORMER_PLACEMENTS.get(value, value)
+
+    def to_python(self, value: Any) -> Any:
+        return FORMER_PLACEMENTS.get(value, value) if isinstance(value, str) else super().to_python(value)
+
+    def deconstruct(self) -> Any:
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.CharField", args, kwargs
+
+
 class ModelVersion(models.Model):
     """One immutable state of a model: what to load, what it may be asked for, what it costs, what its licence asks.
 
@@ -145,14 +163,14 @@ class ModelVersion(models.Model):
     quantisation = models.CharField(
         max_length=8, default="none", choices=[(x, x) for x in ("none", "int8", "fp8", "nf4", "gguf")]
     )
-    placement = models.CharField(
+    placement = PlacementField(
         max_length=20,
         default="auto",
         choices=[
             ("auto", "auto"),
             ("resident", "keep resident"),
             ("tiled", "decode in tiles"),
-            ("streamed", "block swap"),
+            ("block_swap", "block swap"),
         ],
         help_text="A hint; the worker decides by what its card holds.",
     )
@@ -261,6 +279,8 @@ class ModelVersion(models.Model):
         loaded = {k: v for k, v in self.spec().to_wire().items() if k not in ("slug", "version")}
         if not self.components:
             del loaded["components"]  # what was measured before there were any still counts
+        if self.placement == "block_swap":
+            loaded["placement"] = "streamed"  # what was measured under its former name still counts
         return hashlib.sha256(json.dumps(loaded, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -147,6 +147,10 @@ class ComponentSource(Wire):
     """Another than the model's, so that models quantised differently can share it. Empty: the model's."""
 
 
+FORMER_PLACEMENTS = {"streamed": "block_swap"}
+"""Names in rows, files and jobs of the release before, and what they are called now. Read for one release more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec(Wire):
     """A catalogue row, frozen into the job: editing the row never changes what is already queued."""
@@ -167,6 +171,9 @@ class ModelSpec(Wire):
     loras: tuple[LoraSpec, ...] = ()
     speed: dict[str, Any] = field(default_factory=dict)
     """Optional step-speed settings (attention backend, caches, compile), off unless named."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "placement", FORMER_PLACEMENTS.get(self.placement, self.placement))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

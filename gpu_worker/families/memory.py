@@ -211,7 +211,7 @@ PLACEMENTS: Mapping[str, tuple[Placement, ...]] = MappingProxyType(
         "auto": _CHEAPEST_FIRST,
         "resident": _CHEAPEST_FIRST[:2],
         "tiled": (_CHEAPEST_FIRST[1], _CHEAPEST_FIRST[3]),
-        "streamed": _CHEAPEST_FIRST[2:],
+        "block_swap": _CHEAPEST_FIRST[2:],
     }
 )
 """The placements that a catalogue row allows by its ``placement``, the cheapest first."""

@@ -44,6 +44,22 @@ def test_what_is_dumped_loads_back_into_the_same_catalogue() -> None:
     assert Model.objects.get(slug="ltx-canary").canary_percent == 20
 
 
+def test_a_placement_may_have_its_former_name_in_a_file_and_in_a_row() -> None:
+    model = make_model(placement="block_swap")
+    document = yaml.safe_load(transfer.dump())
+    assert document["models"]["ltx-2b"]["version"]["placement"] == "block_swap"
+    document["models"]["ltx-2b"]["version"]["placement"] = "streamed"
+    assert transfer.load(yaml.safe_dump(document)) == []
+
+    former = draft_version(model, placement="streamed")
+    former.number = 2
+    former.build = former.fingerprint()
+    former.save(force_insert=True)
+    stored = model.versions.get(number=2)
+    assert (stored.placement, stored.spec().placement) == ("block_swap", "block_swap")
+    assert stored.build == model.versions.get(number=1).build, "what was measured under the other name counts"
+
+
 def test_loading_a_changed_file_writes_a_new_version_and_keeps_the_old_one() -> None:
     model = make_model()
     document = yaml.safe_load(transfer.dump())

@@ -125,17 +125,17 @@ class Countdown:
         return False
 
 
-LAYOUTS = {"from disk": {}, "from main memory": {"host_bytes": 2**30}, "streamed": {"host_bytes": 2**30}}
+LAYOUTS = {"from disk": {}, "from main memory": {"host_bytes": 2**30}, "block swap": {"host_bytes": 2**30}}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_timeout_at_any_safe_point_is_just_that_and_leaves_a_working_engine(
     repos: Path, tmp_path: Path, layout: str
 ) -> None:
-    streamed = {"placement": "streamed"} if layout == "streamed" else {}
+    swapped = {"placement": "block_swap"} if layout == "block swap" else {}
 
     def again(number: int) -> RenderJob:
-        return job("one", prompt=f"prompt {number}", spec_changes=streamed)
+        return job("one", prompt=f"prompt {number}", spec_changes=swapped)
 
     calm = Countdown()
     expected = frames_of(

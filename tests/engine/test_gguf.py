@@ -78,11 +78,11 @@ def test_frames_are_the_same_after_eviction_and_return(
     assert np.array_equal(frames_of(render(engine, packed_job(folder), tmp_path / "2").clip), first)
 
 
-def test_it_can_be_streamed(repos: Path, tmp_path: Path, folder: Path) -> None:
+def test_its_blocks_can_be_swapped(repos: Path, tmp_path: Path, folder: Path) -> None:
     engine = engine_on(repos, tmp_path / "cache", host_bytes=2**30)
     first = frames_of(render(engine, packed_job(folder), tmp_path / "1").clip)
-    streamed = packed_job(folder, placement="streamed")
-    assert np.array_equal(frames_of(render(engine, streamed, tmp_path / "2").clip), first)
+    swapped = packed_job(folder, placement="block_swap")
+    assert np.array_equal(frames_of(render(engine, swapped, tmp_path / "2").clip), first)
     assert "transformer" not in on_device(engine)
 
 

@@ -54,8 +54,8 @@ def test_the_cheapest_that_fits_is_taken(budget: int, host: int, expected: Place
         (51, 60, "auto", "at least 52 B are needed at once and the budget is 51 B"),
         (74, 59, "auto", "at least 75 B are needed at once and the budget is 74 B; block swap would need 60 B"),
         (74, 60, "resident", "at least 75 B .* its placement 'resident' has no block swap"),
-        (999, 0, "streamed", "has no block swap|at least"),
-        (999, 60, "sideways", "No placement 'sideways'; there are: auto, resident, tiled, streamed"),
+        (999, 0, "block_swap", "has no block swap|at least"),
+        (999, 60, "sideways", "No placement 'sideways'; there are: auto, resident, tiled, block_swap"),
     ],
 )
 def test_what_does_not_fit_says_why(budget: int, host: int, wanted: str, reason: str) -> None:

@@ -55,7 +55,7 @@ def test_a_packed_file_is_compared_with_the_checkpoint_that_it_was_made_of(repos
     assert 0.9 < found < 0.9999
 
 
-def test_whole_weights_that_do_not_fit_are_streamed_for_it(repos: Path, tmp_path: Path) -> None:
+def test_whole_weights_that_do_not_fit_come_block_by_block_for_it(repos: Path, tmp_path: Path) -> None:
     changes = {"dtype": "bfloat16"}
     whole, small = (sizes_of(repos, tmp_path / "c", "one", quantisation=q, **changes) for q in ("none", "int8"))
     budget_bytes = max(small["text_encoder"], small["transformer"] + small["vae"]) + 1000

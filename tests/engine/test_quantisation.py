@@ -194,12 +194,12 @@ def test_an_unknown_quantisation_is_refused(repos: Path, tmp_path: Path) -> None
     assert on_device(engine) == {}
 
 
-def test_four_bit_weights_can_be_streamed(repos: Path, tmp_path: Path) -> None:
+def test_blocks_of_four_bit_weights_can_be_swapped(repos: Path, tmp_path: Path) -> None:
     changes = {"dtype": "bfloat16", "quantisation": "nf4"}
     engine = engine_on(repos, tmp_path / "cache", host_bytes=2**30)
     first = frames_of(render(engine, job("one", spec_changes=changes), tmp_path / "1").clip)
-    streamed = job("one", spec_changes={**changes, "placement": "streamed"})
-    assert np.array_equal(frames_of(render(engine, streamed, tmp_path / "2").clip), first)
+    swapped = job("one", spec_changes={**changes, "placement": "block_swap"})
+    assert np.array_equal(frames_of(render(engine, swapped, tmp_path / "2").clip), first)
 
 
 @pytest.mark.parametrize("quantisation", ["int8", "fp8", "nf4"])

@@ -219,7 +219,7 @@ def test_copies_stay_within_their_own_budget_and_the_oldest_goes() -> None:
     assert disk.reads == ["a", "b", "c", "a"]
 
 
-def test_what_lost_its_copy_to_another_on_the_device_is_read_again_to_be_streamed() -> None:
+def test_what_lost_its_copy_to_another_on_the_device_is_read_again_for_block_swap() -> None:
     residency, disk, _ = simulated(SIZES, budget_bytes=2_000, host_bytes=500)
     use(residency, "a", "b")
     assert residency.entries["a"].copies is None

@@ -100,7 +100,7 @@ def test_models_that_share_an_encoder_share_what_it_said(repos: Path, tmp_path: 
     assert "text_encoder" not in on_device(engine)
 
 
-def test_a_model_larger_than_the_device_is_streamed_from_main_memory(repos: Path, tmp_path: Path) -> None:
+def test_blocks_of_a_model_larger_than_the_device_come_from_main_memory(repos: Path, tmp_path: Path) -> None:
     sizes = sizes_of(repos, tmp_path / "other", "one")
     budget_bytes = sizes["vae"] + sizes["transformer"] - 1
     roomy, tight = (

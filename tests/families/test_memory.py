@@ -211,7 +211,7 @@ def test_what_the_site_calls_fitting_the_engine_places(slug: str) -> None:
             assert (needs.together_bytes <= usable) == (fit == Fit.RESIDENT)
             assert needs.peak_bytes(placement) <= usable
     assert needs.least_bytes() == min(
-        needs.peak_bytes(Placement()), needs.least_bytes("tiled"), needs.least_bytes("streamed")
+        needs.peak_bytes(Placement()), needs.least_bytes("tiled"), needs.least_bytes("block_swap")
     )
 
 

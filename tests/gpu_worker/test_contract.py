@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 import redis
 
-from gpu_worker.contract import ClipFacts, Outcome, Progress, RenderReport, worker_key
+from gpu_worker.contract import ClipFacts, ModelSpec, Outcome, Progress, RenderReport, worker_key
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.worker_status import CONTRACT_VERSION, ResidentComponent, WorkerStatus, read_status
 
@@ -118,3 +118,9 @@ def test_an_odd_report_is_an_error_and_no_report(changes: dict[str, Any]) -> Non
 
 def test_a_whole_number_serves_as_a_fraction() -> None:
     assert Progress.from_wire({"kind": "step", "seconds_per_step": 2}).seconds_per_step == 2.0
+
+
+def test_a_job_of_the_release_before_says_block_swap_by_its_former_name() -> None:
+    spec = ModelSpec(slug="ltx", version=1, family="ltx", source="Lightricks/LTX-Video", placement="streamed")
+    assert ModelSpec.from_wire(spec.to_wire() | {"placement": "streamed"}).placement == "block_swap"
+    assert ModelSpec.from_wire(spec.to_wire() | {"placement": "tiled"}).placement == "tiled"

@@ -190,7 +190,7 @@ def whole_job() -> RenderJob:
     return job("one", call=SHORT_TEXT)
 
 
-def swapped_job(quantisation: str = "none", *, placement: str = "streamed", **changes: Any) -> RenderJob:
+def swapped_job(quantisation: str = "none", *, placement: str = "block_swap", **changes: Any) -> RenderJob:
     return job("one", spec_changes={"quantisation": quantisation, "placement": placement}, call=SHORT_TEXT, **changes)
 
 

@@ -22,10 +22,10 @@ from tests.late_card.short_text import SHORT_TEXT
 
 LAYOUTS = {
     "whole": ("auto", "none"),
-    "block swap": ("streamed", "none"),
-    "block swap, int8": ("streamed", "int8"),
-    "block swap, fp8": ("streamed", "fp8"),
-    "block swap, nf4": ("streamed", "nf4"),
+    "block swap": ("block_swap", "none"),
+    "block swap, int8": ("block_swap", "int8"),
+    "block swap, fp8": ("block_swap", "fp8"),
+    "block swap, nf4": ("block_swap", "nf4"),
 }
 SHORT = {(family.name, next(iter(family.modes)), "block swap") for family in FAMILIES.values()}
 EVERY = [(name, mode, layout) for name, mode in CASES for layout in LAYOUTS]

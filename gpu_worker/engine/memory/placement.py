@@ -25,9 +25,8 @@ def place(needs: MemoryNeeds, *, budget_bytes: int, host_bytes: int, wanted: str
     possible = [p for p in PLACEMENTS[wanted] if not p.is_block_swapped or needs.denoisers_bytes <= host_bytes]
     for placement in possible:
         if needs.peak_bytes(placement) <= budget_bytes:
-            is_refined = (
-                placement.is_block_swapped and wanted != "streamed"
-            )  # a row that wants it leaves room to others
+            # A row that wants block swap leaves room to others.
+            is_refined = placement.is_block_swapped and wanted != "block_swap"
             return needs.swapping_least(placement, budget_bytes) if is_refined else placement
     for placement in reversed(possible):
         if needs.peak_bytes(placement, is_firm=True) <= budget_bytes:
