@@ -26,12 +26,14 @@ from gpu_worker.engine.memory.staging import Stager
 from gpu_worker.engine.requests import check_row, mode_of
 from gpu_worker.engine.sizes import show_bytes
 from gpu_worker.engine.snapshots.render_snapshots import RenderSnapshots
-from gpu_worker.engine.video.clip import measure_clip, write_clip, write_poster
+from gpu_worker.engine.video.clip import measure_clip, write_poster
 from gpu_worker.engine.video.continuation import before_and_new
+from gpu_worker.engine.video.frames import OnFrame, unheard
 from gpu_worker.engine.video.prompts import PromptMemory
 from gpu_worker.engine.video.provenance import Provenance
 from gpu_worker.engine.video.rendering import Rendering
 from gpu_worker.engine.video.stages import StageClock
+from gpu_worker.engine.video.writer import ClipWriter
 from gpu_worker.engine.weights.loading import Loader
 from gpu_worker.engine.weights.quantisation import QuantisedStore
 from gpu_worker.snapshot_files import SnapshotFiles
@@ -137,25 +139,22 @@ class Engine:
     def _render(
         self, job: RenderJob, inputs: Mapping[str, Any], folder: Path, stages: StageClock, snapshots: RenderSnapshots
     ) -> RenderedClip:
-        with self._device_errors(), self._asking(stages):
-            stages.enter(Stage.LOADING)
-            rendering = self._rendering(job, inputs, stages, snapshots)
-            raw = rendering.run()
-        self._records.write(self._residency.records)
-        stages.enter(Stage.ENCODING_VIDEO)
-        _, mode = mode_of(job, inputs)
-        before, raw = before_and_new(job, mode, inputs, raw, stages.stop_if_asked)
         clip, poster = folder / "clip.mp4", folder / "poster.jpg"
-        write_clip(
-            clip,
-            raw.frames,
-            job.fps,
-            upscale=job.upscale,
-            audio=raw.audio,
-            before=before,
-            watermark=job.watermark,
-            provenance=Provenance(job.generation_id, f"LoreMotion, {job.model.slug} version {job.model.version}"),
-        )
+        _, mode = mode_of(job, inputs)
+        with ClipWriter(
+            clip, job.fps, upscale=job.upscale, watermark=job.watermark, stop_if_asked=stages.stop_if_asked
+        ) as writer:
+            with self._device_errors(), self._asking(stages):
+                stages.enter(Stage.LOADING)
+                # What continues a video stands behind it in the file, so nothing of it is written before all is there.
+                on_frame = unheard if mode.is_continuation else writer.put
+                rendering = self._rendering(job, inputs, stages, snapshots, on_frame)
+                raw = rendering.run()
+            self._records.write(self._residency.records)
+            stages.enter(Stage.ENCODING_VIDEO)
+            before, raw = before_and_new(job, mode, inputs, raw, stages.stop_if_asked)
+            provenance = Provenance(job.generation_id, f"LoreMotion, {job.model.slug} version {job.model.version}")
+            writer.finish(raw.frames, audio=raw.audio, before=before, provenance=provenance)
         write_poster(poster, raw.frames, upscale=job.upscale, watermark=job.watermark)
         facts = measure_clip(clip)
         stages.stop_if_asked()
@@ -192,14 +191,20 @@ class Engine:
             return None
 
     def _rendering(
-        self, job: RenderJob, inputs: Mapping[str, Any], stages: StageClock, snapshots: RenderSnapshots
+        self,
+        job: RenderJob,
+        inputs: Mapping[str, Any],
+        stages: StageClock,
+        snapshots: RenderSnapshots,
+        on_frame: OnFrame,
     ) -> Rendering:
-        mode_of(job, inputs)
         check_row(job.model, self.device.torch_device)
         model = self._library.open(job.model)
         own = [c.key for c in model.components.values()]  # the denoisers are not leased while the prompt is encoded
         self._residency.upcoming = [own, *self._upcoming_keys()]
-        return Rendering(job, inputs, model, self._room, stages, snapshots, on_denoising=self._prefetch)
+        return Rendering(
+            job, inputs, model, self._room, stages, snapshots, on_denoising=self._prefetch, on_frame=on_frame
+        )
 
     @contextmanager
     def _asking(self, stages: StageClock) -> Iterator[None]:

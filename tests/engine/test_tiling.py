@@ -19,8 +19,8 @@ from tests.tiny import ltx
 PROCESSOR = VideoProcessor(vae_scale_factor=8)
 
 
-def take(clip: torch.Tensor, into: Frames) -> None:
-    take_frames(PROCESSOR, clip, into)
+def take(clip: torch.Tensor, into: Frames, first: int) -> None:
+    take_frames(PROCESSOR, clip, into, first=first)
 
 
 def by_time_alone(latents: torch.Tensor) -> torch.Tensor:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 
 import av
@@ -23,6 +23,8 @@ from gpu_worker.sounds import Audio, joined
 
 Frames = npt.NDArray[np.uint8]
 """``(frames, height, width, 3)``, sRGB."""
+Frame = npt.NDArray[np.uint8]
+"""``(height, width, 3)``, sRGB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,46 +61,100 @@ def write_clip(
     before: Before | None = None,
     watermark: str = "",
     provenance: Provenance | None = None,
+    stop_if_asked: Callable[[], None] = lambda: None,
 ) -> None:
     """Write an MP4 that every browser plays: H.264, yuv420p, BT.709, index first, AAC when there is sound.
 
     Every frame is written once, at an exactly constant rate. ``upscale`` repeats each pixel in both directions.
     ``before`` is the clip that this one continues: it comes first, in the size that it has, and with its own sound.
     ``watermark`` are words for the corner of every frame, and ``provenance`` is what the file says of itself.
+    ``stop_if_asked`` is called before each frame, and what it raises ends the writing.
 
     Raises:
         EncodingFailed: the file could not be written; the message says why.
     """
-    rate = exact_rate(fps)
+    file = ClipFile(path, fps)
     try:
-        with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-            video = container.add_stream("libx264", rate=rate, options=_X264)
-            video.height, video.width = (side * upscale for side in frames.shape[1:3])
-            video.pix_fmt = "yuv420p"
-            video.time_base = 1 / rate
-            colours = video.codec_context
+        for frame in before.frames if before else ():
+            file.add(show_frame(frame, 1, watermark))
+        before_count = file.num_frames
+        for frame in frames:
+            stop_if_asked()
+            file.add(show_frame(frame, upscale, watermark))
+        if before:
+            audio = joined(before.sound, before_count / fps, audio, len(frames) / fps)
+        file.finish(audio, provenance)
+    finally:
+        file.close()
+
+
+class ClipFile:
+    """An MP4 to which pictures are added one by one, and the sound when all of them are there.
+
+    Encoded pictures wait in memory, megabytes for a clip: a file's kinds of content are named before the first of it is
+    written, and whether there is sound is known last.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        """
+        Raises:
+            EncodingFailed: the file cannot be begun.
+        """
+        self.num_frames = 0
+        self._path, self._rate = path, exact_rate(fps)
+        self._packets: list[av.Packet] = []
+        with _failures():
+            self._container = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
+            self._video = self._container.add_stream("libx264", rate=self._rate, options=_X264)
+            self._video.pix_fmt = "yuv420p"
+            self._video.time_base = 1 / self._rate
+            colours = self._video.codec_context
             colours.color_range = _LIMITED_RANGE
             colours.colorspace = colours.color_primaries = colours.color_trc = _BT709
-            heard = [each for each in (audio, before.sound if before else None) if each]
-            sound = container.add_stream("aac", rate=heard[0].rate_hertz) if heard else None
-            if sound:
-                sound.layout = "stereo" if any(len(each.samples) == 2 for each in heard) else "mono"
-            if provenance is not None:
-                container.metadata["comment"] = provenance.comment
-            earlier = (show_frame(frame, 1, watermark) for frame in (before.frames if before else ()))
-            new = (show_frame(frame, upscale, watermark) for frame in frames)
-            count = 0
-            for frame in chain(earlier, new):
-                container.mux(video.encode(_video_frame(frame, count, rate)))
-                count += 1
-            container.mux(video.encode())
-            if before:
-                audio = joined(before.sound, (count - len(frames)) / fps, audio, len(frames) / fps)
+
+    def add(self, picture: Frame) -> None:
+        """Encode the next picture; the first decides how large the clip is.
+
+        Raises:
+            EncodingFailed: it could not be encoded.
+        """
+        if not self.num_frames:
+            self._video.height, self._video.width = picture.shape[:2]
+        with _failures():
+            self._packets += self._video.encode(_video_frame(picture, self.num_frames, self._rate))
+        self.num_frames += 1
+
+    def finish(self, audio: Audio | None, provenance: Provenance | None) -> None:
+        """Write the file.
+
+        Raises:
+            EncodingFailed: it could not be written.
+        """
+        with _failures():
+            self._packets += self._video.encode()
+            sound = self._container.add_stream("aac", rate=audio.rate_hertz) if audio else None
             if audio and sound:
-                container.mux(sound.encode(_audio_frame(audio)))
-                container.mux(sound.encode())
-        if provenance is not None:
-            append_xmp(path, provenance)
+                sound.layout = "stereo" if len(audio.samples) == 2 else "mono"
+            if provenance is not None:
+                self._container.metadata["comment"] = provenance.comment
+            self._container.mux(self._packets)
+            if audio and sound:
+                self._container.mux(sound.encode(_audio_frame(audio)))
+                self._container.mux(sound.encode())
+            self._container.close()
+            if provenance is not None:
+                append_xmp(self._path, provenance)
+
+    def close(self) -> None:
+        """Let go of the file, finished or not."""
+        with suppress(av.error.FFmpegError, OSError):
+            self._container.close()
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
     except (av.error.FFmpegError, OSError) as problem:
         raise EncodingFailed(f"The clip could not be written: {problem}") from problem
 

@@ -12,9 +12,16 @@ import torch
 
 from gpu_worker.engine.errors import FramesNotFinite
 from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
-from gpu_worker.engine.video.clip import Frames
+from gpu_worker.engine.video.clip import Frame, Frames
 from gpu_worker.engine.video.pipelines import replace_method
 from gpu_worker.sounds import Audio
+
+OnFrame = Callable[[int, Frame], None]
+"""Hears of each frame, by its number from 0, as soon as it is in main memory. 0 again: decoding began anew."""
+
+
+def unheard(index: int, frame: Frame) -> None:
+    """Nobody asked for the frames on their way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +33,20 @@ class RawClip:
 
 
 @contextmanager
-def taken_one_by_one(pipeline: Any) -> Iterator[None]:
+def taken_one_by_one(pipeline: Any, on_frame: OnFrame = unheard) -> Iterator[None]:
     """For the time of the block, ``pipeline`` returns 8-bit frames, which leave the card one after the other.
 
     Its own way makes pictures of the whole clip on the card: as much again as all its frames, several times.
     """
 
     def postprocess(_: Callable[..., Any]) -> Callable[..., Frames]:
-        return lambda video, **_: frames_of(pipeline.video_processor, video)
+        return lambda video, **_: frames_of(pipeline.video_processor, video, on_frame)
 
     with replace_method(pipeline.video_processor, "postprocess_video", postprocess):
         yield
 
 
-def frames_of(processor: Any, video: torch.Tensor) -> Frames:
+def frames_of(processor: Any, video: torch.Tensor, on_frame: OnFrame = unheard) -> Frames:
     """The first clip of a batch of ``(channels, frames, height, width)``, as ``take_frames`` takes them.
 
     Raises:
@@ -50,14 +57,17 @@ def frames_of(processor: Any, video: torch.Tensor) -> Frames:
         return clip.permute(1, 2, 3, 0).numpy()
     channels, num_frames, height, width = clip.shape
     frames = np.empty((num_frames, height, width, channels), dtype=np.uint8)
-    take_frames(processor, clip, frames)
+    take_frames(processor, clip, frames, on_frame)
     return frames
 
 
-def take_frames(processor: Any, clip: torch.Tensor, into: Frames) -> None:
+def take_frames(
+    processor: Any, clip: torch.Tensor, into: Frames, on_frame: OnFrame = unheard, *, first: int = 0
+) -> None:
     """Write ``(channels, frames, height, width)`` of a decoder ``into`` pixels.
 
     The memory of one frame is enough for it on the card, and where even that is missing, main memory does.
+    ``first`` is the number that ``on_frame`` hears of the first of them.
 
     Raises:
         FramesNotFinite: some values are no numbers.
@@ -72,6 +82,7 @@ def take_frames(processor: Any, clip: torch.Tensor, into: Frames) -> None:
             # Channel by channel: each is in one piece, so that no other one is made of it on the card.
             pixels = _pixels(processor, torch.stack([channel.cpu() for channel in frame]))
         into[index] = pixels.numpy()
+        on_frame(first + index, into[index])
 
 
 def as_decoded(frames: Frames) -> torch.Tensor:

@@ -29,7 +29,15 @@ from gpu_worker.engine.snapshots.recorder import Recorder, ReplayFailed
 from gpu_worker.engine.snapshots.render_snapshots import RenderSnapshots
 from gpu_worker.engine.video.audio_conditioning import audio_latents
 from gpu_worker.engine.video.first_frame import HeldPictures
-from gpu_worker.engine.video.frames import RawClip, as_decoded, take_frames, taken_one_by_one, to_audio
+from gpu_worker.engine.video.frames import (
+    OnFrame,
+    RawClip,
+    as_decoded,
+    take_frames,
+    taken_one_by_one,
+    to_audio,
+    unheard,
+)
 from gpu_worker.engine.video.pipelines import assemble, replace_method
 from gpu_worker.engine.video.previews import PreviewPainter
 from gpu_worker.engine.video.prompts import PROMPT, Embeddings, EncodingDue, PromptEncoder, Question, Run
@@ -63,6 +71,7 @@ class Rendering:
         snapshots: RenderSnapshots,
         *,
         on_denoising: Callable[[], None] = lambda: None,
+        on_frame: OnFrame = unheard,
     ) -> None:
         self._family, self._mode = mode_of(job, inputs)
         self._job, self._inputs, self._model = job, inputs, model
@@ -75,7 +84,7 @@ class Rendering:
         self._painter = PreviewPainter(wait_for_card=self._device.synchronize)
         self.first_calls = FirstCalls()
         self._peaks = PeakMeter(room.residency, room.headroom)
-        self._on_denoising = on_denoising
+        self._on_denoising, self._on_frame = on_denoising, on_frame
         self._passes = self._family.passes(job.num_frames)
         self._placement = Placement()
         self._block_swap: BlockSwap | None = None
@@ -213,7 +222,7 @@ class Rendering:
             yield self.first_calls.heard(self._denoisers.modules)
         yield replace_method(pipeline, "progress_bar", self._announcing_denoising)
         yield replace_method(pipeline.vae, "decode", lambda decode: self._decoding(pipeline, decode))
-        yield taken_one_by_one(pipeline)
+        yield taken_one_by_one(pipeline, self._on_frame)
         yield with_speed_settings(
             self._transformers(),
             self._model.spec.speed,
@@ -287,7 +296,9 @@ class Rendering:
             latents,
             frames_per_part=frames_per_part,
             frames_per_latent=pipeline.vae.temporal_compression_ratio,
-            take=lambda clip, into: take_frames(pipeline.video_processor, clip, into),
+            take=lambda clip, into, first: take_frames(
+                pipeline.video_processor, clip, into, self._on_frame, first=first
+            ),
         )
         return as_decoded(frames)
 

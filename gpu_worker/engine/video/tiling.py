@@ -36,13 +36,13 @@ def decode_by_parts(
     *,
     frames_per_part: int,
     frames_per_latent: int,
-    take: Callable[[torch.Tensor, Frames], None],
+    take: Callable[[torch.Tensor, Frames, int], None],
 ) -> Frames:
     """Return the frames of ``latents``, ``(1, channels, time, height, width)``, decoded a part of the time at once.
 
     Each part begins with a latent of the part before, whose one frame is dropped, and its first ``BLENDED_FRAMES`` are
     blended with the last of that part. ``take`` puts decoded frames, ``(3, frames, height, width)``, into their place
-    in main memory, so that only those of one part are on the card.
+    in main memory, so that only those of one part are on the card; it is told the number of the first of them.
     """
     last = latents.shape[2] - 1
     part, blended = frames_per_part // frames_per_latent, BLENDED_FRAMES // frames_per_latent
@@ -58,7 +58,7 @@ def decode_by_parts(
             _blend(tail, decoded)
         is_last = first + part >= last
         count = decoded.shape[1] if is_last else decoded.shape[1] - BLENDED_FRAMES
-        take(decoded[:, :count], frames[begin : begin + count])
+        take(decoded[:, :count], frames[begin : begin + count], begin)
         tail = decoded[:, count:].clone()
         del decoded
         if is_last:
