@@ -279,7 +279,7 @@ class ModelVersion(models.Model):
         loaded = {k: v for k, v in self.spec().to_wire().items() if k not in ("slug", "version")}
         if not self.components:
             del loaded["components"]  # what was measured before there were any still counts
-        if self.placement == "block_swap":
+        if loaded["placement"] == "block_swap":
             loaded["placement"] = "streamed"  # what was measured under its former name still counts
         return hashlib.sha256(json.dumps(loaded, sort_keys=True).encode()).hexdigest()[:16]
 
