@@ -17,7 +17,7 @@ from catalog.pricing import TIERS
 from catalog.sizes import Size
 from gpu_worker.contract import ComponentSource, LoraSpec
 from gpu_worker.families import FAMILIES, Family, speed
-from gpu_worker.families.arguments import argument_problem
+from gpu_worker.families.arguments import NOT_DONE, argument_problem
 from gpu_worker.families.numbers import number_problem
 
 LEAST_FPS, MOST_FPS = 1, 120
@@ -212,19 +212,23 @@ def _presets_say_what_the_pipeline_takes(version: ModelVersion) -> Iterator[Prob
     in_every_mode = set.intersection(*({*family.modes[mode].call} for mode in version.modes))
     known = {"steps", *family.call, *in_every_mode}
     for name, preset in version.presets.items():
-        if unknown := sorted(set(preset) - known):
+        if not_done := [argument for argument in preset if argument in NOT_DONE]:
+            yield from (("presets", f"{name}, {argument}: {NOT_DONE[argument]}") for argument in not_done)
+        elif unknown := sorted(set(preset) - known):
             takes = ", ".join(sorted(known)) if len(known) > 1 else "steps only"
             yield "presets", f"{name}: {family.title} takes no {', '.join(unknown)} in these modes. It takes: {takes}."
-            continue
-        for argument, value in version.preset_call(name).items():
-            if problem := argument_problem(argument, value):
-                yield "presets", f"{name}, {argument}: {problem}"
-            elif argument == "max_sequence_length" and not family.prompt_marks < value <= family.prompt_tokens:
-                least, most = family.prompt_marks + 1, family.prompt_tokens
-                yield (
-                    "presets",
-                    f"{name}, {argument}: {family.title} reads {least} to {most:,} tokens; this is {value:,}.",
-                )
+        else:
+            yield from (("presets", f"{name}, {problem}") for problem in _argument_problems(version, name))
+
+
+def _argument_problems(version: ModelVersion, name: str) -> Iterator[str]:
+    family = version.family_facts
+    for argument, value in version.preset_call(name).items():
+        if problem := argument_problem(argument, value):
+            yield f"{argument}: {problem}"
+        elif argument == "max_sequence_length" and not family.prompt_marks < value <= family.prompt_tokens:
+            least, most = family.prompt_marks + 1, family.prompt_tokens
+            yield f"{argument}: {family.title} reads {least} to {most:,} tokens; this is {value:,}."
 
 
 def _components_exist(version: ModelVersion) -> Iterator[Problem]:

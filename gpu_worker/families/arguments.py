@@ -6,13 +6,25 @@ from typing import Any
 
 from gpu_worker.families.numbers import number_problem, numbers_problem, shown
 
-FLAGS = frozenset(
-    {"enable_prompt_enhancement", "is_amplify_first_chunk", "use_cross_timestep", "use_dynamic_cfg", "use_zero_init"}
-)
+FLAGS = frozenset({"is_amplify_first_chunk", "use_cross_timestep", "use_dynamic_cfg", "use_zero_init"})
 LISTS = frozenset({"sigmas", "timesteps", "spatio_temporal_guidance_blocks"})
 COUNTS = frozenset({"addnoise_condition", "max_sequence_length", "zero_steps"})
 TEMPLATES = frozenset({"prompt_template"})
 """Words around the prompt: a mapping, as diffusers has it. All others are numbers."""
+_ENHANCING = "the engine loads no model that writes prompts anew; leave it out."
+_ONE_CLIP = "a job makes one clip; leave it out."
+NOT_DONE = {
+    "enable_prompt_enhancement": _ENHANCING,
+    "prompt_enhancement_kwargs": _ENHANCING,
+    "prompt_enhancement_seed": _ENHANCING,
+    "prompt_max_new_tokens": _ENHANCING,
+    "system_prompt": _ENHANCING,
+    "num_videos_per_prompt": _ONE_CLIP,
+    "output_type": "the engine takes frames from the decoder itself; leave it out.",
+    "min_seconds": "the request says how long the clip is; leave it out.",
+    "max_seconds": "the request says how long the clip is; leave it out.",
+}
+"""What pipelines of diffusers take and the engine cannot do, with the reason."""
 
 
 def argument_problem(name: str, value: Any) -> str | None:

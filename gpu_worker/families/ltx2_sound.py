@@ -59,7 +59,6 @@ FAMILY = Family(
         "decode_timestep",
         "decode_noise_scale",
         "use_cross_timestep",
-        "enable_prompt_enhancement",
         "max_sequence_length",
     ),
     presets={"standard": {"steps": 8, "sigmas": ltx2.DISTILLED_SIGMAS}},

@@ -101,6 +101,15 @@ def test_a_preset_may_set_what_every_mode_of_the_row_takes() -> None:
     assert problems(draft_version(modes=["frames", "extend"], presets=presets, prices=prices)) == {}
 
 
+@pytest.mark.parametrize(("family", "mode"), [("ltx2", "text"), ("ltx2_sound", "sound")])
+def test_what_a_pipeline_can_do_and_the_engine_cannot_is_refused_with_the_reason(family: str, mode: str) -> None:
+    presets = {"standard": {"steps": 8, "enable_prompt_enhancement": True}}
+    found = problems(draft_version(family=family, modes=[mode], presets=presets))["presets"]
+    assert found == [
+        "standard, enable_prompt_enhancement: the engine loads no model that writes prompts anew; leave it out."
+    ]
+
+
 def test_every_placement_that_can_be_chosen_is_one_that_the_engine_knows() -> None:
     choices = [name for name, _ in ModelVersion._meta.get_field("placement").choices or ()]
     assert set(choices) == set(PLACEMENTS)
