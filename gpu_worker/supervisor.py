@@ -16,6 +16,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import cast
 
@@ -53,20 +54,20 @@ class NameTaken(Exception):
 class Child:
     """One worker process and what it said last."""
 
-    def __init__(self, command: Sequence[str], start_seconds: float, redis_url: str) -> None:
-        """``redis_url`` goes through standard input, since what a process starts can read its environment."""
+    def __init__(self, command: Sequence[str], start_seconds: float, settings: Settings) -> None:
+        """The address of Valkey goes through standard input, since what a process starts can read its environment."""
         reading, writing = os.pipe()
         # A process group of its own: Ctrl-C in the terminal is for the supervisor, who decides.
         self.process = subprocess.Popen(
             [*command, "--lifeline", str(writing), "--supervisor", str(os.getpid())],
-            env=worker_environment(),
+            env=worker_environment(settings.cache),
             pass_fds=[writing],
             stdin=subprocess.PIPE,
             process_group=0,
         )
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError), self.process.stdin as told:  # one that died at once is seen below
-            told.write(redis_url.encode() + b"\n")
+            told.write(settings.redis_url.encode() + b"\n")
         os.close(writing)
         self.listener = Listener(reading)
         self.word = Word(None, start_seconds)
@@ -119,7 +120,7 @@ class Supervisor:
             self._hand_back(None, "its host or its supervisor ended")
             fruitless_deaths = 0
             while not self._signals:
-                child = Child(self._command, self.settings.start_seconds, self.settings.redis_url)
+                child = Child(self._command, self.settings.start_seconds, self.settings)
                 logger.info("Worker %s runs as process %d", self.settings.name, child.process.pid)
                 reason = self._watch(child)
                 self._hand_back(child.word.job_id, reason)
@@ -278,12 +279,18 @@ class Supervisor:
             self._selector.close()
 
 
-def worker_environment() -> dict[str, str]:
+def worker_environment(cache: Path | None = None) -> dict[str, str]:
     """What the worker process gets: our own environment without the address of Valkey, which holds a password, and how
-    PyTorch's allocators work unless that says it."""
+    PyTorch's allocators work unless that says it.
+
+    Compiled kernels are kept in ``cache``: in the temporary folder, where PyTorch would have them, they would be gone
+    with each restart of the machine or its container, and the first clip of a row waits minutes for them.
+    """
     environment = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
     if "PYTORCH_CUDA_ALLOC_CONF" not in environment:
         environment.setdefault("PYTORCH_ALLOC_CONF", ALLOCATOR)
+    if cache is not None:
+        environment.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache.absolute() / "compiled"))
     return environment
 
 

@@ -122,6 +122,22 @@ def test_blocks_run_compiled_for_the_render_only_and_are_compiled_once(repos: Pa
     assert torch._dynamo.utils.counters["frames"] == frames  # also after its weights had gone and come back
 
 
+def test_the_log_says_when_a_row_has_more_sizes_than_are_compiled(
+    repos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch._dynamo.reset()
+    engine = engine_on(repos, tmp_path / "cache")
+    speed = {"compile_repeated_blocks": {"backend": "eager", "dynamic": False}}
+    with torch._dynamo.config.patch(recompile_limit=1):
+        render(engine, job_with_speed(speed), tmp_path / "1")
+        assert "run uncompiled" not in caplog.text
+        render(engine, job_with_speed(speed, width=96), tmp_path / "2")
+    (said,) = [record.getMessage() for record in caplog.records if "run uncompiled" in record.getMessage()]
+    assert said.startswith("Blocks of LTXVideoTransformer3DModel run uncompiled from here on")
+    assert "config.recompile_limit (1)" in said
+    torch._dynamo.reset()
+
+
 def test_blocks_are_really_compiled_where_there_is_a_compiler(repos: Path, tmp_path: Path) -> None:
     engine = engine_on(repos, tmp_path / "cache")
     plain = clip(engine, job_with_speed({}), tmp_path / "1").astype(int)

@@ -44,3 +44,13 @@ def test_the_worker_s_allocator_is_set_unless_somebody_did(
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
     assert worker_environment().get("PYTORCH_ALLOC_CONF") == expected
+
+
+@pytest.mark.parametrize(("own", "expected"), [("", "cache/compiled"), ("/elsewhere", "/elsewhere")])
+def test_compiled_kernels_outlive_the_machine_s_restart(
+    own: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    if own:
+        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", own)
+    assert worker_environment(tmp_path / "cache")["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / expected)

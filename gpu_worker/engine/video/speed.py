@@ -7,6 +7,7 @@ compiled once for a shape and a process. All are switched off after the render: 
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -19,6 +20,9 @@ from gpu_worker.engine.errors import UnsupportedHere
 from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.families.speed import CACHES
 
+log = logging.getLogger(__name__)
+
+_COMPILER_LOG = logging.getLogger("torch._dynamo")
 _CONFIGS: Mapping[str, Callable[..., Any]] = {
     "first_block_cache": FirstBlockCacheConfig,
     "mag_cache": MagCacheConfig,
@@ -60,6 +64,7 @@ def _switch_on(transformer: Any, name: str, value: Any, steps: int, undo: ExitSt
         transformer.set_attention_backend(value)
     elif name == "compile_repeated_blocks":
         undo.callback(_run_uncompiled, transformer)
+        undo.enter_context(_limit_logged(type(transformer).__name__))
         transformer.compile_repeated_blocks(**value)
     elif name in CACHES:
         transformer.enable_cache(_CONFIGS[name](**value, **_known_here(name, value, steps)))
@@ -67,6 +72,33 @@ def _switch_on(transformer: Any, name: str, value: Any, steps: int, undo: ExitSt
         undo.callback(transformer.disable_cache)
         if not any(getattr(getattr(m, "_diffusers_hook", None), "hooks", None) for m in transformer.modules()):
             raise ValueError("it finds nothing to cache there")
+
+
+@contextmanager
+def _limit_logged(name: str) -> Iterator[None]:
+    """For the time of the block, our log hears when PyTorch gives up compiling: what is left then runs as slowly as
+    without, and only PyTorch's own log would say so."""
+    listener = _LimitListener(name)
+    _COMPILER_LOG.addHandler(listener)
+    try:
+        yield
+    finally:
+        _COMPILER_LOG.removeHandler(listener)
+
+
+class _LimitListener(logging.Handler):
+    def __init__(self, transformer: str) -> None:
+        super().__init__(logging.WARNING)
+        self._transformer = transformer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "recompile_limit" in record.getMessage():
+            log.warning(
+                "Blocks of %s run uncompiled from here on: they were compiled anew for too many sizes. Offer fewer in "
+                "this row, or set `compile_repeated_blocks: {dynamic: true}`. PyTorch says: %s",
+                self._transformer,
+                " ".join(record.getMessage().split()),
+            )
 
 
 def _try_attention(transformer: Any, device: torch.device, dtype: torch.dtype) -> None:
