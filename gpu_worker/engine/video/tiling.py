@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,28 @@ BLENDED_FRAMES = 32
 """In which one part passes into the next. A decoder sees about as much of the time around a frame."""
 
 
+_OVERLAPS = {
+    "tile_overlap_factor_height": "tile_latent_min_height",
+    "tile_overlap_factor_width": "tile_latent_min_width",
+}
+
+
 @contextmanager
 def tiled(vae: Any) -> Iterator[None]:
     """``vae`` decodes in overlapping tiles for the time of the block. Pixels differ slightly from those in one go."""
     was_tiled = getattr(vae, "use_tiling", False)
+    overlaps = {name: getattr(vae, name) for name in _OVERLAPS if hasattr(vae, name)}
     vae.enable_tiling()
+    for name, overlap in overlaps.items():
+        # Of CogVideoX: unless it is a whole number of latents, tiles begin elsewhere than pixels are cut, and the
+        # frame comes out too large.
+        tile = getattr(vae, _OVERLAPS[name])
+        setattr(vae, name, Fraction(round(tile * overlap), tile))
     try:
         yield
     finally:
+        for name, overlap in overlaps.items():
+            setattr(vae, name, overlap)
         if not was_tiled:
             vae.disable_tiling()
 
