@@ -28,20 +28,17 @@ def admit(request: HttpRequest) -> None:
     """
     try:
         if newcomers_of(request) >= settings.VISITORS_PER_NETWORK_PER_DAY:
-            raise TooMany(
-                "too_many_visitors",
-                "Many new visitors came from your network today, and the free clips for it are used up.",
-                next_step="Come back tomorrow, sign in, or use the browser in which you made your first clip.",
-                retry_after_seconds=3600,
-            )
+            raise _used_up()
         if is_proof_needed(request):
             proofs.chosen().check(request)
         pipeline = connection().pipeline(transaction=False)
         pipeline.incr(_counter_of(request))
         pipeline.expire(_counter_of(request), _DAY_SECONDS)
-        pipeline.execute()
+        brought: int = pipeline.execute()[0]
     except redis.RedisError:
         return
+    if brought > settings.VISITORS_PER_NETWORK_PER_DAY:  # others of the network were asked at the same moment
+        raise _used_up()
 
 
 def is_proof_needed(request: HttpRequest) -> bool:
@@ -64,6 +61,15 @@ def challenge_for(request: HttpRequest) -> dict[str, Any]:
     except redis.RedisError:
         crowding = 0.0
     return proofs.chosen().challenge(request, crowding=crowding)
+
+
+def _used_up() -> TooMany:
+    return TooMany(
+        "too_many_visitors",
+        "Many new visitors came from your network today, and the free clips for it are used up.",
+        next_step="Come back tomorrow, sign in, or use the browser in which you made your first clip.",
+        retry_after_seconds=3600,
+    )
 
 
 def _counter_of(request: HttpRequest) -> str:

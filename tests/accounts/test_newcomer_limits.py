@@ -115,3 +115,10 @@ def test_without_valkey_newcomers_come_in(toy: Model, monkeypatch: pytest.Monkey
 
 def _fingerprint(**headers: str) -> str:
     return networks.fingerprint_of(RequestFactory().get("/", headers=headers))
+
+
+def test_of_newcomers_who_come_at_once_no_more_are_let_in(toy: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each was counted before any of the others had come in."""
+    monkeypatch.setattr(newcomer_limits, "newcomers_of", lambda _: 0)
+    assert [come() for _ in range(6)] == [302] * 4 + [429] * 2
+    assert Visitor.objects.count() == 4

@@ -168,6 +168,17 @@ def test_odd_entries_of_registries_keep_nobody_from_work(valkey: redis.Redis, go
     assert good == ["mail"]
 
 
+@pytest.mark.parametrize("key", ["rq:job:first:dependents", "rq:job:first:dependencies", "rq:executions:first"])
+def test_a_key_of_another_kind_beside_a_job_keeps_the_next_from_nothing(
+    key: str, valkey: redis.Redis, good: list[str]
+) -> None:
+    """A GPU host may write fields under whatever begins like the record of a report."""
+    valkey.hset(key, "odd", "odd")
+    write(valkey, "mail", "first", call("a.good.job", "first"))
+    work_off("mail", valkey)
+    assert good[-1] == "mail"
+
+
 def test_nothing_in_valkey_is_unpickled(valkey: redis.Redis, good: list[str], proof: Path) -> None:
     pickled = pickle.dumps(records.Unpickled(proof))
     for field in ("data", "meta", "result", "webhooks", "dependency_ids"):
