@@ -92,9 +92,11 @@ def measure_gaps(scratch: Path, jobs: int) -> list[Gap]:
 
 
 def _job(folder: Path, family: str, number: int) -> RenderJob:
-    outputs = {name: (folder / f"{number}-{name}").as_uri() for name in ("clip", "poster")}
+    generation_id = f"00000000-0000-0000-0000-{number:012}"
+    names = {"clip": "clip.mp4", "poster": "poster.jpg"}
+    outputs = {role: (folder / generation_id / name).as_uri() for role, name in names.items()}
     return RenderJob(
-        generation_id=f"00000000-0000-0000-0000-{number:012}",
+        generation_id=generation_id,
         attempt=1,
         model=ModelSpec(slug=family, version=1, family=family, source=family, dtype="float32"),
         mode="text",

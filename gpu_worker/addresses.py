@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -13,6 +14,7 @@ import httpx
 from gpu_worker.backoff import pause_after
 
 CHUNK_BYTES = 1024 * 1024
+_PLACE: Final = re.compile(r"/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[a-z0-9_]+\.(mp4|jpg|png|sent)\Z")
 _Result = TypeVar("_Result")
 
 
@@ -49,6 +51,20 @@ def local_path(address: str) -> Path | None:
             is_retryable=False,
         )
     return path
+
+
+def verify_place(address: str) -> None:
+    """Refuse a ``file:`` address unless the website keeps files there: by the name and in a folder that an id names.
+
+    Whoever has taken over another host can write into the records of jobs, and must not have this one read or replace
+    whatever else its user may.
+
+    Raises:
+        TransferFailed: it is elsewhere. Another attempt comes with addresses of the website's.
+    """
+    path = local_path(address)
+    if path is not None and (".." in path.parts or not _PLACE.search(str(path))):
+        raise TransferFailed("A file of the job does not lie where the website keeps them.", is_retryable=True)
 
 
 def redact(address: str) -> str:

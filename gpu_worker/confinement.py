@@ -12,6 +12,7 @@ import os
 import platform
 import resource
 import struct
+import sys
 from typing import Final
 
 MEMORY_BYTES: Final = 3 * 2**30
@@ -28,10 +29,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def confine() -> list[str]:
-    """Confine this process for good. Returns what holds it beside its limits, for the log.
+    """Confine this process for good. Returns what holds it beside its limits, for the log: nothing outside of Linux.
 
     What is open stays open and can be read and written. Call it when everything is imported, and with one thread.
     """
+    if sys.platform != "linux":
+        return []
     _set_limits()
     held = []
     if _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) == 0:

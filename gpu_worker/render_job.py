@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gpu_worker import log_context
+from gpu_worker.addresses import TransferFailed, verify_place
 from gpu_worker.contract import (
     DISK_FULL,
     LATE_SECONDS,
@@ -60,6 +61,16 @@ def run(message: dict[str, Any]) -> dict[str, Any]:
 
 JOBS: Table = {RENDER_FUNCTION: run}
 """All that the ``render`` queue may name."""
+
+
+def _verify_places(job: RenderJob) -> None:
+    """Nothing is read, and nothing rendered that would be written, outside of the website's files."""
+    for addresses_of_kind, failure in ((job.inputs, InputUnavailable), (job.outputs, UploadFailed)):
+        for address in addresses_of_kind.values():
+            try:
+                verify_place(address)
+            except TransferFailed as problem:
+                raise failure(str(problem), is_retryable=problem.is_retryable) from problem
 
 
 def serve(renderer: Renderer) -> None:
@@ -212,6 +223,7 @@ class Renderer:
             if self._should_stop(job, deadline):
                 raise NotWanted
 
+        _verify_places(job)
         return self.fetcher.fetch(job.inputs, folder, on_chunk, Wanted.by(job))
 
     def _upload(self, job: RenderJob, made: RenderedClip, tally: Tally, deadline: Deadline) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -94,6 +95,13 @@ def test_what_holds_it_is_said() -> None:
     held = media_input.confinement()
     assert confinement.SECCOMP in held
     assert json.loads(attempt("print(json.dumps(held))")) == held
+
+
+def test_where_it_is_no_linux_nothing_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert confinement.confine() == []
+    assert resource.getrlimit(resource.RLIMIT_FSIZE) == before
 
 
 def test_without_seccomp_the_kernels_other_means_still_hold() -> None:

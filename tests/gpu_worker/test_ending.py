@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -184,7 +185,10 @@ def test_an_unforeseen_error_is_reported_without_its_text_and_the_worker_goes_on
     [
         ({}, False),
         ({"call": {"raises": "unforeseen"}}, False),
-        ({"outputs": {"clip": "file:///proc/nowhere/clip.mp4"}}, True),  # the clip is made, and could not be stored
+        (
+            {"outputs": {"clip": f"file:///proc/{uuid.uuid4()}/clip.mp4"}},
+            True,
+        ),  # the clip is made, and could not be stored
     ],
     ids=["a clip", "a failure", "a failure that another attempt may mend"],
 )
@@ -205,7 +209,7 @@ def test_every_attempt_ends_in_one_report_and_leaves_nothing_in_hand(
     scripts = [{}, {"raises": "unforeseen"}, {"raises": "does_not_fit"}]
     jobs = [make_job(tmp_path, call=script) for script in scripts]
     jobs.append(make_job(tmp_path, outputs={"clip": "ftp://nowhere/clip.mp4"}))
-    jobs.append(make_job(tmp_path, inputs={"image": (tmp_path / "missing.png").as_uri()}))
+    jobs.append(make_job(tmp_path, inputs={"image": (tmp_path / str(uuid.uuid4()) / "image.png").as_uri()}))
     for job in jobs:
         enqueue(valkey, job)
 

@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import hashlib
 import signal
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,12 +113,35 @@ def test_an_upload_that_fails_for_good_is_a_retryable_failure(
     assert (report.steps_done, report.steps_total) == (5, 5)
 
 
+@pytest.mark.parametrize("kind", ["inputs", "outputs"])
+@pytest.mark.parametrize(
+    "place", ["image.png", "{id}/image.sh", "{id}/../.bashrc", "{id}/../../etc/x.png", "{id}.png", "{id}/a/clip.mp4"]
+)
+def test_a_file_of_the_host_that_is_none_of_the_websites_is_neither_read_nor_written(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path, kind: str, place: str
+) -> None:
+    """Another host can write into the record of a job that waits."""
+    own = Path(f"{tmp_path}/host/{place.format(id=uuid.uuid4())}")
+    enqueue(valkey, make_job(tmp_path, **{kind: {"image": f"file://{own}"}}))
+    engine = ScriptedEngine()
+
+    run_worker(engine)
+
+    [report] = finished_reports(valkey)
+    assert report.error is not None
+    assert report.error.is_retryable  # the next attempt has the website's addresses
+    assert engine.rendered == []
+    assert not (tmp_path / "host").exists()
+
+
 def test_an_input_that_is_missing_or_unreadable_is_final(
     valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path
 ) -> None:
-    noise = tmp_path / "noise"
+    folder = tmp_path / str(uuid.uuid4())
+    folder.mkdir()
+    noise = folder / "image.png"
     noise.write_bytes(b"noise" * 50)
-    for path in (tmp_path / "missing.png", noise):
+    for path in (folder / "last_image.png", noise):
         enqueue(valkey, make_job(tmp_path, mode="image", inputs={"image": path.as_uri()}))
     engine = ScriptedEngine()
 
