@@ -39,7 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
         from gpu_worker import check
 
         return check.main(arguments[1:])
-    asked = _parser().parse_args(arguments)
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    if asked.within is not None and not asked.drain:
+        parser.error("--within says how soon a worker has to be drained: name it with --drain")
     try:
         settings = Settings.from_environment() if asked.supervisor is None else Settings.from_supervisor()
     except SettingsRefused as refusal:
@@ -70,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--status", action="store_true", help="show the live workers and what they hold")
     one.add_argument("--drain", metavar="NAME", help="let a worker finish its job and take no other")
+    parser.add_argument("--within", metavar="SECONDS", type=float, help="with --drain: hand back what takes longer")
     one.add_argument("--resume", metavar="NAME", help="let a drained worker take jobs again")
     one.add_argument("--stop", metavar="NAME", help="end a worker after its job")
     one.add_argument("--preload", metavar=("NAME", "MODEL"), nargs=2, help="load a model, given as a ModelSpec in JSON")
@@ -187,7 +191,7 @@ def _obey(connection: redis.Redis, asked: argparse.Namespace) -> None:
     if asked.status:
         print(fleet.table(live_workers(connection)))
     elif asked.drain:
-        fleet.drain(connection, asked.drain)
+        fleet.drain(connection, asked.drain, asked.within)
     elif asked.resume:
         fleet.resume(connection, asked.resume)
     elif asked.stop:

@@ -31,6 +31,8 @@ STORAGE_ERRORS = frozenset({UPLOAD_FAILED, DISK_FULL})
 """Codes of errors of attempts whose clip could not be put anywhere: no fault of the clip's, and the next one's too."""
 NOT_STORED = "The finished clip could not be stored."
 """All that people are told of it: what the worker says besides names servers, folders and signed addresses."""
+HANDED_BACK = "handed_back"
+"""Code of the error of a render that its worker gave back because it had to leave: nobody's fault."""
 DOES_NOT_FIT = "does_not_fit"
 """Code of the error of a render that needs more memory than any machine that is on has."""
 

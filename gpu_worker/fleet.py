@@ -31,10 +31,15 @@ class NoSuchWorker(LookupError):
     """No live worker has this name. The message lists those that live."""
 
 
-def drain(connection: redis.Redis, name: str) -> None:
-    """Let the worker finish its job and take no other, until ``resume``."""
+def drain(connection: redis.Redis, name: str, within_seconds: float | None = None) -> None:
+    """Let the worker finish its job and take no other, until ``resume``.
+
+    Args:
+        within_seconds: what takes longer is handed back, and gone on with by the next attempt; None: it may take its
+            time.
+    """
     connection.set(drain_key(name), 1)
-    send_command(connection, name, DRAIN)
+    send_command(connection, name, DRAIN, **({} if within_seconds is None else {"within_seconds": within_seconds}))
 
 
 def resume(connection: redis.Redis, name: str) -> None:

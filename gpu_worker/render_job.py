@@ -20,6 +20,7 @@ from gpu_worker import log_context
 from gpu_worker.addresses import TransferFailed, verify_place
 from gpu_worker.contract import (
     DISK_FULL,
+    HANDED_BACK,
     LATE_SECONDS,
     NOT_STORED,
     RENDER_FUNCTION,
@@ -33,6 +34,7 @@ from gpu_worker.contract import (
 )
 from gpu_worker.deadline import Deadline, TimedOut
 from gpu_worker.inputs import Fetcher, Input, InputUnavailable, InputUnreadable
+from gpu_worker.leaving import HandedBack, LeavingTime
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.media_input import Wanted
 from gpu_worker.render_engine import RenderedClip, RenderEngine
@@ -88,6 +90,8 @@ def explained(error: Exception) -> RenderError:
             return RenderError(code=error.code, message=str(error), is_retryable=error.is_retryable)
         case TimedOut():
             return RenderError(code="timeout", message=f"The render did not end in time: {error}.")
+        case HandedBack():
+            return RenderError(code=HANDED_BACK, message="Its GPU worker had to stop.", is_retryable=True)
         case InputUnreadable():
             return RenderError(code="input_unreadable", message=str(error))
         case FileUnreadable():  # a continuation reads the rest of what is given once the new part is made
@@ -115,6 +119,11 @@ class Tally:
     stage_seconds: dict[str, float] = field(default_factory=dict)
     _since: float = 0.0
 
+    @property
+    def steps_seconds_left(self) -> float:
+        """What the steps that are left will take; 0 before one is measured."""
+        return self.seconds_per_step * max(0, self.steps_total - self.steps_done) if self.steps_done else 0.0
+
     def see(self, progress: Progress) -> None:
         if progress.kind == "step":
             self.steps_done, self.steps_total = progress.step, progress.steps_total
@@ -141,6 +150,7 @@ class Renderer:
     uploader: Uploader
     reports: Reports
     lifeline: Lifeline
+    leaving: LeavingTime
     stall_seconds: float
     expected_seconds: Callable[[RenderJob], float]
     """What a job will take without loading, by those that were made before; its whole time where none was."""
@@ -182,13 +192,13 @@ class Renderer:
             raise NotWanted
         self.reports.started(job)
         with self._folder() as folder:
-            inputs = self._inputs(job, folder, deadline)
+            inputs = self._inputs(job, folder, tally, deadline)
             made = self.engine.render(
                 job,
                 inputs=inputs,
                 folder=folder,
                 on_progress=lambda progress: self._step(job, tally, deadline, progress),
-                should_stop=lambda: self._should_stop(job, deadline),
+                should_stop=lambda: self._should_stop(job, tally, deadline),
                 snapshots=self.snapshots,
             )
             uploading_seconds = self._upload(job, made, tally, deadline)
@@ -208,19 +218,21 @@ class Renderer:
             request_id=job.request_id,
         )
 
-    def _should_stop(self, job: RenderJob, deadline: Deadline) -> bool:
+    def _should_stop(self, job: RenderJob, tally: Tally, deadline: Deadline) -> bool:
         """Whether the render is to stop, asked at every safe point of the engine. What it raises ends the render there.
 
         Raises:
             TimedOut: the job has used up its time.
+            HandedBack: the worker has to leave before the steps that are left would be done.
         """
         deadline.check()
+        self.leaving.check(tally.steps_seconds_left)
         return self.is_cancelled(job)
 
-    def _inputs(self, job: RenderJob, folder: Path, deadline: Deadline) -> dict[str, Input]:
+    def _inputs(self, job: RenderJob, folder: Path, tally: Tally, deadline: Deadline) -> dict[str, Input]:
         def on_chunk() -> None:
             self.lifeline.repeat()
-            if self._should_stop(job, deadline):
+            if self._should_stop(job, tally, deadline):
                 raise NotWanted
 
         _verify_places(job)
@@ -260,7 +272,9 @@ class Renderer:
         tally.enter("")
         is_cancelled = isinstance(error, NotWanted | RenderStopped)
         reported = None if is_cancelled else explained(error)
-        if reported is not None:
+        if reported is not None and reported.code == HANDED_BACK:
+            logger.info("Render %s is handed back after %d steps", job.job_id, tally.steps_done)
+        elif reported is not None:
             details = error if reported.code == INTERNAL else None
             said = error if reported.code == UPLOAD_FAILED else reported.message
             logger.error("Render %s failed: %s: %s", job.job_id, reported.code, said, exc_info=details)

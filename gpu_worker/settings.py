@@ -209,9 +209,10 @@ class Settings:
         float,
         Variable(
             "GPU_WORKER_GRACE_SECONDS",
-            "600",
+            "60",
             _number(0, 86_400),
-            "Time that a running render gets to finish after SIGTERM before it is handed to another worker.",
+            "What a running render may still take after SIGTERM; one that would take longer is handed back at its next "
+            "step, and goes on from there on this host.",
         ),
     ]
     preview_seconds: Annotated[

@@ -38,6 +38,8 @@ MOST_DELAY_SECONDS = 30.0
 TOLD_AFTER_DEATHS = 3
 """One after the other, without a job ended in between."""
 KILL_AFTER_SECONDS = 5.0
+HANDING_BACK_SECONDS = 3.0
+"""What a worker gets beyond the grace: it hands back by itself at the next safe point."""
 EXIT_TERMINATED = 128 + signal.SIGTERM
 """Of a worker that left in good order on SIGTERM: whoever sent it, the supervisor knows whether it was itself. One that
 was stopped through Valkey leaves with 0, and its supervisor with it."""
@@ -168,7 +170,7 @@ class Supervisor:
         """Pass the wish to stop on. Returns the seconds that the child gets."""
         child.process.terminate()
         if child.has_started:
-            return self.settings.grace_seconds
+            return self.settings.grace_seconds + HANDING_BACK_SECONDS
         return KILL_AFTER_SECONDS
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import signal
 import time
 from typing import Any
 
@@ -36,6 +37,7 @@ from gpu_worker.inputs import Fetcher
 from gpu_worker.job_choice import Bounds
 from gpu_worker.job_picker import JobPicker
 from gpu_worker.last_work import GPU, LastWork
+from gpu_worker.leaving import LeavingTime
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.progress import ProgressStream
 from gpu_worker.render_engine import RenderEngine
@@ -85,6 +87,8 @@ class GpuWorker(OneJobWorker):
         self.reports = Reports(connection, settings.name, while_waiting=lifeline.repeat)
         self._warm_models = WarmModels(settings.cache / f"warm-models-{settings.name}.json")
         self.between_jobs = BetweenJobs(connection, settings.name, engine, self.reporter, self._warm_models)
+        self._leaving = LeavingTime()
+        self._grace_seconds = settings.grace_seconds
         self._preview_seconds = settings.preview_seconds
         # Of its own, with short waits: what a browser sees must not hold up a render.
         self._progress_connection = connect(settings.redis_url, answer_seconds=2.0)
@@ -108,6 +112,7 @@ class GpuWorker(OneJobWorker):
             uploader=Uploader(client, settings.transfer_attempts),
             reports=self.reports,
             lifeline=self.lifeline,
+            leaving=self._leaving,
             stall_seconds=settings.stall_seconds,
             expected_seconds=self.picker.service_times.seconds,
             is_cancelled=self._is_cancelled,
@@ -125,6 +130,8 @@ class GpuWorker(OneJobWorker):
 
     def on_asked_to_stop(self) -> None:
         self.reporter.leaving()
+        if self.stop_signal == signal.SIGTERM:  # a stop through the fleet waits for the render, however long
+            self._leaving.set(self._grace_seconds)
 
     def next_job(self, *, is_patient: bool) -> AllowedJob | None:
         """The next job for this card. Outlives a server that is away or comes back empty."""
@@ -207,6 +214,8 @@ class GpuWorker(OneJobWorker):
             loading_seconds=self.picker.loading_seconds(message),
         )
         self._rendering = message
+        if not self.is_asked_to_stop:
+            self._leaving.clear()  # what was said of the job before: a drained worker takes none
         try:
             self.perform(job, on_begun=lambda: self.reporter.busy(message))
         finally:
@@ -259,6 +268,9 @@ class GpuWorker(OneJobWorker):
     def on_command(self, command: dict[str, Any]) -> bool:
         is_ours = command.get("command") in fleet.COMMANDS
         if is_ours:
+            within_seconds = command.get("within_seconds")
+            if command["command"] == fleet.DRAIN and isinstance(within_seconds, int | float):
+                self._leaving.set(within_seconds)
             self.between_jobs.receive_command(command)
         return is_ours
 

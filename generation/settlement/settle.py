@@ -27,6 +27,7 @@ from generation.webhooks import video_events
 from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
     DOES_NOT_FIT,
+    HANDED_BACK,
     STORAGE_ERRORS,
     ClipFacts,
     Outcome,
@@ -39,6 +40,9 @@ from loremotion.refusals import Conflict
 from loremotion.valkey import connection
 
 logger = logging.getLogger(__name__)
+
+EXCUSED_HAND_BACKS = 20
+"""Attempts that end because their worker leaves in good order count for nothing, up to so many."""
 
 
 def cancel(generation: Generation) -> None:
@@ -238,7 +242,9 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
 
 
 def _most_attempts(code: str) -> int:
-    """The most attempts that a clip has: more where it could not be stored, which is hardly its fault."""
+    """The most attempts that a clip has: more where it could not be stored or its worker left, hardly its fault."""
+    if code == HANDED_BACK:
+        return int(settings.MAX_ATTEMPTS) + EXCUSED_HAND_BACKS
     is_excused = code in STORAGE_ERRORS and storage_pause.is_in_force()
     return int(settings.MAX_ATTEMPTS) + (storage_pause.EXCUSED_ATTEMPTS if is_excused else 0)
 

@@ -18,7 +18,7 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import settle
 from generation.storage import files
-from gpu_worker.contract import Outcome, RenderError, cancel_key
+from gpu_worker.contract import HANDED_BACK, Outcome, RenderError, cancel_key
 from loremotion.refusals import Conflict
 from loremotion.valkey import connection
 from tests.generation import factories
@@ -63,6 +63,16 @@ def test_a_failure_costs_nothing_and_says_why(running: Generation) -> None:
     reports.finished(factories.report(running, Outcome.FAILED).to_wire())
     assert receipt_of(running) == (State.FAILED, 0, running.credits_quoted)
     assert "31.0 GB" in running.error_message
+
+
+def test_a_worker_that_leaves_in_good_order_takes_no_try_from_the_clip(running: Generation) -> None:
+    left = RenderError(code=HANDED_BACK, message="Its GPU worker had to stop.", is_retryable=True)
+    for attempt in range(1, 6):
+        assert reports.finished(factories.report(running, Outcome.FAILED, error=left).to_wire())
+        running.refresh_from_db()
+        assert (running.state, running.attempt) == (State.QUEUED, attempt)
+        dispatch.fill_window()
+    assert receipt_of(running) == (State.DISPATCHED, 0, 0)
 
 
 def test_a_blocked_clip_costs_nothing(running: Generation) -> None:

@@ -9,17 +9,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 import redis
 
-from gpu_worker.contract import ModelSpec, Outcome, Stage
+from gpu_worker.contract import ModelSpec, Outcome, RenderJob, Stage
 from gpu_worker.liveness import live_workers
 from gpu_worker.preview.checkpoint import SHIPPED
+from gpu_worker.snapshot_files import SnapshotFiles
 from preview_model import recipe
-from tests.gpu_worker.conftest import enqueue, environment, finished_reports, make_job, stream_of
+from tests.gpu_worker.conftest import enqueue, environment, finished_reports, make_job, reports_of, stream_of
 from tests.patience import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +52,13 @@ def gpu_host(valkey: redis.Redis, tmp_path: Path) -> Iterator[subprocess.Popen[b
     blocker = tmp_path / "site"
     blocker.mkdir()
     (blocker / "sitecustomize.py").write_text(BLOCKER)
-    settings = environment(tmp_path, GPU_WORKER_DEVICE="cpu", OMP_NUM_THREADS="1", PYTHONPATH=str(blocker))
+    settings = environment(
+        tmp_path,
+        GPU_WORKER_DEVICE="cpu",
+        OMP_NUM_THREADS="1",
+        PYTHONPATH=str(blocker),
+        GPU_WORKER_SNAPSHOT_SECONDS="0",
+    )
     with (tmp_path / "gpu-host.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "gpu_worker"], env=os.environ | settings, cwd=ROOT, stdout=log, stderr=log
@@ -60,20 +69,53 @@ def gpu_host(valkey: redis.Redis, tmp_path: Path) -> Iterator[subprocess.Popen[b
     process.wait(PATIENCE_SECONDS)
 
 
-def test_a_prompt_becomes_a_clip(valkey: redis.Redis, gpu_host: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    model = ModelSpec(slug="preview", version=1, family="preview", source=str(SHIPPED), dtype="float32")
-    job = make_job(
-        tmp_path,
+def preview_job(folder: Path, **changes: Any) -> RenderJob:
+    return make_job(
+        folder,
         prompt="a red circle moving right on a black background",
-        model=model,
+        model=ModelSpec(slug="preview", version=1, family="preview", source=str(SHIPPED), dtype="float32"),
         width=recipe.WIDTH,
         height=recipe.HEIGHT,
         num_frames=recipe.NUM_FRAMES,
         fps=float(recipe.FPS),
-        steps=3,
-        upscale=2,
         call={"guidance_scale": 1.0},
+        **changes,
     )
+
+
+def frames_of(folder: Path, job: RenderJob) -> list[bytes]:
+    with av.open(str(folder / job.generation_id / "clip.mp4")) as container:
+        return [frame.to_ndarray(format="rgb24").tobytes() for frame in container.decode(video=0)]
+
+
+def test_killed_in_the_middle_of_a_render_the_next_attempt_goes_on_to_the_same_frames(
+    valkey: redis.Redis, gpu_host: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    job = preview_job(tmp_path, steps=12)
+    worker = wait_until(lambda: next(iter(live_workers(valkey)), None))
+    enqueue(valkey, job)
+    files = SnapshotFiles(tmp_path / "cache" / "snapshots", 0.0)
+    wait_until(lambda: files.of(job.generation_id))
+    os.kill(worker.pid, signal.SIGKILL)
+    wait_until(lambda: [name for name, _ in reports_of(valkey) if name == "worker_lost"])
+    last_step = stream_of(valkey, job)[-1]["step"]
+    enqueue(valkey, replace(job, attempt=2))
+    undisturbed = preview_job(tmp_path, steps=12)
+    enqueue(valkey, undisturbed)
+
+    resumed, whole = wait_until(lambda: finished_reports(valkey)[1:] and finished_reports(valkey))
+
+    assert (resumed.outcome, whole.outcome) == (Outcome.SUCCEEDED, Outcome.SUCCEEDED), (
+        tmp_path / "gpu-host.log"
+    ).read_text()
+    assert 0 < resumed.resumed_from_step <= last_step < resumed.steps_done == 12
+    assert whole.resumed_from_step == 0
+    assert frames_of(tmp_path, job) == frames_of(tmp_path, undisturbed)
+    assert not list((tmp_path / "cache" / "snapshots").iterdir())
+
+
+def test_a_prompt_becomes_a_clip(valkey: redis.Redis, gpu_host: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    job = preview_job(tmp_path, steps=3, upscale=2)
     wait_until(lambda: live_workers(valkey) or gpu_host.poll() is not None)
     enqueue(valkey, job)
 
