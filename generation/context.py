@@ -19,7 +19,7 @@ def credits_left(request: HttpRequest) -> dict[str, Any]:
 
 
 def _credits_of(request: HttpRequest) -> dict[str, Any]:
-    """A newcomer, who has no workspace yet, sees the allowance that the first clip will be taken from."""
+    """The caller's credits; for a newcomer, the allowance that the first clip will be taken from."""
     now = timezone.now()
     caller = tenancy.caller_of(request)
     workspace = caller.workspace

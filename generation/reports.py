@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def started(generation_id: str, attempt: int, worker: str, secret: str = "") -> bool:
-    """A worker has begun an attempt."""
+    """Note that a worker has begun an attempt."""
     try:
         begun = verify_sender(generation_id, attempt, secret)
         verify_worker_name(worker)
@@ -30,7 +30,7 @@ def started(generation_id: str, attempt: int, worker: str, secret: str = "") -> 
 
 
 def finished(report: dict[str, Any]) -> bool:
-    """An attempt has ended; ``report`` is a ``RenderReport``."""
+    """Settle an attempt that has ended; ``report`` is a ``RenderReport``."""
     try:
         said = read_report(report)
     except (KeyError, TypeError, ValueError) as problem:
@@ -42,7 +42,7 @@ def finished(report: dict[str, Any]) -> bool:
 
 
 def worker_lost(generation_id: str, attempt: int, worker: str, reason: str, secret: str = "") -> bool:
-    """The worker of an attempt is gone."""
+    """Hand on an attempt whose worker is gone, or fail it."""
     try:
         lost = verify_sender(generation_id, attempt, secret)
         verify_worker_name(worker)

@@ -95,7 +95,7 @@ def kept() -> Iterator[None]:
 
 
 def in_batches(rows: QuerySet[_Row], *, size: int = 500) -> Iterator[_Row]:
-    """The rows by primary key, ``size`` at a time. Unlike a cursor it needs no connection between two batches."""
+    """Yield the rows by primary key, read ``size`` at a time. Unlike a cursor, no connection is held in between."""
     rows = rows.order_by("pk")
     batch = list(rows[:size])
     while batch:

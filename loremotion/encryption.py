@@ -19,7 +19,7 @@ class Unreadable(Exception):
 
 
 def seal(secret: str, *, purpose: str) -> str:
-    """``purpose`` gives each kind of secret a key of its own, and is needed again to open it."""
+    """Encrypt a secret. ``purpose`` gives each kind a key of its own, and is needed again to open it."""
     return _seals(purpose).encrypt(secret.encode()).decode()
 
 

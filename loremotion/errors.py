@@ -179,8 +179,8 @@ def bare_page(heading: str, detail: str) -> str:
 
 
 def with_retry_headers(response: HttpResponse, refusal: Refusal, *, method: str | None) -> HttpResponse:
-    """The response, which says whether and when to send the request again. Of what only reads, nothing is final: a
-    program that polls waits, and goes on."""
+    """The response with headers that say whether and when to send the request again. Of what only reads, nothing is
+    final: a program that polls waits, and goes on."""
     if isinstance(refusal, TooMany):
         response["Retry-After"] = str(refusal.retry_after_seconds)
     if refusal.status == 401:

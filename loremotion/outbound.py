@@ -73,7 +73,7 @@ def by_dns(host: str, port: int) -> list[str]:
 
 
 def target_of(url: str, *, resolve: Resolver | None = None) -> Target:
-    """Where ``url`` leads, if a request may go there.
+    """The target that ``url`` leads to, if a request may go there.
 
     Raises:
         Invalid: it may not, or it is no address; says which.
@@ -147,7 +147,7 @@ def _exchange(line: socket.socket, target: Target, body: bytes, headers: Mapping
 
 
 def _connect(target: Target) -> socket.socket:
-    """To the first of the judged addresses that answers; under https with TLS that has yet to shake hands."""
+    """Connect to the first of the judged addresses that answers; under https with TLS that has yet to shake hands."""
     failure: OSError = OSError("it has no address")
     deadline = time.monotonic() + CONNECT_SECONDS
     for number, address in enumerate(target.addresses):
@@ -169,7 +169,7 @@ def _connect(target: Target) -> socket.socket:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Trusts what the system trusts (``SSL_CERT_FILE`` names another list), and what certifi does."""
+    """The TLS context: it trusts what the system does (``SSL_CERT_FILE`` names another list), and what certifi does."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context

@@ -77,13 +77,13 @@ class TooMany(Refusal):
 
 
 class Unauthorized(Refusal):
-    """Whoever asks says who they are, and it does not hold."""
+    """The caller's key or cookie does not hold."""
 
     status = 401
 
 
 class Forbidden(Refusal):
-    """Known who asks, and they may not do this."""
+    """The caller is known, and may not do this."""
 
     status = 403
 

@@ -37,7 +37,7 @@ class Choice:
 
     @property
     def example(self) -> str:
-        """What the prompt box begins with; empty where any sentence will do."""
+        """The prompt that the box begins with; empty where any sentence will do."""
         return EXAMPLE if self.version.family == BUILT_IN else ""
 
     @property
@@ -57,7 +57,7 @@ def choices(models: Sequence[Model], audience: Audience) -> list[Choice]:
 
 
 def offer_of(model: Model, ask: Ask, audience: Audience) -> Offer:
-    """What ``make_offer`` would answer, with the model at hand. Asks no store.
+    """The offer that ``make_offer`` would make, with the model at hand. Asks no store.
 
     Raises:
         Refusal: as ``make_offer``.

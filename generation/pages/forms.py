@@ -35,7 +35,7 @@ class GenerateForm(forms.Form):
         model.choices = [("", "Default"), *((m.slug, m.name) for m in models)]
 
     def ask(self) -> Ask:
-        """What the valid form says, blanks left to the model's defaults."""
+        """The request that the valid form makes, blanks left to the model's defaults."""
         said = {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
         for name in ("video", "seen_by"):
             said.pop(name, None)
@@ -46,6 +46,6 @@ class GenerateForm(forms.Form):
         return {"video": self.cleaned_data["video"]} if self.cleaned_data.get("video") else {}
 
     def is_private(self) -> bool | None:
-        """None where nobody said who sees it."""
+        """Whether the clip is asked to be private; None where the form does not say."""
         said = self.cleaned_data.get("seen_by")
         return said == "maker" if said else None

@@ -14,7 +14,7 @@ from loremotion.refusals import Refusal
 
 @require_POST
 def prompt_length(request: HttpRequest) -> JsonResponse:
-    """Tokens, the limit, and the end that would not be read. A POST, so that no log of addresses holds a prompt."""
+    """Answer with a prompt's tokens, the limit, and the end that is not read. A POST: no access log holds prompts."""
     try:
         version = choose(request.POST.get("model", ""), audience_of(request, tenancy.caller_of(request).workspace))
     except Refusal as refusal:

@@ -90,7 +90,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 
 def _said(request: HttpRequest) -> dict[str, Any]:
-    """What the form says. Of options, those of the model that is chosen now."""
+    """The request that the form makes: of its options, those of the model that is chosen now."""
     said = {name: str(value) for name, value in request.POST.items()}
     if said.get("model") != said.get("options_of"):
         said = {name: value for name, value in said.items() if name not in OF_ONE_MODEL}
@@ -151,7 +151,7 @@ def _finished(own: GenerationQuerySet, generation_id: str) -> Generation | None:
 
 
 def _price(form: GenerateForm, model: Model | None, audience: Audience, *, is_continued: bool) -> Quote | None:
-    """What the form costs as it stands; None where it cannot be made so, or not by this caller."""
+    """The price of the form as it stands; None where it cannot be made so, or not by this caller."""
     values = {name: form[name].value() for name in form.fields}
     stands = GenerateForm({name: value for name, value in values.items() if value} | {"prompt": "a clip"}, models=[])
     stands.fields.pop("model")
@@ -234,7 +234,7 @@ def cancel(request: HttpRequest, generation_id: UUID) -> HttpResponse:
 
 @require_POST
 def set_privacy(request: HttpRequest, generation_id: UUID) -> HttpResponse:
-    """``is_private`` is ``yes`` or anything else."""
+    """Make a clip private, or show it to the team: ``is_private`` is ``yes`` or anything else."""
     caller = tenancy.caller_for(request, Action.GENERATE)
     generation = own_generation(caller, generation_id)
     is_private = request.POST.get("is_private") == "yes"
@@ -251,7 +251,7 @@ def delete(request: HttpRequest, generation_id: UUID) -> HttpResponse:
 
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
-    """All that the caller sees of this workspace, newest first, by keyset: page 1,000 costs what page 1 does."""
+    """The page of all that the caller sees here, newest first, by keyset: page 1,000 costs what page 1 does."""
     caller = tenancy.caller_for(request, Action.READ_CLIPS)
     before = request.GET.get("before", "")
     last = own_receipt(caller, _uuid_or_404(before)) if before else None

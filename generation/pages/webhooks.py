@@ -31,7 +31,7 @@ def listing(request: HttpRequest, membership: Membership) -> HttpResponse:
 @never_cache
 @member_may(Action.MANAGE_WEBHOOKS)
 def create(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Answers with the page that shows the secret, once; there is no address to come back to."""
+    """Make an endpoint and show its secret, once: there is no address to come back to."""
     form = EndpointForm(request.POST)
     if not form.is_valid():
         return _list_page(request, membership, form, status=422)
@@ -75,7 +75,7 @@ def rotate(request: HttpRequest, membership: Membership, endpoint_id: UUID) -> H
 @require_POST
 @member_may(Action.MANAGE_WEBHOOKS)
 def switch(request: HttpRequest, membership: Membership, endpoint_id: UUID) -> HttpResponse:
-    """On if it is off, off if it is on."""
+    """Enable a disabled endpoint, disable an enabled one."""
     endpoint = _own(membership, endpoint_id)
     if request.POST.get("to") == "on":
         endpoints.enable(endpoint, actor=membership.user.email)
