@@ -312,7 +312,7 @@ ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-# They are sent nothing: accounts.adapter writes it to nobody, which takes as long as a letter to somebody.
+# They are sent nothing: accounts.adapter writes mail to nobody, which takes as long as mail to somebody.
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = True
 # As long as the mail with a code is tried, so that a mail server may be away for a while.
 ACCOUNT_LOGIN_BY_CODE_TIMEOUT = ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 15 * 60
