@@ -79,7 +79,8 @@ def standing_of(workspace: Workspace, *, network: str = "") -> Standing:
             """,
             {"own": workspace.id, "flow": flow},
         )
-        return Standing(*cursor.fetchone(), flow=flow)
+        virtual_time, last_finish, open_clips = cursor.fetchone()
+    return Standing(virtual_time, last_finish, open_clips, flow)
 
 
 def _lock_flow(workspace: Workspace, network: str) -> str:

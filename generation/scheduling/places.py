@@ -50,7 +50,7 @@ class Place:
 
 def _rounded(number: int) -> int:
     """With two figures, rounded down."""
-    unit = 10 ** max(0, len(str(number)) - 2)
+    unit: int = 10 ** max(0, len(str(number)) - 2)
     return number // unit * unit
 
 
