@@ -179,7 +179,7 @@ def worlds(*, is_quick: bool) -> Iterable[Mapping[str, object]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer clips, worlds and futures")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=2)
     arguments = parser.parse_args()
     began = time.monotonic()
     told: list[Told] = []
@@ -189,7 +189,7 @@ def main() -> None:
             size = (
                 {"clips": 200, "plays": 50, "every": 11, "oracle_every": 3}
                 if arguments.quick
-                else {"clips": 600, "plays": 120, "every": 3}
+                else {"clips": 400, "plays": 100, "every": 8, "oracle_every": 2}
             )
             rows = play(seed=seed, **size, **world)  # type: ignore[arg-type]
             by_trace[world["trace"].name] += rows  # type: ignore[attr-defined]

@@ -71,7 +71,8 @@ async function askPrice() {
   try {
     const answer = await fetch(`${form.dataset.priceUrl}?${new URLSearchParams(said)}`, { signal: asking.signal });
     const quote = await answer.json();
-    price.textContent = quote.error ?? `${quote.credits} credit${quote.credits === 1 ? "" : "s"} · ${quote.seconds} s of video`;
+    const credits = `${quote.credits} credit${quote.credits === 1 ? "" : "s"} · ${quote.seconds} s of video`;
+    price.textContent = quote.error ?? [credits, quote.ready].filter(Boolean).join(" · ");
     showWays(quote.ways ?? []);
     waits.textContent = quote.waits ?? "";
     waits.hidden = !quote.waits || [...form.querySelectorAll(".of-model:enabled .notice")].length > 0; // says so already

@@ -35,10 +35,10 @@ function say(text, live = "polite") {
 }
 
 const on = {
-  queue({ reason, eta_seconds: eta }) {
+  queue({ reason, in_words: words, waits_for_a_machine: isForAMachine }) {
     showStage("queued");
-    bar.hidden = eta === null; // nobody can say when: a bar that runs would say otherwise
-    say(eta === null ? reason : `${reason} Ready in about ${seconds(eta[0])} to ${seconds(eta[1])}.`);
+    bar.hidden = isForAMachine; // nobody can say when: a bar that runs would say otherwise
+    say([reason, words].filter(Boolean).join(" "));
   },
   stage({ stage, message, progress }) {
     showStage(stage);

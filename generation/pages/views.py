@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import tenancy
 from accounts.models import Workspace
 from accounts.roles import Action
+from billing.plans import entitlements
 from catalog.gates import Audience
 from catalog.models import Model
 from catalog.offers import make_offer
@@ -173,7 +174,9 @@ def price(request: HttpRequest) -> JsonResponse:
     # What a clip starts from decides its mode, and with it the price; the files themselves are not needed for that.
     ask = replace(form.ask(), inputs={role: "" for role in ROLES if request.GET.get(role)})
     try:
-        audience = audience_of(request, tenancy.caller_of(request).workspace)
+        workspace = tenancy.caller_of(request).workspace
+        may = entitlements(workspace.id if workspace is not None else None)
+        audience = audience_of(request, workspace, may)
         model = chosen_of(models, form.cleaned_data["model"])
         offer = offer_of(model, ask, audience) if model is not None else make_offer(ask, audience)
     except Refusal as refusal:
@@ -182,6 +185,8 @@ def price(request: HttpRequest) -> JsonResponse:
     said: dict[str, Any] = {"credits": offer.quote.credits, "seconds": round(offer.request.seconds, 3)}
     if waits := wait.why_nobody_takes(offer):
         said["waits"] = waits
+    elif expected := wait.prospect_of(offer, workspace, weight=may.priority_weight):
+        said["ready"] = wait.in_words(expected)
     return JsonResponse(said)
 
 

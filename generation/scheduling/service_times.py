@@ -1,9 +1,9 @@
 """How long a clip will keep a card, learned part by part from what reports say of earlier ones.
 
 A part (a step, a voxel decoded, what is fixed, a byte loaded) has a rate: seconds for a unit of its work. Rates are
-lognormal. Each is believed from general to particular: a formula, then the build, the build on this card, and this very
-mode, preset and size on this card; every level is the prior of the next. A level keeps three numbers, in which an
-observation counts less the older it is, so nothing here grows with history.
+lognormal. Each is believed from general to particular: a formula, then the build, this very mode, preset and size of
+it, and these on this card; every level is the prior of the next. A level keeps three numbers, in which an observation
+counts less the older it is, so nothing here grows with history.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class Work:
     mode: str
     preset: str
     card: str
+    """Empty: whichever takes it."""
     steps: int
     voxels: int
     """Pixels of all frames."""
@@ -74,9 +75,11 @@ class Work:
     def keys(self, part: Part) -> Iterator[str]:
         """Names of what is known of one part, from general to particular. Sizes count by halves of a doubling."""
         size = round(2 * math.log2(max(1, self.voxels)))
+        kind = f"{part}/{self.build}/{self.mode}/{self.preset}/{size}"
         yield f"{part}/{self.build}"
-        yield f"{part}/{self.build}/{self.card}"
-        yield f"{part}/{self.build}/{self.card}/{self.mode}/{self.preset}/{size}"
+        yield kind
+        if self.card:
+            yield f"{kind}/{self.card}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,31 +125,33 @@ class _Belief:
         return _Belief(self.mean + gain * (seen.mean - self.mean), sd, math.sqrt(1 / precision))
 
 
+def observed(work: Work, stage_seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return the rates that one finished clip shows, by the keys of the statistics that they count to."""
+    rates: dict[str, float] = {}
+    for part, stages in _STAGES.items():
+        seconds = sum(stage_seconds.get(stage, 0.0) for stage in stages)
+        if seconds > 0:
+            rate = max(seconds, _LEAST_SECONDS) / work.amount(part)
+            rates |= dict.fromkeys(work.keys(part), rate)
+    return rates
+
+
 @dataclass(slots=True)
 class ServiceTimes:
-    """Rates by key. ``learn`` and ``learn_load`` replace a handful of them for each report."""
+    """Rates by key. A report changes a handful of them."""
 
     known: dict[str, Statistic] = field(default_factory=dict)
 
-    def learn(self, work: Work, stage_seconds: Mapping[str, float]) -> dict[str, Statistic]:
-        """Add what one finished clip took; return the statistics that changed."""
-        changed: dict[str, Statistic] = {}
-        for part, stages in _STAGES.items():
-            seconds = sum(stage_seconds.get(stage, 0.0) for stage in stages)
-            if seconds > 0:
-                rate = max(seconds, _LEAST_SECONDS) / work.amount(part)
-                changed |= {key: self.known.get(key, Statistic()).add(rate) for key in work.keys(part)}
-        self.known |= changed
-        return changed
+    def learn(self, work: Work, stage_seconds: Mapping[str, float]) -> None:
+        """Add what one finished clip took."""
+        for key, rate in observed(work, stage_seconds).items():
+            self.known[key] = self.known.get(key, Statistic()).add(rate)
 
-    def learn_load(self, card: str, loaded_bytes: int, seconds: float) -> dict[str, Statistic]:
-        """Add what loading so many bytes took; return the statistics that changed."""
-        if loaded_bytes <= 0 or seconds <= 0:
-            return {}
-        key = f"{Part.LOAD}/{card}"
-        changed = {key: self.known.get(key, Statistic()).add(seconds / loaded_bytes)}
-        self.known |= changed
-        return changed
+    def learn_load(self, card: str, loaded_bytes: int, seconds: float) -> None:
+        """Add what loading so many bytes took."""
+        if loaded_bytes > 0 and seconds > 0:
+            key = f"{Part.LOAD}/{card}"
+            self.known[key] = self.known.get(key, Statistic()).add(seconds / loaded_bytes)
 
     def load_seconds(self, card: str, size_bytes: int) -> float:
         """Seconds for loading so many bytes on such a card."""

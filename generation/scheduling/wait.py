@@ -1,80 +1,92 @@
-"""When a clip will be ready, as a range learned from the model's latest clips, and why it is not ready yet."""
+"""When a clip starts and is ready, as the newest forecast has it, and why it is not ready yet."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 from uuid import UUID
 
 import redis
-from django.db import connection
+from django.db.models import Max
 
-from catalog.models import ModelVersion
+from accounts.models import Workspace
 from catalog.offers import Offer
 from generation.models import Generation, State
-from generation.scheduling import explanation, fleet, storage_pause
+from generation.scheduling import (
+    explanation,
+    fair_queue,
+    fleet,
+    forecast_board,
+    forecast_record,
+    service_rates,
+    storage_pause,
+)
+from generation.scheduling.calibration import Range
+from generation.scheduling.forecast import Expected
 from generation.scheduling.places import Look, Place
 from loremotion.row_security import across_workspaces
 
-SAMPLE = 20
-VERSIONS = 10
-"""Latest versions of one build that are asked: a price that is edited often does not forget what clips took."""
-UNKNOWN_SECONDS = (5.0, 60.0)
 GB = 10**9
+_AT_ONCE_SECONDS = 3.0
+_UNITS = ((1, "s"), (60, "min"), (3600, "h"))
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a person who waits wants to know. Seconds count from now until the clip is ready; None: nobody can say."""
+    """What a person who waits wants to know."""
 
     place: int
-    low_seconds: float | None
-    high_seconds: float | None
     reason: str
+    expected: Expected | None = None
+    """Seconds from now; None: nobody can say."""
+    is_for_a_machine: bool = False
+    """Whether nobody can say when it goes on: no machine that is on can take it, or no clip can be stored."""
     why_this_place: str = ""
     """Whose clips are before it; empty where none waits before it."""
 
     @property
-    def is_for_a_machine(self) -> bool:
-        """Whether nobody can say when it goes on: no machine that is on can take it."""
-        return self.low_seconds is None
+    def in_words(self) -> str:
+        """When it starts and is ready; empty where nobody can say."""
+        return "" if self.expected is None else in_words(self.expected)
 
     def to_json(self) -> dict[str, Any]:
-        """As the API and live events say it."""
-        seconds = (self.low_seconds, self.high_seconds)
-        eta = [round(each, 1) for each in seconds if each is not None]
-        return {"position": self.place, "eta_seconds": eta or None, "reason": self.reason}
+        """As the API and live events say it. ``position`` and ``eta_seconds`` are what the first release called place
+        and the ends of ``ready``."""
+        ready = None if self.expected is None else _rounded(self.expected.ready)
+        return {
+            "place": self.place,
+            "starts": None if self.expected is None else _rounded(self.expected.start)[::2],
+            "ready": ready,
+            "reason": self.reason,
+            "in_words": self.in_words,
+            "waits_for_a_machine": self.is_for_a_machine,
+            "position": self.place,
+            "eta_seconds": ready and ready[::2],
+        }
 
 
-def service_seconds(version: ModelVersion) -> tuple[float, float]:
-    """Median and 90th percentile of start-to-end of the latest clips of the same build, whatever its price was. One
-    query, of which each part begins in an index."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT extract(epoch FROM clip.finished_at - clip.started_at)::float
-            FROM (
-                (SELECT id FROM catalog_modelversion WHERE build = %s ORDER BY id DESC LIMIT %s) UNION SELECT %s
-            ) AS same, LATERAL (
-                SELECT started_at, finished_at FROM generation_generation
-                WHERE version_id = same.id AND state = 'succeeded' AND started_at IS NOT NULL
-                ORDER BY finished_at DESC LIMIT %s
-            ) AS clip
-            ORDER BY clip.finished_at DESC LIMIT %s
-            """,
-            [version.build, VERSIONS, version.id, SAMPLE, SAMPLE],
-        )
-        took = sorted(seconds for (seconds,) in cursor.fetchall() if seconds is not None)
-    if not took:
-        return UNKNOWN_SECONDS
-    return took[len(took) // 2], took[min(len(took) - 1, (len(took) * 9) // 10)]
+def _rounded(said: Range) -> list[float]:
+    return [round(end, 1) for end in (said.low, said.mid, said.high)]
+
+
+def in_words(expected: Expected) -> str:
+    """When a clip starts and is ready, for people: "Starts in 1 to 2 min. Ready in about 4 to 6 min." """
+    start, ready = expected.start, expected.ready
+    starts = "Starts at once." if start.high < _AT_ONCE_SECONDS else f"Starts in {_span(start.low, start.high)}."
+    return f"{starts} Ready in about {_span(ready.low, ready.high)}."
+
+
+def _span(low: float, high: float) -> str:
+    unit, name = next((each for each in _UNITS if high < 90 * each[0]), _UNITS[-1])
+    first, last = (max(1, round(end / unit)) for end in (low, high))
+    return f"{last} {name}" if first >= last else f"{first} to {last} {name}"
 
 
 @across_workspaces("others are before it in the queue; only how many, whose and how long comes out")
 def wait_of(generation: Generation) -> Wait:
-    """How long this open generation will take, and what it waits for."""
+    """What this open generation waits for, and until when."""
     look = Look()
     why = explanation.sentence(generation, look.waiting_before(generation))
     return replace(_waits([generation], look)[generation.id], why_this_place=why)
@@ -82,35 +94,61 @@ def wait_of(generation: Generation) -> Wait:
 
 @across_workspaces("as above")
 def waits_of(generations: Sequence[Generation]) -> dict[UUID, Wait]:
-    """The same of many at once, without ``why_this_place``: queue and fleet are looked at once, and each build's speed
-    once."""
+    """The same of many at once, without ``why_this_place``: queue, fleet and forecast are looked at once."""
     return _waits(generations, Look())
 
 
 def _waits(generations: Sequence[Generation], look: Look) -> dict[UUID, Wait]:
-    budgets, seconds_of = _budgets(), cache(service_seconds)
+    budgets = _budgets()
     largest_bytes = max(budgets, default=0)
-    return {each.id: _wait(each, look.place_of(each, largest_bytes), budgets, seconds_of) for each in generations}
+    expected = expectations(generations) if budgets else {}
+    return {
+        each.id: _wait(each, look.place_of(each, largest_bytes), budgets, expected.get(each.id))
+        for each in generations
+    }
 
 
-def _wait(
-    generation: Generation,
-    stands: Place,
-    budgets: list[int],
-    seconds_of: Callable[[ModelVersion], tuple[float, float]],
-) -> Wait:
+def _wait(generation: Generation, stands: Place, budgets: list[int], expected: Expected | None) -> Wait:
     place = stands.number
     if generation.state == State.QUEUED and budgets and (generation.needs_bytes or 0) > budgets[-1]:
         reason = too_large(generation.needs_bytes or 0, budgets[-1])
-        return Wait(place, None, None, f"{reason} Your place is kept, and cancelling gives everything back.")
+        reason = f"{reason} Your place is kept, and cancelling gives everything back."
+        return Wait(place, reason, is_for_a_machine=True)
     if stands.is_held_up:
-        return Wait(place, None, None, storage_pause.REASON)
-    if not budgets:
-        return Wait(place, None, None, _reason(generation, stands, 0))
-    median, slow = seconds_of(generation.version)
-    rounds = place / len(budgets)
-    low, high = median * (rounds + 0.5), slow * (rounds + 1)
-    return Wait(place, low, high, _reason(generation, stands, len(budgets)))
+        return Wait(place, storage_pause.REASON, is_for_a_machine=True)
+    reason = _reason(generation, stands, len(budgets))
+    return Wait(place, reason, expected, is_for_a_machine=not budgets)
+
+
+def expectations(generations: Sequence[Generation]) -> dict[UUID, Expected]:
+    """What the newest forecast says of each of these open clips: its own entry, or what its place in the queue may
+    expect. Nothing where nobody has made a forecast lately."""
+    near = forecast_board.of_clips([str(each.id) for each in generations])
+    said = {each.id: near[str(each.id)] for each in generations if str(each.id) in near}
+    far = [each for each in generations if each.id not in said and each.state == State.QUEUED]
+    places = forecast_board.places() if far else None
+    if places is not None:
+        works = {each.id: service_rates.work_of(each) for each in far}
+        times, now = service_rates.read(works.values()), time.time()
+        for each in far:
+            plan = forecast_record.plan_of(each)
+            if found := places.expected(each.fair_finish, times.service(works[each.id]), plan=plan, now=now):
+                said[each.id] = found
+    return said
+
+
+@across_workspaces("only its own last tag comes out, and how long others take")
+def prospect_of(offer: Offer, workspace: Workspace | None, *, weight: float) -> Expected | None:
+    """Return what the clip may expect if it were asked for now; None where nobody can say."""
+    places = forecast_board.places()
+    if places is None:
+        return None
+    own = Generation.objects.filter(workspace=workspace, state=State.QUEUED) if workspace else Generation.objects.none()
+    last = own.aggregate(last=Max("fair_finish"))["last"] or 0.0
+    tag = fair_queue.next_finish(now=places.clock, last_finish=last, cost=offer.quote.credits, weight=weight)
+    work = service_rates.work_of_offer(offer)
+    plan = forecast_record.FREE if weight <= 1 else forecast_record.PAID
+    return places.expected(tag, service_rates.read([work]).service(work), plan=plan, now=time.time())
 
 
 def _budgets() -> list[int]:

@@ -21,7 +21,7 @@ from billing.models import Hold
 from billing.shop import housekeeping as shop
 from generation.models import Generation, State
 from generation.scheduling import dispatch, fleet, queue_depth
-from generation.settlement import attempts, settle
+from generation.settlement import attempts, forecasting, settle
 from generation.settlement.verification import NotBelieved, read_report, verify_worker_name
 from generation.storage import leftovers, retention, traces
 from gpu_worker.contract import LATE_SECONDS, WORKER_DEAD_AFTER_SECONDS, RenderReport, attempt_of, worker_of
@@ -260,6 +260,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     dispatch_lost,
     dispatch_waiting,
     queue_depth.walk,
+    forecasting.put_up_forecast,
     repeat_cancels,
     release_orphaned_holds,
     expire_credits,

@@ -19,7 +19,7 @@ from billing import free_gpu_budget, ledger
 from catalog import measurements
 from generation.live import progress
 from generation.models import OPEN_STATES, Clip, Generation, State
-from generation.scheduling import dispatch, fleet, storage_pause
+from generation.scheduling import dispatch, fleet, service_rates, storage_pause
 from generation.settlement import attempts, notifications
 from generation.settlement.error_words import sentence, words_of
 from generation.storage import files, retention, traces
@@ -161,7 +161,8 @@ def _waits_for_a_larger_machine(generation: Generation, error: RenderError) -> b
 
 
 def _measure(generation: Generation, report: RenderReport) -> None:
-    """Record in the catalogue what the clip took: a model's speed, memory and margin come from here."""
+    """Record what the clip took: a model's speed, memory and margin, and its forecasts, come from here."""
+    service_rates.record(generation, report)
     measurements.record(
         generation.version,
         mode=generation.mode,

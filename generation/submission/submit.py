@@ -22,7 +22,7 @@ from catalog import measurements
 from catalog.offers import Offer
 from catalog.requests import ClipRequest
 from generation.models import Generation
-from generation.scheduling import dispatch, fair_queue, wait
+from generation.scheduling import dispatch, fair_queue
 from generation.storage import retention
 from generation.submission import checks, idempotency, privacy
 from generation.submission.checks import Candidate
@@ -34,6 +34,8 @@ from loremotion.table_rows import Columns
 logger = logging.getLogger(__name__)
 
 HOLD_LASTS = timedelta(days=2)
+_UNKNOWN_SECONDS: Final = 60.0
+"""On a GPU, of a clip of a build that nobody has made one of."""
 _GENERATIONS: Final = Columns(Generation, "generation")
 _REQUESTED: Final = tuple(field.name for field in fields(ClipRequest))
 """Columns of the row, by the same names."""
@@ -133,7 +135,7 @@ def _say_queued(generation: Generation) -> None:
 def _expected_seconds(offer: Offer) -> float:
     """GPU seconds that such a clip takes, by what clips of the same build took."""
     speed = measurements.speeds([offer.version.build]).get(offer.version.build)
-    return wait.UNKNOWN_SECONDS[1] if speed is None else speed * offer.request.num_frames / offer.request.fps
+    return _UNKNOWN_SECONDS if speed is None else speed * offer.request.num_frames / offer.request.fps
 
 
 def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer, candidate: Candidate) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.scheduling.service_times import UNKNOWN_SECONDS, ServiceTimes, Statistic, Work
+from generation.scheduling.service_times import UNKNOWN_SECONDS, ServiceTimes, Statistic, Work, observed
 
 WORK = Work("build", "text", "standard", "card", steps=20, voxels=1_000_000)
 STAGES = {
@@ -72,7 +72,7 @@ def test_a_card_that_is_slower_is_learned_apart() -> None:
 
 def test_what_is_kept_does_not_grow_with_reports() -> None:
     assert len(taught(200).known) == len(taught(1).known) == 9
-    assert len(taught(1).learn(WORK, STAGES)) == 9
+    assert len(observed(WORK, STAGES)) == 9
 
 
 def test_loading_is_learned_by_the_byte() -> None:
@@ -81,7 +81,12 @@ def test_loading_is_learned_by_the_byte() -> None:
     for _ in range(40):
         known.learn_load("card", 10**9, 4.0)
     assert known.load_seconds("card", 10**10) == pytest.approx(40.0, rel=0.05) != before
-    assert not known.learn_load("card", 0, 1.0)
+
+
+def test_a_clip_that_loaded_nothing_says_nothing_of_loading() -> None:
+    known = ServiceTimes()
+    known.learn_load("card", 0, 1.0)
+    assert not known.known
 
 
 def test_a_render_goes_on_at_its_own_pace() -> None:

@@ -145,5 +145,5 @@ def test_those_who_wait_and_staff_are_told(waiting: list[Generation], client: Cl
     fill_the_disk()
     waiting[0].refresh_from_db()
     told = wait.wait_of(waiting[0])
-    assert (told.reason, told.low_seconds) == (storage_pause.REASON, None)
+    assert (told.reason, told.expected) == (storage_pause.REASON, None)
     assert "could not be stored" in client.get("/admin/generation/generation/fleet/").text

@@ -1,18 +1,38 @@
-"""How long a clip takes is learned from what was made of the same build, whatever it cost then."""
+"""What people are told of the wait: the newest forecast, read by one entry, and counted against what came of it."""
 
 from __future__ import annotations
 
+import json
+import time
 from datetime import timedelta
 from typing import Any
 
+import pytest
+import redis
 from django.utils import timezone
 
 from accounts.models import Visitor
 from catalog import versions
 from catalog.models import Model, ModelVersion
-from generation.models import Generation, State
-from generation.scheduling import wait
+from generation.models import ForecastFactor, ForecastHour, Generation, ServiceRate, State, ToldRange
+from generation.scheduling import dispatch, forecast_board, forecast_record, service_rates, wait
+from generation.scheduling.calibration import Range
+from generation.scheduling.forecast import Expected
+from generation.scheduling.service_times import ServiceTimes, Spread
+from generation.settlement import forecasting, settle
+from gpu_worker.contract import WORKERS_KEY, worker_key
+from gpu_worker.worker_status import WorkerStatus
 from tests.generation import factories
+from tests.generation.conftest import ClientOf
+
+STAGES = {"loading": 3.0, "encoding_prompt": 1.0, "denoising": 30.0, "decoding": 4.0, "uploading": 1.0}
+
+
+def machine(valkey: redis.Redis, *, doing: Generation | None = None, name: str = "gpu-test") -> None:
+    made = {"generation_id": str(doing.id), "attempt": doing.attempt, "started_at": time.time()} if doing else {}
+    status = WorkerStatus(name=name, host="h", pid=1, device="card", budget_bytes=2**40, state="busy", **made)
+    valkey.zadd(WORKERS_KEY, {name: time.time()})
+    valkey.set(worker_key(name), json.dumps(status.to_wire()), ex=60)
 
 
 def edited(model: Model, **changes: Any) -> ModelVersion:
@@ -21,46 +41,217 @@ def edited(model: Model, **changes: Any) -> ModelVersion:
     return versions.write(versions.draft(model, versions.state(model.current) | changes), by=None)
 
 
-def made(version: ModelVersion, visitor: Visitor, seconds: float, count: int = 1) -> None:
-    """``count`` clips that took ``seconds`` each."""
-    now = timezone.now()
-    for _ in range(count):
-        generation = factories.submitted(visitor.workspace)
-        Generation.objects.filter(id=generation.id).update(
-            version=version, state=State.SUCCEEDED, started_at=now - timedelta(seconds=seconds), finished_at=now
-        )
+def made(visitor: Visitor, stages: dict[str, float] = STAGES, **asked: Any) -> Generation:
+    """A clip that was rendered and settled."""
+    generation = factories.submitted(visitor.workspace, **asked)
+    dispatch.fill_window()
+    factories.deliver_clip(generation)
+    assert settle.settle(factories.report(generation, stage_seconds=stages))
+    generation.refresh_from_db()
+    return generation
 
 
-def test_nobody_knows_before_the_first(toy: Model) -> None:
-    assert toy.current is not None
-    assert wait.service_seconds(toy.current) == wait.UNKNOWN_SECONDS
+def believed(generation: Generation) -> Spread:
+    work = service_rates.work_of(generation)
+    return service_rates.read([work]).service(work)
 
 
-def test_a_price_edit_forgets_nothing(toy: Model, alice: Visitor) -> None:
-    assert toy.current is not None
-    made(toy.current, alice, 30.0, count=3)
-    dearer = edited(toy, prices={"standard": {"360p": 6_000}})
-    assert wait.service_seconds(dearer) == (30.0, 30.0)
+def test_a_report_is_counted_as_the_statistics_have_it(toy: Model, alice: Visitor) -> None:
+    known = ServiceTimes()
+    for seconds in (30.0, 45.0, 20.0):
+        clip = made(alice, STAGES | {"denoising": seconds}, seconds=1)
+        known.learn(service_rates.work_of(clip, card="gpu-test"), STAGES | {"denoising": seconds})
+    kept = {row.key: (row.weight, row.mean, row.squares) for row in ServiceRate.objects.all()}
+    assert kept.keys() == known.known.keys()
+    for key, seen in known.known.items():
+        assert kept[key] == pytest.approx((seen.weight, seen.mean, seen.squares))
 
 
-def test_many_price_edits_forget_nothing_of_the_latest(toy: Model, alice: Visitor) -> None:
-    version = toy.current
-    for price in range(6_000, 6_005):
-        version = edited(toy, prices={"standard": {"360p": price}})
-        made(version, alice, 20.0)
-    assert version is not None
-    assert wait.service_seconds(version) == (20.0, 20.0)
+def test_a_report_costs_one_statement_and_no_row_more(
+    toy: Model, alice: Visitor, django_assert_num_queries: Any
+) -> None:
+    clip = made(alice, seconds=1)
+    rows, again = ServiceRate.objects.count(), factories.report(clip, stage_seconds=STAGES)
+    assert clip.version.model.slug == "toy"
+    with django_assert_num_queries(1):
+        service_rates.record(clip, again)
+    assert ServiceRate.objects.count() == rows == 9
 
 
-def test_another_build_is_another_matter(toy: Model, alice: Visitor) -> None:
-    assert toy.current is not None
-    made(toy.current, alice, 30.0)
-    assert wait.service_seconds(edited(toy, quantisation="int8")) == wait.UNKNOWN_SECONDS
+def test_a_price_edit_forgets_nothing_and_another_build_begins_anew(toy: Model, alice: Visitor) -> None:
+    for _ in range(3):
+        made(alice, seconds=1)
+    edited(toy, prices={"standard": {"360p": 6_000}})
+    dearer = factories.submitted(alice.workspace, seconds=1)
+    assert believed(dearer).median_seconds == pytest.approx(36.0, rel=0.2)
+    edited(toy, quantisation="int8")
+    other = factories.submitted(alice.workspace, seconds=1)
+    assert believed(other).doubt > 2 * believed(dearer).doubt
 
 
-def test_it_costs_the_same_whatever_was_made_before(toy: Model, alice: Visitor, django_assert_num_queries: Any) -> None:
-    version = edited(toy, prices={"standard": {"360p": 7_000}})
+def test_clips_are_told_one_after_the_other(toy: Model, alice: Visitor, valkey: redis.Redis) -> None:
+    for _ in range(5):
+        made(alice, seconds=1)
+    clips = [factories.submitted(alice.workspace, seconds=1) for _ in range(3)]
+    machine(valkey)
+    dispatch.fill_window()
+    forecasting.put_up_forecast()
+    starts = [
+        wait.wait_of(each).expected.start.mid
+        for each in Generation.objects.filter(id__in=[c.id for c in clips]).order_by("fair_finish")
+    ]  # type: ignore[union-attr]
+    assert starts[0] < 2.0
+    assert starts[1] > starts[0] + 20
+    assert starts[2] > starts[1] + 20
+
+
+def test_a_clip_just_asked_for_is_told_by_its_place(
+    toy: Model, alice: Visitor, bob: Visitor, valkey: redis.Redis
+) -> None:
+    machine(valkey)
     for _ in range(2):
-        with django_assert_num_queries(1):
-            wait.service_seconds(version)
-        made(version, alice, 10.0, count=2)
+        factories.submitted(alice.workspace, seconds=1)
+    dispatch.fill_window()
+    forecasting.put_up_forecast()
+    late = factories.submitted(bob.workspace, seconds=1)
+    assert str(late.id) not in forecast_board.of_clips([str(late.id)])
+    said = wait.wait_of(late)
+    assert said.expected is not None
+    assert said.expected.start.mid > 10
+
+
+def test_the_price_says_when_the_clip_would_be_ready(
+    toy: Model, alice: Visitor, valkey: redis.Redis, client_of: ClientOf
+) -> None:
+    quiet = client_of(alice).get("/generations/price/", {"model": "toy", "seconds": "1"}).json()
+    assert "ready" not in quiet
+    machine(valkey)
+    forecasting.put_up_forecast()
+    assert (
+        "Ready in about"
+        in client_of(alice).get("/generations/price/", {"model": "toy", "seconds": "1"}).json()["ready"]
+    )
+
+
+def test_api_and_page_say_the_range(toy: Model, alice: Visitor, valkey: redis.Redis, client_of: ClientOf) -> None:
+    clip = factories.submitted(alice.workspace, seconds=1)
+    machine(valkey)
+    dispatch.fill_window()
+    forecasting.put_up_forecast()
+    queue = client_of(alice).get(f"/v1/videos/{clip.id}").json()["lm"]["queue"]
+    assert len(queue["starts"]) == 2
+    low, mid, high = queue["ready"]
+    assert 0 <= low <= mid <= high
+    assert queue["eta_seconds"] == [low, high]
+    assert "Ready in about" in client_of(alice).get(f"/generations/{clip.id}/").text
+
+
+def test_nobody_is_told_what_nobody_keeps_up(toy: Model, alice: Visitor, valkey: redis.Redis) -> None:
+    clip = factories.submitted(alice.workspace, seconds=1)
+    machine(valkey)
+    forecasting.put_up_forecast()
+    assert 0 < valkey.ttl(forecast_board.CLIPS_KEY) <= forecast_board.lapses_after_seconds()  # type: ignore[operator]
+    assert 0 < valkey.ttl(forecast_board.PLACES_KEY) <= forecast_board.lapses_after_seconds()  # type: ignore[operator]
+    valkey.delete(forecast_board.CLIPS_KEY, forecast_board.PLACES_KEY)
+    said = wait.wait_of(clip)
+    assert said.expected is None
+    assert said.reason
+    assert not said.is_for_a_machine
+
+
+@pytest.mark.parametrize("written", ["[]", "nonsense", "[1, 2]", '{"at": "x"}'])
+def test_an_entry_that_cannot_be_read_says_nothing(
+    toy: Model, alice: Visitor, valkey: redis.Redis, written: str
+) -> None:
+    clip = factories.submitted(alice.workspace, seconds=1)
+    machine(valkey)
+    valkey.hset(forecast_board.CLIPS_KEY, str(clip.id), written)
+    valkey.set(forecast_board.PLACES_KEY, written)
+    assert wait.wait_of(clip).expected is None
+
+
+def test_a_round_asks_the_same_whatever_waits(toy: Model, valkey: redis.Redis, django_assert_num_queries: Any) -> None:
+    """In flight, queued, clock, rates, factors, told and their clips, the new told, and old hours."""
+    machine(valkey)
+    factories.submitted(factories.visitor(credits=1_000).workspace, seconds=1)
+    forecasting.put_up_forecast()
+    with django_assert_num_queries(9):
+        forecasting.put_up_forecast()
+    for _ in range(12):
+        factories.submitted(factories.visitor(credits=1_000).workspace, seconds=1)
+    with django_assert_num_queries(9):
+        forecasting.put_up_forecast()
+
+
+def test_what_came_of_a_forecast_is_counted_and_corrects_the_next(
+    toy: Model, alice: Visitor, valkey: redis.Redis
+) -> None:
+    clip = factories.submitted(alice.workspace, seconds=1)
+    machine(valkey)
+    dispatch.fill_window()
+    forecasting.put_up_forecast()
+    assert ToldRange.objects.filter(clip_id=clip.id).count() == 1
+    forecasting.put_up_forecast()
+    assert ToldRange.objects.filter(clip_id=clip.id).count() == 1, "once for each horizon"
+    ToldRange.objects.update(said_at=timezone.now() - timedelta(hours=1))
+    factories.deliver_clip(clip)
+    assert settle.settle(factories.report(clip, stage_seconds=STAGES))
+    forecasting.put_up_forecast()
+    assert not ToldRange.objects.exists()
+    hour = ForecastHour.objects.get()
+    assert (hour.model, hour.told, hour.before, hour.inside) == ("toy", 1, 0, 0)
+    assert sum(hour.waits.values()) == 1
+    assert all(factor.high > 1.0 for factor in ForecastFactor.objects.all())
+    assert ForecastFactor.objects.exists()
+
+
+def test_a_clip_that_was_cancelled_teaches_nothing(toy: Model, alice: Visitor, valkey: redis.Redis) -> None:
+    clip = factories.submitted(alice.workspace, seconds=1)
+    machine(valkey)
+    forecasting.put_up_forecast()
+    settle.cancel(clip)
+    forecasting.put_up_forecast()
+    assert not ToldRange.objects.exists()
+    assert not ForecastHour.objects.exists()
+    assert not ForecastFactor.objects.exists()
+
+
+def test_a_running_clip_is_told_by_its_steps(toy: Model, alice: Visitor, valkey: redis.Redis) -> None:
+    for _ in range(3):
+        made(alice, seconds=1)
+    clip = factories.submitted(alice.workspace, seconds=1)
+    dispatch.fill_window()
+    Generation.objects.filter(id=clip.id).update(state=State.RUNNING, started_at=timezone.now())
+    clip.refresh_from_db()
+    machine(valkey, doing=clip)
+    progress = {"kind": "step", "stage": "denoising", "step": 6, "steps_total": 8, "seconds_per_step": 100.0}
+    valkey.xadd(f"generation:{clip.id}", {"event": "step", "data": json.dumps(progress)})
+    forecasting.put_up_forecast()
+    said = forecast_board.of_clips([str(clip.id)])[str(clip.id)]
+    assert said.start == Range(0, 0, 0)
+    assert 180 < said.ready.mid < 240
+
+
+@pytest.mark.parametrize(
+    ("expected", "words"),
+    [
+        (Expected(Range(0, 1, 2), Range(20, 30, 41)), "Starts at once. Ready in about 20 to 41 s."),
+        (Expected(Range(60, 80, 125), Range(200, 250, 361)), "Starts in 1 to 2 min. Ready in about 3 to 6 min."),
+        (Expected(Range(100, 101, 110), Range(9000, 9100, 10_000)), "Starts in 2 min. Ready in about 2 to 3 h."),
+    ],
+)
+def test_it_is_said_in_words(expected: Expected, words: str) -> None:
+    assert wait.in_words(expected) == words
+
+
+def test_percentiles_of_waits_come_from_a_few_counts() -> None:
+    waits: dict[str, int] = {}
+    for seconds in range(1, 101):
+        size = forecast_record.class_of(float(seconds))
+        waits[size] = waits.get(size, 0) + 1
+    half, most = forecast_record.percentile(waits, 0.5), forecast_record.percentile(waits, 0.9)
+    assert half is not None
+    assert most is not None
+    assert 45 <= half <= 60
+    assert 85 <= most <= 110
+    assert len(waits) < 30

@@ -22,7 +22,7 @@ REVIEWED = {
     "billing/shop/webhook.py": 1,
     "generation/scheduling/dispatch.py": 1,
     "generation/scheduling/fair_queue.py": 1,  # the last tag of a line that several workspaces share
-    "generation/scheduling/wait.py": 2,
+    "generation/scheduling/wait.py": 3,
     "generation/storage/arrivals.py": 1,  # the permit in the address names one attempt
     "generation/storage/retention.py": 3,
     "generation/live/polling.py": 1,

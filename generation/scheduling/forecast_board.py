@@ -1,0 +1,124 @@
+"""The newest forecast, where everybody can read it: one process writes it once a round, a watcher reads one entry.
+
+Two keys of Valkey: a hash with an entry for each near clip, and what places further back may expect, by tag. Both
+lapse soon, so that nobody is told what nobody keeps up.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import redis
+from django.conf import settings
+
+from generation.scheduling.calibration import Calibration, Factor, Range
+from generation.scheduling.forecast import Expected, Forecast
+from generation.scheduling.service_times import Spread
+from loremotion.valkey import connection
+
+logger = logging.getLogger(__name__)
+
+CLIPS_KEY: Final = "forecast:clips"
+PLACES_KEY: Final = "forecast:places"
+_DIGITS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What a clip may expect by its tag, and what earlier forecasts have taught."""
+
+    at: float
+    clock: float
+    """Of the fair queue, at that time."""
+    forecast: Forecast
+    calibration: Calibration
+
+    def expected(self, tag: float, service: Spread, *, plan: str, now: float) -> Expected | None:
+        """Return what a clip of this tag may expect, in seconds from now; None while nobody takes clips."""
+        found = self.forecast.at(tag, service)
+        if found is None:
+            return None
+        return Expected(
+            _later(self.calibration.correct(found.start, plan), now - self.at),
+            _later(self.calibration.correct(found.ready, plan), now - self.at),
+        )
+
+
+def lapses_after_seconds() -> int:
+    """Return how long a forecast is worth telling: a few rounds of the beat."""
+    return max(30, round(6 * settings.HOUSEKEEPING_SECONDS))
+
+
+def publish(
+    said: Mapping[str, Expected], forecast: Forecast, calibration: Calibration, *, at: float, clock: float
+) -> None:
+    """Replace what was there: ``said`` of near clips, as corrected, and places further back."""
+    lasts = lapses_after_seconds()
+    entries = {id: json.dumps([at, *_numbers([each.start, each.ready])]) for id, each in said.items()}
+    places = {
+        "at": at,
+        "clock": clock,
+        "tags": forecast.tags,
+        "starts": [_numbers([start]) for start in forecast.starts],
+        "factors": [[*key, factor.low, factor.high, factor.clips] for key, factor in calibration.factors.items()],
+    }
+    with connection().pipeline() as pipeline:
+        pipeline.delete(CLIPS_KEY)
+        if entries:
+            pipeline.hset(CLIPS_KEY, mapping=entries)
+            pipeline.expire(CLIPS_KEY, lasts)
+        pipeline.set(PLACES_KEY, json.dumps(places), ex=lasts)
+        pipeline.execute()
+
+
+def of_clips(ids: Sequence[str], *, now: float | None = None) -> dict[str, Expected]:
+    """Return what near clips may expect, in seconds from now, in one round trip. Clips further back are not in it."""
+    if not ids:
+        return {}
+    try:
+        entries: Any = connection().hmget(CLIPS_KEY, list(ids))
+    except redis.RedisError:
+        return {}
+    said = {}
+    for id, entry in zip(ids, entries, strict=True):
+        try:
+            if entry is not None:
+                at, *numbers = map(float, json.loads(entry))
+                since = (time.time() if now is None else now) - at
+                said[id] = Expected(_later(Range(*numbers[:3]), since), _later(Range(*numbers[3:]), since))
+        except (ValueError, TypeError) as problem:
+            logger.warning("The forecast of %s is refused: %r", id, problem)
+    return said
+
+
+def places() -> Places | None:
+    """Return what places further back may expect; None where nobody has said it lately."""
+    try:
+        entry: Any = connection().get(PLACES_KEY)
+        if entry is None:
+            return None
+        found = json.loads(entry)
+        factors = {(int(h), str(plan)): Factor(*map(float, rest)) for h, plan, *rest in found["factors"]}
+        starts = tuple(Range(*map(float, start)) for start in found["starts"])
+        forecast = Forecast({}, tuple(map(float, found["tags"])), starts)
+        return Places(float(found["at"]), float(found["clock"]), forecast, Calibration(factors))
+    except redis.RedisError:
+        return None
+    except (KeyError, ValueError, TypeError) as problem:
+        logger.warning("What lies under %s is refused: %r", PLACES_KEY, problem)
+        return None
+
+
+def _numbers(ranges: Sequence[Range]) -> list[float]:
+    return [round(end, _DIGITS) for each in ranges for end in (each.low, each.mid, each.high)]
+
+
+def _later(said: Range, seconds: float) -> Range:
+    """The same, as it is told so much later."""
+    low, mid, high = (max(0.0, end - max(0.0, seconds)) for end in (said.low, said.mid, said.high))
+    return Range(low, mid, high)

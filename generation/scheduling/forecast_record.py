@@ -1,0 +1,149 @@
+"""The record of forecasts: what was told, what came of it, and what that teaches the next.
+
+A clip is told once for each horizon that its wait comes into. Once it has ended these rows become an hour's counts and
+a correction, and go; so what is kept is bounded by what is open, and by one row an hour, model and plan.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from generation.models import OPEN_STATES, ForecastFactor, ForecastHour, Generation, State, ToldRange
+from generation.scheduling.calibration import Calibration, Factor, Range, horizon_of
+from generation.scheduling.forecast import Expected
+
+BATCH = 500
+FREE, PAID = "free", "paid"
+WAIT_CLASSES_PER_DOUBLING = 4
+KEPT = timedelta(days=90)
+
+
+def plan_of(clip: Generation) -> str:
+    """Return by which plan the clip is recorded: those who pay get clips without a mark."""
+    return FREE if clip.watermark else PAID
+
+
+def calibration() -> Calibration:
+    """Return what earlier forecasts have taught."""
+    rows = ForecastFactor.objects.all()
+    return Calibration({(row.horizon, row.plan): Factor(row.low, row.high, row.clips) for row in rows})
+
+
+def note_told(
+    clips: Iterable[Generation], played: Mapping[str, Expected], corrected: Mapping[str, Expected], *, at: datetime
+) -> None:
+    """Write down what clips are told whose wait has come into a horizon for the first time."""
+    rows = [
+        ToldRange(
+            clip_id=clip.id,
+            horizon=horizon_of(played[str(clip.id)].ready.mid),
+            plan=plan_of(clip),
+            model=clip.version.model.slug,
+            said_at=at,
+            played_low=played[str(clip.id)].ready.low,
+            mid=played[str(clip.id)].ready.mid,
+            played_high=played[str(clip.id)].ready.high,
+            low=corrected[str(clip.id)].ready.low,
+            high=corrected[str(clip.id)].ready.high,
+        )
+        for clip in clips
+        if str(clip.id) in played
+    ]
+    ToldRange.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+@dataclass(slots=True)
+class _Counts:
+    told: int = 0
+    before: int = 0
+    inside: int = 0
+    waits: Counter[str] = field(default_factory=Counter)
+
+
+def take_in(learned: Calibration) -> None:
+    """Count what came of clips that have ended since, and correct ``learned`` and its rows by it.
+
+    Call it from one process at a time: the beat's.
+    """
+    told = list(ToldRange.objects.order_by("said_at")[:BATCH])
+    ids = {row.clip_id for row in told}
+    clips = {
+        clip.id: clip for clip in Generation.objects.filter(id__in=ids).only("id", "state", "finished_at", "created_at")
+    }
+    over = [row for row in told if row.clip_id not in clips or clips[row.clip_id].state not in OPEN_STATES]
+    if not over:
+        return
+    hours: defaultdict[tuple[datetime, str, str], _Counts] = defaultdict(_Counts)
+    changed: dict[tuple[int, str], Factor] = {}
+    waited: set[object] = set()
+    for row in over:
+        clip = clips.get(row.clip_id)
+        if clip is None or clip.state != State.SUCCEEDED or clip.finished_at is None:
+            continue  # cancelled, failed or erased: it says nothing of the wait
+        came = (clip.finished_at - row.said_at).total_seconds()
+        changed |= learned.learn(Range(row.played_low, row.mid, row.played_high), came, row.plan)
+        hour = clip.finished_at.replace(minute=0, second=0, microsecond=0)
+        counts = hours[hour, row.model, row.plan]
+        counts.told += 1
+        counts.before += came <= row.high
+        counts.inside += row.low <= came <= row.high
+        if row.clip_id not in waited:
+            waited.add(row.clip_id)
+            counts.waits[class_of((clip.finished_at - clip.created_at).total_seconds())] += 1
+    with transaction.atomic():
+        _keep(changed)
+        for (hour, model, plan), counts in hours.items():
+            _add(hour, model, plan, counts)
+        ToldRange.objects.filter(id__in=[row.id for row in over]).delete()
+
+
+def _keep(changed: Mapping[tuple[int, str], Factor]) -> None:
+    rows = [
+        ForecastFactor(horizon=horizon, plan=plan, low=factor.low, high=factor.high, clips=factor.clips)
+        for (horizon, plan), factor in changed.items()
+    ]
+    ForecastFactor.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["horizon", "plan"], update_fields=["low", "high", "clips"]
+    )
+
+
+def _add(hour: datetime, model: str, plan: str, counts: _Counts) -> None:
+    row, _ = ForecastHour.objects.select_for_update().get_or_create(hour=hour, model=model, plan=plan)
+    row.told, row.before, row.inside = row.told + counts.told, row.before + counts.before, row.inside + counts.inside
+    row.waits = dict(Counter(row.waits) + counts.waits)
+    row.save()
+
+
+def forget_old() -> None:
+    """Let hours go that nobody looks at any more."""
+    old = ForecastHour.objects.filter(hour__lt=timezone.now() - KEPT).values_list("id", flat=True)[:BATCH]
+    ForecastHour.objects.filter(id__in=list(old)).delete()
+
+
+def class_of(seconds: float) -> str:
+    """The class of a wait: quarters of a doubling, so within a fifth of it."""
+    size = 0
+    while seconds >= wait_of_class(size + 1):
+        size += 1
+    return str(size)
+
+
+def wait_of_class(size: int) -> float:
+    """Seconds from which on waits are of this class."""
+    return float(2 ** (size / WAIT_CLASSES_PER_DOUBLING)) if size else 0.0
+
+
+def percentile(waits: Mapping[str, int], share: float) -> float | None:
+    """The wait that so many did not exceed, from a histogram; None where it is empty."""
+    left = share * sum(waits.values())
+    for size, clips in sorted((int(size), clips) for size, clips in waits.items()):
+        left -= clips
+        if left <= 0:
+            return wait_of_class(size + 1)
+    return None

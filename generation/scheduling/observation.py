@@ -1,0 +1,152 @@
+"""The site as a forecast looks at it: what waits, who makes what, what cards hold, and who came lately."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from generation.models import FairClock, Generation, State
+from generation.scheduling import fleet, service_rates
+from generation.scheduling.forecast import NEAR_CLIPS
+from generation.scheduling.service_times import ServiceTimes, Spread, Work
+from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Snapshot
+from gpu_worker.contract import Progress, Stage
+from gpu_worker.liveness import takes_jobs
+from gpu_worker.worker_status import WorkerStatus
+
+RECENT = 60
+"""Clips that came, from which the rate and the kinds of the next are learned."""
+_MOST_SEEN = 2_000
+_UNKNOWN_BYTES = 4 * 2**30
+"""Of a build of which nobody knows the weights."""
+_DEVICE = "device"
+
+
+@dataclass(slots=True)
+class Observer:
+    """What one process has seen come, and which components it has seen builds use. Begins anew with the process."""
+
+    _came: deque[tuple[float, Kind]] = field(default_factory=lambda: deque(maxlen=RECENT))
+    _seen: dict[str, None] = field(default_factory=dict)
+    _components: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def snapshot(
+        self, clips: Sequence[Generation], statuses: Sequence[WorkerStatus], progress: Mapping[str, Progress]
+    ) -> Snapshot:
+        """Return the moment for a forecast of ``clips``, those in flight in RQ's order and the queue's by tag."""
+        now, clock = time.time(), FairClock.objects.filter(id=1).values_list("virtual_time", flat=True).first() or 0.0
+        makers = {status.generation_id: status for status in statuses if status.generation_id}
+        works = {str(clip.id): service_rates.work_of(clip) for clip in clips}
+        on_card = {id: _on(work, makers[id].name) for id, work in works.items() if id in makers}
+        times = service_rates.read([*works.values(), *on_card.values()])
+        self._see_components(clips, makers)
+        largest_bytes = max((fleet.budget_of(status) for status in statuses if takes_jobs(status)), default=0)
+        waiting = {
+            str(clip.id): _clip(clip, works[str(clip.id)], times, now)
+            for clip in clips
+            if clip.state != State.RUNNING and (clip.needs_bytes or 0) <= largest_bytes
+        }
+        self._see_arrivals(waiting.values(), clock, now)
+        sizes = {clip.version.build: sum(clip.version.component_bytes.values()) for clip in clips}
+        components, builds = self._weights(sizes, times)
+        states = {str(clip.id): clip.state for clip in clips}
+        return Snapshot(
+            machines=tuple(
+                _machine(status, on_card, times, progress, now) for status in statuses if takes_jobs(status)
+            ),
+            window=tuple(each for id, each in waiting.items() if states[id] == State.DISPATCHED),
+            queue=tuple(each for id, each in waiting.items() if states[id] == State.QUEUED)[:NEAR_CLIPS],
+            clock=clock,
+            arrivals=self._arrivals(now),
+            components=components,
+            builds=builds,
+        )
+
+    def _see_components(self, clips: Iterable[Generation], makers: Mapping[str, WorkerStatus]) -> None:
+        """A build uses what its maker holds on to once it is past loading."""
+        for clip in clips:
+            maker = makers.get(str(clip.id))
+            if maker is not None and maker.stage == Stage.DENOISING:
+                held = {each.key: each.size_bytes for each in maker.residents if each.leases and each.tier == _DEVICE}
+                if held:
+                    self._components[clip.version.build] = held
+
+    def _weights(
+        self, sizes: Mapping[str, int], times: ServiceTimes
+    ) -> tuple[dict[str, Component], dict[str, tuple[str, ...]]]:
+        """Components and builds; of a build that was not seen at work, one component for all its weights."""
+        builds = {**sizes, **{kind.build: sizes.get(kind.build, 0) for _, kind in self._came}}
+        held = {b: self._components.get(b) or {f"weights of {b}": sizes.get(b) or _UNKNOWN_BYTES} for b in builds}
+        every = {key: size for each in held.values() for key, size in each.items()}
+        components = {key: Component(size, times.load_seconds("", size)) for key, size in every.items()}
+        return components, {build: tuple(each) for build, each in held.items()}
+
+    def _see_arrivals(self, clips: Iterable[Clip], clock: float, now: float) -> None:
+        for clip in clips:
+            if clip.id not in self._seen:
+                self._seen[clip.id] = None
+                kind = Kind(clip.build, max(0.0, clip.tag - clock), clip.service, clip.needs_bytes)
+                self._came.append((now, kind))
+        for old in list(islice(self._seen, max(0, len(self._seen) - _MOST_SEEN))):
+            del self._seen[old]
+
+    def _arrivals(self, now: float) -> Arrivals:
+        """Nobody is known to come before a few have: at its start a process sees all that wait come at once."""
+        came = [(at, kind) for at, kind in self._came if at > self._came[0][0]]
+        if len(came) < 5:
+            return Arrivals()
+        span = now - self._came[0][0]
+        return Arrivals(
+            len(came) / max(1.0, span), math.hypot(1 / math.sqrt(len(came)), 0.25), tuple(k for _, k in came)
+        )
+
+
+def _on(work: Work, card: str) -> Work:
+    return Work(work.build, work.mode, work.preset, card, work.steps, work.voxels, work.reference_seconds)
+
+
+def _clip(clip: Generation, work: Work, times: ServiceTimes, now: float) -> Clip:
+    waited = now - clip.dispatched_at.timestamp() if clip.dispatched_at and clip.state == State.DISPATCHED else 0.0
+    service = times.service(work)
+    return Clip(str(clip.id), work.build, clip.fair_finish, service, clip.needs_bytes or 0, max(0.0, waited))
+
+
+def _machine(
+    status: WorkerStatus,
+    works: Mapping[str, Work],
+    times: ServiceTimes,
+    progress: Mapping[str, Progress],
+    now: float,
+) -> Machine:
+    resident = [each for each in status.residents if each.tier == _DEVICE]
+    residents = tuple(each.key for each in sorted(resident, key=lambda each: each.last_used))
+    in_hand = None
+    if status.generation_id:
+        work = works.get(status.generation_id)
+        # Of a clip that is settled already its machine only has to say so.
+        left = (
+            Spread(1.0, 0.5)
+            if work is None
+            else _remaining(status, work, times, progress.get(status.generation_id), now)
+        )
+        in_hand = InHand(status.generation_id, left)
+    return Machine(status.name, fleet.budget_of(status), residents, in_hand)
+
+
+def _remaining(status: WorkerStatus, work: Work, times: ServiceTimes, heard: Progress | None, now: float) -> Spread:
+    """What is left of the clip in hand: by its steps where those are known, else by when it began."""
+    if heard is None or not heard.steps_total or not 0 <= heard.step <= heard.steps_total:
+        elapsed = max(0.0, now - status.started_at) if status.started_at and status.stage != Stage.LOADING else 0.0
+        is_past_steps = status.stage in (Stage.DECODING, Stage.ENCODING_VIDEO, Stage.UPLOADING)
+        return times.remaining(
+            work, steps_done=work.steps if is_past_steps else 0, since_step_seconds=0.0 if is_past_steps else elapsed
+        )
+    done = round(heard.step / heard.steps_total * work.steps)
+    pace = heard.seconds_per_step
+    scale = heard.steps_total / max(1, work.steps)  # a long clip runs its steps once for each part
+    usable = pace * scale if pace is not None and 0 < pace < 1e5 else None
+    return times.remaining(work, steps_done=done, seconds_per_step=usable)

@@ -1,0 +1,52 @@
+"""The forecast of a round: the beat looks at everything once, plays it forward, and puts up what comes out."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import numpy as np
+
+from generation.live import progress
+from generation.models import Generation, State
+from generation.scheduling import fleet, forecast_board, forecast_record
+from generation.scheduling.calibration import Calibration
+from generation.scheduling.forecast import NEAR_CLIPS, Expected, forecast
+from generation.scheduling.observation import Observer
+
+MOST_IN_FLIGHT = 400
+"""Clips in RQ or being made that are played. A fleet with more of them plays the first."""
+_observer = Observer()
+
+
+def put_up_forecast() -> None:
+    """Say of every near clip when it starts and is ready, and of every place further back when its turn comes.
+
+    Looks at what is in flight and at the first of the fair queue, so it costs the same however long that is.
+    """
+    began = time.time()
+    clips = _clips()
+    statuses = fleet.statuses()
+    running = [clip.id for clip in clips if clip.state == State.RUNNING]
+    heard = {str(id): each for id, each in progress.latest_of(running).items()}
+    snapshot = _observer.snapshot(clips, statuses, heard)
+    learned = forecast_record.calibration()
+    forecast_record.take_in(learned)
+    played = forecast(snapshot, np.random.default_rng())
+    plans = {str(clip.id): forecast_record.plan_of(clip) for clip in clips}
+    corrected = {id: _corrected(each, learned, plans[id]) for id, each in played.by_id.items() if id in plans}
+    forecast_board.publish(corrected, played, learned, at=began, clock=snapshot.clock)
+    forecast_record.note_told(clips, played.by_id, corrected, at=datetime.fromtimestamp(began, UTC))
+    forecast_record.forget_old()
+
+
+def _clips() -> list[Generation]:
+    """What is in flight in RQ's order, and the first of the fair queue."""
+    rows = Generation.objects.select_related("version__model")
+    in_flight = rows.filter(state__in=[State.DISPATCHED, State.RUNNING]).order_by("dispatched_at", "fair_finish", "id")
+    queued = rows.filter(state=State.QUEUED).order_by("fair_finish", "id")
+    return [*in_flight[:MOST_IN_FLIGHT], *queued[:NEAR_CLIPS]]
+
+
+def _corrected(said: Expected, learned: Calibration, plan: str) -> Expected:
+    return Expected(learned.correct(said.start, plan), learned.correct(said.ready, plan))
