@@ -47,11 +47,13 @@ class Forecast:
     tags: tuple[float, ...] = ()
     starts: tuple[Range, ...] = ()
     """Of a clip with each of ``tags``, ascending."""
+    is_whole: bool = True
+    """Whether the last of ``tags`` is behind everybody."""
 
     def at(self, tag: float, service: Spread) -> Expected | None:
         """Return what a clip of this tag may expect, whether it waits already or is not asked for yet; None while
-        nobody takes clips."""
-        if not self.tags:
+        nobody takes clips, or where the queue is deeper than anybody has looked."""
+        if not self.tags or (tag > self.tags[-1] and not self.is_whole):
             return None
         start = self._start(tag)
         return Expected(start, plus(start, service))
@@ -87,10 +89,12 @@ def forecast(snapshot: Snapshot, random: np.random.Generator, *, plays: int = PL
         by_id[running.id] = Expected(Range(0.0, 0.0, 0.0), ready)
     tags = [clip.tag for clip in played.queue]
     knots = starts[len(played.window) :]
-    if snapshot.deep and tags:
+    if not tags:  # nobody waits, and of nobody is known what he would load
+        tags, knots = [snapshot.clock], _ranges(futures.free.min(axis=1, keepdims=True))
+    elif snapshot.deep:
         tags += [stretch.last_tag for stretch in snapshot.deep]
         knots += _flow(snapshot, futures.start[:, -1], random)
-    return Forecast(by_id, tuple(tags), tuple(_ascending(knots)))
+    return Forecast(by_id, tuple(tags), tuple(_ascending(knots)), snapshot.is_whole)
 
 
 def plus(start: Range, service: Spread) -> Range:

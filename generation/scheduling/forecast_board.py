@@ -65,6 +65,7 @@ def publish(
         "clock": clock,
         "tags": forecast.tags,
         "starts": [_numbers([start]) for start in forecast.starts],
+        "is_whole": forecast.is_whole,
         "factors": [[*key, factor.low, factor.high, factor.clips] for key, factor in calibration.factors.items()],
     }
     with connection().pipeline() as pipeline:
@@ -105,7 +106,7 @@ def places() -> Places | None:
         found = json.loads(entry)
         factors = {(int(h), str(plan)): Factor(*map(float, rest)) for h, plan, *rest in found["factors"]}
         starts = tuple(Range(*map(float, start)) for start in found["starts"])
-        forecast = Forecast({}, tuple(map(float, found["tags"])), starts)
+        forecast = Forecast({}, tuple(map(float, found["tags"])), starts, bool(found["is_whole"]))
         return Places(float(found["at"]), float(found["clock"]), forecast, Calibration(factors))
     except redis.RedisError:
         return None

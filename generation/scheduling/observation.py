@@ -60,6 +60,7 @@ class Observer:
             ),
             window=tuple(each for id, each in waiting.items() if states[id] == State.DISPATCHED),
             queue=tuple(each for id, each in waiting.items() if states[id] == State.QUEUED)[:NEAR_CLIPS],
+            is_whole=sum(state == State.QUEUED for state in states.values()) <= NEAR_CLIPS,
             clock=clock,
             arrivals=self._arrivals(now),
             components=components,

@@ -99,6 +99,8 @@ class Snapshot:
     """The next of the fair queue, by tag."""
     deep: tuple[Stretch, ...] = ()
     """What comes after ``queue``, by tag."""
+    is_whole: bool = True
+    """Whether nothing comes after both: else nobody can say when a later clip starts."""
     clock: float = 0.0
     arrivals: Arrivals = Arrivals()
     components: Mapping[str, Component] = field(default_factory=dict)

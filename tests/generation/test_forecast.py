@@ -56,6 +56,13 @@ def test_with_no_machine_nothing_is_said() -> None:
     assert said.at(1.0, Spread(1.0, 0.0)) is None
 
 
+def test_while_nobody_waits_a_clip_starts_when_a_machine_is_free() -> None:
+    for on, starts_at in ((machine(), 0.0), (machine(busy=30.0), 30.0)):
+        said = forecast(Snapshot((on,)), np.random.default_rng(0), plays=10).at(5.0, Spread(10.0, 0.0))
+        assert said is not None
+        assert (said.start.mid, said.ready.mid) == (starts_at, starts_at + 10.0)
+
+
 def test_one_after_the_other_each_with_what_it_loads() -> None:
     said = said_of(snapshot(machine(busy=4.0), window=(clip("a"), clip("b")), queue=(clip("c", tag=1.0),)))
     assert starts(said) == {"in gpu-1": 0.0, "a": 4.0, "b": 21.0, "c": 31.0}
@@ -146,6 +153,12 @@ def test_a_hundred_thousand_clips_are_told_from_a_few_stretches() -> None:
     assert len(said.by_id) == 20
     assert len(said.tags) == 20 + 1 + 50
     assert cast(Any, said.at(50_000.0, Spread(10.0, 0.0))).start.mid == pytest.approx(500_000.0, rel=0.05)
+
+
+def test_of_a_queue_that_nobody_has_walked_to_its_end_nothing_is_said() -> None:
+    said = said_of(snapshot(machine(), queue=(clip("q", tag=1.0),), is_whole=False))
+    assert said.at(0.5, Spread(1.0, 0.0)) is not None
+    assert said.at(2.0, Spread(1.0, 0.0)) is None
 
 
 def test_who_overtakes_makes_deep_places_later_but_starves_nobody() -> None:

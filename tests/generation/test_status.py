@@ -1,0 +1,79 @@
+"""The public record says what came of forecasts, of models that people may choose."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import timedelta
+from typing import Any
+
+import redis
+from django.test import Client
+from django.utils import timezone
+
+from catalog.models import Model
+from generation.models import ForecastHour
+from gpu_worker.contract import WORKERS_KEY, worker_key
+from gpu_worker.worker_status import WorkerStatus
+from tests.generation import factories
+
+
+def hour(model: str = "toy", *, ago: float = 1.0, plan: str = "free", **counts: Any) -> None:
+    at = timezone.now() - timedelta(hours=ago)
+    told = {"told": 10, "before": 9, "inside": 8, "waits": {"24": 5, "28": 5}} | counts
+    ForecastHour.objects.create(hour=at, model=model, plan=plan, **told)
+
+
+def test_shares_and_waits_are_summed_over_hours_and_plans(toy: Model, client: Client) -> None:
+    hour()
+    hour(plan="paid", before=7)
+    hour(ago=2.0)
+    said = client.get("/status.json").json()
+    assert said["all"]["forecasts"] == 30
+    assert said["all"]["ready_in_time"] == 0.833
+    assert said["all"]["inside_range"] == 0.8
+    (one,) = said["models"]
+    assert (one["model"], one["clips"], len(one["hours"])) == ("toy", 30, 3)
+    assert 64 <= one["wait_p50_seconds"] <= 80
+    assert 128 <= one["wait_p90_seconds"] <= 160
+
+
+def test_yesterday_is_over(toy: Model, client: Client) -> None:
+    hour(ago=25.0)
+    assert client.get("/status.json").json()["all"]["forecasts"] == 0
+    assert "No clip was forecast" in client.get("/status/").text
+
+
+def test_models_that_people_may_not_choose_are_not_named(toy: Model, client: Client) -> None:
+    hour()
+    factories.model("secret", is_default=False)
+    Model.objects.filter(slug="secret").update(status=Model.Status.DRAFT)
+    hour("secret")
+    answer = client.get("/status.json")
+    assert "secret" not in answer.text
+    assert answer.json()["all"]["forecasts"] == 10
+
+
+def test_gpus_that_take_clips_are_counted(toy: Model, client: Client, valkey: redis.Redis) -> None:
+    assert client.get("/status.json").json()["gpus_on"] == 0
+    assert "No GPU is on" in client.get("/status/").text
+    for name, state in (("one", "idle"), ("two", "draining")):
+        valkey.zadd(WORKERS_KEY, {name: time.time()})
+        valkey.set(worker_key(name), json.dumps(WorkerStatus(name=name, state=state).to_wire()), ex=60)
+    assert client.get("/status.json").json()["gpus_on"] == 1
+
+
+def test_the_page_says_it_in_words(toy: Model, client: Client) -> None:
+    hour()
+    page = client.get("/status/").text
+    assert "Of 10 ranges that were told, 90 % of clips were ready before the upper end" in page
+    assert "80 % inside the range" in page
+
+
+def test_it_asks_the_same_however_many_hours_there_are(
+    toy: Model, client: Client, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(12):
+        hour(ago=number + 0.5)
+    with django_assert_max_num_queries(6):
+        client.get("/status.json")
