@@ -2,7 +2,7 @@ from django.urls import path
 
 from generation.api import events, reference
 from generation.api import views as api
-from generation.pages import trial_views, views
+from generation.pages import status, trial_views, views
 from generation.pages.prompt_length import prompt_length
 from generation.storage import serving
 from loremotion.bodies import takes_files
@@ -34,6 +34,8 @@ urlpatterns = [
     path("generations/<uuid:generation_id>/poster.jpg", serving.poster, name="poster"),
     path("history/", views.history, name="history"),
     *trial_views.urlpatterns,
+    path("status/", status.page, name="status"),
+    path("status.json", status.document, name="status-document"),
     path("worker/files/<str:token>", serving.worker_file, name="worker-file"),
     path("developers/", reference.developers, name="developers"),
     path("developers/webhooks/", reference.webhooks, name="developers-webhooks"),

@@ -25,8 +25,13 @@ KEPT = timedelta(days=90)
 
 
 def plan_of(clip: Generation) -> str:
-    """Return by which plan the clip is recorded: those who pay get clips without a mark."""
-    return FREE if clip.watermark else PAID
+    """Return by which plan the clip is recorded: those who pay have a larger share of the GPUs."""
+    return plan_of_weight(clip.fair_weight or 1)
+
+
+def plan_of_weight(weight: float) -> str:
+    """Return by which plan a clip of this weight in the fair queue is recorded."""
+    return PAID if weight > 1 else FREE
 
 
 def calibration() -> Calibration:

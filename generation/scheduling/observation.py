@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import accumulate, islice
 
 from generation.models import FairClock, Generation, State
 from generation.scheduling import fleet, service_rates
+from generation.scheduling.fair_order import Key, key_of
 from generation.scheduling.forecast import NEAR_CLIPS
+from generation.scheduling.queue_depth import Depth
 from generation.scheduling.service_times import ServiceTimes, Spread, Work
-from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Snapshot
+from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Snapshot, Stretch
 from gpu_worker.contract import Progress, Stage
 from gpu_worker.liveness import takes_jobs
 from gpu_worker.worker_status import WorkerStatus
@@ -21,6 +23,7 @@ from gpu_worker.worker_status import WorkerStatus
 RECENT = 60
 """Clips that came, from which the rate and the kinds of the next are learned."""
 _MOST_SEEN = 2_000
+MOST_STRETCHES = 64
 _UNKNOWN_BYTES = 4 * 2**30
 """Of a build of which nobody knows the weights."""
 _DEVICE = "device"
@@ -35,7 +38,11 @@ class Observer:
     _components: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def snapshot(
-        self, clips: Sequence[Generation], statuses: Sequence[WorkerStatus], progress: Mapping[str, Progress]
+        self,
+        clips: Sequence[Generation],
+        statuses: Sequence[WorkerStatus],
+        progress: Mapping[str, Progress],
+        depth: Depth,
     ) -> Snapshot:
         """Return the moment for a forecast of ``clips``, those in flight in RQ's order and the queue's by tag."""
         now, clock = time.time(), FairClock.objects.filter(id=1).values_list("virtual_time", flat=True).first() or 0.0
@@ -54,13 +61,17 @@ class Observer:
         sizes = {clip.version.build: sum(clip.version.component_bytes.values()) for clip in clips}
         components, builds = self._weights(sizes, times)
         states = {str(clip.id): clip.state for clip in clips}
+        queued = [clip for clip in clips if clip.state == State.QUEUED]
+        queue = [waiting[str(clip.id)] for clip in queued[:NEAR_CLIPS] if str(clip.id) in waiting]
+        is_whole = len(queued) <= NEAR_CLIPS
         return Snapshot(
             machines=tuple(
                 _machine(status, on_card, times, progress, now) for status in statuses if takes_jobs(status)
             ),
             window=tuple(each for id, each in waiting.items() if states[id] == State.DISPATCHED),
-            queue=tuple(each for id, each in waiting.items() if states[id] == State.QUEUED)[:NEAR_CLIPS],
-            is_whole=sum(state == State.QUEUED for state in states.values()) <= NEAR_CLIPS,
+            queue=tuple(queue),
+            deep=() if is_whole or not queue else tuple(_stretches(depth, key_of(queued[NEAR_CLIPS - 1]), queue)),
+            is_whole=is_whole,
             clock=clock,
             arrivals=self._arrivals(now),
             components=components,
@@ -104,6 +115,21 @@ class Observer:
         return Arrivals(
             len(came) / max(1.0, span), math.hypot(1 / math.sqrt(len(came)), 0.25), tuple(k for _, k in came)
         )
+
+
+def _stretches(depth: Depth, last: Key, near: Sequence[Clip]) -> Iterator[Stretch]:
+    """What waits after ``last``, in a bounded number of parts. Its clips are taken for such as the near ones."""
+    each_seconds = sum(clip.service.median_seconds for clip in near) / len(near)
+    told = depth.before(last)
+    if told is None:
+        return
+    counted = accumulate(stretch.fitting for stretch in depth.stretches)
+    deeper = [(s.end.fair_finish, n) for s, n in zip(depth.stretches, counted, strict=True) if s.end > last]
+    stride = math.ceil(len(deeper) / MOST_STRETCHES)
+    for tag, before in deeper[stride - 1 :: stride]:
+        clips = max(0, before - told)
+        yield Stretch(tag, clips, clips * each_seconds)
+        told = max(told, before)
 
 
 def _on(work: Work, card: str) -> Work:

@@ -147,7 +147,7 @@ def prospect_of(offer: Offer, workspace: Workspace | None, *, weight: float) -> 
     last = own.aggregate(last=Max("fair_finish"))["last"] or 0.0
     tag = fair_queue.next_finish(now=places.clock, last_finish=last, cost=offer.quote.credits, weight=weight)
     work = service_rates.work_of_offer(offer)
-    plan = forecast_record.FREE if weight <= 1 else forecast_record.PAID
+    plan = forecast_record.plan_of_weight(weight)
     return places.expected(tag, service_rates.read([work]).service(work), plan=plan, now=time.time())
 
 

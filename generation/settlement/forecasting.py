@@ -9,7 +9,7 @@ import numpy as np
 
 from generation.live import progress
 from generation.models import Generation, State
-from generation.scheduling import fleet, forecast_board, forecast_record
+from generation.scheduling import fleet, forecast_board, forecast_record, queue_depth
 from generation.scheduling.calibration import Calibration
 from generation.scheduling.forecast import NEAR_CLIPS, Expected, forecast
 from generation.scheduling.observation import Observer
@@ -31,7 +31,7 @@ def put_up_forecast() -> None:
     statuses = fleet.statuses()
     running = [clip.id for clip in clips if clip.state == State.RUNNING]
     heard = {str(id): each for id, each in progress.latest_of(running).items()}
-    snapshot = _observer.snapshot(clips, statuses, heard)
+    snapshot = _observer.snapshot(clips, statuses, heard, queue_depth.read())
     learned = forecast_record.calibration()
     forecast_record.take_in(learned)
     played = forecast(snapshot, np.random.default_rng(_SEED))
@@ -45,8 +45,10 @@ def put_up_forecast() -> None:
 def _clips() -> list[Generation]:
     """What is in flight in RQ's order, and the first of the fair queue, with one more where there is."""
     rows = Generation.objects.select_related("version__model")
-    in_flight = rows.filter(state__in=[State.DISPATCHED, State.RUNNING]).order_by("dispatched_at", "fair_finish", "id")
-    queued = rows.filter(state=State.QUEUED).order_by("fair_finish", "id")
+    in_flight = rows.filter(state__in=[State.DISPATCHED, State.RUNNING]).order_by(
+        "dispatched_at", "fair_finish", "created_at", "id"
+    )
+    queued = rows.filter(state=State.QUEUED).order_by("fair_finish", "created_at", "id")
     return [*in_flight[:MOST_IN_FLIGHT], *queued[: NEAR_CLIPS + 1]]
 
 
