@@ -153,5 +153,5 @@ def _ends(each: Range) -> tuple[float, float, float]:
 
 def _ascending(ranges: list[Range]) -> list[Range]:
     """Later tags do not start earlier: what affinity makes of single clips is no matter of the place."""
-    ends = np.maximum.accumulate(np.array([_ends(each) for each in ranges]), axis=0) if ranges else []
-    return [Range(*map(float, row)) for row in ends]
+    ends = np.array([_ends(each) for each in ranges]).reshape(-1, 3)
+    return [Range(*map(float, row)) for row in np.maximum.accumulate(ends, axis=0)]

@@ -51,7 +51,8 @@ class Places:
 
 def lapses_after_seconds() -> int:
     """Return how long a forecast is worth telling: a few rounds of the beat."""
-    return max(30, round(6 * settings.HOUSEKEEPING_SECONDS))
+    rounds_seconds: float = 6 * settings.HOUSEKEEPING_SECONDS
+    return max(30, int(rounds_seconds))
 
 
 def publish(
@@ -59,7 +60,7 @@ def publish(
 ) -> None:
     """Replace what was there: ``said`` of near clips, as corrected, and places further back."""
     lasts = lapses_after_seconds()
-    entries = {id: json.dumps([at, *_numbers([each.start, each.ready])]) for id, each in said.items()}
+    entries: dict[Any, Any] = {id: json.dumps([at, *_numbers([each.start, each.ready])]) for id, each in said.items()}
     places = {
         "at": at,
         "clock": clock,

@@ -42,7 +42,8 @@ def draw(random: np.random.Generator, spreads: list[Spread], groups: list[int], 
     sds, doubts = (np.array([getattr(spread, name) for spread in spreads]) for name in ("sd", "doubt"))
     common = random.standard_normal((plays, max(groups, default=0) + 1))[:, groups] if spreads else np.zeros((plays, 0))
     own = random.standard_normal((plays, len(spreads)))
-    return medians * np.exp(common * doubts + own * sds)
+    seconds: Floats = medians * np.exp(common * doubts + own * sds)
+    return seconds
 
 
 class Simulation:
@@ -115,7 +116,9 @@ class Simulation:
         arriving = slice(len(clips), len(clips) + coming.shape[1])
         self._service[:, arriving] *= np.exp(noise[coming] * self._random.standard_normal(coming.shape))
         levels = np.array([self._level(clip.needs_bytes) for clip in clips], dtype=float)
-        self._level_of = columns(levels, np.array([self._level(kind.needs_bytes) for kind in kinds] or [0.0]), 1e9)
+        self._level_of = columns(
+            levels, np.array([float(self._level(kind.needs_bytes)) for kind in kinds] or [0.0]), 1e9
+        )
         self._tag = columns(
             np.array([clip.tag for clip in clips]), np.array([k.above_clock for k in kinds] or [0.0]), np.inf
         )
@@ -282,7 +285,8 @@ class Simulation:
     def _next_event(self, now: Floats) -> Floats:
         """When a machine that has nothing to do looks again: somebody comes, or another machine's clip ends."""
         others = np.where(self._free > now[:, None], self._free, np.inf).min(axis=1)
-        return np.minimum(others, self._arrive[self._rows, self._arrived])
+        soonest: Floats = np.minimum(others, self._arrive[self._rows, self._arrived])
+        return soonest
 
     def _keep_residents(self, machine: Ints, taken: Ints, now: Floats, takes: Flags) -> None:
         """What the clip needed is there and newest; the least recently used leave."""

@@ -188,25 +188,27 @@ def test_ranges_are_in_order_and_nobody_is_left_out(clips: list[tuple[str, float
 
 def replayed(clips: list[Clip], budget: int) -> dict[str, float]:
     """Starts on one machine, by ``job_choice.choose`` itself; what is least recently used leaves the card."""
-    line, now, residents, out = [[c, 0] for c in clips], 0.0, [], {}
+    line, skips, now = list(clips), dict.fromkeys((c.id for c in clips), 0), 0.0
+    residents: list[str] = []
+    out: dict[str, float] = {}
     while line:
-        jobs = {c.id: SimpleNamespace(model=SimpleNamespace(slug=c.build), clip=c) for c, _ in line}
+        jobs = {c.id: SimpleNamespace(model=SimpleNamespace(slug=c.build), clip=c) for c in line}
 
         def missing(job: Any, residents: list[str] = residents) -> float:
             return sum(COMPONENTS[key].load_seconds for key in BUILDS[job.clip.build] if key not in residents)
 
         choice = choose(
-            [Waiting(c.id, cast(Any, jobs[c.id]), now, skips) for c, skips in line],
+            [Waiting(c.id, cast(Any, jobs[c.id]), now, skips[c.id]) for c in line],
             Bounds(),
             can_hold=lambda waiting: True,
             loading_seconds=missing,
             service_seconds=lambda job: cast(Any, job).clip.service.median_seconds,
         )
         assert choice.taken is not None
-        place = [c.id for c, _ in line].index(choice.taken.job_id)
+        place = [c.id for c in line].index(choice.taken.job_id)
         for each in line[:place]:
-            each[1] += 1
-        taken: Clip = line.pop(place)[0]
+            skips[each.id] += 1
+        taken = line.pop(place)
         out[taken.id] = round(now, 6)
         now += missing(jobs[taken.id]) + taken.service.median_seconds
         needed = BUILDS[taken.build]
