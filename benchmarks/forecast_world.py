@@ -197,7 +197,7 @@ class World:
     def rate(self) -> float:
         """Clips a second at present."""
         swing = 1 + SWING * math.sin(2 * math.pi * self._asked / SWING_CLIPS)
-        return float(self._load * len(self.gpus) / self._mean_seconds * swing
+        return float(self._load * len(self.gpus) / self._mean_seconds * swing)
 
     @property
     def mix(self) -> Iterator[tuple[Build, float]]:

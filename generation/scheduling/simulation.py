@@ -81,9 +81,8 @@ class Simulation:
                 self._turn[row, keys.index(key)] = turn * 1e-6
         stamps = np.full((len(machines), len(keys)), -np.inf)
         for row, machine in enumerate(machines):
-            for age, key in enumerate(machine.residents):
-                if key in snapshot.components:
-                    stamps[row, keys.index(key)] = age - len(machine.residents)
+            for age, key in enumerate(each for each in machine.residents if each in snapshot.components):
+                stamps[row, keys.index(key)] = age - len(machine.residents)
         self._stamps: Floats = np.repeat(stamps[None], plays, axis=0)
         self._slowness = np.array([machine.slowness for machine in machines])
         self._budget = np.array([float(machine.budget_bytes) for machine in machines])
@@ -113,8 +112,7 @@ class Simulation:
         noise = np.array([math.hypot(kind.service.sd, kind.service.doubt) for kind in kinds] or [0.0])
         self._typical = columns(np.array([each.median_seconds for each in spreads]), np.array(medians), 0.0)
         self._service = columns(draw(self._random, spreads, list(builds), plays), np.array(medians), 0.0)
-        arriving = slice(len(clips), len(clips) + coming.shape[1])
-        self._service[:, arriving] *= np.exp(noise[coming] * self._random.standard_normal(coming.shape))
+        self._service[:, len(clips) : -1] *= np.exp(noise[coming] * self._random.standard_normal(coming.shape))
         levels = np.array([self._level(clip.needs_bytes) for clip in clips], dtype=float)
         self._level_of = columns(
             levels, np.array([float(self._level(kind.needs_bytes)) for kind in kinds] or [0.0]), 1e9
