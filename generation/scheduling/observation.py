@@ -24,6 +24,9 @@ RECENT = 60
 """Clips that came, from which the rate and the kinds of the next are learned."""
 _MOST_SEEN = 2_000
 MOST_STRETCHES = 64
+MOST_MACHINES = 128
+"""That are played. Whoever runs a GPU host can write any number of heartbeats."""
+_MOST_COMPONENTS = 32
 _UNKNOWN_BYTES = 4 * 2**30
 """Of a build of which nobody knows the weights."""
 _DEVICE = "device"
@@ -45,6 +48,7 @@ class Observer:
         depth: Depth,
     ) -> Snapshot:
         """Return the moment for a forecast of ``clips``, those in flight in RQ's order and the queue's by tag."""
+        statuses = statuses[:MOST_MACHINES]
         now, clock = time.time(), FairClock.objects.filter(id=1).values_list("virtual_time", flat=True).first() or 0.0
         makers = {status.generation_id: status for status in statuses if status.generation_id}
         works = {str(clip.id): service_rates.work_of(clip) for clip in clips}
@@ -83,8 +87,9 @@ class Observer:
         for clip in clips:
             maker = makers.get(str(clip.id))
             if maker is not None and maker.stage == Stage.DENOISING:
-                held = {each.key: each.size_bytes for each in maker.residents if each.leases and each.tier == _DEVICE}
-                if held:
+                on_card = [each for each in maker.residents if each.leases and each.tier == _DEVICE]
+                held = {each.key: each.size_bytes for each in on_card if each.size_bytes > 0}
+                if 0 < len(held) <= _MOST_COMPONENTS:
                     self._components[clip.version.build] = held
 
     def _weights(

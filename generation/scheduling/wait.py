@@ -103,8 +103,7 @@ def _waits(generations: Sequence[Generation], look: Look) -> dict[UUID, Wait]:
     largest_bytes = max(budgets, default=0)
     expected = expectations(generations) if budgets else {}
     return {
-        each.id: _wait(each, look.place_of(each, largest_bytes), budgets, expected.get(each.id))
-        for each in generations
+        each.id: _wait(each, look.place_of(each, largest_bytes), budgets, expected.get(each.id)) for each in generations
     }
 
 
