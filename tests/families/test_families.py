@@ -19,6 +19,7 @@ from PIL import Image
 
 from gpu_worker.contract import ModelSpec, RenderJob
 from gpu_worker.families import FAMILIES, ROLES, Family, FrameRule, Kind, Mode, family, find_families
+from gpu_worker.families.arguments import NOT_DONE
 from gpu_worker.families.cogvideox import text_arguments
 from gpu_worker.families.pictures import fitted_mask, fitted_video, last_frames
 from tests.families.test_modes import CASES, job_for, loaded
@@ -223,3 +224,9 @@ def test_rows_of_hunyuan_15_image_checkpoints_offer_sizes_that_they_make() -> No
     for size in (size for version in images for size in version["sizes"]):
         width, height = (int(side) for side in size.split("x"))
         assert processor.calculate_default_height_width(height, width, target_size=640) == (height, width)
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda made_by: made_by.name)
+def test_no_preset_may_set_what_the_engine_cannot_do(family: Family) -> None:
+    calls = {*family.call}.union(*(mode.call for mode in family.modes.values()))
+    assert not NOT_DONE.keys() & calls

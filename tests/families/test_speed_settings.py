@@ -13,7 +13,7 @@ import torch
 from diffusers.hooks._helpers import TransformerBlockRegistry
 
 from gpu_worker.families import FAMILIES
-from gpu_worker.families.speed import CACHES, caches_that_work, problems
+from gpu_worker.families.speed import CACHES, SETTINGS, caches_that_work, problems
 from tests.families.checkpoints import checkpoint_for
 
 GOOD: list[dict[str, Any]] = [
@@ -103,3 +103,10 @@ def test_a_cache_that_fails_at_the_first_step_is_refused_with_what_works() -> No
     assert list(problems(taylor, hunyuan, ["text"])) == []
     assert "use mag_cache" in next(problems(taylor, hunyuan, ["text", "image"]))
     assert "leave it out" in next(problems(taylor, FAMILIES["helios_pyramid"], ["text"]))
+
+
+def test_the_page_of_models_says_what_each_setting_costs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    for name in SETTINGS:
+        assert any(row.strip().startswith(f"`{name}: ") for row in rows), name
