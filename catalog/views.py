@@ -17,6 +17,7 @@ from catalog import capabilities
 from catalog.gates import Audience, territory_of
 from catalog.models import Model, Plan
 from catalog.selection import find_model
+from loremotion.refusals import Invalid
 
 GUIDE = Path(__file__).with_name("guide.md")
 TABLE_MARK = "{{ models }}"
@@ -60,5 +61,10 @@ def api_models(request: HttpRequest) -> JsonResponse:
 def api_model(request: HttpRequest, name: str) -> JsonResponse:
     """``GET /v1/models/{slug or alias}``."""
     tenancy.caller_of(request)
-    (entry,) = capabilities.entries([find_model(name)], _licensed(request))
+    try:
+        model = find_model(name)
+    except Invalid as refusal:
+        refusal.status = 404  # here it is the address that names nothing
+        raise
+    (entry,) = capabilities.entries([model], _licensed(request))
     return JsonResponse(capabilities.to_json(entry))

@@ -120,6 +120,8 @@ def wants_json(request: HttpRequest) -> bool:
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler for 404: a page or a document, and the same words for what is absent and what is another's."""
     detail = "There is nothing here, or it is not yours."
+    if request.path.startswith("/v1/") and request.path.endswith("/"):
+        detail += " The addresses of the API have no / at the end."
     if wants_json(request):
         return JsonResponse(document(404, "not_found", detail), status=404, content_type=PROBLEM)
     return render(request, "404.html", {"detail": detail}, status=404)

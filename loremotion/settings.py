@@ -416,6 +416,7 @@ REST_FRAMEWORK = {
         "rest_framework.parsers.MultiPartParser",
         "rest_framework.parsers.FormParser",
     ],
+    "URL_FORMAT_OVERRIDE": None,  # what is sent as ?format= is a parameter like any other
     "EXCEPTION_HANDLER": "loremotion.errors.api_exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }

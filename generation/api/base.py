@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
 from rest_framework import serializers
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.parsers import get_encoding as text_encoding  # type: ignore[attr-defined]  # not in its stubs
 from rest_framework.request import Request
@@ -24,6 +24,8 @@ from accounts.caller import Caller
 from accounts.roles import Action
 from loremotion.refusals import Invalid
 
+UNREADABLE: Final = "\N{REPLACEMENT CHARACTER}"
+"""Stands in a form's text where bytes are not of its encoding."""
 CSRF_FIELD: Final = "csrfmiddlewaretoken"
 _NESTED: Final = re.compile(r"([^\[\]]+)\[([^\[\]]*)\]")
 
@@ -35,6 +37,7 @@ class StrictJsonParser(JSONParser):
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         try:
             text = codecs.getreader(text_encoding(parser_context or {}))(stream).read()
+            text = text.removeprefix("\ufeff")  # which shells of Windows put before what they write into a file
             return json.loads(text, parse_constant=json.strict_constant, object_pairs_hook=_object_of)
         except ValueError as problem:
             raise ParseError(f"JSON parse error - {problem}") from problem
@@ -61,10 +64,18 @@ class VideoView(APIView):
 
     parser_classes = [StrictJsonParser, MultiPartParser, FormParser]
     authentication_classes = [CallerAuthentication]
+    PARAMETERS: ClassVar[frozenset[str] | None] = None
+    """Of a list, behind the ? of its address."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse, once it is known who asks, what a ``POST`` says in its address: nobody would read it."""
+        """Refuse, once it is known who asks, what nobody would read: a body in another coding, what a ``POST`` says in
+        its address, and in that of a list what is none of its parameters."""
         super().initial(request, *args, **kwargs)
+        if (coding := request.headers.get("Content-Encoding", "identity").lower()) != "identity":
+            self.headers["Accept-Encoding"] = "identity"
+            raise UnsupportedMediaType("", f"The body is coded as {coding!r}. Send it as it is, without compression.")
+        if self.PARAMETERS is not None and request.method in ("GET", "HEAD"):
+            _refuse_parameters(request.query_params, self.PARAMETERS)
         if request.method == "POST" and (name := next(iter(request.query_params), None)) is not None:
             raise unknown_field(
                 name, next_step="Send what you ask for in the body, and nothing behind a ? in the address."
@@ -101,6 +112,17 @@ def read(serializer: type[serializers.Serializer[Any]], request: Request, *, par
     return dict(body.validated_data)
 
 
+def _refuse_parameters(sent: QueryDict, known: Collection[str]) -> None:
+    for name, values in sent.lists():
+        if name not in known:
+            near = _nearest(name, list(known))
+            step = f"Did you mean {near!r}?" if near else f"There are: {', '.join(sorted(known))}."
+            shown = _printable(name)
+            raise Invalid("unknown_parameter", f"This list has no parameter {shown!r}.", next_step=step, field=shown)
+        if len(values) > 1:
+            raise Invalid("repeated_parameter", f"{name} came more than once.", next_step="Send it once.", field=name)
+
+
 def unknown_field(name: str, *, field: str = "", next_step: str) -> Invalid:
     """The refusal of what would otherwise be left out, and the clip paid for though it is not what was asked for."""
     name = _printable(name)
@@ -116,6 +138,13 @@ def _unfolded(data: Any) -> Any:
         nested = _NESTED.fullmatch(name)
         if name == CSRF_FIELD:
             continue
+        if any(isinstance(value, str) and UNREADABLE in value for value in values):
+            raise Invalid(
+                "invalid_encoding",
+                f"The text of {_printable(name)} is not UTF-8.",
+                next_step="Send it in UTF-8, or as JSON.",
+                field=_printable(name),
+            )
         if nested is None:
             unfolded.setlist(name, [*unfolded.getlist(name), *values])
         else:

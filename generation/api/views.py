@@ -80,6 +80,8 @@ class AskView(VideoView):
 class Videos(AskView):
     """``POST`` makes a clip, ``GET`` lists the caller's."""
 
+    PARAMETERS = frozenset({"after", "limit", "order"})
+
     def post(self, request: Request) -> Response:
         return self.make()
 

@@ -53,7 +53,7 @@ def test_a_program_reads_everything_that_it_may_ask_for(client: Client) -> None:
 def test_an_unknown_model_is_a_problem_document(client: Client) -> None:
     make_model()
     answer = client.get("/v1/models/sora-2")
-    assert (answer.status_code, answer.headers["Content-Type"]) == (422, "application/problem+json")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
     assert "Choose of: ltx-2b" in answer.json()["detail"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -162,3 +163,60 @@ def test_a_second_model_keeps_its_options_when_the_form_comes_back(
     shown = [part for part in page.split("<fieldset")[1:] if "hidden disabled" not in part.split(">")[0]]
     assert len(shown) == 1
     assert 'data-model="other"' in shown[0]
+
+
+BODY = json.dumps({"prompt": "a fox"})
+
+
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+def test_a_compressed_body_is_refused_by_name(toy: Model, alice: Visitor, client_of: ClientOf, kind: str) -> None:
+    sent = gzip.compress(BODY.encode())
+    answer = client_of(alice).post("/v1/videos", sent, content_type=kind, headers={"Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.headers["Accept-Encoding"]) == (415, "identity")
+    assert "gzip" in answer.json()["detail"]
+
+
+def test_json_may_begin_with_a_byte_order_mark(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    """Windows' shells write one into files, and JSON's standard lets readers pass it over."""
+    answer = client_of(alice).post("/v1/videos", b"\xef\xbb\xbf" + BODY.encode(), content_type="application/json")
+    assert (answer.status_code, answer.json()["prompt"]) == (200, "a fox")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"prompt=caf%E9"),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\ncaf\xe9\r\n--x--\r\n',
+        ),
+    ],
+)
+def test_text_that_is_not_utf_8_is_refused_and_not_paid_for(
+    toy: Model, alice: Visitor, client_of: ClientOf, kind: str, body: bytes
+) -> None:
+    answer = client_of(alice).post("/v1/videos", body, content_type=kind)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "prompt")
+    assert "UTF-8" in answer.json()["detail"]
+    assert not Generation.objects.exists()
+
+
+@pytest.mark.parametrize("parameter", ["status", "model", "before", "page", "format", "Limit"])
+def test_a_list_leaves_no_parameter_out_in_silence(
+    toy: Model, alice: Visitor, client_of: ClientOf, parameter: str
+) -> None:
+    """Who deletes what a filter finds would delete everything."""
+    answer = client_of(alice).get("/v1/videos", {parameter: "failed"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_parameter")
+    assert answer.json()["error"]["param"] == parameter
+
+
+def test_a_parameter_of_a_list_comes_once(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    answer = client_of(alice).get("/v1/videos?limit=1&limit=2")
+    assert (answer.status_code, answer.json()["code"]) == (422, "repeated_parameter")
+
+
+def test_an_address_with_a_slash_too_many_says_so(alice: Visitor, client_of: ClientOf) -> None:
+    answer = client_of(alice).post("/v1/videos/", BODY, content_type="application/json")
+    assert answer.status_code == 404
+    assert "no / at the end" in answer.json()["detail"]
