@@ -18,6 +18,7 @@ from generation.scheduling.window import Window
 from generation.storage import files
 from gpu_worker import log_context
 from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE, former_job_id
+from gpu_worker.rq_seams import scripts
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from loremotion import queues
 from loremotion.row_security import across_workspaces
@@ -103,6 +104,7 @@ def enqueue(generation: Generation) -> None:
 
 def _enqueue(generation: Generation) -> None:
     job = generation.render_job(inputs=files.inputs(generation), outputs=files.outputs(generation))
+    scripts.load(connection())  # whoever takes it needs them, also where no beat runs
     try:
         render_queue().enqueue_call(
             RENDER_FUNCTION,

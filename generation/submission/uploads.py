@@ -22,6 +22,7 @@ from accounts.caller import Caller
 from generation.models import Clip, Generation
 from generation.storage import files, retention
 from generation.submission import file_kinds, pictures
+from generation.submission.picture_decoding import WrongSize
 from gpu_worker.families import ROLES, Kind
 from loremotion.refusals import Invalid
 
@@ -103,7 +104,7 @@ def _usable(role: str, file: File[Any]) -> File[Any]:
             return pictures.to_png(file)
         pictures.look_at(file, file_kinds.name_of(file))
         return file
-    except pictures.WrongSize as problem:
+    except WrongSize as problem:
         raise _refuse(role, str(problem), problem.next_step) from None
     except pictures.Unreadable as problem:
         name = file_kinds.name_of(file)

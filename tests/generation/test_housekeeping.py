@@ -344,8 +344,15 @@ def test_a_store_that_is_away_ends_the_sweep_at_once(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.django_db
-def test_valkey_knows_the_scripts_of_gpu_hosts_again_after_a_restart(valkey: redis.Redis) -> None:
+@pytest.mark.parametrize("is_there_a_beat", [True, False])
+def test_valkey_knows_the_scripts_of_gpu_hosts_again_after_a_restart(
+    toy: Model, alice: Visitor, valkey: redis.Redis, is_there_a_beat: bool
+) -> None:
+    generation = factories.submitted(alice.workspace)
     valkey.script_flush()
-    housekeeping.beat()
+    if is_there_a_beat:
+        housekeeping.beat()
+    else:
+        dispatch.enqueue(generation)
     digests = [hashlib.sha1(text.encode()).hexdigest() for text in scripts.SCRIPTS]  # noqa: S324 - Valkey's name for it
     assert all(valkey.script_exists(*digests))

@@ -122,7 +122,8 @@ def test_a_file_of_the_host_that_is_none_of_the_websites_is_neither_read_nor_wri
 ) -> None:
     """Another host can write into the record of a job that waits."""
     own = Path(f"{tmp_path}/host/{place.format(id=uuid.uuid4())}")
-    enqueue(valkey, make_job(tmp_path, **{kind: {"image": f"file://{own}"}}))
+    changes: dict[str, Any] = {kind: {"image": f"file://{own}"}}
+    enqueue(valkey, make_job(tmp_path, **changes))
     engine = ScriptedEngine()
 
     run_worker(engine)

@@ -31,6 +31,7 @@ from gpu_worker.contract import (
     progress_key,
     worker_key,
 )
+from gpu_worker.host_faults import fault_key
 from gpu_worker.job_choice import Bounds
 from gpu_worker.liveness import live_workers
 from gpu_worker.reports import Reports
@@ -466,6 +467,7 @@ def test_a_user_of_one_host_speaks_for_that_host_alone(valkey: redis.Redis) -> N
             for command in (
                 ("SET", worker_key(name), "x"),
                 ("SET", holding_key(name), "x"),
+                ("SET", fault_key(name), "clock"),
                 ("DEL", f"rq:worker:gpu:{name}"),
                 ("SUBSCRIBE", f"rq:pubsub:gpu:{name}"),
             ):
