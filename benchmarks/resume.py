@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 MOST_LOST = 0.05
 ROOT = Path(__file__).parents[1]
@@ -42,7 +43,8 @@ def main() -> int:
     parser.add_argument("--without", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.attempt:
-        return attempt(*asked.attempt, asked.folder, is_kept=not asked.without)
+        seed, number, steps = asked.attempt
+        return attempt(seed, number, steps, asked.folder, is_kept=not asked.without)
     steps, seeds, kills = (80, 1, 1) if asked.quick else (200, 3, 3)
     print(
         "| seed | attempts | steps made again | seconds without snapshots | with | frames |\n|---|---|---|---|---|---|"
@@ -87,10 +89,10 @@ def run(seed: int, number: int, steps: int, folder: Path, *options: str, kill_at
     made = Attempt()
     for said in _lines(process):
         if "step" in said:
-            made.steps = int(said["step"])
-            made.resumed_from_step = made.resumed_from_step or int(said["step"]) - 1
+            made.steps = said["step"]
+            made.resumed_from_step = made.resumed_from_step or said["step"] - 1
         if said.get("digest"):
-            made = Attempt(made.steps, int(said["resumed_from_step"]), float(said["seconds"]), str(said["digest"]))
+            made = Attempt(made.steps, said["resumed_from_step"], said["seconds"], said["digest"])
         if kill_at is not None and made.steps >= kill_at:
             process.kill()
     process.wait()
@@ -98,7 +100,7 @@ def run(seed: int, number: int, steps: int, folder: Path, *options: str, kill_at
     return made
 
 
-def _lines(process: subprocess.Popen[bytes]) -> Iterator[dict[str, object]]:
+def _lines(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
     assert process.stdout is not None
     with process.stdout:
         for line in process.stdout:

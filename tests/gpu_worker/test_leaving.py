@@ -83,9 +83,8 @@ def test_what_would_not_end_in_time_is_handed_back(
     files.write(job.generation_id, b"of the last step")
     enqueue(valkey, job)
     heard = threading.Event()
-    set_time, receive = LeavingTime.set, BetweenJobs.receive_command
-    monkeypatch.setattr(LeavingTime, "set", lambda *said: (set_time(*said), heard.set()))
-    monkeypatch.setattr(BetweenJobs, "receive_command", lambda *said: (receive(*said), heard.set()))
+    for owner, name in ((LeavingTime, "set"), (BetweenJobs, "receive_command")):
+        monkeypatch.setattr(owner, name, _announced(getattr(owner, name), heard))
 
     def ask() -> None:
         wait_until(lambda: len(stream_of(valkey, job)) >= 3)
@@ -105,6 +104,14 @@ def test_what_would_not_end_in_time_is_handed_back(
     else:
         assert (report.outcome, report.steps_done) == (Outcome.SUCCEEDED, 8)
     assert bool(files.of(job.generation_id)) is is_handed_back
+
+
+def _announced(method: Callable[..., None], heard: threading.Event) -> Callable[..., None]:
+    def announced(*said: object) -> None:
+        method(*said)
+        heard.set()
+
+    return announced
 
 
 def _is_leaving(valkey: redis.Redis) -> bool:
