@@ -86,6 +86,8 @@ ACCESS: dict[str, Access] = {
     "generation:trial-clip": Access(Kind.STAFF),
     "generation:trial-start": Access(Kind.STAFF, method="post"),
     "generation:developers": Access(Kind.PUBLIC),
+    "generation:status": Access(Kind.PUBLIC),
+    "generation:status-document": Access(Kind.PUBLIC),
     "generation:developers-webhooks": Access(Kind.PUBLIC),
     "generation:api-contract": Access(Kind.PUBLIC),
     "generation:api-videos": Access(Kind.OWN, READ),
