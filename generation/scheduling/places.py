@@ -19,7 +19,7 @@ from generation.scheduling import queue_depth
 from generation.scheduling.fair_order import Key, key_of
 from loremotion.prepared import prepared_cursor
 
-EXACT: Final = 64
+EXACT: Final = 48
 """So many of the fair queue are read at each look."""
 _HELD_UP: Final = "held up"
 

@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 ENTRY: Final = "queue:depth"
 ENTRY_TTL_SECONDS: Final = 600
 """Without a beat for so long, nobody says "about" any more."""
-STRETCH: Final = 500
-STRETCHES_PER_ROUND: Final = 8
+STRETCH: Final = 2_000
+STRETCHES_PER_ROUND: Final = 2
 _START: Final = Key(-1.0, datetime(1, 1, 1, tzinfo=UTC), uuid.UUID(int=0))
 """Before every tag."""
 

@@ -50,7 +50,7 @@ def test_the_last_place_that_is_exact(mine: Generation) -> None:
 
 
 def test_deeper_it_is_so_many_at_least_until_the_beat_has_counted(mine: Generation) -> None:
-    crowd(mine, EXACT + 36)
+    crowd(mine, 100)
     assert places.place_of(mine, LARGE) == Place(EXACT, Precision.AT_LEAST)
     assert wait.wait_of(mine).reason.startswith("No GPU worker")
     queue_depth.walk()
@@ -77,6 +77,7 @@ def test_what_fits_no_machine_is_not_counted_deep_in_the_queue(mine: Generation)
 
 def test_the_beat_counts_a_long_queue_a_part_at_a_time(mine: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_depth, "STRETCH", 10)
+    monkeypatch.setattr(queue_depth, "STRETCHES_PER_ROUND", 8)
     crowd(mine, 200)
     for _ in range(2):
         queue_depth.walk()
