@@ -5,12 +5,24 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 
-from benchmarks.forecast_world import BYTES_PER_SECOND, CARD, COMPONENT_GIB, GIB, LOAD_NOISE, Build, Gpu, Order, World
+from benchmarks.forecast_world import (
+    BUILDS,
+    BYTES_PER_SECOND,
+    CARD,
+    COMPONENT_GIB,
+    GIB,
+    LOAD_NOISE,
+    SWAPPED,
+    Build,
+    Gpu,
+    Order,
+    World,
+)
 from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import NEAR_CLIPS, forecast
 from generation.scheduling.service_times import ServiceTimes, Spread
@@ -140,8 +152,6 @@ def snapshot_of(world: World, knows: Knowledge) -> Snapshot:
 
 
 def _components(name: str) -> tuple[str, ...]:
-    from benchmarks.forecast_world import BUILDS, SWAPPED
-
     return next(build.components for build in (*BUILDS, *SWAPPED.values()) if build.name == name)
 
 
@@ -190,6 +200,3 @@ class FormerFormula:
             low, high = median * (rounds + 0.5), slow * (rounds + 1)
             said[order.id] = Range(low, (low + high) / 2, high)
         return said
-
-
-Hear = Callable[[Order], None]
