@@ -163,7 +163,7 @@ class Generation(models.Model):
     """In whose line it waits. Forgotten once it is dispatched or cancelled, since it may tell of a network."""
 
     continued_seconds = models.FloatField(default=0.0, db_default=0.0)
-    """Of the own clip that this one goes on from and will hold; 0: of none, or of a file whose length nobody knows."""
+    """Of the clip or video that this one goes on from and will hold; 0: of none, or of unknown length."""
 
     is_repeated: bool = False
     """Not of the row: whether it answers a request that came before. See generation.submission.idempotency."""

@@ -33,6 +33,15 @@ def find_fault(file: IO[Any], kind: Kind) -> str | None:
     return faults.find_fault(file, found, "audio" if kind == Kind.SOUND else "video")
 
 
+def seconds_of(file: IO[Any]) -> float | None:
+    """Return how long a video or sound is as its header says; None where it does not. Leaves the file at its beginning.
+
+    To be shown, not relied on: the GPU host's reader finds out.
+    """
+    found = format_of(_head(file))
+    return faults.seconds_of(file, found) if found is not None else None
+
+
 def is_kept(file: IO[Any]) -> bool:
     """Whether the file is a picture that is kept as it came, since the sandbox on a GPU host has its decoder."""
     return format_of(_head(file)) in ON_GPU_HOST

@@ -76,7 +76,7 @@ def submit(
         repeat: how the request says that it may be sent again. Of two that race, both get what the first one made.
         is_private: whether others of a team do not see it; None leaves that to the team.
         network: a visitor's, which bounds the free credits that come from there, and shares one line in the queue.
-        continued_seconds: of the own clip that this one goes on from.
+        continued_seconds: of the clip or video that this one goes on from.
         may: what the workspace is entitled to, where it was asked a moment ago.
 
     Raises:

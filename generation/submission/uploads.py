@@ -44,7 +44,7 @@ class Input:
     content: File[Any] | None = None
     kind: Kind = Kind.CLIP
     seconds: float = 0.0
-    """Of an own clip."""
+    """Of an own clip, or of a video as its header says; 0 where it does not."""
 
 
 def receive(sent: Mapping[str, UploadedFile[Any]]) -> list[Input]:
@@ -79,8 +79,9 @@ def _received(role: str, file: UploadedFile[Any]) -> Input:
         raise _refuse(role, f"{said} is no {kind} that can be read.", f"Send {describe_wanted(kind)}.")
     if wrong := file_kinds.find_fault(file, kind):
         raise _refuse(role, f"The {name} {wrong}", f"Send {describe_wanted(kind)}.")
+    seconds = (file_kinds.seconds_of(file) or 0.0) if kind == Kind.CLIP else 0.0
     suffix = "png" if kind == Kind.PICTURE and not file_kinds.is_kept(file) else "sent"
-    return Input(role, f"{files.INPUTS}{uuid.uuid4()}/{role}.{suffix}", file, kind)
+    return Input(role, f"{files.INPUTS}{uuid.uuid4()}/{role}.{suffix}", file, kind, seconds)
 
 
 def prepare(inputs: Iterable[Input]) -> list[Input]:

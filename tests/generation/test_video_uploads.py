@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from catalog.models import Model
 from generation.models import Generation, State, Upload
 from generation.scheduling import dispatch
 from generation.settlement import settle
-from generation.submission import pictures, uploads
+from generation.submission import file_kinds, pictures, uploads
 from gpu_worker.contract import Outcome, RenderError
 from gpu_worker.families import Kind
 from loremotion.refusals import Invalid
@@ -203,3 +205,21 @@ def test_a_clip_of_ones_own_may_give_its_sound(toy: Model, alice: Visitor, clien
     answer = client_of(alice).post("/v1/videos", {"prompt": "again", "model": "sung", "audio": str(first.id)})
     assert answer.status_code == 200, answer.text
     assert Generation.objects.get(id=answer.json()["id"]).inputs == {"audio": first.clip.key}
+
+
+def test_an_extension_of_a_sent_video_is_as_long_as_both_from_the_beginning(
+    vace: Model, alice: Visitor, client_of: ClientOf, tmp_path: Path
+) -> None:
+    sent = video_file(tmp_path, frames=16)
+    answer = client_of(alice).post("/v1/videos", {"prompt": "a dance", "video": sent})
+    generation = Generation.objects.get()
+    assert generation.continued_seconds == pytest.approx(2, abs=0.1)
+    assert float(answer.json()["seconds"]) > generation.seconds
+
+
+def test_a_length_that_is_no_number_is_none(tmp_path: Path) -> None:
+    content = bytearray(write_video(tmp_path / "a.webm", codec="libvpx", frames=8).read_bytes())
+    at = content.index(b"\x44\x89\x88") + 3
+    assert file_kinds.seconds_of(io.BytesIO(content)) == pytest.approx(1, abs=0.1)
+    content[at : at + 8] = struct.pack(">d", float("nan"))
+    assert file_kinds.seconds_of(io.BytesIO(content)) is None
