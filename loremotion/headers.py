@@ -25,7 +25,7 @@ class PermissionsPolicyMiddleware(MiddlewareMixin):
         return response
 
 
-class ContentSecurityPolicyMiddleware(CSPMiddleware):
+class ContentSecurityPolicyMiddleware(CSPMiddleware):  # type: ignore[misc]  # django-csp has no types
     """django-csp's, for which the site's policy is put into words once and not for each answer."""
 
     _written: tuple[Any, str] = (None, "")
@@ -34,7 +34,8 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         policy = settings.CONTENT_SECURITY_POLICY
         if HEADER in response or any(name.startswith("_csp") for name in (*vars(request), *vars(response))):
-            return super().process_response(request, response)  # an answer with a policy of its own
+            own: HttpResponseBase = super().process_response(request, response)  # a policy of its own
+            return own
         if self._written[0] is not policy:
             self._written = (policy, build_policy())
         response[HEADER] = self._written[1]
