@@ -16,7 +16,7 @@ REQUIREMENTS := requirements.txt requirements/web.txt requirements/gpu.txt requi
 INSTALL_KIB := 3500000
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install check test fuzz card chaos seeds bench preview-model chromium clients clean
+.PHONY: help run demo install check test fuzz card chaos seeds bench screens preview-model chromium clients clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -57,6 +57,9 @@ chaos: $(DEVELOPMENT)  ## faults that take minutes to show, on a whole site; the
 
 bench: $(DEVELOPMENT)  ## every benchmark, as ratios from one run
 	python -m benchmarks
+
+screens: $(DEVELOPMENT) chromium  ## pictures of the pages into docs/screens, light and dark, desktop and phone
+	@python -m tests.screens
 
 preview-model: $(DEVELOPMENT)  ## train the preview model anew, on this machine
 	python -m preview_model train

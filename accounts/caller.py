@@ -15,7 +15,8 @@ class Caller:
     """Whoever is asking. ``workspace`` is None for a newcomer, who has made nothing yet and may begin.
 
     ``onlooker`` is staff that looks into the workspace without being a member; ``ban`` is why a visitor may do little,
-    and ``networks`` where a visitor comes from, as ``networks.lasting_fingerprints_of`` says it.
+    and ``networks`` where a visitor comes from, as ``networks.lasting_fingerprints_of`` says it. ``memberships`` are
+    all those of a member, this one among them, for switching.
     """
 
     workspace: Workspace | None
@@ -25,6 +26,7 @@ class Caller:
     onlooker: User | None = None
     ban: Ban | None = None
     networks: tuple[str, ...] = ()
+    memberships: tuple[Membership, ...] = ()
 
     @property
     def user(self) -> User | None:

@@ -39,14 +39,14 @@ class MembershipForm(forms.Form):
 class KeyForm(forms.Form):
     name = forms.CharField(max_length=80, help_text="What it is for.")
     scopes = forms.MultipleChoiceField(
-        choices=Scope.choices, initial=[Scope.GENERATE], widget=forms.CheckboxSelectMultiple, label="It may"
+        choices=Scope.choices, initial=[Scope.GENERATE], widget=forms.CheckboxSelectMultiple, label="Permissions"
     )
     monthly_cap_credits = forms.IntegerField(
         required=False, min_value=0, max_value=2**31 - 1, label="Credits a month at most", help_text="Empty: no cap."
     )
     expires_on = forms.DateField(
         required=False,
-        label="Holds until the end of",
+        label="Expires at the end of",
         help_text="Empty: until it is revoked.",
         widget=forms.DateInput(attrs={"type": "date"}),
     )

@@ -53,7 +53,7 @@ def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> In
     if not may_give(by.role, role):
         raise Forbidden("role_forbids", f"You cannot make somebody {role} here.", next_step="Choose another role.")
     if not workspace.is_team:
-        raise Conflict("not_a_team", "A personal workspace has one person.", next_step="Begin a team and invite there.")
+        raise Conflict("not_a_team", "A personal workspace has one person.", next_step="Create a team first.")
     with transaction.atomic():
         members.lock_memberships(workspace)
         members.refuse_unless(by.user, may=Action.MANAGE_MEMBERS, workspace=workspace)

@@ -188,7 +188,7 @@ def _from_session(request: HttpRequest) -> Caller | None:
     if looked_into is not None:
         return Caller(looked_into, ONLOOKER_MAY, onlooker=user)
     chosen = request.session.get(CHOSEN)
-    own = Membership.objects.filter(user=user).select_related("workspace")
+    own = list(Membership.objects.filter(user=user).select_related("workspace").order_by("id"))
     membership = min(
         own,
         key=lambda membership: (
@@ -202,7 +202,7 @@ def _from_session(request: HttpRequest) -> Caller | None:
         return Caller(None, frozenset())
     membership.user = user
     allowed = _allowed_now(membership.workspace, BY_ROLE[membership.role])
-    return Caller(membership.workspace, allowed, membership=membership)
+    return Caller(membership.workspace, allowed, membership=membership, memberships=tuple(own))
 
 
 def _from_cookie(request: HttpRequest) -> Caller:

@@ -99,7 +99,7 @@ def _by_plan(version: ModelVersion, audience: Audience) -> Refusal | None:
     if least == Plan.FREE:
         return NotInPlan(
             "sign_in_first",
-            f"{name} is for people who have signed in.",
+            f"{name} is for people with an account.",
             next_step="Sign in, or choose another model.",
             field="model",
         )

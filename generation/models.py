@@ -8,6 +8,8 @@ from math import ceil
 from operator import or_
 from typing import Any, Final
 
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
@@ -221,6 +223,7 @@ class Generation(models.Model):
             models.Index(
                 fields=["version", "-finished_at"], name="generation_service_time", condition=Q(state="succeeded")
             ),
+            GinIndex(SearchVector("prompt", config="simple"), name="generation_prompt_words"),
         ]
 
     def __str__(self) -> str:

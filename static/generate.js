@@ -5,21 +5,44 @@ const price = document.getElementById("price");
 const waits = document.getElementById("waits");
 const ways = document.getElementById("ways");
 const problem = document.getElementById("file-problem");
-const model = form.elements.namedItem("model");
+const cost = document.getElementById("cost");
+const picker = form.querySelector(".picker");
+const picked = document.getElementById("picked");
 const prompt = form.elements.namedItem("prompt");
 let asking = null;
 
+function chosenModel() {
+  return form.querySelector("[name=model]:checked");
+}
+
 function showOptionsOfModel() {
+  const chosen = chosenModel();
+  if (!chosen) return;
+  picked.textContent = chosen.closest("label").querySelector("strong").textContent;
   for (const options of form.querySelectorAll(".of-model")) {
-    const chosen = options.dataset.model === model.value;
-    options.hidden = options.disabled = !chosen;
-    if (chosen && isExample(prompt.value)) prompt.value = options.dataset.example;
+    const isShown = options.dataset.model === chosen.value;
+    options.hidden = options.disabled = !isShown;
+    if (isShown && isExample(prompt.value)) prompt.value = options.dataset.example;
+  }
+  showFilesOfWay();
+}
+
+// Only what the chosen way of beginning takes is sent, and what it needs is asked for.
+function showFilesOfWay() {
+  for (const way of form.querySelectorAll(".way")) {
+    const isChosen = way.querySelector("[type=radio]").checked;
+    for (const input of way.querySelectorAll("[type=file]")) {
+      input.disabled = !isChosen;
+      input.required = isChosen && "needed" in input.dataset;
+    }
   }
 }
 
 // Nothing of the visitor's own: the box is empty, or says what it said for another model.
 function isExample(words) {
-  return !words || [...form.querySelectorAll(".of-model")].some((options) => options.dataset.example === words);
+  if (!words) return true;
+  const examples = [...form.querySelectorAll(".example")].map((button) => button.dataset.prompt);
+  return examples.includes(words) || [...form.querySelectorAll(".of-model")].some((options) => options.dataset.example === words);
 }
 
 // Before anything is sent: what is too large would be refused after it has come.
@@ -39,7 +62,7 @@ function checkFiles() {
     input.toggleAttribute("aria-invalid", false);
     if (words) input.setAttribute("aria-invalid", "true");
   }
-  const found = inputs.find((input) => input.validationMessage);
+  const found = inputs.find((input) => input.validity.customError);
   problem.textContent = found?.validationMessage ?? "";
   problem.hidden = !found;
 }
@@ -54,6 +77,10 @@ function showWays(found) {
   ways.hidden = !found.length;
 }
 
+function inWords({ seconds, ready }) {
+  return [`${Math.round(seconds * 100) / 100} s of video`, ready].filter(Boolean).join(" · ");
+}
+
 function megabytes(bytes) {
   return `${Math.ceil(bytes / 1e5) / 10} MB`;
 }
@@ -63,25 +90,43 @@ async function askPrice() {
   asking = new AbortController();
   const said = new FormData(form);
   for (const name of ["csrfmiddlewaretoken", "prompt", "negative_prompt"]) said.delete(name);
-  for (const { name, files } of form.querySelectorAll("input[type=file]:enabled")) {
+  for (const { name, files, required } of form.querySelectorAll("input[type=file]:enabled")) {
     const isContinued = said.getAll(name).some((value) => typeof value === "string" && value); // an own clip
     said.delete(name);
-    if (files.length || isContinued) said.set(name, "given"); // enough: the price depends on what a clip starts from
+    if (files.length || required || isContinued) said.set(name, "given"); // enough: the price depends on what a clip starts from
   }
   try {
     const answer = await fetch(`${form.dataset.priceUrl}?${new URLSearchParams(said)}`, { signal: asking.signal });
     const quote = await answer.json();
-    const credits = `${quote.credits} credit${quote.credits === 1 ? "" : "s"} · ${quote.seconds} s of video`;
-    price.textContent = quote.error ?? [credits, quote.ready].filter(Boolean).join(" · ");
+    cost.textContent = quote.error ? "" : `· ${quote.credits.toLocaleString("en")} credit${quote.credits === 1 ? "" : "s"}`;
+    price.textContent = quote.error ?? inWords(quote);
     showWays(quote.ways ?? []);
     waits.textContent = quote.waits ?? "";
     waits.hidden = !quote.waits || [...form.querySelectorAll(".of-model:enabled .notice")].length > 0; // says so already
   } catch (error) {
-    if (error.name !== "AbortError") price.textContent = "";
+    if (error.name !== "AbortError") price.textContent = cost.textContent = "";
   }
 }
 
-model.addEventListener("change", showOptionsOfModel);
+form.addEventListener("change", ({ target }) => {
+  if (target.name === "model") {
+    showOptionsOfModel();
+    prompt.dispatchEvent(new Event("input"));
+  } else if (target.name.endsWith("-way")) showFilesOfWay();
+});
+picker.addEventListener("click", ({ target, detail }) => {
+  if (detail && target.name === "model") { // by pointer: with the arrow keys one walks through them
+    picker.open = false;
+    picker.querySelector("summary").focus();
+  }
+});
+for (const button of form.querySelectorAll(".example")) {
+  button.addEventListener("click", () => {
+    prompt.value = button.dataset.prompt;
+    prompt.dispatchEvent(new Event("input"));
+    prompt.focus();
+  });
+}
 form.addEventListener("change", checkFiles);
 form.addEventListener("change", askPrice);
 form.addEventListener("submit", (event) => {

@@ -3,6 +3,7 @@ const form = document.querySelector("form.generate");
 const prompt = form.elements.namedItem("prompt");
 const told = document.getElementById("prompt-length");
 const PAUSE_MS = 300;
+const NEAR = 0.75; // of the limit: nobody needs to know before
 let waiting = null;
 let asking = null;
 
@@ -19,6 +20,7 @@ function say(words) {
 
 function wordsFor({ tokens, limit, is_exact: isExact, unread }) {
   if (!isExact) return tokens > limit ? `Surely read to its end are ${limit - 1} letters; this may be ${tokens}.` : "";
+  if (tokens < NEAR * limit) return "";
   if (tokens <= limit) return `${tokens} of ${limit} tokens`;
   return `${tokens} of ${limit} tokens. Nothing would be read of: ${unread}`;
 }
@@ -32,7 +34,8 @@ async function count() {
   if (text.length > most) return say(`${text.length} of ${most} characters`);
   asking = new AbortController();
   const said = new FormData();
-  for (const name of ["csrfmiddlewaretoken", "model", "preset"]) said.set(name, new FormData(form).get(name) ?? "");
+  for (const name of ["csrfmiddlewaretoken", "model"]) said.set(name, new FormData(form).get(name) ?? "");
+  said.set("preset", options.querySelector('[name$="-preset"]:checked')?.value ?? "");
   said.set("prompt", text);
   try {
     const answer = await fetch(form.dataset.lengthUrl, { method: "POST", body: said, signal: asking.signal });

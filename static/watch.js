@@ -6,11 +6,14 @@ const clip = document.getElementById("clip");
 const status = document.getElementById("status");
 const bar = document.getElementById("progress");
 const preview = document.getElementById("preview");
+const announcement = document.getElementById("announcement");
 const rail = [...document.querySelectorAll("#rail li")];
-const label = (stage) => rail.find((item) => item.dataset.stage === stage)?.textContent ?? stage;
+const title = document.title;
+const placeOf = (stage) => rail.findIndex((item) => item.dataset.stages.split(" ").includes(stage));
+const label = (stage) => rail[placeOf(stage)]?.textContent ?? stage;
 
 function showStage(stage) {
-  const now = rail.findIndex((item) => item.dataset.stage === stage);
+  const now = placeOf(stage);
   rail.forEach((item, place) => {
     item.classList.toggle("passed", place < now);
     item.toggleAttribute("aria-current", false);
@@ -23,6 +26,7 @@ function showProgress(stage, progress) {
   bar.hidden = false;
   if (stage === "queued") bar.removeAttribute("value");
   else bar.value = progress;
+  document.title = stage === "queued" ? title : `${Math.round(progress)} % · ${title}`;
 }
 
 function seconds(number) {
@@ -48,27 +52,49 @@ const on = {
   step({ stage, step, steps, seconds_per_step, progress }) {
     showStage(stage || "denoising");
     showProgress(stage, progress);
-    const left = seconds_per_step && step < steps ? `, about ${seconds(seconds_per_step * (steps - step))} to the last` : "";
-    say(`${label("denoising")} ${step} of ${steps}${left}`, "off"); // the bar tells; no voice for every step
+    const left = seconds_per_step && step < steps ? ` · about ${seconds(seconds_per_step * (steps - step))} left` : "";
+    say(`Step ${step} of ${steps}${left}`, "off"); // the bar tells; no voice for every step
   },
   preview({ preview: picture }) {
     if (!picture.startsWith("data:image/")) return;
     preview.src = picture;
     preview.hidden = false;
   },
-  done() {
+  async done() {
     leave();
-    location.reload(); // also where the address ends in #main, which going there again would not load
+    try {
+      await showTheEnd();
+    } catch {
+      location.reload(); // also where the address ends in #main, which going there again would not load
+    }
   },
 };
+
+// What has become of it takes the place of the wait, without a new page: the box keeps its size.
+async function showTheEnd() {
+  const answer = await fetch(location.pathname);
+  if (!answer.ok) throw new Error(answer.statusText);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const ended = page.getElementById("clip");
+  if (!ended || ended.dataset.eventsUrl) throw new Error("It has not ended.");
+  isEnded = true;
+  clip.replaceWith(ended);
+  document.querySelector(".credits-left").replaceWith(page.querySelector(".credits-left"));
+  const video = ended.querySelector("video");
+  document.title = `${video ? "✓ Ready" : "Ended"} · ${title}`;
+  announcement.textContent = video ? "Your clip is ready." : ended.querySelector(".ended")?.textContent ?? "";
+  (video ?? ended.querySelector(".actions a"))?.focus({ preventScroll: true });
+  document.dispatchEvent(new Event("clip-shown"));
+}
 
 let source = null;
 let heard = false;
 let waited = 0;
+let isEnded = false;
 
 // A browser keeps six connections to one site, and a stream holds one of them. So a page that nobody sees has none.
 function follow() {
-  if (source || document.hidden) return;
+  if (source || document.hidden || isEnded) return;
   const opened = (source = new EventSource(clip.dataset.eventsUrl));
   opened.addEventListener("open", () => { heard = true; });
   opened.addEventListener("error", () => {

@@ -28,7 +28,7 @@ def test_a_form_from_an_old_page_says_what_to_do() -> None:
 def test_what_cannot_be_read_is_a_page_with_a_way_back() -> None:
     answer = Client().post("/generations/", {f"field-{number}": "x" for number in range(1_100)})
     assert answer.status_code == 400
-    assert '<a href="/">Back to the start</a>' in answer.text
+    assert '<a href="/">Back to home</a>' in answer.text
 
 
 @pytest.mark.django_db

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 MOST = {
     # page: of a newcomer, of a visitor with clips, of a member
-    "/": (2, 6, 8),
+    "/": (3, 7, 9),
     "/history/": (0, 3, 5),
     "/models/": (3, 5, 7),
     "/pricing/": (4, 7, 9),
@@ -26,7 +26,7 @@ MOST = {
     "/developers/": (3, 5, 7),
     "/account/": (0, 3, 5),
     "/data/": (0, 2, 4),
-    "/generations/price/": (2, 4, 6),
+    "/generations/price/": (3, 4, 6),
 }
 OF_MEMBERS = {
     "/workspaces/": 5,

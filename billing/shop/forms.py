@@ -14,9 +14,9 @@ class BudgetForm(forms.ModelForm[Budget]):
         model = Budget
         fields = ["monthly_cap_credits", "warn_below_credits", "warn_address"]
         labels = {
-            "monthly_cap_credits": "At most this many credits a month",
-            "warn_below_credits": "Write when fewer are left than",
-            "warn_address": "Write to",
+            "monthly_cap_credits": "Monthly limit in credits",
+            "warn_below_credits": "Email me below",
+            "warn_address": "Send to",
         }
 
     @property

@@ -1,10 +1,10 @@
-"""What the form shows of each model before anything is asked for: its words, its example and its price."""
+"""What the form shows of each model before anything is asked for: its words, its options, its example and its price."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from catalog import gates, measurements
 from catalog.gates import Audience
@@ -12,15 +12,20 @@ from catalog.models import Model, ModelVersion
 from catalog.offers import Offer, offer_with
 from catalog.requests import Ask
 from catalog.selection import version_for
+from generation.pages import chips
+from generation.pages.chips import Chip, Way
 from generation.scheduling import wait
-from generation.submission.uploads import MAX_BYTES
-from gpu_worker.families import Kind, Role
 from loremotion.refusals import Refusal
 
 BUILT_IN: Final = "preview"
 """Family of the model that comes with the code."""
 EXAMPLE: Final = "a red circle moving right on a black background"
 """What the prompt box says to a newcomer where the built-in model is the default: something that it can do."""
+EXAMPLES: Final = (
+    EXAMPLE,
+    "a green star spinning on a white background",
+    "a yellow triangle growing on a blue background",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +37,68 @@ class Choice:
     """The one that serves this caller."""
     credits: int | None
     """Price of its default clip; None where the model is not for this caller, or makes none of words alone."""
+    speed: float | None
+    """GPU seconds for a second of video; None while nobody has made a clip."""
+    closed: str
+    """Why this caller may not use it; empty where they may."""
     why_it_waits: str
     """Empty, except where no machine that is on can hold it."""
+    values: Mapping[str, Any]
+    """What of its options is chosen by now."""
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """Prompts to try; none where any sentence will do."""
+        return EXAMPLES if self.version.family == BUILT_IN else ()
 
     @property
     def example(self) -> str:
-        """The prompt that the box begins with; empty where any sentence will do."""
-        return EXAMPLE if self.version.family == BUILT_IN else ""
+        """What the prompt box begins with; empty where any sentence will do."""
+        return self.examples[0] if self.examples else ""
 
     @property
-    def files(self) -> list[tuple[str, Role, int]]:
-        """What a clip may start from: the field's name, what it is, and the most bytes that are taken of it."""
-        return [(name, role, _most_bytes(name, role)) for name, role in self.version.input_roles]
+    def expected_seconds(self) -> float | None:
+        """How long its default clip takes once it is its turn; None while nobody knows."""
+        return self.speed * self.version.default_seconds if self.speed is not None else None
+
+    @property
+    def ways(self) -> list[Way]:
+        return chips.ways(self.version, chosen=str(self.values.get("way") or ""))
+
+    @property
+    def sizes(self) -> list[Chip]:
+        return chips.sizes(self.version, chosen=str(self.values.get("size") or ""))
+
+    @property
+    def lengths(self) -> list[Chip]:
+        return chips.lengths(self.version, chosen=self.values.get("seconds"))
+
+    @property
+    def presets(self) -> list[Chip]:
+        return chips.presets(self.version, chosen=str(self.values.get("preset") or ""))
 
 
-def choices(models: Sequence[Model], audience: Audience) -> list[Choice]:
-    """Every model as this caller may choose it. At most one query, however many there are."""
+def choices(
+    models: Sequence[Model], audience: Audience, *, chosen: Model | None = None, values: Mapping[str, Any] | None = None
+) -> list[Choice]:
+    """Every model as this caller may choose it. At most two queries, however many there are.
+
+    Args:
+        chosen: whose options ``values`` are.
+    """
     versions = [version_for(model, audience.workspace_id) for model in models]
     waits = _waits(versions)
+    speeds = measurements.speeds(version.build for version in versions)
     return [
-        Choice(model, version, _default_credits(version, audience), waits.get(version.id, ""))
+        Choice(
+            model=model,
+            version=version,
+            credits=_default_credits(version, audience),
+            speed=speeds.get(version.build),
+            closed=str(gates.refusal(version, audience) or ""),
+            why_it_waits=waits.get(version.id, ""),
+            values=(values or {}) if model == chosen else {},
+        )
         for model, version in zip(models, versions, strict=True)
     ]
 
@@ -66,11 +113,6 @@ def offer_of(model: Model, ask: Ask, audience: Audience) -> Offer:
     if refusal := gates.refusal(version, audience):
         raise refusal
     return offer_with(version, ask)
-
-
-def _most_bytes(name: str, role: Role) -> int:
-    kind = Kind.CLIP if name == "mask" else role.kind  # a mask may move
-    return MAX_BYTES[kind]
 
 
 def _default_credits(version: ModelVersion, audience: Audience) -> int | None:

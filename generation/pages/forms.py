@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from django import forms
 
 from catalog.models import Model
 from catalog.requests import MAX_SEED, Ask
 
+OF_ONE_MODEL: Final = ("seconds", "size", "preset", "way")
+"""Options that are said in one model's words, and mean nothing to another."""
 SEEN_BY = [("team", "The whole team"), ("maker", "Only me and the owner")]
+
+
+def values_of(sent: Mapping[str, Any], slug: str) -> dict[str, Any]:
+    """What was sent, with the options of the model ``slug`` under their plain names. On the page each model has chips
+    of its own, ``ltx-size`` beside ``wan-size``: under one name only one chip of them all could be chosen."""
+    own = {name: sent[f"{slug}-{name}"] for name in OF_ONE_MODEL if f"{slug}-{name}" in sent}
+    return {**{name: sent[name] for name in sent}, **own}
 
 
 class GenerateForm(forms.Form):
@@ -24,6 +34,8 @@ class GenerateForm(forms.Form):
     seed = forms.IntegerField(required=False, min_value=0, max_value=MAX_SEED)
     seen_by = forms.ChoiceField(required=False, choices=[("", "As the team does"), *SEEN_BY])
     """Of a team's clip."""
+    way = forms.CharField(required=False, max_length=20)
+    """The mode whose chip is chosen: for showing the form again. What a clip begins with decides its mode."""
     video = forms.CharField(required=False, max_length=36, widget=forms.HiddenInput)
     """Id of the caller's own clip that the new one continues or changes."""
 
@@ -37,7 +49,7 @@ class GenerateForm(forms.Form):
     def ask(self) -> Ask:
         """The request that the valid form makes, blanks left to the model's defaults."""
         said = {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
-        for name in ("video", "seen_by"):
+        for name in ("video", "seen_by", "way"):
             said.pop(name, None)
         return Ask(**said)
 

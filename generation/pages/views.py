@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
@@ -20,16 +20,17 @@ from accounts.roles import Action
 from billing.plans import entitlements
 from catalog.gates import Audience
 from catalog.models import Model
-from catalog.offers import make_offer
-from catalog.pricing import Quote
+from catalog.offers import Offer, make_offer
 from catalog.selection import chosen_of
 from generation.access import own_generation, own_receipt
 from generation.api import listing, presentation
 from generation.live import progress
 from generation.models import Generation, GenerationQuerySet, State
 from generation.pages.choices import EXAMPLE, choices, offer_of
-from generation.pages.forms import SEEN_BY, GenerateForm
-from generation.pages.prefill import Prefill, to_go_on, to_make_again
+from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, GenerateForm, values_of
+from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again
+from generation.pages.search import STATES, Search
+from generation.pages.stages import PLAIN_STAGES, plain_title
 from generation.pages.ways_on import ways_on
 from generation.scheduling import wait
 from generation.settlement import deletion, notifications, settle
@@ -41,8 +42,6 @@ from loremotion.refusals import Forbidden, Refusal
 
 RECENT = 8
 PAGE = 24
-OF_ONE_MODEL = ("seconds", "size", "preset")
-"""What is said in one model's words, and means nothing to another."""
 
 
 @require_safe
@@ -78,7 +77,7 @@ def create(request: HttpRequest) -> HttpResponse:
     models = list(Model.objects.for_people())
     if "look" in request.POST:
         return _generate_page(request, GenerateForm(models=models, initial=_said(request)))
-    form = GenerateForm(request.POST, models=models)
+    form = GenerateForm(_sent(request.POST, models), models=models)
     if not form.is_valid():
         return _generate_page(request, form, status=422)
     try:
@@ -90,6 +89,12 @@ def create(request: HttpRequest) -> HttpResponse:
     return redirect("generation:detail", generation.id)
 
 
+def _sent(query: QueryDict, models: list[Model]) -> dict[str, Any]:
+    """What was sent, with the options of the model that it names, or else of the default."""
+    model = chosen_of(models, query.get("model", ""))
+    return values_of(query.dict(), model.slug if model is not None else "")
+
+
 def _said(request: HttpRequest) -> dict[str, Any]:
     """The request that the form makes: of its options, those of the model that is chosen now."""
     said = {name: str(value) for name, value in request.POST.items()}
@@ -97,7 +102,7 @@ def _said(request: HttpRequest) -> dict[str, Any]:
         said = {name: value for name, value in said.items() if name not in OF_ONE_MODEL}
         if said.get("prompt") in ("", EXAMPLE):
             said.pop("prompt")
-    return said
+    return values_of(said, said.get("model", ""))
 
 
 def _generate_page(
@@ -119,7 +124,10 @@ def _generate_page(
     audience = audience_of(request, workspace)
     continued = _finished(Generation.objects.seen_by(caller).kept().for_display(), str(form["video"].value() or ""))
     model = chosen_of(form.models, str(form["model"].value() or ""))
-    offered = choices(form.models, audience)
+    values = {name: form[name].value() for name in OF_ONE_MODEL}
+    if continued is not None:
+        values["way"] = GOES_ON
+    offered = choices(form.models, audience, chosen=model, values=values)
     chosen = next((choice for choice in offered if choice.model == model), None)
     prompt = form["prompt"].value()
     context = {
@@ -129,7 +137,7 @@ def _generate_page(
         "chosen": chosen,
         "most_bytes": MAX_FORM_BYTES - MAX_BODY_BYTES,  # with room for what is typed
         "recent": listing.page(caller, limit=RECENT),
-        "price": _price(form, model, audience, is_continued=continued is not None),
+        "offer": _offer(form, model, audience, is_continued=continued is not None),
         "ways_on": ways_on(refusal, is_signed_in=request.user.is_authenticated) if refusal is not None else [],
         "notices": notices,
         "continued": continued,
@@ -151,15 +159,15 @@ def _finished(own: GenerationQuerySet, generation_id: str) -> Generation | None:
         return None
 
 
-def _price(form: GenerateForm, model: Model | None, audience: Audience, *, is_continued: bool) -> Quote | None:
-    """The price of the form as it stands; None where it cannot be made so, or not by this caller."""
+def _offer(form: GenerateForm, model: Model | None, audience: Audience, *, is_continued: bool) -> Offer | None:
+    """What the form asks for as it stands, and its price; None where it cannot be made so, or not by this caller."""
     values = {name: form[name].value() for name in form.fields}
     stands = GenerateForm({name: value for name, value in values.items() if value} | {"prompt": "a clip"}, models=[])
     stands.fields.pop("model")
     if model is None or not stands.is_valid():
         return None
     try:
-        return offer_of(model, replace(stands.ask(), inputs={"video": ""} if is_continued else {}), audience).quote
+        return offer_of(model, replace(stands.ask(), inputs={"video": ""} if is_continued else {}), audience)
     except Refusal:
         return None
 
@@ -168,7 +176,7 @@ def _price(form: GenerateForm, model: Model | None, audience: Audience, *, is_co
 def price(request: HttpRequest) -> JsonResponse:
     """The live price beside the button: the same offer that submitting would make."""
     models = list(Model.objects.for_people())
-    form = GenerateForm({"prompt": "a clip", **request.GET.dict()}, models=models)
+    form = GenerateForm({"prompt": "a clip", **_sent(request.GET, models)}, models=models)
     if not form.is_valid():
         return JsonResponse({"error": " ".join(str(e) for errors in form.errors.values() for e in errors)}, status=422)
     # What a clip starts from decides its mode, and with it the price; the files themselves are not needed for that.
@@ -201,6 +209,7 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         "may_delete": not generation.is_open and caller.may(Action.GENERATE),
         "cost": presentation.cost(generation),
         "is_running": generation.state == State.RUNNING,
+        "render_seconds": _render_seconds(generation),
     }
     if generation.is_open:
         seen = progress.latest(generation.id)
@@ -208,12 +217,19 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         context |= {
             "wait": wait.wait_of(generation),
             "seen": seen,
-            "stages": presentation.STAGES.items(),
+            "stages": PLAIN_STAGES,
             "stage_now": stage,
-            "stage_label": presentation.STAGES[stage],
+            "stage_label": plain_title(stage),
             "has_asked_for_mail": caller.user is not None and notifications.is_requested(generation, user=caller.user),
         }
     return render(request, "generation/detail.html", context)
+
+
+def _render_seconds(generation: Generation) -> float | None:
+    """From start to end of a clip that was made."""
+    if generation.state != State.SUCCEEDED or generation.started_at is None or generation.finished_at is None:
+        return None
+    return max(1.0, (generation.finished_at - generation.started_at).total_seconds())
 
 
 @require_POST
@@ -260,8 +276,15 @@ def history(request: HttpRequest) -> HttpResponse:
     caller = tenancy.caller_for(request, Action.READ_CLIPS)
     before = request.GET.get("before", "")
     last = own_receipt(caller, _uuid_or_404(before)) if before else None
-    clips = listing.page(caller, limit=PAGE + 1, after=last)
-    context = {"clips": clips[:PAGE], "older": clips[PAGE - 1].id if len(clips) > PAGE else None}
+    search = Search.from_query(request.GET)
+    clips = listing.page(caller, limit=PAGE + 1, after=last, only=search.condition(caller))
+    context = {
+        "clips": clips[:PAGE],
+        "older": clips[PAGE - 1].id if len(clips) > PAGE else None,
+        "search": search,
+        "states": STATES,
+        "models": Model.objects.enabled().order_by("position", "slug").only("slug", "name"),
+    }
     return render(request, "generation/history.html", context)
 
 

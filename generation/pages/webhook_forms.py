@@ -21,7 +21,7 @@ class EndpointForm(forms.Form):
         choices=[(kind, kind) for kind in TYPES],
         initial=list(TYPES),
         widget=forms.CheckboxSelectMultiple,
-        label="It is told of",
+        label="Events",
         help_text="What was cancelled or blocked is told as video.failed where its own event is not chosen.",
     )
 

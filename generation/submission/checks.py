@@ -98,7 +98,7 @@ def beyond_open_clips(candidate: Candidate) -> None:
     if found >= most:
         raise TooMany(
             "too_many_open",
-            f"As many clips of yours are waiting or being made as your plan allows at a time: {most}.",
+            f"You already have {most} clip{'' if most == 1 else 's'} in progress, the limit on your plan.",
             next_step="Wait for one of them, or cancel one.",
             retry_after_seconds=30,
         )

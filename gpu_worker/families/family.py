@@ -49,14 +49,14 @@ class Role:
 
 ROLES: Mapping[str, Role] = MappingProxyType(
     {
-        "image": Role("First picture", Kind.PICTURE),
-        "last_image": Role("Last picture", Kind.PICTURE),
-        "video": Role("Clip", Kind.CLIP),
-        "mask": Role("Mask, white where something new is to appear", Kind.PICTURE),
-        "control_video": Role("Clip whose pose, depth or lines to follow", Kind.CLIP),
-        "reference_image": Role("Picture of who or what is to appear", Kind.PICTURE),
-        "reference_image_2": Role("Second picture of who or what is to appear", Kind.PICTURE),
-        "reference_image_3": Role("Third picture of who or what is to appear", Kind.PICTURE),
+        "image": Role("Start frame", Kind.PICTURE),
+        "last_image": Role("End frame", Kind.PICTURE),
+        "video": Role("Source video", Kind.CLIP),
+        "mask": Role("Mask (white = replace)", Kind.PICTURE),
+        "control_video": Role("Motion reference (pose, depth or edges)", Kind.CLIP),
+        "reference_image": Role("Reference image", Kind.PICTURE),
+        "reference_image_2": Role("Reference image 2", Kind.PICTURE),
+        "reference_image_3": Role("Reference image 3", Kind.PICTURE),
         "audio": Role("Sound", Kind.SOUND),
     }
 )

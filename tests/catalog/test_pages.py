@@ -38,7 +38,7 @@ def test_a_program_reads_everything_that_it_may_ask_for(client: Client) -> None:
     model = one(client, "ltx-2b")
     assert (model["object"], model["owned_by"]) == ("model", "Lightricks")
     can = model["lm"]["capabilities"]
-    first_picture = {"role": "image", "title": "First picture", "kind": "picture"}
+    first_picture = {"role": "image", "title": "Start frame", "kind": "picture"}
     assert can["modes"][1] == {"name": "image", "title": "Image to video", "needs": [first_picture], "accepts": []}
     assert can["seconds"] == {"min": 1, "max": 5, "default": 5}
     assert can["presets"] == [

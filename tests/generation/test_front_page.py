@@ -49,7 +49,7 @@ def test_it_opens_with_the_model_that_has_the_name_default(client: Client, toy: 
     versions.point_aliases(other, ["default"])
     page = client.get("/").text
     assert shown_options(page) == ["other"]
-    assert re.search(r'<option value="other"\s+selected', page)
+    assert re.search(r'name="model" value="other"\s+checked', page)
     assert "107 credits" in page
 
 
@@ -86,9 +86,9 @@ def test_each_model_speaks_for_itself(client: Client, toy: Model) -> None:
     Model.objects.filter(pk=toy.pk).update(summary="Toys, quick.")
     Model.objects.filter(pk=other.pk).update(summary="Other things, slow.")
     page = client.get("/").text
-    options = page.split('<fieldset class="of-model"')[1:]
-    assert ["Toys, quick." in words for words in options] == ['data-model="toy"' in words for words in options]
-    assert ["Other things, slow." in words for words in options] == ['data-model="other"' in words for words in options]
+    cards = [part.split("</label>")[0] for part in page.split('<label class="model-card"')[1:]]
+    assert ["Toys, quick." in words for words in cards] == ['value="toy"' in words for words in cards]
+    assert ["Other things, slow." in words for words in cards] == ['value="other"' in words for words in cards]
     assert page.count("Toys, quick.") == 1
 
 
@@ -172,8 +172,8 @@ def test_length_and_words_of_one_model_are_not_another_s(toy: Model, alice: Visi
     factories.model("long", is_default=False, min_seconds=6, max_seconds=9, default_seconds=9)
     page = again(client_of(alice), finished(alice, seconds=3))
     options = {part.split('"')[0]: part for part in page.split('data-model="')[1:]}
-    assert 'value="3.125"' in options["toy"]
-    assert 'value="9.0"' in options["long"]
+    assert re.search(r'name="toy-seconds" value="3.125"\s+checked', options["toy"])
+    assert re.search(r'name="long-seconds" value="9"\s+checked', options["long"])
 
 
 def test_a_refusal_for_another_reason_sells_nothing(toy: Model, client: Client) -> None:
@@ -182,7 +182,7 @@ def test_a_refusal_for_another_reason_sells_nothing(toy: Model, client: Client) 
 
 
 def test_without_javascript_the_price_says_of_which_model_it_is(client: Client, toy: Model) -> None:
-    assert re.search(r"11 credits</output><noscript> with Toy</noscript>", client.get("/").text)
+    assert re.search(r"11 credits</span>.*<noscript> with Toy</noscript>", client.get("/").text, flags=re.DOTALL)
 
 
 def test_without_javascript_a_button_shows_options_and_price_of_what_is_chosen(client: Client, toy: Model) -> None:
@@ -194,12 +194,13 @@ def test_without_javascript_a_button_shows_options_and_price_of_what_is_chosen(c
     assert shown_options(answer.text) == ["dear"]
     assert prompt_box(answer.text) == "a fox"
     assert 'value="7"' in answer.text
-    assert "157 credits</output><noscript> with Dear</noscript>" in answer.text
+    assert "157 credits</span>" in answer.text
+    assert "<noscript> with Dear</noscript>" in answer.text
     assert "is required" not in answer.text
     assert not Generation.objects.exists()
     again = client.post(reverse("generation:create"), sent | {"options_of": "dear", "seconds": "2"}).text
-    assert "107 credits</output>" in again
-    assert 'value="2"' in again
+    assert "107 credits</span>" in again
+    assert re.search(r'name="dear-seconds" value="2"\s+checked', again)
 
 
 def test_without_javascript_the_example_goes_with_its_model(client: Client, db: None) -> None:
@@ -214,7 +215,7 @@ def test_without_javascript_the_example_goes_with_its_model(client: Client, db: 
 
 def test_the_price_of_a_form_that_comes_back_is_its_own(client: Client, toy: Model) -> None:
     page = client.post(reverse("generation:create"), {"prompt": "", "seconds": "5"}).text
-    assert "26 credits</output>" in page
+    assert "26 credits</span>" in page
 
 
 def test_cards_say_in_people_s_words_how_a_clip_stands(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
@@ -239,8 +240,8 @@ def test_a_visitor_finds_the_way_to_their_data_and_to_another_device(
 
 
 def again(browser: Client, made: Generation) -> str:
-    """The page that "Change it and make another" leads to, without what the menu and the cards say."""
-    return browser.get(f"/?again={made.id}").text.split("<main")[1].split("Your latest clips")[0]
+    """The page that "Remix" leads to, without what the menu and the cards say."""
+    return browser.get(f"/?again={made.id}").text.split("<main")[1].split("Recent clips")[0]
 
 
 def test_a_clip_made_again_keeps_its_size_also_where_the_mp4_is_larger(
@@ -248,7 +249,7 @@ def test_a_clip_made_again_keeps_its_size_also_where_the_mp4_is_larger(
 ) -> None:
     factories.model(upscale=2)
     page = again(client_of(alice), finished(alice, size="384x256"))
-    assert "<option selected>384x256</option>" in page
+    assert re.search(r'value="384x256"\s+checked', page)
 
 
 def test_an_extension_made_again_goes_on_from_the_same_clip(alice: Visitor, client_of: ClientOf, db: None) -> None:
@@ -265,7 +266,7 @@ def test_a_file_that_a_clip_began_with_has_to_be_chosen_again_and_the_form_says_
 ) -> None:
     factories.model(modes=["text", "image"])
     made = finished(alice, inputs={"image": "inputs/x/image.png"})
-    assert "First picture has to be chosen again." in again(client_of(alice), made)
+    assert "Start frame has to be chosen again." in again(client_of(alice), made)
     assert "has to be chosen again" not in again(client_of(alice), finished(alice))
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from copy import copy
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
+from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import connection
+from django.test import Client
 
 from accounts.models import Visitor
 from catalog.models import Model
@@ -69,3 +74,73 @@ def test_a_page_may_begin_after_a_clip_that_is_deleted(
     answer = client.get(address.format(id=last.id))
     assert answer.status_code == 200
     assert str(older.id) in answer.content.decode()
+
+
+def found(client: Client, query: str) -> list[str]:
+    """Prompts on the library's page, the newest first."""
+    page = client.get(f"/history/?{query}").text
+    return re.findall(r'<span class="caption" dir="auto">(.*?)</span>', page)
+
+
+@pytest.fixture
+def prompts(toy: Model, alice: Visitor) -> list[str]:
+    prompts = ["a red fox in the snow", "a blue boat", "Füchse im Schnee"]
+    for prompt in prompts:
+        factories.submitted(alice.workspace, prompt=prompt)
+    return prompts
+
+
+@pytest.mark.parametrize(
+    ("words", "places"),
+    [
+        ("fox", [0]),
+        ("SNOW red", [0]),
+        ("bo", [1]),
+        ("füchs", [2]),
+        ("a", [1, 0]),
+        ("ox", []),
+        ("'; & | !", []),
+        ("", [2, 1, 0]),
+    ],
+)
+def test_the_library_is_searched_by_the_beginnings_of_words(
+    prompts: list[str], alice: Visitor, client_of: ClientOf, words: str, places: list[int]
+) -> None:
+    assert found(client_of(alice), urlencode({"q": words})) == [prompts[place] for place in places]
+
+
+def test_a_search_finds_nothing_of_others(prompts: list[str], bob: Visitor, client_of: ClientOf) -> None:
+    assert found(client_of(bob), "q=fox") == []
+
+
+def test_the_library_shows_one_model_s_clips_and_those_of_a_state(
+    toy: Model, alice: Visitor, client_of: ClientOf
+) -> None:
+    factories.model("other", is_default=False)
+    finished(alice, prompt="a fox")
+    factories.submitted(alice.workspace, prompt="a boat", model="other")
+    browser = client_of(alice)
+    assert found(browser, "model=other") == ["a boat"]
+    assert found(browser, "state=ready") == ["a fox"]
+    assert found(browser, "state=open") == ["a boat"]
+    assert found(browser, "state=failed") == []
+    assert found(browser, "state=nonsense&model=toy") == ["a fox"]
+    assert "No clip matches." in browser.get("/history/?q=zebra").text
+
+
+def test_older_clips_of_a_search_are_of_that_search(
+    prompts: list[str], alice: Visitor, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("generation.pages.views.PAGE", 1)
+    browser = client_of(alice)
+    older = re.search(r'href="\?(q=a&amp;before=[^"]+)"', browser.get("/history/?q=a").text)
+    assert older is not None
+    assert found(browser, html.unescape(older[1])) == [prompts[0]]
+
+
+def test_words_are_searched_in_an_index(history: list[Generation]) -> None:
+    vector = SearchVector("prompt", config="simple")
+    asked = Generation.objects.annotate(vector=vector).filter(
+        vector=SearchQuery("zebra:*", config="simple", search_type="raw")
+    )
+    assert "generation_prompt_words" in asked.explain()

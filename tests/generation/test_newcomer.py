@@ -24,7 +24,7 @@ PLAYS = "v => new Promise(done => v.addEventListener('timeupdate', () => v.curre
 
 @pytest.fixture(scope="module")
 def stack(new_site: NewSite) -> Iterator[Stack]:
-    with Stack(new_site("newcomer"), processes=("web", "reports", "gpu")) as running:
+    with Stack(new_site("newcomer"), processes=("web", "reports", "beat", "gpu")) as running:
         running.wait_for_worker()
         yield running
 
@@ -43,7 +43,7 @@ def test_from_a_sentence_to_a_clip(stack: Stack, desktop: BrowserContext, tmp_pa
     page.goto(stack.url)
     expect(page.get_by_text("60 credits left")).to_be_visible()
     page.get_by_label("What should the clip show?").fill(PROMPT)
-    expect(page.locator("#price")).to_contain_text("2 credits")
+    expect(page.get_by_role("button", name="Generate")).to_contain_text("2 credits")
     page.get_by_role("button", name="Generate").click()
 
     page.wait_for_url("**/generations/*/")
@@ -103,7 +103,7 @@ def test_the_stages_are_shown_live_with_a_picture(stack: Stack, phone: BrowserCo
         headers={"X-CSRFToken": token, "Referer": stack.url},
     ).json()
     page.goto(video["lm"]["page_url"] + "#main")  # as after the skip link
-    expect(page.locator("#rail [aria-current]")).to_have_text("Denoising", timeout=ARRIVES_WITHIN)
+    expect(page.locator("#rail [aria-current]")).to_have_text("Rendering", timeout=ARRIVES_WITHIN)
     expect(page.get_by_role("status")).to_contain_text("of 50")
     expect(page.get_by_alt_text("What is being made, so far")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways on a phone"
@@ -152,6 +152,7 @@ def test_it_works_by_keyboard_alone(stack: Stack, desktop: BrowserContext) -> No
 def test_a_file_that_is_too_large_is_refused_before_it_is_sent(stack: Stack, desktop: BrowserContext) -> None:
     page = desktop.new_page()
     page.goto(stack.url)
+    page.get_by_role("radio", name="Image").check()
     picked = page.locator("input[type=file]:enabled").first
     picked.evaluate(
         """input => {
@@ -163,12 +164,13 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(stack: Stack, des
     )
     expect(page.locator("#file-problem")).to_contain_text("holiday.png has")
     sent: list[str] = []
-    page.on("request", lambda request: sent.append(request.method))
+    page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
     page.get_by_role("button", name="Generate").click()
     assert picked.evaluate("input => input.matches(':invalid')")
-    assert "POST" not in sent
+    assert f"POST {stack.url}/generations/" not in sent
     picked.evaluate("input => { input.value = ''; input.dispatchEvent(new Event('change', { bubbles: true })); }")
     expect(page.locator("#file-problem")).to_be_hidden()
+    page.get_by_role("radio", name="Text").check()
     page.get_by_role("button", name="Generate").click()
     page.wait_for_url("**/generations/*/")
 
@@ -200,15 +202,25 @@ def test_the_example_follows_the_model_and_own_words_stay(stack: Stack, desktop:
     add_another_model = """
         const of = document.querySelector('.of-model').cloneNode(true);
         Object.assign(of.dataset, { model: 'other', example: '' });
-        document.querySelector('.choices').append(of);
-        document.querySelector('[name=model]').add(new Option('Other', 'other'));
+        document.querySelector('.of-model').after(of);
+        const card = document.querySelector('.model-card').cloneNode(true);
+        card.querySelector('strong').textContent = 'Other';
+        Object.assign(card.querySelector('input'), { value: 'other', checked: false });
+        document.querySelector('.model-card').after(card);
     """
     page.evaluate(add_another_model)
-    choice = page.get_by_label("Model")
-    choice.select_option("other")
+    choose(page, "Other")
     expect(box).to_have_value("")
-    choice.select_option("preview")
+    choose(page, "Preview")
     expect(box).to_have_value(PROMPT)
     box.fill("a fox")
-    choice.select_option("other")
+    choose(page, "Other")
     expect(box).to_have_value("a fox")
+
+
+def choose(page: Page, model: str) -> None:
+    """Opens the picker of models and takes one."""
+    page.locator(".picker summary").click()
+    page.get_by_role("radio", name=model).click()
+    expect(page.locator("#picked")).to_have_text(model)
+    expect(page.locator(".cards")).to_be_hidden()

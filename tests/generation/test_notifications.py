@@ -69,10 +69,10 @@ def post_office() -> list[tuple[str, list[str]]]:
 
 def test_who_asks_on_the_clips_page_gets_one_mail(browser: Client, waiting: Generation) -> None:
     page = f"/generations/{waiting.id}/"
-    assert "Mail me when it is ready" in browser.get(page).content.decode()
+    assert "Email me when it's ready" in browser.get(page).content.decode()
     assert browser.post(f"{page}mail/", {"to": "on"}).status_code == 302
     assert browser.post(f"{page}mail/", {"to": "on"}).status_code == 302
-    assert "Mail goes to alice@example.org" in browser.get(page).content.decode()
+    assert "We'll email alice@example.org" in browser.get(page).content.decode()
     end(waiting)
     end(waiting)
     for _ in range(2):
@@ -114,7 +114,7 @@ def test_a_visitor_has_no_address_and_is_told_so(toy: Model) -> None:
     visitor = factories.visitor(credits=100)
     generation = factories.submitted(visitor.workspace)
     browser = people.browser_of(visitor)
-    assert "Mail me" not in browser.get(f"/generations/{generation.id}/").content.decode()
+    assert "Email me" not in browser.get(f"/generations/{generation.id}/").content.decode()
     assert browser.post(f"/generations/{generation.id}/mail/").status_code == 403
 
 
@@ -142,7 +142,7 @@ def test_who_has_left_or_whose_clip_is_erased_gets_no_mail(alice: User, studio: 
 def test_after_the_end_there_is_nothing_to_ask_for(browser: Client, waiting: Generation) -> None:
     end(waiting)
     assert browser.post(f"/generations/{waiting.id}/mail/").status_code == 409
-    assert "Mail me" not in browser.get(f"/generations/{waiting.id}/").content.decode()
+    assert "Email me" not in browser.get(f"/generations/{waiting.id}/").content.decode()
 
 
 def test_with_the_mail_server_away_it_goes_later_under_the_same_message_id(

@@ -36,7 +36,7 @@ def test_a_clip_goes_when_its_time_is_over_and_its_receipt_stays(
     again = Generation.objects.get(id=generation.id)
     assert ledger.receipt(reference=again.id).captured == again.credits_quoted
     browser = client_of(alice)
-    assert "its time is over" in browser.get(f"/generations/{again.id}/").text
+    assert "has expired and was deleted" in browser.get(f"/generations/{again.id}/").text
     assert "No longer kept" in browser.get("/history/").text
     assert browser.get(f"/v1/videos/{again.id}").json()["expires_at"] is None
     assert browser.get(f"/v1/videos/{again.id}/content").status_code == 404

@@ -35,7 +35,7 @@ def test_an_endpoint_is_made_tried_and_read_on_a_phone(
     page.get_by_label("Name").fill("Ours")
     page.get_by_label("Address").fill(receiver.url)
     page.get_by_label("video.blocked").uncheck()
-    page.get_by_role("button", name="Add it").click()
+    page.get_by_role("button", name="Add endpoint").click()
     secret = page.locator("#new-secret").inner_text()
     page.get_by_role("button", name="Send a test").click()
     expect(page.get_by_text("The test arrived: it answered 200.")).to_be_visible()

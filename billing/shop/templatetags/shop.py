@@ -12,10 +12,10 @@ from billing.shop.money import formatted
 register = template.Library()
 
 LOT_KINDS = {
-    "free": "Free credits of today",
+    "free": "Daily free credits",
     "plan": "Your plan",
     "pack": "Packs",
-    "goodwill": "Given back",
+    "goodwill": "Refund",
     "adjustment": "From us",
 }
 

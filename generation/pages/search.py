@@ -1,0 +1,76 @@
+"""Which clips of a library are shown: those whose prompt has the words, of one model, or as far as asked for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+from urllib.parse import urlencode
+
+from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.db.models import Q
+from django.http import QueryDict
+
+from accounts.caller import Caller
+from generation.models import OPEN_STATES, Generation, State
+from loremotion.row_security import across_workspaces
+
+STATES: Final = {
+    "ready": ("Ready", (State.SUCCEEDED,)),
+    "open": ("In progress", OPEN_STATES),
+    "failed": ("Failed", (State.FAILED, State.BLOCKED, State.CANCELLED)),
+}
+"""By its name in the address: the words on the chip, and the states that it means."""
+MOST_CHARACTERS: Final = 100
+MOST_FOUND: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What the toolbar says. All empty, it is the whole library."""
+
+    words: str = ""
+    model: str = ""
+    state: str = ""
+
+    @classmethod
+    def from_query(cls, query: QueryDict) -> Self:
+        state = query.get("state", "")
+        words = query.get("q", "").replace("\x00", "").strip()[:MOST_CHARACTERS]
+        return cls(words, query.get("model", "").replace("\x00", "")[:60], state if state in STATES else "")
+
+    def __bool__(self) -> bool:
+        return bool(self.words or self.model or self.state)
+
+    @property
+    def query(self) -> str:
+        """As the address has it."""
+        said = {"q": self.words, "model": self.model, "state": self.state}
+        return urlencode({name: value for name, value in said.items() if value})
+
+    def condition(self, caller: Caller) -> Q:
+        """Which of the clips that ``caller`` sees are meant."""
+        found = Q()
+        if self.model:
+            found &= Q(version__model__slug=self.model)
+        if self.state:
+            found &= Q(state__in=STATES[self.state][1])
+        if self.words:
+            found &= Q(id__in=_with_words(self.words, caller))
+        return found
+
+
+@across_workspaces("PostgreSQL searches no index of words behind policies; the rows themselves are read behind them")
+def _with_words(words: str, caller: Caller) -> list[object]:
+    """Ids of the newest of the caller's clips whose prompt has words that begin with each of ``words``."""
+    stems = re.findall(r"\w+", words)
+    if not stems:
+        return []
+    query = SearchQuery(" & ".join(f"{stem}:*" for stem in stems), config="simple", search_type="raw")
+    found = (
+        Generation.objects.seen_by(caller)
+        .kept()
+        .annotate(vector=SearchVector("prompt", config="simple"))
+        .filter(vector=query)
+    )
+    return list(found.order_by("-created_at", "-id").values_list("id", flat=True)[:MOST_FOUND])

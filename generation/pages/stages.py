@@ -1,0 +1,35 @@
+"""The stages of a clip in the four words that people wait by; the API and a tooltip keep the technical ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from generation.api.presentation import STAGES
+from gpu_worker.contract import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class PlainStage:
+    """One stop of the rail on the page of a clip that is being made."""
+
+    title: str
+    names: tuple[str, ...]
+    """Of the worker's stages that it stands for."""
+
+    @property
+    def titles(self) -> list[str]:
+        return [STAGES[name] for name in self.names]
+
+
+PLAIN_STAGES: Final = (
+    PlainStage("In line", ("queued",)),
+    PlainStage("Warming up", (Stage.LOADING, Stage.ENCODING_PROMPT)),
+    PlainStage("Rendering", (Stage.DENOISING,)),
+    PlainStage("Finishing", (Stage.DECODING, Stage.ENCODING_VIDEO, Stage.UPLOADING)),
+)
+
+
+def plain_title(stage: str) -> str:
+    """The stop at which a clip in this stage of the worker's is."""
+    return next(plain.title for plain in PLAIN_STAGES if stage in plain.names)

@@ -1,0 +1,96 @@
+"""Pictures of the pages for docs/screens/: ``make screens``. A whole site makes its clips first."""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Final, Literal
+
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from loremotion.local.stack import Stack
+from tests import chromium
+from tests.patience import PATIENCE_SECONDS
+
+FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "screens"
+PROMPTS: Final = (
+    "a red circle moving right on a black background",
+    "a green star spinning on a white background",
+    "a blue square moving up on a yellow background",
+    "a yellow triangle growing on a blue background",
+)
+SCREENS: Final = {"desktop": (1280, 860), "phone": (390, 844)}
+SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+PAGES: Final = {
+    "create": "/",
+    "library": "/history/",
+    "models": "/models/",
+    "pricing": "/pricing/",
+    "credits": "/billing/",
+    "account": "/account/",
+    "sign-in": "/account/login/",
+    "api": "/developers/",
+}
+QUALITY: Final = 55
+
+
+def make_clips(page: Page, url: str) -> str:
+    """Address of the last of the clips, made one after the other."""
+    for prompt in PROMPTS:
+        page.goto(url)
+        page.get_by_label("What should the clip show?").fill(prompt)
+        page.get_by_role("button", name="Generate").click()
+        page.wait_for_url("**/generations/*/")
+        page.locator("video").wait_for()
+    return page.url
+
+
+def contexts(browser: Browser, visitor: BrowserContext) -> Iterator[tuple[str, BrowserContext]]:
+    """Each screen in light and in dark, with the visitor's cookies."""
+    for (screen, (width, height)), scheme in product(SCREENS.items(), SCHEMES):
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            is_mobile=screen == "phone",
+            reduced_motion="reduce",
+            storage_state=visitor.storage_state(),
+        )
+        yield f"{screen}-{scheme}", context
+        context.close()
+
+
+def take(page: Page, address: str, name: str) -> None:
+    """Write the picture of one page, as small as it can be read."""
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    picture = Image.open(io.BytesIO(page.screenshot()))
+    picture.save(FOLDER / f"{name}.webp", quality=QUALITY, method=6)
+
+
+def main() -> int:
+    FOLDER.mkdir(exist_ok=True)
+    processes = ("web", "reports", "beat", "gpu")
+    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), processes=processes) as stack:
+        stack.wait_for_worker()
+        with chromium.launched() as browser:
+            visitor = browser.new_context()
+            visitor.set_default_timeout(1000 * PATIENCE_SECONDS)
+            clip = make_clips(visitor.new_page(), stack.url)
+            for kind, context in contexts(browser, visitor):
+                page = context.new_page()
+                for name, path in PAGES.items():
+                    take(page, stack.url + path, f"{name}-{kind}")
+                take(page, clip, f"clip-{kind}")
+    pictures = list(FOLDER.glob("*.webp"))
+    kib = sum(picture.stat().st_size for picture in pictures) // 1024
+    sys.stdout.write(f"{len(pictures)} pictures, {kib} KiB, in {FOLDER}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""The frame of every page in a real browser: bars, menu, times; and what no page may do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
+from django.conf import settings as django_settings
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from accounts.models import User
+from billing import ledger
+from tests.accounts import factories as accounts
+from tests.generation import factories as clips
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+PAGES = ["/", "/history/", "/models/", "/pricing/", "/billing/", "/account/", "/data/", "/account/login/"]
+MOST_BYTES = 30_000
+NOTE_SHIFTS = """
+    window.shifts = [];
+    new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) {
+            if (entry.hadRecentInput) continue;
+            for (const { node } of entry.sources) window.shifts.push(node?.outerHTML ?? node?.textContent ?? '');
+        }
+    }).observe({ type: 'layout-shift', buffered: true });
+"""
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@pytest.fixture
+def site(live_server: LiveServer, settings: Settings) -> str:
+    settings.SITE_URL = live_server.url
+    settings.STORAGES = django_settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    clips.model()
+    return str(live_server.url)
+
+
+@pytest.fixture
+def alice(site: str, desktop: BrowserContext, phone: BrowserContext) -> User:
+    """Somebody with a team, whose cookie both screens have; clips of theirs are on their way in the team."""
+    alice = accounts.person()
+    team = accounts.team(alice)
+    ledger.grant(account=team.id, reference=str(team.id), amount=1_000, kind=ledger.LotKind.PACK)
+    clips.submitted(team, prompt="a fox in the snow")
+    sign_in(desktop, site, alice)
+    sign_in(phone, site, alice)
+    return alice
+
+
+def sign_in(context: BrowserContext, site: str, person: User) -> None:
+    name = django_settings.SESSION_COOKIE_NAME
+    cookie = accounts.browser_of(person).cookies[name].value
+    context.add_cookies([{"name": name, "value": cookie, "url": site}])
+
+
+def look_at(page: Page, address: str) -> None:
+    """Opens the page, and holds it to what every page keeps."""
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.add_init_script(NOTE_SHIFTS)
+    answer = page.goto(address)
+    assert answer is not None
+    assert answer.ok, address
+    assert len(answer.body()) < MOST_BYTES, address
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("window.shifts") == [], f"{address} moves while it loads"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{address} scrolls sideways"
+    assert complaints == [], address
+
+
+def assert_accessible(page: Page) -> None:
+    found = Axe().run(page, options=RULES)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_pages_are_light_still_and_accessible_for_a_newcomer(site: str, browser: Browser) -> None:
+    phone = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    for address in PAGES:
+        page = phone.new_page()
+        look_at(page, site + address)
+        assert_accessible(page)
+        page.close()
+    phone.close()
+
+
+def test_pages_are_light_still_and_accessible_for_a_member(site: str, desktop: BrowserContext, alice: User) -> None:
+    for address in ["/", "/history/", "/pricing/", "/billing/", "/account/", "/workspace/keys/"]:
+        page = desktop.new_page()
+        look_at(page, site + address)
+        page.locator("details.menu summary").click()
+        assert_accessible(page)
+        page.close()
+
+
+def test_the_menu_switches_the_workspace_and_closes_on_escape(site: str, desktop: BrowserContext, alice: User) -> None:
+    page = desktop.new_page()
+    page.goto(f"{site}/models/")
+    button, panel = page.locator("details.menu summary"), page.locator(".menu-panel")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(panel).to_be_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(button).to_be_focused()
+    button.click()
+    panel.get_by_role("button", name="Switch to Studio").click()
+    expect(page.locator("details.menu .where")).to_have_text("Studio")
+    button.click()
+    page.locator("h1").click()
+    expect(panel).to_be_hidden()
+
+
+def test_on_a_phone_the_main_pages_are_at_the_thumb(site: str, phone: BrowserContext, alice: User) -> None:
+    page = phone.new_page()
+    page.goto(f"{site}/pricing/")
+    bar = page.get_by_role("navigation", name="Main")
+    assert bar.get_by_role("link").all_inner_texts() == ["Create", "Library", "Models", "Pricing", "You"]
+    box = bar.bounding_box()
+    assert box is not None
+    assert round(box["y"] + box["height"]) == 844
+    expect(bar.get_by_role("link", name="Pricing")).to_have_attribute("aria-current", "page")
+    bar.get_by_role("link", name="You").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def test_times_are_the_reader_s_own(site: str, browser: Browser) -> None:
+    context = browser.new_context(timezone_id="Asia/Tokyo", locale="en-GB")
+    page = context.new_page()
+    body = (
+        '<html lang="en"><time data-as="moment" datetime="2026-03-14T20:30:00+00:00">UTC</time>'
+        '<script type="module" src="/static/time.js"></script>'
+    )
+    page.route(f"{site}/times/", lambda route: route.fulfill(body=body, content_type="text/html"))
+    page.goto(f"{site}/times/")
+    expect(page.locator("time")).to_have_text("Mar 15, 2026, 05:30")
+    context.close()
+
+
+def test_without_javascript_times_are_said_in_utc(site: str, browser: Browser, alice: User) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    sign_in(context, site, alice)
+    page = context.new_page()
+    page.goto(f"{site}/billing/")
+    at = page.locator("time[data-as=moment]").first
+    assert datetime.fromisoformat(at.get_attribute("datetime") or "").astimezone(UTC)
+    expect(at).to_contain_text("UTC")
+    page.locator("details.menu summary").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    context.close()
