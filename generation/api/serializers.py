@@ -3,7 +3,7 @@ from (``ROLES``): a field that is added there is taken here, and stands in the c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING
 from functools import cache
 from typing import Any, Final, get_type_hints
@@ -98,12 +98,14 @@ class AskSerializer(serializers.Serializer[Any]):
         return _fields_of(type(self))
 
     @property
-    def _writable_fields(self) -> Iterator[serializers.Field[Any, Any, Any, Any]]:
+    def _writable_fields(self) -> list[serializers.Field[Any, Any, Any, Any]]:
         """Those that were sent or have to be: DRF would ask each of the others, to hear that it has no value."""
         sent = self.initial_data
-        for name, field in self.fields.items():
-            if field.required or not isinstance(sent, Mapping) or name in sent:
-                yield field
+        return [
+            field
+            for name, field in self.fields.items()
+            if not field.read_only and (field.required or not isinstance(sent, Mapping) or name in sent)
+        ]
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         roles = {

@@ -67,7 +67,7 @@ def decoding_bytes(model: FullSize, size: Size, *, is_tiled: bool = False, frame
             latents,
             frames_per_part=frames_per_part,
             frames_per_latent=model.frames_per_latent,
-            take=lambda clip, into: None,
+            take=lambda clip, into, first: None,
         )
 
     return peak_bytes(decode_parts if frames_per_part else decode, [vae, latents, *times])
