@@ -21,7 +21,6 @@ from generation.models import FairClock, Generation, State
 from generation.scheduling.fair_order import Key, key_of
 from generation.scheduling.window import Level, Window
 from loremotion.prepared import prepared_cursor
-from loremotion.row_security import across_workspaces
 
 
 def next_finish(*, now: float, last_finish: float, cost: float, weight: float) -> float:
@@ -40,7 +39,7 @@ class Standing:
     open_clips: int
     """Of the workspace, that wait or are being made."""
     flow: str = ""
-    """Whose line it is: see ``_lock_flow``."""
+    """Whose line it is: see ``standing_of``."""
 
     def finish_tag(self, *, credits: int, weight: float) -> float:
         """The finish tag of the workspace's next request.
@@ -52,56 +51,22 @@ class Standing:
         return next_finish(now=self.virtual_time, last_finish=self.last_finish, cost=credits, weight=weight)
 
 
-@across_workspaces("a line holds clips of several workspaces; only its last tag comes out")
 def standing_of(workspace: Workspace, *, network: str = "") -> Standing:
-    """How the workspace stands. Certain until the transaction ends: nobody else joins the same line meanwhile.
+    """How the workspace stands. Certain until the transaction ends: its line is locked, so nobody else joins it.
 
-    What has been dispatched need not be looked at, since the clock has passed its tag.
+    A person's workspaces share one line, whatever their number, and so do the visitors of one network. What has been
+    dispatched need not be looked at, since the clock has passed its tag.
 
     Args:
         network: where its visitor comes from; empty where it has none, pays, or nobody knows.
     """
-    flow = _lock_flow(workspace, network)
-    with prepared_cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT
-                coalesce((SELECT virtual_time FROM generation_fairclock WHERE id = 1), 0),
-                greatest(0, (
-                    SELECT fair_finish FROM generation_generation WHERE state = 'queued' AND flow = %(flow)s
-                    ORDER BY fair_finish DESC LIMIT 1
-                ), (
-                    SELECT max(fair_finish) FROM generation_generation
-                    WHERE workspace_id = %(own)s AND state = 'queued' AND flow = ''
-                )),
-                (SELECT count(*) FROM generation_generation
-                    WHERE workspace_id = %(own)s AND state IN ('queued', 'dispatched', 'running'))
-            """,
-            {"own": workspace.id, "flow": flow},
-        )
-        virtual_time, last_finish, open_clips = cursor.fetchone()
-    return Standing(virtual_time, last_finish, open_clips, flow)
-
-
-def _lock_flow(workspace: Workspace, network: str) -> str:
-    """Whose line the workspace's clips wait in, locked until the transaction ends.
-
-    A person's workspaces share one line, whatever their number, and so do the visitors of one network.
-    """
     otherwise = f"network:{network}" if network and workspace.is_visitor else f"workspace:{workspace.id}"
     with prepared_cursor() as cursor:
         cursor.execute(
-            """
-            SELECT flow, pg_advisory_xact_lock(hashtextextended(flow, 0)) FROM (
-                SELECT coalesce((
-                    SELECT 'person:' || user_id FROM accounts_membership WHERE workspace_id = %s AND role = 'owner'
-                ), %s) AS flow OFFSET 0
-            ) AS line
-            """,
+            "SELECT virtual_time, last_finish, open_clips, flow FROM generation_join_line(%s, %s)",
             [workspace.id, otherwise],
         )
-        flow: str = cursor.fetchone()[0]
-        return flow
+        return Standing(*cursor.fetchone())
 
 
 def lock_clock() -> FairClock:

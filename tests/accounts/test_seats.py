@@ -29,9 +29,9 @@ def offer(workspace: Workspace, email: str) -> Invitation:
 def test_it_works(three_places: None, alice: User, bob: User) -> None:
     studio = team(alice, member=bob)
     owner = browser_of(alice, studio)
-    assert "2 of 3 places taken." in owner.get("/workspace/members/").text
+    assert "2 of 3 seats taken." in owner.get("/workspace/members/").text
     assert owner.post("/workspace/members/invite/", {"email": "c@example.org", "role": "viewer"}).status_code == 302
-    assert "3 of 3 places taken." in owner.get("/workspace/members/").text
+    assert "3 of 3 seats taken." in owner.get("/workspace/members/").text
     answer = owner.post("/workspace/members/invite/", {"email": "d@example.org", "role": "viewer"})
     assert answer.status_code == 409
     assert "has room for 3 members, and none is free" in answer.text

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+from django.db import Error, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +19,7 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch, fair_queue
 from generation.settlement import settle
 from generation.submission.submit import submit
+from loremotion import row_security
 from tests.generation import factories
 
 NETWORK = "a" * 32
@@ -171,3 +174,13 @@ def test_a_crowd_in_one_line_gets_no_more_than_one_of_its_kind(crowd: int, cost:
     for _ in range(crowd):
         line.serve()
     assert abs(sum(whose == 0 for _, whose, _ in line.served) - crowd / 2) <= 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_learns_nothing_of_the_line_of_another_workspace(alice: Visitor, bob: Visitor) -> None:
+    bounds = row_security.Bounds()
+    bounds.sight = row_security.Sight(alice.workspace.id)
+    with row_security.bounded(bounds), transaction.atomic():
+        assert fair_queue.standing_of(alice.workspace).flow == f"workspace:{alice.workspace.id}"
+    with row_security.bounded(bounds), transaction.atomic(), pytest.raises(Error, match="is not of the workspace"):
+        fair_queue.standing_of(bob.workspace)

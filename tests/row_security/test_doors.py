@@ -21,7 +21,6 @@ REVIEWED = {
     "accounts/workspaces.py": 6,
     "billing/shop/webhook.py": 1,
     "generation/scheduling/dispatch.py": 1,
-    "generation/scheduling/fair_queue.py": 1,  # the last tag of a line that several workspaces share
     "generation/scheduling/wait.py": 3,
     "generation/storage/arrivals.py": 1,  # the permit in the address names one attempt
     "generation/storage/retention.py": 3,
