@@ -39,7 +39,7 @@ def test_it_is_as_long_as_both_before_and_after_it_is_made(toy: Model, alice: Vi
     repeated = 9  # of LTX, whose context is 8k + 1 frames
     whole_frames = source.num_frames + made.num_frames - repeated
     assert float(asked["seconds"]) == pytest.approx(whole_frames / made.fps, abs=0.001)
-    assert f"{floatformat(whole_frames / made.fps, '-2')} s ·" in browser.get(f"/generations/{made.id}/").text
+    assert f"{floatformat(whole_frames / made.fps, '-2')} s</li>" in browser.get(f"/generations/{made.id}/").text
     factories.deliver_clip(made)
     facts = replace(factories.clip_facts(made), num_frames=whole_frames, duration_seconds=whole_frames / made.fps)
     assert settle.settle(factories.report(made, clip=facts))
@@ -87,4 +87,4 @@ def test_the_form_says_what_comes_first(toy: Model, alice: Visitor, client_of: C
     source = finished(alice)
     page = client_of(alice).get(f"/?video={source.id}").text
     assert f"whose {floatformat(source.seconds, '-2')} s come first in the new clip" in page
-    assert "the last frames of this clip, which begin the new part, are paid for again" in page
+    assert "again for the last frames of this clip" in page

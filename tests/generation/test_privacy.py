@@ -222,7 +222,7 @@ def test_only_who_made_it_and_the_owner_change_who_sees_it(browsers: dict[str, C
 
 def test_where_one_person_is_alone_nothing_is_private(toy: Model, people: dict[str, User]) -> None:
     browser = browser_of(people["maker"])
-    assert "Seen by" not in told(browser.get("/"))
+    assert "Who sees it" not in told(browser.get("/"))
     generation = made_by(browser, seen_by="maker")
     assert not generation.is_private
     assert browser.post(f"/generations/{generation.id}/privacy/", {"is_private": "yes"}).status_code == 409

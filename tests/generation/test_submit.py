@@ -99,7 +99,7 @@ def test_a_visitor_of_a_network_that_had_its_share_is_told_to_sign_in(toy: Model
     assert answer.status_code == 402
     assert "Your network has used up its free credits of today: sign in" in answer.content.decode()
     assert Generation.objects.count() == 1
-    assert "Your network has used up" in browser.get("/billing/").content.decode()
+    assert "Your network has used today's free credits" in browser.get("/billing/").content.decode()
 
 
 def test_once_the_day_s_free_gpu_time_is_used_up_only_who_pays_makes_clips(
