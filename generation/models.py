@@ -139,6 +139,8 @@ class Generation(models.Model):
     # How far it has come.
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     attempt = models.PositiveSmallIntegerField(default=0)
+    excused_attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
+    """Of them, those that ended through no fault of the clip, and do not count against it."""
     has_attempt_secret = models.BooleanField(default=False, db_default=False)
     """Whether reports on the present attempt must bear its secret. False for those that the last release handed out."""
     delivered = models.JSONField(null=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from rq.command import send_command
 
@@ -222,7 +223,9 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
         lost = Generation.objects.filter(id=generation_id, attempt=attempt, state__in=[State.DISPATCHED, State.RUNNING])
         if lost.filter(cancel_asked_at__isnull=False).update(state=State.CANCELLED, finished_at=timezone.now()):
             _give_up(generation_id, State.CANCELLED, gpu_seconds)
-        elif attempt >= _most_attempts(code):
+        elif (excused := _excused_attempts(lost)) is None:
+            return False
+        elif not (is_excused := excused < _most_excused(code)) and attempt - excused >= settings.MAX_ATTEMPTS:
             times = "once" if attempt == 1 else f"{attempt} times"
             message = _storable(f"{sentence(reason[:400])} It was tried {times}.")
             ended = lost.update(
@@ -231,9 +234,17 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
             if not ended:
                 return False
             _give_up(generation_id, State.FAILED, gpu_seconds)
-        elif lost.update(state=State.QUEUED, worker="", steps_done=0, started_at=None, dispatched_at=None):
+        elif lost.update(
+            state=State.QUEUED,
+            worker="",
+            steps_done=0,
+            started_at=None,
+            dispatched_at=None,
+            excused_attempts=excused + is_excused,
+        ):
             free_gpu_budget.count_attempt(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
-            transaction.on_commit(lambda: _announce_retry(generation_id, attempt, reason))
+            next_try = attempt + 1 - excused - is_excused
+            transaction.on_commit(lambda: _announce_retry(generation_id, next_try, reason))
             transaction.on_commit(dispatch.fill_window)
         else:
             return False
@@ -242,12 +253,16 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
     return True
 
 
-def _most_attempts(code: str) -> int:
-    """The most attempts that a clip has: more where it could not be stored or its worker left, hardly its fault."""
+def _excused_attempts(lost: QuerySet[Generation]) -> int | None:
+    """Return how many attempts were excused before; None where another call has decided."""
+    return lost.values_list("excused_attempts", flat=True).first()
+
+
+def _most_excused(code: str) -> int:
+    """Return how many attempts may not count against a clip: it could not be stored, or its worker left."""
     if code == HANDED_BACK:
-        return int(settings.MAX_ATTEMPTS) + EXCUSED_HAND_BACKS
-    is_excused = code in STORAGE_ERRORS and storage_pause.is_in_force()
-    return int(settings.MAX_ATTEMPTS) + (storage_pause.EXCUSED_ATTEMPTS if is_excused else 0)
+        return EXCUSED_HAND_BACKS
+    return storage_pause.EXCUSED_ATTEMPTS if code in STORAGE_ERRORS and storage_pause.is_in_force() else 0
 
 
 def _give_up(generation_id: uuid.UUID, state: State, gpu_seconds: float) -> None:
@@ -256,8 +271,8 @@ def _give_up(generation_id: uuid.UUID, state: State, gpu_seconds: float) -> None
     _wind_up(generation_id, state)
 
 
-def _announce_retry(generation_id: uuid.UUID, attempt: int, reason: str) -> None:
-    count = f" ({attempt + 1} of {settings.MAX_ATTEMPTS})" if attempt < settings.MAX_ATTEMPTS else ""
+def _announce_retry(generation_id: uuid.UUID, next_try: int, reason: str) -> None:
+    count = f" ({next_try} of {settings.MAX_ATTEMPTS})" if 1 < next_try <= settings.MAX_ATTEMPTS else ""
     again = f"{sentence(reason)} Trying again{count}."
     progress.publish(generation_id, Progress(kind="stage", stage="queued", message=again))
 

@@ -75,6 +75,17 @@ def test_a_worker_that_leaves_in_good_order_takes_no_try_from_the_clip(running: 
     assert receipt_of(running) == (State.DISPATCHED, 0, 0)
 
 
+def test_a_clip_that_was_handed_back_has_all_its_tries(running: Generation) -> None:
+    left = RenderError(code=HANDED_BACK, message="Its GPU worker had to stop.", is_retryable=True)
+    crashed = RenderError(code="worker_lost", message="Its GPU worker crashed.", is_retryable=True)
+    for error, state in [(left, State.QUEUED)] * 4 + [(crashed, State.QUEUED)] * 2 + [(crashed, State.FAILED)]:
+        assert reports.finished(factories.report(running, Outcome.FAILED, error=error).to_wire())
+        running.refresh_from_db()
+        assert running.state == state
+        dispatch.fill_window()
+        running.refresh_from_db()
+
+
 def test_a_blocked_clip_costs_nothing(running: Generation) -> None:
     reports.finished(factories.report(running, Outcome.BLOCKED).to_wire())
     assert receipt_of(running) == (State.BLOCKED, 0, running.credits_quoted)
