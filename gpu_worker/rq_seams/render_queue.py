@@ -53,8 +53,8 @@ class RenderQueue:
         with needing_scripts():
             rows = self._look(keys=[self.key], args=[self.bounds.window, self._prefix])
         return [
-            Waiting(job_id.decode(), read(data), _waited_seconds(enqueued_at, now), int(skips))
-            for job_id, data, enqueued_at, skips in cast(Iterable[tuple[bytes, bytes, bytes, bytes]], rows)
+            Waiting(job_id.decode(), read(data), _waited_seconds(enqueued_at, now), skips)
+            for job_id, data, enqueued_at, skips in cast(Iterable[tuple[bytes, bytes, bytes, int]], rows)
         ]
 
     def take(self, job_id: str, unfit: Iterable[str] = ()) -> bool:
@@ -89,7 +89,7 @@ def read(data: bytes) -> RenderJob | None:
     try:
         function, _, args, _ = cast(list[Any], json.loads(inflated(data)))
         return RenderJob.from_wire(args[0]) if function == RENDER_FUNCTION else None
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         return None
 
 
@@ -106,5 +106,5 @@ def _waited_seconds(enqueued_at: bytes, now: float) -> float:
     """Seconds in line by the website's clock; 0 where RQ noted no time."""
     try:
         return max(0.0, now - datetime.fromisoformat(enqueued_at.decode()).timestamp())
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0

@@ -15,22 +15,34 @@ import redis
 from redis.exceptions import NoPermissionError
 from rq.scripts import UNIQUE_ENQUEUE_SCRIPT
 
-LOOK: Final = """
+_SKIPS_OF: Final = """
+local function skips_of(key)  -- any host may write there: what is no count is none
+  local said = redis.pcall('HGET', key, 'skips')
+  return type(said) == 'string' and #said < 10 and tonumber(string.match(said, '^%d+$')) or 0
+end
+"""
+
+LOOK: Final = (
+    _SKIPS_OF
+    + """
 -- KEYS: queue. ARGV: window, prefix of RQ's job keys.
 -- -> {id, data, enqueued_at, skips} of each job, first in line first.
 local seen = {}
 for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, ARGV[1] - 1)) do
-  local job = redis.pcall('HMGET', ARGV[2] .. id, 'data', 'enqueued_at', 'skips')
+  local job = redis.pcall('HMGET', ARGV[2] .. id, 'data', 'enqueued_at')
   if job[1] and string.match(id, '^[%w_-]+$') then
-    seen[#seen + 1] = {id, job[1], job[2] or '', job[3] or '0'}
+    seen[#seen + 1] = {id, job[1], job[2] or '', skips_of(ARGV[2] .. id)}
   else
     redis.call('LREM', KEYS[1], 1, id)  -- deleted while it waited, no id of ours, or a record that is not for us
   end
 end
 return seen
 """
+)
 
-TAKE: Final = """
+TAKE: Final = (
+    _SKIPS_OF
+    + """
 -- KEYS: queue, intermediate queue, holding. ARGV: id, window, prefix, max_skips, ids that this card cannot hold ...
 -- -> 1, or 0 when the line changed since it was looked at: the job is gone, or one before it may not be skipped again.
 local cannot = {}
@@ -39,17 +51,19 @@ local before, found = {}, false
 for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, ARGV[2] - 1)) do
   if id == ARGV[1] then found = true break end
   if not cannot[id] and redis.pcall('EXISTS', ARGV[3] .. id) == 1 then
-    if tonumber(redis.call('HGET', ARGV[3] .. id, 'skips') or '0') >= tonumber(ARGV[4]) then return 0 end
+    if skips_of(ARGV[3] .. id) >= tonumber(ARGV[4]) then return 0 end
     before[#before + 1] = id
   end
 end
 if not found then return 0 end
-for _, id in ipairs(before) do redis.call('HINCRBY', ARGV[3] .. id, 'skips', 1) end
+for _, id in ipairs(before) do redis.pcall('HSET', ARGV[3] .. id, 'skips', skips_of(ARGV[3] .. id) + 1) end
 redis.call('LREM', KEYS[1], 1, ARGV[1])
 redis.call('RPUSH', KEYS[2], ARGV[1])
 redis.call('SET', KEYS[3], ARGV[1])
 return 1
 """
+)
+
 REFUSE: Final = """
 -- KEYS: the job. ARGV: worker. -> every worker that cannot hold it. Kept in the job itself, so it ends with the job.
 if redis.call('EXISTS', KEYS[1]) == 0 then return {} end

@@ -101,6 +101,35 @@ def test_the_skip_bound_holds_between_workers_that_looked_at_the_same_time(valke
     assert line_of(valkey, bounds, "w2").take(jobs[0].job_id)
 
 
+@pytest.mark.parametrize("skips", [b"x", b"", b"\xff", b"nan", b"inf", b"-1", b"1.5", b"0x7f", b"9" * 400])
+def test_skips_that_are_no_count_are_none_and_the_line_goes_on(
+    valkey: redis.Redis, tmp_path: Path, skips: bytes
+) -> None:
+    """A GPU host may write them, and every worker of the fleet reads them."""
+    jobs = [make_job(tmp_path) for _ in range(3)]
+    for job in jobs:
+        enqueue(valkey, job)
+    valkey.hset(f"rq:job:{jobs[0].job_id}", "skips", skips)
+    line = line_of(valkey, Bounds(max_skips=1))
+
+    assert [w.skips for w in line.window()] == [0, 0, 0]
+    assert line.take(jobs[1].job_id)
+    assert [w.skips for w in line.window()] == [1, 0]
+
+
+@pytest.mark.parametrize("field", ["enqueued_at", "data"])
+@pytest.mark.parametrize("value", [b"x", b"", b"\xff", b"[" * 100_000, b"0001-01-01", b"9999-12-31T23:59:59"])
+def test_a_record_that_says_anything_at_all_can_be_looked_at(
+    valkey: redis.Redis, tmp_path: Path, field: str, value: bytes
+) -> None:
+    jobs = [make_job(tmp_path) for _ in range(2)]
+    for job in jobs:
+        enqueue(valkey, job)
+    valkey.hset(f"rq:job:{jobs[0].job_id}", field, value)
+
+    assert [w.job_id for w in line_of(valkey).window()] == [job.job_id for job in jobs]
+
+
 def test_passing_by_what_the_card_cannot_hold_is_no_skip(valkey: redis.Redis, tmp_path: Path) -> None:
     huge, small = make_job(tmp_path, slug="huge"), make_job(tmp_path)
     enqueue(valkey, huge)
