@@ -7,12 +7,15 @@ next attempt on this host goes on from there; what is in it is the engine's conc
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 SUFFIX = ".safetensors"
 DRAFT_SUFFIX = ".draft"
@@ -20,6 +23,7 @@ KEPT_SECONDS = 24 * 3600
 """A render whose next attempt has not come by then will not come here."""
 MOST_BYTES = 16 * 2**30
 """Of all snapshots of a host; beyond it the oldest go."""
+SWEEP_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +40,13 @@ class SnapshotFiles:
         Raises:
             OSError: it cannot be written; the old one stays.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         before = self.of(generation_id)
         name = f"{_key(generation_id)}.{hashlib.sha256(content).hexdigest()}"
         draft = self.folder / f"{name}.{os.getpid()}{DRAFT_SUFFIX}"
         try:
-            with draft.open("wb") as file:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with open(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -77,6 +82,25 @@ class SnapshotFiles:
         for path in self.folder.glob(pattern):
             with suppress(FileNotFoundError):
                 yield path.stat().st_mtime, path
+
+
+class HourlySweep:
+    """Sweeps at once and then every hour: a host where no other render comes keeps nothing for longer either."""
+
+    def __init__(self, files: SnapshotFiles, clock: Callable[[], float] = time.monotonic) -> None:
+        self._files = files
+        self._clock = clock
+        self._next = clock()
+
+    def run_if_due(self) -> None:
+        """Sweep, if it is time. What cannot be removed is logged, and tried again in an hour."""
+        if self._clock() < self._next:
+            return
+        self._next = self._clock() + SWEEP_SECONDS
+        try:
+            self._files.sweep()
+        except OSError as problem:
+            logger.warning("Old snapshots are not swept: %s", problem)
 
 
 def is_undamaged(path: Path) -> bool:

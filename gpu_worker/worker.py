@@ -46,7 +46,7 @@ from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from gpu_worker.rq_seams.one_job_worker import OneJobWorker
 from gpu_worker.rq_seams.render_queue import RenderQueue, secret_in
 from gpu_worker.settings import Settings
-from gpu_worker.snapshot_files import SnapshotFiles
+from gpu_worker.snapshot_files import HourlySweep, SnapshotFiles
 from gpu_worker.status import StatusReporter, first_status
 from gpu_worker.upload import Uploader
 from gpu_worker.valkey import Unreachable, connect
@@ -87,6 +87,8 @@ class GpuWorker(OneJobWorker):
         self.reports = Reports(connection, settings.name, while_waiting=lifeline.repeat)
         self._warm_models = WarmModels(settings.cache / f"warm-models-{settings.name}.json")
         self.between_jobs = BetweenJobs(connection, settings.name, engine, self.reporter, self._warm_models)
+        self._snapshots = SnapshotFiles(settings.snapshots, settings.snapshot_seconds)
+        self._sweep = HourlySweep(self._snapshots)
         self._leaving = LeavingTime()
         self._grace_seconds = settings.grace_seconds
         self._preview_seconds = settings.preview_seconds
@@ -107,7 +109,7 @@ class GpuWorker(OneJobWorker):
             engine=self.engine,
             worker=settings.name,
             scratch=settings.scratch,
-            snapshots=SnapshotFiles(settings.snapshots, settings.snapshot_seconds),
+            snapshots=self._snapshots,
             fetcher=Fetcher(client, settings.transfer_attempts, settings.input_bytes),
             uploader=Uploader(client, settings.transfer_attempts),
             reports=self.reports,
@@ -139,6 +141,7 @@ class GpuWorker(OneJobWorker):
         while not self.is_asked_to_stop:
             self.reporter.idle()
             self.lifeline.say(None, PATIENCE_BETWEEN_JOBS_SECONDS)
+            self._sweep.run_if_due()
             try:
                 job = self._next(is_patient=is_patient)
             except Unreachable as problem:

@@ -236,6 +236,13 @@ def test_what_is_neither_a_tensor_nor_plain_is_refused() -> None:
         to_bytes({"x": object()}, {})
 
 
+def test_a_snapshot_says_nothing_of_what_was_asked_for(engine: Engine, tmp_path: Path, files: SnapshotFiles) -> None:
+    job = render_job(prompt="a secret wish", negative_prompt="a secret fear")
+    cut_off(engine, job, tmp_path, files)
+    [path] = files.of("g")
+    assert b"secret" not in path.read_bytes()
+
+
 def test_there_is_no_code_in_a_snapshot(snapshot: Path) -> None:
     length = int.from_bytes(snapshot.read_bytes()[:8], "little")
     header = json.loads(snapshot.read_bytes()[8 : 8 + length])

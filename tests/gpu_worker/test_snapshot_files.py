@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from pathlib import Path
 
 import pytest
 
 from gpu_worker import snapshot_files
-from gpu_worker.snapshot_files import KEPT_SECONDS, SnapshotFiles, is_undamaged
+from gpu_worker.snapshot_files import KEPT_SECONDS, SWEEP_SECONDS, HourlySweep, SnapshotFiles, is_undamaged
 
 
 @pytest.fixture
@@ -72,3 +73,38 @@ def test_the_oldest_go_where_all_take_too_much(files: SnapshotFiles, monkeypatch
         os.utime(files.of(str(number))[0], (time.time() - 100 + number,) * 2)
     files.sweep()
     assert {path.read_bytes()[:1] for path in files.folder.iterdir()} == {b"2", b"3"}
+
+
+def test_no_other_user_of_the_host_reads_them(files: SnapshotFiles) -> None:
+    files.write("one", b"first")
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (files.folder, *files.folder.iterdir())]
+    assert modes == [0o700, 0o600]
+
+
+def test_they_are_swept_at_once_and_then_every_hour(files: SnapshotFiles) -> None:
+    now = 100.0
+    sweep = HourlySweep(files, clock=lambda: now)
+
+    def is_swept() -> bool:
+        files.write("old", b"old")
+        os.utime(files.of("old")[0], (0, 0))
+        sweep.run_if_due()
+        return not files.of("old")
+
+    assert is_swept()
+    now += SWEEP_SECONDS - 1
+    assert not is_swept()
+    now += 1
+    assert is_swept()
+    assert not is_swept()
+
+
+def test_what_cannot_be_swept_stops_no_worker(
+    files: SnapshotFiles, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_: SnapshotFiles) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(SnapshotFiles, "sweep", fails)
+    HourlySweep(files).run_if_due()
+    assert "Permission denied" in caplog.text

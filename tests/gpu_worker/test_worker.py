@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from gpu_worker.contract import (
 )
 from gpu_worker.last_work import process_key
 from gpu_worker.liveness import live_workers
+from gpu_worker.snapshot_files import SnapshotFiles
 from gpu_worker.valkey import connect
 from gpu_worker.worker import GpuWorker
 from loremotion.local.ports import free_port
@@ -136,6 +138,18 @@ def test_what_is_no_render_job_is_refused_and_never_called(
     assert report.error.code == "unreadable_job"
     assert job.get_status() == "failed"
     assert valkey.llen("rq:queue:render:intermediate") == 0
+
+
+def test_a_snapshot_that_is_too_old_goes_though_no_render_comes(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path
+) -> None:
+    files = SnapshotFiles(tmp_path / "cache" / "snapshots", 0.0)
+    files.write("old", b"old")
+    os.utime(files.of("old")[0], (0, 0))
+
+    run_worker()
+
+    assert files.of("old") == []
 
 
 # --- signs of life ---------------------------------------------------------------------------------------------------

@@ -40,13 +40,16 @@ def identity_of(
 ) -> dict[str, Any]:
     """Plain JSON that is equal for two renders whose frames are equal bit by bit.
 
+    Of the job it holds a digest: a prompt is nobody's business on the host's disk.
+
     Raises:
         TypeError: an input is of a kind that it does not know.
     """
     on_processor = {"threads": torch.get_num_threads()} if device.torch_device.type == "cpu" else {}
+    asked = {name: value for name, value in job.to_wire().items() if name not in _OF_THE_ATTEMPT}
     said = {
         "format": FORMAT,
-        "job": {name: value for name, value in job.to_wire().items() if name not in _OF_THE_ATTEMPT},
+        "job": hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest(),
         "inputs": {role: _digest(value) for role, value in sorted(inputs.items())},
         "weights": {name: component.key for name, component in model.components.items()},
         "tools": _tools(model),
