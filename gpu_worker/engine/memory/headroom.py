@@ -135,6 +135,10 @@ class PeakMeter:
             self._headroom.learn(self._workload, peak_bytes, is_swapped=self._is_swapped)
         self._workload = None
 
+    def doubt(self) -> None:
+        """Learn nothing from the workload under way: a part of it was not computed here."""
+        self._is_learned = False
+
     def abandon(self) -> None:
         """Forget the workload under way: it was cut short and says nothing."""
         self._workload = None

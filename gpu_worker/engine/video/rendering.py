@@ -317,6 +317,7 @@ class Rendering:
         if self._held:
             tensors = self._held.put_back(pipeline, index, timestep, tensors)
         if self._recorder is not None and self._recorder.is_in_the_past:
+            self._peaks.doubt()
             if not self._recorder.is_replaying:
                 self._stages.resume_steps(*self._snapshots.resumed())
             return tensors
