@@ -83,6 +83,7 @@ def test_what_is_left_is_rendered_and_progress_says_from_where(
         {"steps": 4},
         {"call": {"guidance_scale": 2.0}},
         {"model": model_spec(dtype="bfloat16")},
+        {"model": model_spec(quantisation="int8")},
         {"watermark": "sample"},
     ],
     ids=lambda changes: next(iter(changes)),

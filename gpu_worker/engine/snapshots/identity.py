@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from PIL import Image
 from gpu_worker.contract import RenderJob
 from gpu_worker.engine.memory.devices import Device
 from gpu_worker.engine.memory.open_models import OpenModel
+from gpu_worker.families import FAMILIES
 from gpu_worker.families.memory import Placement
 from gpu_worker.sounds import Audio
 
@@ -38,13 +38,16 @@ _OF_THE_ATTEMPT = {
 def identity_of(
     job: RenderJob, inputs: Mapping[str, Any], model: OpenModel, device: Device, placement: Placement
 ) -> dict[str, Any]:
-    """Plain JSON that is equal for two renders whose frames are equal bit by bit.
+    """Plain JSON that is equal for two renders whose steps are equal bit by bit.
+
+    How much is swapped is no part of it: it depends on the bytes that happen to be free, and changes no number.
 
     Of the job it holds a digest: a prompt is nobody's business on the host's disk.
 
     Raises:
         TypeError: an input is of a kind that it does not know.
     """
+    is_decoded_within = FAMILIES[job.model.family].passes(job.num_frames) > 1  # or tiles come after the last step
     on_processor = {"threads": torch.get_num_threads()} if device.torch_device.type == "cpu" else {}
     asked = {name: value for name, value in job.to_wire().items() if name not in _OF_THE_ATTEMPT}
     said = {
@@ -55,7 +58,7 @@ def identity_of(
         "tools": _tools(model),
         "software": [torch.__version__, diffusers.__version__, transformers.__version__],
         "device": {"name": device.name, "driver": device.driver_version, **on_processor},
-        "placement": dataclasses.asdict(placement),
+        "is_decoding_tiled": is_decoded_within and placement.is_decoding_tiled,
     }
     return dict(json.loads(json.dumps(said)))
 
