@@ -122,7 +122,7 @@ def test_from_visitor_to_team(site: str, browser: Browser, desktop: BrowserConte
 
     page.goto(f"{site}/workspaces/")
     page.get_by_label("Name").fill("Studio")
-    page.get_by_role("button", name="Begin").click()
+    page.get_by_role("button", name="Create", exact=True).click()
     studio = Workspace.objects.get(kind="team")
     ledger.grant(account=studio.id, reference=f"test:{studio.id}", amount=100, kind=ledger.LotKind.PACK)
     subscribe(studio, "studio")
