@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from PIL import Image
 
 from gpu_worker.contract import RenderJob
 from gpu_worker.engine import Engine, RenderStopped
-from gpu_worker.engine.snapshots import identity, render_snapshots
+from gpu_worker.engine.snapshots import identity, release, render_snapshots
 from gpu_worker.engine.snapshots.recorder import Recorder, laid_out
 from gpu_worker.engine.snapshots.render_snapshots import RenderSnapshots
 from gpu_worker.engine.snapshots.serialisation import CannotBeSaved, read_state, to_bytes
@@ -108,6 +109,47 @@ def test_a_snapshot_of_another_release_is_dropped(
 ) -> None:
     monkeypatch.setattr(identity, "FORMAT", identity.FORMAT + 1)
     assert steps_of(engine, render_job(attempt=2), tmp_path, files) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("package", ["torchao", "bitsandbytes", "gguf", "accelerate", "diffusers", "transformers"])
+def test_a_snapshot_made_with_another_version_of_a_library_is_dropped(
+    engine: Engine,
+    tmp_path: Path,
+    files: SnapshotFiles,
+    snapshot: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    package: str,
+) -> None:
+    def absent(name: str) -> str:
+        if name == package:
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(release, "version", absent)
+    assert steps_of(engine, render_job(attempt=2), tmp_path, files) == [1, 2, 3]
+
+
+def test_a_snapshot_made_by_other_code_is_dropped(
+    engine: Engine, tmp_path: Path, files: SnapshotFiles, snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "CODE", "of other code")
+    assert steps_of(engine, render_job(attempt=2), tmp_path, files) == [1, 2, 3]
+
+
+def test_a_line_changed_or_a_file_moved_is_other_code(tmp_path: Path) -> None:
+    first, second = tmp_path / "engine" / "steps.py", tmp_path / "engine" / "deep" / "steps.py"
+    second.parent.mkdir(parents=True)
+    first.write_text("a = 1")
+    digests = [release.digest_of_sources(tmp_path)]
+    first.write_text("a = 2")
+    digests.append(release.digest_of_sources(tmp_path))
+    first.rename(second)
+    digests.append(release.digest_of_sources(tmp_path))
+    (tmp_path / "contract.py").write_text("")
+    digests.append(release.digest_of_sources(tmp_path))
+    (tmp_path / "supervisor.py").write_text("what does not render")
+    assert len(set(digests)) == 4
+    assert release.digest_of_sources(tmp_path) == digests[-1]
 
 
 def test_a_snapshot_from_another_number_of_threads_is_dropped(

@@ -7,14 +7,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import diffusers
 import torch
-import transformers
 from PIL import Image
 
 from gpu_worker.contract import RenderJob
 from gpu_worker.engine.memory.devices import Device
 from gpu_worker.engine.memory.open_models import OpenModel
+from gpu_worker.engine.snapshots.release import software
 from gpu_worker.families import FAMILIES
 from gpu_worker.families.memory import Placement
 from gpu_worker.sounds import Audio
@@ -41,7 +40,6 @@ def identity_of(
     """Plain JSON that is equal for two renders whose steps are equal bit by bit.
 
     How much is swapped is no part of it: it depends on the bytes that happen to be free, and changes no number.
-
     Of the job it holds a digest: a prompt is nobody's business on the host's disk.
 
     Raises:
@@ -56,7 +54,7 @@ def identity_of(
         "inputs": {role: _digest(value) for role, value in sorted(inputs.items())},
         "weights": {name: component.key for name, component in model.components.items()},
         "tools": _tools(model),
-        "software": [torch.__version__, diffusers.__version__, transformers.__version__],
+        "software": software(),
         "device": {"name": device.name, "driver": device.driver_version, **on_processor},
         "is_decoding_tiled": is_decoded_within and placement.is_decoding_tiled,
     }
