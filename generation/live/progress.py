@@ -47,14 +47,18 @@ def latest(generation_id: UUID) -> Progress | None:
     return latest_of([generation_id]).get(generation_id)
 
 
-def latest_of(generation_ids: Sequence[UUID]) -> dict[UUID, Progress]:
-    """The latest progress of many at once, in one round trip: of those that have any."""
+def latest_of(generation_ids: Sequence[UUID], *, entries: int = 40) -> dict[UUID, Progress]:
+    """The latest progress of many at once, in one round trip: of those that have any.
+
+    Args:
+        entries: how many of the newest are read of each. Some hold pictures, so whoever needs none reads a few.
+    """
     if not generation_ids:
         return {}
     try:
         with connection().pipeline(transaction=False) as pipe:
             for each in generation_ids:
-                pipe.xrevrange(progress_key(str(each)), count=40)
+                pipe.xrevrange(progress_key(str(each)), count=entries)
             heard = dict(zip(generation_ids, map(_newest, pipe.execute()), strict=True))
     except redis.RedisError:
         return {}

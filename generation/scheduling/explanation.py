@@ -72,7 +72,7 @@ def explain(generation: Generation) -> Explanation | None:
     nearest = list(earlier.order_by("-fair_finish", "-created_at", "-id")[:SHOWN])
     clock = FairClock.objects.filter(id=1).first()
     return Explanation(
-        place=Look().place_of(generation, fleet.budgets()[-1]),
+        place=Look(fleet.budgets()[-1]).place_of(generation),
         tags=_tags(generation),
         virtual_time=clock.virtual_time if clock is not None else 0.0,
         before=tuple(_tags(row) for row in reversed(nearest)),

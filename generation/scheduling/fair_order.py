@@ -1,4 +1,4 @@
-"""The order of the fair queue: by finish tag, and of equal tags whoever came first."""
+"""The order of the fair queue: by finish tag, and of equal tags whoever came first; and a way to walk it by sizes."""
 
 from __future__ import annotations
 
@@ -19,3 +19,31 @@ class Key(NamedTuple):
 
 def key_of(generation: Generation) -> Key:
     return Key(generation.fair_finish, generation.created_at, generation.id)
+
+
+def first_by_size(columns: str, *, most: int, up_to_bytes: int, above_bytes: int = -1) -> tuple[str, list[int]]:
+    """Return SQL and its values for the first ``most`` clips that wait and need so many bytes: ``columns`` of each and
+    ``bytes``, in fair order.
+
+    The queue is walked by sizes: the first few of each size that occurs, however many wait of it. In fair order it
+    might be walked to its end in search of the few that need a large machine, or of those that need none.
+    """
+    sql = f"""
+        WITH RECURSIVE size AS (
+            (SELECT coalesce(needs_bytes, 0) AS bytes FROM generation_generation
+                WHERE state = 'queued' AND coalesce(needs_bytes, 0) > %s
+                ORDER BY coalesce(needs_bytes, 0) LIMIT 1)
+            UNION ALL
+            SELECT (SELECT coalesce(needs_bytes, 0) FROM generation_generation
+                WHERE state = 'queued' AND coalesce(needs_bytes, 0) > size.bytes
+                ORDER BY coalesce(needs_bytes, 0) LIMIT 1)
+            FROM size WHERE size.bytes <= %s
+        )
+        SELECT {columns} FROM size CROSS JOIN LATERAL (
+            SELECT * FROM generation_generation
+            WHERE state = 'queued' AND coalesce(needs_bytes, 0) = size.bytes
+            ORDER BY fair_finish, created_at, id LIMIT %s
+        ) AS first
+        WHERE size.bytes <= %s ORDER BY fair_finish, created_at, id LIMIT %s
+    """  # noqa: S608 - columns of ours
+    return sql, [above_bytes, up_to_bytes, most, up_to_bytes, most]

@@ -18,7 +18,7 @@ from django import db
 
 from accounts.models import Workspace
 from generation.models import FairClock, Generation, State
-from generation.scheduling.fair_order import Key, key_of
+from generation.scheduling.fair_order import Key, first_by_size, key_of
 from generation.scheduling.window import Level, Window
 from loremotion.prepared import prepared_cursor
 
@@ -96,34 +96,16 @@ class _Waiting(NamedTuple):
 
 
 def _first_of(level: Level) -> list[_Waiting]:
-    """As many of one level as there could be places for, in fair order.
-
-    The queue is walked by sizes: the first few of each size that occurs, however many wait of it. In fair order it
-    might be walked to its end in search of the few that need a large machine.
-    """
+    """As many of one level as there could be places for, in fair order."""
     if level.free <= 0:
         return []
     with db.connection.cursor() as cursor:
         cursor.execute(
-            """
-            WITH RECURSIVE size AS (
-                (SELECT coalesce(needs_bytes, 0) AS bytes FROM generation_generation
-                    WHERE state = 'queued' AND coalesce(needs_bytes, 0) > %(above)s
-                    ORDER BY coalesce(needs_bytes, 0) LIMIT 1)
-                UNION ALL
-                SELECT (SELECT coalesce(needs_bytes, 0) FROM generation_generation
-                    WHERE state = 'queued' AND coalesce(needs_bytes, 0) > size.bytes
-                    ORDER BY coalesce(needs_bytes, 0) LIMIT 1)
-                FROM size WHERE size.bytes <= %(up_to)s
+            *first_by_size(
+                "fair_finish, created_at, id, bytes",
+                most=level.free,
+                up_to_bytes=level.up_to_bytes,
+                above_bytes=level.above_bytes,
             )
-            SELECT first.fair_finish, first.created_at, first.id, size.bytes
-            FROM size CROSS JOIN LATERAL (
-                SELECT fair_finish, created_at, id FROM generation_generation
-                WHERE state = 'queued' AND coalesce(needs_bytes, 0) = size.bytes
-                ORDER BY fair_finish, created_at, id LIMIT %(free)s
-            ) AS first
-            WHERE size.bytes <= %(up_to)s ORDER BY 1, 2, 3 LIMIT %(free)s
-            """,
-            {"above": level.above_bytes, "up_to": level.up_to_bytes, "free": level.free},
         )
         return [_Waiting(Key(*key), needs_bytes) for *key, needs_bytes in cursor.fetchall()]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gpu_worker.liveness import live_workers, workers_taking_jobs
+from collections.abc import Iterable
+
+from gpu_worker.liveness import live_workers, takes_jobs, workers_taking_jobs
 from gpu_worker.worker_status import WorkerStatus
 from loremotion.valkey import connection
 
@@ -22,6 +24,11 @@ def statuses() -> list[WorkerStatus]:
 def budget_of(status: WorkerStatus) -> int:
     """Bytes that a worker may use; of one that does not say, what anybody will have."""
     return status.budget_bytes if status.budget_bytes > 0 else ANYBODYS_BYTES
+
+
+def largest_bytes(statuses: Iterable[WorkerStatus]) -> int:
+    """Return the bytes that the largest of these which takes jobs may use; 0 where none does."""
+    return max((budget_of(status) for status in statuses if takes_jobs(status)), default=0)
 
 
 def budgets() -> list[int]:

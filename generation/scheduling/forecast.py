@@ -74,19 +74,13 @@ class Forecast:
 def forecast(snapshot: Snapshot, random: np.random.Generator, *, plays: int = PLAYS) -> Forecast:
     """Return when what is in the snapshot starts and is ready. The same generator gives the same forecast."""
     if not snapshot.machines:
-        return Forecast({})
+        return Forecast(_in_hand(snapshot, random, plays))
     played = replace(snapshot, queue=(*snapshot.queue, *_tail(snapshot)))
     futures = Simulation(played, random, plays).run()
     clips = [*played.window, *played.queue]
     starts, readies = _ranges(futures.start), _ranges(futures.ready)
     by_id = {clip.id: Expected(*each) for clip, *each in zip(clips, starts, readies, strict=True) if clip.id != TAIL}
-    in_hand = [machine.in_hand for machine in snapshot.machines if machine.in_hand]
-    for running, ready in zip(
-        in_hand,
-        _ranges(draw(random, [each.remaining for each in in_hand], list(range(len(in_hand))), plays)),
-        strict=True,
-    ):
-        by_id[running.id] = Expected(Range(0.0, 0.0, 0.0), ready)
+    by_id |= _in_hand(snapshot, random, plays)
     tags = [clip.tag for clip in played.queue]
     knots = starts[len(played.window) :]
     if not tags:  # nobody waits, and of nobody is known what he would load
@@ -95,6 +89,12 @@ def forecast(snapshot: Snapshot, random: np.random.Generator, *, plays: int = PL
         tags += [stretch.last_tag for stretch in snapshot.deep]
         knots += _flow(snapshot, futures.start[:, -1], random)
     return Forecast(by_id, tuple(tags), tuple(_ascending(knots)), snapshot.is_whole)
+
+
+def _in_hand(snapshot: Snapshot, random: np.random.Generator, plays: int) -> dict[str, Expected]:
+    in_hand = [*(machine.in_hand for machine in snapshot.machines if machine.in_hand), *snapshot.leaving]
+    readies = _ranges(draw(random, [each.remaining for each in in_hand], list(range(len(in_hand))), plays))
+    return {each.id: Expected(Range(0.0, 0.0, 0.0), ready) for each, ready in zip(in_hand, readies, strict=True)}
 
 
 def plus(start: Range, service: Spread) -> Range:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from generation.models import OPEN_STATES, ForecastFactor, ForecastHour, Generation, State, ToldRange
@@ -76,14 +77,12 @@ def take_in(learned: Calibration) -> None:
 
     Call it from one process at a time: the beat's.
     """
-    told = list(ToldRange.objects.order_by("said_at")[:BATCH])
-    ids = {row.clip_id for row in told}
-    clips = {
-        clip.id: clip for clip in Generation.objects.filter(id__in=ids).only("id", "state", "finished_at", "created_at")
-    }
-    over = [row for row in told if row.clip_id not in clips or clips[row.clip_id].state not in OPEN_STATES]
+    still_open = Generation.objects.filter(id=OuterRef("clip_id"), state__in=OPEN_STATES)
+    over = list(ToldRange.objects.filter(~Exists(still_open)).order_by("said_at")[:BATCH])
     if not over:
         return
+    ended = Generation.objects.filter(id__in={row.clip_id for row in over})
+    clips = {clip.id: clip for clip in ended.only("id", "state", "finished_at", "created_at")}
     hours: defaultdict[tuple[datetime, str, str], _Counts] = defaultdict(_Counts)
     changed: dict[tuple[int, str], Factor] = {}
     waited: set[object] = set()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, islice
@@ -36,7 +35,9 @@ _DEVICE = "device"
 class Observer:
     """What one process has seen come, and which components it has seen builds use. Begins anew with the process."""
 
-    _came: deque[tuple[float, Kind]] = field(default_factory=lambda: deque(maxlen=RECENT))
+    _began: float | None = None
+    """When it looked first. What waited by then did not come since, however late the queue gets to it."""
+    _came: list[tuple[float, Kind]] = field(default_factory=list)
     _seen: dict[str, None] = field(default_factory=dict)
     _components: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -50,28 +51,36 @@ class Observer:
         """Return the moment for a forecast of ``clips``, those in flight in RQ's order and the queue's by tag."""
         statuses = statuses[:MOST_MACHINES]
         now, clock = time.time(), FairClock.objects.filter(id=1).values_list("virtual_time", flat=True).first() or 0.0
-        makers = {status.generation_id: status for status in statuses if status.generation_id}
+        running = {(str(clip.id), clip.worker) for clip in clips if clip.state == State.RUNNING}
+        makers = {s.generation_id: s for s in statuses if s.generation_id and (s.generation_id, s.name) in running}
         works = {str(clip.id): service_rates.work_of(clip) for clip in clips}
         on_card = {id: _on(work, makers[id].name) for id, work in works.items() if id in makers}
         times = service_rates.read([*works.values(), *on_card.values()])
         self._see_components(clips, makers)
-        largest_bytes = max((fleet.budget_of(status) for status in statuses if takes_jobs(status)), default=0)
+        largest_bytes = fleet.largest_bytes(statuses)
         waiting = {
             str(clip.id): _clip(clip, works[str(clip.id)], times, now)
             for clip in clips
             if clip.state != State.RUNNING and (clip.needs_bytes or 0) <= largest_bytes
         }
-        self._see_arrivals(waiting.values(), clock, now)
+        self._see_arrivals([(clip, waiting[str(clip.id)]) for clip in clips if str(clip.id) in waiting], clock, now)
         sizes = {clip.version.build: sum(clip.version.component_bytes.values()) for clip in clips}
         components, builds = self._weights(sizes, times)
+        in_hand = {
+            status.name: InHand(id, _remaining(status, on_card[id], times, progress.get(id), now))
+            for id, status in makers.items()
+        }
+        for status in statuses:
+            if status.generation_id and status.generation_id not in works:
+                # Of a clip that is settled already its machine only has to say so.
+                in_hand[status.name] = InHand(status.generation_id, Spread(1.0, 0.5))
         states = {str(clip.id): clip.state for clip in clips}
         queued = [clip for clip in clips if clip.state == State.QUEUED]
         queue = [waiting[str(clip.id)] for clip in queued[:NEAR_CLIPS] if str(clip.id) in waiting]
         is_whole = len(queued) <= NEAR_CLIPS
         return Snapshot(
-            machines=tuple(
-                _machine(status, on_card, times, progress, now) for status in statuses if takes_jobs(status)
-            ),
+            machines=tuple(_machine(status, in_hand.get(status.name)) for status in statuses if takes_jobs(status)),
+            leaving=tuple(in_hand[s.name] for s in makers.values() if not takes_jobs(s)),
             window=tuple(each for id, each in waiting.items() if states[id] == State.DISPATCHED),
             queue=tuple(queue),
             deep=() if is_whole or not queue else tuple(_stretches(depth, key_of(queued[NEAR_CLIPS - 1]), queue)),
@@ -102,18 +111,21 @@ class Observer:
         components = {key: Component(size, times.load_seconds("", size)) for key, size in every.items()}
         return components, {build: tuple(each) for build, each in held.items()}
 
-    def _see_arrivals(self, clips: Iterable[Clip], clock: float, now: float) -> None:
-        for clip in clips:
-            if clip.id not in self._seen:
+    def _see_arrivals(self, waiting: Iterable[tuple[Generation, Clip]], clock: float, now: float) -> None:
+        if self._began is None:
+            self._began = now
+        for generation, clip in waiting:
+            if clip.id not in self._seen and (came_at := generation.created_at.timestamp()) > self._began:
                 self._seen[clip.id] = None
                 kind = Kind(clip.build, max(0.0, clip.tag - clock), clip.service, clip.needs_bytes)
-                self._came.append((now, kind))
+                self._came.append((came_at, kind))
+        self._came = sorted(self._came, key=lambda each: each[0])[-RECENT:]
         for old in list(islice(self._seen, max(0, len(self._seen) - _MOST_SEEN))):
             del self._seen[old]
 
     def _arrivals(self, now: float) -> Arrivals:
-        """Nobody is known to come before a few have: at its start a process sees all that wait come at once."""
-        came = [(at, kind) for at, kind in self._came if at > self._came[0][0]]
+        """Nobody is known to come before a few have. The first of them only begins the time that the others took."""
+        came = self._came[1:]
         if len(came) < 5:
             return Arrivals()
         span = now - self._came[0][0]
@@ -130,6 +142,8 @@ def _stretches(depth: Depth, last: Key, near: Sequence[Clip]) -> Iterator[Stretc
         return
     counted = accumulate(stretch.fitting for stretch in depth.stretches)
     deeper = [(s.end.fair_finish, n) for s, n in zip(depth.stretches, counted, strict=True) if s.end > last]
+    if not deeper:
+        return
     stride = math.ceil(len(deeper) / MOST_STRETCHES)
     for tag, before in deeper[stride - 1 :: stride]:
         clips = max(0, before - told)
@@ -147,25 +161,9 @@ def _clip(clip: Generation, work: Work, times: ServiceTimes, now: float) -> Clip
     return Clip(str(clip.id), work.build, clip.fair_finish, service, clip.needs_bytes or 0, max(0.0, waited))
 
 
-def _machine(
-    status: WorkerStatus,
-    works: Mapping[str, Work],
-    times: ServiceTimes,
-    progress: Mapping[str, Progress],
-    now: float,
-) -> Machine:
+def _machine(status: WorkerStatus, in_hand: InHand | None) -> Machine:
     resident = [each for each in status.residents if each.tier == _DEVICE]
     residents = tuple(each.key for each in sorted(resident, key=lambda each: each.last_used))
-    in_hand = None
-    if status.generation_id:
-        work = works.get(status.generation_id)
-        # Of a clip that is settled already its machine only has to say so.
-        left = (
-            Spread(1.0, 0.5)
-            if work is None
-            else _remaining(status, work, times, progress.get(status.generation_id), now)
-        )
-        in_hand = InHand(status.generation_id, left)
     return Machine(status.name, fleet.budget_of(status), residents, in_hand)
 
 

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from generation.models import Generation, State
 from generation.scheduling import queue_depth
-from generation.scheduling.fair_order import Key, key_of
+from generation.scheduling.fair_order import Key, first_by_size, key_of
 from loremotion.prepared import prepared_cursor
 
 EXACT: Final = 48
@@ -62,7 +62,6 @@ class Row(NamedTuple):
     dispatched_at: datetime | None
     fair_finish: float
     created_at: datetime
-    needs_bytes: int | None
     flow: str | None
 
     @property
@@ -71,14 +70,16 @@ class Row(NamedTuple):
 
 
 class Look:
-    """The queue of this moment, in one query."""
+    """The queue of this moment, in one query. What no machine that is on could make is before nobody, and not in it:
+    ``largest_bytes`` is what the largest may use."""
 
-    def __init__(self) -> None:
+    def __init__(self, largest_bytes: int) -> None:
         with prepared_cursor() as cursor:
-            cursor.execute(_LOOK, [EXACT + 1])
+            waiting_sql, values = first_by_size(_COLUMNS, most=EXACT + 1, up_to_bytes=largest_bytes)
+            cursor.execute(f"{_IN_FLIGHT} UNION ALL ({waiting_sql})", values)
             rows = [Row(*row) for row in cursor.fetchall()]
         self.is_held_up = any(row.state == _HELD_UP for row in rows)
-        waiting = [row for row in rows if row.state == State.QUEUED]
+        waiting = sorted((row for row in rows if row.state == State.QUEUED), key=lambda row: row.key)
         self._is_whole = len(waiting) <= EXACT
         self._front = waiting[:EXACT]
         self._keys = [row.key for row in self._front]
@@ -88,9 +89,8 @@ class Look:
         self._dispatched = {row.id: place for place, row in enumerate(dispatched)}
         self._depth: queue_depth.Depth | None = None
 
-    def place_of(self, generation: Generation, largest_bytes: int) -> Place:
-        """Where the open request stands. What no machine that is on could make is before nobody: ``largest_bytes`` is
-        what the largest may use.
+    def place_of(self, generation: Generation) -> Place:
+        """Where the open request stands.
 
         The request may have been read before this look, and be on its way by now: it is never before itself.
         """
@@ -100,7 +100,7 @@ class Look:
             return Place(len(self._running) + self._dispatched[generation.id])
         if generation.state == State.DISPATCHED:  # and has gone on since it was read
             return Place(0)
-        return self._place_in_queue(generation, largest_bytes)
+        return self._place_in_queue(generation)
 
     def waiting_before(self, generation: Generation) -> list[Row]:
         """The first few dozen of the fair queue that are before the request; none once it has left that."""
@@ -108,15 +108,14 @@ class Look:
             return []
         return self._front[: bisect_left(self._keys, key_of(generation))]
 
-    def _place_in_queue(self, generation: Generation, largest_bytes: int) -> Place:
+    def _place_in_queue(self, generation: Generation) -> Place:
         before = self.waiting_before(generation)
         number = len(self._running) + len(self._dispatched)
-        fitting = sum((row.needs_bytes or 0) <= largest_bytes for row in before)
         if self._is_whole or len(before) < len(self._front):
-            return Place(number + fitting, is_held_up=self.is_held_up)
+            return Place(number + len(before), is_held_up=self.is_held_up)
         deep = self._depth_of_the_queue().before(key_of(generation))
-        if deep is None or deep < fitting:
-            return Place(number + fitting, Precision.AT_LEAST, self.is_held_up)
+        if deep is None or deep < len(before):
+            return Place(number + len(before), Precision.AT_LEAST, self.is_held_up)
         return Place(number + deep, Precision.ABOUT, self.is_held_up)
 
     def _depth_of_the_queue(self) -> queue_depth.Depth:
@@ -127,16 +126,13 @@ class Look:
 
 def place_of(generation: Generation, largest_bytes: int) -> Place:
     """Where the open request stands, in one query."""
-    return Look().place_of(generation, largest_bytes)
+    return Look(largest_bytes).place_of(generation)
 
 
-_LOOK: Final = f"""
-SELECT id, state, dispatched_at, fair_finish, created_at, needs_bytes, NULL
+_COLUMNS: Final = "id, state, NULL::timestamptz, fair_finish, created_at, flow"
+_IN_FLIGHT: Final = f"""
+SELECT id, state, dispatched_at, fair_finish, created_at, NULL AS flow
 FROM generation_generation WHERE state IN ('dispatched', 'running')
-UNION ALL (
-    SELECT id, state, NULL, fair_finish, created_at, needs_bytes, flow FROM generation_generation
-    WHERE state = 'queued' ORDER BY fair_finish, created_at, id LIMIT %s
-)
 UNION ALL
-SELECT NULL, '{_HELD_UP}', NULL, 0, NULL, NULL, NULL FROM generation_storagepause WHERE until IS NOT NULL
+SELECT NULL, '{_HELD_UP}', NULL, 0, NULL, NULL FROM generation_storagepause WHERE until IS NOT NULL
 """  # noqa: S608 - a word of ours

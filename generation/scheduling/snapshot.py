@@ -93,6 +93,8 @@ class Snapshot:
     """Everything at one moment. Only clips that a machine which is on can hold are in it."""
 
     machines: tuple[Machine, ...]
+    leaving: tuple[InHand, ...] = ()
+    """Clips in hand of machines that take no more."""
     window: tuple[Clip, ...] = ()
     """RQ's line, the first in line first."""
     queue: tuple[Clip, ...] = ()

@@ -87,24 +87,27 @@ def _span(low: float, high: float) -> str:
 @across_workspaces("others are before it in the queue; only how many, whose and how long comes out")
 def wait_of(generation: Generation) -> Wait:
     """What this open generation waits for, and until when."""
-    look = Look()
+    budgets = _budgets()
+    look = _look(budgets)
     why = explanation.sentence(generation, look.waiting_before(generation))
-    return replace(_waits([generation], look)[generation.id], why_this_place=why)
+    return replace(_waits([generation], look, budgets)[generation.id], why_this_place=why)
 
 
 @across_workspaces("as above")
 def waits_of(generations: Sequence[Generation]) -> dict[UUID, Wait]:
     """The same of many at once, without ``why_this_place``: queue, fleet and forecast are looked at once."""
-    return _waits(generations, Look())
-
-
-def _waits(generations: Sequence[Generation], look: Look) -> dict[UUID, Wait]:
     budgets = _budgets()
-    largest_bytes = max(budgets, default=0)
-    expected = expectations(generations) if budgets else {}
-    return {
-        each.id: _wait(each, look.place_of(each, largest_bytes), budgets, expected.get(each.id)) for each in generations
-    }
+    return _waits(generations, _look(budgets), budgets)
+
+
+def _look(budgets: list[int]) -> Look:
+    return Look(max(budgets, default=fleet.ANYBODYS_BYTES))
+
+
+def _waits(generations: Sequence[Generation], look: Look, budgets: list[int]) -> dict[UUID, Wait]:
+    # A machine that takes no more still ends what it makes.
+    expected = expectations([each for each in generations if budgets or each.state == State.RUNNING])
+    return {each.id: _wait(each, look.place_of(each), budgets, expected.get(each.id)) for each in generations}
 
 
 def _wait(generation: Generation, stands: Place, budgets: list[int], expected: Expected | None) -> Wait:
@@ -116,7 +119,7 @@ def _wait(generation: Generation, stands: Place, budgets: list[int], expected: E
     if stands.is_held_up:
         return Wait(place, storage_pause.REASON, is_for_a_machine=True)
     reason = _reason(generation, stands, len(budgets))
-    return Wait(place, reason, expected, is_for_a_machine=not budgets)
+    return Wait(place, reason, expected, is_for_a_machine=not budgets and generation.state != State.RUNNING)
 
 
 def expectations(generations: Sequence[Generation]) -> dict[UUID, Expected]:

@@ -6,16 +6,20 @@ import time
 from datetime import UTC, datetime
 
 import numpy as np
+from django.db.models.expressions import RawSQL
 
 from generation.live import progress
 from generation.models import Generation, State
 from generation.scheduling import fleet, forecast_board, forecast_record, queue_depth
 from generation.scheduling.calibration import Calibration
+from generation.scheduling.fair_order import first_by_size
 from generation.scheduling.forecast import NEAR_CLIPS, Expected, forecast
 from generation.scheduling.observation import Observer
 
 MOST_IN_FLIGHT = 400
 """Clips in RQ or being made that are played. A fleet with more of them plays the first."""
+_ENTRIES = 5
+"""Of each clip's progress: the newest step or stage is among them, whatever pictures come between."""
 _SEED = 1
 """One for all rounds: what differs between two of them is the queue, not the dice."""
 _observer = Observer()
@@ -27,10 +31,10 @@ def put_up_forecast() -> None:
     Looks at what is in flight and at the first of the fair queue, so it costs the same however long that is.
     """
     began = time.time()
-    clips = _clips()
     statuses = fleet.statuses()
+    clips = _clips(fleet.largest_bytes(statuses))
     running = [clip.id for clip in clips if clip.state == State.RUNNING]
-    heard = {str(id): each for id, each in progress.latest_of(running).items()}
+    heard = {str(id): each for id, each in progress.latest_of(running, entries=_ENTRIES).items()}
     snapshot = _observer.snapshot(clips, statuses, heard, queue_depth.read())
     learned = forecast_record.calibration()
     forecast_record.take_in(learned)
@@ -42,14 +46,16 @@ def put_up_forecast() -> None:
     forecast_record.forget_old()
 
 
-def _clips() -> list[Generation]:
-    """What is in flight in RQ's order, and the first of the fair queue, with one more where there is."""
+def _clips(largest_bytes: int) -> list[Generation]:
+    """What is in flight in RQ's order, and the first of the fair queue that fit a machine, with one more where there
+    is."""
     rows = Generation.objects.select_related("version__model")
     in_flight = rows.filter(state__in=[State.DISPATCHED, State.RUNNING]).order_by(
         "dispatched_at", "fair_finish", "created_at", "id"
     )
-    queued = rows.filter(state=State.QUEUED).order_by("fair_finish", "created_at", "id")
-    return [*in_flight[:MOST_IN_FLIGHT], *queued[: NEAR_CLIPS + 1]]
+    first = RawSQL(*first_by_size("id", most=NEAR_CLIPS + 1, up_to_bytes=largest_bytes))  # noqa: S611 - ours
+    queued = rows.filter(id__in=first, state=State.QUEUED).order_by("fair_finish", "created_at", "id")
+    return [*in_flight[:MOST_IN_FLIGHT], *queued]
 
 
 def _corrected(said: Expected, learned: Calibration, plan: str) -> Expected:

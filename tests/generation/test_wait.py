@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 from django.utils import timezone
+from redis.client import Pipeline
 
 from accounts.models import Visitor
 from catalog import versions
@@ -17,22 +18,25 @@ from catalog.models import Model, ModelVersion
 from generation.models import ForecastFactor, ForecastHour, Generation, ServiceRate, State, ToldRange
 from generation.scheduling import dispatch, forecast_board, forecast_record, service_rates, wait
 from generation.scheduling.calibration import Range
-from generation.scheduling.forecast import Expected
+from generation.scheduling.forecast import NEAR_CLIPS, Expected
 from generation.scheduling.service_times import ServiceTimes, Spread
 from generation.settlement import forecasting, settle
 from gpu_worker.contract import WORKERS_KEY, worker_key
 from gpu_worker.worker_status import WorkerStatus
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
+from tests.generation.test_places import crowd
 
 STAGES = {"loading": 3.0, "encoding_prompt": 1.0, "denoising": 30.0, "decoding": 4.0, "uploading": 1.0}
 
 
-def machine(valkey: redis.Redis, *, doing: Generation | None = None, name: str = "gpu-test") -> None:
+def machine(
+    valkey: redis.Redis, *, doing: Generation | None = None, name: str = "gpu-test", state: str = "busy"
+) -> None:
     made: dict[str, Any] = (
         {"generation_id": str(doing.id), "attempt": doing.attempt, "started_at": time.time()} if doing else {}
     )
-    status = WorkerStatus(name=name, host="h", pid=1, device="card", budget_bytes=2**40, state="busy", **made)
+    status = WorkerStatus(name=name, host="h", pid=1, device="card", budget_bytes=2**40, state=state, **made)
     valkey.zadd(WORKERS_KEY, {name: time.time()})
     valkey.set(worker_key(name), json.dumps(status.to_wire()), ex=60)
 
@@ -171,15 +175,15 @@ def test_an_entry_that_cannot_be_read_says_nothing(
 
 
 def test_a_round_asks_the_same_whatever_waits(toy: Model, valkey: redis.Redis, django_assert_num_queries: Any) -> None:
-    """In flight, queued, clock, rates, factors, told and their clips, the new told, and old hours."""
+    """In flight, queued, clock, rates, factors, what has ended, the new told, and old hours."""
     machine(valkey)
     factories.submitted(factories.visitor(credits=1_000).workspace, seconds=1)
     forecasting.put_up_forecast()
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(8):
         forecasting.put_up_forecast()
     for _ in range(12):
         factories.submitted(factories.visitor(credits=1_000).workspace, seconds=1)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(8):
         forecasting.put_up_forecast()
 
 
@@ -205,6 +209,71 @@ def test_what_came_of_a_forecast_is_counted_and_corrects_the_next(
     assert ForecastFactor.objects.exists()
 
 
+def test_clips_that_stay_open_keep_nothing_from_being_learned(
+    toy: Model, alice: Visitor, bob: Visitor, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forecast_record, "BATCH", 2)
+    machine(valkey)
+    for _ in range(3):
+        factories.submitted(alice.workspace, seconds=1)
+    forecasting.put_up_forecast()
+    ended = factories.submitted(bob.workspace, seconds=1)
+    forecasting.put_up_forecast()
+    settle.cancel(ended)
+    forecasting.put_up_forecast()
+    assert not ToldRange.objects.filter(clip_id=ended.id).exists()
+
+
+def test_clips_for_a_machine_that_is_off_take_the_forecast_from_nobody(
+    toy: Model, alice: Visitor, bob: Visitor, valkey: redis.Redis
+) -> None:
+    like = factories.submitted(alice.workspace, seconds=1)
+    crowd(like, NEAR_CLIPS + 10, needs_bytes=2**50)
+    mine = factories.submitted(bob.workspace, seconds=1)
+    Generation.objects.filter(id=mine.id).update(fair_finish=100.0)
+    mine.refresh_from_db()
+    machine(valkey)
+    forecasting.put_up_forecast()
+    assert str(mine.id) in forecast_board.of_clips([str(mine.id)])
+    said = wait.wait_of(mine)
+    assert said.reason == "1 clip is before yours, on 1 GPU."
+    assert said.expected is not None
+
+
+def test_a_clip_on_the_last_machine_is_told_its_end_while_that_drains(
+    toy: Model, alice: Visitor, valkey: redis.Redis
+) -> None:
+    clip = factories.submitted(alice.workspace, seconds=1)
+    dispatch.fill_window()
+    Generation.objects.filter(id=clip.id).update(state=State.RUNNING, started_at=timezone.now(), worker="gpu-test")
+    clip.refresh_from_db()
+    queued = factories.submitted(alice.workspace, seconds=1)
+    machine(valkey, doing=clip, state="draining")
+    forecasting.put_up_forecast()
+    running = wait.wait_of(clip)
+    assert running.expected is not None
+    assert not running.is_for_a_machine
+    assert wait.wait_of(queued).expected is None
+    assert wait.wait_of(queued).is_for_a_machine
+
+
+def test_a_round_reads_a_few_entries_of_progress(
+    toy: Model, alice: Visitor, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = factories.submitted(alice.workspace, seconds=1)
+    Generation.objects.filter(id=clip.id).update(state=State.RUNNING, started_at=timezone.now(), worker="gpu-test")
+    machine(valkey, doing=clip)
+    asked, read = [], Pipeline.xrevrange
+
+    def xrevrange(self: Pipeline, name: str, *, count: int) -> Any:
+        asked.append(count)
+        return read(self, name, count=count)
+
+    monkeypatch.setattr(Pipeline, "xrevrange", xrevrange)
+    forecasting.put_up_forecast()
+    assert asked == [5]
+
+
 def test_a_clip_that_was_cancelled_teaches_nothing(toy: Model, alice: Visitor, valkey: redis.Redis) -> None:
     clip = factories.submitted(alice.workspace, seconds=1)
     machine(valkey)
@@ -221,7 +290,7 @@ def test_a_running_clip_is_told_by_its_steps(toy: Model, alice: Visitor, valkey:
         made(alice, seconds=1)
     clip = factories.submitted(alice.workspace, seconds=1)
     dispatch.fill_window()
-    Generation.objects.filter(id=clip.id).update(state=State.RUNNING, started_at=timezone.now())
+    Generation.objects.filter(id=clip.id).update(state=State.RUNNING, started_at=timezone.now(), worker="gpu-test")
     clip.refresh_from_db()
     machine(valkey, doing=clip)
     progress = {"kind": "step", "stage": "denoising", "step": 6, "steps_total": 8, "seconds_per_step": 100.0}
