@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch._inductor import config as inductor
 from gpu_worker.contract import ModelSpec
 from gpu_worker.engine import Engine, UnsupportedRequest
 from gpu_worker.engine.memory.open_models import Library
+from gpu_worker.engine.weights import quantisation
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.loading import Loader, load_meta_module
 from gpu_worker.engine.weights.nf4 import Nf4Tensor
@@ -179,6 +181,30 @@ def test_without_room_for_the_file_the_render_goes_on(repos: Path, tmp_path: Pat
     (tmp_path / "quantised").write_text("no folder")
     component = component_of(repos, tmp_path, "transformer")
     assert module_bytes(loaded(component, tmp_path)) > 0
+
+
+def test_a_disk_that_is_full_half_way_keeps_nothing_of_the_file(
+    repos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: Path, *_: object) -> None:
+        file.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(quantisation, "write_tensors", full)
+    component = component_of(repos, tmp_path, "transformer")
+    assert module_bytes(loaded(component, tmp_path)) > 0
+    assert list((tmp_path / "quantised").glob("*.unfinished")) == []
+
+
+def test_what_a_process_that_was_killed_left_of_the_file_goes_when_it_is_made(repos: Path, tmp_path: Path) -> None:
+    own, other = (component_of(repos, tmp_path, name) for name in ("transformer", "text_encoder"))
+    store = QuantisedStore(tmp_path / "quantised")
+    (tmp_path / "quantised").mkdir()
+    left, being_made = (store.file(c).with_suffix(".99999.unfinished") for c in (own, other))
+    for path in (left, being_made):
+        path.write_bytes(b"half")
+    loaded(own, tmp_path)
+    assert (left.exists(), being_made.exists()) == (False, True)
 
 
 def test_narrow_layers_stay_as_they_are(repos: Path, tmp_path: Path) -> None:

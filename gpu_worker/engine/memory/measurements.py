@@ -22,5 +22,8 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write all or nothing, so that a crash leaves the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
-    unfinished.write_text(json.dumps(content))
-    unfinished.replace(path)
+    try:
+        unfinished.write_text(json.dumps(content))
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

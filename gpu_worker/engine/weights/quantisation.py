@@ -8,7 +8,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -35,6 +35,7 @@ _CONFIGS: Mapping[str, Callable[[], Any]] = {
 }
 """Without a change to how the whole process compiles: one that reads kept weights would compile otherwise."""
 _LIBRARIES = {"nf4": "bitsandbytes", "gguf": "gguf"}
+_UNFINISHED = ".unfinished"
 NAMES = ("none", *_CONFIGS, *_LIBRARIES)
 
 
@@ -114,9 +115,12 @@ class QuantisedStore:
                 yield from own.items()
 
         self._folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self.file(component).with_suffix(f".{os.getpid()}.unfinished")
-        write_tensors(unfinished, parts, metadata)
-        unfinished.replace(self.file(component))
+        unfinished = self.file(component).with_suffix(f".{os.getpid()}{_UNFINISHED}")
+        try:
+            write_tensors(unfinished, parts, metadata)
+            unfinished.replace(self.file(component))
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     def fill(self, component: Component, meta_module: torch.nn.Module) -> bool:
         """Put the kept tensors into ``meta_module``. False when there are none that this version made or can read."""
@@ -150,7 +154,14 @@ class QuantisedStore:
             return
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            self._sweep(component)
             yield
+
+    def _sweep(self, component: Component) -> None:
+        """Remove what processes that were killed left of the file; who holds its lock is the only one to write it."""
+        for left in self._folder.glob(f"{self.file(component).stem}.*{_UNFINISHED}"):
+            with suppress(OSError):
+                left.unlink(missing_ok=True)
 
     def file(self, component: Component) -> Path:
         """Where the weights of ``component`` are kept, or would be."""
