@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 
 from gpu_worker.contract import RenderJob
 from gpu_worker.engine import Engine, RenderStopped
@@ -235,6 +236,30 @@ def test_a_full_disk_costs_the_snapshots_and_no_render(
     assert caplog.text.count("No snapshots are kept of g: OSError") == 1
 
 
+@pytest.mark.parametrize(
+    "problem",
+    [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"), SafetensorError("scripted")],
+    ids=lambda problem: type(problem).__name__,
+)
+def test_what_goes_wrong_in_keeping_the_state_costs_the_snapshots_and_no_render(
+    engine: Engine, tmp_path: Path, files: SnapshotFiles, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise problem
+
+    monkeypatch.setattr(render_snapshots, "to_bytes", fails)
+    assert steps_of(engine, render_job(), tmp_path, files) == [1, 2, 3]
+    assert files.of("g") == []
+
+
+def test_a_state_that_is_too_large_is_not_even_copied(files: SnapshotFiles, caplog: pytest.LogCaptureFixture) -> None:
+    kept = RenderSnapshots(files, generation_id="g", attempt=1, speed={}, device=CPU)
+    kept.recorder(dict)
+    kept._recorder = _Recorded(torch.zeros(1).expand(2**50))  # type: ignore[assignment]  # no machine holds a copy
+    kept.take(1, 3, wait_for_device=lambda: None)
+    assert "No snapshots are kept of g: CannotBeSaved: 4503599627370496 bytes" in caplog.text
+
+
 def test_they_take_a_small_part_of_the_time(engine: Engine, tmp_path: Path) -> None:
     """Of steps that are as short as these, the first alone is kept: only then was the price not known."""
     assert render_snapshots.MOST_COST <= 0.05
@@ -251,12 +276,12 @@ def test_they_take_a_small_part_of_the_time(engine: Engine, tmp_path: Path) -> N
 
 
 class _Recorded:
-    def __init__(self) -> None:
-        self._calls = 0
+    def __init__(self, tensor: torch.Tensor | None = None) -> None:
+        self._calls, self._tensor = 0, tensor
 
     def state(self) -> dict[str, Any]:
         self._calls += 1
-        return {"calls": self._calls}
+        return {"calls": self._calls, "drawn": self._tensor}
 
 
 def test_tensors_come_back_in_their_own_layout(tmp_path: Path) -> None:

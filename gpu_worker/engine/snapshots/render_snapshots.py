@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 
 from gpu_worker.engine.events import log_event
+from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.engine.snapshots.recorder import Recorder
 from gpu_worker.engine.snapshots.serialisation import CannotBeSaved, read_header, read_state, to_bytes
 from gpu_worker.families.speed import CACHES
@@ -87,11 +88,11 @@ class RenderSnapshots:
         began = self._clock()
         header = {"identity": self._identity, "attempt": self._attempt, "steps": [steps_done, steps_total]}
         try:
-            content = to_bytes(self._recorder.state(), header)
-            if len(content) > MOST_STATE_BYTES:
-                raise CannotBeSaved(f"{len(content)} bytes")
+            content = to_bytes(self._recorder.state(), header, most_bytes=MOST_STATE_BYTES)
             self._files.write(self._generation_id, content)
-        except (CannotBeSaved, OSError) as problem:
+        except (CannotBeSaved, OSError, SafetensorError, MemoryError, RuntimeError) as problem:
+            if isinstance(problem, RuntimeError) and fault_of(problem) is not DeviceFault.OUT_OF_MEMORY:
+                raise
             self._give_up(problem)
             return
         self._taken_at = self._clock()

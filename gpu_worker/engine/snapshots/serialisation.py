@@ -17,17 +17,21 @@ from gpu_worker.engine.snapshots.recorder import laid_out
 
 
 class CannotBeSaved(Exception):
-    """The state holds something that is neither a tensor nor plain."""
+    """The state is too large, or holds something that is neither a tensor nor plain."""
 
 
-def to_bytes(state: dict[str, Any], header: dict[str, Any]) -> bytes:
+def to_bytes(state: dict[str, Any], header: dict[str, Any], *, most_bytes: int = 2**63) -> bytes:
     """``state`` as the content of a safetensors file, with ``header`` beside it.
 
     Raises:
-        CannotBeSaved: naming what.
+        CannotBeSaved: naming what, or how large its tensors are. Before any of them is copied.
     """
     tensors: dict[str, torch.Tensor] = {}
     encoded = _encoded(state, tensors, {})
+    if (size_bytes := sum(tensor.nbytes for tensor in tensors.values())) > most_bytes:
+        raise CannotBeSaved(f"{size_bytes} bytes")
+    for name, tensor in tensors.items():  # copied, since two views of one storage are refused
+        tensors[name] = tensor.to("cpu", copy=True, memory_format=torch.contiguous_format)
     content: bytes = save(tensors, metadata={"header": json.dumps(header), "state": json.dumps(encoded)})
     return content
 
@@ -57,7 +61,7 @@ def _encoded(tree: Any, tensors: dict[str, torch.Tensor], seen: dict[Any, str]) 
         key = tree.data_ptr(), tuple(tree.shape), tree.stride(), tree.dtype
         if key not in seen:
             seen[key] = str(len(seen))
-            tensors[seen[key]] = tree.detach().cpu().contiguous().clone()  # two views of one storage are refused
+            tensors[seen[key]] = tree.detach()
         return {"tensor": seen[key], "is_on_device": tree.device.type != "cpu", "strides": list(tree.stride())}
     if isinstance(tree, dict):
         return {"items": [[_encoded(k, tensors, seen), _encoded(v, tensors, seen)] for k, v in tree.items()]}
