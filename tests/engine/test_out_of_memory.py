@@ -120,6 +120,23 @@ def test_what_an_attempt_took_that_failed_is_not_measured(
     assert max(peaks) < 150 * 2**20
 
 
+def test_room_that_others_took_before_decoding_costs_no_steps(
+    repos: Path, tmp_path: Path, tilings: list[AutoencoderKLLTXVideo]
+) -> None:
+    listener = Listener()
+
+    class Shared(StillCpu):
+        """A device of which nothing is left once the steps are done."""
+
+        def driver_free_bytes(self) -> int | None:
+            return 0 if len(steps(listener)) == 3 else 2**30
+
+    engine = Engine(device=Shared(2**30), models=repos, cache=tmp_path / "cache")
+    done = render(engine, job("one"), tmp_path, listener=listener)
+    assert (steps(listener), done.facts.num_frames) == ([1, 2, 3], 9)
+    assert len(tilings) == 1
+
+
 def test_denoising_begins_again_and_gives_the_same_frames(
     repos: Path, tmp_path: Path, fail: Fail, expected: Any
 ) -> None:

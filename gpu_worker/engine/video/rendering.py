@@ -260,7 +260,9 @@ class Rendering:
             def attempt() -> Any:
                 is_tiled = self._placement.is_decoding_tiled
                 workload = self._workload(Stage.DECODING, is_tiled=is_tiled)
-                self._room.residency.make_room(self._headroom_bytes(workload))
+                if not self._is_room_made(workload) and not is_tiled:
+                    self._give_up(is_decoding_tiled=True)
+                    return attempt()
                 try:
                     with tiled(pipeline.vae) if is_tiled else nullcontext():
                         self._peaks.begin(workload)
@@ -276,6 +278,15 @@ class Rendering:
             return self._climb(Stage.DECODING, attempt)
 
         return decode_with_room
+
+    def _is_room_made(self, workload: Workload) -> bool:
+        """Make room to decode, or as much as there is: a figure does not end a render whose steps are all done."""
+        try:
+            self._room.residency.make_room(self._headroom_bytes(workload))
+        except DoesNotFit:
+            self._evict_besides(Stage.DECODING)
+            return False
+        return True
 
     def _decode_by_parts(
         self,
