@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 
 from gpu_worker.engine import EncodingFailed
 from gpu_worker.engine.video.clip import Frames, exact_rate, measure_clip, write_clip, write_poster
+from gpu_worker.render_job import explained
 from gpu_worker.sounds import Audio
 from tests.engine.jobs import frames_of
 
@@ -106,6 +108,15 @@ def test_a_file_that_is_no_clip_is_refused(tmp_path: Path) -> None:
         measure_clip(tmp_path / "clip.mp4")
 
 
-def test_a_clip_that_cannot_be_written_says_why(tmp_path: Path) -> None:
-    with pytest.raises(EncodingFailed, match="could not be written"):
+def test_a_clip_that_cannot_be_written_says_why_and_not_where(tmp_path: Path) -> None:
+    with pytest.raises(EncodingFailed, match="could not be written: No such file or directory") as raised:
         write_clip(tmp_path / "nowhere" / "clip.mp4", squares(), 24)
+    assert str(tmp_path) not in str(raised.value)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no disk that is always full")
+def test_a_full_disk_is_no_failure_of_encoding() -> None:
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        write_clip(Path("/dev/full"), noise(), 24)
+    assert raised.value.errno == errno.ENOSPC
+    assert explained(raised.value).code == "disk_full"

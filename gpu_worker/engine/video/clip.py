@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -72,6 +74,7 @@ def write_clip(
 
     Raises:
         EncodingFailed: the file could not be written; the message says why.
+        OSError: the disk is full.
     """
     file = ClipFile(path, fps)
     try:
@@ -156,7 +159,14 @@ def _failures() -> Iterator[None]:
     try:
         yield
     except (av.error.FFmpegError, OSError) as problem:
-        raise EncodingFailed(f"The clip could not be written: {problem}") from problem
+        if problem.errno == errno.ENOSPC:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from problem
+        raise EncodingFailed(f"The clip could not be written: {_without_path(problem)}") from problem
+
+
+def _without_path(problem: Exception) -> str:
+    """The words of an error, without the path that the system's own have: people read them in the report."""
+    return getattr(problem, "strerror", None) or type(problem).__name__
 
 
 def _video_frame(frame: npt.NDArray[np.uint8], index: int, rate: Fraction) -> av.VideoFrame:
@@ -222,4 +232,4 @@ def measure_clip(path: Path) -> ClipFacts:
                 has_audio=bool(container.streams.audio),
             )
     except (av.error.FFmpegError, IndexError, OSError) as problem:
-        raise EncodingFailed(f"{path.name} cannot be read back: {problem}") from problem
+        raise EncodingFailed(f"{path.name} cannot be read back: {_without_path(problem)}") from problem
