@@ -49,8 +49,8 @@ fuzz: $(DEVELOPMENT)  ## property tests alone, on other examples each time and F
 card: $(DEVELOPMENT)  ## every family, mode and quantisation on the simulated card (minutes); ARGS as above
 	python -m pytest -m card -n $(JOBS) tests/late_card $(ARGS)
 
-seeds: $(DEVELOPMENT)  ## every family, mode and preset twice from one seed, in two processes: the same bytes (minutes)
-	python -m pytest -m seeds tests/families/test_seeds.py $(ARGS)
+seeds: $(DEVELOPMENT)  ## every family, mode and preset twice from one seed, in two processes or cut off: the same bytes (minutes)
+	python -m pytest -m seeds tests/families/test_seeds.py tests/families/test_resume.py $(ARGS)
 
 chaos: $(DEVELOPMENT)  ## faults that take minutes to show, on a whole site; their short forms are in make test
 	python -m pytest -m chaos tests/chaos $(ARGS)
