@@ -8,7 +8,9 @@ let timer = null;
 async function refresh() {
   timer = null;
   try {
-    const answer = await fetch(document.querySelector(".grid").dataset.url);
+    const address = new URL(document.querySelector(".grid").dataset.url, location);
+    address.searchParams.delete("state"); // or a clip that has left the state would be missing from the answer
+    const answer = await fetch(address);
     if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
     // Away for a moment: the next round asks again.

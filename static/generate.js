@@ -22,7 +22,8 @@ function showOptionsOfModel() {
   for (const options of form.querySelectorAll(".of-model")) {
     const isShown = options.dataset.model === chosen.value;
     options.hidden = options.disabled = !isShown;
-    if (isShown && isExample(prompt.value)) prompt.value = options.dataset.example;
+    const isItsOwn = [...options.querySelectorAll(".example")].some((button) => button.dataset.prompt === prompt.value);
+    if (isShown && !isItsOwn && isExample(prompt.value)) prompt.value = options.dataset.example;
   }
   showFilesOfWay();
 }
@@ -36,6 +37,9 @@ function showFilesOfWay() {
       input.required = isChosen && "needed" in input.dataset;
     }
   }
+  const ownClip = form.querySelector("input[type=hidden][name=video]");
+  const chosen = [...form.querySelectorAll(".of-model:enabled .way")].find((way) => way.querySelector("[type=radio]").checked);
+  if (ownClip) ownClip.disabled = Boolean(chosen) && !chosen.querySelector("[type=file][name=video]");
 }
 
 // Nothing of the visitor's own: the box is empty, or says what it said for another model.
@@ -119,6 +123,12 @@ picker.addEventListener("click", ({ target, detail }) => {
     picker.open = false;
     picker.querySelector("summary").focus();
   }
+});
+picker.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" && !(event.key === "Enter" && event.target.name === "model")) return;
+  event.preventDefault(); // Enter on a radio button would send the form, and spend credits
+  picker.open = false;
+  picker.querySelector("summary").focus();
 });
 for (const button of form.querySelectorAll(".example")) {
   button.addEventListener("click", () => {

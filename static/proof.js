@@ -27,10 +27,11 @@ async function prove() {
 
 const proved = prove().catch(() => (said.textContent = "The computation failed. Reload the page to try again."));
 
-// Whoever is faster than the computation waits for it.
+// Whoever is faster than the computation waits for it. Nobody else hears of that submit: the form is not under way yet.
 field.form.addEventListener("submit", async (event) => {
   if (field.value) return;
   event.preventDefault();
+  event.stopImmediatePropagation();
   await proved;
   if (field.value) field.form.requestSubmit();
-});
+}, { capture: true });

@@ -14,6 +14,7 @@ from catalog.requests import Ask
 from catalog.selection import version_for
 from generation.pages import chips
 from generation.pages.chips import Chip, Way
+from generation.pages.forms import is_taken
 from generation.scheduling import wait
 from loremotion.refusals import Refusal
 
@@ -64,6 +65,10 @@ class Choice:
     @property
     def ways(self) -> list[Way]:
         return chips.ways(self.version, chosen=str(self.values.get("way") or ""))
+
+    def takes(self, role: str) -> bool:
+        """Whether a clip made the chosen way begins with what is given in ``role``."""
+        return is_taken(role, way=str(self.values.get("way") or ""), version=self.version)
 
     @property
     def sizes(self) -> list[Chip]:

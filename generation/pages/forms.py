@@ -7,8 +7,11 @@ from typing import Any, Final
 
 from django import forms
 
-from catalog.models import Model
+from accounts.models import Workspace
+from catalog.models import Model, ModelVersion
 from catalog.requests import MAX_SEED, Ask
+from catalog.selection import chosen_of, version_for
+from gpu_worker.families import ROLES
 
 OF_ONE_MODEL: Final = ("seconds", "size", "preset", "way")
 """Options that are said in one model's words, and mean nothing to another."""
@@ -20,6 +23,14 @@ def values_of(sent: Mapping[str, Any], slug: str) -> dict[str, Any]:
     of its own, ``ltx-size`` beside ``wan-size``: under one name only one chip of them all could be chosen."""
     own = {name: sent[f"{slug}-{name}"] for name in OF_ONE_MODEL if f"{slug}-{name}" in sent}
     return {**{name: sent[name] for name in sent}, **own}
+
+
+def is_taken(role: str, *, way: str, version: ModelVersion) -> bool:
+    """Whether a clip made this ``way`` begins with what is given in ``role``. Where no mode is named, all is taken."""
+    if way not in version.modes or role not in ROLES:
+        return True
+    facts = version.family_facts.modes[way]
+    return role in (*facts.needs, *facts.accepts)
 
 
 class GenerateForm(forms.Form):
@@ -35,7 +46,7 @@ class GenerateForm(forms.Form):
     seen_by = forms.ChoiceField(required=False, choices=[("", "As the team does"), *SEEN_BY])
     """Of a team's clip."""
     way = forms.CharField(required=False, max_length=20)
-    """The mode whose chip is chosen: for showing the form again. What a clip begins with decides its mode."""
+    """The mode whose chip is chosen. What is given for another is left out: what begins a clip decides its mode."""
     video = forms.CharField(required=False, max_length=36, widget=forms.HiddenInput)
     """Id of the caller's own clip that the new one continues or changes."""
 
@@ -52,6 +63,14 @@ class GenerateForm(forms.Form):
         for name in ("video", "seen_by", "way"):
             said.pop(name, None)
         return Ask(**said)
+
+    def takes(self, role: str, workspace: Workspace | None) -> bool:
+        """Whether the clip that the valid form asks for begins with what is given in ``role``."""
+        model = chosen_of(self.models, self.cleaned_data["model"])
+        if model is None:
+            return True
+        version = version_for(model, workspace.id if workspace is not None else None)
+        return is_taken(role, way=self.cleaned_data["way"], version=version)
 
     def clips(self) -> dict[str, str]:
         """Own clips by role."""

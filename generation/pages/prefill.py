@@ -32,7 +32,7 @@ def to_go_on(clip: Generation, models: Sequence[Model]) -> Prefill:
     model = chosen_of(able, old.slug)
     if model is None:
         return Prefill({"prompt": clip.prompt}, ["No model that is offered goes on from a clip."])
-    values = {"prompt": clip.prompt, "video": str(clip.id), "model": model.slug}
+    values = {"prompt": clip.prompt, "video": str(clip.id), "model": model.slug, "way": GOES_ON}
     return Prefill(values, [] if model == old else [_instead(old, model, models)])
 
 
@@ -48,6 +48,7 @@ def to_make_again(clip: Generation, models: Sequence[Model], caller: Caller) -> 
         "size": f"{clip.delivered_width}x{clip.delivered_height}",
         "seconds": round(clip.seconds, 3),
         "preset": clip.preset,
+        "way": clip.mode,
         "seed": clip.seed,
     }
     lost = dict(clip.inputs)

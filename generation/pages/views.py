@@ -81,8 +81,11 @@ def create(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _generate_page(request, form, status=422)
     try:
-        files = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
-        generation = intake.take(request, form.ask(), files=files, clips=form.clips(), is_private=form.is_private())
+        workspace = tenancy.caller_of(request).workspace
+        sent = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
+        files = {role: file for role, file in sent.items() if form.takes(role, workspace)}
+        clips = form.clips() if form.takes("video", workspace) else {}
+        generation = intake.take(request, form.ask(), files=files, clips=clips, is_private=form.is_private())
     except Refusal as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
         return _generate_page(request, form, status=refusal.status, refusal=refusal)
@@ -126,10 +129,11 @@ def _generate_page(
     model = chosen_of(form.models, str(form["model"].value() or ""))
     values = {name: form[name].value() for name in OF_ONE_MODEL}
     if continued is not None:
-        values["way"] = GOES_ON
+        values["way"] = values["way"] or GOES_ON
     offered = choices(form.models, audience, chosen=model, values=values)
     chosen = next((choice for choice in offered if choice.model == model), None)
     prompt = form["prompt"].value()
+    is_continued = continued is not None and chosen is not None and chosen.takes("video")
     context = {
         "form": form,
         "prompt": chosen.example if prompt is None and chosen is not None else prompt,
@@ -137,10 +141,11 @@ def _generate_page(
         "chosen": chosen,
         "most_bytes": MAX_FORM_BYTES - MAX_BODY_BYTES,  # with room for what is typed
         "recent": listing.page(caller, limit=RECENT),
-        "offer": _offer(form, model, audience, is_continued=continued is not None),
+        "offer": _offer(form, model, audience, is_continued=is_continued),
         "ways_on": ways_on(refusal, is_signed_in=request.user.is_authenticated) if refusal is not None else [],
         "notices": notices,
         "continued": continued,
+        "goes_on": values["way"] == GOES_ON,
         "seen_by": SEEN_BY,
         "seen_by_now": form["seen_by"].value() or _seen_by_default(workspace),
     }
@@ -180,9 +185,11 @@ def price(request: HttpRequest) -> JsonResponse:
     if not form.is_valid():
         return JsonResponse({"error": " ".join(str(e) for errors in form.errors.values() for e in errors)}, status=422)
     # What a clip starts from decides its mode, and with it the price; the files themselves are not needed for that.
-    ask = replace(form.ask(), inputs={role: "" for role in ROLES if request.GET.get(role)})
+    workspace = tenancy.caller_of(request).workspace
+    ask = replace(
+        form.ask(), inputs={role: "" for role in ROLES if request.GET.get(role) and form.takes(role, workspace)}
+    )
     try:
-        workspace = tenancy.caller_of(request).workspace
         may = entitlements(workspace.id if workspace is not None else None)
         audience = audience_of(request, workspace, may)
         model = chosen_of(models, form.cleaned_data["model"])

@@ -19,6 +19,7 @@ from tests.accounts import factories as accounts
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
+from tests.generation.test_uploads import picture_file
 
 
 def prompt_box(page: str) -> str:
@@ -89,11 +90,13 @@ def test_each_model_speaks_for_itself(client: Client, toy: Model) -> None:
     cards = [part.split("</label>")[0] for part in page.split('<label class="model-card"')[1:]]
     assert ["Toys, quick." in words for words in cards] == ['value="toy"' in words for words in cards]
     assert ["Other things, slow." in words for words in cards] == ['value="other"' in words for words in cards]
-    assert page.count("Toys, quick.") == 1
+    assert page.count("Toys, quick.") == 2  # in the picker, and where the chosen model's options are
 
 
 def test_the_built_in_model_s_example_is_offered_to_no_other(client: Client, toy: Model) -> None:
-    assert prompt_box(client.get("/").text) == ""
+    page = client.get("/").text
+    assert prompt_box(page) == ""
+    assert "Demo model" not in page
 
 
 def test_the_built_in_model_has_an_example(client: Client, db: None) -> None:
@@ -110,6 +113,7 @@ def test_the_built_in_model_has_an_example(client: Client, db: None) -> None:
     page = client.get("/").text
     assert prompt_box(page) == "a red circle moving right on a black background"
     assert 'data-example="a red circle moving right on a black background"' in page
+    assert "Demo model: it only draws simple shapes and ignores other words." in page
 
 
 def test_to_go_on_from_a_clip_keeps_its_prompt_and_its_model(alice: Visitor, client_of: ClientOf, db: None) -> None:
@@ -258,6 +262,7 @@ def test_an_extension_made_again_goes_on_from_the_same_clip(alice: Visitor, clie
     second = finished(alice, prompt="a fox runs", inputs={"video": first.clip.key})
     page = again(client_of(alice), second)
     assert f'name="video" value="{first.id}"' in page
+    assert "Extending <a" in page
     assert "has to be chosen again" not in page
 
 
@@ -266,7 +271,9 @@ def test_a_file_that_a_clip_began_with_has_to_be_chosen_again_and_the_form_says_
 ) -> None:
     factories.model(modes=["text", "image"])
     made = finished(alice, inputs={"image": "inputs/x/image.png"})
-    assert "Start frame has to be chosen again." in again(client_of(alice), made)
+    page = again(client_of(alice), made)
+    assert "Start frame has to be chosen again." in page
+    assert re.search(r'value="image"\s+checked', page)
     assert "has to be chosen again" not in again(client_of(alice), finished(alice))
 
 
@@ -303,3 +310,17 @@ def test_where_no_model_goes_on_from_clips_the_form_says_so(toy: Model, alice: V
 
 def test_thousands_are_told_apart_in_the_bar_too(toy: Model, client_of: ClientOf, db: None) -> None:
     assert "<strong>6,000</strong> credits left" in client_of(factories.visitor(credits=5_940)).get("/models/").text
+
+
+def test_what_was_given_for_another_way_to_begin_is_left_out(alice: Visitor, client_of: ClientOf, db: None) -> None:
+    factories.model(modes=["text", "extend", "image"])
+    first, browser = finished(alice, prompt="a fox"), client_of(alice)
+    form = {"prompt": "it runs", "model": "toy", "video": str(first.id)}
+    assert (
+        browser.get(reverse("generation:price"), form | {"toy-way": "text"}).json()
+        == browser.get(reverse("generation:price"), form | {"video": ""}).json()
+    )
+    for way in ("text", "extend", "image"):
+        answer = browser.post(reverse("generation:create"), {**form, "image": picture_file(), "toy-way": way})
+        assert answer.status_code == 302
+        assert Generation.objects.latest("created_at").mode == way

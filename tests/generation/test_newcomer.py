@@ -202,6 +202,7 @@ def test_the_example_follows_the_model_and_own_words_stay(stack: Stack, desktop:
     add_another_model = """
         const of = document.querySelector('.of-model').cloneNode(true);
         Object.assign(of.dataset, { model: 'other', example: '' });
+        of.querySelector('.examples').remove(); // they are the built-in model's alone
         document.querySelector('.of-model').after(of);
         const card = document.querySelector('.model-card').cloneNode(true);
         card.querySelector('strong').textContent = 'Other';
