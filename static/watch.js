@@ -2,6 +2,7 @@
 // as from a proxy whose site restarts, it gives up, and is made anew.
 const RECONNECT_MILLISECONDS = 3000;
 const SILENT_SECONDS = 13;
+const HIDDEN_PAUSE_MILLISECONDS = 15000;
 const clip = document.getElementById("clip");
 const status = document.getElementById("status");
 const bar = document.getElementById("progress");
@@ -116,6 +117,10 @@ follow();
 document.addEventListener("visibilitychange", () => (document.hidden ? leave() : follow()));
 addEventListener("pagehide", leave);
 addEventListener("pageshow", follow); // come back to with the back button
+// A page that nobody sees asks now and then, so that its tab's title tells when the clip is ready.
+setInterval(() => {
+  if (document.hidden && !isEnded) showTheEnd().catch(() => {}); // not yet, or away for a moment
+}, HIDDEN_PAUSE_MILLISECONDS);
 // A proxy that swallows event streams: ask every few seconds.
 setInterval(() => {
   if (source && !heard && ++waited >= SILENT_SECONDS) location.reload();

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from accounts.models import User
+from accounts.models import User, Workspace
 from billing import ledger
 from tests.accounts import factories as accounts
 from tests.generation import factories as clips
@@ -130,6 +130,29 @@ def test_on_a_phone_the_main_pages_are_at_the_thumb(site: str, phone: BrowserCon
     expect(bar.get_by_role("link", name="Pricing")).to_have_attribute("aria-current", "page")
     bar.get_by_role("link", name="You").click()
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def test_no_width_scrolls_sideways_also_with_a_long_name(site: str, desktop: BrowserContext, alice: User) -> None:
+    Workspace.objects.update(name="A studio whose name is longer than any bar")
+    page = desktop.new_page()
+    page.goto(f"{site}/")
+    for width in (320, 360, 840, 869, 900, 1000, 1100):
+        page.set_viewport_size({"width": width, "height": 700})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"at {width} px"
+
+
+def test_enter_in_the_picker_takes_the_model_and_sends_nothing(site: str, desktop: BrowserContext, alice: User) -> None:
+    page = desktop.new_page()
+    page.goto(f"{site}/")
+    page.get_by_label("What should the clip show?").fill("a fox")
+    summary = page.locator(".picker summary")
+    for key in ("Enter", "Escape"):
+        summary.click()
+        page.locator("[name=model]:checked").focus()
+        page.keyboard.press(key)
+        expect(page.locator(".cards")).to_be_hidden()
+        expect(summary).to_be_focused()
+    assert page.url == f"{site}/"
 
 
 def test_times_are_the_reader_s_own(site: str, browser: Browser) -> None:
