@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import tenancy
+from accounts import networks, tenancy
 from accounts.models import Workspace
 from accounts.roles import Action
 from billing.plans import entitlements
@@ -200,7 +200,12 @@ def price(request: HttpRequest) -> JsonResponse:
     said: dict[str, Any] = {"credits": offer.quote.credits, "seconds": round(offer.request.seconds, 3)}
     if waits := wait.why_nobody_takes(offer):
         said["waits"] = waits
-    elif expected := wait.prospect_of(offer, workspace, weight=may.priority_weight):
+    elif expected := wait.prospect_of(
+        offer,
+        workspace,
+        weight=may.priority_weight,
+        network="" if may.is_paid else networks.fingerprint_of(request),
+    ):
         said["ready"] = wait.in_words(expected)
     return JsonResponse(said)
 

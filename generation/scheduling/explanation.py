@@ -25,11 +25,12 @@ def sentence(generation: Generation, before: Sequence[Row]) -> str:
     """
     if not before:
         return ""
-    own = sum(row.flow == generation.flow for row in before) if generation.flow else 0
+    # Others of the same line are not counted apart: a member would learn what the team's owner asks for elsewhere, and
+    # a visitor who else is in their network.
+    own = sum(row.workspace_id == generation.workspace_id for row in before)
     others = len(before) - own
     among = f"Of the next {EXACT}, " if len(before) == EXACT else "Of those that wait before it, "
-    whose = "from your network" if generation.flow.startswith("network:") else "your own"
-    parts = [f"{own} {'is' if own == 1 else 'are'} {whose}"] if own else []
+    parts = [f"{own} {'is' if own == 1 else 'are'} your own"] if own else []
     parts += [f"{others} {'is' if others == 1 else 'are'} of others whose turn comes earlier"] if others else []
     return (
         f"{among}{' and '.join(parts)}. Everybody gets GPU time in turn, as much as their plan's share, "

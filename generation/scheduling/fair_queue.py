@@ -12,7 +12,7 @@ Source: S. J. Golestani, "A Self-Clocked Fair Queueing Scheme for Broadband Appl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from django import db
 
@@ -60,13 +60,47 @@ def standing_of(workspace: Workspace, *, network: str = "") -> Standing:
     Args:
         network: where its visitor comes from; empty where it has none, pays, or nobody knows.
     """
-    otherwise = f"network:{network}" if network and workspace.is_visitor else f"workspace:{workspace.id}"
     with prepared_cursor() as cursor:
         cursor.execute(
             "SELECT virtual_time, last_finish, open_clips, flow FROM generation_join_line(%s, %s)",
-            [workspace.id, otherwise],
+            [workspace.id, _line_without_a_person(workspace, network)],
         )
         return Standing(*cursor.fetchone())
+
+
+def _line_without_a_person(workspace: Workspace | None, network: str) -> str:
+    """The line of a workspace that nobody owns; empty of a newcomer of whom nobody knows where they come from."""
+    if network and (workspace is None or workspace.is_visitor):
+        return f"network:{network}"
+    return "" if workspace is None else f"workspace:{workspace.id}"
+
+
+def prospective_finish(workspace: Workspace | None, *, network: str, credits: int, weight: float) -> float:
+    """Return the finish tag that a request would get now. Nothing is locked, so somebody else may still come first.
+
+    The line is that of ``generation_join_line``. The caller looks across workspaces: a line may be of several.
+    """
+    own = None if workspace is None else workspace.id
+    with prepared_cursor() as cursor:
+        cursor.execute(_LAST_OF_LINE, [own, own, _line_without_a_person(workspace, network)])
+        now, last_finish = cursor.fetchone()
+    return next_finish(now=now, last_finish=last_finish, cost=credits, weight=weight)
+
+
+_LAST_OF_LINE: Final = """
+SELECT
+    coalesce((SELECT virtual_time FROM generation_fairclock WHERE id = 1), 0),
+    greatest(0, (
+        SELECT fair_finish FROM generation_generation WHERE state = 'queued' AND flow <> '' AND flow = line.name
+        ORDER BY fair_finish DESC LIMIT 1
+    ), (
+        SELECT max(fair_finish) FROM generation_generation
+        WHERE workspace_id = %s::uuid AND state = 'queued' AND flow = ''
+    ))
+FROM (SELECT coalesce((
+    SELECT 'person:' || user_id FROM accounts_membership WHERE workspace_id = %s::uuid AND role = 'owner'
+), %s::text) AS name) AS line
+"""
 
 
 def lock_clock() -> FairClock:

@@ -62,7 +62,7 @@ class Row(NamedTuple):
     dispatched_at: datetime | None
     fair_finish: float
     created_at: datetime
-    flow: str | None
+    workspace_id: uuid.UUID | None
 
     @property
     def key(self) -> Key:
@@ -129,9 +129,9 @@ def place_of(generation: Generation, largest_bytes: int) -> Place:
     return Look(largest_bytes).place_of(generation)
 
 
-_COLUMNS: Final = "id, state, NULL::timestamptz, fair_finish, created_at, flow"
+_COLUMNS: Final = "id, state, NULL::timestamptz, fair_finish, created_at, workspace_id"
 _IN_FLIGHT: Final = f"""
-SELECT id, state, dispatched_at, fair_finish, created_at, NULL AS flow
+SELECT id, state, dispatched_at, fair_finish, created_at, NULL::uuid AS workspace_id
 FROM generation_generation WHERE state IN ('dispatched', 'running')
 UNION ALL
 SELECT NULL, '{_HELD_UP}', NULL, 0, NULL, NULL FROM generation_storagepause WHERE until IS NOT NULL

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import redis
-from django.db.models import Max
 
 from accounts.models import Workspace
 from catalog.offers import Offer
@@ -139,15 +138,17 @@ def expectations(generations: Sequence[Generation]) -> dict[UUID, Expected]:
     return said
 
 
-@across_workspaces("only its own last tag comes out, and how long others take")
-def prospect_of(offer: Offer, workspace: Workspace | None, *, weight: float) -> Expected | None:
-    """Return what the clip may expect if it were asked for now; None where nobody can say."""
+@across_workspaces("only its own line's last tag comes out, and how long others take")
+def prospect_of(offer: Offer, workspace: Workspace | None, *, weight: float, network: str = "") -> Expected | None:
+    """Return what the clip may expect if it were asked for now; None where nobody can say.
+
+    Args:
+        network: where its visitor comes from; empty where it has none, pays, or nobody knows.
+    """
     places = forecast_board.places()
     if places is None:
         return None
-    own = Generation.objects.filter(workspace=workspace, state=State.QUEUED) if workspace else Generation.objects.none()
-    last = own.aggregate(last=Max("fair_finish"))["last"] or 0.0
-    tag = fair_queue.next_finish(now=places.clock, last_finish=last, cost=offer.quote.credits, weight=weight)
+    tag = fair_queue.prospective_finish(workspace, network=network, credits=offer.quote.credits, weight=weight)
     work = service_rates.work_of_offer(offer)
     plan = forecast_record.plan_of_weight(weight)
     return places.expected(tag, service_rates.read([work]).service(work), plan=plan, now=time.time())

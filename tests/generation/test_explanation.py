@@ -45,10 +45,28 @@ def test_whoever_is_first_or_dispatched_is_told_nothing(crowd: list[Generation])
     assert explanation.explain(Generation.objects.get(id=crowd[-1].id)) is None
 
 
-def test_of_a_network_it_says_so(crowd: list[Generation]) -> None:
+def test_a_visitor_is_not_told_how_many_of_their_network_wait(crowd: list[Generation], bob: Visitor) -> None:
     Generation.objects.update(flow="network:x")
     last = Generation.objects.get(id=crowd[-1].id)
-    assert "3 are from your network." in why(last)
+    assert "2 are your own and 1 is of others" in why(last)
+    assert "network" not in why(last)
+
+
+def test_a_member_is_not_told_how_many_the_owner_has_elsewhere(crowd: list[Generation]) -> None:
+    Generation.objects.update(flow="person:1")
+    last = Generation.objects.get(id=crowd[-1].id)
+    assert "2 are your own and 1 is of others" in why(last)
+
+
+def test_own_clips_are_own_after_they_were_handed_back(crowd: list[Generation]) -> None:
+    Generation.objects.update(flow="")
+    last = Generation.objects.get(id=crowd[-1].id)
+    assert "2 are your own and 1 is of others" in why(last)
+
+
+def test_what_fits_no_machine_is_not_said_to_be_before(crowd: list[Generation]) -> None:
+    Generation.objects.filter(id=crowd[1].id).update(needs_bytes=2**50)
+    assert "2 are your own. " in why(crowd[-1])
 
 
 def test_staff_see_the_tags_of_all_before_it(crowd: list[Generation], valkey: redis.Redis) -> None:

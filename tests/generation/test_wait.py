@@ -12,15 +12,19 @@ import redis
 from django.utils import timezone
 from redis.client import Pipeline
 
-from accounts.models import Visitor
+from accounts.models import Membership, User, Visitor
+from accounts.roles import Role
 from catalog import versions
 from catalog.models import Model, ModelVersion
+from catalog.offers import make_offer
+from catalog.requests import Ask
 from generation.models import ForecastFactor, ForecastHour, Generation, ServiceRate, State, ToldRange
 from generation.scheduling import dispatch, forecast_board, forecast_record, service_rates, wait
 from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import NEAR_CLIPS, Expected
 from generation.scheduling.service_times import ServiceTimes, Spread
 from generation.settlement import forecasting, settle
+from generation.submission.submit import submit
 from gpu_worker.contract import WORKERS_KEY, worker_key
 from gpu_worker.worker_status import WorkerStatus
 from tests.generation import factories
@@ -122,6 +126,42 @@ def test_a_clip_just_asked_for_is_told_by_its_place(
     said = wait.wait_of(late)
     assert said.expected is not None
     assert said.expected.start.mid > 10
+
+
+@pytest.mark.parametrize("is_of_a_person", [True, False])
+def test_the_wait_before_asking_is_the_wait_after(
+    toy: Model, bob: Visitor, valkey: redis.Redis, is_of_a_person: bool
+) -> None:
+    """Their line is a person's over all workspaces, or that of a network: what waits elsewhere in it counts."""
+    here, there = (factories.visitor(credits=1_000).workspace for _ in range(2))
+    if is_of_a_person:
+        person = User.objects.create_user("two@example.org", "a long password")
+        for workspace in (here, there):
+            Membership.objects.create(workspace=workspace, user=person, role=Role.OWNER)
+    offer = make_offer(Ask(prompt="a red circle", seconds=1))
+    for workspace in (there, there, bob.workspace, bob.workspace, bob.workspace):
+        submit(workspace=workspace, offer=offer, network="" if workspace == bob.workspace else "n" * 32)
+    machine(valkey)
+    forecasting.put_up_forecast()
+    told = wait.prospect_of(offer, here, weight=1, network="n" * 32)
+    asked = submit(workspace=here, offer=offer, network="n" * 32)
+    found = wait.wait_of(asked).expected
+    assert told is not None
+    assert found is not None
+    assert told.start.mid == pytest.approx(found.start.mid, abs=1.0)
+    assert told.start.mid > 40
+
+
+def test_a_newcomer_is_told_the_wait_of_their_network(toy: Model, valkey: redis.Redis) -> None:
+    offer = make_offer(Ask(prompt="a red circle", seconds=1))
+    for _ in range(3):
+        submit(workspace=factories.visitor(credits=1_000).workspace, offer=offer, network="n" * 32)
+    machine(valkey)
+    forecasting.put_up_forecast()
+    theirs, others = (wait.prospect_of(offer, None, weight=1, network=network) for network in ("n" * 32, "m" * 32))
+    assert theirs is not None
+    assert others is not None
+    assert theirs.start.mid > others.start.mid + 10
 
 
 def test_the_price_says_when_the_clip_would_be_ready(
