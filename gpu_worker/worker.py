@@ -130,9 +130,9 @@ class GpuWorker(OneJobWorker):
     def on_ended(self) -> None:
         self.heart.stop()
 
-    def on_asked_to_stop(self) -> None:
+    def on_asked_to_stop(self, signum: int) -> None:
         self.reporter.leaving()
-        if self.stop_signal == signal.SIGTERM:  # a stop through the fleet waits for the render, however long
+        if signum == signal.SIGTERM:  # a stop through the fleet waits for the render, however long
             self._leaving.set(self._grace_seconds)
 
     def next_job(self, *, is_patient: bool) -> AllowedJob | None:
@@ -203,6 +203,7 @@ class GpuWorker(OneJobWorker):
     def on_job_left(self) -> None:
         if not self._is_reported:
             raise SystemExit(EXIT_UNFINISHED)
+        self._leaving.clear()  # what was said was of that job: a worker that is drained or stopped takes no other
         self.lifeline.say(None, PATIENCE_BETWEEN_JOBS_SECONDS)
         if self._is_device_lost:
             raise SystemExit(EXIT_DEVICE_LOST)
@@ -217,8 +218,6 @@ class GpuWorker(OneJobWorker):
             loading_seconds=self.picker.loading_seconds(message),
         )
         self._rendering = message
-        if not self.is_asked_to_stop:
-            self._leaving.clear()  # what was said of the job before: a drained worker takes none
         try:
             self.perform(job, on_begun=lambda: self.reporter.busy(message))
         finally:
@@ -274,6 +273,8 @@ class GpuWorker(OneJobWorker):
             within_seconds = command.get("within_seconds")
             if command["command"] == fleet.DRAIN and isinstance(within_seconds, int | float):
                 self._leaving.set(within_seconds)
+            elif command["command"] == fleet.RESUME and not self.is_asked_to_stop:
+                self._leaving.clear()
             self.between_jobs.receive_command(command)
         return is_ours
 

@@ -77,8 +77,8 @@ class OneJobWorker(AllowedJobWorker, ABC):
         """Called when the worker looks for no more jobs; RQ still knows it."""
 
     @abstractmethod
-    def on_asked_to_stop(self) -> None:
-        """Called when no other job is to be taken: in a signal's handler, as often as it is asked."""
+    def on_asked_to_stop(self, signum: int) -> None:
+        """Called when no other job is to be taken: in the handler of this signal, as often as one comes."""
 
     @abstractmethod
     def next_job(self, *, is_patient: bool) -> AllowedJob | None:
@@ -173,7 +173,7 @@ class OneJobWorker(AllowedJobWorker, ABC):
         """SIGTERM, SIGINT and RQ's shutdown command: finish the job in hand, take no other, leave."""
         self._stop_requested = True
         self.stop_signal = self.stop_signal or signum
-        self.on_asked_to_stop()
+        self.on_asked_to_stop(signum)
         if self._is_waiting:  # nothing is in hand: an idle worker leaves at once
             raise StopRequested
 

@@ -17,6 +17,7 @@ from gpu_worker.between_jobs import BetweenJobs
 from gpu_worker.contract import HANDED_BACK, Outcome, Progress, RenderJob
 from gpu_worker.leaving import HandedBack, LeavingTime
 from gpu_worker.liveness import live_workers
+from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from gpu_worker.snapshot_files import SnapshotFiles
 from gpu_worker.worker import GpuWorker
 from tests.gpu_worker.conftest import enqueue, finished_reports, make_job, meanwhile, stream_of
@@ -44,6 +45,12 @@ def sigterm(_: redis.Redis) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def stop_and_then_sigterm(valkey: redis.Redis) -> None:
+    stop(valkey)
+    wait_until(lambda: _is_leaving(valkey))
+    sigterm(valkey)
+
+
 def drain_at_once(valkey: redis.Redis) -> None:
     fleet.drain(valkey, "worker-under-test", within_seconds=0.0)
 
@@ -62,6 +69,7 @@ def stop(valkey: redis.Redis) -> None:
         (sigterm, "0", 0.0, True),
         (sigterm, "3600", 0.0, False),
         (sigterm, "3600", 3600.0, True),  # it would take longer by what its steps take, so why begin another
+        (stop_and_then_sigterm, "0", 0.0, True),  # the host goes down while the fleet's stop waits for the render
         (drain_at_once, "3600", 0.0, True),
         (drain, "0", 3600.0, False),
         (stop, "0", 3600.0, False),
@@ -89,8 +97,10 @@ def test_what_would_not_end_in_time_is_handed_back(
     def ask() -> None:
         wait_until(lambda: len(stream_of(valkey, job)) >= 3)
         leave(valkey)
-        wait_until(lambda: heard.is_set() or _is_leaving(valkey))
-        gate.touch()
+        try:
+            wait_until(lambda: heard.is_set() or (leave is stop and _is_leaving(valkey)))
+        finally:
+            gate.touch()
 
     asking = meanwhile(ask)
     run_worker(Announcing(seconds_per_step), GPU_WORKER_GRACE_SECONDS=grace_seconds)
@@ -104,6 +114,37 @@ def test_what_would_not_end_in_time_is_handed_back(
     else:
         assert (report.outcome, report.steps_done) == (Outcome.SUCCEEDED, 8)
     assert bool(files.of(job.generation_id)) is is_handed_back
+
+
+DRAIN_AT_ONCE = {"command": fleet.DRAIN, "within_seconds": 0.0}
+RESUME = {"command": fleet.RESUME}
+
+
+@pytest.mark.parametrize(
+    ("heard", "codes"), [([DRAIN_AT_ONCE], [HANDED_BACK, ""]), ([DRAIN_AT_ONCE, RESUME], ["", ""])]
+)
+def test_a_deadline_that_comes_right_after_the_pop_is_of_that_job(
+    valkey: redis.Redis,
+    run_worker: RunWorker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    heard: list[dict[str, object]],
+    codes: list[str],
+) -> None:
+    jobs = [make_job(tmp_path) for _ in codes]
+    for job in jobs:
+        enqueue(valkey, job)
+    fetch = GpuWorker.fetch
+
+    def hearing(worker: GpuWorker, job_id: str) -> AllowedJob | None:
+        for command in heard if job_id == jobs[0].job_id else ():
+            worker.on_command(command)
+        return fetch(worker, job_id)
+
+    monkeypatch.setattr(GpuWorker, "fetch", hearing)
+    run_worker()
+
+    assert [report.error.code if report.error else "" for report in finished_reports(valkey)] == codes
 
 
 def _announced(method: Callable[..., None], heard: threading.Event) -> Callable[..., None]:
