@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from django.conf import settings as django_settings
-from playwright.sync_api import BrowserContext, Page, expect
+from django.test import Client
+from playwright.sync_api import BrowserContext, Page, Route, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from accounts.proofs import altcha
 from generation.models import Generation
 from generation.scheduling import dispatch
 from generation.settlement import settle
@@ -64,6 +67,47 @@ def test_a_page_that_nobody_sees_holds_no_stream_and_goes_on_when_seen(site: str
     finish(generation)
     page.evaluate("hide(false)")
     expect(page.locator("video")).to_be_visible()
+
+
+def test_the_title_of_a_page_that_nobody_sees_tells_when_the_clip_is_ready(site: str, desktop: BrowserContext) -> None:
+    page = desktop.new_page()
+    page.add_init_script(STREAMS)
+    page.clock.install()
+    generation = asked_for(page, site)
+    page.evaluate("hide(true)")
+    finish(generation)
+    page.clock.fast_forward(16_000)
+    expect(page).to_have_title(re.compile("^✓ Ready"))
+
+
+def test_a_form_sent_before_the_proof_of_work_is_done_is_sent_after_it(
+    site: str, desktop: BrowserContext, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.VISITORS_PER_NETWORK_PER_DAY = 4
+    monkeypatch.setattr(altcha, "LEAST_WORK", 50)
+    monkeypatch.setattr(altcha, "MOST_WORK", 500)
+    for _ in range(2):
+        assert Client().post("/generations/", {"prompt": "a red circle"}).status_code == 302
+    page, held = desktop.new_page(), list[Route]()
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/challenge/", hold)
+    with page.expect_request("**/challenge/"):
+        page.goto(site)
+    page.get_by_label("What should the clip show?").fill("a red circle")
+    page.get_by_role("button", name="Generate").click()
+    held[0].continue_()
+    page.wait_for_url("**/generations/*/")
+
+
+def test_a_clip_that_leaves_the_state_that_is_shown_is_no_longer_asked_for(site: str, desktop: BrowserContext) -> None:
+    page = desktop.new_page()
+    generation = asked_for(page, site)
+    page.goto(f"{site}/history/?state=open")
+    finish(generation)
+    expect(page.locator("[data-state=succeeded] img")).to_have_count(1)
 
 
 def test_cards_of_clips_on_their_way_keep_up(site: str, desktop: BrowserContext) -> None:

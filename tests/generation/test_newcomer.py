@@ -214,6 +214,11 @@ def test_the_example_follows_the_model_and_own_words_stay(stack: Stack, desktop:
     expect(box).to_have_value("")
     choose(page, "Preview")
     expect(box).to_have_value(PROMPT)
+    page.locator(".of-model:enabled .example").nth(1).click()
+    example = box.input_value()
+    page.evaluate("dispatchEvent(new Event('pageshow'))")  # as where the form comes with this prompt
+    assert example != PROMPT
+    expect(box).to_have_value(example)
     box.fill("a fox")
     choose(page, "Other")
     expect(box).to_have_value("a fox")
