@@ -13,7 +13,8 @@ from diffusers import AutoencoderKLLTXVideo
 from gpu_worker.engine import Cuda
 from gpu_worker.engine.memory.copies import Copies
 from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
-from gpu_worker.engine.memory.residents import PINNED, RAM, Entry, Record
+from gpu_worker.engine.memory.residency import Residency
+from gpu_worker.engine.memory.residents import PINNED, RAM, Entry, Lease, Record
 from gpu_worker.engine.weights.places import Weights
 from gpu_worker.supervisor import ALLOCATOR
 from tests.engine.jobs import frames_of, render
@@ -94,15 +95,33 @@ def test_pinned_memory_is_counted_as_it_is_rounded(card: Card) -> None:
     assert card.figure("pinned") == 12 * MIB
 
 
-def test_what_is_dropped_is_given_back_to_the_system(card: Card) -> None:
-    copies = copies_of(card, 16 * MIB)
-    copies.keep(kept := entry("transformer", 5 * MIB))
-    copies.drop(kept)
-    kept.weights.empty()
-    del kept
-    copies.drop(entry("transformer", 1))
-    torch.accelerator.empty_host_cache()
-    assert (copies.pinned_bytes, card.figure("pinned")) == (0, 0)
+def residency_with(*names: str, **changes: Any) -> Residency:
+    """Components of 8 MiB with pinned copies, the least recently used first."""
+    device = Cuda(kind=KIND, host_bytes=2**30, pinned_bytes=64 * MIB)
+    torch.accelerator.synchronize()  # PyTorch gives nothing back before the card is in use
+    device.release_pinned()  # what tests before have left in the cache
+    residency = Residency(device, lambda component: entry(component.name, 8 * MIB).module, **changes)
+    for name in names:
+        residency.acquire_copies(lease := Lease({name: fake_component(name)}), 0)
+        residency.release(lease)
+    return residency
+
+
+def test_what_is_forgotten_is_given_back_to_the_system(card: Card) -> None:
+    residency = residency_with("transformer")
+    assert card.figure("pinned") == 8 * MIB
+    assert residency.forget("transformer")
+    assert (residency.host_used_bytes, card.figure("pinned")) == (0, 0)
+
+
+def test_no_more_copies_are_dropped_than_the_next_component_takes(card: Card) -> None:
+    free_bytes = 20 * MIB
+    residency = residency_with(
+        "text_encoder", "transformer", main_free_bytes=lambda: free_bytes - card.figure("pinned")
+    )
+    residency.records["vae"] = Record(size_bytes=8 * MIB)  # as known from a process before
+    residency.acquire_copies(Lease({"vae": fake_component("vae")}), 0)
+    assert set(residency.entries) == {"transformer", "vae"}
 
 
 def test_a_denoiser_is_pinned_before_what_came_earlier_and_as_far_as_it_goes(card: Card) -> None:

@@ -253,11 +253,10 @@ class Residency:
             entry.weights.put(entry.copies)
 
     def _drop_copies(self, entry: Entry) -> None:
-        key = entry.component.key
-        self._copies.drop(entry)
         if entry.tier != DEVICE:
-            self._entries.pop(key, None)
-            entry.weights.empty()
+            self._entries.pop(entry.component.key, None)
+            entry.weights.empty()  # before its copies go: what is still in use is not given back to the system
+        self._copies.drop(entry)
 
     # --- bringing components in ---
 
