@@ -11,6 +11,7 @@ import pytest
 
 from gpu_worker.contract import RenderJob
 from gpu_worker.engine import Engine, RenderedClip, RenderStopped
+from gpu_worker.engine.memory.placement import place
 from gpu_worker.engine.snapshots import render_snapshots
 from gpu_worker.engine.video import rendering
 from gpu_worker.engine.weights.storages import storage_bytes
@@ -32,7 +33,6 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SnapshotFiles:
 def placements(monkeypatch: pytest.MonkeyPatch) -> list[Placement]:
     """The placement of each render, as it was chosen."""
     chosen: list[Placement] = []
-    place = rendering.place
 
     def watched(*args: Any, **kwargs: Any) -> Placement:
         chosen.append(place(*args, **kwargs))
