@@ -183,7 +183,11 @@ def test_a_damaged_snapshot_is_dropped(
     assert steps_of(engine, render_job(attempt=2), tmp_path, files) == [1, 2, 3]
 
 
-@pytest.mark.parametrize("content", [b"", b"nonsense", to_bytes({"a": 1}, {"no": "identity"})])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"nonsense", to_bytes({"a": 1}, {"no": "identity"})],
+    ids=["empty", "nonsense", "of nobody"],  # the order of a header's fields is chance, and no name
+)
 def test_a_file_that_is_no_snapshot_is_dropped(
     engine: Engine, tmp_path: Path, files: SnapshotFiles, content: bytes
 ) -> None:
