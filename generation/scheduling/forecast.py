@@ -112,9 +112,10 @@ def _tail(snapshot: Snapshot) -> list[Clip]:
     builds = Counter([*(clip.build for clip in waiting), *(kind.build for kind in kinds)])
     if not builds:
         build = next(iter(sorted(snapshot.builds)), None)
-        return [] if build is None else [Clip(TAIL, build, snapshot.clock, Spread(0.0, 0.0))]
+        return [] if build is None else [Clip(TAIL, build, snapshot.clock, Spread(0.0, 0.0), is_probe=True)]
     tag = max([snapshot.clock, *(clip.tag for clip in snapshot.queue)])
-    return [Clip(TAIL, builds.most_common(1)[0][0], math.nextafter(tag, math.inf), Spread(0.0, 0.0))]
+    build = builds.most_common(1)[0][0]
+    return [Clip(TAIL, build, math.nextafter(tag, math.inf), Spread(0.0, 0.0), is_probe=True)]
 
 
 def _flow(snapshot: Snapshot, tail_start: Floats, random: np.random.Generator) -> list[Range]:

@@ -123,6 +123,7 @@ class Simulation:
         self._entered = columns(np.array([-clip.waited_seconds for clip in clips]), np.zeros(max(1, len(kinds))), 0.0)
         self._skips = columns(np.array([float(clip.skips) for clip in clips]), np.zeros(max(1, len(kinds))), 0.0)
         self._nobody = self._build.shape[1] - 1
+        self._is_wanted = np.array([*(not clip.is_probe for clip in clips), *[True] * coming.shape[1], False])
         self.start: Floats = np.full(self._build.shape, np.inf)
         self.ready: Floats = np.full(self._build.shape, np.inf)
 
@@ -255,9 +256,9 @@ class Simulation:
         absent = np.isneginf(self._stamps[rows, machine])
         loading = ((absent * self._load) @ self._needs.T)[rows[:, None], builds]
         kinds = len(self._build_names)
-        present = head != self._nobody
+        is_wanted = self._is_wanted[head]
         flat = rows[:, None] * kinds + builds
-        sharers = np.bincount(flat[present], minlength=self._plays * kinds)[flat]
+        sharers = np.bincount(flat[is_wanted], minlength=self._plays * kinds)[flat]
         typical = self._typical[rows[:, None], head]
         patience = np.maximum(bounds.max_wait_seconds, PATIENT_LINES * typical.sum(axis=1))
         waited = now[:, None] - self._entered[rows[:, None], head]
@@ -266,7 +267,7 @@ class Simulation:
         first = fits.argmax(axis=1)
         first_loading = loading[rows, first]
         is_worth_it = first_loading[:, None] - loading > bounds.affinity_fraction * typical
-        eligible = fits & is_worth_it & (np.arange(head.shape[1]) <= reach[:, None])
+        eligible = fits & is_wanted & is_worth_it & (np.arange(head.shape[1]) <= reach[:, None])
         share = np.where(eligible, loading / np.maximum(1, sharers), np.inf)
         best = share.argmin(axis=1)
         first_share = first_loading / np.maximum(1, sharers[rows, first])

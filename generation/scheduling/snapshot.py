@@ -25,6 +25,8 @@ class Clip:
     """In RQ's line; 0 outside of it."""
     skips: int = 0
     """How often it was overtaken there."""
+    is_probe: bool = False
+    """Nobody's: it only finds when a later clip would start, so it overtakes nobody and no model is loaded sooner for its sake."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from generation.scheduling.calibration import Range
@@ -18,6 +18,7 @@ from generation.scheduling.forecast import Forecast, forecast
 from generation.scheduling.service_times import Spread
 from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Snapshot, Stretch
 from gpu_worker.job_choice import Bounds, Waiting, choose
+from tests.properties import examples
 
 BUILDS = {"red": ("red", "shared"), "blue": ("blue", "shared"), "large": ("large",)}
 COMPONENTS = {
@@ -172,7 +173,7 @@ def test_who_overtakes_makes_deep_places_later_but_starves_nobody() -> None:
     st.lists(st.tuples(st.sampled_from(sorted(BUILDS)), st.floats(1, 100), st.floats(0, 0.5)), max_size=20),
     st.integers(1, 3),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_ranges_are_in_order_and_nobody_is_left_out(clips: list[tuple[str, float, float]], machines: int) -> None:
     line = tuple(clip(f"w{n}", build, tag=float(n), seconds=s, sd=sd) for n, (build, s, sd) in enumerate(clips))
     on = [machine(f"gpu-{n}", budget=60, busy=5.0) for n in range(machines)]
@@ -221,7 +222,9 @@ def replayed(clips: list[Clip], budget: int) -> dict[str, float]:
 @given(
     st.lists(st.tuples(st.sampled_from(sorted(BUILDS)), st.integers(1, 60)), max_size=14), st.sampled_from([40, 50, 60])
 )
-@settings(max_examples=60, deadline=None)
+@example([("blue", 1), ("red", 1)], 40).via("what finds where a later clip starts was counted as one more for blue")
+@example([("blue", 1), ("red", 40), ("red", 40)], 40).via("and went first, as it takes no time")
+@settings(max_examples=examples(60), deadline=None)
 def test_the_played_worker_takes_what_the_worker_takes(clips: list[tuple[str, int]], budget: int) -> None:
     line = [clip(f"w{n}", build, seconds=float(seconds)) for n, (build, seconds) in enumerate(clips)]
     assert starts(said_of(snapshot(machine(budget=budget), window=tuple(line)), plays=2)) == replayed(line, budget)
