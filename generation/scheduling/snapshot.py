@@ -26,7 +26,7 @@ class Clip:
     skips: int = 0
     """How often it was overtaken there."""
     is_probe: bool = False
-    """Nobody's: it only finds when a later clip would start, so it overtakes nobody and no model is loaded sooner for its sake."""
+    """Nobody's: it finds when a later clip would start. It overtakes nobody, and no model is loaded sooner for it."""
 
 
 @dataclass(frozen=True, slots=True)
