@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from loremotion.strict_framing import StrictConnection
 
 HEAD_SECONDS: Final = 15.0
 """From the connection, or the first byte of a further request on it, to the empty line."""
@@ -14,9 +16,14 @@ HEAD_SECONDS: Final = 15.0
 
 class HeaderDeadline(H11Protocol):
     """uvicorn's protocol over h11 (``--http loremotion.header_deadline:HeaderDeadline``), which hangs up on whoever has
-    not said in time what they ask for. Between two requests uvicorn's own ``--timeout-keep-alive`` counts."""
+    not said in time what they ask for. Between two requests uvicorn's own ``--timeout-keep-alive`` counts. What is said
+    is read by the letter (``loremotion.strict_framing``)."""
 
     _deadline: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.conn = StrictConnection(self.conn._max_incomplete_event_size)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)

@@ -122,13 +122,75 @@ def test_the_site_is_served_with_the_deadline_and_a_bound_of_connections() -> No
         b"Transfer-Encoding: \x0bchunked",
         b"X: a\rTransfer-Encoding: chunked",
         b"Host: another\r\nContent-Length: 6",
+        b"Content-Length: 6\r\nContent-Length: 6",
+        b"Content-Length: 6, 6",
+        b"Content-Length:\r\n 6",
+        b"X: a\r\n b\r\nContent-Length: 6",
+        b"X: a\r\n\tb\r\nContent-Length: 6",
+        b"Transfer-Encoding:\r\n chunked",
+        b"X: a\nContent-Length: 6",
+        b"X: a\nTransfer-Encoding: chunked",
+        b"Content-Length: 6\r\n\nGET /hidden HTTP/1.1\r\nHost: 127.0.0.1",
+        b"Content-Length: 6\n\r\nGET /hidden HTTP/1.1\r\nHost: 127.0.0.1",
     ],
 )
 def test_what_a_proxy_might_end_elsewhere_is_refused_with_all_that_follows(line: socket.socket, lines: bytes) -> None:
     """Else whoever is next on the proxy's connection gets the answer to a request that was hidden in a body."""
     line.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + lines + b"\r\n\r\n0\r\n\r\nG" + GET[1:])
+    said = all_that_is_said(line)
+    assert said.startswith(b"HTTP/1.1 400")
+    assert said.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    "request_line", [b"POST / HTTP/1.0", b"POST / HTTP/0.9", b"POST / HTTP/1.2", b"POST / HTTP/2.0"]
+)
+def test_chunks_are_read_of_http_1_1_alone(line: socket.socket, request_line: bytes) -> None:
+    head = b"\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    line.sendall(request_line + head + b"0\r\n\r\n" + GET)
+    said = all_that_is_said(line)
+    assert said.startswith(b"HTTP/1.1 400")
+    assert said.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"1\r\nx\r\n0\r\n\n",
+        b"1\r\nx\r\n0\r\nX: y\n\n",
+        b"1\r\nx\r\n0\r\nX: y\r\n z\r\n\r\n",
+        b"1;a\rb\r\nx\r\n0\r\n\r\n",
+        b"1;a\nb\r\nx\r\n0\r\n\r\n",
+        b"1\r\nx\n0\r\n\r\n",
+        b"0x1\r\nx\r\n0\r\n\r\n",
+        b"1\r\nxy\r\n0\r\n\r\n",
+    ],
+)
+def test_chunks_that_a_proxy_might_end_elsewhere_are_refused_with_all_that_follows(
+    line: socket.socket, body: bytes
+) -> None:
+    line.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n" + body + GET)
+    said = all_that_is_said(line)
+    assert said.startswith(b"HTTP/1.1 400")
+    assert said.count(b"HTTP/1.1") == 1
+
+
+def test_what_is_said_as_the_standard_has_it_is_understood(line: socket.socket) -> None:
+    """Line feeds of a body, extensions of chunks, fields after the last one, several fields of one name."""
+    head = b"POST / HTTP/1.1\r\nhost: 127.0.0.1\r\nX:a\r\nX: \tb\r\nX:\r\nTransfer-Encoding: chunked\r\n\r\n"
+    line.sendall(head + b"4;a=b\r\n\nx\n\n\r\n0\r\nX: y\r\n\r\n")
+    answer = b""
+    while not answer.endswith(b"\nx\n\n"):
+        piece = line.recv(64 * 1024)
+        assert piece, answer
+        answer += piece
+    line.sendall(b"POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\n\na\n")
+    assert all_that_is_said(line).endswith(b"\na\n")
+
+
+def all_that_is_said(line: socket.socket) -> bytes:
+    """Everything until the other side hangs up; raises TimeoutError if it does not."""
     said = b""
     while piece := line.recv(4096):
         said += piece
-    assert said.startswith(b"HTTP/1.1 400")
-    assert said.count(b"HTTP/1.1") == 1
+    return said
