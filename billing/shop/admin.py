@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 
 from billing.shop import balance, inbox, liability, refunds
+from billing.shop.gateway import StripeIsAway
 from billing.shop.models import (
     Budget,
     Mismatch,
@@ -161,12 +162,18 @@ class PaymentAdmin(ReadOnlyAdmin):
         left = formatted(payment.amount_minor - payment.refunded_minor, payment.currency).lstrip("$€£¥").split(" ")[0]
         form = RefundForm(request.POST or None, initial={"amount": left})
         context: dict[str, Any] = {"title": f"Refund of {payment}", "payment": payment, "form": form}
+        context["refunded_minor"] = payment.refunded_minor
         if request.method == "POST" and form.is_valid():
             try:
                 amount_minor = self._amount(form, payment)
                 if "confirm" in request.POST:
                     return self._refund(request, payment, amount_minor, form)
-                context |= {"preview": refunds.preview(payment, amount_minor), "amount_minor": amount_minor}
+                seen = refunds.preview(payment, amount_minor)
+                already = max(seen.refunded_minor, payment.refunded_minor)
+                context |= {"preview": seen, "amount_minor": amount_minor, "refunded_minor": already}
+            except StripeIsAway as refusal:  # it may have been done: what was confirmed is sent again as it was
+                form.add_error(None, str(refusal))
+                context |= {"is_unanswered": "confirm" in request.POST}
             except Refusal as refusal:
                 form.add_error(None, str(refusal))
         context = {**self.admin_site.each_context(request), **context, "opts": self.model._meta}

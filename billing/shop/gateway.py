@@ -16,13 +16,14 @@ from django.conf import settings
 from stripe import StripeClient
 
 from billing.shop.models import Order, Payment, Price
-from loremotion import database
+from loremotion import database, page_deadline
 from loremotion.refusals import Refusal
 
 API_VERSION = "2026-10-28.endive"
 ANSWER_SECONDS = 6
 RETRIED_WITHIN_SECONDS = 4
-"""Whoever waits at a page hears within 10 seconds that Stripe does not answer."""
+"""Whoever waits at a page hears within 10 seconds that Stripe does not answer; within ``PAGE_SECONDS`` of
+``loremotion.page_deadline`` where several answers are slow."""
 PORTAL_PURPOSE = "loremotion-1"
 """Names the portal configuration that we made; a new number makes a new one."""
 
@@ -45,7 +46,7 @@ class StripeIsAway(Refusal):
         super().__init__(
             "stripe_is_away",
             "Our payment provider does not answer at the moment.",
-            next_step="Try the same again in a minute; it is not charged twice.",
+            next_step="Try the same again in a minute; nothing is charged or refunded twice.",
         )
 
 
@@ -72,14 +73,26 @@ def _client(key: str, base: str) -> StripeClient:
         stripe_version=API_VERSION,
         base_addresses={"api": base},
         max_network_retries=2,
-        http_client=_BoundedClient(timeout=ANSWER_SECONDS),
+        http_client=_BoundedClient(),
     )
 
 
 class _BoundedClient(stripe.RequestsClient):
-    """Keeps no connection of the database while Stripe is asked, and asks again only as long as somebody may wait."""
+    """Keeps no connection of the database while Stripe is asked, and asks only as long as somebody may wait."""
+
+    @property
+    def _timeout(self) -> float:
+        return max(0.1, min(ANSWER_SECONDS, page_deadline.seconds_left()))
+
+    @_timeout.setter
+    def _timeout(self, seconds: float) -> None:
+        """The library's own is for all requests alike, and a page has less left with each."""
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
+        if page_deadline.seconds_left() <= 0:
+            raise stripe.APIConnectionError(  # type: ignore[no-untyped-call] # the library's own has no types
+                "This page has waited for Stripe long enough."
+            )
         database.give_back()
         return super().request(*args, **kwargs)
 

@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from billing.shop import gateway
-from loremotion import database
+from loremotion import database, page_deadline
 
 WAIT_SECONDS = 8.0
 
@@ -47,7 +47,8 @@ def _slot(*, is_patient: bool) -> Iterator[None]:
         yield
         return
     database.give_back()
-    if not _slots.acquire(timeout=WAIT_SECONDS if is_patient else 0):
+    patience_seconds = max(0, min(WAIT_SECONDS, page_deadline.seconds_left())) if is_patient else 0
+    if not _slots.acquire(timeout=patience_seconds):
         if is_patient:
             raise gateway.StripeIsAway
         raise Busy

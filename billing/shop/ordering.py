@@ -89,7 +89,7 @@ def fulfil_if_paid(order: Order) -> None:
     """Fulfil the order if Stripe says that it is paid, so that people wait for no webhook. Never fails."""
     try:
         convergence.converge_order(order.id, is_patient=False)
-    except (stripe.StripeError, Busy, gateway.BuyingIsOff):
+    except (stripe.StripeError, Busy, gateway.BuyingIsOff, gateway.StripeIsAway):
         return  # the webhook brings it
 
 

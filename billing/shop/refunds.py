@@ -18,9 +18,13 @@ from loremotion.refusals import Conflict, Invalid
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a refund would do now. ``credits`` go back: ``from_lots`` out of what is unspent, the rest becomes debt."""
+    """What a refund would do now. ``credits`` go back: ``from_lots`` out of what is unspent, the rest becomes debt.
+
+    ``refunded_minor`` has gone back already as Stripe knows it, which may be more than our rows say at this moment.
+    """
 
     refundable_minor: int
+    refunded_minor: int
     credits: int
     from_lots: int
     becomes_debt: int
@@ -29,18 +33,27 @@ class Preview:
 
 
 def preview(payment: Payment, amount_minor: int) -> Preview:
-    """What giving back ``amount_minor`` would take from the workspace. Asks Stripe what has gone back already."""
-    money = _money(payment)
+    """What giving back ``amount_minor`` would take from the workspace. Asks Stripe what has gone back already.
+
+    Raises:
+        Conflict: Stripe refused.
+        StripeIsAway: Stripe did not answer.
+    """
+    try:
+        money, known = _money(payment), count_refunds(payment)
+    except stripe.StripeError as error:
+        raise ordering.refusal(error) from error
     refundable = money.amount_minor - money.taken_back_minor
     after = replace(money, refunded_minor=money.refunded_minor + amount_minor)
     credits = convergence.credits_taken_back(payment.credits, after) - payment.clawed_credits
     unspent = sum(lot.remaining + lot.expired for lot in lots_of(payment))
     return Preview(
         refundable_minor=refundable,
+        refunded_minor=money.refunded_minor,
         credits=credits,
         from_lots=min(credits, unspent),
         becomes_debt=max(0, credits - unspent),
-        after_refunds=count_refunds(payment),
+        after_refunds=known,
     )
 
 
@@ -54,7 +67,7 @@ def refund(payment: Payment, *, amount_minor: int, attempt: UUID, after_refunds:
     Raises:
         Invalid: no reason, or more than is left.
         Conflict: Stripe refused, or somebody refunded meanwhile.
-        StripeIsAway: nothing was sent; the same form can be sent again.
+        StripeIsAway: whether it was done is not known; the same form can be sent again, and refunds once.
     """
     if not reason.strip():
         raise Invalid("no_reason", "Say why the money goes back.", field="reason")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,8 +15,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from billing import ledger
-from billing.shop import liability, reconcile
+from billing.shop import gateway, liability, reconcile
 from billing.shop.models import Order, Pack, Payment, Plan, Price, StripeEvent
+from loremotion import page_deadline
 from tests.shop.shop_steps import ShopSteps, balance, hold, pack_price, plan_price
 
 ATTEMPT = "6f5b1f9e-6ed3-4a7c-8b0e-6f1f6a8f6d11"
@@ -115,6 +117,63 @@ def test_after_a_refund_that_failed_the_same_amount_can_be_refunded_anew(shop_st
     assert hidden["after_refunds"] == "1"
     staff.post(address, {**hidden, "confirm": "1", "reason": "Again"})
     assert balance(account) == (250, 0, 0)
+
+
+def fields_of(page: str) -> dict[str, str]:
+    """What the page's form sends when nothing is changed in it, without Django's token."""
+    inputs = [dict(re.findall(r'(\w+)="([^"]*)"', tag)) for tag in re.findall(r"<input [^>]+>", page)]
+    named = {one["name"]: one.get("value", "") for one in inputs if "name" in one}
+    return {name: value for name, value in named.items() if name != "csrfmiddlewaretoken"}
+
+
+def test_a_refund_whose_answer_was_lost_is_asked_for_again_and_made_once(shop_steps: ShopSteps, staff: Client) -> None:
+    account = uuid4()
+    payment = shop_steps.buy(account)
+    address = f"/admin/shop/payment/{payment.pk}/refund/"
+    confirmed = {**fields_of(staff.post(address, {"amount": "2.50"}).content.decode()), "reason": "Asked for it"}
+    for _ in range(3):  # as often as the library asks
+        shop_steps.stripe.fail("POST refunds", when="after")
+    answer = staff.post(address, confirmed)
+    assert "Our payment provider does not answer" in answer.content.decode()
+    again = fields_of(answer.content.decode())
+    assert {name: again[name] for name in ("attempt", "after_refunds", "amount", "confirm", "reason")} == {
+        **{name: confirmed[name] for name in ("attempt", "after_refunds", "amount", "reason")},
+        "confirm": "Ask again",
+    }
+    assert staff.post(address, again).status_code == 302
+    assert [one["amount"] for one in shop_steps.stripe.objects("refund")] == [250]
+    assert balance(account) == (250, 0, 0)
+
+
+def test_a_refund_begun_anew_after_a_lost_answer_sees_what_went_back(shop_steps: ShopSteps, staff: Client) -> None:
+    payment = shop_steps.buy(uuid4())
+    shop_steps.stripe.refund(payment.stripe_payment_intent_id or "", 250)  # of which no event has told us
+    shown = staff.post(f"/admin/shop/payment/{payment.pk}/refund/", {"amount": "2.50"}).content.decode()
+    assert "$2.50 refunded so far" in shown
+    shop_steps.carry_all()
+
+
+@pytest.mark.parametrize("asks", ["GET payment_intents", "GET refunds", "GET disputes"])
+def test_the_preview_of_a_refund_says_that_stripe_is_away(shop_steps: ShopSteps, staff: Client, asks: str) -> None:
+    payment = shop_steps.buy(uuid4())
+    for _ in range(3):
+        shop_steps.stripe.fail(asks, when="before")
+    shown = staff.post(f"/admin/shop/payment/{payment.pk}/refund/", {"amount": "2.50"}).content.decode()
+    assert "Our payment provider does not answer" in shown
+    assert "Show what it does" in shown
+
+
+def test_a_page_that_has_waited_long_enough_asks_stripe_nothing_more(shop_steps: ShopSteps, staff: Client) -> None:
+    payment = shop_steps.buy(uuid4())
+    before = len(shop_steps.stripe.requests())
+    with page_deadline.within(0):
+        shown = staff.post(f"/admin/shop/payment/{payment.pk}/refund/", {"amount": "2.50"}).content.decode()
+    assert "Our payment provider does not answer" in shown
+    assert len(shop_steps.stripe.requests()) == before
+    asking: Any = gateway.client()._requestor._client
+    with page_deadline.within(2):
+        assert asking._timeout <= 2
+    assert asking._timeout == gateway.ANSWER_SECONDS
 
 
 @pytest.mark.parametrize(
