@@ -1,8 +1,9 @@
 from django.urls import path
 
 from generation.api import events, reference
+from generation.api import sharing as api_sharing
 from generation.api import views as api
-from generation.pages import status, trial_views, views
+from generation.pages import sharing, status, trial_views, views
 from generation.pages.prompt_length import prompt_length
 from generation.storage import serving
 from loremotion.bodies import takes_files
@@ -18,6 +19,7 @@ urlpatterns = [
     path("v1/videos/<uuid:generation_id>", api.Video.as_view(), name="api-video"),
     path("v1/videos/<uuid:generation_id>/remix", takes_files(api.Remix.as_view()), name="api-remix"),
     path("v1/videos/<uuid:generation_id>/cancel", api.CancelVideo.as_view(), name="api-cancel"),
+    path("v1/videos/<uuid:generation_id>/share", api_sharing.Sharing.as_view(), name="api-share"),
     path("v1/videos/<uuid:generation_id>/events", events.events, name="api-events"),
     path("v1/videos/<uuid:generation_id>/content", api.content, name="api-content"),
     path("", views.home, name="home"),
@@ -29,9 +31,16 @@ urlpatterns = [
     path("generations/<uuid:generation_id>/cancel/", views.cancel, name="cancel"),
     path("generations/<uuid:generation_id>/privacy/", views.set_privacy, name="privacy"),
     path("generations/<uuid:generation_id>/delete/", views.delete, name="delete"),
+    path("generations/<uuid:generation_id>/share/", sharing.share, name="share"),
+    path("generations/<uuid:generation_id>/share/revoke/", sharing.revoke, name="revoke-share"),
     path("generations/<uuid:generation_id>/events/", events.events, name="events"),
     path("generations/<uuid:generation_id>/clip.mp4", serving.clip, name="clip"),
     path("generations/<uuid:generation_id>/poster.jpg", serving.poster, name="poster"),
+    path("s/<str:token>/", sharing.page, name="shared"),
+    path("s/<str:token>/embed/", sharing.embed, name="shared-embed"),
+    path("s/<str:token>/clip.mp4", sharing.clip, name="shared-clip"),
+    path("s/<str:token>/poster.jpg", sharing.poster, name="shared-poster"),
+    path("oembed", sharing.oembed, name="oembed"),
     path("history/", views.history, name="history"),
     *trial_views.urlpatterns,
     path("status/", status.page, name="status"),

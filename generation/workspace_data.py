@@ -19,6 +19,8 @@ from billing import ledger
 from generation.api import presentation
 from generation.models import OUTPUT_NAMES, Generation, NotificationRequest, Upload
 from generation.settlement import settle
+from generation.sharing import links
+from generation.sharing.models import Share
 from generation.storage import files, retention, traces
 from loremotion.database import in_batches
 from loremotion.refusals import Conflict
@@ -54,12 +56,13 @@ def stop(workspace: Workspace) -> None:
 
 
 def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
-    """Every request with its receipt, every clip, what was sent for it and who wants mail when it has ended, as far as
-    the reader sees them, and every movement of credits."""
+    """Every request with its receipt, every clip, its link, what was sent for it and who wants mail when it has ended,
+    as far as the reader sees them, and every movement of credits."""
     yield ExportedFile("clips.json", _as_json(_requests(reader)))
     yield ExportedFile("credits.json", _as_json(_movements(workspace)))
     wanted = NotificationRequest.objects.filter(generation__in=Generation.objects.seen_by(reader)).order_by("id")
     yield ExportedFile("notifications.json", _as_json(list(wanted.values(*NOTIFICATION))))
+    yield ExportedFile("links.json", _as_json(_links(reader)))
     finished = Generation.objects.seen_by(reader).filter(clip__isnull=False).select_related("clip")
     for generation in in_batches(finished):
         if default_storage.exists(generation.clip.key):
@@ -96,6 +99,21 @@ def _requests(reader: Caller) -> list[dict[str, Any]]:
         for generation, shown in zip(batch, presentation.videos(batch), strict=True):
             told.append({**shown, "negative_prompt": generation.negative_prompt, "seed": generation.seed})
     return told
+
+
+def _links(reader: Caller) -> list[dict[str, Any]]:
+    """The clips that anybody may see, and by which link."""
+    shared = Share.objects.filter(clip__generation__in=Generation.objects.seen_by(reader)).order_by("created_at", "id")
+    return [
+        {
+            "generation_id": link.clip_id,
+            "url": links.address(link.token),
+            "prompt": link.shows_prompt,
+            "indexed": link.is_indexed,
+            "created_at": link.created_at,
+        }
+        for link in shared
+    ]
 
 
 def _movements(workspace: Workspace) -> list[dict[str, Any]]:

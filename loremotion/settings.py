@@ -211,6 +211,7 @@ INSTALLED_APPS = [
     "catalog",
     "generation",
     "generation.webhooks",
+    "generation.sharing",
     "allauth",
     "allauth.account",
     "allauth.mfa",

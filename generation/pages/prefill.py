@@ -10,6 +10,7 @@ from accounts.caller import Caller
 from catalog.models import Model
 from catalog.selection import chosen_of
 from generation.models import Generation
+from generation.sharing.public import SharedClip
 from generation.storage import files
 from gpu_worker.families import ROLES
 
@@ -56,6 +57,22 @@ def to_make_again(clip: Generation, models: Sequence[Model], caller: Caller) -> 
         values["video"] = str(source.id)
         del lost["video"]
     return Prefill(values, [f"{ROLES[role].title} has to be chosen again." for role in lost if role in ROLES])
+
+
+def to_remix(shared: SharedClip, models: Sequence[Model]) -> Prefill:
+    """The form that would make a clip like a shared one. Another seed makes another clip."""
+    values: dict[str, Any] = {"prompt": shared.prompt} if shared.prompt else {}
+    model = chosen_of(models, shared.model_slug)
+    if model is None or model.slug != shared.model_slug:
+        return Prefill(values, [f"{shared.model_name} is not offered any more. Choose another model."])
+    values |= {
+        "model": model.slug,
+        "size": shared.asked_size,
+        "seconds": shared.asked_seconds,
+        "preset": shared.preset,
+        "way": shared.mode,
+    }
+    return Prefill(values, ["The files that this clip began with are not shared."] if shared.begins_with_files else [])
 
 
 def _instead(old: Model, new: Model, models: Sequence[Model]) -> str:

@@ -28,12 +28,13 @@ from generation.live import progress
 from generation.models import Generation, GenerationQuerySet, State
 from generation.pages.choices import EXAMPLE, choices, offer_of
 from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, GenerateForm, values_of
-from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again
+from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, to_remix
 from generation.pages.search import STATES, Search
 from generation.pages.stages import PLAIN_STAGES, plain_title
 from generation.pages.ways_on import ways_on
 from generation.scheduling import wait
 from generation.settlement import deletion, notifications, settle
+from generation.sharing import links, public
 from generation.submission import intake, privacy
 from generation.submission.audience import audience_of
 from gpu_worker.families import ROLES
@@ -49,7 +50,8 @@ PAGE = 24
 def home(request: HttpRequest) -> HttpResponse:
     """The prompt box, and what this visitor has made lately.
 
-    ``?video=`` names an own clip to go on from, ``?again=`` one whose settings the form is filled with.
+    ``?video=`` names an own clip to go on from, ``?again=`` one whose settings the form is filled with, ``?shared=`` a
+    shared one by its token.
     """
     models = list(Model.objects.for_people())
     filled = _prefill(request, models)
@@ -57,6 +59,8 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def _prefill(request: HttpRequest, models: list[Model]) -> Prefill:
+    if shared := request.GET.get("shared", ""):
+        return to_remix(public.find(shared), models)
     video, again = request.GET.get("video", ""), request.GET.get("again", "")
     own = Generation.objects.seen_by(tenancy.caller_of(request)).kept().for_display()
     if (continued := _finished(own, video)) is not None:
@@ -223,6 +227,13 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         "is_running": generation.state == State.RUNNING,
         "render_seconds": _render_seconds(generation),
     }
+    if (
+        caller.may(Action.GENERATE)
+        and hasattr(generation, "clip")
+        and not (generation.is_private or generation.deleted_at)
+    ):
+        link = links.of(generation)
+        context |= {"may_share": True, "link": link, "link_address": links.address(link.token) if link else ""}
     if generation.is_open:
         seen = progress.latest(generation.id)
         stage = seen.stage if seen is not None and seen.stage in presentation.STAGES else "queued"

@@ -13,6 +13,7 @@ from accounts.caller import Caller
 from accounts.models import Workspace
 from accounts.roles import Action
 from generation.models import Generation
+from generation.sharing import links
 from loremotion.refusals import Conflict, Forbidden
 
 
@@ -34,7 +35,7 @@ def may_change(caller: Caller, generation: Generation) -> bool:
 
 
 def change(generation: Generation, *, caller: Caller, is_private: bool) -> None:
-    """Share the clip with the team, or keep it from the team. Twice is once.
+    """Share the clip with the team, or keep it from the team. Twice is once. A private clip has no public link.
 
     Raises:
         Conflict: the workspace is no team.
@@ -50,3 +51,5 @@ def change(generation: Generation, *, caller: Caller, is_private: bool) -> None:
         if Generation.objects.filter(id=generation.id).exclude(is_private=is_private).update(is_private=is_private):
             event = "clip.made_private" if is_private else "clip.shared"
             audit.record(caller.workspace, event, actor=caller.name, subject=str(generation.id))
+        if is_private:
+            links.revoke(generation, caller=caller)

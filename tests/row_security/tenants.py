@@ -29,6 +29,7 @@ from billing.shop.models import (
 )
 from generation.models import Generation, NotificationRequest, Upload
 from generation.settlement import settle
+from generation.sharing.models import Share
 from generation.webhooks.models import Delivery, Endpoint
 from loremotion.outbox.models import MailMessage
 from tests.accounts import factories
@@ -90,6 +91,7 @@ def tenant(name: str) -> Tenant:
     _outbox(workspace, owner, name)
     Upload.objects.create(key=f"inputs/{name}", generation=generation)
     NotificationRequest.objects.create(generation=generation, user=owner)
+    Share.objects.create(clip=generation.clip)
     browser, program = factories.browser_of(owner, workspace), Client(headers={"Authorization": f"Bearer {text}"})
     return Tenant(workspace, owner, generation, key, browser, program)
 

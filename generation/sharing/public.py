@@ -1,0 +1,106 @@
+"""What somebody sees who has a clip's link, and nothing else of the workspace that it belongs to."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import Http404
+
+from accounts import bans
+from generation.sharing import links
+from generation.sharing.models import Share
+from loremotion.row_security import across_workspaces
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
+
+
+@dataclass(frozen=True, slots=True)
+class SharedClip:
+    """One clip as its link shows it. The prompt is empty where its owner keeps it."""
+
+    share_id: UUID
+    token: str
+    prompt: str
+    is_indexed: bool
+    model_slug: str
+    model_name: str
+    mode: str
+    preset: str
+    begins_with_files: bool
+    """Whether it was made from pictures, videos or sounds, which are not shared."""
+    width: int
+    height: int
+    seconds: float
+    asked_size: str
+    """As the form calls it; so are ``asked_seconds``."""
+    asked_seconds: float
+    key: str
+    poster_key: str
+    sha256: str
+
+    @property
+    def title(self) -> str:
+        return self.prompt or f"A clip made with {self.model_name}"
+
+    @property
+    def address(self) -> str:
+        return links.address(self.token)
+
+    @property
+    def embed_address(self) -> str:
+        return links.embed_address(self.token)
+
+
+@across_workspaces("the token in the address is the permission, and shows one clip")
+def find(token: str) -> SharedClip:
+    """The clip that ``token`` shows, in one query.
+
+    Raises:
+        Http404: no link has this token, or what it showed is deleted, private, or of somebody who is shut out.
+    """
+    found = _shown().filter(token=token).first() if _TOKEN.fullmatch(token) else None
+    if found is None:
+        raise Http404
+    return as_shown(found)
+
+
+def as_shown(share: Share) -> SharedClip:
+    """What of a row of ``_shown`` is public."""
+    clip, generation = share.clip, share.clip.generation
+    model = generation.version.model
+    return SharedClip(
+        share_id=share.id,
+        token=share.token,
+        prompt=generation.prompt if share.shows_prompt else "",
+        is_indexed=share.is_indexed,
+        model_slug=model.slug,
+        model_name=model.name,
+        mode=generation.mode,
+        preset=generation.preset,
+        begins_with_files=bool(generation.inputs),
+        width=clip.width,
+        height=clip.height,
+        seconds=clip.duration_seconds,
+        asked_size=f"{generation.delivered_width}x{generation.delivered_height}",
+        asked_seconds=round(generation.seconds, 3),
+        key=clip.key,
+        poster_key=clip.poster_key,
+        sha256=clip.sha256,
+    )
+
+
+def _shown() -> QuerySet[Share]:
+    """Links that lead to something now: not to what is deleted or private, nor into a workspace that is closed,
+    suspended, or a banned visitor's."""
+    banned = bans.live().filter(visitor__workspace=OuterRef("clip__generation__workspace"))
+    return Share.objects.filter(
+        ~Exists(banned),
+        clip__generation__deleted_at=None,
+        clip__generation__is_private=False,
+        clip__generation__workspace__suspended_at=None,
+        clip__generation__workspace__closed_at=None,
+    ).select_related("clip__generation__version__model")
