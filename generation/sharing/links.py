@@ -69,4 +69,4 @@ def _refuse_unless_shareable(generation: Generation) -> None:
 
 def _record(caller: Caller, event: str, generation: Generation, **detail: bool) -> None:
     workspace: Workspace = caller.workspace or generation.workspace
-    audit.record(workspace, event, actor=caller.name, subject=str(generation.id), **detail)
+    audit.record(workspace, event, actor=caller.name, subject=str(generation.id), request=None, **detail)
