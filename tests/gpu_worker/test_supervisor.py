@@ -15,7 +15,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from gpu_worker import fleet, host_faults
-from gpu_worker.contract import HEARTBEAT_SECONDS, Outcome, drain_key, holding_key, worker_key
+from gpu_worker.contract import Outcome, drain_key, holding_key, worker_key
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.liveness import live_workers
 from gpu_worker.supervisor import _delay_seconds
@@ -124,16 +124,19 @@ def test_a_frozen_worker_is_replaced_although_its_heartbeat_thread_lives(
     valkey: redis.Redis, supervise: Supervise, tmp_path: Path
 ) -> None:
     """The render hangs, the thread beats on: alive in Valkey, dead to the lifeline."""
-    supervised = supervise(GPU_WORKER_STALL_SECONDS=str(2 * HEARTBEAT_SECONDS))
+    supervised = supervise(GPU_WORKER_STALL_SECONDS="1")
     supervised.worker()
-    job = make_job(tmp_path, call={"waits_for": str(tmp_path / "never")})
+    job = make_job(tmp_path, call={"waits_for": str(tmp_path / "never"), "at_step": 3})
+    supervised.process.send_signal(signal.SIGSTOP)  # so that the heartbeat can be seen before the worker is killed
     enqueue(valkey, job)
     first = wait_until(lambda: next((s for s in live_workers(valkey) if s.generation_id), None))
 
     beat = wait_until(lambda: next((s for s in live_workers(valkey) if s.beat_at > first.beat_at), None))
+    supervised.process.send_signal(signal.SIGCONT)
 
     assert beat.generation_id == job.generation_id
-    assert wait_until(lambda: lost_reports(valkey))
+    [lost] = wait_until(lambda: lost_reports(valkey))
+    assert lost == [job.generation_id, 1, "worker-under-test", "it was silent for 1 s and had to be killed"]
 
 
 def test_a_lost_device_is_reported_and_the_process_replaced(
