@@ -6,16 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from django.apps import apps
 from django.conf import settings as django_settings
-from django.core import serializers
 from django.db import connection
-from django.db.models.signals import post_migrate
+from django.test import TransactionTestCase
 from playwright.sync_api import Browser, BrowserContext
 from pytest_django import DjangoDbBlocker, Settings
 
 from billing import ledger
 from tests import chromium, properties
+from tests.database_reset import DatabaseReset
 from tests.patience import PATIENCE_SECONDS
 
 pytest_plugins = ["tests.prepared_site"]
@@ -25,19 +24,11 @@ properties.load_profile()
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """The run's database. A test with real transactions ends by emptying every table, after which Django puts its own
-    rows back and tells of it; so come back the plans and packs of our migrations, and the order of tests is free."""
-    shop = apps.get_app_config("shop")
+    """The run's database. After a test with real transactions it holds again what our migrations brought and nothing
+    else, so the order of tests is free."""
     with django_db_blocker.unblock():
-        brought = serializers.serialize(
-            "json", [row for model in shop.get_models() for row in model._default_manager.all()]
-        )
-
-    def put_back(*, using: str, **_: object) -> None:
-        for row in serializers.deserialize("json", brought, using=using):
-            row.save(using=using)
-
-    post_migrate.connect(put_back, sender=shop, weak=False)
+        reset = DatabaseReset.taken_now()
+    TransactionTestCase._fixture_teardown = lambda self: reset.restore()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)
