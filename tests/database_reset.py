@@ -41,7 +41,7 @@ class DatabaseReset:
             )  # in any order, and against the ledger's guards
             cursor.execute(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE")
             cursor.execute(";".join(f"DELETE FROM {_quoted(table)}" for table in self.empty))  # noqa: S608 - our own names
-            now = _rows_of(self.brought)
+            now = _rows_of([*self.brought])
             for table in (table for table, held in self.brought.items() if now[table] != held):
                 name = _quoted(table)
                 cursor.execute(f"DELETE FROM {name}")  # noqa: S608
