@@ -3,6 +3,7 @@ worker's choice. Six models of 4 to 400 seconds, the shorter the more popular, a
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import math
@@ -12,7 +13,8 @@ from random import Random
 
 from generation.scheduling.fair_queue import next_finish
 from generation.scheduling.service_times import Work
-from generation.scheduling.window import Window
+from generation.scheduling.window import InLine, Window
+from generation.tiers import FREE_BEGINS, pass_first, yields
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, ModelSpec, RenderJob, Stage
 from gpu_worker.job_choice import Bounds, Waiting, choose
 
@@ -132,6 +134,7 @@ class Order:
     loaded_bytes: int = 0
     entered: float = 0.0
     skips: int = 0
+    passes: int = 0
     started: float | None = None
     ended: float | None = None
 
@@ -172,7 +175,8 @@ class World:
 
     def __init__(self, *, seed: int, gpus: int, load: float, clips: int, trace: Trace) -> None:
         self.random = Random(seed)
-        self.now = self.clock = 0.0
+        self.now = 0.0
+        self.clock = {False: 0.0, True: FREE_BEGINS}
         self.gpus = [Gpu(f"gpu-{n}", int(gib * GIB)) for n, gib in enumerate(BUDGETS_GIB[gpus])]
         self.queue: list[Order] = []
         self.line: list[Order] = []
@@ -234,9 +238,10 @@ class World:
         if self._asked >= self._trace.prices_at * self._clips and build.name in ("wan-1.3b", "hunyuan"):
             credits = credits * 4 if build.name == "wan-1.3b" else credits // 3
         last = self._last.get(workspace, 0.0)
-        tag = next_finish(now=self.clock, last_finish=last, cost=credits, weight=PLAN_WEIGHT[plan])
+        clock = self.clock[plan == FREE]
+        tag = next_finish(now=clock, last_finish=last, cost=credits, weight=PLAN_WEIGHT[plan])
         self._last[workspace] = tag
-        order = Order(f"{self._asked}", self.now, build, plan, tag, tag - self.clock)
+        order = Order(f"{self._asked}", self.now, build, plan, tag, tag - clock)
         self._asked += 1
         self.queue.append(order)
         self._dispatch()
@@ -244,21 +249,29 @@ class World:
 
     def _dispatch(self) -> None:
         budgets = [gpu.budget_bytes for gpu in self.gpus if gpu.is_on]
-        window = Window(budgets, [order.build.needs_bytes for order in self.line])
+        window = Window(budgets, [InLine(order.build.needs_bytes, yields(order.tag)) for order in self.line])
         for order in sorted(self.queue, key=lambda order: order.tag):
-            if window.is_full:
-                break
-            if window.take(order.build.needs_bytes):
+            if window.take(order.build.needs_bytes, is_free=yields(order.tag)):
                 self.queue.remove(order)
-                self.line.append(order)
-                order.entered, order.skips, self.clock = self.now, 0, max(self.clock, order.tag)
+                self._join_line(order)
         idle = [gpu for gpu in self.gpus if gpu.is_on and gpu.makes is None]
         if any([self._take(gpu) for gpu in idle]) and self.queue:
             self._dispatch()
 
+    def _join_line(self, order: Order) -> None:
+        order.entered, order.skips, order.passes = self.now, 0, 0
+        is_free = yields(order.tag)
+        self.clock[is_free] = max(self.clock[is_free], order.tag)
+        place = next((n for n, each in enumerate(self.line) if yields(each.tag) and not is_free), len(self.line))
+        if not is_free and (promoted := pass_first(self.line[place:])) is not None:
+            promoted.tag = self.clock[False]
+        self.line.insert(place, order)
+
     def _take(self, gpu: Gpu) -> bool:
         by_slug = {order.build.name: order.build for order in self.line}
-        waiting = [Waiting(o.id, _job(o.build), self.now - o.entered, o.skips) for o in self.line]
+        waiting = [
+            Waiting(o.id, _job(o.build, is_free=yields(o.tag)), self.now - o.entered, o.skips) for o in self.line
+        ]
         choice = choose(
             waiting,
             self._bounds,
@@ -315,11 +328,10 @@ class World:
         self._dispatch()
 
 
-def _job(build: Build, jobs: dict[str, RenderJob] = {}) -> RenderJob:  # noqa: B006 - one for each build, kept
-    if build.name not in jobs:
-        spec = ModelSpec(slug=build.name, version=1, family="", source="")
-        jobs[build.name] = RenderJob(
-            generation_id="", attempt=1, model=spec, mode="text", prompt="", seed=0, width=1, height=1, num_frames=1,
-            fps=1, steps=build.steps, outputs={}, timeout_seconds=1,
-        )  # fmt: skip
-    return jobs[build.name]
+@functools.cache
+def _job(build: Build, *, is_free: bool) -> RenderJob:
+    spec = ModelSpec(slug=build.name, version=1, family="", source="")
+    return RenderJob(
+        generation_id="", attempt=1, model=spec, mode="text", prompt="", seed=0, width=1, height=1, num_frames=1,
+        fps=1, steps=build.steps, outputs={}, timeout_seconds=1, yields=is_free,
+    )  # fmt: skip

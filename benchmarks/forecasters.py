@@ -15,6 +15,7 @@ from benchmarks.forecast_world import (
     BYTES_PER_SECOND,
     CARD,
     COMPONENT_GIB,
+    FREE,
     GIB,
     LOAD_NOISE,
     SWAPPED,
@@ -64,7 +65,7 @@ class Learned:
         self._came: deque[tuple[float, Kind]] = deque(maxlen=RECENT)
 
     def hear_arrival(self, order: Order) -> None:
-        kind = Kind(order.build.name, order.above_clock, self.service(order.build), order.build.needs_bytes)
+        kind = _kind(order, self.service(order.build))
         self._came.append((order.at, kind))
 
     def hear_end(self, order: Order) -> None:
@@ -121,11 +122,7 @@ class Oracle:
 
     def arrivals(self, world: World) -> Arrivals:
         asked = {build.name for build, _ in world.mix}
-        kinds = tuple(
-            Kind(order.build.name, order.above_clock, self.service(order.build), order.build.needs_bytes)
-            for order in self._came
-            if order.build.name in asked
-        )
+        kinds = tuple(_kind(order, self.service(order.build)) for order in self._came if order.build.name in asked)
         return Arrivals(world.rate, 0.0, kinds)
 
 
@@ -142,7 +139,8 @@ def snapshot_of(world: World, knows: Knowledge) -> Snapshot:
         window=tuple(_clip(order, knows, world.now) for order in world.line),
         queue=tuple(_clip(order, knows, None) for order in near),
         deep=tuple(Stretch(order.tag, 1, knows.service(order.build).median_seconds) for order in far),
-        clock=world.clock,
+        clock=world.clock[False],
+        free_clock=world.clock[True],
         arrivals=arrivals,
         components={
             key: Component(int(gib * GIB), knows.load_seconds(int(gib * GIB))) for key, gib in COMPONENT_GIB.items()
@@ -163,7 +161,13 @@ def _machine(gpu: Gpu, now: float, knows: Knowledge) -> Machine:
 def _clip(order: Order, knows: Knowledge, now: float | None) -> Clip:
     waited = 0.0 if now is None else now - order.entered
     build = order.build
-    return Clip(order.id, build.name, order.tag, knows.service(build), build.needs_bytes, waited, order.skips)
+    service = knows.service(build)
+    return Clip(order.id, build.name, order.tag, service, build.needs_bytes, waited, order.skips, order.passes)
+
+
+def _kind(order: Order, service: Spread) -> Kind:
+    build = order.build
+    return Kind(build.name, order.above_clock, service, build.needs_bytes, is_free=order.plan == FREE)
 
 
 def ready(world: World, knows: Knowledge, random: np.random.Generator, plays: int) -> Mapping[str, Range]:

@@ -23,6 +23,7 @@ from catalog.costs import reference_gpu_seconds
 from catalog.models import ModelVersion
 from catalog.sizes import Size
 from generation.attempt_secret import secret_of
+from generation.tiers import FREE_BEGINS, yields
 from gpu_worker import contract
 from gpu_worker.media.bounds import MOST_SECONDS
 
@@ -163,6 +164,8 @@ class Generation(models.Model):
     fair_finish = models.FloatField()
     fair_weight = models.PositiveSmallIntegerField(null=True)
     """Of the plan that it was asked for under; None of requests from before this was noted."""
+    passes = models.PositiveSmallIntegerField(default=0, db_default=0)
+    """How many clips that are paid for went before it while it was the first free one in line."""
     flow = models.CharField(max_length=60, blank=True, default="", db_default="")
     """In whose line it waits. Forgotten once it is dispatched or cancelled, since it may tell of a network."""
 
@@ -304,6 +307,7 @@ class Generation(models.Model):
             request_id=self.request_id,
             secret=secret_of(str(self.id), self.attempt),
             is_compared=self.workspace_id == TRIALS_WORKSPACE,
+            yields=yields(self.fair_finish),
         )
 
 
@@ -386,6 +390,9 @@ class FairClock(models.Model):
 
     id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
     virtual_time = models.FloatField(default=0.0)
+    """Of clips that are paid for."""
+    free_time = models.FloatField(default=FREE_BEGINS, db_default=FREE_BEGINS)
+    """Of those that cost nothing."""
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="fair_clock_is_one_row")]

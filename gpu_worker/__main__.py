@@ -43,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     if asked.within is not None and not asked.drain:
         parser.error("--within says how soon a worker has to be drained: name it with --drain")
+    if asked.within is not None and not 0 <= asked.within < float("inf"):
+        parser.error(f"--within takes seconds, 0 or more, not {asked.within}")
     try:
         settings = Settings.from_environment() if asked.supervisor is None else Settings.from_supervisor()
     except SettingsRefused as refusal:

@@ -214,6 +214,8 @@ class RenderJob(Wire):
     """Whether what quantisation changes is measured after the clip is made; costs a load of the whole weights."""
     request_id: str = ""
     """Of the HTTP request that asked for the clip; said in the log and in the report, and nothing hangs on it."""
+    yields: bool = False
+    """Whether clips that are paid for go before it: see generation.tiers."""
 
     @property
     def job_id(self) -> str:

@@ -64,8 +64,9 @@ def choose(
     for it are in reach, and the one that comes after it shares most with it or is wanted most. ``loading_seconds`` is
     None where it cannot be told: such a job neither overtakes nor is overtaken. Nobody is overtaken more than
     ``max_skips`` times, or who has waited for both ``max_wait_seconds`` and four times the service time of the whole
-    window; so a job is served at the latest after those before it and ``max_skips`` others. Asks what fits and what
-    loads about no more jobs than the decision needs.
+    window; so a job is served at the latest after those before it and ``max_skips`` others. A job that yields is behind
+    all that do not and fit, and overtakes none of them. Asks what fits and what loads about no more jobs than the
+    decision needs.
     """
     window = waiting[: bounds.window]
     line_seconds = sum(service_seconds(w.job) for w in window if w.job is not None)
@@ -84,6 +85,8 @@ def choose(
         if first is None:
             first = best = candidate
             first_seconds, least_share = seconds or 0.0, share
+        elif _yields(candidate) and not _yields(first):
+            break  # the website lines up what yields behind the rest
         elif candidate.job is not None and seconds is not None and share < least_share:
             is_worth_it = first_seconds - seconds > bounds.affinity_fraction * service_seconds(candidate.job)
             if is_worth_it:
@@ -92,3 +95,7 @@ def choose(
         if is_overdue or seconds is None or not least_share:
             break
     return Choice(best, tuple(unfit))
+
+
+def _yields(waiting: Waiting) -> bool:
+    return waiting.job is not None and waiting.job.yields

@@ -207,8 +207,8 @@ def price(request: HttpRequest) -> JsonResponse:
     elif expected := wait.prospect_of(
         offer,
         workspace,
-        weight=may.priority_weight,
-        network="" if may.is_paid else networks.fingerprint_of(request),
+        may=may,
+        network=networks.fingerprint_of(request),
     ):
         said["ready"] = wait.in_words(expected)
     return JsonResponse(said)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from typing import Final
 
 import redis
 from django import db
@@ -12,13 +14,16 @@ from rq import Queue
 from rq.exceptions import DuplicateJobError
 from rq.job import JobStatus
 
+from generation import tiers
 from generation.models import Generation, State
 from generation.scheduling import fair_queue, fleet, storage_pause
-from generation.scheduling.window import Window
+from generation.scheduling.fair_queue import Taken, Yielding
+from generation.scheduling.window import InLine, Window
 from generation.storage import files
+from generation.tiers import FREE_BEGINS
 from gpu_worker import log_context
-from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE, former_job_id
-from gpu_worker.rq_seams import scripts
+from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE, former_job_id, job_id
+from gpu_worker.rq_seams import line, scripts
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from loremotion import queues
 from loremotion.row_security import across_workspaces
@@ -44,35 +49,56 @@ def fill_window() -> None:
     With Valkey away nothing is lost: what was decided stays in the database and housekeeping enqueues it later.
     """
     try:
-        for generation in _take():
-            enqueue(generation)
+        for taken in _take():
+            enqueue(taken.generation, before=[job_id(str(each.id), each.attempt) for each in taken.before])
     except redis.RedisError as error:
         logger.warning("Valkey is away, dispatch waits for housekeeping: %s", error)
 
 
-def _take() -> list[Generation]:
+def _take() -> list[Taken]:
     budgets = fleet.budgets()
-    if _window(budgets).is_full or not Generation.objects.filter(state=State.QUEUED).exists():
+    window, _ = _window(budgets)
+    waiting = Generation.objects.filter(state=State.QUEUED)
+    if not window.has_places(is_free=True):
+        waiting = waiting.filter(fair_finish__lt=FREE_BEGINS)
+    if not window.has_places(is_free=False):
+        waiting = waiting.filter(fair_finish__gte=FREE_BEGINS)
+    if not waiting.exists():
         return []
     with transaction.atomic():
         clock = fair_queue.lock_clock()
         most = storage_pause.most_to_dispatch()
-        chosen = [] if most == 0 else fair_queue.take(clock, _window(budgets), most=most)
+        chosen = [] if most == 0 else fair_queue.take(clock, *_window(budgets), most=most)
         now = timezone.now()
-        for generation in chosen:
+        for generation in (each.generation for each in chosen):
             generation.state = State.DISPATCHED
             generation.attempt += 1
             generation.has_attempt_secret = True
             generation.dispatched_at = now
             generation.flow = ""
-        Generation.objects.bulk_update(chosen, ["state", "attempt", "has_attempt_secret", "dispatched_at", "flow"])
+        Generation.objects.bulk_update(
+            [each.generation for each in chosen],
+            ["state", "attempt", "has_attempt_secret", "dispatched_at", "flow"],
+        )
     return chosen
 
 
-def _window(budgets: list[int]) -> Window:
+def _window(budgets: list[int]) -> tuple[Window, list[Yielding]]:
+    """The window of the moment, and what yields in it, first in line first."""
+    waiting, yielding = [], []
     with db.connection.cursor() as cursor:
-        cursor.execute("SELECT needs_bytes FROM generation_generation WHERE state = 'dispatched'")
-        return Window(budgets, [needs_bytes for (needs_bytes,) in cursor.fetchall()])
+        cursor.execute(_IN_LINE)
+        for id, attempt, needs_bytes, tag, passes in cursor.fetchall():
+            waiting.append(InLine(needs_bytes, tiers.yields(tag)))
+            if tiers.yields(tag):
+                yielding.append(Yielding(id, attempt, passes))
+    return Window(budgets, waiting), yielding
+
+
+_IN_LINE: Final = """
+SELECT id, attempt, needs_bytes, fair_finish, passes FROM generation_generation WHERE state = 'dispatched'
+ORDER BY dispatched_at, fair_finish, created_at, id
+"""
 
 
 def has_lost_its_place(job: AllowedJob) -> bool:
@@ -80,11 +106,11 @@ def has_lost_its_place(job: AllowedJob) -> bool:
 
     One transaction in Valkey, since the job may be on its way from one to the next.
     """
-    line = render_queue()
+    waiting = render_queue()
     with connection().pipeline() as pipeline:
         pipeline.hget(job.key, "status")
-        pipeline.lpos(line.key, job.id)
-        pipeline.lpos(line.intermediate_queue_key, job.id)
+        pipeline.lpos(waiting.key, job.id)
+        pipeline.lpos(waiting.intermediate_queue_key, job.id)
         status, *places = pipeline.execute()
     return status in _WAITING and places == [None, None]
 
@@ -96,13 +122,25 @@ def enqueue_anew(generation: Generation) -> None:
     enqueue(generation)
 
 
-def enqueue(generation: Generation) -> None:
-    """Put the present attempt into RQ. The job's id names the attempt, so a second call changes nothing."""
+def enqueue(generation: Generation, *, before: Sequence[str] | None = None) -> None:
+    """Put the present attempt into RQ. The job's id names the attempt, so a second call changes nothing.
+
+    Args:
+        before: ids of jobs, first in line first: it goes before the first of them that waits. None: before what yields.
+    """
     with log_context.bound(request_id=generation.request_id, generation_id=str(generation.id)):
-        _enqueue(generation)
+        _enqueue(generation, _yielding_to(generation) if before is None else before)
 
 
-def _enqueue(generation: Generation) -> None:
+def _yielding_to(generation: Generation) -> list[str]:
+    if tiers.yields(generation.fair_finish):
+        return []
+    with db.connection.cursor() as cursor:
+        cursor.execute(_IN_LINE)
+        return [job_id(str(id), attempt) for id, attempt, _, tag, _ in cursor.fetchall() if tiers.yields(tag)]
+
+
+def _enqueue(generation: Generation, before: Sequence[str]) -> None:
     job = generation.render_job(inputs=files.inputs(generation), outputs=files.outputs(generation))
     scripts.load(connection())  # whoever takes it needs them, also where no beat runs
     try:
@@ -115,6 +153,8 @@ def _enqueue(generation: Generation) -> None:
             job_id=job.job_id,
             unique=True,
         )
+        if before:
+            line.move_before(connection(), render_queue().key, job.job_id, before)
         logger.info("Attempt %d is in line", generation.attempt)
     except DuplicateJobError:
         logger.debug("%s is in RQ already", job.job_id)

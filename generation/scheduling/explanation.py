@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from django.db.models import F
 from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
@@ -12,7 +13,11 @@ from generation.models import FairClock, Generation, State
 from generation.scheduling import fleet
 from generation.scheduling.fair_order import key_of
 from generation.scheduling.places import EXACT, Look, Place, Row
+from generation.tiers import MOST_PASSES, on_its_clock, yields
 
+GOES_FIRST: Final = (
+    f"Clips that are paid for go before free ones, {MOST_PASSES} of them at most before the next free one."
+)
 SHOWN = 20
 """Clips before it that staff sees."""
 
@@ -29,12 +34,13 @@ def sentence(generation: Generation, before: Sequence[Row]) -> str:
     # a visitor who else is in their network.
     own = sum(row.workspace_id == generation.workspace_id for row in before)
     others = len(before) - own
+    free_first = f" {GOES_FIRST}" if yields(generation.fair_finish) else ""
     among = f"Of the next {EXACT}, " if len(before) == EXACT else "Of those that wait before it, "
     parts = [f"{own} {'is' if own == 1 else 'are'} your own"] if own else []
     parts += [f"{others} {'is' if others == 1 else 'are'} of others whose turn comes earlier"] if others else []
     return (
         f"{among}{' and '.join(parts)}. Everybody gets GPU time in turn, as much as their plan's share, "
-        "and whoever sends many clips waits for their own."
+        f"and whoever sends many clips waits for their own.{free_first}"
     )
 
 
@@ -47,8 +53,13 @@ class Tags:
     """Where its line's last tag or the clock stood when it came; None of requests of the last release."""
 
     @property
+    def is_free(self) -> bool:
+        return yields(self.generation.fair_finish)
+
+    @property
     def finish(self) -> float:
-        return self.generation.fair_finish
+        """On the clock of its tier, as ``start``."""
+        return on_its_clock(self.generation.fair_finish)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,8 @@ class Explanation:
     place: Place
     tags: Tags
     virtual_time: float
+    """Of clips that are paid for."""
+    free_time: float
     before: tuple[Tags, ...]
     """The nearest of those that wait before it, first in line first."""
 
@@ -76,10 +89,12 @@ def explain(generation: Generation) -> Explanation | None:
         place=Look(fleet.budgets()[-1]).place_of(generation),
         tags=_tags(generation),
         virtual_time=clock.virtual_time if clock is not None else 0.0,
+        free_time=on_its_clock(clock.free_time) if clock is not None else 0.0,
         before=tuple(_tags(row) for row in reversed(nearest)),
     )
 
 
 def _tags(generation: Generation) -> Tags:
     weight = generation.fair_weight
-    return Tags(generation, generation.fair_finish - generation.credits_quoted / weight if weight else None)
+    finish = on_its_clock(generation.fair_finish)
+    return Tags(generation, finish - generation.credits_quoted / weight if weight else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from datetime import datetime
 from typing import NamedTuple
@@ -21,9 +22,17 @@ def key_of(generation: Generation) -> Key:
     return Key(generation.fair_finish, generation.created_at, generation.id)
 
 
-def first_by_size(columns: str, *, most: int, up_to_bytes: int, above_bytes: int = -1) -> tuple[str, list[int]]:
-    """Return SQL and its values for the first ``most`` clips that wait and need so many bytes: ``columns`` of each and
-    ``bytes``, in fair order.
+def first_by_size(
+    columns: str,
+    *,
+    most: int,
+    up_to_bytes: int,
+    above_bytes: int = -1,
+    from_tag: float = 0.0,
+    below_tag: float = math.inf,
+) -> tuple[str, list[float]]:
+    """Return SQL and its values for the first ``most`` clips that wait and need so many bytes, with tags in that range:
+    ``columns`` of each and ``bytes``, in fair order.
 
     The queue is walked by sizes: the first few of each size that occurs, however many wait of it. In fair order it
     might be walked to its end in search of the few that need a large machine, or of those that need none.
@@ -42,8 +51,9 @@ def first_by_size(columns: str, *, most: int, up_to_bytes: int, above_bytes: int
         SELECT {columns} FROM size CROSS JOIN LATERAL (
             SELECT * FROM generation_generation
             WHERE state = 'queued' AND coalesce(needs_bytes, 0) = size.bytes
+                AND fair_finish >= %s AND fair_finish < %s
             ORDER BY fair_finish, created_at, id LIMIT %s
         ) AS first
         WHERE size.bytes <= %s ORDER BY fair_finish, created_at, id LIMIT %s
     """  # noqa: S608 - columns of ours
-    return sql, [above_bytes, up_to_bytes, most, up_to_bytes, most]
+    return sql, [above_bytes, up_to_bytes, from_tag, below_tag, most, up_to_bytes, most]

@@ -4,22 +4,28 @@ Self-clocked fair queueing. Requests wait in lines: of one person, whatever the 
 visitors of one network; else of one workspace. A request's finish tag is that of the last one in its line, or the
 present virtual time if that is later, plus its price divided by its plan's weight. The lowest tag goes first and moves
 the clock. So a line gets GPU time in proportion to its weight whenever it has work, a flood only delays whoever sent
-it, and nobody starves: the clock passes every tag.
+it, and nobody starves: the clock passes every tag. Clips that are paid for and clips that cost nothing are two such
+queues, one behind the other (``tiers``).
 
 Source: S. J. Golestani, "A Self-Clocked Fair Queueing Scheme for Broadband Applications", INFOCOM 1994.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from django import db
+from django.utils import timezone
 
 from accounts.models import Workspace
 from generation.models import FairClock, Generation, State
 from generation.scheduling.fair_order import Key, first_by_size, key_of
 from generation.scheduling.window import Level, Window
+from generation.tiers import FREE_BEGINS, MOST_PASSES, pass_first, yields
 from loremotion.prepared import prepared_cursor
 
 
@@ -33,9 +39,9 @@ class Standing:
     """How one workspace stands in the queue."""
 
     virtual_time: float
-    """The clock's."""
+    """The clock's, of its tier."""
     last_finish: float
-    """The latest tag of those that wait in the same line; 0 where none does."""
+    """The latest tag of those that wait in the same line and tier; 0 where none does."""
     open_clips: int
     """Of the workspace, that wait or are being made."""
     flow: str = ""
@@ -51,19 +57,20 @@ class Standing:
         return next_finish(now=self.virtual_time, last_finish=self.last_finish, cost=credits, weight=weight)
 
 
-def standing_of(workspace: Workspace, *, network: str = "") -> Standing:
+def standing_of(workspace: Workspace, *, is_paid: bool, network: str = "") -> Standing:
     """How the workspace stands. Certain until the transaction ends: its line is locked, so nobody else joins it.
 
     A person's workspaces share one line, whatever their number, and so do the visitors of one network. What has been
     dispatched need not be looked at, since the clock has passed its tag.
 
     Args:
+        is_paid: whether its next clip goes before those that cost nothing.
         network: where its visitor comes from; empty where it has none, pays, or nobody knows.
     """
     with prepared_cursor() as cursor:
         cursor.execute(
-            "SELECT virtual_time, last_finish, open_clips, flow FROM generation_join_line(%s, %s)",
-            [workspace.id, _line_without_a_person(workspace, network)],
+            "SELECT virtual_time, last_finish, open_clips, flow FROM generation_join_line(%s, %s, %s)",
+            [workspace.id, _line_without_a_person(workspace, network), 0.0 if is_paid else FREE_BEGINS],
         )
         return Standing(*cursor.fetchone())
 
@@ -75,31 +82,38 @@ def _line_without_a_person(workspace: Workspace | None, network: str) -> str:
     return "" if workspace is None else f"workspace:{workspace.id}"
 
 
-def prospective_finish(workspace: Workspace | None, *, network: str, credits: int, weight: float) -> float:
+def prospective_finish(
+    workspace: Workspace | None, *, is_paid: bool, network: str, credits: int, weight: float
+) -> float:
     """Return the finish tag that a request would get now. Nothing is locked, so somebody else may still come first.
 
     The line is that of ``generation_join_line``. The caller looks across workspaces: a line may be of several.
     """
-    own = None if workspace is None else workspace.id
+    own, begins = None if workspace is None else workspace.id, 0.0 if is_paid else FREE_BEGINS
+    asked = {"own": own, "otherwise": _line_without_a_person(workspace, network), "begins": begins}
     with prepared_cursor() as cursor:
-        cursor.execute(_LAST_OF_LINE, [own, own, _line_without_a_person(workspace, network)])
+        cursor.execute(_LAST_OF_LINE, asked | {"free_begins": FREE_BEGINS})
         now, last_finish = cursor.fetchone()
     return next_finish(now=now, last_finish=last_finish, cost=credits, weight=weight)
 
 
 _LAST_OF_LINE: Final = """
 SELECT
-    coalesce((SELECT virtual_time FROM generation_fairclock WHERE id = 1), 0),
+    coalesce((
+        SELECT CASE WHEN %(begins)s > 0 THEN free_time ELSE virtual_time END FROM generation_fairclock WHERE id = 1
+    ), %(begins)s),
     greatest(0, (
         SELECT fair_finish FROM generation_generation WHERE state = 'queued' AND flow <> '' AND flow = line.name
+            AND fair_finish >= %(begins)s AND (%(begins)s > 0 OR fair_finish < %(free_begins)s)
         ORDER BY fair_finish DESC LIMIT 1
     ), (
         SELECT max(fair_finish) FROM generation_generation
-        WHERE workspace_id = %s::uuid AND state = 'queued' AND flow = ''
+        WHERE workspace_id = %(own)s::uuid AND state = 'queued' AND flow = ''
+            AND fair_finish >= %(begins)s AND (%(begins)s > 0 OR fair_finish < %(free_begins)s)
     ))
 FROM (SELECT coalesce((
-    SELECT 'person:' || user_id FROM accounts_membership WHERE workspace_id = %s::uuid AND role = 'owner'
-), %s::text) AS name) AS line
+    SELECT 'person:' || user_id FROM accounts_membership WHERE workspace_id = %(own)s::uuid AND role = 'owner'
+), %(otherwise)s::text) AS name) AS line
 """
 
 
@@ -109,19 +123,61 @@ def lock_clock() -> FairClock:
     return clock
 
 
-def take(clock: FairClock, places: Window, *, most: int | None = None) -> list[Generation]:
-    """The next waiting requests for which there are places, in fair order, locked, and the clock moved to the last.
+@dataclass(slots=True)
+class Yielding:
+    """A clip that waits in RQ and lets those that are paid for go before it."""
+
+    id: UUID
+    attempt: int
+    passes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A request to dispatch, and what it goes before."""
+
+    generation: Generation
+    before: tuple[Yielding, ...] = ()
+    """First in line first; it goes before the first of them that still waits."""
+
+
+def take(
+    clock: FairClock, places: Window, yielding: Sequence[Yielding] = (), *, most: int | None = None
+) -> list[Taken]:
+    """Return the next waiting requests for which there are places, in fair order, locked. Moves the clocks to the last
+    of each tier, and counts what the first of ``yielding`` is passed by.
 
     What fits no machine that is on stays where it is, keeps its tag, and is not in anybody's way.
     """
     candidates = sorted((waiting for level in places.levels for waiting in _first_of(level)), key=lambda each: each.key)
-    named = [waiting.key.id for waiting in candidates if places.take(waiting.needs_bytes)][:most]
-    still_waiting = Generation.objects.select_for_update(of=("self",)).filter(id__in=named, state=State.QUEUED)
+    named = [each.key.id for each in candidates if places.take(each.needs_bytes, is_free=yields(each.key.fair_finish))]
+    still_waiting = Generation.objects.select_for_update(of=("self",)).filter(id__in=named[:most], state=State.QUEUED)
     chosen = sorted(still_waiting.select_related("version__model"), key=key_of)
-    if chosen and chosen[-1].fair_finish > clock.virtual_time:
-        clock.virtual_time = chosen[-1].fair_finish
-        clock.save(update_fields=["virtual_time"])
-    return chosen
+    _move(clock, [generation.fair_finish for generation in chosen])
+    line = list(yielding)
+    taken = []
+    for generation in chosen:
+        is_free = yields(generation.fair_finish)
+        taken.append(Taken(generation, () if is_free else tuple(line)))
+        if not is_free and (promoted := pass_first(line)) is not None:
+            _promote(promoted.id, clock)
+    if line and line[0].passes:
+        Generation.objects.filter(id=line[0].id, state=State.DISPATCHED).update(passes=line[0].passes)
+    return taken
+
+
+def _move(clock: FairClock, tags: Sequence[float]) -> None:
+    paid, free = (max((tag for tag in tags if yields(tag) is is_free), default=0.0) for is_free in (False, True))
+    if paid > clock.virtual_time or free > clock.free_time:
+        clock.virtual_time, clock.free_time = max(paid, clock.virtual_time), max(free, clock.free_time)
+        clock.save(update_fields=["virtual_time", "free_time"])
+
+
+def _promote(generation_id: UUID, clock: FairClock) -> None:
+    """Its tag becomes the paid clock's time: what comes from now on goes behind it."""
+    Generation.objects.filter(id=generation_id, state=State.DISPATCHED).update(
+        fair_finish=clock.virtual_time, passes=MOST_PASSES, dispatched_at=timezone.now()
+    )
 
 
 class _Waiting(NamedTuple):
@@ -130,16 +186,24 @@ class _Waiting(NamedTuple):
 
 
 def _first_of(level: Level) -> list[_Waiting]:
-    """As many of one level as there could be places for, in fair order."""
-    if level.free <= 0:
-        return []
-    with db.connection.cursor() as cursor:
-        cursor.execute(
-            *first_by_size(
+    """As many of one level as there could be places for, of each tier, in fair order."""
+    sql: list[str] = []
+    values: list[Any] = []
+    for is_free, from_tag, below_tag in ((False, 0.0, FREE_BEGINS), (True, FREE_BEGINS, math.inf)):
+        most = level.places_left(is_free=is_free)
+        if most > 0:
+            text, its_values = first_by_size(
                 "fair_finish, created_at, id, bytes",
-                most=level.free,
+                most=most,
                 up_to_bytes=level.up_to_bytes,
                 above_bytes=level.above_bytes,
+                from_tag=from_tag,
+                below_tag=below_tag,
             )
-        )
+            sql.append(f"({text})")
+            values += its_values
+    if not sql:
+        return []
+    with db.connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(sql), values)
         return [_Waiting(Key(*key), needs_bytes) for *key, needs_bytes in cursor.fetchall()]

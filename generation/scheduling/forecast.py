@@ -19,6 +19,7 @@ from generation.scheduling.calibration import Range
 from generation.scheduling.service_times import Spread
 from generation.scheduling.simulation import Floats, Simulation, draw
 from generation.scheduling.snapshot import Clip, Snapshot
+from generation.tiers import FREE_BEGINS, yields
 
 PLAYS = 240
 NEAR_CLIPS = 96
@@ -27,8 +28,9 @@ PERCENTILES = (10, 50, 90)
 _P90 = 1.2815515594600038
 _LEAST_SHARE = 0.15
 """Of the machines that those who wait get at the least, however many overtake: the fair queue starves nobody."""
-TAIL = ""
-"""Id of the clip that nobody has asked for, which comes last and tells how long the line is."""
+LAST, LAST_PAID = "", "paid"
+"""Ids of clips that nobody has asked for: behind everybody, and behind those that are paid for. They tell how long the
+line is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,12 @@ def forecast(snapshot: Snapshot, random: np.random.Generator, *, plays: int = PL
     """Return when what is in the snapshot starts and is ready. The same generator gives the same forecast."""
     if not snapshot.machines:
         return Forecast(_in_hand(snapshot, random, plays))
-    played = replace(snapshot, queue=(*snapshot.queue, *_tail(snapshot)))
+    queue = sorted([*snapshot.queue, *_probes(snapshot)], key=lambda clip: clip.tag)
+    played = replace(snapshot, queue=tuple(queue))
     futures = Simulation(played, random, plays).run()
     clips = [*played.window, *played.queue]
     starts, readies = _ranges(futures.start), _ranges(futures.ready)
-    by_id = {clip.id: Expected(*each) for clip, *each in zip(clips, starts, readies, strict=True) if clip.id != TAIL}
+    by_id = {c.id: Expected(*each) for c, *each in zip(clips, starts, readies, strict=True) if not c.is_probe}
     by_id |= _in_hand(snapshot, random, plays)
     tags = [clip.tag for clip in played.queue]
     knots = starts[len(played.window) :]
@@ -106,22 +109,33 @@ def plus(start: Range, service: Spread) -> Range:
     return Range(mid - math.hypot(start.mid - start.low, early), mid, mid + math.hypot(start.high - start.mid, late))
 
 
-def _tail(snapshot: Snapshot) -> list[Clip]:
-    """One clip more, of the build that comes most, behind all that are played."""
+def _probes(snapshot: Snapshot) -> list[Clip]:
+    """One clip more, of the build that comes most, behind all that are played; and where some of these are free, one
+    behind those that are paid for."""
     waiting, kinds = [*snapshot.queue, *snapshot.window], snapshot.arrivals.kinds
     builds = Counter([*(clip.build for clip in waiting), *(kind.build for kind in kinds)])
-    if not builds:
-        build = next(iter(sorted(snapshot.builds)), None)
-        return [] if build is None else [Clip(TAIL, build, snapshot.clock, Spread(0.0, 0.0), is_probe=True)]
-    tag = max([snapshot.clock, *(clip.tag for clip in snapshot.queue)])
-    build = builds.most_common(1)[0][0]
-    return [Clip(TAIL, build, math.nextafter(tag, math.inf), Spread(0.0, 0.0), is_probe=True)]
+    build = builds.most_common(1)[0][0] if builds else next(iter(sorted(snapshot.builds)), None)
+    if build is None:
+        return []
+    tags = [clip.tag for clip in snapshot.queue]
+    last = {False: max([snapshot.clock, *(tag for tag in tags if not yields(tag))])}
+    if any(yields(clip.tag) for clip in waiting):
+        last[True] = max([snapshot.free_clock, *tags])
+    return [
+        Clip(LAST if is_free == max(last) else LAST_PAID, build, _after(tag), Spread(0.0, 0.0), is_probe=True)
+        for is_free, tag in last.items()
+    ]
+
+
+def _after(tag: float) -> float:
+    return math.nextafter(tag, math.inf)
 
 
 def _flow(snapshot: Snapshot, tail_start: Floats, random: np.random.Generator) -> list[Range]:
     """Starts at the end of each deep stretch."""
     arrivals, machines = snapshot.arrivals, sum(1 / machine.slowness for machine in snapshot.machines)
     from_tag = max([snapshot.clock, *(clip.tag for clip in snapshot.queue)])
+    free = np.array([kind.is_free for kind in arrivals.kinds])
     plays = len(tail_start)
     rates = arrivals.per_second * np.exp(arrivals.doubt * random.standard_normal(plays))
     pace = np.exp(0.1 * random.standard_normal(plays))
@@ -129,10 +143,12 @@ def _flow(snapshot: Snapshot, tail_start: Floats, random: np.random.Generator) -
     seconds = np.array([kind.service.median_seconds for kind in arrivals.kinds])
     times, now, done = [], tail_start.copy(), from_tag
     for stretch in snapshot.deep:
-        middle = (done + stretch.last_tag) / 2
-        # Who comes while the clock is below a tag less his own height goes before it.
-        reach = np.maximum(1e-9, middle - snapshot.clock)
-        overtaking = np.mean(seconds * np.clip(1 - heights / reach, 0.0, 1.0)) if len(heights) else 0.0
+        is_free = yields(stretch.last_tag)
+        middle = (max(done, FREE_BEGINS if is_free else 0.0) + stretch.last_tag) / 2
+        # Who comes while the clock is below a tag less his own height goes before it, and before free ones who pays.
+        reach = max(1e-9, middle - (snapshot.free_clock if is_free else snapshot.clock))
+        overtakes = np.where(free == is_free, np.clip(1 - heights / reach, 0.0, 1.0), float(is_free))
+        overtaking = np.mean(seconds * overtakes) if len(heights) else 0.0
         share = np.maximum(_LEAST_SHARE * machines, machines - rates * overtaking)
         each = stretch.seconds / max(1, stretch.clips)
         noise = each * math.sqrt(max(1, stretch.clips)) * 0.6 * random.standard_normal(plays)

@@ -18,6 +18,7 @@ from django.utils import timezone
 from generation.models import OPEN_STATES, ForecastFactor, ForecastHour, Generation, State, ToldRange
 from generation.scheduling.calibration import Calibration, Factor, Range, horizon_of
 from generation.scheduling.forecast import Expected
+from generation.tiers import yields
 
 BATCH = 500
 FREE, PAID = "free", "paid"
@@ -26,13 +27,13 @@ KEPT = timedelta(days=90)
 
 
 def plan_of(clip: Generation) -> str:
-    """Return by which plan the clip is recorded: those who pay have a larger share of the GPUs."""
-    return plan_of_weight(clip.fair_weight or 1)
+    """Return by which plan the clip is recorded: what is paid for goes first."""
+    return plan_of_tag(clip.fair_finish)
 
 
-def plan_of_weight(weight: float) -> str:
-    """Return by which plan a clip of this weight in the fair queue is recorded."""
-    return PAID if weight > 1 else FREE
+def plan_of_tag(tag: float) -> str:
+    """Return by which plan a clip of this tag in the fair queue is recorded."""
+    return FREE if yields(tag) else PAID
 
 
 def calibration() -> Calibration:

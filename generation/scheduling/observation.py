@@ -15,6 +15,7 @@ from generation.scheduling.forecast import NEAR_CLIPS
 from generation.scheduling.queue_depth import Depth
 from generation.scheduling.service_times import ServiceTimes, Spread, Work
 from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Snapshot, Stretch
+from generation.tiers import yields
 from gpu_worker.contract import Progress, Stage
 from gpu_worker.liveness import takes_jobs
 from gpu_worker.worker_status import WorkerStatus
@@ -50,7 +51,7 @@ class Observer:
     ) -> Snapshot:
         """Return the moment for a forecast of ``clips``, those in flight in RQ's order and the queue's by tag."""
         statuses = statuses[:MOST_MACHINES]
-        now, clock = time.time(), FairClock.objects.filter(id=1).values_list("virtual_time", flat=True).first() or 0.0
+        now, clock = time.time(), FairClock.objects.filter(id=1).first() or FairClock()
         running = {(str(clip.id), clip.worker) for clip in clips if clip.state == State.RUNNING}
         makers = {s.generation_id: s for s in statuses if s.generation_id and (s.generation_id, s.name) in running}
         works = {str(clip.id): service_rates.work_of(clip) for clip in clips}
@@ -77,15 +78,17 @@ class Observer:
         states = {str(clip.id): clip.state for clip in clips}
         queued = [clip for clip in clips if clip.state == State.QUEUED]
         queue = [waiting[str(clip.id)] for clip in queued[:NEAR_CLIPS] if str(clip.id) in waiting]
+        in_line = [each for id, each in waiting.items() if states[id] == State.DISPATCHED]
         is_whole = len(queued) <= NEAR_CLIPS
         return Snapshot(
             machines=tuple(_machine(status, in_hand.get(status.name)) for status in statuses if takes_jobs(status)),
             leaving=tuple(in_hand[s.name] for s in makers.values() if not takes_jobs(s)),
-            window=tuple(each for id, each in waiting.items() if states[id] == State.DISPATCHED),
+            window=tuple(sorted(in_line, key=lambda each: yields(each.tag))),
             queue=tuple(queue),
             deep=() if is_whole or not queue else tuple(_stretches(depth, key_of(queued[NEAR_CLIPS - 1]), queue)),
             is_whole=is_whole,
-            clock=clock,
+            clock=clock.virtual_time,
+            free_clock=clock.free_time,
             arrivals=self._arrivals(now),
             components=components,
             builds=builds,
@@ -111,13 +114,15 @@ class Observer:
         components = {key: Component(size, times.load_seconds("", size)) for key, size in every.items()}
         return components, {build: tuple(each) for build, each in held.items()}
 
-    def _see_arrivals(self, waiting: Iterable[tuple[Generation, Clip]], clock: float, now: float) -> None:
+    def _see_arrivals(self, waiting: Iterable[tuple[Generation, Clip]], clock: FairClock, now: float) -> None:
         if self._began is None:
             self._began = now
         for generation, clip in waiting:
             if clip.id not in self._seen and (came_at := generation.created_at.timestamp()) > self._began:
                 self._seen[clip.id] = None
-                kind = Kind(clip.build, max(0.0, clip.tag - clock), clip.service, clip.needs_bytes)
+                is_free = yields(clip.tag)
+                above_clock = max(0.0, clip.tag - (clock.free_time if is_free else clock.virtual_time))
+                kind = Kind(clip.build, above_clock, clip.service, clip.needs_bytes, is_free)
                 self._came.append((came_at, kind))
         self._came = sorted(self._came, key=lambda each: each[0])[-RECENT:]
         for old in list(islice(self._seen, max(0, len(self._seen) - _MOST_SEEN))):
@@ -158,7 +163,15 @@ def _on(work: Work, card: str) -> Work:
 def _clip(clip: Generation, work: Work, times: ServiceTimes, now: float) -> Clip:
     waited = now - clip.dispatched_at.timestamp() if clip.dispatched_at and clip.state == State.DISPATCHED else 0.0
     service = times.service(work)
-    return Clip(str(clip.id), work.build, clip.fair_finish, service, clip.needs_bytes or 0, max(0.0, waited))
+    return Clip(
+        str(clip.id),
+        work.build,
+        clip.fair_finish,
+        service,
+        clip.needs_bytes or 0,
+        max(0.0, waited),
+        passes=clip.passes if clip.state == State.DISPATCHED else 0,
+    )
 
 
 def _machine(status: WorkerStatus, in_hand: InHand | None) -> Machine:

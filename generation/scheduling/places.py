@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from generation.models import Generation, State
 from generation.scheduling import queue_depth
 from generation.scheduling.fair_order import Key, first_by_size, key_of
+from generation.tiers import yields
 from loremotion.prepared import prepared_cursor
 
 EXACT: Final = 48
@@ -85,7 +86,8 @@ class Look:
         self._keys = [row.key for row in self._front]
         self._running = {row.id for row in rows if row.state == State.RUNNING}
         dispatched = [row for row in rows if row.state == State.DISPATCHED and row.dispatched_at is not None]
-        dispatched.sort(key=lambda row: (row.dispatched_at, row.key))
+        dispatched.sort(key=lambda row: (yields(row.fair_finish), row.dispatched_at, row.key))
+        self._ahead = sum(not yields(row.fair_finish) for row in dispatched)
         self._dispatched = {row.id: place for place, row in enumerate(dispatched)}
         self._depth: queue_depth.Depth | None = None
 
@@ -110,7 +112,8 @@ class Look:
 
     def _place_in_queue(self, generation: Generation) -> Place:
         before = self.waiting_before(generation)
-        number = len(self._running) + len(self._dispatched)
+        is_behind_all = yields(generation.fair_finish)
+        number = len(self._running) + (len(self._dispatched) if is_behind_all else self._ahead)
         if self._is_whole or len(before) < len(self._front):
             return Place(number + len(before), is_held_up=self.is_held_up)
         deep = self._depth_of_the_queue().before(key_of(generation))

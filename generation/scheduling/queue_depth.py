@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import redis
 from django.db import connection as database
 
 from generation.scheduling import fleet
 from generation.scheduling.fair_order import Key
+from generation.tiers import FREE_BEGINS
 from loremotion.valkey import connection
 
 logger = logging.getLogger(__name__)
@@ -112,28 +113,40 @@ def _count(after: Key, *, largest_bytes: int) -> tuple[list[Stretch], bool]:
     with database.cursor() as cursor:
         cursor.execute(
             """
-            SELECT fair_finish, created_at, id, fitting, line
+            SELECT fair_finish, created_at, id, fitting, line, is_border
             FROM (
                 SELECT fair_finish, created_at, id, row_number() OVER in_order AS line,
                     count(*) FILTER (WHERE coalesce(needs_bytes, 0) <= %s) OVER in_order AS fitting,
-                    lead(id) OVER in_order IS NULL AS is_last
+                    lead(id) OVER in_order IS NULL AS is_last,
+                    fair_finish < %s AND lead(fair_finish) OVER in_order >= %s AS is_border
                 FROM (
                     SELECT fair_finish, created_at, id, needs_bytes FROM generation_generation
                     WHERE state = 'queued' AND (fair_finish, created_at, id) > (%s, %s, %s)
                     ORDER BY fair_finish, created_at, id LIMIT %s
                 ) AS walked WINDOW in_order AS (ORDER BY fair_finish, created_at, id)
             ) AS counted
-            WHERE line = 1 OR line %% %s = 0 OR is_last ORDER BY line
+            WHERE line = 1 OR line %% %s = 0 OR is_last OR is_border ORDER BY line
             """,
-            [largest_bytes, *after, STRETCH * STRETCHES_PER_ROUND, STRETCH],
+            [largest_bytes, FREE_BEGINS, FREE_BEGINS, *after, STRETCH * STRETCHES_PER_ROUND, STRETCH],
         )
-        rows = cursor.fetchall()
+        rows = [_Counted(*row) for row in cursor.fetchall()]
     counted: list[Stretch] = []
     begin, before = 0.0, 0
-    for finish, created_at, name, fitting, line in rows:
+    for finish, created_at, name, fitting, line, is_border in rows:
         if line == 1:
             begin = finish
-        if line % STRETCH == 0 or line == rows[-1][-1]:
+        if line % STRETCH == 0 or line == rows[-1].line or is_border:
             counted.append(Stretch(begin, Key(finish, created_at, name), fitting - before))
-            begin, before = finish, fitting
-    return counted, not rows or rows[-1][-1] < STRETCH * STRETCHES_PER_ROUND
+            begin, before = (FREE_BEGINS if is_border else finish), fitting
+    return counted, not rows or rows[-1].line < STRETCH * STRETCHES_PER_ROUND
+
+
+class _Counted(NamedTuple):
+    fair_finish: float
+    created_at: datetime
+    id: uuid.UUID
+    fitting: int
+    """Up to here."""
+    line: int
+    is_border: bool
+    """Whether it is the last that is paid for, and free ones come next: no tag lies between."""

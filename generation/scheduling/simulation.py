@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from generation.scheduling.fleet import LEAST_WINDOW
 from generation.scheduling.service_times import Spread
 from generation.scheduling.snapshot import Snapshot
+from generation.tiers import MOST_PASSES, yields
 from gpu_worker.job_choice import PATIENT_LINES
 
 Floats = NDArray[np.float64]
@@ -122,6 +123,12 @@ class Simulation:
         )
         self._entered = columns(np.array([-clip.waited_seconds for clip in clips]), np.zeros(max(1, len(kinds))), 0.0)
         self._skips = columns(np.array([float(clip.skips) for clip in clips]), np.zeros(max(1, len(kinds))), 0.0)
+        self._yields = columns(
+            np.array([float(yields(clip.tag)) for clip in clips]),
+            np.array([float(kind.is_free) for kind in kinds] or [0.0]),
+            0.0,
+        ).astype(bool)
+        self._passes = columns(np.array([float(clip.passes) for clip in clips]), np.zeros(max(1, len(kinds))), 0.0)
         self._nobody = self._build.shape[1] - 1
         self._is_wanted = np.array([*(not clip.is_probe for clip in clips), *[True] * coming.shape[1], False])
         self.start: Floats = np.full(self._build.shape, np.inf)
@@ -142,29 +149,30 @@ class Simulation:
         return self._random.integers(0, max(1, len(arrivals.kinds)), (plays, count))
 
     def _place_queue(self) -> None:
-        """The window's line, and the rest by the smallest machine that can hold it, each by tag."""
+        """The window's line, and the rest in lanes, by tier and by the smallest machine that can hold it."""
         snapshot, plays = self._snapshot, self._plays
         lined = len(snapshot.window)
         sizes = [machine.budget_bytes for machine in snapshot.machines]
         self._places = np.array(
             [max(LEAST_WINDOW, snapshot.jobs_per_worker * sum(size >= b for size in sizes)) for b in self._budgets]
         )
-        width = max(lined, int(self._places.max(initial=0))) + 1
+        width = max(lined, 2 * int(self._places.max(initial=0)) + len(self._budgets)) + 1
         self._line: Ints = np.full((plays, width), self._nobody)
         self._line[:, :lined] = np.arange(lined)
         self._length = np.full(plays, lined)
-        by_level: list[list[int]] = [[] for _ in self._budgets]
+        lanes: list[list[int]] = [[] for _ in range(2 * len(self._budgets))]
         for number, clip in enumerate(snapshot.queue):
-            by_level[self._level(clip.needs_bytes)].append(lined + number)
-        longest = max(map(len, by_level), default=0)
-        filled = [[*numbers, *[self._nobody] * (longest + 1 - len(numbers))] for numbers in by_level]
-        self._queues = np.array(filled, dtype=np.int64).reshape(len(by_level), longest + 1)
-        self._heads = np.zeros((plays, len(by_level)), dtype=np.int64)
+            lanes[yields(clip.tag) * len(self._budgets) + self._level(clip.needs_bytes)].append(lined + number)
+        longest = max(map(len, lanes), default=0)
+        filled = [[*numbers, *[self._nobody] * (longest + 1 - len(numbers))] for numbers in lanes]
+        self._lanes = np.array(filled, dtype=np.int64).reshape(len(lanes), longest + 1)
+        self._heads = np.zeros((plays, len(lanes)), dtype=np.int64)
         # How many in line need more than the machines below each level have.
         levels = self._level_of[0, :lined]
-        taken = [int((levels >= level).sum()) for level in range(len(self._budgets))]
-        self._taken = np.tile(np.array(taken, dtype=np.int64), (plays, 1))
-        self._clock = np.full(plays, snapshot.clock)
+        behind = self._yields[0, :lined]
+        counts = [[int(((levels >= n) & (behind == free)).sum()) for n in range(len(self._budgets))] for free in (0, 1)]
+        self._taken = np.repeat(np.array(counts, dtype=np.int64)[:, None], plays, axis=1)  # of each tier
+        self._clock = np.tile([[snapshot.clock], [snapshot.free_clock]], (1, plays))
         self._waits_outside = np.full((plays, self._nobody - self._known), np.inf)
         self._coming_level = self._level_of[:, self._known : self._nobody].astype(np.int64)
         self._outside = np.full(plays, len(snapshot.queue))
@@ -188,11 +196,12 @@ class Simulation:
         before = fits & (np.arange(head.shape[1]) < place[:, None]) & takes[:, None]
         self._skips[rows[:, None], head] += before
         self._leave_line(np.where(takes, place, self._line.shape[1]), taken, takes)
-        took = loading + self._service[rows, taken] * self._slowness[machine]
+        is_made = takes & self._is_wanted[taken]
+        took = np.where(is_made, loading + self._service[rows, taken] * self._slowness[machine], 0.0)
         self.start[rows, taken] = now
         self.ready[rows, taken] = now + took
         self._free[rows, machine] = np.where(takes, now + took, self._next_event(now))
-        self._keep_residents(machine, taken, now, takes)
+        self._keep_residents(machine, taken, now, is_made)
 
     def _let_arrive(self, now: Floats) -> None:
         """Give those who have come by now their tags."""
@@ -200,7 +209,8 @@ class Simulation:
         come = (times <= now[:, None]) & self._is_to_come & np.isfinite(now)[:, None]
         if come.any():
             tags = self._tag[:, self._known : self._nobody]
-            tags += np.where(come, self._clock[:, None], 0.0)
+            free = self._yields[:, self._known : self._nobody]
+            tags += np.where(come, np.where(free, self._clock[1][:, None], self._clock[0][:, None]), 0.0)
             np.copyto(self._waits_outside, tags, where=come)
             self._is_to_come &= ~come
             count = come.sum(axis=1)
@@ -208,33 +218,63 @@ class Simulation:
             self._outside += count
 
     def _fill_window(self, now: Floats) -> None:
-        """Move the lowest tags into the line while there are places for their size."""
-        while ((self._outside > 0) & (self._taken[:, 0] < self._places[0])).any():
-            closed = np.logical_or.accumulate(self._taken >= self._places, axis=1)
-            queued, queued_tag, level = self._next_queued(closed)
+        """Move the lowest tags into the line while there are places for their size and tier: see ``window``."""
+        while (self._outside > 0).any():
+            ahead, behind = self._taken
+            full = ahead >= self._places, (ahead + behind >= self._places) & (behind >= 1)
+            closed = np.stack([np.logical_or.accumulate(each, axis=1) for each in full])
+            if closed[:, :, 0].all():
+                return
+            queued, queued_tag, lane = self._next_queued(closed)
             coming, coming_tag, number = self._next_coming(closed)
             comes = coming_tag < queued_tag
             least = np.where(comes, coming_tag, queued_tag)
-            moves = np.isfinite(least)
+            moves = np.isfinite(least) & (self._length < self._line.shape[1] - 1)
             if not moves.any():
                 return
             who, of_coming = self._rows[moves], comes[moves]
             what = np.where(comes, coming, queued)[moves]
             self._waits_outside[who[of_coming], number[moves][of_coming]] = np.inf
-            self._heads[who[~of_coming], level[moves][~of_coming]] += 1
-            self._line[who, self._length[moves]] = what
-            self._length[moves] += 1
+            self._heads[who[~of_coming], lane[moves][~of_coming]] += 1
+            self._join_line(who, what)
             self._outside[moves] -= 1
-            self._taken[moves] += self._level_of[who, what][:, None] >= self._all_levels
+            tier = self._yields[who, what].astype(np.int64)
+            self._taken[tier, who] += self._level_of[who, what][:, None] >= self._all_levels
             self._entered[who, what] = now[moves]
-            self._clock[moves] = np.maximum(self._clock[moves], least[moves])
+            self._clock[tier, who] = np.maximum(self._clock[tier, who], least[moves])
+
+    def _join_line(self, who: Ints, what: Ints) -> None:
+        """What yields goes to the end of the line, anything else before the first that yields."""
+        line, length = self._line[who], self._length[who]
+        yielding = self._yields[who[:, None], line] & (np.arange(line.shape[1]) < length[:, None])
+        is_before = yielding.any(axis=1) & ~self._yields[who, what]
+        place = np.where(is_before, yielding.argmax(axis=1), length)
+        first = line[np.arange(len(who)), place]
+        column = np.arange(line.shape[1])
+        moved = np.concatenate([line[:, :1], line[:, :-1]], axis=1)
+        line = np.where(column > place[:, None], moved, line)
+        line[np.arange(len(who)), place] = what
+        self._line[who] = line
+        self._length[who] += 1
+        passes = is_before & self._is_wanted[what]
+        self._pass(who[passes], first[passes])
+
+    def _pass(self, who: Ints, first: Ints) -> None:
+        """Count what went before the first that yields; passed often enough, it yields no more."""
+        self._passes[who, first] += 1
+        done = self._passes[who, first] >= MOST_PASSES
+        who, first = who[done], first[done]
+        self._yields[who, first] = False
+        levels = (self._level_of[who, first][:, None] >= self._all_levels).astype(np.int64)
+        self._taken[0, who] += levels
+        self._taken[1, who] -= levels
 
     def _next_queued(self, closed: Flags) -> tuple[Ints, Floats, Ints]:
-        """The lowest tag of the snapshot's queue for which there is a place: clip, tag and level."""
-        nexts = self._queues[self._all_levels, self._heads]
-        tags = np.where(closed, np.inf, self._tag[self._rows[:, None], nexts])
-        level = tags.argmin(axis=1)
-        return nexts[self._rows, level], tags[self._rows, level], level
+        """The lowest tag of the snapshot's queue for which there is a place: clip, tag and lane."""
+        nexts = self._lanes[np.arange(len(self._lanes)), self._heads]
+        tags = np.where(np.concatenate(list(closed), axis=1), np.inf, self._tag[self._rows[:, None], nexts])
+        lane = tags.argmin(axis=1)
+        return nexts[self._rows, lane], tags[self._rows, lane], lane
 
     def _next_coming(self, closed: Flags) -> tuple[Ints, Floats, Ints]:
         """The lowest tag of those who came since for which there is a place: clip, tag and number."""
@@ -242,10 +282,9 @@ class Simulation:
         if not outside.shape[1]:
             nobody = np.full(self._plays, self._nobody)
             return nobody, np.full(self._plays, np.inf), nobody
-        if len(self._budgets) > 1:
-            outside = np.where(closed[self._rows[:, None], self._coming_level], np.inf, outside)
-        elif closed.any():
-            outside = np.where(closed, np.inf, outside)
+        if closed.any():
+            tiers = self._yields[:, self._known : self._nobody].astype(np.int64)
+            outside = np.where(closed[tiers, self._rows[:, None], self._coming_level], np.inf, outside)
         number = outside.argmin(axis=1)
         return self._known + number, outside[self._rows, number], number
 
@@ -268,6 +307,7 @@ class Simulation:
         first_loading = loading[rows, first]
         is_worth_it = first_loading[:, None] - loading > bounds.affinity_fraction * typical
         eligible = fits & is_wanted & is_worth_it & (np.arange(head.shape[1]) <= reach[:, None])
+        eligible &= ~(self._yields[rows[:, None], head] & ~self._yields[rows, head[rows, first]][:, None])
         share = np.where(eligible, loading / np.maximum(1, sharers), np.inf)
         best = share.argmin(axis=1)
         first_share = first_loading / np.maximum(1, sharers[rows, first])
@@ -278,8 +318,8 @@ class Simulation:
         after = np.arange(self._line.shape[1] - 1) >= place[:, None]
         self._line[:, :-1] = np.where(after, self._line[:, 1:], self._line[:, :-1])
         self._length[takes] -= 1
-        gone = self._level_of[self._rows, taken][:, None] >= self._all_levels
-        self._taken -= gone & takes[:, None]
+        gone = (self._level_of[self._rows, taken][:, None] >= self._all_levels) & takes[:, None]
+        self._taken[self._yields[self._rows, taken].astype(np.int64), self._rows] -= gone
 
     def _next_event(self, now: Floats) -> Floats:
         """When a machine that has nothing to do looks again: somebody comes, or another machine's clip ends."""

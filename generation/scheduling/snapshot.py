@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from generation.scheduling.fleet import JOBS_PER_WORKER
 from generation.scheduling.service_times import Spread
+from generation.tiers import FREE_BEGINS
 from gpu_worker.job_choice import Bounds
 
 
@@ -17,7 +18,7 @@ class Clip:
     id: str
     build: str
     tag: float
-    """In the fair queue: the lowest goes first."""
+    """In the fair queue: the lowest goes first, and tells the tier."""
     service: Spread
     """Its seconds on a card, loading aside."""
     needs_bytes: int = 0
@@ -25,8 +26,10 @@ class Clip:
     """In RQ's line; 0 outside of it."""
     skips: int = 0
     """How often it was overtaken there."""
+    passes: int = 0
+    """How many that are paid for went before it while it was the first free one in line."""
     is_probe: bool = False
-    """Nobody's: it finds when a later clip would start. It overtakes nobody, and no model is loaded sooner for it."""
+    """Nobody's: it finds when a later clip would start. It overtakes nobody, and nothing is loaded for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class Kind:
     """Its tag, less the clock when it came."""
     service: Spread
     needs_bytes: int = 0
+    is_free: bool = False
+    """Whether the clock is that of free clips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,7 @@ class Snapshot:
     is_whole: bool = True
     """Whether nothing comes after both: else nobody can say when a later clip starts."""
     clock: float = 0.0
+    free_clock: float = FREE_BEGINS
     arrivals: Arrivals = Arrivals()
     components: Mapping[str, Component] = field(default_factory=dict)
     builds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from uuid import UUID
 import redis
 
 from accounts.models import Workspace
+from billing.plans import Entitlements
 from catalog.offers import Offer
 from generation.models import Generation, State
 from generation.scheduling import (
@@ -139,18 +140,25 @@ def expectations(generations: Sequence[Generation]) -> dict[UUID, Expected]:
 
 
 @across_workspaces("only its own line's last tag comes out, and how long others take")
-def prospect_of(offer: Offer, workspace: Workspace | None, *, weight: float, network: str = "") -> Expected | None:
+def prospect_of(offer: Offer, workspace: Workspace | None, *, may: Entitlements, network: str = "") -> Expected | None:
     """Return what the clip may expect if it were asked for now; None where nobody can say.
 
     Args:
-        network: where its visitor comes from; empty where it has none, pays, or nobody knows.
+        may: what the workspace is entitled to.
+        network: where its visitor comes from; empty where it has none, or nobody knows.
     """
     places = forecast_board.places()
     if places is None:
         return None
-    tag = fair_queue.prospective_finish(workspace, network=network, credits=offer.quote.credits, weight=weight)
+    tag = fair_queue.prospective_finish(
+        workspace,
+        is_paid=may.is_paid,
+        network="" if may.is_paid else network,
+        credits=offer.quote.credits,
+        weight=may.priority_weight,
+    )
     work = service_rates.work_of_offer(offer)
-    plan = forecast_record.plan_of_weight(weight)
+    plan = forecast_record.plan_of_tag(tag)
     return places.expected(tag, service_rates.read([work]).service(work), plan=plan, now=time.time())
 
 

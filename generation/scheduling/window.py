@@ -9,45 +9,73 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from generation.scheduling.fleet import JOBS_PER_WORKER, LEAST_WINDOW
 
 
 @dataclass(slots=True)
 class Level:
-    """Requests that need more than ``above_bytes`` and at most ``up_to_bytes``. ``free`` places are for them and for
+    """Requests that need more than ``above_bytes`` and at most ``up_to_bytes``. Its places are for them and for
     everything larger."""
 
     above_bytes: int
     up_to_bytes: int
-    free: int
+    places: int
+    paid: int = 0
+    """In line, and larger ones too."""
+    free: int = 0
+
+    def places_left(self, *, is_free: bool) -> int:
+        if is_free:
+            return max(self.places - self.paid - self.free, 1 - self.free)
+        return self.places - self.paid
+
+    def count(self, needs_bytes: int, *, is_free: bool) -> None:
+        if needs_bytes > self.above_bytes:
+            self.paid += not is_free
+            self.free += is_free
+
+
+class InLine(NamedTuple):
+    """What is in RQ already. ``needs_bytes`` is None where that is not known, and taken for small."""
+
+    needs_bytes: int | None
+    is_free: bool
+    """Whether it yields: see ``tiers``."""
 
 
 class Window:
-    """The window of the moment. ``budgets`` are the machines', ``waiting`` what is in RQ already; None: not known, and
-    taken for small."""
+    """The window of the moment. ``budgets`` are the machines'.
 
-    def __init__(self, budgets: Iterable[int], waiting: Iterable[int | None]) -> None:
+    What is free takes no place from what is paid for, since that goes before it. A free one is let in even while the
+    others have all places, so that its turn comes.
+    """
+
+    def __init__(self, budgets: Iterable[int], in_line: Iterable[InLine]) -> None:
         sizes = sorted(budgets)
-        taken = [needed or 0 for needed in waiting]
         self.levels: list[Level] = []
         above = -1
         for size in sorted(set(sizes)):
             machines = sum(budget >= size for budget in sizes)
-            places = max(LEAST_WINDOW, JOBS_PER_WORKER * machines)
-            self.levels.append(Level(above, size, places - sum(needed > above for needed in taken)))
+            self.levels.append(Level(above, size, max(LEAST_WINDOW, JOBS_PER_WORKER * machines)))
             above = size
+        for each in in_line:
+            self._count(each.needs_bytes or 0, is_free=each.is_free)
 
-    def take(self, needs_bytes: int | None) -> bool:
-        """Whether there was a place for a request of this size; it is taken then."""
+    def take(self, needs_bytes: int | None, *, is_free: bool) -> bool:
+        """Whether there was a place for a request of this size and tier; it is taken then."""
         needed = needs_bytes or 0
-        asked = [level for level in self.levels if level.above_bytes < needed]
-        if not self.levels or needed > self.levels[-1].up_to_bytes or any(level.free <= 0 for level in asked):
+        if not self.levels or needed > self.levels[-1].up_to_bytes:
             return False
-        for level in asked:
-            level.free -= 1
+        if any(level.above_bytes < needed and level.places_left(is_free=is_free) <= 0 for level in self.levels):
+            return False
+        self._count(needed, is_free=is_free)
         return True
 
-    @property
-    def is_full(self) -> bool:
-        return not self.levels or self.levels[0].free <= 0
+    def has_places(self, *, is_free: bool) -> bool:
+        return bool(self.levels) and self.levels[0].places_left(is_free=is_free) > 0
+
+    def _count(self, needs_bytes: int, *, is_free: bool) -> None:
+        for level in self.levels:
+            level.count(needs_bytes, is_free=is_free)

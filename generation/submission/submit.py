@@ -96,7 +96,7 @@ def submit(
             return made
         candidate = Candidate(workspace, caller, offer.quote.credits, may, is_refilled)
         _hold(workspace, generation_id, offer, candidate)
-        standing = fair_queue.standing_of(workspace, network="" if may.is_paid else network)
+        standing = fair_queue.standing_of(workspace, is_paid=may.is_paid, network="" if may.is_paid else network)
         checks.refuse(replace(candidate, standing=standing))
         finish = standing.finish_tag(credits=offer.quote.credits, weight=may.priority_weight)
         generation = Generation(

@@ -21,8 +21,9 @@ from catalog.models import Model
 from generation.models import Generation, State
 from generation.scheduling import dispatch, places, wait
 from generation.scheduling.fleet import JOBS_PER_WORKER, LEAST_WINDOW
-from generation.scheduling.window import Window
+from generation.scheduling.window import InLine, Window
 from generation.settlement import settle
+from generation.tiers import FREE_BEGINS
 from gpu_worker.contract import DOES_NOT_FIT, WORKERS_KEY, Outcome, RenderError, worker_key
 from gpu_worker.worker_status import WorkerStatus
 from tests.generation import factories
@@ -166,7 +167,7 @@ def test_others_do_not_count_it_as_before_them(
         factories.submitted(alice.workspace, model="giant")
     settle.cancel(factories.submitted(bob.workspace, model="dwarf"))
     mine = factories.submitted(bob.workspace, model="dwarf")
-    Generation.objects.filter(id=mine.id).update(fair_finish=10**6)
+    Generation.objects.filter(id=mine.id).update(fair_finish=FREE_BEGINS + 10**6)
     mine.refresh_from_db()
     assert places.place_of(mine, SMALL).number == 0
     assert places.place_of(mine, LARGE).number == 3
@@ -242,8 +243,8 @@ requests = st.lists(st.one_of(st.none(), st.integers(1, 100)), max_size=40)
 def test_every_size_finds_as_many_places_as_there_are_machines_for_it(
     machines: list[int], waiting: list[int | None], asking: list[int | None]
 ) -> None:
-    places = Window(machines, waiting)
-    taken = [needed for needed in asking if places.take(needed)]
+    places = Window(machines, [InLine(needed, is_free=False) for needed in waiting])
+    taken = [needed for needed in asking if places.take(needed, is_free=False)]
     assert all((needed or 0) <= max(machines) for needed in taken)
     for size in machines:
         larger = [needed for needed in taken if (needed or 0) > size]
@@ -251,11 +252,21 @@ def test_every_size_finds_as_many_places_as_there_are_machines_for_it(
         assert len(larger) <= max(LEAST_WINDOW, JOBS_PER_WORKER * able)
 
 
+@given(budgets, requests, requests)
+def test_free_clips_take_no_place_from_others_and_one_of_them_is_always_in_line(
+    machines: list[int], free: list[int | None], asking: list[int | None]
+) -> None:
+    beside_free, alone = Window(machines, [InLine(needed, is_free=True) for needed in free]), Window(machines, [])
+    for needed in asking:
+        assert beside_free.take(needed, is_free=False) == alone.take(needed, is_free=False)
+    assert alone.take(min(machines), is_free=True)
+
+
 @given(budgets, requests)
 def test_places_are_left_only_where_nobody_who_asked_could_take_them(
     machines: list[int], asking: list[int | None]
 ) -> None:
     places = Window(machines, [])
-    refused = [needed for needed in asking if not places.take(needed)]
+    refused = [needed for needed in asking if not places.take(needed, is_free=True)]
     for needed in refused:
-        assert not places.take(needed)
+        assert not places.take(needed, is_free=True)

@@ -193,7 +193,7 @@ def replayed(clips: list[Clip], budget: int) -> dict[str, float]:
     residents: list[str] = []
     out: dict[str, float] = {}
     while line:
-        jobs = {c.id: SimpleNamespace(model=SimpleNamespace(slug=c.build), clip=c) for c in line}
+        jobs = {c.id: SimpleNamespace(model=SimpleNamespace(slug=c.build), clip=c, yields=False) for c in line}
 
         def missing(job: Any, residents: list[str] = residents) -> float:
             return sum(COMPONENTS[key].load_seconds for key in BUILDS[job.clip.build] if key not in residents)

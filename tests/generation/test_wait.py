@@ -14,6 +14,7 @@ from redis.client import Pipeline
 
 from accounts.models import Membership, User, Visitor
 from accounts.roles import Role
+from billing.plans import entitlements
 from catalog import versions
 from catalog.models import Model, ModelVersion
 from catalog.offers import make_offer
@@ -25,6 +26,7 @@ from generation.scheduling.forecast import NEAR_CLIPS, Expected
 from generation.scheduling.service_times import ServiceTimes, Spread
 from generation.settlement import forecasting, settle
 from generation.submission.submit import submit
+from generation.tiers import FREE_BEGINS
 from gpu_worker.contract import WORKERS_KEY, worker_key
 from gpu_worker.worker_status import WorkerStatus
 from tests.generation import factories
@@ -143,7 +145,7 @@ def test_the_wait_before_asking_is_the_wait_after(
         submit(workspace=workspace, offer=offer, network="" if workspace == bob.workspace else "n" * 32)
     machine(valkey)
     forecasting.put_up_forecast()
-    told = wait.prospect_of(offer, here, weight=1, network="n" * 32)
+    told = wait.prospect_of(offer, here, may=entitlements(here.id), network="n" * 32)
     asked = submit(workspace=here, offer=offer, network="n" * 32)
     found = wait.wait_of(asked).expected
     assert told is not None
@@ -158,7 +160,8 @@ def test_a_newcomer_is_told_the_wait_of_their_network(toy: Model, valkey: redis.
         submit(workspace=factories.visitor(credits=1_000).workspace, offer=offer, network="n" * 32)
     machine(valkey)
     forecasting.put_up_forecast()
-    theirs, others = (wait.prospect_of(offer, None, weight=1, network=network) for network in ("n" * 32, "m" * 32))
+    nobody = entitlements(None)
+    theirs, others = (wait.prospect_of(offer, None, may=nobody, network=network) for network in ("n" * 32, "m" * 32))
     assert theirs is not None
     assert others is not None
     assert theirs.start.mid > others.start.mid + 10
@@ -270,7 +273,7 @@ def test_clips_for_a_machine_that_is_off_take_the_forecast_from_nobody(
     like = factories.submitted(alice.workspace, seconds=1)
     crowd(like, NEAR_CLIPS + 10, needs_bytes=2**50)
     mine = factories.submitted(bob.workspace, seconds=1)
-    Generation.objects.filter(id=mine.id).update(fair_finish=100.0)
+    Generation.objects.filter(id=mine.id).update(fair_finish=FREE_BEGINS + 100.0)
     mine.refresh_from_db()
     machine(valkey)
     forecasting.put_up_forecast()
