@@ -71,7 +71,7 @@ def test_a_job_lost_between_commit_and_enqueue_is_enqueued(
 ) -> None:
     generation = factories.submitted(alice.workspace)
 
-    def die(_: Generation) -> None:
+    def die(_: Generation, **more: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(dispatch, "enqueue", die)

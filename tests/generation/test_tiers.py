@@ -94,7 +94,7 @@ def test_the_line_of_one_tier_is_not_that_of_the_other(toy: Model, alice: Visito
     assert (first.fair_finish - FREE_BEGINS, second.fair_finish) == (6.0, 6.0)
 
 
-def test_after_sixteen_a_free_clip_keeps_its_place_in_line(toy: Model, payer: Visitor) -> None:
+def test_after_sixteen_a_free_clip_keeps_its_place_in_line(toy: Model, payer: Visitor, valkey: redis.Redis) -> None:
     free = free_clips(1)[0]
     dispatch.fill_window()
     copies(factories.submitted(payer.workspace, seconds=1), 40)
@@ -102,7 +102,7 @@ def test_after_sixteen_a_free_clip_keeps_its_place_in_line(toy: Model, payer: Vi
     seen = 0
     while line()[0] != str(free.id):
         first = Generation.objects.get(id=line()[0])
-        dispatch.connection().lpop(dispatch.render_queue().key)
+        valkey.lpop(dispatch.render_queue().key)
         settle.start(generation_id=first.id, attempt=first.attempt, worker="gpu-test")
         seen += 1
         assert seen <= MOST_PASSES
