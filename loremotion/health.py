@@ -18,7 +18,7 @@ from django.utils.deprecation import MiddlewareMixin
 
 from gpu_worker import host_faults, last_work
 from gpu_worker.last_work import LastWork
-from loremotion import valkey
+from loremotion import valkey, valkey_memory
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,10 @@ LOGGED_OF_GPU_KEY: Final = "process:told-of-gpu"
 LOGGED_AGAIN_AFTER_SECONDS: Final = 3600
 LATE_AFTER_SECONDS: Final = {WEB: 300.0, BEAT: 120.0, last_work.GPU: 900.0}
 """A beat's round takes a minute at most, and a card may load one model for many minutes."""
+MAKE_ROOM: Final = (
+    "A user of GPU hosts that sends much: shut it out as docs/gpu-hosts.md says, and the beat deletes what it wrote. "
+    "Nobody: raise maxmemory."
+)
 QUEUE_LATE_AFTER_SECONDS: Final = 180.0
 """A worker looks at its queue every 15 seconds, and a job of it takes two minutes at most."""
 
@@ -120,7 +124,9 @@ def faults() -> list[Fault]:
     found = []
     if not _valkey_takes_a_write():
         found.append(Fault("Valkey takes no write.", "Look whether it runs, and at its memory."))
+        found += _full_valkey()
     else:
+        found += _full_valkey()
         if fault := valkey.eviction_fault():
             found.append(Fault("Valkey may drop jobs.", fault))
         found += [
@@ -132,6 +138,21 @@ def faults() -> list[Fault]:
     if free_bytes() < LEAST_FREE_BYTES:
         found.append(Fault(f"{free_bytes() // 2**20} MiB are free for clips.", "Make room where MEDIA_DIR lies."))
     return found
+
+
+def _full_valkey() -> list[Fault]:
+    try:
+        fault = valkey_memory.fault()
+    except redis.RedisError:
+        return []
+    return [Fault(fault, MAKE_ROOM)] if fault else []
+
+
+def log_full_valkey() -> None:
+    """Log that Valkey is nearly full. Nothing is written there, as it may take nothing any more: who mails such lines
+    counts for itself."""
+    for fault in _full_valkey():
+        logger.critical("%s %s", fault.what, fault.next_step)
 
 
 def log_silent_processes() -> None:

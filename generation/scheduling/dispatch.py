@@ -116,9 +116,15 @@ def has_lost_its_place(job: AllowedJob) -> bool:
 
 
 def enqueue_anew(generation: Generation) -> None:
-    """Put the present attempt into RQ in place of a record that cannot be read or stands nowhere in line."""
-    former = former_job_id(str(generation.id), generation.attempt)
-    connection().delete(AllowedJob.key_for(generation.job_id), AllowedJob.key_for(former))
+    """Put the present attempt into RQ in place of a record that is gone, cannot be read or stands nowhere in line.
+
+    A place that it still has in line goes first: with two it would be made twice.
+    """
+    with connection().pipeline() as pipeline:
+        for job_id in (generation.job_id, former_job_id(str(generation.id), generation.attempt)):
+            pipeline.delete(AllowedJob.key_for(job_id))
+            pipeline.lrem(render_queue().key, 0, job_id)
+        pipeline.execute()
     enqueue(generation)
 
 

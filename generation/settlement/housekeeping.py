@@ -23,7 +23,7 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch, fleet, queue_depth
 from generation.settlement import attempts, forecasting, settle
 from generation.settlement.verification import NotBelieved, read_report, verify_worker_name
-from generation.storage import leftovers, retention, traces
+from generation.storage import host_keys, leftovers, retention, traces
 from gpu_worker.contract import LATE_SECONDS, WORKER_DEAD_AFTER_SECONDS, RenderReport, attempt_of, worker_of
 from gpu_worker.last_work import LastWork
 from gpu_worker.rq_seams import scripts
@@ -229,8 +229,9 @@ def check_ledger() -> None:
 
 
 def log_silent_processes() -> None:
-    """Log as critical which processes have stopped, and what GPU workers have to say."""
+    """Log as critical which processes have stopped, that Valkey is nearly full, and what GPU workers have to say."""
     try:
+        health.log_full_valkey()
         health.log_silent_processes()
         health.log_gpu_hosts()
     except redis.RedisError as error:
@@ -270,6 +271,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     retention.sweep_uploads,
     leftovers.sweep_leftovers,
     traces.sweep,
+    host_keys.sweep,
     shop.sweep,
     outbox.sweep,
 )

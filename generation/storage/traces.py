@@ -67,11 +67,17 @@ def _forget(attempts: Mapping[str, int], *, again_after_seconds: float) -> None:
 def _keys(name: str, attempts: int) -> Iterable[str]:
     yield from (contract.progress_key(name), contract.cancel_key(name))
     for attempt in range(1, attempts + 1):
-        for job_id in _job_ids(name, attempt):
+        for job_id in _job_ids_of_attempt(name, attempt):
             yield from (AllowedJob.key_for(job_id), Result.get_key(job_id))
 
 
-def _job_ids(generation_id: str, attempt: int) -> Iterable[str]:
+def job_ids(generation_id: str, attempts: int) -> Iterable[str]:
+    """Yield the ids of every job that a request may have in RQ: its renders, and the reports of them."""
+    for attempt in range(1, attempts + 1):
+        yield from _job_ids_of_attempt(generation_id, attempt)
+
+
+def _job_ids_of_attempt(generation_id: str, attempt: int) -> Iterable[str]:
     former = contract.former_job_id(generation_id, attempt)  # the next release drops what is made of it
     yield from (contract.job_id(generation_id, attempt), former)
     for kind in contract.REPORT_KINDS:

@@ -15,6 +15,12 @@ from gpu_worker.rq_seams import valkey_rights
 from loremotion.local.failure import CannotStart
 from loremotion.local.secret_files import secret, write_secretly
 
+LIMITS = (
+    *("--maxmemory", "1gb", "--maxmemory-policy", "noeviction"),
+    *("--maxmemory-clients", "10%", "--proto-max-bulk-len", "16mb"),
+)
+"""Whoever writes there without end meets a limit before this machine does. Of ours no value comes near 16 MiB."""
+
 
 class ValkeyFailed(CannotStart):
     """Valkey could not be started; the message ends with its own last words."""
@@ -92,6 +98,7 @@ class Valkey:
             *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder), "--daemonize", "no"),
             *("--set-proc-title", "no"),  # a title would overwrite the environment that marks it as part of a stack
             *persistence,
+            *LIMITS,
             *self._users(),
         ]
 

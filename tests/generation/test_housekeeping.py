@@ -112,6 +112,15 @@ def test_a_job_whose_record_cannot_be_read_gets_another(dispatched: Generation, 
     assert queues.job(dispatched.job_id).timeout == dispatched.version.timeout_seconds
 
 
+def test_a_job_whose_record_is_gone_while_it_stands_in_line_is_in_line_once(
+    dispatched: Generation, valkey: redis.Redis
+) -> None:
+    valkey.delete(f"rq:job:{dispatched.job_id}")
+    with in_a_while(3):
+        housekeeping.dispatch_lost()
+    assert dispatch.render_queue().get_job_ids() == [dispatched.job_id]
+
+
 @pytest.mark.parametrize("place", ["rq:queue:render", "rq:queue:render:intermediate"])
 def test_a_job_that_is_somewhere_keeps_its_record(dispatched: Generation, valkey: redis.Redis, place: str) -> None:
     valkey.delete(dispatch.render_queue().key)

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from catalog import tokenizer_files
-from loremotion import health, valkey
+from loremotion import health, valkey, valkey_memory
 
 
 class Command(BaseCommand):
@@ -26,6 +26,8 @@ class Command(BaseCommand):
         if fault:
             self.stdout.write(f"BAD   valkey: {fault}")
         if readiness.valkey and (advice := valkey.persistence_fault()):  # costs time and no job: the exit status stays
+            self.stdout.write(f"note  valkey: {advice}")
+        if readiness.valkey and (advice := valkey_memory.limit_advice()):
             self.stdout.write(f"note  valkey: {advice}")
         if readiness.database:
             for slug, advice in tokenizer_files.missing().items():
