@@ -7,8 +7,6 @@ from catalog import views
 app_name = "catalog"
 
 urlpatterns = [
-    path("models/", views.models, name="models"),
-    path("models/guide/", views.guide, name="guide"),
     # The API: no trailing slashes, as its clients expect.
     path("v1/models", views.api_models, name="api-models"),
     path("v1/models/<str:name>", views.api_model, name="api-model"),

@@ -1,4 +1,4 @@
-"""The models, for people and for programs."""
+"""The guide to the models, and the models for programs. Their pages for people are ``generation.pages.models``."""
 
 from __future__ import annotations
 
@@ -30,12 +30,6 @@ def _licensed(request: HttpRequest) -> Audience:
 
 def _entries(request: HttpRequest) -> list[capabilities.Entry]:
     return capabilities.entries(list(Model.objects.for_people()), _licensed(request))
-
-
-@require_safe
-def models(request: HttpRequest) -> HttpResponse:
-    """The enabled models side by side."""
-    return render(request, "catalog/models.html", {"entries": _entries(request)})
 
 
 @require_safe

@@ -1,9 +1,10 @@
 from django.urls import path
 
+from catalog import views as catalog
 from generation.api import events, reference
 from generation.api import sharing as api_sharing
 from generation.api import views as api
-from generation.pages import sharing, status, trial_views, views
+from generation.pages import models, sharing, status, trial_views, views
 from generation.pages.prompt_length import prompt_length
 from generation.storage import serving
 from loremotion.bodies import takes_files
@@ -43,6 +44,9 @@ urlpatterns = [
     path("oembed", sharing.oembed, name="oembed"),
     path("history/", views.history, name="history"),
     *trial_views.urlpatterns,
+    path("models/", models.listing, name="models"),
+    path("models/guide/", catalog.guide, name="guide"),  # before the pages of models, whose address it would be
+    path("models/<str:slug>/", models.page, name="model"),
     path("status/", status.page, name="status"),
     path("status.json", status.document, name="status-document"),
     path("worker/files/<str:token>", serving.worker_file, name="worker-file"),

@@ -134,8 +134,9 @@ ACCESS: dict[str, Access] = {
     "webhooks:api-test": Access(Kind.OBJECT, HOOKS, "post"),
     "webhooks:api-deliveries": Access(Kind.OBJECT, HOOKS),
     "webhooks:api-redeliver": Access(Kind.OBJECT, HOOKS, "post"),
-    "catalog:models": Access(Kind.PUBLIC),
-    "catalog:guide": Access(Kind.PUBLIC),
+    "generation:models": Access(Kind.PUBLIC),
+    "generation:model": Access(Kind.PUBLIC),
+    "generation:guide": Access(Kind.PUBLIC),
     "catalog:api-models": Access(Kind.PUBLIC),
     "catalog:api-model": Access(Kind.PUBLIC),
 }

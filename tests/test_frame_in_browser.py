@@ -18,7 +18,17 @@ from tests.generation import factories as clips
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-PAGES = ["/", "/history/", "/models/", "/pricing/", "/billing/", "/account/", "/data/", "/account/login/"]
+PAGES = [
+    "/",
+    "/history/",
+    "/models/",
+    "/models/toy/",
+    "/pricing/",
+    "/billing/",
+    "/account/",
+    "/data/",
+    "/account/login/",
+]
 MOST_BYTES = 30_000
 NOTE_SHIFTS = """
     window.shifts = [];

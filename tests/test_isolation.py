@@ -115,6 +115,7 @@ def world(db: None) -> World:
             "price_id": price.id,
             "version_id": generation.version_id,
             "name": "toy",
+            "slug": "toy",
         },
         members={role: factories.browser_of(user, studio) for role, user in people.items()},
         strangers={

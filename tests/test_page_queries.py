@@ -20,7 +20,8 @@ MOST = {
     # page: of a newcomer, of a visitor with clips, of a member
     "/": (3, 7, 9),
     "/history/": (0, 3, 5),
-    "/models/": (3, 5, 7),
+    "/models/": (6, 9, 11),
+    "/models/toy/": (7, 10, 12),
     "/pricing/": (4, 7, 9),
     "/billing/": (0, 11, 13),
     "/developers/": (3, 5, 7),

@@ -51,7 +51,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """The prompt box, and what this visitor has made lately.
 
     ``?video=`` names an own clip to go on from, ``?again=`` one whose settings the form is filled with, ``?shared=`` a
-    shared one by its token.
+    shared one by its token. ``?model=`` chooses a model.
     """
     models = list(Model.objects.for_people())
     filled = _prefill(request, models)
@@ -61,6 +61,8 @@ def home(request: HttpRequest) -> HttpResponse:
 def _prefill(request: HttpRequest, models: list[Model]) -> Prefill:
     if shared := request.GET.get("shared", ""):
         return to_remix(public.find(shared), models)
+    if (slug := request.GET.get("model", "")) in {model.slug for model in models}:
+        return Prefill({"model": slug})
     video, again = request.GET.get("video", ""), request.GET.get("again", "")
     own = Generation.objects.seen_by(tenancy.caller_of(request)).kept().for_display()
     if (continued := _finished(own, video)) is not None:

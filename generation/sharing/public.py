@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
 from django.http import Http404
 
 from accounts import bans
@@ -15,6 +16,7 @@ from generation.sharing import links
 from generation.sharing.models import Share
 from loremotion.row_security import across_workspaces
 
+_PLACE: Final = Tuple(F("featured_at"), F("id"))
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
@@ -66,6 +68,28 @@ def find(token: str) -> SharedClip:
     if found is None:
         raise Http404
     return as_shown(found)
+
+
+@across_workspaces("staff picked these for a page that is everybody's")
+def featured(*, model: str = "", after: str = "", limit: int) -> list[SharedClip]:
+    """The newest of the shared clips that staff picked for Explore, in one query or two.
+
+    Args:
+        model: of this one alone, by its slug.
+        after: the token of the last one of the page before.
+
+    Raises:
+        Http404: there is no such page before.
+    """
+    picked = _shown().filter(featured_at__isnull=False, shows_prompt=True)
+    if model:
+        picked = picked.filter(clip__generation__version__model__slug=model)
+    if after:
+        last = Share.objects.filter(token=after, featured_at__isnull=False).first() if _TOKEN.fullmatch(after) else None
+        if last is None:
+            raise Http404
+        picked = picked.filter(TupleLessThan(_PLACE, (last.featured_at, last.id)))
+    return [as_shown(link) for link in picked.order_by("-featured_at", "-id")[:limit]]
 
 
 def as_shown(share: Share) -> SharedClip:

@@ -24,7 +24,7 @@ REVIEWED = {
     "generation/scheduling/wait.py": 3,
     "generation/storage/arrivals.py": 1,  # the permit in the address names one attempt
     "generation/storage/retention.py": 3,
-    "generation/sharing/public.py": 1,  # the token in the address is the permission; one clip's public part comes out
+    "generation/sharing/public.py": 2,  # a token is the permission, or staff picked it; public parts come out
     "generation/live/polling.py": 1,
     "generation/pages/search.py": 1,  # only ids come out, of the caller's own; the rows are read behind the wall
     "loremotion/row_security/middleware.py": 1,  # lift(), for staff on the admin's pages

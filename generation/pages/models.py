@@ -1,0 +1,103 @@
+"""The models for people: all of them as cards, and a page for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from accounts import networks, tenancy
+from accounts.roles import Action
+from billing.plans import entitlements
+from catalog import capabilities
+from catalog.capabilities import Entry
+from catalog.gates import Audience, territory_of
+from catalog.length_prices import length_prices
+from catalog.licences import in_plain_words
+from catalog.models import Model, Plan
+from catalog.requests import Ask
+from catalog.selection import find_model
+from generation.pages import chips
+from generation.pages.choices import EXAMPLE, Choice, choices, offer_of
+from generation.scheduling import wait
+from generation.scheduling.recent_waits import Record, hours_of, sum_of
+from generation.sharing import public
+from generation.sharing.public import SharedClip
+from generation.submission.audience import audience_of
+from loremotion.refusals import Invalid, Refusal
+
+SAMPLES_OF_ALL = 100
+SAMPLES_OF_ONE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One model: what it is for everybody, what it is for this caller, and how it did lately."""
+
+    entry: Entry
+    choice: Choice
+    record: Record
+    sample: SharedClip | None
+    """The newest clip of it that staff picked for Explore."""
+
+
+@require_safe
+def listing(request: HttpRequest) -> HttpResponse:
+    """The enabled models as cards, and side by side in a table."""
+    models = list(Model.objects.for_people())
+    samples = {shared.model_slug: shared for shared in reversed(public.featured(limit=SAMPLES_OF_ALL))}
+    cards = _cards(request, models, samples)
+    return render(request, "generation/models.html", {"cards": cards, "entries": [card.entry for card in cards]})
+
+
+@require_safe
+def page(request: HttpRequest, slug: str) -> HttpResponse:
+    """One model by its slug. An alias leads to the model that it names now."""
+    try:
+        model = find_model(slug)
+    except Invalid:
+        raise Http404 from None
+    if model.slug != slug:
+        return redirect("generation:model", model.slug)
+    samples = public.featured(model=slug, limit=SAMPLES_OF_ONE)
+    (card,) = _cards(request, [model], {})
+    version = card.entry.version
+    context = {
+        "card": card,
+        "samples": samples,
+        "ways": chips.ways(version, chosen=""),
+        "sizes": chips.sizes(version, chosen=""),
+        "prices": length_prices(version),
+        "licence": in_plain_words(version.licence),
+        "ready": "" if card.choice.closed or card.choice.why_it_waits else _ready_now(request, model),
+        "site": settings.SITE_URL,
+        "prompt": EXAMPLE,
+    }
+    return render(request, "generation/model.html", context)
+
+
+def _cards(request: HttpRequest, models: list[Model], samples: dict[str, SharedClip]) -> list[Card]:
+    # Prices and terms are the same for everybody: a payer's, since a plan can be bought.
+    entries = capabilities.entries(models, Audience(plan=Plan.PAID, territory=territory_of(request)))
+    audience = audience_of(request, tenancy.caller_of(request).reach(Action.READ_CLIPS))
+    hours = hours_of([model.slug for model in models])
+    return [
+        Card(entry, choice, sum_of(hours[entry.model.slug]), samples.get(entry.model.slug))
+        for entry, choice in zip(entries, choices(models, audience), strict=True)
+    ]
+
+
+def _ready_now(request: HttpRequest, model: Model) -> str:
+    """When a clip would be ready that is asked for now, in words; empty where nobody can say."""
+    workspace = tenancy.caller_of(request).reach(Action.READ_CLIPS)
+    may = entitlements(workspace.id if workspace is not None else None)
+    try:
+        offer = offer_of(model, Ask(prompt=EXAMPLE), audience_of(request, workspace, may))
+    except Refusal:
+        return ""  # it makes nothing of words alone
+    network = "" if may.is_paid else networks.fingerprint_of(request)
+    expected = wait.prospect_of(offer, workspace, weight=may.priority_weight, network=network)
+    return wait.in_words(expected) if expected is not None else ""
