@@ -98,6 +98,5 @@ def _ready_now(request: HttpRequest, model: Model) -> str:
         offer = offer_of(model, Ask(prompt=EXAMPLE), audience_of(request, workspace, may))
     except Refusal:
         return ""  # it makes nothing of words alone
-    network = "" if may.is_paid else networks.fingerprint_of(request)
-    expected = wait.prospect_of(offer, workspace, weight=may.priority_weight, network=network)
+    expected = wait.prospect_of(offer, workspace, may=may, network=networks.fingerprint_of(request))
     return wait.in_words(expected) if expected is not None else ""
