@@ -102,6 +102,7 @@ MAIL_CONTENTS = [
     "billing.shop.notices.MAIL",
     "generation.settlement.notifications.MAIL",
     "generation.webhooks.letters.MAIL",
+    "generation.moderation.reviews.MAIL",
 ]
 
 # --- what visitors get ---------------------------------------------------------------------------------------
@@ -193,6 +194,7 @@ MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", 3, validate=validate.Range(min=1, max=10)
 # --- clips -----------------------------------------------------------------------------------------------------
 
 # Words in the corner of clips whose workspace has a plan with a watermark; empty: there are none on this site.
+MODERATION_STRICTNESS = env.str("MODERATION_STRICTNESS", "standard", validate=validate.OneOf(["standard", "relaxed"]))
 WATERMARK = env.str("WATERMARK", "LoreMotion", validate=validate.Length(max=40))
 
 # --- webhooks of people's own ----------------------------------------------------------------------------------
@@ -212,6 +214,7 @@ INSTALLED_APPS = [
     "generation",
     "generation.webhooks",
     "generation.sharing",
+    "generation.moderation",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -293,6 +296,7 @@ LOGIN_REDIRECT_URL = "generation:home"
 WORKSPACE_DATA = [
     "generation.workspace_data",
     "generation.webhooks.workspace_data",
+    "generation.moderation.workspace_data",
     "accounts.mail_data",
     "billing.shop.workspace_data",
 ]

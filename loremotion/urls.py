@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("account/", include("allauth.urls")),
     path("", include("generation.webhook_urls")),
+    path("", include("generation.moderation_urls")),
     path("", include("catalog.urls")),
     path("", include("billing.shop.urls")),
     path("robots.txt", well_known.robots, name="robots"),

@@ -117,6 +117,8 @@ ACCESS: dict[str, Access] = {
     "shop:cancel-plan": Access(Kind.OWN, Action.PAY, "post"),
     "shop:portal": Access(Kind.OWN, Action.PAY, "post"),
     "shop:webhook": Access(Kind.TOKEN, method="post"),  # signed by Stripe
+    "moderation:reviews": Access(Kind.OWN, READ),
+    "moderation:ask": Access(Kind.OWN, MAKE, "post"),
     "webhooks:endpoints": Access(Kind.MEMBERS_OWN, HOOKS),
     "webhooks:create-endpoint": Access(Kind.MEMBERS_OWN, HOOKS, "post"),
     "webhooks:endpoint": Access(Kind.MEMBERS_OBJECT, HOOKS),

@@ -26,6 +26,7 @@ from generation.access import own_generation, own_receipt
 from generation.api import listing, presentation
 from generation.live import progress
 from generation.models import Generation, GenerationQuerySet, State
+from generation.moderation import gate
 from generation.pages.choices import EXAMPLE, choices, offer_of
 from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, GenerateForm, values_of
 from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, to_remix
@@ -149,6 +150,7 @@ def _generate_page(
         "recent": listing.page(caller, limit=RECENT),
         "offer": _offer(form, model, audience, is_continued=is_continued),
         "ways_on": ways_on(refusal, is_signed_in=request.user.is_authenticated) if refusal is not None else [],
+        "may_ask_for_review": refusal is not None and refusal.code in gate.CODES,
         "notices": notices,
         "continued": continued,
         "goes_on": values["way"] == GOES_ON,

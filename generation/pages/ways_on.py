@@ -9,12 +9,13 @@ from django.urls import reverse
 from billing import allowance
 from loremotion.refusals import Refusal
 
-_SIGN_UP, _SIGN_IN, _PRICING, _CLIPS, _LIMITS = (
+_SIGN_UP, _SIGN_IN, _PRICING, _CLIPS, _LIMITS, _REVIEWS = (
     "account_signup",
     "account_login",
     "shop:pricing",
     "generation:history",
     "shop:credits",
+    "moderation:reviews",
 )
 _WAYS: Final = {
     "insufficient_credits": (_SIGN_UP, _PRICING),
@@ -24,6 +25,8 @@ _WAYS: Final = {
     "over_budget": (_LIMITS,),
     "sign_in_first": (_SIGN_IN, _SIGN_UP),
     "paid_plan_only": (_PRICING,),
+    "prompt_held": (_REVIEWS,),
+    "prompt_refused": (_REVIEWS,),
 }
 """By the refusal's code, the first one first."""
 
@@ -46,4 +49,5 @@ def _words(name: str) -> str:
         _PRICING: "See plans and credit packs",
         _CLIPS: "See your clips",
         _LIMITS: "See the limits",
+        _REVIEWS: "See your reviews",
     }[name]

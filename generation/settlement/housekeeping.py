@@ -20,6 +20,7 @@ from billing import free_gpu_budget, ledger
 from billing.models import Hold
 from billing.shop import housekeeping as shop
 from generation.models import Generation, State
+from generation.moderation import reviews
 from generation.scheduling import dispatch, fleet, queue_depth
 from generation.settlement import attempts, forecasting, settle
 from generation.settlement.verification import NotBelieved, read_report, verify_worker_name
@@ -243,6 +244,11 @@ def erase_closed_workspaces() -> None:
     workspaces.erase_closed(limit=10)
 
 
+def forget_reviews() -> None:
+    """Delete reviews of prompts, and counts of refusals, that are older than they are kept."""
+    reviews.forget_old()
+
+
 def forget_networks() -> None:
     """Forget where visitors came from, and from where something was done, after some days."""
     visitors.forget_networks(limit=BATCH)
@@ -272,6 +278,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     leftovers.sweep_leftovers,
     traces.sweep,
     host_keys.sweep,
+    forget_reviews,
     shop.sweep,
     outbox.sweep,
 )

@@ -22,6 +22,7 @@ from catalog import measurements
 from catalog.offers import Offer
 from catalog.requests import ClipRequest
 from generation.models import Generation
+from generation.moderation import gate
 from generation.scheduling import dispatch, fair_queue
 from generation.storage import retention
 from generation.submission import checks, idempotency, privacy
@@ -51,8 +52,9 @@ def look_ahead(
         network, may: as for ``submit``.
 
     Raises:
-        Forbidden, InsufficientCredits, TooMany: as ``submit``.
+        Forbidden, InsufficientCredits, PromptRefused, TooMany: as ``submit``.
     """
+    _refuse_words(workspace, offer)
     is_refilled = workspace is None or allowance.give(workspace, now=timezone.now(), network=network)
     may = may or entitlements(workspace.id if workspace is not None else None)
     checks.refuse(Candidate(workspace, caller, offer.quote.credits, may, is_refilled))
@@ -80,12 +82,14 @@ def submit(
         may: what the workspace is entitled to, where it was asked a moment ago.
 
     Raises:
+        PromptRefused: the words may not be made into a clip.
         Forbidden: the workspace is suspended or being closed, its visitor banned or the caller's role changed, as of
             this moment; or the caller has spent what they may in this month.
         Unauthorized: the caller's key is revoked by now.
         InsufficientCredits: the account holds less than the price, or the workspace's own cap for the month less.
         TooMany: the workspace has as many requests open as it may, or the day's GPU time for free clips is used up.
     """
+    _refuse_words(workspace, offer)
     is_refilled = allowance.give(workspace, now=timezone.now(), network=network)
     may = may or entitlements(workspace.id)
     request = offer.request
@@ -125,6 +129,11 @@ def submit(
         transaction.on_commit(lambda: _say_queued(generation), robust=True)
         transaction.on_commit(dispatch.fill_window, robust=True)
     return generation
+
+
+def _refuse_words(workspace: Workspace | None, offer: Offer) -> None:
+    request = offer.request
+    gate.refuse(workspace, prompt=request.prompt, negative_prompt=request.negative_prompt)
 
 
 def _say_queued(generation: Generation) -> None:

@@ -28,6 +28,7 @@ from billing.shop.models import (
     Subscription,
 )
 from generation.models import Generation, NotificationRequest, Upload
+from generation.moderation.models import Policy, RefusalCount, Review
 from generation.settlement import settle
 from generation.sharing.models import Share
 from generation.webhooks.models import Delivery, Endpoint
@@ -92,6 +93,9 @@ def tenant(name: str) -> Tenant:
     Upload.objects.create(key=f"inputs/{name}", generation=generation)
     NotificationRequest.objects.create(generation=generation, user=owner)
     Share.objects.create(clip=generation.clip)
+    Review.objects.create(workspace=workspace, digest=name, prompt=name, outcome=1, category="sexual", words=[name])
+    RefusalCount.objects.create(workspace=workspace, day=timezone.now().date(), category="sexual", count=1)
+    Policy.objects.create(workspace=workspace, strictness="standard", reason="test")
     browser, program = factories.browser_of(owner, workspace), Client(headers={"Authorization": f"Bearer {text}"})
     return Tenant(workspace, owner, generation, key, browser, program)
 

@@ -1,0 +1,113 @@
+"""What people asked to be looked at, for staff: who decides, says why."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path
+
+from generation.moderation import reviews
+from generation.moderation.models import Policy, RefusalCount, Review
+from loremotion.read_only_admin import ReadOnlyAdmin
+from loremotion.refusals import Refusal
+
+
+class DecisionForm(forms.Form):
+    """Yes or no is the button's; the reasons are read by whoever asked."""
+
+    statement = forms.CharField(label="Reasons, as they read them", max_length=1000, widget=forms.Textarea)
+
+
+class StateFilter(admin.SimpleListFilter):
+    """The list's filter by state. Without a choice it shows what waits."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [(Review.State.ALLOWED, "Allowed"), (Review.State.REFUSED, "Not allowed"), ("all", "All")]
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        return [{**first, "display": "Waiting"}, *others]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return queryset if value == "all" else queryset.filter(state=value or Review.State.WAITING)
+
+
+@admin.register(Review)
+class ReviewAdmin(ReadOnlyAdmin):
+    """Oldest first. The prompt itself is shown on the page of one, not in the list."""
+
+    list_display = ["created_at", "category", "outcome", "words", "workspace", "state", "decided_by"]
+    list_filter = [StateFilter, "category"]
+    list_select_related = ["workspace", "decided_by"]
+    search_fields = ["id", "workspace__id"]
+    ordering = ["created_at"]
+    change_form_template = "admin/moderation/review/change_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        decide = self.admin_site.admin_view(self.decide_view)
+        return [path("<uuid:review_id>/decide/", decide, name="moderation_review_decide"), *super().get_urls()]
+
+    def decide_view(self, request: HttpRequest, review_id: UUID) -> HttpResponse:
+        """The prompt, what the rules found in it, and a form to allow it or not."""
+        if not request.user.has_perm("moderation.change_review") or request.user.is_anonymous:
+            raise PermissionDenied
+        review = get_object_or_404(Review.objects.select_related("workspace"), id=review_id)
+        form = DecisionForm(request.POST or None)
+        if form.is_valid():
+            if "allow" not in request.POST and "refuse" not in request.POST:
+                raise Http404
+            try:
+                review = reviews.decide(
+                    review.id,
+                    staff=request.user,
+                    is_allowed="allow" in request.POST,
+                    statement=form.cleaned_data["statement"],
+                )
+            except Refusal as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                self.log_change(request, review, f"{review.get_state_display()}: {review.statement}")
+                messages.success(request, f"{review.get_state_display()}. Whoever asked has mail.")
+                return redirect("admin:moderation_review_changelist")
+        context = self.admin_site.each_context(request) | {
+            "title": "Allow or not",
+            "opts": self.model._meta,
+            "review": review,
+            "form": form,
+        }
+        return render(request, "admin/moderation/review/decide.html", context)
+
+
+@admin.register(RefusalCount)
+class RefusalCountAdmin(ReadOnlyAdmin):
+    """Who is refused often, and for what."""
+
+    list_display = ["day", "workspace", "category", "count"]
+    list_filter = ["category"]
+    list_select_related = ["workspace"]
+    search_fields = ["workspace__id"]
+    ordering = ["-day", "-count"]
+
+
+@admin.register(Policy)
+class PolicyAdmin(admin.ModelAdmin[Policy]):
+    """Workspaces that are judged by another measure than the site's."""
+
+    list_display = ["workspace", "strictness", "reason"]
+    raw_id_fields = ["workspace"]
+    list_select_related = ["workspace"]
+    show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Policy | None = None) -> list[str]:
+        return ["workspace"] if obj is not None else []

@@ -1,0 +1,100 @@
+"""What people asked staff to look at, how often a workspace was refused, and how strictly one is judged."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils import timezone
+
+from accounts.models import Workspace
+from generation.moderation.verdict import Category, Outcome, Strictness
+
+CATEGORIES = [(each.value, each.value.replace("_", " ").capitalize()) for each in Category]
+
+
+class ReviewQuerySet(models.QuerySet["Review"]):
+    def of(self, workspace: Workspace | None) -> ReviewQuerySet:
+        """The tenant's own."""
+        return self.filter(workspace=workspace) if workspace is not None else self.none()
+
+    def waiting(self) -> ReviewQuerySet:
+        return self.filter(state=Review.State.WAITING)
+
+
+class Review(models.Model):
+    """A prompt that was held or refused, whose owner asked staff to look at it. One for each prompt of a workspace."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        ALLOWED = "allowed", "Allowed"
+        REFUSED = "refused", "Not allowed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    digest = models.CharField(max_length=64, editable=False)
+    prompt = models.TextField()
+    negative_prompt = models.TextField(blank=True)
+    outcome = models.PositiveSmallIntegerField(choices=[(each.value, each.name.capitalize()) for each in Outcome])
+    category = models.CharField(max_length=24, choices=CATEGORIES)
+    words = ArrayField(models.TextField(), help_text="What the rules found.")
+    plea = models.TextField("what they say", blank=True)
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    created_at = models.DateTimeField(default=timezone.now)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    statement = models.TextField(blank=True, help_text="The reasons, as its owner reads them.")
+
+    objects = ReviewQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "digest"], name="review_once")]
+        indexes = [
+            models.Index(fields=["created_at"], name="review_waiting", condition=models.Q(state="waiting")),
+            models.Index(fields=["workspace", "-created_at"], name="review_of_workspace"),
+            models.Index(fields=["decided_at"], name="review_decided", condition=models.Q(decided_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_category_display()}, {self.get_state_display().lower()}"
+
+
+class RefusalCount(models.Model):
+    """How many prompts of a workspace were held or refused on one day (UTC), by category."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    category = models.CharField(max_length=24, choices=CATEGORIES)
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "day", "category"], name="refusals_of_a_day")]
+        indexes = [models.Index(fields=["day", "-count"], name="refusals_by_day")]
+
+    def __str__(self) -> str:
+        return f"{self.count} × {self.get_category_display()} on {self.day}"
+
+
+class Policy(models.Model):
+    """How strictly a workspace is judged, where staff has settled it. Others are judged as the settings say."""
+
+    workspace = models.OneToOneField(Workspace, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    strictness = models.CharField(
+        max_length=8,
+        choices=[(each.value, each.value.capitalize()) for each in Strictness],
+        help_text="Relaxed leaves adults' nudity and cruelty to the workspace. What the law draws stays refused.",
+    )
+    reason = models.CharField(max_length=200)
+
+    class Meta:
+        verbose_name_plural = "policies"
+
+    def __str__(self) -> str:
+        return f"{self.get_strictness_display()}: {self.reason}"

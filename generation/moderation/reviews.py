@@ -1,0 +1,120 @@
+"""Reviews: people ask staff to look at a prompt that was held or refused, and staff says yes or no, and why."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import members
+from accounts.models import User, Workspace
+from generation.moderation import gate
+from generation.moderation.models import RefusalCount, Review
+from generation.moderation.verdict import Outcome
+from loremotion.outbox import mail
+from loremotion.outbox.mail import Content, Contents
+from loremotion.outbox.models import MailMessage
+from loremotion.refusals import Conflict, Invalid, TooMany
+
+logger = logging.getLogger(__name__)
+
+DECIDED: Final = "generation.moderation.reviews.decided_content"
+MOST_WAITING: Final = 10
+"""Of one workspace, so that nobody fills the list of those who read them."""
+KEPT: Final = timedelta(days=90)
+LONGEST_PLEA: Final = 500
+
+
+def ask(workspace: Workspace, *, user: User | None, prompt: str, negative_prompt: str = "", plea: str = "") -> Review:
+    """Have staff look at a prompt. Asked twice it is one review, and what staff decided stays decided.
+
+    Raises:
+        Invalid: the rules have nothing against it, or what is said for it is too long.
+        TooMany: as many of the workspace wait as may.
+    """
+    if len(plea) > LONGEST_PLEA:
+        raise Invalid(
+            "plea_too_long",
+            f"That has {len(plea)} characters.",
+            next_step=f"{LONGEST_PLEA} are the most.",
+            field="plea",
+        )
+    verdict = gate.judge(workspace, prompt=prompt, negative_prompt=negative_prompt)
+    if verdict.outcome is Outcome.ALLOWED or verdict.category is None:
+        raise Invalid("prompt_is_fine", "There is nothing wrong with this prompt.", next_step="Make it as it is.")
+    with transaction.atomic():
+        Workspace.objects.select_for_update().get(id=workspace.id)  # so that two at once are counted one by one
+        own = Review.objects.of(workspace)
+        digest = gate.digest_of(prompt, negative_prompt)
+        if (review := own.filter(digest=digest).first()) is not None:
+            return review
+        if own.waiting().count() >= MOST_WAITING:
+            raise TooMany(
+                "too_many_reviews",
+                f"{MOST_WAITING} of your prompts wait for a review already.",
+                next_step="We write to you as soon as one is decided.",
+                retry_after_seconds=3600,
+            )
+        review = Review.objects.create(
+            workspace=workspace,
+            asked_by=user,
+            digest=digest,
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            outcome=verdict.outcome,
+            category=verdict.category,
+            words=list(verdict.words),
+            plea=plea,
+        )
+    logger.info("A review was asked for: %s, %s", review.id, review.category)
+    return review
+
+
+@transaction.atomic
+def decide(review_id: UUID, *, staff: User, is_allowed: bool, statement: str) -> Review:
+    """Write the decision into the review, and mail it to whoever asked. Decided so before, it stays as it is.
+
+    Raises:
+        Conflict: it was decided otherwise by now.
+    """
+    review = Review.objects.select_for_update().get(id=review_id)
+    state = Review.State.ALLOWED if is_allowed else Review.State.REFUSED
+    if review.state == state:
+        return review
+    if review.state != Review.State.WAITING:
+        raise Conflict("decided_already", f"Somebody decided already: {review.get_state_display().lower()}.")
+    review.state, review.statement = state, statement
+    review.decided_by, review.decided_at = staff, timezone.now()
+    review.save(update_fields=["state", "statement", "decided_by", "decided_at"])
+    if review.asked_by_id is not None:
+        message = MailMessage(
+            user_id=review.asked_by_id, workspace_id=review.workspace_id, content=DECIDED, about=review.id
+        )
+        mail.write([message], occasion=str(review.id))
+    return review
+
+
+def forget_old() -> int:
+    """Delete reviews that were decided, and counts that were made, long ago. Returns how many reviews that was."""
+    until = timezone.now() - KEPT
+    RefusalCount.objects.filter(day__lt=until.date()).delete()
+    count, _ = Review.objects.filter(decided_at__lt=until).delete()
+    return count
+
+
+def decided_content(message: MailMessage) -> Content | None:
+    """The words of the mail; None once the review is gone or its reader has left."""
+    review = Review.objects.filter(id=message.about, workspace=message.tenant_id).first()
+    if review is None or not members.is_active_member(user_id=message.user_id, workspace_id=message.tenant_id):
+        return None
+    url = settings.SITE_URL + reverse("moderation:reviews")
+    return Content("moderation/mail/decided.txt", {"review": review, "url": url})
+
+
+MAIL: Contents = {DECIDED: decided_content}

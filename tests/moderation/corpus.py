@@ -1,0 +1,64 @@
+"""The corpus of prompts and the ways in which people disguise them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from generation.moderation.verdict import Category, Outcome
+
+FOLDER: Final = Path(__file__).parent / "corpus"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A prompt and the verdict that it is to have."""
+
+    prompt: str
+    outcome: Outcome
+    category: Category | None = None
+
+
+def read(name: str) -> Iterator[Line]:
+    """Yield the lines of one file."""
+    for line in (FOLDER / name).read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            verdict, _, prompt = line.partition(": ")
+            outcome, _, category = verdict.partition(" ")
+            yield Line(prompt, Outcome[outcome.upper()], Category(category) if category else None)
+
+
+def _each_letter(change: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda text: "".join(change(c) if c.isascii() and c.isalpha() else c for c in text)
+
+
+def _with_lookalikes(text: str) -> str:
+    """Every other word gets Cyrillic letters for some of its Latin ones."""
+    return text.translate(str.maketrans({"a": "а", "o": "о", "e": "е", "c": "с"}))
+
+
+def _in_leet(text: str) -> str:
+    return text.translate(str.maketrans("aeio", "4310"))
+
+
+def _spelled_out(text: str) -> str:
+    return "   ".join(" ".join(word) if len(word) > 3 and word.isalpha() else word for word in text.split())
+
+
+DISGUISES: Final[dict[str, Callable[[str], str]]] = {
+    "capitals": str.upper,
+    "zero-width": _each_letter(lambda c: c + "\u200b"),
+    "soft hyphens": _each_letter(lambda c: c + "\u00ad"),
+    "full-width": _each_letter(lambda c: chr(ord(c) + 0xFEE0)),
+    "accents": _each_letter(lambda c: unicodedata.normalize("NFC", c + "\u0301")),
+    "circled": _each_letter(lambda c: chr(0x24D0 + ord(c.lower()) - 97)),
+    "mathematical": _each_letter(lambda c: chr(0x1D41A + ord(c.lower()) - 97)),
+    "lookalikes": _with_lookalikes,
+    "leet": _in_leet,
+    "repeats": _each_letter(lambda c: c * 3 if c in "aeiou" else c),
+    "spelled out": _spelled_out,
+    "dotted": lambda text: " ".join(".".join(word) if len(word) > 3 else word for word in text.split()),
+}
