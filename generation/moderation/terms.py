@@ -60,7 +60,8 @@ def is_met(word: str, token: Token) -> bool:
 @cache
 def load() -> Terms:
     """Read the files, once a process."""
-    exact, stems = defaultdict(list), defaultdict(list)
+    exact: dict[str, list[Term]] = defaultdict(list)
+    stems: dict[str, list[Term]] = defaultdict(list)
     anywhere: dict[str, list[str]] = defaultdict(list)
     common: dict[str, set[str]] = defaultdict(set)
     for group, language, term in _lines():

@@ -24,7 +24,7 @@ LONGEST_PROMPT: Final = 8_000
 def listing(request: HttpRequest) -> HttpResponse:
     """The workspace's reviews, newest first, and how often its prompts were refused lately."""
     workspace = tenancy.caller_for(request, Action.READ_CLIPS).workspace
-    counts = RefusalCount.objects.filter(workspace=workspace).order_by("-day", "category") if workspace else []
+    counts = RefusalCount.objects.filter(workspace=workspace).order_by("-day", "category")
     context = {"reviews": Review.objects.of(workspace).order_by("-created_at")[:SHOWN], "counts": counts[:SHOWN]}
     return render(request, "moderation/reviews.html", context)
 

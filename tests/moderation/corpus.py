@@ -37,7 +37,7 @@ def _each_letter(change: Callable[[str], str]) -> Callable[[str], str]:
 
 def _with_lookalikes(text: str) -> str:
     """Every other word gets Cyrillic letters for some of its Latin ones."""
-    return text.translate(str.maketrans({"a": "а", "o": "о", "e": "е", "c": "с"}))
+    return text.translate(str.maketrans("aoec", "аоес"))
 
 
 def _in_leet(text: str) -> str:
