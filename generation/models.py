@@ -308,6 +308,7 @@ class Generation(models.Model):
             secret=secret_of(str(self.id), self.attempt),
             is_compared=self.workspace_id == TRIALS_WORKSPACE,
             yields=yields(self.fair_finish),
+            may_overlap=True,
         )
 
 

@@ -216,6 +216,9 @@ class RenderJob(Wire):
     """Of the HTTP request that asked for the clip; said in the log and in the report, and nothing hangs on it."""
     yields: bool = False
     """Whether clips that are paid for go before it: see generation.tiers."""
+    may_overlap: bool = False
+    """Whether its clip may be written and delivered while the worker's card is at the next job. The site of the release
+    before there was ``WorkerStatus.delivering_id`` does not say so, and would take it for lost."""
 
     @property
     def job_id(self) -> str:

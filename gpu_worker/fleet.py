@@ -81,10 +81,13 @@ def stop(connection: redis.Redis, name: str) -> None:
 def cancel(connection: redis.Redis, generation_id: str) -> bool:
     """Stop a render at its next step. False when no worker is at it: then it ends when one begins it."""
     connection.set(cancel_key(generation_id), 1, ex=CANCEL_TTL_SECONDS)
-    busy = [status for status in live_workers(connection) if status.generation_id == generation_id]
-    for status in busy:
-        send_command(connection, status.name, "stop-job", job_id=job_id(generation_id, status.attempt))
-    return bool(busy)
+    is_in_hand = False
+    for status in live_workers(connection):
+        for held_id, attempt in status.in_hand:
+            if held_id == generation_id:
+                send_command(connection, status.name, "stop-job", job_id=job_id(generation_id, attempt))
+                is_in_hand = True
+    return is_in_hand
 
 
 def table(statuses: Sequence[WorkerStatus]) -> str:
@@ -95,6 +98,8 @@ def table(statuses: Sequence[WorkerStatus]) -> str:
     for status in statuses:
         card = f"{status.device} ({status.driver})" if status.driver else status.device
         doing = f"{status.state} {status.generation_id or ''} {status.stage}".strip()
+        if status.delivering_id:
+            doing += f", delivering {status.delivering_id}"
         lines.append(
             f"{status.name}  {card}  {_gib(status.used_bytes)} of {_gib(status.budget_bytes)}  {doing}  "
             f"(pid {status.pid} on {status.host})"

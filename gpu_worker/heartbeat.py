@@ -53,7 +53,7 @@ class Heartbeat:
 
     def show(self, status: WorkerStatus) -> None:
         """Publish ``status`` from now on; at once if the state changed, else with the next beat."""
-        has_changed = (status.state, status.generation_id) != (self.status.state, self.status.generation_id)
+        has_changed = (status.state, status.in_hand) != (self.status.state, self.status.in_hand)
         self.status = status
         if has_changed:
             self._wake.set()

@@ -25,6 +25,10 @@ class LeavingTime:
         """The job in hand has so long from now, or as long as was said before, whichever is sooner."""
         self._ends = min(self._ends, self._clock() + within_seconds)
 
+    @property
+    def is_set(self) -> bool:
+        return self._ends < float("inf")
+
     def clear(self) -> None:
         """There is no hurry."""
         self._ends = float("inf")

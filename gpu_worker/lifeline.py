@@ -1,46 +1,91 @@
-"""The pipe from a worker to the supervisor above it: which job is held, and how long silence is in order.
+"""The pipe from a worker to the supervisor above it: which jobs are held, and how long silence is in order.
 
-The worker's main thread speaks, never a side thread: a heartbeat thread stays alive over a hung GPU, this does not.
-Each message replaces the last one; a worker that stays silent for longer than it announced is stuck.
+Whoever works on a job speaks for itself: the main thread, which has the card, and the thread that delivers the clip
+before. Nobody speaks for another, as a heartbeat thread would, which stays alive over a hung GPU. Each message replaces
+the last one of its speaker; one that stays silent for longer than it announced is stuck.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 from dataclasses import dataclass
+from typing import NamedTuple
+
+MAIN, DELIVERY = "main", "delivery"
+"""Who speaks. Of a delivery there is nothing to hear while there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """The latest word of a worker: its job, and how long silence is in order."""
+    """The latest word of one who works: its job, and how long silence is in order."""
 
     job_id: str | None
     """RQ's id of the job in its hands."""
     patience_seconds: float
     """Silence beyond this means that it is stuck."""
+    speaker: str = MAIN
+
+
+class Heard(NamedTuple):
+    """A word, and when it was heard."""
+
+    word: Word
+    at: float
+
+    @property
+    def ends_at(self) -> float:
+        return self.at + self.word.patience_seconds
+
+
+class Words:
+    """The latest word of each who works in one process."""
+
+    def __init__(self, first: Word, now: float) -> None:
+        self._heard = {first.speaker: Heard(first, now)}
+
+    def hear(self, word: Word, now: float) -> None:
+        if word.speaker == DELIVERY and word.job_id is None:
+            self._heard.pop(DELIVERY, None)
+        else:
+            self._heard[word.speaker] = Heard(word, now)
+
+    @property
+    def job_ids(self) -> frozenset[str]:
+        """RQ's ids of the jobs in its hands."""
+        return frozenset(heard.word.job_id for heard in self._heard.values() if heard.word.job_id is not None)
+
+    @property
+    def first_to_end(self) -> Heard:
+        """The word after which silence is the first to mean that somebody there is stuck."""
+        return min(self._heard.values(), key=lambda heard: heard.ends_at)
 
 
 class Lifeline:
     """The worker's end. Without a descriptor (a worker run by hand, without a supervisor) it says nothing."""
 
-    def __init__(self, descriptor: int | None = None) -> None:
+    def __init__(self, descriptor: int | None = None, speaker: str = MAIN) -> None:
         self._descriptor = descriptor
-        self._last = Word(None, 60.0)
+        self._last = Word(None, 60.0, speaker)
         if descriptor is not None:
             os.set_blocking(descriptor, False)
             os.set_inheritable(descriptor, False)
 
     def say(self, job_id: str | None, patience_seconds: float) -> None:
-        self._last = Word(job_id, patience_seconds)
+        self._last = Word(job_id, patience_seconds, self._last.speaker)
         self.repeat()
+
+    def for_delivery(self) -> Lifeline:
+        """Return the lifeline of the thread that delivers clips."""
+        return Lifeline(self._descriptor, DELIVERY)
 
     def repeat(self) -> None:
         """Say the last word again: still at it."""
         if self._descriptor is None:
             return
-        line = json.dumps([self._last.job_id, self._last.patience_seconds]).encode() + b"\n"
+        line = json.dumps(dataclasses.astuple(self._last)).encode() + b"\n"
         try:
             # A supervisor that does not read (suspended in a debugger) must not stop the render.
             with contextlib.suppress(BlockingIOError):

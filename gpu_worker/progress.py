@@ -7,10 +7,12 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import redis
 
+from gpu_worker.completion import Completion
 from gpu_worker.contract import PROGRESS_MAXLEN, PROGRESS_TTL_SECONDS, Progress, progress_key
 
 logger = logging.getLogger(__name__)
@@ -59,3 +61,15 @@ class ProgressStream:
             return
         if progress.preview:
             self._last_preview = now
+
+
+@dataclass(frozen=True, slots=True)
+class ShownProgress:
+    """What people see of one job: its stream, with the share of the whole that is done."""
+
+    stream: ProgressStream
+    completion: Completion
+
+    def write(self, progress: Progress) -> None:
+        percent = self.completion.percent(stage=progress.stage, step=progress.step, steps_total=progress.steps_total)
+        self.stream.write(dataclasses.replace(progress, percent=percent))

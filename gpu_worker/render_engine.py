@@ -34,6 +34,24 @@ class RenderedClip(Protocol):
     def similarity(self) -> float | None: ...
 
 
+class RenderedFrames(Protocol):
+    """A render that has left the card. What is left may be done on another thread, beside the next render."""
+
+    @property
+    def stage_seconds(self) -> Mapping[str, float]:
+        """Seconds of the stages so far."""
+        ...
+
+    @property
+    def resumed_from_step(self) -> int: ...
+
+    def write(self) -> RenderedClip:
+        """Raises ``EngineError`` and ``RenderStopped`` of ``gpu_worker.engine.errors``."""
+        ...
+
+    def discard(self) -> None: ...
+
+
 class EngineStatus(Protocol):
     """What is on the device."""
 
@@ -63,7 +81,7 @@ class RenderEngine(Protocol):
     @property
     def device(self) -> RenderDevice: ...
 
-    def render(
+    def render_frames(
         self,
         job: RenderJob,
         *,
@@ -72,7 +90,7 @@ class RenderEngine(Protocol):
         on_progress: Callable[[Progress], None],
         should_stop: Callable[[], bool],
         snapshots: SnapshotFiles | None = None,
-    ) -> RenderedClip:
+    ) -> RenderedFrames:
         """Raises ``EngineError``, ``FatalDeviceError`` and ``RenderStopped`` of ``gpu_worker.engine.errors``."""
         ...
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import secrets
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gpu_worker import log_context
 from gpu_worker.addresses import TransferFailed, verify_place
+from gpu_worker.attempt import Attempt, Tally
 from gpu_worker.contract import (
     DISK_FULL,
     HANDED_BACK,
@@ -37,7 +38,7 @@ from gpu_worker.inputs import Fetcher, Input, InputUnavailable, InputUnreadable
 from gpu_worker.leaving import HandedBack, LeavingTime
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.media_input import Wanted
-from gpu_worker.render_engine import RenderedClip, RenderEngine
+from gpu_worker.render_engine import RenderedClip, RenderedFrames, RenderEngine
 from gpu_worker.reports import Reports
 from gpu_worker.rq_seams.allowed_jobs import Table
 from gpu_worker.sandbox import FileUnreadable
@@ -54,11 +55,14 @@ class NotWanted(Exception):
     """The job was cancelled before the engine began."""
 
 
-def run(message: dict[str, Any]) -> dict[str, Any]:
-    """The RQ job: a ``RenderJob`` in, its ``RenderReport`` out, which is on the ``reports`` queue by then."""
+def run(message: dict[str, Any]) -> dict[str, Any] | Callable[[], dict[str, Any]]:
+    """The RQ job: a ``RenderJob`` in, its ``RenderReport`` out, which is on the ``reports`` queue by then. Where the
+    rest is done beside the next job, a function comes out that does it and returns the report.
+    """
     if _renderer is None:
         raise RuntimeError(f"{__name__}.run works inside 'python -m gpu_worker --worker' only, where an engine is.")
-    return _renderer.run(RenderJob.from_wire(message)).to_wire()
+    ended = _renderer.run(RenderJob.from_wire(message))
+    return ended.to_wire() if isinstance(ended, RenderReport) else lambda: ended().to_wire()
 
 
 JOBS: Table = {RENDER_FUNCTION: run}
@@ -108,36 +112,6 @@ def explained(error: Exception) -> RenderError:
             return RenderError(code=INTERNAL, message="The worker met an error of its own; its log has the details.")
 
 
-@dataclass(slots=True)
-class Tally:
-    """What is known of an attempt so far, for the report of one that ends early."""
-
-    steps_done: int = 0
-    steps_total: int = 0
-    seconds_per_step: float = 0.0
-    stage: str = ""
-    stage_seconds: dict[str, float] = field(default_factory=dict)
-    _since: float = 0.0
-
-    @property
-    def steps_seconds_left(self) -> float:
-        """What the steps that are left will take; 0 before one is measured."""
-        return self.seconds_per_step * max(0, self.steps_total - self.steps_done) if self.steps_done else 0.0
-
-    def see(self, progress: Progress) -> None:
-        if progress.kind == "step":
-            self.steps_done, self.steps_total = progress.step, progress.steps_total
-            self.seconds_per_step = progress.seconds_per_step or 0.0
-        if progress.stage:
-            self.enter(progress.stage)
-
-    def enter(self, stage: str) -> None:
-        now = time.monotonic()
-        if self.stage:
-            self.stage_seconds[self.stage] = self.stage_seconds.get(self.stage, 0.0) + now - self._since
-        self.stage, self._since = stage, now
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renderer:
     """Everything that one job needs, and the only one who writes its report."""
@@ -150,6 +124,7 @@ class Renderer:
     uploader: Uploader
     reports: Reports
     lifeline: Lifeline
+    delivery_lifeline: Lifeline
     leaving: LeavingTime
     stall_seconds: float
     expected_seconds: Callable[[RenderJob], float]
@@ -158,28 +133,80 @@ class Renderer:
     """Asked before the job begins and between its steps; answers from memory."""
     on_progress: Callable[[RenderJob, Progress], None]
     on_report: Callable[[RenderJob, RenderReport], None]
-    """Called when the report has been left."""
+    """Called when the report has been left, by whichever thread did."""
+    on_frames: Callable[[RenderJob, RenderedFrames], None]
+    """Called when the frames have left the card."""
+    may_overlap: Callable[[RenderJob], bool]
+    """Asked then: whether the rest is to be done beside the next job."""
 
-    def run(self, job: RenderJob) -> RenderReport:
+    def run(self, job: RenderJob) -> RenderReport | Callable[[], RenderReport]:
         """Make the clip, deliver it, and report how it ended. What it ends with is in the report.
+
+        Returns the report or, once its frames have left the card and ``may_overlap`` says so, what is left to do for
+        it: a function for another thread, beside the next job.
 
         Raises:
             redis.ConnectionError, redis.TimeoutError: the report could not be left for a long time.
         """
-        ids = {"request_id": log_context.cleaned(job.request_id), "generation_id": job.generation_id}
-        with log_context.bound(**ids, job_id=job.job_id):
-            return self._run(job)
+        folder = self.scratch / secrets.token_hex(8)
+        attempt = Attempt(job, folder, Deadline(job.timeout_seconds), Tally(steps_total=job.steps), self.lifeline)
+        with self._logged(job):
+            self.lifeline.say(job.job_id, job.timeout_seconds + LATE_SECONDS)
+            logger.info("Attempt %d begins", job.attempt)
+            try:
+                frames = self._frames(attempt)
+            except BaseException as error:
+                shutil.rmtree(attempt.folder, ignore_errors=True)
+                if not isinstance(error, Exception):
+                    raise
+                return self._leave(attempt, self._ended_early(attempt, error))
+            self.on_frames(job, frames)
+            if not self.may_overlap(job):
+                return self._finish(attempt, frames)
 
-    def _run(self, job: RenderJob) -> RenderReport:
-        self.lifeline.say(job.job_id, job.timeout_seconds + LATE_SECONDS)
-        logger.info("Attempt %d begins", job.attempt)
-        tally = Tally(steps_total=job.steps)
+        def beside() -> RenderReport:
+            attempt.lifeline = self.delivery_lifeline
+            with self._logged(job):
+                return self._finish(attempt, frames)
+
+        return beside
+
+    def _logged(self, job: RenderJob) -> contextlib.AbstractContextManager[None]:
+        request_id = log_context.cleaned(job.request_id)
+        return log_context.bound(request_id=request_id, generation_id=job.generation_id, job_id=job.job_id)
+
+    def _frames(self, attempt: Attempt) -> RenderedFrames:
+        if self.is_cancelled(attempt.job):
+            raise NotWanted
+        self.reports.started(attempt.job)
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        attempt.folder.mkdir(mode=0o700)
+        inputs = self._inputs(attempt)
+        return self.engine.render_frames(
+            attempt.job,
+            inputs=inputs,
+            folder=attempt.folder,
+            on_progress=lambda progress: self._step(attempt, progress),
+            should_stop=lambda: self._should_stop(attempt),
+            snapshots=self.snapshots,
+        )
+
+    def _finish(self, attempt: Attempt, frames: RenderedFrames) -> RenderReport:
+        """Write the clip, deliver it and leave the report."""
         try:
-            report = self._attempt(job, tally, Deadline(job.timeout_seconds))
+            made = frames.write()
+            report = self._succeeded(attempt.job, made, self._upload(attempt, made))
         except Exception as error:
-            report = self._ended_early(job, tally, error)
-        self.lifeline.say(job.job_id, LATE_SECONDS)
-        self.reports.finished(report)
+            report = self._ended_early(attempt, error)
+        finally:
+            frames.discard()
+            shutil.rmtree(attempt.folder, ignore_errors=True)
+        return self._leave(attempt, report)
+
+    def _leave(self, attempt: Attempt, report: RenderReport) -> RenderReport:
+        job = attempt.job
+        attempt.lifeline.say(job.job_id, LATE_SECONDS)
+        self.reports.finished(report, while_waiting=attempt.lifeline.repeat)
         if report.error is None or not report.error.is_retryable:
             self.snapshots.discard(job.generation_id)
         self.on_report(job, report)
@@ -187,21 +214,7 @@ class Renderer:
         logger.info("Attempt %d is %s%s", job.attempt, report.outcome.value, way)
         return report
 
-    def _attempt(self, job: RenderJob, tally: Tally, deadline: Deadline) -> RenderReport:
-        if self.is_cancelled(job):
-            raise NotWanted
-        self.reports.started(job)
-        with self._folder() as folder:
-            inputs = self._inputs(job, folder, tally, deadline)
-            made = self.engine.render(
-                job,
-                inputs=inputs,
-                folder=folder,
-                on_progress=lambda progress: self._step(job, tally, deadline, progress),
-                should_stop=lambda: self._should_stop(job, tally, deadline),
-                snapshots=self.snapshots,
-            )
-            uploading_seconds = self._upload(job, made, tally, deadline)
+    def _succeeded(self, job: RenderJob, made: RenderedClip, uploading_seconds: float) -> RenderReport:
         return RenderReport(
             generation_id=job.generation_id,
             attempt=job.attempt,
@@ -218,57 +231,57 @@ class Renderer:
             request_id=job.request_id,
         )
 
-    def _should_stop(self, job: RenderJob, tally: Tally, deadline: Deadline) -> bool:
+    def _should_stop(self, attempt: Attempt) -> bool:
         """Whether the render is to stop, asked at every safe point of the engine. What it raises ends the render there.
 
         Raises:
             TimedOut: the job has used up its time.
             HandedBack: the worker has to leave before the steps that are left would be done.
         """
-        deadline.check()
-        self.leaving.check(tally.steps_seconds_left)
-        return self.is_cancelled(job)
+        attempt.deadline.check()
+        self.leaving.check(attempt.tally.steps_seconds_left)
+        return self.is_cancelled(attempt.job)
 
-    def _inputs(self, job: RenderJob, folder: Path, tally: Tally, deadline: Deadline) -> dict[str, Input]:
+    def _inputs(self, attempt: Attempt) -> dict[str, Input]:
         def on_chunk() -> None:
-            self.lifeline.repeat()
-            if self._should_stop(job, tally, deadline):
+            attempt.lifeline.repeat()
+            if self._should_stop(attempt):
                 raise NotWanted
 
-        _verify_places(job)
-        return self.fetcher.fetch(job.inputs, folder, on_chunk, Wanted.by(job))
+        _verify_places(attempt.job)
+        return self.fetcher.fetch(attempt.job.inputs, attempt.folder, on_chunk, Wanted.by(attempt.job))
 
-    def _upload(self, job: RenderJob, made: RenderedClip, tally: Tally, deadline: Deadline) -> float:
+    def _upload(self, attempt: Attempt, made: RenderedClip) -> float:
         def on_chunk() -> None:
-            self.lifeline.repeat()
-            deadline.check()
+            attempt.lifeline.repeat()
+            attempt.deadline.check()
 
         began = time.monotonic()
         self._step(
-            job,
-            tally,
-            deadline,
+            attempt,
             Progress(kind="stage", stage=Stage.UPLOADING.value, step=made.steps_done, steps_total=made.steps_total),
         )
         files = {"poster": (made.poster, "image/jpeg"), "clip": (made.clip, "video/mp4")}
         for role, (path, content_type) in files.items():
-            if role in job.outputs:
-                self.uploader.put(path, job.outputs[role], content_type, on_chunk)
+            if role in attempt.job.outputs:
+                self.uploader.put(path, attempt.job.outputs[role], content_type, on_chunk)
         return time.monotonic() - began
 
-    def _step(self, job: RenderJob, tally: Tally, deadline: Deadline, progress: Progress) -> None:
+    def _step(self, attempt: Attempt, progress: Progress) -> None:
+        job, tally = attempt.job, attempt.tally
         tally.see(progress)
-        patience_seconds = deadline.seconds_left + LATE_SECONDS
+        patience_seconds = attempt.deadline.seconds_left + LATE_SECONDS
         if progress.stage != Stage.LOADING:
             # Until a step is measured, also the first may be long, for a large clip or because it compiles.
             usual_seconds = 5 * tally.seconds_per_step if tally.steps_done else self.expected_seconds(job)
             patience_seconds = min(patience_seconds, max(self.stall_seconds, usual_seconds))
-        self.lifeline.say(job.job_id, patience_seconds)
+        attempt.lifeline.say(job.job_id, patience_seconds)
         self.on_progress(job, progress)
 
-    def _ended_early(self, job: RenderJob, tally: Tally, error: Exception) -> RenderReport:
+    def _ended_early(self, attempt: Attempt, error: Exception) -> RenderReport:
         from gpu_worker.engine.errors import RenderStopped  # its package brings torch along
 
+        job, tally = attempt.job, attempt.tally
         tally.enter("")
         is_cancelled = isinstance(error, NotWanted | RenderStopped)
         reported = None if is_cancelled else explained(error)
@@ -290,15 +303,6 @@ class Renderer:
             stage_seconds=tally.stage_seconds,
             request_id=job.request_id,
         )
-
-    @contextlib.contextmanager
-    def _folder(self) -> Iterator[Path]:
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=self.scratch))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 _renderer: Renderer | None = None

@@ -38,19 +38,17 @@ Attempt = tuple[str, int, str]
 
 
 class Reports:
-    """The ``reports`` queue. ``while_waiting`` is called before every repetition."""
+    """The ``reports`` queue."""
 
     def __init__(
         self,
         connection: redis.Redis,
         worker: str,
         *,
-        while_waiting: Callable[[], None] = lambda: None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._connection = connection
         self._worker = worker
-        self._while_waiting = while_waiting
         self._pause = pause
 
     def started(self, job: RenderJob) -> None:
@@ -61,14 +59,14 @@ class Reports:
         except Unreachable as problem:
             logger.warning("The begin of %s is not reported: %s", job.generation_id, problem)
 
-    def finished(self, report: RenderReport) -> None:
-        """Return once the report is in the queue.
+    def finished(self, report: RenderReport, *, while_waiting: Callable[[], None] = lambda: None) -> None:
+        """Return once the report is in the queue. ``while_waiting`` is called before every repetition.
 
         Raises:
             redis.ConnectionError, redis.TimeoutError: the server stayed away for ``PATIENCE_SECONDS``.
         """
         attempt = (report.generation_id, report.attempt, report.secret)
-        self._insist("finished", attempt, FINISHED_FUNCTION, report.to_wire())
+        self._insist("finished", attempt, while_waiting, FINISHED_FUNCTION, report.to_wire())
 
     def lost(self, attempt: str, reason: str, secret: str = "") -> None:
         """Report that the worker of ``attempt`` (RQ's id of it) is gone. ``reason`` finishes "it was lost: …".
@@ -85,9 +83,11 @@ class Reports:
             logger.error("%s, and cannot be handed back.", problem)
             return
         said = (generation_id, number, self._worker, reason, *_known(secret))
-        self._insist("lost", (generation_id, number, secret), WORKER_LOST_FUNCTION, *said)
+        self._insist("lost", (generation_id, number, secret), lambda: None, WORKER_LOST_FUNCTION, *said)
 
-    def _insist(self, kind: str, attempt: Attempt, function: str, *args: Any) -> None:
+    def _insist(
+        self, kind: str, attempt: Attempt, while_waiting: Callable[[], None], function: str, *args: Any
+    ) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         for pause in pauses_seconds():
             try:
@@ -96,7 +96,7 @@ class Reports:
                 if time.monotonic() > deadline:
                     raise
                 logger.warning("'%s' of %s waits for Valkey: %s", kind, attempt[0], problem)
-            self._while_waiting()
+            while_waiting()
             self._pause(pause)
 
     def _enqueue(self, kind: str, attempt: Attempt, function: str, *args: Any) -> None:

@@ -47,6 +47,11 @@ class StatusReporter:
         status = replace(self._measured(), generation_id=job.generation_id, attempt=job.attempt, started_at=time.time())
         self._heart.show(replace(status, state=DRAINING if self.is_leaving or self.is_drained else "busy"))
 
+    def delivering(self, job: RenderJob | None) -> None:
+        """The frames of this job have left the card; None: it is delivered."""
+        generation_id, attempt = (job.generation_id, job.attempt) if job else (None, 0)
+        self._heart.show(replace(self._heart.status, delivering_id=generation_id, delivering_attempt=attempt))
+
     def stage(self, stage: str) -> None:
         if stage != self._heart.status.stage:
             self._heart.show(replace(self._measured(), stage=stage))

@@ -22,10 +22,10 @@ from typing import cast
 
 from gpu_worker import host_faults
 from gpu_worker.backoff import pause_after, pauses_seconds
-from gpu_worker.contract import holding_key, worker_key
+from gpu_worker.contract import worker_key
 from gpu_worker.heartbeat import withdraw
 from gpu_worker.host_faults import HostFault
-from gpu_worker.lifeline import Listener, Word
+from gpu_worker.lifeline import Listener, Word, Words
 from gpu_worker.reports import Reports
 from gpu_worker.rq_seams import dead_worker
 from gpu_worker.settings import Settings
@@ -72,21 +72,21 @@ class Child:
             told.write(settings.redis_url.encode() + b"\n")
         os.close(writing)
         self.listener = Listener(reading)
-        self.word = Word(None, start_seconds)
-        self.heard_at = time.monotonic()
+        self.words = Words(Word(None, start_seconds), time.monotonic())
         self.has_started = False
         self.jobs_ended = 0
 
     def listen(self) -> None:
         for word in self.listener.words():
-            if self.word.job_id is not None and word.job_id != self.word.job_id:
-                self.jobs_ended += 1
-            self.word, self.heard_at, self.has_started = word, time.monotonic(), True
+            before = self.words.job_ids
+            self.words.hear(word, time.monotonic())
+            self.jobs_ended += len(before - self.words.job_ids)
+            self.has_started = True
 
     @property
     def patience_seconds(self) -> float:
-        """Time until its silence means that it is stuck."""
-        return self.heard_at + self.word.patience_seconds - time.monotonic()
+        """Time until the silence of one who works there means that it is stuck."""
+        return self.words.first_to_end.ends_at - time.monotonic()
 
     def end(self) -> None:
         """Make sure that it is dead, with all that it started, and hear its last words."""
@@ -119,13 +119,13 @@ class Supervisor:
         """
         with self._alone(), self._hearing_signals():
             self._wait_for_namesake()
-            self._hand_back(None, "its host or its supervisor ended")
+            self._hand_back(frozenset(), "its host or its supervisor ended")
             fruitless_deaths = 0
             while not self._signals:
                 child = Child(self._command, self.settings.start_seconds, self.settings)
                 logger.info("Worker %s runs as process %d", self.settings.name, child.process.pid)
                 reason = self._watch(child)
-                self._hand_back(child.word.job_id, reason)
+                self._hand_back(child.words.job_ids, reason)
                 status = child.process.returncode
                 if self._signals or status == os.EX_OK:
                     return os.EX_OK
@@ -158,7 +158,9 @@ class Supervisor:
                 if self._is_urgent or time.monotonic() > deadline:
                     reason = "it was stopped before the render was done"
                 elif child.patience_seconds <= 0:
-                    reason = f"it was silent for {child.word.patience_seconds:.0f} s and had to be killed"
+                    reason = (
+                        f"it was silent for {child.words.first_to_end.word.patience_seconds:.0f} s and had to be killed"
+                    )
                 if reason:
                     break
         finally:
@@ -191,15 +193,14 @@ class Supervisor:
 
     # --- handing back --------------------------------------------------------------------------------------------
 
-    def _hand_back(self, job_id: str | None, reason: str) -> None:
+    def _hand_back(self, job_ids: frozenset[str], reason: str) -> None:
         """Report what the dead worker held, and clear its traces, so that nobody else acts on them."""
         for pause in pauses_seconds():
             try:
-                for lost in sorted({job_id, self._held()} - {None}, key=str):
+                for lost in sorted(job_ids | dead_worker.held(self._connection, self.settings.name)):
                     logger.warning("Job %s is handed back: %s", lost, reason)
-                    secret = dead_worker.secret_of(self._connection, cast(str, lost))
-                    self._reports.lost(cast(str, lost), reason, secret)
-                    dead_worker.fail(self._connection, cast(str, lost), reason)
+                    self._reports.lost(lost, reason, dead_worker.secret_of(self._connection, lost))
+                    dead_worker.fail(self._connection, lost, reason)
                 dead_worker.clear(self._connection, self.settings.name)
                 withdraw(self._connection, self.settings.name)
                 return
@@ -209,15 +210,6 @@ class Supervisor:
                     return
                 logger.warning("Valkey cannot be reached, trying again in %.1f s: %s", pause, problem)
             self._pause(pause)
-
-    def _held(self) -> str | None:
-        """RQ's id of the job that the last pop put into the worker's hands; what nobody can read is none."""
-        held = cast(bytes | None, self._connection.get(holding_key(self.settings.name)))
-        try:
-            return held.decode() if held else None
-        except UnicodeDecodeError:
-            logger.warning("What the worker held cannot be read, and counts as nothing: %.100r", held)
-            return None
 
     # --- being the only one --------------------------------------------------------------------------------------
 

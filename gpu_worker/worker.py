@@ -1,17 +1,19 @@
 """The worker process: one engine behind RQ's worker.
 
-One process holds the card and runs one job at a time on its main thread, so nothing needs a lock. How RQ calls it
-stands in ``rq_seams.one_job_worker``; here is what a GPU worker does when it is called: a pop that looks at what is
-resident, heartbeats while a job runs, one report a job, and commands of the fleet.
+One process holds the card and runs one job at a time on its main thread, so nothing needs a lock. A clip whose frames
+have left the card is written and delivered beside the next job, one at a time. How RQ calls it stands in
+``rq_seams.one_job_worker``; here is what a GPU worker does when it is called: a pop that looks at what is resident,
+heartbeats while a job runs, one report a job, and commands of the fleet.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import signal
 import time
+from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any
 
 import redis
@@ -32,6 +34,7 @@ from gpu_worker.contract import (
     rq_worker,
     worker_of,
 )
+from gpu_worker.delivery import Deliveries
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.inputs import Fetcher
 from gpu_worker.job_choice import Bounds
@@ -39,12 +42,13 @@ from gpu_worker.job_picker import JobPicker
 from gpu_worker.last_work import GPU, LastWork
 from gpu_worker.leaving import LeavingTime
 from gpu_worker.lifeline import Lifeline
-from gpu_worker.progress import ProgressStream
-from gpu_worker.render_engine import RenderEngine
+from gpu_worker.progress import ProgressStream, ShownProgress
+from gpu_worker.render_engine import RenderedFrames, RenderEngine
 from gpu_worker.reports import KEPT_SECONDS, Reports
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from gpu_worker.rq_seams.one_job_worker import OneJobWorker
 from gpu_worker.rq_seams.render_queue import RenderQueue, secret_in
+from gpu_worker.service_time import off_the_card, on_the_card
 from gpu_worker.settings import Settings
 from gpu_worker.snapshot_files import HourlySweep, SnapshotFiles
 from gpu_worker.status import StatusReporter, first_status
@@ -84,7 +88,7 @@ class GpuWorker(OneJobWorker):
         self.picker = JobPicker(self.line, engine)
         self.heart = Heartbeat(connection, first_status(settings.name, engine), also=self._keep_registered)
         self.reporter = StatusReporter(self.heart, engine)
-        self.reports = Reports(connection, settings.name, while_waiting=lifeline.repeat)
+        self.reports = Reports(connection, settings.name)
         self._warm_models = WarmModels(settings.cache / f"warm-models-{settings.name}.json")
         self.between_jobs = BetweenJobs(connection, settings.name, engine, self.reporter, self._warm_models)
         self._snapshots = SnapshotFiles(settings.snapshots, settings.snapshot_seconds)
@@ -95,11 +99,12 @@ class GpuWorker(OneJobWorker):
         # Of its own, with short waits: what a browser sees must not hold up a render.
         self._progress_connection = connect(settings.redis_url, answer_seconds=2.0)
         self._last_work = LastWork(self._progress_connection, GPU)
-        self._stream: ProgressStream | None = None
-        self._completion: Completion | None = None
         self._rendering: RenderJob | None = None
-        self._cancelled_job_id = ""
-        self._is_reported = False
+        self._shown: dict[str, ShownProgress] = {}
+        self._cancelled: set[str] = set()
+        self._unreported: set[str] = set()
+        self._deliveries = Deliveries(lifeline, lambda job_id: job_id not in self._unreported)
+        self._ended: SimpleQueue[tuple[RenderJob, RenderReport]] = SimpleQueue()
         self._is_device_lost = False
         render_job.serve(self._renderer(settings))
 
@@ -114,12 +119,15 @@ class GpuWorker(OneJobWorker):
             uploader=Uploader(client, settings.transfer_attempts),
             reports=self.reports,
             lifeline=self.lifeline,
+            delivery_lifeline=self._deliveries.lifeline,
             leaving=self._leaving,
             stall_seconds=settings.stall_seconds,
             expected_seconds=self.picker.service_times.seconds,
             is_cancelled=self._is_cancelled,
             on_progress=self._on_progress,
             on_report=self._on_report,
+            on_frames=self._on_frames,
+            may_overlap=self._may_overlap,
         )
 
     # --- the loop ------------------------------------------------------------------------------------------------
@@ -128,7 +136,13 @@ class GpuWorker(OneJobWorker):
         self.heart.start()
 
     def on_ended(self) -> None:
-        self.heart.stop()
+        try:
+            if self._deliveries.job is not None:
+                self.reporter.idle()  # which says that it leaves; a signal may have come while this was put together
+            self._deliveries.wait()
+            self._note_ended()
+        finally:
+            self.heart.stop()
 
     def on_asked_to_stop(self, signum: int) -> None:
         self.reporter.leaving()
@@ -139,6 +153,7 @@ class GpuWorker(OneJobWorker):
         """The next job for this card. Outlives a server that is away or comes back empty."""
         pauses = pauses_seconds()
         while not self.is_asked_to_stop:
+            self._note_ended()
             self.reporter.idle()
             self.lifeline.say(None, PATIENCE_BETWEEN_JOBS_SECONDS)
             self._sweep.run_if_due()
@@ -192,8 +207,8 @@ class GpuWorker(OneJobWorker):
     # --- one job -------------------------------------------------------------------------------------------------
 
     def run_job(self, job: AllowedJob, message: RenderJob | None) -> None:
-        """Run the job in hand to its one report."""
-        self._is_reported = False
+        """Run the job in hand to its one report, or until what is left of it goes on beside the next."""
+        self._unreported.add(job.id)
         if message is None:
             self._refuse(job)
         else:
@@ -201,7 +216,9 @@ class GpuWorker(OneJobWorker):
         self.line.release()
 
     def on_job_left(self) -> None:
-        if not self._is_reported:
+        self._note_ended()
+        in_delivery = self._deliveries.job
+        if self._unreported - {in_delivery.job_id if in_delivery else ""}:
             raise SystemExit(EXIT_UNFINISHED)
         self._leaving.clear()  # what was said was of that job: a worker that is drained or stopped takes no other
         self.lifeline.say(None, PATIENCE_BETWEEN_JOBS_SECONDS)
@@ -209,19 +226,52 @@ class GpuWorker(OneJobWorker):
             raise SystemExit(EXIT_DEVICE_LOST)
 
     def _render(self, job: AllowedJob, message: RenderJob) -> None:
-        is_cancelled = self.connection.exists(cancel_key(message.generation_id))
-        self._cancelled_job_id = message.job_id if is_cancelled else ""
-        self._stream = ProgressStream(self._progress_connection, message.generation_id, self._preview_seconds)
-        self._completion = Completion(
-            message,
-            learned=self.picker.service_times.by_stage(message),
-            loading_seconds=self.picker.loading_seconds(message),
+        if self.connection.exists(cancel_key(message.generation_id)):
+            self._cancelled.add(message.job_id)
+        self._shown[message.job_id] = ShownProgress(
+            ProgressStream(self._progress_connection, message.generation_id, self._preview_seconds),
+            Completion(
+                message,
+                learned=self.picker.service_times.by_stage(message),
+                loading_seconds=self.picker.loading_seconds(message),
+            ),
         )
         self._rendering = message
         try:
-            self.perform(job, on_begun=lambda: self.reporter.busy(message))
+            rest = self.perform(job, on_begun=lambda: self.reporter.busy(message))
         finally:
             self._rendering = None
+        if rest is not None:
+            self._deliver(message, rest)
+
+    def _deliver(self, message: RenderJob, rest: Callable[[], None]) -> None:
+        """Let the rest of the job go on beside the next one, once the delivery before it is over."""
+        self.lifeline.say(message.job_id, PATIENCE_BETWEEN_JOBS_SECONDS)
+        self._deliveries.wait()
+        self._note_ended()
+        self.reporter.delivering(message)
+        self._deliveries.begin(message, rest)
+
+    def _note_ended(self) -> None:
+        """On the main thread: count and learn from what has ended, whichever thread reported it.
+
+        Raises:
+            SystemExit: a delivery could not be reported.
+        """
+        delivered = self._deliveries.note_end()
+        if delivered is not None and delivered.job_id in self._unreported:
+            raise SystemExit(EXIT_UNFINISHED)
+        if delivered is not None:
+            self.reporter.delivering(None)
+        while not self._ended.empty():
+            self._learn(*self._ended.get())
+
+    def _learn(self, job: RenderJob, report: RenderReport) -> None:
+        self._is_device_lost |= report.error is not None and report.error.code == render_job.DEVICE_LOST
+        self.reporter.count(report)
+        if report.outcome == Outcome.SUCCEEDED:
+            self._warm_models.note(job.model)
+            self.picker.service_times.learn(job, off_the_card(report.stage_seconds))
 
     def _refuse(self, job: AllowedJob) -> None:
         """End a job that is none of ours, or that this version cannot read. The queue carries data, not code."""
@@ -242,28 +292,34 @@ class GpuWorker(OneJobWorker):
                     error=error,
                 )
             )
-        self._is_reported = True
+        self._unreported.discard(job.id)
         self.fail(job, "Not a render job")
 
     def _is_cancelled(self, job: RenderJob) -> bool:
-        return job.job_id == self._cancelled_job_id or self.is_stopped(job.job_id)
+        return job.job_id in self._cancelled or self.is_stopped(job.job_id)
+
+    def _may_overlap(self, job: RenderJob) -> bool:
+        """A worker that takes no other job ends the one in hand as it began it."""
+        is_ending = self.is_asked_to_stop or self.reporter.is_drained or self._leaving.is_set
+        return job.may_overlap and not is_ending
+
+    def _on_frames(self, job: RenderJob, frames: RenderedFrames) -> None:
+        if not frames.resumed_from_step:  # else its seconds are those of a part
+            self.picker.service_times.learn(job, on_the_card(frames.stage_seconds))
 
     def _on_progress(self, job: RenderJob, progress: Progress) -> None:
-        assert self._stream is not None
-        assert self._completion is not None
-        percent = self._completion.percent(stage=progress.stage, step=progress.step, steps_total=progress.steps_total)
-        self._stream.write(dataclasses.replace(progress, percent=percent))
-        self._last_work.note()
-        self.reporter.stage(progress.stage)
+        """From the thread that works on the job."""
+        self._shown[job.job_id].write(progress)
+        if self._rendering is not None and self._rendering.job_id == job.job_id:
+            self._last_work.note()
+            self.reporter.stage(progress.stage)
 
     def _on_report(self, job: RenderJob, report: RenderReport) -> None:
-        self._is_reported = True
-        self._is_device_lost = report.error is not None and report.error.code == render_job.DEVICE_LOST
-        self.reporter.count(report)
-        if report.outcome == Outcome.SUCCEEDED:
-            self._warm_models.note(job.model)
-            if not report.resumed_from_step:  # else its seconds are those of a part
-                self.picker.service_times.learn(job, report.stage_seconds)
+        """From the thread that works on the job."""
+        self._ended.put((job, report))
+        self._unreported.discard(job.job_id)
+        self._cancelled.discard(job.job_id)
+        del self._shown[job.job_id]
 
     # --- from other threads ---------------------------------------------------------------------------------------
 
@@ -280,9 +336,10 @@ class GpuWorker(OneJobWorker):
 
     def _keep_registered(self) -> None:
         """From the heartbeat's thread: be known to RQ, also on a server that came back empty; see what was missed."""
-        message = self._rendering
+        in_hand = (self._rendering, self._deliveries.job)
         self.keep_registered()
         self.between_jobs.refresh_drained()
         self.keep_running()
-        if message is not None and self.connection.exists(cancel_key(message.generation_id)):
-            self._cancelled_job_id = message.job_id
+        for message in in_hand:
+            if message is not None and self.connection.exists(cancel_key(message.generation_id)):
+                self._cancelled.add(message.job_id)

@@ -53,7 +53,11 @@ class WorkerStatus(Wire):
     state: str = "idle"
     """``starting``, ``idle``, ``busy`` or ``draining``."""
     generation_id: str | None = None
+    """What the card is at, in this attempt and stage."""
     attempt: int = 0
+    delivering_id: str | None = None
+    """The clip before it, which has left the card and is still written or delivered, in this attempt."""
+    delivering_attempt: int = 0
     stage: str = ""
     started_at: float = 0.0
     beat_at: float = 0.0
@@ -61,6 +65,12 @@ class WorkerStatus(Wire):
     """Of the store's clock; negative: behind."""
     residents: tuple[ResidentComponent, ...] = ()
     counters: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def in_hand(self) -> tuple[tuple[str, int], ...]:
+        """Generation and attempt of all that it has: the clip that it delivers, then what its card is at."""
+        both = ((self.delivering_id, self.delivering_attempt), (self.generation_id, self.attempt))
+        return tuple((generation_id, attempt) for generation_id, attempt in both if generation_id)
 
     @property
     def clock_fault(self) -> str:

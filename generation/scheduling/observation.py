@@ -54,8 +54,10 @@ class Observer:
         now, clock = time.time(), FairClock.objects.filter(id=1).first() or FairClock()
         running = {(str(clip.id), clip.worker) for clip in clips if clip.state == State.RUNNING}
         makers = {s.generation_id: s for s in statuses if s.generation_id and (s.generation_id, s.name) in running}
+        delivered = {s.delivering_id: s for s in statuses if s.delivering_id and (s.delivering_id, s.name) in running}
         works = {str(clip.id): service_rates.work_of(clip) for clip in clips}
-        on_card = {id: _on(work, makers[id].name) for id, work in works.items() if id in makers}
+        holders = makers | delivered
+        on_card = {id: _on(work, holders[id].name) for id, work in works.items() if id in holders}
         times = service_rates.read([*works.values(), *on_card.values()])
         self._see_components(clips, makers)
         largest_bytes = fleet.largest_bytes(statuses)
@@ -75,6 +77,7 @@ class Observer:
             if status.generation_id and status.generation_id not in works:
                 # Of a clip that is settled already its machine only has to say so.
                 in_hand[status.name] = InHand(status.generation_id, Spread(1.0, 0.5))
+        rests = [InHand(id, times.remaining(on_card[id], steps_done=on_card[id].steps)) for id in delivered]
         states = {str(clip.id): clip.state for clip in clips}
         queued = [clip for clip in clips if clip.state == State.QUEUED]
         queue = [waiting[str(clip.id)] for clip in queued[:NEAR_CLIPS] if str(clip.id) in waiting]
@@ -82,7 +85,7 @@ class Observer:
         is_whole = len(queued) <= NEAR_CLIPS
         return Snapshot(
             machines=tuple(_machine(status, in_hand.get(status.name)) for status in statuses if takes_jobs(status)),
-            leaving=tuple(in_hand[s.name] for s in makers.values() if not takes_jobs(s)),
+            leaving=(*(in_hand[s.name] for s in makers.values() if not takes_jobs(s)), *rests),
             window=tuple(sorted(in_line, key=lambda each: yields(each.tag))),
             queue=tuple(queue),
             deep=() if is_whole or not queue else tuple(_stretches(depth, key_of(queued[NEAR_CLIPS - 1]), queue)),

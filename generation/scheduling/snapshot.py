@@ -101,7 +101,7 @@ class Snapshot:
 
     machines: tuple[Machine, ...]
     leaving: tuple[InHand, ...] = ()
-    """Clips in hand of machines that take no more."""
+    """Clips in hand that no other waits for: of machines that take no more, and such as have left their card."""
     window: tuple[Clip, ...] = ()
     """RQ's line, the first in line first."""
     queue: tuple[Clip, ...] = ()

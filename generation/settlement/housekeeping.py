@@ -122,7 +122,7 @@ def reclaim_overdue() -> None:
 
 def reclaim_from_dead_workers() -> None:
     """Take back attempts that no living worker has in hand: they go to another, or fail after the last try."""
-    in_hand = {(status.generation_id, status.attempt) for status in fleet.statuses()}
+    in_hand = {each for status in fleet.statuses() for each in status.in_hand}
     silent_since = timezone.now() - timedelta(seconds=WORKER_DEAD_AFTER_SECONDS)
     running = Generation.objects.filter(state=State.RUNNING).select_related("version__model")
 

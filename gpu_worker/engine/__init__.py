@@ -1,6 +1,6 @@
 """Models resident on one device, and clips out of them. Plain Python over torch: no queue, no network, no Django."""
 
-from gpu_worker.engine.engine import Engine, EngineStatus, RenderedClip
+from gpu_worker.engine.engine import Engine, EngineStatus
 from gpu_worker.engine.errors import (
     CheckpointBroken,
     DoesNotFit,
@@ -15,6 +15,7 @@ from gpu_worker.engine.errors import (
 )
 from gpu_worker.engine.memory.cuda import Cuda
 from gpu_worker.engine.memory.devices import Cpu, Device, device_from_environment
+from gpu_worker.engine.video.rendered import RenderedClip, RenderedFrames
 
 __all__ = [
     "CheckpointBroken",
@@ -32,6 +33,7 @@ __all__ = [
     "OutOfMemory",
     "RenderStopped",
     "RenderedClip",
+    "RenderedFrames",
     "UnsupportedRequest",
     "device_from_environment",
 ]

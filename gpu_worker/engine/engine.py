@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gpu_worker import log_context
-from gpu_worker.contract import ClipFacts, ModelSpec, Progress, RenderJob, Stage
+from gpu_worker.contract import ModelSpec, Progress, RenderJob, Stage
 from gpu_worker.engine.errors import DoesNotFit, EngineError, FatalDeviceError, OutOfMemory, UnsupportedHere
-from gpu_worker.engine.events import log_event
 from gpu_worker.engine.memory import main_memory
 from gpu_worker.engine.memory.devices import Device
 from gpu_worker.engine.memory.headroom import Headroom
@@ -26,11 +24,9 @@ from gpu_worker.engine.memory.staging import Stager
 from gpu_worker.engine.requests import check_row, mode_of
 from gpu_worker.engine.sizes import show_bytes
 from gpu_worker.engine.snapshots.render_snapshots import RenderSnapshots
-from gpu_worker.engine.video.clip import measure_clip, write_poster
-from gpu_worker.engine.video.continuation import before_and_new
 from gpu_worker.engine.video.frames import OnFrame, unheard
 from gpu_worker.engine.video.prompts import PromptMemory
-from gpu_worker.engine.video.provenance import Provenance
+from gpu_worker.engine.video.rendered import RenderedClip, RenderedFrames
 from gpu_worker.engine.video.rendering import Rendering
 from gpu_worker.engine.video.stages import StageClock
 from gpu_worker.engine.video.writer import ClipWriter
@@ -49,23 +45,6 @@ PROMPT_MEMORY_FRACTION = 1 / 32
 def prompt_memory_bytes(host_bytes: int) -> int:
     """What remembered prompts may take of a host's main memory."""
     return max(LEAST_PROMPT_MEMORY_BYTES, int(host_bytes * PROMPT_MEMORY_FRACTION))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderedClip:
-    """A finished render: two files and what is known about them."""
-
-    clip: Path
-    poster: Path
-    facts: ClipFacts
-    stage_seconds: dict[str, float]
-    peak_bytes: int
-    steps_done: int
-    steps_total: int
-    resumed_from_step: int = 0
-    """Steps that an earlier attempt made; what its seconds were, its own report says."""
-    similarity: float | None = None
-    """Of the quantised transformer to its whole weights, where the job asked for it and it could be measured."""
 
 
 class EngineStatus(NamedTuple):
@@ -111,7 +90,27 @@ class Engine:
         should_stop: Callable[[], bool],
         snapshots: SnapshotFiles | None = None,
     ) -> RenderedClip:
-        """Make the clip of ``job`` and write it, with its poster, into ``folder``.
+        """Make the clip of ``job`` and write it, with its poster, into ``folder``: ``render_frames`` and the rest."""
+        frames = self.render_frames(
+            job, inputs=inputs, folder=folder, on_progress=on_progress, should_stop=should_stop, snapshots=snapshots
+        )
+        try:
+            return frames.write()
+        finally:
+            frames.discard()
+
+    def render_frames(
+        self,
+        job: RenderJob,
+        *,
+        inputs: Mapping[str, Any],
+        folder: Path,
+        on_progress: Callable[[Progress], None],
+        should_stop: Callable[[], bool],
+        snapshots: SnapshotFiles | None = None,
+    ) -> RenderedFrames:
+        """Make the frames of ``job``: all of the render that takes the card. What is left is to write them into
+        ``folder``, which may be done on another thread while the engine renders the next job, or to discard them.
 
         With ``snapshots`` its state is kept there between steps, and a job that has one goes on from it, to the same
         bytes. Whoever delivers the clip discards them.
@@ -134,54 +133,52 @@ class Engine:
                 speed=job.model.speed,
                 device=self.device.torch_device,
             )
-            return self._render(job, inputs, folder, stages, kept)
+            writer = ClipWriter(
+                folder / "clip.mp4",
+                job.fps,
+                upscale=job.upscale,
+                watermark=job.watermark,
+                stop_if_asked=stages.stop_if_asked,
+            )
+            try:
+                return self._render_frames(job, inputs, folder, stages, kept, writer)
+            except BaseException:
+                writer.close()
+                raise
 
-    def _render(
-        self, job: RenderJob, inputs: Mapping[str, Any], folder: Path, stages: StageClock, snapshots: RenderSnapshots
-    ) -> RenderedClip:
-        clip, poster = folder / "clip.mp4", folder / "poster.jpg"
+    def _render_frames(
+        self,
+        job: RenderJob,
+        inputs: Mapping[str, Any],
+        folder: Path,
+        stages: StageClock,
+        snapshots: RenderSnapshots,
+        writer: ClipWriter,
+    ) -> RenderedFrames:
         _, mode = mode_of(job, inputs)
-        with ClipWriter(
-            clip, job.fps, upscale=job.upscale, watermark=job.watermark, stop_if_asked=stages.stop_if_asked
-        ) as writer:
-            with self._device_errors(), self._asking(stages):
-                stages.enter(Stage.LOADING)
-                # What continues a video stands behind it in the file, so nothing of it is written before all is there.
-                on_frame = unheard if mode.is_continuation else writer.put
-                rendering = self._rendering(job, inputs, stages, snapshots, on_frame)
-                raw = rendering.run()
-            self._records.write(self._residency.records)
-            stages.enter(Stage.ENCODING_VIDEO)
-            before, raw = before_and_new(job, mode, inputs, raw, stages.stop_if_asked)
-            provenance = Provenance(job.generation_id, f"LoreMotion, {job.model.slug} version {job.model.version}")
-            writer.finish(raw.frames, audio=raw.audio, before=before, provenance=provenance)
-        write_poster(poster, raw.frames, upscale=job.upscale, watermark=job.watermark)
-        facts = measure_clip(clip)
-        stages.stop_if_asked()
-        log_event(
-            log,
-            "clip rendered",
-            model=job.model.slug,
-            version=job.model.version,
+        with self._device_errors(), self._asking(stages):
+            stages.enter(Stage.LOADING)
+            # What continues a video stands behind it in the file, so nothing of it is written before all is there.
+            on_frame = unheard if mode.is_continuation else writer.put
+            rendering = self._rendering(job, inputs, stages, snapshots, on_frame)
+            raw = rendering.run()
+        self._records.write(self._residency.records)
+        frames = RenderedFrames(
+            job=job,
+            mode=mode,
+            inputs=inputs,
+            folder=folder,
+            raw=raw,
+            writer=writer,
+            stages=stages,
             peak_bytes=rendering.peak_bytes,
-            steps=stages.steps_done,
-        )
-        return RenderedClip(
-            clip=clip,
-            poster=poster,
-            facts=facts,
-            stage_seconds=stages.finish(),  # of the clip alone: what the comparison takes is nobody's price
-            peak_bytes=rendering.peak_bytes,
-            steps_done=stages.steps_done,
-            steps_total=stages.steps_total,
             resumed_from_step=snapshots.resumed_from_step,
-            # Of a resumed render the first call is another one.
-            similarity=None if snapshots.resumed_from_step else self._similarity(job, rendering, stages),
         )
+        if job.is_compared and not snapshots.resumed_from_step:  # else the first call is another one
+            frames.compare(lambda: self._similarity(job, rendering, stages))
+        return frames
 
     def _similarity(self, job: RenderJob, rendering: Rendering, stages: StageClock) -> float | None:
-        if not job.is_compared:
-            return None
         stages.enter(Stage.LOADING, "Comparing with the whole weights")
         try:
             with self._device_errors(), self._asking(stages):

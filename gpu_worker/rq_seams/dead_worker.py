@@ -37,6 +37,22 @@ def fail(connection: redis.Redis, job_id: str, reason: str) -> None:
             pipeline.execute()
 
 
+def held(connection: redis.Redis, name: str) -> set[str]:
+    """Return RQ's ids of what a dead worker had in its hands: what it popped last, and all that it had begun.
+
+    Any host may write there; what cannot be read counts as nothing.
+    """
+    found = [composite_key.rpartition(b":")[0] for composite_key in _running(connection, _executions_key(name))]
+    popped = cast(bytes | None, connection.get(holding_key(name)))
+    job_ids = set()
+    for raw in [*found, popped]:
+        try:
+            job_ids |= {raw.decode()} if raw else set()
+        except UnicodeDecodeError:
+            logger.warning("What the worker %s held cannot be read, and counts as nothing: %.100r", name, raw)
+    return job_ids
+
+
 def secret_of(connection: redis.Redis, job_id: str) -> str:
     """Return the secret of the attempt that a dead worker held; empty where RQ has no record of it."""
     try:
@@ -48,7 +64,7 @@ def secret_of(connection: redis.Redis, job_id: str) -> str:
 def clear(connection: redis.Redis, name: str) -> None:
     """Remove a dead worker's registration, its running executions and its hold on a job."""
     rq_name = rq_worker(name)
-    executions_key = WORKER_EXECUTIONS_KEY_TEMPLATE.format(rq_name)
+    executions_key = _executions_key(name)
     own_key = BaseWorker.redis_worker_namespace_prefix + rq_name
     running = _running(connection, executions_key)
     with connection.pipeline() as pipeline:
@@ -69,6 +85,10 @@ def clear(connection: redis.Redis, name: str) -> None:
                 raise problem
             if isinstance(problem, Exception):  # another host wrote something else there
                 logger.warning("Something that %s left cannot be cleared away: %s", name, problem)
+
+
+def _executions_key(name: str) -> str:
+    return WORKER_EXECUTIONS_KEY_TEMPLATE.format(rq_worker(name))
 
 
 def _running(connection: redis.Redis, executions_key: str) -> set[bytes]:

@@ -1,14 +1,16 @@
 """RQ's worker for one job at a time on the main thread of one process that cannot be spared.
 
 What RQ leaves out is added here: a pop of one's own, an honest lifetime in Valkey (seconds, not the job's timeout and a
-minute more), a stop command that stops, commands of one's own, and no alarm. ``GpuWorker`` is what stands behind the
-hooks; nothing there knows how RQ calls them.
+minute more), a stop command that stops, commands of one's own, and no alarm. And the end of a job: RQ has it where the
+job's function returns; a function that returns another one goes on in that, beside the next job. ``GpuWorker`` is what
+stands behind the hooks; nothing there knows how RQ calls them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -30,6 +32,9 @@ from gpu_worker.rq_seams.render_queue import read
 from gpu_worker.valkey import Unreachable
 
 logger = logging.getLogger(__name__)
+
+STOP_JOB = "stop-job"
+"""RQ's command, as ``rq.command.send_stop_job_command`` sends it."""
 
 
 class NoAlarm(BaseDeathPenalty):  # type: ignore[misc]  # mypy does not follow rq here
@@ -61,7 +66,9 @@ class OneJobWorker(AllowedJobWorker, ABC):
             worker_ttl=WORKER_DEAD_AFTER_SECONDS,
             default_result_ttl=result_kept_seconds,
         )
-        self._running: tuple[Job, Execution] | None = None
+        self._running: dict[str, tuple[Job, Execution]] = {}
+        self._rest: Callable[[], Any] | None = None
+        self._stopped: set[str] = set()
         self._is_waiting = False
         self.stop_signal: int | None = None
         """The first that asked it to stop."""
@@ -103,8 +110,8 @@ class OneJobWorker(AllowedJobWorker, ABC):
         return bool(self._stop_requested)
 
     def is_stopped(self, job_id: str) -> bool:
-        """Whether RQ's stop command meant this job. It notes the id, so it cannot hit the one after it."""
-        return bool(self._stopped_job_id == job_id)
+        """Whether RQ's stop command meant this job, and none before or after it."""
+        return job_id in self._stopped
 
     @contextlib.contextmanager
     def idle(self) -> Iterator[None]:
@@ -130,15 +137,36 @@ class OneJobWorker(AllowedJobWorker, ABC):
             self.queues[0].intermediate_queue.remove(job_id)
             return None
 
-    def perform(self, job: AllowedJob, *, on_begun: Callable[[], None]) -> None:
-        """Call the job's function and record in RQ how it began and ended."""
+    def perform(self, job: AllowedJob, *, on_begun: Callable[[], None]) -> Callable[[], None] | None:
+        """Call the job's function and record in RQ how it began and ended.
+
+        Returns what is left of it, to be called once and on any thread, where the function returned a function: what
+        that one returns is the job's result, and until then RQ has it among the running.
+        """
         execution = self.prepare_execution(job)
-        self._running = (job, execution)
+        self._running[job.id] = (job, execution)
+        self._rest = None
         try:
             on_begun()
             self.perform_job(job, self.queues[0], execution)
         finally:
-            self._running = None
+            if self._rest is None:
+                self._forget(job)
+        rest = self._rest
+        return None if rest is None else lambda: self._end(job, execution, rest)
+
+    def _end(self, job: AllowedJob, execution: Execution, rest: Callable[[], Any]) -> None:
+        """What RQ does once a job's function has returned or raised."""
+        try:
+            super()._finalize_success(job, self.queues[0], execution, rest())
+        except BaseException:  # as RQ does
+            super()._finalize_failure(job, self.queues[0], execution, sys.exc_info())
+        finally:
+            self._forget(job)
+
+    def _forget(self, job: AllowedJob) -> None:
+        self._running.pop(job.id, None)
+        self._stopped.discard(job.id)
 
     def fail(self, job: AllowedJob, reason: str) -> None:
         """Record in RQ that a job failed which was never performed."""
@@ -154,10 +182,9 @@ class OneJobWorker(AllowedJobWorker, ABC):
             pipeline.execute()
 
     def keep_running(self) -> None:
-        """From any thread: let RQ know that the job in hand is being performed."""
-        running = self._running
-        if running is not None:
-            self.maintain_heartbeats(*running)
+        """From any thread: let RQ know that what is in hand is being performed."""
+        for job, execution in list(self._running.values()):
+            self.maintain_heartbeats(job, execution)
 
     # --- what RQ calls -------------------------------------------------------------------------------------------
 
@@ -190,17 +217,31 @@ class OneJobWorker(AllowedJobWorker, ABC):
             self.set_state("idle")
         except Unreachable as problem:
             logger.warning("RQ's record of %s is incomplete, Valkey cannot be reached: %s", job.id, problem)
-        self._stopped_job_id = None
         self.on_job_left()
+
+    def _finalize_success(self, job: Job, queue: Queue, execution: Execution, return_value: Any) -> None:
+        """Record that a job ended well, unless some of it is left."""
+        if callable(return_value):
+            self._rest = return_value
+        else:
+            super()._finalize_success(job, queue, execution, return_value)
 
     def handle_payload(self, message: dict[str, Any]) -> None:
         """From the thread that listens: our commands go to the hook, the rest is RQ's."""
         try:
             command = parse_payload(message)
-            if not self.on_command(command):
+            if command["command"] == STOP_JOB:  # RQ's own looks at one of several that run, whichever began first
+                self._stopped |= {command["job_id"]} & self._running.keys()
+            elif not self.on_command(command):
                 super().handle_payload(message)
         except (ValueError, AttributeError, KeyError) as problem:
             logger.warning("A command that cannot be read is ignored: %s", problem)
+
+    def request_stop_execution(self, execution_id: str) -> None:
+        """From the thread that listens: RQ's command for one of the executions of a job; ours have one each."""
+        execution = self.executions.get(execution_id)
+        if execution is not None:
+            self._stopped.add(execution.job_id)
 
     def unsubscribe(self) -> None:
         """RQ tells the thread to end after the last message that could wake it, and then waits for it in vain."""

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch.overrides import TorchFunctionMode
 
-from gpu_worker.engine import EncodingFailed, Engine, RenderStopped
+from gpu_worker.engine import EncodingFailed, Engine, RenderedClip, RenderStopped
 from gpu_worker.engine.video import writer as writing
 from gpu_worker.engine.video.clip import Frame, Frames, measure_clip, write_clip
 from gpu_worker.engine.video.writer import ClipWriter
@@ -144,4 +145,45 @@ def test_frames_are_encoded_while_others_are_still_decoded(
     done = render(engine, render_job(), tmp_path, listener=listener)
     assert waited == [True]
     assert measure_clip(done.clip).num_frames == 9
+    assert writers() == []
+
+
+class NoTorch(TorchFunctionMode):
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        raise AssertionError(f"{function} of torch is called")
+
+
+def test_a_clip_is_written_without_torch_while_the_next_is_rendered(engine: Engine, tmp_path: Path) -> None:
+    job, listener, expected = render_job("ltx"), Listener(), render(engine, render_job("ltx"), tmp_path)
+    folder = tmp_path / "beside"
+    folder.mkdir()
+    frames = engine.render_frames(job, inputs={}, folder=folder, on_progress=listener, should_stop=listener.should_stop)
+    assert listener.stages == ["loading", "encoding_prompt", "denoising", "decoding"]
+    assert list(frames.stage_seconds) == listener.stages
+    written: list[RenderedClip] = []
+
+    def write() -> None:
+        with NoTorch():
+            written.append(frames.write())
+
+    other = render_job("ltx", seed=2)
+    thread = threading.Thread(target=write)
+    thread.start()
+    render(engine, other, tmp_path / "other")
+    thread.join()
+    frames.discard()
+
+    [clip] = written
+    assert clip.clip.read_bytes() == expected.clip.read_bytes()
+    assert clip.poster.read_bytes() == expected.poster.read_bytes()
+    assert list(clip.stage_seconds) == [*listener.stages]
+    assert writers() == []
+
+
+def test_frames_that_are_discarded_leave_no_thread(engine: Engine, tmp_path: Path) -> None:
+    listener = Listener()
+    frames = engine.render_frames(
+        render_job("ltx"), inputs={}, folder=tmp_path, on_progress=listener, should_stop=listener.should_stop
+    )
+    frames.discard()
     assert writers() == []

@@ -48,6 +48,16 @@ def test_the_fleet_page(staff: Client, valkey: redis.Redis) -> None:
     assert "<td>stripe</td><td>0</td><td>0</td><td>523</td>" in page
 
 
+def test_the_fleet_page_shows_the_clip_on_the_card_and_the_one_before(
+    toy: Model, alice: Visitor, staff: Client, valkey: redis.Redis
+) -> None:
+    on_the_card, delivered = factories.submitted(alice.workspace), factories.submitted(alice.workspace)
+    heartbeat(valkey, "gpu-7", doing=on_the_card, delivering=delivered)
+    page = staff.get("/admin/generation/generation/fleet/").text
+    assert f"generation/{on_the_card.id}/change/" in page
+    assert f"generation/{delivered.id}/change/" in page
+
+
 def test_the_fleet_page_is_for_staff_who_may_see_requests(client: Client, db: None) -> None:
     person = User.objects.create_user("reader@example.com", "irrelevant", is_staff=True)
     client.force_login(person)

@@ -40,7 +40,12 @@ def dispatched(toy: Model, alice: Visitor) -> Generation:
     return generation
 
 
-def heartbeat(valkey: redis.Redis, name: str = "gpu-test", doing: Generation | None = None) -> None:
+def heartbeat(
+    valkey: redis.Redis,
+    name: str = "gpu-test",
+    doing: Generation | None = None,
+    delivering: Generation | None = None,
+) -> None:
     status = WorkerStatus(
         name=name,
         host="h",
@@ -49,6 +54,8 @@ def heartbeat(valkey: redis.Redis, name: str = "gpu-test", doing: Generation | N
         budget_bytes=1,
         generation_id=str(doing.id) if doing else None,
         attempt=doing.attempt if doing else 0,
+        delivering_id=str(delivering.id) if delivering else None,
+        delivering_attempt=delivering.attempt if delivering else 0,
     )
     valkey.zadd(WORKERS_KEY, {name: time.time()})
     valkey.set(worker_key(name), json.dumps(status.to_wire()), ex=15)
@@ -205,6 +212,22 @@ def test_a_job_popped_by_a_worker_that_died_at_once_is_handed_on(dispatched: Gen
         housekeeping.beat()
     dispatched.refresh_from_db()
     assert (dispatched.state, dispatched.attempt) == (State.DISPATCHED, 2)
+
+
+def test_a_clip_that_its_worker_delivers_beside_the_next_is_not_lost(
+    dispatched: Generation, valkey: redis.Redis
+) -> None:
+    assert dispatched.render_job(inputs={}, outputs={}).may_overlap
+    settlement.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    with in_a_while(30):
+        heartbeat(valkey, delivering=dispatched)
+        housekeeping.reclaim_from_dead_workers()
+        dispatched.refresh_from_db()
+        assert (dispatched.state, dispatched.attempt) == (State.RUNNING, 1)
+        heartbeat(valkey)
+        housekeeping.reclaim_from_dead_workers()
+    dispatched.refresh_from_db()
+    assert dispatched.state != State.RUNNING
 
 
 def test_a_cancel_that_did_not_reach_its_worker_is_repeated(dispatched: Generation, valkey: redis.Redis) -> None:

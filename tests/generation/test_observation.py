@@ -88,6 +88,16 @@ def test_a_clip_on_a_machine_that_drains_is_played_and_the_machine_takes_no_more
     assert [each.id for each in found.leaving] == [str(clip.id)]
 
 
+def test_a_clip_that_has_left_the_card_is_soon_ready_and_keeps_nobody_waiting(clip: Generation) -> None:
+    clip.state, clip.worker = State.RUNNING, "gpu-test"
+    whole = seen_by(Observer(), [clip], status(doing=clip)).machines[0].in_hand
+    found = seen_by(Observer(), [clip], status(delivering_id=str(clip.id), delivering_attempt=clip.attempt))
+    assert whole is not None
+    assert [machine.in_hand for machine in found.machines] == [None]
+    assert [each.id for each in found.leaving] == [str(clip.id)]
+    assert found.leaving[0].remaining.median_seconds < whole.remaining.median_seconds
+
+
 @pytest.mark.parametrize(
     ("state", "worker", "is_believed"),
     [(State.RUNNING, "gpu-test", True), (State.RUNNING, "another", False), (State.QUEUED, "gpu-test", False)],

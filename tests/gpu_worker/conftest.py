@@ -116,12 +116,12 @@ def settings_of_worker(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def run_worker(valkey: redis.Redis, tmp_path: Path) -> Iterator[Callable[..., GpuWorker]]:
-    """Run a worker in this process until the line is empty."""
+    """Run a worker in this process until the line is empty, or until it is stopped."""
 
-    def run(engine: ScriptedEngine | None = None, **changes: str) -> GpuWorker:
+    def run(engine: ScriptedEngine | None = None, *, is_burst: bool = True, **changes: str) -> GpuWorker:
         settings = Settings.from_environment(environment(tmp_path, **changes))
         worker = GpuWorker(settings, engine or ScriptedEngine(), Lifeline(), connect(settings.redis_url))
-        worker.work(burst=True, logging_level=None)
+        worker.work(burst=is_burst, logging_level=None)
         return worker
 
     # RQ takes these two over for good.

@@ -1,7 +1,8 @@
 """An engine that renders by a script: no torch, no frames, but every event of a real render in its order.
 
 A job's ``call`` is its script: ``step_seconds``, ``raises`` (a name in ``ERRORS``), ``at_step``, ``waits_for`` (a file
-that has to appear before the step goes on), ``dies``.
+that has to appear before the step goes on), ``dies``, ``writing_waits_for`` (a file that has to appear before the clip
+is written), ``writing_raises``.
 """
 
 from __future__ import annotations
@@ -37,6 +38,49 @@ class ScriptedClip:
 
 
 @dataclass(frozen=True)
+class ScriptedFrames:
+    """``made`` as it will be once it is written."""
+
+    made: ScriptedClip
+    script: Mapping[str, Any]
+    should_stop: Callable[[], bool]
+    on_progress: Callable[[Progress], None]
+
+    @property
+    def stage_seconds(self) -> dict[str, float]:
+        return self.made.stage_seconds
+
+    @property
+    def resumed_from_step(self) -> int:
+        return self.made.resumed_from_step
+
+    def write(self) -> ScriptedClip:
+        steps = self.made.steps_total
+        self.on_progress(Progress(kind="stage", stage=Stage.ENCODING_VIDEO, step=steps, steps_total=steps))
+        if "writing_waits_for" in self.script:
+            _wait_for(self.script["writing_waits_for"], self._stop_if_asked)
+        if "writing_raises" in self.script:
+            raise scripted_error(self.script["writing_raises"])
+        self._stop_if_asked()
+        return self.made
+
+    def _stop_if_asked(self) -> None:
+        if self.should_stop():
+            from gpu_worker.engine.errors import RenderStopped
+
+            raise RenderStopped(self.made.steps_done, self.made.steps_total, {})
+
+    def discard(self) -> None:
+        pass
+
+
+def _wait_for(path: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+    while not Path(path).exists():
+        meanwhile()
+        time.sleep(0.005)
+
+
+@dataclass(frozen=True)
 class ScriptedStatus:
     budget_bytes: int = 1_000_000
     used_bytes: int = 400_000
@@ -69,6 +113,17 @@ class ScriptedEngine:
         self.evicted: list[str] = []
         self.inputs: Mapping[str, Any] = {}
 
+    def render_frames(
+        self,
+        job: RenderJob,
+        *,
+        should_stop: Callable[[], bool],
+        on_progress: Callable[[Progress], None],
+        **others: Any,
+    ) -> ScriptedFrames:
+        made = self.render(job, should_stop=should_stop, on_progress=on_progress, **others)
+        return ScriptedFrames(made, job.call, should_stop, on_progress)
+
     def render(
         self,
         job: RenderJob,
@@ -99,8 +154,7 @@ class ScriptedEngine:
         if step != script.get("at_step", 1):
             return
         if "waits_for" in script:
-            while not Path(script["waits_for"]).exists():
-                time.sleep(0.005)
+            _wait_for(script["waits_for"])
         if "raises" in script:
             raise scripted_error(script["raises"])
         if script.get("dies"):

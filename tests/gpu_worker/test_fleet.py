@@ -76,6 +76,8 @@ def test_the_table_shows_job_and_residents_the_latest_used_first(valkey: redis.R
         "    text_encoder  5.00 GiB  ram, leased 1  t5:2",
         "    vae  1.00 GiB  device  vae:1",
     ]
+    delivering = WorkerStatus(name="b", generation_id="clip-8", delivering_id="clip-7", stage="denoising")
+    assert "clip-8 denoising, delivering clip-7" in fleet.table([delivering])
     assert fleet.table([]) == "No GPU worker is alive."
 
 

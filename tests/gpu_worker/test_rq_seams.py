@@ -171,7 +171,25 @@ SEAMS = (
         rq="3.0.0",
     ),
     Seam(
-        "one_job_worker.OneJobWorker.is_stopped",
+        "one_job_worker.OneJobWorker._finalize_success",
+        "rq.worker.BaseWorker._finalize_success",
+        "(self, job, queue, execution, return_value)",
+        rq="3.0.0",
+    ),
+    Seam(
+        "one_job_worker.OneJobWorker._end",
+        "rq.worker.BaseWorker._finalize_failure",
+        "(self, job, queue, execution, exc_info)",
+        rq="3.0.0",
+    ),
+    Seam(
+        "one_job_worker.STOP_JOB",
+        "rq.command.send_stop_job_command",
+        "(connection, job_id, serializer=None)",
+        rq="3.0.0",
+    ),
+    Seam(
+        "one_job_worker.OneJobWorker.request_stop_execution",
         "rq.worker.BaseWorker.request_stop_execution",
         "(self, execution_id)",
         rq="3.0.0",
@@ -202,6 +220,7 @@ SEAMS = (
     Seam("dead_worker.fail", "rq.intermediate_queue.IntermediateQueue.remove", "(self, job_id)", rq="3.0.0"),
     Seam("dead_worker.clear", "rq.executions.Execution.from_composite_key", "(composite_key, connection)", rq="3.0.0"),
     Seam("dead_worker.clear", "rq.executions.Execution.delete", "(self, job, pipeline)", rq="3.0.0"),
+    Seam("dead_worker.held", "rq.executions.Execution.composite_key", "property", rq="3.0.0"),
     Seam("dead_worker.clear", "rq.executions.WORKER_EXECUTIONS_KEY_TEMPLATE", "rq:worker:{0}:executions", rq="3.0.0"),
     Seam("dead_worker.clear", "rq.worker.BaseWorker.redis_worker_namespace_prefix", "rq:worker:", rq="3.0.0"),
     Seam(

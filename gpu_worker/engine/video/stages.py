@@ -40,6 +40,13 @@ class StageClock:
     def stage(self) -> Stage | None:
         return self._stage
 
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds by stage, of the one under way as long as it has taken."""
+        if self._stage is None:
+            return dict(self._seconds)
+        return {**self._seconds, self._stage: self._seconds.get(self._stage, 0.0) + self._clock() - self._since}
+
     def enter(self, stage: Stage, message: str = "") -> None:
         """Close the stage before and begin ``stage``; says so once.
 

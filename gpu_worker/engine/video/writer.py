@@ -45,6 +45,10 @@ class ClipWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the thread, if there still is one, and leave the file as it is."""
         self._give_up()
 
     def put(self, index: int, frame: Frame) -> None:
