@@ -88,7 +88,7 @@ def clear(connection: redis.Redis, name: str) -> None:
 
 
 def _executions_key(name: str) -> str:
-    return WORKER_EXECUTIONS_KEY_TEMPLATE.format(rq_worker(name))
+    return str(WORKER_EXECUTIONS_KEY_TEMPLATE.format(rq_worker(name)))
 
 
 def _running(connection: redis.Redis, executions_key: str) -> set[bytes]:

@@ -270,13 +270,15 @@ def test_the_distilled_call_of_ltx_2_runs_the_transformer_once_a_step(models: Pa
     assert calls == 8
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize(
     ("family_name", "mode"), [(name, mode) for name, mode in CASES if FAMILIES[name].modes[mode].first_frame]
 )
 def test_a_held_picture_is_the_first_frame_of_the_clip_that_people_get(
-    engine: Engine, models: Path, tmp_path: Path, family_name: str, mode: str
+    engine: Engine, models: Path, tmp_path: Path, family_name: str, mode: str, dtype: str
 ) -> None:
     job = job_for(family_name, mode, checkpoint_for(family_name, mode, models))
+    job = replace(job, model=replace(job.model, dtype=dtype))
     plain = picture(5).resize((2, 2)).resize((70, 50), Image.Resampling.NEAREST)  # noise would not survive H.264
     inputs: dict[str, Any] = {"image": plain, "video": [picture(6), plain]}
     made = render(engine, job, tmp_path, **{role: inputs[role] for role in FAMILIES[family_name].modes[mode].needs})

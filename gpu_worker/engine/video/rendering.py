@@ -375,7 +375,8 @@ class Rendering:
         if self._family.has_step_callback:
             arguments["callback_on_step_end"] = self._after_step
         if self._held:
-            arguments["latents"] = self._held.latents(job.num_frames, [generator])
+            noise = self._held.latents(job.num_frames, [generator])
+            arguments["latents"] = noise.to(getattr(torch, self._model.spec.dtype))
         return {**self._mode.arguments(job, self._inputs), **arguments}
 
     def _given_sound(self) -> Audio | None:
