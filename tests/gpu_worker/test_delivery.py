@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -52,6 +53,12 @@ class Noting(ScriptedEngine):
         return super().render(job, **others)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def torch_is_loaded() -> None:
+    """The errors of the engine bring it along; loaded by a job, it would take from that job's time."""
+    importlib.import_module("gpu_worker.engine.errors")
+
+
 @pytest.fixture
 def gate(tmp_path: Path) -> Path:
     """Until it is there, a clip whose script waits for it is not written."""
@@ -59,7 +66,7 @@ def gate(tmp_path: Path) -> Path:
 
 
 def overlapping(folder: Path, **script: Any) -> RenderJob:
-    return make_job(folder, may_overlap=True, call=script)
+    return make_job(folder, may_overlap=True, timeout_seconds=3600, call=script)
 
 
 @contextmanager
@@ -172,7 +179,9 @@ def test_the_stop_command_reaches_the_card_beside_a_delivery(
     valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path, gate: Path
 ) -> None:
     first = overlapping(tmp_path, writing_waits_for=str(gate))
-    second = make_job(tmp_path, may_overlap=True, steps=100_000, call={"step_seconds": 0.005, "at_step": 0})
+    second = make_job(
+        tmp_path, may_overlap=True, timeout_seconds=3600, steps=100_000, call={"step_seconds": 0.005, "at_step": 0}
+    )
     for job in (first, second):
         enqueue(valkey, job)
 
