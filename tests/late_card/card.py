@@ -30,7 +30,7 @@ class Card:
 
     def reset(self, total_bytes: int = _TOTAL_BYTES) -> None:
         """Forget what happened before. Tensors of others that are still there keep their memory."""
-        gc.collect()
+        gc.collect()  # tensors that the test before left in a cycle lie on the card until then
         self.chosen_index = None
         self._extension.forget()
         self.resize(total_bytes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,6 @@ def the_card(request: pytest.FixtureRequest) -> Card:
 @pytest.fixture
 def card(the_card: Card) -> Iterator[Card]:
     """The card as it comes out of its box. After the test, nothing may have depended on luck."""
-    gc.collect()  # tensors that the test before left in a cycle lie on the card until then
     the_card.reset()
     with torch.compiler.set_stance("force_eager"):  # the processor calculates: compiling for it would take minutes
         yield the_card
