@@ -21,6 +21,8 @@ from loremotion.valkey import connection
 WINDOW_SECONDS = 60
 """The last ones, whenever they are looked at: with windows by the clock, twice as many would pass round a minute."""
 CLIP_FORM = "/generations/"
+QUOTES = "/v1/quotes"
+"""Changes nothing, though its method is that of what does."""
 
 
 READ, CHANGE = "read", "change"
@@ -65,7 +67,7 @@ class RateLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not _is_counted(request):
             return self.get_response(request)
-        kind = READ if request.method in _SAFE else CHANGE
+        kind = READ if request.method in _SAFE or request.path == QUOTES else CHANGE
         try:
             allowance = count(kind, caller=_caller_of(request), now=time.time())
         except redis.RedisError:

@@ -14,6 +14,7 @@ app_name = "generation"
 urlpatterns = [
     # The API: no trailing slashes, as its clients expect.
     path("v1/openapi.json", reference.openapi, name="api-contract"),
+    path("v1/quotes", takes_files(api.Quotes.as_view()), name="api-quotes"),
     path("v1/videos", takes_files(api.Videos.as_view()), name="api-videos"),
     path("v1/videos/edits", takes_files(api.Edits.as_view()), name="api-edits"),
     path("v1/videos/extensions", takes_files(api.Extensions.as_view()), name="api-extensions"),

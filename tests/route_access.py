@@ -98,6 +98,7 @@ ACCESS: dict[str, Access] = {
     "generation:developers-webhooks": Access(Kind.PUBLIC),
     "generation:api-contract": Access(Kind.PUBLIC),
     "generation:api-videos": Access(Kind.OWN, READ),
+    "generation:api-quotes": Access(Kind.PUBLIC, method="post"),
     "generation:api-video": Access(Kind.OBJECT, READ),
     "generation:api-cancel": Access(Kind.OBJECT, MAKE, "post"),
     "generation:api-edits": Access(Kind.OWN, MAKE, "post"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from django.conf import settings
@@ -10,9 +11,10 @@ from django.urls import reverse
 
 from billing import statements
 from billing.statements import Receipt
+from catalog.offers import Offer
 from generation.live import progress
 from generation.models import Generation, State
-from generation.scheduling.wait import wait_of
+from generation.scheduling.wait import Wait, wait_of
 from generation.storage import files
 from gpu_worker.contract import Progress, Stage
 
@@ -60,6 +62,24 @@ def video(generation: Generation) -> dict[str, Any]:
     if generation.is_open:
         ours["queue"] = wait_of(generation).to_json()
     return _video(generation, seen=seen, ours=ours)
+
+
+def quote(offer: Offer, wait: Wait) -> dict[str, Any]:
+    """The Quote object: the price of a clip that nobody has asked for yet, and its wait."""
+    request, version = offer.request, offer.version
+    now = time.time()
+    return {
+        "object": "quote",
+        "model": version.model.slug,
+        "mode": request.mode,
+        "preset": request.preset,
+        "seconds": f"{round(request.seconds, 3):g}",
+        "size": f"{request.width * version.upscale}x{request.height * version.upscale}",
+        "credits": offer.quote.credits,
+        "ready_at": None if wait.expected is None else [round(now + end) for end in wait.expected.ready.ends],
+        "in_words": f"{offer.quote.credits} credit{'' if offer.quote.credits == 1 else 's'}. {wait.in_words}".strip(),
+        "queue": wait.to_json(),
+    }
 
 
 def just_taken(generation: Generation) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import tenancy
+from accounts import networks, tenancy
 from accounts.caller import Caller
 from accounts.roles import Action
 from catalog.models import Model
@@ -23,6 +23,7 @@ from generation.api import listing, presentation
 from generation.api.base import Nothing, VideoView, read
 from generation.api.serializers import REFERENCE, AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.models import Generation, State
+from generation.scheduling.wait import wait_before_asking
 from generation.settlement import deletion, settle
 from generation.storage import serving
 from generation.submission import intake, privacy, retries
@@ -54,15 +55,8 @@ class AskView(VideoView):
         """Take the request. What begins with an own clip, ``source`` or the body's, and has a ``mode`` of its own is
         made by that clip's model unless the body names another."""
         caller = self.caller(Action.GENERATE)  # before its body is judged: whose key does not hold learns nothing else
-        said = read(body, self.request)
+        said, files, clips = asked_in(read(body, self.request))
         is_private = said.pop("private", None)
-        given = {role: said.pop(role) for role in (*ROLES, REFERENCE) if role in said}
-        if given.get(REFERENCE) and given.get("image"):
-            raise Invalid(
-                "repeated_field", f"{REFERENCE} is image by another name.", next_step="Send one of them.", field="image"
-            )
-        files = {role: one for role, one in given.items() if isinstance(one, UploadedFile)}
-        clips = {role: one for role, one in given.items() if isinstance(one, str) and one}
         if source is not None:
             clips["video"] = source
         if mode is not None:
@@ -75,6 +69,18 @@ class AskView(VideoView):
         if generation.is_repeated:
             answer["Idempotent-Replayed"] = "true"
         return answer
+
+
+def asked_in(said: dict[str, Any]) -> tuple[dict[str, Any], dict[str, UploadedFile[Any]], dict[str, str]]:
+    """Return what a body asks for, its files by role, and ids of own clips by role."""
+    given = {role: said.pop(role) for role in (*ROLES, REFERENCE) if role in said}
+    if given.get(REFERENCE) and given.get("image"):
+        raise Invalid(
+            "repeated_field", f"{REFERENCE} is image by another name.", next_step="Send one of them.", field="image"
+        )
+    files = {role: one for role, one in given.items() if isinstance(one, UploadedFile)}
+    clips = {role: one for role, one in given.items() if isinstance(one, str) and one}
+    return said, files, clips
 
 
 class Videos(AskView):
@@ -102,6 +108,22 @@ class Videos(AskView):
                 "last_id": data[-1]["id"] if data else None,
             }
         )
+
+
+class Quotes(VideoView):
+    """``POST`` says what a clip would cost and when it would be ready, and makes nothing."""
+
+    def post(self, request: Request) -> Response:
+        caller = tenancy.caller_of(self.site_request)
+        said, files, clips = asked_in(read(AskSerializer, request))
+        said.pop("private", None)
+        if clips:
+            caller = self.caller(Action.READ_CLIPS)
+        ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
+        sound = intake.look_at(self.site_request, caller, ask, files=files, clips=clips)
+        network = networks.fingerprint_of(self.site_request) if caller.key is None else ""
+        wait = wait_before_asking(sound.offer, caller.workspace, may=sound.may, network=network)
+        return Response(presentation.quote(sound.offer, wait))
 
 
 class Edits(AskView):

@@ -40,6 +40,10 @@ class Range:
     mid: float
     high: float
 
+    @property
+    def ends(self) -> tuple[float, float, float]:
+        return self.low, self.mid, self.high
+
 
 @dataclass(frozen=True, slots=True)
 class Factor:

@@ -69,7 +69,7 @@ class Forecast:
         before, share = after - 1, 1.0
         if self.tags[after] > self.tags[before]:
             share = (tag - self.tags[before]) / (self.tags[after] - self.tags[before])
-        pairs = zip(_ends(self.starts[before]), _ends(self.starts[after]), strict=True)
+        pairs = zip(self.starts[before].ends, self.starts[after].ends, strict=True)
         return Range(*(a + share * (b - a) for a, b in pairs))
 
 
@@ -164,11 +164,7 @@ def _ranges(futures: Floats) -> list[Range]:
     return [Range(*map(float, column)) for column in np.percentile(finite, PERCENTILES, axis=0).T]
 
 
-def _ends(each: Range) -> tuple[float, float, float]:
-    return each.low, each.mid, each.high
-
-
 def _ascending(ranges: list[Range]) -> list[Range]:
     """Later tags do not start earlier: what affinity makes of single clips is no matter of the place."""
-    ends = np.array([_ends(each) for each in ranges]).reshape(-1, 3)
+    ends = np.array([each.ends for each in ranges]).reshape(-1, 3)
     return [Range(*map(float, row)) for row in np.maximum.accumulate(ends, axis=0)]

@@ -14,6 +14,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from django.utils import timezone
+
 from generation.models import Generation, State
 from generation.scheduling import queue_depth
 from generation.scheduling.fair_order import Key, first_by_size, key_of
@@ -102,21 +104,28 @@ class Look:
             return Place(len(self._running) + self._dispatched[generation.id])
         if generation.state == State.DISPATCHED:  # and has gone on since it was read
             return Place(0)
-        return self._place_in_queue(generation)
+        return self._place_in_queue(key_of(generation))
+
+    def place_of_new(self, tag: float) -> Place:
+        """Where a request would stand that came now and got this tag."""
+        return self._place_in_queue(Key(tag, timezone.now(), uuid.uuid4()))
 
     def waiting_before(self, generation: Generation) -> list[Row]:
         """The first few dozen of the fair queue that are before the request; none once it has left that."""
         if generation.state != State.QUEUED or generation.id in self._running or generation.id in self._dispatched:
             return []
-        return self._front[: bisect_left(self._keys, key_of(generation))]
+        return self._before(key_of(generation))
 
-    def _place_in_queue(self, generation: Generation) -> Place:
-        before = self.waiting_before(generation)
-        is_behind_all = yields(generation.fair_finish)
+    def _before(self, key: Key) -> list[Row]:
+        return self._front[: bisect_left(self._keys, key)]
+
+    def _place_in_queue(self, key: Key) -> Place:
+        before = self._before(key)
+        is_behind_all = yields(key.fair_finish)
         number = len(self._running) + (len(self._dispatched) if is_behind_all else self._ahead)
         if self._is_whole or len(before) < len(self._front):
             return Place(number + len(before), is_held_up=self.is_held_up)
-        deep = self._depth_of_the_queue().before(key_of(generation))
+        deep = self._depth_of_the_queue().before(key)
         if deep is None or deep < len(before):
             return Place(number + len(before), Precision.AT_LEAST, self.is_held_up)
         return Place(number + deep, Precision.ABOUT, self.is_held_up)

@@ -68,7 +68,7 @@ class Wait:
 
 
 def _rounded(said: Range) -> list[float]:
-    return [round(end, 1) for end in (said.low, said.mid, said.high)]
+    return [round(end, 1) for end in said.ends]
 
 
 def in_words(expected: Expected) -> str:
@@ -118,7 +118,7 @@ def _wait(generation: Generation, stands: Place, budgets: list[int], expected: E
         return Wait(place, reason, is_for_a_machine=True)
     if stands.is_held_up:
         return Wait(place, storage_pause.REASON, is_for_a_machine=True)
-    reason = _reason(generation, stands, len(budgets))
+    reason = _reason(State(generation.state), stands, len(budgets))
     return Wait(place, reason, expected, is_for_a_machine=not budgets and generation.state != State.RUNNING)
 
 
@@ -148,15 +148,36 @@ def prospect_of(offer: Offer, workspace: Workspace | None, *, may: Entitlements,
         network: where its visitor comes from; empty where it has none, or nobody knows.
     """
     places = forecast_board.places()
-    if places is None:
-        return None
-    tag = fair_queue.prospective_finish(
+    return None if places is None else _prospect(offer, _tag_of(offer, workspace, may, network), places)
+
+
+@across_workspaces("its own line's last tag comes out, and how many and how long others are")
+def wait_before_asking(offer: Offer, workspace: Workspace | None, *, may: Entitlements, network: str = "") -> Wait:
+    """Return what the clip would wait for if it were asked for now. Arguments as ``prospect_of``."""
+    budgets, needed_bytes = _budgets(), offer.least_bytes or 0
+    if budgets and needed_bytes > budgets[-1]:
+        return Wait(0, too_large(needed_bytes, budgets[-1]), is_for_a_machine=True)
+    tag = _tag_of(offer, workspace, may, network)
+    stands = _look(budgets).place_of_new(tag)
+    if stands.is_held_up:
+        return Wait(stands.number, storage_pause.REASON, is_for_a_machine=True)
+    places = forecast_board.places() if budgets else None
+    expected = None if places is None else _prospect(offer, tag, places)
+    reason = _reason(State.QUEUED, stands, len(budgets))
+    return Wait(stands.number, reason, expected, is_for_a_machine=not budgets)
+
+
+def _tag_of(offer: Offer, workspace: Workspace | None, may: Entitlements, network: str) -> float:
+    return fair_queue.prospective_finish(
         workspace,
         is_paid=may.is_paid,
         network="" if may.is_paid else network,
         credits=offer.quote.credits,
         weight=may.priority_weight,
     )
+
+
+def _prospect(offer: Offer, tag: float, places: forecast_board.Places) -> Expected | None:
     work = service_rates.work_of_offer(offer)
     plan = forecast_record.plan_of_tag(tag)
     return places.expected(tag, service_rates.read([work]).service(work), plan=plan, now=time.time())
@@ -193,8 +214,8 @@ def too_large(needed_bytes: int, largest_bytes: int) -> str:
     )
 
 
-def _reason(generation: Generation, stands: Place, workers: int) -> str:
-    if generation.state == State.RUNNING:
+def _reason(state: State, stands: Place, workers: int) -> str:
+    if state == State.RUNNING:
         return "It is being made."
     if workers == 0:
         return "No GPU worker takes clips at the moment. Your place is kept, and nothing is lost."

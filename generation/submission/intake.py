@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 
 from accounts import networks, tenancy
+from accounts.caller import Caller
 from accounts.roles import Action
-from billing.plans import entitlements
+from billing.plans import Entitlements, entitlements
 from catalog.offers import Offer, make_offer
 from catalog.requests import Ask
 from generation.models import Generation
@@ -50,14 +51,7 @@ def take(
     repeat = idempotency.read_repeat(request, ask, files=files, clips=clips, is_private=is_private, caller=caller)
     if (made := idempotency.find_repeated(caller, repeat)) is not None:
         return made
-    given = [
-        *(uploads.own_clip(role, clip, caller) for role, clip in clips.items() if role not in files),
-        *uploads.receive(files),
-    ]
-    ask = replace(ask, inputs=uploads.keys(given))
-    may = entitlements(caller.workspace.id if caller.workspace is not None else None)
-    offer = make_offer(ask, audience_of(request, caller.workspace, may))
-    continued_seconds = _continued_seconds(offer, given)
+    given, offer, may, continued_seconds = look_at(request, caller, ask, files=files, clips=clips)
     has_pictures = any(thing.kind == Kind.PICTURE and thing.content is not None for thing in given)
     line_of = caller.workspace.id if caller.workspace is not None else network
     in_line = pictures.in_line(line_of) if has_pictures else nullcontext()
@@ -77,6 +71,38 @@ def take(
                 continued_seconds=continued_seconds,
                 may=may,
             )
+
+
+class Sound(NamedTuple):
+    """A request that the model can serve, of this caller."""
+
+    given: list[uploads.Input]
+    offer: Offer
+    may: Entitlements
+    continued_seconds: float
+
+
+def look_at(
+    request: HttpRequest,
+    caller: Caller,
+    ask: Ask,
+    *,
+    files: Mapping[str, UploadedFile[Any]],
+    clips: Mapping[str, str],
+) -> Sound:
+    """Check what is asked for as ``take`` does, and keep nothing. Files are looked at and not decoded.
+
+    Raises:
+        Refusal: as ``take``.
+    """
+    given = [
+        *(uploads.own_clip(role, clip, caller) for role, clip in clips.items() if role not in files),
+        *uploads.receive(files),
+    ]
+    ask = replace(ask, inputs=uploads.keys(given))
+    may = entitlements(caller.workspace.id if caller.workspace is not None else None)
+    offer = make_offer(ask, audience_of(request, caller.workspace, may))
+    return Sound(given, offer, may, _continued_seconds(offer, given))
 
 
 def _continued_seconds(offer: Offer, given: Iterable[uploads.Input]) -> float:

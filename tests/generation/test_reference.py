@@ -71,6 +71,8 @@ def test_answers_keep_to_it(contract: dict[str, Any], alice: Visitor, client_of:
     for video in (done, waiting, stopped, *client.get("/v1/videos").json()["data"]):
         assert complaints(contract, "Video", video) == []
     assert "queue" in waiting["lm"]
+    quoted = client.post("/v1/quotes", {"prompt": "a fox"}, content_type="application/json").json()
+    assert complaints(contract, "Quote", quoted) == []
     for model in client.get("/v1/models").json()["data"]:
         assert complaints(contract, "Model", model) == []
     for refused in (client.get("/v1/videos?limit=0"), client.get("/v1/models/none"), client.post("/v1/videos", {})):
