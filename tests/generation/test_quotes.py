@@ -19,6 +19,8 @@ from generation.settlement import forecasting
 from tests.accounts import factories as people
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
+from tests.generation.test_fit import SMALL
+from tests.generation.test_fit import machine as small_machine
 from tests.generation.test_wait import machine
 
 ASKED = {"prompt": "a red circle", "seconds": "1"}
@@ -105,7 +107,7 @@ def test_a_model_that_no_machine_can_hold_is_quoted_with_the_cause(
 ) -> None:
     sizes = {"text_encoder": 45 * 10**9, "transformer": 9**9, "vae": 10**8}
     factories.model("giant", is_default=False, component_bytes=sizes)
-    machine(valkey)
+    small_machine(valkey, "small", SMALL)
     quote = quoted(client_of(alice), ASKED | {"model": "giant"}).json()
     assert quote["queue"]["waits_for_a_machine"]
     assert quote["queue"]["reason"].startswith("No machine large enough is on")

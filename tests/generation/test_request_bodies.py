@@ -14,7 +14,7 @@ from accounts.models import Visitor
 from accounts.roles import BY_ROLE, Role
 from billing.models import Hold
 from catalog.models import Model
-from generation.api import webhooks
+from generation.api import sharing, webhooks
 from generation.api.serializers import AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.api.views import ChangeSerializer
 from generation.models import Generation
@@ -29,10 +29,12 @@ pytestmark = pytest.mark.django_db
 
 READ_BY: dict[str, type[serializers.Serializer[Any]]] = {
     "createVideo": AskSerializer,
+    "quoteVideo": AskSerializer,
     "editVideo": FromVideoSerializer,
     "extendVideo": FromVideoSerializer,
     "remixVideo": RemixSerializer,
     "changeVideo": ChangeSerializer,
+    "shareVideo": sharing.ShareSerializer,
     "createWebhookEndpoint": webhooks.EndpointSerializer,
     "changeWebhookEndpoint": webhooks.EndpointSerializer,
     "rotateWebhookSecret": webhooks.RotateSerializer,
