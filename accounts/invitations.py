@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -24,7 +24,7 @@ from django.utils.crypto import salted_hmac
 from accounts import audit, members, seats
 from accounts.email_addresses import is_address
 from accounts.models import Invitation, Membership, User, Workspace
-from accounts.roles import Action, may_give
+from accounts.roles import BY_ROLE, Action, may_give
 from loremotion.outbox import mail
 from loremotion.outbox.mail import Content, Contents
 from loremotion.outbox.models import MailMessage
@@ -35,6 +35,7 @@ from loremotion.valkey import connection
 OFFER = "accounts.invitations.offer_content"
 LASTS = timedelta(days=7)
 SENT_AGAIN_AFTER = timedelta(minutes=2)
+INVITING = [role for role, actions in BY_ROLE.items() if Action.MANAGE_MEMBERS in actions]
 MOST_OPEN = 50
 MOST_A_DAY = 60
 
@@ -86,6 +87,7 @@ def resend(invitation: Invitation, *, by: User) -> None:
         members.lock_memberships(invitation.workspace)
         members.refuse_unless(by, may=Action.MANAGE_MEMBERS, workspace=invitation.workspace)
         seats.refuse_offer(invitation.workspace, besides=invitation)
+        invitation.invited_by = by  # who answers for it from now on
         _renew(invitation)
         audit.record(invitation.workspace, "member.invited_again", actor=by.email, subject=invitation.email)
 
@@ -109,8 +111,12 @@ def open_offer(*, workspace_id: UUID, email: str) -> Invitation | None:
 
 
 def _open_offers() -> QuerySet[Invitation]:
+    """Those that still hold. Whoever offered must be one who may: else they would come back by another address."""
+    may_offer = Membership.objects.filter(
+        workspace=OuterRef("workspace"), user=OuterRef("invited_by"), user__is_active=True, role__in=INVITING
+    )
     return Invitation.objects.select_related("workspace", "invited_by").filter(
-        expires_at__gt=timezone.now(), workspace__closed_at=None, workspace__suspended_at=None
+        Exists(may_offer), expires_at__gt=timezone.now(), workspace__closed_at=None, workspace__suspended_at=None
     )
 
 
@@ -130,7 +136,7 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
         )
     with transaction.atomic():
         Workspace.objects.select_for_update(no_key=True).get(id=invitation.workspace_id)
-        if not Invitation.objects.filter(id=invitation.id, token_digest=invitation.token_digest).delete()[0]:
+        if not _open_offers().filter(id=invitation.id, token_digest=invitation.token_digest).delete()[0]:
             raise Conflict("invitation_void", "This invitation was taken back.", next_step="Ask for another.")
         members = Membership.objects.select_related("workspace")
         membership = members.filter(workspace=invitation.workspace, user=user).first()

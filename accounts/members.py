@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts import audit
-from accounts.models import ApiKey, Membership, User, Workspace
+from accounts.models import ApiKey, Invitation, Membership, User, Workspace
 from accounts.roles import BY_ROLE, MEANING, Action, Role, may_give
 from loremotion.refusals import Conflict, Forbidden
 from loremotion.row_security import across_workspaces
@@ -69,6 +69,8 @@ def change(*, membership: Membership, by: Membership, role: str, monthly_cap_cre
                 next_step="An owner hands a team over in its settings.",
             )
         Membership.objects.filter(id=membership.id).update(role=role, monthly_cap_credits=monthly_cap_credits)
+        if Action.MANAGE_MEMBERS not in BY_ROLE[role]:
+            _withdraw_invitations(membership, by=by)
         audit.record(
             membership.workspace,
             "member.changed",
@@ -81,7 +83,7 @@ def change(*, membership: Membership, by: Membership, role: str, monthly_cap_cre
 
 def remove(*, membership: Membership, by: Membership) -> list[str]:
     """End a membership: one's own (leaving), or another's by whoever manages members. Clips and keys stay with the
-    team: returns the prefixes of the live keys that the member made.
+    team, open invitations of theirs do not. Returns the prefixes of the live keys that the member made.
 
     Raises:
         Forbidden: ``by`` does not manage members, as of this moment.
@@ -101,4 +103,14 @@ def remove(*, membership: Membership, by: Membership) -> list[str]:
             event = "member.left" if is_own else "member.removed"
             detail: dict[str, Any] = {"keys_that_go_on": prefixes} if prefixes else {}
             audit.record(membership.workspace, event, actor=by.user.email, subject=membership.user.email, **detail)
+            _withdraw_invitations(membership, by=by)
     return prefixes
+
+
+def _withdraw_invitations(membership: Membership, *, by: Membership) -> None:
+    """Take back what somebody offered who may not invite any more, or they would come back by another address of
+    theirs. Memberships are locked, so nobody accepts meanwhile."""
+    offers = Invitation.objects.filter(workspace=membership.workspace, invited_by=membership.user_id)
+    for offer in offers.order_by("id"):
+        audit.record(membership.workspace, "member.uninvited", actor=by.user.email, subject=offer.email)
+    offers.delete()

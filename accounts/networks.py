@@ -12,6 +12,8 @@ from django.utils import timezone
 
 IPV4_PREFIX_BITS = 24
 IPV6_PREFIX_BITS = 56
+PROXIES_SAY = frozenset({"Forwarded", "Via", "X-Real-Ip"})
+"""Headers that no browser sends of itself."""
 KEPT = timedelta(days=7)
 """How long it is known, hashed, from which network a visitor came or something was done."""
 
@@ -64,7 +66,7 @@ def _hashed(prefix: str, when: str, key: str) -> str:
 
 def is_loopback(request: HttpRequest) -> bool:
     """Whether the caller sits at this machine, and no proxy speaks for somebody else."""
-    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+    if any(name in PROXIES_SAY or name.startswith("X-Forwarded-") for name in request.headers):
         return False
     return ipaddress.ip_address(_address_of(request)).is_loopback
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.contrib import messages
@@ -16,7 +16,7 @@ from django.utils.text import slugify
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import tenancy
+from accounts import networks, tenancy
 from accounts.roles import Action
 from generation.access import own_generation
 from generation.sharing import links, public
@@ -53,7 +53,8 @@ def embed(request: HttpRequest, token: str) -> HttpResponse:
 def clip(request: HttpRequest, token: str) -> HttpResponseBase:
     """The MP4, whole or in ranges. ``?download`` gives it a name and a Save dialogue."""
     shared = public.find(token)
-    response = serving.serve_range(request, shared.key, "video/mp4", reader=shared.share_id, etag=f'"{shared.sha256}"')
+    reader = _reader_of(request, shared)
+    response = serving.serve_range(request, shared.key, "video/mp4", reader=reader, etag=f'"{shared.sha256}"')
     if "download" in request.GET:
         name = slugify(shared.prompt)[:60] or "clip"
         response["Content-Disposition"] = f'attachment; filename="{name}.mp4"'
@@ -64,8 +65,14 @@ def clip(request: HttpRequest, token: str) -> HttpResponseBase:
 def poster(request: HttpRequest, token: str) -> HttpResponseBase:
     shared = public.find(token)
     etag = f'"{shared.sha256}-poster"'
-    response = serving.serve_range(request, shared.poster_key, "image/jpeg", reader=shared.share_id, etag=etag)
+    reader = _reader_of(request, shared)
+    response = serving.serve_range(request, shared.poster_key, "image/jpeg", reader=reader, etag=etag)
     return _unlisted(response, shared)
+
+
+def _reader_of(request: HttpRequest, shared: SharedClip) -> UUID:
+    """Who is counted as one reader of a link: a network, or whoever reads slowly would keep everybody from the clip."""
+    return uuid5(shared.share_id, networks.prefix_of(request))
 
 
 def _unlisted(response: R, shared: SharedClip) -> R:

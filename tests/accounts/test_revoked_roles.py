@@ -48,7 +48,7 @@ def studio(transactional_db: None) -> Studio:
         workspace, places[Role.OWNER], places[Role.ADMIN], places[Role.MEMBER], issue(workspace, bob, "of before")
     )
     generations.model()
-    invitations.invite(workspace=workspace, by=made.admin, email="dora@example.org", role=Role.MEMBER)
+    invitations.invite(workspace=workspace, by=made.owner, email="dora@example.org", role=Role.MEMBER)
     Invitation.objects.update(sent_at=timezone.now() - timedelta(hours=1))
     return made
 

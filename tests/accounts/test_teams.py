@@ -109,6 +109,39 @@ def test_an_invitation_can_be_taken_back(alice: User, bob: User, studio: Workspa
     assert browser_of(bob).post(link).status_code == 404
 
 
+@pytest.mark.parametrize("how", ["removed", "demoted", "left", "shut out", "erased"])
+def test_whoever_may_not_invite_any_more_has_no_way_back_by_an_invitation_of_theirs(
+    alice: User, bob: User, carol: User, studio: Workspace, how: str
+) -> None:
+    """Carol is Bob by another address."""
+    admin = Membership.objects.create(workspace=studio, user=bob, role="admin")
+    link = invite(browser_of(bob, studio), carol.email, "admin")
+    owner = Membership.objects.get(workspace=studio, user=alice)
+    if how == "demoted":
+        members.change(membership=admin, by=owner, role="member", monthly_cap_credits=None)
+    elif how == "shut out":
+        User.objects.filter(id=bob.id).update(is_active=False)
+    elif how == "erased":
+        bob.delete()
+    else:
+        members.remove(membership=admin, by=owner if how == "removed" else admin)
+    assert browser_of(carol).post(link).status_code == 404
+    assert not Membership.objects.filter(workspace=studio, user=carol).exists()
+    is_withdrawn = AuditEntry.objects.filter(event="member.uninvited", subject=carol.email).exists()
+    assert is_withdrawn is (how not in ("shut out", "erased"))
+
+
+def test_an_invitation_that_another_sends_again_is_theirs(
+    alice: User, bob: User, carol: User, studio: Workspace
+) -> None:
+    admin = Membership.objects.create(workspace=studio, user=bob, role="admin")
+    invite(browser_of(bob, studio), carol.email)
+    Invitation.objects.update(sent_at=timezone.now() - timedelta(minutes=3))
+    browser_of(alice, studio).post(f"/workspace/invitations/{Invitation.objects.get().id}/resend/")
+    members.remove(membership=admin, by=Membership.objects.get(workspace=studio, user=alice))
+    assert browser_of(carol).post(link_mailed_to(carol.email)).status_code == 302
+
+
 def test_somebody_new_comes_back_to_the_invitation(alice: User, studio: Workspace) -> None:
     link = invite(browser_of(alice, studio), "new@example.org")
     page = Client().get(link)

@@ -17,6 +17,7 @@ from accounts.models import Visitor, Workspace
 from catalog.models import Model
 from generation.models import Generation
 from generation.sharing.models import Share
+from generation.storage import serving
 from tests.accounts import factories as accounts
 from tests.generation.factories import CLIP_BYTES
 from tests.sharing.conftest import PROMPT
@@ -92,6 +93,18 @@ def test_the_file_comes_whole_in_parts_and_as_headers_alone(link: Share, strange
     assert (head.status_code, head["Content-Length"], head["Accept-Ranges"]) == (200, str(len(CLIP_BYTES)), "bytes")
     assert stranger.get(address, headers={"If-None-Match": whole["ETag"]}).status_code == 304
     assert stranger.get(f"{address}?download")["Content-Disposition"] == 'attachment; filename="a-fox-by-the-sea.mp4"'
+
+
+def test_readers_of_one_network_keep_nobody_else_from_the_clip(
+    link: Share, stranger: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "MOST_SENT_AT_ONCE", 2)
+    address = f"/s/{link.token}/clip.mp4"
+    slow = [stranger.get(address, REMOTE_ADDR="203.0.113.7") for _ in range(2)]
+    assert stranger.get(address, REMOTE_ADDR="203.0.113.8").status_code == 429
+    assert stranger.get(address, REMOTE_ADDR="198.51.100.7").status_code == 200
+    for answer in slow:
+        answer.close()
 
 
 def test_sites_that_know_oembed_are_given_the_player_in_their_size(link: Share, site: str, stranger: Client) -> None:
