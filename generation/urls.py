@@ -4,7 +4,7 @@ from catalog import views as catalog
 from generation.api import events, reference
 from generation.api import sharing as api_sharing
 from generation.api import views as api
-from generation.pages import models, sharing, status, trial_views, views
+from generation.pages import explore, models, sharing, status, trial_views, views
 from generation.pages.prompt_length import prompt_length
 from generation.storage import serving
 from loremotion.bodies import takes_files
@@ -45,6 +45,7 @@ urlpatterns = [
     path("oembed", sharing.oembed, name="oembed"),
     path("history/", views.history, name="history"),
     *trial_views.urlpatterns,
+    path("explore/", explore.page, name="explore"),
     path("models/", models.listing, name="models"),
     path("models/guide/", catalog.guide, name="guide"),  # before the pages of models, whose address it would be
     path("models/<str:slug>/", models.page, name="model"),

@@ -137,6 +137,7 @@ ACCESS: dict[str, Access] = {
     "webhooks:api-test": Access(Kind.OBJECT, HOOKS, "post"),
     "webhooks:api-deliveries": Access(Kind.OBJECT, HOOKS),
     "webhooks:api-redeliver": Access(Kind.OBJECT, HOOKS, "post"),
+    "generation:explore": Access(Kind.PUBLIC),
     "generation:models": Access(Kind.PUBLIC),
     "generation:model": Access(Kind.PUBLIC),
     "generation:guide": Access(Kind.PUBLIC),

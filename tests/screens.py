@@ -29,7 +29,9 @@ SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 PAGES: Final = {
     "create": "/",
     "library": "/history/",
+    "explore": "/explore/",
     "models": "/models/",
+    "model": "/models/preview/",
     "pricing": "/pricing/",
     "credits": "/billing/",
     "account": "/account/",

@@ -23,6 +23,7 @@ PAGES = [
     "/history/",
     "/models/",
     "/models/toy/",
+    "/explore/",
     "/pricing/",
     "/billing/",
     "/account/",
@@ -131,13 +132,13 @@ def test_the_menu_switches_the_workspace_and_closes_on_escape(site: str, desktop
 
 def test_on_a_phone_the_main_pages_are_at_the_thumb(site: str, phone: BrowserContext, alice: User) -> None:
     page = phone.new_page()
-    page.goto(f"{site}/pricing/")
+    page.goto(f"{site}/models/")
     bar = page.get_by_role("navigation", name="Main")
-    assert bar.get_by_role("link").all_inner_texts() == ["Create", "Library", "Models", "Pricing", "You"]
+    assert bar.get_by_role("link").all_inner_texts() == ["Create", "Explore", "Library", "Models", "You"]
     box = bar.bounding_box()
     assert box is not None
     assert round(box["y"] + box["height"]) == 844
-    expect(bar.get_by_role("link", name="Pricing")).to_have_attribute("aria-current", "page")
+    expect(bar.get_by_role("link", name="Models")).to_have_attribute("aria-current", "page")
     bar.get_by_role("link", name="You").click()
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 

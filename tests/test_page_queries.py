@@ -22,6 +22,7 @@ MOST = {
     "/history/": (0, 3, 5),
     "/models/": (6, 9, 11),
     "/models/toy/": (7, 10, 12),
+    "/explore/": (2, 4, 6),
     "/pricing/": (4, 7, 9),
     "/billing/": (0, 11, 13),
     "/developers/": (3, 5, 7),

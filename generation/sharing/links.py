@@ -43,8 +43,8 @@ def share(generation: Generation, *, caller: Caller, shows_prompt: bool = False,
         _record(caller, "clip.link_created", generation, **shown)
     elif (link.shows_prompt, link.is_indexed) != (shows_prompt, is_indexed):
         link.shows_prompt, link.is_indexed = shows_prompt, is_indexed
-        if not shows_prompt:
-            link.featured_at = None  # Explore offers prompts
+        if not (shows_prompt and is_indexed):
+            link.featured_at = None  # Explore offers prompts, to anybody
         Share.objects.filter(id=link.id).update(**shown, featured_at=link.featured_at)
         _record(caller, "clip.link_changed", generation, **shown)
     return link

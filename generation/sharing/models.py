@@ -32,7 +32,7 @@ class Share(models.Model):
     token = models.CharField(max_length=32, unique=True, default=new_token, editable=False)
     shows_prompt = models.BooleanField(default=False)
     is_indexed = models.BooleanField(default=False)
-    """Whether search engines may list the page."""
+    """Whether those may find the clip who have not been given the link: by search engines, or on Explore."""
     created_at = models.DateTimeField(default=timezone.now)
     featured_at = models.DateTimeField(null=True)
     """When staff put it on the page Explore; None: it is not there."""

@@ -81,7 +81,7 @@ def featured(*, model: str = "", after: str = "", limit: int) -> list[SharedClip
     Raises:
         Http404: there is no such page before.
     """
-    picked = _shown().filter(featured_at__isnull=False, shows_prompt=True)
+    picked = _shown().filter(featured_at__isnull=False, shows_prompt=True, is_indexed=True)
     if model:
         picked = picked.filter(clip__generation__version__model__slug=model)
     if after:

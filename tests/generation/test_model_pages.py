@@ -101,7 +101,7 @@ def test_its_samples_are_what_staff_picked_of_it(
     toy: Model, alice: Visitor, client_of: ClientOf, client: Client, settings: Settings
 ) -> None:
     made = finished(alice, prompt="a fox by the sea")
-    link = Share.objects.create(clip=made.clip, shows_prompt=True)
+    link = Share.objects.create(clip=made.clip, shows_prompt=True, is_indexed=True)
     assert "Samples" not in client.get("/models/toy/").text
     Share.objects.update(featured_at=timezone.now())
     for address in ("/models/toy/", "/models/"):

@@ -1,0 +1,58 @@
+"""Shared clips, for staff: which of them are on the page Explore, and the end of a link that should not be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from generation.sharing import links, picks
+from generation.sharing.models import Share
+from loremotion.read_only_admin import ReadOnlyAdmin
+from loremotion.refusals import Refusal
+
+
+@admin.register(Share)
+class ShareAdmin(ReadOnlyAdmin):
+    """Read only, with what staff may do. Prompts are shown on the page of the clip alone, as far as its owner wants."""
+
+    list_display = ["page", "model_name", "shows_prompt", "is_indexed", "featured_at", "created_at"]
+    list_filter = ["shows_prompt", "is_indexed", ("featured_at", admin.EmptyFieldListFilter)]
+    search_fields = ["=token", "=clip__generation__id"]
+    list_select_related = ["clip__generation__version__model"]
+    ordering = ["-created_at", "-id"]
+    actions = ["feature", "withdraw", "revoke"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Share | None = None) -> bool:
+        return obj is None and admin.ModelAdmin.has_change_permission(self, request)
+
+    @admin.display(description="page")
+    def page(self, link: Share) -> SafeString:
+        return format_html('<a href="{}">{}…</a>', links.address(link.token), link.token[:8])
+
+    @admin.display(description="model")
+    def model_name(self, link: Share) -> str:
+        return link.clip.generation.version.model.name
+
+    @admin.action(description="Show on Explore", permissions=["change"])
+    def feature(self, request: HttpRequest, queryset: QuerySet[Share]) -> None:
+        self._do(request, queryset, picks.feature)
+
+    @admin.action(description="Take off Explore", permissions=["change"])
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Share]) -> None:
+        self._do(request, queryset, picks.withdraw)
+
+    @admin.action(description="Revoke the link", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Share]) -> None:
+        self._do(request, queryset, picks.revoke)
+
+    def _do(self, request: HttpRequest, queryset: QuerySet[Share], act: Callable[..., None]) -> None:
+        for link in queryset.select_related("clip__generation__workspace"):
+            try:
+                act(link, actor=f"staff {request.user}")
+            except Refusal as refusal:
+                self.message_user(request, f"{link.token[:8]}…: {refusal}", messages.WARNING)

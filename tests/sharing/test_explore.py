@@ -1,0 +1,116 @@
+"""Staff picks shared clips; anybody finds them, page after page."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import AuditEntry, User, Visitor
+from catalog.models import Model
+from generation.models import Clip, Generation
+from generation.pages import explore
+from generation.sharing import links, picks
+from generation.sharing.models import Share
+from loremotion.refusals import Conflict
+from tests.accounts import factories as accounts
+from tests.sharing.conftest import PROMPT
+
+
+@pytest.fixture
+def listed(link: Share) -> Share:
+    """A clip that its owner lets anybody find."""
+    link.is_indexed = True
+    Share.objects.update(is_indexed=True)
+    return link
+
+
+def act(staff: Client, action: str, link: Share) -> str:
+    answer = staff.post("/admin/sharing/share/", {"action": action, "_selected_action": [str(link.id)]}, follow=True)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def events() -> list[tuple[str, str]]:
+    picked = AuditEntry.objects.filter(event__startswith="clip.").order_by("id")
+    return list(picked.values_list("event", "actor"))
+
+
+def test_what_staff_picks_is_on_explore_and_in_the_audit_log(listed: Share, stranger: Client) -> None:
+    staff = accounts.browser_of(accounts.person("staff@example.org", is_staff=True))
+    assert PROMPT not in stranger.get("/explore/").text
+    act(staff, "feature", listed)
+    act(staff, "feature", listed)
+    page = stranger.get("/explore/").text
+    assert PROMPT in page
+    assert f'href="/?shared={listed.token}"' in page
+    act(staff, "withdraw", listed)
+    assert PROMPT not in stranger.get("/explore/").text
+    assert stranger.get(f"/s/{listed.token}/").status_code == 200
+    act(staff, "revoke", listed)
+    assert stranger.get(f"/s/{listed.token}/").status_code == 404
+    said = [event for event, actor in events() if actor == "staff staff@example.org"]
+    assert said == ["clip.featured", "clip.unfeatured", "clip.link_revoked"]
+
+
+def test_what_its_owner_shows_to_few_is_not_picked(link: Share, made: Generation, alice: Visitor) -> None:
+    with pytest.raises(Conflict, match="those alone who have its link"):
+        picks.feature(link, actor="staff")
+    browser, address = accounts.browser_of(alice), f"/generations/{made.id}/share/"
+    browser.post(address, {"shows_prompt": "on", "is_indexed": "on"})
+    picks.feature(link, actor="staff")
+    browser.post(address, {"is_indexed": "on"})
+    assert Share.objects.get().featured_at is None, "Explore shows a prompt that its owner took back"
+
+
+def test_staff_without_the_permission_picks_nothing(listed: Share, alice: Visitor) -> None:
+    helper = accounts.person("helper@example.org", is_staff=True)
+    User.objects.filter(id=helper.id).update(is_superuser=False)
+    answer = accounts.browser_of(helper).post(
+        "/admin/sharing/share/", {"action": "feature", "_selected_action": [str(listed.id)]}
+    )
+    assert answer.status_code == 403
+    assert Share.objects.get().featured_at is None
+
+
+def picked(number: int, like: Generation) -> Share:
+    """One more pick, older by a minute each."""
+    like.pk, like._state.adding = None, True
+    like.id = Generation._meta.pk.get_default()
+    like.prompt = f"clip number {number:02}"
+    like.save(force_insert=True)
+    facts = Clip.objects.values().first() or {}
+    clip = Clip.objects.create(**{**facts, "generation_id": like.id})
+    at = timezone.now() - timedelta(minutes=number)
+    return Share.objects.create(clip=clip, shows_prompt=True, is_indexed=True, featured_at=at)
+
+
+def test_pages_go_on_where_the_last_one_ended_at_the_same_cost(
+    toy: Model, made: Generation, stranger: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explore, "PAGE", 3)
+    tokens = [picked(number, Generation.objects.get(id=made.id)).token for number in range(7)]
+    seen, costs, address = [], [], "/explore/"
+    while address:
+        with CaptureQueriesContext(connection) as queries:
+            page = stranger.get(address).text
+        costs.append(len(queries))
+        seen += [token for token in tokens if f"/s/{token}/" in page]
+        address = page.partition('class="older"><a class="button" href="')[2].partition('"')[0].replace("&amp;", "&")
+        address = f"/explore/{address}" if address else ""
+    assert seen == tokens
+    assert costs == [2, 3, 3]
+    assert stranger.get("/explore/?after=none").status_code == 404
+    assert "clip number 00" in stranger.get("/explore/?model=toy").text
+
+
+def test_who_is_shut_out_is_not_on_explore(listed: Share, alice: Visitor, stranger: Client) -> None:
+    picks.feature(listed, actor="staff")
+    alice.workspace.suspended_at = timezone.now()
+    alice.workspace.save(update_fields=["suspended_at"])
+    assert PROMPT not in stranger.get("/explore/").text
+    assert links.address(listed.token) not in stranger.get("/models/").text
