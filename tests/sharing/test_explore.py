@@ -18,6 +18,7 @@ from generation.sharing import links, picks
 from generation.sharing.models import Share
 from loremotion.refusals import Conflict
 from tests.accounts import factories as accounts
+from tests.generation import factories
 from tests.sharing.conftest import PROMPT
 
 
@@ -114,3 +115,9 @@ def test_who_is_shut_out_is_not_on_explore(listed: Share, alice: Visitor, strang
     alice.workspace.save(update_fields=["suspended_at"])
     assert PROMPT not in stranger.get("/explore/").text
     assert links.address(listed.token) not in stranger.get("/models/").text
+
+
+def test_lists_of_models_name_them(made: Generation, alice: Visitor, stranger: Client) -> None:
+    factories.model("other", is_default=False)
+    assert '<a href="?model=other" >Other</a>' in stranger.get("/explore/").text
+    assert '<option value="other" >Other</option>' in accounts.browser_of(alice).get("/history/").text
