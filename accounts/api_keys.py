@@ -60,12 +60,12 @@ def authenticate(sent: str) -> ApiKey:
     matches = hmac.compare_digest(key.digest if key else _NO_KEY, _digest_of(sent))
     if key is None or not matches:
         raise Unauthorized(
-            "invalid_api_key", "This API key is not known.", next_step="Send Authorization: Bearer lm_live_…"
+            "invalid_api_key", "This API key isn't valid.", next_step="Send Authorization: Bearer lm_live_…"
         )
     if key.revoked_at is not None:
         raise revoked()
     if not key.is_live:
-        raise Unauthorized("expired_api_key", "This API key has expired.", next_step="Make another on the keys page.")
+        raise Unauthorized("expired_api_key", "This API key has expired.", next_step="Create a new one under API keys.")
     _note_use(key)
     return key
 
@@ -93,16 +93,18 @@ def issue(
         Conflict: the workspace has as many live keys as it may.
     """
     if not scopes:
-        raise Invalid("missing_scope", "A key without a scope can do nothing.", next_step="Choose one.", field="scopes")
+        raise Invalid("missing_scope", "A key needs a permission.", next_step="Choose at least one.", field="scopes")
     if expires_at is not None and expires_at <= timezone.now():
-        raise Invalid("invalid_expiry", "A key expires in the future.", field="expires_at")
+        raise Invalid("invalid_expiry", "That date has passed. Choose a later one.", field="expires_at")
     if any(not BY_SCOPE[scope] <= allowed for scope in scopes):
-        raise Forbidden("scope_too_wide", "A key cannot do more than whoever makes it.", next_step="Leave scopes out.")
+        raise Forbidden("scope_too_wide", "A key can't do more than you can.", next_step="Choose fewer permissions.")
     with transaction.atomic():
         members.lock_memberships(workspace)
         members.refuse_unless(by, may=Action.MANAGE_KEYS, workspace=workspace)
         if ApiKey.objects.live().filter(workspace=workspace).count() >= MOST_LIVE_KEYS:
-            raise Conflict("too_many_keys", f"A workspace has {MOST_LIVE_KEYS} keys at most.", next_step="Revoke one.")
+            raise Conflict(
+                "too_many_keys", f"You already have {MOST_LIVE_KEYS} keys, the limit.", next_step="Revoke one first."
+            )
         prefix = "lm_live_" + "".join(secrets.choice(_ALPHABET) for _ in range(12))
         text = f"{prefix}_{secrets.token_urlsafe(32)}"
         key = ApiKey.objects.create(
@@ -133,7 +135,7 @@ def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey
         ends_at = timezone.now() + ROTATION_OVERLAP
         old = ApiKey.objects.live().filter(id=key.id).first()
         if old is None:
-            raise Conflict("key_not_live", "This key is not live any more.", next_step="Make a new one.")
+            raise Conflict("key_not_live", "This key is no longer active.", next_step="Create a new one.")
         successor, text = issue(
             workspace=old.workspace,
             by=by,
@@ -167,7 +169,7 @@ def live(workspace: Workspace) -> QuerySet[ApiKey]:
 
 def revoked() -> Unauthorized:
     """The refusal of a key that is taken away."""
-    return Unauthorized("revoked_api_key", "This API key was revoked.", next_step="Make another on the keys page.")
+    return Unauthorized("revoked_api_key", "This API key was revoked.", next_step="Create a new one under API keys.")
 
 
 def _found(prefix: str) -> ApiKey | None:

@@ -109,8 +109,8 @@ def refusal(ban: Ban) -> Forbidden:
     until = f" until {ban.until:%-d %B %Y, %H:%M} UTC" if ban.until is not None else ""
     return Forbidden(
         "banned",
-        f"Whoever runs this site keeps out {whom}{until}: {ban.reason.rstrip('.')}.",
-        next_step="If that is wrong, write to them. People with an account can sign in.",
+        f"The people who run this site have blocked {whom}{until}: {ban.reason.rstrip('.')}.",
+        next_step="If that's a mistake, contact them. If you have an account, you can still sign in.",
     )
 
 

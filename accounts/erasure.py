@@ -43,8 +43,8 @@ def erase_person(user: User) -> None:
         if shared:
             raise Conflict(
                 "owns_teams",
-                f"You own {', '.join(shared)}, and others are in there.",
-                next_step="Hand it over, or close it and wait for its end, first.",
+                f"You own {', '.join(shared)}, which other people still use.",
+                next_step="Transfer ownership first, or close it and wait until it's deleted.",
             )
         for workspace in list(owned):
             workspaces.erase(workspace)

@@ -19,15 +19,15 @@ class NameForm(forms.Form):
 
 class PrivacyForm(forms.Form):
     is_private = forms.TypedChoiceField(
-        choices=[("no", "The whole team"), ("yes", "Whoever makes them, and the owner")],
+        choices=[("no", "The whole team"), ("yes", "Their maker and the owner")],
         coerce=lambda said: said == "yes",
-        label="New clips are seen by",
-        help_text="Whoever makes a clip can decide otherwise for it.",
+        label="Who can see new clips",
+        help_text="You can change this for each clip.",
     )
 
 
 class InviteForm(forms.Form):
-    email = forms.EmailField(label="E-mail address")
+    email = forms.EmailField(label="Email address")
     role = forms.ChoiceField(choices=GIVEN_ROLES, initial=Role.MEMBER)
 
 
@@ -37,17 +37,21 @@ class MembershipForm(forms.Form):
 
 
 class KeyForm(forms.Form):
-    name = forms.CharField(max_length=80, help_text="What it is for.")
+    name = forms.CharField(max_length=80, help_text="What it's for.")
     scopes = forms.MultipleChoiceField(
         choices=Scope.choices, initial=[Scope.GENERATE], widget=forms.CheckboxSelectMultiple, label="Permissions"
     )
     monthly_cap_credits = forms.IntegerField(
-        required=False, min_value=0, max_value=2**31 - 1, label="Credits a month at most", help_text="Empty: no cap."
+        required=False,
+        min_value=0,
+        max_value=2**31 - 1,
+        label="Monthly limit in credits",
+        help_text="Leave empty for no limit.",
     )
     expires_on = forms.DateField(
         required=False,
-        label="Expires at the end of",
-        help_text="Empty: until it is revoked.",
+        label="Expires",
+        help_text="At the end of that day. Leave empty to keep it until you revoke it.",
         widget=forms.DateInput(attrs={"type": "date"}),
     )
 

@@ -52,17 +52,21 @@ def invite(*, workspace: Workspace, by: Membership, email: str, role: str) -> In
     email = _check_email(email)
     _refuse_a_mass(by.user)
     if not may_give(by.role, role):
-        raise Forbidden("role_forbids", f"You cannot make somebody {role} here.", next_step="Choose another role.")
+        raise Forbidden("role_forbids", f"You can't make someone {role} here.", next_step="Choose another role.")
     if not workspace.is_team:
-        raise Conflict("not_a_team", "A personal workspace has one person.", next_step="Create a team first.")
+        raise Conflict("not_a_team", "A personal workspace is just for you.", next_step="Create a team first.")
     with transaction.atomic():
         members.lock_memberships(workspace)
         members.refuse_unless(by.user, may=Action.MANAGE_MEMBERS, workspace=workspace)
         if Membership.objects.filter(is_address(email, field="user__email"), workspace=workspace).exists():
-            raise Conflict("member_already", f"{email} is a member already.")
+            raise Conflict("member_already", f"{email} is already a member.")
         known = Invitation.objects.filter(is_address(email), workspace=workspace).first()
         if known is None and Invitation.objects.filter(workspace=workspace).count() >= MOST_OPEN:
-            raise Conflict("too_many_invitations", f"{MOST_OPEN} invitations are open.", next_step="Take one back.")
+            raise Conflict(
+                "too_many_invitations",
+                f"{MOST_OPEN} invitations are still open, the limit.",
+                next_step="Revoke one first.",
+            )
         if known is not None:
             _refuse_a_flood(known)
             known.delete()
@@ -131,13 +135,13 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
     if not EmailAddress.objects.filter(is_address(invitation.email), user=user, verified=True).exists():
         raise Forbidden(
             "invited_another",
-            f"This invitation is for {invitation.email}, and you are signed in as {user.email}.",
+            f"This invitation is for {invitation.email}, but you're signed in as {user.email}.",
             next_step="Sign in with that address, or ask for an invitation to yours.",
         )
     with transaction.atomic():
         Workspace.objects.select_for_update(no_key=True).get(id=invitation.workspace_id)
         if not _open_offers().filter(id=invitation.id, token_digest=invitation.token_digest).delete()[0]:
-            raise Conflict("invitation_void", "This invitation was taken back.", next_step="Ask for another.")
+            raise Conflict("invitation_void", "This invitation was revoked.", next_step="Ask for a new one.")
         members = Membership.objects.select_related("workspace")
         membership = members.filter(workspace=invitation.workspace, user=user).first()
         if membership is None:
@@ -206,7 +210,7 @@ def _check_email(email: str) -> str:
     try:
         validate_email(email)
     except ValidationError as error:
-        raise Invalid("invalid_email", "This is not an e-mail address.", field="email") from error
+        raise Invalid("invalid_email", "That isn't an email address.", field="email") from error
     return email
 
 
@@ -216,7 +220,7 @@ def _refuse_a_flood(invitation: Invitation) -> None:
         wait_seconds = int((SENT_AGAIN_AFTER - since).total_seconds()) + 1
         raise TooMany(
             "invited_just_now",
-            f"{invitation.email} was written to a moment ago.",
+            f"We emailed {invitation.email} a moment ago.",
             next_step="Wait two minutes before sending it again.",
             retry_after_seconds=wait_seconds,
         )
@@ -235,8 +239,8 @@ def _refuse_a_mass(user: User) -> None:
     if sent > MOST_A_DAY:
         raise TooMany(
             "too_many_invitations",
-            f"You have sent {MOST_A_DAY} invitations today.",
-            next_step="Send more tomorrow.",
+            f"You've sent {MOST_A_DAY} invitations today, the limit.",
+            next_step="Try again tomorrow.",
             retry_after_seconds=3600,
         )
 

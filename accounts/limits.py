@@ -116,7 +116,7 @@ def _is_counted(request: HttpRequest) -> bool:
 def _refusal(request: HttpRequest, allowance: Allowance) -> HttpResponse:
     refusal = TooMany(
         "rate_limited",
-        f"More than {most_of(allowance.kind)} requests {_WHAT[allowance.kind]} came within a minute.",
+        f"You've sent more than {most_of(allowance.kind)} requests {_WHAT[allowance.kind]} in a minute.",
         next_step=f"Wait {allowance.resets_in_seconds} seconds.",
         retry_after_seconds=allowance.resets_in_seconds,
     )

@@ -39,7 +39,7 @@ def refuse_unless(user: User, *, may: Action, workspace: Workspace) -> None:
     if role is None or may not in BY_ROLE[role]:
         raise Forbidden(
             "role_forbids",
-            f"Your role here may not any more: {MEANING[may].lower()}.",
+            f"Your role no longer allows this: {MEANING[may].lower()}.",
             next_step="An owner or admin of the workspace can change it.",
         )
 
@@ -61,12 +61,16 @@ def change(*, membership: Membership, by: Membership, role: str, monthly_cap_cre
         refuse_unless(by.user, may=Action.MANAGE_MEMBERS, workspace=membership.workspace)
         now = Membership.objects.select_for_update().filter(id=membership.id).first()
         if now is None:
-            raise Conflict("members_changed", "The members have changed meanwhile.", next_step="Look again.")
+            raise Conflict(
+                "members_changed",
+                "The members have changed in the meantime.",
+                next_step="Reload the page and try again.",
+            )
         if now.role == Role.OWNER or not may_give(by.role, role):
             raise Forbidden(
                 "role_forbids",
-                "This place cannot be changed like that.",
-                next_step="An owner hands a team over in its settings.",
+                "You can't give this member that role.",
+                next_step="To change the owner, transfer ownership in the team's settings.",
             )
         Membership.objects.filter(id=membership.id).update(role=role, monthly_cap_credits=monthly_cap_credits)
         if Action.MANAGE_MEMBERS not in BY_ROLE[role]:
@@ -96,7 +100,9 @@ def remove(*, membership: Membership, by: Membership) -> list[str]:
             refuse_unless(by.user, may=Action.MANAGE_MEMBERS, workspace=membership.workspace)
         gone = Membership.objects.filter(id=membership.id).exclude(role=Role.OWNER).delete()[0]
         if not gone and Membership.objects.filter(id=membership.id).exists():
-            raise Conflict("owner_stays", "A workspace has an owner.", next_step="Hand it over first, or close it.")
+            raise Conflict(
+                "owner_stays", "A workspace needs an owner.", next_step="Transfer ownership first, or close it."
+            )
         keys = ApiKey.objects.live().filter(workspace=membership.workspace, created_by=membership.user)
         prefixes = list(keys.order_by("id").values_list("prefix", flat=True))
         if gone:

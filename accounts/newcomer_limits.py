@@ -66,8 +66,8 @@ def challenge_for(request: HttpRequest) -> dict[str, Any]:
 def _used_up() -> TooMany:
     return TooMany(
         "too_many_visitors",
-        "Many new visitors came from your network today, and the free clips for it are used up.",
-        next_step="Come back tomorrow, sign in, or use the browser in which you made your first clip.",
+        "Your network has used up its free clips for new visitors today.",
+        next_step="Come back tomorrow, sign in, or use the browser you made your first clip in.",
         retry_after_seconds=3600,
     )
 

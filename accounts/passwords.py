@@ -36,7 +36,7 @@ class _Slot:
         database.give_back()
         if not _slots.acquire(timeout=WAIT_SECONDS):
             raise Unavailable(
-                "busy", "Too many people sign in at this moment.", next_step="Nothing is lost; try again in a minute."
+                "busy", "Too many people are signing in right now.", next_step="Nothing is lost. Try again in a minute."
             )
 
     def __exit__(self, *_: Any) -> None:

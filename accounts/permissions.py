@@ -32,7 +32,9 @@ def member_may(action: Action) -> Callable[[MemberView[P]], View[P]]:
                 return redirect_to_login(request.get_full_path())
             _, caller = tenancy.ensure(request, action)
             if caller.membership is None:  # staff that looks on
-                raise Forbidden("members_only", "This page is for members.", next_step="Stop looking first.")
+                raise Forbidden(
+                    "members_only", "This page is for members of a workspace.", next_step="Stop viewing first."
+                )
             return view(request, caller.membership, *args, **kwargs)
 
         return door

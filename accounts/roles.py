@@ -42,9 +42,9 @@ class Action(StrEnum):
 class Scope(models.TextChoices):
     """What an API key is good for."""
 
-    READ = "read", "See clips and how they stand"
-    GENERATE = "generate", "Make and cancel clips, and see them"
-    BILLING_READ = "billing-read", "See credits and payments"
+    READ = "read", "View clips and their status"
+    GENERATE = "generate", "Make, cancel and view clips"
+    BILLING_READ = "billing-read", "View credits and payments"
     ADMIN = "admin", "Manage members, keys and webhooks, rename the workspace, read the audit log, export"
 
 

@@ -55,6 +55,6 @@ def _refuse_when_full(workspace: Workspace, count: int) -> None:
     if count >= most:
         raise Conflict(
             "no_seat_left",
-            f"The plan of {workspace.title} has room for {most} member{'' if most == 1 else 's'}, and none is free.",
-            next_step="Change the plan, take an invitation back, or remove somebody.",
+            f"{workspace.title} has {most} seat{'' if most == 1 else 's'} on its plan, and none is free.",
+            next_step="Change the plan, revoke an invitation, or remove a member.",
         )

@@ -89,7 +89,9 @@ def forget(user: User, *, actor: str) -> list[str]:
             "link": settings.SITE_URL + reverse("mfa_index"),
         }
         text = render_to_string("accounts/mail/second_factor_forgotten.txt", context)
-        sign_in_mail.write(user=user, address=user.email, subject="Your second factor was removed", text=text)
+        sign_in_mail.write(
+            user=user, address=user.email, subject="Your two-factor authentication was removed", text=text
+        )
     return kinds
 
 

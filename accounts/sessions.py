@@ -27,7 +27,7 @@ SEEN_IS_NOTED_EVERY = timedelta(minutes=10)
 WORDS = {
     "password": "password",
     "password_reset": "new password",
-    "code": "code by mail",
+    "code": "emailed code",
     "webauthn": "passkey",
     "totp": "authenticator app",
     "recovery_codes": "recovery code",

@@ -124,7 +124,7 @@ def lock_and_recheck(workspace: Workspace, action: Action, *, caller: Caller | N
     now = _locked(workspace) if key is None else _locked_with(workspace, key)
     if now is None or now.merged_into_id is not None:
         raise Conflict(
-            "workspace_gone", "What was here is erased, or part of another workspace.", next_step="Reload the page."
+            "workspace_gone", "What was here was deleted, or moved to another workspace.", next_step="Reload the page."
         )
     prints = caller.networks if caller is not None else ()
     ban = bans.against_workspace(now, prints=prints) if now.is_visitor else None
@@ -224,8 +224,8 @@ def _refusal(caller: Caller, workspace: Workspace, action: Action) -> Forbidden:
     if caller.onlooker is not None:
         return Forbidden(
             "read_only",
-            "You look into this workspace as staff, and can change nothing.",
-            next_step="Stop looking first.",
+            "You're viewing this workspace as staff and can't change anything.",
+            next_step="Stop viewing first.",
         )
     if caller.ban is not None:
         return bans.refusal(caller.ban)
@@ -233,7 +233,7 @@ def _refusal(caller: Caller, workspace: Workspace, action: Action) -> Forbidden:
         return Forbidden(
             "workspace_suspended",
             "This workspace is suspended. Its clips and credits are kept.",
-            next_step="Write to whoever runs this site.",
+            next_step="Contact the people who run this site.",
         )
     if workspace.closed_at is not None and action not in WHILE_CLOSING:
         return Forbidden(
@@ -243,10 +243,10 @@ def _refusal(caller: Caller, workspace: Workspace, action: Action) -> Forbidden:
     if caller.key is not None:
         scopes = " or ".join(scope for scope, actions in BY_SCOPE.items() if action in actions) or "none"
         return Forbidden(
-            "missing_scope", f"This key may not: {what}.", next_step=f"It takes a key with the scope: {scopes}."
+            "missing_scope", f"This key doesn't allow this: {what}.", next_step=f"Use a key with the scope {scopes}."
         )
     return Forbidden(
         "role_forbids",
-        f"Your role here may not: {what}.",
+        f"Your role here doesn't allow this: {what}.",
         next_step="An owner or admin of the workspace can change it.",
     )

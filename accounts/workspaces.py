@@ -83,7 +83,9 @@ def unite(*, visitor: Visitor, into: Visitor) -> None:
         rows = Visitor.objects.select_for_update(no_key=True, of=("self", "workspace")).select_related("workspace")
         found = {row.id: row for row in rows.filter(id__in=both).order_by("id")}
         if len(found) != 2 or any(row.workspace.suspended_at or bans.is_banned(row) for row in found.values()):
-            raise Conflict("cannot_unite", "One of the two is not there any more.", next_step="Ask for a new link.")
+            raise Conflict(
+                "cannot_unite", "One of the two workspaces no longer exists.", next_step="Ask for a new link."
+            )
         found[visitor.id].delete()
         _merge(found[visitor.id].workspace, found[into.id].workspace, actor="visitor")
 
@@ -108,7 +110,11 @@ def begin_team(*, name: str, owner: User) -> Workspace:
         User.objects.select_for_update(no_key=True).get(id=owner.id)
         owned = Membership.objects.filter(user=owner, role=Role.OWNER, workspace__kind=Workspace.Kind.TEAM)
         if owned.count() >= MOST_OWNED_TEAMS:
-            raise Conflict("too_many_teams", f"You own {MOST_OWNED_TEAMS} teams.", next_step="Close one of them first.")
+            raise Conflict(
+                "too_many_teams",
+                f"You already own {MOST_OWNED_TEAMS} teams, the limit.",
+                next_step="Close one of them first.",
+            )
         team = Workspace.objects.create(kind=Workspace.Kind.TEAM, name=_check_name(name))
         Membership.objects.create(workspace=team, user=owner, role=Role.OWNER)
         audit.record(team, "workspace.begun", actor=owner.email, name=team.name)
@@ -128,7 +134,7 @@ def set_privacy(workspace: Workspace, *, is_private: bool, actor: str) -> None:
         Conflict: it is not a team.
     """
     if not workspace.is_team:
-        raise Conflict("not_a_team", "A personal workspace has one person.")
+        raise Conflict("not_a_team", "A personal workspace is just for you.")
     with transaction.atomic():
         changed = Workspace.objects.filter(id=workspace.id).exclude(makes_private_clips=is_private)
         if changed.update(makes_private_clips=is_private):
@@ -142,7 +148,7 @@ def transfer(*, workspace: Workspace, owner: Membership, to: Membership) -> None
         Conflict: it is not a team, or one of the two is not what they were.
     """
     if not workspace.is_team:
-        raise Conflict("not_a_team", "A personal workspace stays with its person.")
+        raise Conflict("not_a_team", "A personal workspace can't be transferred.")
     with transaction.atomic():
         members.lock_memberships(workspace)
         memberships = {
@@ -152,7 +158,11 @@ def transfer(*, workspace: Workspace, owner: Membership, to: Membership) -> None
             .select_related("user")
         }
         if len(memberships) != 2 or memberships[owner.id].role != Role.OWNER:
-            raise Conflict("members_changed", "The members have changed meanwhile.", next_step="Look again.")
+            raise Conflict(
+                "members_changed",
+                "The members have changed in the meantime.",
+                next_step="Reload the page and try again.",
+            )
         Membership.objects.filter(id=owner.id).update(role=Role.ADMIN)
         Membership.objects.filter(id=to.id).update(role=Role.OWNER, monthly_cap_credits=None)
         audit.record(
@@ -215,5 +225,5 @@ def erase_closed(*, limit: int) -> int:
 def _check_name(name: str) -> str:
     name = " ".join(name.split())
     if not name or len(name) > 120:
-        raise Invalid("invalid_name", "A name has 1 to 120 characters.", field="name")
+        raise Invalid("invalid_name", "A name needs 1 to 120 characters.", field="name")
     return name

@@ -52,8 +52,8 @@ class NotEnoughCredits(InsufficientCredits):
     def __init__(self, *, available: int, needed: int) -> None:
         super().__init__(
             "insufficient_credits",
-            f"This needs {needed} credits and {available} are available.",
-            next_step="Get more credits, or ask for something that costs less.",
+            f"This costs {needed:,} credit{'' if needed == 1 else 's'}, and you have {available:,}.",
+            next_step="Get more credits, or choose settings that cost less.",
         )
         self.available = available
         self.needed = needed

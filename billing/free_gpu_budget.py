@@ -41,8 +41,8 @@ def reserve(reference: UUID, *, gpu_seconds: float, now: datetime) -> None:
         refills_at = allowance.refills_at(now)
         raise TooMany(
             "free_clips_are_over",
-            "The machines have made as many free clips today as they may.",
-            next_step=f"They go on at {refills_at:%H:%M} UTC; with a plan or a pack you need not wait.",
+            "Today's free clips are used up for everyone.",
+            next_step=f"Free clips are back at {refills_at:%H:%M} UTC. With a plan or a pack you don't have to wait.",
             retry_after_seconds=int((refills_at - now).total_seconds()) + 1,
         )
     FreeReservation.objects.create(hold_id=reference, day=day, gpu_seconds=expected)

@@ -74,19 +74,19 @@ def revenue_problem(version: ModelVersion) -> str | None:
 
 def _by_licence(version: ModelVersion, audience: Audience) -> Refusal | None:
     name, blocked = version.model.name, version.blocked_territories
-    next_step = "Choose another model."
+    next_step = "Pick another model."
     if revenue_problem(version):
         return NotLicensed(
-            "model_not_licensed", f"{name} is not licensed for this site.", next_step=next_step, field="model"
+            "model_not_licensed", f"{name} isn't licensed for this site.", next_step=next_step, field="model"
         )
     if not blocked:
         return None
     where = territories.join_names(blocked)
     if audience.territory is None:
-        message = f"The licence of {name} leaves out {where}, and we cannot tell where you are."
+        message = f"{name} isn't licensed for use in {where}, and we can't verify your location."
         return NotLicensed("territory_unknown", message, next_step=next_step, field="model")
     if territories.is_among(audience.territory, blocked):
-        message = f"The licence of {name} does not allow its use in {where}."
+        message = f"{name} isn't licensed for use in {where}."
         return NotLicensed("territory_blocked", message, next_step=next_step, field="model")
     return None
 
@@ -99,14 +99,14 @@ def _by_plan(version: ModelVersion, audience: Audience) -> Refusal | None:
     if least == Plan.FREE:
         return NotInPlan(
             "sign_in_first",
-            f"{name} is for people with an account.",
-            next_step="Sign in, or choose another model.",
+            f"You need an account to use {name}.",
+            next_step="Sign in, or pick another model.",
             field="model",
         )
     return NotInPlan(
         "paid_plan_only",
-        f"{name} comes with the paid plans.",
-        next_step="Choose a plan, or another model.",
+        f"{name} comes with paid plans.",
+        next_step="Choose a plan, or pick another model.",
         field="model",
     )
 

@@ -133,12 +133,12 @@ def _text(field_name: str, text: str, version: ModelVersion, preset: str, *, is_
     if is_required and not text:
         raise _refuse(field_name, "The prompt is empty.", "Describe what the clip should show.")
     if "\x00" in text:
-        raise _refuse(field_name, "The text holds a NUL character.", "Remove it and send again.")
+        raise _refuse(field_name, "The text has a NUL character in it.", "Remove it and send again.")
     limit = version.max_prompt_characters
     if len(text) > limit:
         raise _refuse(
             field_name,
-            f"The text has {len(text):,} characters; {version.model} takes {limit:,}.",
+            f"That's {len(text):,} characters, and {version.model} takes at most {limit:,}.",
             f"Shorten it by {len(text) - limit:,}.",
             limit=limit,
             count=len(text),
@@ -155,12 +155,12 @@ def _told(length: PromptLength, version: ModelVersion) -> tuple[str, str]:
     """The words for a text that is not read to its end: what is wrong, and what to do about it."""
     if not length.is_exact:
         return (
-            f"The text may have {length.tokens:,} tokens, one for each byte; {version.model} reads {length.limit:,}.",
+            f"That may be {length.tokens:,} tokens, and {version.model} reads at most {length.limit:,}.",
             f"Shorten it by {length.tokens - length.limit:,} letters.",
         )
     return (
-        f"The text has {length.tokens:,} tokens, parts of words; {version.model} reads {length.limit:,}.",
-        f"Shorten it: nothing would be read of \u201c{shortened(length.unread.strip())}\u201d.",
+        f"That's {length.tokens:,} tokens (parts of words), and {version.model} reads at most {length.limit:,}.",
+        f"Shorten it: \u201c{shortened(length.unread.strip())}\u201d would be ignored.",
     )
 
 
@@ -174,7 +174,9 @@ def _mode(ask: Ask, version: ModelVersion) -> str:
     if ask.mode is not None:
         if ask.mode not in version.modes:
             raise _refuse(
-                "mode", f"{version.model} does not offer {ask.mode[:40]!r}.", f"Choose of: {', '.join(version.modes)}."
+                "mode",
+                f"{version.model} doesn't offer {ask.mode[:40]!r}.",
+                f"Choose one of: {', '.join(version.modes)}.",
             )
         return ask.mode
     given = set(ask.inputs)
@@ -189,7 +191,7 @@ def _preset(preset: str | None, version: ModelVersion) -> str:
     preset = preset or version.default_preset
     if preset not in version.presets:
         offered = ", ".join(version.preset_names)
-        raise _refuse("preset", f"{version.model} has no preset {preset[:40]!r}.", f"Choose of: {offered}.")
+        raise _refuse("preset", f"{version.model} has no preset {preset[:40]!r}.", f"Choose one of: {offered}.")
     return preset
 
 
@@ -199,7 +201,7 @@ def _size(size: str | None, version: ModelVersion) -> Size:
     size = by_name.get(size, size) if size else version.sizes[0]
     if size not in version.sizes:
         offered = ", ".join(version.delivered_sizes)
-        raise _refuse("size", f"{version.model} does not make {size[:20]!r}.", f"Choose of: {offered}.")
+        raise _refuse("size", f"{version.model} doesn't make {size[:20]!r}.", f"Choose one of: {offered}.")
     return Size.parse(size)
 
 
@@ -208,7 +210,7 @@ def _frames(seconds: float | None, version: ModelVersion) -> int:
     if not version.min_seconds <= seconds <= version.max_seconds:  # also catches NaN
         raise _refuse(
             "seconds",
-            f"{version.model} makes clips of {version.min_seconds:g} to {version.max_seconds:g} seconds.",
+            f"{version.model} makes clips from {version.min_seconds:g} to {version.max_seconds:g} seconds long.",
             "Choose a length in that range.",
         )
     return version.family_facts.frames_for(seconds, version.fps)
@@ -224,7 +226,7 @@ def _steps(steps: int | None, preset: str, version: ModelVersion) -> int:
         )
     if not 1 <= steps <= version.max_steps:
         raise _refuse(
-            "steps", f"{version.model} takes 1 to {version.max_steps} steps.", "Choose a number in that range."
+            "steps", f"{version.model} can use 1 to {version.max_steps} steps.", "Choose a number in that range."
         )
     return steps
 
@@ -241,8 +243,8 @@ def _inputs(inputs: Mapping[str, str], mode_name: str, version: ModelVersion) ->
     mode = version.family_facts.modes[mode_name]
     for role in mode.needs:
         if role not in inputs:
-            raise _refuse(role, f"{mode.title} needs a file as {role!r}.", "Add it and send again.")
+            raise _refuse(role, f"{mode.title} needs a file for {role!r}.", "Add it and send again.")
     for role in inputs:
         if role not in (*mode.needs, *mode.accepts):
-            raise _refuse(role, f"{mode.title} takes no {role!r}.", "Leave it out or choose another mode.")
+            raise _refuse(role, f"{mode.title} doesn't use {role!r}.", "Leave it out or choose another mode.")
     return dict(inputs)

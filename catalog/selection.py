@@ -50,7 +50,7 @@ def find_model(name: str) -> Model:
             return model
     offered = ", ".join(m.slug for m in Model.objects.for_people()) or "none yet"
     raise Invalid(
-        "unknown_model", f"There is no model {name[:60]!r}.", next_step=f"Choose of: {offered}.", field="model"
+        "unknown_model", f"There is no model {name[:60]!r}.", next_step=f"Choose one of: {offered}.", field="model"
     )
 
 

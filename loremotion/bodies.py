@@ -85,7 +85,7 @@ class BodyLimit:
             return await _refuse(scope, send, 400, "two_lengths", TWO_LENGTHS)
         most_bytes = limit_of(scope)
         if most_bytes is None:
-            return await _refuse(scope, send, 404, "not_found", "There is nothing here, or it is not yours.")
+            return await _refuse(scope, send, 404, "not_found", "There's nothing here, or it isn't yours.")
         if _announced(scope) > most_bytes:
             return await _refuse(scope, send, 413, "too_large", too_large(most_bytes))
         body = _Body(receive, most_bytes, self._clock, self._slots if _is_form(scope) else None)
@@ -120,9 +120,11 @@ class BodyLimit:
         if body.received_bytes > body.most_bytes:
             await _refuse(scope, send, 413, "too_large", too_large(body.most_bytes))
         elif body.is_silent:
-            await _refuse(scope, send, 408, "incomplete", "The rest of the request did not come, or too slowly.")
+            await _refuse(scope, send, 408, "incomplete", "The rest of the request didn't arrive, or came too slowly.")
         elif body.is_turned_away:
-            await _refuse(scope, send, 503, "busy", "Many files are being sent at this moment. Try again in a minute.")
+            await _refuse(
+                scope, send, 503, "busy", "Too many files are being uploaded right now. Try again in a minute."
+            )
 
 
 class _FormSlots:
@@ -270,7 +272,7 @@ def _header(scope: Any, name: bytes) -> bytes:
 
 def too_large(most_bytes: int) -> str:
     """The refusal of a body that has more than ``most_bytes``, in words."""
-    return f"What was sent is too large: at most {most_bytes / 1024**2:g} MB are taken here."
+    return f"That's too large. The limit here is {most_bytes / 1024**2:g} MB."
 
 
 async def _refuse(scope: Any, send: Send, status: int, code: str, words: str) -> None:
@@ -281,8 +283,8 @@ async def _refuse(scope: Any, send: Send, status: int, code: str, words: str) ->
     if scope["path"].startswith("/v1/"):
         kind, body = PROBLEM.encode(), json.dumps(document(status, code, words))
     elif b"text/html" in _header(scope, b"accept"):
-        step = "Nothing was made, and nothing charged. Go back in your browser: what you wrote is still there."
-        kind, body = b"text/html; charset=utf-8", bare_page("That cannot be sent", f"{words} {step}")
+        step = "Nothing was made or charged. Go back in your browser: what you wrote is still there."
+        kind, body = b"text/html; charset=utf-8", bare_page("That didn't go through", f"{words} {step}")
     headers = [(b"content-type", kind), (b"connection", b"close")]
     if status == 503:
         headers.append((b"retry-after", str(AGAIN_AFTER_SECONDS).encode()))

@@ -28,10 +28,10 @@ logger = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_BROKEN = "Something broke on our side."
+_BROKEN = "Something went wrong on our side."
 _BROKEN_API = (
-    f"{_BROKEN} What you sent may have been taken all the same: look before you send it again, or send it again with "
-    "the same Idempotency-Key."
+    f"{_BROKEN} Your request may have gone through: check before you send it again, or send it again with the same "
+    "Idempotency-Key."
 )
 
 
@@ -69,7 +69,7 @@ def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 
 def _valkey_is_away() -> Unavailable:
     refusal = Unavailable(
-        "busy", "A part of this site is being restarted.", next_step="Nothing is lost; try again in a minute."
+        "busy", "Part of this site is restarting.", next_step="Nothing is lost. Try again in a minute."
     )
     refusal.is_final = True  # it is in Valkey that is noted what was refused
     return refusal
@@ -77,25 +77,25 @@ def _valkey_is_away() -> Unavailable:
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Django's view for a form without its token: an old page, mostly, or a browser without cookies."""
-    words = "This page is from before you signed in or out, or your browser keeps no cookies."
-    return refuse(request, Forbidden("csrf_failed", words, next_step="Go back, reload the page and send it again."))
+    words = "This page was open before you signed in or out, or your browser blocks cookies."
+    return refuse(request, Forbidden("csrf_failed", words, next_step="Go back, reload the page and try again."))
 
 
 def method_not_allowed(request: HttpRequest, *, allowed: str) -> HttpResponse:
     """The answer to a method that the address does not take. Where a form is sent to is an address too: who reloads or
     bookmarks it, or comes back to it after signing in, is led to the page above it."""
     if wants_json(request):
-        detail = f"{request.method} cannot be done here. It takes {allowed}."
+        detail = f"{request.method} isn't allowed here. Use {allowed}."
         response: HttpResponse = JsonResponse(
             document(405, "method_not_allowed", detail), status=405, content_type=PROBLEM
         )
     elif request.method == "GET":
-        messages.info(request, "Nothing was sent. Go on from here.")
+        messages.info(request, "Nothing was sent. Carry on from here.")
         response = redirect(page_above(request.path))
         add_never_cache_headers(response)
         return response
     else:
-        refusal = Refusal("method_not_allowed", "This page takes no form.", next_step="Go back and try again.")
+        refusal = Refusal("method_not_allowed", "This page doesn't accept forms.", next_step="Go back and try again.")
         response = render(request, "refusal.html", {"refusal": refusal}, status=405)
     response["Allow"] = allowed
     return response
@@ -119,9 +119,9 @@ def wants_json(request: HttpRequest) -> bool:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler for 404: a page or a document, and the same words for what is absent and what is another's."""
-    detail = "There is nothing here, or it is not yours."
+    detail = "There's nothing here, or it isn't yours."
     if request.path.startswith("/v1/") and request.path.endswith("/"):
-        detail += " The addresses of the API have no / at the end."
+        detail += " API addresses don't end in a slash."
     if wants_json(request):
         return JsonResponse(document(404, "not_found", detail), status=404, content_type=PROBLEM)
     return render(request, "404.html", {"detail": detail}, status=404)
@@ -129,8 +129,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler for 403: staff mostly, at what others of them may do."""
-    words = str(exception) or "Your account may not do this."
-    return refuse(request, Forbidden("forbidden", words, next_step="Whoever runs this site can allow it."))
+    words = str(exception) or "Your account isn't allowed to do this."
+    return refuse(request, Forbidden("forbidden", words, next_step="The people who run this site can allow it."))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -142,12 +142,12 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not wants_json(request):
         if is_host:  # where no way back leads either
             return defaults.bad_request(request, exception)
-        words = "What your browser sent cannot be read. Nothing was done: go back, reload the page and send it again."
-        return HttpResponse(bare_page("That cannot be read", words), status=400)
+        words = "We couldn't read what your browser sent. Nothing was done. Go back, reload the page and try again."
+        return HttpResponse(bare_page("That didn't work", words), status=400)
     code, detail = (
-        ("unknown_host", "The Host of this request is not this site's.")
+        ("unknown_host", "This site has no such host name.")
         if is_host
-        else ("bad_request", "The request cannot be read.")
+        else ("bad_request", "This request can't be read.")
     )
     return JsonResponse(document(400, code, detail), status=400, content_type=PROBLEM)
 
@@ -156,7 +156,7 @@ def too_many(request: HttpRequest) -> HttpResponse:
     """Django's handler for 429: signing in or up, tried too often."""
     refusal = TooMany(
         "too_many_attempts",
-        "That was tried too often from your network.",
+        "There have been too many attempts from your network.",
         next_step="Wait a few minutes, then try again.",
         retry_after_seconds=300,
     )
@@ -169,10 +169,10 @@ def broken(request: HttpRequest) -> HttpResponse:
 
     Nobody knows here how far the request came, so it says nothing of money.
     """
-    detail = f"{_BROKEN} If you were sending something, look whether it has arrived before you send it again."
+    detail = f"{_BROKEN} If you were sending something, check whether it arrived before you send it again."
     if wants_json(request):
         return JsonResponse(document(500, "internal", _BROKEN_API), status=500, content_type=PROBLEM)
-    return HttpResponse(bare_page("Something broke", detail), status=500)
+    return HttpResponse(bare_page("Something went wrong", detail), status=500)
 
 
 def bare_page(heading: str, detail: str) -> str:
@@ -219,11 +219,11 @@ def api_exception_handler(exception: Exception, context: dict[str, Any]) -> Http
         response = Response(problem(exception), status=exception.status, content_type=PROBLEM)
         return with_retry_headers(response, exception, method=context["request"].method)
     if isinstance(exception, Http404):
-        return _respond(404, "not_found", "There is nothing here, or it is not yours.")
+        return _respond(404, "not_found", "There's nothing here, or it isn't yours.")
     if isinstance(exception, (PermissionDenied, exceptions.PermissionDenied)):
         return _respond(403, "forbidden", str(exception) or "This is not allowed.")
     if isinstance(exception, SuspiciousOperation):  # too many fields or files, too large a form
-        return _respond(400, "bad_request", str(exception) or "The request cannot be read.")
+        return _respond(400, "bad_request", str(exception) or "This request can't be read.")
     if isinstance(exception, exceptions.APIException):
         codes = exception.get_codes()
         code = codes if isinstance(codes, str) else "invalid_request"

@@ -83,22 +83,22 @@ def target_of(url: str, *, resolve: Resolver | None = None) -> Target:
         host = (parts.hostname or "").encode("idna").decode()
         port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
     except ValueError:
-        raise _refusal("This is not an address.") from None
+        raise _refusal("That isn't a valid URL.") from None
     if parts.scheme not in ("https", "http") or not host:
-        raise _refusal("The address must begin with https:// and name a host.")
+        raise _refusal("The URL must start with https:// and have a host name.")
     if parts.username is not None or parts.password is not None:
-        raise _refusal("The address must carry no user name and no password.")
+        raise _refusal("The URL can't contain a user name or password.")
     database.give_back()  # while name servers, and whoever is at the address, are asked
     try:
         addresses = tuple(dict.fromkeys((resolve or by_dns)(host, port)))
     except (OSError, UnicodeError):
         addresses = ()
     if not addresses:
-        raise _refusal(f"The name {host} leads nowhere.", next_step="Check how it is spelled.")
+        raise _refusal(f"We can't find {host}.", next_step="Check the spelling.")
     if not all(_is_open(address) or _is_permitted(address) for address in addresses):
-        raise _refusal(f"{host} is within a private network.", next_step="It must be reachable from the internet.")
+        raise _refusal(f"{host} is on a private network.", next_step="Use a URL that the internet can reach.")
     if parts.scheme == "http" and not all(_is_permitted(address) for address in addresses):
-        raise _refusal("The address must begin with https://.")
+        raise _refusal("The URL must start with https://.")
     path = quote(parts.path or "/", safe=_HARMLESS_IN_A_PATH)
     query = f"?{quote(parts.query, safe=_HARMLESS_IN_A_PATH + '?')}" if parts.query else ""
     return Target(parts.scheme, host, port, path + query, addresses)
@@ -211,7 +211,7 @@ def _refusal(message: str, *, next_step: str = "") -> Invalid:
 
 def _words(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"Its certificate does not hold: {error.verify_message}."
+        return f"Its certificate isn't valid: {error.verify_message}."
     if isinstance(error, TimeoutError):
-        return "It was silent for too long."
+        return "It took too long to answer."
     return f"{type(error).__name__}: {error}"[:300]

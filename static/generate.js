@@ -58,9 +58,9 @@ function checkFiles() {
     const most = Number(input.dataset.mostBytes);
     together += bytes;
     let words = "";
-    if (bytes > most) words = `${input.files[0].name} has ${megabytes(bytes)}. Choose one of at most ${megabytes(most)}.`;
+    if (bytes > most) words = `${input.files[0].name} is ${megabytes(bytes)}. Use a file of at most ${megabytes(most)}.`;
     else if (bytes && together > form.dataset.mostBytes) {
-      words = `The files have ${megabytes(together)} together. At most ${megabytes(form.dataset.mostBytes)} can be sent at a time.`;
+      words = `Together these files are ${megabytes(together)}. The limit is ${megabytes(form.dataset.mostBytes)}.`;
     }
     input.setCustomValidity(words); // the browser then sends nothing, and says why
     input.toggleAttribute("aria-invalid", false);

@@ -19,10 +19,10 @@ function say(words) {
 }
 
 function wordsFor({ tokens, limit, is_exact: isExact, unread }) {
-  if (!isExact) return tokens > limit ? `Surely read to its end are ${limit - 1} letters; this may be ${tokens}.` : "";
+  if (!isExact) return tokens > limit ? `This may be too long: up to ${limit - 1} characters are sure to be read, and this may count as ${tokens}.` : "";
   if (tokens < NEAR * limit) return "";
   if (tokens <= limit) return `${tokens} of ${limit} tokens`;
-  return `${tokens} of ${limit} tokens. Nothing would be read of: ${unread}`;
+  return `${tokens} of ${limit} tokens. This part would be ignored: ${unread}`;
 }
 
 async function count() {

@@ -62,13 +62,13 @@ class SocialAdapter(DefaultSocialAccountAdapter):
         if isinstance(exception, RequestException | PyJWKClientConnectionError):
             raise Unavailable(
                 "provider_is_away",
-                f"{provider.name} does not answer at the moment.",
-                next_step="Try again in a minute, or sign in by e-mail.",
+                f"{provider.name} isn't responding right now.",
+                next_step="Try again in a minute, or sign in by email.",
             )
         raise Forbidden(
             "provider_sign_in_failed",
-            f"The sign-in by {provider.name} did not work.",
-            next_step="Begin it again from the sign-in page, in this browser, or sign in by e-mail.",
+            f"Signing in with {provider.name} didn't work.",
+            next_step="Start again from the sign-in page in this browser, or sign in by email.",
         )
 
 
@@ -79,12 +79,12 @@ def _refuse_unproved(sociallogin: SocialLogin) -> None:
     if not proved:
         raise Forbidden(
             "email_not_proved",
-            f"{name} does not say that your e-mail address is yours.",
-            next_step="Prove it there, or sign up here by e-mail and then connect the two on your account pages.",
+            f"{name} hasn't verified your email address.",
+            next_step="Verify it there, or sign up here by email and connect the two on your account page.",
         )
     if any(filter_users_by_email(email) for email in proved):
         raise Conflict(
             "account_exists",
-            f"There is an account with your e-mail address, and {name} is not connected to it.",
-            next_step="Sign in as you did until now, then connect the two on your account pages.",
+            f"There's already an account with your email address, and {name} isn't connected to it.",
+            next_step="Sign in the way you usually do, then connect the two on your account page.",
         )

@@ -11,14 +11,14 @@ class ProofIsAway(Unavailable):
     def __init__(self) -> None:
         super().__init__(
             "proof_is_away",
-            "We cannot check at the moment that you are not a robot.",
-            next_step="Try again in a minute, or sign in: people with an account are not asked.",
+            "We can't check right now that you're not a robot.",
+            next_step="Try again in a minute, or sign in to skip the check.",
         )
 
 
 def not_proved() -> Forbidden:
     return Forbidden(
         "proof_needed",
-        "Many new visitors come from your network, so your browser has to do a small check first.",
+        "Many new visitors come from your network, so your browser has to pass a quick check first.",
         next_step="Reload this page with JavaScript on and try again, or sign in.",
     )

@@ -18,6 +18,6 @@ def claim(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404
     if request.method == "POST":
         claims.claim(request, visitor)
-        messages.success(request, "The clips are here now.")
+        messages.success(request, "Your clips are here now.")
         return redirect("generation:history")
     return render(request, "accounts/claim.html")

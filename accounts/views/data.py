@@ -52,7 +52,7 @@ def erase_visitor(request: HttpRequest) -> HttpResponse:
     erasure.erase_visitor(visitor)
     visitors.forget(request)
     tenancy.forget(request)
-    messages.success(request, "Everything is erased.")
+    messages.success(request, "Everything has been deleted.")
     return redirect("generation:home")
 
 

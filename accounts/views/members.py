@@ -31,7 +31,7 @@ def invite(request: HttpRequest, membership: Membership) -> HttpResponse:
         except Refusal as refusal:
             form.add_error(None, str(refusal))
             return _page(request, membership, form, status=refusal.status)
-        messages.success(request, f"{form.cleaned_data['email']} is invited.")
+        messages.success(request, f"We've invited {form.cleaned_data['email']}.")
         return redirect("accounts:members")
     return _page(request, membership, form, status=422)
 
@@ -41,7 +41,7 @@ def invite(request: HttpRequest, membership: Membership) -> HttpResponse:
 def resend(request: HttpRequest, membership: Membership, invitation_id: int) -> HttpResponse:
     invitation = get_object_or_404(Invitation, id=invitation_id, workspace=membership.workspace)
     invitations.resend(invitation, by=membership.user)
-    messages.success(request, f"{invitation.email} has a new link.")
+    messages.success(request, f"We've sent {invitation.email} a new link.")
     return redirect("accounts:members")
 
 
@@ -60,7 +60,7 @@ def change(request: HttpRequest, membership: Membership, member_id: int) -> Http
     form = MembershipForm(request.POST)
     if form.is_valid():
         members.change(membership=other, by=membership, **form.cleaned_data)
-        messages.success(request, f"{other.user.email} is changed.")
+        messages.success(request, f"Saved changes to {other.user.email}.")
         return redirect("accounts:members")
     problems = " ".join(str(problem) for found in form.errors.values() for problem in found)
     messages.error(request, f"{other.user.email}: {problems}")
@@ -72,11 +72,13 @@ def change(request: HttpRequest, membership: Membership, member_id: int) -> Http
 def remove(request: HttpRequest, membership: Membership, member_id: int) -> HttpResponse:
     other = get_object_or_404(Membership.objects.select_related("user"), id=member_id, workspace=membership.workspace)
     keys = members.remove(membership=other, by=membership)
-    messages.success(request, f"{other.user.email} is no member any more.")
+    messages.success(request, f"{other.user.email} has been removed.")
     if keys:
         number = f"{len(keys)} API key{'s' * (len(keys) > 1)}"
-        go_on = "goes on: it is the team's" if len(keys) == 1 else "go on: they are the team's"
-        messages.warning(request, f"{number} that {other.user.email} made {go_on}. The page of keys revokes.")
+        stays = "still works: it belongs" if len(keys) == 1 else "still work: they belong"
+        messages.warning(
+            request, f"{number} created by {other.user.email} {stays} to the team. You can revoke keys under API keys."
+        )
     return redirect("accounts:members")
 
 

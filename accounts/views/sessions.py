@@ -20,7 +20,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     user = _user(request)
     if request.method == "POST":
         sessions.end_others(request, user)
-        messages.success(request, "You are signed out everywhere but here.")
+        messages.success(request, "You're signed out everywhere else.")
         return redirect("accounts:sessions")
     return render(request, "accounts/sessions.html", {"places": sessions.listed(request, user)})
 
@@ -35,7 +35,7 @@ def end(request: HttpRequest, session_id: int) -> HttpResponse:
     if ended == request.session.session_key:
         logout(request)
         return redirect("generation:home")
-    messages.success(request, "Signed out there.")
+    messages.success(request, "That device is signed out.")
     return redirect("accounts:sessions")
 
 

@@ -46,7 +46,7 @@ def switch(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
     if membership is None:
         raise Http404
     tenancy.switch(request, membership.workspace)
-    messages.success(request, f"You are in {membership.workspace.title} now.")
+    messages.success(request, f"You're now in {membership.workspace.title}.")
     return redirect("generation:home")
 
 
@@ -82,7 +82,7 @@ def transfer(request: HttpRequest, membership: Membership) -> HttpResponse:
     others = Membership.objects.filter(workspace=membership.workspace).select_related("user")
     heir = get_object_or_404(others, id=row_number(request.POST.get("to")))
     workspaces.transfer(workspace=membership.workspace, owner=membership, to=heir)
-    messages.success(request, f"{membership.workspace.title} is {heir.user.email}'s now.")
+    messages.success(request, f"{heir.user.email} now owns {membership.workspace.title}.")
     return redirect("accounts:settings")
 
 
@@ -90,7 +90,7 @@ def transfer(request: HttpRequest, membership: Membership) -> HttpResponse:
 @member_may(Action.READ_CREDITS)
 def leave(request: HttpRequest, membership: Membership) -> HttpResponse:
     members.remove(membership=membership, by=membership)
-    messages.success(request, f"You have left {membership.workspace.title}.")
+    messages.success(request, f"You've left {membership.workspace.title}.")
     return redirect("accounts:workspaces")
 
 

@@ -18,8 +18,8 @@ class OverBudget(InsufficientCredits):
     def __init__(self, cap: int, spent: int) -> None:
         super().__init__(
             "over_budget",
-            f"This workspace spends at most {cap} credits a month, and this would make it {spent}.",
-            next_step="Whoever pays for it can raise the cap on the page of credits.",
+            f"This workspace has a monthly limit of {cap:,} credits, and this clip would take it to {spent:,}.",
+            next_step="Whoever handles billing can raise the limit on the Credits page.",
         )
 
 

@@ -34,7 +34,9 @@ class BuyingIsOff(Refusal):
     status = 503
 
     def __init__(self) -> None:
-        super().__init__("buying_is_off", "Nothing is sold on this site.", next_step="Free credits refill every day.")
+        super().__init__(
+            "buying_is_off", "Buying is switched off on this site.", next_step="Free credits refill every day."
+        )
 
 
 class StripeIsAway(Refusal):
@@ -45,8 +47,8 @@ class StripeIsAway(Refusal):
     def __init__(self) -> None:
         super().__init__(
             "stripe_is_away",
-            "Our payment provider does not answer at the moment.",
-            next_step="Try the same again in a minute; nothing is charged or refunded twice.",
+            "Our payment provider isn't responding right now.",
+            next_step="Try again in a minute. Nothing is charged or refunded twice.",
         )
 
 

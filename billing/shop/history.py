@@ -18,10 +18,10 @@ from loremotion.csv_lines import csv_line
 
 PAGE = 40
 WORDS = {
-    "free": "Free credits of the day",
+    "free": "Daily free credits",
     "order": "Pack",
     "invoice": "Plan",
-    "merge": "Brought along from another workspace",
+    "merge": "Moved from another workspace",
 }
 
 
@@ -97,15 +97,15 @@ def _source(reference: str) -> str:
 def _what(one: Movement) -> str:
     subject = WORDS.get(one.reference.partition(":")[0], "")
     if one.kind == "hold":
-        return "Set aside for a clip"
+        return "Reserved for a clip"
     if one.kind == "settle":
-        return "Clip charged" if one.available_change + one.held_change < 0 else "Clip given back"
+        return "Clip" if one.available_change + one.held_change < 0 else "Refund"
     if one.kind == "grant":
-        return subject or "Credits given"
+        return subject or "Credits from us"
     if one.kind == "expire":
-        return f"{subject or 'Credits'}: lapsed unused"
+        return f"{subject or 'Credits'}: expired"
     if one.kind == "clawback":
-        return f"{subject}: {'back again' if one.available_change > 0 else 'taken back with the payment'}"
+        return f"{subject}: {'restored' if one.available_change > 0 else 'removed, payment returned'}"
     return {"adjust": "Adjusted by staff", "merge": WORDS["merge"], "writeoff": "Debt written off"}[one.kind]
 
 

@@ -24,10 +24,12 @@ def order(*, order_id: UUID, workspace: UUID, price: Price, actor: str) -> Order
         Conflict: the id is another workspace's, or another price's; or there is a plan already, which can be changed.
     """
     if not Price.objects.offered().filter(id=price.id).exists():
-        raise Invalid("not_offered", "This is not offered any more.", next_step="Look at the present prices.")
+        raise Invalid("not_offered", "This is no longer offered.", next_step="See the current prices.")
     if price.plan_id:
         _refuse_second_plan(workspace)
-    taken = Conflict("order_taken", "This form was used for something else.", next_step="Open the page again.")
+    taken = Conflict(
+        "order_taken", "This form was already used for something else.", next_step="Reload the page and try again."
+    )
     try:
         with transaction.atomic():
             made, _ = Order.objects.get_or_create(
@@ -104,14 +106,16 @@ def _shut_other_pages(order: Order) -> None:
         if Order.objects.filter(id=other.id, state=Order.State.OPEN).exists():
             raise Conflict(
                 "plan_is_being_paid",
-                "A plan is being paid for this workspace, and the bank has not answered yet.",
-                next_step="Wait for it: then change the plan, or choose again if it was not paid.",
+                "A payment for a plan is still being processed by the bank.",
+                next_step="Once it's done, change the plan, or choose again if it wasn't paid.",
             )
 
 
 def _refuse_second_plan(workspace: UUID) -> None:
     if Subscription.objects.of(workspace).ongoing().exists():
-        raise Conflict("has_a_plan", "This workspace has a plan.", next_step="Change it instead of buying another.")
+        raise Conflict(
+            "has_a_plan", "This workspace already has a plan.", next_step="Change it instead of buying another."
+        )
 
 
 def refusal(error: stripe.StripeError) -> gateway.StripeIsAway | Conflict:
@@ -120,6 +124,6 @@ def refusal(error: stripe.StripeError) -> gateway.StripeIsAway | Conflict:
         return Conflict(
             "stripe_refused",
             f"Our payment provider refused this: {error.user_message or error}",
-            next_step="Open the page again; if it stays, write to whoever runs this site.",
+            next_step="Reload the page. If it happens again, contact the people who run this site.",
         )
     return gateway.StripeIsAway()

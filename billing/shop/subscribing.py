@@ -51,12 +51,12 @@ def change(*, workspace: UUID, price: Price, attempt: UUID) -> Change:
     """
     subscription = _changeable(workspace)
     if not Price.objects.offered().filter(id=price.id, plan__isnull=False).exists():
-        raise Invalid("not_offered", "This plan is not offered any more.", next_step="Look at the present plans.")
+        raise Invalid("not_offered", "This plan is no longer offered.", next_step="See the current plans.")
     if price.currency != subscription.price.currency:
         raise Invalid(
             "other_currency",
-            f"This subscription is paid in {subscription.price.currency.upper()}.",
-            next_step="Choose a price in that currency, or cancel and subscribe anew.",
+            f"Your subscription is billed in {subscription.price.currency.upper()}.",
+            next_step="Choose a price in that currency, or cancel and subscribe again.",
         )
     kind = kind_of_change(subscription.price, price)
     if kind is not Change.NONE:
@@ -76,8 +76,8 @@ def _apply(subscription: Subscription, price: Price, kind: Change, *, key: str) 
         if (gateway.item_of(fetched).quantity or 1) > 1:
             raise Conflict(
                 "bought_several_times",
-                "This plan is bought several times over, which cannot be changed here.",
-                next_step="Write to whoever runs this site.",
+                "Your subscription holds this plan more than once, so it can't be changed here.",
+                next_step="Contact the people who run this site.",
             )
         if kind is Change.NOW:
             gateway.keep_price(fetched)
@@ -90,8 +90,8 @@ def _apply(subscription: Subscription, price: Price, kind: Change, *, key: str) 
     if fetched.pending_update is not None:
         raise PaymentDeclined(
             "payment_declined",
-            "Your bank declined the payment, so your plan is as it was.",
-            next_step="Change the card under “Cards and invoices” and try again.",
+            "Your bank declined the payment. Your plan hasn't changed.",
+            next_step="Update your card under “Cards and invoices”, then try again.",
         )
 
 
@@ -142,7 +142,9 @@ def portal(*, workspace: UUID, back: str) -> str:
     """
     customer = Customer.objects.filter(workspace=workspace).first()
     if customer is None:
-        raise Conflict("no_customer", "There are no invoices yet.", next_step="They begin with the first plan.")
+        raise Conflict(
+            "no_customer", "There are no invoices yet.", next_step="The first one comes with your first plan."
+        )
     try:
         return gateway.portal_url(customer.stripe_customer_id, back=back)
     except stripe.StripeError as error:
@@ -159,7 +161,7 @@ def _ongoing(workspace: UUID) -> Subscription:
 def _changeable(workspace: UUID) -> Subscription:
     subscription = _ongoing(workspace)
     if subscription.is_late:
-        raise Conflict("payment_is_late", "The last payment failed.", next_step="Settle it first, with another card.")
+        raise Conflict("payment_is_late", "The last payment failed.", next_step="Pay it first, with another card.")
     if subscription.ends_at is not None:
         raise Conflict("plan_is_ending", "This plan has been cancelled.", next_step="Keep it first, then change it.")
     return subscription

@@ -132,7 +132,7 @@ def set_budget(request: HttpRequest) -> HttpResponse:
         return redirect("shop:credits")
     form.save()
     audit.record(workspace, "budget.changed", actor=tenancy.caller_of(request).name, request=request, **form.for_audit)
-    messages.success(request, "The limits are kept.")
+    messages.success(request, "Your limits are saved.")
     return redirect("shop:credits")
 
 
@@ -147,7 +147,7 @@ def buy(request: HttpRequest) -> HttpResponse:
     workspace, caller = tenancy.ensure(request, Action.PAY)
     if price.plan is not None and workspace.is_visitor:
         raise Forbidden(
-            "sign_in_first", "A plan needs an account to belong to.", next_step="Sign up first; packs need none."
+            "sign_in_first", "You need an account for a plan.", next_step="Sign up first. Packs don't need one."
         )
     order = ordering.order(
         order_id=_uuid(request.POST.get("order")), workspace=workspace.id, price=price, actor=caller.name
@@ -188,9 +188,9 @@ def change_plan(request: HttpRequest) -> HttpResponse:
     if kind is not Change.NONE:
         audit.record(workspace, "plan.changed", actor=caller.name, subject=str(price), request=request, when=kind.value)
     words = {
-        Change.NOW: f"You have {price.item} now. What was left of your old credits stays until it lapses.",
-        Change.LATER: f"You get {price.item} when the period that you paid for ends.",
-        Change.NONE: "That is the plan you have.",
+        Change.NOW: f"You're on {price.item} now. You keep your current credits until they expire.",
+        Change.LATER: f"You'll move to {price.item} when the current period ends.",
+        Change.NONE: "You're already on that plan.",
     }
     messages.success(request, words[kind])
     return redirect("shop:credits")
@@ -202,7 +202,7 @@ def keep_plan(request: HttpRequest) -> HttpResponse:
     workspace = _own_workspace(request, Action.PAY)
     subscribing.set_cancelled(workspace=workspace.id, is_cancelled=False)
     audit.record(workspace, "plan.kept", actor=tenancy.caller_of(request).name, request=request)
-    messages.success(request, "Your plan goes on.")
+    messages.success(request, "Your plan continues.")
     return redirect("shop:credits")
 
 
@@ -211,7 +211,7 @@ def cancel_plan(request: HttpRequest) -> HttpResponse:
     workspace = _own_workspace(request, Action.PAY)
     subscribing.set_cancelled(workspace=workspace.id, is_cancelled=True)
     audit.record(workspace, "plan.cancelled", actor=tenancy.caller_of(request).name, request=request)
-    messages.success(request, "Your plan ends with the period that is paid for. Packs stay.")
+    messages.success(request, "Your plan ends with the current period. You keep your packs.")
     return redirect("shop:credits")
 
 
@@ -250,4 +250,6 @@ def _uuid(text: str | None) -> UUID:
     try:
         return UUID(text or "")
     except ValueError:
-        raise Conflict("form_incomplete", "This form is not complete.", next_step="Open the page again.") from None
+        raise Conflict(
+            "form_incomplete", "This form is incomplete.", next_step="Reload the page and try again."
+        ) from None

@@ -187,7 +187,7 @@ def content(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
         raise Invalid(
             "invalid_variant",
             f"There is no variant {variant[:60]!r} of a clip.",
-            next_step=f"Choose of: {', '.join(VARIANTS)}.",
+            next_step=f"Choose one of: {', '.join(VARIANTS)}.",
             field="variant",
         )
     caller = tenancy.caller_for(request, Action.READ_CLIPS)

@@ -32,7 +32,7 @@ def to_go_on(clip: Generation, models: Sequence[Model]) -> Prefill:
     old = clip.version.model
     model = chosen_of(able, old.slug)
     if model is None:
-        return Prefill({"prompt": clip.prompt}, ["No model that is offered goes on from a clip."])
+        return Prefill({"prompt": clip.prompt}, ["No model here can extend a clip right now."])
     values = {"prompt": clip.prompt, "video": str(clip.id), "model": model.slug, "way": GOES_ON}
     return Prefill(values, [] if model == old else [_instead(old, model, models)])
 
@@ -56,7 +56,10 @@ def to_make_again(clip: Generation, models: Sequence[Model], caller: Caller) -> 
     if (source := _own_clip(lost.get("video", ""), caller)) is not None:
         values["video"] = str(source.id)
         del lost["video"]
-    return Prefill(values, [f"{ROLES[role].title} has to be chosen again." for role in lost if role in ROLES])
+    return Prefill(
+        values,
+        [f"Add the {ROLES[role].title[0].lower()}{ROLES[role].title[1:]} again." for role in lost if role in ROLES],
+    )
 
 
 def to_remix(shared: SharedClip, models: Sequence[Model]) -> Prefill:
@@ -76,8 +79,8 @@ def to_remix(shared: SharedClip, models: Sequence[Model]) -> Prefill:
 
 
 def _instead(old: Model, new: Model, models: Sequence[Model]) -> str:
-    why = "cannot go on from a clip any more" if old in models else "is not offered any more"
-    return f"{old.name} {why}. This is {new.name}."
+    why = "can no longer extend clips" if old in models else "is no longer offered"
+    return f"{old.name} {why}, so we've picked {new.name}."
 
 
 def _own_clip(key: str, caller: Caller) -> Generation | None:

@@ -265,7 +265,7 @@ def mail_when_ended(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     caller = tenancy.caller_for(request, Action.READ_CLIPS)
     generation, user = own_generation(caller, generation_id), caller.user
     if user is None:
-        raise Forbidden("members_only", "Mail is for members.", next_step="Sign in first.")
+        raise Forbidden("members_only", "You need an account to get email.", next_step="Sign in first.")
     if request.POST.get("to") == "off":
         notifications.withdraw(generation, user=user)
     else:
@@ -293,7 +293,7 @@ def set_privacy(request: HttpRequest, generation_id: UUID) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     deletion.delete(own_generation(tenancy.caller_for(request, Action.GENERATE), generation_id))
-    messages.success(request, "The clip is deleted. Its receipt stays with your credits.")
+    messages.success(request, "Clip deleted. You can still see what it cost under Credits.")
     return redirect("generation:history")
 
 

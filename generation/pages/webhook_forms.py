@@ -11,7 +11,7 @@ from generation.webhooks.video_events import TYPES
 
 
 class EndpointForm(forms.Form):
-    name = forms.CharField(max_length=80, help_text="What it is for.")
+    name = forms.CharField(max_length=80, help_text="What it's for.")
     url = forms.CharField(
         max_length=LONGEST_URL,
         label="Address",
@@ -22,7 +22,7 @@ class EndpointForm(forms.Form):
         initial=list(TYPES),
         widget=forms.CheckboxSelectMultiple,
         label="Events",
-        help_text="What was cancelled or blocked is told as video.failed where its own event is not chosen.",
+        help_text="If you leave out the events for cancelled or blocked clips, those arrive as video.failed.",
     )
 
     def terms(self) -> dict[str, Any]:

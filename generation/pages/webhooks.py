@@ -90,9 +90,9 @@ def test(request: HttpRequest, membership: Membership, endpoint_id: UUID) -> Htt
     endpoint = _own(membership, endpoint_id)
     outcome = endpoints.try_out(endpoint, event_type=request.POST.get("event_type", video_events.TYPES[0]))
     if outcome.error:
-        messages.warning(request, f"The test did not arrive. {outcome.error}")
+        messages.warning(request, f"The test didn't arrive. {outcome.error}")
     else:
-        messages.success(request, f"The test arrived: it answered {outcome.status}.")
+        messages.success(request, f"The test arrived. The endpoint answered {outcome.status}.")
     return redirect("webhooks:endpoint", endpoint.id)
 
 
@@ -109,7 +109,7 @@ def redeliver(request: HttpRequest, membership: Membership, delivery_id: int) ->
     own = Delivery.objects.select_related("endpoint").filter(endpoint__workspace=membership.workspace)
     delivery = get_object_or_404(own, id=delivery_id)
     endpoints.redeliver(delivery)
-    messages.success(request, "It is on its way again.")
+    messages.success(request, "We're sending it again.")
     return redirect("webhooks:endpoint", delivery.endpoint_id)
 
 

@@ -35,12 +35,12 @@ def sentence(generation: Generation, before: Sequence[Row]) -> str:
     own = sum(row.workspace_id == generation.workspace_id for row in before)
     others = len(before) - own
     free_first = f" {GOES_FIRST}" if yields(generation.fair_finish) else ""
-    among = f"Of the next {EXACT}, " if len(before) == EXACT else "Of those that wait before it, "
-    parts = [f"{own} {'is' if own == 1 else 'are'} your own"] if own else []
-    parts += [f"{others} {'is' if others == 1 else 'are'} of others whose turn comes earlier"] if others else []
+    among = f"Of the next {EXACT} clips, " if len(before) == EXACT else "Of the clips ahead, "
+    parts = [f"{own} {'is' if own == 1 else 'are'} yours"] if own else []
+    parts += [f"{others} {'belongs' if others == 1 else 'belong'} to others whose turn comes first"] if others else []
     return (
-        f"{among}{' and '.join(parts)}. Everybody gets GPU time in turn, as much as their plan's share, "
-        f"and whoever sends many clips waits for their own.{free_first}"
+        f"{among}{' and '.join(parts)}. Everyone gets GPU time in turn, in proportion to their plan, "
+        f"so if you queue many clips, they mostly wait for each other.{free_first}"
     )
 
 

@@ -44,11 +44,11 @@ class Place:
     """Whether it waits while clips cannot be stored: see ``storage_pause``."""
 
     @property
-    def clips_before(self) -> str:
-        """In words, with a verb: "1 clip is", "about 4,200 clips are"."""
+    def clips_ahead(self) -> str:
+        """In words: "1 clip", "about 4,200 clips"."""
         if self.precision == Precision.EXACT:
-            return "1 clip is" if self.number == 1 else f"{self.number:,} clips are"
-        return f"{self.precision} {_rounded(self.number):,} clips are"
+            return "1 clip" if self.number == 1 else f"{self.number:,} clips"
+        return f"{self.precision} {_rounded(self.number):,} clips"
 
 
 def _rounded(number: int) -> int:

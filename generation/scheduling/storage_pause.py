@@ -22,8 +22,8 @@ LONGEST_PAUSE = timedelta(minutes=15)
 EXCUSED_ATTEMPTS = 10
 """That a clip has more than others while the pause is in force. One that is itself the cause then makes room."""
 REASON = (
-    "Finished clips cannot be stored at the moment, so no new ones begin. One is tried from time to time, and all go "
-    "on as soon as it is stored. Your place is kept, and nothing is lost."
+    "We can't store finished clips right now, so new ones are waiting. We keep trying, and everything continues as "
+    "soon as it works. Your place is saved."
 )
 
 

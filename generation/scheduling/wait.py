@@ -72,16 +72,16 @@ def _rounded(said: Range) -> list[float]:
 
 
 def in_words(expected: Expected) -> str:
-    """When a clip starts and is ready, for people: "Starts in 1 to 2 min. Ready in about 4 to 6 min." """
+    """When a clip starts and is ready, for people: "Starts in 1–2 min. Ready in about 4–6 min." """
     start, ready = expected.start, expected.ready
-    starts = "Starts at once." if start.high < _AT_ONCE_SECONDS else f"Starts in {_span(start.low, start.high)}."
+    starts = "Starts now." if start.high < _AT_ONCE_SECONDS else f"Starts in {_span(start.low, start.high)}."
     return f"{starts} Ready in about {_span(ready.low, ready.high)}."
 
 
 def _span(low: float, high: float) -> str:
     unit, name = next((each for each in _UNITS if high < 90 * each[0]), _UNITS[-1])
     first, last = (max(1, round(end / unit)) for end in (low, high))
-    return f"{last} {name}" if first >= last else f"{first} to {last} {name}"
+    return f"{last} {name}" if first >= last else f"{first}–{last} {name}"
 
 
 @across_workspaces("others are before it in the queue; only how many, whose and how long comes out")
@@ -114,11 +114,11 @@ def _wait(generation: Generation, stands: Place, budgets: list[int], expected: E
     place = stands.number
     if generation.state == State.QUEUED and budgets and (generation.needs_bytes or 0) > budgets[-1]:
         reason = too_large(generation.needs_bytes or 0, budgets[-1])
-        reason = f"{reason} Your place is kept, and cancelling gives everything back."
+        reason = f"{reason} Your place is saved, and if you cancel you get everything back."
         return Wait(place, reason, is_for_a_machine=True)
     if stands.is_held_up:
         return Wait(place, storage_pause.REASON, is_for_a_machine=True)
-    reason = _reason(State(generation.state), stands, len(budgets))
+    reason = _reason(State(generation.state), stands, is_taken=bool(budgets))
     return Wait(place, reason, expected, is_for_a_machine=not budgets and generation.state != State.RUNNING)
 
 
@@ -209,17 +209,16 @@ def why_nobody_takes(offer: Offer) -> str:
 def too_large(needed_bytes: int, largest_bytes: int) -> str:
     """Why a clip that needs so much does not begin, for people."""
     return (
-        f"No machine large enough is on: this clip needs about {needed_bytes / GB:.0f} GB on one GPU, and the largest "
-        f"that is on has {largest_bytes / GB:.0f} GB."
+        f"This model is offline right now: it needs a GPU with about {needed_bytes / GB:.0f} GB, and the largest one "
+        f"running has {largest_bytes / GB:.0f} GB."
     )
 
 
-def _reason(state: State, stands: Place, workers: int) -> str:
+def _reason(state: State, stands: Place, *, is_taken: bool) -> str:
     if state == State.RUNNING:
-        return "It is being made."
-    if workers == 0:
-        return "No GPU worker takes clips at the moment. Your place is kept, and nothing is lost."
+        return "Rendering now."
+    if not is_taken:
+        return "We're offline for a moment. Your place is saved."
     if stands.number == 0:
-        return "You are next."
-    machines = "1 GPU" if workers == 1 else f"{workers} GPUs"
-    return f"{stands.clips_before.capitalize()} before yours, on {machines}."
+        return "You're next."
+    return f"{stands.clips_ahead.capitalize()} ahead of you."

@@ -20,7 +20,7 @@ def delete(generation: Generation) -> None:
         Conflict: it has not ended yet.
     """
     if generation.is_open:
-        raise Conflict("not_ended", "This clip is still being made.", next_step="Cancel it first.")
+        raise Conflict("not_ended", "This clip is still in progress.", next_step="Cancel it first.")
     now = timezone.now()
     Clip.objects.filter(generation=generation).update(expires_at=now)
     Generation.objects.filter(id=generation.id, deleted_at=None).update(

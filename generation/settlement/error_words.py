@@ -11,7 +11,7 @@ from gpu_worker.contract import NOT_STORED, UPLOAD_FAILED, RenderError
 
 logger = logging.getLogger(__name__)
 
-NOT_LOADED: Final = "This model could not be loaded. The fault is ours, not your prompt's."
+NOT_LOADED: Final = "We couldn't load this model. That's on us, not on your prompt."
 _FOLDER: Final = re.compile(r"(?<![\w/:.])/[\w.@-]+/[\w.@-]|\b[A-Za-z]:\\")
 """An absolute path of a machine. That of a web address has its host before it."""
 

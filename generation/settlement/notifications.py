@@ -31,13 +31,13 @@ def request(generation: Generation, *, user: User) -> None:
     """
     if not _has_proved(user.id, user.email):
         raise Conflict(
-            "address_not_proved", "Your address is not proved yet.", next_step="Prove it on your account page."
+            "address_not_proved", "Your email address isn't verified yet.", next_step="Verify it on your account page."
         )
     with transaction.atomic():
         # Locked: whoever ends it waits, and then finds the request.
         present = Generation.objects.select_for_update(no_key=True).get(id=generation.id)
         if not present.is_open:
-            raise Conflict("already_ended", "This clip has ended already.", next_step="It is on its page.")
+            raise Conflict("already_ended", "This clip has already finished.", next_step="You'll find it on its page.")
         NotificationRequest.objects.get_or_create(generation=generation, user=user)
 
 

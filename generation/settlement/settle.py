@@ -59,7 +59,7 @@ def cancel(generation: Generation) -> None:
             ledger.release(reference=generation.id, is_our_failure=False)
             _wind_up(generation.id, State.CANCELLED)
         elif not Generation.objects.filter(id=generation.id, state=State.RUNNING).update(cancel_asked_at=now):
-            raise Conflict("already_ended", "This clip has ended already.", next_step="There is nothing to cancel.")
+            raise Conflict("already_ended", "This clip has already finished.", next_step="There's nothing to cancel.")
         transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)  # housekeeping repeats it
 
 
@@ -227,7 +227,7 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
             return False
         elif not (is_excused := excused < _most_excused(code)) and attempt - excused >= settings.MAX_ATTEMPTS:
             times = "once" if attempt == 1 else f"{attempt} times"
-            message = _storable(f"{sentence(reason[:400])} It was tried {times}.")
+            message = _storable(f"{sentence(reason[:400])} We tried {times}.")
             ended = lost.update(
                 state=State.FAILED, finished_at=timezone.now(), error_code=code[:40], error_message=message
             )

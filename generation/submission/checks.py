@@ -115,10 +115,10 @@ CHECKS: Final[tuple[Callable[[Candidate], None], ...]] = (
 def with_next_step(refusal: InsufficientCredits, candidate: Candidate) -> InsufficientCredits:
     """The refusal with what this candidate can do about it."""
     if not candidate.is_refilled:
-        refusal.next_step = "Your network has used up its free credits of today: sign in, and you get your own."
+        refusal.next_step = "Your network has used up today's free credits. Sign in to get your own."
     elif candidate.workspace is None or not candidate.workspace.is_team:
         refills_at = allowance.refills_at(timezone.now())
-        refusal.next_step = f"Your free credits refill at {refills_at:%H:%M} UTC, in {_until(refills_at)}."
+        refusal.next_step = f"Your free credits refill in {_until(refills_at)}, at {refills_at:%H:%M} UTC."
     return refusal
 
 

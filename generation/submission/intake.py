@@ -117,9 +117,9 @@ def _continued_seconds(offer: Offer, given: Iterable[uploads.Input]) -> float:
     if continued + offer.request.seconds > MOST_SECONDS:
         raise Invalid(
             "too_long",
-            f"The clip has {continued:.3g} seconds, and with {offer.request.seconds:.3g} more it would be longer than "
-            f"{MOST_SECONDS}, which is the most.",
-            next_step="Add fewer seconds, or begin a new clip.",
+            f"The clip is {continued:.3g} seconds long. With {offer.request.seconds:.3g} more it would pass the limit "
+            f"of {MOST_SECONDS} seconds.",
+            next_step="Add fewer seconds, or start a new clip.",
             field="video",
         )
     return continued

@@ -25,7 +25,7 @@ class WrongSize(ValueError):
     """The picture has too many pixels to be decoded here, or too few. The message says how many."""
 
     def __init__(self, name: str, width: int, height: int, next_step: str) -> None:
-        super().__init__(f"The {name} has {width}x{height} pixels.")
+        super().__init__(f"The {name} is {width}×{height} pixels.")
         self.name, self.width, self.height, self.next_step = name, width, height, next_step
 
 
@@ -61,7 +61,7 @@ def check_size(name: str, width: int, height: int, most: int) -> None:
     """
     if width * height > most:
         otherwise = ", or save it without 'progressive'." if name == "JPEG" else ", or as a JPEG."
-        next_step = f"Send one of at most {most // 10**6} megapixels"
+        next_step = f"Use one with at most {most // 10**6} megapixels"
         raise WrongSize(name, width, height, f"{next_step}{'.' if most > MAX_PIXELS else otherwise}")
     if min(width, height) < LEAST_SIDE:
-        raise WrongSize(name, width, height, f"Send one of at least {LEAST_SIDE} pixels a side.")
+        raise WrongSize(name, width, height, f"Use one with sides of at least {LEAST_SIDE} pixels.")

@@ -161,5 +161,5 @@ def _note_what_holds(is_filtered: bool) -> None:
 
 def _busy() -> Unavailable:
     return Unavailable(
-        "busy", "Many pictures are being read at this moment.", next_step="Nothing was taken; try again in a minute."
+        "busy", "We're reading a lot of pictures right now.", next_step="Nothing was charged. Try again in a minute."
     )

@@ -42,10 +42,10 @@ def change(generation: Generation, *, caller: Caller, is_private: bool) -> None:
         Forbidden: it is another member's clip.
     """
     if caller.workspace is None or not caller.workspace.is_team:
-        raise Conflict("not_a_team", "This workspace is one person's: there is nobody to keep a clip from.")
+        raise Conflict("not_a_team", "This workspace is just for you, so nobody else sees its clips.")
     if not may_change(caller, generation):
         raise Forbidden(
-            "not_yours", "Whoever made a clip says who sees it.", next_step="Ask them, or the team's owner."
+            "not_yours", "Only its maker can change who sees this clip.", next_step="Ask them, or the team's owner."
         )
     with transaction.atomic():
         if Generation.objects.filter(id=generation.id).exclude(is_private=is_private).update(is_private=is_private):

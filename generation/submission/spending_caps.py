@@ -27,7 +27,7 @@ def refuse_beyond_cap(caller: Caller, *, credits: int) -> None:
         whose = "This key" if caller.key is not None else "You"
         raise Forbidden(
             "cap_reached",
-            f"{whose} may spend {cap} credits a month here, and {left} are left of them.",
+            f"{whose} can spend {cap:,} credits a month here, with {left:,} left this month.",
             next_step="An owner or admin can raise the cap.",
         )
 

@@ -55,7 +55,7 @@ def receive(sent: Mapping[str, UploadedFile[Any]]) -> list[Input]:
         Invalid: too many, too large, or of another kind than the role takes.
     """
     if len(sent) > MAX_FILES:
-        raise Invalid("too_many_files", f"{len(sent)} files came.", next_step=f"Send at most {MAX_FILES}.")
+        raise Invalid("too_many_files", f"You sent {len(sent)} files.", next_step=f"Send at most {MAX_FILES}.")
     return [_received("image" if name == "input_reference" else name, file) for name, file in sent.items()]
 
 
@@ -71,14 +71,14 @@ def _received(role: str, file: UploadedFile[Any]) -> Input:
     if (file.size or 0) > MAX_BYTES[kind]:
         raise _refuse(
             role,
-            f"The {name or kind} has {(file.size or 0) / 1e6:.1f} MB.",
-            f"Send one of at most {MAX_BYTES[kind] // 10**6} MB.",
+            f"The {name or kind} is {(file.size or 0) / 1e6:.1f} MB.",
+            f"Use one of at most {MAX_BYTES[kind] // 10**6} MB.",
         )
     if kind not in found:
-        said = f"This {name} file" if name else "This file"
-        raise _refuse(role, f"{said} is no {kind} that can be read.", f"Send {describe_wanted(kind)}.")
+        said = f"this {name} file" if name else "this file"
+        raise _refuse(role, f"We can't use {said} here.", f"Use {describe_wanted(kind)}.")
     if wrong := file_kinds.find_fault(file, kind):
-        raise _refuse(role, f"The {name} {wrong}", f"Send {describe_wanted(kind)}.")
+        raise _refuse(role, f"The {name} {wrong}", f"Use {describe_wanted(kind)}.")
     seconds = (file_kinds.seconds_of(file) or 0.0) if kind == Kind.CLIP else 0.0
     suffix = "png" if kind == Kind.PICTURE and not file_kinds.is_kept(file) else "sent"
     return Input(role, f"{files.INPUTS}{uuid.uuid4()}/{role}.{suffix}", file, kind, seconds)
@@ -109,7 +109,7 @@ def _usable(role: str, file: File[Any]) -> File[Any]:
         raise _refuse(role, str(problem), problem.next_step) from None
     except pictures.Unreadable as problem:
         name = file_kinds.name_of(file)
-        raise _refuse(role, f"The {name} {problem}.", "Save it anew, as a JPEG for one, and send that.") from None
+        raise _refuse(role, f"The {name} {problem}.", "Save it again, for example as a JPEG, and use that.") from None
 
 
 def own_clip(role: str, generation_id: str, caller: Caller) -> Input:
@@ -121,7 +121,7 @@ def own_clip(role: str, generation_id: str, caller: Caller) -> Input:
     try:
         clip = Clip.objects.get(generation__in=Generation.objects.seen_by(caller).filter(id=uuid.UUID(generation_id)))
     except (Clip.DoesNotExist, ValueError):
-        raise _refuse(role, "There is no such finished clip of yours.", "Give the id of a clip that is done.") from None
+        raise _refuse(role, "You have no finished clip with that id.", "Use the id of a finished clip.") from None
     return Input(role, clip.key, seconds=clip.duration_seconds)
 
 

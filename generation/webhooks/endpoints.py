@@ -46,7 +46,9 @@ def create(
         Workspace.objects.select_for_update(no_key=True).get(id=workspace.id)
         if Endpoint.objects.of(workspace).count() >= MOST_ENDPOINTS:
             raise Conflict(
-                "too_many_endpoints", f"A workspace has {MOST_ENDPOINTS} endpoints at most.", next_step="Delete one."
+                "too_many_endpoints",
+                f"You already have {MOST_ENDPOINTS} endpoints, the limit.",
+                next_step="Delete one first.",
             )
         endpoint = Endpoint.objects.create(
             workspace=workspace,
@@ -180,7 +182,7 @@ def recent(endpoint: Endpoint, *, count: int) -> list[Delivery]:
 
 def _checked_url(url: str) -> str:
     if len(url) > LONGEST_URL:
-        raise Invalid("invalid_url", f"An address has {LONGEST_URL} characters at most.", field="url")
+        raise Invalid("invalid_url", f"A URL can have at most {LONGEST_URL:,} characters.", field="url")
     outbound.target_of(url)
     return url.strip()
 
@@ -188,7 +190,7 @@ def _checked_url(url: str) -> str:
 def _checked_name(name: str) -> str:
     name = " ".join(name.split())
     if not name or len(name) > 80:
-        raise Invalid("invalid_name", "A name has 1 to 80 characters.", field="name")
+        raise Invalid("invalid_name", "A name needs 1 to 80 characters.", field="name")
     return name
 
 
@@ -197,7 +199,7 @@ def _checked_types(event_types: Iterable[str]) -> list[str]:
     if not wanted or not wanted <= set(TYPES):
         raise Invalid(
             "invalid_event_types",
-            f"There are these events: {', '.join(TYPES)}.",
+            f"The events are: {', '.join(TYPES)}.",
             next_step="Choose at least one.",
             field="event_types",
         )

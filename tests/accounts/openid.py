@@ -48,7 +48,7 @@ def is_refused(answer: Answer, browser: Client, *, people: int = 0) -> None:
     """A page that says what happened and what to do, and nothing in the books."""
     assert answer.status_code == 403
     page = answer.content.decode()
-    assert "The sign-in by Studio login did not work." in page
-    assert "Begin it again" in page
+    assert "Signing in with Studio login didn't work." in page
+    assert "Start again" in page
     assert not is_signed_in(browser)
     assert User.objects.count() == people

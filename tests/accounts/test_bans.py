@@ -112,7 +112,7 @@ def test_a_network_is_banned_by_an_address_that_is_not_kept(toy: Model, staff: U
     assert fresh.get("/").status_code == 200
     refused = fresh.post("/generations/", PROMPT)
     assert refused.status_code == 403
-    assert "keeps out new visitors from your network: made spam." in refused.text
+    assert "have blocked new visitors from your network: made spam." in refused.text
     assert fresh.post("/v1/videos", PROMPT, headers=NEIGHBOUR).status_code == 403
     assert newcomer(**GOOD).post("/generations/", PROMPT).status_code == 302
     assert known.get("/history/", headers=GOOD).status_code == 200  # the network is banned, not the visitor
@@ -166,7 +166,7 @@ def test_signing_up_or_claiming_washes_nothing_clean(toy: Model, visitor: Visito
     link = browser_of(visitor).get("/account/").context["claim_link"]
     bans.ban_visitor(visitor, by=staff, reason="x")
     browser = browser_of(visitor)
-    assert "No sign-up from here" in browser.get("/account/signup/").text
+    assert "Sign-up is closed here" in browser.get("/account/signup/").text
     sign_in(browser, alice.email)
     assert Visitor.objects.filter(id=visitor.id).exists()
     assert ledger.balance(account=workspaces.personal_of(alice).id).available == 0
@@ -264,4 +264,4 @@ def test_an_ipv4_caller_on_a_socket_for_both_kinds_is_of_their_own_network() -> 
 def test_a_refusal_is_a_sentence(visitor: Visitor) -> None:
     said = bans.refusal(Ban(visitor=visitor, reason="It made spam."))
     assert isinstance(said, Forbidden)
-    assert str(said).startswith("Whoever runs this site keeps out this browser: It made spam. If")
+    assert str(said).startswith("The people who run this site have blocked this browser: It made spam. If")

@@ -126,7 +126,7 @@ def test_from_visitor_to_team(site: str, browser: Browser, desktop: BrowserConte
     studio = Workspace.objects.get(kind="team")
     ledger.grant(account=studio.id, reference=f"test:{studio.id}", amount=100, kind=ledger.LotKind.PACK)
     subscribe(studio, "studio")
-    page.get_by_label("E-mail address").fill("bob@example.org")
+    page.get_by_label("Email address").fill("bob@example.org")
     page.get_by_role("button", name="Invite").click()
     expect(page.get_by_text("bob@example.org is invited.")).to_be_visible()
     link = link_mailed_to("bob@example.org")
@@ -141,7 +141,7 @@ def test_from_visitor_to_team(site: str, browser: Browser, desktop: BrowserConte
     price = Generation.objects.get(prompt="made by bob").credits_quoted
 
     page.reload()
-    page.get_by_label("Credits a month at most for bob@example.org").fill(str(price))
+    page.get_by_label("Monthly limit in credits for bob@example.org").fill(str(price))
     page.get_by_role("button", name="Save").click()
     make_a_clip(guest, site, "one too many")
     expect(guest.get_by_text("0 are left")).to_be_visible()
@@ -219,7 +219,7 @@ def test_a_lost_device_is_signed_out_and_the_one_at_hand_is_not(
     expect(page.get_by_role("row", name="this one")).to_be_visible()
     other = page.get_by_role("row").filter(has_not_text="this one", has=page.get_by_role("button", name="Sign out"))
     other.get_by_role("button").click()
-    expect(page.get_by_text("Signed out there.")).to_be_visible()
+    expect(page.get_by_text("That device is signed out.")).to_be_visible()
     lost.goto(f"{site}/account/email/")
     lost.wait_for_url("**/account/login/**")
     page.goto(f"{site}/account/sessions/")
@@ -241,7 +241,7 @@ def test_a_member_keeps_a_clip_private_and_shares_it(site: str, phone: BrowserCo
     other = signed_in(browser.new_context(), site, colleague, studio)
     seen = other.new_page()
     seen.goto(page.url)
-    expect(seen.get_by_text("There is nothing here, or it is not yours.")).to_be_visible()
+    expect(seen.get_by_text("There's nothing here, or it isn't yours.")).to_be_visible()
     page.get_by_role("button", name="Share it with the team").click()
     expect(page.get_by_text("Everyone in Studio sees this clip.")).to_be_visible()
     seen.goto(page.url)
@@ -285,7 +285,7 @@ def test_a_visitor_signs_in_through_a_provider_and_keeps_the_clip(
         stranger = desktop.browser.new_context().new_page()  # type: ignore[union-attr]
         stranger.goto(f"{site}/account/oidc/sso/login/")
         stranger.get_by_role("button", name="Continue").click()
-        expect(stranger.get_by_role("heading", name="Studio login does not answer at the moment.")).to_be_visible()
+        expect(stranger.get_by_role("heading", name="Studio login isn't responding right now.")).to_be_visible()
         stranger.context.close()
         assert refused == []
 

@@ -35,12 +35,12 @@ def test_it_works(toy: Model, staff: User, visitor: Visitor) -> None:
     assert look(browser, visitor) == 302
     page = browser.get("/history/").text
     assert "what the visitor asked for" in page
-    assert "You look into" in page
+    assert "You're viewing" in page
     entry = AuditEntry.objects.get(event="staff.looked")
     assert (entry.workspace_id, entry.actor) == (visitor.workspace_id, "staff staff@example.org")
     browser.post("/staff/stop-looking/")
     assert browser.get(f"/generations/{generation.id}/").status_code == 404
-    assert "You look into" not in browser.get("/").text
+    assert "You're viewing" not in browser.get("/").text
 
 
 def test_nothing_can_be_changed(toy: Model, staff: User, visitor: Visitor) -> None:
@@ -74,7 +74,7 @@ def test_a_look_ends_by_itself(toy: Model, staff: User, visitor: Visitor) -> Non
     browser = browser_of(staff)
     look(browser, visitor)
     with time_machine.travel(timezone.now() + timedelta(minutes=31)):
-        assert "You look into" not in browser.get("/").text
+        assert "You're viewing" not in browser.get("/").text
 
 
 def test_staff_needs_the_permission_for_it_and_keeps_it_no_longer(toy: Model, visitor: Visitor) -> None:
@@ -86,9 +86,9 @@ def test_staff_needs_the_permission_for_it_and_keeps_it_no_longer(toy: Model, vi
     assert not AuditEntry.objects.filter(event="staff.looked").exists()
     helper.user_permissions.add(Permission.objects.get(codename="look_into_workspace"))
     look(browser, visitor)
-    assert "You look into" in browser.get("/").text
+    assert "You're viewing" in browser.get("/").text
     helper.user_permissions.clear()
-    assert "You look into" not in browser.get("/").text
+    assert "You're viewing" not in browser.get("/").text
 
 
 def test_a_suspended_workspace_can_be_looked_into(toy: Model, staff: User, visitor: Visitor) -> None:

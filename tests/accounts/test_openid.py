@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import unescape
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -86,7 +87,7 @@ def test_an_address_that_nobody_proved_opens_and_begins_no_account(
         provider.people[email] = {"email_verified": said}
         answer = walk(client, email)
         assert answer.status_code == 403
-        assert "Studio login does not say that your e-mail address is yours." in answer.text
+        assert "Studio login hasn't verified your email address." in unescape(answer.text)
         assert not is_signed_in(client)
     for purpose in ("redirect", "connect", "anything"):  # no link goes around it
         walk(client, alice.email, f"{LOGIN}?process={purpose}")
@@ -160,7 +161,7 @@ def test_a_second_factor_is_asked_for_after_the_provider_too(alice: User, client
 def test_whom_staff_keeps_out_does_not_come_in_this_way(client: Client, visitor: Visitor, alice: User) -> None:
     bans.ban_visitor(visitor, by=person("staff@example.org", is_staff=True), reason="spam")
     answer = walk(browser_of(visitor))
-    assert "No sign-up from here" in answer.content.decode()
+    assert "Sign-up is closed here" in answer.content.decode()
     assert not User.objects.filter(email="new@example.org").exists()
 
 
@@ -181,7 +182,7 @@ def test_a_provider_that_is_away_gets_a_clear_page(client: Client, provider: Fak
     answers.append(walk(with_keys_away))
     for answer in answers:
         assert answer.status_code == 503
-        assert "Studio login does not answer at the moment." in answer.text
+        assert "Studio login isn't responding right now." in unescape(answer.text)
     assert not User.objects.exists()
 
 

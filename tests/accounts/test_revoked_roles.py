@@ -141,10 +141,10 @@ def test_two_who_remove_each_other_do_not_wait_in_a_ring(studio: Studio) -> None
 
 def test_keys_go_on_without_their_maker_and_whoever_manages_them_is_told(studio: Studio) -> None:
     browser = browser_of(studio.owner.user, studio.workspace)
-    assert "not a member any more" not in browser.get("/workspace/keys/").content.decode()
+    assert "no longer a member" not in browser.get("/workspace/keys/").content.decode()
     gone = browser.post(f"/workspace/members/{studio.admin.id}/remove/", follow=True).content.decode()
     assert "1 API key that bob@example.org made goes on" in gone
-    assert "bob@example.org, not a member any more" in browser.get("/workspace/keys/").content.decode()
+    assert "bob@example.org, no longer a member" in browser.get("/workspace/keys/").content.decode()
     assert make_a_clip(studio, studio.key).api_key_id == studio.key.id
     [noted] = AuditEntry.objects.filter(event="member.removed").values_list("detail", flat=True)
     assert noted == {"keys_that_go_on": [studio.key.prefix]}

@@ -160,7 +160,7 @@ def test_a_cap_bounds_a_member_and_not_the_others(toy: Model, alice: User, bob: 
     assert capped.post("/generations/", {"prompt": "the second"}).status_code == 302
     answer = capped.post("/generations/", {"prompt": "one too many"})
     assert answer.status_code == 403
-    assert f"{2 * price + 1} credits a month here, and 1 are left" in answer.text
+    assert f"{2 * price + 1} credits a month here, with 1 left" in answer.text
     assert ledger.balance(account=studio.id).held == 2 * price  # the refused one holds nothing
     assert browser_of(alice, studio).post("/generations/", {"prompt": "the owner's"}).status_code == 302
     first = Generation.objects.filter(made_by=bob).earliest("created_at")

@@ -62,7 +62,7 @@ def test_a_clip_counts_as_far_as_its_credits_were_free() -> None:
 def test_many_that_are_asked_for_at_once_do_not_pass_the_day_s_time() -> None:
     account = free_account()
     clips = [asked(account) for _ in range(3)]  # the third is the one that crosses the line
-    with pytest.raises(TooMany, match="as many free clips today") as refused:
+    with pytest.raises(TooMany, match="Today's free clips are used up") as refused:
         asked(account)
     assert refused.value.retry_after_seconds == 12 * 3600 + 1
     assert ledger.balance(account=account).held == 30

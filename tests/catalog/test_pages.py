@@ -54,7 +54,7 @@ def test_an_unknown_model_is_a_problem_document(client: Client) -> None:
     make_model()
     answer = client.get("/v1/models/sora-2")
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
-    assert "Choose of: ltx-2b" in answer.json()["detail"]
+    assert "Choose one of: ltx-2b" in answer.json()["detail"]
 
 
 def test_a_closed_model_says_why_to_those_it_is_closed_to(client: Client, settings: Settings) -> None:
@@ -63,7 +63,7 @@ def test_a_closed_model_says_why_to_those_it_is_closed_to(client: Client, settin
     assert one(client, "hunyuan", **{"CF-IPCountry": "JP"})["lm"]["is_available"]
     german = one(client, "hunyuan", **{"CF-IPCountry": "DE"})["lm"]
     assert (german["is_available"], "the European Union" in german["unavailable_because"]) == (False, True)
-    assert "we cannot tell where you are" in client.get("/models/").content.decode()
+    assert "we can't verify your location" in client.get("/models/").content.decode()
 
 
 def test_measured_speed_is_shown_as_soon_as_there_is_one(client: Client) -> None:
@@ -82,7 +82,7 @@ def test_measured_speed_is_shown_as_soon_as_there_is_one(client: Client) -> None
             peak_bytes=7,
         )
     assert one(client, "ltx-2b")["lm"]["gpu_seconds_per_second"] == 3.0
-    assert "3.0 s for each second" in client.get("/models/").content.decode()
+    assert "3.0 s per second of video" in client.get("/models/").content.decode()
 
 
 def test_every_seeded_model_can_be_shown_and_priced(client: Client) -> None:

@@ -96,7 +96,7 @@ def test_a_preset_that_reads_less_takes_less(tmp_path: Path) -> None:
 def test_without_the_tokenizer_no_more_is_taken_than_is_surely_read() -> None:
     version = draft_version(source="owner/not-on-this-machine")
     assert resolve(Ask(prompt="x" * 254), version).prompt
-    with pytest.raises(Invalid, match="one for each byte") as refused:
+    with pytest.raises(Invalid, match="may be") as refused:
         resolve(Ask(prompt="x" * 255), version)
     assert refused.value.figures == {"limit": 255, "count": 256, "is_exact": False}
 
@@ -110,7 +110,7 @@ def test_with_a_broken_tokenizer_too_and_the_log_says_once_which(
     file.write_bytes(b"version https://git-lfs.github.com/spec/v1")
     version = draft_version(source=str(tmp_path))
     for _ in range(2):
-        with pytest.raises(Invalid, match="one for each byte"):
+        with pytest.raises(Invalid, match="may be"):
             resolve(Ask(prompt="x" * 256), version)
     assert [str(file) in record.getMessage() for record in caplog.records] == [True]
 

@@ -28,13 +28,13 @@ def test_what_is_not_enabled_is_not_found_and_those_that_are_get_named(status: s
     hidden = make_model("two", aliases=("second",))
     Model.objects.filter(pk=hidden.pk).update(status=status)
     for name in ("two", "second", "three"):
-        with pytest.raises(Invalid, match=r"Choose of: one\."):
+        with pytest.raises(Invalid, match=r"Choose one of: one\."):
             find_model(name)
 
 
 def test_a_gate_refuses_before_anything_is_quoted() -> None:
     make_model("hunyuan", blocked_territories=["EU"])
-    with pytest.raises(NotLicensed, match="we cannot tell where you are"):
+    with pytest.raises(NotLicensed, match="we can't verify your location"):
         choose("hunyuan")
     assert choose("hunyuan", Audience(territory="JP")).model.slug == "hunyuan"
 

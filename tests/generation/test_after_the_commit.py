@@ -127,7 +127,7 @@ def test_a_failure_of_ours_says_nothing_of_money(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(well_known, "HttpResponse", fail)
     answer = Client(raise_request_exception=False).get("/robots.txt", headers={"Accept": accept})
     assert answer.status_code == 500
-    assert "Something broke on our side" in answer.text
+    assert "Something went wrong on our side" in answer.text
     assert "charged" not in answer.text
 
 

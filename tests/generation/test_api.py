@@ -102,7 +102,7 @@ def test_an_unknown_variant_is_refused_by_name(toy: Model, alice: Visitor, clien
     answer = client_of(alice).get(f"/v1/videos/{finished(alice).id}/content?variant=spritesheet")
     assert (answer.status_code, answer.json()["error"]["param"]) == (422, "variant")
     assert "spritesheet" in answer.json()["detail"]
-    assert "Choose of: video, thumbnail." in answer.json()["detail"]
+    assert "Choose one of: video, thumbnail." in answer.json()["detail"]
 
 
 def test_the_file_of_an_open_clip_is_not_ready(toy: Model, alice: Visitor, bob: Visitor, client_of: ClientOf) -> None:

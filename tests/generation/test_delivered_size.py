@@ -47,7 +47,7 @@ def test_a_size_that_is_not_made_is_answered_with_those_that_are(
     small: Model, alice: Visitor, client_of: ClientOf
 ) -> None:
     answer = client_of(alice).post("/v1/videos", {"prompt": "x", "size": "1920x1080"})
-    assert "Choose of: 384x256, 256x256." in answer.json()["detail"]
+    assert "Choose one of: 384x256, 256x256." in answer.json()["detail"]
 
 
 def test_the_form_the_page_and_the_receipt_say_it(small: Model, alice: Visitor, client_of: ClientOf) -> None:

@@ -33,7 +33,7 @@ def test_an_owner_reads_whose_clips_are_before_theirs(
 ) -> None:
     said = why(crowd[-1])
     assert said.startswith(
-        "Of those that wait before it, 2 are your own and 1 is of others whose turn comes earlier. Everybody gets GPU"
+        "Of the clips ahead, 2 are yours and 1 belongs to others whose turn comes first. Everyone gets GPU time"
     )
     assert escape(said) in client_of(alice).get(f"/generations/{crowd[-1].id}/").text
 

@@ -71,7 +71,7 @@ def test_a_whole_that_nothing_could_read_any_more_is_refused(toy: Model, alice: 
     source.clip.save(update_fields=["duration_seconds"])
     refused = extended(client_of(alice), source)
     assert (refused["status"], refused["code"], refused["error"]["param"]) == (422, "too_long", "video")
-    assert "The clip has 59.5 seconds" in refused["detail"]
+    assert "The clip is 59.5 seconds long" in refused["detail"]
     assert Generation.objects.count() == 1
 
 
@@ -86,5 +86,5 @@ def test_a_worker_may_send_the_whole_of_it(toy: Model, alice: Visitor, client_of
 def test_the_form_says_what_comes_first(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
     source = finished(alice)
     page = client_of(alice).get(f"/?video={source.id}").text
-    assert f"whose {floatformat(source.seconds, '-2')} s come first in the new clip" in page
-    assert "again for the last frames of this clip" in page
+    assert f"whose {floatformat(source.seconds, '-2')} s open the new clip" in page
+    assert "for the few frames where the two overlap" in page

@@ -86,11 +86,11 @@ def test_the_reason_for_the_wait_is_said_everywhere(
     machine(valkey, "small", SMALL)
     generation = factories.submitted(alice.workspace, model="giant")
     shown = client_of(alice).get(f"/v1/videos/{generation.id}").json()["lm"]["queue"]
-    assert "No machine large enough is on: this clip needs about 47 GB on one GPU" in shown["reason"]
+    assert "This model is offline right now: it needs a GPU with about 47 GB" in shown["reason"]
     assert "has 17 GB" in shown["reason"]
     assert shown["eta_seconds"] is None
     page = client_of(alice).get(f"/generations/{generation.id}/").text
-    assert "No machine large enough is on" in page
+    assert "This model is offline right now" in page
     assert "Ready in about" not in page
 
 
@@ -110,8 +110,8 @@ def test_the_form_says_before_it_is_sent_that_no_machine_can_hold_a_model(
     machine(valkey, "small", SMALL)
     page = client.get("/").text
     options = {part.split('"')[0]: part for part in page.split('data-model="')[1:]}
-    assert "needs about 47 GB on one GPU, and the largest that is on has 17 GB" in options["giant"]
-    assert "No machine" not in options["dwarf"]
+    assert "needs a GPU with about 47 GB, and the largest one running has 17 GB" in options["giant"]
+    assert "offline right now" not in options["dwarf"]
     cards = {part.split('"')[0]: part.split("</label>")[0] for part in page.split('name="model" value="')[1:]}
     assert ">Offline<" in cards["giant"]
     assert ">Offline<" not in cards["dwarf"]
@@ -199,7 +199,7 @@ def test_without_any_machine_the_small_ones_are_made_ready(giant: Model, dwarf: 
     large, small = (factories.submitted(alice.workspace, model=name) for name in ("giant", "dwarf"))
     dispatch.fill_window()
     assert states(large, small) == [State.QUEUED, State.DISPATCHED]
-    assert "No GPU worker takes clips" in wait.wait_of(large).reason
+    assert "We're offline for a moment" in wait.wait_of(large).reason
 
 
 def test_when_its_machine_goes_away_it_waits_for_another(giant: Model, alice: Visitor, valkey: redis.Redis) -> None:

@@ -147,7 +147,7 @@ def test_who_reaches_a_cap_of_their_own_is_sold_nothing(toy: Model) -> None:
     Budget.objects.create(workspace=workspace.id, monthly_cap_credits=1)
     answer = accounts.browser_of(alice).post(reverse("generation:create"), {"prompt": "a fox"})
     assert answer.status_code == 402
-    assert "spends at most 1 credit" in answer.text
+    assert "a monthly limit of 1 credits" in answer.text
     assert ways_on(answer.text) == [reverse("shop:credits")]
 
 
@@ -263,7 +263,7 @@ def test_an_extension_made_again_goes_on_from_the_same_clip(alice: Visitor, clie
     page = again(client_of(alice), second)
     assert f'name="video" value="{first.id}"' in page
     assert "Extending <a" in page
-    assert "has to be chosen again" not in page
+    assert "Add the start frame again" not in page
 
 
 def test_a_file_that_a_clip_began_with_has_to_be_chosen_again_and_the_form_says_so(
@@ -272,9 +272,9 @@ def test_a_file_that_a_clip_began_with_has_to_be_chosen_again_and_the_form_says_
     factories.model(modes=["text", "image"])
     made = finished(alice, inputs={"image": "inputs/x/image.png"})
     page = again(client_of(alice), made)
-    assert "Start frame has to be chosen again." in page
+    assert "Add the start frame again." in page
     assert re.search(r'value="image"\s+checked', page)
-    assert "has to be chosen again" not in again(client_of(alice), finished(alice))
+    assert "Add the start frame again" not in again(client_of(alice), finished(alice))
 
 
 def test_a_clip_whose_model_is_gone_is_made_again_with_another_and_the_form_says_so(
@@ -304,7 +304,7 @@ def test_where_no_model_goes_on_from_clips_the_form_says_so(toy: Model, alice: V
     made = finished(alice, model="old")
     Model.objects.filter(slug="old").update(status="retired")
     page = client_of(alice).get(f"/?video={made.id}").text
-    assert "No model that is offered goes on from a clip." in page
+    assert "No model here can extend a clip right now." in page
     assert 'name="video"' not in page
 
 

@@ -105,7 +105,7 @@ def test_the_stages_are_shown_live_with_a_picture(stack: Stack, phone: BrowserCo
     page.goto(video["lm"]["page_url"] + "#main")  # as after the skip link
     expect(page.locator("#rail [aria-current]")).to_have_text("Rendering", timeout=ARRIVES_WITHIN)
     expect(page.get_by_role("status")).to_contain_text("of 50")
-    expect(page.get_by_alt_text("What is being made, so far")).to_be_visible()
+    expect(page.get_by_alt_text("Preview of the clip so far")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways on a phone"
     expect(page.locator("video")).to_be_visible(timeout=ARRIVES_WITHIN)
 
@@ -185,7 +185,7 @@ def test_what_would_not_be_read_of_a_prompt_is_said_while_it_is_typed(stack: Sta
     box.fill(room)
     expect(told).to_have_text("23 of 23 tokens")
     box.fill(f"{room} circle moving right")
-    expect(told).to_have_text("26 of 23 tokens. Nothing would be read of: circle moving right")
+    expect(told).to_have_text("26 of 23 tokens. This part would be ignored: circle moving right")
     page.get_by_role("button", name="Generate").click()
     expect(page.get_by_role("alert")).to_contain_text("Preview reads 23")
     expect(box).to_have_value(f"{room} circle moving right")

@@ -90,7 +90,7 @@ def test_a_failure_is_told_with_its_reason_and_a_cancel_is_not(
         notifications.request(generation, user=alice)
     settle.cancel(cancelled)
     end(waiting, Outcome.FAILED)
-    assert post_office() == [("Your clip could not be made", ["alice@example.org"])]
+    assert post_office() == [("We couldn't make your clip", ["alice@example.org"])]
     assert "It needs 31.0 GB" in str(mail.outbox[0].body)
 
 

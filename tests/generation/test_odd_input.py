@@ -219,4 +219,4 @@ def test_a_parameter_of_a_list_comes_once(toy: Model, alice: Visitor, client_of:
 def test_an_address_with_a_slash_too_many_says_so(alice: Visitor, client_of: ClientOf) -> None:
     answer = client_of(alice).post("/v1/videos/", BODY, content_type="application/json")
     assert answer.status_code == 404
-    assert "no / at the end" in answer.json()["detail"]
+    assert "don't end in a slash" in answer.json()["detail"]

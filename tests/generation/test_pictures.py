@@ -258,4 +258,4 @@ def test_one_of_several_passes_is_kept_whole_by_its_decoder_and_so_refused_earli
 def test_a_picture_too_small_to_be_one_is_refused(size: tuple[int, int]) -> None:
     with pytest.raises(picture_decoding.WrongSize, match=f"{size[0]}x{size[1]}") as refusal:
         pictures.to_png(picture_file("PNG", size))
-    assert "at least 16 pixels a side" in refusal.value.next_step
+    assert "sides of at least 16 pixels" in refusal.value.next_step

@@ -52,7 +52,7 @@ def test_the_last_place_that_is_exact(mine: Generation) -> None:
 def test_deeper_it_is_so_many_at_least_until_the_beat_has_counted(mine: Generation) -> None:
     crowd(mine, 100)
     assert places.place_of(mine, LARGE) == Place(EXACT, Precision.AT_LEAST)
-    assert wait.wait_of(mine).reason.startswith("No GPU worker")
+    assert wait.wait_of(mine).reason.startswith("We're offline")
     queue_depth.walk()
     place = places.place_of(mine, LARGE)
     assert place.precision == Precision.ABOUT
@@ -60,10 +60,10 @@ def test_deeper_it_is_so_many_at_least_until_the_beat_has_counted(mine: Generati
 
 
 def test_words_say_how_sure_a_place_is() -> None:
-    assert Place(1).clips_before == "1 clip is"
-    assert Place(0).clips_before == "0 clips are"
-    assert Place(64, Precision.AT_LEAST).clips_before == "more than 64 clips are"
-    assert Place(4_267, Precision.ABOUT).clips_before == "about 4,200 clips are"
+    assert Place(1).clips_ahead == "1 clip"
+    assert Place(0).clips_ahead == "0 clips"
+    assert Place(64, Precision.AT_LEAST).clips_ahead == "more than 64 clips"
+    assert Place(4_267, Precision.ABOUT).clips_ahead == "about 4,200 clips"
 
 
 def test_what_fits_no_machine_is_not_counted_deep_in_the_queue(mine: Generation) -> None:

@@ -146,7 +146,7 @@ def test_nothing_is_made_of_anothers_private_clip(private: Generation, browsers:
         browsers["member"].post("/v1/videos/edits", asked, content_type="application/json"),
     ):
         assert answer.status_code == 422
-        assert "There is no such finished clip of yours." in told(answer)
+        assert "You have no finished clip with that id." in told(answer)
 
 
 def test_the_same_idempotency_key_shows_nobody_anothers_private_clip(

@@ -224,7 +224,7 @@ def test_no_path_of_a_machine_is_told_to_people(
 ) -> None:
     settle.settle(factories.report(running, Outcome.FAILED, error=error))
     running.refresh_from_db()
-    assert running.error_message == "This model could not be loaded. The fault is ours, not your prompt's."
+    assert running.error_message == "We couldn't load this model. That's on us, not on your prompt."
     assert error.message in caplog.text
 
 
@@ -247,7 +247,7 @@ def test_the_last_of_several_tries_is_told_in_whole_sentences(running: Generatio
     error = RenderError(code="odd", message="The card fell off the bus", is_retryable=True)
     settle.settle(factories.report(running, Outcome.FAILED, error=error))
     running.refresh_from_db()
-    assert running.error_message == "The card fell off the bus. It was tried once."
+    assert running.error_message == "The card fell off the bus. We tried once."
 
 
 def test_a_late_success_stops_the_attempt_that_replaced_it(

@@ -50,7 +50,7 @@ def test_a_waiting_one_hears_its_place(toy: Model, alice: Visitor) -> None:
     generation = factories.submitted(alice.workspace)
     heard = follow(alice, generation)
     assert heard[0]["event"] == "queue"
-    assert "No GPU worker takes clips" in heard[0]["data"]
+    assert "We're offline for a moment" in heard[0]["data"]
 
 
 def test_the_end_is_the_last_event(running: Generation, alice: Visitor) -> None:

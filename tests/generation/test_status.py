@@ -41,7 +41,7 @@ def test_shares_and_waits_are_summed_over_hours_and_plans(toy: Model, client: Cl
 def test_yesterday_is_over(toy: Model, client: Client) -> None:
     hour(ago=25.0)
     assert client.get("/status.json").json()["all"]["forecasts"] == 0
-    assert "No clip was forecast" in client.get("/status/").text
+    assert "No clips in this time" in client.get("/status/").text
 
 
 def test_models_that_people_may_not_choose_are_not_named(toy: Model, client: Client) -> None:
@@ -56,7 +56,7 @@ def test_models_that_people_may_not_choose_are_not_named(toy: Model, client: Cli
 
 def test_gpus_that_take_clips_are_counted(toy: Model, client: Client, valkey: redis.Redis) -> None:
     assert client.get("/status.json").json()["gpus_on"] == 0
-    assert "No GPU is on" in client.get("/status/").text
+    assert "No GPUs are running" in client.get("/status/").text
     for name, state in (("one", "idle"), ("two", "draining")):
         valkey.zadd(WORKERS_KEY, {name: time.time()})
         valkey.set(worker_key(name), json.dumps(WorkerStatus(name=name, state=state).to_wire()), ex=60)
@@ -66,8 +66,8 @@ def test_gpus_that_take_clips_are_counted(toy: Model, client: Client, valkey: re
 def test_the_page_says_it_in_words(toy: Model, client: Client) -> None:
     hour()
     page = client.get("/status/").text
-    assert "Of 10 ranges that were told, 90 % of clips were ready before the upper end" in page
-    assert "80 % inside the range" in page
+    assert "Of 10 estimates, 90% were met in time" in page
+    assert "80% of clips were ready within the range" in page
 
 
 def test_it_asks_the_same_however_many_hours_there_are(

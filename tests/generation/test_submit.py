@@ -97,7 +97,7 @@ def test_a_visitor_of_a_network_that_had_its_share_is_told_to_sign_in(toy: Model
     for browser in (Client(), Client()):
         answer = browser.post("/generations/", {"prompt": "a red circle", "model": "toy", "seconds": "1"})
     assert answer.status_code == 402
-    assert "Your network has used up its free credits of today: sign in" in answer.content.decode()
+    assert "Your network has used up today's free credits. Sign in" in answer.content.decode()
     assert Generation.objects.count() == 1
     assert "Your network has used today's free credits" in browser.get("/billing/").content.decode()
 
@@ -111,7 +111,7 @@ def test_once_the_day_s_free_gpu_time_is_used_up_only_who_pays_makes_clips(
     settle.start(generation_id=made.id, attempt=made.attempt, worker="gpu-test")
     settle.settle(replace(factories.report(made), stage_seconds={"denoise": 6.0}))
     left = ledger.balance(account=alice.workspace_id)
-    with pytest.raises(TooMany, match="as many free clips today"):
+    with pytest.raises(TooMany, match="Today's free clips are used up"):
         factories.submitted(alice.workspace, seconds=1)
     assert ledger.balance(account=alice.workspace_id) == left
     ledger.grant(account=alice.workspace_id, reference="order:1", amount=50, kind=ledger.LotKind.PACK)
@@ -153,7 +153,7 @@ def test_free_clips_that_wait_count_for_the_day_and_a_cancelled_one_does_not(
 ) -> None:
     settings.FREE_GPU_SECONDS_PER_DAY = 50  # such a clip is expected to take 60
     waiting = factories.submitted(alice.workspace, seconds=1)
-    with pytest.raises(TooMany, match="as many free clips today"):
+    with pytest.raises(TooMany, match="Today's free clips are used up"):
         factories.submitted(alice.workspace, seconds=1)
     settle.cancel(waiting)
     assert factories.submitted(alice.workspace, seconds=1).state == State.QUEUED

@@ -86,12 +86,12 @@ def test_a_heic_is_kept_as_it_came_for_the_host_that_decodes_it(
     ("file", "words"),
     [
         (lambda: heic_file(cut_bytes=9), "The HEIC is damaged or cut off"),
-        (lambda: heic_file(width_said=8), "The HEIC has 8x64 pixels"),
-        (lambda: picture_file("GIF"), "This GIF file is no picture"),
-        (lambda: picture_file("TIFF"), "This TIFF file is no picture"),
-        (lambda: picture_file("PNG", (1, 1)), "The PNG has 1x1 pixels"),
+        (lambda: heic_file(width_said=8), "The HEIC is 8×64 pixels"),
+        (lambda: picture_file("GIF"), "We can't use this GIF file here"),
+        (lambda: picture_file("TIFF"), "We can't use this TIFF file here"),
+        (lambda: picture_file("PNG", (1, 1)), "The PNG is 1×1 pixels"),
         (lambda: SimpleUploadedFile("x.png", picture_file("PNG", (99, 99)).read()[:60]), "The PNG is damaged"),
-        (lambda: SimpleUploadedFile("x.pdf", b"%PDF-1.7"), "This PDF file is no picture"),
+        (lambda: SimpleUploadedFile("x.pdf", b"%PDF-1.7"), "We can't use this PDF file here"),
     ],
 )
 def test_a_refusal_names_the_format_and_costs_nothing(

@@ -45,7 +45,7 @@ def test_a_clip_is_taken_once_and_shown(toy: Model, alice: Visitor, client_of: C
     browser = client_of(alice)
     answer = browser.post("/v1/videos", {"prompt": "a fox"}, content_type="application/json")
     assert answer.status_code == 200, answer.text
-    assert "place is kept" in answer.json()["lm"]["queue"]["reason"]
+    assert "place is saved" in answer.json()["lm"]["queue"]["reason"]
     assert browser.post("/generations/", {"prompt": "a fox"}).status_code == 302
     assert Generation.objects.filter(state=State.QUEUED).count() == 2
     for generation in Generation.objects.all():
@@ -90,7 +90,7 @@ def test_signing_in_is_refused_for_a_moment_and_says_so(alice: Visitor, valkey_a
     ):
         assert browser.get(address).status_code == 200
         answer = browser.post(address, form)
-        assert (answer.status_code, "try again in a minute" in answer.text) == (503, True)
+        assert (answer.status_code, "Try again in a minute" in answer.text) == (503, True)
     assert "_auth_user_id" not in browser.session
 
 

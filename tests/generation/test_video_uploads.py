@@ -96,7 +96,7 @@ def test_the_form_asks_for_everything_that_the_model_may_start_from(vace: Model,
 
 def test_the_price_on_the_page_knows_what_was_chosen(vace: Model, client: Client) -> None:
     assert client.get("/generations/price/", {"control_video": "given"}).status_code == 200
-    assert "takes no 'audio'" in client.get("/generations/price/", {"audio": "given"}).json()["error"]
+    assert "doesn't use 'audio'" in client.get("/generations/price/", {"audio": "given"}).json()["error"]
 
 
 @pytest.mark.parametrize(

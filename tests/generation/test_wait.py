@@ -279,7 +279,7 @@ def test_clips_for_a_machine_that_is_off_take_the_forecast_from_nobody(
     forecasting.put_up_forecast()
     assert str(mine.id) in forecast_board.of_clips([str(mine.id)])
     said = wait.wait_of(mine)
-    assert said.reason == "1 clip is before yours, on 1 GPU."
+    assert said.reason == "1 clip ahead of you."
     assert said.expected is not None
 
 
@@ -347,8 +347,8 @@ def test_a_running_clip_is_told_by_its_steps(toy: Model, alice: Visitor, valkey:
 @pytest.mark.parametrize(
     ("expected", "words"),
     [
-        (Expected(Range(0, 1, 2), Range(20, 30, 41)), "Starts at once. Ready in about 20 to 41 s."),
-        (Expected(Range(60, 80, 125), Range(200, 250, 361)), "Starts in 1 to 2 min. Ready in about 3 to 6 min."),
+        (Expected(Range(0, 1, 2), Range(20, 30, 41)), "Starts now. Ready in about 20–41 s."),
+        (Expected(Range(60, 80, 125), Range(200, 250, 361)), "Starts in 1–2 min. Ready in about 3–6 min."),
         (Expected(Range(100, 101, 110), Range(9000, 9100, 10_000)), "Starts in 2 min. Ready in about 2 to 3 h."),
     ],
 )

@@ -47,7 +47,7 @@ def server(settings: Settings) -> Iterator[MailServer]:
 
 def test_mail_that_is_taken_is_sent(server: MailServer, message: MailMessage) -> None:
     assert outbox_mail.send(message.pk)
-    assert "The payment for Creator failed" in server.taken[0]
+    assert "Your payment for Creator failed" in server.taken[0]
     assert MailMessage.objects.get().state == State.SENT
 
 

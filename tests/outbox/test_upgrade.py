@@ -157,7 +157,7 @@ def test_what_the_release_before_noted_and_had_not_written_is_written_once(alice
     untold = Invitation.objects.get(email="untold@example.org")
     assert (invited.address, invited.occasion) == (untold.email, f"{untold.id}.{untold.sent_at.timestamp()}")
     assert outbox_mail.send(warned.pk)
-    assert [message.subject for message in mail.outbox] == ["The payment for Creator failed"]
+    assert [message.subject for message in mail.outbox] == ["Your payment for Creator failed"]
     assert Subscription.objects.get(id=subscription.id).dunned_attempts == 1
 
 

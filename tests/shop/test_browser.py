@@ -94,7 +94,9 @@ def test_buy_a_pack_make_a_clip_be_refunded_and_dispute(
     price = generation.quote["credits"]
     assert 0 < price < 60
     assert available(page, site) == str(560 - price)
-    expect(page.get_by_role("link", name="Clip charged")).to_have_attribute("href", f"/generations/{generation.id}/")
+    expect(page.get_by_role("link", name="Clip", exact=True)).to_have_attribute(
+        "href", f"/generations/{generation.id}/"
+    )
 
     page.goto(stripe.url)
     page.locator("input[name=amount]").fill("200")

@@ -75,7 +75,7 @@ def test_a_declined_payment_is_told_to_those_who_pay_once_for_each_try(alice: Us
     subscription = late(place)
     for _ in range(2):
         tell()
-    told = ("The payment for Creator failed", ["alice@example.org"])
+    told = ("Your payment for Creator failed", ["alice@example.org"])
     assert post_office() == [told]
     assert "declined $12.00" in str(mail.outbox[0].body)
     Subscription.objects.filter(id=subscription.id).update(failed_attempts=2)
