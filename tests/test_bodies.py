@@ -103,7 +103,7 @@ def test_a_refused_form_is_a_page_with_a_way_back() -> None:
     async_to_sync(bodies.BodyLimit(behind))(scope, stall, send)
     assert (sent[0]["status"], dict(sent[0]["headers"])[b"content-type"]) == (413, b"text/html; charset=utf-8")
     page = sent[1]["body"].decode()
-    assert "at most 128 MB" in page
+    assert "limit here is 128 MB" in page
     assert '<a href="/">' in page
 
 
@@ -122,7 +122,7 @@ def test_a_refused_body_is_a_problem_document_to_programs(path: str, is_api: boo
     async_to_sync(bodies.BodyLimit(behind))(scope, stall, send)
     kind, body = dict(sent[0]["headers"])[b"content-type"], sent[1]["body"]
     assert (sent[0]["status"], kind) == (413, b"application/problem+json" if is_api else b"text/plain")
-    assert b"at most 1 MB" in body
+    assert b"limit here is 1 MB" in body
     if is_api:
         assert (json.loads(body)["code"], json.loads(body)["error"]["code"]) == ("too_large", "too_large")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -47,7 +48,7 @@ def is_signed_in(browser: Client) -> bool:
 def is_refused(answer: Answer, browser: Client, *, people: int = 0) -> None:
     """A page that says what happened and what to do, and nothing in the books."""
     assert answer.status_code == 403
-    page = answer.content.decode()
+    page = unescape(answer.content.decode())
     assert "Signing in with Studio login didn't work." in page
     assert "Start again" in page
     assert not is_signed_in(browser)

@@ -97,7 +97,7 @@ def test_who_watches_may_go_on_making_and_the_other_way_round(alice: User) -> No
     assert [answer.status_code for answer in changes] == [422, 422, 429]
     assert [answer["RateLimit"] for answer in changes] == [f'"change";r={left};t=60' for left in (1, 0, 0)]
     assert reads[3]["RateLimit"] == '"read";r=0;t=60'
-    assert "More than 2 requests to make or change something" in changes[2].json()["detail"]
+    assert "more than 2 requests to make or change something" in changes[2].json()["detail"]
 
 
 def test_forms_that_ask_for_clips_count_too_refused_ones_as_well(visitor: Visitor) -> None:
@@ -108,7 +108,7 @@ def test_forms_that_ask_for_clips_count_too_refused_ones_as_well(visitor: Visito
         assert browser.post("/v1/videos", {"nothing": 1}).status_code == 429  # one count for both
     assert all(answer.status_code < 500 and answer.status_code != 429 for answer in answers[:2])
     assert (answers[2].status_code, answers[2]["Retry-After"]) == (429, "60")
-    assert "More than 2 requests" in answers[2].text
+    assert "more than 2 requests" in answers[2].text
     assert "<main" in answers[2].text
 
 

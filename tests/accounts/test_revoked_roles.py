@@ -143,7 +143,7 @@ def test_keys_go_on_without_their_maker_and_whoever_manages_them_is_told(studio:
     browser = browser_of(studio.owner.user, studio.workspace)
     assert "no longer a member" not in browser.get("/workspace/keys/").content.decode()
     gone = browser.post(f"/workspace/members/{studio.admin.id}/remove/", follow=True).content.decode()
-    assert "1 API key that bob@example.org made goes on" in gone
+    assert "1 API key created by bob@example.org still works" in gone
     assert "bob@example.org, no longer a member" in browser.get("/workspace/keys/").content.decode()
     assert make_a_clip(studio, studio.key).api_key_id == studio.key.id
     [noted] = AuditEntry.objects.filter(event="member.removed").values_list("detail", flat=True)

@@ -34,13 +34,13 @@ def test_it_works(three_places: None, alice: User, bob: User) -> None:
     assert "3 of 3 seats taken." in owner.get("/workspace/members/").text
     answer = owner.post("/workspace/members/invite/", {"email": "d@example.org", "role": "viewer"})
     assert answer.status_code == 409
-    assert "has room for 3 members, and none is free" in answer.text
+    assert "has 3 seats on its plan, and none is free" in answer.text
     assert "Change the plan" in answer.text
     assert Invitation.objects.count() == 1
 
 
 def test_a_team_without_a_plan_is_its_owner_alone(alice: User) -> None:
-    with pytest.raises(Conflict, match="room for 1 member,"):
+    with pytest.raises(Conflict, match="has 1 seat on its plan"):
         offer(team(alice, plan=""), "bob@example.org")
 
 

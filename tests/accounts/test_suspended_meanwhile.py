@@ -126,7 +126,7 @@ def test_who_submits_while_the_clips_move_to_an_account_is_told(toy: Model, visi
     alice = person()
     refused = meeting(lambda: workspaces.adopt(visitor=visitor, user=alice), lambda: submit_as(visitor))
     assert isinstance(refused, Conflict)
-    assert "part of another" in str(refused)
+    assert "moved to another" in str(refused)
     assert not Generation.objects.exists()
 
 

@@ -280,7 +280,7 @@ def test_a_suspended_workspace_stands_still_and_keeps_its_credits(toy: Model, vi
 
 def test_a_personal_workspace_invites_nobody(alice: User) -> None:
     membership = Membership.objects.get(user=alice)
-    with pytest.raises(Conflict, match="one person"):
+    with pytest.raises(Conflict, match="just for you"):
         invitations.invite(workspace=membership.workspace, by=membership, email="bob@example.org", role="member")
 
 

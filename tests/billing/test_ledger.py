@@ -139,7 +139,7 @@ def test_a_hold_takes_only_what_it_needs_of_the_last_lot() -> None:
 def test_a_hold_of_all_there_is_succeeds_and_of_one_more_is_refused() -> None:
     account = uuid4()
     grant(account, 10)
-    with pytest.raises(ledger.NotEnoughCredits, match="11 credits and 10 are available") as refused:
+    with pytest.raises(ledger.NotEnoughCredits, match="costs 11 credits, and you have 10") as refused:
         hold(account, 11)
     assert (refused.value.available, refused.value.needed, refused.value.status) == (10, 11, 402)
     assert balance(account) == (10, 0, 0)

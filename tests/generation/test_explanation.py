@@ -48,25 +48,25 @@ def test_whoever_is_first_or_dispatched_is_told_nothing(crowd: list[Generation])
 def test_a_visitor_is_not_told_how_many_of_their_network_wait(crowd: list[Generation], bob: Visitor) -> None:
     Generation.objects.update(flow="network:x")
     last = Generation.objects.get(id=crowd[-1].id)
-    assert "2 are your own and 1 is of others" in why(last)
+    assert "2 are yours and 1 belongs to others" in why(last)
     assert "network" not in why(last)
 
 
 def test_a_member_is_not_told_how_many_the_owner_has_elsewhere(crowd: list[Generation]) -> None:
     Generation.objects.update(flow="person:1")
     last = Generation.objects.get(id=crowd[-1].id)
-    assert "2 are your own and 1 is of others" in why(last)
+    assert "2 are yours and 1 belongs to others" in why(last)
 
 
 def test_own_clips_are_own_after_they_were_handed_back(crowd: list[Generation]) -> None:
     Generation.objects.update(flow="")
     last = Generation.objects.get(id=crowd[-1].id)
-    assert "2 are your own and 1 is of others" in why(last)
+    assert "2 are yours and 1 belongs to others" in why(last)
 
 
 def test_what_fits_no_machine_is_not_said_to_be_before(crowd: list[Generation]) -> None:
     Generation.objects.filter(id=crowd[1].id).update(needs_bytes=2**50)
-    assert "2 are your own. " in why(crowd[-1])
+    assert "2 are yours. " in why(crowd[-1])
 
 
 def test_staff_see_the_tags_of_all_before_it(crowd: list[Generation], valkey: redis.Redis) -> None:
@@ -74,7 +74,7 @@ def test_staff_see_the_tags_of_all_before_it(crowd: list[Generation], valkey: re
     browser.force_login(User.objects.create_superuser("staff@example.com", "irrelevant"))
     page = browser.get(f"/admin/generation/generation/{crowd[-1].id}/change/").text
     table = page.split('id="why-this-place"')[1].split("</table>")[0]
-    assert "3 clips are before it" in table
+    assert "3 clips ahead of it" in table
     assert [table.count(str(clip.id)) for clip in crowd] == [2, 2, 2, 0]
     assert f"workspace:{crowd[-1].workspace_id}" in table
     assert "<th>12</th><th>6</th><th>1</th><th>18</th>" in table  # start, price, weight, finish

@@ -130,7 +130,7 @@ def test_out_of_credits_there_are_ways_on(toy: Model, client: Client, settings: 
     page = client.post(reverse("generation:create"), {"prompt": "a fox"}).text
     assert ways_on(page) == [reverse("account_signup"), reverse("shop:pricing")]
     assert "120 free credits a day" in page
-    assert re.search(r"refill at 00:00 UTC, in (\d+ h )?\d+ min", page)
+    assert re.search(r"refill in (\d+ h )?\d+ min, at 00:00 UTC", page)
     assert "a shorter clip" not in page
 
 
@@ -284,7 +284,7 @@ def test_a_clip_whose_model_is_gone_is_made_again_with_another_and_the_form_says
     made = finished(alice, model="old", prompt="a fox", seconds=9)
     Model.objects.filter(slug="old").update(status="retired")
     page = again(client_of(alice), made)
-    assert "Old is not offered any more. This is Toy." in page
+    assert "Old is no longer offered, so we&#x27;ve picked Toy." in page
     assert prompt_box(page) == "a fox"
     assert not re.search(r'value="9(\.0*)?"', page)
 
@@ -296,7 +296,7 @@ def test_who_goes_on_from_a_clip_gets_a_model_that_can(toy: Model, alice: Visito
     Model.objects.filter(slug="old").update(status="retired")
     page = client_of(alice).get(f"/?video={made.id}").text
     assert shown_options(page) == ["new"]
-    assert "Old is not offered any more. This is New." in page
+    assert "Old is no longer offered, so we&#x27;ve picked New." in page
 
 
 def test_where_no_model_goes_on_from_clips_the_form_says_so(toy: Model, alice: Visitor, client_of: ClientOf) -> None:

@@ -110,7 +110,7 @@ def test_a_truncated_picture_is_refused() -> None:
 
 
 def test_too_many_pixels_are_refused_unread() -> None:
-    with pytest.raises(Invalid, match="4100x4100"):
+    with pytest.raises(Invalid, match="4100×4100"):
         uploads._usable("image", picture_file("PNG", (4100, 4100)))
 
 

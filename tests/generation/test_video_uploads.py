@@ -113,7 +113,7 @@ def test_what_is_no_video_is_refused_at_once(vace: Model, alice: Visitor, client
 @pytest.mark.parametrize("role", ["video", "image", "audio"])
 def test_too_many_bytes_are_refused_unread(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "MAX_BYTES", dict.fromkeys(Kind, 10))
-    with pytest.raises(Invalid, match="Send one of at most"):
+    with pytest.raises(Invalid, match="Use one of at most"):
         uploads.receive({role: SimpleUploadedFile("x", b"\x00\x00\x00\x18ftypisom" + b"\x00" * 100)})
 
 

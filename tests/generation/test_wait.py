@@ -349,7 +349,7 @@ def test_a_running_clip_is_told_by_its_steps(toy: Model, alice: Visitor, valkey:
     [
         (Expected(Range(0, 1, 2), Range(20, 30, 41)), "Starts now. Ready in about 20–41 s."),
         (Expected(Range(60, 80, 125), Range(200, 250, 361)), "Starts in 1–2 min. Ready in about 3–6 min."),
-        (Expected(Range(100, 101, 110), Range(9000, 9100, 10_000)), "Starts in 2 min. Ready in about 2 to 3 h."),
+        (Expected(Range(100, 101, 110), Range(9000, 9100, 10_000)), "Starts in 2 min. Ready in about 2–3 h."),
     ],
 )
 def test_it_is_said_in_words(expected: Expected, words: str) -> None:
