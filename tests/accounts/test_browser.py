@@ -243,9 +243,9 @@ def test_a_member_keeps_a_clip_private_and_shares_it(site: str, phone: BrowserCo
     seen.goto(page.url)
     expect(seen.get_by_text("There's nothing here, or it isn't yours.")).to_be_visible()
     page.get_by_role("button", name="Share it with the team").click()
-    expect(page.get_by_text("Everyone in Studio sees this clip.")).to_be_visible()
+    expect(page.get_by_text("Everyone in Studio can see this clip.")).to_be_visible()
     seen.goto(page.url)
-    expect(seen.get_by_text("Everyone in Studio sees")).to_have_count(0)  # it is not theirs to change
+    expect(seen.get_by_text("Everyone in Studio can see")).to_have_count(0)  # it is not theirs to change
     expect(seen.get_by_role("heading", name="a red circle")).to_be_visible()
     other.close()
 

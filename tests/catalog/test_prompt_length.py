@@ -62,7 +62,7 @@ def test_what_the_preview_model_would_not_read_is_refused_with_the_words_themsel
     document = problem(refused.value)
     assert (document["status"], document["error"]["param"]) == (422, "prompt")
     assert (document["limit"], document["count"], document["is_exact"]) == (23, 26, True)
-    assert "has 26 tokens" in document["detail"]
+    assert "26 tokens" in document["detail"]
     assert "\u201ccircle moving right\u201d" in document["detail"]
 
 

@@ -101,7 +101,7 @@ def test_it_works(private: Generation, browsers: dict[str, Client]) -> None:
         "owner",
     }
     page = told(browsers["maker"].get(f"/generations/{private.id}/"))
-    assert "Only its maker and the owner of Studio see this clip." in page
+    assert "Only its maker and the owner of Studio can see this clip." in page
     assert browsers["maker"].post(f"/generations/{private.id}/privacy/", {"is_private": "no"}).status_code == 302
     assert all(SECRET in told(browser.get("/history/")) for browser in browsers.values())
     assert AuditEntry.objects.get(event="clip.shared").actor == "maker@example.org"
