@@ -128,7 +128,7 @@ def test_from_visitor_to_team(site: str, browser: Browser, desktop: BrowserConte
     subscribe(studio, "studio")
     page.get_by_label("Email address").fill("bob@example.org")
     page.get_by_role("button", name="Invite").click()
-    expect(page.get_by_text("bob@example.org is invited.")).to_be_visible()
+    expect(page.get_by_text("We've invited bob@example.org.")).to_be_visible()
     link = link_mailed_to("bob@example.org")
 
     elsewhere = browser.new_context()
@@ -144,7 +144,7 @@ def test_from_visitor_to_team(site: str, browser: Browser, desktop: BrowserConte
     page.get_by_label("Monthly limit in credits for bob@example.org").fill(str(price))
     page.get_by_role("button", name="Save").click()
     make_a_clip(guest, site, "one too many")
-    expect(guest.get_by_text("0 are left")).to_be_visible()
+    expect(guest.get_by_text("with 0 left")).to_be_visible()
     page.goto(f"{site}/history/")
     expect(page.get_by_text("made by bob")).to_be_visible()
     assert Membership.objects.get(workspace=studio, role=Role.MEMBER).monthly_cap_credits == price
@@ -237,7 +237,7 @@ def test_a_member_keeps_a_clip_private_and_shares_it(site: str, phone: BrowserCo
     page.get_by_label("Who sees it").select_option(label="Only me and the owner")
     page.get_by_role("button", name="Generate").click()
     page.wait_for_url("**/generations/*/")
-    expect(page.get_by_text("Only its maker and the owner of Studio see this clip.")).to_be_visible()
+    expect(page.get_by_text("Only its maker and the owner of Studio can see this clip.")).to_be_visible()
     other = signed_in(browser.new_context(), site, colleague, studio)
     seen = other.new_page()
     seen.goto(page.url)

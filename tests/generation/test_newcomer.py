@@ -162,7 +162,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(stack: Stack, des
             input.dispatchEvent(new Event('change', { bubbles: true }));
         }"""
     )
-    expect(page.locator("#file-problem")).to_contain_text("holiday.png has")
+    expect(page.locator("#file-problem")).to_contain_text("holiday.png is")
     sent: list[str] = []
     page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
     page.get_by_role("button", name="Generate").click()
@@ -187,7 +187,7 @@ def test_what_would_not_be_read_of_a_prompt_is_said_while_it_is_typed(stack: Sta
     box.fill(f"{room} circle moving right")
     expect(told).to_have_text("26 of 23 tokens. This part would be ignored: circle moving right")
     page.get_by_role("button", name="Generate").click()
-    expect(page.get_by_role("alert")).to_contain_text("Preview reads 23")
+    expect(page.get_by_role("alert")).to_contain_text("Preview reads at most 23")
     expect(box).to_have_value(f"{room} circle moving right")
     box.fill("a red circle")
     expect(told).to_be_hidden()
