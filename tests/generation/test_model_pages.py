@@ -71,10 +71,10 @@ def test_trying_it_chooses_it(toy: Model, client: Client) -> None:
 def test_who_may_not_use_it_is_told_why_and_the_way(toy: Model, client: Client) -> None:
     factories.model("members", is_default=False, least_plan=Plan.FREE)
     page = client.get("/models/members/").text
-    assert "is for people with an account" in page
+    assert "You need an account to use" in page
     assert 'href="/?model=members"' not in page
     listed = client.get("/models/").text
-    assert "is for people with an account" in listed
+    assert "You need an account to use" in listed
     assert 'href="/?model=members"' not in listed
 
 
@@ -88,7 +88,7 @@ def test_a_model_that_no_machine_holds_is_offline_with_the_reason(
     for address in ("/models/toy/", "/models/"):
         page = client.get(address).text
         assert ">Offline</span>" in page
-        assert "this clip needs about 10 GB on one GPU" in page
+        assert "it needs a GPU with about 10 GB" in page
 
 
 def test_an_alias_leads_to_its_model_and_what_is_not_offered_is_not_there(toy: Model, client: Client) -> None:
