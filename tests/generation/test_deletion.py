@@ -42,7 +42,7 @@ def test_deleting_takes_files_and_words_and_leaves_the_receipt(
     with django_capture_on_commit_callbacks(execute=True):
         answer = client.post(f"{page}delete/", follow=True)
     assert "my own words" not in answer.content.decode()
-    assert "The clip is deleted." in answer.content.decode()
+    assert "Clip deleted." in answer.content.decode()
 
     assert not any(default_storage.exists(key) for key in (sent, files.key(generation, files.CLIP)))
     assert client.get(f"{page}clip.mp4").status_code == 404

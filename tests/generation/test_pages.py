@@ -150,7 +150,7 @@ def test_cancel_by_form(toy: Model, alice: Visitor, client_of: ClientOf) -> None
     assert "Cancelled" in answer.text
     again = browser.post(reverse("generation:cancel", args=[generation.id]))
     assert again.status_code == 409
-    assert "ended already" in again.text
+    assert "already finished" in again.text
 
 
 def test_forms_need_their_token(toy: Model) -> None:
