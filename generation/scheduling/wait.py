@@ -163,7 +163,7 @@ def wait_before_asking(offer: Offer, workspace: Workspace | None, *, may: Entitl
         return Wait(stands.number, storage_pause.REASON, is_for_a_machine=True)
     places = forecast_board.places() if budgets else None
     expected = None if places is None else _prospect(offer, tag, places)
-    reason = _reason(State.QUEUED, stands, len(budgets))
+    reason = _reason(State.QUEUED, stands, is_taken=bool(budgets))
     return Wait(stands.number, reason, expected, is_for_a_machine=not budgets)
 
 

@@ -44,7 +44,7 @@ def test_the_quote_is_what_the_clip_then_costs_and_waits(
     assert quote["credits"] == made["lm"]["cost"]["quoted"] == 6
     told, asked = quote["queue"], made["lm"]["queue"]
     assert told["place"] == asked["place"] == 1
-    assert told["reason"] == asked["reason"] == "1 clip is before yours, on 1 GPU."
+    assert told["reason"] == asked["reason"] == "1 clip ahead of you."
     assert told["starts"] == pytest.approx(asked["starts"], abs=1.0)
     assert told["ready"] == pytest.approx(asked["ready"], abs=1.0)
     assert quote["in_words"] == f"6 credits. {told['in_words']}"
@@ -110,5 +110,5 @@ def test_a_model_that_no_machine_can_hold_is_quoted_with_the_cause(
     small_machine(valkey, "small", SMALL)
     quote = quoted(client_of(alice), ASKED | {"model": "giant"}).json()
     assert quote["queue"]["waits_for_a_machine"]
-    assert quote["queue"]["reason"].startswith("No machine large enough is on")
+    assert quote["queue"]["reason"].startswith("This model is offline right now")
     assert quote["ready_at"] is None
