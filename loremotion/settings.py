@@ -262,7 +262,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "libraries": {"moments": "loremotion.moments"},
+            "libraries": {"moments": "loremotion.moments", "plots": "loremotion.plots"},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -300,6 +300,8 @@ WORKSPACE_DATA = [
     "accounts.mail_data",
     "billing.shop.workspace_data",
 ]
+# Says what the admin's first page shows: see loremotion.staff_site.
+STAFF_HOME = "generation.admin_home.figures_of"
 # Says how many members the plan of a workspace has room for: see accounts.seats.
 WORKSPACE_SEATS = "billing.plans.seats"
 

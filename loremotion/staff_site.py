@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import PermissionDenied
@@ -12,8 +13,10 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
+from django.utils.module_loading import import_string
 
 from loremotion import health
+from loremotion.staff_sections import arranged
 
 OUR_PACKAGES: Final = frozenset({"accounts", "billing", "catalog", "generation", "loremotion"})
 
@@ -34,6 +37,19 @@ class StaffSite(admin.AdminSite):
         for model in models:
             is_ours = model.__module__.split(".")[0] in OUR_PACKAGES
             super().register(model, admin_class if is_ours else _for_superusers(admin_class), **options)
+
+    site_header = site_title = "LoreMotion"
+    index_title = "Today"
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """The pages by section on the first page and in the sidebar; those of one app as Django has them."""
+        apps = super().get_app_list(request, app_label)
+        return apps if app_label is not None else arranged(apps)
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """The figures that ``settings.STAFF_HOME`` finds, above the list of pages."""
+        figures = import_string(settings.STAFF_HOME)(request)
+        return super().index(request, {**(extra_context or {}), **figures})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """What every page shows; to staff who may see anything at all also what is unwell on this site."""

@@ -1,0 +1,136 @@
+"""Figures of a span of time: what was asked for, how long it waited, what was made and what failed.
+
+Each is counted by the database from the rows of the span alone, found by a block-range index on when they came.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import connection
+from django.utils import timezone
+
+BUCKETS: Final = 48
+LONGEST_LIFE: Final = timedelta(days=2)
+"""Of a request that has not ended: what came earlier than that before the span has no part in it."""
+
+_BUCKETS_SQL = """
+    WITH span AS (
+        SELECT clip.state, model.slug, error_code, clip.created_at, started_at, finished_at,
+               coalesce(started_at, finished_at) AS left_queue_at
+        FROM generation_generation clip JOIN catalog_modelversion version ON version.id = clip.version_id
+        JOIN catalog_model model ON model.id = version.model_id
+        WHERE clip.created_at >= %(since)s - %(life)s AND clip.created_at < %(until)s
+    ), bounds AS (SELECT extract(epoch FROM %(since)s)::float8 AS low, extract(epoch FROM %(until)s)::float8 AS high)
+    SELECT 'came', width_bucket(extract(epoch FROM created_at)::float8, low, high, %(count)s), '', count(*)
+        FROM span, bounds WHERE created_at >= %(since)s GROUP BY 2
+    UNION ALL SELECT 'left', width_bucket(extract(epoch FROM left_queue_at)::float8, low, high, %(count)s), '', count(*)
+        FROM span, bounds WHERE left_queue_at >= %(since)s AND left_queue_at < %(until)s GROUP BY 2
+    UNION ALL SELECT state, width_bucket(extract(epoch FROM finished_at)::float8, low, high, %(count)s),
+        CASE state WHEN 'succeeded' THEN slug ELSE error_code END, count(*)
+        FROM span, bounds WHERE finished_at >= %(since)s AND finished_at < %(until)s GROUP BY 1, 2, 3
+"""
+_TOTALS_SQL = """
+    WITH span AS (
+        SELECT state, started_at - created_at AS wait, finished_at - started_at AS render FROM generation_generation
+        WHERE created_at >= %(since)s - %(life)s AND finished_at >= %(since)s AND finished_at < %(until)s
+    )
+    SELECT count(*) FILTER (WHERE state = 'succeeded'), count(*) FILTER (WHERE state IN ('failed', 'blocked')),
+        percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY extract(epoch FROM wait))
+            FILTER (WHERE wait IS NOT NULL),
+        percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY extract(epoch FROM render))
+            FILTER (WHERE state = 'succeeded')
+    FROM span
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From ``since`` on, until before ``until``."""
+
+    since: datetime
+    until: datetime
+
+    @classmethod
+    def last(cls, length: timedelta) -> Span:
+        """The span of this length that ends now."""
+        now = timezone.now()
+        return cls(now - length, now)
+
+    @property
+    def before(self) -> Span:
+        """As much time before this one."""
+        return Span(self.since - (self.until - self.since), self.since)
+
+    @property
+    def edges(self) -> list[datetime]:
+        """When each of ``BUCKETS`` begins."""
+        step = (self.until - self.since) / BUCKETS
+        return [self.since + number * step for number in range(BUCKETS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What ended in a span."""
+
+    made: int
+    failed: int
+    wait_seconds: tuple[float, float] | None
+    """p50 and p90 of what started; None where nothing did."""
+    render_seconds: tuple[float, float] | None
+
+    @property
+    def success(self) -> float | None:
+        """The share of clips that were made, of those that ended by themselves; None where none did."""
+        ended = self.made + self.failed
+        return self.made / ended if ended else None
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a span went, one figure for each of its ``BUCKETS``."""
+
+    came: list[int]
+    queued: list[int]
+    """At the end of each."""
+    made: dict[str, list[int]]
+    """By model."""
+    failed: dict[str, list[int]]
+    """By error code."""
+
+
+def totals_of(span: Span) -> Totals:
+    """Return what ended in ``span``, in one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TOTALS_SQL, _parameters(span))
+        made, failed, wait, render = cursor.fetchone()
+    return Totals(made, failed, _pair(wait), _pair(render))
+
+
+def course_of(span: Span, *, queued_now: int) -> Course:
+    """Return how ``span``, which ends now, went, in one query. ``queued_now`` wait at its end."""
+    counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * BUCKETS)
+    with connection.cursor() as cursor:
+        cursor.execute(_BUCKETS_SQL, _parameters(span))
+        for what, bucket, which, count in cursor.fetchall():
+            counts[what, which][min(max(bucket, 1), BUCKETS) - 1] += count
+    came, left = counts["came", ""], counts["left", ""]
+    queued, depth = [0] * BUCKETS, queued_now
+    for at in reversed(range(BUCKETS)):
+        queued[at] = max(0, depth)
+        depth += left[at] - came[at]
+    by_model = {which: course for (what, which), course in counts.items() if what == "succeeded"}
+    by_code = {which or "unknown": course for (what, which), course in counts.items() if what in ("failed", "blocked")}
+    return Course(came, queued, by_model, by_code)
+
+
+def _parameters(span: Span) -> dict[str, datetime | timedelta | int]:
+    return {"since": span.since, "until": span.until, "life": LONGEST_LIFE, "count": BUCKETS}
+
+
+def _pair(values: Sequence[float] | None) -> tuple[float, float] | None:
+    return (float(values[0]), float(values[1])) if values is not None else None

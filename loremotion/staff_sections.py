@@ -1,0 +1,33 @@
+"""The order in which the admin shows its pages: by what staff comes for, not by the app that keeps the rows."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+SECTIONS: Final[dict[str, tuple[str, ...]]] = {
+    "Catalogue": ("catalog.model", "catalog.alias"),
+    "Clips": ("generation.generation",),
+    "Trust": ("moderation.review", "moderation.refusalcount", "moderation.policy", "sharing.share", "accounts.ban"),
+    "Customers": ("accounts.workspace", "accounts.user", "accounts.auditentry"),
+    "Money": (
+        *("billing.account", "billing.proposal", "billing.lot", "billing.hold"),
+        *("shop.plan", "shop.pack", "shop.payment", "shop.subscription", "shop.order", "shop.budget"),
+        *("shop.stripeevent", "shop.reconciliation"),
+    ),
+    "System": ("outbox.mailmessage", "webhooks.endpoint", "webhooks.delivery"),
+}
+"""Section → models, ``app.model``. What stands in none of them comes last, under *People and access*."""
+REST: Final = "People and access"
+
+
+def arranged(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the admin's list of apps as sections, each shown as an app is."""
+    models = {f"{app['app_label']}.{model['object_name'].lower()}": model for app in apps for model in app["models"]}
+    placed = [(title, [models.pop(name) for name in names if name in models]) for title, names in SECTIONS.items()]
+    placed.append((REST, list(models.values())))
+    return [_section(title, found) for title, found in placed if found]
+
+
+def _section(title: str, models: list[dict[str, Any]]) -> dict[str, Any]:
+    label = title.lower().replace(" ", "-")
+    return {"name": title, "app_label": label, "app_url": "", "has_module_perms": True, "models": models}

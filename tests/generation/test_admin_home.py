@@ -1,0 +1,126 @@
+"""The admin's first page: figures of a span are those of its rows, and each of staff sees what they may."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User, Visitor
+from catalog.models import Model
+from generation import figures
+from generation.figures import BUCKETS, Span
+from generation.models import Generation, State
+from generation.moderation import reviews
+from loremotion.staff_sections import SECTIONS
+from tests.accounts import factories as people
+from tests.generation import factories
+
+NOW = timezone.now()
+HOUR = Span(NOW - timedelta(hours=1), NOW)
+
+
+def ended(
+    visitor: Visitor,
+    *,
+    came: float,
+    started: float | None,
+    finished: float,
+    state: State = State.SUCCEEDED,
+    code: str = "",
+) -> Generation:
+    """A clip with its times as minutes before ``NOW``."""
+
+    def moment(minutes: float | None) -> datetime | None:
+        return None if minutes is None else NOW - timedelta(minutes=minutes)
+
+    generation = factories.submitted(visitor.workspace)
+    Generation.objects.filter(id=generation.id).update(
+        created_at=moment(came), started_at=moment(started), finished_at=moment(finished), state=state, error_code=code
+    )
+    return generation
+
+
+@pytest.fixture
+def an_hour(toy: Model, alice: Visitor) -> None:
+    ended(alice, came=59, started=49, finished=48)
+    ended(alice, came=40, started=38, finished=35)
+    ended(alice, came=30, started=29, finished=28, state=State.FAILED, code="out_of_memory")
+    ended(alice, came=20, started=None, finished=10, state=State.CANCELLED)
+    ended(alice, came=200, started=190, finished=180)  # of another hour
+
+
+@pytest.mark.usefixtures("an_hour")
+def test_totals_are_those_of_what_ended_in_the_span() -> None:
+    totals = figures.totals_of(HOUR)
+    assert (totals.made, totals.failed) == (2, 1)
+    assert totals.success == pytest.approx(2 / 3)
+    assert totals.wait_seconds is not None
+    assert totals.wait_seconds[0] == pytest.approx(120)
+    assert totals.render_seconds is not None
+    assert totals.render_seconds[0] == pytest.approx(120)
+    assert figures.totals_of(Span(NOW - timedelta(days=9), NOW - timedelta(days=8))).success is None
+
+
+@pytest.mark.usefixtures("an_hour")
+def test_the_course_tells_when_it_was() -> None:
+    course = figures.course_of(HOUR, queued_now=0)
+    assert sum(course.came) == 4
+    assert {model: sum(made) for model, made in course.made.items()} == {"toy": 2}
+    assert {code: sum(failed) for code, failed in course.failed.items()} == {"out_of_memory": 1}
+    minutes = [60 - 60 * (at + 1) / BUCKETS for at in range(BUCKETS)]  # before now, at the end of each bucket
+    waiting = {round(minute, 2): count for minute, count in zip(minutes, course.queued, strict=True) if count}
+    assert set(waiting.values()) == {1}
+    assert all(49 <= minute < 59 or 38 <= minute < 40 or 29 <= minute < 30 or 10 <= minute < 20 for minute in waiting)
+
+
+def staff_who_may(*permissions: str) -> Client:
+    user = people.person(f"{'-'.join(permissions) or 'nobody'}@example.org")
+    User.objects.filter(id=user.id).update(is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return people.browser_of(User.objects.get(id=user.id))
+
+
+@pytest.mark.usefixtures("an_hour")
+def test_each_of_staff_sees_what_they_may(alice: Visitor) -> None:
+    reviews.ask(alice.workspace, user=None, prompt="hardcore porn")
+    home = reverse("admin:index")
+    clips, moderator, nobody = (
+        staff_who_may(*names).get(home).text for names in (["view_generation"], ["view_review"], [])
+    )
+    assert "Clips made, by model" in clips
+    assert "prompt to review" not in clips
+    assert "prompt to review" in moderator
+    assert "Clips made" not in moderator
+    assert "Clips made" not in nobody
+    assert "prompt to review" not in nobody
+
+
+@pytest.mark.usefixtures("an_hour")
+@pytest.mark.parametrize("name", ["1h", "30d", "nonsense"])
+def test_any_range_takes_as_many_queries(name: str, alice: Visitor) -> None:
+    browser = staff_who_may("view_generation")
+    address = reverse("admin:index") + f"?range={name}"
+    browser.get(address)
+    with CaptureQueriesContext(connection) as few:
+        browser.get(address)
+    for _ in range(5):
+        ended(alice, came=5, started=4, finished=3)
+    with CaptureQueriesContext(connection) as more:
+        assert browser.get(address).status_code == 200
+    assert len(more) == len(few)
+
+
+def test_every_page_stands_in_one_section(db: None) -> None:
+    page = people.browser_of(people.person("root@example.org", is_staff=True)).get(reverse("admin:index"))
+    shown = {app["name"]: [model["object_name"] for model in app["models"]] for app in page.context["app_list"]}
+    assert [name for name in shown if name in SECTIONS] == list(SECTIONS)
+    every = [name for names in shown.values() for name in names]
+    assert len(every) == len(set(every))
+    assert "People and access" in shown
