@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
+from typing import cast
 
+import redis
+
+from gpu_worker.contract import worker_key
 from gpu_worker.liveness import live_workers, takes_jobs, workers_taking_jobs
-from gpu_worker.worker_status import WorkerStatus
+from gpu_worker.worker_status import WorkerStatus, read_status
 from loremotion.valkey import connection
 
 JOBS_PER_WORKER = 12
 """What a worker can choose among: with two, models change almost as often as jobs (benchmarks/RESULTS.md). Whoever
 comes next waits behind them all, so more is not better."""
 LEAST_WINDOW = 2
+CARDS = 64
 ANYBODYS_BYTES = 2 * 2**30
 """A worker with less is not worth starting. Larger requests wait until one is up that says how large it is."""
 
@@ -39,3 +45,23 @@ def budgets() -> list[int]:
 def taking_budgets() -> list[int]:
     """Return the bytes that each worker which takes jobs may use, ascending."""
     return sorted(budget_of(status) for status in workers_taking_jobs(connection()))
+
+
+def card_of(status: WorkerStatus | None) -> str:
+    """Return what stands for the make of a worker's card; empty where it does not say.
+
+    One of a fixed number: whoever runs a GPU host can call cards and workers anything, and by each name something is
+    kept. Two makes may share one, and are then taken for alike.
+    """
+    if status is None or not status.device:
+        return ""
+    return f"card-{zlib.crc32(status.device.encode(errors='replace')) % CARDS}"
+
+
+def card_of_worker(name: str) -> str:
+    """The same of the worker of this name; empty where it is gone, or Valkey is away."""
+    try:
+        said = cast(bytes | None, connection().get(worker_key(name)))
+    except redis.RedisError:
+        return ""
+    return card_of(read_status(name, said))

@@ -21,7 +21,9 @@ from generation.scheduling.simulation import Floats, Simulation, draw
 from generation.scheduling.snapshot import Clip, Snapshot
 from generation.tiers import FREE_BEGINS, yields
 
-PLAYS = 240
+PLAYS, LEAST_PLAYS, MOST_PLAYED = 240, 48, 60_000
+"""Futures, fewer where many clips are near: so many clips are played in all of them together. A round of the beat then
+takes about as long for a hundred machines as for ten."""
 NEAR_CLIPS = 96
 """Of the queue, beside the window, that are played one by one."""
 PERCENTILES = (10, 50, 90)
@@ -73,8 +75,10 @@ class Forecast:
         return Range(*(a + share * (b - a) for a, b in pairs))
 
 
-def forecast(snapshot: Snapshot, random: np.random.Generator, *, plays: int = PLAYS) -> Forecast:
+def forecast(snapshot: Snapshot, random: np.random.Generator, *, plays: int | None = None) -> Forecast:
     """Return when what is in the snapshot starts and is ready. The same generator gives the same forecast."""
+    if plays is None:
+        plays = max(LEAST_PLAYS, min(PLAYS, MOST_PLAYED // max(1, len(snapshot.window) + len(snapshot.queue))))
     if not snapshot.machines:
         return Forecast(_in_hand(snapshot, random, plays))
     queue = sorted([*snapshot.queue, *_probes(snapshot)], key=lambda clip: clip.tag)

@@ -57,7 +57,7 @@ class Observer:
         delivered = {s.delivering_id: s for s in statuses if s.delivering_id and (s.delivering_id, s.name) in running}
         works = {str(clip.id): service_rates.work_of(clip) for clip in clips}
         holders = makers | delivered
-        on_card = {id: _on(work, holders[id].name) for id, work in works.items() if id in holders}
+        on_card = {id: _on(work, fleet.card_of(holders[id])) for id, work in works.items() if id in holders}
         times = service_rates.read([*works.values(), *on_card.values()])
         self._see_components(clips, makers)
         largest_bytes = fleet.largest_bytes(statuses)

@@ -20,7 +20,7 @@ _LEAST_RATE = 1e-18
 
 
 def work_of(generation: Generation, *, card: str = "") -> Work:
-    """Return what decides how long the clip takes; ``card`` is the worker that makes it, where that is known."""
+    """Return what decides how long the clip takes; ``card`` is what makes it (``fleet.card_of``), where known."""
     return _work(generation.version, generation, card)
 
 
@@ -42,9 +42,9 @@ def _work(version: ModelVersion, asked: Generation | ClipRequest, card: str) -> 
     )
 
 
-def record(generation: Generation, report: RenderReport) -> None:
-    """Add what one finished clip took, in one statement, whatever other processes add meanwhile."""
-    rates = observed(work_of(generation, card=report.worker), report.stage_seconds)
+def record(generation: Generation, report: RenderReport, *, card: str = "") -> None:
+    """Add what one finished clip took on such a card, in one statement, whatever other processes add meanwhile."""
+    rates = observed(work_of(generation, card=card), report.stage_seconds)
     # In the order of their keys, so that no two processes wait for each other.
     rows = [(key[:240], math.log(max(rates[key], _LEAST_RATE))) for key in sorted(rates)]
     if not rows:

@@ -157,7 +157,7 @@ class Simulation:
             [max(LEAST_WINDOW, snapshot.jobs_per_worker * sum(size >= b for size in sizes)) for b in self._budgets]
         )
         width = max(lined, 2 * int(self._places.max(initial=0)) + len(self._budgets)) + 1
-        self._line: Ints = np.full((plays, width), self._nobody)
+        self._line = np.full((plays, width), self._nobody, dtype=np.int64)
         self._line[:, :lined] = np.arange(lined)
         self._length = np.full(plays, lined)
         lanes: list[list[int]] = [[] for _ in range(2 * len(self._budgets))]
@@ -245,7 +245,9 @@ class Simulation:
 
     def _join_line(self, who: Ints, what: Ints) -> None:
         """What yields goes to the end of the line, anything else before the first that yields."""
-        line, length = self._line[who], self._length[who]
+        length = self._length[who]
+        used = int(length.max()) + 1
+        line = self._line[who, :used]
         yielding = self._yields[who[:, None], line] & (np.arange(line.shape[1]) < length[:, None])
         is_before = yielding.any(axis=1) & ~self._yields[who, what]
         place = np.where(is_before, yielding.argmax(axis=1), length)
@@ -254,7 +256,7 @@ class Simulation:
         moved = np.concatenate([line[:, :1], line[:, :-1]], axis=1)
         line = np.where(column > place[:, None], moved, line)
         line[np.arange(len(who)), place] = what
-        self._line[who] = line
+        self._line[who, :used] = line
         self._length[who] += 1
         passes = is_before & self._is_wanted[what]
         self._pass(who[passes], first[passes])
@@ -315,8 +317,9 @@ class Simulation:
         return place, loading[rows, place]
 
     def _leave_line(self, place: Ints, taken: Ints, takes: Flags) -> None:
-        after = np.arange(self._line.shape[1] - 1) >= place[:, None]
-        self._line[:, :-1] = np.where(after, self._line[:, 1:], self._line[:, :-1])
+        used = int(self._length.max(initial=0))  # with nobody behind it, as wide as the line may become
+        after = np.arange(used) >= place[:, None]
+        self._line[:, :used] = np.where(after, self._line[:, 1 : used + 1], self._line[:, :used])
         self._length[takes] -= 1
         gone = (self._level_of[self._rows, taken][:, None] >= self._all_levels) & takes[:, None]
         self._taken[self._yields[self._rows, taken].astype(np.int64), self._rows] -= gone

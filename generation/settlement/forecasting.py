@@ -13,11 +13,12 @@ from generation.models import Generation, State
 from generation.scheduling import fleet, forecast_board, forecast_record, queue_depth
 from generation.scheduling.calibration import Calibration
 from generation.scheduling.fair_order import first_by_size
+from generation.scheduling.fleet import JOBS_PER_WORKER
 from generation.scheduling.forecast import NEAR_CLIPS, Expected, forecast
-from generation.scheduling.observation import Observer
+from generation.scheduling.observation import MOST_MACHINES, Observer
 
-MOST_IN_FLIGHT = 400
-"""Clips in RQ or being made that are played. A fleet with more of them plays the first."""
+MOST_IN_FLIGHT = MOST_MACHINES * (JOBS_PER_WORKER + 2)
+"""Clips in RQ or being made that are played: what so many machines have. A fleet with more of them plays the first."""
 _ENTRIES = 5
 """Of each clip's progress: the newest step or stage is among them, whatever pictures come between."""
 _SEED = 1

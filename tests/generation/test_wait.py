@@ -20,7 +20,7 @@ from catalog.models import Model, ModelVersion
 from catalog.offers import make_offer
 from catalog.requests import Ask
 from generation.models import ForecastFactor, ForecastHour, Generation, ServiceRate, State, ToldRange
-from generation.scheduling import dispatch, forecast_board, forecast_record, service_rates, wait
+from generation.scheduling import dispatch, fleet, forecast_board, forecast_record, service_rates, wait
 from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import NEAR_CLIPS, Expected
 from generation.scheduling.service_times import ServiceTimes, Spread
@@ -53,12 +53,12 @@ def edited(model: Model, **changes: Any) -> ModelVersion:
     return versions.write(versions.draft(model, versions.state(model.current) | changes), by=None)
 
 
-def made(visitor: Visitor, stages: dict[str, float] = STAGES, **asked: Any) -> Generation:
+def made(visitor: Visitor, stages: dict[str, float] = STAGES, *, worker: str = "gpu-test", **asked: Any) -> Generation:
     """A clip that was rendered and settled."""
     generation = factories.submitted(visitor.workspace, **asked)
     dispatch.fill_window()
     factories.deliver_clip(generation)
-    assert settle.settle(factories.report(generation, stage_seconds=stages))
+    assert settle.settle(factories.report(generation, stage_seconds=stages, worker=worker))
     generation.refresh_from_db()
     return generation
 
@@ -72,7 +72,7 @@ def test_a_report_is_counted_as_the_statistics_have_it(toy: Model, alice: Visito
     known = ServiceTimes()
     for seconds in (30.0, 45.0, 20.0):
         clip = made(alice, STAGES | {"denoising": seconds}, seconds=1)
-        known.learn(service_rates.work_of(clip, card="gpu-test"), STAGES | {"denoising": seconds})
+        known.learn(service_rates.work_of(clip, card=""), STAGES | {"denoising": seconds})
     kept = {row.key: (row.weight, row.mean, row.squares) for row in ServiceRate.objects.all()}
     assert kept.keys() == known.known.keys()
     for key, seen in known.known.items():
@@ -87,7 +87,24 @@ def test_a_report_costs_one_statement_and_no_row_more(
     assert clip.version.model.slug == "toy"
     with django_assert_num_queries(1):
         service_rates.record(clip, again)
-    assert ServiceRate.objects.count() == rows == 9
+    assert ServiceRate.objects.count() == rows == 6
+
+
+def test_what_a_card_takes_is_known_of_its_make_whatever_its_workers_are_called(
+    toy: Model, alice: Visitor, valkey: redis.Redis
+) -> None:
+    """Names and makes can be anything that a GPU host writes: the rows are bounded by neither."""
+    for number in range(8):
+        machine(valkey, name=f"gpu-{number}")
+        made(alice, seconds=1, worker=f"gpu-{number}")
+    assert ServiceRate.objects.count() == 9
+    makes = {fleet.card_of(WorkerStatus(name="gpu", device=f"make {number}")) for number in range(1_000)}
+    assert len(makes) <= fleet.CARDS
+
+
+def test_a_report_of_a_worker_that_is_gone_teaches_the_model_alone(toy: Model, alice: Visitor) -> None:
+    made(alice, seconds=1)
+    assert ServiceRate.objects.count() == 6
 
 
 def test_a_price_edit_forgets_nothing_and_another_build_begins_anew(toy: Model, alice: Visitor) -> None:
