@@ -24,7 +24,7 @@ _BUCKETS_SQL = """
                coalesce(started_at, finished_at) AS left_queue_at
         FROM generation_generation clip JOIN catalog_modelversion version ON version.id = clip.version_id
         JOIN catalog_model model ON model.id = version.model_id
-        WHERE clip.created_at >= %(since)s - %(life)s AND clip.created_at < %(until)s
+        WHERE clip.created_at >= %(earliest)s AND clip.created_at < %(until)s
     ), bounds AS (SELECT extract(epoch FROM %(since)s)::float8 AS low, extract(epoch FROM %(until)s)::float8 AS high)
     SELECT 'came', width_bucket(extract(epoch FROM created_at)::float8, low, high, %(count)s), '', count(*)
         FROM span, bounds WHERE created_at >= %(since)s GROUP BY 2
@@ -37,7 +37,7 @@ _BUCKETS_SQL = """
 _TOTALS_SQL = """
     WITH span AS (
         SELECT state, started_at - created_at AS wait, finished_at - started_at AS render FROM generation_generation
-        WHERE created_at >= %(since)s - %(life)s AND finished_at >= %(since)s AND finished_at < %(until)s
+        WHERE created_at >= %(earliest)s AND finished_at >= %(since)s AND finished_at < %(until)s
     )
     SELECT count(*) FILTER (WHERE state = 'succeeded'), count(*) FILTER (WHERE state IN ('failed', 'blocked')),
         percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY extract(epoch FROM wait))
@@ -128,8 +128,8 @@ def course_of(span: Span, *, queued_now: int) -> Course:
     return Course(came, queued, by_model, by_code)
 
 
-def _parameters(span: Span) -> dict[str, datetime | timedelta | int]:
-    return {"since": span.since, "until": span.until, "life": LONGEST_LIFE, "count": BUCKETS}
+def _parameters(span: Span) -> dict[str, datetime | int]:
+    return {"earliest": span.since - LONGEST_LIFE, "since": span.since, "until": span.until, "count": BUCKETS}
 
 
 def _pair(values: Sequence[float] | None) -> tuple[float, float] | None:
