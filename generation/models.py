@@ -148,6 +148,8 @@ class Generation(models.Model):
     """``attempt/role`` → digest of the file that a GPU host has sent: see generation.storage.arrivals."""
     worker = models.CharField(max_length=120, blank=True)
     steps_done = models.PositiveIntegerField(default=0)
+    resumed_from_step = models.PositiveIntegerField(default=0, db_default=0)
+    """Of them, those that an attempt before had made; 0: none."""
     error_code = models.CharField(max_length=40, blank=True)
     error_message = models.CharField(max_length=500, blank=True)
     stage_seconds = models.JSONField(default=dict)

@@ -134,6 +134,7 @@ def _ours(generation: Generation, receipt: Receipt | None) -> dict[str, Any]:
     return {
         "state": generation.state,
         "attempt": generation.attempt,
+        "resumed_from_step": generation.resumed_from_step,
         "mode": generation.mode,
         "preset": generation.preset,
         "seed": generation.seed,

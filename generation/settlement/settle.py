@@ -185,6 +185,7 @@ def _end(generation: Generation, report: RenderReport) -> bool:
         "state": State(report.outcome.value),
         "finished_at": timezone.now(),
         "steps_done": report.steps_done,
+        "resumed_from_step": report.resumed_from_step,
         "stage_seconds": report.stage_seconds,
         "peak_bytes": report.peak_bytes,
         "worker": report.worker,

@@ -22,6 +22,7 @@ from gpu_worker.contract import HANDED_BACK, Outcome, RenderError, cancel_key
 from loremotion.refusals import Conflict
 from loremotion.valkey import connection
 from tests.generation import factories
+from tests.generation.conftest import ClientOf
 
 
 def receipt_of(generation: Generation) -> tuple[str, int, int]:
@@ -49,6 +50,20 @@ def test_of_a_render_that_went_on_from_an_earlier_attempt_no_speed_is_learned(
     assert reports.finished(report.to_wire())
     assert receipt_of(running) == (State.SUCCEEDED, running.credits_quoted, 0)
     assert sum(Measurement.objects.values_list("clips", flat=True)) == clips
+
+
+def test_the_receipt_says_from_which_step_a_render_went_on(
+    running: Generation, alice: Visitor, client_of: ClientOf
+) -> None:
+    factories.lose_worker(running, 1)
+    dispatch.fill_window()
+    running.refresh_from_db()
+    settle.start(generation_id=running.id, attempt=2, worker="gpu-test")
+    factories.deliver_clip(running)
+    reports.finished(factories.report(running, resumed_from_step=3).to_wire())
+    client = client_of(alice)
+    assert client.get(f"/v1/videos/{running.id}").json()["lm"]["resumed_from_step"] == 3
+    assert "It went on from step 3" in client.get(f"/generations/{running.id}/").text
 
 
 def test_the_same_report_twice_settles_once(running: Generation) -> None:
