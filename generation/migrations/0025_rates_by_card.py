@@ -9,5 +9,5 @@ BY_WORKER = "DELETE FROM generation_servicerate WHERE key LIKE '%/%/%/%/%/%'"  #
 
 
 class Migration(migrations.Migration):
-    dependencies = [("generation", "0023_tiers")]
+    dependencies = [("generation", "0024_by_time")]
     operations: ClassVar[list[Operation]] = [migrations.RunSQL(BY_WORKER, migrations.RunSQL.noop)]

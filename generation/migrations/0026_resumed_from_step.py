@@ -7,7 +7,7 @@ from django.db.migrations.operations.base import Operation
 
 
 class Migration(migrations.Migration):
-    dependencies = [("generation", "0024_rates_by_card")]
+    dependencies = [("generation", "0025_rates_by_card")]
     operations: ClassVar[list[Operation]] = [
         migrations.AddField("generation", "resumed_from_step", models.PositiveIntegerField(db_default=0, default=0)),
     ]
