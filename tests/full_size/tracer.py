@@ -53,13 +53,21 @@ def _load_guard() -> None:
     ctypes.CDLL(str(library))
 
 
+class _FakeTensors(FakeTensorMode):
+    """Fake tensors that ask no card for its consent, also where another backend has been registered in the process."""
+
+    @property
+    def avoid_device_init(self) -> bool:
+        return True
+
+
 @contextmanager
 def full_size_card() -> Iterator[None]:
     """Tensors that are made in the block are on a card, and take nothing."""
     if torch.version.cuda is None:
         _load_guard()
     with (
-        FakeTensorMode(allow_non_fake_inputs=True),
+        _FakeTensors(allow_non_fake_inputs=True),
         mock.patch.object(torch.nn.functional, "scaled_dot_product_attention", _fused_attention),
         torch.no_grad(),
     ):
