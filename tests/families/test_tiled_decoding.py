@@ -23,10 +23,10 @@ def decoder_of(family: str, models: Path) -> Any:
 
 
 def wider_than_a_tile(vae: Any) -> torch.Tensor:
-    """Latents of two moments, half a tile high and one and a half wide."""
+    """Latents of two moments, one and a half tiles wide, and no higher than it takes: it is the width that is cut."""
     channels = getattr(vae.config, "latent_channels", None) or vae.config.z_dim
     width = getattr(vae, "tile_latent_min_width", 0) or vae.tile_sample_min_width // vae.spatial_compression_ratio
-    return torch.randn(1, channels, 2, width // 2, width + width // 2, generator=torch.Generator().manual_seed(0))
+    return torch.randn(1, channels, 2, width // 8, width + width // 2, generator=torch.Generator().manual_seed(0))
 
 
 @torch.no_grad()
