@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import torch
 from diffusers import CogVideoXTransformer3DModel, DiffusionPipeline
 
 from gpu_worker.preview.checkpoint import SHIPPED
-from preview_model import recipe
+from preview_model import architecture, inheritance, recipe
+from preview_model import training as training_module
 from preview_model.architecture import (
     REGISTER_TOKENS,
     build_scheduler,
@@ -32,6 +34,7 @@ from preview_model.scene import COLOURS, MOTIONS, REGISTERS, SHAPES, Scene, Thin
 from preview_model.training import Training, train
 from preview_model.wordings import SHAPE_WORDS
 
+DEPTH = architecture.LAYERS
 SMALL = Plan(
     reading_steps=2,
     steps=4,
@@ -62,6 +65,26 @@ def orthogonalize(grad: torch.Tensor, coefficients: tuple[float, float, float], 
 def muon_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """PyTorch's own works in bfloat16: six seconds a step on a processor without instructions for it."""
     monkeypatch.setattr(torch.optim._muon, "_zeropower_via_newtonschulz", orthogonalize)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_training() -> Iterator[None]:
+    """Gives trainings two blocks of five, components of patches computed once, and fewer captions to translate by.
+
+    What is shown here is how a training goes, which depth does not change.
+    """
+    components = patch_components()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(architecture, "LAYERS", 2)
+        patch.setattr(training_module, "patch_components", lambda: components)
+        patch.setattr(inheritance, "CAPTIONS", 600)
+        yield
+
+
+@pytest.fixture
+def full_depth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives trainings as many blocks as the shipped transformer has, whose weights they take over."""
+    monkeypatch.setattr(architecture, "LAYERS", DEPTH)
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +285,7 @@ def test_principal_components_hold_nearly_all_of_a_patch() -> None:
     assert components.deviations[-1] < 0.02 * components.deviations[0]
 
 
+@pytest.mark.usefixtures("full_depth")
 def test_training_can_go_on_from_a_trained_pipeline(folder: Path) -> None:
     plan = replace(SMALL, steps=0, start=str(SHIPPED))
     training = train(plan, folder)
@@ -270,6 +294,7 @@ def test_training_can_go_on_from_a_trained_pipeline(folder: Path) -> None:
     assert torch.equal(own["proj_out.weight"], shipped["proj_out.weight"].float())
 
 
+@pytest.mark.usefixtures("full_depth")
 def test_what_a_new_text_encoder_says_is_translated_for_a_trained_transformer() -> None:
     tokenizer = build_tokenizer()
     torch.manual_seed(2)
