@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import IO, TypeVar
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
@@ -49,11 +49,16 @@ def files_of(reader: Caller) -> Iterator[ExportedFile]:
 
 
 def zipped(reader: Caller) -> Iterator[bytes]:
+    """Yield the bytes of the export's zip, in pieces."""
+    return zip_of(files_of(reader))
+
+
+def zip_of(files: Iterable[ExportedFile]) -> Iterator[bytes]:
     """Yield the zip's bytes, in pieces. Clips are compressed already, so nothing is compressed again."""
     sink = _Sink()
     now = timezone.now().timetuple()[:6]
     with ZipFile(sink, "w", ZIP_STORED) as archive:
-        for file in files_of(reader):
+        for file in files:
             with archive.open(ZipInfo(file.path, date_time=now), "w", force_zip64=True) as entry:
                 for chunk in _chunks(file.content):
                     entry.write(chunk)

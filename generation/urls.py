@@ -4,7 +4,7 @@ from catalog import views as catalog
 from generation.api import events, reference
 from generation.api import sharing as api_sharing
 from generation.api import views as api
-from generation.pages import explore, models, sharing, status, trial_views, views
+from generation.pages import explore, models, selection, sharing, status, trial_views, views
 from generation.pages.prompt_length import prompt_length
 from generation.storage import serving
 from loremotion.bodies import takes_files
@@ -44,6 +44,10 @@ urlpatterns = [
     path("s/<str:token>/poster.jpg", sharing.poster, name="shared-poster"),
     path("oembed", sharing.oembed, name="oembed"),
     path("history/", views.history, name="history"),
+    path("history/compare/", selection.compare, name="compare"),
+    path("history/clips.zip", selection.zipped, name="zip-clips"),
+    path("history/delete/", selection.ask_before_deleting, name="ask-before-deleting"),
+    path("history/delete/now/", selection.delete, name="delete-clips"),
     *trial_views.urlpatterns,
     path("explore/", explore.page, name="explore"),
     path("models/", models.listing, name="models"),

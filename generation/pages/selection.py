@@ -1,0 +1,150 @@
+"""What is done with several clips of the library at once: take them along, delete them, compare them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.files.storage import default_storage
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.utils.text import slugify
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import exports, tenancy
+from accounts.caller import Caller
+from accounts.roles import Action
+from accounts.workspace_data import ExportedFile
+from generation.models import Generation
+from generation.settlement import deletion
+from loremotion.refusals import Conflict, Invalid
+from loremotion.stream_limits import LimitedStream, StreamLimit
+
+MOST: Final = 48
+"""Clips that are chosen at once: two pages of the library."""
+LEAST_COMPARED, MOST_COMPARED = 2, 4
+MOST_ZIPS_AT_ONCE: Final = 4
+_zips = StreamLimit("zips")
+
+FACTS: Final[dict[str, Callable[[Generation], str]]] = {
+    "Prompt": lambda clip: clip.prompt,
+    "Negative prompt": lambda clip: clip.negative_prompt,
+    "Model": lambda clip: clip.version.model.name,
+    "Version of the model": lambda clip: str(clip.version.number),
+    "Start from": lambda clip: clip.version.family_facts.modes[clip.mode].title,
+    "Seed": lambda clip: str(clip.seed),
+    "Size": lambda clip: f"{clip.delivered_width}×{clip.delivered_height}",
+    "Length": lambda clip: f"{clip.total_seconds:.3g} s",
+    "Frames a second": lambda clip: f"{clip.fps:g}",
+    "Quality": lambda clip: clip.preset.capitalize(),
+    "Steps": lambda clip: str(clip.steps),
+    "Price": lambda clip: f"{clip.credits_quoted:,} credit{'' if clip.credits_quoted == 1 else 's'}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of the table: what it is about, and what each clip says."""
+
+    name: str
+    values: list[str]
+
+    @property
+    def is_same(self) -> bool:
+        return len(set(self.values)) == 1
+
+
+@require_safe
+def compare(request: HttpRequest) -> HttpResponse:
+    """Two to four finished clips side by side, and in what they differ."""
+    clips = _finished(request, "compare")
+    if not LEAST_COMPARED <= len(clips) <= MOST_COMPARED:
+        raise Invalid(
+            "wrong_number",
+            f"{LEAST_COMPARED} to {MOST_COMPARED} clips are compared at once.",
+            next_step="Go back and choose as many.",
+        )
+    facts = [Fact(name, [say(clip) for clip in clips]) for name, say in FACTS.items()]
+    context = {
+        "clips": clips,
+        "different": [fact for fact in facts if not fact.is_same],
+        "same": [fact for fact in facts if fact.is_same and fact.values[0]],
+    }
+    return render(request, "generation/compare.html", context)
+
+
+@require_safe
+def zipped(request: HttpRequest) -> HttpResponseBase:
+    """The chosen clips as one zip, written while it is sent."""
+    clips = _finished(request, "download")
+    slot = _zips.take(clips[0].workspace_id, most=MOST_ZIPS_AT_ONCE)
+    parts = exports.stream(exports.zip_of(_files(clips)))
+    response = LimitedStream(parts, slot=slot, content_type="application/zip")
+    response["Content-Disposition"] = 'attachment; filename="clips.zip"'
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _files(clips: Sequence[Generation]) -> Iterator[ExportedFile]:
+    for clip in clips:
+        if default_storage.exists(clip.clip.key):
+            name = slugify(clip.prompt)[:60] or "clip"
+            yield ExportedFile(f"{name}-{str(clip.id)[:8]}.mp4", default_storage.open(clip.clip.key))
+
+
+@require_safe
+def ask_before_deleting(request: HttpRequest) -> HttpResponse:
+    """The chosen clips once more, with the button that deletes them."""
+    clips = _chosen(tenancy.caller_for(request, Action.GENERATE), request.GET, "delete")
+    return render(request, "generation/delete.html", {"clips": clips})
+
+
+@require_POST
+def delete(request: HttpRequest) -> HttpResponse:
+    """Delete the chosen clips, all but those that are still being made."""
+    clips = _chosen(tenancy.caller_for(request, Action.GENERATE), request.POST, "delete")
+    still_made = 0
+    for clip in clips:
+        try:
+            deletion.delete(clip)
+        except Conflict:
+            still_made += 1
+    deleted = len(clips) - still_made
+    if deleted:
+        are = "clip is" if deleted == 1 else "clips are"
+        messages.success(request, f"{deleted} {are} deleted. Receipts stay with your credits.")
+    if still_made:
+        are = "clip is" if still_made == 1 else "clips are"
+        messages.warning(request, f"{still_made} {are} still being made: cancel first, then delete.")
+    return redirect("generation:history")
+
+
+def _finished(request: HttpRequest, purpose: str) -> list[Generation]:
+    """The chosen clips that have a file."""
+    chosen = _chosen(tenancy.caller_for(request, Action.READ_CLIPS), request.GET, purpose)
+    clips = [clip for clip in chosen if hasattr(clip, "clip")]
+    if not clips:
+        raise Invalid("not_made", "None of these clips is there.", next_step="Go back and choose finished ones.")
+    return clips
+
+
+def _chosen(caller: Caller, sent: QueryDict, purpose: str) -> list[Generation]:
+    """The clips that were chosen, in that order, in one query.
+
+    Raises:
+        Http404: one of them is not there for this caller.
+        Invalid: none was chosen, or too many.
+    """
+    try:
+        ids = list(dict.fromkeys(UUID(text) for text in sent.getlist("clip")))
+    except ValueError:
+        raise Http404 from None
+    if not 0 < len(ids) <= MOST:
+        raise Invalid("wrong_number", f"Choose 1 to {MOST} clips to {purpose}.", next_step="Go back and tick them.")
+    found = {clip.id: clip for clip in Generation.objects.seen_by(caller).kept().for_display().filter(id__in=ids)}
+    if len(found) < len(ids):
+        raise Http404
+    return [found[clip_id] for clip_id in ids]
