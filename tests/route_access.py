@@ -141,6 +141,8 @@ ACCESS: dict[str, Access] = {
     "generation:zip-clips": Access(Kind.OWN, READ),
     "generation:ask-before-deleting": Access(Kind.OWN, MAKE),
     "generation:delete-clips": Access(Kind.OWN, MAKE, "post"),
+    "generation:recipe": Access(Kind.OBJECT, READ),
+    "generation:run-again": Access(Kind.PUBLIC, method="post"),
     "generation:explore": Access(Kind.PUBLIC),
     "generation:models": Access(Kind.PUBLIC),
     "generation:model": Access(Kind.PUBLIC),

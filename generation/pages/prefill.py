@@ -10,6 +10,7 @@ from accounts.caller import Caller
 from catalog.models import Model
 from catalog.selection import chosen_of
 from generation.models import Generation
+from generation.pages.recipes import Recipe
 from generation.sharing.public import SharedClip
 from generation.storage import files
 from gpu_worker.families import ROLES
@@ -76,6 +77,24 @@ def to_remix(shared: SharedClip, models: Sequence[Model]) -> Prefill:
         "way": shared.mode,
     }
     return Prefill(values, ["The files that this clip began with are not shared."] if shared.begins_with_files else [])
+
+
+def to_run_again(recipe: Recipe, models: Sequence[Model]) -> Prefill:
+    """The form that makes a recipe's clip, and what of the recipe it cannot say."""
+    values: dict[str, Any] = {"prompt": recipe.prompt, "negative_prompt": recipe.negative_prompt}
+    model = chosen_of(models, recipe.model)
+    if model is None or model.slug != recipe.model:
+        return Prefill(values, [f"The recipe's model, {recipe.model[:60]}, is not offered here. Choose another one."])
+    said = {"size": recipe.size, "seconds": recipe.seconds, "preset": recipe.preset, "way": recipe.mode}
+    values |= {"model": model.slug, "seed": recipe.seed} | {name: value for name, value in said.items() if value}
+    notices = [f"{ROLES[role].title} has to be chosen again." for role in recipe.begins_with if role in ROLES]
+    version = model.current
+    if version is not None and recipe.model_version and version.number != recipe.model_version:
+        notices.append(f"{model.name} was changed since: the clip may come out otherwise.")
+    steps = version.presets.get(recipe.preset, {}).get("steps") if version is not None else None
+    if steps and recipe.steps and steps != recipe.steps:
+        notices.append(f"It was made with {recipe.steps} steps; this form makes it with {steps}.")
+    return Prefill(values, notices)
 
 
 def _instead(old: Model, new: Model, models: Sequence[Model]) -> str:

@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.utils.text import slugify
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
@@ -27,9 +28,10 @@ from generation.api import listing, presentation
 from generation.live import progress
 from generation.models import Generation, GenerationQuerySet, State
 from generation.moderation import gate
+from generation.pages import recipes
 from generation.pages.choices import EXAMPLE, choices, offer_of
 from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, GenerateForm, values_of
-from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, to_remix
+from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, to_remix, to_run_again
 from generation.pages.search import STATES, Search
 from generation.pages.stages import PLAIN_STAGES, plain_title
 from generation.pages.ways_on import ways_on
@@ -40,7 +42,7 @@ from generation.submission import intake, privacy
 from generation.submission.audience import audience_of
 from gpu_worker.families import ROLES
 from loremotion.bodies import MAX_BODY_BYTES, MAX_FORM_BYTES, takes_files
-from loremotion.refusals import Forbidden, Refusal
+from loremotion.refusals import Forbidden, Invalid, Refusal
 
 RECENT = 8
 PAGE = 24
@@ -72,6 +74,29 @@ def _prefill(request: HttpRequest, models: list[Model]) -> Prefill:
         return Prefill()
     caller = tenancy.caller_for(request, Action.READ_CLIPS)
     return to_make_again(own_generation(caller, _uuid_or_404(again)), models, caller)
+
+
+@require_POST
+def run_again(request: HttpRequest) -> HttpResponse:
+    """The prompt box as a recipe fills it. Nothing is made, and the file is not kept."""
+    models = list(Model.objects.for_people())
+    sent = request.FILES.get("recipe")
+    try:
+        if not isinstance(sent, UploadedFile) or (sent.size or 0) > recipes.MOST_BYTES:
+            raise Invalid("not_a_recipe", "No recipe was sent.", next_step="Choose the JSON file of a clip's recipe.")
+        filled = to_run_again(recipes.Recipe.read(sent.read()), models)
+    except Refusal as refusal:
+        return _generate_page(request, GenerateForm(models=models), refusal.status, notices=[str(refusal)])
+    return _generate_page(request, GenerateForm(models=models, initial=filled.values), notices=filled.notices)
+
+
+@require_safe
+def recipe(request: HttpRequest, generation_id: UUID) -> HttpResponse:
+    """The clip's recipe as a file."""
+    clip = own_generation(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
+    response = HttpResponse(recipes.Recipe.of(clip).to_json(), content_type="application/json")
+    response["Content-Disposition"] = f'attachment; filename="{slugify(clip.prompt)[:60] or "clip"}.recipe.json"'
+    return response
 
 
 @takes_files

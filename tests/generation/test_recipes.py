@@ -1,0 +1,91 @@
+"""A clip's recipe leaves as JSON and comes back as the form that makes it again."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
+from django.test import Client
+
+from accounts.models import Visitor
+from catalog.models import Model
+from generation.models import Generation
+from generation.pages import recipes
+from tests.generation import factories
+from tests.generation.conftest import ClientOf
+from tests.generation.test_pages import finished
+
+
+@pytest.fixture
+def recipe(toy: Model, alice: Visitor, client_of: ClientOf) -> dict[str, Any]:
+    made = finished(alice, prompt="a fox by the sea", negative_prompt="text", seed=77, seconds=3, size="192x128")
+    answer = client_of(alice).get(f"/generations/{made.id}/recipe.json")
+    assert answer["Content-Disposition"] == 'attachment; filename="a-fox-by-the-sea.recipe.json"'
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+def send(client: Client, content: Any) -> HttpResponse:
+    text = content if isinstance(content, bytes) else json.dumps(content).encode()
+    answer: HttpResponse = client.post("/generations/recipe/", {"recipe": SimpleUploadedFile("r.json", text)})
+    return answer
+
+
+def test_a_recipe_fills_the_form_and_makes_nothing(recipe: dict[str, Any], client: Client) -> None:
+    factories.model("other", is_default=False)
+    page = send(client, recipe).text
+    assert ">a fox by the sea</textarea>" in page
+    assert 'name="negative_prompt" value="text"' in page
+    assert 'value="77"' in page
+    assert re.search(r'name="model" value="toy"\s+checked', page)
+    assert re.search(r'value="192x128"\s+checked', page)
+    assert re.search(r'value="3.125"\s+checked', page)
+    assert Generation.objects.count() == 1
+
+
+def test_what_the_form_cannot_say_of_it_is_told(recipe: dict[str, Any], client: Client) -> None:
+    page = send(client, recipe | {"steps": 5, "model_version": 9, "begins_with": ["image"]}).text
+    assert "It was made with 5 steps; this form makes it with 8." in page
+    assert "was changed since" in page
+    assert "Start frame has to be chosen again." in page
+    assert "is not offered here" in send(client, recipe | {"model": "gone"}).text
+
+
+def test_fields_that_no_recipe_has_are_refused_by_name(recipe: dict[str, Any], client: Client) -> None:
+    answer = send(client, recipe | {"guidance": 7, "sampler": "x"})
+    assert answer.status_code == 422
+    assert "No recipe has these fields: &#x27;guidance&#x27;, &#x27;sampler&#x27;." in answer.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": "other"}, {"prompt": ""}, {"prompt": "a\x00b"}, {"seed": -1}, {"seed": True}, {"seconds": "3"},
+        {"size": "<b>"}, {"steps": 1.5}, {"begins_with": "image"}, {"begins_with": [1]}, {"model": ["toy"]},
+    ],
+)  # fmt: skip
+def test_what_is_no_recipe_is_refused(recipe: dict[str, Any], client: Client, change: dict[str, Any]) -> None:
+    assert send(client, recipe | change).status_code == 422
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b"[" * 100_000, b'{"seed": NaN}', b"x" * 300_000])
+def test_other_files_are_refused(toy: Model, client: Client, content: bytes) -> None:
+    answer = send(client, content)
+    assert answer.status_code == 422
+    assert "recipe" in answer.text
+
+
+def test_nobody_reads_anothers_recipe(toy: Model, alice: Visitor, bob: Visitor, client_of: ClientOf) -> None:
+    made = finished(alice)
+    assert client_of(bob).get(f"/generations/{made.id}/recipe.json").status_code == 404
+
+
+def test_a_recipe_survives_the_way_through_a_file(toy: Model, alice: Visitor) -> None:
+    made = recipes.Recipe.of(
+        finished(alice, prompt="naïve “fox” \ud83e\udd8a".encode("utf-16", "surrogatepass").decode("utf-16"))
+    )
+    assert recipes.Recipe.read(made.to_json().encode()) == made
