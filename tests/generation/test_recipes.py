@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import HttpResponse
 from django.test import Client
 
 from accounts.models import Visitor
@@ -29,10 +28,9 @@ def recipe(toy: Model, alice: Visitor, client_of: ClientOf) -> dict[str, Any]:
     return said
 
 
-def send(client: Client, content: Any) -> HttpResponse:
+def send(client: Client, content: Any) -> Any:
     text = content if isinstance(content, bytes) else json.dumps(content).encode()
-    answer: HttpResponse = client.post("/generations/recipe/", {"recipe": SimpleUploadedFile("r.json", text)})
-    return answer
+    return client.post("/generations/recipe/", {"recipe": SimpleUploadedFile("r.json", text)})
 
 
 def test_a_recipe_fills_the_form_and_makes_nothing(recipe: dict[str, Any], client: Client) -> None:

@@ -55,7 +55,7 @@ def test_two_to_four_are_compared(pair: list[Generation], browser: Client) -> No
 
 def test_chosen_clips_come_as_one_zip(pair: list[Generation], browser: Client) -> None:
     answer = browser.get("/history/clips.zip", of(pair))
-    with ZipFile(BytesIO(b"".join(answer))) as archive:  # type: ignore[arg-type]
+    with ZipFile(BytesIO(b"".join(answer))) as archive:
         assert archive.namelist() == [f"a-red-fox-{str(clip.id)[:8]}.mp4" for clip in pair]
         assert archive.read(archive.namelist()[0]) == factories.CLIP_BYTES
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -84,7 +85,7 @@ def picked(number: int, like: Generation) -> Share:
     like.id = Generation._meta.pk.get_default()
     like.prompt = f"clip number {number:02}"
     like.save(force_insert=True)
-    facts = Clip.objects.values().first() or {}
+    facts: dict[str, Any] = Clip.objects.values().first() or {}
     clip = Clip.objects.create(**{**facts, "generation_id": like.id})
     at = timezone.now() - timedelta(minutes=number)
     return Share.objects.create(clip=clip, shows_prompt=True, is_indexed=True, featured_at=at)
