@@ -59,7 +59,7 @@ SPECIAL: dict[str, Callable[[], forms.Field]] = {
     "loras": lambda: YAMLField(
         empty=[],
         required=False,
-        help_text="One line for each: <code>- {source: owner/repository, weight_name: file.safetensors,"
+        help_text="One line for each: <code>- {source: owner/repository, revision: …, weight_name: file.safetensors,"
         " scale: 1.0, component: transformer}</code>",
     ),
     "speed": lambda: YAMLField(

@@ -23,7 +23,7 @@ from gpu_worker.families.numbers import number_problem
 LEAST_FPS, MOST_FPS = 1, 120
 SCHEDULES = ("sigmas", "timesteps")
 COMPONENT_FIELDS = {"source", "revision", "subfolder", "file", "quantisation"}
-LORA_FIELDS = {"source", "weight_name", "scale", "component"}
+LORA_FIELDS = {"source", "revision", "weight_name", "scale", "component"}
 MOST_LORA_SCALE = 100
 MOST_COMPONENT_BYTES = 10**13
 

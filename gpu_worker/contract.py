@@ -126,6 +126,8 @@ class LoraSpec(Wire):
     """Weights patched onto a component; the patched component is a component of its own."""
 
     source: str
+    revision: str = ""
+    """Of a repository: a commit never changes, a branch does. Empty: its main branch."""
     weight_name: str = ""
     scale: float = 1.0
     component: str = "transformer"

@@ -15,6 +15,8 @@ class _Echo:
 
 
 _WRITER: Final = csv.writer(_Echo())
+_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""The wide ones count as the others where people write with them."""
 
 
 def csv_line(cells: Iterable[object]) -> str:
@@ -24,4 +26,4 @@ def csv_line(cells: Iterable[object]) -> str:
 
 
 def _inert(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if text.startswith(_STARTS) else text

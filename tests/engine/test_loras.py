@@ -97,11 +97,31 @@ def test_a_look_at_the_line_leaves_the_network_alone(
     repos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(loras, "hf_hub_download", lambda source, name: asked.append(name))
+    monkeypatch.setattr(loras, "hf_hub_download", lambda source, name, **more: asked.append(name))
     row = spec("one", loras=(LoraSpec(source="studio/style", weight_name="style.safetensors"),))
     with pytest.raises(ModelMissing, match="not downloaded yet"):
         Library(repos, tmp_path / "cache").look_at(row)
     assert asked == []
+
+
+@pytest.mark.parametrize(("said", "asked_for"), [({"revision": "abc"}, "abc"), ({}, None)])
+def test_a_lora_comes_from_the_revision_that_its_row_names(
+    tmp_path: Path, lora: Path, monkeypatch: pytest.MonkeyPatch, said: dict[str, str], asked_for: str | None
+) -> None:
+    asked: list[tuple[str, str, object]] = []
+
+    def looked_for(source: str, name: str, *, revision: object) -> None:
+        asked.append((source, name, revision))
+
+    def downloaded(source: str, name: str, *, revision: object) -> str:
+        asked.append((source, name, revision))
+        return str(lora)
+
+    monkeypatch.setattr(loras, "try_to_load_from_cache", looked_for)
+    monkeypatch.setattr(loras, "hf_hub_download", downloaded)
+    wanted = LoraSpec.from_wire({"source": "studio/style", "weight_name": "style.safetensors", **said})
+    assert loras.find_patch(wanted, tmp_path, "LTXPipeline", is_fetched=True).file == lora
+    assert asked == [("studio/style", "style.safetensors", asked_for)] * 2
 
 
 @pytest.mark.parametrize(

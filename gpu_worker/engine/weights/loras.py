@@ -41,12 +41,13 @@ def find_patch(lora: LoraSpec, models: Path, pipeline: str, *, is_fetched: bool)
         return Patch(folder / lora.weight_name, lora.scale, pipeline)
     if folder.is_dir() or Path(lora.source).is_absolute() or not lora.weight_name:
         raise ModelMissing(f"No LoRA weights {lora.weight_name!r} at {folder}; name the file with weight_name")
-    if isinstance(downloaded := try_to_load_from_cache(lora.source, lora.weight_name), str):
+    revision = lora.revision or None
+    if isinstance(downloaded := try_to_load_from_cache(lora.source, lora.weight_name, revision=revision), str):
         return Patch(Path(downloaded), lora.scale, pipeline)
     if not is_fetched:
         raise ModelMissing(f"LoRA {lora.source} {lora.weight_name} is not downloaded yet")
     try:
-        return Patch(Path(hf_hub_download(lora.source, lora.weight_name)), lora.scale, pipeline)
+        return Patch(Path(hf_hub_download(lora.source, lora.weight_name, revision=revision)), lora.scale, pipeline)
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as problem:
         raise ModelMissing(f"LoRA {lora.source} {lora.weight_name} could not be downloaded: {problem}") from problem
 
