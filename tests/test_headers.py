@@ -80,7 +80,9 @@ def test_a_key_is_replaced_and_what_it_signed_and_sealed_still_opens(settings: A
 
 def test_an_address_that_the_caller_writes_down_is_not_believed(new_site: NewSite) -> None:
     """Without a proxy in front, many newcomers of one network are many, whatever they say of themselves."""
-    with Stack(new_site("headers"), processes=("web",), settings={"VISITORS_PER_NETWORK_PER_DAY": "2"}) as site:
+    with Stack(
+        new_site("headers"), is_prepared=True, processes=("web",), settings={"VISITORS_PER_NETWORK_PER_DAY": "2"}
+    ) as site:
         with Visitor(site.url) as first:
             first.create("a red circle")
         answers = []

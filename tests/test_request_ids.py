@@ -1,4 +1,7 @@
-"""A request's id is echoed, and found again on every line from the click to the clip."""
+"""A request's id is echoed, and stands on the lines that are logged for it.
+
+That one id leads from the click to the clip is shown on a whole site: ``generation/test_crashes.py``.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,7 @@ import pytest
 
 from gpu_worker import log_context
 from gpu_worker.log_context import ContextFilter, JsonFormatter, LineFormatter, bound
-from loremotion.local.stack import Stack
-from loremotion.local.visitor import Visitor
 from loremotion.request_ids import RequestIds
-from tests.prepared_site import NewSite
 
 
 def ask(**headers: str) -> tuple[str, str]:
@@ -81,22 +81,3 @@ def test_a_json_line_is_one_object_whatever_the_message_holds() -> None:
     said = json.loads(line)
     assert (said["message"], said["request_id"], said["job_id"]) == ("two\nlines", "r-1", "g-1-1")
     assert (said["worker"], said["level"], "generation_id" in said) == ("gpu-7", "INFO", False)
-
-
-def test_one_id_leads_from_the_click_to_the_clip(new_site: NewSite) -> None:
-    with Stack(new_site("ids"), processes=("web", "reports", "gpu"), settings={"LOG_FORMAT": "json"}) as site:
-        site.wait_for_worker(300)
-        with Visitor(site.url) as visitor:
-            visitor.client.headers["X-Request-ID"] = "click-1"
-            video = visitor.create("a red circle")["id"]
-            assert [data for event, data in visitor.events(video) if event == "done"]
-    found = {}
-    for name in ("web", "gpu", "reports"):
-        lines = [json.loads(line) for line in site.log(name).read_text().splitlines() if line.startswith("{")]
-        of_both = [line for line in lines if (line.get("request_id"), line.get("generation_id")) == ("click-1", video)]
-        found[name] = {line["message"] for line in of_both}
-    assert any(message.startswith("Queued for ") for message in found["web"])
-    assert "Attempt 1 is in line" in found["web"]
-    assert {"Attempt 1 begins", "Attempt 1 is succeeded"} <= found["gpu"]
-    assert any("denoising" in message for message in found["gpu"])  # the engine's own lines too
-    assert "Attempt 1 is succeeded" in found["reports"]

@@ -87,7 +87,7 @@ def site(silent: SilentServer, new_site: NewSite) -> Iterator[Stack]:
         "WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8",
         "VISITORS_PER_NETWORK_PER_DAY": "4",  # the third and those after bring a proof
     }
-    with Stack(new_site("slow"), processes=("web",), settings=settings) as running:
+    with Stack(new_site("slow"), is_prepared=True, processes=("web",), settings=settings) as running:
         yield running
 
 

@@ -54,6 +54,7 @@ class Stack:
         settings: environment variables for every process, over what a fresh machine gets.
         port: of the site; a free one by default.
         is_durable: whether the stores keep what they hold over a restart.
+        is_prepared: ``folder`` is a copy of one that this code has prepared, so nobody has to look whether it is.
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class Stack:
         settings: Mapping[str, str] | None = None,
         port: int | None = None,
         is_durable: bool = False,
+        is_prepared: bool = False,
     ) -> None:
         self.folder = folder
+        self.is_prepared = is_prepared
         self.port = port or free_port()
         self.processes = tuple(procfile()) if processes is None else tuple(processes)
         self.mark = secrets.token_hex(8)
@@ -109,7 +112,8 @@ class Stack:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._watcher = orphans.start_watcher(self.mark)
         self.stores.start()
-        preparation.prepare(self.folder, self.environment)
+        if not self.is_prepared:
+            preparation.prepare(self.folder, self.environment)
         for name in self.processes:
             self.launch(name)
         if "web" in self.processes:

@@ -29,7 +29,10 @@ from tests.tiny import ltx
 @pytest.fixture(scope="module")
 def stack(new_site: NewSite) -> Iterator[Stack]:
     with Stack(
-        new_site("story"), processes=("web", "reports", "beat", "gpu"), settings={"FREE_DAILY_CREDITS": "500"}
+        new_site("story"),
+        is_prepared=True,
+        processes=("web", "reports", "beat", "gpu"),
+        settings={"FREE_DAILY_CREDITS": "500"},
     ) as running:
         running.wait_for_worker()
         yield running

@@ -22,7 +22,7 @@ ADDRESSES = ("/", "/pricing/", "/v1/models", "/account/login/", "/robots.txt")
 
 @pytest.fixture(scope="module")
 def site(new_site: NewSite) -> Iterator[Stack]:
-    with Stack(new_site("web"), processes=("web", "reports", "beat", "gpu")) as running:
+    with Stack(new_site("web"), is_prepared=True, processes=("web", "reports", "beat", "gpu")) as running:
         running.wait_for_worker()
         yield running
 

@@ -5,6 +5,7 @@ Against a real stack of real processes. Every story ends by asking the books.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -50,13 +51,14 @@ models:
       licence: Apache-2.0
 """
 ENDED = ("completed", "failed")
+LOGGED = ("web", "gpu", "reports")
 
 
 @pytest.fixture(scope="module")
 def stack(new_site: NewSite) -> Iterator[Stack]:
     folder = new_site("crashes")
-    settings = {"FREE_DAILY_CREDITS": "1000", "HOUSEKEEPING_SECONDS": "1"}
-    with Stack(folder, processes=("web", "reports", "beat", "gpu"), settings=settings) as running:
+    settings = {"FREE_DAILY_CREDITS": "1000", "HOUSEKEEPING_SECONDS": "1", "LOG_FORMAT": "json"}
+    with Stack(folder, is_prepared=True, processes=("web", "reports", "beat", "gpu"), settings=settings) as running:
         catalogue = folder / "catalogue.yaml"
         catalogue.write_text(ENDLESS)
         manage(running, "catalog", "load", str(catalogue))
@@ -125,12 +127,27 @@ def render_process(stack: Stack) -> psutil.Process:
     return child
 
 
+def messages_of(stack: Stack, name: str, *, request_id: str, video_id: str) -> set[str]:
+    """What a process has logged for one request and its clip."""
+    lines = [json.loads(line) for line in stack.log(name).read_text().splitlines() if line.startswith("{")]
+    ids = (request_id, video_id)
+    return {line["message"] for line in lines if (line.get("request_id"), line.get("generation_id")) == ids}
+
+
 def test_a_killed_worker_is_replaced_and_the_clip_arrives(stack: Stack, visitor: Visitor, tmp_path: Path) -> None:
+    """One id leads from the click to the clip, through every process and both attempts."""
+    visitor.client.headers["X-Request-ID"] = "click-1"
     video = visitor.create(**SLOW)
     wait_until_denoising(visitor, video["id"])
     render_process(stack).kill()
     wait_for(visitor, video["id"], state="running", attempt=2)
     assert_charged_once(visitor, wait_for(visitor, video["id"]), tmp_path)
+    said = {name: messages_of(stack, name, request_id="click-1", video_id=video["id"]) for name in LOGGED}
+    assert any(message.startswith("Queued for ") for message in said["web"])
+    assert "Attempt 1 is in line" in said["web"]
+    assert {"Attempt 1 begins", "Attempt 2 begins", "Attempt 2 is succeeded"} <= said["gpu"]
+    assert any("denoising" in message for message in said["gpu"])  # the engine's own lines too
+    assert "Attempt 2 is succeeded" in said["reports"]
 
 
 def test_a_machine_that_goes_dark_loses_its_job_to_the_next(stack: Stack, visitor: Visitor, tmp_path: Path) -> None:

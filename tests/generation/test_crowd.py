@@ -29,7 +29,9 @@ POOL = 2
 @pytest.fixture(scope="module")
 def small_site(new_site: NewSite) -> Iterator[Stack]:
     """A site with few database connections and nobody who renders, so that everybody waits."""
-    with Stack(new_site("crowd"), processes=("web",), settings={"DATABASE_POOL_SIZE": str(POOL)}) as running:
+    with Stack(
+        new_site("crowd"), is_prepared=True, processes=("web",), settings={"DATABASE_POOL_SIZE": str(POOL)}
+    ) as running:
         yield running
 
 

@@ -24,7 +24,7 @@ PLAYS = "v => new Promise(done => v.addEventListener('timeupdate', () => v.curre
 
 @pytest.fixture(scope="module")
 def stack(new_site: NewSite) -> Iterator[Stack]:
-    with Stack(new_site("newcomer"), processes=("web", "reports", "beat", "gpu")) as running:
+    with Stack(new_site("newcomer"), is_prepared=True, processes=("web", "reports", "beat", "gpu")) as running:
         running.wait_for_worker()
         yield running
 

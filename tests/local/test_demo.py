@@ -11,6 +11,8 @@ from rich.console import Console
 
 from loremotion.local.demo import demo
 from loremotion.local.failure import CannotStart
+from loremotion.local.stack import Stack
+from tests.prepared_site import NewSite
 
 
 def test_it_writes_the_clip_and_prints_the_receipt(tmp_path: Path) -> None:
@@ -25,7 +27,9 @@ def test_it_writes_the_clip_and_prints_the_receipt(tmp_path: Path) -> None:
         assert sum(1 for _ in container.decode(video)) == 16
 
 
-def test_it_says_why_there_is_no_clip(tmp_path: Path) -> None:
+def test_it_says_why_there_is_no_clip(tmp_path: Path, new_site: NewSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = new_site("demo")
+    monkeypatch.setattr("loremotion.local.demo.Stack", lambda scratch: Stack(folder, is_prepared=True))
     said, clip = io.StringIO(), tmp_path / "clip.mp4"
     assert demo("a very long story " * 100, clip, Console(file=said, width=200, markup=False)) == 1
     assert "No clip: " in said.getvalue()

@@ -17,6 +17,7 @@ import psutil
 from loremotion.local.ports import free_port
 from tests.local.conftest import is_alive, until
 from tests.patience import PATIENCE_SECONDS
+from tests.prepared_site import NewSite
 
 COMMAND = [sys.executable, "-m", "loremotion.local", "run"]
 
@@ -86,8 +87,8 @@ def test_it_starts_says_how_to_log_in_stops_without_a_trace_and_says_who_ended(
         assert process.wait(PATIENCE_SECONDS) == 128 + signal.SIGKILL
 
 
-def test_nothing_outlives_a_killed_run(tmp_path: Path, newcomer: dict[str, str]) -> None:
-    with running(tmp_path, newcomer) as (process, _):
+def test_nothing_outlives_a_killed_run(new_site: NewSite, newcomer: dict[str, str]) -> None:
+    with running(new_site("run"), newcomer) as (process, _):
         family = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         assert until(lambda: not any(is_alive(member.pid) for member in family))

@@ -24,8 +24,9 @@ from tests.prepared_site import NewSite
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("stack")) as running:
+def stack(new_site: NewSite) -> Iterator[Stack]:
+    """In a folder that a stack of this run has prepared; ``test_demo`` and ``test_run`` begin with an empty one."""
+    with Stack(new_site("stack"), is_prepared=True) as running:
         yield running
         assert len(orphans.marked(running.mark)) > 6
     assert not orphans.marked(running.mark)
@@ -97,7 +98,7 @@ def test_a_bad_setting_is_said_and_nothing_is_left(tmp_path: Path) -> None:
 def test_a_process_that_ends_at_once_is_said_with_its_last_words(new_site: NewSite) -> None:
     with (
         pytest.raises(StackFailed, match=r"gpu ended at once: .*GPU_WORKER_WINDOW"),
-        Stack(new_site("ended"), processes=["gpu"], settings={"GPU_WORKER_WINDOW": "wide"}) as stack,
+        Stack(new_site("ended"), is_prepared=True, processes=["gpu"], settings={"GPU_WORKER_WINDOW": "wide"}) as stack,
     ):
         stack.wait_for_worker()
 
@@ -108,7 +109,7 @@ def test_nothing_outlives_a_killed_parent(new_site: NewSite) -> None:
         import sys, time
         from pathlib import Path
         from loremotion.local.stack import Stack
-        with Stack(Path(sys.argv[1]), processes=["web", "beat"]) as stack:
+        with Stack(Path(sys.argv[1]), processes=["web", "beat"], is_prepared=True) as stack:
             print(stack.mark, flush=True)
             time.sleep(600)
         """

@@ -38,7 +38,9 @@ def thumbnails(clip: Path) -> NDArray[np.uint8]:
 @pytest.fixture(scope="module")
 def site(new_site: NewSite) -> Iterator[Stack]:
     # The model is judged here, not the words in the corner of a visitor's clip.
-    with Stack(new_site("preview"), processes=("web", "reports", "gpu"), settings={"WATERMARK": ""}) as stack:
+    with Stack(
+        new_site("preview"), is_prepared=True, processes=("web", "reports", "gpu"), settings={"WATERMARK": ""}
+    ) as stack:
         yield stack
 
 

@@ -29,7 +29,11 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="module")
 def stack(new_site: NewSite) -> Iterator[Stack]:
     with Stack(
-        new_site("restarts"), processes=WORKERS, settings={"HOUSEKEEPING_SECONDS": "0.5"}, is_durable=True
+        new_site("restarts"),
+        is_prepared=True,
+        processes=WORKERS,
+        settings={"HOUSEKEEPING_SECONDS": "0.5"},
+        is_durable=True,
     ) as running:
         yield running
 
