@@ -192,7 +192,7 @@ class Stack:
         log = self.log(name)
         return log.read_text(errors="replace")[-characters:].strip() if log.exists() else ""
 
-    def wait_for_site(self, timeout_seconds: float = 30.0) -> None:
+    def wait_for_site(self, timeout_seconds: float = 120.0) -> None:
         """Return once the site answers.
 
         Raises:
@@ -203,7 +203,7 @@ class Stack:
             self._fail_if("web", is_late=time.monotonic() > deadline, timeout_seconds=timeout_seconds)
             time.sleep(0.05)
 
-    def wait_for_worker(self, timeout_seconds: float = 60.0) -> str:
+    def wait_for_worker(self, timeout_seconds: float = 120.0) -> str:
         """Return the name of a GPU worker as soon as one is ready for jobs, or busy with one.
 
         Raises:
