@@ -12,6 +12,8 @@ import pytest
 import redis
 import time_machine
 from django.db import transaction
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rq.job import Job, JobStatus
 from rq.results import Result
 from rq.serializers import JSONSerializer
@@ -254,7 +256,7 @@ def test_a_hold_of_an_open_generation_stays(dispatched: Generation) -> None:
 
 
 def test_a_beat_without_valkey_still_does_what_it_can(dispatched: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
-    nobody = redis.Redis(port=1, socket_connect_timeout=0.2)
+    nobody = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
     monkeypatch.setattr("generation.settlement.housekeeping.connection", lambda: nobody)
     monkeypatch.setattr("generation.scheduling.fleet.connection", lambda: nobody)
     assert housekeeping.beat()

@@ -12,6 +12,8 @@ import redis
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from accounts.models import Visitor
 from billing import ledger
@@ -136,7 +138,7 @@ def test_with_valkey_away_a_retry_makes_no_second_clip(
 ) -> None:
     client = client_of(alice)
     made = post(client, FOX).json()["id"]
-    monkeypatch.setattr(retries, "connection", lambda: redis.Redis(port=1, socket_connect_timeout=0.2))
+    monkeypatch.setattr(retries, "connection", lambda: redis.Redis(port=1, retry=Retry(NoBackoff(), 0)))
     assert client.get(f"/v1/videos/{made}").status_code == 200
     assert post(client, FOX, **RETRY).json()["id"] == made
 
@@ -181,7 +183,7 @@ def test_a_refusal_of_which_nothing_is_remembered_is_final(
 ) -> None:
     factories.model(modes=["text", "image"])
     full(True)
-    monkeypatch.setattr(retries, "connection", lambda: redis.Redis(port=1, socket_connect_timeout=0.2))
+    monkeypatch.setattr(retries, "connection", lambda: redis.Redis(port=1, retry=Retry(NoBackoff(), 0)))
     client = client_of(alice)
     answer = client.post("/v1/videos", {**FOX, "image": picture_file()})
     assert (answer.status_code, answer["x-should-retry"]) == (503, "false")

@@ -8,6 +8,8 @@ import pytest
 import redis
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from accounts.models import Visitor
 from billing import ledger
@@ -182,7 +184,7 @@ def test_with_valkey_away_the_request_is_kept(
     monkeypatch: pytest.MonkeyPatch,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
-    nobody = redis.Redis(port=1, socket_connect_timeout=0.2)
+    nobody = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
     for module in ("generation.scheduling.dispatch.connection", "generation.scheduling.fleet.connection"):
         monkeypatch.setattr(module, lambda: nobody)
     with django_capture_on_commit_callbacks(execute=True):
