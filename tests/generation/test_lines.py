@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+from collections import deque
 from collections.abc import Callable
 
 import pytest
@@ -100,23 +102,29 @@ class Line:
     def __init__(self) -> None:
         self.now = 0.0
         self.waiting: list[tuple[float, int, int, int]] = []
+        """A heap of tag, number, whose and cost."""
+        self.tags_of: dict[int, deque[float]] = {}
+        """Whose → the tags that wait. They rise, so the first is served first and the last is the highest."""
         self.came = 0
         self.served: list[tuple[int, int, int]] = []
         """Number, whose and cost."""
 
     def join(self, flow: int, cost: int, weight: float) -> int:
-        last = max((tag for tag, _, whose, _ in self.waiting if whose == flow), default=0.0)
+        waiting = self.tags_of.setdefault(flow, deque())
+        last = waiting[-1] if waiting else 0.0
         tag = fair_queue.next_finish(now=self.now, last_finish=last, cost=cost, weight=weight)
+        assert tag > last
+        waiting.append(tag)
         self.came += 1
-        self.waiting.append((tag, self.came, flow, cost))
+        heapq.heappush(self.waiting, (tag, self.came, flow, cost))
         return self.came
 
     def serve(self) -> None:
         if self.waiting:
-            first = min(self.waiting)
-            self.waiting.remove(first)
-            self.now = max(self.now, first[0])
-            self.served.append(first[1:])
+            tag, number, flow, cost = heapq.heappop(self.waiting)
+            assert self.tags_of[flow].popleft() == tag
+            self.now = max(self.now, tag)
+            self.served.append((number, flow, cost))
 
 
 @given(ARRIVALS, st.lists(COSTS, min_size=200, max_size=200))
@@ -131,10 +139,12 @@ def test_nobody_starves_however_the_others_go_on(arrivals: list[tuple[int, int, 
     for cost in flood:
         line.join(99, cost, 10)
     served_of_the_flood = 0
-    while until - {number for number, _, _ in line.served}:
+    while until:
         line.serve()
         line.join(99, 1, 10)
-        served_of_the_flood += line.served[-1][2] if line.served[-1][1] == 99 else 0
+        number, whose, cost = line.served[-1]
+        until.discard(number)
+        served_of_the_flood += cost if whose == 99 else 0
     assert served_of_the_flood <= 10 * cost_of_all + max(flood)
 
 
