@@ -90,8 +90,9 @@ def test_requests_of_two_tenants_take_turns_on_one_connection(
         ({"cookies": cookies_of(theirs.browser)}, "the prompt of theirs"),
     ]
 
+    application = httpx.ASGITransport(site(), raise_app_exceptions=False)
+
     async def one(who: dict[str, Any], query: str, *, address: str = "/v1/probe") -> httpx.Response:
-        application = httpx.ASGITransport(site(), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=application, base_url="http://127.0.0.1", **who) as client:
             return await client.get(address + query)
 
@@ -120,8 +121,9 @@ def test_requests_of_two_tenants_take_turns_on_one_connection(
 def test_streams_of_two_tenants_share_the_connection_between_their_parts(
     both: tuple[Tenant, Tenant], only_connection: None
 ) -> None:
+    application = httpx.ASGITransport(site())
+
     async def read(tenant: Tenant) -> str:
-        application = httpx.ASGITransport(site())
         async with httpx.AsyncClient(
             transport=application, base_url="http://127.0.0.1", cookies=cookies_of(tenant.browser)
         ) as client:
