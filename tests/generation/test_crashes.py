@@ -145,7 +145,8 @@ def test_a_killed_worker_is_replaced_and_the_clip_arrives(stack: Stack, visitor:
     def messages(name: str) -> set[str]:
         return messages_of(stack, name, request_id="click-1", video_id=video["id"])
 
-    wait_until(lambda: "Attempt 2 is succeeded" in messages("gpu") & messages("reports"), what=lambda: messages("gpu"))
+    wait_until(lambda: "Attempt 2 is succeeded" in messages("reports"))
+    wait_until(lambda: [said for said in messages("gpu") if said.startswith("Attempt 2 is succeeded, gone on from")])
     assert "Attempt 1 is in line" in messages("web")
     assert any(message.startswith("Queued for ") for message in messages("web"))
     assert {"Attempt 1 begins", "Attempt 2 begins"} <= messages("gpu")
@@ -177,7 +178,7 @@ def test_valkey_restarted_empty_loses_nothing(stack: Stack, visitor: Visitor, tm
     valkey = stack.stores.valkey
     assert valkey is not None
     assert valkey.process is not None
-    videos = [visitor.create(**SLOW) for _ in range(3)]
+    videos = [visitor.create(**SLOW), *(visitor.create(**SLOW | {"steps": 5}) for _ in range(2))]
     wait_until_denoising(visitor, videos[0]["id"])
     valkey.process.kill()
     valkey.process.wait()
