@@ -68,7 +68,7 @@ def test_work_is_noted_at_most_every_few_seconds(valkey: redis.Redis) -> None:
 
 
 def test_without_valkey_the_work_goes_on() -> None:
-    LastWork(redis.Redis(port=free_port()), "mail").note()
+    LastWork(redis.Redis.from_url(f"redis://127.0.0.1:{free_port()}/0"), "mail").note()
 
 
 @pytest.mark.django_db

@@ -66,7 +66,7 @@ def test_it_starts_says_how_to_log_in_stops_without_a_trace_and_says_who_ended(
 ) -> None:
     with running(tmp_path, newcomer) as (process, said):
         admin, password = login(said)
-        with httpx.Client(follow_redirects=True) as client:
+        with httpx.Client(follow_redirects=True, timeout=PATIENCE_SECONDS) as client:
             form = client.get(admin)
             answers = {"login": "admin@localhost", "password": password}
             page = client.post(form.url, data={**answers, "csrfmiddlewaretoken": client.cookies["csrftoken"]})

@@ -20,6 +20,7 @@ from loremotion.local.environment import ROOT, site_setting_names
 from loremotion.local.failure import CannotStart
 from loremotion.local.stack import Stack, StackFailed, procfile, site_answers
 from tests.local.conftest import is_alive, until
+from tests.patience import PATIENCE_SECONDS
 from tests.prepared_site import NewSite
 
 
@@ -34,7 +35,7 @@ def stack(new_site: NewSite) -> Iterator[Stack]:
 
 
 def test_it_works(stack: Stack) -> None:
-    assert httpx.get(stack.url).status_code == 200
+    assert httpx.get(stack.url, timeout=PATIENCE_SECONDS).status_code == 200
     assert stack.wait_for_worker()
     assert all(stack.is_running(name) for name in procfile())
 

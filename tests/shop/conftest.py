@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from pytest_django import Settings
+from stripe import HTTPClient
 
 from tests.billing.books import LedgerClock
 from tests.fake_stripe.process import FakeStripeProcess
@@ -21,8 +22,9 @@ def stripe_process() -> Iterator[FakeStripeProcess]:
 
 
 @pytest.fixture
-def stripe(stripe_process: FakeStripeProcess, settings: Settings) -> FakeStripeProcess:
-    """A new account at Stripe, which the site has the keys of."""
+def stripe(stripe_process: FakeStripeProcess, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> FakeStripeProcess:
+    """A new account at Stripe, which the site has the keys of. Between two tries of a request nobody pauses."""
+    monkeypatch.setattr(HTTPClient, "INITIAL_DELAY", 0.0)
     stripe_process.control("reset")
     settings.STRIPE_SECRET_KEY = "sk_test_imitation"
     settings.STRIPE_WEBHOOK_SECRETS = [stripe_process.secret]
