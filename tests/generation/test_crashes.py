@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 import redis
 
@@ -62,6 +63,7 @@ def stack(new_site: NewSite) -> Iterator[Stack]:
         catalogue.write_text(ENDLESS)
         manage(running, "catalog", "load", str(catalogue))
         yield running
+        manage(running, "audit_ledger")
         with redis.Redis.from_url(running.stores.redis_url) as valkey:
             assert valkey.acl_log() == [], "a worker was refused what it needs"
 
@@ -87,8 +89,10 @@ def visitor(stack: Stack) -> Iterator[Visitor]:
 
 @pytest.fixture(autouse=True)
 def sound_books_after_all(stack: Stack) -> Iterator[None]:
+    """As ``audit_ledger`` asks, without a process for each test."""
     yield
-    manage(stack, "audit_ledger")
+    with psycopg.connect(stack.stores.database_url) as database:
+        assert database.execute("SELECT rule, account_id, detail FROM ledger_violations LIMIT 5").fetchall() == []
 
 
 def wait_until_denoising(visitor: Visitor, video_id: str, *, step: int = 3) -> None:
