@@ -99,7 +99,7 @@ def test_a_visitor_of_a_network_that_had_its_share_is_told_to_sign_in(toy: Model
     for browser in (Client(), Client()):
         answer = browser.post("/generations/", {"prompt": "a red circle", "model": "toy", "seconds": "1"})
     assert answer.status_code == 402
-    assert "Your network has used up today's free credits. Sign in" in answer.content.decode()
+    assert "free credits. Sign in to get your own" in answer.content.decode()
     assert Generation.objects.count() == 1
     assert "Your network has used today's free credits" in browser.get("/billing/").content.decode()
 
