@@ -58,10 +58,9 @@ def card_of(status: WorkerStatus | None) -> str:
     return f"card-{zlib.crc32(status.device.encode(errors='replace')) % CARDS}"
 
 
-def card_of_worker(name: str) -> str:
-    """The same of the worker of this name; empty where it is gone, or Valkey is away."""
+def status_of(name: str) -> WorkerStatus | None:
+    """Return what the worker of this name says of itself; None where it is gone, or Valkey is away."""
     try:
-        said = cast(bytes | None, connection().get(worker_key(name)))
+        return read_status(name, cast(bytes | None, connection().get(worker_key(name)))) if name else None
     except redis.RedisError:
-        return ""
-    return card_of(read_status(name, said))
+        return None

@@ -26,6 +26,8 @@ from generation.scheduling import (
 from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import Expected
 from generation.scheduling.places import Look, Place
+from generation.scheduling.service_times import ServiceTimes
+from gpu_worker.contract import Stage
 from loremotion.row_security import across_workspaces
 
 GB = 10**9
@@ -90,7 +92,20 @@ def wait_of(generation: Generation) -> Wait:
     budgets = _budgets()
     look = _look(budgets)
     why = explanation.sentence(generation, look.waiting_before(generation))
-    return replace(_waits([generation], look, budgets)[generation.id], why_this_place=why)
+    found = replace(_waits([generation], look, budgets)[generation.id], why_this_place=why)
+    loading = _loading(generation) if generation.state == State.RUNNING else ""
+    return replace(found, reason=loading) if loading else found
+
+
+def _loading(generation: Generation) -> str:
+    """Which weights its worker loads, where, and for about how long; empty while it does something else."""
+    status = fleet.status_of(generation.worker)
+    if status is None or status.generation_id != str(generation.id) or status.stage != Stage.LOADING:
+        return ""
+    there = sum(each.size_bytes for each in status.residents if each.leases)
+    left = ServiceTimes().load_seconds("", max(0, sum(generation.version.component_bytes.values()) - there))
+    about = f", about {max(1, round(left))} s" if left else ""
+    return f"Weights of {generation.version.model.name} are loading on {status.name}{about}."
 
 
 @across_workspaces("as above")

@@ -163,7 +163,7 @@ def _waits_for_a_larger_machine(generation: Generation, error: RenderError) -> b
 
 def _measure(generation: Generation, report: RenderReport) -> None:
     """Record what the clip took: a model's speed, memory and margin, and its forecasts, come from here."""
-    service_rates.record(generation, report, card=fleet.card_of_worker(report.worker))
+    service_rates.record(generation, report, card=fleet.card_of(fleet.status_of(report.worker)))
     measurements.record(
         generation.version,
         mode=generation.mode,

@@ -384,3 +384,23 @@ def test_percentiles_of_waits_come_from_a_few_counts() -> None:
     assert 45 <= half <= 60
     assert 85 <= most <= 110
     assert len(waits) < 30
+
+
+@pytest.mark.parametrize(
+    ("stage", "reason"),
+    [("loading", "Weights of Sized are loading on gpu-2, about 20 s."), ("denoising", "Rendering now.")],
+)
+def test_whoever_waits_for_weights_reads_which_where_and_how_long(
+    alice: Visitor, valkey: redis.Redis, client_of: ClientOf, stage: str, reason: str
+) -> None:
+    factories.model("sized", component_bytes={"text_encoder": 20 * 2**30, "transformer": 20 * 2**30, "vae": 0})
+    machine(valkey, name="gpu-2")
+    clip = factories.submitted(alice.workspace)
+    dispatch.fill_window()
+    settle.start(generation_id=clip.id, attempt=1, worker="gpu-2")
+    encoder = {"key": "t5", "size_bytes": 10 * 2**30, "tier": "device", "leases": 1}
+    said = WorkerStatus.from_wire(
+        {"name": "gpu-2", "budget_bytes": 2**40, "generation_id": str(clip.id), "stage": stage, "residents": [encoder]}
+    )
+    valkey.set(worker_key("gpu-2"), json.dumps(said.to_wire()), ex=60)
+    assert client_of(alice).get(f"/v1/videos/{clip.id}").json()["lm"]["queue"]["reason"] == reason
