@@ -12,7 +12,7 @@ import re
 import secrets
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -20,6 +20,7 @@ from django.utils import timezone
 from accounts import audit, members
 from accounts.models import ApiKey, Membership, User, Workspace
 from accounts.roles import BY_SCOPE, Action
+from loremotion.prepared import prepared_cursor
 from loremotion.refusals import Conflict, Forbidden, Invalid, Unauthorized
 from loremotion.table_rows import Columns
 
@@ -173,7 +174,7 @@ def revoked() -> Unauthorized:
 
 
 def _found(prefix: str) -> ApiKey | None:
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_BY_PREFIX, [prefix])
         row = cursor.fetchone()
     if row is None:

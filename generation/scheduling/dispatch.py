@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Final
 
 import redis
-from django import db
 from django.db import transaction
 from django.utils import timezone
 from rq import Queue
@@ -26,6 +25,7 @@ from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE, former_job_id, jo
 from gpu_worker.rq_seams import line, scripts
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from loremotion import queues
+from loremotion.prepared import prepared_cursor
 from loremotion.row_security import across_workspaces
 from loremotion.valkey import connection
 
@@ -86,7 +86,7 @@ def _take() -> list[Taken]:
 def _window(budgets: list[int]) -> tuple[Window, list[Yielding]]:
     """The window of the moment, and what yields in it, first in line first."""
     waiting, yielding = [], []
-    with db.connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_IN_LINE)
         for id, attempt, needs_bytes, tag, passes in cursor.fetchall():
             waiting.append(InLine(needs_bytes, tiers.yields(tag)))

@@ -12,7 +12,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, NamedTuple
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from django.utils import timezone
 
@@ -67,9 +68,9 @@ class Row(NamedTuple):
     created_at: datetime
     workspace_id: uuid.UUID | None
 
-    @property
-    def key(self) -> Key:
-        return Key(self.fair_finish, self.created_at, self.id)
+
+_KEY: Final = attrgetter(*Key._fields)
+"""Of a row, what a ``Key`` is compared with."""
 
 
 class Look:
@@ -80,15 +81,15 @@ class Look:
         with prepared_cursor() as cursor:
             waiting_sql, values = first_by_size(_COLUMNS, most=EXACT + 1, up_to_bytes=largest_bytes)
             cursor.execute(f"{_IN_FLIGHT} UNION ALL ({waiting_sql})", values)
-            rows = [Row(*row) for row in cursor.fetchall()]
+            rows = [Row._make(row) for row in cursor.fetchall()]
         self.is_held_up = any(row.state == _HELD_UP for row in rows)
-        waiting = sorted((row for row in rows if row.state == State.QUEUED), key=lambda row: row.key)
+        waiting = sorted((row for row in rows if row.state == State.QUEUED), key=_KEY)
         self._is_whole = len(waiting) <= EXACT
         self._front = waiting[:EXACT]
-        self._keys = [row.key for row in self._front]
+        self._keys: list[tuple[Any, ...]] = [_KEY(row) for row in self._front]
         self._running = {row.id for row in rows if row.state == State.RUNNING}
         dispatched = [row for row in rows if row.state == State.DISPATCHED and row.dispatched_at is not None]
-        dispatched.sort(key=lambda row: (yields(row.fair_finish), row.dispatched_at, row.key))
+        dispatched.sort(key=lambda row: (yields(row.fair_finish), row.dispatched_at, _KEY(row)))
         self._ahead = sum(not yields(row.fair_finish) for row in dispatched)
         self._dispatched = {row.id: place for place, row in enumerate(dispatched)}
         self._depth: queue_depth.Depth | None = None

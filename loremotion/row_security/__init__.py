@@ -22,6 +22,7 @@ from django.conf import settings
 ROLE: Final = "loremotion_web"
 WORKSPACE: Final = "loremotion.workspace"
 """The session variable that policies read, see ``row_security_workspace()``."""
+SIGHT_SQL: Final = f"SELECT set_config('role', %s, false), set_config('{WORKSPACE}', %s, false)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,14 @@ class Sight:
     @property
     def sql(self) -> str:
         """One statement that puts it in force for the session, or until the surrounding transaction is rolled back."""
+        role, workspace = self.values
+        return SIGHT_SQL.replace("%s", f"'{role}'", 1).replace("%s", f"'{workspace}'", 1)
+
+    @property
+    def values(self) -> tuple[str, str]:
+        """Those of ``SIGHT_SQL``."""
         role = "none" if self.is_unbounded else ROLE
-        workspace = "" if self.workspace is None else UUID(str(self.workspace))
-        return f"SELECT set_config('role', '{role}', false), set_config('{WORKSPACE}', '{workspace}', false)"
+        return role, "" if self.workspace is None else str(UUID(str(self.workspace)))
 
 
 NOTHING: Final = Sight()

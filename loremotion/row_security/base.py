@@ -12,7 +12,7 @@ import psycopg
 from django.db.backends.postgresql import base, operations
 
 from loremotion.prepared import execute_anew
-from loremotion.row_security import EVERYTHING, Sight, sight
+from loremotion.row_security import EVERYTHING, SIGHT_SQL, Sight, sight
 
 TRANSACTION_CONTROL = ("SAVEPOINT ", "RELEASE SAVEPOINT ", "ROLLBACK TO SAVEPOINT ")
 """Looks at no row, and must go through where a transaction has failed."""
@@ -61,7 +61,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return answer
         if not many and type(cursor) is psycopg.Cursor:  # of loremotion.prepared
             with self.wrap_database_errors, self.connection.pipeline():
-                self.connection.execute(wanted.sql)
+                psycopg.Cursor(self.connection).execute(SIGHT_SQL, wanted.values, prepare=True)
                 answer = execute(sql, params, many, context)
         else:
             with self.wrap_database_errors:
