@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,23 +9,37 @@ from typing import Any
 from django.db import DatabaseError
 
 from billing.errors import BY_SQLSTATE
-from loremotion.prepared import prepared_cursor
+from loremotion.prepared import Answer, prepared_cursor, send
 
 
 def call(function: str, *arguments: object) -> Any:
     """The JSON that one kernel function answers."""
-    with kernel_cursor() as cursor:
-        cursor.execute(f"SELECT {function}", arguments)
-        (answer,) = cursor.fetchone()
-    return json.loads(answer) if isinstance(answer, str) else answer
+    return send_call(function, *arguments)()
+
+
+def send_call(function: str, *arguments: object) -> Answer:
+    """Call a kernel function, and return what reads the JSON that it answers."""
+    with _own_errors():
+        sent = send(f"SELECT {function}", arguments)
+
+    def answer() -> Any:
+        with _own_errors():
+            return sent()[0]
+
+    return answer
 
 
 @contextmanager
 def kernel_cursor() -> Iterator[Any]:
     """A prepared cursor whose errors are the ledger's own where the database raised one of those."""
+    with _own_errors(), prepared_cursor() as cursor:
+        yield cursor
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
     try:
-        with prepared_cursor() as cursor:
-            yield cursor
+        yield
     except DatabaseError as error:
         kind = BY_SQLSTATE.get(getattr(error.__cause__, "sqlstate", None) or "")
         if kind is None:

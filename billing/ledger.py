@@ -11,13 +11,14 @@ Time is the database's: one clock, however many hosts.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from billing.calls import call, kernel_cursor
+from billing.calls import call, kernel_cursor, send_call
 from billing.errors import (
     InvalidAmount,
     LedgerError,
@@ -182,6 +183,16 @@ def grant(
 def hold(*, account: UUID, reference: UUID, amount: int, expires_at: datetime, quote: dict[str, Any]) -> Held:
     """Set credits aside for one request: all of them, or none.
 
+    Raises, as ``send_hold``.
+    """
+    return send_hold(account=account, reference=reference, amount=amount, expires_at=expires_at, quote=quote)()
+
+
+def send_hold(
+    *, account: UUID, reference: UUID, amount: int, expires_at: datetime, quote: dict[str, Any]
+) -> Callable[[], Held]:
+    """Have credits set aside for one request, all of them or none, and return what tells how it went, and raises.
+
     Lots are drawn on in the order (priority, expires_at with never last, age). The account stays locked until the
     caller's transaction ends.
 
@@ -197,9 +208,14 @@ def hold(*, account: UUID, reference: UUID, amount: int, expires_at: datetime, q
         InvalidAmount: ``amount`` is not positive.
     """
     price = json.dumps(quote, allow_nan=False)
-    answer = call("ledger_hold(%s, %s, %s, %s, %s::jsonb)", account, reference, amount, expires_at, price)
-    _refuse_if_short(answer)
-    return Held(reference, answer["held"])
+    sent = send_call("ledger_hold(%s, %s, %s, %s, %s::jsonb)", account, reference, amount, expires_at, price)
+
+    def held() -> Held:
+        answer = sent()
+        _refuse_if_short(answer)
+        return Held(reference, answer["held"])
+
+    return held
 
 
 def capture(*, reference: UUID, amount: int | None = None) -> Settled:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.utils import timezone
 
 from billing.shop.models import IS_LIVE_SQL, Plan, Subscription
-from loremotion.prepared import prepared_cursor
+from loremotion.prepared import send
 from loremotion.table_rows import Columns
 
 
@@ -57,10 +58,17 @@ FROM (
 
 def entitlements(account: UUID | None) -> Entitlements:
     """What ``account`` may do now: its best live plan, else what is free. None is a newcomer. One query."""
+    return send_entitlements(account)()
+
+
+def send_entitlements(account: UUID | None) -> Callable[[], Entitlements]:
+    """Ask what ``account`` is entitled to, and return what tells that."""
     asked = {"account": account, "free": Plan.FREE, "late_since": timezone.now() - Subscription.GRACE}
-    with prepared_cursor() as cursor:
-        cursor.execute(_ASKED, asked)
-        has_bought, cap, is_subscribed, *row = cursor.fetchone()
+    sent = send(_ASKED, asked)
+    return lambda: _entitlements(*sent())
+
+
+def _entitlements(has_bought: bool, cap: int | None, is_subscribed: bool | None, *row: Any) -> Entitlements:
     has_row = is_subscribed is not None  # staff may have deleted the free one
     plan = _PLAN.read(row) if has_row else Plan(slug=Plan.FREE, has_watermark=True)
     is_paid = bool(is_subscribed or has_bought)

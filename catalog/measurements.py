@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -27,7 +27,7 @@ from gpu_worker.families.memory import (
     weights_bytes,
 )
 from gpu_worker.families.speed import cache_of
-from loremotion.prepared import prepared_cursor
+from loremotion.prepared import send
 
 LEAST_SIMILARITY = 0.98
 """Cosine below which a quantised transformer no longer makes the clip that its whole weights make.
@@ -176,12 +176,24 @@ def least_bytes(
     A clip of the size that was made with less than is computed needs no more than that. What was measured never raises
     the figure: it holds whatever else lay on a card with room to spare.
     """
+    return send_least_bytes(version, width=width, height=height, num_frames=num_frames, mode=mode, call=call)()
+
+
+def send_least_bytes(
+    version: ModelVersion,
+    *,
+    width: int,
+    height: int,
+    num_frames: int,
+    mode: str = "",
+    call: Mapping[str, Any] = MappingProxyType({}),
+) -> Callable[[], int | None]:
+    """Ask the store what ``least_bytes`` hangs on, and return what tells those."""
     computed = needs(version, width=width, height=height, num_frames=num_frames, mode=mode, call=call)
     if computed is None:
-        return None
-    measured = _peak_bytes(version, width, height)
-    least = computed.least_bytes(version.placement)
-    return min(least, measured) if measured else least
+        return lambda: None
+    measured, least = _send_peak_bytes(version, width, height), computed.least_bytes(version.placement)
+    return lambda: min(least, measured() or least)
 
 
 def smallest_clips(versions: Iterable[ModelVersion], *, above_bytes: int) -> dict[int, int]:
@@ -205,16 +217,14 @@ def smallest_clips(versions: Iterable[ModelVersion], *, above_bytes: int) -> dic
     return {version_id: least for version_id, least in found.items() if clips[version_id] not in made}
 
 
-def _peak_bytes(version: ModelVersion, width: int, height: int) -> int | None:
-    """Most that a clip of this size ever took with this build."""
-    with prepared_cursor() as cursor:
-        cursor.execute(
-            "SELECT max(peak_bytes) FROM catalog_measurement"
-            " WHERE build = %s AND width = %s AND height = %s AND peak_bytes > 0",
-            [version.build, width, height],
-        )
-        (most,) = cursor.fetchone()
-        return int(most) if most is not None else None
+def _send_peak_bytes(version: ModelVersion, width: int, height: int) -> Callable[[], int | None]:
+    """Ask for the most that a clip of this size ever took with this build."""
+    most = send(
+        "SELECT max(peak_bytes) FROM catalog_measurement"
+        " WHERE build = %s AND width = %s AND height = %s AND peak_bytes > 0",
+        [version.build, width, height],
+    )
+    return lambda: None if (row := most())[0] is None else int(row[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +248,7 @@ def fits(version: ModelVersion) -> list[FitRow]:
 
 def _fit_row(label: str, version: ModelVersion, size: Size, seconds: float) -> FitRow:
     num_frames = version.family_facts.frames_for(seconds, version.fps)
-    peak_bytes = _peak_bytes(version, *size)
+    peak_bytes = _send_peak_bytes(version, *size)()
     computed = needs(version, width=size.width, height=size.height, num_frames=num_frames)
 
     def on(card_bytes: int) -> Fit | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 from catalog import gates
 from catalog.gates import ANYBODY, Audience
 from catalog.models import Model, ModelVersion
-from loremotion.prepared import prepared_cursor
+from loremotion.prepared import send
 from loremotion.refusals import Invalid
 from loremotion.table_rows import Columns
 
@@ -39,30 +39,46 @@ def find_model(name: str) -> Model:
     Raises:
         Invalid: there is none; the message lists those there are.
     """
-    if "\x00" not in name:  # which PostgreSQL takes in no text
-        with prepared_cursor() as cursor:
-            cursor.execute(_CALLED, {"name": name})
-            row = cursor.fetchone()
-        if row is not None:
-            model = _MODEL.read(row)
-            model.current = _version(model.current_id)
-            model.canary = _version(model.canary_id)
-            return model
+    return send_model(name)()
+
+
+def send_model(name: str) -> Callable[[], Model]:
+    """Ask for the enabled model called ``name``, and return what tells it, or raises as ``find_model``."""
+    if "\x00" in name:  # which PostgreSQL takes in no text
+        raise _unknown(name)
+    called = send(_CALLED, {"name": name})
+
+    def found() -> Model:
+        if (row := called()) is None:
+            raise _unknown(name)
+        model = _MODEL.read(row)
+        model.current = _version(model.current_id)
+        model.canary = _version(model.canary_id)
+        return model
+
+    return found
+
+
+def _unknown(name: str) -> Invalid:
     offered = ", ".join(m.slug for m in Model.objects.for_people()) or "none yet"
-    raise Invalid(
+    return Invalid(
         "unknown_model", f"There is no model {name[:60]!r}.", next_step=f"Choose one of: {offered}.", field="model"
     )
 
 
-def choose(name: str, audience: Audience = ANYBODY) -> ModelVersion:
+def choose(called: str | Model, audience: Audience = ANYBODY) -> ModelVersion:
     """The version that serves this caller, with its model at hand.
+
+    Args:
+        called: the model's name, or the model where it was asked for already.
 
     Raises:
         Invalid: no enabled model has that name.
         NotLicensed: its licence does not allow the caller, or this site, to use it.
         NotInPlan: it is for other plans.
     """
-    version = version_for(find_model(name), audience.workspace_id)
+    model = find_model(called) if isinstance(called, str) else called
+    version = version_for(model, audience.workspace_id)
     if refusal := gates.refusal(version, audience):
         raise refusal
     return version

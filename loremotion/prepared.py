@@ -22,6 +22,9 @@ from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connections
 from psycopg.errors import FeatureNotSupported
 from psycopg.pq import TransactionStatus
 
+Answer = Callable[[], Any]
+"""Reads what a statement answers that was sent before."""
+
 
 @contextmanager
 def prepared_cursor() -> Iterator[Any]:
@@ -30,14 +33,47 @@ def prepared_cursor() -> Iterator[Any]:
     What it reads comes in PostgreSQL's own binary form: taking times and ids apart as text is Python's work, and costs
     more than finding the row. JSON is what it stands for, where Django's cursors leave it as text.
     """
+    with _cursor() as cursor:
+        yield cursor
+
+
+def send(sql: str, values: Any) -> Answer:
+    """Send a statement, and return what reads its first row. Within ``unanswered`` nothing waits for it until then."""
+    cursor = _cursor()  # whatever closes it would throw its row away
+    cursor.execute(sql, values)
+    return cursor.fetchone
+
+
+@contextmanager
+def unanswered() -> Iterator[None]:
+    """Send what is sent in the block without waiting for one answer before the next: one journey for all of them.
+
+    PostgreSQL works on them in their order. Once one fails it skips the others, whose answers then raise as well; so
+    what one statement finds must not decide whether another is sent.
+    """
+    database = _connected()
+    with database.wrap_database_errors:
+        try:
+            with database.connection.pipeline():
+                yield
+        except BaseException:
+            database.in_force = None  # a change of sight may be undone with what failed
+            raise
+
+
+def _connected() -> Any:
+    """This thread's ``row_security.base.DatabaseWrapper``, with a connection."""
     database = connections[DEFAULT_DB_ALIAS]
     database.close_if_health_check_failed()
     database.ensure_connection()
-    make_cursor = database.make_debug_cursor if database.queries_logged else database.make_cursor
+    return database
+
+
+def _cursor() -> Any:
+    database = _connected()
     own = psycopg.Cursor(database.connection)
     own.format = psycopg.pq.Format.BINARY
-    with make_cursor(own) as cursor:  # type: ignore[arg-type]  # the stubs would wrap wrappers alone
-        yield cursor
+    return database.make_debug_cursor(own) if database.queries_logged else database.make_cursor(own)
 
 
 def execute_anew(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:

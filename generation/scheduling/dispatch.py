@@ -141,7 +141,7 @@ def enqueue(generation: Generation, *, before: Sequence[str] | None = None) -> N
 def _yielding_to(generation: Generation) -> list[str]:
     if tiers.yields(generation.fair_finish):
         return []
-    with db.connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_IN_LINE)
         return [job_id(str(id), attempt) for id, attempt, _, tag, _ in cursor.fetchall() if tiers.yields(tag)]
 

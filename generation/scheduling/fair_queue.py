@@ -13,7 +13,7 @@ Source: S. J. Golestani, "A Self-Clocked Fair Queueing Scheme for Broadband Appl
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -26,7 +26,7 @@ from generation.models import FairClock, Generation, State
 from generation.scheduling.fair_order import Key, first_by_size, key_of
 from generation.scheduling.window import Level, Window
 from generation.tiers import FREE_BEGINS, MOST_PASSES, pass_first, yields
-from loremotion.prepared import prepared_cursor
+from loremotion.prepared import prepared_cursor, send
 
 
 def next_finish(*, now: float, last_finish: float, cost: float, weight: float) -> float:
@@ -45,7 +45,7 @@ class Standing:
     open_clips: int
     """Of the workspace, that wait or are being made."""
     flow: str = ""
-    """Whose line it is: see ``standing_of``."""
+    """Whose line it is: see ``send_join``."""
 
     def finish_tag(self, *, credits: int, weight: float) -> float:
         """The finish tag of the workspace's next request.
@@ -57,8 +57,8 @@ class Standing:
         return next_finish(now=self.virtual_time, last_finish=self.last_finish, cost=credits, weight=weight)
 
 
-def standing_of(workspace: Workspace, *, is_paid: bool, network: str = "") -> Standing:
-    """How the workspace stands. Certain until the transaction ends: its line is locked, so nobody else joins it.
+def send_join(workspace: Workspace, *, is_paid: bool, network: str = "") -> Callable[[], Standing]:
+    """Lock the workspace's line until the transaction ends, and return what tells how the workspace stands.
 
     A person's workspaces share one line, whatever their number, and so do the visitors of one network. What has been
     dispatched need not be looked at, since the clock has passed its tag.
@@ -67,12 +67,11 @@ def standing_of(workspace: Workspace, *, is_paid: bool, network: str = "") -> St
         is_paid: whether its next clip goes before those that cost nothing.
         network: where its visitor comes from; empty where it has none, pays, or nobody knows.
     """
-    with prepared_cursor() as cursor:
-        cursor.execute(
-            "SELECT virtual_time, last_finish, open_clips, flow FROM generation_join_line(%s, %s, %s)",
-            [workspace.id, _line_without_a_person(workspace, network), 0.0 if is_paid else FREE_BEGINS],
-        )
-        return Standing(*cursor.fetchone())
+    joined = send(
+        "SELECT virtual_time, last_finish, open_clips, flow FROM generation_join_line(%s, %s, %s)",
+        [workspace.id, _line_without_a_person(workspace, network), 0.0 if is_paid else FREE_BEGINS],
+    )
+    return lambda: Standing(*joined())
 
 
 def _line_without_a_person(workspace: Workspace | None, network: str) -> str:

@@ -13,15 +13,17 @@ from django.http import HttpRequest
 from accounts import networks, tenancy
 from accounts.caller import Caller
 from accounts.roles import Action
-from billing.plans import Entitlements, entitlements
+from billing.plans import Entitlements, send_entitlements
 from catalog.offers import Offer, make_offer
 from catalog.requests import Ask
+from catalog.selection import send_model
 from generation.models import Generation
 from generation.submission import idempotency, pictures, uploads
 from generation.submission.audience import audience_of
 from generation.submission.submit import look_ahead, submit
 from gpu_worker.families import Kind
 from gpu_worker.media.bounds import MOST_SECONDS
+from loremotion import prepared
 from loremotion.refusals import Invalid
 
 
@@ -100,8 +102,11 @@ def look_at(
         *uploads.receive(files),
     ]
     ask = replace(ask, inputs=uploads.keys(given))
-    may = entitlements(caller.workspace.id if caller.workspace is not None else None)
-    offer = make_offer(ask, audience_of(request, caller.workspace, may))
+    with prepared.unanswered():
+        entitled = send_entitlements(caller.workspace.id if caller.workspace is not None else None)
+        called = send_model(ask.model)
+    may = entitled()
+    offer = make_offer(ask, audience_of(request, caller.workspace, may), model=called())
     return Sound(given, offer, may, _continued_seconds(offer, given))
 
 

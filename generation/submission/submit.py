@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Final
@@ -29,6 +30,7 @@ from generation.submission import checks, idempotency, privacy
 from generation.submission.checks import Candidate
 from generation.submission.idempotency import Repeat
 from gpu_worker import log_context
+from loremotion import prepared
 from loremotion.refusals import InsufficientCredits
 from loremotion.table_rows import Columns
 
@@ -99,8 +101,12 @@ def submit(
         if repeat is not None and (made := idempotency.with_same_key(workspace, repeat, caller=caller)) is not None:
             return made
         candidate = Candidate(workspace, caller, offer.quote.credits, may, is_refilled)
-        _hold(workspace, generation_id, offer, candidate)
-        standing = fair_queue.standing_of(workspace, is_paid=may.is_paid, network="" if may.is_paid else network)
+        with prepared.unanswered():
+            held = _send_hold(workspace, generation_id, offer)
+            joined = fair_queue.send_join(workspace, is_paid=may.is_paid, network="" if may.is_paid else network)
+            least_bytes = offer.send_least_bytes()
+            _refuse_unless(held, candidate)
+            standing, needs_bytes = joined(), least_bytes()
         checks.refuse(replace(candidate, standing=standing))
         finish = standing.finish_tag(credits=offer.quote.credits, weight=may.priority_weight)
         generation = Generation(
@@ -115,7 +121,7 @@ def submit(
             continued_seconds=continued_seconds,
             ask_digest=repeat.digest if repeat is not None else "",
             watermark=settings.WATERMARK if may.watermark else "",
-            needs_bytes=offer.least_bytes,
+            needs_bytes=needs_bytes,
             fair_finish=finish,
             fair_weight=may.priority_weight,
             flow=standing.flow,
@@ -147,15 +153,19 @@ def _expected_seconds(offer: Offer) -> float:
     return _UNKNOWN_SECONDS if speed is None else speed * offer.request.num_frames / offer.request.fps
 
 
-def _hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer, candidate: Candidate) -> None:
+def _send_hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer) -> Callable[[], ledger.Held]:
+    return ledger.send_hold(
+        account=workspace.id,
+        reference=generation_id,
+        amount=offer.quote.credits,
+        expires_at=timezone.now() + HOLD_LASTS,
+        quote=offer.quote.to_json(),
+    )
+
+
+def _refuse_unless(held: Callable[[], ledger.Held], candidate: Candidate) -> None:
     try:
-        ledger.hold(
-            account=workspace.id,
-            reference=generation_id,
-            amount=offer.quote.credits,
-            expires_at=timezone.now() + HOLD_LASTS,
-            quote=offer.quote.to_json(),
-        )
+        held()
     except ledger.ReferenceReused:  # the key stood for a request of which only the receipt is left
         raise idempotency.reused() from None
     except InsufficientCredits as refusal:  # credits were taken back since they were looked at

@@ -192,6 +192,6 @@ def test_a_request_learns_nothing_of_the_line_of_another_workspace(alice: Visito
     bounds = row_security.Bounds()
     bounds.sight = row_security.Sight(alice.workspace.id)
     with row_security.bounded(bounds), transaction.atomic():
-        assert fair_queue.standing_of(alice.workspace, is_paid=False).flow == f"workspace:{alice.workspace.id}"
+        assert fair_queue.send_join(alice.workspace, is_paid=False)().flow == f"workspace:{alice.workspace.id}"
     with row_security.bounded(bounds), transaction.atomic(), pytest.raises(Error, match="is not of the workspace"):
-        fair_queue.standing_of(bob.workspace, is_paid=False)
+        fair_queue.send_join(bob.workspace, is_paid=False)()
