@@ -5,7 +5,8 @@ What a file says is a table of code points (ITU-T H.273); the same ones stand in
 | of it     | code points      | what is shown                                                             |
 |-----------|------------------|---------------------------------------------------------------------------|
 | matrix    | 1; 4; 5, 6; 7    | BT.709; FCC; BT.601; SMPTE 240M                                           |
-|           | 9, 10; 0         | BT.2020; RGB as it is                                                     |
+|           | 9, 10; 0; 8      | BT.2020; RGB as it is; YCgCo                                              |
+|           | 11, 13 to 17     | refused in footage as in stills: ICtCp and others, which browsers show wrong |
 |           | 2 (not said)     | BT.2020 if its primaries are, else BT.709 from 720 lines, BT.601 below    |
 | range     | 2; else          | full; limited                                                             |
 | transfer  | 16, 18 (PQ, HLG) | what is no brighter than paper stays so, what is brighter rolls off       |
@@ -39,6 +40,10 @@ PQ, HLG = 16, 18
 _MATRICES: Final = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 """Code point → swscale's number."""
 _BT2020: Final = 9
+_YCGCO: Final = 8
+"""Which swscale does not know."""
+UNREAD_MATRICES: Final = frozenset({11, 13, 14, 15, 16, 17})
+"""YDzDx, derived ones with constant luminance, ICtCp, IPT and YCgCo-R: shown by another matrix, all would be false."""
 _SRGB_PRIMARIES: Final = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 _P3: Final = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
 _PRIMARIES: Final = {
@@ -103,6 +108,8 @@ def on_white(pixels: Pixels, share: npt.NDArray[np.floating[Any]]) -> Pixels:
 def _numbers(frame: Any, colour: Colour, width: int, height: int, layout: str) -> Any:
     from av.video.reformatter import Interpolation, VideoReformatter
 
+    if colour.matrix == _YCGCO and not frame.format.is_rgb:
+        return _of_ycgco(frame, colour, width, height, layout)
     coding = {} if frame.format.is_rgb else {"src_colorspace": _matrix(frame, colour), "src_color_range": colour.range}
     scaled = VideoReformatter().reformat(
         frame,
@@ -115,6 +122,43 @@ def _numbers(frame: Any, colour: Colour, width: int, height: int, layout: str) -
         **coding,
     )
     return scaled.to_ndarray()
+
+
+def _of_ycgco(frame: Any, colour: Colour, width: int, height: int, layout: str) -> Any:
+    from av.video.reformatter import Interpolation, VideoReformatter
+
+    has_alpha = layout.startswith("rgba")
+    scaled = VideoReformatter().reformat(
+        frame,
+        width=width,
+        height=height,
+        format="yuva444p16le" if has_alpha else "yuv444p16le",
+        src_colorspace=1,  # the same on both sides, so that numbers stay what they are
+        dst_colorspace=1,
+        src_color_range=colour.range,
+        dst_color_range=FULL_RANGE,
+        interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
+        threads=1,
+    )
+    planes = [_plane(scaled, index) for index in range(4 if has_alpha else 3)]
+    bits = frame.format.components[0].bits
+    white = (_LEVELS - 1) if colour.range != FULL_RANGE else ((1 << bits) - 1) << (16 - bits)
+    luma, green, orange = planes[0] / white, (planes[1] - _LEVELS // 2) / white, (planes[2] - _LEVELS // 2) / white
+    rest = luma - green
+    shown = [np.clip(part, 0, 1) for part in (rest + orange, luma + green, rest - orange)]
+    if has_alpha:
+        shown.append(planes[3] / np.float32(_LEVELS - 1))
+    numbers = np.stack(shown, axis=-1)
+    return (
+        np.round(numbers * 255).astype(np.uint8) if layout == "rgb24" else np.round(numbers * 65535).astype(np.uint16)
+    )
+
+
+def _plane(frame: Any, index: int) -> Light:
+    """One plane of a frame of 16 bits."""
+    plane = frame.planes[index]
+    rows = np.frombuffer(plane, np.uint16).reshape(plane.height, -1)
+    return rows[:, : plane.width].astype(np.float32)
 
 
 def _matrix(frame: Any, colour: Colour) -> int:

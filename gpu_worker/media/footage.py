@@ -58,6 +58,8 @@ def decode_frames() -> Iterator[Shown]:
     try:
         for count, frame in enumerate(_frames(container, stream), 1):
             bounds.refuse_size(*colour.square_size(frame.width, frame.height, aspect))
+            if frame.colorspace in colour.UNREAD_MATRICES:
+                bounds.refuse(f"has colours of a kind that is not read here (matrix {frame.colorspace} of H.273).")
             if count > bounds.MOST_FRAMES:
                 bounds.refuse(f"has more than {bounds.MOST_FRAMES:,} frames.")
             if before is not None:

@@ -25,8 +25,8 @@ _MOST_ASSIGNMENTS: Final = 4
 """Boxes that say which item has which property: one for each way to write them."""
 _CODECS: Final = {b"hvc1": "hevc", b"av01": "libdav1d"}
 _ALPHA: Final = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
-MATRICES: Final = frozenset({0, 1, 2, 4, 5, 6, 7, 9, 10})
-"""Code points that ``gpu_worker.media.colour`` reads; not YCgCo, ICtCp and the like."""
+MATRICES: Final = frozenset({0, 1, 2, 4, 5, 6, 7, 8, 9, 10})
+"""Code points that ``gpu_worker.media.colour`` reads; not ICtCp and the like."""
 Span = tuple[int, int]
 
 

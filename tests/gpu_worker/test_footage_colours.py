@@ -114,6 +114,26 @@ def test_colours_are_those_that_a_browser_shows(page: Page, tmp_path: Path, said
     assert differ_by(middles(decoded(path)), middles(shown(page, path))) <= ROUNDING
 
 
+@pytest.mark.parametrize("range_", [colour.LIMITED_RANGE, colour.FULL_RANGE], ids=["limited", "full"])
+@pytest.mark.parametrize("bits", [8, 10])
+def test_ycgco_is_read_as_the_standard_says(tmp_path: Path, range_: int, bits: int) -> None:
+    """In H.273: G is Y + Cg, and R and B are Y - Cg, plus and minus Co. Chromium takes it for BT.601."""
+    base, span, chroma = (16, 219, 224) if range_ == colour.LIMITED_RANGE else (0, 255, 255)
+    tones: list[tuple[int, int, int]] = []
+    for red, green, blue in QUARTERS:
+        luma, cg, co = red / 4 + green / 2 + blue / 4, green / 2 - red / 4 - blue / 4, (red - blue) / 2
+        green_, orange = (round(128 + part * chroma / 255) for part in (cg, co))
+        tones.append((round(base + luma * span / 255), green_, orange))
+    frame = fields(tuple(tones), (96, 64), bits=bits)
+    said = Colour(1, 1, 8, range_)
+    assert differ_by(middles(decoded(write(tmp_path / "a.mp4", frame, said))), list(QUARTERS)) <= ROUNDING
+    with_alpha = frame.format.name.replace("yuv", "yuva")
+    opaque = frame.reformat(
+        format=with_alpha, src_colorspace=1, dst_colorspace=1, src_color_range=range_, dst_color_range=range_
+    )
+    assert differ_by(middles(colour.pixels_of(opaque, said, 96, 64)), list(QUARTERS)) <= ROUNDING
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("size", [(128, 720), (128, 704)], ids=["HD", "not HD"])
 def test_what_says_nothing_is_read_by_its_size(page: Page, tmp_path: Path, size: tuple[int, int]) -> None:

@@ -126,7 +126,7 @@ def clean_aperture(*said: int) -> bytes:
     [
         ((clean_aperture(48, 1, 64, 1, 0, 1, 0, 1),), "clean aperture"),
         ((clean_aperture(96, 1, 64, 1, 1, 2, 0, 1),), "clean aperture"),
-        ((colour_box(1, 13, 8, is_full=True),), "matrix"),
+        ((colour_box(1, 13, 14, is_full=True),), "matrix"),
     ],
 )
 def test_what_would_be_shown_otherwise_is_refused_by_name(properties: tuple[bytes, ...], named: str) -> None:
