@@ -17,6 +17,7 @@ from catalog import capabilities
 from catalog.gates import Audience, territory_of
 from catalog.models import Model, Plan
 from catalog.selection import find_model
+from loremotion import parameters
 from loremotion.refusals import Invalid
 
 GUIDE = Path(__file__).with_name("guide.md")
@@ -47,6 +48,7 @@ def guide(request: HttpRequest) -> HttpResponse:
 def api_models(request: HttpRequest) -> JsonResponse:
     """``GET /v1/models``: OpenAI's list, with what each model can do under ``lm``. For anybody, but no wrong key."""
     tenancy.caller_of(request)
+    parameters.refuse_unknown(request.GET, parameters.NONE)
     return JsonResponse({"object": "list", "data": [capabilities.to_json(entry) for entry in _entries(request)]})
 
 
@@ -55,6 +57,7 @@ def api_models(request: HttpRequest) -> JsonResponse:
 def api_model(request: HttpRequest, name: str) -> JsonResponse:
     """``GET /v1/models/{slug or alias}``."""
     tenancy.caller_of(request)
+    parameters.refuse_unknown(request.GET, parameters.NONE)
     try:
         model = find_model(name)
     except Invalid as refusal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, ClassVar, Final
 
@@ -22,6 +22,8 @@ from accounts import tenancy
 from accounts.authentication import CallerAuthentication
 from accounts.caller import Caller
 from accounts.roles import Action
+from loremotion import parameters
+from loremotion.parameters import printable
 from loremotion.refusals import Invalid
 
 UNREADABLE: Final = "\N{REPLACEMENT CHARACTER}"
@@ -64,19 +66,19 @@ class VideoView(APIView):
 
     parser_classes = [StrictJsonParser, MultiPartParser, FormParser]
     authentication_classes = [CallerAuthentication]
-    PARAMETERS: ClassVar[frozenset[str] | None] = None
-    """Of a list, behind the ? of its address."""
+    PARAMETERS: ClassVar[frozenset[str]] = parameters.NONE
+    """Of a ``GET``, behind the ? of its address."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse, once it is known who asks, what nobody would read: a body in another coding, what a ``POST`` says in
-        its address, and in that of a list what is none of its parameters."""
+        its address, and in that of anything else what is none of its parameters."""
         super().initial(request, *args, **kwargs)
         if (coding := request.headers.get("Content-Encoding", "identity").lower()) != "identity":
             self.headers["Accept-Encoding"] = "identity"
             raise UnsupportedMediaType("", f"The body is coded as {coding!r}. Send it as it is, without compression.")
-        if self.PARAMETERS is not None and request.method in ("GET", "HEAD"):
-            _refuse_parameters(request.query_params, self.PARAMETERS)
-        if request.method == "POST" and (name := next(iter(request.query_params), None)) is not None:
+        if request.method != "POST":
+            parameters.refuse_unknown(request.query_params, self.PARAMETERS)
+        elif (name := next(iter(request.query_params), None)) is not None:
             raise unknown_field(
                 name, next_step="Send what you ask for in the body, and nothing behind a ? in the address."
             )
@@ -112,20 +114,9 @@ def read(serializer: type[serializers.Serializer[Any]], request: Request, *, par
     return dict(body.validated_data)
 
 
-def _refuse_parameters(sent: QueryDict, known: Collection[str]) -> None:
-    for name, values in sent.lists():
-        if name not in known:
-            near = _nearest(name, list(known))
-            step = f"Did you mean {near!r}?" if near else f"There are: {', '.join(sorted(known))}."
-            shown = _printable(name)
-            raise Invalid("unknown_parameter", f"This list has no parameter {shown!r}.", next_step=step, field=shown)
-        if len(values) > 1:
-            raise Invalid("repeated_parameter", f"{name} came more than once.", next_step="Send it once.", field=name)
-
-
 def unknown_field(name: str, *, field: str = "", next_step: str) -> Invalid:
     """The refusal of what would otherwise be left out, and the clip paid for though it is not what was asked for."""
-    name = _printable(name)
+    name = printable(name)
     return Invalid("unknown_field", f"This request has no field {name!r}.", next_step=next_step, field=field or name)
 
 
@@ -141,9 +132,9 @@ def _unfolded(data: Any) -> Any:
         if any(isinstance(value, str) and UNREADABLE in value for value in values):
             raise Invalid(
                 "invalid_encoding",
-                f"The text of {_printable(name)} is not UTF-8.",
+                f"The text of {printable(name)} is not UTF-8.",
                 next_step="Send it in UTF-8, or as JSON.",
-                field=_printable(name),
+                field=printable(name),
             )
         if nested is None:
             unfolded.setlist(name, [*unfolded.getlist(name), *values])
@@ -164,13 +155,8 @@ def _refuse_unknown(sent: Mapping[str, Any], fields: Mapping[str, Any], also_cal
 
 
 def _repeated(name: str) -> Invalid:
-    name = _printable(name)
+    name = printable(name)
     return Invalid("repeated_field", f"{name} came more than once.", next_step="Send it once.", field=name)
-
-
-def _printable(name: str) -> str:
-    """Its beginning as UTF-8 can say it: JSON may name half a character."""
-    return name[:60].encode(errors="backslashreplace").decode()
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -29,6 +29,7 @@ from generation.settlement import deletion, settle
 from generation.storage import serving
 from generation.submission import intake, privacy, retries
 from gpu_worker.families import ROLES
+from loremotion import parameters
 from loremotion.refusals import Conflict, Invalid
 
 MOST_LISTED = 100
@@ -88,7 +89,7 @@ def asked_in(said: dict[str, Any]) -> tuple[dict[str, Any], dict[str, UploadedFi
 class Videos(AskView):
     """``POST`` makes a clip, ``GET`` lists the caller's."""
 
-    PARAMETERS = frozenset({"after", "limit", "order"})
+    PARAMETERS = parameters.PAGE
 
     def post(self, request: Request) -> Response:
         return self.make()
@@ -184,6 +185,7 @@ class CancelVideo(VideoView):
 @require_safe
 def content(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """The bytes: ``variant=video`` (default) or ``thumbnail``. A plain view: DRF refuses what clients accept."""
+    parameters.refuse_unknown(request.GET, {"variant"})
     variant = request.GET.get("variant", VARIANTS[0])
     if variant not in VARIANTS:
         raise Invalid(

@@ -1,0 +1,46 @@
+"""What stands behind the ? of an address under ``/v1``: what nobody would read is refused by name, never left out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from difflib import get_close_matches
+from typing import Final
+
+from django.http import QueryDict
+
+from loremotion.refusals import Invalid
+
+NONE: Final[frozenset[str]] = frozenset()
+PAGE: Final = frozenset({"after", "limit", "order"})
+"""Of a list that comes in pages."""
+
+
+def refuse_unknown(sent: QueryDict, known: Collection[str]) -> None:
+    """Refuse a parameter that is not ``known``, or comes twice: who deletes what a filter finds would delete all.
+
+    Raises:
+        Invalid: names the parameter.
+    """
+    for name, values in sent.lists():
+        shown = printable(name)
+        if name not in known:
+            raise Invalid(
+                "unknown_parameter",
+                f"There is no parameter {shown!r} here.",
+                next_step=_instead_of(name, known),
+                field=shown,
+            )
+        if len(values) > 1:
+            raise Invalid("repeated_parameter", f"{name} came more than once.", next_step="Send it once.", field=name)
+
+
+def printable(name: str) -> str:
+    """Its beginning as UTF-8 can say it: JSON may name half a character."""
+    return name[:60].encode(errors="backslashreplace").decode()
+
+
+def _instead_of(name: str, known: Collection[str]) -> str:
+    near = next(iter(get_close_matches(name.lower(), known, n=1)), "")
+    if near:
+        return f"Did you mean {near!r}?"
+    return f"There are: {', '.join(sorted(known))}." if known else "Leave it out."
