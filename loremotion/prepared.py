@@ -13,7 +13,7 @@ rollback, and so one request of each connection fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,7 +41,8 @@ def send(sql: str, values: Any) -> Answer:
     """Send a statement, and return what reads its first row. Within ``unanswered`` nothing waits for it until then."""
     cursor = _cursor()  # whatever closes it would throw its row away
     cursor.execute(sql, values)
-    return cursor.fetchone
+    answer: Answer = cursor.fetchone
+    return answer
 
 
 @contextmanager
@@ -59,6 +60,22 @@ def unanswered() -> Iterator[None]:
         except BaseException:
             database.in_force = None  # a change of sight may be undone with what failed
             raise
+
+
+def together(*sends: Callable[[], Answer]) -> list[Answer]:
+    """What each of ``sends`` returns, sent ``unanswered``, and once more where a migration came between: see the top.
+    For what only reads, outside of a transaction."""
+    try:
+        return _sent(sends)
+    except NotSupportedError as error:
+        if not _forget_outdated(error):
+            raise
+        return _sent(sends)
+
+
+def _sent(sends: Iterable[Callable[[], Answer]]) -> list[Answer]:
+    with unanswered():
+        return [send() for send in sends]
 
 
 def _connected() -> Any:
@@ -81,9 +98,16 @@ def execute_anew(execute: Callable[..., Any], sql: Any, params: Any, many: bool,
     try:
         return execute(sql, params, many, context)
     except NotSupportedError as error:
-        connection = context["connection"].connection
-        is_in_transaction = connection.info.transaction_status is not TransactionStatus.IDLE
-        if is_in_transaction or not isinstance(error.__cause__, FeatureNotSupported):
+        if not _forget_outdated(error):
             raise
-        connection.execute("DEALLOCATE ALL")  # which psycopg heeds
         return execute(sql, params, many, context)
+
+
+def _forget_outdated(error: NotSupportedError) -> bool:
+    """Forget what is prepared, if ``error`` says that it is for other types, outside of a transaction; say so."""
+    connection = connections[DEFAULT_DB_ALIAS].connection
+    is_in_transaction = connection.info.transaction_status is not TransactionStatus.IDLE
+    if is_in_transaction or not isinstance(error.__cause__, FeatureNotSupported):
+        return False
+    connection.execute("DEALLOCATE ALL")  # which psycopg heeds
+    return True

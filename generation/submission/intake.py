@@ -102,9 +102,8 @@ def look_at(
         *uploads.receive(files),
     ]
     ask = replace(ask, inputs=uploads.keys(given))
-    with prepared.unanswered():
-        entitled = send_entitlements(caller.workspace.id if caller.workspace is not None else None)
-        called = send_model(ask.model)
+    account = caller.workspace.id if caller.workspace is not None else None
+    entitled, called = prepared.together(lambda: send_entitlements(account), lambda: send_model(ask.model))
     may = entitled()
     offer = make_offer(ask, audience_of(request, caller.workspace, may), model=called())
     return Sound(given, offer, may, _continued_seconds(offer, given))

@@ -22,7 +22,7 @@ from accounts.models import Membership, Workspace
 from accounts.roles import Role
 from generation.models import Generation
 from loremotion import row_security
-from loremotion.prepared import prepared_cursor
+from loremotion.prepared import prepared_cursor, send, together
 from loremotion.row_security import EVERYTHING, NOTHING, Bounds, Sight, across_workspaces
 from tests.accounts import factories
 from tests.row_security.conftest import Ask
@@ -142,6 +142,36 @@ def test_a_prepared_statement_outlives_another_type_of_what_it_selects(changing:
     with row_security.bounded(Bounds()):  # the change of sight goes before it in the same message
         assert changing_value() == 7
         assert in_force() == ("loremotion_web", "")
+
+
+def test_statements_that_are_sent_together_outlive_it_as_well(changing: Callable[[str], None]) -> None:
+    def both() -> list[object]:
+        return [
+            answer()[0]
+            for answer in together(
+                lambda: send("SELECT value FROM changing", []), lambda: send("SELECT value || %s FROM changing", ["!"])
+            )
+        ]
+
+    for _ in range(8):
+        assert both() == [7, "7!"]
+    changing("text")
+    for _ in range(8):
+        assert both() == ["7", "7!"]
+    with row_security.bounded(Bounds()):
+        assert both() == ["7", "7!"]
+        assert in_force() == ("loremotion_web", "")
+
+
+def test_what_fails_among_statements_that_are_sent_together_leaves_no_sight_that_is_not_in_force(
+    transactional_db: None,
+) -> None:
+    with row_security.bounded(Bounds()):
+        for workspace in (OURS, THEIRS):
+            row_security.enter(workspace)
+            with pytest.raises(DatabaseError):
+                together(lambda: send("SELECT 1 / %s", [0]), lambda: send("SELECT 1", []))
+            assert in_force() == ("loremotion_web", str(workspace))
 
 
 def test_within_a_transaction_another_type_fails_one_request_at_most(changing: Callable[[str], None]) -> None:
