@@ -105,7 +105,7 @@ def explained(error: Exception) -> RenderError:
             return RenderError(code="input_unavailable", message=str(error), is_retryable=error.is_retryable)
         case UploadFailed():
             return RenderError(code=UPLOAD_FAILED, message=NOT_STORED, is_retryable=error.is_retryable)
-        case OSError(errno=errno.ENOSPC):
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return RenderError(code=DISK_FULL, message="The worker's disk is full.", is_retryable=True)
         case _:
             # What was not foreseen may hold anything in its text: it goes to the worker's log alone.

@@ -164,6 +164,7 @@ def test_an_input_that_is_missing_or_unreadable_is_final(
         (errors.FatalDeviceError("x"), "device_lost", True),
         (TimedOut("x"), "timeout", False),
         (OSError(errno.ENOSPC, "No space left on device"), "disk_full", True),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "disk_full", True),
         (OSError(errno.EIO, "Input/output error"), "internal", False),
         (ValueError("x"), "internal", False),
         (FileUnreadable("x"), "input_unreadable", False),

@@ -159,8 +159,8 @@ def _failures() -> Iterator[None]:
     try:
         yield
     except (av.error.FFmpegError, OSError) as problem:
-        if problem.errno == errno.ENOSPC:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from problem
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(problem.errno, os.strerror(problem.errno)) from problem
         raise EncodingFailed(f"The clip could not be written: {_without_path(problem)}") from problem
 
 
