@@ -130,7 +130,7 @@ class ModelAdmin(admin.ModelAdmin[Model]):
         if obj.is_enabled and obj.current is not None and not measurements.was_rendered(obj.current):
             messages.warning(request, f"{obj} is enabled and has never finished a clip: run a test render.")
         if obj.is_enabled and obj.current is not None and measurements.is_poor(obj.current):
-            found, least = measurements.similarity(obj.current), measurements.LEAST_SIMILARITY
+            found, least = measurements.similarity(obj.current), measurements.least_similarity(obj.current)
             messages.warning(
                 request,
                 f"{obj} is enabled, and quantised it says something else than its whole weights: their outputs have a"
@@ -197,7 +197,7 @@ class ModelAdmin(admin.ModelAdmin[Model]):
             "shown": shown,
             "similarity": measurements.similarity(shown) if shown else None,
             "is_poor": shown is not None and measurements.is_poor(shown),
-            "least_similarity": measurements.LEAST_SIMILARITY,
+            "least_similarity": measurements.least_similarity(shown) if shown else None,
             "was_rendered": shown is not None and measurements.was_rendered(shown),
         }
         return TemplateResponse(request, "admin/catalog/model/versions.html", context)

@@ -29,10 +29,11 @@ from gpu_worker.families.memory import (
 from gpu_worker.families.speed import cache_of
 from loremotion.prepared import send
 
-LEAST_SIMILARITY = 0.98
+_LEAST_SIMILARITY = {"int8": 0.995, "fp8": 0.995}
+_LEAST_SIMILARITY_OF_FOUR_BITS = 0.98
 """Cosine below which a quantised transformer no longer makes the clip that its whole weights make.
 
-Eight bits stay above 0.999 in the tests of the engine, where four bits lose a hundredth: a bound for what is broken.
+Eight bits stay above 0.999 in the tests of the engine, where four bits lose a hundredth: bounds for what is broken.
 """
 
 
@@ -90,10 +91,15 @@ def similarity(version: ModelVersion) -> float | None:
     return measured.order_by("-updated_at").values_list("similarity", flat=True).first()
 
 
+def least_similarity(version: ModelVersion) -> float:
+    """The least that ``similarity`` may be: much for eight bits, the default, and less for packed weights."""
+    return _LEAST_SIMILARITY.get(version.quantisation, _LEAST_SIMILARITY_OF_FOUR_BITS)
+
+
 def is_poor(version: ModelVersion) -> bool:
     """Whether the last measurement says that quantisation costs too much."""
     measured = similarity(version)
-    return measured is not None and measured < LEAST_SIMILARITY
+    return measured is not None and measured < least_similarity(version)
 
 
 def speeds(builds: Iterable[str]) -> dict[str, float]:

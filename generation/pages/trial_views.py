@@ -47,7 +47,7 @@ def show(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         "others": trials.of(trial.version),
         "similarity": measurements.similarity(trial.version),
         "is_poor": measurements.is_poor(trial.version),
-        "least_similarity": measurements.LEAST_SIMILARITY,
+        "least_similarity": measurements.least_similarity(trial.version),
     }
     return TemplateResponse(request, "admin/generation/trial.html", context)
 

@@ -69,14 +69,17 @@ def test_a_model_is_added_with_one_form(admin_browser: Client, staff: User) -> N
     assert "has never finished a clip: run a test render" in answer.content.decode()
 
 
-def test_enabling_what_quantisation_has_spoilt_warns(admin_browser: Client) -> None:
-    model = make_model(quantisation="nf4", enabled=False)
+@pytest.mark.parametrize(("quantisation", "least", "good"), [("nf4", "0.98", 0.99), ("int8", "0.995", 0.996)])
+def test_enabling_what_quantisation_has_spoilt_warns(
+    admin_browser: Client, quantisation: str, least: str, good: float
+) -> None:
+    model = make_model(quantisation=quantisation, enabled=False)
     assert model.current is not None
     facts = {"mode": "text", "preset": "standard", "width": 704, "height": 480, "peak_bytes": 1}
-    for similarity, is_warned in ((0.97, True), (0.99, False), (None, False)):
+    for similarity, is_warned in ((float(least) - 0.001, True), (good, False), (None, False)):
         measurements.record(model.current, gpu_seconds=1, video_seconds=1, similarity=similarity, **facts)  # type: ignore[arg-type]
         page = save(admin_browser, change_url(model), status="enabled").content.decode()
-        assert ("have a cosine of 0.9700, and 0.98 is the least" in page) == is_warned
+        assert (f"and {least} is the least" in page) == is_warned
         assert "never finished a clip" not in page
 
 
