@@ -16,6 +16,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import networks, tenancy
+from accounts.caller import Caller
 from accounts.models import Workspace
 from accounts.roles import Action
 from billing.plans import entitlements
@@ -274,7 +275,15 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
             "stage_label": plain_title(stage),
             "has_asked_for_mail": caller.user is not None and notifications.is_requested(generation, user=caller.user),
         }
+    else:
+        context |= {"newer": _beside(caller, generation, is_newer=True), "older": _beside(caller, generation)}
     return render(request, "generation/detail.html", context)
+
+
+def _beside(caller: Caller, generation: Generation, *, is_newer: bool = False) -> Generation | None:
+    """The clip that comes before or after this one in the library, if there is one."""
+    found = listing.page(caller, limit=1, after=generation, is_ascending=is_newer)
+    return found[0] if found else None
 
 
 def _render_seconds(generation: Generation) -> float | None:

@@ -52,16 +52,21 @@ class StoredFile(LimitedStream):
 def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """Serve the MP4. ``?download`` gives it a name and a Save dialogue."""
     own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
-    response = serve_clip(request, own)
+    return _named(request, serve_clip(request, own), own, "mp4")
+
+
+def _named(request: HttpRequest, response: HttpResponseBase, own: Clip, suffix: str) -> HttpResponseBase:
     if "download" in request.GET:
         name = slugify(own.generation.prompt)[:60] or "clip"
-        response["Content-Disposition"] = f'attachment; filename="{name}.mp4"'
+        response["Content-Disposition"] = f'attachment; filename="{name}.{suffix}"'
     return response
 
 
 @require_safe
 def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
-    return serve_poster(request, own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id))
+    """Serve the still. ``?download`` gives it a name and a Save dialogue."""
+    own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
+    return _named(request, serve_poster(request, own), own, "jpg")
 
 
 def serve_clip(request: HttpRequest, own: Clip) -> HttpResponseBase:

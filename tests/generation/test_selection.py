@@ -94,6 +94,19 @@ def test_choosing_takes_as_many_queries_however_many_are_chosen(
     assert browser.get("/history/clips.zip", of([*pair, *more])).status_code == 422
 
 
+def test_a_clip_s_page_leads_to_those_beside_it_and_to_its_still(
+    pair: list[Generation], alice: Visitor, bob: Visitor, browser: Client
+) -> None:
+    finished(bob, prompt="another's")
+    last = finished(alice, prompt="a blue bird")
+    pages = [browser.get(f"/generations/{clip.id}/").text for clip in (*pair, last)]
+    ways = [re.findall(r'rel="(prev|next)" href="/generations/([^/]+)/"', page) for page in pages]
+    first, second, third = (str(clip.id) for clip in (*pair, last))
+    assert ways == [[("prev", second)], [("prev", third), ("next", first)], [("next", second)]]
+    still = browser.get(f"/generations/{last.id}/poster.jpg?download")
+    assert still["Content-Disposition"] == 'attachment; filename="a-blue-bird.jpg"'
+
+
 def test_the_library_offers_it(pair: list[Generation], browser: Client) -> None:
     page = browser.get("/history/").text
     assert f'name="clip" value="{pair[0].id}"' in page
