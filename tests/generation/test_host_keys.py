@@ -97,8 +97,9 @@ def test_what_is_larger_than_any_goes_and_the_clip_is_made(dispatched: Generatio
     assert dispatched.job_id
     valkey.hset(f"rq:job:{dispatched.job_id}", "meta", b"x" * 5 * MIB)
     valkey.set(worker_key("odd"), b"x" * 5 * MIB)
-    valkey.zadd("rq:failed:render", {b"x" * 17 * MIB: 1})
-    valkey.xadd(progress_key(str(dispatched.id)), {"data": b"x" * 17 * MIB})
+    valkey.zadd("rq:failed:render", {b"a" * 9 * MIB: 1, b"b" * 9 * MIB: 1})
+    for _ in range(2):
+        valkey.xadd(progress_key(str(dispatched.id)), {"data": b"x" * 9 * MIB})
     sweep_all()
     assert not valkey.exists(worker_key("odd"), "rq:failed:render", progress_key(str(dispatched.id)))
     assert not valkey.exists(f"rq:job:{dispatched.job_id}")
@@ -132,7 +133,7 @@ def test_keys_of_the_website_are_left_alone(dispatched: Generation, valkey: redi
         "rq:queue:mail",
     ]
     for key in own:
-        valkey.set(key, b"x" * 17 * MIB)
+        valkey.set(key, b"x" * 15 * MIB)
     sweep_all()
     assert [key for key in own if valkey.ttl(key) != -1] == []
 
