@@ -39,7 +39,7 @@ def convolutions_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     def quick(
         self: torch.nn.Conv3d, given: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
     ) -> torch.Tensor:
-        answer = convolve(self, given.float(), weight.float(), None if bias is None else bias.float())
+        answer: torch.Tensor = convolve(self, given.float(), weight.float(), None if bias is None else bias.float())
         return answer.to(given.dtype)
 
     monkeypatch.setattr(torch.nn.Conv3d, "_conv_forward", quick)
