@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any, Final
 from uuid import UUID
@@ -98,7 +98,9 @@ def _anybody() -> bool:
     return True
 
 
-async def _follow(generation_id: UUID, after: str, is_let_in: Callable[[], bool] = _anybody) -> AsyncIterator[str]:
+async def _follow(
+    generation_id: UUID, after: str, is_let_in: Callable[[], bool] = _anybody
+) -> AsyncGenerator[str, None]:
     """The stream until it says ``done``. While it is silent, the database says how things stand."""
     now = asyncio.get_running_loop().time
     checked_at = now()

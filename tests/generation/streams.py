@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
 
@@ -31,14 +31,14 @@ def follow(visitor: Visitor, generation: Generation, *, last_id: str = "", least
         assert answer.status_code == 200
         assert answer["Content-Type"] == "text/event-stream"
         heard: list[dict[str, str]] = []
-        chunks: AsyncIterator[bytes] = aiter(answer.streaming_content)
+        chunks: AsyncGenerator[bytes, None] = aiter(answer.streaming_content)
         async for chunk in chunks:
             event = dict(line.split(": ", 1) for line in chunk.decode().strip().splitlines() if ": " in line)
             if "event" in event:
                 heard.append(event)
             if event.get("event") == "done" or len(heard) >= least:
                 break
-        await chunks.aclose()  # type: ignore[attr-defined]
+        await chunks.aclose()
         return heard
 
     return async_to_sync(listen)()
@@ -70,7 +70,7 @@ async def heard_by(generation_id: UUID, after: str = "0-0", *, last: int) -> lis
             steps.append(int(found[1]))
             if steps[-1] >= last:
                 break
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
     return steps
 
 

@@ -53,14 +53,23 @@ def receiver(loopback_is_permitted: None) -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def endpoint(studio: Workspace, receiver: Receiver) -> Endpoint:
-    """Listens to everything; its secret is ``endpoint.text``."""
-    made, secret = endpoints.create(
+def endpoint_and_secret(studio: Workspace, receiver: Receiver) -> tuple[Endpoint, str]:
+    return endpoints.create(
         workspace=studio,
         actor="alice@example.org",
         name="Ours",
         url=receiver.url,
         event_types=["video.completed", "video.failed", "video.cancelled", "video.blocked"],
     )
-    made.text = secret  # type: ignore[attr-defined]
-    return made
+
+
+@pytest.fixture
+def endpoint(endpoint_and_secret: tuple[Endpoint, str]) -> Endpoint:
+    """Listens to everything."""
+    return endpoint_and_secret[0]
+
+
+@pytest.fixture
+def secret(endpoint_and_secret: tuple[Endpoint, str]) -> str:
+    """What ``endpoint`` signs with."""
+    return endpoint_and_secret[1]

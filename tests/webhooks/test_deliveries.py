@@ -276,14 +276,16 @@ def test_a_workspace_waits_for_a_few_tests_at_once(endpoint: Endpoint, receiver:
         assert not endpoints.try_out(endpoint, event_type="video.failed").error
 
 
-def test_a_test_is_made_up_and_its_failure_has_no_consequences(endpoint: Endpoint, receiver: Receiver) -> None:
+def test_a_test_is_made_up_and_its_failure_has_no_consequences(
+    endpoint: Endpoint, secret: str, receiver: Receiver
+) -> None:
     receiver.statuses = [500, 200]
     assert endpoints.try_out(endpoint, event_type="video.failed").status == 500
     assert not endpoints.try_out(endpoint, event_type="video.failed").error
     assert [row.state for row in Delivery.objects.order_by("id")] == [State.DEAD, State.SENT]
     endpoint.refresh_from_db()
     assert endpoint.failures == 0
-    assert receiver.heard[1].is_signed_with(endpoint.text)  # type: ignore[attr-defined]
+    assert receiver.heard[1].is_signed_with(secret)
     assert not Generation.objects.filter(id=json.loads(receiver.heard[0].body)["data"]["id"]).exists()
 
 

@@ -247,13 +247,15 @@ def test_a_workspace_has_so_many_endpoints_and_no_more(
 # --- taken along, erased --------------------------------------------------------------------------------------------
 
 
-def test_an_export_has_endpoints_and_deliveries_and_no_secret(studio: Workspace, endpoint: Endpoint) -> None:
+def test_an_export_has_endpoints_and_deliveries_and_no_secret(
+    studio: Workspace, endpoint: Endpoint, secret: str
+) -> None:
     generation = finished(studio)
     archive = zipfile.ZipFile(io.BytesIO(b"".join(exports.zipped(Caller(studio, BY_ROLE[Role.OWNER])))))
     told = archive.read("webhooks.json").decode()
     [one] = json.loads(told)
     assert (one["url"], one["deliveries"][0]["video_id"]) == (endpoint.url, str(generation.id))
-    assert endpoint.text not in told  # type: ignore[attr-defined]
+    assert secret not in told
     assert "sealed" not in told
 
 
