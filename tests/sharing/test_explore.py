@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -85,7 +84,7 @@ def picked(number: int, like: Generation) -> Share:
     like.id = Generation._meta.pk.get_default()
     like.prompt = f"clip number {number:02}"
     like.save(force_insert=True)
-    facts: dict[str, Any] = Clip.objects.values().first() or {}
+    facts = dict(Clip.objects.values()[0])
     clip = Clip.objects.create(**{**facts, "generation_id": like.id})
     at = timezone.now() - timedelta(minutes=number)
     return Share.objects.create(clip=clip, shows_prompt=True, is_indexed=True, featured_at=at)
