@@ -6,6 +6,7 @@ from generation.api import sharing as api_sharing
 from generation.api import views as api
 from generation.pages import explore, models, selection, sharing, status, trial_views, views
 from generation.pages.prompt_length import prompt_length
+from generation.pages.tray import tray
 from generation.storage import serving
 from loremotion.bodies import takes_files
 
@@ -28,6 +29,7 @@ urlpatterns = [
     path("generations/", views.create, name="create"),
     path("generations/recipe/", views.run_again, name="run-again"),
     path("generations/price/", views.price, name="price"),
+    path("generations/tray/", tray, name="tray"),
     path("generations/prompt-length/", prompt_length, name="prompt-length"),
     path("generations/<uuid:generation_id>/", views.detail, name="detail"),
     path("generations/<uuid:generation_id>/mail/", views.mail_when_ended, name="mail-when-ended"),

@@ -71,6 +71,7 @@ ACCESS: dict[str, Access] = {
     "generation:home": Access(Kind.PUBLIC),
     "generation:create": Access(Kind.OWN, MAKE, "post"),
     "generation:price": Access(Kind.PUBLIC),
+    "generation:tray": Access(Kind.PUBLIC),  # of the ids that it is asked about, the caller's own
     "generation:prompt-length": Access(Kind.PUBLIC, method="post"),
     "generation:detail": Access(Kind.OBJECT, READ),
     "generation:cancel": Access(Kind.OBJECT, MAKE, "post"),

@@ -13,6 +13,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User, Workspace
 from billing import ledger
+from generation.models import Generation, State
 from tests.accounts import factories as accounts
 from tests.generation import factories as clips
 
@@ -190,3 +191,27 @@ def test_without_javascript_times_are_said_in_utc(site: str, browser: Browser, a
     page.locator("details.menu summary").click()
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     context.close()
+
+
+def test_the_tray_tells_on_every_page_what_becomes_of_a_clip(site: str, phone: BrowserContext, alice: User) -> None:
+    page = phone.new_page()
+    page.goto(f"{site}/history/")
+    tray = page.locator("#tray summary")
+    expect(tray).to_contain_text("1 clip in progress")
+    look_at(page, f"{site}/pricing/")
+    expect(tray).to_contain_text("1 clip in progress")
+    expect(page).to_have_title("(1) Pricing · LoreMotion")
+    tray.click()
+    expect(page.locator("#tray").get_by_role("link", name="a fox in the snow")).to_be_in_viewport(ratio=1)
+    assert_accessible(page)
+
+    other = phone.new_page()  # it hears of the end from whichever page asks
+    other.goto(f"{site}/billing/")
+    Generation.objects.update(state=State.SUCCEEDED)
+    expect(other.get_by_role("status").get_by_text("Your clip is ready")).to_be_visible()
+    expect(page).to_have_title("✓ Ready · Pricing · LoreMotion")
+    assert_accessible(other)
+    other.get_by_role("button", name="Dismiss").click()
+    expect(other.get_by_text("Your clip is ready")).to_have_count(0)
+    other.reload()
+    expect(other.get_by_text("Your clip is ready")).to_have_count(0)

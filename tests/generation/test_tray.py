@@ -1,0 +1,70 @@
+"""The tray asks about the clips that a browser has on their way: one look, the caller's own alone."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import redis
+from django.test import Client
+
+from accounts.models import Visitor
+from catalog.models import Model
+from generation.models import Generation, State
+from generation.settlement import settle
+from tests.generation import factories
+from tests.generation.conftest import ClientOf
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def empty_valkey(valkey: redis.Redis) -> redis.Redis:
+    return valkey
+
+
+def look(browser: Client, *ids: object) -> list[dict[str, Any]]:
+    answer = browser.get("/generations/tray/", {"clips": ",".join(map(str, ids))})
+    assert answer.status_code == 200
+    found: list[dict[str, Any]] = answer.json()["clips"]
+    return found
+
+
+def test_an_open_clip_says_how_it_stands(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    made = factories.submitted(alice.workspace, prompt="a fox")
+    [said] = look(client_of(alice), made.id)
+    assert (said["id"], said["prompt"], said["url"]) == (str(made.id), "a fox", f"/generations/{made.id}/")
+    assert (said["is_open"], said["is_ready"], said["percent"]) == (True, False, 0)
+    assert said["words"] == "We're offline for a moment. Your place is saved."
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [(State.SUCCEEDED, "Ready"), (State.CANCELLED, "Cancelled"), (State.FAILED, "Didn't work out")],
+)
+def test_one_that_has_ended_says_how(toy: Model, alice: Visitor, client_of: ClientOf, state: State, words: str) -> None:
+    made = factories.submitted(alice.workspace)
+    Generation.objects.filter(id=made.id).update(state=state)
+    [said] = look(client_of(alice), made.id)
+    assert (said["is_open"], said["is_ready"], said["words"]) == (False, state == State.SUCCEEDED, words)
+
+
+def test_others_clips_and_what_is_none_are_not_there(
+    toy: Model, alice: Visitor, bob: Visitor, client_of: ClientOf
+) -> None:
+    theirs = factories.submitted(bob.workspace)
+    assert look(client_of(alice), theirs.id, uuid4(), "nothing", "") == []
+    assert look(client_of(bob), theirs.id)
+    assert look(Client(), theirs.id) == []
+
+
+def test_it_asks_the_same_however_many_there_are(
+    toy: Model, alice: Visitor, client_of: ClientOf, django_assert_max_num_queries: Any
+) -> None:
+    browser, ids = client_of(alice), [factories.submitted(alice.workspace).id]
+    settle.cancel(Generation.objects.get(id=ids[0]))
+    for _ in range(3):
+        ids.append(factories.submitted(alice.workspace).id)
+        with django_assert_max_num_queries(9):
+            assert len(look(browser, *ids)) == len(ids)
