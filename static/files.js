@@ -1,25 +1,54 @@
-// Pictures that a clip starts from are shown once they are chosen, and can be pasted. Dropping works without this.
+// Files that a clip starts from can be dropped anywhere on their zone and pasted; a picture is shown, a clip or sound
+// named, and each can be taken out again. Without this the browser's own button chooses them.
 const form = document.querySelector("form.generate");
 
 function show(input) {
   const zone = input.closest(".drop");
   zone.querySelector("img")?.remove();
+  zone.parentElement.querySelector(`.clear[data-of="${input.name}"]`)?.remove();
   const [file] = input.files;
-  if (!file?.type.startsWith("image/")) return;
+  if (!file) return;
+  const clear = Object.assign(document.createElement("button"), { type: "button", className: "clear" });
+  clear.textContent = `✕ Remove ${file.name}`;
+  clear.dataset.of = input.name;
+  clear.addEventListener("click", () => {
+    input.value = "";
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+    input.focus();
+  });
+  zone.after(clear);
+  if (!file.type.startsWith("image/")) return;
   const reader = new FileReader();
   reader.addEventListener("load", () => {
-    zone.append(Object.assign(document.createElement("img"), { src: reader.result, alt: "" }));
+    if (input.files[0] === file) zone.append(Object.assign(document.createElement("img"), { src: reader.result, alt: "" }));
   });
   reader.readAsDataURL(file); // the page's policy lets it show data, and no blobs
+}
+
+const kindOf = (type) => type.trim().split("/")[0];
+const takes = (input, file) => input.accept.split(",").map(kindOf).includes(kindOf(file.type));
+
+function give(input, files) {
+  input.files = files;
+  input.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
 form.addEventListener("change", ({ target }) => {
   if (target.type === "file") show(target);
 });
 form.addEventListener("paste", (event) => {
-  const input = [...form.querySelectorAll("[type=file]:enabled")].find((one) => one.accept.includes("image/") && !one.files.length);
-  if (!input || !event.clipboardData.files[0]?.type.startsWith("image/")) return;
+  const [file] = event.clipboardData.files;
+  const input = file && [...form.querySelectorAll("[type=file]:enabled")].find((one) => takes(one, file) && !one.files.length);
+  if (!input) return;
   event.preventDefault();
-  input.files = event.clipboardData.files;
-  input.dispatchEvent(new Event("change", { bubbles: true }));
+  give(input, event.clipboardData.files);
 });
+for (const name of ["dragover", "dragleave", "drop"]) {
+  form.addEventListener(name, (event) => {
+    const input = event.target.closest?.(".drop")?.querySelector("[type=file]");
+    if (!input) return;
+    event.preventDefault(); // or the browser would open the file in place of the page
+    input.closest(".drop").classList.toggle("over", name === "dragover");
+    if (name === "drop" && event.dataTransfer.files.length) give(input, event.dataTransfer.files);
+  });
+}

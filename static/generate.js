@@ -9,6 +9,7 @@ const cost = document.getElementById("cost");
 const picker = form.querySelector(".picker");
 const picked = document.getElementById("picked");
 const prompt = form.elements.namedItem("prompt");
+const wanted = new Map(); // what somebody chose, by option: it is chosen of the next model too, as near as that has it
 let asking = null;
 
 function chosenModel() {
@@ -26,6 +27,24 @@ function showOptionsOfModel() {
     if (isShown && !isItsOwn && isExample(prompt.value)) prompt.value = options.dataset.example;
   }
   showFilesOfWay();
+}
+
+const optionOf = ({ name }) => name.slice(name.lastIndexOf("-") + 1);
+const shapeOf = (chip) => chip.closest("label").querySelector("span").textContent;
+
+function noteWanted(chip) {
+  const option = optionOf(chip);
+  wanted.set(option, option === "size" ? shapeOf(chip) : chip.value);
+}
+
+function chooseWanted(options) {
+  for (const [option, value] of wanted) {
+    const chips = [...options.querySelectorAll(`[type=radio][name$="-${option}"]`)];
+    const away = (chip) => Math.abs(chip.value - value);
+    const found = option === "seconds" ? chips.sort((one, other) => away(one) - away(other))[0]
+      : chips.find((chip) => (option === "size" ? shapeOf(chip) : chip.value) === value);
+    if (found) found.checked = true;
+  }
 }
 
 // Only what the chosen way of beginning takes is sent, and what it needs is asked for.
@@ -81,8 +100,21 @@ function showWays(found) {
   ways.hidden = !found.length;
 }
 
-function inWords({ seconds, ready }) {
-  return [`${Math.round(seconds * 100) / 100} s of video`, ready].filter(Boolean).join(" · ");
+const number = (amount) => amount.toLocaleString(document.documentElement.lang);
+const inCredits = (amount) => `${number(amount)} credit${amount === 1 ? "" : "s"}`;
+
+function inWords({ credits, seconds, ready }) {
+  const left = Number(form.dataset.credits) - credits;
+  const after = left < 0 ? `you have ${inCredits(Number(form.dataset.credits))}` : `${number(left)} left after this`;
+  return [`${number(Math.round(seconds * 100) / 100)} s of video`, ready, after].filter(Boolean).join(" · ");
+}
+
+// The button shows the price to the eye; whoever listens is told with the rest of the line.
+function showPrice(quote) {
+  cost.textContent = quote.error ? "" : `· ${inCredits(quote.credits)}`;
+  const heard = Object.assign(document.createElement("span"), { className: "sr" });
+  heard.textContent = quote.error ? "" : `${inCredits(quote.credits)}, `;
+  price.replaceChildren(heard, quote.error ?? inWords(quote));
 }
 
 function megabytes(bytes) {
@@ -102,8 +134,7 @@ async function askPrice() {
   try {
     const answer = await fetch(`${form.dataset.priceUrl}?${new URLSearchParams(said)}`, { signal: asking.signal });
     const quote = await answer.json();
-    cost.textContent = quote.error ? "" : `· ${quote.credits.toLocaleString("en")} credit${quote.credits === 1 ? "" : "s"}`;
-    price.textContent = quote.error ?? inWords(quote);
+    showPrice(quote);
     showWays(quote.ways ?? []);
     waits.textContent = quote.waits ?? "";
     waits.hidden = !quote.waits || [...form.querySelectorAll(".of-model:enabled .notice")].length > 0; // says so already
@@ -115,8 +146,13 @@ async function askPrice() {
 form.addEventListener("change", ({ target }) => {
   if (target.name === "model") {
     showOptionsOfModel();
+    chooseWanted(form.querySelector(".of-model:enabled"));
+    showFilesOfWay();
     prompt.dispatchEvent(new Event("input"));
-  } else if (target.name.endsWith("-way")) showFilesOfWay();
+  } else if (target.matches(".of-model [type=radio]")) {
+    noteWanted(target);
+    showFilesOfWay();
+  }
 });
 picker.addEventListener("click", ({ target, detail }) => {
   if (detail && target.name === "model") { // by pointer: with the arrow keys one walks through them

@@ -55,14 +55,13 @@ class Search:
             found &= Q(version__model__slug=self.model)
         if self.state:
             found &= Q(state__in=STATES[self.state][1])
-        if self.words:
-            found &= Q(id__in=_with_words(self.words, caller))
-        return found
+        return found & Q(id__in=_with_words(self.words, caller, found)) if self.words else found
 
 
 @across_workspaces("PostgreSQL searches no index of words behind policies; the rows themselves are read behind them")
-def _with_words(words: str, caller: Caller) -> list[object]:
-    """Ids of the newest of the caller's clips whose prompt has words that begin with each of ``words``."""
+def _with_words(words: str, caller: Caller, among: Q) -> list[object]:
+    """Ids of the newest of the caller's clips ``among`` those whose prompt has words that begin with each of
+    ``words``."""
     stems = re.findall(r"\w+", words)
     if not stems:
         return []
@@ -71,6 +70,6 @@ def _with_words(words: str, caller: Caller) -> list[object]:
         Generation.objects.seen_by(caller)
         .kept()
         .annotate(vector=SearchVector("prompt", config="simple"))
-        .filter(vector=query)
+        .filter(among, vector=query)
     )
     return list(found.order_by("-created_at", "-id").values_list("id", flat=True)[:MOST_FOUND])

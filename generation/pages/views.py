@@ -19,17 +19,18 @@ from accounts import networks, tenancy
 from accounts.caller import Caller
 from accounts.models import Workspace
 from accounts.roles import Action
+from billing.errors import NotEnoughCredits
 from billing.plans import entitlements
 from catalog.gates import Audience
 from catalog.models import Model
 from catalog.offers import Offer, make_offer
-from catalog.selection import chosen_of
+from catalog.selection import chosen_of, version_for
 from generation.access import own_generation, own_receipt
 from generation.api import listing, presentation
 from generation.live import progress
 from generation.models import Generation, GenerationQuerySet, State
 from generation.moderation import gate
-from generation.pages import recipes
+from generation.pages import cheaper, recipes
 from generation.pages.choices import EXAMPLE, choices, offer_of
 from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, GenerateForm, values_of
 from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, to_remix, to_run_again
@@ -132,13 +133,23 @@ def _sent(query: QueryDict, models: list[Model]) -> dict[str, Any]:
 
 
 def _said(request: HttpRequest) -> dict[str, Any]:
-    """The request that the form makes: of its options, those of the model that is chosen now."""
+    """The request that the form makes: of its options, those of the model that is chosen now, or else those that the
+    button offers."""
     said = {name: str(value) for name, value in request.POST.items()}
+    offered = {name: value for name, value in QueryDict(said["look"]).items() if name in OF_ONE_MODEL}
     if said.get("model") != said.get("options_of"):
         said = {name: value for name, value in said.items() if name not in OF_ONE_MODEL}
         if said.get("prompt") in ("", EXAMPLE):
             said.pop("prompt")
-    return values_of(said, said.get("model", ""))
+    return values_of(said, said.get("model", "")) | offered
+
+
+def _cheaper(form: GenerateForm, refusal: Refusal | None, workspace: Workspace | None) -> cheaper.Cheaper | None:
+    """What the credits at hand suffice for; None where they were not what was wanting, or suffice for nothing."""
+    model = chosen_of(form.models, str(form["model"].value() or ""))
+    if not isinstance(refusal, NotEnoughCredits) or model is None:
+        return None
+    return cheaper.within(refusal.available, form.ask(), version_for(model, workspace.id if workspace else None))
 
 
 def _generate_page(
@@ -177,7 +188,9 @@ def _generate_page(
         "offer": _offer(form, model, audience, is_continued=is_continued),
         "ways_on": ways_on(refusal, is_signed_in=request.user.is_authenticated) if refusal is not None else [],
         "may_ask_for_review": refusal is not None and refusal.code in gate.CODES,
+        "cheaper": _cheaper(form, refusal, workspace),
         "notices": notices,
+        "is_fresh": not form.is_bound and not form.initial,
         "continued": continued,
         "goes_on": values["way"] == GOES_ON,
         "seen_by": SEEN_BY,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from django.conf import settings
 from django.urls import reverse
 
 from billing import allowance
+from billing.shop import gateway
+from billing.shop.models import Price
+from billing.shop.money import formatted
 from loremotion.refusals import Refusal
 
 _SIGN_UP, _SIGN_IN, _PRICING, _CLIPS, _LIMITS, _REVIEWS = (
@@ -34,11 +38,23 @@ _WAYS: Final = {
 def ways_on(refusal: Refusal, *, is_signed_in: bool) -> list[dict[str, str]]:
     """What to press, ``words``, and where that leads, ``address``. Nobody who has signed in is told to."""
     names = _WAYS.get(refusal.code, ())
-    return [
+    ways = [
         {"words": _words(name), "address": reverse(name)}
         for name in names
         if not (is_signed_in and name in (_SIGN_UP, _SIGN_IN))
     ]
+    pack = _smallest_pack() if refusal.code == "insufficient_credits" else []
+    return ways[:-1] + pack + ways[-1:]
+
+
+def _smallest_pack() -> list[dict[str, str]]:
+    """The pack that costs least, where there are any to buy."""
+    packs = Price.objects.offered().filter(pack__isnull=False, currency=settings.DEFAULT_CURRENCY)
+    price = packs.select_related("pack").order_by("amount_minor").first() if gateway.is_on() else None
+    if price is None or price.pack is None:
+        return []
+    words = f"Buy {price.pack.credits:,} credits for {formatted(price.amount_minor, price.currency)}"
+    return [{"words": words, "address": f"{reverse('shop:pricing')}#pack-{price.pack.slug}"}]
 
 
 def _words(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.urls import reverse
 
 from accounts import workspaces
 from accounts.models import Visitor
+from billing.shop import gateway
 from billing.shop.models import Budget, Plan
 from catalog import versions
 from catalog.models import Model
@@ -139,6 +141,34 @@ def test_a_member_out_of_credits_is_shown_what_can_be_bought(toy: Model, setting
     browser = accounts.browser_of(accounts.person())
     page = browser.post(reverse("generation:create"), {"prompt": "a fox"}).text
     assert ways_on(page) == [reverse("shop:pricing")]
+
+
+def test_out_of_credits_the_smallest_pack_is_named_where_there_is_any_to_buy(
+    toy: Model, client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FREE_DAILY_CREDITS = 1
+    monkeypatch.setattr(gateway, "is_on", lambda: True)
+    page = client.post(reverse("generation:create"), {"prompt": "a fox"}).text
+    assert ways_on(page) == [
+        reverse("account_signup"),
+        f"{reverse('shop:pricing')}#pack-pack-500",
+        reverse("shop:pricing"),
+    ]
+    assert "Buy 500 credits for $5.00" in page
+
+
+def test_short_of_credits_one_press_chooses_what_they_suffice_for(toy: Model, client: Client, settings: Any) -> None:
+    settings.FREE_DAILY_CREDITS = 6
+    page = client.post(reverse("generation:create"), {"prompt": "my fox"}).text
+    offered = re.search(r'name="look" value="([^"]+)"[^>]*>Make it for (\d+) credits: (\d+) s, standard<', page)
+    assert offered is not None
+    assert int(offered[2]) <= 6
+    form = {"prompt": "my fox", "model": "toy", "options_of": "toy", "look": unescape(offered[1])}
+    shown = client.post(reverse("generation:create"), form).text
+    assert f"· {offered[2]} credits</span>" in shown
+    assert prompt_box(shown) == "my fox"
+    settings.FREE_DAILY_CREDITS = 1
+    assert "Make it for" not in client.post(reverse("generation:create"), {"prompt": "my fox"}).text
 
 
 def test_who_reaches_a_cap_of_their_own_is_sold_nothing(toy: Model) -> None:

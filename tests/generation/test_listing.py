@@ -138,6 +138,17 @@ def test_older_clips_of_a_search_are_of_that_search(
     assert found(browser, html.unescape(older[1])) == [prompts[0]]
 
 
+def test_the_newest_matches_are_those_of_the_state_that_is_asked_for(
+    toy: Model, alice: Visitor, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("generation.pages.search.MOST_FOUND", 1)
+    finished(alice, prompt="a fox by day")
+    factories.submitted(alice.workspace, prompt="a fox by night")
+    browser = client_of(alice)
+    assert found(browser, "q=fox&state=ready") == ["a fox by day"]
+    assert found(browser, "q=fox&state=open") == ["a fox by night"]
+
+
 def test_words_are_searched_in_an_index(history: list[Generation]) -> None:
     vector = SearchVector("prompt", config="simple")
     asked = Generation.objects.annotate(vector=vector).filter(
