@@ -23,7 +23,7 @@ MOST = {
     "/models/": (6, 9, 11),
     "/models/toy/": (7, 10, 12),
     "/explore/": (2, 4, 6),
-    "/pricing/": (4, 7, 9),
+    "/pricing/": (3, 6, 8),
     "/billing/": (0, 11, 13),
     "/developers/": (3, 5, 7),
     "/account/": (0, 3, 5),

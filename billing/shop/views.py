@@ -21,7 +21,7 @@ from billing import allowance, ledger
 from billing.plans import entitlements
 from billing.shop import budgets, gateway, history, ordering, subscribing
 from billing.shop.forms import BudgetForm
-from billing.shop.models import Budget, Order, Pack, Payment, Plan, Price
+from billing.shop.models import Budget, Order, Payment, Plan, Price
 from billing.shop.subscribing import Change
 from loremotion.refusals import Conflict, Forbidden
 from loremotion.row_number import row_number
@@ -44,7 +44,9 @@ def pricing(request: HttpRequest) -> HttpResponse:
     prices = [price for price in offered if price.currency == currency]
     context = {
         "plans": Plan.objects.filter(is_offered=True),
-        "packs": Pack.objects.filter(is_offered=True),
+        "packs": sorted(
+            {price.pack for price in prices if price.pack is not None}, key=lambda pack: (pack.position, pack.pk)
+        ),
         "by_plan": _by_item(prices, "plan_id"),
         "by_pack": _by_item(prices, "pack_id"),
         "currency": currency,
