@@ -34,8 +34,8 @@ function element(name, attributes, ...children) {
 }
 
 function row({ url, prompt, words, percent }) {
-  const bar = element("progress", { max: 100, value: percent, ariaLabel: "Progress" });
-  return element("li", {}, element("a", { href: url }, element("strong", { textContent: prompt }), element("span", { className: "quiet small", textContent: words }), bar));
+  const bar = percent ? [element("progress", { max: 100, value: percent, ariaLabel: "Progress" })] : []; // of what renders
+  return element("li", {}, element("a", { href: url }, element("strong", { textContent: prompt }), element("span", { className: "quiet small", textContent: words }), ...bar));
 }
 
 function toast({ url, prompt, is_ready: isReady }) {

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from accounts import workspaces
 from accounts.models import User, Workspace
 from billing import ledger
 from generation.models import Generation, State
@@ -194,6 +195,7 @@ def test_without_javascript_times_are_said_in_utc(site: str, browser: Browser, a
 
 
 def test_the_tray_tells_on_every_page_what_becomes_of_a_clip(site: str, phone: BrowserContext, alice: User) -> None:
+    clips.submitted(workspaces.personal_of(alice), prompt="a boat at sea")
     page = phone.new_page()
     page.goto(f"{site}/history/")
     tray = page.locator("#tray summary")
@@ -202,7 +204,7 @@ def test_the_tray_tells_on_every_page_what_becomes_of_a_clip(site: str, phone: B
     expect(tray).to_contain_text("1 clip in progress")
     expect(page).to_have_title("(1) Pricing · LoreMotion")
     tray.click()
-    expect(page.locator("#tray").get_by_role("link", name="a fox in the snow")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#tray").get_by_role("link", name="a boat at sea")).to_be_in_viewport(ratio=1)
     assert_accessible(page)
 
     other = phone.new_page()  # it hears of the end from whichever page asks
