@@ -214,3 +214,24 @@ def test_a_render_is_laid_out_for_what_others_leave(
     engine = engine_on_card()
     assert engine.device.budget_bytes > 3 * together_bytes
     assert np.array_equal(frames_of(render(engine, job("one", call=SHORT_TEXT), tmp_path).clip), expected)
+
+
+@pytest.mark.parametrize(("is_wsl", "cards", "share"), [(False, 1, 1.0), (False, 2, 0.5), (True, 1, 1.0)])
+def test_cards_of_a_host_share_its_memory_and_under_windows_nothing_is_pinned(
+    card: Card, monkeypatch: pytest.MonkeyPatch, is_wsl: bool, cards: int, share: float
+) -> None:
+    monkeypatch.setattr("gpu_worker.engine.memory.driver.is_wsl", lambda: is_wsl)
+    monkeypatch.setattr("gpu_worker.engine.memory.driver.card_count", lambda: cards)
+    monkeypatch.setattr("gpu_worker.engine.memory.main_memory.total_bytes", lambda: 1000 * MIB)
+    device = Cuda(kind=KIND)
+    assert device.host_bytes == int(600 * MIB * share)
+    assert device.pinned_bytes == (0 if is_wsl else int(device.host_bytes * 0.4))
+
+
+def test_memory_that_a_card_no_longer_needs_goes_back_to_the_host_too(
+    card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back: list[bool] = []
+    monkeypatch.setattr("gpu_worker.engine.memory.main_memory.give_back_free_blocks", lambda: given_back.append(True))
+    Cuda(kind=KIND).release_cached()
+    assert given_back == [True]
