@@ -13,10 +13,10 @@ import pytest
 
 from gpu_worker.contract import RenderJob
 from gpu_worker.engine import Cpu, Cuda, Engine
+from gpu_worker.engine.video.clip import Frames
 from gpu_worker.families import FAMILIES
-from tests.engine.jobs import frames_of
 from tests.families.checkpoints import checkpoint_for
-from tests.families.test_modes import CASES, job_for, render
+from tests.families.test_modes import CASES, job_for, loaded
 from tests.late_card.card import KIND, Card
 from tests.late_card.short_text import SHORT_TEXT
 
@@ -47,6 +47,16 @@ def laid_out(job: RenderJob, layout: str, *, is_swapped: bool) -> RenderJob:
     return dataclasses.replace(job, model=model)
 
 
+def frames_on(engine: Engine, job: RenderJob, folder: Path) -> Frames:
+    """The frames as they leave the card: H.264 makes several levels of one that rounding turns."""
+    inputs = {role: loaded(role) for role in FAMILIES[job.model.family].modes[job.mode].needs}
+    made = engine.render_frames(
+        job, inputs=inputs, folder=folder, on_progress=lambda _: None, should_stop=lambda: False
+    )
+    made.discard()
+    return made.raw.frames
+
+
 @pytest.mark.parametrize(
     ("family_name", "mode", "layout"),
     [case if case in SHORT else pytest.param(*case, marks=pytest.mark.card) for case in EVERY],
@@ -68,8 +78,9 @@ def test_frames_are_the_same_however_the_weights_lie(
     # The processor has kernels of its own for quantised weights: these are compared with the same, whole on the card.
     is_quantised = LAYOUTS[layout][1] != "none"
     whole = on_card if is_quantised else by_processor
-    expected = frames_of(render(whole, laid_out(job, layout, is_swapped=False), folders[0]).clip)
-    made = frames_of(render(on_card, laid_out(job, layout, is_swapped=True), folders[1]).clip)
+    expected = frames_on(whole, laid_out(job, layout, is_swapped=False), folders[0])
+    made = frames_on(on_card, laid_out(job, layout, is_swapped=True), folders[1])
     difference = np.abs(made.astype(int) - expected)
-    assert difference.mean() < (1e-9 if is_quantised else 0.1)
+    assert difference.max() <= (0 if is_quantised else 1)
+    assert difference.mean() < 0.001
     assert card.hazards == []
