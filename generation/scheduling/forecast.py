@@ -93,7 +93,7 @@ def forecast(snapshot: Snapshot, random: np.random.Generator, *, plays: int | No
     if not tags:  # nobody waits, and of nobody is known what he would load
         tags, knots = [snapshot.clock], _ranges(futures.free.min(axis=1, keepdims=True))
     elif snapshot.deep:
-        tags += [stretch.last_tag for stretch in snapshot.deep]
+        tags += [max(tags[-1], stretch.last_tag) for stretch in snapshot.deep]  # others may have the last one's tag
         knots += _flow(snapshot, futures.start[:, -1], random)
     return Forecast(by_id, tuple(tags), tuple(_ascending(knots)), snapshot.is_whole)
 
@@ -115,16 +115,20 @@ def plus(start: Range, service: Spread) -> Range:
 
 def _probes(snapshot: Snapshot) -> list[Clip]:
     """One clip more, of the build that comes most, behind all that are played; and where some of these are free, one
-    behind those that are paid for."""
+    behind those that are paid for. Where others wait deeper, it stands before them, whatever the clocks are, and there
+    is none for free clips unless the queue is played as far as them."""
     waiting, kinds = [*snapshot.queue, *snapshot.window], snapshot.arrivals.kinds
     builds = Counter([*(clip.build for clip in waiting), *(kind.build for kind in kinds)])
     build = builds.most_common(1)[0][0] if builds else next(iter(sorted(snapshot.builds)), None)
     if build is None:
         return []
+    is_the_end = snapshot.is_whole and not snapshot.deep
     tags = [clip.tag for clip in snapshot.queue]
     last = {False: max([snapshot.clock, *(tag for tag in tags if not yields(tag))])}
-    if any(yields(clip.tag) for clip in waiting):
+    if any(yields(clip.tag) for clip in (waiting if is_the_end else snapshot.queue)):
         last[True] = max([snapshot.free_clock, *tags])
+    if tags and not is_the_end:
+        last[max(last)] = max(tags)
     return [
         Clip(LAST if is_free == max(last) else LAST_PAID, build, _after(tag), Spread(0.0, 0.0), is_probe=True)
         for is_free, tag in last.items()

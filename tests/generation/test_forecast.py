@@ -17,6 +17,7 @@ from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import Forecast, forecast
 from generation.scheduling.service_times import Spread
 from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Snapshot, Stretch
+from generation.tiers import FREE_BEGINS
 from gpu_worker.job_choice import Bounds, Waiting, choose
 from tests.properties import examples
 
@@ -167,6 +168,70 @@ def test_who_overtakes_makes_deep_places_later_but_starves_nobody() -> None:
     flood = Arrivals(50.0, 0.0, (Kind("red", 0.0, Spread(10.0, 0.0), 15),))
     quiet, flooded = (said_of(snapshot(machine(), queue=near, deep=deep, arrivals=a)) for a in (Arrivals(), flood))
     assert quiet.starts[-1].mid < flooded.starts[-1].mid < 10 * quiet.starts[-1].mid
+
+
+def test_a_free_clip_in_line_makes_deep_paid_places_no_earlier() -> None:
+    near = tuple(clip(f"q{n}", tag=float(n), seconds=60.0) for n in range(96))
+    deep = tuple(Stretch(100.0 * n, 100, 6_000.0) for n in range(1, 21))
+    line = tuple(clip(f"w{n}", seconds=60.0) for n in range(12))
+    told = [
+        [cast(Any, said.at(tag, Spread(1.0, 0.0))).start.mid for tag in (300.0, 900.0, 2000.0)]
+        for window in (line, (*line, clip("free", tag=FREE_BEGINS, seconds=60.0)))
+        for said in [said_of(snapshot(machine(), window=window, queue=near, deep=deep, is_whole=False))]
+    ]
+    assert told[1] == pytest.approx(told[0], rel=0.1)
+
+
+def test_of_paid_places_that_nobody_has_looked_at_nothing_is_said_though_a_free_clip_is_in_line() -> None:
+    near, line = tuple(clip(f"q{n}", tag=float(n)) for n in range(4)), (clip("free", tag=FREE_BEGINS),)
+    said = said_of(snapshot(machine(), window=line, queue=near, is_whole=False))
+    assert said.at(3.0, Spread(1.0, 0.0)) is not None
+    assert said.at(5.0, Spread(1.0, 0.0)) is None
+    assert said.at(FREE_BEGINS + 1, Spread(1.0, 0.0)) is None
+
+
+def test_the_clock_may_be_past_what_waits_deep() -> None:
+    """What no machine could make a while ago has kept its tag."""
+    near, deep = (clip("q", tag=1.0),), (Stretch(10.0, 100, 6_000.0), Stretch(50.0, 100, 6_000.0))
+    said = said_of(snapshot(machine(), queue=near, deep=deep, clock=40.0, is_whole=False))
+    assert list(said.tags) == sorted(said.tags)
+    assert cast(Any, said.at(10.0, Spread(1.0, 0.0))).start.mid > 3_000
+
+
+@given(
+    paid=st.integers(0, 6),
+    free=st.integers(0, 6),
+    deep=st.lists(st.sampled_from([3.0, 10.0, 300.0, 900.0, FREE_BEGINS + 50, FREE_BEGINS + 90]), unique=True),
+    in_line=st.lists(st.booleans(), max_size=6),
+    is_whole=st.booleans(),
+    clock=st.sampled_from([0.0, 7.0, 500.0]),
+    asked=st.lists(st.floats(0, 1000), min_size=2, max_size=8),
+)
+@example(paid=4, free=0, deep=[3.0, 10.0], in_line=[], is_whole=False, clock=0.0, asked=[3.0, 9.0])
+@settings(max_examples=examples(25), deadline=None)
+def test_told_starts_ascend_with_the_tags_of_a_tier(
+    paid: int, free: int, deep: list[float], in_line: list[bool], is_whole: bool, clock: float, asked: list[float]
+) -> None:
+    queue = [clip(f"q{n}", tag=float(n)) for n in range(paid)]
+    queue += [clip(f"f{n}", tag=FREE_BEGINS + n) for n in range(free)]
+    window = [clip(f"w{n}", tag=FREE_BEGINS * is_free) for n, is_free in enumerate(sorted(in_line))]
+    stretches = [Stretch(tag, 100, 1_000.0) for tag in sorted(deep) if queue and tag >= queue[-1].tag]
+    said = said_of(
+        snapshot(
+            machine(),
+            window=tuple(window),
+            queue=tuple(queue),
+            deep=tuple(stretches),
+            is_whole=is_whole,
+            clock=clock,
+            free_clock=FREE_BEGINS + clock,
+        ),
+        plays=4,
+    )
+    assert list(said.tags) == sorted(said.tags)
+    for begins in (0.0, FREE_BEGINS):
+        told = [each.start.mid for tag in sorted(asked) if (each := said.at(begins + tag, Spread(1.0, 0.0)))]
+        assert told == sorted(told)
 
 
 @given(
