@@ -9,7 +9,9 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
+from accounts.caller import Caller
 from accounts.models import Workspace
+from accounts.roles import Action
 from generation.moderation.verdict import Category, Outcome, Strictness
 
 CATEGORIES = [(each.value, each.value.replace("_", " ").capitalize()) for each in Category]
@@ -19,6 +21,12 @@ class ReviewQuerySet(models.QuerySet["Review"]):
     def of(self, workspace: Workspace | None) -> ReviewQuerySet:
         """The tenant's own."""
         return self.filter(workspace=workspace) if workspace is not None else self.none()
+
+    def seen_by(self, caller: Caller) -> ReviewQuerySet:
+        """Those whose words the caller may read: their own, as a prompt may be a private clip's, or everybody's for
+        whoever reads private clips. A visitor's have nobody's name on them."""
+        own = self.of(caller.workspace)
+        return own if caller.may(Action.READ_PRIVATE_CLIPS) else own.filter(asked_by=caller.user)
 
     def waiting(self) -> ReviewQuerySet:
         return self.filter(state=Review.State.WAITING)

@@ -16,7 +16,6 @@ from accounts import members
 from accounts.models import User, Workspace
 from generation.moderation import gate
 from generation.moderation.models import RefusalCount, Review
-from generation.moderation.verdict import Outcome
 from loremotion.outbox import mail
 from loremotion.outbox.mail import Content, Contents
 from loremotion.outbox.models import MailMessage
@@ -46,8 +45,8 @@ def ask(workspace: Workspace, *, user: User | None, prompt: str, negative_prompt
             field="plea",
         )
     verdict = gate.judge(workspace, prompt=prompt, negative_prompt=negative_prompt)
-    if verdict.outcome is Outcome.ALLOWED or verdict.category is None:
-        raise Invalid("prompt_is_fine", "There is nothing wrong with this prompt.", next_step="Make it as it is.")
+    if verdict.category is None:
+        raise _innocent()
     with transaction.atomic():
         Workspace.objects.select_for_update().get(id=workspace.id)  # so that two at once are counted one by one
         own = Review.objects.of(workspace)
@@ -74,6 +73,25 @@ def ask(workspace: Workspace, *, user: User | None, prompt: str, negative_prompt
         )
     logger.info("A review was asked for: %s, %s", review.id, review.category)
     return review
+
+
+def refuse_the_innocent(prompt: str, negative_prompt: str) -> None:
+    """Refuse to review what the rules have nothing against, whoever asks.
+
+    Raises:
+        Invalid: it can be made as it is.
+    """
+    if gate.judge(None, prompt=prompt, negative_prompt=negative_prompt).category is None:
+        raise _innocent()
+
+
+def _innocent() -> Invalid:
+    return Invalid("prompt_is_fine", "There is nothing wrong with this prompt.", next_step="Make it as it is.")
+
+
+def forget(workspace_id: UUID, *, prompt: str, negative_prompt: str) -> None:
+    """Delete the workspace's review of these words, which somebody wants forgotten."""
+    Review.objects.filter(workspace=workspace_id, digest=gate.digest_of(prompt, negative_prompt)).delete()
 
 
 @transaction.atomic

@@ -16,6 +16,8 @@ from generation.moderation.text import Token, read
 from generation.moderation.verdict import ALLOWED, Category, Outcome, Strictness, Verdict
 
 OF_AGE: Final = 18
+_ITEMS: Final = re.compile(r"[,;.\n]")
+_LONGEST_ITEM: Final = 2
 _FULL_NAME: Final = "full name"
 _NAME: Final = re.compile(r"[A-ZÀ-Þ][a-zà-ÿ]{2,}(?: (?:(?:de|van|von|di|da|del) )?[A-ZÀ-Þ][a-zà-ÿ]{2,})+")
 _PLACES: Final = frozenset(
@@ -56,7 +58,7 @@ def judge(text: str, *, strictness: Strictness = Strictness.STANDARD) -> Verdict
     if not found.words:
         return ALLOWED
     verdicts = [_on_minors(found), _on_persons(found), _on_adults(found, strictness), *_on_harm(found, strictness)]
-    return max(verdicts, key=lambda verdict: verdict.outcome)
+    return max(_doubts(text), *verdicts, key=lambda verdict: verdict.outcome)
 
 
 def judge_request(prompt: str, negative_prompt: str, *, strictness: Strictness) -> Verdict:
@@ -67,7 +69,7 @@ def judge_request(prompt: str, negative_prompt: str, *, strictness: Strictness) 
     verdict = judge(prompt, strictness=strictness)
     if not negative_prompt or verdict.outcome is Outcome.REFUSED:
         return verdict
-    undressing = find(negative_prompt).of("clothes")
+    undressing = _unwanted_clothes(negative_prompt)
     if undressing:
         shown = find(prompt)
         for group, category in (("minor", Category.SEXUAL_MINORS), (PERSON, Category.SEXUAL_REAL_PERSON)):
@@ -76,11 +78,11 @@ def judge_request(prompt: str, negative_prompt: str, *, strictness: Strictness) 
     return verdict
 
 
-def find(text: str) -> Found:
+def find(text: str, *, takes_out_innocent: bool = True) -> Found:
     """Return which groups of terms ``text`` meets, after its innocent phrases are taken out."""
     terms, found, plain = load(), Found(), read(text)
     languages = _languages(terms, plain.tokens)
-    taken = _clear(terms, plain.tokens, languages)
+    taken = _clear(terms, plain.tokens, languages) if takes_out_innocent else set()
     for at, token in enumerate(plain.tokens):
         if at in taken:
             continue
@@ -90,10 +92,24 @@ def find(text: str) -> Found:
                 found.add(term.group, " ".join(each.written for each in words))
         _find_age(terms, plain.tokens, at, found)
     if plain.unspaced:
-        _find_unspaced(terms, plain.unspaced, found)
+        _find_unspaced(terms, plain.unspaced, found, takes_out_innocent=takes_out_innocent)
     if found.words and (name := _full_name(text)):
         found.add(_FULL_NAME, name)
     return found
+
+
+def _doubts(text: str) -> Verdict:
+    """Hold what is innocent only for a phrase that was taken out, where a child or a real person is in it."""
+    found = find(text, takes_out_innocent=False)
+    verdict = max(_on_minors(found), _on_persons(found), key=lambda verdict: verdict.outcome)
+    known = "minor" in found or PERSON in found
+    return Verdict(Outcome.HELD, verdict.category, verdict.words) if known and verdict.outcome else ALLOWED
+
+
+def _unwanted_clothes(negative_prompt: str) -> tuple[str, ...]:
+    """The items of a negative prompt that are clothes and nothing else."""
+    items = (item for item in _ITEMS.split(negative_prompt) if len(item.split()) <= _LONGEST_ITEM)
+    return tuple(words for item in items for words in find(item).of("clothes"))
 
 
 def _on_minors(found: Found) -> Verdict:
@@ -166,7 +182,10 @@ def _clear(terms: Terms, tokens: tuple[Token, ...], languages: frozenset[str]) -
     taken: set[int] = set()
     for at, token in enumerate(tokens):
         for term in _starting(terms, token):
-            if term.group == "clear" and _follows(term, tokens, at, languages, taken):
+            rest = tokens[at + 1 : at + 1 + len(term.rest)]
+            if term.group != "clear" or any(each.follows_pause for each in rest):
+                continue
+            if _follows(term, tokens, at, languages, taken):
                 taken |= set(range(at, at + 1 + len(term.rest)))
     return taken
 
@@ -220,8 +239,8 @@ def _is_of(terms: Terms, tokens: tuple[Token, ...], group: str) -> bool:
     )
 
 
-def _find_unspaced(terms: Terms, text: str, found: Found) -> None:
-    if (clear := terms.anywhere.get("clear")) is not None:
+def _find_unspaced(terms: Terms, text: str, found: Found, *, takes_out_innocent: bool) -> None:
+    if takes_out_innocent and (clear := terms.anywhere.get("clear")) is not None:
         text = clear.sub("\n", text)
     for group, pattern in terms.anywhere.items():
         if group not in {"clear", "years"}:

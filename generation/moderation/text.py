@@ -20,6 +20,7 @@ _ACCENTS: Final = re.compile("[\u0300-\u036f]")
 _WORD: Final = re.compile(r"[^\W_]+(?:['’*@$!|+€£§][^\W_]+)*[@$!*]*|[@$][^\W_]+")
 _LETTERS: Final = re.compile(r"[^\W\d_]")
 _POSSESSIVE: Final = re.compile(r"['’]s?$|^[ld]['’]")
+_PAUSE: Final = re.compile(r"[.,;:!?()\[\]\"“”„«»\n]")
 _RUNS: Final = re.compile(r"(.)\1*")
 _MOST_RUNS: Final = 4
 _UNITS: Final = frozenset(
@@ -57,6 +58,8 @@ class Token:
 
     written: str
     spellings: tuple[str, ...]
+    follows_pause: bool = False
+    """Whether a comma, a full stop or the like stands before it: no innocent phrase goes across one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,29 +88,31 @@ def plainly(text: str) -> str:
 
 def _tokens(plain: str) -> Iterator[Token]:
     """The words one by one; three or more letters that stand alone, all with the same between them, are one."""
-    alone: list[str] = []
-    end, gap = 0, ""
+    alone: list[tuple[str, str]] = []  # each letter with what stands before it
+    end = 0
     for match in _WORD.finditer(plain):
         word, before = match[0], plain[end : match.start()]
         end = match.end()
         if len(word) > 1:
             yield from _spelled_out(alone)
-            yield Token(word, _spellings(word))
+            yield Token(word, _spellings(word), bool(_PAUSE.search(before)))
             alone = []
             continue
-        if len(alone) > 1 and before != gap:
+        if len(alone) > 1 and before != alone[-1][1]:
             kept = 1 if len(alone) == 2 else 0  # what the second belongs to, the third tells
             yield from _spelled_out(alone[: len(alone) - kept])
             alone = alone[len(alone) - kept :]
-        alone.append(word)
-        gap = before
+        alone.append((word, before))
     yield from _spelled_out(alone)
 
 
-def _spelled_out(letters: list[str]) -> Iterator[Token]:
+def _spelled_out(alone: list[tuple[str, str]]) -> Iterator[Token]:
+    letters = [letter for letter, _ in alone]
+    pauses = [bool(_PAUSE.search(before)) for _, before in alone]
     if len(letters) < 3:
-        for each in letters:
-            yield Token(each, tuple(dict.fromkeys((each, each.translate(_LATIN_LIKE), *_READ_AS.get(each, "")))))
+        for each, pause in zip(letters, pauses, strict=True):
+            readings = dict.fromkeys((each, each.translate(_LATIN_LIKE), *_READ_AS.get(each, "")))
+            yield Token(each, tuple(readings), pause)
         return
     # Where one word ends and the next begins, nobody can see: it begins or ends with one, or, if it is long, has one.
     whole = "".join(letters)[:_MOST_SPELLED_OUT].translate(_LATIN_LIKE)
@@ -115,7 +120,7 @@ def _spelled_out(letters: list[str]) -> Iterator[Token]:
     pieces = [*(whole[:n] for n in ends), *(whole[-n:] for n in ends)]
     if len(whole) > _LONGEST_WORD:
         pieces += [whole[a : a + n] for a in range(len(whole)) for n in ends]
-    yield Token(" ".join(letters), tuple(dict.fromkeys((*_spellings(whole), *pieces))))
+    yield Token(" ".join(letters), tuple(dict.fromkeys((*_spellings(whole), *pieces))), pauses[0])
 
 
 def _spellings(word: str) -> tuple[str, ...]:

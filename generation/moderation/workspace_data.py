@@ -35,8 +35,8 @@ def stop(workspace: Workspace) -> None:
 
 
 def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
-    """Yield every review, how often prompts were refused, and how strictly they are judged."""
-    reviews = Review.objects.of(workspace).order_by("created_at").values(*REVIEW)
+    """Yield reviews as far as ``reader`` may read them, how often prompts were refused, and the policy."""
+    reviews = Review.objects.seen_by(reader).order_by("created_at").values(*REVIEW)
     counts = RefusalCount.objects.filter(workspace=workspace).order_by("day", "category").values(*COUNT)
     policy = Policy.objects.filter(workspace=workspace).values("strictness").first()
     found = {"reviews": list(reviews), "refused": list(counts), "policy": policy}

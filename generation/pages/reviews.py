@@ -22,10 +22,10 @@ LONGEST_PROMPT: Final = 8_000
 
 @require_safe
 def listing(request: HttpRequest) -> HttpResponse:
-    """The workspace's reviews, newest first, and how often its prompts were refused lately."""
-    workspace = tenancy.caller_for(request, Action.READ_CLIPS).workspace
-    counts = RefusalCount.objects.filter(workspace=workspace).order_by("-day", "category")
-    context = {"reviews": Review.objects.of(workspace).order_by("-created_at")[:SHOWN], "counts": counts[:SHOWN]}
+    """The reviews that the caller may read, newest first, and how often the workspace's prompts were refused lately."""
+    caller = tenancy.caller_for(request, Action.READ_CLIPS)
+    counts = RefusalCount.objects.filter(workspace=caller.workspace).order_by("-day", "category")
+    context = {"reviews": Review.objects.seen_by(caller).order_by("-created_at")[:SHOWN], "counts": counts[:SHOWN]}
     return render(request, "moderation/reviews.html", context)
 
 
@@ -33,17 +33,14 @@ def listing(request: HttpRequest) -> HttpResponse:
 @require_POST
 def ask(request: HttpRequest) -> HttpResponse:
     """Ask staff to look at a prompt."""
-    prompt, negative_prompt = (request.POST.get(name, "") for name in ("prompt", "negative_prompt"))
+    prompt, negative_prompt, plea = (request.POST.get(name, "") for name in ("prompt", "negative_prompt", "plea"))
     if not prompt.strip() or len(prompt) + len(negative_prompt) > LONGEST_PROMPT:
         raise Invalid("invalid_prompt", "There is no prompt to look at.", next_step="Go back and write one.")
+    if "\0" in prompt + negative_prompt + plea:
+        raise Invalid("invalid_prompt", "The prompt holds characters that are no text.", next_step="Type it again.")
+    reviews.refuse_the_innocent(prompt, negative_prompt)  # before anything is made for a newcomer
     workspace, caller = tenancy.ensure(request, Action.GENERATE)
-    review = reviews.ask(
-        workspace,
-        user=caller.user if caller is not None else None,
-        prompt=prompt,
-        negative_prompt=negative_prompt,
-        plea=request.POST.get("plea", ""),
-    )
+    review = reviews.ask(workspace, user=caller.user, prompt=prompt, negative_prompt=negative_prompt, plea=plea)
     if review.state == Review.State.WAITING:
         messages.success(request, "Thanks. We'll look at it; the answer will stand here.")
     return redirect("moderation:reviews")

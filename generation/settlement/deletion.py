@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from generation.models import Clip, Generation
+from generation.moderation import reviews
 from generation.storage import files, retention, traces
 from loremotion.refusals import Conflict
 
@@ -22,6 +23,7 @@ def delete(generation: Generation) -> None:
     if generation.is_open:
         raise Conflict("not_ended", "This clip is still in progress.", next_step="Cancel it first.")
     now = timezone.now()
+    reviews.forget(generation.workspace_id, prompt=generation.prompt, negative_prompt=generation.negative_prompt)
     Clip.objects.filter(generation=generation).update(expires_at=now)
     Generation.objects.filter(id=generation.id, deleted_at=None).update(
         prompt="", negative_prompt="", error_message="", ask_digest="", deleted_at=now

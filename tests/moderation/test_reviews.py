@@ -21,6 +21,7 @@ from catalog.requests import Ask
 from generation.models import Generation
 from generation.moderation import gate, reviews
 from generation.moderation.models import Policy, RefusalCount, Review
+from generation.settlement import deletion, settle
 from generation.submission.submit import submit
 from loremotion.outbox.models import MailMessage
 from loremotion.refusals import Conflict, Invalid, TooMany
@@ -121,6 +122,30 @@ def test_the_button_of_the_form_asks_and_the_page_tells(client_of: ClientOf, ali
     assert "Waiting" in answer.text
     assert HELD not in client_of(bob).get(reverse("moderation:reviews")).text
     assert browser.post(reverse("moderation:ask"), {"prompt": " "}).status_code == 422
+
+
+def test_what_a_member_asks_is_read_by_them_and_the_owner_alone() -> None:
+    owner, maker, other = (people.person(f"{name}@example.org") for name in ("owner", "maker", "other"))
+    studio = people.team(owner, member=maker, admin=other)
+    reviews.ask(studio, user=maker, prompt=HELD)
+    address = reverse("moderation:reviews")
+    shown = {user.email: HELD in people.browser_of(user, studio).get(address).text for user in (owner, maker, other)}
+    assert shown == {owner.email: True, maker.email: True, other.email: False}
+
+
+def test_the_words_of_a_deleted_clip_stay_in_no_review(toy: Model, alice: Visitor, staff: User) -> None:
+    reviews.decide(asked(alice).id, staff=staff, is_allowed=True, statement="Yes.")
+    generation = submit(workspace=alice.workspace, offer=make_offer(Ask(prompt=HELD)))
+    settle.cancel(generation)
+    generation.refresh_from_db()
+    deletion.delete(generation)
+    assert not Review.objects.exists()
+
+
+def test_what_is_no_text_or_innocent_makes_nothing(toy: Model, client: Client) -> None:
+    for prompt in ("naked\0 man", "a red circle"):
+        assert client.post(reverse("moderation:ask"), {"prompt": prompt}).status_code == 422
+    assert not Visitor.objects.exists()
 
 
 def test_staff_decides_with_reasons_and_whoever_asked_has_mail(staff: User) -> None:
