@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import redis
 from django.contrib.auth.models import PermissionsMixin
+from django.core.cache import cache
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -23,17 +24,29 @@ from generation.scheduling import fleet
 from loremotion.outbox.models import MailMessage
 from loremotion.outbox.models import State as MailState
 
-RANGES: Final = {
-    "1h": ("Last hour", timedelta(hours=1)),
-    "24h": ("Last 24 hours", timedelta(hours=24)),
-    "7d": ("Last 7 days", timedelta(days=7)),
-    "30d": ("Last 30 days", timedelta(days=30)),
-}
 FIRST_RANGE: Final = "24h"
 _UNKNOWN: Final = "–"
 LATELY: Final = timedelta(days=7)
 MOST_COUNTED: Final = 1000
 """Of what waits: a list that long is no number any more, and counting on would grow with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A span to look at, and for how long its figures are shown again before they are counted anew."""
+
+    title: str
+    length: timedelta
+    kept_seconds: int
+    is_refreshed: bool = False
+
+
+RANGES: Final = {
+    "1h": Range("Last hour", timedelta(hours=1), 5, is_refreshed=True),
+    "24h": Range("Last 24 hours", timedelta(hours=24), 20, is_refreshed=True),
+    "7d": Range("Last 7 days", timedelta(days=7), 120),
+    "30d": Range("Last 30 days", timedelta(days=30), 600),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +78,38 @@ def figures_of(request: HttpRequest) -> dict[str, Any]:
     chosen = chosen if chosen in RANGES else FIRST_RANGE
     shown: dict[str, Any] = {"needs": _needs(user)}
     if user.has_perm("generation.view_generation"):
-        span = Span.last(RANGES[chosen][1])
-        queued = Generation.objects.filter(state=State.QUEUED).count()
-        course = figures.course_of(span, queued_now=queued)
-        shown |= {
-            "ranges": [
-                {"name": name, "title": title, "is_chosen": name == chosen} for name, (title, _) in RANGES.items()
-            ],
-            "tiles": _tiles(figures.totals_of(span), figures.totals_of(span.before), queued),
-            "edges": span.edges,
-            "plots": [
-                ("Clips asked for", {"asked for": course.came}),
-                ("Waiting in the queue", {"waiting": course.queued}),
-                ("Clips made, by model", course.made),
-                ("Clips that failed, by code", course.failed),
-            ],
-        }
+        names = [{"name": name, "title": each.title, "is_chosen": name == chosen} for name, each in RANGES.items()]
+        shown |= {"ranges": names, "refreshes": RANGES[chosen].is_refreshed, **_course(chosen)}
     return shown
+
+
+def _course(chosen: str) -> dict[str, Any]:
+    """The range's figures, counted once in a while however many look: a month's rows are many."""
+    key = f"admin-home:{chosen}"
+    try:
+        if (kept := cache.get(key)) is None:
+            kept = _counted(RANGES[chosen].length)
+            cache.set(key, kept, RANGES[chosen].kept_seconds)
+    except redis.RedisError:  # staff needs this page then most of all
+        kept = _counted(RANGES[chosen].length)
+    return {**kept, "edges": [datetime.fromisoformat(edge) for edge in kept["edges"]]}
+
+
+def _counted(length: timedelta) -> dict[str, Any]:
+    """Tiles and plots of the span that ends now, as JSON can hold them."""
+    span = Span.last(length)
+    queued = Generation.objects.filter(state=State.QUEUED).count()
+    course = figures.course_of(span, queued_now=queued)
+    return {
+        "tiles": [asdict(tile) for tile in _tiles(figures.totals_of(span), figures.totals_of(span.before), queued)],
+        "edges": [edge.isoformat() for edge in span.edges],
+        "plots": [
+            ("Clips asked for", {"asked for": course.came}),
+            ("Waiting in the queue", {"waiting": course.queued}),
+            ("Clips made, by model", course.made),
+            ("Clips that failed, by code", course.failed),
+        ],
+    }
 
 
 def _tiles(now: Totals, before: Totals, queued: int) -> list[Tile]:

@@ -37,7 +37,8 @@ _BUCKETS_SQL = """
 _TOTALS_SQL = """
     WITH span AS (
         SELECT state, started_at - created_at AS wait, finished_at - started_at AS render FROM generation_generation
-        WHERE created_at >= %(earliest)s AND finished_at >= %(since)s AND finished_at < %(until)s
+        WHERE created_at >= %(earliest)s AND created_at < %(until)s
+            AND finished_at >= %(since)s AND finished_at < %(until)s
     )
     SELECT count(*) FILTER (WHERE state = 'succeeded'), count(*) FILTER (WHERE state IN ('failed', 'blocked')),
         percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY extract(epoch FROM wait))
