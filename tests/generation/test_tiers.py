@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import Any
 
 import pytest
 import redis
+from django.db import connection
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -258,3 +261,63 @@ def test_tags_bound_what_is_read_of_the_queue(toy: Model, payer: Visitor) -> Non
     free = free_clips(1)[0]
     factories.submitted(payer.workspace, seconds=1)
     assert [row.id for row in Generation.objects.raw(sql, values)] == [free.id]
+
+
+# --- beside a release without tiers, or after a rollback to one -----------------------------------------------------
+
+
+def dispatched_without_tiers() -> None:
+    """Move the clock as a release without tiers does once it has dispatched all that wait: to the last tag."""
+    waiting = Generation.objects.filter(state=State.QUEUED).order_by("fair_finish", "created_at", "id")
+    tag = [clip.fair_finish for clip in waiting][-1]
+    waiting.update(state=State.DISPATCHED, attempt=1, flow="", dispatched_at=timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT virtual_time FROM generation_fairclock WHERE id = 1 FOR UPDATE")
+        if tag > cursor.fetchone()[0]:
+            cursor.execute("UPDATE generation_fairclock SET virtual_time = %s WHERE id = 1", [tag])
+
+
+def test_a_release_without_tiers_does_not_end_them(toy: Model, payer: Visitor) -> None:
+    fair_queue.lock_clock()
+    factories.submitted(payer.workspace, seconds=1)
+    dispatch.fill_window()
+    free_clips(1)
+    dispatched_without_tiers()
+    clock = FairClock.objects.get()
+    assert (clock.virtual_time, clock.free_time) == (6.0, FREE_BEGINS + 6)
+    settle.cancel(Generation.objects.filter(fair_finish__lt=FREE_BEGINS).get())
+    tags = [factories.submitted(payer.workspace, seconds=1).fair_finish for _ in range(2)]
+    assert tags == [12.0, 18.0]
+    assert free_clips(1)[0].fair_finish == FREE_BEGINS + 12
+    dispatch.fill_window()
+    clock.refresh_from_db()
+    assert (clock.virtual_time, clock.free_time) == (18.0, FREE_BEGINS + 12)
+
+
+def test_a_release_without_tiers_queues_behind_what_is_paid_for_alone(toy: Model, alice: Visitor) -> None:
+    """Of a line with clips of both tiers; and of those without a line, which came before there were any."""
+    free = factories.submitted(alice.workspace, seconds=1)
+    ledger.grant(account=alice.workspace_id, reference="bought", amount=500, kind=ledger.LotKind.PACK)
+    paid = factories.submitted(alice.workspace, seconds=1)
+    for flow in (free.flow, ""):
+        Generation.objects.update(flow=flow)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM generation_join_line(%s, %s)", [alice.workspace_id, free.flow])
+            assert cursor.fetchone() == (0.0, paid.fair_finish, 2, free.flow)
+
+
+def test_a_clock_that_was_taken_to_the_tags_of_free_clips_is_put_back(toy: Model, payer: Visitor) -> None:
+    migration = import_module("generation.migrations.0027_clock_beside_old_release")
+    fair_queue.lock_clock()
+    factories.submitted(payer.workspace, seconds=1)
+    dispatch.fill_window()
+    waits = factories.submitted(factories.visitor(credits=100).workspace, seconds=1)
+    Generation.objects.filter(id=waits.id).update(fair_finish=600.0)  # the clock has not come to it
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(migration.TIERS_TOGETHER)
+        cursor.execute("UPDATE generation_fairclock SET virtual_time = %s", [FREE_BEGINS + 60])
+        cursor.execute(migration.REPAIR)
+        cursor.execute(migration.KEEP_TIERS_APART)
+    clock = FairClock.objects.get()
+    assert (clock.virtual_time, clock.free_time) == (6.0, FREE_BEGINS + 60)
