@@ -132,10 +132,16 @@ def enqueue(generation: Generation, *, before: Sequence[str] | None = None) -> N
     """Put the present attempt into RQ. The job's id names the attempt, so a second call changes nothing.
 
     Args:
-        before: ids of jobs, first in line first: it goes before the first of them that waits. None: before what yields.
+        before: ids of jobs: it goes before all of them that wait. None: before what yields.
     """
     with log_context.bound(request_id=generation.request_id, generation_id=str(generation.id)):
         _enqueue(generation, _yielding_to(generation) if before is None else before)
+
+
+def go_before_free(generation: Generation) -> None:
+    """Put a job that waits before all that yield to it, where its own process did not come to that."""
+    if before := _yielding_to(generation):
+        line.move_before(connection(), render_queue().key, generation.job_id, before)
 
 
 def _yielding_to(generation: Generation) -> list[str]:
@@ -159,8 +165,8 @@ def _enqueue(generation: Generation, before: Sequence[str]) -> None:
             job_id=job.job_id,
             unique=True,
         )
-        if before:
-            line.move_before(connection(), render_queue().key, job.job_id, before)
         logger.info("Attempt %d is in line", generation.attempt)
     except DuplicateJobError:
         logger.debug("%s is in RQ already", job.job_id)
+    if before:
+        line.move_before(connection(), render_queue().key, job.job_id, before)

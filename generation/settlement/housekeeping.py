@@ -86,6 +86,8 @@ def _look_after_dispatched(generation: Generation) -> None:
         _settle_from(job, generation)
     elif _was_lost_at_the_pop(job):
         _hand_on(generation)
+    else:  # it waits, and may have been enqueued by a process that died before it put it in its place
+        dispatch.go_before_free(generation)
 
 
 def _worker_of(job: Job) -> str:

@@ -8,18 +8,22 @@ from typing import Final
 import redis
 
 _MOVE: Final = """
--- KEYS: queue. ARGV: id, ids that it goes before ... -> 1, or 0 where it or all of them have left the line.
+-- KEYS: queue. ARGV: id, ids that it goes before ... -> 1, or 0 where it is before them already, or it or all of them
+-- have left the line. They may stand in any order.
+local own = redis.call('LPOS', KEYS[1], ARGV[1])
+if not own then return 0 end
+local first, place
 for i = 2, #ARGV do
-  if redis.call('LPOS', KEYS[1], ARGV[i]) then
-    if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
-    redis.call('LINSERT', KEYS[1], 'BEFORE', ARGV[i], ARGV[1])
-    return 1
-  end
+  local at = redis.call('LPOS', KEYS[1], ARGV[i])
+  if at and (not place or at < place) then first, place = ARGV[i], at end
 end
-return 0
+if not place or own < place then return 0 end
+redis.call('LREM', KEYS[1], 1, ARGV[1])
+redis.call('LINSERT', KEYS[1], 'BEFORE', first, ARGV[1])
+return 1
 """
 
 
 def move_before(connection: redis.Redis, key: str, job_id: str, others: Sequence[str]) -> bool:
-    """Move a waiting job before the first of ``others`` that still waits. False where it stays where it is."""
+    """Move a waiting job before all of ``others`` that still wait. False where it stays where it is."""
     return bool(connection.register_script(_MOVE)(keys=[key], args=[job_id, *others]))

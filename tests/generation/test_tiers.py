@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
@@ -22,10 +23,11 @@ from generation.scheduling import dispatch, explanation, fair_queue, places, wai
 from generation.scheduling.fair_order import first_by_size
 from generation.scheduling.fleet import JOBS_PER_WORKER
 from generation.scheduling.window import InLine, Window
-from generation.settlement import settle
+from generation.settlement import housekeeping, settle
 from generation.tiers import FREE_BEGINS, MOST_PASSES, pass_first, yields
 from gpu_worker.contract import RenderJob, attempt_of
 from gpu_worker.job_choice import Bounds, Waiting, choose
+from gpu_worker.rq_seams.line import move_before
 from tests.generation import factories
 from tests.gpu_worker.waiting_lines import JOB
 from tests.properties import examples
@@ -77,6 +79,53 @@ def test_a_paid_clip_goes_before_free_ones_that_are_in_line_already(toy: Model, 
     assert paid[1].state == State.DISPATCHED
     assert places.place_of(paid[1], LARGE).number == 1
     assert places.place_of(free[-1], LARGE).number >= 2 + len(in_line) - 1
+
+
+def test_a_paid_clip_goes_before_free_ones_that_stand_in_another_order(
+    toy: Model, payer: Visitor, valkey: redis.Redis
+) -> None:
+    free_clips(3)
+    dispatch.fill_window()
+    key = dispatch.render_queue().key
+    valkey.lmove(key, key, "LEFT", "RIGHT")  # where a second process enqueued first
+    in_line = line()
+    paid = factories.submitted(payer.workspace, seconds=1)
+    dispatch.fill_window()
+    assert line() == [str(paid.id), *in_line]
+
+
+def test_a_paid_clip_that_is_ahead_already_stays_where_it_is(valkey: redis.Redis) -> None:
+    valkey.rpush("line", "paid", "other", "free")
+    assert not move_before(valkey, "line", "paid", ["free"])
+    assert valkey.lrange("line", 0, -1) == [b"paid", b"other", b"free"]
+    assert not move_before(valkey, "line", "gone", ["free"])
+    assert not move_before(valkey, "line", "free", ["gone"])
+
+
+@pytest.mark.parametrize("enqueued_again", [True, False])
+def test_a_paid_clip_left_behind_free_ones_gets_its_place(
+    toy: Model, payer: Visitor, monkeypatch: pytest.MonkeyPatch, enqueued_again: bool
+) -> None:
+    """By whoever enqueues it again, and by the beat."""
+    free_clips(2)
+    dispatch.fill_window()
+    in_line = line()
+    paid = factories.submitted(payer.workspace, seconds=1)
+
+    def fail(*_: object) -> bool:
+        raise redis.ConnectionError
+
+    with monkeypatch.context() as valkey_away:
+        valkey_away.setattr(dispatch.line, "move_before", fail)
+        dispatch.fill_window()
+    assert line() == [*in_line, str(paid.id)]
+    if enqueued_again:
+        paid.refresh_from_db()
+        dispatch.enqueue(paid)
+    else:
+        Generation.objects.update(dispatched_at=timezone.now() - timedelta(seconds=3))
+        housekeeping.dispatch_lost()
+    assert line() == [str(paid.id), *in_line]
 
 
 def test_the_clocks_of_the_tiers_do_not_move_each_other(toy: Model, payer: Visitor) -> None:
