@@ -135,6 +135,8 @@ class Order:
     entered: float = 0.0
     skips: int = 0
     passes: int = 0
+    says_yields: bool = False
+    """Its job, which is told once."""
     started: float | None = None
     ended: float | None = None
 
@@ -260,7 +262,7 @@ class World:
 
     def _join_line(self, order: Order) -> None:
         order.entered, order.skips, order.passes = self.now, 0, 0
-        is_free = yields(order.tag)
+        is_free = order.says_yields = yields(order.tag)
         self.clock[is_free] = max(self.clock[is_free], order.tag)
         place = next((n for n, each in enumerate(self.line) if yields(each.tag) and not is_free), len(self.line))
         if not is_free and (promoted := pass_first(self.line[place:])) is not None:
@@ -270,7 +272,7 @@ class World:
     def _take(self, gpu: Gpu) -> bool:
         by_slug = {order.build.name: order.build for order in self.line}
         waiting = [
-            Waiting(o.id, _job(o.build, is_free=yields(o.tag)), self.now - o.entered, o.skips) for o in self.line
+            Waiting(o.id, _job(o.build, says_yields=o.says_yields), self.now - o.entered, o.skips) for o in self.line
         ]
         choice = choose(
             waiting,
@@ -329,9 +331,9 @@ class World:
 
 
 @functools.cache
-def _job(build: Build, *, is_free: bool) -> RenderJob:
+def _job(build: Build, *, says_yields: bool) -> RenderJob:
     spec = ModelSpec(slug=build.name, version=1, family="", source="")
     return RenderJob(
         generation_id="", attempt=1, model=spec, mode="text", prompt="", seed=0, width=1, height=1, num_frames=1,
-        fps=1, steps=build.steps, outputs={}, timeout_seconds=1, yields=is_free,
+        fps=1, steps=build.steps, outputs={}, timeout_seconds=1, yields=says_yields,
     )  # fmt: skip

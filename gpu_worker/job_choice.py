@@ -64,9 +64,9 @@ def choose(
     for it are in reach, and the one that comes after it shares most with it or is wanted most. ``loading_seconds`` is
     None where it cannot be told: such a job neither overtakes nor is overtaken. Nobody is overtaken more than
     ``max_skips`` times, or who has waited for both ``max_wait_seconds`` and four times the service time of the whole
-    window; so a job is served at the latest after those before it and ``max_skips`` others. A job that yields is behind
-    all that do not and fit, and overtakes none of them. Asks what fits and what loads about no more jobs than the
-    decision needs.
+    window; so a job is served at the latest after those before it and ``max_skips`` others. A job that yields overtakes
+    none that does not. With one that does not behind it, it yields no more, whatever its message says: it was passed
+    often enough. Asks what fits and what loads about no more jobs than the decision needs.
     """
     window = waiting[: bounds.window]
     line_seconds = sum(service_seconds(w.job) for w in window if w.job is not None)
@@ -75,18 +75,22 @@ def choose(
     first: Waiting | None = None
     best: Waiting | None = None
     first_seconds = least_share = 0.0
+    first_yields = False
+    yields_from = 1 + max((n for n, w in enumerate(window) if w.job is not None and not w.job.yields), default=-1)
     unfit: list[str] = []
-    for candidate in window:
+    for place, candidate in enumerate(window):
         if not can_hold(candidate):
             unfit.append(candidate.job_id)
             continue
+        yields = candidate.job is not None and place >= yields_from
         seconds = None if candidate.job is None else loading_seconds(candidate.job)
         share = seconds / sharers[candidate.job.model.slug] if candidate.job and seconds else 0.0
         if first is None:
             first = best = candidate
+            first_yields = yields
             first_seconds, least_share = seconds or 0.0, share
-        elif _yields(candidate) and not _yields(first):
-            break  # the website lines up what yields behind the rest
+        elif yields and not first_yields:
+            break  # and so do all that are behind it
         elif candidate.job is not None and seconds is not None and share < least_share:
             is_worth_it = first_seconds - seconds > bounds.affinity_fraction * service_seconds(candidate.job)
             if is_worth_it:
@@ -95,7 +99,3 @@ def choose(
         if is_overdue or seconds is None or not least_share:
             break
     return Choice(best, tuple(unfit))
-
-
-def _yields(waiting: Waiting) -> bool:
-    return waiting.job is not None and waiting.job.yields

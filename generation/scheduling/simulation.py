@@ -128,6 +128,9 @@ class Simulation:
             np.array([float(kind.is_free) for kind in kinds] or [0.0]),
             0.0,
         ).astype(bool)
+        # A job's message still says so once its clip is passed often enough and yields no more.
+        self._says_yields = self._yields.copy()
+        self._says_yields[:, : len(clips)] |= np.array([clip.passes >= MOST_PASSES for clip in clips], dtype=bool)
         self._passes = columns(np.array([float(clip.passes) for clip in clips]), np.zeros(max(1, len(kinds))), 0.0)
         self._nobody = self._build.shape[1] - 1
         self._is_wanted = np.array([*(not clip.is_probe for clip in clips), *[True] * coming.shape[1], False])
@@ -309,7 +312,10 @@ class Simulation:
         first_loading = loading[rows, first]
         is_worth_it = first_loading[:, None] - loading > bounds.affinity_fraction * typical
         eligible = fits & is_wanted & is_worth_it & (np.arange(head.shape[1]) <= reach[:, None])
-        eligible &= ~(self._yields[rows[:, None], head] & ~self._yields[rows, head[rows, first]][:, None])
+        stays = is_wanted & ~self._says_yields[rows[:, None], head]
+        is_before_one = np.logical_or.accumulate(stays[:, ::-1], axis=1)[:, ::-1]
+        yielding = self._says_yields[rows[:, None], head] & ~is_before_one
+        eligible &= ~(yielding & ~yielding[rows, first][:, None])
         share = np.where(eligible, loading / np.maximum(1, sharers), np.inf)
         best = share.argmin(axis=1)
         first_share = first_loading / np.maximum(1, sharers[rows, first])

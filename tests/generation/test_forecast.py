@@ -17,7 +17,7 @@ from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import Forecast, forecast
 from generation.scheduling.service_times import Spread
 from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Snapshot, Stretch
-from generation.tiers import FREE_BEGINS
+from generation.tiers import FREE_BEGINS, MOST_PASSES, yields
 from gpu_worker.job_choice import Bounds, Waiting, choose
 from tests.properties import examples
 
@@ -258,7 +258,12 @@ def replayed(clips: list[Clip], budget: int) -> dict[str, float]:
     residents: list[str] = []
     out: dict[str, float] = {}
     while line:
-        jobs = {c.id: SimpleNamespace(model=SimpleNamespace(slug=c.build), clip=c, yields=False) for c in line}
+        jobs = {
+            c.id: SimpleNamespace(
+                model=SimpleNamespace(slug=c.build), clip=c, yields=yields(c.tag) or c.passes >= MOST_PASSES
+            )
+            for c in line
+        }
 
         def missing(job: Any, residents: list[str] = residents) -> float:
             return sum(COMPONENTS[key].load_seconds for key in BUILDS[job.clip.build] if key not in residents)
@@ -284,14 +289,39 @@ def replayed(clips: list[Clip], budget: int) -> dict[str, float]:
     return out
 
 
+PAID, PROMOTED, FREE = "paid", "promoted", "free"
+"""A promoted one is free and yields no more, though its job still says so."""
+
+
 @given(
-    st.lists(st.tuples(st.sampled_from(sorted(BUILDS)), st.integers(1, 60)), max_size=14), st.sampled_from([40, 50, 60])
+    st.lists(
+        st.tuples(
+            st.sampled_from(sorted(BUILDS)), st.integers(1, 60), st.sampled_from([PAID, PAID, PROMOTED, FREE, FREE])
+        ),
+        max_size=14,
+    ),
+    st.sampled_from([40, 50, 60]),
 )
-@example([("blue", 1), ("red", 1)], 40).via("what finds where a later clip starts was counted as one more for blue")
-@example([("blue", 1), ("red", 40), ("red", 40)], 40).via("and went first, as it takes no time")
+@example([("blue", 1, PAID), ("red", 1, PAID)], 40).via(
+    "what finds where a later clip starts was counted as one more for blue"
+)
+@example([("blue", 1, PAID), ("red", 40, PAID), ("red", 40, PAID)], 40).via("and went first, as it takes no time")
+@example([("blue", 1, PAID), ("red", 9, PAID), ("large", 9, PROMOTED), ("blue", 9, PAID), ("large", 9, FREE)], 40).via(
+    "the worker's choice ended at a promoted clip, the played one's did not"
+)
 @settings(max_examples=examples(60), deadline=None)
-def test_the_played_worker_takes_what_the_worker_takes(clips: list[tuple[str, int]], budget: int) -> None:
-    line = [clip(f"w{n}", build, seconds=float(seconds)) for n, (build, seconds) in enumerate(clips)]
+def test_the_played_worker_takes_what_the_worker_takes(clips: list[tuple[str, int, str]], budget: int) -> None:
+    clips = sorted(clips, key=lambda each: each[2] == FREE)
+    line = [
+        clip(
+            f"w{n}",
+            build,
+            seconds=float(seconds),
+            tag=FREE_BEGINS if tier == FREE else 0.0,
+            passes=MOST_PASSES if tier == PROMOTED else 0,
+        )
+        for n, (build, seconds, tier) in enumerate(clips)
+    ]
     assert starts(said_of(snapshot(machine(budget=budget), window=tuple(line)), plays=2)) == replayed(line, budget)
 
 

@@ -198,6 +198,8 @@ class Clip:
     tag: float
     passes: int = 0
     needs_bytes: int = 1
+    says_yields: bool = False
+    """Its job, which is told once."""
     free_before: int = 0
     paid_before: int = 0
 
@@ -227,6 +229,7 @@ class Site:
                 continue
             self.queue.remove(clip)
             self.clock[is_free] = max(self.clock[is_free], clip.tag)
+            clip.says_yields = is_free
             place = next((n for n, each in enumerate(self.line) if yields(each.tag)), len(self.line))
             if not is_free and (promoted := pass_first(self.line[place:])) is not None:
                 promoted.tag = self.clock[False]
@@ -234,7 +237,7 @@ class Site:
 
     def start_next(self) -> None:
         taken = choose(
-            [Waiting(each.name, replace(JOB, yields=yields(each.tag)), 0.0, 0) for each in self.line],
+            [Waiting(each.name, replace(JOB, yields=each.says_yields), 0.0, 0) for each in self.line],
             Bounds(),
             can_hold=lambda waiting: True,
             loading_seconds=lambda job: 0.0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,6 +97,18 @@ def test_jobs_of_other_cards_are_passed_by() -> None:
     line = [waiting("a", "huge", skips=99, waited_seconds=999), waiting("b", "red")]
     assert pick(line, too_large={"huge"}) == "b"
     assert pick(line[:1], too_large={"huge"}) is None
+
+
+def test_a_job_that_yields_does_so_no_more_once_one_that_does_not_is_behind_it() -> None:
+    """The website lines nothing up behind a job that yields but what yields too; its message stays as it was."""
+    promoted, free = waiting("p", "red", yields=True), waiting("f", "blue", yields=True)
+    paid, hot = waiting("a", "red"), waiting("h", "blue")
+    assert pick([promoted, paid, waiting("b", "red"), free], resident={"blue": 9.0}) == "p"
+    assert pick([paid, promoted, hot], resident={"blue": 9.0}) == "h"
+    assert pick([paid, replace(promoted, job=free.job), waiting("b", "red")], resident={"blue": 9.0}) == "p"
+    assert pick([promoted, free], resident={"blue": 9.0}) == "f"
+    assert pick([paid, free, waiting("x", "huge")], resident={"blue": 9.0}, too_large={"huge"}) == "f"
+    assert pick([paid, free, Waiting("broken", None, 0.0, 0)], resident={"blue": 9.0}) == "a"
 
 
 def test_a_job_that_cannot_be_read_is_served_in_its_turn() -> None:

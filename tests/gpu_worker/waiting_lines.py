@@ -15,9 +15,11 @@ from tests.gpu_worker.conftest import make_job
 JOB = make_job(Path("/tmp"))
 
 
-def waiting(name: str, slug: str = "red", *, skips: int = 0, waited_seconds: float = 0.0) -> Waiting:
+def waiting(
+    name: str, slug: str = "red", *, skips: int = 0, waited_seconds: float = 0.0, yields: bool = False
+) -> Waiting:
     model = ModelSpec(slug=slug, version=1, family="ltx", source=slug)
-    return Waiting(name, replace(JOB, model=model), waited_seconds, skips)
+    return Waiting(name, replace(JOB, model=model, yields=yields), waited_seconds, skips)
 
 
 def pick(
