@@ -7,8 +7,10 @@ A plan knows the role that it is for: PostgreSQL makes another where row-level s
 what it prepared when a transaction is rolled back, and prepares it anew.
 
 What a statement answers is settled when it is prepared: once a migration gives a column another type, PostgreSQL
-refuses it. ``execute_anew`` then has it prepared again. In a transaction, which the refusal ends, that comes with the
-rollback, and so one request of each connection fails.
+refuses it. And in a pipeline psycopg takes a statement for prepared once it has sent it: where PostgreSQL could not
+prepare it, for a lock, or skipped it since one before it had failed, it knows no such statement the next time.
+``execute_anew`` and ``together`` then have it prepared again. In a transaction, which the refusal ends, that comes with
+the rollback, and so one request of each connection fails.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connections
-from psycopg.errors import FeatureNotSupported
-from psycopg.pq import TransactionStatus
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, NotSupportedError, ProgrammingError, connections
+from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName
+from psycopg.pq import PipelineStatus, TransactionStatus
 
 Answer = Callable[[], Any]
 """Reads what a statement answers that was sent before."""
@@ -63,12 +65,12 @@ def unanswered() -> Iterator[None]:
 
 
 def together(*sends: Callable[[], Answer]) -> list[Answer]:
-    """What each of ``sends`` returns, sent ``unanswered``, and once more where a migration came between: see the top.
-    For what only reads, outside of a transaction."""
+    """What each of ``sends`` returns, sent ``unanswered``, and once more where PostgreSQL has other statements prepared
+    than psycopg believes: see the top. For what only reads, outside of a transaction."""
     try:
         return _sent(sends)
-    except NotSupportedError as error:
-        if not _forget_outdated(error):
+    except (NotSupportedError, ProgrammingError) as error:
+        if not _forgot_prepared(error):
             raise
         return _sent(sends)
 
@@ -94,20 +96,25 @@ def _cursor() -> Any:
 
 
 def execute_anew(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    """What a statement answers, also where it was prepared for columns of other types. Wraps what executes it."""
+    """What a statement answers, also where it was prepared for columns of other types, or is not prepared where psycopg
+    believes that it is. Wraps what executes it."""
     try:
         return execute(sql, params, many, context)
-    except NotSupportedError as error:
-        if not _forget_outdated(error):
+    except (NotSupportedError, ProgrammingError) as error:
+        if not _forgot_prepared(error):
             raise
         return execute(sql, params, many, context)
 
 
-def _forget_outdated(error: NotSupportedError) -> bool:
-    """Forget what is prepared, if ``error`` says that it is for other types, outside of a transaction; say so."""
-    connection = connections[DEFAULT_DB_ALIAS].connection
-    is_in_transaction = connection.info.transaction_status is not TransactionStatus.IDLE
-    if is_in_transaction or not isinstance(error.__cause__, FeatureNotSupported):
+def _forgot_prepared(error: DatabaseError) -> bool:
+    """Whether ``error`` says that what is prepared is of no use, and all of it is forgotten. Not within a transaction,
+    nor a pipeline, which must end first."""
+    if not isinstance(error.__cause__, (FeatureNotSupported, InvalidSqlStatementName)):
         return False
-    connection.execute("DEALLOCATE ALL")  # which psycopg heeds
+    connection = connections[DEFAULT_DB_ALIAS].connection
+    is_within_more = connection.pgconn.pipeline_status != PipelineStatus.OFF
+    if is_within_more or connection.info.transaction_status is not TransactionStatus.IDLE:
+        return False
+    with connection.transaction(force_rollback=True):  # psycopg forgets with it; it heeds not every DEALLOCATE ALL
+        pass
     return True

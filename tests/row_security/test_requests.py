@@ -185,6 +185,88 @@ def test_within_a_transaction_another_type_fails_one_request_at_most(changing: C
             assert changing_value() == "7"
 
 
+@pytest.fixture
+def hasty(transactional_db: None) -> Iterator[None]:
+    """The connection waits for no lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = 1")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("RESET lock_timeout")
+
+
+def locked_out(act: Callable[[], object]) -> None:
+    """Do it while a migration has the table."""
+    with psycopg.connect(**connection.get_connection_params()) as migration:
+        migration.execute("LOCK TABLE changing")
+        with pytest.raises(DatabaseError, match="lock timeout"):
+            act()
+
+
+def sent_value() -> object:
+    (answer,) = together(lambda: send("SELECT value FROM changing", []))
+    return answer()[0]
+
+
+def value_in_another_sight() -> object:
+    """The change of sight goes before it in the same message."""
+    with row_security.bounded(Bounds()), across_workspaces("the test looks"):
+        connection.in_force = None  # type: ignore[attr-defined]
+        return changing_value()
+
+
+@pytest.mark.parametrize("value", [sent_value, value_in_another_sight])
+def test_a_statement_that_could_not_be_prepared_is_asked_again(
+    changing: Callable[[str], None], hasty: None, value: Callable[[], object]
+) -> None:
+    assert value() == 7
+    locked_out(value)  # where it is to be prepared: the second time
+    for _ in range(4):
+        assert value() == 7
+    connection.cursor().execute("SELECT 1")
+
+
+@pytest.mark.parametrize("value", [sent_value, value_in_another_sight])
+def test_within_a_transaction_one_that_could_not_be_prepared_fails_once_at_most(
+    changing: Callable[[str], None], hasty: None, value: Callable[[], object]
+) -> None:
+    value()
+    locked_out(value)
+    with pytest.raises(DatabaseError, match="does not exist"), transaction.atomic():
+        value()
+    for _ in range(4):
+        with transaction.atomic():
+            assert value() == 7
+        assert value() == 7
+
+
+def test_a_statement_that_was_skipped_for_another_one_is_asked_again(transactional_db: None) -> None:
+    def both(divisor: int) -> list[object]:
+        return [
+            answer()[0]
+            for answer in together(
+                lambda: send("SELECT 6 / %s::integer", [divisor]), lambda: send("SELECT 1 + %s::integer", [1])
+            )
+        ]
+
+    assert both(3) == [2, 2]
+    for _ in range(2):
+        with pytest.raises(DatabaseError, match="division by zero"):
+            both(0)
+        for _ in range(3):
+            assert both(3) == [2, 2]
+
+
+def test_what_is_prepared_is_forgotten_as_often_as_that_is_needed(changing: Callable[[str], None]) -> None:
+    """Also where nothing was prepared yet the first time."""
+    refused = "SELECT value FROM changing GROUP BY value FOR UPDATE"  # is not supported, ever
+    for _ in range(2):
+        with pytest.raises(DatabaseError, match="FOR UPDATE"), connection.cursor() as cursor:
+            cursor.execute(refused)
+        for _ in range(3):
+            assert changing_value() == 7
+
+
 @pytest.mark.django_db
 def test_an_error_in_the_first_query_leaves_no_sight_that_is_not_in_force() -> None:
     with row_security.bounded(Bounds()):
