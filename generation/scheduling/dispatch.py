@@ -68,13 +68,13 @@ def _take() -> list[Taken]:
     with transaction.atomic():
         clock = fair_queue.lock_clock()
         most = storage_pause.most_to_dispatch()
-        chosen = [] if most == 0 else fair_queue.take(clock, *_window(budgets), most=most)
-        now = timezone.now()
-        for generation in (each.generation for each in chosen):
+        chosen = [] if most == 0 else fair_queue.take(clock, *_window(budgets), now=timezone.now(), most=most)
+        for each in chosen:
+            generation = each.generation
             generation.state = State.DISPATCHED
             generation.attempt += 1
             generation.has_attempt_secret = True
-            generation.dispatched_at = now
+            generation.dispatched_at = each.at
             generation.flow = ""
         Generation.objects.bulk_update(
             [each.generation for each in chosen],

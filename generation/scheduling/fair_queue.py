@@ -15,11 +15,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django import db
-from django.utils import timezone
 
 from accounts.models import Workspace
 from generation.models import FairClock, Generation, State
@@ -136,12 +137,14 @@ class Taken:
     """A request to dispatch, and what it goes before."""
 
     generation: Generation
+    at: datetime
+    """When: of what is taken together each a microsecond later, so that places are in the order of the line."""
     before: tuple[Yielding, ...] = ()
-    """First in line first; it goes before the first of them that still waits."""
+    """It goes before all of them that still wait."""
 
 
 def take(
-    clock: FairClock, places: Window, yielding: Sequence[Yielding] = (), *, most: int | None = None
+    clock: FairClock, places: Window, yielding: Sequence[Yielding] = (), *, now: datetime, most: int | None = None
 ) -> list[Taken]:
     """Return the next waiting requests for which there are places, in fair order, locked. Moves the clocks to the last
     of each tier, and counts what the first of ``yielding`` is passed by.
@@ -155,11 +158,12 @@ def take(
     _move(clock, [generation.fair_finish for generation in chosen])
     line = list(yielding)
     taken = []
+    times = (now + timedelta(microseconds=each) for each in count())
     for generation in chosen:
         is_free = yields(generation.fair_finish)
-        taken.append(Taken(generation, () if is_free else tuple(line)))
+        taken.append(Taken(generation, next(times), () if is_free else tuple(line)))
         if not is_free and (promoted := pass_first(line)) is not None:
-            _promote(promoted.id, clock)
+            _promote(promoted.id, clock, at=next(times))
     if line and line[0].passes:
         Generation.objects.filter(id=line[0].id, state=State.DISPATCHED).update(passes=line[0].passes)
     return taken
@@ -172,10 +176,10 @@ def _move(clock: FairClock, tags: Sequence[float]) -> None:
         clock.save(update_fields=["virtual_time", "free_time"])
 
 
-def _promote(generation_id: UUID, clock: FairClock) -> None:
+def _promote(generation_id: UUID, clock: FairClock, *, at: datetime) -> None:
     """Its tag becomes the paid clock's time: what comes from now on goes behind it."""
     Generation.objects.filter(id=generation_id, state=State.DISPATCHED).update(
-        fair_finish=clock.virtual_time, passes=MOST_PASSES, dispatched_at=timezone.now()
+        fair_finish=clock.virtual_time, passes=MOST_PASSES, dispatched_at=at
     )
 
 

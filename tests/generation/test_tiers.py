@@ -116,7 +116,7 @@ def test_a_paid_clip_left_behind_free_ones_gets_its_place(
         raise redis.ConnectionError
 
     with monkeypatch.context() as valkey_away:
-        valkey_away.setattr(dispatch.line, "move_before", fail)
+        valkey_away.setattr("gpu_worker.rq_seams.line.move_before", fail)
         dispatch.fill_window()
     assert line() == [*in_line, str(paid.id)]
     if enqueued_again:
@@ -161,6 +161,21 @@ def test_after_sixteen_a_free_clip_keeps_its_place_in_line(toy: Model, payer: Vi
     free.refresh_from_db()
     assert seen == MOST_PASSES
     assert not yields(free.fair_finish)
+
+
+def test_a_free_clip_that_yields_no_more_has_its_place_behind_those_that_passed_it(toy: Model, payer: Visitor) -> None:
+    """All of one batch, and one of the same batch that did not pass it."""
+    free = free_clips(1)[0]
+    dispatch.fill_window()
+    Generation.objects.filter(id=free.id).update(passes=MOST_PASSES - 2)
+    copies(factories.submitted(payer.workspace, seconds=1), 2)
+    dispatch.fill_window()
+    look = places.Look(LARGE)
+    in_line = list(Generation.objects.filter(id__in=line()))
+    assert len(in_line) == 4
+    in_line.sort(key=lambda clip: look.place_of(clip).number)
+    assert [str(clip.id) for clip in in_line] == line()
+    assert in_line[2] == free
 
 
 def test_one_free_clip_gets_into_line_however_many_paid_ones_wait(toy: Model, payer: Visitor) -> None:
