@@ -90,14 +90,25 @@ def _object_in(content: bytes) -> dict[str, Any]:
 
 def _is_sound(name: str, value: Any) -> bool:
     if name in ("model", "prompt", "negative_prompt", "mode", "preset"):
-        return isinstance(value, str) and "\x00" not in value
+        return _is_text(value)
     if name == "size":
         return isinstance(value, str) and (not value or _SIZE.fullmatch(value) is not None)
     if name == "begins_with":
-        return isinstance(value, list) and all(isinstance(role, str) for role in value)
+        return isinstance(value, list) and all(_is_text(role) for role in value)
     if name == "seed" and value is None:
         return True
     numbers: Mapping[str, tuple[type, float]] = {"seconds": (float, 3600), "seed": (int, MAX_SEED)}
     kind, most = numbers.get(name, (int, 10**6))
     is_number = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
     return is_number and 0 <= value <= most
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a page can show it and a row keep it: JSON may name half of a surrogate pair, which is no character."""
+    if not isinstance(value, str) or "\x00" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -64,6 +64,7 @@ def test_fields_that_no_recipe_has_are_refused_by_name(recipe: dict[str, Any], c
     [
         {"format": "other"}, {"prompt": ""}, {"prompt": "a\x00b"}, {"seed": -1}, {"seed": True}, {"seconds": "3"},
         {"size": "<b>"}, {"steps": 1.5}, {"begins_with": "image"}, {"begins_with": [1]}, {"model": ["toy"]},
+        {"prompt": "\ud800"}, {"model": "\ud800"}, {"negative_prompt": "a\ud800"}, {"begins_with": ["\udfff"]},
     ],
 )  # fmt: skip
 def test_what_is_no_recipe_is_refused(recipe: dict[str, Any], client: Client, change: dict[str, Any]) -> None:
