@@ -30,8 +30,9 @@ const proved = prove().catch(() => (said.textContent = "The computation failed. 
 // Whoever is faster than the computation waits for it. Nobody else hears of that submit: the form is not under way yet.
 field.form.addEventListener("submit", async (event) => {
   if (field.value) return;
+  const { submitter } = event; // which of the form's buttons: some send it elsewhere, or only look
   event.preventDefault();
   event.stopImmediatePropagation();
   await proved;
-  if (field.value) field.form.requestSubmit();
+  if (field.value) field.form.requestSubmit(submitter);
 }, { capture: true });

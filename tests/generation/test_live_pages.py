@@ -28,6 +28,7 @@ STREAMS = """
     Object.defineProperty(document, 'hidden', { get: () => window.isHidden ?? false });
     window.hide = (isHidden) => { window.isHidden = isHidden; document.dispatchEvent(new Event('visibilitychange')); };
 """
+LOOK = '<button name="look" value="1" formnovalidate>Only look</button>'
 OPEN_STREAMS = "window.streams.filter((stream) => stream.readyState !== EventSource.CLOSED).length"
 
 
@@ -97,8 +98,13 @@ def test_a_form_sent_before_the_proof_of_work_is_done_is_sent_after_it(
     with page.expect_request("**/challenge/"):
         page.goto(site)
     page.get_by_label("What should the clip show?").fill("a red circle")
+    page.evaluate("look => document.querySelector('form.generate .go').insertAdjacentHTML('beforeend', look)", LOOK)
+    with page.expect_request("**/challenge/"):
+        page.get_by_role("button", name="Only look").click()
+        held[0].continue_()
+    assert Generation.objects.count() == 2, "what was only looked at was made"
     page.get_by_role("button", name="Generate").click()
-    held[0].continue_()
+    held[1].continue_()
     page.wait_for_url("**/generations/*/")
 
 
