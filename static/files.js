@@ -28,8 +28,10 @@ function show(input) {
 const kindOf = (type) => type.trim().split("/")[0];
 const takes = (input, file) => input.accept.split(",").map(kindOf).includes(kindOf(file.type));
 
-function give(input, files) {
-  input.files = files;
+function give(input, file) {
+  const given = new DataTransfer();
+  given.items.add(file);
+  input.files = given.files;
   input.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
@@ -41,7 +43,7 @@ form.addEventListener("paste", (event) => {
   const input = file && [...form.querySelectorAll("[type=file]:enabled")].find((one) => takes(one, file) && !one.files.length);
   if (!input) return;
   event.preventDefault();
-  give(input, event.clipboardData.files);
+  give(input, file);
 });
 for (const name of ["dragover", "dragleave", "drop"]) {
   form.addEventListener(name, (event) => {
@@ -49,6 +51,8 @@ for (const name of ["dragover", "dragleave", "drop"]) {
     if (!input) return;
     event.preventDefault(); // or the browser would open the file in place of the page
     input.closest(".drop").classList.toggle("over", name === "dragover");
-    if (name === "drop" && event.dataTransfer.files.length) give(input, event.dataTransfer.files);
+    if (name !== "drop") return;
+    const [file] = event.dataTransfer.files;
+    if (file && takes(input, file)) give(input, file);
   });
 }
