@@ -1,14 +1,15 @@
 // The clips on their way, on every page. One tab asks for all of them, whichever is seen and has the lock, and tells
 // the others. Without this the library shows them.
-const KEY = "clips-on-their-way";
 const MOST = 20;
 const PAUSE_MILLISECONDS = 3000;
+const LONGEST_PAUSE_MILLISECONDS = 60000;
 const tray = document.getElementById("tray");
+const KEY = `clips-on-their-way-${tray.dataset.workspace}`; // each workspace has its own, for when one comes back to it
 const [summary, list] = [tray.querySelector("summary"), tray.querySelector("ul")];
 const toasts = document.getElementById("toasts");
 const icon = document.querySelector("link[rel=icon]");
 const [title, plainIcon] = [document.title, icon.href];
-const own = document.querySelector("#clip[data-events-url]")?.dataset.clip; // its page speaks for itself
+const here = document.querySelector("#clip[data-events-url]")?.dataset.clip; // its page speaks for itself
 const channel = "BroadcastChannel" in window ? new BroadcastChannel(KEY) : null;
 
 function remembered() {
@@ -48,7 +49,7 @@ function toast({ url, prompt, is_ready: isReady }) {
 
 function show(clips) {
   const open = clips.filter((clip) => clip.is_open);
-  const ended = clips.filter((clip) => !clip.is_open && clip.id !== own && clip.words !== "Cancelled");
+  const ended = clips.filter((clip) => !clip.is_open && clip.id !== here && clip.words !== "Cancelled");
   tray.dataset.count = open.length;
   if (!open.length) tray.open = false;
   summary.querySelector("b").textContent = open.length;
@@ -57,18 +58,29 @@ function show(clips) {
   if (!document.hidden) ended.forEach(toast);
   const isReady = ended.some((clip) => clip.is_ready);
   icon.href = isReady ? tray.dataset.iconReady : open.length ? tray.dataset.iconBusy : plainIcon;
-  if (!own) document.title = isReady ? `✓ Ready · ${title}` : open.length ? `(${open.length}) ${title}` : title;
+  if (!here) document.title = isReady ? `✓ Ready · ${title}` : open.length ? `(${open.length}) ${title}` : title;
 }
 
+// Whether it was answered, and of the workspace that this page is about.
 async function look() {
   const asked = remembered();
-  if (!asked.length) return tray.dataset.count === "0" || tell([]);
+  if (!asked.length) {
+    if (tray.dataset.count !== "0") tell([]);
+    return true;
+  }
   const answer = await fetch(`${tray.dataset.url}?clips=${asked.join()}`);
-  if (!answer.ok) return;
-  const { clips } = await answer.json();
+  if (answer.status === 401 || answer.status === 403) { // signed out, or shut out
+    remember([]);
+    tell([]);
+    return true;
+  }
+  if (!answer.ok) return false;
+  const { workspace, clips } = await answer.json();
+  if (workspace !== tray.dataset.workspace) return false; // switched in another tab
   const open = clips.filter((clip) => clip.is_open).map((clip) => clip.id);
   remember(remembered().filter((id) => open.includes(id) || !asked.includes(id)));
   tell(clips);
+  return true;
 }
 
 function tell(clips) {
@@ -76,13 +88,25 @@ function tell(clips) {
   show(clips);
 }
 
+function rest(milliseconds, signal) {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
+  });
+}
+
 async function lead(signal) {
+  let pause = PAUSE_MILLISECONDS;
   while (!signal.aborted) {
-    await look().catch(() => {}); // away for a moment: the next round asks again
-    await new Promise((resolve) => {
-      setTimeout(resolve, PAUSE_MILLISECONDS);
-      signal.addEventListener("abort", resolve);
-    });
+    const isAnswered = await look().catch(() => false); // away for a moment: a later round asks again
+    pause = isAnswered ? PAUSE_MILLISECONDS : Math.min(2 * pause, LONGEST_PAUSE_MILLISECONDS);
+    await rest(pause, signal);
   }
 }
 
@@ -101,7 +125,8 @@ function follow() {
   }
 }
 
-const shown = document.querySelectorAll("#clip[data-events-url], .grid :is([data-state=queued], [data-state=dispatched], [data-state=running])");
+// What others of a team make is theirs to follow.
+const shown = document.querySelectorAll("#clip[data-own][data-events-url], .grid [data-own]:is([data-state=queued], [data-state=dispatched], [data-state=running])");
 remember([...remembered(), ...[...shown].map((one) => one.dataset.clip)]);
 channel?.addEventListener("message", ({ data }) => show(data));
 document.addEventListener("visibilitychange", follow);

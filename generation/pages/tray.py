@@ -27,7 +27,7 @@ _ENTRIES: Final = 4
 @require_safe
 @never_cache
 def tray(request: HttpRequest) -> JsonResponse:
-    """What has become of the clips whose ids ``clips`` lists, of those that the caller sees."""
+    """What has become of the clips whose ids ``clips`` lists, of those that the caller sees, and in which workspace."""
     caller = tenancy.caller_for(request, Action.READ_CLIPS)
     asked = _uuids(request.GET.get("clips", ""))
     found = list(Generation.objects.seen_by(caller).kept().for_display().filter(id__in=asked)) if asked else []
@@ -35,7 +35,8 @@ def tray(request: HttpRequest) -> JsonResponse:
     waits = wait.waits_of(waiting) if waiting else {}
     seen = progress.latest_of([clip.id for clip in found if clip.state == State.RUNNING], entries=_ENTRIES)
     said = [_said(clip, waits.get(clip.id), seen.get(clip.id)) for clip in found]
-    return JsonResponse({"clips": said})
+    workspace = str(caller.workspace.id) if caller.workspace is not None else ""
+    return JsonResponse({"workspace": workspace, "clips": said})
 
 
 def _uuids(listed: str) -> list[UUID]:

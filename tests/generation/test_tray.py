@@ -10,9 +10,11 @@ import redis
 from django.test import Client
 
 from accounts.models import Visitor
+from billing import ledger
 from catalog.models import Model
 from generation.models import Generation, State
 from generation.settlement import settle
+from tests.accounts import factories as accounts
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 
@@ -57,6 +59,27 @@ def test_others_clips_and_what_is_none_are_not_there(
     assert look(client_of(alice), theirs.id, uuid4(), "nothing", "") == []
     assert look(client_of(bob), theirs.id)
     assert look(Client(), theirs.id) == []
+
+
+def test_an_answer_says_of_which_workspace_it_is_as_pages_do(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    browser, workspace = client_of(alice), str(alice.workspace.id)
+    assert browser.get("/generations/tray/").json()["workspace"] == workspace
+    assert f'data-workspace="{workspace}"' in browser.get("/models/").text
+    assert Client().get("/generations/tray/").json()["workspace"] == ""
+
+
+def test_of_a_team_s_clips_each_member_s_own_are_marked(toy: Model, db: None) -> None:
+    alice, bob = accounts.person("alice@example.org"), accounts.person("bob@example.org")
+    studio = accounts.team(alice, member=bob)
+    ledger.grant(account=studio.id, reference="test", amount=100, kind=ledger.LotKind.PACK)
+    made = factories.submitted(studio)
+    Generation.objects.filter(id=made.id).update(made_by=alice)
+    for person, is_own in ((alice, True), (bob, False)):
+        browser = accounts.browser_of(person, studio)
+        for address in ("/history/", f"/generations/{made.id}/"):
+            page = browser.get(address).text
+            assert f'data-clip="{made.id}"' in page
+            assert (" data-own" in page) == is_own, (person.email, address)
 
 
 def test_it_asks_the_same_however_many_there_are(
