@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -67,6 +67,13 @@ def end(ban: Ban, *, actor: str) -> None:
 
 def live() -> QuerySet[Ban]:
     return Ban.objects.filter(Q(until=None) | Q(until__gt=timezone.now()), lifted_at=None)
+
+
+def shut_out() -> QuerySet[Visitor]:
+    """Visitors against whom a ban holds: their own, or of the network that they came from lately."""
+    own = live().filter(visitor=OuterRef("pk"))
+    theirs = live().exclude(network="").filter(network=OuterRef("network"))
+    return Visitor.objects.filter(Q(Exists(own)) | Q(Exists(theirs)))
 
 
 def against(request: HttpRequest, visitor: Visitor | None) -> Ban | None:

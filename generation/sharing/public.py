@@ -76,19 +76,15 @@ def featured(*, model: str = "", after: str = "", limit: int) -> list[SharedClip
 
     Args:
         model: of this one alone, by its slug.
-        after: the token of the last one of the page before.
-
-    Raises:
-        Http404: there is no such page before.
+        after: the token of the last one of the page before; one that is no pick, or not any more, starts over.
     """
     picked = _shown().filter(featured_at__isnull=False, shows_prompt=True, is_indexed=True)
     if model:
         picked = picked.filter(clip__generation__version__model__slug=model)
-    if after:
-        last = Share.objects.filter(token=after, featured_at__isnull=False).first() if _TOKEN.fullmatch(after) else None
-        if last is None:
-            raise Http404
-        picked = picked.filter(TupleLessThan(_PLACE, (last.featured_at, last.id)))
+    if _TOKEN.fullmatch(after):
+        last = Share.objects.filter(token=after, featured_at__isnull=False).first()
+        if last is not None:
+            picked = picked.filter(TupleLessThan(_PLACE, (last.featured_at, last.id)))
     return [as_shown(link) for link in picked.order_by("-featured_at", "-id")[:limit]]
 
 
@@ -119,8 +115,8 @@ def as_shown(share: Share) -> SharedClip:
 
 def _shown() -> QuerySet[Share]:
     """Links that lead to something now: not to what is deleted or private, nor into a workspace that is closed,
-    suspended, or a banned visitor's."""
-    banned = bans.live().filter(visitor__workspace=OuterRef("clip__generation__workspace"))
+    suspended, or a visitor's who is banned, by name or by network."""
+    banned = bans.shut_out().filter(workspace=OuterRef("clip__generation__workspace"))
     return Share.objects.filter(
         ~Exists(banned),
         clip__generation__deleted_at=None,

@@ -105,8 +105,14 @@ def test_pages_go_on_where_the_last_one_ended_at_the_same_cost(
         address = f"/explore/{address}" if address else ""
     assert seen == tokens
     assert costs == [2, 3, 3]
-    assert stranger.get("/explore/?after=none").status_code == 404
     assert "clip number 00" in stranger.get("/explore/?model=toy").text
+
+
+def test_older_than_a_pick_that_was_withdrawn_meanwhile_starts_over(listed: Share, stranger: Client) -> None:
+    picks.feature(listed, actor="staff")
+    assert PROMPT not in stranger.get(f"/explore/?after={listed.token}").text
+    for after in ("none", "%00"):
+        assert PROMPT in stranger.get(f"/explore/?after={after}").text
 
 
 def test_who_is_shut_out_is_not_on_explore(listed: Share, alice: Visitor, stranger: Client) -> None:

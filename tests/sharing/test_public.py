@@ -152,6 +152,19 @@ def test_who_is_shut_out_shows_nothing(link: Share, alice: Visitor, stranger: Cl
     assert stranger.get(address).status_code == 200
 
 
+def test_who_came_from_a_banned_network_shows_nothing(link: Share, alice: Visitor, stranger: Client) -> None:
+    address, staff = f"/s/{link.token}/", accounts.person(is_staff=True)
+    other = bans.ban_network("other", by=staff, reason="spam")
+    assert stranger.get(address).status_code == 200, "whose network is not known comes from none that is banned"
+    Visitor.objects.filter(id=alice.id).update(network="theirs")
+    assert stranger.get(address).status_code == 200
+    ban = bans.ban_network("theirs", by=staff, reason="spam")
+    assert stranger.get(address).status_code == 404
+    bans.end(ban, actor="test")
+    assert stranger.get(address).status_code == 200
+    assert other.lifted_at is None
+
+
 def test_remixing_fills_the_form(link: Share, stranger: Client, toy: Model) -> None:
     page = stranger.get(f"/?shared={link.token}").text
     assert f">{PROMPT}</textarea>" in page
