@@ -16,7 +16,6 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -24,7 +23,8 @@ from django.utils.crypto import salted_hmac
 from accounts import audit, members, seats
 from accounts.email_addresses import is_address
 from accounts.models import Invitation, Membership, User, Workspace
-from accounts.roles import BY_ROLE, Action, may_give
+from accounts.offers import open_offers
+from accounts.roles import Action, may_give
 from loremotion.outbox import mail
 from loremotion.outbox.mail import Content, Contents
 from loremotion.outbox.models import MailMessage
@@ -35,7 +35,6 @@ from loremotion.valkey import connection
 OFFER = "accounts.invitations.offer_content"
 LASTS = timedelta(days=7)
 SENT_AGAIN_AFTER = timedelta(minutes=2)
-INVITING = [role for role, actions in BY_ROLE.items() if Action.MANAGE_MEMBERS in actions]
 MOST_OPEN = 50
 MOST_A_DAY = 60
 
@@ -106,22 +105,12 @@ def withdraw(invitation: Invitation, *, actor: str) -> None:
 @across_workspaces("the link is about a workspace that its reader is not in yet")
 def invited_with(token: str) -> Invitation | None:
     """The open invitation that a link is about, or None when it is void or has expired."""
-    return _open_offers().filter(token_digest=_digest_of(token)).first()
+    return open_offers().filter(token_digest=_digest_of(token)).first()
 
 
 def open_offer(*, workspace_id: UUID, email: str) -> Invitation | None:
     """The open invitation to ``email``, or None where it was withdrawn, accepted, or has expired."""
-    return _open_offers().filter(is_address(email), workspace=workspace_id).first()
-
-
-def _open_offers() -> QuerySet[Invitation]:
-    """Those that still hold. Whoever offered must be one who may: else they would come back by another address."""
-    may_offer = Membership.objects.filter(
-        workspace=OuterRef("workspace"), user=OuterRef("invited_by"), user__is_active=True, role__in=INVITING
-    )
-    return Invitation.objects.select_related("workspace", "invited_by").filter(
-        Exists(may_offer), expires_at__gt=timezone.now(), workspace__closed_at=None, workspace__suspended_at=None
-    )
+    return open_offers().filter(is_address(email), workspace=workspace_id).first()
 
 
 @across_workspaces("whoever accepts is in another workspace until then")
@@ -140,7 +129,7 @@ def accept(invitation: Invitation, *, user: User) -> Membership:
         )
     with transaction.atomic():
         Workspace.objects.select_for_update(no_key=True).get(id=invitation.workspace_id)
-        if not _open_offers().filter(id=invitation.id, token_digest=invitation.token_digest).delete()[0]:
+        if not open_offers().filter(id=invitation.id, token_digest=invitation.token_digest).delete()[0]:
             raise Conflict("invitation_void", "This invitation was revoked.", next_step="Ask for a new one.")
         members = Membership.objects.select_related("workspace")
         membership = members.filter(workspace=invitation.workspace, user=user).first()

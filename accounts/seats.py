@@ -7,10 +7,10 @@ from typing import cast
 from uuid import UUID
 
 from django.conf import settings
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from accounts.models import Invitation, Membership, Workspace
+from accounts.offers import open_offers
 from loremotion.refusals import Conflict
 
 
@@ -22,7 +22,7 @@ def allowed(workspace: Workspace) -> int:
 
 def count_taken(workspace: Workspace, *, besides: Invitation | None = None) -> int:
     """The number of members and of invitations that can still be accepted, leaving out ``besides``."""
-    offered = Invitation.objects.filter(workspace=workspace, expires_at__gt=timezone.now())
+    offered = open_offers().filter(workspace=workspace)
     if besides is not None:
         offered = offered.exclude(pk=besides.pk)
     return _members(workspace) + offered.count()

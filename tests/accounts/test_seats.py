@@ -70,6 +70,18 @@ def test_an_offer_that_ran_out_keeps_no_place_and_is_not_renewed_without_one(
     assert seats.count_taken(studio) == 3
 
 
+def test_the_offer_of_who_may_offer_no_more_keeps_no_place(three_places: None, alice: User, bob: User) -> None:
+    studio = team(alice, admin=bob)
+    place = Membership.objects.select_related("user").get(workspace=studio, user=bob)
+    invitations.invite(workspace=studio, by=place, email="c@example.org", role="member")
+    assert seats.count_taken(studio) == 3
+    User.objects.filter(id=bob.id).update(is_active=False)
+    assert seats.count_taken(studio) == 2
+    Membership.objects.filter(user=bob, workspace=studio).delete()
+    assert seats.count_taken(studio) == 1
+    offer(studio, "d@example.org")
+
+
 def test_a_smaller_plan_turns_nobody_out_and_lets_nobody_in(
     three_places: None, alice: User, bob: User, carol: User
 ) -> None:
