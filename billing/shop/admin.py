@@ -14,7 +14,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 
 from billing.shop import balance, inbox, liability, refunds
-from billing.shop.gateway import StripeIsAway
 from billing.shop.models import (
     Budget,
     Mismatch,
@@ -163,7 +162,11 @@ class PaymentAdmin(ReadOnlyAdmin):
         form = RefundForm(request.POST or None, initial={"amount": left})
         context: dict[str, Any] = {"title": f"Refund of {payment}", "payment": payment, "form": form}
         context["refunded_minor"] = payment.refunded_minor
-        if request.method == "POST" and form.is_valid():
+        is_sound = form.is_valid()
+        # It may have been done: what was confirmed is sent again as the same attempt, since a new one refunds anew.
+        is_confirmed = "confirm" in request.POST and form.cleaned_data.get("attempt") is not None
+        context["is_unanswered"] = is_confirmed
+        if is_sound:
             try:
                 amount_minor = self._amount(form, payment)
                 if "confirm" in request.POST:
@@ -171,11 +174,9 @@ class PaymentAdmin(ReadOnlyAdmin):
                 seen = refunds.preview(payment, amount_minor)
                 already = max(seen.refunded_minor, payment.refunded_minor)
                 context |= {"preview": seen, "amount_minor": amount_minor, "refunded_minor": already}
-            except StripeIsAway as refusal:  # it may have been done: what was confirmed is sent again as it was
-                form.add_error(None, str(refusal))
-                context |= {"is_unanswered": "confirm" in request.POST}
             except Refusal as refusal:
                 form.add_error(None, str(refusal))
+                context["is_unanswered"] = is_confirmed and refusal.code not in refunds.NOT_DONE
         context = {**self.admin_site.each_context(request), **context, "opts": self.model._meta}
         return render(request, "admin/shop/payment/refund.html", context)
 

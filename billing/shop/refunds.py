@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 from uuid import UUID, uuid4
 
 import stripe
@@ -14,6 +15,9 @@ from billing.shop.facts import Money
 from billing.shop.locks import alone_with
 from billing.shop.models import Payment
 from loremotion.refusals import Conflict, Invalid
+
+NOT_DONE: Final = frozenset({"refunded_meanwhile", "refund_refused"})
+"""Codes of the refusals after which the attempt is known to have given nothing back."""
 
 
 @dataclass(frozen=True, slots=True)

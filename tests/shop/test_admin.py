@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import stripe
 from django.contrib.auth.models import Permission
 from django.db import IntegrityError
 from django.test import Client
@@ -143,6 +144,35 @@ def test_a_refund_whose_answer_was_lost_is_asked_for_again_and_made_once(shop_st
     assert staff.post(address, again).status_code == 302
     assert [one["amount"] for one in shop_steps.stripe.objects("refund")] == [250]
     assert balance(account) == (250, 0, 0)
+
+
+@pytest.mark.parametrize("change", [{"reason": " "}, {"reason": "x" * 301}, {"amount": ""}])
+def test_a_form_that_asks_again_stays_the_same_attempt_whatever_is_wrong_with_it(
+    shop_steps: ShopSteps, staff: Client, change: dict[str, str]
+) -> None:
+    address = f"/admin/shop/payment/{shop_steps.buy(uuid4()).pk}/refund/"
+    sent = {"amount": "2.50", "confirm": "1", "after_refunds": "0", "attempt": ATTEMPT, "reason": "Asked for it"}
+    shown = staff.post(address, sent | change).content.decode()
+    assert 'class="errorlist' in shown
+    again = fields_of(shown)
+    assert (again["attempt"], again["after_refunds"], again["confirm"]) == (ATTEMPT, "0", "Ask again")
+    assert shop_steps.stripe.objects("refund") == []
+
+
+def test_while_stripe_does_one_request_of_an_attempt_asking_again_stays_that_attempt(
+    shop_steps: ShopSteps, staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def in_use(*_: object, **__: object) -> None:
+        raise stripe.IdempotencyError("There is another request with this key.", http_status=409)
+
+    address = f"/admin/shop/payment/{shop_steps.buy(uuid4()).pk}/refund/"
+    sent = {"amount": "2.50", "confirm": "1", "after_refunds": "0", "attempt": ATTEMPT, "reason": "Asked for it"}
+    monkeypatch.setattr(gateway, "create_refund", in_use)
+    again = fields_of(staff.post(address, sent).content.decode())
+    assert (again["attempt"], again["confirm"]) == (ATTEMPT, "Ask again")
+    sight = staff.post(address, sent | {"after_refunds": "1"}).content.decode()
+    assert "Somebody refunded this payment meanwhile" in sight
+    assert "Show what it does" in sight
 
 
 def test_a_refund_begun_anew_after_a_lost_answer_sees_what_went_back(shop_steps: ShopSteps, staff: Client) -> None:
