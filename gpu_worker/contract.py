@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from gpu_worker.wire import Wire
 
@@ -248,6 +248,10 @@ class Stage(StrEnum):
     UPLOADING = "uploading"
 
 
+OFF_THE_CARD: Final = frozenset({Stage.ENCODING_VIDEO.value, Stage.UPLOADING.value})
+"""The stages after the frames have left the card, which may take place beside the next job."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipFacts(Wire):
     """Measured on the finished MP4, not copied from the request."""
@@ -300,7 +304,7 @@ class RenderReport(Wire):
     @property
     def gpu_seconds(self) -> float:
         """Seconds that the attempt kept its card from others, whatever it did with it."""
-        return sum(self.stage_seconds.values())
+        return sum(seconds for stage, seconds in self.stage_seconds.items() if stage not in OFF_THE_CARD)
 
 
 # --- while it runs -------------------------------------------------------------------------------------------

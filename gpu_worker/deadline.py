@@ -32,6 +32,10 @@ class Deadline:
         """None left is 0, never less."""
         return max(0.0, self._ends - self.clock())
 
+    def extend(self, seconds: float) -> None:
+        """So long the job itself was kept waiting."""
+        self._ends += seconds
+
     def check(self) -> None:
         """
         Raises:

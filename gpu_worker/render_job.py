@@ -160,11 +160,15 @@ class Renderer:
                 if not isinstance(error, Exception):
                     raise
                 return self._leave(attempt, self._ended_early(attempt, error))
+            attempt.tally.enter("")  # what comes next may have to wait
             self.on_frames(job, frames)
             if not self.may_overlap(job):
                 return self._finish(attempt, frames)
+        deadline = attempt.deadline
+        waits_since = deadline.clock()
 
         def beside() -> RenderReport:
+            deadline.extend(deadline.clock() - waits_since)  # for the delivery before it, which is none of its own time
             attempt.lifeline = self.delivery_lifeline
             with self._logged(job):
                 return self._finish(attempt, frames)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gpu_worker.contract import RenderJob, Stage
+from gpu_worker.contract import OFF_THE_CARD, RenderJob, Stage
 
 _NEWEST_WEIGHT = 0.3
-_OFF_THE_CARD = frozenset({Stage.ENCODING_VIDEO.value, Stage.UPLOADING.value})
 
 
 def on_the_card(stage_seconds: Mapping[str, float]) -> dict[str, float]:
     """Of these, the stages until the frames have left the card."""
-    return {stage: seconds for stage, seconds in stage_seconds.items() if stage not in _OFF_THE_CARD}
+    return {stage: seconds for stage, seconds in stage_seconds.items() if stage not in OFF_THE_CARD}
 
 
 def off_the_card(stage_seconds: Mapping[str, float]) -> dict[str, float]:
     """Of these, the stages after that, which may take place beside the next job."""
-    return {stage: seconds for stage, seconds in stage_seconds.items() if stage in _OFF_THE_CARD}
+    return {stage: seconds for stage, seconds in stage_seconds.items() if stage in OFF_THE_CARD}
 
 
 class ServiceTimes:

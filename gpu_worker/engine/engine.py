@@ -162,6 +162,7 @@ class Engine:
             on_frame = unheard if mode.is_continuation else writer.put
             rendering = self._rendering(job, inputs, stages, snapshots, on_frame)
             raw = rendering.run()
+        stages.pause()  # what is left may have to wait for the delivery before it
         self._records.write(self._residency.records)
         frames = RenderedFrames(
             job=job,

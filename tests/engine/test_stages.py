@@ -80,3 +80,13 @@ def test_no_stage_begins_when_the_render_is_not_wanted() -> None:
     assert stopped.value.stage_seconds == {"loading": 3}
     assert (stopped.value.steps_done, stopped.value.steps_total) == (0, 4)
     assert len(render.told) == 1
+
+
+def test_time_of_a_pause_is_of_no_stage() -> None:
+    render = Render()
+    render.spend(3, Stage.DECODING)
+    render.clock.pause()
+    render.now += 300
+    assert render.clock.seconds == {"decoding": 3}
+    render.spend(2, Stage.ENCODING_VIDEO)
+    assert render.clock.finish() == {"decoding": 3, "encoding_video": 2}

@@ -70,6 +70,7 @@ IMPOSSIBLE: dict[str, dict[str, Any]] = {
     "seconds beyond all bounds": {"stage_seconds": {"denoising": 1e300}},
     "seconds that run backwards": {"stage_seconds": {"denoising": 30.0, "loading": -1.0}},
     "more seconds than an attempt may take": {"stage_seconds": {"denoising": 61.0, "loading": 60.0}},
+    "more seconds of delivery than it may take": {"stage_seconds": {"denoising": 61.0, "uploading": 60.0}},
     "seconds that are no number": {"stage_seconds": {"denoising": float("nan")}},
     "a stage with an odd name": {"stage_seconds": {"\x00": 1.0}},
     "a thousand stages": {"stage_seconds": {"a" * (1 + n % 30) + "_" * (n // 30): 0.0 for n in range(1000)}},

@@ -124,3 +124,9 @@ def test_a_job_of_the_release_before_says_block_swap_by_its_former_name() -> Non
     spec = ModelSpec(slug="ltx", version=1, family="ltx", source="Lightricks/LTX-Video", placement="streamed")
     assert ModelSpec.from_wire(spec.to_wire() | {"placement": "streamed"}).placement == "block_swap"
     assert ModelSpec.from_wire(spec.to_wire() | {"placement": "tiled"}).placement == "tiled"
+
+
+def test_what_follows_when_the_frames_have_left_the_card_keeps_it_from_nobody() -> None:
+    seconds = {"loading": 1.0, "denoising": 2.0, "decoding": 4.0, "encoding_video": 8.0, "uploading": 16.0}
+    report = RenderReport(generation_id="g", attempt=1, worker="w", outcome=Outcome.SUCCEEDED, stage_seconds=seconds)
+    assert report.gpu_seconds == 7.0

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ import redis
 from rq.command import send_stop_job_command
 from rq.serializers import JSONSerializer
 
-from gpu_worker import fleet, render_job
+from gpu_worker import attempt, fleet, render_job
 from gpu_worker.contract import Outcome, RenderJob, RenderReport
 from gpu_worker.deadline import Deadline
+from gpu_worker.delivery import Deliveries
 from gpu_worker.leaving import LeavingTime
 from gpu_worker.lifeline import DELIVERY, Lifeline, Word, Words
 from gpu_worker.liveness import live_workers
@@ -227,6 +229,35 @@ def test_what_goes_wrong_in_a_delivery_is_of_that_job_alone(
         run_worker()
 
     assert outcomes(valkey) == {first.generation_id: (Outcome.FAILED, code), second.generation_id: DONE}
+
+
+@pytest.mark.parametrize(("script", "outcome"), [({}, DONE), ({"writing_raises": "unforeseen"}, "internal")])
+def test_the_wait_for_the_delivery_before_it_is_none_of_a_clip_s_time(
+    valkey: redis.Redis,
+    run_worker: RunWorker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    script: dict[str, Any],
+    outcome: Any,
+) -> None:
+    now, waits, wait = 0.0, [3601.0], Deliveries.wait
+
+    def long_wait(deliveries: Deliveries, *limits: Any) -> None:
+        nonlocal now
+        now += waits.pop() if waits else 0.0
+        wait(deliveries, *limits)
+
+    monkeypatch.setattr(Deliveries, "wait", long_wait)
+    monkeypatch.setattr(render_job, "Deadline", lambda seconds: Deadline(seconds, clock=lambda: now))
+    monkeypatch.setattr(attempt, "time", SimpleNamespace(monotonic=lambda: now))
+    enqueue(valkey, overlapping(tmp_path, **script))
+
+    run_worker()
+
+    [report] = finished_reports(valkey)
+    assert waits == []
+    assert outcome in ((report.outcome, ""), report.error and report.error.code)
+    assert sum(report.stage_seconds.values()) < 60.0
 
 
 def test_a_stopped_worker_leaves_when_its_delivery_is_over(

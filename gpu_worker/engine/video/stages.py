@@ -121,6 +121,11 @@ class StageClock:
         if self._should_stop():
             raise RenderStopped(self.steps_done, self.steps_total, self.finish())
 
+    def pause(self) -> None:
+        """Close the stage under way: until the next begins, time is none's."""
+        self._close()
+        self._stage = None
+
     def finish(self) -> dict[str, float]:
         """Close the stage under way; seconds by stage."""
         self._close()
