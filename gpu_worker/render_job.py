@@ -168,7 +168,8 @@ class Renderer:
         waits_since = deadline.clock()
 
         def beside() -> RenderReport:
-            deadline.extend(deadline.clock() - waits_since)  # for the delivery before it, which is none of its own time
+            waited_seconds = deadline.clock() - waits_since  # for the delivery before it: none of its own time
+            deadline.extend(min(waited_seconds, job.timeout_seconds))  # the website waits for no more than that
             attempt.lifeline = self.delivery_lifeline
             with self._logged(job):
                 return self._finish(attempt, frames)

@@ -104,9 +104,10 @@ def reclaim_overdue() -> None:
     """Take back attempts that run for longer than any render may, whatever a heartbeat says of them.
 
     A render asks for its time limit between any two steps, its loading, inputs and upload included; one that is stuck
-    between two is ended ``LATE_SECONDS`` after the limit by its supervisor. So this takes none from an honest worker.
+    between two is ended ``LATE_SECONDS`` after the limit by its supervisor. One that waited for the delivery before it
+    has that much more, up to its limit again. So this takes none from an honest worker.
     """
-    seconds = F("version__timeout_seconds") + (LATE_SECONDS + REPORT_LATE_SECONDS)
+    seconds = 2 * F("version__timeout_seconds") + (LATE_SECONDS + REPORT_LATE_SECONDS)
     limit = ExpressionWrapper(seconds * timedelta(seconds=1), output_field=DurationField())
     overdue = Generation.objects.filter(state=State.RUNNING).alias(limit=limit)
     overdue = overdue.filter(

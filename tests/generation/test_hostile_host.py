@@ -98,7 +98,7 @@ def in_a_while(seconds: float) -> time_machine.travel:
 
 
 def limit_seconds(generation: Generation) -> float:
-    return generation.version.timeout_seconds + LATE_SECONDS + 60
+    return 2 * generation.version.timeout_seconds + LATE_SECONDS + 60
 
 
 @pytest.mark.parametrize("value", VALUES)
