@@ -312,7 +312,7 @@ class Generation(models.Model):
             secret=secret_of(str(self.id), self.attempt),
             is_compared=self.workspace_id == TRIALS_WORKSPACE,
             yields=yields(self.fair_finish),
-            may_overlap=True,
+            may_overlap=self.attempt == 1,  # one that ended its worker may do so again, and takes none along
         )
 
 

@@ -232,6 +232,11 @@ def test_a_clip_that_its_worker_delivers_beside_the_next_is_not_lost(
     assert dispatched.state != State.RUNNING
 
 
+def test_a_clip_that_was_tried_before_is_delivered_alone(dispatched: Generation) -> None:
+    dispatched.attempt = 2
+    assert not dispatched.render_job(inputs={}, outputs={}).may_overlap
+
+
 def test_a_cancel_that_did_not_reach_its_worker_is_repeated(dispatched: Generation, valkey: redis.Redis) -> None:
     settlement.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
     settlement.cancel(dispatched)
