@@ -152,7 +152,7 @@ class OneJobWorker(AllowedJobWorker, ABC):
         finally:
             if self._rest is None:
                 self._forget(job)
-        rest = self._rest
+        rest, self._rest = self._rest, None  # an idle worker keeps nothing of the last clip
         return None if rest is None else lambda: self._end(job, execution, rest)
 
     def _end(self, job: AllowedJob, execution: Execution, rest: Callable[[], Any]) -> None:
@@ -195,6 +195,15 @@ class OneJobWorker(AllowedJobWorker, ABC):
     def teardown(self) -> None:
         self.on_ended()
         super().teardown()
+
+    def run_maintenance_tasks(self) -> None:
+        """Clear away, but nothing that is in hand here: after seconds without Valkey it may look abandoned."""
+        try:
+            self.keep_running()
+        except Unreachable as problem:
+            logger.warning("Clearing away waits for Valkey: %s", problem)
+        else:
+            super().run_maintenance_tasks()
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """SIGTERM, SIGINT and RQ's shutdown command: finish the job in hand, take no other, leave."""

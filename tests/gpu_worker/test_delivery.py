@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,7 +37,7 @@ from tests.gpu_worker.conftest import (
     reports_of,
     stream_of,
 )
-from tests.gpu_worker.scripted import ScriptedClip, ScriptedEngine
+from tests.gpu_worker.scripted import ScriptedClip, ScriptedEngine, ScriptedFrames
 from tests.patience import wait_until
 
 RunWorker = Callable[..., GpuWorker]
@@ -229,6 +231,56 @@ def test_what_goes_wrong_in_a_delivery_is_of_that_job_alone(
         run_worker()
 
     assert outcomes(valkey) == {first.generation_id: (Outcome.FAILED, code), second.generation_id: DONE}
+
+
+def test_an_idle_worker_keeps_nothing_of_the_last_clip(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[weakref.ref[ScriptedFrames]] = []
+    left: list[ScriptedFrames | None] = []
+    ended = GpuWorker.on_ended
+
+    class Keeping(ScriptedEngine):
+        def render_frames(self, job: RenderJob, **others: Any) -> ScriptedFrames:
+            frames = super().render_frames(job, **others)
+            kept.append(weakref.ref(frames))
+            return frames
+
+    def look(worker: GpuWorker) -> None:
+        ended(worker)
+        gc.collect()
+        left.extend(frames() for frames in kept)
+
+    monkeypatch.setattr(GpuWorker, "on_ended", look)
+    enqueue(valkey, overlapping(tmp_path))
+    run_worker(Keeping())
+    assert left == [None]
+
+
+def test_clearing_away_leaves_alone_what_is_being_delivered(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: Path
+) -> None:
+    """After seconds without Valkey its time among RQ's running jobs has lapsed."""
+    job = overlapping(tmp_path, writing_waits_for=str(gate))
+    rq_job, begin = enqueue(valkey, job), Deliveries.begin
+    states: list[Any] = []
+    workers: list[GpuWorker] = []
+    started = GpuWorker.on_started
+    monkeypatch.setattr(GpuWorker, "on_started", lambda worker: (workers.append(worker), started(worker)))
+    monkeypatch.setattr(GpuWorker, "_keep_registered", lambda worker: None)
+
+    def begin_and_lapse(deliveries: Deliveries, *begun: Any) -> None:
+        begin(deliveries, *begun)
+        [entry] = valkey.zrange("rq:wip:render", 0, -1)
+        valkey.zadd("rq:wip:render", {entry: 1.0})
+        valkey.delete("rq:clean_registries:render")
+        workers[0].run_maintenance_tasks()
+        states.append(rq_job.get_status())
+        gate.touch()
+
+    monkeypatch.setattr(Deliveries, "begin", begin_and_lapse)
+    run_worker()
+    assert states == ["started"]
 
 
 @pytest.mark.parametrize(("script", "outcome"), [({}, DONE), ({"writing_raises": "unforeseen"}, "internal")])
