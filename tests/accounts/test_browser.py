@@ -107,7 +107,7 @@ def test_from_visitor_to_team(site: str, browser: Browser, desktop: BrowserConte
 
     sign_up_with_a_passkey(page, site, "alice@example.org")
     page.goto(f"{site}/history/")
-    expect(page.get_by_text("a red circle of a visitor")).to_be_visible()
+    expect(page.locator("main").get_by_text("a red circle of a visitor", exact=True)).to_be_visible()
     assert not User.objects.get().has_usable_password()
 
     page.goto(f"{site}/account/")
@@ -116,7 +116,7 @@ def test_from_visitor_to_team(site: str, browser: Browser, desktop: BrowserConte
     page.goto(f"{site}/account/login/")
     page.get_by_role("button", name="Sign in with a passkey").click()
     page.wait_for_url(f"{site}/")
-    expect(page.get_by_text("a red circle of a visitor")).to_be_visible()
+    expect(page.locator("main").get_by_text("a red circle of a visitor", exact=True)).to_be_visible()
     page.goto(f"{site}/account/sessions/")
     expect(page.get_by_text("by passkey")).to_be_visible()
 
@@ -144,9 +144,9 @@ def test_from_visitor_to_team(site: str, browser: Browser, desktop: BrowserConte
     page.get_by_label("Monthly limit in credits for bob@example.org").fill(str(price))
     page.get_by_role("button", name="Save").click()
     make_a_clip(guest, site, "one too many")
-    expect(guest.get_by_text("with 0 left")).to_be_visible()
+    expect(guest.locator("main").get_by_text("with 0 left")).to_be_visible()
     page.goto(f"{site}/history/")
-    expect(page.get_by_text("made by bob")).to_be_visible()
+    expect(page.locator("main").get_by_text("made by bob", exact=True)).to_be_visible()
     assert Membership.objects.get(workspace=studio, role=Role.MEMBER).monthly_cap_credits == price
     assert problems == []
     elsewhere.close()

@@ -42,7 +42,7 @@ def test_the_count_says_what_would_not_be_read(preview: Model, client: Client) -
 def test_without_javascript_the_form_says_it_when_it_is_sent(preview: Model, client: Client) -> None:
     answer = client.post(reverse("generation:create"), {"prompt": OVERFULL, "model": "preview"})
     assert answer.status_code == 422
-    assert "has 26 tokens" in answer.text
+    assert "That&#x27;s 26 tokens" in answer.text
     assert "“circle moving right”" in answer.text
     assert OVERFULL in answer.text  # nothing that was typed is lost
     assert not Generation.objects.exists()

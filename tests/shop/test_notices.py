@@ -104,7 +104,7 @@ def test_low_credits_are_told_once_until_there_are_enough_again(place: Workspace
     running_low(place)
     for _ in range(2):
         tell()
-    assert post_office() == [("Fewer than 300 credits are left", ["alice@example.org"])]
+    assert post_office() == [("You have fewer than 300 credits left", ["alice@example.org"])]
     ledger.grant(account=place.id, reference=f"test:{place.id}", amount=500, kind=ledger.LotKind.PACK)
     tell()
     ledger.adjust(account=place.id, reference="test:2", amount=-400, actor="staff", reason="test")
@@ -191,6 +191,6 @@ def test_a_workspace_that_is_gone_and_one_that_fails_keep_no_other_from_its_mail
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     notices.write_low_balances()
-    assert post_office() == [("Fewer than 300 credits are left", ["alice@example.org"])]
+    assert post_office() == [("You have fewer than 300 credits left", ["alice@example.org"])]
     broken.refresh_from_db()
     assert broken.warned_at is None  # to be told yet
