@@ -251,7 +251,7 @@ def test_of_a_phones_two_pictures_in_one_file_the_first_is_taken() -> None:
 def test_one_of_several_passes_is_kept_whole_by_its_decoder_and_so_refused_earlier() -> None:
     with pytest.raises(picture_decoding.WrongSize, match="8064×6048") as refusal:
         pictures.to_png(ContentFile(jpeg_of(8064, 6048, progressive=True)))
-    assert refusal.value.next_step == "Send one of at most 16 megapixels, or save it without 'progressive'."
+    assert refusal.value.next_step == "Use one with at most 16 megapixels, or save it without 'progressive'."
 
 
 @pytest.mark.parametrize("size", [(1, 1), (15, 400)])

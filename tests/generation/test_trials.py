@@ -109,7 +109,7 @@ def test_a_refusal_leads_back_to_the_model_with_its_reason(client: Client, staff
     client.force_login(staff)
     version = draft()
     answer = client.post(reverse("generation:trial-start", args=[version.pk]), {"mode": "control"}, follow=True)
-    assert "Toy does not offer" in answer.content.decode()
+    assert "Toy doesn&#x27;t offer" in answer.content.decode()
 
 
 def test_trials_are_for_staff_who_may_change_models(client: Client, staff: User) -> None:

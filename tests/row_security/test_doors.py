@@ -21,7 +21,7 @@ REVIEWED = {
     "accounts/workspaces.py": 6,
     "billing/shop/webhook.py": 1,
     "generation/scheduling/dispatch.py": 1,
-    "generation/scheduling/wait.py": 3,
+    "generation/scheduling/wait.py": 4,
     "generation/storage/arrivals.py": 1,  # the permit in the address names one attempt
     "generation/storage/retention.py": 3,
     "generation/sharing/public.py": 2,  # a token is the permission, or staff picked it; public parts come out
