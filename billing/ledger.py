@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from billing.calls import call, kernel_cursor, send_call
+from billing.calls import call, kernel_cursor, own_errors, send_call
 from billing.errors import (
     InvalidAmount,
     LedgerError,
@@ -76,6 +76,7 @@ __all__ = [
     "movements",
     "open_account",
     "open_holds",
+    "own_errors",
     "receipt",
     "release",
     "violations",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Final
@@ -101,11 +102,11 @@ def submit(
         if repeat is not None and (made := idempotency.with_same_key(workspace, repeat, caller=caller)) is not None:
             return made
         candidate = Candidate(workspace, caller, offer.quote.credits, may, is_refilled)
-        with prepared.unanswered():
+        with _hold_refused(candidate), ledger.own_errors(), prepared.unanswered():  # any may raise what the hold met
             held = _send_hold(workspace, generation_id, offer)
             joined = fair_queue.send_join(workspace, is_paid=may.is_paid, network="" if may.is_paid else network)
             least_bytes = offer.send_least_bytes()
-            _refuse_unless(held, candidate)
+            held()
             standing, needs_bytes = joined(), least_bytes()
         checks.refuse(replace(candidate, standing=standing))
         finish = standing.finish_tag(credits=offer.quote.credits, weight=may.priority_weight)
@@ -163,9 +164,10 @@ def _send_hold(workspace: Workspace, generation_id: uuid.UUID, offer: Offer) -> 
     )
 
 
-def _refuse_unless(held: Callable[[], ledger.Held], candidate: Candidate) -> None:
+@contextmanager
+def _hold_refused(candidate: Candidate) -> Iterator[None]:
     try:
-        held()
+        yield
     except ledger.ReferenceReused:  # the key stood for a request of which only the receipt is left
         raise idempotency.reused() from None
     except InsufficientCredits as refusal:  # credits were taken back since they were looked at

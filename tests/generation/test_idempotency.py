@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,6 +21,7 @@ from billing import ledger
 from billing.shop.models import Plan
 from catalog.models import Model
 from generation.models import Generation
+from generation.scheduling import fair_queue
 from generation.submission import pictures, retries
 from tests.accounts.factories import browser_of
 from tests.generation import factories
@@ -57,6 +59,25 @@ def test_another_picture_is_another_request(db: None, alice: Visitor, client_of:
     sizes = ((320, 200), (320, 200), (200, 320))
     sent = [client.post("/v1/videos", {**FOX, "image": picture_file(size=size)}, headers=headers) for size in sizes]
     assert [answer.status_code for answer in sent] == [200, 200, 422]
+
+
+@pytest.mark.parametrize("comes_early", [False, True])
+def test_a_key_of_which_only_the_receipt_is_left_is_refused(
+    toy: Model, alice: Visitor, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch, comes_early: bool
+) -> None:
+    client, send_join = client_of(alice), fair_queue.send_join
+
+    def after_the_holds_answer(*args: Any, **kwargs: Any) -> Any:
+        """What is sent meets the error of what was sent before it."""
+        select.select([connection.connection.fileno()], [], [], 10)
+        return send_join(*args, **kwargs)
+
+    post(client, FOX, **{"Idempotency-Key": "order-17"})
+    Generation.objects.all().delete()
+    if comes_early:
+        monkeypatch.setattr(fair_queue, "send_join", after_the_holds_answer)
+    answer = post(client, FOX | {"seconds": 1}, **{"Idempotency-Key": "order-17"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
 
 
 def test_one_workspaces_key_means_nothing_in_another(

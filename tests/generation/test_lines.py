@@ -5,9 +5,12 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import Error, transaction
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +26,7 @@ from generation.settlement import settle
 from generation.submission.submit import submit
 from generation.tiers import on_its_clock
 from loremotion import row_security
+from loremotion.prepared import unanswered
 from tests.generation import factories
 
 NETWORK = "a" * 32
@@ -195,3 +199,19 @@ def test_a_request_learns_nothing_of_the_line_of_another_workspace(alice: Visito
         assert fair_queue.send_join(alice.workspace, is_paid=False)().flow == f"workspace:{alice.workspace.id}"
     with row_security.bounded(bounds), transaction.atomic(), pytest.raises(Error, match="is not of the workspace"):
         fair_queue.send_join(bob.workspace, is_paid=False)()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_that_refusal_is_none_of_the_ledgers_where_a_hold_was_sent_before(alice: Visitor, bob: Visitor) -> None:
+    bounds = row_security.Bounds()
+    bounds.sight = row_security.Sight(alice.workspace.id)
+    account, tomorrow = alice.workspace.id, timezone.now() + timedelta(days=1)
+
+    def hold_and_join() -> None:
+        with ledger.own_errors(), unanswered():
+            held = ledger.send_hold(account=account, reference=uuid4(), amount=1, expires_at=tomorrow, quote={})
+            fair_queue.send_join(bob.workspace, is_paid=False)
+            held()
+
+    with row_security.bounded(bounds), transaction.atomic(), pytest.raises(Error, match="is not of the workspace"):
+        hold_and_join()
