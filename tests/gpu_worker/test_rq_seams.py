@@ -108,6 +108,12 @@ SEAMS = (
         rq="3.0.0",
     ),
     Seam(
+        "one_job_worker.OneJobWorker.run_maintenance_tasks",
+        "rq.worker.BaseWorker.run_maintenance_tasks",
+        "(self)",
+        rq="3.0.0",
+    ),
+    Seam(
         "one_job_worker.OneJobWorker.bootstrap",
         "rq.worker.BaseWorker.bootstrap",
         "(self, logging_level='INFO', date_format='%H:%M:%S', log_format='%(asctime)s %(message)s')",
