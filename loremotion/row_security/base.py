@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from django.db.backends.postgresql import base, operations
-from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.pq import PipelineStatus
 
 from loremotion.prepared import execute_anew
 from loremotion.row_security import EVERYTHING, SIGHT_SQL, Sight, sight
@@ -51,12 +51,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
     ) -> Any:
         wanted = sight()
-        cursor = context["cursor"].cursor
         if wanted == self.in_force or (isinstance(sql, str) and sql.startswith(TRANSACTION_CONTROL)):
-            if type(cursor) is psycopg.Cursor and self._is_about_to_begin():
-                with self.wrap_database_errors, self.connection.pipeline():  # BEGIN goes with it
-                    return execute(sql, params, many, context)
             return execute(sql, params, many, context)
+        cursor = context["cursor"].cursor
         self.in_force = None  # until it has worked
         if self.connection.pgconn.pipeline_status != PipelineStatus.OFF:  # of prepared.unanswered, which heeds errors
             psycopg.Cursor(self.connection).execute(SIGHT_SQL, wanted.values, prepare=True)
@@ -77,11 +74,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
             answer = execute(sql, params, many, context)
         self.in_force = wanted
         return answer
-
-    def _is_about_to_begin(self) -> bool:
-        """Whether the next statement is the first of a transaction."""
-        connection = self.connection
-        return not connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE
 
     def _rollback(self) -> None:
         self.in_force = None
