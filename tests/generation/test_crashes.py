@@ -150,7 +150,8 @@ def test_a_killed_worker_is_replaced_and_the_clip_arrives(stack: Stack, visitor:
         return messages_of(stack, name, request_id="click-1", video_id=video["id"])
 
     wait_until(lambda: "Attempt 2 is succeeded" in messages("reports"))
-    wait_until(lambda: [said for said in messages("gpu") if said.startswith("Attempt 2 is succeeded, gone on from")])
+    # Whether it went on from a snapshot depends on how far the first one came.
+    wait_until(lambda: [said for said in messages("gpu") if said.startswith("Attempt 2 is succeeded")])
     assert "Attempt 1 is in line" in messages("web")
     assert any(message.startswith("Queued for ") for message in messages("web"))
     assert {"Attempt 1 begins", "Attempt 2 begins"} <= messages("gpu")

@@ -63,7 +63,7 @@ def test_from_a_sentence_to_a_clip(stack: Stack, desktop: BrowserContext, tmp_pa
 
     again = desktop.new_page()
     again.goto(stack.url + "/history/")
-    again.get_by_text(PROMPT).click()
+    again.locator("main").get_by_text(PROMPT, exact=True).click()
     assert again.url == address
     assert complaints == []
 
@@ -96,7 +96,7 @@ def centre_of_red(frame: np.ndarray[Any, np.dtype[np.uint8]]) -> float:
 def test_the_stages_are_shown_live_with_a_picture(stack: Stack, phone: BrowserContext) -> None:
     page = phone.new_page()
     page.goto(stack.url)
-    token = page.locator("[name=csrfmiddlewaretoken]").input_value()
+    token = page.locator("[name=csrfmiddlewaretoken]").first.input_value()
     video = page.request.post(
         stack.url + "/v1/videos",
         data={"prompt": PROMPT, "steps": 50},
