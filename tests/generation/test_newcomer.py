@@ -104,7 +104,7 @@ def test_the_stages_are_shown_live_with_a_picture(stack: Stack, phone: BrowserCo
     ).json()
     page.goto(video["lm"]["page_url"] + "#main")  # as after the skip link
     expect(page.locator("#rail [aria-current]")).to_have_text("Rendering", timeout=ARRIVES_WITHIN)
-    expect(page.get_by_role("status")).to_contain_text("of 50")
+    expect(page.locator("#status")).to_contain_text("of 50")
     expect(page.get_by_alt_text("Preview of the clip so far")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways on a phone"
     expect(page.locator("video")).to_be_visible(timeout=ARRIVES_WITHIN)
