@@ -42,9 +42,10 @@ class Deliveries:
         self._thread = threading.Thread(target=self._run, args=(job.job_id, rest), name="delivery", daemon=True)
         self._thread.start()
 
-    def wait(self) -> None:
-        """Return when none is under way."""
+    def wait(self, check: Callable[[], None] = lambda: None) -> None:
+        """Return when none is under way; what ``check`` raises ends the wait."""
         while self._thread is not None and self._thread.is_alive():
+            check()
             self._main.repeat()
             self._thread.join(1 / LOOKS_PER_SECOND)
 

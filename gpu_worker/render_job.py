@@ -10,6 +10,7 @@ import errno
 import logging
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -170,7 +171,8 @@ class Renderer:
         def beside() -> RenderReport:
             waited_seconds = deadline.clock() - waits_since  # for the delivery before it: none of its own time
             deadline.extend(min(waited_seconds, job.timeout_seconds))  # the website waits for no more than that
-            attempt.lifeline = self.delivery_lifeline
+            if threading.current_thread() is not threading.main_thread():
+                attempt.lifeline = self.delivery_lifeline
             with self._logged(job):
                 return self._finish(attempt, frames)
 

@@ -40,7 +40,7 @@ from gpu_worker.inputs import Fetcher
 from gpu_worker.job_choice import Bounds
 from gpu_worker.job_picker import JobPicker
 from gpu_worker.last_work import GPU, LastWork
-from gpu_worker.leaving import LeavingTime
+from gpu_worker.leaving import HandedBack, LeavingTime
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.progress import ProgressStream, ShownProgress
 from gpu_worker.render_engine import RenderedFrames, RenderEngine
@@ -220,7 +220,8 @@ class GpuWorker(OneJobWorker):
         in_delivery = self._deliveries.job
         if self._unreported - {in_delivery.job_id if in_delivery else ""}:
             raise SystemExit(EXIT_UNFINISHED)
-        self._leaving.clear()  # what was said was of that job: a worker that is drained or stopped takes no other
+        if not (self.is_asked_to_stop or self.reporter.is_drained):  # else it is of what is being delivered, too
+            self._leaving.clear()
         self.lifeline.say(None, PATIENCE_BETWEEN_JOBS_SECONDS)
         if self._is_device_lost:
             raise SystemExit(EXIT_DEVICE_LOST)
@@ -247,7 +248,11 @@ class GpuWorker(OneJobWorker):
     def _deliver(self, message: RenderJob, rest: Callable[[], None]) -> None:
         """Let the rest of the job go on beside the next one, once the delivery before it is over."""
         self.lifeline.say(message.job_id, PATIENCE_BETWEEN_JOBS_SECONDS)
-        self._deliveries.wait()
+        try:
+            self._deliveries.wait(lambda: self._leaving.check(0.0))
+        except HandedBack:
+            rest()  # which hands it back, too
+            return
         self._note_ended()
         self.reporter.delivering(message)
         self._deliveries.begin(message, rest)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import redis
@@ -266,12 +266,17 @@ def test_clearing_away_leaves_alone_what_is_being_delivered(
     states: list[Any] = []
     workers: list[GpuWorker] = []
     started = GpuWorker.on_started
-    monkeypatch.setattr(GpuWorker, "on_started", lambda worker: (workers.append(worker), started(worker)))
+
+    def start(worker: GpuWorker) -> None:
+        workers.append(worker)
+        started(worker)
+
+    monkeypatch.setattr(GpuWorker, "on_started", start)
     monkeypatch.setattr(GpuWorker, "_keep_registered", lambda worker: None)
 
     def begin_and_lapse(deliveries: Deliveries, *begun: Any) -> None:
         begin(deliveries, *begun)
-        [entry] = valkey.zrange("rq:wip:render", 0, -1)
+        [entry] = cast(list[bytes], valkey.zrange("rq:wip:render", 0, -1))
         valkey.zadd("rq:wip:render", {entry: 1.0})
         valkey.delete("rq:clean_registries:render")
         workers[0].run_maintenance_tasks()
@@ -310,6 +315,59 @@ def test_the_wait_for_the_delivery_before_it_is_none_of_a_clip_s_time(
     assert waits == []
     assert outcome in ((report.outcome, ""), report.error and report.error.code)
     assert sum(report.stage_seconds.values()) < 60.0
+
+
+def test_when_it_has_to_leave_neither_of_two_keeps_it(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, checked = 0.0, LeavingTime.check
+    first = overlapping(tmp_path, writing_waits_for=str(tmp_path / "never"))
+    second = overlapping(tmp_path)
+    wait = Deliveries.wait
+
+    def stopped(deliveries: Deliveries, *check: Any) -> None:
+        nonlocal now
+        if deliveries.job is not None and now == 0.0:
+            os.kill(os.getpid(), signal.SIGTERM)
+            now = 31.0
+        wait(deliveries, *check)
+
+    def check(leaving: LeavingTime, render_seconds: float) -> None:
+        leaving._clock = lambda: now
+        checked(leaving, render_seconds)
+
+    monkeypatch.setattr(LeavingTime, "set", lambda leaving, _: setattr(leaving, "_ends", 30.0))
+    monkeypatch.setattr(LeavingTime, "check", check)
+    monkeypatch.setattr(Deliveries, "wait", stopped)
+    for job in (first, second):
+        enqueue(valkey, job)
+
+    run_worker()
+
+    handed_back = (Outcome.FAILED, "handed_back")
+    assert outcomes(valkey) == dict.fromkeys([first.generation_id, second.generation_id], handed_back)
+
+
+def test_the_limit_of_a_worker_that_leaves_is_of_what_it_delivers_too(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: Path
+) -> None:
+    begin, left = Deliveries.begin, GpuWorker.on_job_left
+    kept: list[bool] = []
+
+    def begin_and_stop(deliveries: Deliveries, *begun: Any) -> None:
+        begin(deliveries, *begun)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def look(worker: GpuWorker) -> None:
+        left(worker)
+        kept.append(worker._leaving.is_set)
+        gate.touch()
+
+    monkeypatch.setattr(Deliveries, "begin", begin_and_stop)
+    monkeypatch.setattr(GpuWorker, "on_job_left", look)
+    enqueue(valkey, overlapping(tmp_path, writing_waits_for=str(gate)))
+    run_worker()
+    assert kept == [True]
 
 
 def test_a_stopped_worker_leaves_when_its_delivery_is_over(
