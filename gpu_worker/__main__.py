@@ -155,9 +155,10 @@ def work(settings: Settings, engine: RenderEngine, lifeline: int | None) -> int:
     try:
         worker.work(logging_level=None)
     except SystemExit as leaving:
-        if leaving.code == EXIT_DEVICE_LOST:
+        if worker.is_device_lost:
             logging.shutdown()
-            os._exit(EXIT_DEVICE_LOST)  # tidying up would wait for a device that does not answer any more
+            # Tidying up would wait for a device that does not answer any more.
+            os._exit(leaving.code if isinstance(leaving.code, int) else EXIT_DEVICE_LOST)
         raise
     if worker.stop_signal == signal.SIGTERM:
         return EXIT_TERMINATED

@@ -21,17 +21,21 @@ LOOKS_PER_SECOND = 2
 class Deliveries:
     """One delivery at a time, begun and asked about by the main thread."""
 
-    def __init__(self, lifeline: Lifeline, is_reported: Callable[[str], bool]) -> None:
+    def __init__(
+        self, lifeline: Lifeline, is_reported: Callable[[str], bool], on_broken_off: Callable[[], None]
+    ) -> None:
         """
         Args:
             lifeline: the main thread's, which goes on speaking while it waits.
             is_reported: whether the report of the job with this id has been left.
+            on_broken_off: called on the delivery's thread when it ended without.
         """
         self.lifeline = lifeline.for_delivery()
         self.job: RenderJob | None = None
         """The job that is delivered, until somebody notes that it is over."""
         self._main = lifeline
         self._is_reported = is_reported
+        self._on_broken_off = on_broken_off
         self._thread: threading.Thread | None = None
 
     def begin(self, job: RenderJob, rest: Callable[[], None]) -> None:
@@ -39,7 +43,7 @@ class Deliveries:
         assert self.job is None
         self.lifeline.say(job.job_id, LATE_SECONDS)
         self.job = job
-        self._thread = threading.Thread(target=self._run, args=(job.job_id, rest), name="delivery", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(job, rest), name="delivery", daemon=True)
         self._thread.start()
 
     def wait(self, check: Callable[[], None] = lambda: None) -> None:
@@ -56,11 +60,14 @@ class Deliveries:
         ended, self.job = self.job, None
         return ended
 
-    def _run(self, job_id: str, rest: Callable[[], None]) -> None:
+    def _run(self, job: RenderJob, rest: Callable[[], None]) -> None:
         try:
             rest()
         except BaseException:  # nobody is above this thread
-            logger.exception("The delivery of %s broke off", job_id)
+            logger.exception("The delivery of %s broke off", job.job_id)
         finally:
-            if self._is_reported(job_id):  # else its last word goes on naming the job
+            if self._is_reported(job.job_id):
                 self.lifeline.say(None, 0.0)
+            else:  # its last word goes on naming the job, and leaves the main thread time to come to an end
+                self._on_broken_off()
+                self.lifeline.say(job.job_id, job.timeout_seconds)

@@ -103,9 +103,9 @@ class GpuWorker(OneJobWorker):
         self._shown: dict[str, ShownProgress] = {}
         self._cancelled: set[str] = set()
         self._unreported: set[str] = set()
-        self._deliveries = Deliveries(lifeline, lambda job_id: job_id not in self._unreported)
+        self._deliveries = Deliveries(lifeline, self._is_reported, self._on_broken_off)
         self._ended: SimpleQueue[tuple[RenderJob, RenderReport]] = SimpleQueue()
-        self._is_device_lost = False
+        self.is_device_lost = False
         render_job.serve(self._renderer(settings))
 
     def _renderer(self, settings: Settings) -> render_job.Renderer:
@@ -136,6 +136,7 @@ class GpuWorker(OneJobWorker):
         self.heart.start()
 
     def on_ended(self) -> None:
+        self.reporter.is_leaving = True
         try:
             if self._deliveries.job is not None:
                 self.reporter.idle()  # which says that it leaves; a signal may have come while this was put together
@@ -223,7 +224,7 @@ class GpuWorker(OneJobWorker):
         if not (self.is_asked_to_stop or self.reporter.is_drained):  # else it is of what is being delivered, too
             self._leaving.clear()
         self.lifeline.say(None, PATIENCE_BETWEEN_JOBS_SECONDS)
-        if self._is_device_lost:
+        if self.is_device_lost:
             raise SystemExit(EXIT_DEVICE_LOST)
 
     def _render(self, job: AllowedJob, message: RenderJob) -> None:
@@ -250,6 +251,7 @@ class GpuWorker(OneJobWorker):
         self.lifeline.say(message.job_id, PATIENCE_BETWEEN_JOBS_SECONDS)
         try:
             self._deliveries.wait(lambda: self._leaving.check(0.0))
+            self._leaving.check(0.0)
         except HandedBack:
             rest()  # which hands it back, too
             return
@@ -264,7 +266,7 @@ class GpuWorker(OneJobWorker):
             SystemExit: a delivery could not be reported.
         """
         delivered = self._deliveries.note_end()
-        if delivered is not None and delivered.job_id in self._unreported:
+        if delivered is not None and not self._is_reported(delivered.job_id):
             raise SystemExit(EXIT_UNFINISHED)
         if delivered is not None:
             self.reporter.delivering(None)
@@ -272,7 +274,7 @@ class GpuWorker(OneJobWorker):
             self._learn(*self._ended.get())
 
     def _learn(self, job: RenderJob, report: RenderReport) -> None:
-        self._is_device_lost |= report.error is not None and report.error.code == render_job.DEVICE_LOST
+        self.is_device_lost |= report.error is not None and report.error.code == render_job.DEVICE_LOST
         self.reporter.count(report)
         if report.outcome == Outcome.SUCCEEDED:
             self._warm_models.note(job.model)
@@ -318,6 +320,8 @@ class GpuWorker(OneJobWorker):
         if self._rendering is not None and self._rendering.job_id == job.job_id:
             self._last_work.note()
             self.reporter.stage(progress.stage)
+            if self._deliveries.job is not None and self._is_reported(self._deliveries.job.job_id):
+                self._note_ended()
 
     def _on_report(self, job: RenderJob, report: RenderReport) -> None:
         """From the thread that works on the job."""
@@ -327,6 +331,13 @@ class GpuWorker(OneJobWorker):
         del self._shown[job.job_id]
 
     # --- from other threads ---------------------------------------------------------------------------------------
+
+    def _is_reported(self, job_id: str) -> bool:
+        return job_id not in self._unreported
+
+    def _on_broken_off(self) -> None:
+        """Only a process that ends has its job handed on: what is on the card is handed back at its next safe point."""
+        self._leaving.set(0.0)
 
     def on_command(self, command: dict[str, Any]) -> bool:
         is_ours = command.get("command") in fleet.COMMANDS

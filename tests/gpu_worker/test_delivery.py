@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import logging
 import os
 import signal
 import weakref
@@ -19,6 +20,7 @@ from rq.command import send_stop_job_command
 from rq.serializers import JSONSerializer
 
 from gpu_worker import attempt, fleet, render_job
+from gpu_worker.__main__ import work
 from gpu_worker.contract import Outcome, RenderJob, RenderReport
 from gpu_worker.deadline import Deadline
 from gpu_worker.delivery import Deliveries
@@ -27,6 +29,7 @@ from gpu_worker.lifeline import DELIVERY, Lifeline, Word, Words
 from gpu_worker.liveness import live_workers
 from gpu_worker.reports import Reports
 from gpu_worker.rq_seams import dead_worker
+from gpu_worker.settings import Settings
 from gpu_worker.worker import EXIT_DEVICE_LOST, EXIT_UNFINISHED, GpuWorker
 from tests.gpu_worker.conftest import (
     Supervised,
@@ -446,6 +449,84 @@ def test_a_delivery_that_cannot_be_reported_is_left_to_the_supervisor(
 
     assert leaving.value.code == EXIT_UNFINISHED
     assert first.job_id in words.job_ids
+
+
+def test_what_is_on_the_card_when_a_delivery_breaks_off_is_handed_back(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path, gate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = overlapping(tmp_path), overlapping(tmp_path, waits_for=str(gate))
+    for job in (first, second):
+        enqueue(valkey, job)
+    finished, say = Reports.finished, Lifeline.say
+    said: list[Word] = []
+
+    def unreachable(reports: Reports, report: RenderReport, **others: Any) -> None:
+        if report.generation_id == first.generation_id:
+            raise redis.ConnectionError("away for a quarter of an hour")
+        finished(reports, report, **others)
+
+    def listened(line: Lifeline, job_id: str | None, seconds: float) -> None:
+        say(line, job_id, seconds)
+        said.append(line._last)
+        if line._last == Word(first.job_id, first.timeout_seconds, DELIVERY):
+            gate.touch()
+
+    monkeypatch.setattr(Reports, "finished", unreachable)
+    monkeypatch.setattr(Lifeline, "say", listened)
+    with pytest.raises(SystemExit) as leaving:
+        run_worker()
+
+    assert leaving.value.code == EXIT_UNFINISHED
+    assert outcomes(valkey) == {second.generation_id: (Outcome.FAILED, "handed_back")}
+    assert [word for word in said if word.speaker == DELIVERY][-1].job_id == first.job_id
+
+
+def test_a_lost_card_is_left_at_once_also_with_a_delivery_unreported(
+    settings_of_worker: Settings, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Exited(BaseException):
+        pass
+
+    def exit_at_once(code: int) -> None:
+        raise Exited(code)
+
+    def lose(worker: GpuWorker, **options: Any) -> None:
+        worker.is_device_lost = True
+        raise SystemExit(EXIT_UNFINISHED)
+
+    monkeypatch.setattr(os, "_exit", exit_at_once)
+    monkeypatch.setattr(logging, "shutdown", lambda: None)
+    monkeypatch.setattr(GpuWorker, "work", lose)
+    with pytest.raises(Exited, match=str(EXIT_UNFINISHED)):
+        work(settings_of_worker, ScriptedEngine(), None)
+
+
+def test_a_clip_that_is_delivered_is_in_hand_no_more_while_the_next_is_rendered(
+    valkey: redis.Redis, run_worker: RunWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers: list[GpuWorker] = []
+    delivering: list[str | None] = []
+    started, framed = GpuWorker.on_started, GpuWorker._on_frames
+
+    class Waiting(ScriptedEngine):
+        def _act(self, job: RenderJob, step: int) -> None:
+            workers[0]._deliveries.wait()
+            super()._act(job, step)
+
+    def start(worker: GpuWorker) -> None:
+        workers.append(worker)
+        started(worker)
+
+    def look(worker: GpuWorker, job: RenderJob, frames: ScriptedFrames) -> None:
+        delivering.append(worker.heart.status.delivering_id)
+        framed(worker, job, frames)
+
+    monkeypatch.setattr(GpuWorker, "on_started", start)
+    monkeypatch.setattr(GpuWorker, "_on_frames", look)
+    for _ in range(2):
+        enqueue(valkey, overlapping(tmp_path))
+    run_worker(Waiting())
+    assert delivering == [None, None]
 
 
 def test_a_killed_worker_s_two_jobs_are_handed_back(
