@@ -33,6 +33,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 @require_POST
 def ask(request: HttpRequest) -> HttpResponse:
     """Ask staff to look at a prompt."""
+    tenancy.caller_for(request, Action.GENERATE)  # who may not make clips is told so, whatever they sent
     prompt, negative_prompt, plea = (request.POST.get(name, "") for name in ("prompt", "negative_prompt", "plea"))
     if not prompt.strip() or len(prompt) + len(negative_prompt) > LONGEST_PROMPT:
         raise Invalid("invalid_prompt", "There is no prompt to look at.", next_step="Go back and write one.")
