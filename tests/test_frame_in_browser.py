@@ -116,7 +116,7 @@ def test_pages_are_light_still_and_accessible_for_a_member(site: str, desktop: B
 def test_the_menu_switches_the_workspace_and_closes_on_escape(site: str, desktop: BrowserContext, alice: User) -> None:
     page = desktop.new_page()
     page.goto(f"{site}/models/")
-    button, panel = page.locator("details.menu summary"), page.locator(".menu-panel")
+    button, panel = page.locator("details.menu summary"), page.locator("details.menu > .menu-panel")
     button.focus()
     page.keyboard.press("Enter")
     expect(panel).to_be_visible()
