@@ -196,6 +196,7 @@ def test_without_javascript_times_are_said_in_utc(site: str, browser: Browser, a
 
 def test_the_tray_tells_on_every_page_what_becomes_of_a_clip(site: str, phone: BrowserContext, alice: User) -> None:
     clips.submitted(workspaces.personal_of(alice), prompt="a boat at sea")
+    Generation.objects.update(made_by=alice)  # of her own alone it tells
     page = phone.new_page()
     page.goto(f"{site}/history/")
     tray = page.locator("#tray summary")
