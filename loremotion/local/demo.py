@@ -73,28 +73,22 @@ def _watch(visitor: Visitor, video_id: str, console: Console) -> None:
         task = bar.add_task("Queued", total=None, count="")
         said = ""
         for event, data in visitor.events(video_id):
-            said = _show(bar, task, event, data) or said
+            said = show(bar, task, event, data) or said
             if not console.is_terminal and said:  # a log gets a line for each stage instead of a moving bar
                 console.print(said)
                 said = ""
-        bar.update(task, description="Done", total=1, completed=1, count="")
+        bar.update(task, description="Done", total=100, completed=100, count="")
 
 
-def _show(bar: Progress, task: TaskID, event: str, data: dict[str, Any]) -> str:
-    """Move the bar; returns what began, if something did."""
+def show(bar: Progress, task: TaskID, event: str, data: dict[str, Any]) -> str:
+    """Move the bar by an event of the site's; returns what it newly says, for a log."""
     if event == "queue":
-        bar.update(task, description=data.get("message") or "Queued")
-        return str(data.get("message") or "Queued")
-    if event == "stage":
-        said = SAYS.get(str(data["stage"]), str(data["stage"]))
-        bar.update(task, description=said, total=None, count="")
-        return said
-    if event == "step" and data.get("steps_total"):
-        bar.update(
-            task,
-            description=SAYS["denoising"],
-            total=data["steps_total"],
-            completed=data["step"],
-            count=f"{data['step']}/{data['steps_total']}",
-        )
-    return ""
+        says, count = str(data.get("in_words") or data.get("reason") or "Queued"), ""
+    elif event in ("stage", "step"):
+        says = SAYS.get(str(data.get("stage")), str(data.get("stage", "")))
+        count = f"{data['step']}/{data['steps']}" if data.get("steps") and data.get("step") else ""
+    else:
+        return ""
+    is_new = says != bar.tasks[task].description
+    bar.update(task, description=says, total=100, completed=data.get("progress", 0), count=count)
+    return says if is_new else ""

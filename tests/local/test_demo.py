@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import av
 import pytest
 from rich.console import Console
+from rich.progress import Progress as Bar
 
-from loremotion.local.demo import demo
+from generation.api import events
+from gpu_worker.contract import Progress, Stage
+from loremotion.local.demo import demo, show
 from loremotion.local.failure import CannotStart
 from loremotion.local.stack import Stack
 from tests.prepared_site import NewSite
@@ -40,3 +44,15 @@ def test_it_says_why_there_is_no_clip(tmp_path: Path, new_site: NewSite, monkeyp
 def test_a_place_that_cannot_be_written_is_said_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="OUT="):
         demo("a red circle", tmp_path / "missing" / "clip.mp4")
+
+
+def test_the_bar_follows_what_the_site_sends() -> None:
+    progress = Progress(kind="step", stage=Stage.DENOISING, step=6, steps_total=8, percent=52)
+    sent = json.loads(events._in_words_of_the_api(json.dumps(progress.to_wire())))
+    with Bar(console=Console(file=io.StringIO())) as bar:
+        task = bar.add_task("Queued", total=None, count="")
+        assert show(bar, task, "queue", {"in_words": "Ready in about 40 s.", "reason": ""}) == "Ready in about 40 s."
+        assert show(bar, task, "step", sent) == "Denoising"
+        assert show(bar, task, "step", sent) == "", "a log says it once"
+        shown = bar.tasks[task]
+        assert (shown.completed, shown.total, shown.fields["count"]) == (52, 100, "6/8")
