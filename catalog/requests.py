@@ -231,9 +231,14 @@ def _steps(steps: int | None, preset: str, version: ModelVersion) -> int:
     return steps
 
 
+def random_seed() -> int:
+    """A seed that nobody chose."""
+    return secrets.randbelow(MAX_SEED + 1)
+
+
 def _seed(seed: int | None) -> int:
     if seed is None:
-        return secrets.randbelow(MAX_SEED + 1)
+        return random_seed()
     if not 0 <= seed <= MAX_SEED:
         raise _refuse("seed", f"A seed is a whole number from 0 to {MAX_SEED:,}.", "Leave it out for a random one.")
     return seed

@@ -119,6 +119,8 @@ class Generation(models.Model):
     prompt = models.TextField()
     negative_prompt = models.TextField(blank=True)
     seed = models.BigIntegerField()
+    first_seed = models.BigIntegerField(null=True)
+    """The seed that was asked for, where the clip came out broken and is made with another; None: it is ``seed``."""
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     num_frames = models.PositiveIntegerField()
@@ -312,6 +314,7 @@ class Generation(models.Model):
             secret=secret_of(str(self.id), self.attempt),
             is_compared=self.workspace_id == TRIALS_WORKSPACE,
             yields=yields(self.fair_finish),
+            is_judged=True,
             may_overlap=self.attempt == 1,  # one that ended its worker may do so again, and takes none along
         )
 
@@ -340,6 +343,8 @@ class Clip(models.Model):
     size_bytes = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)
     has_audio = models.BooleanField(default=False)
+    remark = models.CharField(max_length=10, blank=True, default="", db_default="")
+    """``frozen`` or ``flicker``, where its worker saw that; see gpu_worker.engine.video.broken_clips."""
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(db_index=True)
     """When its files go; see generation.storage.retention."""

@@ -35,6 +35,8 @@ HANDED_BACK = "handed_back"
 """Code of the error of a render that its worker gave back because it had to leave: nobody's fault."""
 DOES_NOT_FIT = "does_not_fit"
 """Code of the error of a render that needs more memory than any machine that is on has."""
+CLIP_BROKEN = "clip_broken"
+"""Code of the error of a clip that came out black, uniform, as noise or silent: another seed may do better."""
 
 _GPU_WORKER = "gpu:"
 
@@ -221,6 +223,8 @@ class RenderJob(Wire):
     may_overlap: bool = False
     """Whether its clip may be written and delivered while the worker's card is at the next job. The site of the release
     before there was ``WorkerStatus.delivering_id`` does not say so, and would take it for lost."""
+    is_judged: bool = False
+    """Whether a clip that came out broken is no clip. The site of the release before would not try another seed."""
 
     @property
     def job_id(self) -> str:
@@ -264,6 +268,8 @@ class ClipFacts(Wire):
     size_bytes: int
     sha256: str
     has_audio: bool = False
+    remark: str = ""
+    """``frozen``, ``flicker`` or nothing: what may have been asked for, and may not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

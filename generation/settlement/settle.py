@@ -12,12 +12,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F
 from django.utils import timezone
 from rq.command import send_command
 
 from billing import free_gpu_budget, ledger
 from catalog import measurements
+from catalog.requests import random_seed
 from generation.live import progress
 from generation.models import OPEN_STATES, Clip, Generation, State
 from generation.scheduling import dispatch, fleet, service_rates, storage_pause
@@ -27,6 +28,7 @@ from generation.storage import files, retention, traces
 from generation.webhooks import video_events
 from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
+    CLIP_BROKEN,
     DOES_NOT_FIT,
     HANDED_BACK,
     STORAGE_ERRORS,
@@ -224,9 +226,9 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
         lost = Generation.objects.filter(id=generation_id, attempt=attempt, state__in=[State.DISPATCHED, State.RUNNING])
         if lost.filter(cancel_asked_at__isnull=False).update(state=State.CANCELLED, finished_at=timezone.now()):
             _give_up(generation_id, State.CANCELLED, gpu_seconds)
-        elif (excused := _excused_attempts(lost)) is None:
+        elif (before := lost.only("excused_attempts", "first_seed").first()) is None:
             return False
-        elif not (is_excused := excused < _most_excused(code)) and attempt - excused >= settings.MAX_ATTEMPTS:
+        elif _is_last(before, attempt, code):
             times = "once" if attempt == 1 else f"{attempt} times"
             message = _storable(f"{sentence(reason[:400])} We tried {times}.")
             ended = lost.update(
@@ -241,10 +243,11 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
             steps_done=0,
             started_at=None,
             dispatched_at=None,
-            excused_attempts=excused + is_excused,
+            excused_attempts=(excused := before.excused_attempts + _is_excused(before, code)),
+            **_other_seed(code),
         ):
             free_gpu_budget.count_attempt(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
-            next_try = attempt + 1 - excused - is_excused
+            next_try = attempt + 1 - excused
             transaction.on_commit(lambda: _announce_retry(generation_id, next_try, reason))
             transaction.on_commit(dispatch.fill_window)
         else:
@@ -254,9 +257,20 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
     return True
 
 
-def _excused_attempts(lost: QuerySet[Generation]) -> int | None:
-    """Return how many attempts were excused before; None where another call has decided."""
-    return lost.values_list("excused_attempts", flat=True).first()
+def _is_last(before: Generation, attempt: int, code: str) -> bool:
+    """Whether no attempt follows: a broken clip is made with one other seed, and what fails otherwise a few times."""
+    if code == CLIP_BROKEN and before.first_seed is not None:
+        return True
+    return not _is_excused(before, code) and attempt - before.excused_attempts >= settings.MAX_ATTEMPTS
+
+
+def _is_excused(before: Generation, code: str) -> bool:
+    return before.excused_attempts < _most_excused(code)
+
+
+def _other_seed(code: str) -> dict[str, Any]:
+    """The changes that have a broken clip made with another seed: the same one would break it again."""
+    return {"first_seed": F("seed"), "seed": random_seed()} if code == CLIP_BROKEN else {}
 
 
 def _most_excused(code: str) -> int:

@@ -24,6 +24,7 @@ _MOST_FRAMES = 1_000_000
 _MOST_FPS = 1_000.0
 _MOST_STAGES = 32
 _STAGE = re.compile(r"[a-z_]{0,40}")
+_REMARK = re.compile(r"[a-z_]{0,10}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COSINE_SLACK = 0.01
 """What rounding adds to a cosine of one."""
@@ -110,6 +111,8 @@ def _verify_clip(clip: ClipFacts, generation: Generation) -> None:
     _verify("size", clip.size_bytes, least=1, most=files.most_bytes(generation, files.CLIP))
     if not _SHA256.fullmatch(clip.sha256):
         raise NotBelieved("its digest is none")
+    if not _REMARK.fullmatch(clip.remark):
+        raise NotBelieved("its remark is none")
 
 
 def _verify(what: str, figure: float, *, least: float, most: float) -> None:

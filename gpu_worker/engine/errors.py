@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gpu_worker.contract import DOES_NOT_FIT
+from gpu_worker.contract import CLIP_BROKEN, DOES_NOT_FIT
 
 
 class EngineError(Exception):
@@ -60,6 +60,13 @@ class EncodingFailed(EngineError):
     """The frames could not be written as a clip."""
 
     code = "encoding_failed"
+    is_retryable = True
+
+
+class ClipBroken(EngineError):
+    """The clip shows or sounds like nothing that anybody asks for."""
+
+    code = CLIP_BROKEN
     is_retryable = True
 
 

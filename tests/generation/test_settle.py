@@ -201,6 +201,37 @@ def test_a_failure_that_another_try_may_mend_is_tried_again(running: Generation)
     assert running.state == State.QUEUED
 
 
+BLACK = RenderError(code="clip_broken", message="The clip came out black.", is_retryable=True)
+
+
+def test_a_broken_clip_is_made_once_more_with_another_seed(running: Generation) -> None:
+    seed = running.seed
+    report = factories.report(running, Outcome.FAILED, error=BLACK)
+    assert settle.settle(report)
+    assert not settle.settle(report)
+    running.refresh_from_db()
+    assert (running.state, running.first_seed) == (State.QUEUED, seed)
+    assert running.seed != seed
+    assert running.render_job(inputs={}, outputs={}).seed == running.seed
+
+
+def test_a_clip_that_breaks_with_both_seeds_fails_and_the_credits_come_back(running: Generation) -> None:
+    seed = running.seed
+    for _ in range(2):
+        settle.settle(factories.report(running, Outcome.FAILED, error=BLACK))
+        dispatch.fill_window()
+    assert receipt_of(running) == (State.FAILED, 0, running.credits_quoted)
+    assert (running.error_code, running.first_seed) == ("clip_broken", seed)
+    assert running.error_message == "The clip came out black. We tried 2 times."
+
+
+def test_what_a_worker_remarks_of_a_clip_is_kept(running: Generation) -> None:
+    factories.deliver_clip(running)
+    settle.settle(factories.report(running, clip=replace(factories.clip_facts(running), remark="frozen")))
+    running.refresh_from_db()
+    assert running.clip.remark == "frozen"
+
+
 def test_cancelling_while_the_worker_dies_ends_it_without_cost(running: Generation) -> None:
     settle.cancel(running)
     assert factories.lose_worker(running, 1)

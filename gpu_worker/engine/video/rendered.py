@@ -11,16 +11,26 @@ from typing import Any
 
 from gpu_worker import log_context
 from gpu_worker.contract import ClipFacts, RenderJob, Stage
+from gpu_worker.engine.errors import ClipBroken
 from gpu_worker.engine.events import log_event
+from gpu_worker.engine.video.broken_clips import Fault, Signs, measure_signs
 from gpu_worker.engine.video.clip import measure_clip, write_poster
 from gpu_worker.engine.video.continuation import before_and_new
 from gpu_worker.engine.video.frames import RawClip
 from gpu_worker.engine.video.provenance import Provenance
 from gpu_worker.engine.video.stages import StageClock
+from gpu_worker.engine.video.watermark import mark_of
 from gpu_worker.engine.video.writer import ClipWriter
 from gpu_worker.families.family import Mode
 
 log = logging.getLogger(__name__)
+
+_BROKEN = {
+    Fault.BLACK: "The clip came out black.",
+    Fault.UNIFORM: "The clip came out as one plain colour.",
+    Fault.NOISE: "The clip came out as noise.",
+    Fault.SILENT: "The clip came out without a sound.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +76,7 @@ class RenderedFrames:
         Raises:
             RenderStopped: the clip is not wanted any more.
             EncodingFailed: the file could not be written.
+            ClipBroken: it shows nothing, or is silent where it was to sound.
         """
         if self._written is None:
             with log_context.bound(job_id=self.job.job_id):
@@ -89,6 +100,11 @@ class RenderedFrames:
         self.writer.finish(raw.frames, audio=raw.audio, before=before, provenance=provenance)
         write_poster(poster, raw.frames, upscale=job.upscale, watermark=job.watermark)
         facts = measure_clip(clip)
+        if job.is_judged:
+            signs = self._signs(clip, raw, facts)
+            if signs.fault is not None:
+                raise ClipBroken(_BROKEN[signs.fault])
+            facts = dataclasses.replace(facts, remark=signs.remark or "")
         stages.stop_if_asked()
         log_event(
             log,
@@ -107,4 +123,16 @@ class RenderedFrames:
             steps_done=stages.steps_done,
             steps_total=stages.steps_total,
             resumed_from_step=self.resumed_from_step,
+        )
+
+    def _signs(self, clip: Path, raw: RawClip, facts: ClipFacts) -> Signs:
+        """What the new part of the clip shows, and how what the model made of it sounds."""
+        job = self.job
+        mark = mark_of(job.watermark, width=facts.width, height=facts.height) if job.watermark else None
+        return measure_signs(
+            clip,
+            first_frame=facts.num_frames - len(raw.frames),
+            upscale=job.upscale,
+            rows=mark.top if mark else None,
+            is_heard=raw.audio is not None and "audio" not in self.inputs,
         )
