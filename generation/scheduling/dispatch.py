@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import redis
 from django.db import transaction
@@ -57,18 +57,14 @@ def fill_window() -> None:
 
 def _take() -> list[Taken]:
     budgets = fleet.budgets()
-    window, _ = _window(budgets)
-    waiting = Generation.objects.filter(state=State.QUEUED)
-    if not window.has_places(is_free=True):
-        waiting = waiting.filter(fair_finish__lt=FREE_BEGINS)
-    if not window.has_places(is_free=False):
-        waiting = waiting.filter(fair_finish__gte=FREE_BEGINS)
-    if not waiting.exists():
+    window, _, waiting = _window(budgets)
+    if not any(window.has_places(is_free=is_free) for is_free in waiting):
         return []
     with transaction.atomic():
         clock = fair_queue.lock_clock()
         most = storage_pause.most_to_dispatch()
-        chosen = [] if most == 0 else fair_queue.take(clock, *_window(budgets), now=timezone.now(), most=most)
+        window, yielding, _ = _window(budgets)
+        chosen = [] if most == 0 else fair_queue.take(clock, window, yielding, now=timezone.now(), most=most)
         for each in chosen:
             generation = each.generation
             generation.state = State.DISPATCHED
@@ -83,22 +79,39 @@ def _take() -> list[Taken]:
     return chosen
 
 
-def _window(budgets: list[int]) -> tuple[Window, list[Yielding]]:
-    """The window of the moment, and what yields in it, first in line first."""
-    waiting, yielding = [], []
+def _window(budgets: list[int]) -> tuple[Window, list[Yielding], set[bool]]:
+    """The window of the moment, what yields in it, first in line first, and whether free clips (True) and paid ones
+    (False) wait for a place in it."""
+    in_line, yielding, waiting = [], [], set[bool]()
+    for id, attempt, needs_bytes, tag, passes, free_waits, paid_waits in _read_line():
+        waiting = {is_free for is_free, waits in ((True, free_waits), (False, paid_waits)) if waits}
+        if id is None:  # nothing is in line
+            break
+        in_line.append(InLine(needs_bytes, tiers.yields(tag)))
+        if tiers.yields(tag):
+            yielding.append(Yielding(id, attempt, passes))
+    return Window(budgets, in_line), yielding, waiting
+
+
+def _read_line() -> list[Any]:
+    """What is in line, first in line first, each with whether free clips and paid ones wait to be; where nothing is,
+    one row that says that alone."""
     with prepared_cursor() as cursor:
-        cursor.execute(_IN_LINE)
-        for id, attempt, needs_bytes, tag, passes in cursor.fetchall():
-            waiting.append(InLine(needs_bytes, tiers.yields(tag)))
-            if tiers.yields(tag):
-                yielding.append(Yielding(id, attempt, passes))
-    return Window(budgets, waiting), yielding
+        cursor.execute(_LINE)
+        rows: list[Any] = cursor.fetchall()
+    return rows
 
 
-_IN_LINE: Final = """
-SELECT id, attempt, needs_bytes, fair_finish, passes FROM generation_generation WHERE state = 'dispatched'
-ORDER BY dispatched_at, fair_finish, created_at, id
-"""
+_FIRST_TAG: Final = "SELECT fair_finish FROM generation_generation WHERE state = 'queued' AND fair_finish"
+_IN_ORDER: Final = "ORDER BY fair_finish, created_at, id LIMIT 1"  # by their index, however much history lies around them
+_LINE: Final = f"""
+SELECT clip.id, clip.attempt, clip.needs_bytes, clip.fair_finish, clip.passes, waiting.*
+FROM (SELECT
+    ({_FIRST_TAG} >= {FREE_BEGINS!r} {_IN_ORDER}) IS NOT NULL AS free_waits,
+    ({_FIRST_TAG} < {FREE_BEGINS!r} {_IN_ORDER}) IS NOT NULL AS paid_waits
+) AS waiting LEFT JOIN generation_generation clip ON clip.state = 'dispatched'
+ORDER BY clip.dispatched_at, clip.fair_finish, clip.created_at, clip.id
+"""  # noqa: S608 - a number of ours
 
 
 def has_lost_its_place(job: AllowedJob) -> bool:
@@ -147,9 +160,9 @@ def go_before_free(generation: Generation) -> None:
 def _yielding_to(generation: Generation) -> list[str]:
     if tiers.yields(generation.fair_finish):
         return []
-    with prepared_cursor() as cursor:
-        cursor.execute(_IN_LINE)
-        return [job_id(str(id), attempt) for id, attempt, _, tag, _ in cursor.fetchall() if tiers.yields(tag)]
+    return [
+        job_id(str(id), attempt) for id, attempt, _, tag, *_ in _read_line() if id is not None and tiers.yields(tag)
+    ]
 
 
 def _enqueue(generation: Generation, before: Sequence[str]) -> None:
