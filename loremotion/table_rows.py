@@ -6,15 +6,33 @@ own raw queries, for which it looks up what each column is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final, Generic, TypeVar
+from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import Model
+from django.db.models import Field, ForeignKey, Model
 
 from loremotion.prepared import prepared_cursor
 
 Row = TypeVar("Row", bound=Model)
+_TAKEN_AS_THEY_ARE: Final[Mapping[str, type]] = MappingProxyType(
+    {
+        "CharField": str,
+        "TextField": str,
+        "BooleanField": bool,
+        "BigAutoField": int,
+        "BigIntegerField": int,
+        "PositiveIntegerField": int,
+        "PositiveSmallIntegerField": int,
+        "FloatField": float,
+        "UUIDField": UUID,
+        "DateTimeField": datetime,
+    }
+)
+"""Kinds of columns, and of their values those that Django hands on to PostgreSQL's driver as they are."""
 
 
 class Columns(Generic[Row]):
@@ -27,6 +45,7 @@ class Columns(Generic[Row]):
         self._model = model
         self._fields = model._meta.concrete_fields
         self._names = tuple(str(field.attname) for field in self._fields)
+        self._plain = [_plain_of(field) for field in self._fields]
         columns = [str(field.column) for field in self._fields]
         self.sql = ", ".join(f"{alias}.{column}" for column in columns)
         self.count = len(self._fields)
@@ -41,7 +60,17 @@ class Columns(Generic[Row]):
     def insert(self, made: Row) -> None:
         """Write a new object, every column of which it knows itself."""
         database = connections[DEFAULT_DB_ALIAS]  # not the proxy, which looks for it anew at each attribute
-        values = [field.get_db_prep_save(getattr(made, field.attname), database) for field in self._fields]
+        values = [
+            value if value is None or type(value) is plain else field.get_db_prep_save(value, database)
+            for field, plain in zip(self._fields, self._plain, strict=True)
+            for value in (getattr(made, field.attname),)
+        ]
         with prepared_cursor() as cursor:
             cursor.execute(self._insert, values)
         made._state.adding = False
+
+
+def _plain_of(field: Field[Any, Any]) -> type | None:
+    while isinstance(field, ForeignKey):
+        field = field.target_field
+    return _TAKEN_AS_THEY_ARE.get(field.get_internal_type())

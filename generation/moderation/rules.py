@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from generation.moderation.terms import PERSON, Term, Terms, is_met, load
-from generation.moderation.text import Token, read
+from generation.moderation.text import LONGEST_KEPT, MOST_KEPT, Token, read
 from generation.moderation.verdict import ALLOWED, Category, Outcome, Strictness, Verdict
 
 OF_AGE: Final = 18
@@ -190,12 +192,19 @@ def _clear(terms: Terms, tokens: tuple[Token, ...], languages: frozenset[str]) -
     return taken
 
 
-def _starting(terms: Terms, token: Token) -> list[Term]:
+def _starting(terms: Terms, token: Token) -> Sequence[Term]:
     if " " in token.written:  # letters that stand alone: each piece is a whole word or nothing
         return [
             term for each in token.spellings for table in (terms.exact, terms.stems) for term in table.get(each, ())
         ]
+    if len(token.written) <= LONGEST_KEPT:
+        return _starting_short(token.spellings)
     return [term for each in token.spellings for term in terms.starting(each)]
+
+
+@lru_cache(MOST_KEPT)
+def _starting_short(spellings: tuple[str, ...]) -> tuple[Term, ...]:
+    return tuple(term for each in spellings for term in load().starting(each))
 
 
 def _follows(term: Term, tokens: tuple[Token, ...], at: int, languages: frozenset[str], taken: set[int]) -> bool:

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import Final
 
@@ -28,6 +29,10 @@ _UNITS: Final = frozenset(
 )
 _LEAST_PIECE: Final = 4
 _LONGEST_WORD: Final = 15
+LONGEST_KEPT: Final = 24
+"""Letters of the longest word of which is kept what was found out: few words are longer, and bytes are bounded."""
+MOST_KEPT: Final = 4_000
+"""Words of which that is kept: those of most prompts are few."""
 _MOST_SPELLED_OUT: Final = 60
 _UNSPACED: Final = re.compile(
     "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af0-9]+(?:[\\s.,·・、。_*~\\-|/]*"
@@ -80,6 +85,8 @@ def read(text: str) -> Text:
 
 def plainly(text: str) -> str:
     """Return ``text`` in lower case, without accents, invisible characters and other alphabets' fonts of it."""
+    if text.isascii() and text.isprintable():
+        return text.lower()
     text = unicodedata.normalize("NFKC", text.translate(_BOXED))
     text = "".join(c for c in text if unicodedata.category(c) not in {"Cf", "Cc"} or c.isspace())
     decomposed = unicodedata.normalize("NFD", text.casefold())
@@ -94,9 +101,10 @@ def _tokens(plain: str) -> Iterator[Token]:
         word, before = match[0], plain[end : match.start()]
         end = match.end()
         if len(word) > 1:
-            yield from _spelled_out(alone)
-            yield Token(word, _spellings(word), bool(_PAUSE.search(before)))
-            alone = []
+            if alone:
+                yield from _spelled_out(alone)
+                alone = []
+            yield Token(word, _spellings(word), before != " " and bool(_PAUSE.search(before)))
             continue
         if len(alone) > 1 and before != alone[-1][1]:
             kept = 1 if len(alone) == 2 else 0  # what the second belongs to, the third tells
@@ -124,6 +132,10 @@ def _spelled_out(alone: list[tuple[str, str]]) -> Iterator[Token]:
 
 
 def _spellings(word: str) -> tuple[str, ...]:
+    return _spellings_of_short(word) if len(word) <= LONGEST_KEPT else _every_spelling(word)
+
+
+def _every_spelling(word: str) -> tuple[str, ...]:
     found = {word: None}
     if not (word.isascii() and word.isalpha()):
         found |= dict.fromkeys(_letters_for_signs(_in_one_script(word)))
@@ -132,6 +144,9 @@ def _spellings(word: str) -> tuple[str, ...]:
     for each in list(found):
         found |= dict.fromkeys(_without_repeats(each))
     return tuple(found)
+
+
+_spellings_of_short = lru_cache(MOST_KEPT)(_every_spelling)
 
 
 def _without_repeats(word: str) -> Iterator[str]:
