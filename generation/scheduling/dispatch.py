@@ -103,7 +103,9 @@ def _read_line() -> list[Any]:
 
 
 _FIRST_TAG: Final = "SELECT fair_finish FROM generation_generation WHERE state = 'queued' AND fair_finish"
-_IN_ORDER: Final = "ORDER BY fair_finish, created_at, id LIMIT 1"  # by their index, however much history lies around them
+_IN_ORDER: Final = (
+    "ORDER BY fair_finish, created_at, id LIMIT 1"  # by their index, however much history lies around them
+)
 _LINE: Final = f"""
 SELECT clip.id, clip.attempt, clip.needs_bytes, clip.fair_finish, clip.passes, waiting.*
 FROM (SELECT
