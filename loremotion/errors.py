@@ -20,6 +20,7 @@ from django.urls import Resolver404, resolve
 from django.utils.cache import add_never_cache_headers
 from django.views import defaults
 from rest_framework import exceptions
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from loremotion.refusals import Forbidden, Refusal, TooMany, Unavailable
@@ -27,6 +28,7 @@ from loremotion.refusals import Forbidden, Refusal, TooMany, Unavailable
 logger = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
+_NO_METHOD = "method_not_allowed"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _BROKEN = "Something went wrong on our side."
 _BROKEN_API = (
@@ -85,9 +87,8 @@ def method_not_allowed(request: HttpRequest, *, allowed: str) -> HttpResponse:
     """The answer to a method that the address does not take. Where a form is sent to is an address too: who reloads or
     bookmarks it, or comes back to it after signing in, is led to the page above it."""
     if wants_json(request):
-        detail = f"{request.method} isn't allowed here. Use {allowed}."
         response: HttpResponse = JsonResponse(
-            document(405, "method_not_allowed", detail), status=405, content_type=PROBLEM
+            document(405, _NO_METHOD, _no_method(request, allowed)), status=405, content_type=PROBLEM
         )
     elif request.method == "GET":
         messages.info(request, "Nothing was sent. Carry on from here.")
@@ -95,10 +96,14 @@ def method_not_allowed(request: HttpRequest, *, allowed: str) -> HttpResponse:
         add_never_cache_headers(response)
         return response
     else:
-        refusal = Refusal("method_not_allowed", "This page doesn't accept forms.", next_step="Go back and try again.")
+        refusal = Refusal(_NO_METHOD, "This page doesn't accept forms.", next_step="Go back and try again.")
         response = render(request, "refusal.html", {"refusal": refusal}, status=405)
     response["Allow"] = allowed
     return response
+
+
+def _no_method(request: HttpRequest | Request, allowed: str) -> str:
+    return f"{request.method} isn't allowed here. Use {allowed}."
 
 
 def page_above(path: str) -> str:
@@ -224,6 +229,9 @@ def api_exception_handler(exception: Exception, context: dict[str, Any]) -> Http
         return _respond(403, "forbidden", str(exception) or "This is not allowed.")
     if isinstance(exception, SuspiciousOperation):  # too many fields or files, too large a form
         return _respond(400, "bad_request", str(exception) or "This request can't be read.")
+    if isinstance(exception, exceptions.MethodNotAllowed):
+        allowed = ", ".join(context["view"].allowed_methods)
+        return _respond(405, _NO_METHOD, _no_method(context["request"], allowed))
     if isinstance(exception, exceptions.APIException):
         codes = exception.get_codes()
         code = codes if isinstance(codes, str) else "invalid_request"

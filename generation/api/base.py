@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, ClassVar, Final
 
@@ -12,8 +12,10 @@ from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import BaseParser, FormParser, JSONParser, MultiPartParser
 from rest_framework.parsers import get_encoding as text_encoding  # type: ignore[attr-defined]  # not in its stubs
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.utils import json
 from rest_framework.views import APIView
@@ -29,6 +31,13 @@ from loremotion.refusals import Invalid
 UNREADABLE: Final = "\N{REPLACEMENT CHARACTER}"
 """Stands in a form's text where bytes are not of its encoding."""
 CSRF_FIELD: Final = "csrfmiddlewaretoken"
+KINDS: Final[tuple[tuple[type | tuple[type, ...], str], ...]] = (
+    (bool, "true or false"),
+    ((int, float), "a number"),
+    (str, "a text"),
+    (list, "a list"),
+)
+"""What a body of JSON may be that is no object, as people call it."""
 _NESTED: Final = re.compile(r"([^\[\]]+)\[([^\[\]]*)\]")
 
 
@@ -42,7 +51,7 @@ class StrictJsonParser(JSONParser):
             text = text.removeprefix("\ufeff")  # which shells of Windows put before what they write into a file
             return json.loads(text, parse_constant=json.strict_constant, object_pairs_hook=_object_of)
         except ValueError as problem:
-            raise ParseError(f"JSON parse error - {problem}") from problem
+            raise ParseError(f"The body isn't valid JSON: {problem}.") from problem
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
 
@@ -57,6 +66,35 @@ def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
+class StrictFormParser(MultiPartParser):
+    """A form with files, whose refusals say what is wrong with it."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except ParseError as problem:
+            if "boundary=" in (media_type or ""):
+                raise ParseError("The form can't be read: it is cut off, or its parts are damaged.") from problem
+            words = "The form can't be read: its Content-Type names no boundary. Leave that header to your HTTP client."
+            raise ParseError(words) from problem
+
+
+class JsonAlways(DefaultContentNegotiation):
+    """Answers in JSON, whatever the caller would rather have: there is nothing else."""
+
+    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser | None:
+        found: BaseParser | None = super().select_parser(request, parsers)
+        if found is None:
+            kinds = ", ".join(parser.media_type for parser in parsers if parser.media_type)
+            raise UnsupportedMediaType("", f"Bodies of this Content-Type aren't read here. Send one of: {kinds}.")
+        return found
+
+    def select_renderer(
+        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], str(renderers[0].media_type)
+
+
 class Nothing(serializers.Serializer[Any]):
     """The body of what is asked for by the address alone."""
 
@@ -64,7 +102,8 @@ class Nothing(serializers.Serializer[Any]):
 class VideoView(APIView):
     """Callers are known by API key, or by the cookies of the site."""
 
-    parser_classes = [StrictJsonParser, MultiPartParser, FormParser]
+    parser_classes = [StrictJsonParser, StrictFormParser, FormParser]
+    content_negotiation_class = JsonAlways
     authentication_classes = [CallerAuthentication]
     PARAMETERS: ClassVar[frozenset[str]] = parameters.NONE
     """Of a ``GET``, behind the ? of its address."""
@@ -105,9 +144,11 @@ def read(serializer: type[serializers.Serializer[Any]], request: Request, *, par
         Invalid: names the field, or what is no field of this request.
     """
     sent = _unfolded(request.data)
+    if not isinstance(sent, Mapping):
+        kind = next((name for types, name in KINDS if isinstance(sent, types)), "null")
+        raise Invalid("invalid_body", f"The body is {kind}.", next_step='Send an object, such as {"prompt": "a fox"}.')
     body = serializer(data=sent, partial=partial)
-    if isinstance(sent, Mapping):
-        _refuse_unknown(sent, body.fields, getattr(serializer, "ALSO_CALLED", {}))
+    _refuse_unknown(sent, body.fields, getattr(serializer, "ALSO_CALLED", {}))
     if not body.is_valid():
         field, problems = next(iter(body.errors.items()))
         raise Invalid(f"invalid_{field}", f"{field}: {_first(problems)}", field=field)

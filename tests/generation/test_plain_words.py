@@ -1,0 +1,77 @@
+"""What cannot be read under /v1 is refused in words that say what to send instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from catalog.models import Model
+from generation.models import Generation
+from tests.generation.test_parameters import clip, hook, program, studio
+
+__all__ = ("clip", "hook", "program", "studio")
+pytestmark = pytest.mark.django_db
+
+JARGON = ("dictionary", "non_field_errors", "No data", "Accept header", "media type", "Method ", "parse error", "None")
+
+
+def detail_of(answer: Any) -> str:
+    """What the problem document says, which is no library's jargon."""
+    detail = str(answer.json()["detail"])
+    assert not [words for words in JARGON if words in detail], detail
+    return detail
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [("[]", "a list"), ('"x"', "a text"), ("null", "null"), ("3", "a number"), ("true", "true or false")],
+)
+def test_a_body_that_is_no_object_is_refused_by_what_it_is(
+    program: Client, clip: Generation, hook: Any, body: str, name: str
+) -> None:
+    routes = ["/v1/videos", "/v1/quotes", "/v1/videos/edits", "/v1/webhook_endpoints"]
+    routes += [f"/v1/videos/{clip.id}", f"/v1/videos/{clip.id}/cancel", f"/v1/videos/{clip.id}/share"]
+    for route in [*routes, f"/v1/webhook_endpoints/{hook.id}"]:
+        answer = program.post(route, body, content_type="application/json")
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_body"), route
+        assert f"The body is {name}." in detail_of(answer)
+
+
+@pytest.mark.parametrize("accept", ["text/html", "text/html,application/xhtml+xml", "image/png", "nonsense"])
+def test_whoever_would_rather_have_html_gets_json(program: Client, clip: Generation, accept: str) -> None:
+    """As on every route that is no framework's: a browser sends such a header for whatever is typed into it."""
+    for route in ("/v1/videos", "/v1/models", f"/v1/videos/{clip.id}", "/v1/webhook_endpoints"):
+        answer = program.get(route, headers={"Accept": accept})
+        assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+
+
+@pytest.mark.parametrize("route", ["/v1/videos", "/v1/models", "/v1/quotes", "/v1/webhook_endpoints"])
+def test_a_method_that_is_not_taken_is_told_those_that_are(program: Client, toy: Model, route: str) -> None:
+    answer = program.put(route, "{}", content_type="application/json")
+    assert answer.status_code == 405
+    assert detail_of(answer) == f"PUT isn't allowed here. Use {answer['Allow']}."
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/xml", ""])
+def test_a_body_of_another_kind_is_told_the_kinds_there_are(program: Client, toy: Model, kind: str) -> None:
+    answer = program.post("/v1/videos", "<a/>", content_type=kind)
+    assert answer.status_code == 415
+    assert "application/json" in detail_of(answer)
+    assert "multipart/form-data" in detail_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "told"),
+    [
+        ("application/json", "{'a': 1}", "isn't valid JSON"),
+        ("application/json", "{", "isn't valid JSON"),
+        ("multipart/form-data", "x", "boundary"),
+        ("multipart/form-data; boundary=x", "--x\r\nnonsense", "can't be read"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_told_why(program: Client, toy: Model, kind: str, body: str, told: str) -> None:
+    answer = program.post("/v1/videos", body, content_type=kind)
+    assert answer.status_code in (400, 422)
+    assert answer.status_code == 422 or told in detail_of(answer)
