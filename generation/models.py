@@ -113,6 +113,8 @@ class Generation(models.Model):
 
     is_private = models.BooleanField(default=False)
     """Whether others of the team do not see it: see ``GenerationQuerySet.parts_seen_by``."""
+    is_favourite = models.BooleanField(default=False, db_default=False)
+    """Of the workspace, whoever of it said so."""
 
     # What was asked for, checked: exactly this is rendered.
     mode = models.CharField(max_length=20)
@@ -200,6 +202,9 @@ class Generation(models.Model):
                 fields=["workspace", "-created_at", "-id"],
                 name="generation_private_by_keys",
                 condition=Q(is_private=True, api_key__isnull=False),
+            ),
+            models.Index(
+                fields=["workspace", "-created_at", "-id"], name="generation_favourites", condition=Q(is_favourite=True)
             ),
             # Partial, so that looking after what is open never grows with history.
             models.Index(

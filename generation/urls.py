@@ -4,7 +4,7 @@ from catalog import views as catalog
 from generation.api import events, reference
 from generation.api import sharing as api_sharing
 from generation.api import views as api
-from generation.pages import explore, models, selection, sharing, status, trial_views, views
+from generation.pages import boards, explore, library, models, selection, sharing, status, trial_views, views
 from generation.pages.prompt_length import prompt_length
 from generation.pages.tray import tray
 from generation.storage import serving
@@ -35,6 +35,7 @@ urlpatterns = [
     path("generations/<uuid:generation_id>/mail/", views.mail_when_ended, name="mail-when-ended"),
     path("generations/<uuid:generation_id>/cancel/", views.cancel, name="cancel"),
     path("generations/<uuid:generation_id>/privacy/", views.set_privacy, name="privacy"),
+    path("generations/<uuid:generation_id>/favourite/", boards.favourite, name="favourite"),
     path("generations/<uuid:generation_id>/delete/", views.delete, name="delete"),
     path("generations/<uuid:generation_id>/recipe.json", views.recipe, name="recipe"),
     path("generations/<uuid:generation_id>/share/", sharing.share, name="share"),
@@ -47,9 +48,13 @@ urlpatterns = [
     path("s/<str:token>/clip.mp4", sharing.clip, name="shared-clip"),
     path("s/<str:token>/poster.jpg", sharing.poster, name="shared-poster"),
     path("oembed", sharing.oembed, name="oembed"),
-    path("history/", views.history, name="history"),
+    path("history/", library.history, name="history"),
     path("history/compare/", selection.compare, name="compare"),
     path("history/clips.zip", selection.zipped, name="zip-clips"),
+    path("history/boards/", boards.choose, name="choose-board"),
+    path("history/boards/keep/", boards.keep, name="keep"),
+    path("history/boards/<uuid:board_id>/rename/", boards.rename, name="rename-board"),
+    path("history/boards/<uuid:board_id>/delete/", boards.delete, name="delete-board"),
     path("history/delete/", selection.ask_before_deleting, name="ask-before-deleting"),
     path("history/delete/now/", selection.delete, name="delete-clips"),
     *trial_views.urlpatterns,

@@ -97,7 +97,8 @@ def _requests(reader: Caller) -> list[dict[str, Any]]:
     told: list[dict[str, Any]] = []
     while batch := list(islice(rows, BATCH)):
         for generation, shown in zip(batch, presentation.videos(batch), strict=True):
-            told.append({**shown, "negative_prompt": generation.negative_prompt, "seed": generation.seed})
+            more = ("negative_prompt", "seed", "is_favourite")
+            told.append({**shown, **{name: getattr(generation, name) for name in more}})
     return told
 
 

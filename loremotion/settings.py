@@ -214,6 +214,7 @@ INSTALLED_APPS = [
     "generation",
     "generation.webhooks",
     "generation.sharing",
+    "generation.boards",
     "generation.moderation",
     "allauth",
     "allauth.account",
@@ -295,6 +296,7 @@ LOGIN_REDIRECT_URL = "generation:home"
 # Modules that keep something for a workspace and move, stop, export and erase it: see accounts.workspace_data.
 WORKSPACE_DATA = [
     "generation.workspace_data",
+    "generation.boards.workspace_data",
     "generation.webhooks.workspace_data",
     "generation.moderation.workspace_data",
     "accounts.mail_data",

@@ -32,6 +32,7 @@ from accounts.models import ApiKey, AuditEntry, Invitation, Membership, User, Wo
 from accounts.roles import BY_ROLE, BY_SCOPE, VISITOR_MAY, WHILE_BANNED, Role, Scope
 from billing import ledger
 from billing.shop.models import Order, Price
+from generation.boards.models import Board
 from generation.models import Generation
 from generation.settlement import settle
 from generation.webhooks import signing
@@ -90,6 +91,8 @@ def world(db: None) -> World:
     delivery = Delivery.objects.create(
         endpoint=endpoint, event_id="evt_1", event_type="video.completed", video_id=generation.id, expires_at=FAR_AWAY
     )
+    board = Board.objects.create(workspace=studio, title="Secretive Studio")
+    board.places.create(generation=generation)
     place = Membership.objects.get(workspace=studio, user=owner)
     invitation = invitations.invite(workspace=studio, by=place, email="guest@secret.example", role="viewer")
     Invitation.objects.update(sent_at=timezone.now() - timedelta(hours=1))
@@ -117,6 +120,7 @@ def world(db: None) -> World:
             "delivery_id": delivery.pk,
             "price_id": price.id,
             "version_id": generation.version_id,
+            "board_id": board.id,
             "name": "toy",
             "slug": "toy",
         },
@@ -191,7 +195,10 @@ def state_of(studio: Workspace) -> Callable[[], object]:
     kept: list[QuerySet[Any, Any]] = [
         Workspace.objects.filter(id=studio.id).values(),
         Membership.objects.filter(workspace=studio).order_by("id").values("id", "role"),
-        Generation.objects.filter(workspace=studio).order_by("id").values("id", "state", "cancel_asked_at"),
+        Generation.objects.filter(workspace=studio)
+        .order_by("id")
+        .values("id", "state", "cancel_asked_at", "is_favourite"),
+        Board.objects.of(studio).values("id", "title", "places__generation"),
         studio.api_keys.order_by("id").values("id", "revoked_at", "expires_at"),
         studio.invitations.order_by("id").values("id", "token_digest"),
         studio.webhook_endpoints.order_by("id").values(),
@@ -305,7 +312,7 @@ def test_what_is_anothers_answers_as_what_is_not_there(world: World, subtests: p
     client = world.strangers["a member of another workspace"]
     ours = dict(world.ids)
     nobodys: dict[str, Any] = {
-        name: uuid.uuid4() for name in ("generation_id", "order_id", "workspace_id", "endpoint_id")
+        name: uuid.uuid4() for name in ("generation_id", "order_id", "workspace_id", "endpoint_id", "board_id")
     }
     nobodys |= {name: 2**31 - 1 for name in ("member_id", "invitation_id", "key_id", "delivery_id")}
     for route, access in routes_of(Kind.OBJECT, Kind.MEMBERS_OBJECT):

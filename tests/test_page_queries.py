@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 MOST = {
     # page: of a newcomer, of a visitor with clips, of a member
     "/": (3, 7, 9),
-    "/history/": (0, 4, 6),
+    "/history/": (0, 5, 7),
     "/models/": (6, 9, 11),
     "/models/toy/": (7, 10, 12),
     "/explore/": (2, 4, 6),

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import Q
@@ -32,30 +33,56 @@ class Search:
     words: str = ""
     model: str = ""
     state: str = ""
+    favourites: bool = False
+    board: str = ""
 
     @classmethod
     def from_query(cls, query: QueryDict) -> Self:
         state = query.get("state", "")
         words = query.get("q", "").replace("\x00", "").strip()[:MOST_CHARACTERS]
-        return cls(words, query.get("model", "").replace("\x00", "")[:60], state if state in STATES else "")
+        return cls(
+            words,
+            query.get("model", "").replace("\x00", "")[:60],
+            state if state in STATES else "",
+            bool(query.get("favourites")),
+            _uuid_in(query.get("board", "")),
+        )
 
     def __bool__(self) -> bool:
-        return bool(self.words or self.model or self.state)
+        return bool(self.words or self.model or self.state or self.place)
+
+    @property
+    def place(self) -> str:
+        """Where is searched, as the address has it: nothing for the whole library."""
+        return urlencode({"board": self.board}) if self.board else "favourites=1" if self.favourites else ""
 
     @property
     def query(self) -> str:
         """As the address has it."""
         said = {"q": self.words, "model": self.model, "state": self.state}
-        return urlencode({name: value for name, value in said.items() if value})
+        return "&".join(
+            part for part in (self.place, urlencode({name: value for name, value in said.items() if value})) if part
+        )
 
     def condition(self, caller: Caller) -> Q:
         """Which of the clips that ``caller`` sees are meant."""
         found = Q()
+        if self.board:
+            found &= Q(board_places__board=self.board)
+        elif self.favourites:
+            found &= Q(is_favourite=True)
         if self.model:
             found &= Q(version__model__slug=self.model)
         if self.state:
             found &= Q(state__in=STATES[self.state][1])
         return found & Q(id__in=_with_words(self.words, caller, found)) if self.words else found
+
+
+def _uuid_in(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return ""
 
 
 @across_workspaces("PostgreSQL searches no index of words behind policies; the rows themselves are read behind them")

@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
-from uuid import UUID
 
 from django.contrib import messages
 from django.core.files.storage import default_storage
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.text import slugify
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import exports, tenancy
-from accounts.caller import Caller
 from accounts.roles import Action
 from accounts.workspace_data import ExportedFile
 from generation.models import Generation
+from generation.pages.chosen import chosen_clips
 from generation.settlement import deletion
 from loremotion.refusals import Conflict, Invalid
 from loremotion.stream_limits import LimitedStream, StreamLimit
 
-MOST: Final = 48
-"""Clips that are chosen at once: two pages of the library."""
 LEAST_COMPARED, MOST_COMPARED = 2, 4
 MOST_ZIPS_AT_ONCE: Final = 4
 _zips = StreamLimit("zips")
@@ -98,14 +95,14 @@ def _files(clips: Sequence[Generation]) -> Iterator[ExportedFile]:
 @require_safe
 def ask_before_deleting(request: HttpRequest) -> HttpResponse:
     """The chosen clips once more, with the button that deletes them."""
-    clips = _chosen(tenancy.caller_for(request, Action.GENERATE), request.GET, "delete")
+    clips = chosen_clips(tenancy.caller_for(request, Action.GENERATE), request.GET, "delete")
     return render(request, "generation/delete.html", {"clips": clips})
 
 
 @require_POST
 def delete(request: HttpRequest) -> HttpResponse:
     """Delete the chosen clips, all but those that are still being made."""
-    clips = _chosen(tenancy.caller_for(request, Action.GENERATE), request.POST, "delete")
+    clips = chosen_clips(tenancy.caller_for(request, Action.GENERATE), request.POST, "delete")
     still_made = 0
     for clip in clips:
         try:
@@ -124,27 +121,8 @@ def delete(request: HttpRequest) -> HttpResponse:
 
 def _finished(request: HttpRequest, purpose: str) -> list[Generation]:
     """The chosen clips that have a file."""
-    chosen = _chosen(tenancy.caller_for(request, Action.READ_CLIPS), request.GET, purpose)
+    chosen = chosen_clips(tenancy.caller_for(request, Action.READ_CLIPS), request.GET, purpose)
     clips = [clip for clip in chosen if hasattr(clip, "clip")]
     if not clips:
         raise Invalid("not_made", "None of these clips is there.", next_step="Go back and choose finished ones.")
     return clips
-
-
-def _chosen(caller: Caller, sent: QueryDict, purpose: str) -> list[Generation]:
-    """The clips that were chosen, in that order, in one query.
-
-    Raises:
-        Http404: one of them is not there for this caller.
-        Invalid: none was chosen, or too many.
-    """
-    try:
-        ids = list(dict.fromkeys(UUID(text) for text in sent.getlist("clip")))
-    except ValueError:
-        raise Http404 from None
-    if not 0 < len(ids) <= MOST:
-        raise Invalid("wrong_number", f"Choose 1 to {MOST} clips to {purpose}.", next_step="Go back and tick them.")
-    found = {clip.id: clip for clip in Generation.objects.seen_by(caller).kept().for_display().filter(id__in=ids)}
-    if len(found) < len(ids):
-        raise Http404
-    return [found[clip_id] for clip_id in ids]

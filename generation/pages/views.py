@@ -27,6 +27,7 @@ from catalog.offers import Offer, make_offer
 from catalog.selection import chosen_of, version_for
 from generation.access import own_generation, own_receipt
 from generation.api import listing, presentation
+from generation.boards.models import Board
 from generation.live import progress
 from generation.models import Generation, GenerationQuerySet, State
 from generation.moderation import gate
@@ -34,7 +35,6 @@ from generation.pages import cheaper, recipes
 from generation.pages.choices import EXAMPLE, choices, offer_of
 from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, GenerateForm, values_of
 from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, to_remix, to_run_again
-from generation.pages.search import STATES, Search
 from generation.pages.stages import PLAIN_STAGES, plain_title
 from generation.pages.ways_on import ways_on
 from generation.scheduling import wait
@@ -47,7 +47,6 @@ from loremotion.bodies import MAX_BODY_BYTES, MAX_FORM_BYTES, takes_files
 from loremotion.refusals import Forbidden, Invalid, Refusal
 
 RECENT = 8
-PAGE = 24
 
 
 @require_safe
@@ -265,6 +264,7 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     context: dict[str, Any] = {
         "generation": generation,
         "may_change_privacy": privacy.may_change(caller, generation),
+        "may_keep": caller.may(Action.GENERATE) and generation.deleted_at is None,
         "may_delete": not generation.is_open and caller.may(Action.GENERATE),
         "cost": presentation.cost(generation),
         "is_running": generation.state == State.RUNNING,
@@ -289,6 +289,7 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
             "has_asked_for_mail": caller.user is not None and notifications.is_requested(generation, user=caller.user),
         }
     else:
+        context["boards"] = Board.objects.of(caller.workspace).filter(places__generation=generation)
         context |= {"newer": _beside(caller, generation, is_newer=True), "older": _beside(caller, generation)}
     return render(request, "generation/detail.html", context)
 
@@ -342,24 +343,6 @@ def delete(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     deletion.delete(own_generation(tenancy.caller_for(request, Action.GENERATE), generation_id))
     messages.success(request, "Clip deleted. You can still see what it cost under Credits.")
     return redirect("generation:history")
-
-
-@require_safe
-def history(request: HttpRequest) -> HttpResponse:
-    """The page of all that the caller sees here, newest first, by keyset: page 1,000 costs what page 1 does."""
-    caller = tenancy.caller_for(request, Action.READ_CLIPS)
-    before = request.GET.get("before", "")
-    last = own_receipt(caller, _uuid_or_404(before)) if before else None
-    search = Search.from_query(request.GET)
-    clips = listing.page(caller, limit=PAGE + 1, after=last, only=search.condition(caller))
-    context = {
-        "clips": clips[:PAGE],
-        "older": clips[PAGE - 1].id if len(clips) > PAGE else None,
-        "search": search,
-        "states": STATES,
-        "models": Model.objects.enabled().order_by("position", "slug").only("slug", "name"),
-    }
-    return render(request, "generation/history.html", context)
 
 
 def _uuid_or_404(text: str) -> UUID:

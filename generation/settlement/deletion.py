@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
+from generation.boards import keeping
 from generation.models import Clip, Generation
 from generation.moderation import reviews
 from generation.storage import files, retention, traces
@@ -28,6 +29,7 @@ def delete(generation: Generation) -> None:
     Generation.objects.filter(id=generation.id, deleted_at=None).update(
         prompt="", negative_prompt="", error_message="", ask_digest="", deleted_at=now
     )
+    keeping.forget(generation.id)
     retention.let_uploads_go(generation.id)
     transaction.on_commit(lambda: _remove_files(generation))
 

@@ -131,7 +131,7 @@ def test_the_library_shows_one_model_s_clips_and_those_of_a_state(
 def test_older_clips_of_a_search_are_of_that_search(
     prompts: list[str], alice: Visitor, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("generation.pages.views.PAGE", 1)
+    monkeypatch.setattr("generation.pages.library.PAGE", 1)
     browser = client_of(alice)
     older = re.search(r'href="\?(q=a&amp;before=[^"]+)"', browser.get("/history/?q=a").text)
     assert older is not None

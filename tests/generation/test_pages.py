@@ -175,7 +175,7 @@ def test_lists_cost_the_same_for_one_clip_and_for_many(toy: Model, alice: Visito
 
 
 def test_history_pages_by_key(toy: Model, alice: Visitor, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("generation.pages.views.PAGE", 2)
+    monkeypatch.setattr("generation.pages.library.PAGE", 2)
     made = [finished(alice) for _ in range(3)]
     browser = client_of(alice)
     first = browser.get("/history/").text

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Visitor
 from catalog.models import Model
 from generation.models import Generation
-from generation.pages import selection
+from generation.pages import chosen
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
@@ -90,7 +90,7 @@ def test_choosing_takes_as_many_queries_however_many_are_chosen(
             browser.get("/history/compare/", of(clips))
         costs.append(len(queries))
     assert costs[0] == costs[1]
-    monkeypatch.setattr(selection, "MOST", 3)
+    monkeypatch.setattr(chosen, "MOST", 3)
     assert browser.get("/history/clips.zip", of([*pair, *more])).status_code == 422
 
 

@@ -27,6 +27,7 @@ from billing.shop.models import (
     StripeEvent,
     Subscription,
 )
+from generation.boards.models import Board
 from generation.models import Generation, NotificationRequest, Upload
 from generation.moderation.models import Policy, RefusalCount, Review
 from generation.settlement import settle
@@ -93,6 +94,7 @@ def tenant(name: str) -> Tenant:
     Upload.objects.create(key=f"inputs/{name}", generation=generation)
     NotificationRequest.objects.create(generation=generation, user=owner)
     Share.objects.create(clip=generation.clip)
+    Board.objects.create(workspace=workspace, title=name).places.create(generation=generation)
     Review.objects.create(workspace=workspace, digest=name, prompt=name, outcome=1, category="sexual", words=[name])
     RefusalCount.objects.create(workspace=workspace, day=timezone.now().date(), category="sexual", count=1)
     Policy.objects.create(workspace=workspace, strictness="standard", reason="test")

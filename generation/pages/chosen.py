@@ -1,0 +1,34 @@
+"""The clips of the library that somebody ticked."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from django.http import Http404, QueryDict
+
+from accounts.caller import Caller
+from generation.models import Generation
+from loremotion.refusals import Invalid
+
+MOST: Final = 48
+"""Clips that are chosen at once: two pages of the library."""
+
+
+def chosen_clips(caller: Caller, sent: QueryDict, purpose: str) -> list[Generation]:
+    """The clips that were chosen, in that order, in one query.
+
+    Raises:
+        Http404: one of them is not there for this caller.
+        Invalid: none was chosen, or too many.
+    """
+    try:
+        ids = list(dict.fromkeys(UUID(text) for text in sent.getlist("clip")))
+    except ValueError:
+        raise Http404 from None
+    if not 0 < len(ids) <= MOST:
+        raise Invalid("wrong_number", f"Choose 1 to {MOST} clips to {purpose}.", next_step="Go back and tick them.")
+    found = {clip.id: clip for clip in Generation.objects.seen_by(caller).kept().for_display().filter(id__in=ids)}
+    if len(found) < len(ids):
+        raise Http404
+    return [found[clip_id] for clip_id in ids]

@@ -1,0 +1,51 @@
+"""The library: what a workspace has made, all of it or what is searched for, its favourites or one board."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from accounts import tenancy
+from accounts.roles import Action
+from catalog.models import Model
+from generation.access import own_receipt
+from generation.api import listing
+from generation.boards.models import Board
+from generation.pages.search import STATES, Search
+
+PAGE: Final = 24
+
+
+@require_safe
+def history(request: HttpRequest) -> HttpResponse:
+    """The page of all that the caller sees here, newest first, by keyset: page 1,000 costs what page 1 does."""
+    caller = tenancy.caller_for(request, Action.READ_CLIPS)
+    before = request.GET.get("before", "")
+    last = own_receipt(caller, _id_in(before)) if before else None
+    search = Search.from_query(request.GET)
+    boards = list(Board.objects.of(caller.workspace))
+    board = next((board for board in boards if str(board.id) == search.board), None)
+    if search.board and board is None:
+        raise Http404
+    clips = listing.page(caller, limit=PAGE + 1, after=last, only=search.condition(caller))
+    context = {
+        "boards": boards,
+        "board": board,
+        "clips": clips[:PAGE],
+        "older": clips[PAGE - 1].id if len(clips) > PAGE else None,
+        "search": search,
+        "states": STATES,
+        "models": Model.objects.enabled().order_by("position", "slug").only("slug", "name"),
+    }
+    return render(request, "generation/history.html", context)
+
+
+def _id_in(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Http404 from None
