@@ -86,12 +86,15 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
     def has_delete_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
         return False
 
-    @admin.action(description="Suspend: cancel what runs, keep clips and credits", permissions=["change"])
+    def has_suspend_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.suspend_workspace")
+
+    @admin.action(description="Suspend: cancel what runs, keep clips and credits", permissions=["suspend"])
     def suspend_selected(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> None:
         for workspace in queryset:
             workspaces.suspend(workspace, actor=_name_of(request), reason="by staff")
 
-    @admin.action(description="Lift the suspension", permissions=["change"])
+    @admin.action(description="Lift the suspension", permissions=["suspend"])
     def unsuspend_selected(self, request: HttpRequest, queryset: QuerySet[Workspace]) -> None:
         for workspace in queryset:
             workspaces.unsuspend(workspace, actor=_name_of(request))

@@ -71,7 +71,10 @@ class Workspace(models.Model):
     merged_into = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="merged")
 
     class Meta:
-        permissions = [("look_into_workspace", "Can look into a workspace, read only")]
+        permissions = [
+            ("look_into_workspace", "Can look into a workspace, read only"),
+            ("suspend_workspace", "Can suspend workspaces and lift the suspension"),
+        ]
         indexes = [models.Index(fields=["closed_at"], name="workspace_closing", condition=Q(closed_at__isnull=False))]
 
     def __str__(self) -> str:

@@ -236,10 +236,9 @@ class ModelAdmin(admin.ModelAdmin[Model]):
         return self._to_versions(model)
 
     def _model(self, request: HttpRequest, model_id: int, may: Any) -> Model:
-        model = get_object_or_404(self.get_queryset(request), pk=model_id)
-        if not may(request, model):
+        if not may(request):
             raise PermissionDenied
-        return model
+        return get_object_or_404(self.get_queryset(request), pk=model_id)
 
     def _to_versions(self, model: Model) -> HttpResponse:
         return redirect(reverse("admin:catalog_model_versions", args=[model.pk]))

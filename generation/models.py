@@ -184,6 +184,10 @@ class Generation(models.Model):
     objects = GenerationQuerySet.as_manager()
 
     class Meta:
+        permissions = [
+            ("cancel_generation", "Can cancel clips"),
+            ("retry_generation", "Can have failed clips made again"),
+        ]
         indexes = [
             models.Index(fields=["workspace", "-created_at"], name="generation_of_workspace"),
             # What is shared, and what is private by whose it is: see generation.api.listing.
@@ -498,3 +502,26 @@ class ForecastHour(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model}, {self.hour:%Y-%m-%d %H:00}"
+
+
+class FleetSample(models.Model):
+    """What one GPU worker was at in one minute, written by the beat: see ``generation.scheduling.fleet_samples``."""
+
+    at = models.DateTimeField()
+    worker = models.CharField(max_length=120)
+    activity = models.CharField(max_length=10)
+    """``idle``, ``loading``, ``rendering``, ``draining``."""
+    used_bytes = models.BigIntegerField()
+    budget_bytes = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+        permissions = [
+            ("view_fleet", "Can see GPU workers and the queue"),
+            ("operate_fleet", "Can drain, resume, load, evict and stop GPU workers"),
+            ("view_system", "Can see processes, queues and what could not be sent"),
+        ]
+        constraints = [models.UniqueConstraint(fields=["at", "worker"], name="fleet_sample_once")]
+
+    def __str__(self) -> str:
+        return f"{self.worker} {self.activity} at {self.at:%F %H:%M}"

@@ -304,6 +304,8 @@ WORKSPACE_DATA = [
 ]
 # Says what the admin's first page shows: see loremotion.staff_site.
 STAFF_HOME = "generation.admin_home.figures_of"
+# The admin's pages that are no model's: see loremotion.staff_pages.
+STAFF_PAGES = "generation.staff.pages.PAGES"
 # Says how many members the plan of a workspace has room for: see accounts.seats.
 WORKSPACE_SEATS = "billing.plans.seats"
 

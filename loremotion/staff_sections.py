@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
+
+from django.urls import reverse
+
+from loremotion.staff_pages import StaffPage
 
 SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Catalogue": ("catalog.model", "catalog.alias"),
+    "Fleet": (),
     "Clips": ("generation.generation",),
     "Trust": ("moderation.review", "moderation.refusalcount", "moderation.policy", "sharing.share", "accounts.ban"),
     "Customers": ("accounts.workspace", "accounts.user", "accounts.auditentry"),
@@ -20,12 +26,28 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
 REST: Final = "People and access"
 
 
-def arranged(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the admin's list of apps as sections, each shown as an app is."""
+def arranged(apps: list[dict[str, Any]], pages: Sequence[StaffPage] = ()) -> list[dict[str, Any]]:
+    """Return the admin's list of apps as sections, each shown as an app is, with ``pages`` first in theirs."""
     models = {f"{app['app_label']}.{model['object_name'].lower()}": model for app in apps for model in app["models"]}
-    placed = [(title, [models.pop(name) for name in names if name in models]) for title, names in SECTIONS.items()]
-    placed.append((REST, list(models.values())))
-    return [_section(title, found) for title, found in placed if found]
+    placed = [
+        (title, [_listed(page) for page in pages if page.title and page.section == title], names)
+        for title, names in SECTIONS.items()
+    ]
+    found = [(title, [*own, *(models.pop(name) for name in names if name in models)]) for title, own, names in placed]
+    found.append((REST, list(models.values())))
+    return [_section(title, rows) for title, rows in found if rows]
+
+
+def _listed(page: StaffPage) -> dict[str, Any]:
+    """A page as a model stands in Django's list."""
+    return {
+        "name": page.title,
+        "object_name": page.name,
+        "admin_url": reverse(f"admin:{page.name}"),
+        "add_url": None,
+        "view_only": True,
+        "perms": {"view": True},
+    }
 
 
 def _section(title: str, models: list[dict[str, Any]]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from django.urls import URLPattern, URLResolver, path
 from django.utils.module_loading import import_string
 
 from loremotion import health
+from loremotion.staff_pages import pages
 from loremotion.staff_sections import arranged
 
 OUR_PACKAGES: Final = frozenset({"accounts", "billing", "catalog", "generation", "loremotion"})
@@ -44,7 +45,11 @@ class StaffSite(admin.AdminSite):
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The pages by section on the first page and in the sidebar; those of one app as Django has them."""
         apps = super().get_app_list(request, app_label)
-        return apps if app_label is not None else arranged(apps)
+        return (
+            apps
+            if app_label is not None
+            else arranged(apps, [page for page in pages() if page.opens_for(request.user)])
+        )
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The figures that ``settings.STAFF_HOME`` finds, above the list of pages."""
@@ -57,7 +62,8 @@ class StaffSite(admin.AdminSite):
         return {**super().each_context(request), "faults": faults}
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        return [path("health/", self.admin_view(self.health), name="health"), *super().get_urls()]
+        ours = [path(page.route, self.admin_view(page.guarded()), name=page.name) for page in pages()]
+        return [path("health/", self.admin_view(self.health), name="health"), *ours, *super().get_urls()]
 
     def health(self, request: HttpRequest) -> HttpResponse:
         """What is unwell, what to do, and when each process last worked."""

@@ -144,11 +144,11 @@ def test_the_doctor_advises_to_fetch_what_counts_the_prompts_of_an_offered_model
 
 
 @pytest.mark.django_db
-def test_staff_see_on_the_fleets_page_who_is_silent(valkey: redis.Redis) -> None:
+def test_staff_see_on_the_page_of_processes_who_is_silent(valkey: redis.Redis) -> None:
     browser = Client()
     browser.force_login(User.objects.create_superuser("staff@example.com", "irrelevant"))
     worked(valkey, but="stripe")
-    page = browser.get("/admin/generation/generation/fleet/").text
+    page = browser.get("/admin/system/").text
     assert "<td>stripe</td><td>not in a week</td><td><strong>late</strong>" in page
     assert page.count("<strong>late</strong>") == 1
 

@@ -146,7 +146,7 @@ class PaymentAdmin(ReadOnlyAdmin):
 
     def liability(self, request: HttpRequest) -> HttpResponse:
         """Unspent and lapsed credits by the month in which they were paid for."""
-        if not self.has_view_permission(request):
+        if not request.user.has_perm("shop.view_revenue"):
             raise PermissionDenied
         months = [(month, formatted(month.paid_minor, month.currency)) for month in liability.by_month()]
         rows = [(month, paid, formatted(month.unspent_minor, month.currency)) for month, paid in months]

@@ -168,7 +168,10 @@ class Payment(models.Model):
     paid_at = models.DateTimeField()
 
     class Meta:
-        permissions = [("refund_payment", "Can refund payments")]
+        permissions = [
+            ("refund_payment", "Can refund payments"),
+            ("view_revenue", "Can see revenue and what is owed for unspent credits"),
+        ]
         indexes = [models.Index(fields=["workspace", "-paid_at"], name="payment_of_workspace")]
         constraints = [
             models.CheckConstraint(condition=Q(rollover_credits__lte=F("credits")), name="payment_rollover_within")

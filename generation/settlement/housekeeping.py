@@ -21,8 +21,8 @@ from billing.models import Hold
 from billing.shop import housekeeping as shop
 from generation.models import Generation, State
 from generation.moderation import reviews
-from generation.scheduling import dispatch, fleet, queue_depth
-from generation.settlement import attempts, forecasting, settle
+from generation.scheduling import dispatch, fleet, fleet_samples, queue_depth
+from generation.settlement import attempts, forecasting, ledger_check, settle
 from generation.settlement.verification import NotBelieved, read_report, verify_worker_name
 from generation.storage import host_keys, leftovers, retention, traces
 from gpu_worker.contract import LATE_SECONDS, WORKER_DEAD_AFTER_SECONDS, RenderReport, attempt_of, worker_of
@@ -226,12 +226,6 @@ def expire_credits() -> None:
     ledger.expire_due(limit=BATCH)
 
 
-def check_ledger() -> None:
-    """Log as critical where the books of accounts that moved lately do not add up."""
-    for violation in ledger.violations(limit=10, touched_since=timezone.now() - timedelta(minutes=15)):
-        logger.critical("Ledger violation: %s", violation)
-
-
 def log_silent_processes() -> None:
     """Log as critical which processes have stopped, that Valkey is nearly full, and what GPU workers have to say."""
     try:
@@ -271,6 +265,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     dispatch_waiting,
     queue_depth.walk,
     forecasting.put_up_forecast,
+    fleet_samples.sweep,
     repeat_cancels,
     release_orphaned_holds,
     expire_credits,
@@ -298,7 +293,7 @@ def run_forever(*, every_seconds: float, ledger_check_every_seconds: float = 300
         try:
             beat()
             if began - checked_at >= ledger_check_every_seconds:
-                check_ledger()
+                ledger_check.run()
                 checked_at = began
             if began - told_at >= TELLS_EVERY_SECONDS:
                 log_silent_processes()

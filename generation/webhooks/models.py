@@ -81,6 +81,7 @@ class Delivery(Outgoing):
 
     class Meta:
         db_table = "outbox_delivery"
+        permissions = [("retry_delivery", "Can have webhook events sent that could not be")]
         verbose_name_plural = "deliveries"
         constraints = [models.UniqueConstraint(fields=["endpoint", "event_id"], name="delivery_once")]
         indexes = [*indexes("delivery"), models.Index(fields=["endpoint", "-id"], name="delivery_of_endpoint")]

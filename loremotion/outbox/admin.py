@@ -1,11 +1,15 @@
-"""Mail, for staff: read only."""
+"""Mail, for staff: read only, and what was given up tried again."""
 
 from __future__ import annotations
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
+from loremotion.outbox import mail
 from loremotion.outbox.models import MailMessage
 from loremotion.read_only_admin import ReadOnlyAdmin
+from loremotion.refusals import Refusal
 
 
 @admin.register(MailMessage)
@@ -14,3 +18,17 @@ class MailMessageAdmin(ReadOnlyAdmin):
     list_filter = ["state", "content"]
     list_select_related = ["user"]
     exclude = ["sealed"]
+    actions = ["retry_selected"]
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("outbox.retry_mailmessage")
+
+    @admin.action(description="Try again what was given up", permissions=["retry"])
+    def retry_selected(self, request: HttpRequest, queryset: QuerySet[MailMessage]) -> None:
+        for message in queryset:
+            try:
+                mail.retry(message)
+            except Refusal as refusal:
+                self.message_user(request, f"{message}: {refusal}", messages.WARNING)
+            else:
+                self.log_change(request, message, "Tried again.")

@@ -26,6 +26,7 @@ from django.utils.module_loading import import_string
 
 from loremotion.outbox import sending
 from loremotion.outbox.models import MailMessage, State
+from loremotion.refusals import Conflict
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +95,23 @@ def send(message_id: int) -> bool:
         return False
     sending.end(message, State.SENT, last_error="")
     return True
+
+
+def retry(message: MailMessage) -> None:
+    """Have a mail that was given up sent after all, for as long as a new one.
+
+    Raises:
+        Conflict: it is not given up, or is about signing in, so that its words held a code and are gone.
+    """
+    if message.workspace_id is None:
+        raise Conflict("words_are_gone", "Its words are gone, as they held a code.", next_step="Ask for a new code.")
+    now = timezone.now()
+    dead = MailMessage.objects.filter(id=message.pk, state=State.DEAD)
+    if not dead.update(
+        state=State.WAITING, attempts=0, due_at=now, expires_at=now + TRIED_FOR, ended_at=None, last_error=""
+    ):
+        raise Conflict("not_given_up", "It is not given up.", next_step="Look at the list again.")
+    transaction.on_commit(lambda: sending.enqueue(MailMessage, [(message.pk, 0)]), robust=True)
 
 
 def content_of(message: MailMessage) -> Content | None:

@@ -106,6 +106,7 @@ class MailMessage(Outgoing):
 
     class Meta:
         db_table = "outbox_letter"
+        permissions = [("retry_mailmessage", "Can have mail sent that could not be")]
         constraints = [
             models.UniqueConstraint(
                 fields=["user", "address", "content", "occasion"], name="letter_once", nulls_distinct=False

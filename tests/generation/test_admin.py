@@ -38,12 +38,15 @@ def test_staff_cancel_through_the_service(toy: Model, alice: Visitor, staff: Cli
 
 
 def test_the_fleet_page(staff: Client, valkey: redis.Redis) -> None:
-    assert "No GPU worker" in staff.get("/admin/generation/generation/fleet/").text
+    assert "No GPU worker" in staff.get("/admin/fleet/").text
     heartbeat(valkey, "gpu-7")
+    assert "gpu-7" in staff.get("/admin/fleet/").text
+
+
+def test_the_system_page(staff: Client, valkey: redis.Redis) -> None:
     valkey.rpush("rq:queue:mail", *range(417))
     valkey.zadd("rq:failed:stripe", dict.fromkeys(map(str, range(523)), 2e10))
-    page = staff.get("/admin/generation/generation/fleet/").text
-    assert "gpu-7" in page
+    page = staff.get("/admin/system/").text
     assert "<td>mail</td><td>417</td><td>0</td><td>0</td>" in page
     assert "<td>stripe</td><td>0</td><td>0</td><td>523</td>" in page
 
@@ -53,7 +56,7 @@ def test_the_fleet_page_shows_the_clip_on_the_card_and_the_one_before(
 ) -> None:
     on_the_card, delivered = factories.submitted(alice.workspace), factories.submitted(alice.workspace)
     heartbeat(valkey, "gpu-7", doing=on_the_card, delivering=delivered)
-    page = staff.get("/admin/generation/generation/fleet/").text
+    page = staff.get("/admin/fleet/").text
     assert f"generation/{on_the_card.id}/change/" in page
     assert f"generation/{delivered.id}/change/" in page
 
@@ -61,11 +64,11 @@ def test_the_fleet_page_shows_the_clip_on_the_card_and_the_one_before(
 def test_the_fleet_page_is_for_staff_who_may_see_requests(client: Client, db: None) -> None:
     person = User.objects.create_user("reader@example.com", "irrelevant", is_staff=True)
     client.force_login(person)
-    assert client.get("/admin/generation/generation/fleet/").status_code == 403
+    assert client.get("/admin/fleet/").status_code == 403
 
 
 def test_visitors_do_not_see_it(client: Client, db: None) -> None:
-    assert client.get("/admin/generation/generation/fleet/").status_code == 302
+    assert client.get("/admin/fleet/").status_code == 302
 
 
 def test_people_are_found_by_address(staff: Client) -> None:

@@ -55,7 +55,7 @@ def test_an_odd_heartbeat_stops_neither_requests_nor_the_fleet(
     generation = Generation.objects.get()
     assert generation.state == State.DISPATCHED
     assert browser.get(f"/generations/{generation.id}/").status_code == 200
-    assert "sound" in admin_client.get("/admin/generation/generation/fleet/").text
+    assert "sound" in admin_client.get("/admin/fleet/").text
     assert fleet.budgets() == [80 * GIB]
 
 

@@ -141,9 +141,9 @@ def test_the_probe_is_not_burnt_and_does_not_stay_for_ever(
 
 def test_those_who_wait_and_staff_are_told(waiting: list[Generation], client: Client) -> None:
     client.force_login(User.objects.create_superuser("staff@example.com", "irrelevant"))
-    assert "could not be stored" not in client.get("/admin/generation/generation/fleet/").text
+    assert "could not be stored" not in client.get("/admin/fleet/").text
     fill_the_disk()
     waiting[0].refresh_from_db()
     told = wait.wait_of(waiting[0])
     assert (told.reason, told.expected) == (storage_pause.REASON, None)
-    assert "could not be stored" in client.get("/admin/generation/generation/fleet/").text
+    assert "could not be stored" in client.get("/admin/fleet/").text

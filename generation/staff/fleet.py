@@ -1,0 +1,255 @@
+"""The fleet for staff: each GPU worker with its memory, clip and last hour, and the queue with why each clip waits."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+import redis
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+
+from accounts.models import User
+from catalog.models import Model
+from generation.live import progress
+from generation.models import Generation, State
+from generation.scheduling import fleet, fleet_samples, storage_pause, wait
+from generation.scheduling.places import EXACT
+from generation.staff import fleet_commands
+from generation.tiers import yields
+from gpu_worker.contract import Progress
+from gpu_worker.liveness import takes_jobs
+from gpu_worker.worker_status import ResidentComponent, WorkerStatus
+from loremotion.refusals import Refusal
+
+MOST_WORKERS: Final = 64
+MOST_COMPONENTS: Final = 24
+MOST_WAITING: Final = 30
+WIDTH: Final = 480
+COLOURS: Final = 8
+_ENTRIES: Final = 4
+"""Of a clip's stream that are read: no picture is shown here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One component in the memory of a card, as a piece of its bar."""
+
+    component: ResidentComponent
+    x: float
+    width: float
+    colour: int
+
+    @property
+    def may_be_freed(self) -> bool:
+        return not self.component.leases
+
+
+@dataclass(frozen=True, slots=True)
+class ClipInHand:
+    """What a worker is at."""
+
+    id: str
+    words: str
+    is_delivered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """What a worker was at in one minute of the last hour; "" where it was not seen."""
+
+    x: int
+    ago: int
+    activity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One worker as the page shows it."""
+
+    status: WorkerStatus
+    parts: tuple[Part, ...]
+    others: int
+    """Components that are not shown."""
+    clips: tuple[ClipInHand, ...]
+    hour: tuple[Minute, ...]
+
+    @property
+    def takes_clips(self) -> bool:
+        return takes_jobs(self.status)
+
+    @property
+    def hour_in_words(self) -> str:
+        """What its strip shows."""
+        seen = Counter(minute.activity for minute in self.hour)
+        parts = [f"{seen[each]} min {each}" for each in fleet_samples.ACTIVITIES if seen[each]]
+        return ", ".join(parts) or "Nothing is known of it yet."
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One clip in the order in which they are made, and why it is not made yet."""
+
+    clip: Generation
+    is_free: bool
+    why: str
+    ready: str
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """Every living worker, and the first of the queue. Costs the same however many clips there are."""
+    try:
+        statuses, is_known = fleet.statuses(), True
+    except redis.RedisError:
+        statuses, is_known = [], False
+    shown = statuses[:MOST_WORKERS]
+    context = {
+        **admin.site.each_context(request),
+        "title": "GPUs and queue",
+        "cards": _cards(shown),
+        "is_known": is_known,
+        "hidden": len(statuses) - len(shown),
+        "line": _line() if is_known else [],
+        "most_waiting": MOST_WAITING,
+        "queued": Generation.objects.filter(state=State.QUEUED)[: EXACT * 20].count(),
+        "storage_pause": storage_pause.state(),
+        "models": Model.objects.for_people(),
+        "may_operate": request.user.has_perm("generation.operate_fleet"),
+        "commands": fleet_commands.latest(),
+        "width": WIDTH,
+    }
+    return TemplateResponse(request, "admin/generation/fleet.html", context)
+
+
+def _cards(statuses: Sequence[WorkerStatus]) -> list[Card]:
+    ids = [found for status in statuses for id, _ in status.in_hand if (found := _uuid(id)) is not None]
+    clips = {str(clip.id): clip for clip in Generation.objects.filter(id__in=ids).select_related("version__model")}
+    heard = {str(id): each for id, each in progress.latest_of(ids, entries=_ENTRIES).items()}
+    expected = {str(id): each for id, each in wait.expectations([c for c in clips.values() if c.is_open]).items()}
+    ready = {id: wait.in_words(each) for id, each in expected.items()}
+    hours = fleet_samples.last_hour([status.name for status in statuses])
+    return [_card(status, clips, heard, ready, hours[status.name]) for status in statuses]
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    """A host may say anything."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def _card(
+    status: WorkerStatus,
+    clips: Mapping[str, Generation],
+    heard: Mapping[str, Progress],
+    ready: Mapping[str, str],
+    hour: Sequence[str],
+) -> Card:
+    on_card = sorted((each for each in status.residents if each.tier == "device"), key=lambda each: -each.size_bytes)
+    in_hand = [
+        ClipInHand(id, _words(clips[id], status, heard.get(id), ready.get(id, "")), id == status.delivering_id)
+        for id, _ in status.in_hand
+        if id in clips
+    ]
+    parts = _parts(on_card[:MOST_COMPONENTS], status.budget_bytes)
+    step = WIDTH // len(hour)
+    minutes = tuple(Minute(step * at, len(hour) - 1 - at, activity) for at, activity in enumerate(hour))
+    return Card(status, parts, len(status.residents) - len(parts), tuple(in_hand), minutes)
+
+
+def _parts(residents: Sequence[ResidentComponent], budget_bytes: int) -> tuple[Part, ...]:
+    """Pieces of a bar as wide as the budget, or as what is there if that is more."""
+    whole = max(budget_bytes, sum(max(0, each.size_bytes) for each in residents), 1)
+    parts, x = [], 0.0
+    for number, each in enumerate(residents):
+        width = WIDTH * max(0, each.size_bytes) / whole
+        parts.append(Part(each, x, width, number % COLOURS))
+        x += width
+    return tuple(parts)
+
+
+def _words(clip: Generation, status: WorkerStatus, seen: Progress | None, ready: str) -> str:
+    """Model, stage, step and when it is ready."""
+    if str(clip.id) == status.delivering_id:
+        return f"{clip.version.model.name}: being delivered"
+    said = [f"{clip.version.model.name}: {status.stage.replace('_', ' ') or 'beginning'}"]
+    if seen is not None and seen.steps_total:
+        said.append(f"step {seen.step} of {seen.steps_total}")
+    if status.attempt > 1:
+        said.append(f"attempt {status.attempt}")
+    return f"{', '.join(said)}. {ready}".strip()
+
+
+def _line() -> list[Waiting]:
+    """The first that wait: those that a worker can already take, then the queue, in the order of ``fair_order``."""
+    rows = Generation.objects.select_related("version__model", "workspace")
+    taken = rows.filter(state=State.DISPATCHED).order_by("dispatched_at", "fair_finish", "created_at", "id")
+    queued = rows.filter(state=State.QUEUED).order_by("fair_finish", "created_at", "id")
+    clips = [*taken[:MOST_WAITING]]
+    clips += queued[: MOST_WAITING - len(clips)]
+    waits = wait.waits_of(clips) if clips else {}
+    return [
+        Waiting(clip, yields(clip.fair_finish), _why(clip, waits[clip.id]), waits[clip.id].in_words) for clip in clips
+    ]
+
+
+def _why(clip: Generation, found: wait.Wait) -> str:
+    """Why it is not made yet, for staff."""
+    needs = f"Needs {clip.needs_bytes / wait.GB:.0f} GB of one GPU" if clip.needs_bytes else ""
+    if found.is_for_a_machine:
+        return needs + ": no GPU that is on takes it." if needs else found.reason
+    if clip.state == State.DISPATCHED:
+        return "Next on a GPU that has room for it."
+    return "First in the queue." if found.place == 0 else f"{found.place} before it."
+
+
+# --- what the buttons do ---------------------------------------------------------------------------------------------
+
+
+def drain(request: HttpRequest) -> HttpResponse:
+    """Take a worker out of service, at once or after its clip."""
+    text = request.POST.get("within_seconds", "").strip()
+
+    def command(worker: str, by: User) -> str:
+        return fleet_commands.drain(worker, by=by, within_seconds=_seconds(text) if text else None)
+
+    return _do(request, command)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def resume(request: HttpRequest) -> HttpResponse:
+    return _do(request, lambda worker, by: fleet_commands.resume(worker, by=by))
+
+
+def preload(request: HttpRequest) -> HttpResponse:
+    slug = request.POST.get("model", "")
+    return _do(request, lambda worker, by: fleet_commands.preload(worker, slug=slug, by=by))
+
+
+def evict(request: HttpRequest) -> HttpResponse:
+    key = request.POST.get("key", "")
+    return _do(request, lambda worker, by: fleet_commands.evict(worker, key=key, by=by))
+
+
+def stop(request: HttpRequest) -> HttpResponse:
+    return _do(request, lambda worker, by: fleet_commands.stop(worker, by=by))
+
+
+def _do(request: HttpRequest, command: Callable[[str, User], str]) -> HttpResponse:
+    try:
+        messages.success(request, command(request.POST.get("worker", ""), cast(User, request.user)))
+    except Refusal as refusal:
+        messages.error(request, str(refusal))
+    return redirect("admin:generation_fleet")

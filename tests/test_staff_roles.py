@@ -1,0 +1,185 @@
+"""What each role of the staff opens in the admin, page by page and action by action, and that nothing else opens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest
+from django.test import RequestFactory
+from django.urls import URLPattern, resolve
+
+from accounts import staff_roles
+from accounts.models import User
+from accounts.staff_roles import PERMISSIONS
+from loremotion import staff_pages
+from tests.accounts.factories import browser_of, person
+from tests.test_staff_site import FOR_SUPERUSERS, _filled
+
+pytestmark = pytest.mark.django_db
+
+STANDARD = {"changelist", "add", "change", "delete", "history", "password_change"}
+OF_MODELS = {
+    "auth_user_password_change": "accounts.change_user",
+    "billing_account_adjust": "billing.adjust_credits",
+    "billing_account_write_off": "billing.adjust_credits",
+    "billing_proposal_decide": "billing.decide_proposal",
+    "catalog_model_versions": "catalog.view_model",
+    "catalog_model_restore": "catalog.change_model",
+    "catalog_model_canary": "catalog.change_model",
+    "moderation_review_decide": "moderation.change_review",
+    "shop_liability": "shop.view_revenue",
+    "shop_refund": "shop.refund_payment",
+}
+"""Pages beside Django's five of a model → the permission that opens them. A new one is written down here."""
+ACTIONS = {
+    ("accounts.workspace", "look_into"): "accounts.look_into_workspace",
+    ("accounts.workspace", "suspend_selected"): "accounts.suspend_workspace",
+    ("accounts.workspace", "unsuspend_selected"): "accounts.suspend_workspace",
+    ("accounts.workspace", "ban_visitor"): "accounts.add_ban",
+    ("accounts.ban", "lift_selected"): "accounts.change_ban",
+    ("generation.generation", "cancel_selected"): "generation.cancel_generation",
+    ("outbox.mailmessage", "retry_selected"): "outbox.retry_mailmessage",
+    ("sharing.share", "feature"): "sharing.change_share",
+    ("sharing.share", "withdraw"): "sharing.change_share",
+    ("sharing.share", "revoke"): "sharing.change_share",
+    ("shop.stripeevent", "replay"): "shop.change_stripeevent",
+    ("webhooks.delivery", "retry_selected"): "webhooks.retry_delivery",
+}
+"""Actions on chosen rows → the permission of each. A new one is written down here."""
+
+
+def member_of(role: str) -> User:
+    user = person(f"{role.lower()}@example.org")
+    User.objects.filter(id=user.id).update(is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    return User.objects.get(id=user.id)
+
+
+@pytest.fixture(params=PERMISSIONS)
+def role(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def user(role: str) -> User:
+    return member_of(role)
+
+
+def request_of(user: User, method: str = "GET") -> HttpRequest:
+    """As the admin gets it, past the middleware."""
+    request = RequestFactory().generic(method, "/")
+    request.user = user
+    request._dont_enforce_csrf_checks = True
+    request._messages = CookieStorage(request)
+    return request
+
+
+def opens(address: str, user: User) -> bool:
+    """Whether the page or action is not refused. What it looks up may not be there."""
+    found = resolve(address)
+    try:
+        found.func(request_of(user, "POST"), *found.args, **found.kwargs)
+    except PermissionDenied:
+        return False
+    except Http404:
+        return True
+    return True
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Address and permission of every page beside Django's own of each model."""
+    for page in staff_pages.pages():
+        yield f"/admin/{page.route}", page.permission
+    for label, model_admin in ours():
+        for pattern in model_admin.get_urls():
+            if isinstance(pattern, URLPattern) and pattern.name in OF_MODELS:
+                yield f"/admin/{label.replace('.', '/')}/{_filled(pattern)}", OF_MODELS[pattern.name]
+
+
+def ours() -> Iterator[tuple[str, admin.ModelAdmin[Any]]]:
+    for model, model_admin in admin.site._registry.items():
+        if model._meta.label_lower not in FOR_SUPERUSERS:
+            yield model._meta.label_lower, model_admin
+
+
+def test_the_groups_hold_what_the_table_says() -> None:
+    held = {
+        group.name: {f"{each.content_type.app_label}.{each.codename}" for each in group.permissions.all()}
+        for group in Group.objects.prefetch_related("permissions__content_type")
+    }
+    assert held == PERMISSIONS
+
+
+def test_the_docs_say_what_the_table_says() -> None:
+    from tests.accounts.test_roles import DOCS
+
+    assert staff_roles.as_markdown() in DOCS.read_text(), "Paste accounts.staff_roles.as_markdown() into docs/roles.md."
+
+
+def test_each_role_is_explained() -> None:
+    assert set(staff_roles.MEANING) == set(PERMISSIONS)
+
+
+def test_nothing_else_can_be_opened_or_done_than_is_written_down() -> None:
+    names, actions = set(), set()
+    for label, model_admin in ours():
+        own = {f"{label.replace('.', '_')}_{each}" for each in STANDARD}
+        patterns = [each for each in model_admin.get_urls() if isinstance(each, URLPattern)]
+        names |= {each.name for each in patterns if each.name and each.name not in own}
+        actions |= {(label, name) for name in model_admin._get_base_actions() for name in [name[1]]}
+    assert names == set(OF_MODELS)
+    assert {each for each in actions if each[1] != "delete_selected"} <= set(ACTIONS)
+
+
+def test_a_page_or_an_action_opens_by_its_permission_alone(role: str, user: User) -> None:
+    for address, permission in pages():
+        assert opens(address, user) == (permission in PERMISSIONS[role]), (address, permission)
+
+
+def test_rows_are_seen_and_edited_by_whoever_has_the_permission(role: str, user: User) -> None:
+    request = request_of(user)
+    for label, model_admin in ours():
+        app, _, name = label.partition(".")
+        may = {
+            action for action in ("view", "add", "change", "delete") if f"{app}.{action}_{name}" in PERMISSIONS[role]
+        }
+        assert model_admin.has_view_permission(request) == bool(may & {"view", "change"}), label
+        assert may >= {"add"} or not model_admin.has_add_permission(request), label
+        assert may >= {"change"} or not model_admin.has_change_permission(request), label
+        assert may >= {"delete"} or not model_admin.has_delete_permission(request, model_admin.model()), label
+
+
+def test_rows_are_acted_on_by_whoever_has_the_permission_of_the_action(role: str, user: User) -> None:
+    request = request_of(user)
+    for label, model_admin in ours():
+        own = {name: permission for (of, name), permission in ACTIONS.items() if of == label}
+        may = {name for name, permission in own.items() if permission in PERMISSIONS[role]}
+        assert set(model_admin.get_actions(request)) == may, label
+
+
+def test_who_is_in_a_role_finds_its_pages_on_the_first_one() -> None:
+    page = browser_of(member_of("Operations")).get("/admin/")
+    assert [app["name"] for app in page.context["app_list"]] == ["Catalogue", "Fleet", "Clips", "Money", "System"]
+
+
+def test_an_action_takes_no_reading_request(admin_user: User) -> None:
+    actions = [page for page in staff_pages.pages() if page.is_action]
+    assert actions
+    for page in actions:
+        assert resolve(f"/admin/{page.route}").func(request_of(admin_user)).status_code == 405, page.name
+
+
+def test_no_role_may_give_itself_rights() -> None:
+    every = frozenset().union(*PERMISSIONS.values())
+    assert {label for label in every if label.split(".")[0] in ("auth", "mfa", "account", "usersessions")} == set()
+    assert "accounts.change_user" not in every
+    known = {
+        f"{each.content_type.app_label}.{each.codename}" for each in Permission.objects.select_related("content_type")
+    }
+    assert every <= known
