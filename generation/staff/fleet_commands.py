@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -77,10 +77,10 @@ def stop(worker: str, *, by: User) -> str:
     return _note(by, worker, f"{worker} ends after the clip in hand. Start it on its host again.")
 
 
-def latest() -> Sequence[LogEntry]:
+def latest() -> list[LogEntry]:
     """Return the newest commands with who gave them."""
     kept = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(FleetSample))
-    return kept.select_related("user").order_by("-action_time")[:SHOWN]
+    return list(kept.select_related("user").order_by("-action_time")[:SHOWN])
 
 
 def _send(worker: str, command: Callable[[], None]) -> None:

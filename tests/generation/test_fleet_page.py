@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import redis
@@ -35,7 +36,7 @@ def staff(db: None) -> Client:
     return browser
 
 
-def heard(valkey: redis.Redis, name: str = "gpu-7", doing: Generation | None = None, **facts: object) -> None:
+def heard(valkey: redis.Redis, name: str = "gpu-7", doing: Generation | None = None, **facts: Any) -> None:
     """A heartbeat of a worker."""
     status = WorkerStatus.from_wire(
         {
@@ -48,7 +49,7 @@ def heard(valkey: redis.Redis, name: str = "gpu-7", doing: Generation | None = N
     valkey.set(worker_key(name), json.dumps(status.to_wire()), ex=15)
 
 
-def on_card(*components: ResidentComponent) -> dict[str, object]:
+def on_card(*components: ResidentComponent) -> dict[str, Any]:
     return {"residents": [each.to_wire() for each in components]}
 
 
@@ -98,7 +99,7 @@ def test_the_page_takes_as_many_queries_whatever_waits(
     staff.get(PAGE)
     with CaptureQueriesContext(connection) as few:
         staff.get(PAGE)
-    row = Generation.objects.values().get()
+    row: dict[str, Any] = dict(Generation.objects.values().get())
     del row["id"]
     Generation.objects.bulk_create([Generation(**row) for _ in range(80)])
     heard(valkey, name="gpu-8")
@@ -112,7 +113,7 @@ def test_the_page_takes_as_many_queries_whatever_waits(
 
 
 def commands_to(valkey: redis.Redis, name: str) -> redis.client.PubSub:
-    listener = valkey.pubsub()
+    listener: redis.client.PubSub = valkey.pubsub()  # type: ignore[no-untyped-call]  # redis-py has no types for it
     listener.subscribe(f"rq:pubsub:{rq_worker(name)}")
     listener.get_message(timeout=5)
     return listener

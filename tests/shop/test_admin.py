@@ -238,6 +238,8 @@ def test_refunding_takes_a_permission_of_its_own(shop_steps: ShopSteps) -> None:
     browser.force_login(reader)
     assert browser.get("/admin/shop/payment/").status_code == 200
     assert browser.get(f"/admin/shop/payment/{payment.pk}/refund/").status_code == 403
+    assert browser.get("/admin/shop/payment/liability/").status_code == 403
+    reader.user_permissions.add(Permission.objects.get(codename="view_revenue"))
     assert browser.get("/admin/shop/payment/liability/").status_code == 200
 
 
