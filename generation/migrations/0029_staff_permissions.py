@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("generation", "0027_clock_beside_old_release"),
+        ("generation", "0028_broken_clips"),
     ]
 
     operations = [
