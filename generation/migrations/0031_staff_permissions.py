@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("generation", "0028_broken_clips"),
+        ("generation", "0030_favourites_index"),
     ]
 
     operations = [
