@@ -36,6 +36,7 @@ check: $(DEVELOPMENT)  ## lint, format, types, layers, migrations, deployment se
 	ruff check .
 	ruff format --check .
 	python -m loremotion.local stores -- mypy .
+	cd clients/python && mypy
 	lint-imports
 	python -m loremotion.local stores -- python manage.py makemigrations --check --dry-run
 	SITE_URL=https://clips.example HSTS_PRELOAD=True ALLOWED_HOSTS=clips.example \

@@ -19,6 +19,7 @@ from loremotion.local import orphans
 from loremotion.local.environment import ROOT, site_setting_names
 from loremotion.local.failure import CannotStart
 from loremotion.local.stack import Stack, StackFailed, procfile, site_answers
+from tests.clients.test_python_client import IS_MISSING, PYTHON, run_with_client
 from tests.local.conftest import is_alive, until
 from tests.patience import PATIENCE_SECONDS
 from tests.prepared_site import NewSite
@@ -38,6 +39,36 @@ def test_it_works(stack: Stack) -> None:
     assert httpx.get(stack.url, timeout=PATIENCE_SECONDS).status_code == 200
     assert stack.wait_for_worker()
     assert all(stack.is_running(name) for name in procfile())
+
+
+@pytest.mark.skipif(not PYTHON.exists(), reason=IS_MISSING)
+def test_the_projects_own_command_makes_a_clip(stack: Stack, tmp_path: Path) -> None:
+    make_key = """
+        from accounts import api_keys
+        from accounts.roles import BY_ROLE, Role
+        from billing import ledger
+        from tests.accounts import factories as people
+        owner = people.person("owner@example.org")
+        studio = people.team(owner, "Studio")
+        ledger.grant(account=studio.id, reference="test:client", amount=100, kind=ledger.LotKind.PACK)
+        key = api_keys.issue(
+            workspace=studio, by=owner, allowed=BY_ROLE[Role.OWNER], name="test", scopes=["generate", "read"]
+        )
+        print(key[1])
+    """
+    key = subprocess.check_output(
+        [sys.executable, ROOT / "manage.py", "shell", "--no-imports", "-c", textwrap.dedent(make_key)],
+        env=stack.environment,
+        text=True,
+    ).split()[-1]
+    stack.wait_for_worker()
+    command = ("-m", "loremotion", "generate", "a red circle moving right on a black background")
+    said = run_with_client(
+        *command, "--out", "clip.mp4", cwd=tmp_path, LOREMOTION_BASE_URL=stack.url, LOREMOTION_API_KEY=key
+    )
+    assert "Denoising" in said
+    assert "2 credits charged, 0 given back" in said
+    assert (tmp_path / "clip.mp4").read_bytes()[4:8] == b"ftyp"
 
 
 def test_what_renders_holds_no_secret_of_the_website(stack: Stack) -> None:

@@ -1,0 +1,57 @@
+"""Client for LoreMotion: prompts to video clips with open models.
+
+from loremotion import Client
+
+with Client(api_key="lm_…", base_url="https://clips.example") as client:
+    video = client.generate("a red circle moving right on a black background", seconds=2)
+    client.download(video, "clip.mp4")
+"""
+
+from loremotion.asynchronous import AsyncClient
+from loremotion.calls import ClipOptions
+from loremotion.client import Client
+from loremotion.errors import (
+    ApiError,
+    AuthenticationError,
+    ClipFailed,
+    Conflict,
+    ConnectionFailed,
+    InvalidRequest,
+    LoreMotionError,
+    NotFound,
+    OutOfCredits,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
+    WaitTimedOut,
+)
+from loremotion.objects import Cost, Event, Model, Queue, Quote, Video, VideoPage, WhyNot
+from loremotion.version import __version__
+
+__all__ = [
+    "ApiError",
+    "AsyncClient",
+    "AuthenticationError",
+    "Client",
+    "ClipFailed",
+    "ClipOptions",
+    "Conflict",
+    "ConnectionFailed",
+    "Cost",
+    "Event",
+    "InvalidRequest",
+    "LoreMotionError",
+    "Model",
+    "NotFound",
+    "OutOfCredits",
+    "PermissionDenied",
+    "Queue",
+    "Quote",
+    "RateLimited",
+    "ServerError",
+    "Video",
+    "VideoPage",
+    "WaitTimedOut",
+    "WhyNot",
+    "__version__",
+]

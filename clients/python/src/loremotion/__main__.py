@@ -1,0 +1,5 @@
+"""``python -m loremotion``: the command."""
+
+from loremotion.cli import main
+
+main()

@@ -1,0 +1,228 @@
+"""The client for programs with an event loop: ``Client`` with ``await``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar, Unpack
+
+import httpx
+from httpx_sse import SSEError, aconnect_sse
+
+from loremotion import calls, connection, retries
+from loremotion.calls import Call, ClipOptions, Input
+from loremotion.downloads import Download
+from loremotion.errors import ConnectionFailed, error_of
+from loremotion.events import Reader
+from loremotion.objects import Event, Model, Quote, Video, VideoPage
+from loremotion.waiting import Deadline, completed
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """A workspace of a LoreMotion site, by an API key.
+
+    Args:
+        api_key: else ``LOREMOTION_API_KEY``.
+        base_url: the site's address, else ``LOREMOTION_BASE_URL``.
+        timeout_seconds: for one request.
+        max_attempts: how often a request is sent when the connection fails or the site asks to come again.
+        transport: for tests.
+
+    Raises:
+        LoreMotionError: no key, or no site.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        *,
+        timeout_seconds: float = connection.TIMEOUT_SECONDS,
+        max_attempts: int = retries.MAX_ATTEMPTS,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.AsyncClient(**connection.options_of(api_key, base_url, timeout_seconds), transport=transport)
+        self._max_attempts = max_attempts
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def generate(
+        self, prompt: str, *, wait_seconds: float | None = None, **options: Unpack[ClipOptions]
+    ) -> Video:
+        """Make a clip and wait until it is there. Returns it, completed.
+
+        Raises:
+            ClipFailed: it ended without a video.
+            WaitTimedOut: it is not ready after ``wait_seconds``; it goes on being made.
+            ApiError: the site refused, and nothing was charged.
+        """
+        return await self.wait(await self.create(prompt, **options), wait_seconds=wait_seconds)
+
+    async def create(self, prompt: str, *, idempotency_key: str | None = None, **options: Unpack[ClipOptions]) -> Video:
+        """Ask for a clip. Returns at once with what is held for it.
+
+        Args:
+            idempotency_key: under one key the same request makes one clip in 24 hours, however often it is sent, also
+                by a program that was started again. Made up where it is left out.
+
+        Raises:
+            OutOfCredits, InvalidRequest, RateLimited, …: nothing was made or held.
+        """
+        return await self._send(calls.create(prompt, options, idempotency_key))
+
+    async def remix(
+        self, source: Video | str, prompt: str, *, idempotency_key: str | None = None, **options: Unpack[ClipOptions]
+    ) -> Video:
+        """Change a finished clip as ``prompt`` says. Returns the new one, as it is asked for."""
+        return await self._send(calls.remix(source, prompt, options, idempotency_key))
+
+    async def extend(
+        self, source: Input, prompt: str, *, idempotency_key: str | None = None, **options: Unpack[ClipOptions]
+    ) -> Video:
+        """Continue a clip or a video file; ``seconds`` is the length of what is new. Returns the whole, asked for."""
+        return await self._send(calls.extend(source, prompt, options, idempotency_key))
+
+    async def quote(self, prompt: str, **options: Unpack[ClipOptions]) -> Quote:
+        """Return what a clip would cost and when it would be ready. Makes and holds nothing."""
+        return await self._send(calls.quote(prompt, options))
+
+    async def get(self, video: Video | str) -> Video:
+        """Return how a clip stands.
+
+        Raises:
+            NotFound: there is none, or it is somebody else's.
+        """
+        return await self._send(calls.get(video))
+
+    async def page(self, *, limit: int = 20, after: str | None = None, order: str = "desc") -> VideoPage:
+        """Return up to ``limit`` (at most 100) of the workspace's clips, from the one behind ``after``."""
+        return await self._send(calls.page(limit, after, order))
+
+    async def videos(self, *, order: str = "desc") -> AsyncIterator[Video]:
+        """Yield every clip of the workspace, the newest first."""
+        after: str | None = None
+        while True:
+            found = await self.page(limit=100, after=after, order=order)
+            for video in found.videos:
+                yield video
+            if (after := found.next_after) is None:
+                return
+
+    async def cancel(self, video: Video | str) -> Video:
+        """Stop a clip that waits or is being made. What has not been rendered is given back."""
+        return await self._send(calls.cancel(video))
+
+    async def delete(self, video: Video | str) -> None:
+        """Delete a clip's files and words, for good."""
+        await self._send(calls.delete(video))
+
+    async def share(self, video: Video | str, *, shows_prompt: bool = False) -> str:
+        """Make a link by which anybody sees the clip. Returns its address."""
+        return await self._send(calls.share(video, shows_prompt=shows_prompt))
+
+    async def models(self) -> list[Model]:
+        """Return the models that are offered, in the site's order."""
+        return await self._send(calls.models())
+
+    async def model(self, name: str) -> Model:
+        """Return one model, by its name or an alias."""
+        return await self._send(calls.model(name))
+
+    async def wait(self, video: Video | str, *, wait_seconds: float | None = None) -> Video:
+        """Ask how a clip stands, as often as the site proposes, until it is there. Returns it, completed.
+
+        Raises:
+            ClipFailed: it ended without a video.
+            WaitTimedOut: it is not ready after ``wait_seconds``; it goes on being made.
+        """
+        deadline = Deadline(wait_seconds)
+        while True:
+            response = await self._respond(calls.get(video))
+            seen = Video.from_json(response.json())
+            if not seen.is_open:
+                return completed(seen)
+            await asyncio.sleep(deadline.pause_seconds(seen, response))
+
+    async def events(self, video: Video | str) -> AsyncIterator[Event]:
+        """Yield a clip's live events until ``done``. A broken connection is taken up where it broke.
+
+        Raises:
+            ConnectionFailed: the site stayed away for ``max_attempts`` tries.
+            ApiError: the site refuses.
+        """
+        reader = Reader(calls.id_of(video), self._max_attempts)
+        while not reader.is_done:
+            try:
+                async with aconnect_sse(
+                    self._http, "GET", reader.path, headers=reader.headers, timeout=reader.timeout
+                ) as source:
+                    if source.response.is_error:
+                        await source.response.aread()
+                    if reader.opens(source.response):
+                        async for sse in source.aiter_sse():
+                            if (event := reader.event_of(sse)) is not None:
+                                yield event
+            except (httpx.TransportError, SSEError) as problem:
+                reader.note_broken(problem)
+            if not reader.is_done:
+                await asyncio.sleep(reader.pause_seconds)
+
+    async def download(self, video: Video | str, path: str | os.PathLike[str], *, variant: str = "video") -> Path:
+        """Write a finished clip to ``path``, whole or not at all. Returns the path.
+
+        Args:
+            variant: ``video`` or ``thumbnail``.
+        """
+        address = f"/v1/videos/{calls.id_of(video)}/content"
+        with Download(path) as download:
+            for attempt in range(1, self._max_attempts + 1):
+                try:
+                    async with self._http.stream(
+                        "GET", address, params={"variant": variant}, headers=download.headers
+                    ) as response:
+                        if response.is_error:
+                            await response.aread()
+                        download.begin(response)
+                        async for chunk in response.aiter_bytes():
+                            download.write(chunk)
+                    return download.path
+                except httpx.TransportError as problem:
+                    pause = retries.pause_seconds(attempt, None)
+                    if attempt == self._max_attempts or pause is None:
+                        raise ConnectionFailed(f"The download broke off: {problem}") from problem
+                    await asyncio.sleep(pause)
+        raise AssertionError("max_attempts is at least 1")
+
+    async def _send(self, call: Call[T]) -> T:
+        return call.result_of(await self._respond(call))
+
+    async def _respond(self, call: Call[T]) -> httpx.Response:
+        request = call.request_of(self._http)
+        for attempt in range(1, self._max_attempts + 1):
+            response: httpx.Response | None = None
+            try:
+                response = await self._http.send(request)
+                if response.is_success:
+                    return response
+            except httpx.TransportError as problem:
+                if attempt == self._max_attempts:
+                    raise ConnectionFailed(f"{request.url.host} can't be reached: {problem}") from problem
+            pause = retries.pause_seconds(attempt, response)
+            if response is not None and (pause is None or attempt == self._max_attempts):
+                raise error_of(response)
+            await asyncio.sleep(pause or 0.0)
+        raise AssertionError("max_attempts is at least 1")

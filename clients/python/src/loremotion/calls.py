@@ -1,0 +1,183 @@
+"""What each method of a client sends, and how it reads the answer: all that both clients share."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Generic, TypedDict, TypeVar, cast
+from uuid import uuid4
+
+import httpx
+
+from loremotion.errors import LoreMotionError
+from loremotion.objects import Model, Quote, Video, VideoPage
+
+T = TypeVar("T")
+
+Input = str | Path | bytes | IO[bytes] | Video
+"""A file by its path, its content or open; a finished clip by its id or as ``Video``.
+
+A string is the id of a clip where it looks like one (a UUID), else a path."""
+
+INPUTS = (
+    *("image", "last_image", "video", "mask", "control_video"),
+    *("reference_image", "reference_image_2", "reference_image_3", "audio"),
+)
+"""What a clip may start from; a model's ``modes`` say what each takes."""
+
+
+class ClipOptions(TypedDict, total=False):
+    """What may be said of a clip besides its prompt. What is left out takes the model's default."""
+
+    model: str
+    mode: str
+    negative_prompt: str
+    seconds: float
+    size: str
+    preset: str
+    steps: int
+    seed: int
+    private: bool
+    image: Input
+    last_image: Input
+    video: Input
+    mask: Input
+    control_video: Input
+    reference_image: Input
+    reference_image_2: Input
+    reference_image_3: Input
+    audio: Input
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One request to the API, and how its answer is read."""
+
+    method: str
+    path: str
+    read: Callable[[Any], T]
+    """The answer's JSON → what the caller gets."""
+    body: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, tuple[str, bytes, str]] = field(default_factory=dict)
+    """Role → name, content, type."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def request_of(self, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
+        """The request as ``client`` sends it."""
+        sent: dict[str, Any] = {"params": dict(self.params), "headers": dict(self.headers)}
+        if self.files:
+            sent |= {"data": {name: _as_form(value) for name, value in self.body.items()}, "files": dict(self.files)}
+        elif self.method == "POST":
+            sent["json"] = dict(self.body)
+        return client.build_request(self.method, self.path, **sent)
+
+    def result_of(self, response: httpx.Response) -> T:
+        """What the caller gets.
+
+        Raises:
+            LoreMotionError: something else than the API answered.
+        """
+        try:
+            said = response.json()
+        except ValueError:
+            host = response.request.url.host
+            raise LoreMotionError(f"{host} did not answer as a LoreMotion site does. Is base_url right?") from None
+        return self.read(said)
+
+
+def create(prompt: str, options: ClipOptions, idempotency_key: str | None) -> Call[Video]:
+    return _ask("/v1/videos", prompt, options, idempotency_key)
+
+
+def remix(video: Video | str, prompt: str, options: ClipOptions, idempotency_key: str | None) -> Call[Video]:
+    return _ask(f"/v1/videos/{id_of(video)}/remix", prompt, options, idempotency_key)
+
+
+def extend(video: Input, prompt: str, options: ClipOptions, idempotency_key: str | None) -> Call[Video]:
+    return _ask("/v1/videos/extensions", prompt, {**options, "video": video}, idempotency_key)
+
+
+def quote(prompt: str, options: ClipOptions) -> Call[Quote]:
+    body, files = _split(prompt, options)
+    return Call("POST", "/v1/quotes", Quote.from_json, body=body, files=files)
+
+
+def get(video: Video | str) -> Call[Video]:
+    return Call("GET", f"/v1/videos/{id_of(video)}", Video.from_json)
+
+
+def page(limit: int, after: str | None, order: str) -> Call[VideoPage]:
+    params = {"limit": str(limit), "order": order} | ({"after": after} if after else {})
+    return Call("GET", "/v1/videos", VideoPage.from_json, params=params)
+
+
+def cancel(video: Video | str) -> Call[Video]:
+    return Call("POST", f"/v1/videos/{id_of(video)}/cancel", Video.from_json)
+
+
+def delete(video: Video | str) -> Call[None]:
+    return Call("DELETE", f"/v1/videos/{id_of(video)}", lambda said: None)
+
+
+def share(video: Video | str, *, shows_prompt: bool) -> Call[str]:
+    body = {"prompt": shows_prompt}
+    return Call("POST", f"/v1/videos/{id_of(video)}/share", lambda said: str(said["url"]), body=body)
+
+
+def models() -> Call[list[Model]]:
+    return Call("GET", "/v1/models", lambda said: [Model.from_json(one) for one in said["data"]])
+
+
+def model(name: str) -> Call[Model]:
+    return Call("GET", f"/v1/models/{name}", Model.from_json)
+
+
+def id_of(video: Video | str) -> str:
+    return video.id if isinstance(video, Video) else video
+
+
+def _ask(path: str, prompt: str, options: ClipOptions, idempotency_key: str | None) -> Call[Video]:
+    """A request that costs credits: it carries a key by which a retry is known, and is paid once."""
+    body, files = _split(prompt, options)
+    headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+    return Call("POST", path, Video.from_json, body=body, files=files, headers=headers)
+
+
+def _split(prompt: str, options: ClipOptions) -> tuple[dict[str, Any], dict[str, tuple[str, bytes, str]]]:
+    """The fields and the files. Files are read here, once: a retry sends the same bytes."""
+    body: dict[str, Any] = {"prompt": prompt}
+    files: dict[str, tuple[str, bytes, str]] = {}
+    for name, value in cast(Mapping[str, Any], options).items():
+        if value is None:
+            continue
+        if name not in INPUTS:
+            body[name] = value
+        elif (clip := _clip_id(value)) is not None:
+            body[name] = clip
+        else:
+            files[name] = _file(name, value)
+    return body, files
+
+
+def _clip_id(value: Input) -> str | None:
+    if isinstance(value, Video):
+        return value.id
+    is_id = isinstance(value, str) and len(value) == 36 and value.replace("-", "").isalnum() and value.count("-") == 4
+    return str(value) if is_id else None
+
+
+def _file(role: str, value: Input) -> tuple[str, bytes, str]:
+    if isinstance(value, bytes):
+        name, content = role, value
+    elif isinstance(value, str | Path):
+        name, content = Path(value).name, Path(value).read_bytes()
+    else:
+        name, content = Path(str(getattr(value, "name", role))).name, cast(IO[bytes], value).read()
+    return name, content, mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _as_form(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,270 @@
+"""``loremotion generate | watch | download | list | cancel | models | quote | batch | login | logout``."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+import click
+from rich.console import Console
+from rich.table import Column, Table
+
+from loremotion import AsyncClient, Client, ClipOptions, LoreMotionError, Video, __version__
+from loremotion.calls import INPUTS
+from loremotion.cli import batch as batches
+from loremotion.cli import credentials
+from loremotion.cli.progress import Display
+from loremotion.connection import API_KEY, BASE_URL
+
+P = ParamSpec("P")
+R = TypeVar("R")
+screen = Console()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--site", envvar=BASE_URL, show_envvar=True, help="Address of the site, such as https://clips.example.")
+@click.option("--api-key", envvar=API_KEY, show_envvar=True, help="A key of your workspace; better as a variable.")
+@click.version_option(__version__)
+@click.pass_context
+def loremotion(context: click.Context, site: str | None, api_key: str | None) -> None:
+    """Prompts to video clips, from a LoreMotion site."""
+    kept = credentials.load()
+    if kept is not None and site in (None, kept.site):  # a key goes to the site that it is of, and to no other
+        site, api_key = kept.site, api_key or kept.api_key
+    context.obj = {"base_url": site, "api_key": api_key}
+
+
+def with_client(command: Callable[Concatenate[Client, P], R]) -> Callable[P, R]:
+    """Hand the command a client. What the site refuses ends the command with its words."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            with Client(**click.get_current_context().obj) as client:
+                return command(client, *args, **kwargs)
+        except LoreMotionError as problem:
+            raise click.ClickException(_with_next_step(problem)) from None
+
+    return run
+
+
+def _with_next_step(problem: LoreMotionError) -> str:
+    says = str(problem)
+    return f"{says} Or run: loremotion login" if says.startswith(("No API key", "No site")) else says
+
+
+def clip_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Everything that may be said of a clip."""
+    options = [
+        click.option("-m", "--model", help="A model's name or alias; see 'loremotion models'."),
+        click.option("--mode", help="How it is made, where the files don't say."),
+        click.option("-s", "--seconds", type=float, help="Length."),
+        click.option("--size", metavar="WxH", help="One of the model's sizes."),
+        click.option("--preset", help="One of the model's presets."),
+        click.option("--steps", type=int, help="Denoising steps."),
+        click.option("--seed", type=int, help="The same seed and request give the same clip."),
+        click.option("-n", "--negative-prompt", help="What should not be seen."),
+        click.option("--private/--shared", default=None, help="Whether others of the team don't see it."),
+        *(click.option(f"--{role.replace('_', '-')}", role, metavar="FILE|ID", help=_help_of(role)) for role in INPUTS),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _help_of(role: str) -> str | None:
+    return {"image": "Start frame.", "last_image": "End frame.", "video": "A video to change or continue."}.get(role)
+
+
+def _said(options: dict[str, Any]) -> ClipOptions:
+    for role in INPUTS:
+        path = options.get(role)
+        if path and not Path(path).is_file() and not re.fullmatch(r"[0-9a-f-]{36}", path):
+            raise click.BadParameter(f"{path} is no file here, and no id of a clip.", param_hint=f"--{role}")
+    return cast(ClipOptions, {name: value for name, value in options.items() if value is not None})
+
+
+@loremotion.command()
+@click.argument("prompt")
+@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Where the clip goes.")
+@click.option("--force", is_flag=True, help="Overwrite OUT.")
+@click.option("--detach", is_flag=True, help="Print the clip's id and don't wait.")
+@click.option("--preview/--no-preview", default=True, help="Show a small picture while it is made.")
+@clip_options
+@with_client
+def generate(
+    client: Client, /, prompt: str, out: Path | None, force: bool, detach: bool, preview: bool, **options: Any
+) -> None:
+    """Make a clip of PROMPT and download it."""
+    said = _said(options)
+    if out is not None:
+        _check_free(out, force)
+    asked = client.create(prompt, **said)
+    if detach:
+        click.echo(asked.id)
+        return
+    held = f"{asked.cost.held} credit{'' if asked.cost.held == 1 else 's'} held"
+    screen.print(f"{asked.model}, {asked.seconds:g} s at {asked.size}: {held}.", highlight=False, markup=False)
+    _finish(client, asked, out or Path(f"{_slug(prompt)}-{asked.id[:8]}.mp4"), shows_preview=preview)
+
+
+@loremotion.command()
+@click.argument("video_id")
+@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Download it when it is ready.")
+@click.option("--force", is_flag=True, help="Overwrite OUT.")
+@click.option("--preview/--no-preview", default=True, help="Show a small picture while it is made.")
+@with_client
+def watch(client: Client, video_id: str, out: Path | None, force: bool, preview: bool) -> None:
+    """Follow a clip until it is ready."""
+    if out is not None:
+        _check_free(out, force)
+    _finish(client, client.get(video_id), out, shows_preview=preview)
+
+
+@loremotion.command()
+@click.argument("video_id")
+@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Where it goes; else ID.mp4.")
+@click.option("--force", is_flag=True, help="Overwrite OUT.")
+@with_client
+def download(client: Client, video_id: str, out: Path | None, force: bool) -> None:
+    """Download a finished clip."""
+    out = out or Path(f"{video_id}.mp4")
+    _check_free(out, force)
+    _tell_saved(client.download(video_id, out))
+
+
+@loremotion.command("list")
+@click.option("-l", "--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@with_client
+def list_clips(client: Client, limit: int) -> None:
+    """List your workspace's clips, the newest first."""
+    table = Table(Column("id", no_wrap=True, min_width=36), "made", "status", "model", box=None, pad_edge=False)
+    table.add_column("prompt", no_wrap=True)
+    for video in client.page(limit=limit).videos:
+        made = video.created_at.astimezone().strftime("%d %b %H:%M")
+        table.add_row(video.id, made, video.state, video.model, " ".join(video.prompt.split()))
+    screen.print(table)
+
+
+@loremotion.command()
+@click.argument("video_id")
+@with_client
+def cancel(client: Client, video_id: str) -> None:
+    """Stop a clip; what has not been rendered is given back."""
+    video = client.cancel(video_id)
+    click.echo(f"{video.id} is {video.state}." if not video.is_open else f"{video.id} stops at its next step.")
+
+
+@loremotion.command()
+@with_client
+def models(client: Client) -> None:
+    """List the models."""
+    table = Table("model", "credits", "modes", "sizes", "presets", "", box=None, pad_edge=False)
+    for model in client.models():
+        credits = "" if model.sample_credits is None else str(model.sample_credits)
+        sizes = ", ".join(model.sizes[:3]) + (" …" if len(model.sizes) > 3 else "")
+        modes, presets = ", ".join(model.modes), ", ".join(model.presets)
+        table.add_row(model.id, credits, modes, sizes, presets, model.unavailable_because)
+    screen.print(table)
+
+
+@loremotion.command()
+@click.argument("prompt")
+@clip_options
+@with_client
+def quote(client: Client, /, prompt: str, **options: Any) -> None:
+    """Say what a clip would cost, and when it would be ready. Makes nothing."""
+    found = client.quote(prompt, **_said(options))
+    click.echo(f"{found.model}, {found.seconds:g} s at {found.size}, {found.preset}: {found.in_words}")
+
+
+@loremotion.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("-o", "--out", type=click.Path(path_type=Path, file_okay=False), default="clips", show_default=True)
+@click.option("-j", "--at-once", type=click.IntRange(1, 32), default=3, show_default=True, help="Clips open at a time.")
+@click.option("-y", "--yes", is_flag=True, help="Don't ask before credits are spent.")
+@with_client
+def batch(client: Client, file: Path, out: Path, at_once: int, yes: bool) -> None:
+    """Make a clip of each row of a CSV FILE.
+
+    Its first line names the columns: prompt, and any of model, mode, seconds, size, preset, steps, seed,
+    negative_prompt. Run it again, and only what is missing is made; a row is paid for once in 24 hours.
+    """
+    rows = batches.read(file)
+    missing = [row for row in rows if not row.file_in(out).exists()]
+    if not missing:
+        click.echo(f"All {len(rows)} clips are in {out} already.")
+        return
+    total = batches.quote(client, missing)
+    if not yes:
+        click.confirm(f"{len(missing)} clips for at most {total} credits. Go on?", abort=True)
+    out.mkdir(parents=True, exist_ok=True)
+    outcomes = asyncio.run(_run_batch(missing, out, at_once))
+    batches.write_results(outcomes, out / "results.csv")
+    failed = sum(bool(each.error) for each in outcomes)
+    spent = sum(each.credits for each in outcomes)
+    click.echo(f"{len(outcomes) - failed} of {len(outcomes)} clips are in {out}, for {spent} credits. See results.csv.")
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+async def _run_batch(rows: list[batches.Row], out: Path, at_once: int) -> list[batches.Outcome]:
+    def tell(outcome: batches.Outcome) -> None:
+        click.echo(f"line {outcome.row.number}: {outcome.error or outcome.row.file_in(out)}")
+
+    async with AsyncClient(**click.get_current_context().obj) as client:
+        return await batches.run(client, rows, out, at_once=at_once, tell=tell)
+
+
+@loremotion.command()
+@click.option("--site", "address", prompt="Address of the site", help="Such as https://clips.example.")
+def login(address: str) -> None:
+    """Keep a site and an API key for this user, in a file that only they can read."""
+    address = address.rstrip("/")
+    if not re.match(r"https?://", address):
+        raise click.BadParameter("It begins with https://.", param_hint="--site")
+    click.echo(f"Make a key at {address}/developers/ , with the scopes 'generate' and 'read'.")
+    key = click.prompt("API key", hide_input=True).strip()
+    try:
+        with Client(key, address) as client:
+            client.page(limit=1)
+    except LoreMotionError as problem:
+        raise click.ClickException(f"Not kept: {problem}") from None
+    credentials.save(credentials.Credentials(site=address, api_key=key))
+    click.echo(f"Kept in {credentials.path()}. 'loremotion logout' forgets it.")
+
+
+@loremotion.command()
+def logout() -> None:
+    """Forget the key. It goes on being valid until you revoke it on the site."""
+    click.echo("Forgotten." if credentials.forget() else "There was none.")
+
+
+def _finish(client: Client, video: Video, out: Path | None, *, shows_preview: bool) -> None:
+    try:
+        made = Display(screen, shows_preview=shows_preview).follow(client, video) if video.is_open else video
+    except KeyboardInterrupt:
+        raise click.ClickException(f"It goes on being made. Back to it: loremotion watch {video.id}") from None
+    if out is not None and made.is_completed:
+        _tell_saved(client.download(made, out))
+    cost = made.cost
+    click.echo(f"{made.state}: {cost.charged} credits charged, {cost.given_back} given back.  {made.page_url}")
+
+
+def _check_free(out: Path, force: bool) -> None:
+    if out.exists() and not force:
+        raise click.BadParameter(f"{out} is there already. --force overwrites it.", param_hint="--out")
+    if not out.absolute().parent.is_dir():
+        raise click.BadParameter(f"The folder {out.parent} does not exist.", param_hint="--out")
+
+
+def _tell_saved(path: Path) -> None:
+    click.echo(f"{path} ({path.stat().st_size / 1024:.0f} KiB)")
+
+
+def _slug(prompt: str) -> str:
+    return "-".join(re.findall(r"\w+", prompt.lower())[:6])[:60] or "clip"

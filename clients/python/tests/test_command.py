@@ -1,0 +1,167 @@
+"""The command, against a real site."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+from rich.console import Console
+
+from loremotion import Client, Event
+from loremotion.cli import batch, credentials
+from loremotion.cli.commands import loremotion
+from loremotion.cli.progress import Display, in_half_blocks
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command in a folder of its own, as a user for whom nothing is kept."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    for name in ("LOREMOTION_API_KEY", "LOREMOTION_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def invoke(*arguments: str, typed: str = "") -> Result:
+        return CliRunner().invoke(loremotion, arguments, input=typed)
+
+    return invoke
+
+
+@pytest.fixture
+def signed_in(run: Run, site: str, key: str) -> Run:
+    credentials.save(credentials.Credentials(site=site, api_key=key))
+    return run
+
+
+def test_it_says_how_to_begin(run: Run) -> None:
+    said = run("models")
+    assert said.exit_code == 1
+    assert "loremotion login" in said.output
+
+
+def test_login_keeps_a_key_that_holds_where_only_its_user_reads_it(run: Run, site: str, key: str) -> None:
+    assert run("login", "--site", site, typed="lm_wrong\n").exit_code == 1
+    assert credentials.load() is None
+    said = run("login", "--site", site + "/", typed=f"{key}\n")
+    assert said.exit_code == 0, said.output
+    assert key not in said.output
+    assert stat.S_IMODE(credentials.path().stat().st_mode) == 0o600
+    assert run("models").exit_code == 0
+    assert run("logout").output == "Forgotten.\n"
+    assert credentials.load() is None
+
+
+def test_a_key_is_sent_to_its_own_site_alone(signed_in: Run) -> None:
+    said = signed_in("--site", "http://127.0.0.1:9", "list")
+    assert "No API key" in said.output
+
+
+def test_a_clip_is_quoted_asked_for_listed_and_cancelled(signed_in: Run, client: Client) -> None:
+    assert "credits" in signed_in("quote", "a fox").output
+    asked = signed_in("generate", "a fox in the snow", "--seed", "7", "--detach")
+    assert asked.exit_code == 0, asked.output
+    video = client.get(asked.output.strip())
+    assert (video.prompt, video.seed) == ("a fox in the snow", 7)
+    assert video.id in signed_in("list").output
+    assert "cancelled" in signed_in("cancel", video.id).output
+    ended = signed_in("watch", video.id)
+    assert ended.exit_code == 0
+    assert "cancelled: 0 credits charged" in ended.output
+
+
+def test_a_finished_clip_is_downloaded_and_nothing_is_overwritten(signed_in: Run, made: str) -> None:
+    said = signed_in("download", made, "-o", "clip.mp4")
+    assert said.exit_code == 0, said.output
+    assert Path("clip.mp4").stat().st_size > 0
+    again = signed_in("download", made, "-o", "clip.mp4")
+    assert (again.exit_code, "--force" in again.output) == (2, True)
+    assert signed_in("watch", made, "-o", "clip.mp4", "--force").exit_code == 0
+
+
+def test_what_cannot_be_is_said_before_anything_is_asked_for(signed_in: Run) -> None:
+    assert "no file here" in signed_in("generate", "a fox", "--image", "missing.png").output
+    assert "does not exist" in signed_in("generate", "a fox", "-o", "missing/clip.mp4").output
+    refused = signed_in("generate", "a fox", "--size", "1x1", "--detach")
+    assert (refused.exit_code, "Choose one of" in refused.output) == (1, True)
+
+
+def test_a_batch_asks_first_and_a_second_run_finds_the_clips_of_the_first(
+    signed_in: Run, client: Client, made: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("prompts.csv").write_text("prompt,seed\na fox,1\na crow,2\n")
+    assert signed_in("batch", "prompts.csv", typed="n\n").exit_code == 1
+    assert not Path("clips").exists()
+    rows = batch.read(Path("prompts.csv"))
+    before = [client.create(row.prompt, idempotency_key=row.key, **row.options).id for row in rows]
+    for video_id in before:
+        client.cancel(video_id)
+    said = signed_in("batch", "prompts.csv", "--yes")
+    assert said.exit_code == 1, "cancelled ones are no clips"
+    with Path("clips/results.csv").open() as file:
+        results = {row["line"]: row for row in csv.DictReader(file)}
+    assert [results["2"]["video"], results["3"]["video"]] == before
+    assert all(row["error"] for row in results.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("prompt,duration\na fox,5\n", "duration"),
+        ("seed\n1\n", "no column 'prompt'"),
+        ("prompt,seconds\na fox,long\n", "Line 2: seconds"),
+        ("prompt,seed\n,1\n", "Line 2 has no prompt"),
+        ("prompt\na fox,1\n", "Line 2 has no prompt, or more cells"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_with_its_line(signed_in: Run, text: str, says: str) -> None:
+    Path("prompts.csv").write_text(text)
+    said = signed_in("batch", "prompts.csv", "--yes")
+    assert (said.exit_code, says in said.output) == (1, True)
+
+
+def test_the_display_follows_events_and_shows_the_picture_as_blocks() -> None:
+    jpeg = io.BytesIO()
+    Image.new("RGB", (96, 64), "red").save(jpeg, "JPEG")
+    preview = "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode()
+    screen = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor", width=100)
+    display = Display(screen)
+    assert display.show(Event("queue", {"in_words": "Ready in about 40 s.", "reason": ""}))
+    step: dict[str, Any] = {"stage": "denoising", "step": 6, "steps": 8, "progress": 52, "preview": preview}
+    assert display.show(Event("step", step))
+    assert not display.show(Event("step", step)), "a log says it once"
+    screen.print(display._shown())
+    shown = screen.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO from above
+    assert "Denoising" in shown
+    assert "6/8" in shown
+    assert "▀" in shown
+    assert in_half_blocks(b"no picture").plain == ""
+
+
+def test_without_its_libraries_it_says_how_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    from loremotion import cli
+
+    for name in [name for name in sys.modules if name.startswith("loremotion.cli.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "click", None)
+    with pytest.raises(SystemExit, match=r"loremotion\[cli\]"):
+        cli.main()
+
+
+def test_credentials_that_cannot_be_read_are_none(run: Run) -> None:
+    credentials.path().parent.mkdir(parents=True)
+    for text in ("", "[]", json.dumps({"site": "https://clips.example"})):
+        credentials.path().write_text(text)
+        assert credentials.load() is None
