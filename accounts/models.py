@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 
 from accounts.email_addresses import is_address
@@ -47,6 +48,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         constraints = [models.UniqueConstraint(Lower("email"), name="user_email_unique")]
+        # As ``istartswith`` compares: staff looks for the beginning of an address or a name.
+        indexes = [
+            models.Index(OpClass(Upper("email"), "text_pattern_ops"), name="user_by_email"),
+            models.Index(OpClass(Upper("name"), "text_pattern_ops"), name="user_by_name"),
+        ]
 
     def __str__(self) -> str:
         return self.email
@@ -75,7 +81,10 @@ class Workspace(models.Model):
             ("look_into_workspace", "Can look into a workspace, read only"),
             ("suspend_workspace", "Can suspend workspaces and lift the suspension"),
         ]
-        indexes = [models.Index(fields=["closed_at"], name="workspace_closing", condition=Q(closed_at__isnull=False))]
+        indexes = [
+            models.Index(fields=["closed_at"], name="workspace_closing", condition=Q(closed_at__isnull=False)),
+            models.Index(OpClass(Upper("name"), "text_pattern_ops"), name="workspace_by_name"),
+        ]
 
     def __str__(self) -> str:
         return self.name or f"{self.kind} {self.id}"

@@ -61,7 +61,7 @@ def as_csv(account: UUID) -> Iterator[str]:
     while movements := ledger.movements(account=account, before=before, limit=500):
         for one in movements:
             change = (one.available_change, one.held_change, one.debt_change, one.available)
-            yield csv_line([one.created_at.isoformat(), _what(one), *change, one.reference, one.reason])
+            yield csv_line([one.created_at.isoformat(), words_of(one), *change, one.reference, one.reason])
         before = movements[-1].seq
 
 
@@ -77,7 +77,7 @@ def _lines(movements: list[Movement]) -> list[Line]:
     return [
         Line(
             at=one.created_at,
-            what=_what(one),
+            what=words_of(one),
             change=one.available_change,
             held_change=one.held_change,
             available=one.available,
@@ -94,7 +94,8 @@ def _source(reference: str) -> str:
     return reference.split("~")[0].removesuffix(":rollover")
 
 
-def _what(one: Movement) -> str:
+def words_of(one: Movement) -> str:
+    """Return what a movement was, in a few words."""
     subject = WORDS.get(one.reference.partition(":")[0], "")
     if one.kind == "hold":
         return "Reserved for a clip"

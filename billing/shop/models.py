@@ -172,7 +172,10 @@ class Payment(models.Model):
             ("refund_payment", "Can refund payments"),
             ("view_revenue", "Can see revenue and what is owed for unspent credits"),
         ]
-        indexes = [models.Index(fields=["workspace", "-paid_at"], name="payment_of_workspace")]
+        indexes = [
+            models.Index(fields=["workspace", "-paid_at"], name="payment_of_workspace"),
+            models.Index(fields=["stripe_invoice_id"], name="payment_of_invoice"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(rollover_credits__lte=F("credits")), name="payment_rollover_within")
         ]

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from generation.staff import fleet, system
+from generation.staff import customers, fleet, system
 from loremotion.staff_pages import StaffPage, View
 
 _OPERATE: Final = "generation.operate_fleet"
+_CUSTOMER: Final = "accounts.view_workspace"
 
 
 def _action(name: str, route: str, view: View, permission: str) -> StaffPage:
     return StaffPage(name, route, view, permission, is_action=True)
+
+
+def _of_customer(name: str, route: str, view: View, permission: str) -> StaffPage:
+    return _action(name, f"customers/<uuid:workspace_id>/{route}/", view, permission)
 
 
 PAGES: Final = (
@@ -21,5 +26,11 @@ PAGES: Final = (
     _action("fleet_preload", "fleet/preload/", fleet.preload, _OPERATE),
     _action("fleet_evict", "fleet/evict/", fleet.evict, _OPERATE),
     _action("fleet_stop", "fleet/stop/", fleet.stop, _OPERATE),
+    StaffPage("customers", "customers/", customers.search, _CUSTOMER, "Find a customer", "Customers"),
+    StaffPage("customer", "customers/<uuid:workspace_id>/", customers.page, _CUSTOMER),
+    _of_customer("customer_credits", "credits", customers.give_credits, "billing.adjust_credits"),
+    _of_customer("customer_look", "look", customers.look_into, "accounts.look_into_workspace"),
+    _of_customer("customer_suspend", "suspend", customers.suspend, "accounts.suspend_workspace"),
+    _of_customer("customer_unsuspend", "unsuspend", customers.unsuspend, "accounts.suspend_workspace"),
     StaffPage("system", "system/", system.page, "generation.view_system", "Processes and queues", "System"),
 )

@@ -1,0 +1,153 @@
+"""Customers for staff: one search, and one page of a workspace with its credits, plan, clips and audit log."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+from uuid import UUID, uuid4
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+
+from accounts import audit, impersonation, workspaces
+from accounts.models import AuditEntry, Membership, User, Workspace
+from billing import ledger, plans, proposals
+from billing.admin.forms import AdjustmentForm
+from billing.models import Proposal
+from billing.shop import history
+from billing.shop.models import Customer, Payment, Subscription
+from billing.shop.money import formatted
+from generation.models import Generation
+from generation.staff import customer_search
+from loremotion.refusals import Refusal
+
+SHOWN: Final = 12
+MOST_MEMBERS: Final = 20
+
+
+def search(request: HttpRequest) -> HttpResponse:
+    """The search; straight to the page where one workspace alone is found."""
+    wanted = request.GET.get("q", "")[:200]
+    found = customer_search.find(wanted)
+    if len(found) == 1:
+        return redirect("admin:customer", found[0].id)
+    context = {
+        **admin.site.each_context(request),
+        "title": "Find a customer",
+        "wanted": wanted,
+        "found": found,
+        "most": customer_search.MOST_FOUND,
+    }
+    return TemplateResponse(request, "admin/generation/customers.html", context)
+
+
+def page(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
+    """Everything about one workspace, as far as staff may see it. Costs the same however much it has."""
+    return _shown(request, _workspace(workspace_id), AdjustmentForm(initial={"reference": uuid4()}))
+
+
+def _shown(request: HttpRequest, workspace: Workspace, form: AdjustmentForm) -> HttpResponse:
+    user = cast(User, request.user)
+    context = {
+        **admin.site.each_context(request),
+        "title": workspace.title,
+        "workspace": workspace,
+        "members": Membership.objects.filter(workspace=workspace).select_related("user").order_by("id")[:MOST_MEMBERS],
+        "form": form,
+        "left_alone": proposals.left_to_do_alone(user) if user.has_perm("billing.adjust_credits") else 0,
+        **(_credits(workspace) if user.has_perm("billing.view_account") else {}),
+        **(_bought(workspace) if user.has_perm("shop.view_payment") else {}),
+    }
+    if user.has_perm("generation.view_generation"):
+        clips = Generation.objects.filter(workspace=workspace).for_display().order_by("-created_at", "-id")
+        context["clips"] = clips[:SHOWN]
+    if user.has_perm("accounts.view_auditentry"):
+        context["entries"] = AuditEntry.objects.filter(workspace=workspace).order_by("-id")[:SHOWN]
+    return TemplateResponse(request, "admin/generation/customer.html", context)
+
+
+def _credits(workspace: Workspace) -> dict[str, Any]:
+    lines = ledger.movements(account=workspace.id, limit=SHOWN)
+    return {
+        "balance": ledger.balance(account=workspace.id),
+        "lots": ledger.lots(account=workspace.id),
+        "lines": [(line, history.words_of(line), line.kind in ("hold", "settle")) for line in lines],
+        "proposals": Proposal.objects.waiting().filter(account=workspace.id)[:SHOWN],
+    }
+
+
+def _bought(workspace: Workspace) -> dict[str, Any]:
+    payments = Payment.objects.filter(workspace=workspace.id).select_related("price__plan", "price__pack")
+    payments = payments.order_by("-paid_at")
+    return {
+        "may": plans.entitlements(workspace.id),
+        "subscription": Subscription.objects.of(workspace.id).order_by("-period_end").first(),
+        "customer": Customer.objects.filter(workspace=workspace.id).first(),
+        "payments": [(each, formatted(each.amount_minor, each.currency)) for each in payments[:SHOWN]],
+    }
+
+
+# --- what the buttons do ---------------------------------------------------------------------------------------------
+
+
+def give_credits(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
+    """Give or take credits: at once, or after a second member of staff agrees."""
+    workspace, user = _workspace(workspace_id), cast(User, request.user)
+    form = AdjustmentForm(request.POST)
+    if not form.is_valid():
+        return _shown(request, workspace, form)
+    wanted = form.cleaned_data
+    try:
+        with transaction.atomic():
+            proposal = proposals.propose(
+                proposal_id=wanted["reference"],
+                kind=Proposal.Kind.ADJUST,
+                account=workspace.id,
+                amount=wanted["amount"],
+                reason=wanted["reason"],
+                staff=user,
+            )
+            done = {"amount": proposal.amount, "reason": proposal.reason, "state": proposal.state}
+            audit.record(workspace, "credits.adjusted", actor=f"staff {user}", subject=str(proposal.id), **done)
+    except ledger.NotEnoughCredits as refusal:
+        form.add_error("amount", f"Only {refusal.available} credits are available to take.")
+        return _shown(request, workspace, form)
+    except Refusal as refusal:
+        form.add_error(None, str(refusal))
+        return _shown(request, workspace, form)
+    if proposal.state == Proposal.State.WAITING:
+        messages.warning(request, f"{proposal}: waits for somebody else on the staff to agree.")
+    else:
+        messages.success(request, f"{proposal}: {proposal.reason}")
+    return _to(workspace)
+
+
+def look_into(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
+    """See the workspace as its members do, read only, noted in its audit log."""
+    impersonation.begin(request, _workspace(workspace_id))
+    return redirect("generation:history")
+
+
+def suspend(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
+    workspace = _workspace(workspace_id)
+    reason = request.POST.get("reason", "")[:200] or "by staff"
+    workspaces.suspend(workspace, actor=f"staff {request.user}", reason=reason)
+    messages.success(request, "Suspended: what ran is cancelled, clips and credits are kept.")
+    return _to(workspace)
+
+
+def unsuspend(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
+    workspace = _workspace(workspace_id)
+    workspaces.unsuspend(workspace, actor=f"staff {request.user}")
+    messages.success(request, "The suspension is lifted.")
+    return _to(workspace)
+
+
+def _workspace(workspace_id: UUID) -> Workspace:
+    return get_object_or_404(Workspace.objects.select_related("visitor", "merged_into"), id=workspace_id)
+
+
+def _to(workspace: Workspace) -> HttpResponse:
+    return redirect("admin:customer", workspace.id)

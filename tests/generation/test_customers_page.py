@@ -1,0 +1,160 @@
+"""Staff finds a customer by whatever they name, sees everything of theirs on one page, and gives credits there."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.db.models import QuerySet
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import AuditEntry, User, Visitor, Workspace
+from billing import ledger
+from billing.shop.models import Customer, Order, Payment, Price
+from catalog.models import Model
+from generation.staff import customer_search
+from tests.accounts.factories import browser_of, person, subscribe, team
+from tests.generation import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff() -> Client:
+    return browser_of(person("staff@example.com", is_staff=True))
+
+
+@pytest.fixture
+def ada() -> User:
+    user = person("ada.lovelace@example.org")
+    User.objects.filter(id=user.id).update(name="Ada Lovelace")
+    return user
+
+
+def own(user: User) -> Workspace:
+    return Workspace.objects.get(memberships__user=user, kind="personal")
+
+
+def page_of(workspace: Workspace) -> str:
+    return f"/admin/customers/{workspace.id}/"
+
+
+@pytest.mark.parametrize("wanted", ["ada.lovelace@example.org", "ADA.love", "Ada Love", " ada love "])
+def test_a_person_is_found_by_address_or_name(wanted: str, ada: User, staff: Client) -> None:
+    assert staff.get("/admin/customers/", {"q": wanted}).headers["Location"] == page_of(own(ada))
+
+
+def test_a_workspace_is_found_by_each_of_its_ids(ada: User, toy: Model, alice: Visitor) -> None:
+    workspace = own(ada)
+    price = Price.objects.filter(pack__isnull=False).first()
+    assert price is not None
+    Customer.objects.create(workspace=workspace.id, stripe_customer_id="cus_1")
+    order = Order.objects.create(
+        workspace=workspace.id, account=workspace.id, price=price, credits=1, stripe_session_id="cs_test_1"
+    )
+    subscription = subscribe(workspace, "studio")
+    Payment.objects.create(
+        **{"source": f"order:{order.id}", "workspace": workspace.id, "account": workspace.id, "price": price},
+        **{"stripe_payment_intent_id": "pi_1", "stripe_invoice_id": "in_1", "amount_minor": 1, "currency": "usd"},
+        **{"credits": 1, "paid_at": order.created_at},
+    )
+    ids = [str(workspace.id), str(order.id), "cus_1", "cs_test_1", "pi_1", "in_1", str(ada.id)]
+    for wanted in [*ids, subscription.stripe_subscription_id]:
+        assert customer_search.find(wanted) == [workspace], wanted
+    clip = factories.submitted(alice.workspace)
+    for id in (alice.id, clip.id):
+        assert customer_search.find(str(id)) == [alice.workspace]
+
+
+@pytest.mark.parametrize("wanted", ["", "a", "%", "100%", "cus_none", str(uuid4()), "9" * 30, "x\x00y", "ada_love"])
+def test_what_is_nobodys_finds_nobody(wanted: str, ada: User, staff: Client) -> None:
+    assert staff.get("/admin/customers/", {"q": wanted}).context["found"] == []
+
+
+def test_several_are_listed_with_their_owners(ada: User, staff: Client) -> None:
+    team(ada, "Ada's team", plan="")
+    page = staff.get("/admin/customers/", {"q": "ada"})
+    assert {each.title for each in page.context["found"]} == {"Personal", "Ada's team"}
+    assert "ada.lovelace@example.org" in page.text
+
+
+def plan_of(rows: QuerySet[User] | QuerySet[Workspace] | QuerySet[Payment]) -> str:
+    """How the database would find them if it read no whole table."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    return rows.explain()
+
+
+def test_the_search_reads_indexes_and_no_whole_table() -> None:
+    assert "user_by_email" in plan_of(User.objects.filter(email__istartswith="ada"))
+    assert "user_by_name" in plan_of(User.objects.filter(name__istartswith="ada"))
+    assert "workspace_by_name" in plan_of(Workspace.objects.filter(name__istartswith="ada"))
+    assert "payment_of_invoice" in plan_of(Payment.objects.filter(stripe_invoice_id="in_1"))
+
+
+def test_one_page_says_everything(toy: Model, alice: Visitor, staff: Client) -> None:
+    clip = factories.submitted(alice.workspace, "a private wish")
+    page = staff.get(page_of(alice.workspace)).text
+    assert "Reserved for a clip" in page
+    assert f"/admin/generation/generation/{clip.id}/change/" in page
+    assert "Not known to Stripe" in page
+    assert "a private wish" not in page
+
+
+def test_the_page_takes_as_many_queries_however_much_there_is(toy: Model, alice: Visitor, staff: Client) -> None:
+    factories.submitted(alice.workspace)
+    staff.get(page_of(alice.workspace))
+    with CaptureQueriesContext(connection) as few:
+        staff.get(page_of(alice.workspace))
+    factories.submitted(alice.workspace)
+    for number in range(3):
+        ledger.adjust(account=alice.workspace.id, reference=f"test:{number}", amount=5, actor="me", reason="because")
+        AuditEntry.objects.create(workspace=alice.workspace, event="key.made", actor="me")
+    with CaptureQueriesContext(connection) as many:
+        staff.get(page_of(alice.workspace))
+    assert len(many) == len(few)
+
+
+def give(staff: Client, workspace: Workspace, amount: int, **said: str) -> str:
+    form = {"amount": str(amount), "reason": "an outage", "reference": str(uuid4()), **said}
+    return staff.post(f"{page_of(workspace)}credits/", form, follow=True).text
+
+
+def test_credits_are_given_from_the_page_and_noted(ada: User, staff: Client) -> None:
+    workspace = own(ada)
+    page = give(staff, workspace, 250)
+    assert ledger.balance(account=workspace.id).available == 250
+    assert "250 credits given: an outage" in page
+    note = AuditEntry.objects.get(workspace=workspace, event="credits.adjusted")
+    assert note.actor == "staff staff@example.com"
+    assert note.detail == {"amount": 250, "reason": "an outage", "state": "done"}
+
+
+def test_credits_sent_twice_are_given_once(ada: User, staff: Client) -> None:
+    reference = str(uuid4())
+    give(staff, own(ada), 250, reference=reference)
+    give(staff, own(ada), 250, reference=reference)
+    assert ledger.balance(account=own(ada).id).available == 250
+
+
+def test_what_is_too_much_for_one_waits_for_a_second(ada: User, staff: Client) -> None:
+    assert "waits for somebody else" in give(staff, own(ada), 900_000)
+    assert ledger.balance(account=own(ada).id).available == 0
+
+
+@pytest.mark.parametrize(("amount", "why"), [(0, "Nothing is no adjustment"), (-5, "Only 0 credits are available")])
+def test_what_cannot_be_given_says_why(amount: int, why: str, ada: User, staff: Client) -> None:
+    assert why in give(staff, own(ada), amount)
+    assert not AuditEntry.objects.filter(event="credits.adjusted").exists()
+
+
+def test_staff_looks_into_the_workspace_and_suspends_it(ada: User, staff: Client) -> None:
+    workspace = own(ada)
+    assert staff.post(f"{page_of(workspace)}look/").status_code == 302
+    staff.post(f"{page_of(workspace)}suspend/", {"reason": "fraud"})
+    assert "Suspended since" in staff.get(page_of(workspace)).text
+    staff.post(f"{page_of(workspace)}unsuspend/")
+    events = AuditEntry.objects.filter(workspace=workspace).order_by("id").values_list("event", flat=True)
+    assert [*events][-3:] == ["staff.looked", "workspace.suspended", "workspace.unsuspended"]
