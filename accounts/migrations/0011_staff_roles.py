@@ -1,12 +1,16 @@
 """The roles of the staff, as groups: see accounts.staff_roles."""
 
+from typing import Any
+
 from django.apps import apps as installed
+from django.apps.registry import Apps
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from accounts.staff_roles import PERMISSIONS
 
 
-def make_groups(apps, schema_editor):
+def make_groups(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Make the groups that are not there. One that a site has by the same name stays as it is."""
     Group = apps.get_model("auth", "Group")
     for role, labels in PERMISSIONS.items():
@@ -15,7 +19,7 @@ def make_groups(apps, schema_editor):
             group.permissions.set([_permission(apps, label) for label in sorted(labels)])
 
 
-def _permission(apps, label):
+def _permission(apps: Apps, label: str) -> Any:
     """Django makes permissions only once every migration has run, and leaves those that are there."""
     app, _, codename = label.partition(".")
     meta, name = _owner(app, codename)
@@ -26,10 +30,10 @@ def _permission(apps, label):
     return permission
 
 
-def _owner(app, codename):
+def _owner(app: str, codename: str) -> tuple[Any, str]:
     """Return the options of the model that has the permission, and what it is called."""
     for model in installed.get_app_config(app).get_models():
-        meta = model._meta
+        meta: Any = model._meta
         called = {
             f"{action}_{meta.model_name}": f"Can {action} {meta.verbose_name_raw}"
             for action in meta.default_permissions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, ClassVar, Final
 
@@ -82,7 +82,7 @@ class StrictFormParser(MultiPartParser):
 class JsonAlways(DefaultContentNegotiation):
     """Answers in JSON, whatever the caller would rather have: there is nothing else."""
 
-    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser | None:
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
         found: BaseParser | None = super().select_parser(request, parsers)
         if found is None:
             kinds = ", ".join(parser.media_type for parser in parsers if parser.media_type)
@@ -90,9 +90,10 @@ class JsonAlways(DefaultContentNegotiation):
         return found
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        return renderers[0], str(renderers[0].media_type)
+        first = next(iter(renderers))
+        return first, str(first.media_type)
 
 
 class Nothing(serializers.Serializer[Any]):

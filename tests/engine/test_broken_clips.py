@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def scene(*, light: float = 1.0, speed: int = 1, grain: float = 0.0) -> Frames:
     return np.clip(frames, 0, 255).astype(np.uint8)[..., None].repeat(3, axis=3)
 
 
-def signs(folder: Path, frames: Frames, audio: Audio | None = None, **look: int) -> Signs:
+def signs(folder: Path, frames: Frames, audio: Audio | None = None, **look: Any) -> Signs:
     write_clip(folder / "clip.mp4", frames, 8, audio=audio)
     return measure_signs(folder / "clip.mp4", **look)
 

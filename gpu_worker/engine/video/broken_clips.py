@@ -148,7 +148,8 @@ class _Pictures:
 def _block_means(luma: Luma, side: int) -> Blocks:
     rows, columns = (length // side for length in luma.shape)
     whole = luma[: rows * side, : columns * side]
-    return whole.reshape(rows, side, columns, side).mean(axis=(1, 3), dtype=np.float32)
+    means: Blocks = whole.reshape(rows, side, columns, side).mean(axis=(1, 3), dtype=np.float32)
+    return means
 
 
 def _range(blocks: Blocks) -> float:
