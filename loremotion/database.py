@@ -7,9 +7,7 @@ reader who does not read, a provider that does not answer) must not keep the oth
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import psycopg
@@ -28,15 +26,14 @@ MOST_CONNECTIONS: Final = (
 logger = logging.getLogger(__name__)
 
 _Row = TypeVar("_Row", bound=Model)
-_thread = threading.local()
 
 
 def give_back() -> None:
     """Return this thread's connection to the pool; the next query takes one again.
 
-    Does nothing inside a transaction, or where ``kept`` needs this very connection.
+    Does nothing inside a transaction.
     """
-    if connection.connection is not None and not connection.in_atomic_block and not getattr(_thread, "kept", 0):
+    if connection.connection is not None and not connection.in_atomic_block:
         connection.close()
 
 
@@ -82,16 +79,6 @@ def answers() -> bool:
         return True
     except Error:
         return False
-
-
-@contextmanager
-def kept() -> Iterator[None]:
-    """Keep this thread's connection for the block, which holds something of its session, such as a lock."""
-    _thread.kept = getattr(_thread, "kept", 0) + 1
-    try:
-        yield
-    finally:
-        _thread.kept -= 1
 
 
 def in_batches(rows: QuerySet[_Row], *, size: int = 500) -> Iterator[_Row]:

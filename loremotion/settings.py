@@ -48,8 +48,8 @@ ROW_LEVEL_SECURITY = env.bool("ROW_LEVEL_SECURITY", True)
 _database = dj_database_url.parse(
     DATABASE_URL, engine="loremotion.row_security", conn_max_age=0, conn_health_checks=True
 )
-# A request has a connection only while it asks the database (loremotion.database), and at most half of them are kept
-# for longer, by who waits for Stripe (billing.shop.locks): so a handful serves any number of people who are slow.
+# A request has a connection only while it asks the database (loremotion.database): so a handful serves any number of
+# people who are slow.
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 10, validate=validate.Range(min=2))
 _pool = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
 # What PostgreSQL ends by itself in the site, its workers and its beat: see loremotion.database.bound_process.

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -19,12 +21,15 @@ import requests
 from django.core.mail import EmailMessage
 from django.core.management import call_command
 from django.db import connection, connections, transaction
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.openid.adapter import SocialAdapter
 from accounts.passwords import Argon2
 from accounts.proofs import turnstile
 from billing.shop import gateway, locks
+from billing.shop.errors import StripeIsAway
+from billing.shop.models import Lock
 from loremotion import database, outbound, smtp
 from tests.accounts.factories import person
 
@@ -55,17 +60,16 @@ def test_inside_a_transaction_it_stays() -> None:
         assert is_taken()
 
 
-def test_what_holds_something_of_the_session_keeps_it() -> None:
-    with locks.alone_with("a test"):
+def test_who_is_alone_with_something_keeps_no_connection_and_lets_nobody_else_in() -> None:
+    with locks.alone_with("a test"), locks.alone_with("another"):
         database.give_back()
-        with locks.alone_with("another"):
-            database.give_back()
-        database.give_back()
-        assert is_taken()
-        with pytest.raises(locks.Busy), database.kept():
+        assert not is_taken()
+        with locks.alone_with("a test"):  # of one's own
+            pass
+        with pytest.raises(locks.Busy):
             _in_another_thread(lambda: _enter("a test"))
-    database.give_back()
-    assert not is_taken()
+    _in_another_thread(lambda: _enter_patiently("a test"))
+    assert not Lock.objects.exists()
 
 
 def _enter(subject: str) -> None:
@@ -92,15 +96,37 @@ def _in_another_thread(act: Callable[[], None]) -> None:
         raise error
 
 
-def test_no_more_than_half_of_the_pool_waits_for_stripe_with_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "_slots", threading.BoundedSemaphore(1))
+def test_who_waits_for_a_lock_in_vain_hears_that_stripe_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "WAIT_SECONDS", 0.01)
+    with locks.alone_with("one"), pytest.raises(StripeIsAway):
+        _in_another_thread(lambda: _enter_patiently("one"))
+
+
+def test_a_lock_of_a_process_that_died_lapses() -> None:
+    Lock.objects.create(subject="one", holder=uuid4(), lapses_at=timezone.now() - timedelta(seconds=1))
+    with locks.alone_with("one", is_patient=False):
+        locks.renew()
+    Lock.objects.create(subject="two", holder=uuid4(), lapses_at=timezone.now() - timedelta(hours=2))
+    locks.forget_lapsed()
+    assert not Lock.objects.exists()
+
+
+def test_asking_stripe_makes_a_lock_last(watchful: Any) -> None:
     with locks.alone_with("one"):
+        Lock.objects.update(lapses_at=timezone.now() - timedelta(seconds=1))
+        ask_stripe(watchful.url)
         with pytest.raises(locks.Busy):
-            _in_another_thread(lambda: _enter("two"))
-        with pytest.raises(gateway.StripeIsAway):
-            _in_another_thread(lambda: _enter_patiently("two"))
-    _in_another_thread(lambda: _enter_patiently("two"))
+            _in_another_thread(lambda: _enter("one"))
+
+
+def test_who_has_lost_a_lock_asks_stripe_nothing_more_and_takes_it_from_nobody(watchful: Any) -> None:
+    another = uuid4()
+    with locks.alone_with("one"):
+        Lock.objects.update(holder=another)
+        with pytest.raises(StripeIsAway):
+            ask_stripe(watchful.url)
+    assert watchful.had_connection == []
+    assert Lock.objects.get().holder == another
 
 
 def _enter_patiently(subject: str) -> None:
@@ -168,11 +194,12 @@ def ask_a_provider(url: str) -> None:
 
 @pytest.mark.parametrize("ask", [ask_stripe, post_to_an_endpoint, check_a_proof, ask_a_provider])
 def test_no_connection_is_held_while_others_are_asked(watchful: Any, ask: Callable[[str], None]) -> None:
-    take()
-    ask(watchful.url)
+    with locks.alone_with("a test"):
+        take()
+        ask(watchful.url)
     assert watchful.had_connection == [False]
     take()
-    with database.kept(), requests.Session() as session:
+    with requests.Session() as session:
         session.get(watchful.url)
     assert watchful.had_connection == [False, True]  # it would have been seen
 

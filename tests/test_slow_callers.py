@@ -196,14 +196,13 @@ def test_who_waits_for_somebody_silent_holds_no_connection(
 
 
 @contextlib.contextmanager
-def many(slow: Callable[[], object], silent: SilentServer, *, arriving: int = MANY) -> Iterator[None]:
-    """So many of them as are more than there are connections wait until the end of the block, for the silent server,
-    where ``arriving`` of them arrive."""
+def many(slow: Callable[[], object], silent: SilentServer) -> Iterator[None]:
+    """So many of them as are more than there are connections wait for the silent server until the end of the block."""
     waiting = [threading.Thread(target=slow) for _ in range(MANY)]
     for one in waiting:
         one.start()
     try:
-        silent.wait_for(arriving)
+        silent.wait_for(MANY)
         yield
     finally:
         silent.hang_up()
@@ -232,31 +231,29 @@ def test_who_waits_for_a_webhooks_receiver_holds_no_connection(
 
 
 @pytest.fixture(scope="module")
-def payment_id(site: Stack) -> int:
+def payment_ids(site: Stack) -> list[int]:
     """Money that once came, and could go back."""
     with psycopg.connect(site.stores.database_url) as database:
-        made: Any = database.execute(
+        made = database.execute(
             "INSERT INTO shop_payment (source, workspace, purse, price_id, stripe_payment_intent_id, stripe_invoice_id,"
             " amount_minor, currency, credits, rollover_credits, refunded_minor, disputed_minor, dispute_status,"
             " clawed_credits, receipt_url, invoice_url, paid_at)"
-            " VALUES ('order:slow', gen_random_uuid(), gen_random_uuid(), %s, 'pi_slow', '', 500, 'usd', 500, 0, 0, 0,"
-            " '', 0, '', '', now()) RETURNING id",
-            [price_of_a_pack(site)],
-        ).fetchone()
-    return int(made[0])
+            " SELECT 'order:slow' || n, gen_random_uuid(), gen_random_uuid(), %s, 'pi_slow' || n, '', 500, 'usd', 500,"
+            " 0, 0, 0, '', 0, '', '', now() FROM generate_series(1, %s) n RETURNING id",
+            [price_of_a_pack(site), MANY],
+        ).fetchall()
+    return [int(row[0]) for row in made]
 
 
 @pytest.mark.parametrize("is_confirmed", [False, True])
 def test_staff_who_refunds_while_stripe_is_silent_keeps_nobody_waiting_and_is_told(
-    site: Stack, staff: httpx.Client, silent: SilentServer, payment_id: int, is_confirmed: bool
+    site: Stack, staff: httpx.Client, silent: SilentServer, payment_ids: list[int], is_confirmed: bool
 ) -> None:
     form = {**form_of(staff), "amount": "2.50"}
     if is_confirmed:
         form |= {"confirm": "Refund", "attempt": str(uuid4()), "after_refunds": "0", "reason": "Asked for it"}
-    said: list[httpx.Response] = []
-    refund = f"/admin/shop/payment/{payment_id}/refund/"
-    # One refund of a payment at a time: of those that were confirmed the others wait for the first.
-    with many(lambda: said.append(staff.post(refund, data=form)), silent, arriving=1 if is_confirmed else MANY):
+    left, said = iter(payment_ids), list[httpx.Response]()
+    with many(lambda: said.append(staff.post(f"/admin/shop/payment/{next(left)}/refund/", data=form)), silent):
         is_served(site)
     assert [answer.status_code for answer in said] == [200] * MANY
     assert all("responding right now" in answer.text for answer in said)

@@ -15,9 +15,10 @@ import stripe
 from django.conf import settings
 from stripe import StripeClient
 
+from billing.shop import locks
+from billing.shop.errors import BuyingIsOff
 from billing.shop.models import Order, Payment, Price
 from loremotion import database, page_deadline
-from loremotion.refusals import Refusal
 
 API_VERSION = "2026-10-28.endive"
 ANSWER_SECONDS = 6
@@ -26,30 +27,6 @@ RETRIED_WITHIN_SECONDS = 4
 ``loremotion.page_deadline`` where several answers are slow."""
 PORTAL_PURPOSE = "loremotion-1"
 """Names the portal configuration that we made; a new number makes a new one."""
-
-
-class BuyingIsOff(Refusal):
-    """This installation has no key for Stripe."""
-
-    status = 503
-
-    def __init__(self) -> None:
-        super().__init__(
-            "buying_is_off", "Buying is switched off on this site.", next_step="Free credits refill every day."
-        )
-
-
-class StripeIsAway(Refusal):
-    """Stripe could not be asked, or its answer was lost. Asking for the same again is safe, and never buys twice."""
-
-    status = 503
-
-    def __init__(self) -> None:
-        super().__init__(
-            "stripe_is_away",
-            "Our payment provider isn't responding right now.",
-            next_step="Try again in a minute. Nothing is charged or refunded twice.",
-        )
 
 
 def is_on() -> bool:
@@ -95,6 +72,7 @@ class _BoundedClient(stripe.RequestsClient):
             raise stripe.APIConnectionError(  # type: ignore[no-untyped-call] # the library's own has no types
                 "This page has waited for Stripe long enough."
             )
+        locks.renew()
         database.give_back()
         return super().request(*args, **kwargs)
 

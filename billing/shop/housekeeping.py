@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from billing import allowance, free_gpu_budget
-from billing.shop import gateway, inbox, notices, reconcile, subscribing
+from billing.shop import gateway, inbox, locks, notices, reconcile, subscribing
 from billing.shop.models import Order, StripeEvent
 from loremotion import queues
 from loremotion.outbox import sending
@@ -39,6 +39,7 @@ def sweep() -> None:
         _once_in(BOOKS_EVERY_SECONDS, "compare_books")
     if cache.add("shop:old-events", True, timeout=3_600):
         inbox.forget_old()
+        locks.forget_lapsed()
         reconcile.forget_old()
         allowance.forget_networks(timezone.now())
         free_gpu_budget.forget_old(timezone.now())

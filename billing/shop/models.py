@@ -20,6 +20,7 @@ from loremotion.outbox.models import Retried
 __all__ = [
     "Budget",
     "Customer",
+    "Lock",
     "Mismatch",
     "Order",
     "Pack",
@@ -289,3 +290,14 @@ class Budget(models.Model):
 
     def __str__(self) -> str:
         return f"budget of {self.workspace}"
+
+
+class Lock(models.Model):
+    """Who is alone with a subject, and until when at the latest: see ``billing.shop.locks``."""
+
+    subject = models.CharField(max_length=255, primary_key=True)
+    holder = models.UUIDField()
+    lapses_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.subject

@@ -8,6 +8,7 @@ import stripe
 from django.db import IntegrityError, transaction
 
 from billing.shop import convergence, gateway
+from billing.shop.errors import BuyingIsOff, StripeIsAway
 from billing.shop.locks import Busy, alone_with
 from billing.shop.models import Customer, Order, Price, Subscription
 from loremotion.refusals import Conflict, Invalid
@@ -91,7 +92,7 @@ def fulfil_if_paid(order: Order) -> None:
     """Fulfil the order if Stripe says that it is paid, so that people wait for no webhook. Never fails."""
     try:
         convergence.converge_order(order.id, is_patient=False)
-    except (stripe.StripeError, Busy, gateway.BuyingIsOff, gateway.StripeIsAway):
+    except (stripe.StripeError, Busy, BuyingIsOff, StripeIsAway):
         return  # the webhook brings it
 
 
@@ -118,7 +119,7 @@ def _refuse_second_plan(workspace: UUID) -> None:
         )
 
 
-def refusal(error: stripe.StripeError) -> gateway.StripeIsAway | Conflict:
+def refusal(error: stripe.StripeError) -> StripeIsAway | Conflict:
     """The refusal that a person sees for an error of Stripe's."""
     if isinstance(error, stripe.InvalidRequestError | stripe.IdempotencyError):
         return Conflict(
@@ -126,4 +127,4 @@ def refusal(error: stripe.StripeError) -> gateway.StripeIsAway | Conflict:
             f"Our payment provider refused this: {error.user_message or error}",
             next_step="Reload the page. If it happens again, contact the people who run this site.",
         )
-    return gateway.StripeIsAway()
+    return StripeIsAway()

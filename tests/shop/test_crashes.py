@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from billing import ledger
 from billing.shop import convergence, inbox, ordering
-from billing.shop.models import Payment, StripeEvent
+from billing.shop.models import Lock, Payment, StripeEvent
 from tests.fake_stripe.process import FakeStripeProcess
 from tests.patience import PATIENCE_SECONDS
 from tests.shop.shop_steps import BACK, ShopSteps, balance, lots, pack_price, plan_price
@@ -52,7 +52,8 @@ def test_dying_at_any_statement_leaves_work_that_the_next_clerk_finishes(shop_st
         with transaction.atomic():
             if not dies(event["id"], at=survived):
                 break
-            # The lease of the dead worker runs out, and the beat hands the event over again.
+            # The claim and the locks of the dead worker lapse, and the beat hands the event over again.
+            Lock.objects.update(lapses_at=timezone.now())
             StripeEvent.objects.exclude(state="done").update(state="new", due_at=timezone.now())
             shop_steps.work()
             assert (survived, balance(account)) == (survived, expected)

@@ -10,7 +10,8 @@ from uuid import uuid4
 import pytest
 from pytest_django import Settings
 
-from billing.shop import convergence, gateway, ordering
+from billing.shop import convergence, ordering
+from billing.shop.errors import StripeIsAway
 from billing.shop.facts import Money
 from billing.shop.models import Order, Payment
 from loremotion.refusals import Conflict, Invalid
@@ -82,7 +83,7 @@ def test_while_stripe_is_away_nothing_is_bought_and_the_form_can_be_sent_again(s
     order = ordering.order(order_id=uuid4(), workspace=account, price=pack_price(), actor="")
     for _ in range(3):  # as often as the library asks
         shop_steps.stripe.fail("POST checkout/sessions", when="before")
-    with pytest.raises(gateway.StripeIsAway, match="responding") as refused:
+    with pytest.raises(StripeIsAway, match="responding") as refused:
         ordering.pay_page(order, email="", back=BACK)
     assert "Nothing was charged" not in refused.value.next_step  # who lost the answer does not know
     assert ordering.pay_page(order, email="", back=BACK).startswith(shop_steps.stripe.url)

@@ -1,0 +1,18 @@
+"""Locks are rows that lapse, so that who waits for Stripe with one keeps no connection of the database."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0010_open_clips_of_payers")]
+
+    operations = [
+        migrations.CreateModel(
+            name="Lock",
+            fields=[
+                ("subject", models.CharField(max_length=255, primary_key=True, serialize=False)),
+                ("holder", models.UUIDField()),
+                ("lapses_at", models.DateTimeField()),
+            ],
+        ),
+    ]
