@@ -1,10 +1,11 @@
-"""What somebody sees of their workspace as a zip, written while it is sent: neither memory nor a disk holds it."""
+"""What somebody sees of their workspace, written while it is sent: neither memory nor a disk holds it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import IO, TypeVar
+from typing import IO, Final, cast
+from uuid import UUID
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from asgiref.sync import sync_to_async
@@ -15,9 +16,12 @@ from accounts.caller import Caller
 from accounts.models import Membership
 from accounts.workspace_data import ExportedFile, all_workspace_data
 from loremotion import database
+from loremotion.stream_limits import LimitedStream, StreamLimit
 
 CHUNK_BYTES = 256 * 1024
-_Part = TypeVar("_Part", bytes, str)
+MOST_AT_ONCE: Final = 4
+"""Exports that one process sends to one workspace: each reads all that there is."""
+_exports = StreamLimit("exports")
 
 
 def files_of(reader: Caller) -> Iterator[ExportedFile]:
@@ -43,7 +47,7 @@ def files_of(reader: Caller) -> Iterator[ExportedFile]:
         "api_keys": list(workspace.api_keys.values("name", "prefix", "scopes", "created_at", "last_used_at")),
     }
     yield ExportedFile("workspace.json", json.dumps(about, indent=1, default=str, ensure_ascii=False))
-    yield ExportedFile("audit.csv", "".join(audit.as_csv(workspace)))
+    yield ExportedFile("audit.csv", audit.as_csv(workspace))
     for holdings in all_workspace_data():
         yield from holdings.export(workspace, reader=reader)
 
@@ -67,26 +71,61 @@ def zip_of(files: Iterable[ExportedFile]) -> Iterator[bytes]:
     yield sink.taken()
 
 
-async def stream(parts: Iterator[_Part]) -> AsyncIterator[_Part]:
+def download(parts: Iterator[bytes], *, name: str, content_type: str, reader: UUID) -> LimitedStream:
+    """Return the answer that sends ``parts`` as a file.
+
+    Raises:
+        TooMany: as many exports as may be are on their way to this workspace.
+    """
+    response = LimitedStream(stream(parts), slot=_exports.take(reader, most=MOST_AT_ONCE), content_type=content_type)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def csv_file(lines: Iterator[str], *, name: str, reader: UUID) -> LimitedStream:
+    """Return the answer that sends ``lines`` as a table.
+
+    Raises:
+        TooMany: as ``download``.
+    """
+    return download(in_chunks(lines), name=name, content_type="text/csv; charset=utf-8", reader=reader)
+
+
+async def stream(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
     """One piece at a time. Django would gather the pieces of a plain iterator first, all of them in memory."""
     while (part := await sync_to_async(_next_of)(parts)) is not None:
         yield part
 
 
-def _next_of(parts: Iterator[_Part]) -> _Part | None:
+def _next_of(parts: Iterator[bytes]) -> bytes | None:
     try:
         return next(parts, None)
     finally:
         database.give_back()  # until whoever reads has read this one
 
 
-def _chunks(content: str | IO[bytes]) -> Iterator[bytes]:
+def _chunks(content: str | Iterator[str] | IO[bytes]) -> Iterator[bytes]:
     if isinstance(content, str):
         yield content.encode()
-        return
-    with content:
-        while chunk := content.read(CHUNK_BYTES):
-            yield chunk
+    elif not hasattr(content, "read"):
+        yield from in_chunks(content)
+    else:
+        with cast(IO[bytes], content) as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+
+
+def in_chunks(texts: Iterable[str]) -> Iterator[bytes]:
+    """Yield the texts in pieces that are worth being sent."""
+    chunk = bytearray()
+    for text in texts:
+        chunk += text.encode()
+        if len(chunk) >= CHUNK_BYTES:
+            yield bytes(chunk)
+            chunk.clear()
+    if chunk:
+        yield bytes(chunk)
 
 
 class _Sink:

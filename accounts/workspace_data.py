@@ -19,10 +19,11 @@ from accounts.models import Workspace
 
 @dataclass(frozen=True, slots=True)
 class ExportedFile:
-    """One file of an export. ``content`` is text, or an open binary file that the reader closes."""
+    """One file of an export. ``content`` is text, or text in pieces, which may be long, or an open binary file that the
+    reader closes."""
 
     path: str
-    content: str | IO[bytes]
+    content: str | Iterator[str] | IO[bytes]
 
 
 class WorkspaceData(Protocol):

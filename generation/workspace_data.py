@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import F
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
 from django.utils import timezone
 
 from accounts.caller import Caller
@@ -26,6 +27,7 @@ from loremotion.database import in_batches
 from loremotion.refusals import Conflict
 
 BATCH = 500
+_PLACE: Final = Tuple(F("created_at"), F("id"))
 NOTIFICATION = ("generation_id", "user__email")
 
 
@@ -92,14 +94,14 @@ def _delete_files(keys: list[str]) -> None:
     retention.forget_uploads(keys)
 
 
-def _requests(reader: Caller) -> list[dict[str, Any]]:
-    rows = Generation.objects.seen_by(reader).for_display().order_by("created_at", "id").iterator(chunk_size=BATCH)
-    told: list[dict[str, Any]] = []
-    while batch := list(islice(rows, BATCH)):
+def _requests(reader: Caller) -> Iterator[dict[str, Any]]:
+    """Every request, oldest first, a batch read at a time: no cursor holds the connection in between."""
+    rows = left = Generation.objects.seen_by(reader).for_display().order_by("created_at", "id")
+    while batch := list(left[:BATCH]):
         for generation, shown in zip(batch, presentation.videos(batch), strict=True):
             more = ("negative_prompt", "seed", "is_favourite")
-            told.append({**shown, **{name: getattr(generation, name) for name in more}})
-    return told
+            yield {**shown, **{name: getattr(generation, name) for name in more}}
+        left = rows.filter(TupleGreaterThan(_PLACE, (batch[-1].created_at, batch[-1].id)))
 
 
 def _links(reader: Caller) -> list[dict[str, Any]]:
@@ -117,13 +119,18 @@ def _links(reader: Caller) -> list[dict[str, Any]]:
     ]
 
 
-def _movements(workspace: Workspace) -> list[dict[str, Any]]:
+def _movements(workspace: Workspace) -> Iterator[dict[str, Any]]:
     """Every movement of credits, newest first."""
-    told: list[dict[str, Any]] = []
-    while page := ledger.movements(account=workspace.id, before=told[-1]["seq"] if told else None, limit=BATCH):
-        told += [asdict(movement) for movement in page]
-    return told
+    before: int | None = None
+    while page := ledger.movements(account=workspace.id, before=before, limit=BATCH):
+        yield from map(asdict, page)
+        before = page[-1].seq
 
 
-def _as_json(rows: list[dict[str, Any]]) -> str:
-    return json.dumps(rows, indent=1, default=str, ensure_ascii=False)
+def _as_json(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield a JSON array row by row."""
+    before = "["
+    for row in rows:
+        yield f"{before}\n{json.dumps(row, indent=1, default=str, ensure_ascii=False)}"
+        before = ","
+    yield "[]" if before == "[" else "\n]"

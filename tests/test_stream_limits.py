@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -16,8 +18,17 @@ from loremotion.refusals import TooMany
 from loremotion.stream_limits import LimitedStream, StreamLimit
 from tests.patience import PATIENCE_SECONDS
 
+ROOT = Path(__file__).resolve().parent.parent
 READER = uuid4()
 SCOPE = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
+
+
+def test_every_streamed_answer_is_counted() -> None:
+    """Django's own class has no limit: ours is made of it, and no answer is."""
+    apps = ("accounts", "billing", "catalog", "generation", "loremotion")
+    sources = (path for app in apps for path in (ROOT / app).rglob("*.py"))
+    uncounted = [path for path in sources if re.search(r"\bStreamingHttpResponse\(.", path.read_text())]
+    assert uncounted == []
 
 
 def test_a_reader_has_so_many_at_once_and_others_their_own() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -32,8 +32,6 @@ def log(request: HttpRequest, membership: Membership) -> HttpResponse:
 @require_safe
 @member_may(Action.READ_AUDIT)
 def export(request: HttpRequest, membership: Membership) -> HttpResponse:
-    response = StreamingHttpResponse(
-        exports.stream(audit.as_csv(membership.workspace)), content_type="text/csv; charset=utf-8"
-    )
-    response["Content-Disposition"] = 'attachment; filename="audit.csv"'
+    workspace = membership.workspace
+    response = exports.csv_file(audit.as_csv(workspace), name="audit.csv", reader=workspace.id)
     return response  # type: ignore[return-value]  # it answers as an HttpResponse does

@@ -14,12 +14,8 @@ from accounts import erasure, exports, tenancy, visitors
 from accounts.forms import ConfirmForm
 from accounts.models import User
 from accounts.roles import Action
-from loremotion.stream_limits import LimitedStream, StreamLimit
 
 WORD = "erase"
-MOST_EXPORTS_AT_ONCE = 4
-"""That one process sends to one workspace: each reads all that there is."""
-_exports = StreamLimit("exports")
 
 
 @require_safe
@@ -32,11 +28,9 @@ def export(request: HttpRequest) -> HttpResponseBase:
     reader = tenancy.caller_for(request, Action.EXPORT)
     if reader.workspace is None:
         raise Http404
-    slot = _exports.take(reader.workspace.id, most=MOST_EXPORTS_AT_ONCE)
-    response = LimitedStream(exports.stream(exports.zipped(reader)), slot=slot, content_type="application/zip")
-    response["Content-Disposition"] = 'attachment; filename="loremotion.zip"'
-    response["Cache-Control"] = "no-store"
-    return response
+    return exports.download(
+        exports.zipped(reader), name="loremotion.zip", content_type="application/zip", reader=reader.workspace.id
+    )
 
 
 @require_POST

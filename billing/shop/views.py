@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -115,13 +115,10 @@ def _daily(request: HttpRequest, workspace: Workspace | None) -> dict[str, int]:
 
 
 @require_safe
-def movements_csv(request: HttpRequest) -> StreamingHttpResponse:
+def movements_csv(request: HttpRequest) -> HttpResponseBase:
     """Every movement there ever was, oldest last, as CSV."""
     workspace = _own_workspace(request, Action.READ_PAYMENTS)
-    headers = {"Content-Disposition": 'attachment; filename="credits.csv"'}
-    return StreamingHttpResponse(
-        exports.stream(history.as_csv(workspace.id)), content_type="text/csv; charset=utf-8", headers=headers
-    )
+    return exports.csv_file(history.as_csv(workspace.id), name="credits.csv", reader=workspace.id)
 
 
 @require_POST

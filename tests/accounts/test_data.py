@@ -18,9 +18,9 @@ from accounts import exports, workspaces
 from accounts.caller import Caller
 from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
 from accounts.roles import VISITOR_MAY
-from accounts.views import data
 from billing import ledger
 from catalog.models import Model
+from generation import workspace_data
 from generation.models import Generation
 from generation.settlement import settle
 from generation.storage import files
@@ -75,14 +75,34 @@ def test_the_download_is_sent_in_pieces(toy: Model, visitor: Visitor) -> None:
     assert zipfile.ZipFile(io.BytesIO(b"".join(sent))).testzip() is None
 
 
+EXPORTS = ("/data/export.zip", "/workspace/audit.csv", "/billing/movements.csv")
+
+
 @pytest.mark.django_db(transaction=True)
-def test_a_workspace_is_sent_so_many_exports_at_once(alice: User, bob: User) -> None:
-    sent = [browser_of(alice).get("/data/export.zip") for _ in range(data.MOST_EXPORTS_AT_ONCE)]
-    assert browser_of(alice).get("/data/export.zip").status_code == 429
+@pytest.mark.parametrize("address", EXPORTS)
+def test_a_workspace_is_sent_so_many_exports_at_once(alice: User, bob: User, address: str) -> None:
+    browser = browser_of(alice, team(alice))
+    sent = [browser.get(one) for one in (*EXPORTS, EXPORTS[0])]
+    assert len(sent) == exports.MOST_AT_ONCE
+    assert browser.get(address).status_code == 429
     others = browser_of(bob).get("/data/export.zip")
     for answer in (*sent, others):
         answer.close()
-    assert [answer.status_code for answer in (*sent, others, browser_of(alice).get("/data/export.zip"))] == [200] * 6
+    assert [answer.status_code for answer in (*sent, others, browser.get(address))] == [200] * 6
+
+
+def test_an_export_reads_a_batch_at_a_time(toy: Model, visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workspace_data, "BATCH", 2)
+    made = [generations.submitted(visitor.workspace) for _ in range(3)]
+    reader = Caller(visitor.workspace, VISITOR_MAY)
+    whole = [file.path for file in exports.files_of(reader) if isinstance(file.content, str)]
+    assert not {"audit.csv", "clips.json", "credits.json"} & set(whole)
+    told = json.loads(unzipped(visitor.workspace).read("clips.json"))
+    assert [clip["id"] for clip in told] == [str(one.id) for one in made]
+
+
+def test_an_export_of_nothing_is_json_too(visitor: Visitor) -> None:
+    assert json.loads(unzipped(visitor.workspace).read("clips.json")) == []
 
 
 def test_a_visitor_erases_everything(
