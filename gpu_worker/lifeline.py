@@ -7,10 +7,10 @@ the last one of its speaker; one that stays silent for longer than it announced 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
+import threading
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -64,11 +64,17 @@ class Words:
 
 
 class Lifeline:
-    """The worker's end. Without a descriptor (a worker run by hand, without a supervisor) it says nothing."""
+    """The worker's end. Without a descriptor (a worker run by hand, without a supervisor) it says nothing.
 
-    def __init__(self, descriptor: int | None = None, speaker: str = MAIN) -> None:
+    A supervisor that does not read (suspended in a debugger) does not stop the render: what the pipe has no room for is
+    kept, by speaker, until anybody speaks again. The end of a delivery is said once.
+    """
+
+    def __init__(self, descriptor: int | None = None) -> None:
         self._descriptor = descriptor
-        self._last = Word(None, 60.0, speaker)
+        self._last = Word(None, 60.0, MAIN)
+        self._unsaid: dict[str, Word] = {}
+        self._lock = threading.RLock()
         if descriptor is not None:
             os.set_blocking(descriptor, False)
             os.set_inheritable(descriptor, False)
@@ -79,19 +85,25 @@ class Lifeline:
 
     def for_delivery(self) -> Lifeline:
         """Return the lifeline of the thread that delivers clips."""
-        return Lifeline(self._descriptor, DELIVERY)
+        other = Lifeline(self._descriptor)
+        other._last = Word(None, 60.0, DELIVERY)
+        other._unsaid, other._lock = self._unsaid, self._lock
+        return other
 
     def repeat(self) -> None:
         """Say the last word again: still at it."""
         if self._descriptor is None:
             return
-        line = json.dumps(dataclasses.astuple(self._last)).encode() + b"\n"
-        try:
-            # A supervisor that does not read (suspended in a debugger) must not stop the render.
-            with contextlib.suppress(BlockingIOError):
-                os.write(self._descriptor, line)
-        except BrokenPipeError:
-            raise SystemExit("The supervisor is gone; this worker ends with it.") from None
+        with self._lock:
+            self._unsaid[self._last.speaker] = self._last
+            try:
+                for speaker, word in list(self._unsaid.items()):
+                    os.write(self._descriptor, json.dumps(dataclasses.astuple(word)).encode() + b"\n")
+                    del self._unsaid[speaker]
+            except BlockingIOError:  # full: a line goes whole or not at all
+                return
+            except BrokenPipeError:
+                raise SystemExit("The supervisor is gone; this worker ends with it.") from None
 
 
 class Listener:
