@@ -1,4 +1,4 @@
-"""How often one caller may ask the API, or for a clip. Counted in Valkey: a restart of the web forgives nothing."""
+"""How often one caller may ask: the API, for a clip, for a review. Counted in Valkey: a restart forgives nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from loremotion.valkey import connection
 
 WINDOW_SECONDS = 60
 """The last ones, whenever they are looked at: with windows by the clock, twice as many would pass round a minute."""
-CLIP_FORM = "/generations/"
+FORMS: Final = frozenset({"/generations/", "/reviews/ask/"})
+"""Addresses of pages that take forms with files: whoever sends one is counted before it is read."""
 QUOTES = "/v1/quotes"
 """Changes nothing, though its method is that of what does."""
 
@@ -55,8 +56,8 @@ class Allowance:
 
 
 class RateLimitMiddleware:
-    """Counts every request under ``/v1/`` and every form that asks for a clip, before it is looked at, and says how
-    things stand (draft-ietf-httpapi-ratelimit-headers).
+    """Counts every request under ``/v1/`` and every form that takes files, before it is looked at, and says how things
+    stand (draft-ietf-httpapi-ratelimit-headers).
 
     While Valkey is away nobody is limited: credits still bound what can be made.
     """
@@ -109,8 +110,8 @@ def _caller_of(request: HttpRequest) -> str:
 
 
 def _is_counted(request: HttpRequest) -> bool:
-    asks_for_clip = request.method == "POST" and request.path == CLIP_FORM
-    return asks_for_clip or request.path.startswith(api_keys.API_PREFIX)
+    is_form = request.method == "POST" and request.path in FORMS
+    return is_form or request.path.startswith(api_keys.API_PREFIX)
 
 
 def _refusal(request: HttpRequest, allowance: Allowance) -> HttpResponse:

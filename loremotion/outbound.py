@@ -37,6 +37,10 @@ Resolver = Callable[[str, int], Sequence[str]]
 _DISGUISES = [ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
 # Nobody's on the internet, whatever Python's own table says of them: the relays of 6to4, addresses of sites, examples.
 _NOWHERE = [ip_network(text) for text in ("192.88.99.0/24", "fec0::/10", "3fff::/20")]
+USUAL_PORTS = {"https": 443, "http": 80}
+FIRST_FREE_PORT = 1024
+"""Below it lie mail, directories, databases of names and the like, which may take what we send for their own. GitLab
+draws the line there too."""
 _HARMLESS_IN_A_PATH = "/%:@!$&'()*+,;=~-._"
 
 
@@ -81,13 +85,15 @@ def target_of(url: str, *, resolve: Resolver | None = None) -> Target:
     try:
         parts = urlsplit(url.strip())
         host = (parts.hostname or "").encode("idna").decode()
-        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+        port = parts.port or USUAL_PORTS.get(parts.scheme, 0)
     except ValueError:
         raise _refusal("That isn't a valid URL.") from None
     if parts.scheme not in ("https", "http") or not host:
         raise _refusal("The URL must start with https:// and have a host name.")
     if parts.username is not None or parts.password is not None:
         raise _refusal("The URL can't contain a user name or password.")
+    if port < FIRST_FREE_PORT and port not in USUAL_PORTS.values():
+        raise _refusal(f"We don't call port {port}.", next_step=f"Use port 443, or one from {FIRST_FREE_PORT} on.")
     database.give_back()  # while name servers, and whoever is at the address, are asked
     try:
         addresses = tuple(dict.fromkeys((resolve or by_dns)(host, port)))
@@ -138,8 +144,7 @@ def _exchange(line: socket.socket, target: Target, body: bytes, headers: Mapping
     connection = http.client.HTTPConnection(target.host, target.port)
     connection.sock = line
     host = f"[{target.host}]" if ":" in target.host else target.host
-    usual = {"https": 443, "http": 80}[target.scheme]
-    named = host if target.port == usual else f"{host}:{target.port}"
+    named = host if target.port == USUAL_PORTS[target.scheme] else f"{host}:{target.port}"
     connection.request("POST", target.path, body, {"Host": named, "Connection": "close", **headers})
     with connection.getresponse() as response:
         text = response.read(ANSWER_BYTES).decode(errors="replace").replace("\x00", "")

@@ -81,6 +81,17 @@ def test_plain_http_is_refused_on_the_open_internet() -> None:
         outbound.target_of("http://hooks.example/", resolve=resolver(OPEN))
 
 
+@pytest.mark.parametrize("port", [1, 22, 25, 389, 1023])
+def test_ports_of_other_services_are_not_called(port: int) -> None:
+    with pytest.raises(Invalid, match=f"port {port}"):
+        outbound.target_of(f"https://hooks.example:{port}/", resolve=resolver(OPEN))
+
+
+@pytest.mark.parametrize("port", [80, 443, 1024, 8443, 65535])
+def test_ports_of_web_servers_are_called(port: int) -> None:
+    assert outbound.target_of(f"https://hooks.example:{port}/", resolve=resolver(OPEN)).port == port
+
+
 def test_a_name_that_leads_nowhere_is_refused() -> None:
     with pytest.raises(Invalid, match=r"find hooks\.example"):
         outbound.target_of("https://hooks.example/", resolve=resolver())

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pytest
 import redis
 import time_machine
-from django.test import Client
+from django.test import Client, RequestFactory
+from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import Settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -15,6 +18,7 @@ from redis.retry import Retry
 from accounts import api_keys, limits
 from accounts.models import User, Visitor
 from accounts.roles import BY_ROLE
+from loremotion import bodies
 from loremotion import valkey as stores
 from tests.accounts.factories import browser_of, team
 
@@ -110,6 +114,36 @@ def test_forms_that_ask_for_clips_count_too_refused_ones_as_well(visitor: Visito
     assert (answers[2].status_code, answers[2]["Retry-After"]) == (429, "60")
     assert "more than 2 requests" in answers[2].text
     assert "<main" in answers[2].text
+
+
+def test_asking_for_reviews_counts_too_whatever_becomes_of_it(visitor: Visitor) -> None:
+    browser = browser_of(visitor)
+    with time_machine.travel(NOON + 10, tick=False):
+        answers = [browser.post("/reviews/ask/", {"prompt": "a red circle"}) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [422, 422, 429]
+
+
+def test_every_address_that_takes_files_is_counted() -> None:
+    taking = [f"/{route}" for route, view in addresses() if takes_files(view)]
+    assert "/reviews/ask/" in taking
+    uncounted = [route for route in taking if not limits._is_counted(RequestFactory().post(route))]
+    assert uncounted == []
+
+
+def addresses(patterns: Iterable[URLPattern | URLResolver] | None = None, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every route of the site, and its view."""
+    for each in get_resolver().url_patterns if patterns is None else patterns:
+        route = above + str(each.pattern)
+        if isinstance(each, URLResolver):
+            yield from addresses(each.url_patterns, route)
+        else:
+            yield route, each.callback
+
+
+def takes_files(view: Any) -> bool:
+    """Whether the view takes a form with more than people type."""
+    limit = getattr(view, bodies._LIMIT, None)
+    return limit is bodies._form_limit
 
 
 def test_pages_are_not_counted(visitor: Visitor) -> None:
