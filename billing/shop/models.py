@@ -299,5 +299,8 @@ class Lock(models.Model):
     holder = models.UUIDField()
     lapses_at = models.DateTimeField()
 
+    class Meta:
+        default_permissions = ()
+
     def __str__(self) -> str:
         return self.subject

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("shop", "0010_open_clips_of_payers")]
+    dependencies = [("shop", "0012_payment_of_invoice")]
 
     operations = [
         migrations.CreateModel(
@@ -14,5 +14,6 @@ class Migration(migrations.Migration):
                 ("holder", models.UUIDField()),
                 ("lapses_at", models.DateTimeField()),
             ],
+            options={"default_permissions": ()},
         ),
     ]
