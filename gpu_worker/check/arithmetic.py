@@ -67,7 +67,8 @@ def _layer(device: Device, quantisation: str) -> str:
     module = torch.nn.Sequential(copy.deepcopy(layer))
     if quantisation != "none":
         part = Part("transformer", Path(), "diffusers", "Linear")
-        quantise(module, Component(f"check:{quantisation}", part, "bfloat16", quantisation))
+        component = Component(f"check:{quantisation}", part, "bfloat16", quantisation)
+        quantise(module, component, device.torch_device)  # where a worker does it
     weights = Weights(module)
     weights.put([device.bring(tensor.data, is_original_kept=True) for tensor in weights.tensors])
     with torch.no_grad():

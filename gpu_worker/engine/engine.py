@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 LEAST_PROMPT_MEMORY_BYTES = 256 * 2**20
 PROMPT_MEMORY_FRACTION = 1 / 32
-"""Of main memory. A prompt of LTX-2 with a negative one is 770 MB: all that its encoder's layers say of 1024 tokens."""
+"""Of main memory. A prompt of LTX-2 with a negative one is 25 MB."""
 
 
 def prompt_memory_bytes(host_bytes: int) -> int:

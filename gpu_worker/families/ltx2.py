@@ -99,7 +99,7 @@ FAMILY = Family(
     frames=FrameRule(step=8, offset=1, least=9, most=481),
     fps=24,
     components=("text_encoder", "connectors", "transformer", "vae", "audio_vae", "vocoder"),
-    quantised_text_fraction=0.893,
+    quantised_text_fraction=0.914,
     builds=(
         Build(
             transformer_bytes=37_750_000_000,

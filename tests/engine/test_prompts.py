@@ -158,7 +158,31 @@ def test_what_connects_text_to_the_transformer_is_asked_apart_and_remembered_wit
     assert encoders.asked == ["encode_prompt", "connectors"] * 2
 
 
-def test_a_prompt_of_ltx_2_with_a_negative_one_is_remembered_on_a_host_of_32_gib() -> None:
-    tokens, layers, width, both = 1_024, 49, 3_840, 2
-    assert prompt_memory_bytes(32 * 2**30) > tokens * layers * width * 2 * both
-    assert prompt_memory_bytes(2**30) == LEAST_PROMPT_MEMORY_BYTES
+def test_of_a_text_that_a_module_reads_alone_the_module_s_answer_is_kept() -> None:
+    memory, encoders = PromptMemory(1_000), BothEncoders()
+    connected(memory, encoders).rehearse(Connected(), {"prompt": "fox"})
+    assert memory.used_bytes == 4 + 4 * 4  # one number of the text, four of the answer
+    encoder, pipeline = connected(memory, encoders), Connected()
+    encoder.rehearse(Connected(), {"prompt": "fox"})
+    with encoder.recalled(pipeline):
+        embeddings, _ = pipeline.encode_prompt("fox")
+        assert (embeddings.shape, embeddings.untyped_storage().nbytes()) == ((4,), 4)
+
+
+def test_a_text_is_encoded_again_where_the_module_s_answer_is_gone() -> None:
+    memory, encoders = PromptMemory(24), BothEncoders()
+    connected(memory, encoders).rehearse(Connected(), {"prompt": "fox"})
+    memory.get(next(iter(memory._known)))  # the outline is used last
+    memory.put("other", torch.zeros(3))
+    encoder, pipeline = connected(memory, encoders), Connected()
+    for _ in range(2):  # as where memory ran out in between
+        encoder.rehearse(Connected(), {"prompt": "fox"})
+    with encoder.recalled(pipeline):
+        assert pipeline("fox") == 8.0
+    assert encoders.asked == ["encode_prompt", "connectors"] * 2
+
+
+def test_a_host_remembers_ten_prompts_of_ltx_2_with_negative_ones() -> None:
+    tokens, width, audio_width, both = 1_024, 4_096, 2_048, 2
+    assert prompt_memory_bytes(2**30) == LEAST_PROMPT_MEMORY_BYTES > 10 * tokens * (width + audio_width) * 2 * both
+    assert prompt_memory_bytes(64 * 2**30) == 2 * 2**30

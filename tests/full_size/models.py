@@ -12,6 +12,7 @@ import torch
 import transformers
 from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLTextConfig
 
+from gpu_worker.engine.weights.unused_parts import without_unused
 from tests.full_size.tracer import on_card
 
 Size = tuple[int, int, int]
@@ -394,7 +395,7 @@ TEXT_ENCODERS: Mapping[str, Callable[[], torch.nn.Module]] = {
     "cogvideox-5b": lambda: transformers.T5EncoderModel(transformers.T5Config(**_T5_XXL, vocab_size=32128)),
     "wan-2.1-14b": lambda: transformers.UMT5EncoderModel(transformers.UMT5Config(**_T5_XXL, vocab_size=256384)),
     "hunyuan-video": lambda: transformers.LlamaModel(transformers.LlamaConfig(**_LLAMA_3_8B)),
-    "ltx-2": lambda: transformers.Gemma3ForConditionalGeneration(
+    "ltx-2": lambda: without_unused(transformers.Gemma3ForConditionalGeneration)(
         transformers.Gemma3Config(text_config=_GEMMA_3_12B, vision_config=_SIGLIP)
     ),
     "hunyuan-video-1.5": lambda: transformers.Qwen2_5_VLTextModel(Qwen2_5_VLTextConfig(**_QWEN_2_5_7B)),

@@ -71,13 +71,15 @@ def test_denoising_takes_what_the_family_states(row: str) -> None:
 
 DECODED = {
     "wan-2.1-14b": 33,
+    "wan-2.2-5b": 9,
     "ltx-video-2b": 121,
     "ltx-2": 121,
     "ltx-2.3": 121,
     "hunyuan-video": 121,
     "cogvideox-5b": 49,
 }
-"""Frames: where it does not depend on them, few are quicker to count."""
+"""Frames: where it does not depend on them, few are quicker to count. HunyuanVideo 1.5 takes minutes: ``python -m
+tests.full_size hunyuan-video-1.5`` counts it."""
 
 
 @counted

@@ -14,6 +14,7 @@ from gpu_worker.check.command import check
 from gpu_worker.check.memory import Amounts
 from gpu_worker.engine import Cpu, Cuda
 from gpu_worker.engine.sizes import show_bytes
+from gpu_worker.engine.weights import quantisation
 from tests.late_card.card import KIND, Card
 
 MIB = 2**20
@@ -76,6 +77,21 @@ def test_a_wrong_answer_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     report = tmp_path / "report.txt"
     assert check(Cpu(2**30, 2**30), [], report, SMALL) == 1
     assert outcomes(report)["layer, int8"] == "failed"
+
+
+def test_layers_are_quantised_on_the_card_as_a_worker_does_it(
+    card: Card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def watched(weight: torch.Tensor, name: str) -> torch.Tensor:
+        seen.append(weight.device.type)
+        return quantised(weight, name)
+
+    quantised = quantisation._quantised
+    monkeypatch.setattr(quantisation, "_quantised", watched)
+    assert arithmetic._layer(Cuda(kind=KIND, host_bytes=2**30, pinned_bytes=0), "int8").startswith("cosine")
+    assert seen == [KIND]
 
 
 @pytest.mark.gpu

@@ -19,6 +19,7 @@ from gpu_worker.engine.weights.components import Component, ContentDigests, comp
 from gpu_worker.engine.weights.loading import load_meta_module, load_tool
 from gpu_worker.engine.weights.sources import with_components_from_elsewhere
 from gpu_worker.engine.weights.storages import least_swapped_bytes, module_bytes
+from gpu_worker.engine.weights.unused_parts import unused_components
 from gpu_worker.families.memory import stage_of
 
 
@@ -82,7 +83,7 @@ class Library:
 
     def _open(self, spec: ModelSpec, *, is_fetched: bool) -> OpenModel:
         made_by = family_of(spec)
-        checkpoint = open_checkpoint(spec, self._models, is_fetched=is_fetched)
+        checkpoint = open_checkpoint(spec, self._models, is_fetched=is_fetched, unused=unused_components([made_by]))
         checkpoint = with_components_from_elsewhere(checkpoint, spec, self._models, is_fetched=is_fetched)
         components = components_of(spec, made_by, checkpoint, self._digests, self._models, is_fetched=is_fetched)
         return OpenModel(spec, checkpoint, components)

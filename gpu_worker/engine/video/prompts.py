@@ -34,8 +34,8 @@ class PromptMemory:
         self.hits = self.misses = 0
         self.encodings: defaultdict[str, int] = defaultdict(lambda: 1)
         """How often each pipeline asks for embeddings in one render, as far as that was seen."""
+        self.used_bytes = 0
         self._budget_bytes = budget_bytes
-        self._used_bytes = 0
         self._known: OrderedDict[str, tuple[Embeddings, int]] = OrderedDict()
 
     def get(self, key: str) -> Embeddings | None:
@@ -50,11 +50,11 @@ class PromptMemory:
         size_bytes = storage_bytes(_tensors(embeddings))
         if size_bytes > self._budget_bytes:
             return
-        self._used_bytes += size_bytes - self._known.pop(key, (None, 0))[1]
+        self.used_bytes += size_bytes - self._known.pop(key, (None, 0))[1]
         self._known[key] = (embeddings, size_bytes)
-        while self._used_bytes > self._budget_bytes:
+        while self.used_bytes > self._budget_bytes:
             _, (_, dropped_bytes) = self._known.popitem(last=False)
-            self._used_bytes -= dropped_bytes
+            self.used_bytes -= dropped_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +77,19 @@ class _AllEncoded(Exception):
     """Ends the rehearsal."""
 
 
+class _WholeTextDue(Exception):
+    """A module is asked about a text of which only the outline was kept."""
+
+
 class EncodingDue(Exception):
     """The pipeline asks for one embedding more than the rehearsal prepared."""
 
 
 class PromptEncoder:
     """The embeddings of one render.
+
+    What a text encoder said, where a module is asked about it and nobody else, is kept as an outline: shapes without
+    their bytes, which are hundreds of megabytes, of LTX-2 thirty times those of the module's answer.
 
     ``encode`` is called with the pipeline, a question and what answers it, once the encoders for it are leased.
     ``encoders`` are the keys of all of them by name: equal keys give equal embeddings.
@@ -103,6 +110,8 @@ class PromptEncoder:
         self._questions = [q for q in _QUESTIONS if q is PROMPT or any(n.startswith(q.encoders) for n in encoders)]
         self._prepared: dict[str, list[Embeddings]] = {question.name: [] for question in self._questions}
         self._keys: list[str | None] = []
+        self._is_outlined = any(question.is_module for question in self._questions)
+        self._are_outlines_refused = False
 
     def rehearse(self, pipeline: Any, call: Mapping[str, Any]) -> None:
         """Run ``pipeline`` (over meta modules) until it has asked for its embeddings, and prepare them.
@@ -110,6 +119,17 @@ class PromptEncoder:
         Raises:
             TypeError, ValueError: the pipeline refused its arguments.
         """
+        try:
+            self._rehearse(pipeline, call)
+        except _WholeTextDue:
+            self._are_outlines_refused = True
+            for prepared in self._prepared.values():
+                prepared.clear()
+            self._rehearse(pipeline, call)
+        if self._is_outlined:
+            self._prepared[PROMPT.name] = [_outlined(embeddings) for embeddings in self._prepared[PROMPT.name]]
+
+    def _rehearse(self, pipeline: Any, call: Mapping[str, Any]) -> None:
         asked: Counter[str] = Counter()
         self._keys = []
 
@@ -183,11 +203,15 @@ class PromptEncoder:
                 yield replace_method(pipeline, question.name, partial(partial, answer, question))
 
     def _embeddings(self, pipeline: Any, question: Question, key: str | None, run: Run) -> Embeddings:
-        embeddings = self._memory.get(key) if key else None
+        is_outlined = self._is_outlined and question is PROMPT
+        is_looked_up = key is not None and not (is_outlined and self._are_outlines_refused)
+        embeddings = self._memory.get(key) if key and is_looked_up else None
         if embeddings is None:
+            if question.is_module and any(map(_is_outline, _tensors(self._prepared[PROMPT.name]))):
+                raise _WholeTextDue
             embeddings = _moved(self._encode(pipeline, question, run), torch.device("cpu"))
             if key:
-                self._memory.put(key, embeddings)
+                self._memory.put(key, _outlined(embeddings) if is_outlined else embeddings)
         return embeddings
 
     def _arguments(self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -241,8 +265,25 @@ def _tensors(embeddings: Embeddings) -> list[torch.Tensor]:
 
 
 def _moved(embeddings: Embeddings, device: torch.device) -> Embeddings:
+    return _each(embeddings, lambda tensor: _one(tensor, device) if _is_outline(tensor) else tensor.to(device))
+
+
+def _outlined(embeddings: Embeddings) -> Embeddings:
+    """``embeddings`` with one number in place of all. Masks stay, since pipelines look into them."""
+    return _each(embeddings, lambda tensor: _one(tensor) if tensor.is_floating_point() else tensor)
+
+
+def _one(tensor: torch.Tensor, device: torch.device | None = None) -> torch.Tensor:
+    return torch.zeros((), dtype=tensor.dtype, device=device or tensor.device).expand(tensor.shape)
+
+
+def _is_outline(tensor: torch.Tensor) -> bool:
+    return tensor.numel() > 1 and not any(tensor.stride())
+
+
+def _each(embeddings: Embeddings, change: Callable[[torch.Tensor], torch.Tensor]) -> Embeddings:
     if isinstance(embeddings, torch.Tensor):
-        return embeddings.to(device)
+        return change(embeddings)
     if isinstance(embeddings, (tuple, list)):
-        return type(embeddings)(_moved(item, device) for item in embeddings)
+        return type(embeddings)(_each(item, change) for item in embeddings)
     return embeddings

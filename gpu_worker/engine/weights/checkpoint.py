@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,10 +69,13 @@ class Checkpoint:
     settings: Mapping[str, Any]
 
 
-def open_checkpoint(model: ModelSpec, models: Path, *, is_fetched: bool = True) -> Checkpoint:
+def open_checkpoint(
+    model: ModelSpec, models: Path, *, is_fetched: bool = True, unused: Collection[str] = ()
+) -> Checkpoint:
     """Find the checkpoint of ``model``: a folder (absolute, or under ``models``), or a repository of the Hub.
 
-    What is missing of a repository is downloaded when ``is_fetched``; otherwise the network is left alone.
+    What is missing of a repository is downloaded when ``is_fetched``; otherwise the network is left alone. Weights of
+    ``unused`` components are left out.
 
     Raises:
         ModelMissing: it is not on this machine, and may not or cannot be downloaded.
@@ -91,12 +94,8 @@ def open_checkpoint(model: ModelSpec, models: Path, *, is_fetched: bool = True) 
         entries = {name: value for name, value in index.items() if not name.startswith("_")}
     except (OSError, ValueError, AttributeError) as problem:
         raise CheckpointBroken(f"{model.source}: no readable {INDEX}: {problem}") from None
-    parts, settings = {}, {}
-    for name, value in entries.items():
-        if isinstance(value, list) and len(value) == 2 and all(isinstance(v, str) for v in value):
-            parts[name] = Part(name, folder / name, *value)
-        elif not isinstance(value, list):
-            settings[name] = value
+    named, settings = _sorted_out(entries, folder)
+    parts = {name: part for name, part in named.items() if not (name in unused and part.has_weights)}
     own = {name: part for name, part in parts.items() if name not in model.components}
     missing = [name for name, part in own.items() if is_from_hub and not part.folder.is_dir()]
     if missing and not is_fetched:
@@ -104,6 +103,17 @@ def open_checkpoint(model: ModelSpec, models: Path, *, is_fetched: bool = True) 
     if missing:
         download(model.source, model.revision, [INDEX, *(f"{name}/*" for name in missing)])
     return Checkpoint(folder, parts, settings)
+
+
+def _sorted_out(entries: Mapping[str, Any], folder: Path) -> tuple[dict[str, Part], dict[str, Any]]:
+    """The parts that an index names, and the pipeline's own settings."""
+    parts, settings = {}, {}
+    for name, value in entries.items():
+        if isinstance(value, list) and len(value) == 2 and all(isinstance(v, str) for v in value):
+            parts[name] = Part(name, folder / name, *value)
+        elif not isinstance(value, list):
+            settings[name] = value
+    return parts, settings
 
 
 def local_folder(source: str, models: Path) -> Path | None:

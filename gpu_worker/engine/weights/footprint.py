@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from gpu_worker.engine.errors import CheckpointBroken
 from gpu_worker.engine.weights.checkpoint import Part
 from gpu_worker.engine.weights.quantised_layers import quantised_linears
+from gpu_worker.engine.weights.unused_parts import without_unused
 from gpu_worker.families.memory import BYTES_PER_WEIGHT
 
 _BYTES_PER_ROW = {"int8": 5, "fp8": 4}
@@ -27,7 +28,7 @@ def bare_meta_module(part: Part) -> torch.nn.Module:
         with torch.device("meta"), no_init_weights():
             if part.library == "transformers":
                 config = part.cls.config_class.from_pretrained(str(part.folder), trust_remote_code=False)
-                module: torch.nn.Module = part.cls(config)
+                module: torch.nn.Module = without_unused(part.cls)(config)
             else:
                 module = part.cls.from_config(part.cls.load_config(str(part.folder)))
     except (OSError, ValueError, KeyError, TypeError) as problem:

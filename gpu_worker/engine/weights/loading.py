@@ -28,6 +28,7 @@ from gpu_worker.engine.weights.quantisation import CPU, QuantisedStore, quantise
 from gpu_worker.engine.weights.quantised_layers import quantised_linears
 from gpu_worker.engine.weights.tensor_files import StoredTensor, stored_tensors, weight_files
 from gpu_worker.engine.weights.transformers_quantiser import Change, ChangeWhileReading
+from gpu_worker.engine.weights.unused_parts import without_unused
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ def _by_transformers(
     """transformers renames, merges and ties weights in its own ways, and takes tensors that are not read yet."""
     config = part.cls.config_class.from_pretrained(str(part.folder), local_files_only=True, trust_remote_code=False)
     quantising = {"quantization_config": ChangeWhileReading(changed, change)} if changed else {}
-    module: torch.nn.Module = part.cls.from_pretrained(
+    module: torch.nn.Module = without_unused(part.cls).from_pretrained(
         None, config=config, state_dict=tensors, dtype=dtype, trust_remote_code=False, **quantising
     )
     return module
