@@ -126,6 +126,8 @@ class FakeStripe:
             "requests": lambda: self.requests,
             "now": state.now,
             "reset": self.open_account,
+            "remember": state.remember,
+            "go-back": state.go_back,
         }
         return acts[name]()
 

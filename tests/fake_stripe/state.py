@@ -15,6 +15,8 @@ from typing import Any
 from tests.fake_stripe.errors import not_found
 
 Object = dict[str, Any]
+Timer = tuple[int, int, str, str]
+"""When it is due, its place among those of that moment, what happens then, and to whom."""
 
 DAY_SECONDS = 24 * 3600
 API_VERSION = "2026-10-28.endive"
@@ -34,10 +36,11 @@ class State:
         self.answers: dict[str, dict[str, Any]] = {}
         self.ahead_seconds = 0
         self.declines_left = 0
-        self._due: list[tuple[int, int, str, str]] = []
+        self._due: list[Timer] = []
         self._order = itertools.count()
         self._path = path
         self._timers: dict[str, Callable[[str], None]] = {}
+        self._remembered = self._contents()
         if path is not None and path.exists():
             kept = json.loads(path.read_text())
             self.objects, self.events = kept["objects"], kept["events"]
@@ -56,6 +59,23 @@ class State:
             draft = self._path.with_suffix(".part")
             draft.write_text(json.dumps(kept))
             draft.replace(self._path)
+
+    # --- as it was -------------------------------------------------------------------------------------------
+
+    def remember(self) -> None:
+        """Keep everything as it is now, for ``go_back``."""
+        self._remembered = self._contents()
+
+    def go_back(self) -> None:
+        """Forget whatever happened since ``remember``."""
+        objects, events, answers, ahead_seconds, declines_left, due = copy.deepcopy(self._remembered)
+        self.objects, self.events, self.answers, self._due = objects, events, answers, due
+        self.ahead_seconds, self.declines_left = ahead_seconds, declines_left
+
+    def _contents(self) -> tuple[dict[str, Object], list[Object], dict[str, dict[str, Any]], int, int, list[Timer]]:
+        return copy.deepcopy(
+            (self.objects, self.events, self.answers, self.ahead_seconds, self.declines_left, self._due)
+        )
 
     # --- objects ---------------------------------------------------------------------------------------------
 

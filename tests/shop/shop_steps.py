@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+from django.db import transaction
 from django.test import Client
 
 from billing import ledger
@@ -102,10 +104,16 @@ class ShopSteps:
         self.carry_all()
         return Subscription.objects.get(workspace=workspace)
 
-    def start_anew(self) -> None:
-        """Another account at Stripe, where nothing has happened yet."""
-        self.stripe.control("reset")
-        self._carried = 0
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Whatever the block does is taken back, here and at Stripe."""
+        self.stripe.control("remember")
+        carried = self._carried
+        with transaction.atomic():
+            yield
+            transaction.set_rollback(True)
+        self.stripe.control("go-back")
+        self._carried = carried
 
     # --- the post --------------------------------------------------------------------------------------------
 

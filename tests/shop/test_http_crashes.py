@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import pytest
 import stripe as library
-from django.db import transaction
 from django.utils import timezone
 
 from billing.shop import convergence, gateway, inbox, ordering, reconcile, refunds, subscribing
@@ -133,9 +132,10 @@ def refunding(shop_steps: ShopSteps) -> tuple[Act, Callable[[], Any]]:
     order = shop_steps.order(account, pack_price())
     shop_steps.pay(order)
     convergence.converge_order(order.id)
-    payment, attempt = Payment.objects.get(order=order), uuid4()
+    attempt = uuid4()
 
     def act() -> None:
+        payment = Payment.objects.get(order=order)
         refunds.refund(
             payment, amount_minor=200, attempt=attempt, after_refunds=0, actor="staff", reason="asked for it"
         )
@@ -144,7 +144,7 @@ def refunding(shop_steps: ShopSteps) -> tuple[Act, Callable[[], Any]]:
         return (
             len(shop_steps.stripe.objects("refund")),
             balance(account),
-            Payment.objects.get(id=payment.id).refunded_minor,
+            Payment.objects.get(order=order).refunded_minor,
         )
 
     return act, end
@@ -233,15 +233,13 @@ def test_dying_at_any_request_leaves_what_the_same_form_finishes(
     moment: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    act, end = what(shop_steps)
     survived = 0
     for lives in itertools.count():
-        with transaction.atomic():
-            shop_steps.start_anew()
-            act, end = what(shop_steps)
+        with shop_steps.undone():
             is_dead = _dies(shop_steps, act, Mortal(lives, moment), monkeypatch)
             act()  # the same form, by a process that lives
             assert (lives, end()) == (lives, EXPECTED[what])
-            transaction.set_rollback(True)
         if not is_dead:
             break
         survived += 1
@@ -253,11 +251,10 @@ def test_dying_before_any_request_of_the_night_s_comparison_leaves_it_to_the_nex
 ) -> None:
     act, end = comparing_books(shop_steps)
     for lives in itertools.count():
-        with transaction.atomic():
+        with shop_steps.undone():
             is_dead = _dies(shop_steps, act, Mortal(lives, "before"), monkeypatch)
             act()
             assert (lives, end()) == (lives, EXPECTED[comparing_books])
-            transaction.set_rollback(True)
         if not is_dead:
             break
     assert lives > 10
@@ -267,11 +264,10 @@ def test_dying_before_any_request_of_the_night_s_comparison_leaves_it_to_the_nex
 def test_dying_before_any_request_leaves_what_post_and_beat_bring_to_what_stripe_says(
     shop_steps: ShopSteps, what: Callable[[ShopSteps], tuple[Act, Callable[[], Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    act, end = what(shop_steps)
     ends = set()
     for lives in itertools.count():
-        with transaction.atomic():
-            shop_steps.start_anew()
-            act, end = what(shop_steps)
+        with shop_steps.undone():
             is_dead = _dies(shop_steps, act, Mortal(lives, "before"), monkeypatch)
             reconcile.read_events()
             shop_steps.work()
@@ -279,7 +275,6 @@ def test_dying_before_any_request_leaves_what_post_and_beat_bring_to_what_stripe
             assert comparison is not None
             assert list(comparison.mismatches.values_list("subject", "detail")) == []
             ends.add(end())
-            transaction.set_rollback(True)
         if not is_dead:
             break
     assert ends <= {EXPECTED[what], UNTOUCHED.get(what, EXPECTED[what])}
