@@ -140,27 +140,6 @@ def test_the_clip_is_what_the_request_said(
         assert abs(audio_seconds(made.clip) - job.num_frames / job.fps) < 0.1
 
 
-@pytest.mark.parametrize("family_name", [name for name, family in FAMILIES.items() if family.max_seconds >= 30])
-def test_a_long_clip_is_as_long_as_it_was_asked_to_be(
-    engine: Engine, models: Path, tmp_path: Path, family_name: str
-) -> None:
-    """Half a minute, stretch by stretch where the family makes it so, and every step of all of them reports."""
-    family = FAMILIES[family_name]
-    mode = next(iter(family.modes))
-    job = job_for(family_name, mode, checkpoint_for(family_name, mode, models))
-    side = family.size_multiple
-    num_frames = family.frames_for(30.5)
-    told: list[Progress] = []
-    job = replace(job, width=max(side, 32), height=max(side, 32), num_frames=num_frames, steps=1)
-    made = render(engine, job, tmp_path, told)
-    assert (made.facts.num_frames, made.facts.fps) == (num_frames, family.fps)
-    assert made.facts.duration_seconds == pytest.approx(30, abs=2)
-    steps = [progress for progress in told if progress.kind == "step"]
-    assert len(steps) == steps[-1].steps_total == made.steps_total
-    assert made.steps_total % family.passes(num_frames) == 0
-    assert family.frames_per_pass is None or made.steps_total >= family.passes(num_frames) > 5
-
-
 def audio_seconds(clip: Path) -> float:
     with av.open(str(clip)) as container:
         stream = container.streams.audio[0]
