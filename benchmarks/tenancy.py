@@ -97,12 +97,15 @@ def by_cookie(number: int) -> HttpRequest:
 def ask(request: HttpRequest) -> float:
     """Milliseconds, as within a request whose connection has just come from the pool: what it may see is put in force
     anew."""
-    from django.db import connection
+    from django.db import DEFAULT_DB_ALIAS, connections
 
     from accounts import tenancy
     from loremotion import row_security
+    from loremotion.row_security.base import DatabaseWrapper
 
-    connection.in_force = None  # type: ignore[attr-defined]
+    connection = connections[DEFAULT_DB_ALIAS]
+    assert isinstance(connection, DatabaseWrapper)
+    connection.in_force = None
     with row_security.bounded(row_security.Bounds()):
         began = time.perf_counter()
         assert tenancy.caller_of(request).workspace is not None

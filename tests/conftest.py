@@ -24,12 +24,14 @@ properties.load_profile()
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """The run's database. After a test with real transactions it holds again what our migrations brought and nothing
     else, so the order of tests is free."""
     with django_db_blocker.unblock():
         reset = DatabaseReset.taken_now()
-    TransactionTestCase._fixture_teardown = lambda self: reset.restore()  # type: ignore[attr-defined]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: reset.restore())
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -27,6 +27,7 @@ def test_what_ends_a_test_with_real_transactions_leaves_what_migrations_brought_
     User.objects.create(email="alice@example.org")
     ledger.grant(account=uuid4(), reference="test", amount=5, kind=ledger.LotKind.PACK)
 
+    # Django calls it after each such test, and the stubs leave it out.
     TransactionTestCase()._fixture_teardown()  # type: ignore[attr-defined]
 
     free = Plan.objects.get(slug=Plan.FREE)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AnonymousUser
-from django.db import DatabaseError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, transaction
 from django.http import HttpRequest
 from django.test import AsyncClient, Client, RequestFactory
 from pytest_django import Settings
@@ -24,12 +24,20 @@ from generation.models import Generation
 from loremotion import row_security
 from loremotion.prepared import prepared_cursor, send, together
 from loremotion.row_security import EVERYTHING, NOTHING, Bounds, Sight, across_workspaces
+from loremotion.row_security.base import DatabaseWrapper
 from tests.accounts import factories
 from tests.row_security.conftest import Ask
 from tests.row_security.probe import PARTS, prompts
 from tests.row_security.tenants import Tenant
 
 OURS, THEIRS = UUID(int=1), UUID(int=2)
+
+
+def own_connection() -> DatabaseWrapper:
+    """This thread's, itself: what ``django.db.connection`` stands for."""
+    own = connections[DEFAULT_DB_ALIAS]
+    assert isinstance(own, DatabaseWrapper)
+    return own
 
 
 def in_force() -> tuple[str, str]:
@@ -211,7 +219,7 @@ def sent_value() -> object:
 def value_in_another_sight() -> object:
     """The change of sight goes before it in the same message."""
     with row_security.bounded(Bounds()), across_workspaces("the test looks"):
-        connection.in_force = None  # type: ignore[attr-defined]
+        own_connection().in_force = None
         return changing_value()
 
 
@@ -416,7 +424,7 @@ def test_the_wall_costs_no_round_trip(ours: Tenant, settings: Settings, who: str
         client.get(page)
     with_wall = round_trips_of(lambda: client.get(page))
     settings.ROW_LEVEL_SECURITY = False
-    assert connection.in_force is not None  # type: ignore[attr-defined]
+    assert own_connection().in_force is not None
     connection.cursor().execute("SELECT 1")  # back to everything in sight, which is not to be counted
     assert with_wall == round_trips_of(lambda: client.get(page)) > 0
 
