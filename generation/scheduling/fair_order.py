@@ -22,6 +22,29 @@ def key_of(generation: Generation) -> Key:
     return Key(generation.fair_finish, generation.created_at, generation.id)
 
 
+def first_that_fit(columns: str, *, most: int, up_to_bytes: int) -> tuple[str, list[float]]:
+    """Return SQL and its values for the first ``most`` clips that wait and need no more bytes, in fair order.
+
+    Usually they are among the first of the queue, which is then read and nothing else. The queue is walked by sizes
+    only where it is longer than that and too few of its first fit.
+    """
+    by_size, values = first_by_size(columns, most=most, up_to_bytes=up_to_bytes)
+    sql = f"""
+        WITH front AS MATERIALIZED (
+            SELECT id, state, workspace_id, fair_finish, created_at, coalesce(needs_bytes, 0) AS bytes
+            FROM generation_generation WHERE state = 'queued' ORDER BY fair_finish, created_at, id LIMIT %s
+        ), looked AS MATERIALIZED (
+            SELECT count(*) < %s OR count(*) FILTER (WHERE bytes <= %s) >= %s AS is_enough FROM front
+        )
+        (SELECT {columns} FROM front WHERE bytes <= %s AND (SELECT is_enough FROM looked)
+            ORDER BY fair_finish, created_at, id LIMIT %s)
+        UNION ALL
+        SELECT * FROM ({by_size}) AS by_size WHERE NOT (SELECT is_enough FROM looked)
+    """  # noqa: S608 - columns of ours
+    front = 2 * most
+    return sql, [front, front, up_to_bytes, most, up_to_bytes, most, *values]
+
+
 def first_by_size(
     columns: str,
     *,
@@ -49,7 +72,7 @@ def first_by_size(
             FROM size WHERE size.bytes <= %s
         )
         SELECT {columns} FROM size CROSS JOIN LATERAL (
-            SELECT * FROM generation_generation
+            SELECT id, state, workspace_id, fair_finish, created_at FROM generation_generation
             WHERE state = 'queued' AND coalesce(needs_bytes, 0) = size.bytes
                 AND fair_finish >= %s AND fair_finish < %s
             ORDER BY fair_finish, created_at, id LIMIT %s

@@ -6,6 +6,7 @@ lapse soon, so that nobody is told what nobody keeps up.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import time
@@ -80,28 +81,45 @@ def publish(
 
 def of_clips(ids: Sequence[str], *, now: float | None = None) -> dict[str, Expected]:
     """Return what near clips may expect, in seconds from now, in one round trip. Clips further back are not in it."""
-    if not ids:
-        return {}
-    try:
-        entries: Any = connection().hmget(CLIPS_KEY, list(ids))
-    except redis.RedisError:
-        return {}
-    said = {}
-    for id, entry in zip(ids, entries, strict=True):
-        try:
-            if entry is not None:
-                at, *numbers = map(float, json.loads(entry))
-                since = (time.time() if now is None else now) - at
-                said[id] = Expected(_later(Range(*numbers[:3]), since), _later(Range(*numbers[3:]), since))
-        except (ValueError, TypeError) as problem:
-            logger.warning("The forecast of %s is refused: %r", id, problem)
-    return said
+    return read(ids, now=now)[0]
 
 
 def places() -> Places | None:
     """Return what places further back may expect; None where nobody has said it lately."""
+    return read([])[1]
+
+
+def read(ids: Sequence[str], *, now: float | None = None) -> tuple[dict[str, Expected], Places | None]:
+    """Return both, in one round trip: whoever asks of some clip does not know beforehand whether it is near."""
     try:
-        entry: Any = connection().get(PLACES_KEY)
+        with connection().pipeline(transaction=False) as pipeline:
+            pipeline.get(PLACES_KEY)
+            if ids:
+                pipeline.hmget(CLIPS_KEY, list(ids))
+            entry, *entries = pipeline.execute()
+    except redis.RedisError:
+        return {}, None
+    since = time.time() if now is None else now
+    near = zip(ids, entries[0], strict=True) if entries else ()
+    said = {id: each for id, text in near if (each := _expected(id, text, since)) is not None}
+    return said, _places_of(entry)
+
+
+def _expected(id: str, entry: bytes | None, now: float) -> Expected | None:
+    try:
+        if entry is None:
+            return None
+        at, *numbers = map(float, json.loads(entry))
+        return Expected(_later(Range(*numbers[:3]), now - at), _later(Range(*numbers[3:]), now - at))
+    except (ValueError, TypeError) as problem:
+        logger.warning("The forecast of %s is refused: %r", id, problem)
+        return None
+
+
+@functools.lru_cache(maxsize=1)
+def _places_of(entry: bytes | None) -> Places | None:
+    """The places of an entry, which is read far more often than it changes."""
+    try:
         if entry is None:
             return None
         found = json.loads(entry)
@@ -109,8 +127,6 @@ def places() -> Places | None:
         starts = tuple(Range(*map(float, start)) for start in found["starts"])
         forecast = Forecast({}, tuple(map(float, found["tags"])), starts, bool(found["is_whole"]))
         return Places(float(found["at"]), float(found["clock"]), forecast, Calibration(factors))
-    except redis.RedisError:
-        return None
     except (KeyError, ValueError, TypeError) as problem:
         logger.warning("What lies under %s is refused: %r", PLACES_KEY, problem)
         return None

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from generation.models import Generation, State
 from generation.scheduling import queue_depth
-from generation.scheduling.fair_order import Key, first_by_size, key_of
+from generation.scheduling.fair_order import Key, first_that_fit, key_of
 from generation.tiers import yields
 from loremotion.prepared import prepared_cursor
 
@@ -79,7 +79,7 @@ class Look:
 
     def __init__(self, largest_bytes: int) -> None:
         with prepared_cursor() as cursor:
-            waiting_sql, values = first_by_size(_COLUMNS, most=EXACT + 1, up_to_bytes=largest_bytes)
+            waiting_sql, values = first_that_fit(_COLUMNS, most=EXACT + 1, up_to_bytes=largest_bytes)
             cursor.execute(f"{_IN_FLIGHT} UNION ALL ({waiting_sql})", values)
             rows = [Row._make(row) for row in cursor.fetchall()]
         self.is_held_up = any(row.state == _HELD_UP for row in rows)

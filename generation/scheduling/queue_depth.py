@@ -6,6 +6,7 @@ A count is as old as the beat's last walk through that part: at 100,000 clips a 
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import uuid
@@ -88,15 +89,19 @@ def read() -> Depth:
     """What the beat has counted; nothing where it has not, or Valkey is away or holds something else."""
     try:
         entry: Any = connection().get(ENTRY)
-        if entry is None:
-            return Depth([])
-        found = [Stretch.from_json(each) for each in json.loads(entry)]
-        return Depth(found[:-1], found[-1].end) if found else Depth([])
+        return Depth([]) if entry is None else _parsed(entry)
     except redis.RedisError:
         return Depth([])
     except (ValueError, TypeError, KeyError) as problem:
         logger.warning("What lies under %s is refused: %r", ENTRY, problem)
         return Depth([])
+
+
+@functools.lru_cache(maxsize=1)
+def _parsed(entry: bytes) -> Depth:
+    """The depth of an entry, which is read far more often than it changes."""
+    found = [Stretch.from_json(each) for each in json.loads(entry)]
+    return Depth(found[:-1], found[-1].end) if found else Depth([])
 
 
 def walk() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Final
 
 from django.db import connection
 
@@ -12,9 +13,10 @@ from catalog.models import ModelVersion
 from catalog.offers import Offer
 from catalog.requests import ClipRequest
 from catalog.sizes import Size
-from generation.models import Generation, ServiceRate
+from generation.models import Generation
 from generation.scheduling.service_times import DECAY, FORMULA_SHARES, ServiceTimes, Statistic, Work, observed
 from gpu_worker.contract import RenderReport
+from loremotion.prepared import prepared_cursor
 
 _LEAST_RATE = 1e-18
 
@@ -68,5 +70,11 @@ def record(generation: Generation, report: RenderReport, *, card: str = "") -> N
 def read(works: Iterable[Work]) -> ServiceTimes:
     """Return what is known of these kinds of clips, in one query."""
     keys = {key[:240] for work in works for part in FORMULA_SHARES for key in work.keys(part)}
-    rows = ServiceRate.objects.filter(key__in=keys) if keys else ServiceRate.objects.none()
-    return ServiceTimes({row.key: Statistic(row.weight, row.mean, row.squares) for row in rows})
+    if not keys:
+        return ServiceTimes()
+    with prepared_cursor() as cursor:
+        cursor.execute(_OF_KEYS, [sorted(keys)])
+        return ServiceTimes({key: Statistic(*numbers) for key, *numbers in cursor.fetchall()})
+
+
+_OF_KEYS: Final = "SELECT key, weight, mean, squares FROM generation_servicerate WHERE key = ANY(%s)"

@@ -140,11 +140,10 @@ def _wait(generation: Generation, stands: Place, budgets: list[int], expected: E
 def expectations(generations: Sequence[Generation]) -> dict[UUID, Expected]:
     """What the newest forecast says of each of these open clips: its own entry, or what its place in the queue may
     expect. Nothing where nobody has made a forecast lately."""
-    near = forecast_board.of_clips([str(each.id) for each in generations])
+    near, places = forecast_board.read([str(each.id) for each in generations])
     said = {each.id: near[str(each.id)] for each in generations if str(each.id) in near}
     far = [each for each in generations if each.id not in said and each.state == State.QUEUED]
-    places = forecast_board.places() if far else None
-    if places is not None:
+    if far and places is not None:
         works = {each.id: service_rates.work_of(each) for each in far}
         times, now = service_rates.read(works.values()), time.time()
         for each in far:

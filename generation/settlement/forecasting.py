@@ -12,7 +12,7 @@ from generation.live import progress
 from generation.models import Generation, State
 from generation.scheduling import fleet, forecast_board, forecast_record, queue_depth
 from generation.scheduling.calibration import Calibration
-from generation.scheduling.fair_order import first_by_size
+from generation.scheduling.fair_order import first_that_fit
 from generation.scheduling.fleet import JOBS_PER_WORKER
 from generation.scheduling.forecast import NEAR_CLIPS, Expected, forecast
 from generation.scheduling.observation import MOST_MACHINES, Observer
@@ -54,7 +54,7 @@ def _clips(largest_bytes: int) -> list[Generation]:
     in_flight = rows.filter(state__in=[State.DISPATCHED, State.RUNNING]).order_by(
         "dispatched_at", "fair_finish", "created_at", "id"
     )
-    first = RawSQL(*first_by_size("id", most=NEAR_CLIPS + 1, up_to_bytes=largest_bytes))  # noqa: S611 - ours
+    first = RawSQL(*first_that_fit("id", most=NEAR_CLIPS + 1, up_to_bytes=largest_bytes))  # noqa: S611 - ours
     queued = rows.filter(id__in=first, state=State.QUEUED).order_by("fair_finish", "created_at", "id")
     return [*in_flight[:MOST_IN_FLIGHT], *queued]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import redis
+from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +18,7 @@ from catalog.models import Model
 from generation.live import polling
 from generation.models import Generation
 from generation.scheduling import places, queue_depth, wait
-from generation.scheduling.fair_order import Key
+from generation.scheduling.fair_order import Key, first_by_size, first_that_fit
 from generation.scheduling.places import EXACT, Place, Precision
 from generation.scheduling.queue_depth import STRETCH, Depth, Stretch
 from tests.generation import factories
@@ -132,3 +134,38 @@ def walk(depth: Depth, queue: list[int]) -> Depth:
 
 def test_a_round_of_the_beat_reads_a_bounded_part_of_the_queue() -> None:
     assert STRETCH * queue_depth.STRETCHES_PER_ROUND <= 5_000
+
+
+def test_a_look_walks_sizes_only_where_few_of_the_first_fit(mine: Generation) -> None:
+    """However many sizes there are: a long queue has more of them than a short one."""
+    for number in range(6):
+        crowd(mine, 5, needs_bytes=number)
+    assert not walks_sizes(up_to_bytes=5)
+    assert walks_sizes(up_to_bytes=0)
+
+
+def walks_sizes(*, up_to_bytes: int) -> bool:
+    sql, values = first_that_fit("id", most=10, up_to_bytes=up_to_bytes)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", values)
+        (((plan,),),) = (cursor.fetchall(),)
+    return any(node.get("Subplan Name") == "CTE size" and node["Actual Loops"] for node in nodes(plan[0]["Plan"]))
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from nodes(part)
+
+
+@pytest.mark.parametrize("up_to_bytes", [0, 2, 5])
+def test_the_first_that_fit_are_those_of_each_size(mine: Generation, up_to_bytes: int) -> None:
+    for number in range(6):
+        crowd(mine, 7, needs_bytes=number)
+    found = []
+    for search in (first_that_fit, first_by_size):
+        sql, values = search("id, state, fair_finish, created_at", most=10, up_to_bytes=up_to_bytes)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            found.append(cursor.fetchall())
+    assert found[0] == found[1] != []
