@@ -24,7 +24,7 @@ from generation.tiers import FREE_BEGINS, yields
 PLAYS, LEAST_PLAYS, MOST_PLAYED = 240, 48, 10_000
 """Futures, fewer where many clips are near: so many clips are played in all of them together. A round of the beat then
 takes about as long for a hundred machines as for ten."""
-NEAR_CLIPS = 48
+NEAR_CLIPS = 32
 """Of the queue, beside the window, that are played one by one."""
 PERCENTILES = (10, 50, 90)
 _P90 = 1.2815515594600038

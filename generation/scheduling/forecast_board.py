@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import redis
@@ -38,6 +38,8 @@ class Places:
     """Of the fair queue, at that time."""
     forecast: Forecast
     calibration: Calibration
+    services: Mapping[str, Spread] = field(default_factory=dict)
+    """What near clips take, by ``Work.name``."""
 
     def expected(self, tag: float, service: Spread, *, plan: str, now: float) -> Expected | None:
         """Return what a clip of this tag may expect, in seconds from now; None while nobody takes clips."""
@@ -57,9 +59,19 @@ def lapses_after_seconds() -> int:
 
 
 def publish(
-    said: Mapping[str, Expected], forecast: Forecast, calibration: Calibration, *, at: float, clock: float
+    said: Mapping[str, Expected],
+    forecast: Forecast,
+    calibration: Calibration,
+    services: Mapping[str, Spread],
+    *,
+    at: float,
+    clock: float,
 ) -> None:
-    """Replace what was there: ``said`` of near clips, as corrected, and places further back."""
+    """Replace what was there: ``said`` of near clips, as corrected, and places further back.
+
+    Args:
+        services: what clips take, by ``Work.name``.
+    """
     lasts = lapses_after_seconds()
     entries: dict[Any, Any] = {id: json.dumps([at, *_numbers([each.start, each.ready])]) for id, each in said.items()}
     places = {
@@ -69,6 +81,7 @@ def publish(
         "starts": [_numbers([start]) for start in forecast.starts],
         "is_whole": forecast.is_whole,
         "factors": [[*key, factor.low, factor.high, factor.clips] for key, factor in calibration.factors.items()],
+        "services": {name: [each.median_seconds, each.sd, each.doubt] for name, each in services.items()},
     }
     with connection().pipeline() as pipeline:
         pipeline.delete(CLIPS_KEY)
@@ -126,8 +139,9 @@ def _places_of(entry: bytes | None) -> Places | None:
         factors = {(int(h), str(plan)): Factor(*map(float, rest)) for h, plan, *rest in found["factors"]}
         starts = tuple(Range(*map(float, start)) for start in found["starts"])
         forecast = Forecast({}, tuple(map(float, found["tags"])), starts, bool(found["is_whole"]))
-        return Places(float(found["at"]), float(found["clock"]), forecast, Calibration(factors))
-    except (KeyError, ValueError, TypeError) as problem:
+        services = {str(name): Spread(*map(float, each)) for name, each in found.get("services", {}).items()}
+        return Places(float(found["at"]), float(found["clock"]), forecast, Calibration(factors), services)
+    except (KeyError, ValueError, TypeError, AttributeError) as problem:
         logger.warning("What lies under %s is refused: %r", PLACES_KEY, problem)
         return None
 

@@ -46,10 +46,14 @@ def note_told(
     clips: Iterable[Generation], played: Mapping[str, Expected], corrected: Mapping[str, Expected], *, at: datetime
 ) -> None:
     """Write down what clips are told whose wait has come into a horizon for the first time."""
+    near = [(clip, horizon_of(played[str(clip.id)].ready.mid)) for clip in clips if str(clip.id) in played]
+    told = set(
+        ToldRange.objects.filter(clip_id__in=[clip.id for clip, _ in near]).values_list("clip_id", "horizon")
+    )
     rows = [
         ToldRange(
             clip_id=clip.id,
-            horizon=horizon_of(played[str(clip.id)].ready.mid),
+            horizon=horizon,
             plan=plan_of(clip),
             model=clip.version.model.slug,
             said_at=at,
@@ -59,8 +63,8 @@ def note_told(
             low=corrected[str(clip.id)].ready.low,
             high=corrected[str(clip.id)].ready.high,
         )
-        for clip in clips
-        if str(clip.id) in played
+        for clip, horizon in near
+        if (clip.id, horizon) not in told
     ]
     ToldRange.objects.bulk_create(rows, ignore_conflicts=True)
 

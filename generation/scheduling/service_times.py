@@ -67,6 +67,11 @@ class Work:
     reference_seconds: float = 0.0
     """By the row's reference speed; 0: it has none."""
 
+    @property
+    def name(self) -> str:
+        """One for all clips that take alike, whichever card takes them."""
+        return f"{self.build}/{self.mode}/{self.preset}/{self.steps}/{self.voxels}"
+
     def amount(self, part: Part) -> float:
         """Units of work of one part."""
         voxels = float(max(1, self.voxels))

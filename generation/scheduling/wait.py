@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,7 @@ from generation.scheduling import (
 from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import Expected
 from generation.scheduling.places import Look, Place
-from generation.scheduling.service_times import ServiceTimes
+from generation.scheduling.service_times import ServiceTimes, Spread, Work
 from gpu_worker.contract import Stage
 from loremotion.row_security import across_workspaces
 
@@ -145,12 +145,20 @@ def expectations(generations: Sequence[Generation]) -> dict[UUID, Expected]:
     far = [each for each in generations if each.id not in said and each.state == State.QUEUED]
     if far and places is not None:
         works = {each.id: service_rates.work_of(each) for each in far}
-        times, now = service_rates.read(works.values()), time.time()
+        services, now = _services(works.values(), places), time.time()
         for each in far:
-            plan = forecast_record.plan_of(each)
-            if found := places.expected(each.fair_finish, times.service(works[each.id]), plan=plan, now=now):
+            plan, service = forecast_record.plan_of(each), services[works[each.id].name]
+            if found := places.expected(each.fair_finish, service, plan=plan, now=now):
                 said[each.id] = found
     return said
+
+
+def _services(works: Iterable[Work], places: forecast_board.Places) -> dict[str, Spread]:
+    """What such clips take, by the name of their work: as the forecast has it, where one of them is near."""
+    by_name = {work.name: work for work in works}
+    others = [work for name, work in by_name.items() if name not in places.services]
+    times = service_rates.read(others)
+    return {name: places.services.get(name) or times.service(work) for name, work in by_name.items()}
 
 
 @across_workspaces("only its own line's last tag comes out, and how long others take")
@@ -193,8 +201,8 @@ def _tag_of(offer: Offer, workspace: Workspace | None, may: Entitlements, networ
 
 def _prospect(offer: Offer, tag: float, places: forecast_board.Places) -> Expected | None:
     work = service_rates.work_of_offer(offer)
-    plan = forecast_record.plan_of_tag(tag)
-    return places.expected(tag, service_rates.read([work]).service(work), plan=plan, now=time.time())
+    service = _services([work], places)[work.name]
+    return places.expected(tag, service, plan=forecast_record.plan_of_tag(tag), now=time.time())
 
 
 def _budgets() -> list[int]:

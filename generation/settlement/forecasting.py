@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import numpy as np
+from django.db.models import prefetch_related_objects
 from django.db.models.expressions import RawSQL
 
 from generation.live import progress
 from generation.models import Generation, State
-from generation.scheduling import fleet, forecast_board, forecast_record, queue_depth
+from generation.scheduling import fleet, forecast_board, forecast_record, queue_depth, service_rates
 from generation.scheduling.calibration import Calibration
 from generation.scheduling.fair_order import first_that_fit
 from generation.scheduling.fleet import JOBS_PER_WORKER
 from generation.scheduling.forecast import NEAR_CLIPS, Expected, forecast
 from generation.scheduling.observation import MOST_MACHINES, Observer
+from generation.scheduling.service_times import Spread
+from generation.scheduling.snapshot import Snapshot
 
 MOST_IN_FLIGHT = MOST_MACHINES * (JOBS_PER_WORKER + 2)
 """Clips in RQ or being made that are played: what so many machines have. A fleet with more of them plays the first."""
@@ -40,9 +44,10 @@ def put_up_forecast() -> None:
     learned = forecast_record.calibration()
     forecast_record.take_in(learned)
     played = forecast(snapshot, np.random.default_rng(_SEED))
+    services = {service_rates.work_of(clip).name: service for clip, service in _services(clips, snapshot)}
     plans = {str(clip.id): forecast_record.plan_of(clip) for clip in clips}
     corrected = {id: _corrected(each, learned, plans[id]) for id, each in played.by_id.items() if id in plans}
-    forecast_board.publish(corrected, played, learned, at=began, clock=snapshot.clock)
+    forecast_board.publish(corrected, played, learned, services, at=began, clock=snapshot.clock)
     forecast_record.note_told(clips, played.by_id, corrected, at=datetime.fromtimestamp(began, UTC))
     forecast_record.forget_old()
 
@@ -50,13 +55,21 @@ def put_up_forecast() -> None:
 def _clips(largest_bytes: int) -> list[Generation]:
     """What is in flight in RQ's order, and the first of the fair queue that fit a machine, with one more where there
     is."""
-    rows = Generation.objects.select_related("version__model")
+    rows = Generation.objects.all()
     in_flight = rows.filter(state__in=[State.DISPATCHED, State.RUNNING]).order_by(
         "dispatched_at", "fair_finish", "created_at", "id"
     )
     first = RawSQL(*first_that_fit("id", most=NEAR_CLIPS + 1, up_to_bytes=largest_bytes))  # noqa: S611 - ours
     queued = rows.filter(id__in=first, state=State.QUEUED).order_by("fair_finish", "created_at", "id")
-    return [*in_flight[:MOST_IN_FLIGHT], *queued]
+    clips = [*in_flight[:MOST_IN_FLIGHT], *queued]
+    prefetch_related_objects(clips, "version__model")  # a handful of models, whatever the number of clips
+    return clips
+
+
+def _services(clips: Iterable[Generation], snapshot: Snapshot) -> Iterator[tuple[Generation, Spread]]:
+    """What each clip that is played takes."""
+    by_id = {each.id: each.service for each in (*snapshot.window, *snapshot.queue)}
+    yield from ((clip, by_id[str(clip.id)]) for clip in clips if str(clip.id) in by_id)
 
 
 def _corrected(said: Expected, learned: Calibration, plan: str) -> Expected:
