@@ -95,15 +95,16 @@ class Site:
             Calibration(),
         )
         self._open: dict[str, list[Told]] = defaultdict(list)
-        self._asked = 0
+        self._asked, self._clips = 0, world.clips
         world.at_arrival, world.at_end = self._arrival, self._end
 
     def _arrival(self, order: Order) -> None:
         self._learned.hear_arrival(order)
         self._oracle.hear_arrival(order)
         self._asked += 1
-        if self._asked % self._every == 0 and self._asked > WARM_UP // 2 and any(g.is_on for g in self.world.gpus):
-            self._tell()
+        is_asked_about = WARM_UP // 2 < self._asked <= self._clips
+        if self._asked % self._every == 0 and is_asked_about and any(g.is_on for g in self.world.gpus):
+            self.world.soon(self._tell)
 
     def _end(self, order: Order) -> None:
         self._learned.hear_end(order)

@@ -40,6 +40,8 @@ PAID_SHARE, WORKSPACES = 0.3, 20
 ZIPF = 0.8
 SWING, SWING_CLIPS = 0.5, 400
 LOAD_NOISE = 0.1
+TAIL = 1.5
+"""Others come for so much longer: whoever waits at the end waits as on any day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ class Trace:
     """What happens beside arrivals. Moments are shares of all clips."""
 
     name: str
-    bursts: int = 0
+    burst_every: int = 0
+    """Of so many times that somebody comes they ask for ``burst_clips`` more at once."""
     burst_clips: int = 20
     dies_at: tuple[float, ...] = ()
     dead_seconds: float = 900.0
@@ -110,7 +113,7 @@ TRACES = {
     trace.name: trace
     for trace in (
         Trace("mixed"),
-        Trace("bursts", bursts=6),
+        Trace("bursts", burst_every=50),
         Trace("dying GPU", dies_at=(0.3, 0.6, 0.85)),
         Trace("swap", swap_at=0.5),
         Trace("prices", prices_at=0.5),
@@ -183,7 +186,7 @@ class World:
         self.queue: list[Order] = []
         self.line: list[Order] = []
         self._bounds = Bounds()
-        self._trace, self._clips, self._load = trace, clips, load
+        self._trace, self.clips, self._load = trace, clips, load
         self._last: dict[tuple[str, int], float] = {}
         self._builds = list(BUILDS)
         self._weights = [1 / (rank + 1) ** ZIPF for rank in range(len(BUILDS))]
@@ -194,16 +197,21 @@ class World:
             weight * (build.mean_seconds + 0.3 * sum(COMPONENT_GIB[key] for key in build.components) / 2)
             for weight, build in zip(self._weights, self._builds, strict=True)
         ) / sum(self._weights)
-        self._bursts = {self.random.randrange(clips) for _ in range(trace.bursts)}
         self._deaths = {int(share * clips) for share in trace.dies_at}
         self.at_arrival: Callable[[Order], None] = lambda order: None
         self.at_end: Callable[[Order], None] = lambda order: None
 
     @property
     def rate(self) -> float:
-        """Clips a second at present."""
+        """Clips a second at present, those of bursts among them."""
         swing = 1 + SWING * math.sin(2 * math.pi * self._asked / SWING_CLIPS)
         return float(self._load * len(self.gpus) / self._mean_seconds * swing)
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """Sizes of what is asked for at once, one as likely as the next."""
+        every = self._trace.burst_every
+        return (*[1] * (every - 1), 1 + self._trace.burst_clips) if every else (1,)
 
     @property
     def mix(self) -> Iterator[tuple[Build, float]]:
@@ -216,28 +224,32 @@ class World:
             self.now, _, happen = heapq.heappop(self._events)
             happen()
 
+    def soon(self, happen: Callable[[], None]) -> None:
+        """Have it happen once all that was asked for at once is there."""
+        self._at(self.now, happen)
+
     def _at(self, when: float, happen: Callable[[], None]) -> None:
         heapq.heappush(self._events, (when, next(self._count), happen))
 
     def _arrival(self) -> None:
         number, trace = self._asked, self._trace
-        if number == int(trace.swap_at * self._clips):
+        if number == int(trace.swap_at * self.clips):
             self._builds = [SWAPPED.get(build.name, build) for build in self._builds]
         if number in self._deaths:
             self._die(self.gpus[-1 - len(self._deaths) % len(self.gpus)])
-        self._ask()
-        if number in self._bursts:
-            for _ in range(trace.burst_clips):
-                self._ask()
-        if self._asked < self._clips:
-            self._at(self.now + self.random.expovariate(self.rate), self._arrival)
+        batches = self.batches
+        for _ in range(self.random.choice(batches)):
+            self._ask()
+        if self._asked < TAIL * self.clips:
+            each_seconds = sum(batches) / len(batches) / self.rate
+            self._at(self.now + self.random.expovariate(1 / each_seconds), self._arrival)
 
     def _ask(self) -> None:
         build = self.random.choices(self._builds, self._weights)[0]
         plan = PAID if self.random.random() < PAID_SHARE else FREE
         workspace = (plan, self.random.randrange(WORKSPACES))
         credits = build.credits
-        if self._asked >= self._trace.prices_at * self._clips and build.name in ("wan-1.3b", "hunyuan"):
+        if self._asked >= self._trace.prices_at * self.clips and build.name in ("wan-1.3b", "hunyuan"):
             credits = credits * 4 if build.name == "wan-1.3b" else credits // 3
         last = self._last.get(workspace, 0.0)
         clock = self.clock[plan == FREE]

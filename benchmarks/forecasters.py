@@ -24,13 +24,11 @@ from benchmarks.forecast_world import (
     Order,
     World,
 )
+from generation.scheduling import arrivals
 from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import NEAR_CLIPS, forecast
 from generation.scheduling.service_times import ServiceTimes, Spread
 from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Snapshot, Stretch
-
-RECENT = 60
-"""Arrivals from which the rate and the kinds of the next are learned."""
 
 
 class Knowledge(Protocol):
@@ -62,7 +60,7 @@ class Learned:
 
     def __init__(self) -> None:
         self.times = ServiceTimes()
-        self._came: deque[tuple[float, Kind]] = deque(maxlen=RECENT)
+        self._came: deque[tuple[float, Kind]] = deque(maxlen=arrivals.KEPT)
 
     def hear_arrival(self, order: Order) -> None:
         kind = _kind(order, self.service(order.build))
@@ -85,16 +83,11 @@ class Learned:
         return self.times.load_seconds(CARD, size_bytes)
 
     def arrivals(self, world: World) -> Arrivals:
-        if len(self._came) < 2:
-            return Arrivals()
-        span = world.now - self._came[0][0]
-        count = len(self._came)
-        kinds = tuple(kind for _, kind in self._came)
-        return Arrivals(count / max(1.0, span), math.hypot(1 / math.sqrt(count), 0.25), kinds)
+        return arrivals.learn(list(self._came), world.now)
 
 
 class Oracle:
-    """Knows the true medians and spreads, and at what rate clips come now."""
+    """Knows the true medians and spreads, and at what rate and in what batches clips come now."""
 
     def __init__(self) -> None:
         self._came: deque[Order] = deque(maxlen=400)
@@ -123,7 +116,7 @@ class Oracle:
     def arrivals(self, world: World) -> Arrivals:
         asked = {build.name for build, _ in world.mix}
         kinds = tuple(_kind(order, self.service(order.build)) for order in self._came if order.build.name in asked)
-        return Arrivals(world.rate, 0.0, kinds)
+        return Arrivals(world.rate, 0.0, kinds, world.batches)
 
 
 def snapshot_of(world: World, knows: Knowledge) -> Snapshot:

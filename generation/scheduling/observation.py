@@ -9,19 +9,17 @@ from dataclasses import dataclass, field
 from itertools import accumulate, islice
 
 from generation.models import FairClock, Generation, State
-from generation.scheduling import fleet, service_rates
+from generation.scheduling import arrivals, fleet, service_rates
 from generation.scheduling.fair_order import Key, key_of
 from generation.scheduling.forecast import NEAR_CLIPS
 from generation.scheduling.queue_depth import Depth
 from generation.scheduling.service_times import ServiceTimes, Spread, Work
-from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Snapshot, Stretch
+from generation.scheduling.snapshot import Clip, Component, InHand, Kind, Machine, Snapshot, Stretch
 from generation.tiers import yields
 from gpu_worker.contract import Progress, Stage
 from gpu_worker.liveness import takes_jobs
 from gpu_worker.worker_status import WorkerStatus
 
-RECENT = 60
-"""Clips that came, from which the rate and the kinds of the next are learned."""
 _MOST_SEEN = 2_000
 MOST_STRETCHES = 64
 MOST_MACHINES = 128
@@ -92,7 +90,7 @@ class Observer:
             is_whole=is_whole,
             clock=clock.virtual_time,
             free_clock=clock.free_time,
-            arrivals=self._arrivals(now),
+            arrivals=arrivals.learn(self._came, now),
             components=components,
             builds=builds,
         )
@@ -127,19 +125,9 @@ class Observer:
                 above_clock = max(0.0, clip.tag - (clock.free_time if is_free else clock.virtual_time))
                 kind = Kind(clip.build, above_clock, clip.service, clip.needs_bytes, is_free)
                 self._came.append((came_at, kind))
-        self._came = sorted(self._came, key=lambda each: each[0])[-RECENT:]
+        self._came = sorted(self._came, key=lambda each: each[0])[-arrivals.KEPT:]
         for old in list(islice(self._seen, max(0, len(self._seen) - _MOST_SEEN))):
             del self._seen[old]
-
-    def _arrivals(self, now: float) -> Arrivals:
-        """Nobody is known to come before a few have. The first of them only begins the time that the others took."""
-        came = self._came[1:]
-        if len(came) < 5:
-            return Arrivals()
-        span = now - self._came[0][0]
-        return Arrivals(
-            len(came) / max(1.0, span), math.hypot(1 / math.sqrt(len(came)), 0.25), tuple(k for _, k in came)
-        )
 
 
 def _stretches(depth: Depth, last: Key, near: Sequence[Clip]) -> Iterator[Stretch]:

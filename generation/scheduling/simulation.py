@@ -143,13 +143,23 @@ class Simulation:
         count = 0
         if arrivals.kinds and arrivals.per_second > 0:
             span = 3 * seconds / max(1, len(self._snapshot.machines)) + 120
-            count = min(MOST_ARRIVALS, math.ceil(arrivals.per_second * span))
-        rates = arrivals.per_second * np.exp(arrivals.doubt * self._random.standard_normal((plays, 1)))
+            count = min(MOST_ARRIVALS, math.ceil(arrivals.per_second * span) + max(arrivals.batches) - 1)
+        rates = arrivals.per_second / np.mean(arrivals.batches) * np.ones((plays, 1))
+        rates *= np.exp(arrivals.doubt * self._random.standard_normal((plays, 1)))
         gaps = self._random.standard_exponential((plays, count)) / np.maximum(rates, 1e-12)
-        self._arrive = np.concatenate([np.cumsum(gaps, axis=1), np.full((plays, 1), np.inf)], axis=1)
+        times = self._times_of_each(np.cumsum(gaps, axis=1))
+        self._arrive = np.concatenate([times, np.full((plays, 1), np.inf)], axis=1)
         self._is_to_come: Flags = np.ones((plays, count), dtype=bool)
         self._arrived = np.zeros(plays, dtype=np.int64)
         return self._random.integers(0, max(1, len(arrivals.kinds)), (plays, count))
+
+    def _times_of_each(self, batches: Floats) -> Floats:
+        """When each clip comes, of as many as there are batches."""
+        sizes, count = np.array(self._snapshot.arrivals.batches), batches.shape[1]
+        if sizes.max() == 1 or not count:
+            return batches
+        drawn = self._random.choice(sizes, batches.shape)
+        return np.stack([np.repeat(*row)[:count] for row in zip(batches, drawn, strict=True)])
 
     def _place_queue(self) -> None:
         """The window's line, and the rest in lanes, by tier and by the smallest machine that can hold it."""

@@ -78,11 +78,14 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """Who will come: a Poisson stream of kinds, each as likely as the next. ``doubt`` is of the rate's logarithm."""
+    """Who will come: a Poisson stream of batches, each as large as one of ``batches`` and of such kinds, one as likely
+    as the next. ``doubt`` is of the rate's logarithm."""
 
     per_second: float = 0.0
+    """Clips."""
     doubt: float = 0.3
     kinds: tuple[Kind, ...] = ()
+    batches: tuple[int, ...] = (1,)
 
 
 @dataclass(frozen=True, slots=True)
