@@ -47,9 +47,7 @@ def note_told(
 ) -> None:
     """Write down what clips are told whose wait has come into a horizon for the first time."""
     near = [(clip, horizon_of(played[str(clip.id)].ready.mid)) for clip in clips if str(clip.id) in played]
-    told = set(
-        ToldRange.objects.filter(clip_id__in=[clip.id for clip, _ in near]).values_list("clip_id", "horizon")
-    )
+    told = set(ToldRange.objects.filter(clip_id__in=[clip.id for clip, _ in near]).values_list("clip_id", "horizon"))
     rows = [
         ToldRange(
             clip_id=clip.id,

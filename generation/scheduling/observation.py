@@ -125,7 +125,7 @@ class Observer:
                 above_clock = max(0.0, clip.tag - (clock.free_time if is_free else clock.virtual_time))
                 kind = Kind(clip.build, above_clock, clip.service, clip.needs_bytes, is_free)
                 self._came.append((came_at, kind))
-        self._came = sorted(self._came, key=lambda each: each[0])[-arrivals.KEPT:]
+        self._came = sorted(self._came, key=lambda each: each[0])[-arrivals.KEPT :]
         for old in list(islice(self._seen, max(0, len(self._seen) - _MOST_SEEN))):
             del self._seen[old]
 
