@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from accounts import bans, impersonation, networks, workspaces
 from accounts.models import AuditEntry, Ban, Membership, User, Visitor, Workspace
+from loremotion.bounded_paginator import BoundedPaginator
 from loremotion.read_only_admin import ReadOnlyAdmin
 
 
@@ -37,7 +38,9 @@ class UserAdmin(DjangoUserAdmin[User]):
     ordering = ["email"]
     list_display = ["email", "name", "is_staff", "is_active", "joined_at"]
     list_filter = ["is_staff", "is_active"]
-    search_fields = ["email", "name"]
+    search_fields = ["^email", "^name"]
+    show_full_result_count = False
+    paginator = BoundedPaginator
     fieldsets = (
         (None, {"fields": ("email", "name", "password")}),
         ("What they may do", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
@@ -62,7 +65,9 @@ class UserAdmin(DjangoUserAdmin[User]):
 class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
     list_display = ["id", "name", "kind", "created_at", "suspended_at"]
     list_filter = ["kind"]
-    search_fields = ["id", "name"]
+    search_fields = ["^name"]
+    search_help_text = "The beginning of a name. Find a customer by anything else under Customers."
+    paginator = BoundedPaginator
     inlines = [MembershipInline]
     show_full_result_count = False
     actions = ["look_into", "suspend_selected", "unsuspend_selected", "ban_visitor"]

@@ -1,47 +1,133 @@
-"""Requests, for staff. Nothing here changes state except through the services that everybody uses."""
+"""Clips, for staff. Nothing here changes state except through the services that everybody uses."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from generation.models import Generation
+from generation.models import Generation, State
 from generation.scheduling import explanation
 from generation.settlement import settle
+from generation.staff import clips
 from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Refusal
 
 
 @admin.register(Generation)
 class GenerationAdmin(ReadOnlyAdmin):
-    """Read only. Prompts are people's own words: they are shown on the page of one request, not in the list."""
+    """Read only. Prompts are people's own words: they are shown on the page of one clip, not in the list."""
 
-    list_display = ["id", "state", "version", "attempt", "worker", "created_at", "finished_at", "error_code"]
-    list_filter = ["state", "error_code"]
-    search_fields = ["id", "workspace__id"]
-    list_select_related = ["version__model"]
-    ordering = ["-created_at"]
-    actions = ["cancel_selected"]
+    list_display = [
+        "poster",
+        "asked",
+        "state",
+        "model_name",
+        "who",
+        "wait",
+        "render",
+        "credits",
+        "error_code",
+        "worker",
+    ]
+    list_display_links = ["asked"]
+    list_filter = [clips.WhenFilter, "state", clips.ModelFilter, clips.TierFilter, clips.TroubleFilter]
+    search_fields = ["id"]
+    search_help_text = "The whole id of a clip or of a workspace, or the whole name of a worker"
+    list_select_related = ["version__model", "workspace", "clip"]
+    list_per_page = 50
+    ordering = ["-created_at", "-id"]
+    actions = ["cancel_selected", "retry_selected"]
     change_form_template = "admin/generation/change_form.html"
+
+    @admin.display(description="")
+    def poster(self, generation: Generation) -> SafeString | str:
+        if not hasattr(generation, "clip") or generation.deleted_at is not None:
+            return ""
+        if generation.is_private:
+            return "private"
+        address = reverse("admin:clip_poster", args=[generation.id])
+        return format_html('<img src="{}" alt="" width="64" loading="lazy">', address)
+
+    @admin.display(description="asked for", ordering="-created_at")
+    def asked(self, generation: Generation) -> str:
+        return f"{generation.created_at:%-d %b, %H:%M:%S}"
+
+    @admin.display(description="model")
+    def model_name(self, generation: Generation) -> str:
+        return generation.version.model.name
+
+    @admin.display(description="whose")
+    def who(self, generation: Generation) -> SafeString:
+        address = reverse("admin:customer", args=[generation.workspace_id])
+        return format_html('<a href="{}">{}</a>', address, generation.workspace.title)
+
+    @admin.display()
+    def wait(self, generation: Generation) -> str:
+        return clips.seconds_between(generation.created_at, generation.started_at)
+
+    @admin.display()
+    def render(self, generation: Generation) -> str:
+        return clips.seconds_between(generation.started_at, generation.finished_at)
+
+    @admin.display()
+    def credits(self, generation: Generation) -> int:
+        return generation.credits_quoted
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Generation], search_term: str
+    ) -> tuple[QuerySet[Generation], bool]:
+        """What a whole id names; any other text is a worker's name, of what it has in hand."""
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        try:
+            wanted = UUID(text)
+        except ValueError:
+            return queryset.filter(worker=text, state=State.RUNNING), False
+        return queryset.filter(Q(id=wanted) | Q(workspace=wanted)), False
+
+    # --- what can be done to chosen clips ---
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("generation.cancel_generation")
 
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("generation.retry_generation")
+
     @admin.action(description="Cancel and give the credits back", permissions=["cancel"])
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Generation]) -> None:
+        self._do(request, queryset, settle.cancel, "Cancelled.")
+
+    @admin.action(description="Have it made by another attempt", permissions=["retry"])
+    def retry_selected(self, request: HttpRequest, queryset: QuerySet[Generation]) -> None:
+        self._do(request, queryset, clips.retry, "Goes to another attempt.")
+
+    def _do(
+        self, request: HttpRequest, queryset: QuerySet[Generation], act: Callable[[Generation], None], done: str
+    ) -> None:
         for generation in queryset:
             try:
-                settle.cancel(generation)
+                act(generation)
             except Refusal as refusal:
                 self.message_user(request, f"{generation.id}: {refusal}", messages.WARNING)
+            else:
+                self.log_change(request, generation, done)
+                self.message_user(request, f"{generation.id}: {done}", messages.SUCCESS)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The request, and while it waits why it has its place."""
+        """The clip, how it went, and while it waits why it has its place."""
         generation = self.get_object(request, object_id)
-        why = explanation.explain(generation) if generation is not None and self.has_view_permission(request) else None
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "why": why})
+        shown: dict[str, Any] = {}
+        if generation is not None and self.has_view_permission(request):
+            shown = {"why": explanation.explain(generation), "timeline": clips.timeline(generation)}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})

@@ -242,6 +242,8 @@ class Generation(models.Model):
                 fields=["version", "-finished_at"], name="generation_service_time", condition=Q(state="succeeded")
             ),
             GinIndex(SearchVector("prompt", config="simple"), name="generation_prompt_words"),
+            # The newest of everybody's, for staff.
+            models.Index(fields=["-created_at", "-id"], name="generation_newest"),
             # Rows lie about in the order in which they came, so a few kilobytes find those of a span.
             BrinIndex(fields=["created_at"], pages_per_range=32, autosummarize=True, name="generation_by_time"),
         ]

@@ -7,11 +7,14 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from loremotion.bounded_paginator import BoundedPaginator
+
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     """Shows rows that only the services write, and counts nothing that grows without end."""
 
     show_full_result_count = False
+    paginator = BoundedPaginator
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 from django.utils.module_loading import import_string
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class StaffPage:
         """The view behind its permission; an action takes POST alone."""
 
         @functools.wraps(self.view)
-        def view(request: HttpRequest, **arguments: object) -> HttpResponse:
+        def view(request: HttpRequest, **arguments: object) -> HttpResponseBase:
             if not self.opens_for(request.user):
                 raise PermissionDenied
             if self.is_action and request.method != "POST":

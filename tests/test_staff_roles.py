@@ -47,6 +47,7 @@ ACTIONS = {
     ("accounts.workspace", "ban_visitor"): "accounts.add_ban",
     ("accounts.ban", "lift_selected"): "accounts.change_ban",
     ("generation.generation", "cancel_selected"): "generation.cancel_generation",
+    ("generation.generation", "retry_selected"): "generation.retry_generation",
     ("outbox.mailmessage", "retry_selected"): "outbox.retry_mailmessage",
     ("sharing.share", "feature"): "sharing.change_share",
     ("sharing.share", "withdraw"): "sharing.change_share",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from generation.staff import customers, fleet, system
+from generation.staff import clips, customers, fleet, system
 from loremotion.staff_pages import StaffPage, View
 
 _OPERATE: Final = "generation.operate_fleet"
@@ -26,6 +26,7 @@ PAGES: Final = (
     _action("fleet_preload", "fleet/preload/", fleet.preload, _OPERATE),
     _action("fleet_evict", "fleet/evict/", fleet.evict, _OPERATE),
     _action("fleet_stop", "fleet/stop/", fleet.stop, _OPERATE),
+    StaffPage("clip_poster", "clips/<uuid:generation_id>/poster.jpg", clips.poster, "generation.view_generation"),
     StaffPage("customers", "customers/", customers.search, _CUSTOMER, "Find a customer", "Customers"),
     StaffPage("customer", "customers/<uuid:workspace_id>/", customers.page, _CUSTOMER),
     _of_customer("customer_credits", "credits", customers.give_credits, "billing.adjust_credits"),

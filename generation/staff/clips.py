@@ -1,0 +1,177 @@
+"""Clips for staff: filters that read no whole table, one clip's way through the processes, and another attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+
+from billing.models import Hold
+from catalog.models import Model
+from generation.models import Clip, Generation, State
+from generation.settlement import settle
+from generation.storage import serving
+from generation.tiers import FREE_BEGINS
+from gpu_worker.contract import HANDED_BACK
+from loremotion.refusals import Conflict
+
+WINDOWS: Final = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
+MONTH: Final = timedelta(days=30)
+"""Without a choice so much is shown: beyond it, clips are found by id, or under *Any time*."""
+DAYS: Final = 7
+
+
+class WhenFilter(admin.SimpleListFilter):
+    """The last hour, day, week, one of the last days, or any time. Nothing is counted for it."""
+
+    title = "when"
+    parameter_name = "when"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        today = timezone.now().date()
+        days = [today - timedelta(days=number) for number in range(DAYS)]
+        spans = [("hour", "Last hour"), ("day", "Last 24 hours"), ("week", "Last 7 days")]
+        return [*spans, *((f"{day}", f"{day:%A, %-d %b}") for day in days), ("any", "Any time")]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        first, *others = super().choices(changelist)
+        yield {**first, "display": "Last 30 days"}
+        yield from others
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Generation]) -> QuerySet[Generation]:
+        value, now = self.value(), timezone.now()
+        if value == "any" or (value is None and request.GET.get("q")):
+            return queryset
+        if value is not None and value not in WINDOWS:
+            try:
+                begins = timezone.make_aware(datetime.fromisoformat(value))
+            except (ValueError, OverflowError):
+                return queryset.none()
+            return queryset.filter(created_at__gte=begins, created_at__lt=begins + timedelta(days=1))
+        return queryset.filter(created_at__gte=now - WINDOWS.get(value or "", MONTH))
+
+
+class ModelFilter(admin.SimpleListFilter):
+    title = "model"
+    parameter_name = "model"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        offered = Model.objects.exclude(status=Model.Status.DRAFT).order_by("name")
+        return [(slug, name) for slug, name in offered.values_list("slug", "name")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Generation]) -> QuerySet[Generation]:
+        return queryset.filter(version__model__slug=self.value()) if self.value() else queryset
+
+
+class TierFilter(admin.SimpleListFilter):
+    title = "paid"
+    parameter_name = "paid"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [("yes", "Paid"), ("no", "Free")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Generation]) -> QuerySet[Generation]:
+        chosen = {"yes": {"fair_finish__lt": FREE_BEGINS}, "no": {"fair_finish__gte": FREE_BEGINS}}
+        return queryset.filter(**chosen.get(self.value() or "", {}))
+
+
+class TroubleFilter(admin.SimpleListFilter):
+    title = "trouble"
+    parameter_name = "trouble"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [("error", "With an error"), ("again", "More than one attempt")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Generation]) -> QuerySet[Generation]:
+        if self.value() == "error":
+            return queryset.exclude(error_code="")
+        return queryset.filter(attempt__gt=1) if self.value() == "again" else queryset
+
+
+def seconds_between(begin: datetime | None, end: datetime | None) -> str:
+    """Return how long it was, for people; empty where it is not over."""
+    if begin is None or end is None:
+        return ""
+    seconds = (end - begin).total_seconds()
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
+    """The picture of a clip, for the list. Private clips are their makers' alone."""
+    clip = get_object_or_404(Clip.objects.select_related("generation"), generation=generation_id)
+    if clip.generation.is_private or clip.generation.deleted_at is not None:
+        raise Http404
+    return serving.serve_range(request, clip.poster_key, "image/jpeg", reader=None, etag=f'"{clip.sha256}-poster"')
+
+
+def retry(generation: Generation) -> None:
+    """Take a clip away from the attempt that hangs, and have another one make it. It keeps its place and its credits.
+
+    Safe at any time: whichever attempt delivers first ends it, and the other one is stopped.
+
+    Raises:
+        Conflict: no attempt has it.
+    """
+    is_taken = settle.requeue(
+        generation_id=generation.id,
+        attempt=generation.attempt,
+        code=HANDED_BACK,
+        reason="We started this clip again.",
+    )
+    if not is_taken:
+        raise Conflict("not_in_flight", "No GPU has this clip.", next_step="It waits for its turn, or is over.")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened to a clip: when, in which process, what."""
+
+    at: datetime
+    process: str
+    what: str
+    since: str
+    """How long after the moment before it."""
+
+
+def timeline(generation: Generation) -> list[Moment]:
+    """Return how the clip has gone so far, oldest first."""
+    worker = f"GPU worker {generation.worker}" if generation.worker else "GPU worker"
+    happened: list[tuple[datetime | None, str, str]] = [
+        (generation.created_at, "web", "Asked for, credits held, put into the queue"),
+        (generation.dispatched_at, "web or beat", f"Handed to the GPUs, attempt {generation.attempt}"),
+        (generation.started_at, worker, "Begun"),
+        (generation.cancel_asked_at, "web", "Cancelling was asked for"),
+        *_stages(generation, worker),
+        (generation.finished_at, "reports", f"Ended: {generation.get_state_display()} {generation.error_code}".strip()),
+        (generation.deleted_at, "web", "Deleted by its owner"),
+    ]
+    hold = Hold.objects.filter(id=generation.id).first()
+    if hold is not None and hold.settled_at is not None:
+        said = f"Credits settled: {hold.captured} charged, {hold.released} given back"
+        happened.append((hold.settled_at, "reports", said))
+    found = sorted(((at, where, what) for at, where, what in happened if at is not None), key=lambda each: each[0])
+    moments, last = [], None
+    for at, where, what in found:
+        moments.append(Moment(at, where, what, seconds_between(last, at)))
+        last = at
+    return moments
+
+
+def _stages(generation: Generation, worker: str) -> Iterator[tuple[datetime | None, str, str]]:
+    """Each stage of the last attempt at its end; they follow each other."""
+    at = generation.started_at
+    if at is None or generation.state not in (State.SUCCEEDED, State.FAILED):
+        return
+    for stage, seconds in generation.stage_seconds.items():
+        at += timedelta(seconds=float(seconds))
+        yield at, worker, f"{stage.replace('_', ' ').capitalize()}: {seconds:.1f} s"

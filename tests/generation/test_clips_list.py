@@ -1,0 +1,142 @@
+"""The list of clips for staff: whose, how long, how it went; filters that read no whole table; another attempt."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import User, Visitor
+from catalog.models import Model
+from generation import reports
+from generation.models import Generation, State
+from generation.scheduling import dispatch
+from generation.staff import clips
+from loremotion.bounded_paginator import MOST_COUNTED
+from tests.generation import factories
+
+LIST = "/admin/generation/generation/"
+
+
+@pytest.fixture
+def staff(db: None) -> Client:
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("staff@example.com", "irrelevant"))
+    return browser
+
+
+@pytest.fixture
+def made(toy: Model, alice: Visitor) -> Generation:
+    """A clip that was dispatched, begun and delivered."""
+    generation = factories.submitted(alice.workspace, "a private wish")
+    dispatch.fill_window()
+    generation.refresh_from_db()
+    factories.deliver_clip(generation)
+    reports.finished(factories.report(generation, stage_seconds={"loading": 1.0, "denoising": 3.5}).to_wire())
+    generation.refresh_from_db()
+    assert generation.state == State.SUCCEEDED
+    return generation
+
+
+def listed(staff: Client, query: str = "") -> list[Generation]:
+    return list(staff.get(LIST + query).context["cl"].result_list)
+
+
+def test_a_row_says_whose_it_is_and_shows_its_poster_and_not_its_prompt(made: Generation, staff: Client) -> None:
+    page = staff.get(LIST).text
+    assert f"/admin/clips/{made.id}/poster.jpg" in page
+    assert f"/admin/customers/{made.workspace_id}/" in page
+    assert "a private wish" not in page
+
+
+def test_a_private_clip_is_shown_to_nobody_in_the_list(made: Generation, staff: Client) -> None:
+    Generation.objects.filter(id=made.id).update(is_private=True)
+    assert "poster.jpg" not in staff.get(LIST).text
+    assert staff.get(f"/admin/clips/{made.id}/poster.jpg").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", {"new"}),
+        ("?when=any", {"new", "old"}),
+        ("?when=hour", {"new"}),
+        ("?when=nonsense", set()),
+        ("?when=0001-01-01", set()),
+        ("?paid=no", set()),
+        ("?paid=yes", {"new"}),
+        ("?trouble=again", set()),
+        ("?model=toy", {"new"}),
+        ("?model=another", set()),
+        ("?state__exact=queued", {"new"}),
+    ],
+)
+def test_filters(query: str, expected: set[str], toy: Model, alice: Visitor, staff: Client) -> None:
+    new, old = factories.submitted(alice.workspace), factories.submitted(alice.workspace)
+    Generation.objects.filter(id=old.id).update(created_at=timezone.now() - timedelta(days=45))
+    Generation.objects.update(fair_finish=1.0)
+    names = {new.id: "new", old.id: "old"}
+    assert {names[each.id] for each in listed(staff, query)} == expected
+
+
+def test_a_clip_is_found_by_its_id_however_old(toy: Model, alice: Visitor, staff: Client) -> None:
+    clip = factories.submitted(alice.workspace)
+    Generation.objects.filter(id=clip.id).update(created_at=timezone.now() - timedelta(days=400))
+    for wanted in (clip.id, clip.workspace_id):
+        assert listed(staff, f"?q={wanted}") == [clip]
+    assert listed(staff, "?q=nothing") == []
+
+
+def test_the_list_takes_as_many_queries_and_counts_to_a_bound(toy: Model, alice: Visitor, staff: Client) -> None:
+    factories.submitted(alice.workspace)
+    staff.get(LIST)
+    with CaptureQueriesContext(connection) as few:
+        staff.get(LIST)
+    for _ in range(2):
+        factories.submitted(alice.workspace)
+    with CaptureQueriesContext(connection) as many:
+        staff.get(LIST)
+    assert len(many) == len(few)
+    counts = [each["sql"] for each in many if "COUNT(" in each["sql"] and "generation_generation" in each["sql"]]
+    assert counts
+    assert all(f"LIMIT {MOST_COUNTED}" in sql for sql in counts)
+
+
+def test_the_newest_are_found_by_an_index(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "generation_newest" in Generation.objects.order_by("-created_at", "-id")[:50].explain()
+
+
+def test_the_timeline_goes_through_the_processes(made: Generation, staff: Client) -> None:
+    found = [(each.process, each.what) for each in clips.timeline(made)]
+    assert found[0] == ("web", "Asked for, credits held, put into the queue")
+    assert ("web or beat", "Handed to the GPUs, attempt 1") in found
+    assert ("reports", "Ended: Succeeded") in found
+    assert ("reports", f"Credits settled: {made.credits_quoted} charged, 0 given back") in found
+    assert "How it went" in staff.get(f"{LIST}{made.id}/change/").text
+
+
+def act(staff: Client, action: str, clip: Generation) -> str:
+    return staff.post(LIST, {"action": action, "_selected_action": [str(clip.id)]}, follow=True).text
+
+
+def test_a_clip_that_hangs_goes_to_another_attempt_and_keeps_its_credits(
+    toy: Model, alice: Visitor, staff: Client
+) -> None:
+    clip = factories.submitted(alice.workspace)
+    dispatch.fill_window()
+    act(staff, "retry_selected", clip)
+    clip.refresh_from_db()
+    assert (clip.state, clip.excused_attempts) == (State.QUEUED, 1)
+    assert LogEntry.objects.get().change_message == "Goes to another attempt."
+
+
+def test_a_clip_that_no_gpu_has_is_left_alone(made: Generation, staff: Client) -> None:
+    assert "No GPU has this clip" in act(staff, "retry_selected", made)
+    assert not LogEntry.objects.exists()
