@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -48,12 +49,17 @@ class StaffSecondFactorMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = request.user
-        if request.path.startswith(reverse("admin:index")) and isinstance(user, User) and user.is_staff:
+        if request.path.startswith(_staff_pages()) and isinstance(user, User) and user.is_staff:
             if settings.STAFF_MFA and not is_shown(request, user):
                 return _led_to_it(request, user)
             if not settings.STAFF_MFA and not settings.IS_ONE_MACHINE and not _proofs(request, user):
                 return _asked_again(request, user)
         return self.get_response(request)
+
+
+@cache
+def _staff_pages() -> str:
+    return reverse("admin:index")
 
 
 def is_shown(request: HttpRequest, user: User) -> bool:

@@ -6,6 +6,7 @@ falls back to a cookie. Finding out takes one query; two where a key's last use 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from django.conf import settings
@@ -13,10 +14,10 @@ from django.http import HttpRequest
 
 from accounts import api_keys, bans, impersonation, members, networks, visitors, workspaces
 from accounts.caller import Caller, state_of
-from accounts.models import ApiKey, Membership, User, Workspace
+from accounts.models import Membership, User, Workspace
 from accounts.roles import BY_ROLE, BY_SCOPE, MEANING, ONLOOKER_MAY, VISITOR_MAY, WHILE_BANNED, WHILE_CLOSING, Action
 from loremotion import row_security
-from loremotion.prepared import prepared_cursor
+from loremotion.prepared import send
 from loremotion.refusals import Conflict, Forbidden, Unauthorized
 from loremotion.table_rows import Columns
 
@@ -120,8 +121,29 @@ def lock_and_recheck(workspace: Workspace, action: Action, *, caller: Caller | N
         Forbidden, Unauthorized: as ``caller_for``.
         Conflict: the workspace is erased, or has become part of another.
     """
-    key = caller.key if caller is not None else None
-    now = _locked(workspace) if key is None else _locked_with(workspace, key)
+    if caller is not None and caller.key is not None:
+        send_lock_and_recheck(workspace, action, caller=caller)()
+    else:
+        _refuse_unless_now(_locked(workspace), action, caller=caller)
+
+
+def send_lock_and_recheck(workspace: Workspace, action: Action, *, caller: Caller) -> Callable[[], None]:
+    """``lock_and_recheck`` for a caller with a key: sends the statement that locks, and returns what reads its answer
+    and raises. What is sent after it PostgreSQL does under the lock, and it is undone if this raises."""
+    assert caller.key is not None
+    locked = send(_LOCK_WITH_KEY, [workspace.id, caller.key.id])
+
+    def recheck() -> None:
+        row = locked()
+        if row is not None and row[0]:
+            raise api_keys.revoked()
+        _refuse_unless_now(_WORKSPACE.read(row, first=1) if row is not None else None, action, caller=caller)
+
+    return recheck
+
+
+def _refuse_unless_now(now: Workspace | None, action: Action, *, caller: Caller | None) -> None:
+    """Refuse what may not be done in this workspace, as it is once it is locked. Raises as ``lock_and_recheck``."""
     if now is None or now.merged_into_id is not None:
         raise Conflict(
             "workspace_gone", "What was here was deleted, or moved to another workspace.", next_step="Reload the page."
@@ -136,21 +158,6 @@ def lock_and_recheck(workspace: Workspace, action: Action, *, caller: Caller | N
 
 def _locked(workspace: Workspace) -> Workspace | None:
     return Workspace.objects.select_for_update(no_key=True).filter(id=workspace.id).first()
-
-
-def _locked_with(workspace: Workspace, key: ApiKey) -> Workspace | None:
-    """Lock the workspace and the key that stands for it, in one statement. PostgreSQL locks them in this order, and
-    reads anew what somebody changed meanwhile.
-
-    Raises:
-        Unauthorized: the key is revoked.
-    """
-    with prepared_cursor() as cursor:
-        cursor.execute(_LOCK_WITH_KEY, [workspace.id, key.id])
-        row = cursor.fetchone()
-    if row is not None and row[0]:
-        raise api_keys.revoked()
-    return _WORKSPACE.read(row, first=1) if row is not None else None
 
 
 def switch(request: HttpRequest, workspace: Workspace) -> None:

@@ -97,15 +97,17 @@ def submit(
     may = may or entitlements(workspace.id)
     request = offer.request
     with transaction.atomic():
-        tenancy.lock_and_recheck(workspace, Action.GENERATE, caller=caller)  # waits for others who submit for it
+        lock = _lock_at_once(workspace, caller, repeat)  # waits for others who submit for it
         generation_id = uuid.uuid4() if repeat is None else repeat.id_in(workspace)
         if repeat is not None and (made := idempotency.with_same_key(workspace, repeat, caller=caller)) is not None:
             return made
         candidate = Candidate(workspace, caller, offer.quote.credits, may, is_refilled)
         with _hold_refused(candidate), ledger.own_errors(), prepared.unanswered():  # any may raise what the hold met
+            recheck = lock()
             held = _send_hold(workspace, generation_id, offer)
             joined = fair_queue.send_join(workspace, is_paid=may.is_paid, network="" if may.is_paid else network)
             least_bytes = offer.send_least_bytes()
+            recheck()
             held()
             standing, needs_bytes = joined(), least_bytes()
         checks.refuse(replace(candidate, standing=standing))
@@ -136,6 +138,17 @@ def submit(
         transaction.on_commit(lambda: _say_queued(generation), robust=True)
         transaction.on_commit(dispatch.fill_window, robust=True)
     return generation
+
+
+def _lock_at_once(
+    workspace: Workspace, caller: Caller | None, repeat: Repeat | None
+) -> Callable[[], Callable[[], None]]:
+    """Lock the workspace, as ``tenancy.lock_and_recheck``, unless that can travel with what comes after it: what is
+    returned sends it then, and returns what reads its answer. An ``Idempotency-Key`` is looked up under the lock."""
+    if caller is not None and caller.key is not None and (repeat is None or not repeat.key):
+        return lambda: tenancy.send_lock_and_recheck(workspace, Action.GENERATE, caller=caller)
+    tenancy.lock_and_recheck(workspace, Action.GENERATE, caller=caller)
+    return lambda: lambda: None
 
 
 def _refuse_words(workspace: Workspace | None, offer: Offer) -> None:
