@@ -1,0 +1,102 @@
+"""``deploy/compose.yaml`` and ``deploy/systemd``: they run every process of the Procfile, as it says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from loremotion.local.environment import site_setting_names
+from loremotion.local.stack import procfile
+from tests.deploy.test_images import PROGRAMS, ROOT
+
+COMPOSE = ROOT / "deploy/compose.yaml"
+UNITS = ROOT / "deploy/systemd"
+SYSTEMD = shutil.which("systemd-analyze")
+STORES = {"postgres", "valkey", "proxy", "migrate"}
+INSTANCES = {"loremotion-queue@": ("reports", "stripe", "webhooks", "mail"), "loremotion-gpu@": ("0",)}
+MOST_EXPOSURE = {"loremotion-gpu@": 50}
+"""Of ``systemd-analyze security``, in tenths; it needs the card's devices."""
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())["services"]
+    return found
+
+
+def test_compose_reads_it(services: dict[str, Any]) -> None:
+    done = subprocess.run(
+        [PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_process_has_a_service_with_its_command(services: dict[str, Any]) -> None:
+    assert set(services) == set(procfile()) | STORES
+    for name, command in procfile().items():
+        if name not in ("web", "gpu"):  # theirs are the images' own
+            assert services[name]["command"] == shlex.split(command)
+
+
+def test_a_gpu_host_gets_none_of_the_sites_secrets(services: dict[str, Any]) -> None:
+    assert "env_file" not in services["gpu"]
+    assert not (site_setting_names() - {"REDIS_URL", "LOG_FORMAT"}) & set(services["gpu"]["environment"])
+
+
+def test_no_process_of_ours_may_gain_rights_or_write_to_its_root(services: dict[str, Any]) -> None:
+    for name in procfile():
+        service = services[name]
+        assert service["read_only"]
+        assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+
+
+def test_every_variable_is_in_the_example_of_an_environment() -> None:
+    said = set(re.findall(r"^([A-Z_]+)=", (ROOT / "deploy/env.example").read_text(), re.M))
+    optional = {"RELEASE", "GPU_WORKER_NAME"}
+    assert set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", COMPOSE.read_text())) <= said | optional
+
+
+def units() -> list[tuple[str, str]]:
+    """Name and text of each unit, a template by its instances."""
+    found = []
+    for path in sorted(UNITS.glob("*.service")):
+        for instance in INSTANCES.get(path.stem, ("",)):
+            found.append((f"{path.stem}{instance}.service", path.read_text().replace("%i", instance)))
+    return found
+
+
+def test_every_process_has_a_unit_with_its_command() -> None:
+    lines = [re.search(r"^ExecStart=\S+/bin/(.*)$", text, re.M) for _, text in units()]
+    commands = {line[1].replace("${PORT}", "$PORT") for line in lines if line is not None}
+    assert commands == set(procfile().values())
+
+
+def test_the_target_wants_every_unit_of_the_web_side() -> None:
+    [wants] = re.findall(r"^Wants=(.*)$", (UNITS / "loremotion.target").read_text(), re.M)
+    assert set(wants.split()) == {name for name, _ in units() if "gpu" not in name}
+
+
+@pytest.mark.skipif(SYSTEMD is None, reason="systemd-analyze is not installed here")
+def test_systemd_takes_the_units_and_calls_them_confined(tmp_path: Path) -> None:
+    assert SYSTEMD is not None
+    for name, text in units():
+        (tmp_path / name).write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.M))
+    for name, _ in units():
+        taken = subprocess.run([SYSTEMD, "verify", "--man=no", tmp_path / name], capture_output=True, text=True)
+        assert (taken.returncode, taken.stderr) == (0, "")
+        most = MOST_EXPOSURE.get(f"{name.partition('@')[0]}@", 35)
+        confined = subprocess.run(
+            [SYSTEMD, "security", "--offline=true", f"--threshold={most}", tmp_path / name],
+            capture_output=True,
+            text=True,
+        )
+        assert confined.returncode == 0, confined.stdout.splitlines()[-1]
