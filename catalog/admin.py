@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from accounts.models import User
-from catalog import costs, measurements, versions
+from catalog import catalogue_fieldsets, costs, measurements, versions
 from catalog.forms import CatalogueForm
 from catalog.models import Alias, Model, ModelVersion
 from catalog.validation import problems
@@ -35,59 +35,18 @@ class ModelAdmin(admin.ModelAdmin[Model]):
     save_on_top = True
     prepopulated_fields = {"slug": ["name"]}
     change_form_template = "admin/catalog/model/change_form.html"
-    fieldsets = [
-        (None, {"fields": ["name", "slug", "summary", "position"]}),
-        ("Offer", {"fields": ["status", "status_reason", "aliases", "least_plan"]}),
-        (
-            "What to load",
-            {
-                "fields": [
-                    "family",
-                    "source",
-                    "revision",
-                    "dtype",
-                    "quantisation",
-                    "placement",
-                    "components",
-                    "loras",
-                    "speed",
-                ]
-            },
-        ),
-        (
-            "What it may be asked for",
-            {
-                "fields": [
-                    "modes",
-                    "sizes",
-                    "fps",
-                    ("min_seconds", "default_seconds", "max_seconds"),
-                    "presets",
-                    "default_preset",
-                    "max_steps",
-                    "max_prompt_characters",
-                    "upscale",
-                    "timeout_seconds",
-                ]
-            },
-        ),
-        ("What it costs", {"fields": ["prices", "surcharges", "reference_speed"]}),
-        (
-            "Licence",
-            {
-                "fields": [
-                    "licence",
-                    "licence_url",
-                    "licence_notice",
-                    "attribution",
-                    "blocked_territories",
-                    "revenue_cap_dollars",
-                ]
-            },
-        ),
-        ("Memory", {"fields": ["component_bytes"]}),
-        ("This change", {"fields": ["note", "is_canary", "canary_percent", "based_on"]}),
-    ]
+    fieldsets = catalogue_fieldsets.FIELDSETS
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What the address names, and the rest as models of that family have it."""
+        given: dict[str, Any] = dict(super().get_changeform_initial_data(request))
+        return {**versions.prefilled(given.get("family", "")), **given}
+
+    def response_add(self, request: HttpRequest, obj: Model, post_url_continue: str | None = None) -> HttpResponse:
+        if "_save" in request.POST and obj.status == Model.Status.DRAFT:
+            messages.success(request, f"{obj} is a draft. Run a test render below, then enable it.")
+            return self._to_versions(obj)
+        return super().response_add(request, obj, post_url_continue)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
         return super().get_queryset(request).select_related("current", "canary").prefetch_related("aliases")

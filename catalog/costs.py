@@ -105,6 +105,14 @@ def worths(version: ModelVersion) -> list[Worth]:
     return [_worth(version, speed, preset, tier) for preset in version.preset_names for tier in _largest_sizes(version)]
 
 
+def suggested_prices(version: ModelVersion) -> dict[str, dict[str, int]]:
+    """Return the price list that the reference speed suggests; empty where the version names none."""
+    prices: dict[str, dict[str, int]] = {}
+    for worth in worths(version):
+        prices.setdefault(worth.preset, {})[worth.tier] = worth.suggested_millicredits
+    return prices
+
+
 def _worth(version: ModelVersion, speed: ReferenceSpeed, preset: str, tier: str) -> Worth:
     size = _largest_sizes(version)[tier]
     seconds = gpu_seconds(version, speed, size=size, steps=int(version.presets[preset]["steps"]))

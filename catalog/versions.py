@@ -9,7 +9,10 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import User
+from catalog import gates, measurements
 from catalog.models import Alias, Model, ModelVersion
+from catalog.validation import problems
+from loremotion.refusals import Conflict
 
 _OWN = {"id", "model", "number", "created_at", "created_by", "note", "build"}
 FIELDS: tuple[str, ...] = tuple(f.name for f in ModelVersion._meta.fields if f.name not in _OWN)
@@ -75,6 +78,58 @@ def write(version: ModelVersion, *, by: User | None, note: str = "", is_canary: 
 def restore(version: ModelVersion, *, by: User | None) -> ModelVersion:
     """Bring an earlier version back, as a new one: history only grows."""
     return write(draft(version.model, state(version)), by=by, note=f"Version {version.number} again")
+
+
+def write_prices(model: Model, prices: Mapping[str, Any], *, by: User | None) -> ModelVersion:
+    """Write a version of ``model`` that differs in its prices alone.
+
+    Raises:
+        Conflict: there are none to write, or they are its prices already.
+    """
+    if model.current is None or not prices:
+        raise Conflict("no_prices", "It names no reference speed.", next_step="Name one under what it costs.")
+    if model.current.prices == prices:
+        raise Conflict("same_prices", "It has these prices already.")
+    return write(draft(model, {**state(model.current), "prices": prices}), by=by, note="Suggested prices")
+
+
+def prefilled(family: str) -> dict[str, Any]:
+    """Return what a new model of ``family`` probably is: as the newest that there is, but for where its weights lie and
+    what they weigh."""
+    like = ModelVersion.objects.filter(family=family).order_by("-id").first()
+    own = {"source", "revision", "components", "loras", "component_bytes", "reference_speed"}
+    return {} if like is None else {name: value for name, value in state(like).items() if name not in own}
+
+
+@transaction.atomic
+def make_default(model: Model) -> None:
+    """Point the alias ``default`` at ``model``: pages and API begin with it from the next request on.
+
+    Raises:
+        Conflict: nobody can use it.
+    """
+    found = Model.objects.select_for_update().get(pk=model.pk)
+    if not found.is_enabled or found.current_id is None:
+        raise Conflict("not_enabled", f"{found} is not enabled.", next_step="Enable it first.")
+    Alias.objects.update_or_create(name="default", defaults={"model": found})
+
+
+@transaction.atomic
+def enable(model: Model) -> None:
+    """Let people choose ``model``.
+
+    Raises:
+        Conflict: something of it is not in order, or it never made a clip.
+    """
+    found = Model.objects.select_for_update().get(pk=model.pk)
+    version = found.current
+    if version is None or not measurements.was_rendered(version):
+        raise Conflict("never_rendered", f"{found} never made a clip.", next_step="Run a test render first.")
+    wrong = [text for texts in problems(version).values() for text in texts]
+    wrong += [text] if (text := gates.revenue_problem(version)) else []
+    if wrong:
+        raise Conflict("not_in_order", " ".join(wrong), next_step="Mend it in its form.")
+    Model.objects.filter(pk=found.pk).update(status=Model.Status.ENABLED)
 
 
 @transaction.atomic

@@ -47,6 +47,15 @@ _TOTALS_SQL = """
             FILTER (WHERE state = 'succeeded')
     FROM span
 """
+_BY_MODEL_SQL = """
+    SELECT model.slug, count(*) FILTER (WHERE state = 'succeeded'),
+        count(*) FILTER (WHERE state IN ('failed', 'blocked')),
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - started_at))
+            FILTER (WHERE state = 'succeeded')
+    FROM generation_generation clip JOIN catalog_modelversion version ON version.id = clip.version_id
+    JOIN catalog_model model ON model.id = version.model_id
+    WHERE clip.created_at >= %s GROUP BY 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +111,29 @@ class Course:
     """By model."""
     failed: dict[str, list[int]]
     """By error code."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeOfModel:
+    """What became of the clips of one model."""
+
+    made: int
+    failed: int
+    render_seconds: float | None
+    """p50."""
+
+    @property
+    def failed_share(self) -> float | None:
+        ended = self.made + self.failed
+        return self.failed / ended if ended else None
+
+
+def made_lately(length: timedelta = timedelta(days=7)) -> dict[str, MadeOfModel]:
+    """Return what became of the clips asked for in the last days, by the model's slug, in one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_MODEL_SQL, [timezone.now() - length])
+        rows = cursor.fetchall()
+    return {slug: MadeOfModel(made, failed, None if p50 is None else float(p50)) for slug, made, failed, p50 in rows}
 
 
 def totals_of(span: Span) -> Totals:

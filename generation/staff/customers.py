@@ -109,7 +109,7 @@ def give_credits(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
                 reason=wanted["reason"],
                 staff=user,
             )
-            done = {"amount": proposal.amount, "reason": proposal.reason, "state": proposal.state}
+            done: dict[str, Any] = {"amount": proposal.amount, "reason": proposal.reason, "state": proposal.state}
             audit.record(workspace, "credits.adjusted", actor=f"staff {user}", subject=str(proposal.id), **done)
     except ledger.NotEnoughCredits as refusal:
         form.add_error("amount", f"Only {refusal.available} credits are available to take.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from generation.staff import clips, customers, fleet, system
+from generation.staff import catalogue, clips, customers, fleet, system
 from loremotion.staff_pages import StaffPage, View
 
 _OPERATE: Final = "generation.operate_fleet"
@@ -20,6 +20,11 @@ def _of_customer(name: str, route: str, view: View, permission: str) -> StaffPag
 
 
 PAGES: Final = (
+    StaffPage("catalogue", "catalogue/", catalogue.page, "catalog.view_model", "Prices, speed, margin", "Catalogue"),
+    StaffPage("catalogue_add", "catalogue/add/", catalogue.add, "catalog.add_model"),
+    StaffPage("make_default", "catalogue/<int:model_id>/default/", catalogue.make_default, "catalog.change_alias"),
+    _action("enable_model", "catalogue/<int:model_id>/enable/", catalogue.enable, "catalog.change_model"),
+    _action("suggest_prices", "catalogue/<int:model_id>/prices/", catalogue.suggest_prices, "catalog.change_model"),
     StaffPage("generation_fleet", "fleet/", fleet.page, "generation.view_fleet", "GPUs and queue", "Fleet"),
     _action("fleet_drain", "fleet/drain/", fleet.drain, _OPERATE),
     _action("fleet_resume", "fleet/resume/", fleet.resume, _OPERATE),

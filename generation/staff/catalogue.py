@@ -1,0 +1,226 @@
+"""The catalogue for staff: each model with what it costs, takes and earns, which one is the default, and a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+from urllib.parse import urlencode
+
+import redis
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from accounts.models import User
+from catalog import costs, measurements, versions
+from catalog.models import Measurement, Model, ModelVersion
+from catalog.offers import offer_with
+from catalog.requests import Ask
+from generation import figures
+from generation.figures import MadeOfModel
+from generation.scheduling import fleet
+from gpu_worker.families import FAMILIES
+from loremotion.refusals import Refusal
+
+TABS: Final = {"enabled": "Enabled", "ready": "Ready to enable", "drafts": "Drafts", "retired": "Retired"}
+KEPT_SECONDS: Final = 60
+_KEY: Final = "admin:made-by-model"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model with its figures; None where nobody knows one yet."""
+
+    model: Model
+    version: ModelVersion
+    credits: int | None
+    """Of its default clip, from words alone."""
+    render_seconds: float | None
+    """p50 of the last week."""
+    failed_share: float | None
+    margin: float | None
+    """Of the price, once the GPU is paid."""
+    fits: int | None
+    """Of the GPUs that are on, those that can make its smallest clip."""
+    gpus: int
+    was_rendered: bool
+
+    @property
+    def is_default(self) -> bool:
+        return any(alias.name == "default" for alias in self.model.aliases.all())
+
+    @property
+    def tab(self) -> str:
+        if self.model.status == Model.Status.DRAFT:
+            return "ready" if self.was_rendered else "drafts"
+        return "enabled" if self.model.is_enabled else "retired"
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """The models of one tab. Takes as many queries however many models and clips there are."""
+    chosen = request.GET.get("tab", "")
+    chosen = chosen if chosen in TABS else "enabled"
+    rows = rows_of(Model.objects.with_versions().filter(current__isnull=False).order_by("position", "slug"))
+    tabs = [(name, title, sum(row.tab == name for row in rows), name == chosen) for name, title in TABS.items()]
+    context = {
+        **admin.site.each_context(request),
+        "title": "Models",
+        "tabs": tabs,
+        "rows": [row for row in rows if row.tab == chosen],
+        "may_change": request.user.has_perm("catalog.change_model"),
+        "may_swap": request.user.has_perm("catalog.change_alias"),
+    }
+    return TemplateResponse(request, "admin/generation/catalogue.html", context)
+
+
+def rows_of(models: Sequence[Model] | Any) -> list[Row]:
+    """Return the figures of models that have a version."""
+    every = [(model, version) for model in models if (version := _current(model)) is not None]
+    builds = [version.build for _, version in every]
+    speeds = measurements.speeds(builds)
+    rendered = set(Measurement.objects.filter(build__in=builds, clips__gt=0).values_list("build", flat=True))
+    least = measurements.smallest_clips([version for _, version in every], above_bytes=0)
+    budgets, made = _budgets(), _made()
+    return [
+        _row(model, version, speeds, least, budgets, made.get(model.slug), was_rendered=version.build in rendered)
+        for model, version in every
+    ]
+
+
+def _current(model: Model) -> ModelVersion | None:
+    if model.current is not None:
+        model.current.model = model
+    return model.current
+
+
+def _row(
+    model: Model,
+    version: ModelVersion,
+    speeds: Mapping[str, float],
+    least: Mapping[int, int],
+    budgets: Sequence[int],
+    made: MadeOfModel | None,
+    *,
+    was_rendered: bool,
+) -> Row:
+    credits, speed = _credits(version), speeds.get(version.build)
+    margin = None
+    if credits is not None and speed is not None:
+        cost_dollars = speed * version.default_seconds / 3600 * settings.GPU_DOLLARS_PER_HOUR
+        margin = 1 - cost_dollars / (credits * settings.CREDIT_DOLLARS)
+    needed = least.get(version.id)
+    return Row(
+        model=model,
+        version=version,
+        credits=credits,
+        render_seconds=made.render_seconds if made else None,
+        failed_share=made.failed_share if made else None,
+        margin=margin,
+        fits=None if needed is None else sum(budget >= needed for budget in budgets),
+        gpus=len(budgets),
+        was_rendered=was_rendered,
+    )
+
+
+def _credits(version: ModelVersion) -> int | None:
+    try:
+        return offer_with(version, Ask(prompt="a clip")).quote.credits
+    except Refusal:
+        return None
+
+
+def _budgets() -> list[int]:
+    try:
+        return fleet.taking_budgets()
+    except redis.RedisError:
+        return []
+
+
+def _made() -> dict[str, MadeOfModel]:
+    """Of the last week, by model; counted once a minute, however many look."""
+    try:
+        kept = cache.get(_KEY)
+        if kept is None:
+            kept = {slug: [each.made, each.failed, each.render_seconds] for slug, each in figures.made_lately().items()}
+            cache.set(_KEY, kept, KEPT_SECONDS)
+    except redis.RedisError:
+        return figures.made_lately()
+    return {slug: MadeOfModel(*each) for slug, each in kept.items()}
+
+
+# --- what is done there ----------------------------------------------------------------------------------------------
+
+
+def make_default(request: HttpRequest, model_id: int) -> HttpResponse:
+    """First what it changes, side by side; then, confirmed, the swap."""
+    models = Model.objects.with_versions()
+    model = get_object_or_404(models, pk=model_id, current__isnull=False)
+    if request.method == "POST":
+        return _do(request, model, lambda: versions.make_default(model), f"{model} is the default now.")
+    before = models.filter(aliases__name="default", current__isnull=False).exclude(pk=model.pk).first()
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Make {model} the default",
+        "model": model,
+        "rows": rows_of([each for each in (before, model) if each is not None]),
+    }
+    return TemplateResponse(request, "admin/generation/make_default.html", context)
+
+
+def enable(request: HttpRequest, model_id: int) -> HttpResponse:
+    model = get_object_or_404(Model.objects.with_versions(), pk=model_id)
+    return _do(request, model, lambda: versions.enable(model), f"{model} is enabled: it can be chosen from now on.")
+
+
+def suggest_prices(request: HttpRequest, model_id: int) -> HttpResponse:
+    """Write a version that has the prices which the reference speed suggests."""
+    model = get_object_or_404(Model.objects.with_versions(), pk=model_id)
+    user = cast(User, request.user)
+    said = "The suggested prices count from the next request on."
+    return _do(request, model, lambda: costs_to_prices(model, user), said, to="admin:catalog_model_versions")
+
+
+def costs_to_prices(model: Model, by: User) -> None:
+    """Write the next version of ``model``, with its prices as suggested.
+
+    Raises:
+        Conflict: it names no reference speed, or has these prices.
+    """
+    version = _current(model)
+    versions.write_prices(model, costs.suggested_prices(version) if version is not None else {}, by=by)
+
+
+def add(request: HttpRequest) -> HttpResponse:
+    """The first of four steps: where the weights come from, and of which family they are; the form comes prefilled."""
+    family, source = request.GET.get("family", ""), request.GET.get("source", "").strip()
+    if family in FAMILIES and source:
+        asked = {"family": family, "source": source[:200], "name": source.rpartition("/")[2][:60]}
+        return redirect(f"{reverse('admin:catalog_model_add')}?{urlencode(asked)}")
+    context = {
+        **admin.site.each_context(request),
+        "title": "Add a model, step 1 of 4",
+        "families": FAMILIES.values(),
+        "family": family,
+        "source": source,
+        "is_incomplete": bool(request.GET),
+    }
+    return TemplateResponse(request, "admin/generation/add_model.html", context)
+
+
+def _do(
+    request: HttpRequest, model: Model, act: Callable[[], object], said: str, *, to: str = "admin:catalogue"
+) -> HttpResponse:
+    try:
+        act()
+    except Refusal as refusal:
+        messages.error(request, str(refusal))
+    else:
+        LogEntry.objects.log_actions(cast(User, request.user).pk, [model], CHANGE, said, single_object=True)
+        messages.success(request, said)
+    return redirect(to, model.pk) if to != "admin:catalogue" else redirect(to)

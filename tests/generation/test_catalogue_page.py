@@ -1,0 +1,149 @@
+"""The catalogue for staff: figures of each model, the swap of the default, and a new model from nothing to enabled."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import User, Visitor
+from catalog import measurements
+from catalog.models import Alias, Model
+from generation.models import Generation, State
+from tests.catalog.form_post import post_of
+from tests.generation import factories
+
+PAGE = "/admin/catalogue/"
+REFERENCE = {"gpu_seconds": 40, "card": "H100", "size": "96x64", "frames": 16, "steps": 8, "source": "a README"}
+
+
+@pytest.fixture
+def staff(db: None) -> Client:
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("staff@example.com", "irrelevant"))
+    return browser
+
+
+def rendered(model: Model, *, gpu_seconds: float = 2.0) -> None:
+    """Note a clip of the model's default length, as a finished test render does."""
+    assert model.current is not None
+    measurements.record(
+        model.current,
+        mode="text",
+        preset="standard",
+        width=96,
+        height=64,
+        gpu_seconds=gpu_seconds,
+        video_seconds=2.0,
+        peak_bytes=10**9,
+    )
+
+
+def rows(staff: Client, tab: str = "enabled") -> dict[str, Any]:
+    cache.clear()
+    return {row.model.slug: row for row in staff.get(PAGE, {"tab": tab}).context["rows"]}
+
+
+def test_each_row_has_its_figures(toy: Model, alice: Visitor, staff: Client) -> None:
+    rendered(toy, gpu_seconds=4.0)
+    ended = timezone.now()
+    for state in (State.SUCCEEDED, State.SUCCEEDED, State.SUCCEEDED, State.FAILED):
+        clip = factories.submitted(alice.workspace)
+        Generation.objects.filter(id=clip.id).update(
+            state=state, started_at=ended - timedelta(seconds=6), finished_at=ended
+        )
+    row = rows(staff)["toy"]
+    assert (row.credits, row.is_default, row.failed_share) == (11, True, 0.25)
+    assert row.render_seconds == pytest.approx(6)
+    assert row.margin is not None
+    assert row.margin < 1
+
+
+def test_models_stand_under_the_tab_of_what_can_be_done_with_them(toy: Model, staff: Client) -> None:
+    ready, draft = factories.model("ready", is_default=False), factories.model("draft", is_default=False)
+    Model.objects.filter(id__in=[ready.id, draft.id]).update(status="draft")
+    rendered(ready)
+    assert [*rows(staff)] == ["toy"]
+    assert "ready" in rows(staff, "ready")
+    assert "draft" in rows(staff, "drafts")
+    assert "toy" in rows(staff, "nonsense")
+
+
+def test_the_page_takes_as_many_queries_however_many_models(toy: Model, staff: Client) -> None:
+    rows(staff)
+    with CaptureQueriesContext(connection) as few:
+        rows(staff)
+    for number in range(3):
+        rendered(factories.model(f"toy-{number}", is_default=False))
+    with CaptureQueriesContext(connection) as many:
+        rows(staff)
+    assert len(many) == len(few)
+
+
+def test_swapping_the_default_shows_what_changes_and_the_front_page_obeys(toy: Model, staff: Client) -> None:
+    other = factories.model("other", is_default=False, max_seconds=4)
+    address = f"{PAGE}{other.id}/default/"
+    page = staff.get(address).text
+    assert "Toy, the default now" in page
+    assert "1 to 4" in page
+    assert Alias.objects.get(name="default").model == toy
+    assert "is the default now" in staff.post(address, follow=True).text
+    assert Client().get("/").context["chosen"].model == other
+    assert LogEntry.objects.get().object_id == str(other.id)
+
+
+def test_a_model_that_is_not_enabled_does_not_become_the_default(toy: Model, staff: Client) -> None:
+    draft = factories.model("draft", is_default=False)
+    Model.objects.filter(id=draft.id).update(status="draft")
+    assert "It is not enabled" in staff.get(f"{PAGE}{draft.id}/default/").text
+    assert "is not enabled" in staff.post(f"{PAGE}{draft.id}/default/", follow=True).text
+    assert Alias.objects.get(name="default").model == toy
+
+
+def test_a_draft_is_enabled_once_it_has_made_a_clip(toy: Model, staff: Client) -> None:
+    draft = factories.model("draft", is_default=False)
+    Model.objects.filter(id=draft.id).update(status="draft")
+    assert "Run a test render first" in staff.post(f"{PAGE}{draft.id}/enable/", follow=True).text
+    rendered(draft)
+    staff.post(f"{PAGE}{draft.id}/enable/")
+    draft.refresh_from_db()
+    assert draft.is_enabled
+
+
+def test_suggested_prices_become_a_version(staff: Client, db: None) -> None:
+    model = factories.model("priced", reference_speed=REFERENCE)
+    staff.post(f"{PAGE}{model.id}/prices/")
+    model.refresh_from_db()
+    assert model.current is not None
+    assert (model.current.number, model.current.note) == (2, "Suggested prices")
+    assert model.current.prices["standard"]["360p"] != 5_000
+    assert "has these prices already" in staff.post(f"{PAGE}{model.id}/prices/", follow=True).text
+
+
+def test_without_a_reference_speed_no_prices_are_suggested(toy: Model, staff: Client) -> None:
+    assert "names no reference speed" in staff.post(f"{PAGE}{toy.id}/prices/", follow=True).text
+
+
+def test_a_new_model_comes_prefilled_as_its_family(toy: Model, staff: Client) -> None:
+    assert "Name both" in staff.get(f"{PAGE}add/", {"family": "ltx", "source": ""}).text
+    answer = staff.get(f"{PAGE}add/", {"family": "ltx", "source": "owner/Quick"}, follow=True)
+    form = post_of(answer.text)
+    assert (form["name"], form["source"], form["family"]) == ("Quick", "owner/Quick", "ltx")
+    assert form["sizes"].split() == ["96x64", "192x128"]
+    page = staff.post(
+        "/admin/catalog/model/add/", {**form, "slug": "quick", "summary": "Quick.", "_save": "1"}, follow=True
+    )
+    assert "is a draft. Run a test render below" in page.text
+    assert page.request["PATH_INFO"] == f"/admin/catalog/model/{Model.objects.get(slug='quick').pk}/versions/"
+
+
+def test_errors_stand_at_the_top_as_links(toy: Model, staff: Client) -> None:
+    page = staff.post("/admin/catalog/model/add/", {"name": "Quick", "family": "ltx"}).text
+    assert '<a href="#id_source">Source</a>: This field is required.' in page
