@@ -479,6 +479,10 @@ class ToldRange(models.Model):
     played_high = models.FloatField()
     low = models.FloatField()
     high = models.FloatField()
+    attempt = models.PositiveSmallIntegerField(db_default=0, default=0)
+    """Of the clip, when it was said."""
+    missed_by = models.CharField(max_length=20, blank=True, db_default="", default="")
+    """A cause of generation.scheduling.misses, once the clip is late."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["clip_id", "horizon"], name="told_once_for_each_horizon")]
@@ -498,6 +502,8 @@ class ForecastHour(models.Model):
     inside = models.PositiveIntegerField(default=0)
     waits = models.JSONField(default=dict)
     """Class of generation.scheduling.forecast_record → clips whose wait was in it."""
+    misses = models.JSONField(db_default={}, default=dict)
+    """Cause of generation.scheduling.misses → clips that came later than they were told."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["hour", "model", "plan"], name="forecast_hour_is_one_row")]

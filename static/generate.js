@@ -103,10 +103,17 @@ function showWays(found) {
 const number = (amount) => amount.toLocaleString(document.documentElement.lang);
 const inCredits = (amount) => `${number(amount)} credit${amount === 1 ? "" : "s"}`;
 
-function inWords({ credits, seconds, ready }) {
+// By this browser's clock, where that says more than the minutes do.
+function atTime(inSeconds) {
+  if (!inSeconds || inSeconds < 120) return "";
+  const at = new Date(Date.now() + 1000 * inSeconds);
+  return `ready about ${at.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" })}`;
+}
+
+function inWords({ credits, seconds, ready, ready_seconds: readySeconds }) {
   const left = Number(form.dataset.credits) - credits;
   const after = left < 0 ? `you have ${inCredits(Number(form.dataset.credits))}` : `${number(left)} left after this`;
-  return [`${number(Math.round(seconds * 100) / 100)} s of video`, ready, after].filter(Boolean).join(" · ");
+  return [`${number(Math.round(seconds * 100) / 100)} s of video`, ready, atTime(readySeconds), after].filter(Boolean).join(" · ");
 }
 
 // The button shows the price to the eye; whoever listens is told with the rest of the line.

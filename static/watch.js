@@ -6,6 +6,7 @@ const HIDDEN_PAUSE_MILLISECONDS = 15000;
 const clip = document.getElementById("clip");
 const status = document.getElementById("status");
 const bar = document.getElementById("progress");
+const late = document.getElementById("missed");
 const preview = document.getElementById("preview");
 const announcement = document.getElementById("announcement");
 const rail = [...document.querySelectorAll("#rail li")];
@@ -40,8 +41,10 @@ function say(text, live = "polite") {
 }
 
 const on = {
-  queue({ reason, in_words: words, waits_for_a_machine: isForAMachine }) {
+  queue({ reason, in_words: words, missed, waits_for_a_machine: isForAMachine }) {
     showStage("queued");
+    late.textContent = missed ?? "";
+    late.hidden = !missed;
     bar.hidden = isForAMachine; // nobody can say when: a bar that runs would say otherwise
     say([reason, words].filter(Boolean).join(" "));
   },

@@ -21,16 +21,34 @@ from generation.scheduling.recent_waits import hours_of, sum_of
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """The record of the last day, for people."""
-    return render(request, "generation/status.html", {"status": _status()})
+    by_model, status = _status()
+    plans = _by_plan(by_model.values()) if request.user.is_staff else []
+    return render(request, "generation/status.html", {"status": status, "plans": plans})
 
 
 @require_safe
 def document(request: HttpRequest) -> JsonResponse:
     """The same for programs, hour by hour."""
-    return JsonResponse(_status())
+    return JsonResponse(_status()[1])
 
 
-def _status() -> dict[str, Any]:
+def _by_plan(by_model: Iterable[list[ForecastHour]]) -> list[dict[str, Any]]:
+    """How often forecasts held by plan, and what the others missed by, for staff."""
+    by_plan: defaultdict[str, list[ForecastHour]] = defaultdict(list)
+    for row in (row for rows in by_model for row in rows):
+        by_plan[row.plan].append(row)
+    records = {plan: sum_of(rows) for plan, rows in sorted(by_plan.items())}
+    return [
+        {
+            "plan": plan,
+            **record.to_json(),
+            "misses": [(cause.replace("_", " "), clips) for cause, clips in record.misses.most_common()],
+        }
+        for plan, record in records.items()
+    ]
+
+
+def _status() -> tuple[dict[str, list[ForecastHour]], dict[str, Any]]:
     """Counts of models that people may choose, of the last day, in two queries."""
     names = dict(Model.objects.for_people().values_list("slug", "name"))
     by_model = hours_of(names)
@@ -38,7 +56,7 @@ def _status() -> dict[str, Any]:
         {"model": slug, "name": name, **sum_of(by_model[slug]).to_json(), "hours": _hourly(by_model[slug])}
         for slug, name in names.items()
     ]
-    return {
+    return by_model, {
         "gpus_on": _gpus_on(),
         "all": sum_of(each for rows in by_model.values() for each in rows).to_json(),
         "models": models,

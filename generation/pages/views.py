@@ -252,7 +252,7 @@ def price(request: HttpRequest) -> JsonResponse:
         may=may,
         network=networks.fingerprint_of(request),
     ):
-        said["ready"] = wait.in_words(expected)
+        said |= {"ready": wait.in_words(expected), "ready_seconds": round(expected.ready.mid)}
     return JsonResponse(said)
 
 

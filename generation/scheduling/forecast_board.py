@@ -40,6 +40,8 @@ class Places:
     calibration: Calibration
     services: Mapping[str, Spread] = field(default_factory=dict)
     """What near clips take, by ``Work.name``."""
+    missed: Mapping[str, str] = field(default_factory=dict)
+    """Why near clips are later than they were told, by id: a cause of ``misses``."""
 
     def expected(self, tag: float, service: Spread, *, plan: str, now: float) -> Expected | None:
         """Return what a clip of this tag may expect, in seconds from now; None while nobody takes clips."""
@@ -63,6 +65,7 @@ def publish(
     forecast: Forecast,
     calibration: Calibration,
     services: Mapping[str, Spread],
+    missed: Mapping[str, str],
     *,
     at: float,
     clock: float,
@@ -71,6 +74,7 @@ def publish(
 
     Args:
         services: what clips take, by ``Work.name``.
+        missed: why clips are later than they were told, by id.
     """
     lasts = lapses_after_seconds()
     entries: dict[Any, Any] = {id: json.dumps([at, *_numbers([each.start, each.ready])]) for id, each in said.items()}
@@ -82,6 +86,7 @@ def publish(
         "is_whole": forecast.is_whole,
         "factors": [[*key, factor.low, factor.high, factor.clips] for key, factor in calibration.factors.items()],
         "services": {name: [each.median_seconds, each.sd, each.doubt] for name, each in services.items()},
+        "missed": dict(missed),
     }
     with connection().pipeline() as pipeline:
         pipeline.delete(CLIPS_KEY)
@@ -140,7 +145,8 @@ def _places_of(entry: bytes | None) -> Places | None:
         starts = tuple(Range(*map(float, start)) for start in found["starts"])
         forecast = Forecast({}, tuple(map(float, found["tags"])), starts, bool(found["is_whole"]))
         services = {str(name): Spread(*map(float, each)) for name, each in found.get("services", {}).items()}
-        return Places(float(found["at"]), float(found["clock"]), forecast, Calibration(factors), services)
+        missed = {str(id): str(cause) for id, cause in found.get("missed", {}).items()}
+        return Places(float(found["at"]), float(found["clock"]), forecast, Calibration(factors), services, missed)
     except (KeyError, ValueError, TypeError, AttributeError) as problem:
         logger.warning("What lies under %s is refused: %r", PLACES_KEY, problem)
         return None

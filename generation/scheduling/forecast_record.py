@@ -7,7 +7,7 @@ a correction, and go; so what is kept is bounded by what is open, and by one row
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,9 +16,13 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from generation.models import OPEN_STATES, ForecastFactor, ForecastHour, Generation, State, ToldRange
+from generation.scheduling import fleet, misses
 from generation.scheduling.calibration import Calibration, Factor, Range, horizon_of
 from generation.scheduling.forecast import Expected
+from generation.scheduling.misses import Cause
 from generation.tiers import yields
+from gpu_worker.contract import Stage
+from gpu_worker.worker_status import WorkerStatus
 
 BATCH = 500
 FREE, PAID = "free", "paid"
@@ -42,12 +46,26 @@ def calibration() -> Calibration:
     return Calibration({(row.horizon, row.plan): Factor(row.low, row.high, row.clips) for row in rows})
 
 
+def told_of(clips: Iterable[Generation]) -> list[ToldRange]:
+    """Return what these clips were told so far, oldest first."""
+    return list(ToldRange.objects.filter(clip_id__in=[clip.id for clip in clips]).order_by("said_at", "id"))
+
+
 def note_told(
-    clips: Iterable[Generation], played: Mapping[str, Expected], corrected: Mapping[str, Expected], *, at: datetime
+    clips: Iterable[Generation],
+    before: Iterable[ToldRange],
+    played: Mapping[str, Expected],
+    told: Mapping[str, Expected],
+    *,
+    at: datetime,
 ) -> None:
-    """Write down what clips are told whose wait has come into a horizon for the first time."""
+    """Write down what clips are told whose wait has come into a horizon for the first time.
+
+    Args:
+        before: what they were told so far.
+    """
+    known = {(row.clip_id, row.horizon) for row in before}
     near = [(clip, horizon_of(played[str(clip.id)].ready.mid)) for clip in clips if str(clip.id) in played]
-    told = set(ToldRange.objects.filter(clip_id__in=[clip.id for clip, _ in near]).values_list("clip_id", "horizon"))
     rows = [
         ToldRange(
             clip_id=clip.id,
@@ -58,13 +76,31 @@ def note_told(
             played_low=played[str(clip.id)].ready.low,
             mid=played[str(clip.id)].ready.mid,
             played_high=played[str(clip.id)].ready.high,
-            low=corrected[str(clip.id)].ready.low,
-            high=corrected[str(clip.id)].ready.high,
+            low=told[str(clip.id)].ready.low,
+            high=told[str(clip.id)].ready.high,
+            attempt=clip.attempt,
         )
         for clip, horizon in near
-        if (clip.id, horizon) not in told
+        if (clip.id, horizon) not in known
     ]
     ToldRange.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def note_missed(
+    clips: Sequence[Generation], told: Iterable[ToldRange], statuses: Iterable[WorkerStatus], *, at: datetime
+) -> dict[str, str]:
+    """Write down why clips are late that were on time the last round. Return the cause of each that is, by its id."""
+    by_id = {clip.id: clip for clip in clips}
+    largest_bytes = fleet.largest_bytes(statuses := list(statuses))
+    loading = {status.generation_id for status in statuses if status.stage == Stage.LOADING}
+    late = [row for row in told if row.clip_id in by_id and misses.is_missed(row, at)]
+    newly = [row for row in late if not row.missed_by]
+    for row in newly:
+        clip = by_id[row.clip_id]
+        row.missed_by = misses.cause_of(clip, row, clips, loading=loading, largest_bytes=largest_bytes)
+    if newly:
+        ToldRange.objects.bulk_update(newly, ["missed_by"])
+    return {str(row.clip_id): row.missed_by for row in late}
 
 
 @dataclass(slots=True)
@@ -73,6 +109,7 @@ class _Counts:
     before: int = 0
     inside: int = 0
     waits: Counter[str] = field(default_factory=Counter)
+    misses: Counter[str] = field(default_factory=Counter)
 
 
 def take_in(learned: Calibration) -> None:
@@ -100,6 +137,8 @@ def take_in(learned: Calibration) -> None:
         counts.told += 1
         counts.before += came <= row.high
         counts.inside += row.low <= came <= row.high
+        if came > row.high:
+            counts.misses[row.missed_by or Cause.CLOSE] += 1
         if row.clip_id not in waited:
             waited.add(row.clip_id)
             counts.waits[class_of((clip.finished_at - clip.created_at).total_seconds())] += 1
@@ -124,6 +163,7 @@ def _add(hour: datetime, model: str, plan: str, counts: _Counts) -> None:
     row, _ = ForecastHour.objects.select_for_update().get_or_create(hour=hour, model=model, plan=plan)
     row.told, row.before, row.inside = row.told + counts.told, row.before + counts.before, row.inside + counts.inside
     row.waits = dict(Counter(row.waits) + counts.waits)
+    row.misses = dict(Counter(row.misses) + counts.misses)
     row.save()
 
 

@@ -24,6 +24,7 @@ class Record:
     before: int = 0
     inside: int = 0
     waits: Counter[str] = field(default_factory=Counter)
+    misses: Counter[str] = field(default_factory=Counter)
 
     def add(self, hour: ForecastHour) -> None:
         self.told, self.before, self.inside = (
@@ -32,6 +33,7 @@ class Record:
             self.inside + hour.inside,
         )
         self.waits.update(hour.waits)
+        self.misses.update(hour.misses)
 
     @property
     def clips(self) -> int:

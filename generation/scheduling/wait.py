@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from generation.scheduling import (
     fleet,
     forecast_board,
     forecast_record,
+    misses,
     service_rates,
     storage_pause,
 )
@@ -47,6 +48,8 @@ class Wait:
     """Whether nobody can say when it goes on: no machine that is on can take it, or no clip can be stored."""
     why_this_place: str = ""
     """Whose clips are before it; empty where none waits before it."""
+    missed: str = ""
+    """That it is later than it was said to be, and why; empty while it is not."""
 
     @property
     def in_words(self) -> str:
@@ -63,6 +66,7 @@ class Wait:
             "ready": ready,
             "reason": self.reason,
             "in_words": self.in_words,
+            "missed": self.missed,
             "waits_for_a_machine": self.is_for_a_machine,
             "position": self.place,
             "eta_seconds": ready and ready[::2],
@@ -120,9 +124,13 @@ def _look(budgets: list[int]) -> Look:
 
 
 def _waits(generations: Sequence[Generation], look: Look, budgets: list[int]) -> dict[UUID, Wait]:
+    near, places = forecast_board.read([str(each.id) for each in generations])
     # A machine that takes no more still ends what it makes.
-    expected = expectations([each for each in generations if budgets or each.state == State.RUNNING])
-    return {each.id: _wait(each, look.place_of(each), budgets, expected.get(each.id)) for each in generations}
+    taken = [each for each in generations if budgets or each.state == State.RUNNING]
+    expected = _expectations(taken, near, places)
+    waits = {each.id: _wait(each, look.place_of(each), budgets, expected.get(each.id)) for each in generations}
+    missed = {} if places is None else places.missed
+    return {id: replace(found, missed=misses.sentence(missed.get(str(id), ""))) for id, found in waits.items()}
 
 
 def _wait(generation: Generation, stands: Place, budgets: list[int], expected: Expected | None) -> Wait:
@@ -140,7 +148,12 @@ def _wait(generation: Generation, stands: Place, budgets: list[int], expected: E
 def expectations(generations: Sequence[Generation]) -> dict[UUID, Expected]:
     """What the newest forecast says of each of these open clips: its own entry, or what its place in the queue may
     expect. Nothing where nobody has made a forecast lately."""
-    near, places = forecast_board.read([str(each.id) for each in generations])
+    return _expectations(generations, *forecast_board.read([str(each.id) for each in generations]))
+
+
+def _expectations(
+    generations: Sequence[Generation], near: Mapping[str, Expected], places: forecast_board.Places | None
+) -> dict[UUID, Expected]:
     said = {each.id: near[str(each.id)] for each in generations if str(each.id) in near}
     far = [each for each in generations if each.id not in said and each.state == State.QUEUED]
     if far and places is not None:

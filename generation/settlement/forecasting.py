@@ -19,6 +19,7 @@ from generation.scheduling.fleet import JOBS_PER_WORKER
 from generation.scheduling.forecast import NEAR_CLIPS, Expected, forecast
 from generation.scheduling.observation import MOST_MACHINES, Observer
 from generation.scheduling.service_times import Spread
+from generation.scheduling.smoothing import Told
 from generation.scheduling.snapshot import Snapshot
 
 MOST_IN_FLIGHT = MOST_MACHINES * (JOBS_PER_WORKER + 2)
@@ -28,6 +29,7 @@ _ENTRIES = 5
 _SEED = 1
 """One for all rounds: what differs between two of them is the queue, not the dice."""
 _observer = Observer()
+_told = Told()
 
 
 def put_up_forecast() -> None:
@@ -47,8 +49,11 @@ def put_up_forecast() -> None:
     services = {service_rates.work_of(clip).name: service for clip, service in _services(clips, snapshot)}
     plans = {str(clip.id): forecast_record.plan_of(clip) for clip in clips}
     corrected = {id: _corrected(each, learned, plans[id]) for id, each in played.by_id.items() if id in plans}
-    forecast_board.publish(corrected, played, learned, services, at=began, clock=snapshot.clock)
-    forecast_record.note_told(clips, played.by_id, corrected, at=datetime.fromtimestamp(began, UTC))
+    told = _told.smooth(corrected, at=began)
+    at, before = datetime.fromtimestamp(began, UTC), forecast_record.told_of(clips)
+    missed = forecast_record.note_missed(clips, before, statuses, at=at)
+    forecast_board.publish(told, played, learned, services, missed, at=began, clock=snapshot.clock)
+    forecast_record.note_told(clips, before, played.by_id, told, at=at)
     forecast_record.forget_old()
 
 

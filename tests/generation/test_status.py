@@ -11,6 +11,7 @@ import redis
 from django.test import Client
 from django.utils import timezone
 
+from accounts.models import User
 from catalog.models import Model
 from generation.models import ForecastHour
 from gpu_worker.contract import WORKERS_KEY, worker_key
@@ -68,6 +69,17 @@ def test_the_page_says_it_in_words(toy: Model, client: Client) -> None:
     page = client.get("/status/").text
     assert "Of 10 estimates, 90% were met in time" in page
     assert "80% of clips were ready within the range" in page
+
+
+def test_staff_reads_why_estimates_were_missed_by_plan_and_nobody_else(toy: Model, client: Client) -> None:
+    hour(misses={"loading": 1})
+    hour(plan="paid", misses={"handed_on": 2})
+    assert "for staff" not in client.get("/status/").text
+    client.force_login(User.objects.create_user("staff@example.org", "a long password", is_staff=True))
+    page = client.get("/status/").text
+    assert "handed on: 2" in page
+    assert "loading: 1" in page
+    assert "misses" not in client.get("/status.json").text
 
 
 def test_it_asks_the_same_however_many_hours_there_are(

@@ -19,10 +19,12 @@ from catalog import versions
 from catalog.models import Model, ModelVersion
 from catalog.offers import make_offer
 from catalog.requests import Ask
+from generation.live import polling
 from generation.models import ForecastFactor, ForecastHour, Generation, ServiceRate, State, ToldRange
-from generation.scheduling import dispatch, fleet, forecast_board, forecast_record, service_rates, wait
+from generation.scheduling import dispatch, fleet, forecast_board, forecast_record, misses, service_rates, wait
 from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import NEAR_CLIPS, Expected
+from generation.scheduling.misses import Cause
 from generation.scheduling.service_times import ServiceTimes, Spread
 from generation.settlement import forecasting, settle
 from generation.submission.submit import submit
@@ -197,6 +199,7 @@ def test_the_price_says_when_the_clip_would_be_ready(
         "Ready in about"
         in client_of(alice).get("/generations/price/", {"model": "toy", "seconds": "1"}).json()["ready"]
     )
+    assert client_of(alice).get("/generations/price/", {"model": "toy", "seconds": "1"}).json()["ready_seconds"] > 0
 
 
 def test_api_and_page_say_the_range(toy: Model, alice: Visitor, valkey: redis.Redis, client_of: ClientOf) -> None:
@@ -264,9 +267,64 @@ def test_what_came_of_a_forecast_is_counted_and_corrects_the_next(
     assert not ToldRange.objects.exists()
     hour = ForecastHour.objects.get()
     assert (hour.model, hour.told, hour.before, hour.inside) == ("toy", 1, 0, 0)
+    assert hour.misses == {Cause.CLOSE: 1}
     assert sum(hour.waits.values()) == 1
     assert all(factor.high > 1.0 for factor in ForecastFactor.objects.all())
     assert ForecastFactor.objects.exists()
+
+
+def test_whoever_was_promised_too_much_reads_that_and_why(
+    toy: Model, alice: Visitor, valkey: redis.Redis, client_of: ClientOf
+) -> None:
+    clip = factories.submitted(alice.workspace, seconds=1)
+    machine(valkey)
+    dispatch.fill_window()
+    forecasting.put_up_forecast()
+    clip.refresh_from_db()
+    assert wait.wait_of(clip).missed == ""
+    ToldRange.objects.update(said_at=timezone.now() - timedelta(hours=1))
+    forecasting.put_up_forecast()
+    why = misses.sentence(Cause.BUSY)
+    assert wait.waits_of([clip])[clip.id].missed == why
+    assert json.loads(polling.snapshots_of([clip.id], {clip.id})[clip.id].wait)["missed"] == why
+    assert client_of(alice).get(f"/v1/videos/{clip.id}").json()["lm"]["queue"]["missed"] == why
+    assert why.partition("&")[0].partition("'")[0] in client_of(alice).get(f"/generations/{clip.id}/").text
+    Generation.objects.filter(id=clip.id).update(attempt=2, state=State.RUNNING, worker="gpu-test")
+    forecasting.put_up_forecast()
+    assert wait.wait_of(Generation.objects.get(id=clip.id)).missed == why, "a cause stays the cause"
+    factories.deliver_clip(clip)
+    Generation.objects.filter(id=clip.id).update(state=State.SUCCEEDED, finished_at=timezone.now())
+    forecasting.put_up_forecast()
+    assert ForecastHour.objects.get().misses == {Cause.BUSY: 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({}, Cause.BUSY),
+        ({"attempt": 2}, Cause.HANDED_ON),
+        ({"state": State.RUNNING}, Cause.SLOW),
+        ({"state": State.RUNNING, "worker": "loads"}, Cause.LOADING),
+        ({"needs_bytes": 2**60}, Cause.NO_MACHINE),
+    ],
+)
+def test_why_a_promise_is_missed(toy: Model, alice: Visitor, changes: dict[str, Any], cause: Cause) -> None:
+    clip = factories.submitted(alice.workspace, seconds=1)
+    for name, value in changes.items():
+        setattr(clip, name, value)
+    loading = {str(clip.id)} if clip.worker else set()
+    told = ToldRange(clip_id=clip.id, said_at=timezone.now(), attempt=1, high=1.0)
+    assert misses.cause_of(clip, told, [clip], loading=loading, largest_bytes=2**40) == cause
+    assert misses.sentence(cause)
+
+
+def test_a_free_clip_is_late_because_paid_ones_came(toy: Model, alice: Visitor) -> None:
+    free, paid = (factories.submitted(alice.workspace, seconds=1) for _ in range(2))
+    free.fair_finish, paid.fair_finish = FREE_BEGINS + 1, 1.0
+    told = ToldRange(clip_id=free.id, said_at=free.created_at, attempt=1, high=1.0)
+    assert misses.cause_of(free, told, [free, paid], loading=(), largest_bytes=2**40) == Cause.OVERTAKEN
+    told.said_at = timezone.now()
+    assert misses.cause_of(free, told, [free, paid], loading=(), largest_bytes=2**40) == Cause.BUSY
 
 
 def test_clips_that_stay_open_keep_nothing_from_being_learned(
