@@ -92,7 +92,7 @@ def note_missed(
     """Write down why clips are late that were on time the last round. Return the cause of each that is, by its id."""
     by_id = {clip.id: clip for clip in clips}
     largest_bytes = fleet.largest_bytes(statuses := list(statuses))
-    loading = {status.generation_id for status in statuses if status.stage == Stage.LOADING}
+    loading = {status.generation_id for status in statuses if status.generation_id and status.stage == Stage.LOADING}
     late = [row for row in told if row.clip_id in by_id and misses.is_missed(row, at)]
     newly = [row for row in late if not row.missed_by]
     for row in newly:
