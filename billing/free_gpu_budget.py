@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from billing import allowance
-from billing.models import FreeReservation
+from billing.models import FreeDay, FreeReservation
 from loremotion.refusals import TooMany
 
 logger = logging.getLogger(__name__)
@@ -73,6 +73,13 @@ def let_go(reference: UUID) -> None:
     waiting for a clip whose settlement waits for it.
     """
     FreeReservation.objects.filter(hold_id=reference).delete()
+
+
+def used_today(now: datetime) -> tuple[float, float]:
+    """Return the GPU seconds that free clips have taken or set aside today, and how many they may."""
+    day = now.astimezone(UTC).date()
+    took = FreeDay.objects.filter(day=day).values_list("gpu_seconds", flat=True).first() or 0.0
+    return took + _set_aside(day), float(settings.FREE_GPU_SECONDS_PER_DAY)
 
 
 def forget_old(now: datetime) -> None:

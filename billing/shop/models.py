@@ -176,6 +176,7 @@ class Payment(models.Model):
         indexes = [
             models.Index(fields=["workspace", "-paid_at"], name="payment_of_workspace"),
             models.Index(fields=["stripe_invoice_id"], name="payment_of_invoice"),
+            models.Index(fields=["-paid_at"], name="payment_by_time"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(rollover_credits__lte=F("credits")), name="payment_rollover_within")

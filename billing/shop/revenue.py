@@ -1,0 +1,40 @@
+"""What came in, day by day, and what is still owed in clips for it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, date, datetime, timedelta
+
+from django.db.models import Sum
+from django.db.models.functions import TruncDate
+
+from billing.shop import liability
+from billing.shop.models import Payment
+
+
+def by_day(*, days: int, until: datetime) -> dict[str, list[int]]:
+    """Return currency → what was paid less what went back, in its smallest unit, on each of the last ``days`` of UTC.
+
+    A refund counts on the day of its payment.
+    """
+    last = until.astimezone(UTC).date()
+    first = last - timedelta(days=days - 1)
+    since = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    rows = Payment.objects.filter(paid_at__gte=since).values("currency", day=TruncDate("paid_at", tzinfo=UTC))
+    found: dict[str, list[int]] = defaultdict(lambda: [0] * days)
+    for row in rows.annotate(paid=Sum("amount_minor"), back=Sum("refunded_minor")):
+        found[row["currency"]][_place(row["day"], first, days)] += row["paid"] - row["back"]
+    return dict(found)
+
+
+def owed() -> dict[str, int]:
+    """Return currency → what was paid for credits that are not spent yet: a liability, as of now."""
+    found: dict[str, int] = defaultdict(int)
+    for month in liability.by_month():
+        found[month.currency] += month.unspent_minor
+    return dict(found)
+
+
+def _place(day: date, first: date, days: int) -> int:
+    """Of a clock that is ahead, the last day."""
+    return min((day - first).days, days - 1)

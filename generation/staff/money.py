@@ -1,0 +1,80 @@
+"""Money for staff: revenue, what is owed in clips, what is given away, and whether Stripe says the same."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import redis
+from django.contrib import admin
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from billing import free_gpu_budget
+from billing.models import Proposal
+from billing.shop import revenue
+from billing.shop.models import Mismatch, Reconciliation, StripeEvent
+from billing.shop.money import decimals_of, formatted
+
+DAYS: Final = 30
+LATELY: Final = timedelta(days=7)
+MOST_COUNTED: Final = 1000
+KEPT_SECONDS: Final = 600
+"""For so long what is owed is not added up again: it grows with what was ever bought."""
+_KEY: Final = "admin:money-owed"
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """Sums of the last month, beside those of the month before, and what waits for somebody."""
+    now = timezone.now()
+    paid = revenue.by_day(days=2 * DAYS, until=now)
+    used, most = free_gpu_budget.used_today(now)
+    compared = Reconciliation.objects.order_by("-id").values("id")[:1]
+    context = {
+        **admin.site.each_context(request),
+        "title": "Revenue and liability",
+        "sums": [
+            (formatted(sum(days[DAYS:]), currency), formatted(sum(days[:DAYS]), currency))
+            for currency, days in sorted(paid.items())
+        ],
+        "owed": [formatted(amount, currency) for currency, amount in sorted(_owed().items())],
+        "free_left_minutes": max(0.0, most - used) / 60,
+        "free_most_minutes": most / 60,
+        "differences": Mismatch.objects.filter(reconciliation__in=compared, is_mended=False)[:MOST_COUNTED].count(),
+        "dead": StripeEvent.objects.filter(state=StripeEvent.State.DEAD, received_at__gte=now - LATELY)[
+            :MOST_COUNTED
+        ].count(),
+        "proposals": Proposal.objects.waiting()[:MOST_COUNTED].count(),
+        "edges": _edges(now),
+        "plots": [
+            (f"Revenue in {currency.upper()}", {"paid": _whole(days[DAYS:], currency)})
+            for currency, days in sorted(paid.items())
+        ],
+    }
+    return TemplateResponse(request, "admin/generation/money.html", context)
+
+
+def _owed() -> dict[str, int]:
+    try:
+        kept = cache.get(_KEY)
+        if kept is None:
+            kept = revenue.owed()
+            cache.set(_KEY, kept, KEPT_SECONDS)
+    except redis.RedisError:
+        return revenue.owed()
+    found: dict[str, int] = kept
+    return found
+
+
+def _edges(now: datetime) -> list[datetime]:
+    """When each day of the plots begins."""
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return [today - timedelta(days=DAYS - 1 - number) for number in range(DAYS)]
+
+
+def _whole(days: list[Any], currency: str) -> list[int]:
+    """In whole units of the currency, which is as fine as a plot shows; what went back makes no column."""
+    unit = 10 ** decimals_of(currency)
+    return [max(0, round(amount / unit)) for amount in days]

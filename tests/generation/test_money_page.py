@@ -1,0 +1,84 @@
+"""Money for staff: sums of the last month, what is owed in clips, and what is left to give away today."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django import Settings
+
+from billing import ledger
+from billing.models import FreeDay
+from billing.shop import revenue
+from billing.shop.models import Payment, Price, StripeEvent
+from tests.accounts.factories import browser_of, person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff() -> Client:
+    cache.clear()
+    return browser_of(person("staff@example.com", is_staff=True))
+
+
+def paid(amount_minor: int, *, at: datetime, back: int = 0, currency: str = "usd", credits: int = 100) -> Payment:
+    account = uuid4()
+    price = Price.objects.filter(pack__isnull=False).first()
+    assert price is not None
+    payment = Payment.objects.create(
+        source=f"order:{uuid4()}",
+        workspace=account,
+        account=account,
+        price=price,
+        amount_minor=amount_minor,
+        refunded_minor=back,
+        currency=currency,
+        credits=credits,
+        paid_at=at,
+    )
+    ledger.grant(account=account, reference=payment.source, amount=credits, kind=ledger.LotKind.PACK)
+    return payment
+
+
+def test_revenue_is_summed_by_currency_and_day_less_what_went_back() -> None:
+    now = datetime(2026, 5, 10, 0, 30, tzinfo=UTC)
+    for days, amount, back in ((0, 500, 0), (0, 300, 100), (1, 900, 0), (4, 7_000, 0)):
+        paid(amount, at=now - timedelta(days=days), back=back)
+    paid(999, at=now, currency="jpy")
+    assert revenue.by_day(days=3, until=now) == {"usd": [0, 900, 700], "jpy": [0, 0, 999]}
+
+
+def test_the_page_says_what_came_in_and_what_is_owed(staff: Client, settings: Settings) -> None:
+    settings.FREE_GPU_SECONDS_PER_DAY = 3600
+    now = timezone.now()
+    paid(1_999, at=now)
+    paid(500, at=now - timedelta(days=40))
+    FreeDay.objects.create(day=now.astimezone(UTC).date(), gpu_seconds=1200)
+    StripeEvent.objects.create(event_id="evt_1", type="t", object_id="o", state="dead")
+    answer = staff.get("/admin/money/")
+    assert answer.context["sums"] == [("$19.99", "$5.00")]
+    assert answer.context["owed"] == ["$24.99"]
+    assert answer.context["free_left_minutes"] == pytest.approx(40)
+    assert answer.context["dead"] == 1
+    assert "Revenue in USD" in answer.text
+
+
+def test_the_page_takes_as_many_queries_however_much_was_paid(staff: Client) -> None:
+    paid(1_999, at=timezone.now())
+    staff.get("/admin/money/")
+    cache.clear()
+    with CaptureQueriesContext(connection) as few:
+        staff.get("/admin/money/")
+    for _ in range(3):
+        paid(1_999, at=timezone.now())
+    cache.clear()
+    with CaptureQueriesContext(connection) as many:
+        staff.get("/admin/money/")
+    assert len(many) == len(few)
