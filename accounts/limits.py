@@ -20,6 +20,7 @@ from loremotion.valkey import connection
 
 WINDOW_SECONDS = 60
 """The last ones, whenever they are looked at: with windows by the clock, twice as many would pass round a minute."""
+REPORTS_PER_HOUR: Final = 20
 FORMS: Final = frozenset({"/generations/", "/reviews/ask/"})
 """Addresses of pages that take forms with files: whoever sends one is counted before it is read."""
 QUOTES = "/v1/quotes"
@@ -94,6 +95,27 @@ def count(kind: str, *, caller: str, now: float) -> Allowance:
     is_counted, made, free_in_milliseconds = answer
     resets_in_seconds = max(1, ceil(free_in_milliseconds / 1000))
     return Allowance(kind, left=max(0, most - made), resets_in_seconds=resets_in_seconds, is_exceeded=not is_counted)
+
+
+def refuse_many_reports(request: HttpRequest) -> None:
+    """Count a report of a clip, which anybody may send, by the network that it comes from.
+
+    Raises:
+        TooMany: as many came from there in the last hour as may.
+    """
+    arguments = (str(int(time.time() * 1000)), str(3_600_000), str(REPORTS_PER_HOUR), secrets.token_hex(8))
+    try:
+        answer: Any = connection().eval(_COUNT, 1, f"limits:report:{networks.fingerprint_of(request)}", *arguments)
+    except redis.RedisError:
+        return  # as with all limits: while Valkey is away nobody is limited
+    is_counted, _, free_in_milliseconds = answer
+    if not is_counted:
+        raise TooMany(
+            "too_many_reports",
+            f"{REPORTS_PER_HOUR} reports came from your network in an hour.",
+            next_step="Try again later, or put what belongs together into one report.",
+            retry_after_seconds=max(1, ceil(free_in_milliseconds / 1000)),
+        )
 
 
 def _caller_of(request: HttpRequest) -> str:

@@ -20,6 +20,7 @@ from generation import figures
 from generation.figures import Span, Totals
 from generation.models import Generation, State
 from generation.moderation.models import Review
+from generation.notices.models import Notice
 from generation.scheduling import fleet
 from loremotion.outbox.models import MailMessage
 from loremotion.outbox.models import State as MailState
@@ -164,6 +165,7 @@ def _needs(user: PermissionsMixin) -> list[Need]:
     lately = timezone.now() - LATELY
     compared = Reconciliation.objects.order_by("-id").values("id")[:1]
     waiting: tuple[tuple[str, str, QuerySet[Any], str, str], ...] = (
+        ("report to decide", "reports to decide", Notice.objects.waiting(), "notices.notice", ""),
         ("prompt to review", "prompts to review", Review.objects.waiting(), "moderation.review", ""),
         (
             "proposal to approve or refuse",

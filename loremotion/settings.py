@@ -103,6 +103,7 @@ MAIL_CONTENTS = [
     "generation.settlement.notifications.MAIL",
     "generation.webhooks.letters.MAIL",
     "generation.moderation.reviews.MAIL",
+    "generation.notices.letters.MAIL",
 ]
 
 # --- what visitors get ---------------------------------------------------------------------------------------
@@ -216,6 +217,7 @@ INSTALLED_APPS = [
     "generation.sharing",
     "generation.boards",
     "generation.moderation",
+    "generation.notices",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -299,6 +301,7 @@ WORKSPACE_DATA = [
     "generation.boards.workspace_data",
     "generation.webhooks.workspace_data",
     "generation.moderation.workspace_data",
+    "generation.notices.workspace_data",
     "accounts.mail_data",
     "billing.shop.workspace_data",
 ]

@@ -13,7 +13,10 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Catalogue": ("catalog.model", "catalog.alias"),
     "Fleet": (),
     "Clips": ("generation.generation",),
-    "Trust": ("moderation.review", "moderation.refusalcount", "moderation.policy", "sharing.share", "accounts.ban"),
+    "Trust": (
+        *("notices.notice", "moderation.review", "moderation.refusalcount", "moderation.policy"),
+        *("sharing.share", "accounts.ban", "notices.legalpage"),
+    ),
     "Customers": ("accounts.workspace", "accounts.user", "accounts.auditentry"),
     "Money": (
         *("billing.account", "billing.proposal", "billing.lot", "billing.hold"),

@@ -20,6 +20,7 @@ urlpatterns = [
     path("account/", include("allauth.urls")),
     path("", include("generation.webhook_urls")),
     path("", include("generation.moderation_urls")),
+    path("", include("generation.notice_urls")),
     path("", include("catalog.urls")),
     path("", include("billing.shop.urls")),
     path("robots.txt", well_known.robots, name="robots"),

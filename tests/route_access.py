@@ -121,6 +121,13 @@ ACCESS: dict[str, Access] = {
     "shop:webhook": Access(Kind.TOKEN, method="post"),  # signed by Stripe
     "moderation:reviews": Access(Kind.OWN, READ),
     "moderation:ask": Access(Kind.OWN, MAKE, "post"),
+    "notices:report": Access(Kind.PUBLIC),
+    "notices:listing": Access(Kind.OWN, READ),
+    "notices:object": Access(Kind.OBJECT, MAKE, "post"),
+    "notices:transparency": Access(Kind.PUBLIC),
+    "notices:licences": Access(Kind.PUBLIC),
+    "notices:terms": Access(Kind.PUBLIC),
+    "notices:privacy": Access(Kind.PUBLIC),
     "webhooks:endpoints": Access(Kind.MEMBERS_OWN, HOOKS),
     "webhooks:create-endpoint": Access(Kind.MEMBERS_OWN, HOOKS, "post"),
     "webhooks:endpoint": Access(Kind.MEMBERS_OBJECT, HOOKS),

@@ -34,6 +34,7 @@ from billing import ledger
 from billing.shop.models import Order, Price
 from generation.boards.models import Board
 from generation.models import Generation
+from generation.notices.models import Notice
 from generation.settlement import settle
 from generation.webhooks import signing
 from generation.webhooks.models import Delivery, Endpoint
@@ -93,6 +94,7 @@ def world(db: None) -> World:
     )
     board = Board.objects.create(workspace=studio, title="Secretive Studio")
     board.places.create(generation=generation)
+    notice = Notice.objects.create(workspace=studio, address="secret", category="other", state=Notice.State.REMOVED)
     place = Membership.objects.get(workspace=studio, user=owner)
     invitation = invitations.invite(workspace=studio, by=place, email="guest@secret.example", role="viewer")
     Invitation.objects.update(sent_at=timezone.now() - timedelta(hours=1))
@@ -117,6 +119,7 @@ def world(db: None) -> World:
             "session_id": UserSession.objects.create(user=owner, ip="127.0.0.0", session_key="of the owner").pk,
             "order_id": order.id,
             "endpoint_id": endpoint.id,
+            "notice_id": notice.id,
             "delivery_id": delivery.pk,
             "price_id": price.id,
             "version_id": generation.version_id,
@@ -312,7 +315,8 @@ def test_what_is_anothers_answers_as_what_is_not_there(world: World, subtests: p
     client = world.strangers["a member of another workspace"]
     ours = dict(world.ids)
     nobodys: dict[str, Any] = {
-        name: uuid.uuid4() for name in ("generation_id", "order_id", "workspace_id", "endpoint_id", "board_id")
+        name: uuid.uuid4()
+        for name in ("generation_id", "order_id", "workspace_id", "endpoint_id", "board_id", "notice_id")
     }
     nobodys |= {name: 2**31 - 1 for name in ("member_id", "invitation_id", "key_id", "delivery_id")}
     for route, access in routes_of(Kind.OBJECT, Kind.MEMBERS_OBJECT):

@@ -21,6 +21,7 @@ from billing.models import Hold
 from billing.shop import housekeeping as shop
 from generation.models import Generation, State
 from generation.moderation import reviews
+from generation.notices import notices
 from generation.scheduling import dispatch, fleet, fleet_samples, queue_depth
 from generation.settlement import attempts, forecasting, ledger_check, settle
 from generation.settlement.verification import NotBelieved, read_report, verify_worker_name
@@ -246,6 +247,11 @@ def forget_reviews() -> None:
     reviews.forget_old()
 
 
+def forget_reporters() -> None:
+    """Forget who reported what was decided long ago."""
+    notices.forget_contacts(limit=BATCH)
+
+
 def forget_networks() -> None:
     """Forget where visitors came from, and from where something was done, after some days."""
     visitors.forget_networks(limit=BATCH)
@@ -277,6 +283,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     traces.sweep,
     host_keys.sweep,
     forget_reviews,
+    forget_reporters,
     shop.sweep,
     outbox.sweep,
 )

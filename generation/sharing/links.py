@@ -10,6 +10,7 @@ from accounts import audit
 from accounts.caller import Caller
 from accounts.models import Workspace
 from generation.models import Clip, Generation
+from generation.sharing import removals
 from generation.sharing.models import Share
 from loremotion.refusals import Conflict
 
@@ -65,6 +66,12 @@ def _refuse_unless_shareable(generation: Generation) -> None:
         raise Conflict("not_made", "There is no clip to share.", next_step="Share it once it is ready.")
     if clip.generation.is_private:
         raise Conflict("clip_is_private", "This clip is private.", next_step="Show it to the team, then share it.")
+    if removals.is_removed(clip):
+        raise Conflict(
+            "clip_was_taken_down",
+            "This clip was taken down after a report, or is a copy of one that was.",
+            next_step="Under Reports you can read why, and object.",
+        )
 
 
 def _record(caller: Caller, event: str, generation: Generation, **detail: bool) -> None:

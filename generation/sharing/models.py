@@ -44,3 +44,15 @@ class Share(models.Model):
 
     def __str__(self) -> str:
         return f"link of {self.clip_id}"
+
+
+class Removal(models.Model):
+    """A file that no link shows, in whichever workspace a copy of it is."""
+
+    reason = models.UUIDField(primary_key=True)
+    """Id of the report by which it was taken down: see generation.notices."""
+    sha256 = models.CharField(max_length=64, db_index=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"removal by {self.reason}"

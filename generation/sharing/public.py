@@ -12,7 +12,7 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
 from django.http import Http404
 
 from accounts import bans
-from generation.sharing import links
+from generation.sharing import links, removals
 from generation.sharing.models import Share
 from loremotion.row_security import across_workspaces
 
@@ -114,11 +114,12 @@ def as_shown(share: Share) -> SharedClip:
 
 
 def _shown() -> QuerySet[Share]:
-    """Links that lead to something now: not to what is deleted or private, nor into a workspace that is closed,
-    suspended, or a visitor's who is banned, by name or by network."""
+    """Links that lead to something now: not to what is deleted, private or taken down, nor into a workspace that is
+    closed, suspended, or a visitor's who is banned, by name or by network."""
     banned = bans.shut_out().filter(workspace=OuterRef("clip__generation__workspace"))
     return Share.objects.filter(
         ~Exists(banned),
+        removals.not_removed(),
         clip__generation__deleted_at=None,
         clip__generation__is_private=False,
         clip__generation__workspace__suspended_at=None,

@@ -30,6 +30,7 @@ from billing.shop.models import (
 from generation.boards.models import Board
 from generation.models import Generation, NotificationRequest, Upload
 from generation.moderation.models import Policy, RefusalCount, Review
+from generation.notices.models import Notice
 from generation.settlement import settle
 from generation.sharing.models import Share
 from generation.webhooks.models import Delivery, Endpoint
@@ -98,6 +99,7 @@ def tenant(name: str) -> Tenant:
     Review.objects.create(workspace=workspace, digest=name, prompt=name, outcome=1, category="sexual", words=[name])
     RefusalCount.objects.create(workspace=workspace, day=timezone.now().date(), category="sexual", count=1)
     Policy.objects.create(workspace=workspace, strictness="standard", reason="test")
+    Notice.objects.create(workspace=workspace, clip_id=generation.id, address=name, category="other", statement=name)
     browser, program = factories.browser_of(owner, workspace), Client(headers={"Authorization": f"Bearer {text}"})
     return Tenant(workspace, owner, generation, key, browser, program)
 

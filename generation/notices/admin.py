@@ -1,0 +1,142 @@
+"""What people reported, for staff: what is due first stands first, and who decides, says why."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.timesince import timeuntil
+
+from accounts.models import User
+from generation.models import Clip
+from generation.notices import notices
+from generation.notices.models import LegalPage, Notice
+from generation.storage import serving
+from loremotion.read_only_admin import ReadOnlyAdmin
+from loremotion.refusals import Refusal
+
+
+class DecisionForm(forms.Form):
+    """Down or not is the button's; the reasons are read by both sides."""
+
+    decision = forms.CharField(label="Reasons, as both sides read them", max_length=2000, widget=forms.Textarea)
+
+
+class StateFilter(admin.SimpleListFilter):
+    """The list's filter by state. Without a choice it shows what waits."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [*Notice.State.choices, ("all", "All")]
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        return [{**first, "display": "To decide"}, *others]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value == "all":
+            return queryset
+        return queryset.filter(state=value) if value else queryset.filter(state__in=("open", "objected"))
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    """By what is due first."""
+
+    list_display = ["due", "category", "address", "workspace", "state", "decided_by"]
+    list_filter = [StateFilter, "category"]
+    list_select_related = ["workspace", "decided_by"]
+    search_fields = ["=id", "=clip_id", "=contact"]
+    exclude = ["contact"]
+    change_form_template = "admin/notices/notice/change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
+        return Notice.objects.by_urgency()
+
+    @admin.display(description="due")
+    def due(self, notice: Notice) -> str:
+        if not notice.is_waiting:
+            return f"decided {notice.decided_at:%Y-%m-%d %H:%M}"
+        is_late = notice.due_at < timezone.now()
+        return f"late since {notice.due_at:%Y-%m-%d %H:%M}" if is_late else f"in {timeuntil(notice.due_at)}"
+
+    def get_urls(self) -> list[URLPattern]:
+        def own(route: str, view: Any, name: str) -> URLPattern:
+            return path(f"<uuid:notice_id>/{route}/", self.admin_site.admin_view(view), name=f"notices_notice_{name}")
+
+        return [
+            own("decide", self.decide_view, "decide"),
+            own("poster", self.poster_view, "poster"),
+            own("clip", self.clip_view, "clip"),
+            *super().get_urls(),
+        ]
+
+    def decide_view(self, request: HttpRequest, notice_id: UUID) -> HttpResponse:
+        """What is reported, its picture blurred, and a form to take it down or leave it."""
+        staff = _decider(request)
+        notice = get_object_or_404(Notice.objects.select_related("workspace"), id=notice_id)
+        form = DecisionForm(request.POST or None)
+        if form.is_valid():
+            if "remove" not in request.POST and "keep" not in request.POST:
+                raise Http404
+            try:
+                notice = notices.decide(
+                    notice.id,
+                    staff=staff,
+                    is_removed="remove" in request.POST,
+                    decision=form.cleaned_data["decision"],
+                )
+            except Refusal as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                self.log_change(request, notice, f"{notice.get_state_display()}: {notice.decision}")
+                messages.success(request, f"{notice.get_state_display()}. Both sides have mail.")
+                return redirect("admin:notices_notice_changelist")
+        context = self.admin_site.each_context(request) | {
+            "title": "Take down or leave",
+            "opts": self.model._meta,
+            "notice": notice,
+            "due": self.due(notice),
+            "has_clip": Clip.objects.filter(pk=notice.clip_id).exists(),
+            "form": form,
+        }
+        return render(request, "admin/notices/notice/decide.html", context)
+
+    def poster_view(self, request: HttpRequest, notice_id: UUID) -> HttpResponseBase:
+        """The picture of the clip that is reported."""
+        return serving.serve_poster(request, _reported_clip(request, notice_id))
+
+    def clip_view(self, request: HttpRequest, notice_id: UUID) -> HttpResponseBase:
+        """The clip that is reported."""
+        return serving.serve_clip(request, _reported_clip(request, notice_id))
+
+
+def _decider(request: HttpRequest) -> User:
+    if request.user.is_anonymous or not request.user.has_perm("notices.change_notice"):
+        raise PermissionDenied
+    return request.user
+
+
+def _reported_clip(request: HttpRequest, notice_id: UUID) -> Clip:
+    _decider(request)
+    notice = get_object_or_404(Notice, id=notice_id)
+    return get_object_or_404(Clip.objects.select_related("generation"), pk=notice.clip_id)
+
+
+@admin.register(LegalPage)
+class LegalPageAdmin(admin.ModelAdmin[LegalPage]):
+    """The words of /terms/ and /privacy/. Where there is no row, the site's own template stands there."""
+
+    list_display = ["slug", "updated_at"]
+    show_full_result_count = False

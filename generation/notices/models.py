@@ -1,0 +1,126 @@
+"""What people report, and what became of it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from accounts.models import Workspace
+
+DECIDED_WITHIN: Final = timedelta(hours=48)
+"""As long as the Take It Down Act gives, for every category alike."""
+
+
+class Category(models.TextChoices):
+    """What is reported, the gravest first."""
+
+    MINORS = "minors", "Sexual content with children"
+    INTIMATE = "intimate", "An intimate picture of somebody who did not agree, made up or not"
+    PERSON = "person", "A real person who did not agree, or who is made to say or do things"
+    HATE = "hate", "Hatred or a threat"
+    VIOLENCE = "violence", "Cruelty"
+    COPYRIGHT = "copyright", "Somebody's work or brand"
+    DECEPTION = "deception", "Fraud or deception"
+    OTHER = "other", "Something else that is against the law"
+
+
+class NoticeQuerySet(models.QuerySet["Notice"]):
+    def of(self, workspace: Workspace | None) -> NoticeQuerySet:
+        """Those about the tenant's own clips."""
+        return self.filter(workspace=workspace) if workspace is not None else self.none()
+
+    def waiting(self) -> NoticeQuerySet:
+        """Those that staff has to decide."""
+        return self.filter(state__in=WAITING)
+
+    def by_urgency(self) -> NoticeQuerySet:
+        """Those whose clock began first come first."""
+        return self.order_by(Coalesce("objected_at", "created_at"), "id")
+
+
+class Notice(models.Model):
+    """One report of one address. It names the clip without a key: what was decided outlives the clip, as well as its
+    workspace and who decided. The database itself lets go of those, whichever release erases them."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Waiting"
+        REMOVED = "removed", "Taken down"
+        KEPT = "kept", "Left as it is"
+        OBJECTED = "objected", "Objected to, waiting"
+        UPHELD = "upheld", "Stays taken down"
+        RESTORED = "restored", "Restored"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_constraint=False
+    )
+    """Whose clip it is; None where the address leads to none, and once the workspace is erased."""
+    clip_id = models.UUIDField(null=True, blank=True)
+    address = models.CharField(max_length=300)
+    category = models.CharField(max_length=10, choices=Category)
+    statement = models.TextField("what is wrong with it")
+    contact = models.EmailField("who reports it", blank=True)
+    """Forgotten some time after the decision."""
+    state = models.CharField(max_length=8, choices=State, default=State.OPEN)
+    created_at = models.DateTimeField(default=timezone.now)
+    decision = models.TextField("reasons", blank=True, help_text="As both sides read them.")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_constraint=False,
+    )
+    objection = models.TextField(blank=True)
+    objected_at = models.DateTimeField(null=True, blank=True)
+
+    objects = NoticeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "report"
+        indexes = [
+            models.Index(fields=["created_at"], name="notice_waiting", condition=Q(state__in=["open", "objected"])),
+            models.Index(fields=["workspace", "-created_at"], name="notice_of_workspace"),
+            models.Index(fields=["-created_at"], name="notice_by_time"),
+            models.Index(fields=["contact", "created_at"], name="notice_by_contact", condition=~Q(contact="")),
+            models.Index(fields=["decided_at"], name="notice_decided", condition=Q(decided_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_category_display()}, {self.get_state_display().lower()}"
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.state in WAITING
+
+    @property
+    def due_at(self) -> datetime:
+        """When it is to be decided at the latest."""
+        return (self.objected_at or self.created_at) + DECIDED_WITHIN
+
+
+WAITING: Final = (Notice.State.OPEN, Notice.State.OBJECTED)
+
+
+class LegalPage(models.Model):
+    """The words of a page that the law asks for, where staff has written its own."""
+
+    class Slug(models.TextChoices):
+        TERMS = "terms", "Terms"
+        PRIVACY = "privacy", "Privacy"
+
+    slug = models.CharField("page", max_length=10, choices=Slug, primary_key=True)
+    text = models.TextField(help_text="An empty line begins a paragraph; a line that begins with # is a heading.")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.get_slug_display()

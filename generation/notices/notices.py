@@ -1,0 +1,165 @@
+"""The way of a report: submitted by anybody, decided by staff, objected to once, and then decided for good."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import Resolver404, resolve
+from django.utils import timezone
+
+from accounts.models import User, Workspace
+from generation.models import Clip
+from generation.notices import letters
+from generation.notices.models import Notice
+from generation.sharing import removals
+from generation.sharing.models import Share
+from loremotion.refusals import Conflict, Invalid, TooMany
+from loremotion.row_security import across_workspaces
+
+logger = logging.getLogger(__name__)
+
+LONGEST_STATEMENT: Final = 2_000
+LONGEST_ADDRESS: Final = 300
+MOST_OF_A_CONTACT: Final = 10
+"""In a day, as each of them sends a mail to an address that nobody has proved."""
+KEPT: Final = timedelta(days=180)
+"""How long after the decision it is known who reported it: as long as somebody may go to court about it."""
+
+_NAMES: Final = ("shared", "shared-embed", "shared-clip", "shared-poster")
+State = Notice.State
+
+
+@across_workspaces("whoever reports a clip is no member of its workspace")
+@transaction.atomic
+def submit(*, address: str, category: str, statement: str, contact: str) -> Notice:
+    """Write down a report, and mail a receipt to whoever sent it.
+
+    The answer is the same wherever the address leads, so that nobody learns by it which clips there are.
+
+    Raises:
+        Invalid: the address is not one of a clip on this site.
+        TooMany: the contact has reported as much as one may in a day.
+    """
+    clip = _clip_at(address)
+    lately = Notice.objects.filter(contact=contact, created_at__gte=timezone.now() - timedelta(days=1))
+    if lately.count() >= MOST_OF_A_CONTACT:
+        raise TooMany(
+            "too_many_reports",
+            f"{MOST_OF_A_CONTACT} reports came from this address today.",
+            next_step="Put what belongs together into one report, or send the others tomorrow.",
+            retry_after_seconds=24 * 3600,
+        )
+    notice = Notice.objects.create(
+        workspace=clip.generation.workspace if clip is not None else None,
+        clip_id=clip.pk if clip is not None else None,
+        address=address[:LONGEST_ADDRESS],
+        category=category,
+        statement=statement,
+        contact=contact,
+    )
+    letters.write_receipt(notice)
+    logger.warning("A clip was reported: %s, %s, to be decided by %s", notice.id, category, notice.due_at)
+    return notice
+
+
+def _clip_at(address: str) -> Clip | None:
+    """The clip that an address of this site shows; None where it leads to none.
+
+    Raises:
+        Invalid: it is of no clip's form.
+    """
+    try:
+        parts = urlsplit(address)
+        found = resolve(parts.path) if parts.netloc == urlsplit(settings.SITE_URL).netloc else None
+    except (Resolver404, ValueError):
+        found = None
+    clips = Clip.objects.select_related("generation__workspace")
+    if found is not None and found.namespace == "generation":
+        if found.url_name in _NAMES:
+            return clips.filter(pk__in=Share.objects.filter(token=found.kwargs["token"]).values("clip_id")).first()
+        if "generation_id" in found.kwargs:
+            return clips.filter(pk=found.kwargs["generation_id"]).first()
+    raise Invalid(
+        "not_a_clip",
+        "This isn't the address of a clip on this site.",
+        next_step="Copy it from the page that shows the clip.",
+        field="address",
+    )
+
+
+@transaction.atomic
+def decide(notice_id: UUID, *, staff: User, is_removed: bool, decision: str) -> Notice:
+    """Take the clip down or leave it, or decide on an objection; mail the reasons to both sides.
+
+    Decided so before, it stays as it is.
+
+    Raises:
+        Conflict: it was decided otherwise by now.
+    """
+    notice = Notice.objects.select_for_update(of=("self",)).get(id=notice_id)
+    state = _decided(notice, is_removed)
+    if state is None:
+        raise Conflict("decided_already", f"Somebody decided already: {notice.get_state_display().lower()}.")
+    if notice.state == state:
+        return notice
+    notice.state, notice.decision = state, decision
+    notice.decided_by, notice.decided_at = staff, timezone.now()
+    notice.save(update_fields=["state", "decision", "decided_by", "decided_at"])
+    if state == State.REMOVED:
+        removals.remove(notice.clip_id, reason=notice.id)
+    elif state == State.RESTORED:
+        removals.restore(reason=notice.id)
+    letters.write_decision(notice)
+    return notice
+
+
+def _decided(notice: Notice, is_removed: bool) -> State | None:
+    """The state that the decision leads to; None where another one was made already."""
+    if notice.state in (State.OBJECTED, State.UPHELD, State.RESTORED):
+        after, others = (State.UPHELD, State.RESTORED) if is_removed else (State.RESTORED, State.UPHELD)
+    else:
+        after, others = (State.REMOVED, State.KEPT) if is_removed else (State.KEPT, State.REMOVED)
+    return None if notice.state == others else after
+
+
+@transaction.atomic
+def object_to(notice: Notice, *, objection: str) -> Notice:
+    """Have staff look again at what was taken down. Once: what is decided then stays.
+
+    Raises:
+        Invalid: nothing is said, or too much.
+        Conflict: it is not taken down, or was objected to already.
+    """
+    if not objection.strip() or len(objection) > LONGEST_STATEMENT:
+        raise Invalid(
+            "invalid_objection",
+            "Say why the clip should be back." if not objection.strip() else "That's too long.",
+            next_step=f"Up to {LONGEST_STATEMENT:,} characters.",
+            field="objection",
+        )
+    objected = Notice.objects.filter(id=notice.id, state=State.REMOVED)
+    if not objected.update(state=State.OBJECTED, objection=objection, objected_at=timezone.now()):
+        raise Conflict("not_taken_down", "There's nothing to object to now.", next_step="Read what was decided.")
+    notice.refresh_from_db()
+    logger.warning("A takedown was objected to: %s, to be decided by %s", notice.id, notice.due_at)
+    return notice
+
+
+def forget_contacts(*, limit: int) -> int:
+    """Forget who reported what was decided long ago. Returns how many were forgotten."""
+    old = Notice.objects.filter(decided_at__lt=timezone.now() - KEPT).exclude(contact="").exclude(state__in=_UNDECIDED)
+    return Notice.objects.filter(id__in=old.values("id")[:limit]).update(contact="")
+
+
+_UNDECIDED: Final = (State.OPEN, State.OBJECTED)
+
+
+def detach(workspace: Workspace) -> None:
+    """Forget whose clips were reported, with what they said. What was reported and decided stays for the count."""
+    Notice.objects.of(workspace).update(workspace=None, clip_id=None, objection="", address="")

@@ -1,0 +1,245 @@
+"""Anybody reports a clip; staff decides with reasons, whoever made it may object once, and both sides get mail."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail as sent
+from django.test import Client
+from django.utils import timezone
+
+from accounts import limits
+from accounts.models import User, Visitor, Workspace
+from billing import ledger
+from catalog.models import Model
+from generation.models import Clip, Generation
+from generation.notices import notices, transparency, workspace_data
+from generation.notices.models import LegalPage, Notice
+from generation.settlement import settle
+from generation.sharing import links
+from generation.sharing.models import Removal, Share
+from loremotion.outbox import mail
+from loremotion.outbox.models import MailMessage
+from loremotion.refusals import Conflict, Invalid
+from tests.accounts.factories import browser_of, person, team
+from tests.generation import factories
+
+REPORT = {"category": "person", "statement": "That's me.", "contact": "me@example.org"}
+
+
+@pytest.fixture
+def maker(db: None) -> User:
+    return person("maker@example.org")
+
+
+@pytest.fixture
+def staff(db: None) -> User:
+    return person("staff@example.org", is_staff=True)
+
+
+def clip_of(workspace: Workspace) -> Generation:
+    ledger.grant(account=workspace.id, reference=f"test:{workspace.id}", amount=100, kind=ledger.LotKind.ADJUSTMENT)
+    made = factories.submitted(workspace, seconds=1)
+    factories.deliver_clip(made)
+    settle.settle(factories.report(made))
+    made.refresh_from_db()
+    return made
+
+
+@pytest.fixture
+def link(toy: Model, maker: User) -> Share:
+    return Share.objects.create(clip=clip_of(team(maker, "Makers")).clip)
+
+
+@pytest.fixture
+def notice(link: Share) -> Notice:
+    return notices.submit(address=links.address(link.token), **REPORT)
+
+
+def mailed() -> dict[str, str]:
+    """Recipient → subject of the last mail to them, once all is sent."""
+    for message in MailMessage.objects.filter(state="waiting").order_by("id"):
+        mail.send(message.id)
+    return {message.to[0]: str(message.subject) for message in sent.outbox}
+
+
+def test_anybody_reports_a_clip_without_an_account(client: Client, link: Share) -> None:
+    page = f"/s/{link.token}/"
+    assert "/report/?address=" in client.get(page).text
+    answer = client.post("/report/", {**REPORT, "address": links.address(link.token)})
+    assert answer.status_code == 200
+    notice = Notice.objects.get()
+    assert (notice.clip_id, notice.workspace_id) == (link.clip_id, link.clip.generation.workspace_id)
+    assert str(notice.id) in answer.text
+    assert notice.due_at == notice.created_at + timedelta(hours=48)
+    assert mailed() == {"me@example.org": "We have your report"}
+    assert client.get(page).status_code == 200, "a report alone takes nothing down"
+
+
+@pytest.mark.parametrize(
+    ("path", "has_clip"), [("s/{token}/clip.mp4", True), ("generations/{clip}/", True), ("s/nothing/", False)]
+)
+def test_a_report_answers_the_same_wherever_its_address_leads(
+    client: Client, link: Share, settings: Any, path: str, has_clip: bool
+) -> None:
+    address = f"{settings.SITE_URL}/" + path.format(token=link.token, clip=link.clip_id)
+    assert client.post("/report/", {**REPORT, "address": address}).status_code == 200
+    assert (Notice.objects.get().clip_id is not None) is has_clip
+
+
+@pytest.mark.parametrize("address", ["https://elsewhere.example/s/x/", "what", "", "http://[", "/models/"])
+def test_what_is_no_address_of_a_clip_is_refused_by_its_field(client: Client, db: None, address: str) -> None:
+    answer = client.post("/report/", {**REPORT, "address": address})
+    assert answer.status_code == 422
+    assert not Notice.objects.exists()
+
+
+@pytest.mark.parametrize("change", [{"category": "dull"}, {"contact": "nobody"}, {"statement": "x" * 2001}])
+def test_a_report_that_cannot_be_used_says_what_is_wrong(client: Client, link: Share, change: dict[str, str]) -> None:
+    answer = client.post("/report/", {**REPORT, "address": links.address(link.token), **change})
+    assert answer.status_code == 422
+    assert "errorlist" in answer.text
+
+
+def test_a_network_and_an_address_can_report_so_much_and_no_more(
+    client: Client, link: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "REPORTS_PER_HOUR", 3)
+    monkeypatch.setattr(notices, "MOST_OF_A_CONTACT", 2)
+    said = {**REPORT, "address": links.address(link.token)}
+    assert [client.post("/report/", said).status_code for _ in range(4)] == [200, 200, 429, 429]
+    other = {**said, "contact": "other@example.org"}
+    assert client.post("/report/", other).status_code == 429
+    assert Notice.objects.count() == 2
+
+
+def test_taken_down_no_link_shows_the_clip_nor_a_copy_of_it(
+    client: Client, link: Share, notice: Notice, staff: User, alice: Visitor, maker: User
+) -> None:
+    copy = Share.objects.create(clip=clip_of(alice.workspace).clip)  # tests deliver the same bytes
+    pages = [f"/s/{each.token}/{part}" for each in (link, copy) for part in ("", "clip.mp4", "poster.jpg", "embed/")]
+    notices.decide(notice.id, staff=staff, is_removed=True, decision="It shows you.")
+    assert {client.get(page).status_code for page in pages} == {404}
+    assert mailed()["me@example.org"] == "The clip that you reported is taken down"
+    assert mailed()["maker@example.org"] == "A clip of yours is taken down"
+    assert "It shows you." in browser_of(maker, link.clip.generation.workspace).get("/reports/").text
+
+
+def test_who_made_it_objects_once_and_staff_decides_for_good(
+    client: Client, link: Share, notice: Notice, staff: User, maker: User
+) -> None:
+    notices.decide(notice.id, staff=staff, is_removed=True, decision="It shows you.")
+    page = browser_of(maker, link.clip.generation.workspace)
+    assert page.post(f"/reports/{notice.id}/object/", {"objection": "It doesn't."}).status_code == 302
+    notice.refresh_from_db()
+    assert (notice.state, notice.objection) == ("objected", "It doesn't.")
+    assert client.get(f"/s/{link.token}/").status_code == 404, "it stays down meanwhile"
+    notices.decide(notice.id, staff=staff, is_removed=False, decision="It doesn't.")
+    assert client.get(f"/s/{link.token}/").status_code == 200
+    assert mailed()["me@example.org"] == "The clip that you reported is shown again"
+    assert mailed()["maker@example.org"] == "A clip of yours is shown again"
+    assert page.post(f"/reports/{notice.id}/object/", {"objection": "Again."}).status_code == 409
+
+
+def test_an_objection_that_is_refused_leaves_it_down(link: Share, notice: Notice, staff: User) -> None:
+    notices.decide(notice.id, staff=staff, is_removed=True, decision="Down.")
+    notices.object_to(notice, objection="No.")
+    assert notices.decide(notice.id, staff=staff, is_removed=True, decision="Still.").state == "upheld"
+    assert Removal.objects.filter(sha256=link.clip.sha256).exists()
+
+
+def test_what_stays_is_told_to_whoever_reported_it_alone(link: Share, notice: Notice, staff: User, maker: User) -> None:
+    notices.decide(notice.id, staff=staff, is_removed=False, decision="Nobody is to be seen.")
+    assert mailed() == {"me@example.org": "The clip that you reported stays"}
+    assert "Nobody is to be seen." not in browser_of(maker, link.clip.generation.workspace).get("/reports/").text
+    with pytest.raises(Conflict):
+        notices.object_to(notice, objection="What?")
+
+
+def test_decided_is_decided(notice: Notice, staff: User) -> None:
+    first = notices.decide(notice.id, staff=staff, is_removed=True, decision="One.")
+    assert notices.decide(notice.id, staff=staff, is_removed=True, decision="Two.").decision == first.decision
+    with pytest.raises(Conflict, match="taken down"):
+        notices.decide(notice.id, staff=staff, is_removed=False, decision="Three.")
+
+
+@pytest.mark.parametrize("objection", ["", "   ", "x" * 2001])
+def test_an_objection_says_something(notice: Notice, staff: User, objection: str) -> None:
+    notices.decide(notice.id, staff=staff, is_removed=True, decision="Down.")
+    with pytest.raises(Invalid):
+        notices.object_to(notice, objection=objection)
+
+
+def test_what_was_taken_down_is_not_shared_anew(notice: Notice, staff: User, alice: Visitor) -> None:
+    notices.decide(notice.id, staff=staff, is_removed=True, decision="Down.")
+    copy = clip_of(alice.workspace)
+    answer = browser_of(alice).post(f"/generations/{copy.id}/share/")
+    assert (answer.status_code, Share.objects.filter(clip=copy.clip).exists()) == (409, False)
+    assert "was taken down" in answer.text
+
+
+def test_staff_decides_on_its_page_by_a_permission_and_what_is_due_comes_first(
+    client: Client, admin_client: Client, link: Share, notice: Notice
+) -> None:
+    page = f"/admin/notices/notice/{notice.id}/decide/"
+    assert client.get(page).status_code == 302
+    shown = admin_client.get(page).text
+    assert "blurred" in shown
+    assert "me@example.org" not in shown
+    assert admin_client.get(f"/admin/notices/notice/{notice.id}/poster/").status_code == 200
+    late = notices.submit(address=links.address(link.token), **REPORT)
+    Notice.objects.filter(id=late.id).update(created_at=timezone.now() - timedelta(hours=49))
+    listed = admin_client.get("/admin/notices/notice/").text
+    assert listed.index("late since") < listed.index(str(notice.id))
+    assert admin_client.post(page, {"decision": "It shows you.", "remove": "1"}).status_code == 302
+    notice.refresh_from_db()
+    assert notice.state == "removed"
+
+
+def test_reports_are_counted_for_everybody(client: Client, notice: Notice, staff: User) -> None:
+    notices.decide(notice.id, staff=staff, is_removed=True, decision="Down.")
+    (row,) = transparency.record()
+    assert (row.received, row.taken_down, row.left, row.waiting, row.in_time) == (1, 1, 0, 0, 1)
+    assert row.name in client.get("/transparency/").text
+
+
+def test_an_erased_workspace_leaves_the_count_and_nothing_of_itself(notice: Notice) -> None:
+    workspace = notice.workspace
+    assert workspace is not None
+    (exported,) = workspace_data.export(workspace, reader=None)  # type: ignore[arg-type]  # every reader sees the same
+    assert "me@example.org" not in str(exported)
+    assert "That's me." not in str(exported)
+    workspace_data.erase(workspace)
+    notice.refresh_from_db()
+    assert (notice.workspace, notice.clip_id, notice.address, notice.category) == (None, None, "", "person")
+
+
+def test_who_reported_is_forgotten_in_time_and_a_deleted_clip_stays_decided(notice: Notice, staff: User) -> None:
+    Clip.objects.all().delete()
+    notices.decide(notice.id, staff=staff, is_removed=True, decision="Down.")
+    assert notices.forget_contacts(limit=10) == 0
+    Notice.objects.update(decided_at=timezone.now() - timedelta(days=181))
+    assert notices.forget_contacts(limit=10) == 1
+    notice.refresh_from_db()
+    assert notice.contact == ""
+
+
+@pytest.mark.parametrize("slug", ["terms", "privacy"])
+def test_legal_pages_say_that_they_are_a_template_until_staff_writes_them(client: Client, db: None, slug: str) -> None:
+    assert "no legal advice" in client.get(f"/{slug}/").text
+    LegalPage.objects.create(slug=slug, text="# Ours\nAll <b>ours</b>.\n\n# Law\n\nThe law.")
+    page = client.get(f"/{slug}/").text
+    assert "no legal advice" not in page
+    assert "<h2>Ours</h2>" in page
+    assert "All &lt;b&gt;ours&lt;/b&gt;." in page
+    assert "<h2>Law</h2>" in page
+
+
+def test_licences_are_those_of_the_catalogue(client: Client, db: None) -> None:
+    factories.model("toy", attribution="Built with Toy.", blocked_territories=["EU"])
+    page = client.get("/licences/").text
+    assert "Apache-2.0" in page
+    assert "Built with Toy." in page
+    assert "Not for use in" in page
