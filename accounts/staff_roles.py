@@ -39,7 +39,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
             *("accounts.look_into_workspace", "accounts.suspend_workspace"),
             *_may("accounts.ban", "view", "add", "change"),
             *("generation.cancel_generation", "generation.retry_generation"),
-            *_may("moderation.review sharing.share", "view", "change"),
+            *_may("notices.notice moderation.review sharing.share", "view", "change"),
             *_may("moderation.policy", "view", "add", "change"),
             *_may("moderation.refusalcount outbox.mailmessage webhooks.endpoint webhooks.delivery", "view"),
         ]

@@ -356,6 +356,8 @@ class Clip(models.Model):
     has_audio = models.BooleanField(default=False)
     remark = models.CharField(max_length=10, blank=True, default="", db_default="")
     """``frozen`` or ``flicker``, where its worker saw that; see gpu_worker.engine.video.broken_clips."""
+    perceptual_hash = models.CharField(max_length=64, blank=True, default="", db_default="")
+    """By which copies are found that were encoded anew; empty where its worker knew none."""
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(db_index=True)
     """When its files go; see generation.storage.retention."""

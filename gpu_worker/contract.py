@@ -270,6 +270,8 @@ class ClipFacts(Wire):
     has_audio: bool = False
     remark: str = ""
     """``frozen``, ``flicker`` or nothing: what may have been asked for, and may not."""
+    perceptual_hash: str = ""
+    """Of the picture in the middle, by which copies are found: see gpu_worker.engine.video.perceptual_hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

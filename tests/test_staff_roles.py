@@ -36,6 +36,9 @@ OF_MODELS = {
     "catalog_model_restore": "catalog.change_model",
     "catalog_model_canary": "catalog.change_model",
     "moderation_review_decide": "moderation.change_review",
+    "notices_notice_decide": "notices.change_notice",
+    "notices_notice_poster": "notices.change_notice",
+    "notices_notice_clip": "notices.change_notice",
     "shop_liability": "shop.view_revenue",
     "shop_refund": "shop.refund_payment",
 }

@@ -113,6 +113,8 @@ def _verify_clip(clip: ClipFacts, generation: Generation) -> None:
         raise NotBelieved("its digest is none")
     if not _REMARK.fullmatch(clip.remark):
         raise NotBelieved("its remark is none")
+    if clip.perceptual_hash and not _SHA256.fullmatch(clip.perceptual_hash):
+        raise NotBelieved("its perceptual hash is none")
 
 
 def _verify(what: str, figure: float, *, least: float, most: float) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -52,7 +54,13 @@ class Removal(models.Model):
     reason = models.UUIDField(primary_key=True)
     """Id of the report by which it was taken down: see generation.notices."""
     sha256 = models.CharField(max_length=64, db_index=True)
+    perceptual_hash = models.CharField(max_length=64, blank=True)
+    bands = ArrayField(models.IntegerField(), default=list)
+    """Sixteenths of the hash with their places, by which the few that can be near another are found."""
     created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [GinIndex(fields=["bands"], name="removal_bands")]
 
     def __str__(self) -> str:
         return f"removal by {self.reason}"

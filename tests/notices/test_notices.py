@@ -180,6 +180,18 @@ def test_what_was_taken_down_is_not_shared_anew(notice: Notice, staff: User, ali
     assert "was taken down" in answer.text
 
 
+@pytest.mark.parametrize(("bits", "status"), [(0b1010, 409), ((1 << 40) - 1, 302)])
+def test_what_looks_like_it_is_not_shared_either(
+    link: Share, notice: Notice, staff: User, alice: Visitor, bits: int, status: int
+) -> None:
+    seen = int("5a" * 32, 16)
+    Clip.objects.update(perceptual_hash=f"{seen:064x}")
+    notices.decide(notice.id, staff=staff, is_removed=True, decision="Down.")
+    alike = clip_of(alice.workspace)
+    Clip.objects.filter(pk=alike.pk).update(sha256="0" * 64, perceptual_hash=f"{seen ^ bits:064x}")
+    assert browser_of(alice).post(f"/generations/{alike.id}/share/").status_code == status
+
+
 def test_staff_decides_on_its_page_by_a_permission_and_what_is_due_comes_first(
     client: Client, admin_client: Client, link: Share, notice: Notice
 ) -> None:
