@@ -10,7 +10,10 @@ import torch
 import transformers
 
 from gpu_worker.engine import Cpu, Engine
+from tests.single_precision import convolutions_in_single_precision
 from tests.tiny import cogvideox, ltx
+
+__all__ = ["convolutions_in_single_precision"]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -215,6 +215,7 @@ def kill_myself() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.usefixtures("convolutions_in_single_precision")
 def test_a_process_that_is_killed_at_any_point_of_loading_leaves_nothing_that_stops_the_next(
     repos: Path, tmp_path: Path
 ) -> None:

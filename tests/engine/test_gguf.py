@@ -22,6 +22,8 @@ from tests.engine.test_quantisation import transformer_output
 from tests.engine.tight_engines import engine_on, job, on_device, sizes_of, spec
 from tests.tiny import gguf
 
+pytestmark = pytest.mark.usefixtures("convolutions_in_single_precision")
+
 
 @pytest.fixture(scope="module")
 def folder(repos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -16,6 +16,8 @@ from tests.engine.jobs import frames_of, render
 from tests.engine.tight_engines import engine_on, job, on_device, sizes_of
 from tests.tiny import gguf
 
+pytestmark = pytest.mark.usefixtures("convolutions_in_single_precision")
+
 
 def trial(source: str = "one", quantisation: str = "int8", **row: Any) -> RenderJob:
     return job(source, is_compared=True, spec_changes={"dtype": "bfloat16", "quantisation": quantisation, **row})

@@ -27,6 +27,8 @@ from tests.engine.jobs import frames_of, render
 from tests.engine.simulation import fake_component
 from tests.engine.tight_engines import engine_on, job, on_device, sizes_of, spec
 
+pytestmark = pytest.mark.usefixtures("convolutions_in_single_precision")
+
 
 def component_of(repos: Path, cache: Path, name: str, source: str = "one", **changes: object) -> Component:
     model: ModelSpec = spec(source, **{"dtype": "bfloat16", "quantisation": "int8", **changes})

@@ -241,6 +241,7 @@ def test_fused_projections_replace_the_three_and_make_the_same_clip(
     assert np.array_equal(clip(engine, plain, tmp_path / "clip").astype(int), first)
 
 
+@pytest.mark.usefixtures("convolutions_in_single_precision")
 @pytest.mark.parametrize("quantisation", ["int8", "nf4"])
 def test_fused_projections_can_be_quantised_and_kept(repos: Path, tmp_path: Path, quantisation: str) -> None:
     row = {"dtype": "bfloat16", "quantisation": quantisation, "speed": {"fused_qkv": True}}

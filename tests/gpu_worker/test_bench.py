@@ -13,10 +13,16 @@ import pytest
 import torch
 
 from gpu_worker.__main__ import main
+from gpu_worker.bench import speed
 from gpu_worker.bench.speed import PLAIN, Measured, SpeedBench, psnr
 from gpu_worker.bench.subjects import SUBJECTS
 from gpu_worker.engine.memory.devices import Cpu
 from gpu_worker.families.speed import SETTINGS
+from tests.single_precision import convolutions_in_single_precision
+
+__all__ = ["convolutions_in_single_precision"]
+
+pytestmark = pytest.mark.usefixtures("convolutions_in_single_precision")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -26,23 +32,6 @@ def single_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True)
-def convolutions_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes each convolution of a clip in single precision, and its answer what it was given.
-
-    PyTorch's own in bfloat16 takes up to forty times as long on a processor without instructions for it.
-    """
-    convolve = torch.nn.Conv3d._conv_forward
-
-    def quick(
-        self: torch.nn.Conv3d, given: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
-    ) -> torch.Tensor:
-        answer: torch.Tensor = convolve(self, given.float(), weight.float(), None if bias is None else bias.float())
-        return answer.to(given.dtype)
-
-    monkeypatch.setattr(torch.nn.Conv3d, "_conv_forward", quick)
 
 
 def test_it_measures_every_way_of_holding_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,7 +76,11 @@ def test_each_speed_setting_is_measured_beside_the_same_render_without_it(tmp_pa
     )  # the steps after it may hold a recompilation: caches leave their hooks' forward
 
 
-def test_what_cannot_run_here_is_printed_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_run_here_is_printed_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each setting once: every backend is measured above.
+    monkeypatch.setattr(speed, "ATTENTIONS", ("_native_math", "flash"))
     options = ["--only", "speed", "--size", "small", "--steps", "4", "--rounds", "1", "--folder", str(tmp_path)]
     with torch._inductor.config.patch({"cpp.cxx": ("no-such-compiler",)}):
         assert main(["bench", "ltx-2b", *options]) == 0
