@@ -20,11 +20,11 @@ import pytest
 from loremotion.local import preparation
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
+from tests.patience import PATIENCE_SECONDS
 from tests.prepared_site import NewSite
 
 POOL = 2
 MANY = POOL + 2
-PATIENCE_SECONDS = 60.0
 CLIP_BYTES = 48 * 2**20
 """More than the buffers of all sockets on the way."""
 

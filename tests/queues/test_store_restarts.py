@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
@@ -15,13 +14,13 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from loremotion.local.stack import Stack, procfile
+from tests import patience
 from tests.prepared_site import NewSite
 
 WORKERS = tuple(name for name, command in procfile().items() if "rqworker" in command or "housekeeping" in command)
 BEAT = next(name for name, command in procfile().items() if "housekeeping" in command)
 MARK_OF_A_ROUND = "cache:1:shop:old-events"
 """The beat sets it in a round that has asked the database."""
-PATIENCE_SECONDS = 60.0
 
 _numbers = itertools.count(1)
 
@@ -45,10 +44,7 @@ def valkey(stack: Stack) -> Iterator[redis.Redis]:
 
 
 def wait_until(is_true: Callable[[], bool], what: str, stack: Stack) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_true():
-        assert time.monotonic() < deadline, (what, {name: stack.last_words(name, 2_000) for name in WORKERS})
-        time.sleep(0.05)
+    patience.wait_until(is_true, what=lambda: (what, {name: stack.last_words(name, 2_000) for name in WORKERS}))
 
 
 def enqueue_everywhere(connection: redis.Redis, *, of_each: int = 4) -> list[Job]:
