@@ -2,7 +2,8 @@
 PYTHON ?= python3
 PROMPT ?= a red circle moving right on a black background
 OUT ?= clip.mp4
-JOBS ?= 2
+# One more than a small machine has cores: tests that start processes wait for them a good part of their time.
+JOBS ?= 3
 FUZZ ?= 20
 
 VENV := .venv
@@ -42,7 +43,7 @@ check: $(DEVELOPMENT)  ## lint, format, types, layers, migrations, deployment se
 	SITE_URL=https://clips.example HSTS_PRELOAD=True ALLOWED_HOSTS=clips.example \
 		python -m loremotion.local stores -- python manage.py check --deploy --fail-level WARNING --database default
 
-test: $(DEVELOPMENT) chromium clients  ## every test, on real stores and a real browser; ARGS="tests/billing -x" for some, JOBS=2 at once
+test: $(DEVELOPMENT) chromium clients  ## every test, on real stores and a real browser; ARGS="tests/billing -x" for some, JOBS=3 at once
 	python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 fuzz: $(DEVELOPMENT)  ## property tests alone, on other examples each time and FUZZ=20 times as many; ARGS as above
