@@ -235,6 +235,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
+    "loremotion.metrics.RequestTimer",
     "loremotion.health.WorkMiddleware",
     "loremotion.database.GiveBackMiddleware",
     "loremotion.headers.PermissionsPolicyMiddleware",
@@ -305,6 +306,8 @@ WORKSPACE_DATA = [
     "accounts.mail_data",
     "billing.shop.workspace_data",
 ]
+# Says what Prometheus is told of the site as a whole: see loremotion.metrics.
+SITE_FIGURES = "generation.site_figures.collect"
 # Says what the admin's first page shows: see loremotion.staff_site.
 STAFF_HOME = "generation.admin_home.figures_of"
 # The admin's pages that are no model's: see loremotion.staff_pages.
@@ -491,6 +494,8 @@ LOGGING = {
 }
 
 # Where errors are reported to besides the log; requirements/sentry.txt has the package.
+# Whoever sends it as a bearer token is told the site's figures at /metrics; without one there is no such address.
+METRICS_TOKEN = env.str("METRICS_TOKEN", "", validate=validate.Regexp(r"^(\S{20,})?$", error="must be 20 characters"))
 SENTRY_DSN = env.str("SENTRY_DSN", "", validate=validate.Regexp(r"^(https?://\S+@\S+/\d+)?$", error="must be a DSN"))
 if SENTRY_DSN:
     alerts.start_sentry(SENTRY_DSN)
