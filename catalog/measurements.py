@@ -28,7 +28,7 @@ from gpu_worker.families.memory import (
     usable_bytes,
     weights_bytes,
 )
-from gpu_worker.families.speed import cache_of
+from gpu_worker.families.speed import held_beside
 from loremotion.prepared import send
 
 _LEAST_SIMILARITY = {"int8": 0.995, "fp8": 0.995}
@@ -172,7 +172,7 @@ def _needs(version: ModelVersion, width: int, height: int, num_frames: int, mode
             call=call,
         )
 
-    cache = cache_of(version.speed)
+    cache = held_beside(version.speed)
     found = [memory_needs(loaded, shape(name), cache=cache) for name in ([mode] if mode else version.modes)]
     return max(found, key=lambda needs: needs.together_bytes)
 

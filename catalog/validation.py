@@ -18,6 +18,7 @@ from catalog.sizes import Size
 from gpu_worker.contract import ComponentSource, LoraSpec
 from gpu_worker.families import FAMILIES, Family, speed
 from gpu_worker.families.arguments import NOT_DONE, argument_problem
+from gpu_worker.families.memory import quantisation_of
 from gpu_worker.families.numbers import number_problem
 
 LEAST_FPS, MOST_FPS = 1, 120
@@ -106,7 +107,17 @@ def _component_bytes(version: ModelVersion) -> Iterator[Problem]:
 def _speed(version: ModelVersion) -> Iterator[Problem]:
     family = version.family_facts
     modes = family.modes.keys() & set(version.modes)
-    yield from (("speed", problem) for problem in speed.problems(version.speed, family, modes))
+    found = list(speed.problems(version.speed, family, modes))
+    yield from (("speed", problem) for problem in found)
+    if not found and isinstance(version.components, dict) and (problem := _products_problem(version)):
+        yield "speed", problem
+
+
+def _products_problem(version: ModelVersion) -> str | None:
+    named = version.components.get("transformer")
+    is_readable = isinstance(named, dict) and not named.keys() - COMPONENT_FIELDS
+    source = ComponentSource.from_wire(named) if is_readable else None
+    return speed.products_problem(version.speed, quantisation_of("transformer", version.quantisation, source))
 
 
 def _components(version: ModelVersion) -> Iterator[Problem]:

@@ -39,7 +39,8 @@ from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.loading import Loader
 from gpu_worker.engine.weights.quantisation import QuantisedStore
 from gpu_worker.families import family
-from gpu_worker.families.speed import problems
+from gpu_worker.families.memory import quantisation_of
+from gpu_worker.families.speed import EIGHT_BIT_PRODUCTS, problems
 
 ATTENTIONS = (
     "_native_math",
@@ -73,6 +74,7 @@ def settings(mag_ratios: list[float]) -> dict[str, Speed]:
         },
         "mag_cache": {"mag_cache": {"threshold": 0.06, "mag_ratios": mag_ratios}},
         "taylorseer_cache": {"taylorseer_cache": {"cache_interval": 3, "disable_cache_before_step": 3}},
+        "eight_bit_products: int8": {"eight_bit_products": True},
         "fused_qkv": {"fused_qkv": True},
         "channels_last_vae": {"channels_last_vae": True},
     }
@@ -255,7 +257,9 @@ class SpeedBench:
 
     def _component(self, name: str, speed: Speed) -> Component:
         layout = LAYOUTS[name] if LAYOUTS[name] in speed else ""
-        return Component(f"bench:{name}:{layout}", self._parts[name], "bfloat16", layout=layout)
+        quantisation = quantisation_of(name, "int8" if EIGHT_BIT_PRODUCTS in speed else "none")
+        key = f"bench:{name}:{quantisation}:{layout}"
+        return Component(key, self._parts[name], "bfloat16", quantisation, layout=layout)
 
     def _mag_ratios(self) -> list[float]:
         """How much the residual of all blocks grows from step to step, which MagCache wants to know of each model."""

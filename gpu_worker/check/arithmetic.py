@@ -20,6 +20,7 @@ from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.engine.memory.devices import Device
 from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.engine.memory.residents import Lease
+from gpu_worker.engine.video import eight_bit_products
 from gpu_worker.engine.weights.checkpoint import Part
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.loading import Loader
@@ -40,6 +41,12 @@ def arithmetic_checks(device: Device, folder: Path) -> Iterator[Check]:
             partial(_layer, device, name),
             "Rows with this quantisation would be wrong here: use another, and update PyTorch, torchao or the driver.",
         )
+    for name in ("int8", "fp8"):
+        yield Check(
+            f"products, {name}",
+            partial(_layer, device, name, has_products=True),
+            "Leave eight_bit_products out of rows with this quantisation that run here.",
+        )
     for backend in AttentionBackendName:
         if not any(word in backend.value for word in _ELSEWHERE):
             yield Check(
@@ -54,15 +61,17 @@ def arithmetic_checks(device: Device, folder: Path) -> Iterator[Check]:
     )
 
 
-def _layer(device: Device, quantisation: str) -> str:
+def _layer(device: Device, quantisation: str, *, has_products: bool = False) -> str:
     try:
         check_quantisation(quantisation, device.torch_device)
+        if has_products:
+            eight_bit_products.try_on(device.torch_device, quantisation)
     except UnsupportedHere as reason:
         raise Skipped(str(reason)) from None
     generator = torch.Generator().manual_seed(0)
     layer = torch.nn.Linear(256, 256, dtype=torch.bfloat16).requires_grad_(False)
     layer.weight.copy_(torch.randn(256, 256, generator=generator) / 16)
-    given = torch.randn(8, 256, generator=generator, dtype=torch.bfloat16)
+    given = torch.randn(64, 256, generator=generator, dtype=torch.bfloat16)
     expected = layer(given).float()
     module = torch.nn.Sequential(copy.deepcopy(layer))
     if quantisation != "none":
@@ -71,7 +80,9 @@ def _layer(device: Device, quantisation: str) -> str:
         quantise(module, component, device.torch_device)  # where a worker does it
     weights = Weights(module)
     weights.put([device.bring(tensor.data, is_original_kept=True) for tensor in weights.tensors])
-    with torch.no_grad():
+    with torch.no_grad(), ExitStack() as undo:
+        if has_products:
+            eight_bit_products.switch_on(module, undo)
         made = module(given.to(device.torch_device)).float().cpu()
     cosine = torch.nn.functional.cosine_similarity(made.flatten(), expected.flatten(), dim=0).item()
     if not cosine >= LEAST_COSINES[quantisation]:  # also where it is no number

@@ -9,9 +9,11 @@ import torch
 
 from gpu_worker.contract import ModelSpec, RenderJob
 from gpu_worker.engine.errors import UnsupportedRequest
+from gpu_worker.engine.video import eight_bit_products
 from gpu_worker.engine.weights.quantisation import check_quantisation
 from gpu_worker.families import Family, Mode, family
-from gpu_worker.families.speed import problems
+from gpu_worker.families.memory import quantisation_of
+from gpu_worker.families.speed import EIGHT_BIT_PRODUCTS, problems, products_problem
 
 
 def mode_of(job: RenderJob, inputs: Mapping[str, Any]) -> tuple[Family, Mode]:
@@ -65,3 +67,8 @@ def check_row(model: ModelSpec, device: torch.device) -> None:
         check_quantisation("gguf", device)
     elif model.quantisation == "gguf":
         raise UnsupportedRequest("gguf needs a component that names its file: transformer: {source: …, file: ….gguf}")
+    quantisation = quantisation_of("transformer", model.quantisation, model.components.get("transformer"))
+    if problem := products_problem(model.speed, quantisation):
+        raise UnsupportedRequest(problem)
+    if EIGHT_BIT_PRODUCTS in model.speed:
+        eight_bit_products.try_on(device, quantisation)

@@ -31,17 +31,27 @@ CACHES: Mapping[str, Mapping[str, str]] = {
 }
 """Skip work where little changes from step to step, and trade some quality for it. One at a time, by its arguments."""
 COMPILE_ARGUMENTS = {"mode": _WORD, "dynamic": _FLAG, "fullgraph": _FLAG, "backend": _WORD}
-SETTINGS = ("attention_backend", "compile_repeated_blocks", *CACHES, "fused_qkv", "channels_last_vae")
-"""A name of diffusers; arguments of ``torch.compile``; arguments of a cache; ``true``; ``true``.
+EIGHT_BIT_PRODUCTS = "eight_bit_products"
+_FLAGS = (EIGHT_BIT_PRODUCTS, "fused_qkv", "channels_last_vae")
+SETTINGS = ("attention_backend", "compile_repeated_blocks", *CACHES, *_FLAGS)
+"""A name of diffusers; arguments of ``torch.compile``; arguments of a cache; and three times ``true``.
 
 The last two change how weights are laid out: what has them is a component of its own. The others are switched on for
 one render and off after it, so that rows with different settings share their weights.
 """
 
 
-def cache_of(speed: Mapping[str, Any]) -> str:
-    """The cache that a row skips work with; empty for none. It keeps answers of the transformer on the card."""
-    return next((name for name in CACHES if name in speed), "")
+def held_beside(speed: Mapping[str, Any]) -> str:
+    """Which settings of a row change what a step holds beside the weights, by their names: caches keep answers of the
+    transformer on the card, and products in eight bits come as wider numbers."""
+    return ",".join(name for name in (*CACHES, EIGHT_BIT_PRODUCTS) if name in speed)
+
+
+def products_problem(speed: Mapping[str, Any], quantisation: str) -> str | None:
+    """Why a row whose transformer has this ``quantisation`` cannot multiply in eight bits, if it wants to."""
+    if EIGHT_BIT_PRODUCTS in speed and quantisation not in ("int8", "fp8"):
+        return f"{EIGHT_BIT_PRODUCTS}: the transformer's quantisation is {quantisation}; it has to be int8 or fp8."
+    return None
 
 
 def caches_that_work(made_by: Family, modes: Iterable[str]) -> list[str]:
@@ -77,7 +87,7 @@ def _value_problem(name: str, value: Any) -> str | None:
                 "a kernel of the Hub is code that nobody here has read; install one and name it: native, flash, sage."
             )
         return None if isinstance(value, str) and value else "a name of diffusers, such as native or flash."
-    if name in ("fused_qkv", "channels_last_vae"):
+    if name in _FLAGS:
         return None if value is True else "true, or leave it out."
     if not isinstance(value, Mapping):
         return "its arguments, {} for none."

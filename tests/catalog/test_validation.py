@@ -66,6 +66,7 @@ def test_it_works() -> None:
         ("components", {"transformer": {"file": "x.gguf", "quantisation": "int8"}}, "is quantised already"),
         ("speed", {"compile": True}, "There is no 'compile'. There are: attention_backend"),
         ("speed", {"fused_qkv": True}, "LTX-Video does not use fused projections"),
+        ("speed", {"eight_bit_products": True}, "it has to be int8 or fp8"),
         ("loras", {"source": "x"}, "Write a list"),
         ("loras", [{"weight_name": "x"}], "LoRA 1 names no source"),
         ("loras", [{"source": "x", "strength": 1}], "there is no strength"),

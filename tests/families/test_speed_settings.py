@@ -13,7 +13,7 @@ import torch
 from diffusers.hooks._helpers import TransformerBlockRegistry
 
 from gpu_worker.families import FAMILIES
-from gpu_worker.families.speed import CACHES, SETTINGS, caches_that_work, problems
+from gpu_worker.families.speed import CACHES, SETTINGS, caches_that_work, problems, products_problem
 from tests.families.checkpoints import checkpoint_for
 
 GOOD: list[dict[str, Any]] = [
@@ -22,6 +22,7 @@ GOOD: list[dict[str, Any]] = [
     {"compile_repeated_blocks": {}, "channels_last_vae": True, "fused_qkv": True},
     {"compile_repeated_blocks": {"mode": "max-autotune-no-cudagraphs", "fullgraph": True}},
     {"mag_cache": {"mag_ratios": [1, 0.99]}},
+    {"eight_bit_products": True},
     {"taylorseer_cache": {}, "attention_backend": "native"},
 ]
 
@@ -64,6 +65,14 @@ def test_fusing_is_refused_where_it_would_do_nothing() -> None:
     fusing = {name for name, family in FAMILIES.items() if not list(problems({"fused_qkv": True}, family))}
     assert fusing == {name for name, family in FAMILIES.items() if family.fuses_qkv} < FAMILIES.keys()
     assert "leave it out" in next(problems({"fused_qkv": True}, FAMILIES["ltx"]))
+
+
+@pytest.mark.parametrize(("quantisation", "is_good"), [("int8", True), ("fp8", True), ("nf4", False), ("none", False)])
+def test_products_in_eight_bits_want_weights_in_eight_bits(quantisation: str, is_good: bool) -> None:
+    problem = products_problem({"eight_bit_products": True}, quantisation)
+    assert (problem is None) == is_good
+    assert problem is None or f"is {quantisation}; it has to be int8 or fp8" in problem
+    assert products_problem({}, quantisation) is None
 
 
 def registered(block: torch.nn.Module) -> bool:

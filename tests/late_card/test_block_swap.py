@@ -230,6 +230,19 @@ def test_frames_are_the_same_and_only_weights_that_visit_move(
     assert swapped["to_card"] - resident["to_card"] == pytest.approx(blocks_bytes * 8 / 3, rel=0.01)
 
 
+@pytest.mark.parametrize("quantisation", ["int8", "fp8"])
+def test_blocks_that_visit_multiply_in_eight_bits_as_those_that_stay(
+    card: Card, engine_on_card: EngineOnCard, tmp_path: Path, quantisation: str
+) -> None:
+    changes = {"quantisation": quantisation, "speed": {"eight_bit_products": True}}
+    engine = engine_on_card()
+    resident, swapped = (
+        frames_of(render(engine, job("one", spec_changes={**changes, **placed}, call=SHORT_TEXT), tmp_path / name).clip)
+        for name, placed in (("a", {}), ("b", {"placement": "block_swap"}))
+    )
+    assert np.array_equal(swapped, resident)
+
+
 def moved(card: Card, made: Callable[[], object]) -> dict[str, int]:
     """Bytes that ``made`` moved, by way."""
     ways = ("to_card", "to_host", "to_card_pageable")

@@ -34,7 +34,7 @@ def test_a_good_card_is_ready(card: Card, tmp_path: Path, capsys: pytest.Capture
     assert check_card(report) == 0, report.read_text()
     found = outcomes(report)
     of_memory = ("context", f"pin {show_bytes(MIB)}", "copies", "out of memory")
-    for name in (*of_memory, "layer, int8", "attention, native", "block swap"):
+    for name in (*of_memory, "layer, int8", "products, int8", "products, fp8", "attention, native", "block swap"):
         assert found[name] == "ok", report.read_text()
     assert found["clip, LTX-Video"] == "ok"
     assert "READY (" in capsys.readouterr().out.splitlines()[-2]

@@ -11,7 +11,7 @@ from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.engine.requests import family_of
 from gpu_worker.engine.video.prompts import PromptMemory
 from gpu_worker.families.memory import MemoryNeeds, Shape, Workload, memory_needs
-from gpu_worker.families.speed import cache_of
+from gpu_worker.families.speed import held_beside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ def needs_of(job: RenderJob, model: OpenModel, room: Room) -> MemoryNeeds:
         weights={stage: _weights(model, stage) for stage in Stage},
         estimate=room.headroom.estimate,
         block_swap_bytes=lambda name, size: int(size * room.library.block_swap_share(model.components[name])),
-        cache=cache_of(job.model.speed),
+        cache=held_beside(job.model.speed),
     )
 
 
@@ -44,7 +44,7 @@ def workload_of(stage: Stage, job: RenderJob, model: OpenModel, room: Room, *, i
         weights=_weights(model, stage),
         weights_bytes=sum(map(room.residency.size_bytes, model.parts_of(stage).values())),
         is_tiled=is_tiled,
-        cache=cache_of(job.model.speed),
+        cache=held_beside(job.model.speed),
     )
 
 

@@ -1,6 +1,7 @@
 """Speed settings of a row (``gpu_worker.families.speed``) on the modules that a render has leased.
 
-Attention backends give the same picture to the last bits of precision; caches trade some quality; compiled blocks are
+Attention backends give the same picture to the last bits of precision; caches and products in eight bits trade some
+quality; compiled blocks are
 compiled once for a shape and a process. All are switched off after the render: the modules are shared with other rows.
 """
 
@@ -18,7 +19,8 @@ from diffusers.models.attention_dispatch import attention_backend, dispatch_atte
 
 from gpu_worker.engine.errors import UnsupportedHere
 from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
-from gpu_worker.families.speed import CACHES
+from gpu_worker.engine.video import eight_bit_products
+from gpu_worker.families.speed import CACHES, EIGHT_BIT_PRODUCTS
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +68,8 @@ def _switch_on(transformer: Any, name: str, value: Any, steps: int, undo: ExitSt
         undo.callback(_run_uncompiled, transformer)
         undo.enter_context(_limit_logged(type(transformer).__name__))
         transformer.compile_repeated_blocks(**value)
+    elif name == EIGHT_BIT_PRODUCTS:
+        eight_bit_products.switch_on(transformer, undo)
     elif name in CACHES:
         transformer.enable_cache(_CONFIGS[name](**value, **_known_here(name, value, steps)))
         undo.callback(_drop_bound_forwards, transformer)

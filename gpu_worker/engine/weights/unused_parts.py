@@ -26,12 +26,14 @@ class _Unused(torch.nn.Module):
         return hidden_states[..., :0]
 
 
-@cache
 def without_unused(cls: Any) -> Any:
     """``cls`` of transformers, whose modules are made without what no pipeline of ours asks."""
-    paths = _IN_LANGUAGE_MODELS.get(cls.__name__)
-    if paths is None:
-        return cls
+    return _reduced(cls) if cls.__name__ in _IN_LANGUAGE_MODELS else cls
+
+
+@cache
+def _reduced(cls: Any) -> Any:
+    paths = _IN_LANGUAGE_MODELS[cls.__name__]
 
     def init(self: Any, config: Any) -> None:
         cls.__init__(self, config)
