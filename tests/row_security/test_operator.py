@@ -21,10 +21,12 @@ from loremotion.row_security.role import NoWebRole
 ROOT = Path(__file__).parent.parent.parent
 
 FIRST = """
+from django.core.management import call_command
 from django.test import Client
 from catalog.seed import seed
 from accounts.models import Workspace
 from generation.models import Generation
+call_command("migrate", verbosity=0)
 seed()
 answers = [Client().post("/generations/", {"prompt": "a red circle", "model": "preview"}, headers={"host": "127.0.0.1"})
     for _ in range(2)]
@@ -32,6 +34,27 @@ assert [answer.status_code for answer in answers] == [302, 302], answers[0].cont
 assert Generation.objects.count() == Workspace.objects.count() == 2
 """
 """Two newcomers, each with a clip to come: accounts, ledger, catalogue and queue, all through requests."""
+TRACES = """
+SELECT 'policy', polrelid::regclass::text FROM pg_policy
+UNION ALL SELECT 'bound table', relname FROM pg_class WHERE relrowsecurity
+UNION ALL SELECT 'function', proname FROM pg_proc
+    WHERE pronamespace = 'public'::regnamespace AND proname LIKE 'row\\_security%'
+UNION ALL SELECT 'privilege', relname FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relacl::text LIKE '%loremotion_web%'
+UNION ALL SELECT 'default privilege', defaclacl::text FROM pg_default_acl
+    WHERE defaclacl::text LIKE '%loremotion_web%'
+"""
+"""Whatever of the wall stands in a database."""
+THERE_AND_BACK = """
+import psycopg
+from django.conf import settings
+from django.core.management import call_command
+from tests.row_security.test_operator import TRACES, before_the_wall
+call_command("migrate", "accounts", before_the_wall(), verbosity=0)
+with psycopg.connect(settings.DATABASE_URL) as connection:
+    assert (left := connection.execute(TRACES).fetchall()) == [], left
+call_command("migrate", verbosity=0)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -69,26 +92,8 @@ def before_the_wall() -> str:
     return str(dict(import_module(f"accounts.migrations.{wall.stem}").Migration.dependencies)["accounts"])
 
 
-def traces(connection: psycopg.Connection) -> list[tuple[object, ...]]:
-    """Whatever of the wall stands in a database."""
-    return connection.execute(
-        """
-        SELECT 'policy', polrelid::regclass::text FROM pg_policy
-        UNION ALL SELECT 'bound table', relname FROM pg_class WHERE relrowsecurity
-        UNION ALL SELECT 'function', proname FROM pg_proc
-            WHERE pronamespace = 'public'::regnamespace AND proname LIKE 'row\\_security%'
-        UNION ALL SELECT 'privilege', relname FROM pg_class
-            WHERE relnamespace = 'public'::regnamespace AND relacl::text LIKE '%loremotion_web%'
-        UNION ALL SELECT 'default privilege', defaclacl::text FROM pg_default_acl
-            WHERE defaclacl::text LIKE '%loremotion_web%'
-        """
-    ).fetchall()
-
-
 def test_without_a_superuser_the_site_makes_its_role_and_runs_behind_the_wall(server: Postgres) -> None:
     url = url_of(server, "operator")
-    migrated = manage(url, "migrate", "--verbosity", "0")
-    assert migrated.returncode == 0, migrated.stderr
     first = manage(url, "shell", "--no-imports", "--command", FIRST)
     assert first.returncode == 0, first.stderr
     with psycopg.connect(url, autocommit=True) as connection:
@@ -98,12 +103,9 @@ def test_without_a_superuser_the_site_makes_its_role_and_runs_behind_the_wall(se
         connection.execute("RESET ROLE")
         assert connection.execute("SELECT count(*) FROM generation_generation").fetchone() == (2,)
 
-        gone = manage(url, "migrate", "accounts", before_the_wall(), "--verbosity", "0")
-        assert gone.returncode == 0, gone.stderr
-        assert traces(connection) == []
-        back = manage(url, "migrate", "--verbosity", "0")
+        back = manage(url, "shell", "--no-imports", "--command", THERE_AND_BACK)
         assert back.returncode == 0, back.stderr
-        assert len(traces(connection)) > 40
+        assert len(connection.execute(TRACES).fetchall()) > 40
 
 
 def test_who_may_make_no_role_is_told_what_an_administrator_does(server: Postgres, settings: Settings) -> None:
