@@ -23,6 +23,21 @@ CLIP_ROLES: Final = tuple(
     name for name, role in ROLES.items() if role.kind in (Kind.CLIP, Kind.SOUND) or name == "mask"
 )
 """What may also be named by the id of a clip of the caller's own."""
+ROLES_ALSO_CALLED: Final[Mapping[str, str]] = {
+    other: role
+    for role, others in {
+        "image": "prompt_image input_image init_image start_image seed_image first_image first_frame "
+        "image_url image_uri first_frame_image start_image_url",
+        "last_image": "end_image image_end tail_image image_tail last_frame end_frame last_frame_image end_image_url",
+        "video": "video_url video_uri input_video source_video video_id",
+        "audio": "audio_url audio_uri",
+        "mask": "mask_url mask_image mask_video",
+        "control_video": "control_video_url pose_video depth_video motion_video",
+        "reference_image": "reference_images reference_image_url subject_image subject_reference",
+    }.items()
+    for other in others.split()
+}
+"""What other APIs call what a clip starts from, by which a refusal of their names finds ours."""
 REFERENCE: Final = "input_reference"
 """OpenAI's word for the first picture."""
 
@@ -84,7 +99,9 @@ def _is_id(said: str) -> bool:
 class AskSerializer(serializers.Serializer[Any]):
     """The body of ``POST /v1/videos``, as JSON or multipart. Shape only; the model decides what it can serve."""
 
-    ALSO_CALLED: Final = {other: name for name, (_, wording) in wordings().items() for other in wording.also_called}
+    ALSO_CALLED: Final = ROLES_ALSO_CALLED | {
+        other: name for name, (_, wording) in wordings().items() for other in wording.also_called
+    }
 
     private = serializers.BooleanField(
         required=False,
