@@ -174,6 +174,8 @@ class Generation(models.Model):
     """How many clips that are paid for went before it while it was the first free one in line."""
     flow = models.CharField(max_length=60, blank=True, default="", db_default="")
     """In whose line it waits. Forgotten once it is dispatched or cancelled, since it may tell of a network."""
+    network = models.CharField(max_length=60, blank=True, default="", db_default="")
+    """Of a free clip, where it was asked for: it waits behind all others from there too. Forgotten with ``flow``."""
 
     continued_seconds = models.FloatField(default=0.0, db_default=0.0)
     """Of the clip or video that this one goes on from and will hold; 0: of none, or of unknown length."""
@@ -233,6 +235,11 @@ class Generation(models.Model):
             ),
             # The last one of a line.
             models.Index(fields=["flow", "fair_finish"], name="generation_in_flow", condition=Q(state="queued")),
+            models.Index(
+                fields=["network", "fair_finish"],
+                name="generation_of_network",
+                condition=Q(state="queued") & ~Q(network=""),
+            ),
             models.Index(
                 fields=["state", "dispatched_at"],
                 name="generation_in_flight",

@@ -124,7 +124,7 @@ class Quotes(VideoView):
             caller = self.caller(Action.READ_CLIPS)
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
         sound = intake.look_at(self.site_request, caller, ask, files=files, clips=clips)
-        network = networks.fingerprint_of(self.site_request) if caller.key is None else ""
+        network = networks.fingerprint_of(self.site_request)
         wait = wait_before_asking(sound.offer, caller.workspace, may=sound.may, network=network)
         return Response(presentation.quote(sound.offer, wait))
 

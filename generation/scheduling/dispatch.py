@@ -71,10 +71,10 @@ def _take() -> list[Taken]:
             generation.attempt += 1
             generation.has_attempt_secret = True
             generation.dispatched_at = each.at
-            generation.flow = ""
+            generation.flow = generation.network = ""
         Generation.objects.bulk_update(
             [each.generation for each in chosen],
-            ["state", "attempt", "has_attempt_secret", "dispatched_at", "flow"],
+            ["state", "attempt", "has_attempt_secret", "dispatched_at", "flow", "network"],
         )
     return chosen
 

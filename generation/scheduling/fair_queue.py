@@ -1,7 +1,8 @@
 """The fair queue: who is next, and why.
 
 Self-clocked fair queueing. Requests wait in lines: of one person, whatever the number of their workspaces; of the
-visitors of one network; else of one workspace. A request's finish tag is that of the last one in its line, or the
+visitors of one network; else of one workspace. Free ones of one network, whosever, wait behind each other too: a
+hundred accounts get no more there than one. A request's finish tag is that of the last one in its line, or the
 present virtual time if that is later, plus its price divided by its plan's weight. The lowest tag goes first and moves
 the clock. So a line gets GPU time in proportion to its weight whenever it has work, a flood only delays whoever sent
 it, and nobody starves: the clock passes every tag. Clips that are paid for and clips that cost nothing are two such
@@ -42,7 +43,7 @@ class Standing:
     virtual_time: float
     """The clock's, of its tier."""
     last_finish: float
-    """The latest tag of those that wait in the same line and tier; 0 where none does."""
+    """The latest tag of those of its tier that wait in the same line or are of the same network; 0 where none does."""
     open_clips: int
     """Of the workspace, that wait or are being made."""
     flow: str = ""
@@ -61,16 +62,17 @@ class Standing:
 def send_join(workspace: Workspace, *, is_paid: bool, network: str = "") -> Callable[[], Standing]:
     """Lock the workspace's line until the transaction ends, and return what tells how the workspace stands.
 
-    A person's workspaces share one line, whatever their number, and so do the visitors of one network. What has been
-    dispatched need not be looked at, since the clock has passed its tag.
+    A person's workspaces share one line, whatever their number, and so do the visitors of one network; behind the free
+    clips of its network is whoever asks for one. What has been dispatched need not be looked at, since the clock has
+    passed its tag.
 
     Args:
         is_paid: whether its next clip goes before those that cost nothing.
-        network: where its visitor comes from; empty where it has none, pays, or nobody knows.
+        network: where it is asked for; empty of who pays, or where nobody knows.
     """
     joined = send(
-        "SELECT virtual_time, last_finish, open_clips, flow FROM generation_join_line(%s, %s, %s)",
-        [workspace.id, _line_without_a_person(workspace, network), 0.0 if is_paid else FREE_BEGINS],
+        "SELECT virtual_time, last_finish, open_clips, flow FROM generation_join_line(%s, %s, %s, %s)",
+        [workspace.id, _line_without_a_person(workspace, network), 0.0 if is_paid else FREE_BEGINS, network],
     )
     return lambda: Standing(*joined())
 
@@ -90,7 +92,7 @@ def prospective_finish(
     The line is that of ``generation_join_line``. The caller looks across workspaces: a line may be of several.
     """
     own, begins = None if workspace is None else workspace.id, 0.0 if is_paid else FREE_BEGINS
-    asked = {"own": own, "otherwise": _line_without_a_person(workspace, network), "begins": begins}
+    asked = {"own": own, "otherwise": _line_without_a_person(workspace, network), "begins": begins, "network": network}
     with prepared_cursor() as cursor:
         cursor.execute(_LAST_OF_LINE, asked | {"free_begins": FREE_BEGINS})
         now, last_finish = cursor.fetchone()
@@ -110,6 +112,11 @@ SELECT
         SELECT max(fair_finish) FROM generation_generation
         WHERE workspace_id = %(own)s::uuid AND state = 'queued' AND flow = ''
             AND fair_finish >= %(begins)s AND (%(begins)s > 0 OR fair_finish < %(free_begins)s)
+    ), (
+        SELECT fair_finish FROM generation_generation
+        WHERE state = 'queued' AND network <> '' AND network = %(network)s::text
+            AND fair_finish >= %(begins)s AND (%(begins)s > 0 OR fair_finish < %(free_begins)s)
+        ORDER BY fair_finish DESC LIMIT 1
     ))
 FROM (SELECT coalesce((
     SELECT 'person:' || user_id FROM accounts_membership WHERE workspace_id = %(own)s::uuid AND role = 'owner'

@@ -57,7 +57,7 @@ def cancel(generation: Generation) -> None:
     now = timezone.now()
     with transaction.atomic():
         waiting = Generation.objects.filter(id=generation.id, state__in=[State.QUEUED, State.DISPATCHED])
-        if waiting.update(state=State.CANCELLED, finished_at=now, cancel_asked_at=now, flow=""):
+        if waiting.update(state=State.CANCELLED, finished_at=now, cancel_asked_at=now, flow="", network=""):
             ledger.release(reference=generation.id, is_our_failure=False)
             _wind_up(generation.id, State.CANCELLED)
         elif not Generation.objects.filter(id=generation.id, state=State.RUNNING).update(cancel_asked_at=now):

@@ -49,7 +49,7 @@ def take(
         Refusal: with the field, the cause and the next step. Nothing is left behind.
     """
     caller = tenancy.caller_for(request, Action.GENERATE)
-    network = networks.fingerprint_of(request) if caller.key is None else ""  # a visitor's, and those have no keys
+    network = networks.fingerprint_of(request)
     repeat = idempotency.read_repeat(request, ask, files=files, clips=clips, is_private=is_private, caller=caller)
     if (made := idempotency.find_repeated(caller, repeat)) is not None:
         return made

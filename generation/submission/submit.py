@@ -80,7 +80,8 @@ def submit(
         caller: who asks, for the caps of members and keys; None for a workspace's own visitor.
         repeat: how the request says that it may be sent again. Of two that race, both get what the first one made.
         is_private: whether others of a team do not see it; None leaves that to the team.
-        network: a visitor's, which bounds the free credits that come from there, and shares one line in the queue.
+        network: where it is asked for, which bounds the free credits of visitors from there; its free clips share one
+            line in the queue.
         continued_seconds: of the clip or video that this one goes on from.
         may: what the workspace is entitled to, where it was asked a moment ago.
 
@@ -105,7 +106,8 @@ def submit(
         with _hold_refused(candidate), ledger.own_errors(), prepared.unanswered():  # any may raise what the hold met
             recheck = lock()
             held = _send_hold(workspace, generation_id, offer)
-            joined = fair_queue.send_join(workspace, is_paid=may.is_paid, network="" if may.is_paid else network)
+            network = "" if may.is_paid else network
+            joined = fair_queue.send_join(workspace, is_paid=may.is_paid, network=network)
             least_bytes = offer.send_least_bytes()
             recheck()
             held()
@@ -128,6 +130,7 @@ def submit(
             fair_finish=finish,
             fair_weight=may.priority_weight,
             flow=standing.flow,
+            network=network,
             request_id=log_context.current(log_context.REQUEST_ID),
         )
         _GENERATIONS.insert(generation)

@@ -27,6 +27,7 @@ from generation.submission.submit import submit
 from generation.tiers import on_its_clock
 from loremotion import row_security
 from loremotion.prepared import unanswered
+from loremotion.row_security import across_workspaces
 from tests.generation import factories
 
 NETWORK = "a" * 32
@@ -65,13 +66,39 @@ def test_visitors_of_one_network_get_no_more_than_one(toy: Model) -> None:
     assert [clip.id for clip in order()[:3]] == [crowd[0].id, late.id, crowd[1].id]
 
 
+def account_from(network: str, name: str) -> Generation:
+    workspace = team_of(User.objects.create_user(f"{name}@example.org", "a long password"))
+    return submit(workspace=workspace, offer=make_offer(Ask(prompt="a red circle", seconds=1)), network=network)
+
+
+def test_free_accounts_of_one_network_get_no_more_than_one(toy: Model) -> None:
+    crowd = [account_from(NETWORK, f"one-{number}") for number in range(6)]
+    crowd += [visitor_from(NETWORK)() for _ in range(2)]
+    late = account_from("b" * 32, "late")
+    assert [clip.id for clip in order()[:3]] == [crowd[0].id, late.id, crowd[1].id]
+    tags = [on_its_clock(clip.fair_finish) for clip in crowd]
+    assert tags == [tags[0] * (place + 1) for place in range(8)]
+    assert len({clip.flow for clip in crowd[:6]}) == 6, "each of them waits in a line of their own as well"
+
+
+def test_what_a_free_account_is_told_before_asking_heeds_its_network(toy: Model) -> None:
+    first = account_from(NETWORK, "first")
+    other = team_of(User.objects.create_user("second@example.org", "a long password"))
+    with across_workspaces("a test looks at two"):
+        tags = [
+            fair_queue.prospective_finish(other, is_paid=False, network=network, credits=first.credits_quoted, weight=1)
+            for network in (NETWORK, "b" * 32)
+        ]
+    assert tags[0] - tags[1] == on_its_clock(first.fair_finish)
+
+
 def test_who_pays_waits_in_a_line_of_their_own_wherever_they_come_from(toy: Model) -> None:
     for _ in range(5):
         visitor_from(NETWORK)()
     payer = factories.visitor().workspace
     ledger.grant(account=payer.id, reference="bought", amount=100, kind=ledger.LotKind.PACK)
     paid = submit(workspace=payer, offer=make_offer(Ask(prompt="a red circle", seconds=1)), network=NETWORK)
-    assert paid.flow == f"workspace:{payer.id}"
+    assert (paid.flow, paid.network) == (f"workspace:{payer.id}", "")
     assert [clip.id for clip in order()].index(paid.id) <= 1
 
 
@@ -81,10 +108,11 @@ def test_visitors_of_nobody_knows_where_wait_each_for_themselves(toy: Model) -> 
 
 def test_where_a_clip_came_from_is_forgotten_once_it_need_not_wait(toy: Model) -> None:
     dispatched, cancelled = visitor_from(NETWORK)(), visitor_from(NETWORK)()
-    assert cancelled.flow == f"network:{NETWORK}"
+    assert (cancelled.flow, cancelled.network) == (f"network:{NETWORK}", NETWORK)
     settle.cancel(cancelled)
     dispatch.fill_window()
-    assert {clip.flow for clip in Generation.objects.filter(id__in=[dispatched.id, cancelled.id])} == {""}
+    known = Generation.objects.filter(id__in=[dispatched.id, cancelled.id]).values_list("flow", "network")
+    assert set(known) == {("", "")}
 
 
 def test_a_clip_that_the_last_release_queued_is_heeded_in_its_workspace(toy: Model, alice: Visitor) -> None:
