@@ -83,17 +83,17 @@ def _fine(count: int) -> Iterator[tuple[str, Frames]]:
     kinds = list(FINE)
     for number in range(count):
         kind, chance = kinds[number % len(kinds)], np.random.default_rng(number)
-        yield kind, _shown(FINE[kind](chance, int(chance.choice([16, 24, 33]))))
+        yield kind, shown(FINE[kind](chance, int(chance.choice([16, 24, 33]))))
 
 
 def _broken(count: int) -> Iterator[tuple[str, Frames]]:
     kinds = list(BROKEN)
     for number in range(count):
         kind, chance = kinds[number % len(kinds)], np.random.default_rng(number)
-        yield kind, _shown(BROKEN[kind](chance, 16))
+        yield kind, shown(BROKEN[kind](chance, 16))
 
 
-def _shown(greys: Grey) -> Frames:
+def shown(greys: Grey) -> Frames:
     return np.clip(np.rint(greys), 0, 255).astype(np.uint8)[..., None].repeat(3, axis=3)
 
 

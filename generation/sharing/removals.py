@@ -11,7 +11,7 @@ from generation.models import Clip
 from generation.sharing.models import Removal
 from loremotion.row_security import across_workspaces
 
-MOST_DIFFERENT_BITS: Final = 10
+MOST_DIFFERENT_BITS: Final = 16
 """Of 256, between pictures that count as copies."""
 MOST_COMPARED: Final = 1_000
 
