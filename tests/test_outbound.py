@@ -219,6 +219,23 @@ def test_who_does_not_answer_is_unreachable(loopback_is_permitted: None) -> None
         outbound.post(url, body=b"", headers={})
 
 
+def test_however_many_addresses_are_silent_they_have_the_time_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, given_seconds = [0.0], list[float]()
+
+    def silent(address: tuple[str, int], timeout: float) -> None:
+        given_seconds.append(timeout)
+        clock[0] += timeout
+        raise TimeoutError
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(socket, "create_connection", silent)
+    many = resolver(*(f"93.184.216.{number}" for number in range(30)))
+    with pytest.raises(outbound.Unreachable, match="too long"):
+        outbound.post("https://hooks.example/", body=b"", headers={}, resolve=many)
+    assert len(given_seconds) > 1
+    assert sum(given_seconds) <= outbound.CONNECT_SECONDS
+
+
 # --- TLS -----------------------------------------------------------------------------------------------------------
 
 
