@@ -22,6 +22,11 @@ class Offer:
     quote: Quote
 
     @property
+    def delivered_size(self) -> str:
+        """Size of the MP4, for people."""
+        return f"{self.request.width * self.version.upscale}×{self.request.height * self.version.upscale}"
+
+    @property
     def least_bytes(self) -> int | None:
         """Least memory of a GPU that can make it, or None while the bytes of the model are unknown. Asks the store."""
         return self.send_least_bytes()()

@@ -4,7 +4,7 @@ from catalog import views as catalog
 from generation.api import events, reference
 from generation.api import sharing as api_sharing
 from generation.api import views as api
-from generation.pages import boards, explore, library, models, selection, sharing, status, trial_views, views
+from generation.pages import batch, boards, explore, library, models, selection, sharing, status, trial_views, views
 from generation.pages.prompt_length import prompt_length
 from generation.pages.tray import tray
 from generation.storage import serving
@@ -43,6 +43,10 @@ urlpatterns = [
     path("generations/<uuid:generation_id>/events/", events.events, name="events"),
     path("generations/<uuid:generation_id>/clip.mp4", serving.clip, name="clip"),
     path("generations/<uuid:generation_id>/poster.jpg", serving.poster, name="poster"),
+    path("batch/", batch.page, name="batch"),
+    path("batch/review/", batch.review, name="batch-review"),
+    path("batch/make/", batch.make, name="batch-make"),
+    path("history/sheet/", batch.sheet, name="sheet"),
     path("s/<str:token>/", sharing.page, name="shared"),
     path("s/<str:token>/embed/", sharing.embed, name="shared-embed"),
     path("s/<str:token>/clip.mp4", sharing.clip, name="shared-clip"),

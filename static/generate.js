@@ -100,6 +100,7 @@ function showWays(found) {
   ways.hidden = !found.length;
 }
 
+const newName = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
 const number = (amount) => amount.toLocaleString(document.documentElement.lang);
 const inCredits = (amount) => `${number(amount)} credit${amount === 1 ? "" : "s"}`;
 
@@ -110,10 +111,11 @@ function atTime(inSeconds) {
   return `ready about ${at.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" })}`;
 }
 
-function inWords({ credits, seconds, ready, ready_seconds: readySeconds }) {
+function inWords({ credits, times, seconds, ready, ready_seconds: readySeconds }) {
   const left = Number(form.dataset.credits) - credits;
   const after = left < 0 ? `you have ${inCredits(Number(form.dataset.credits))}` : `${number(left)} left after this`;
-  return [`${number(Math.round(seconds * 100) / 100)} s of video`, ready, atTime(readySeconds), after].filter(Boolean).join(" · ");
+  const each = times > 1 ? `${times} × ` : "";
+  return [`${each}${number(Math.round(seconds * 100) / 100)} s of video`, ready, atTime(readySeconds), after].filter(Boolean).join(" · ");
 }
 
 // The button shows the price to the eye; whoever listens is told with the rest of the line.
@@ -189,6 +191,7 @@ form.addEventListener("submit", (event) => {
 // Come back to with the back button, the page is as it was left: with the options chosen then, and ready to go again.
 addEventListener("pageshow", () => {
   button.removeAttribute("aria-busy");
+  form.elements.namedItem("sending").value = newName(); // what was sent is not sent again
   showOptionsOfModel();
   checkFiles();
   askPrice();

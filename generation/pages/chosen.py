@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import Http404, QueryDict
+from django.urls import reverse
 
 from accounts.caller import Caller
 from generation.models import Generation
@@ -13,6 +16,11 @@ from loremotion.refusals import Invalid
 
 MOST: Final = 48
 """Clips that are chosen at once: two pages of the library."""
+
+
+def sheet_of(clips: Iterable[Generation]) -> str:
+    """Address of the page that shows these clips together."""
+    return f"{reverse('generation:sheet')}?{urlencode([('clip', clip.id) for clip in clips])}"
 
 
 def chosen_clips(caller: Caller, sent: QueryDict, purpose: str) -> list[Generation]:

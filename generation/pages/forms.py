@@ -15,6 +15,7 @@ from gpu_worker.families import ROLES
 
 OF_ONE_MODEL: Final = ("seconds", "size", "preset", "way")
 """Options that are said in one model's words, and mean nothing to another."""
+TIMES: Final = (1, 2, 4)
 SEEN_BY = [("team", "The whole team"), ("maker", "Only me and the owner")]
 
 
@@ -47,6 +48,10 @@ class GenerateForm(forms.Form):
     """Of a team's clip."""
     way = forms.CharField(required=False, max_length=20)
     """The mode whose chip is chosen. What is given for another is left out: what begins a clip decides its mode."""
+    times = forms.TypedChoiceField(required=False, choices=[(n, f"×{n}") for n in TIMES], coerce=int, empty_value=1)
+    """How many clips of it are made, with a seed each."""
+    sending = forms.CharField(required=False, max_length=36, widget=forms.HiddenInput)
+    """Names this sending of the form, so that several clips sent twice are made once."""
     video = forms.CharField(required=False, max_length=36, widget=forms.HiddenInput)
     """Id of the caller's own clip that the new one continues or changes."""
 
@@ -60,7 +65,7 @@ class GenerateForm(forms.Form):
     def ask(self) -> Ask:
         """The request that the valid form makes, blanks left to the model's defaults."""
         said = {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
-        for name in ("video", "seen_by", "way"):
+        for name in ("video", "seen_by", "way", "times", "sending"):
             said.pop(name, None)
         return Ask(**said)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
@@ -33,14 +33,15 @@ from generation.models import Generation, GenerationQuerySet, State
 from generation.moderation import gate
 from generation.pages import cheaper, recipes
 from generation.pages.choices import EXAMPLE, choices, offer_of
-from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, GenerateForm, values_of
+from generation.pages.chosen import sheet_of
+from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, TIMES, GenerateForm, values_of
 from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, to_remix, to_run_again
 from generation.pages.stages import PLAIN_STAGES, plain_title
 from generation.pages.ways_on import ways_on
 from generation.scheduling import wait
 from generation.settlement import deletion, notifications, settle
 from generation.sharing import links, public
-from generation.submission import intake, privacy
+from generation.submission import batch, intake, privacy
 from generation.submission.audience import audience_of
 from gpu_worker.families import ROLES
 from loremotion.bodies import MAX_BODY_BYTES, MAX_FORM_BYTES, takes_files
@@ -118,7 +119,12 @@ def create(request: HttpRequest) -> HttpResponse:
         sent = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
         files = {role: file for role, file in sent.items() if form.takes(role, workspace)}
         clips = form.clips() if form.takes("video", workspace) else {}
-        generation = intake.take(request, form.ask(), files=files, clips=clips, is_private=form.is_private())
+        private, times = form.is_private(), form.cleaned_data["times"]
+        if times > 1:
+            asks, sending = batch.takes_of(form.ask(), times), form.cleaned_data["sending"] or str(uuid4())
+            made = batch.take_all(request, asks, sending=sending, files=files, clips=clips, is_private=private)
+            return redirect(sheet_of(made))
+        generation = intake.take(request, form.ask(), files=files, clips=clips, is_private=private)
     except Refusal as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
         return _generate_page(request, form, status=refusal.status, refusal=refusal)
@@ -176,6 +182,7 @@ def _generate_page(
     offered = choices(form.models, audience, chosen=model, values=values)
     chosen = next((choice for choice in offered if choice.model == model), None)
     prompt = form["prompt"].value()
+    times = next((each for each in TIMES if str(each) == str(form["times"].value())), 1)
     is_continued = continued is not None and chosen is not None and chosen.takes("video")
     context = {
         "form": form,
@@ -184,7 +191,8 @@ def _generate_page(
         "chosen": chosen,
         "most_bytes": MAX_FORM_BYTES - MAX_BODY_BYTES,  # with room for what is typed
         "recent": listing.page(caller, limit=RECENT),
-        "offer": _offer(form, model, audience, is_continued=is_continued),
+        "offer": (offer := _offer(form, model, audience, is_continued=is_continued)),
+        "credits": offer.quote.credits * times if offer is not None else None,
         "ways_on": ways_on(refusal, is_signed_in=request.user.is_authenticated) if refusal is not None else [],
         "may_ask_for_review": refusal is not None and refusal.code in gate.CODES,
         "cheaper": _cheaper(form, refusal, workspace),
@@ -192,6 +200,9 @@ def _generate_page(
         "is_fresh": not form.is_bound and not form.initial,
         "continued": continued,
         "goes_on": values["way"] == GOES_ON,
+        "times": TIMES,
+        "times_now": times,
+        "sending": uuid4(),
         "seen_by": SEEN_BY,
         "seen_by_now": form["seen_by"].value() or _seen_by_default(workspace),
     }
@@ -243,7 +254,12 @@ def price(request: HttpRequest) -> JsonResponse:
     except Refusal as refusal:
         ways = ways_on(refusal, is_signed_in=request.user.is_authenticated)
         return JsonResponse({"error": str(refusal), "field": refusal.field, "ways": ways}, status=refusal.status)
-    said: dict[str, Any] = {"credits": offer.quote.credits, "seconds": round(offer.request.seconds, 3)}
+    times = form.cleaned_data["times"]
+    said: dict[str, Any] = {
+        "credits": offer.quote.credits * times,
+        "times": times,
+        "seconds": round(offer.request.seconds, 3),
+    }
     if waits := wait.why_nobody_takes(offer):
         said["waits"] = waits
     elif expected := wait.prospect_of(

@@ -39,6 +39,8 @@ class Candidate:
     may: Entitlements
     is_refilled: bool
     """False where the network of a visitor has had all the free credits that it may have today."""
+    clips: int = 1
+    """That are asked for together; ``credits`` is the price of all."""
     standing: Standing | None = None
     """How its workspace stands in the queue, once its price is held; None before that."""
 
@@ -95,10 +97,12 @@ def beyond_open_clips(candidate: Candidate) -> None:
     """
     most, standing = candidate.may.open_clips, candidate.standing
     found = Generation.objects.of(candidate.workspace).open().count() if standing is None else standing.open_clips
-    if found >= most:
+    if found + candidate.clips > most:
+        clips = f"{most} clip{'' if most == 1 else 's'} in progress"
+        together = f"Your plan allows {clips}. You have {found}, and this asks for {candidate.clips}."
         raise TooMany(
             "too_many_open",
-            f"You already have {most} clip{'' if most == 1 else 's'} in progress, the limit on your plan.",
+            together if found < most else f"You already have {clips}, the limit on your plan.",
             next_step="Wait for one of them, or cancel one.",
             retry_after_seconds=30,
         )

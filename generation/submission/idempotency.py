@@ -100,6 +100,20 @@ def read_repeat(
         )
     counted = _COUNT.fullmatch(request.headers.get("x-stainless-retry-count", "").strip())
     retry = int(counted[0]) if counted is not None else 0
+    return named(key, ask, files=files, clips=clips, is_private=is_private, caller=caller, retry=retry)
+
+
+def named(
+    key: str,
+    ask: Ask,
+    *,
+    files: Mapping[str, UploadedFile[Any]],
+    clips: Mapping[str, str],
+    is_private: bool | None,
+    caller: Caller,
+    retry: int = 0,
+) -> Repeat:
+    """What a request says that is called ``key``."""
     asked = {name: getattr(ask, name) for name in _ASKED}
     asked["inputs"] = {**clips, **{role: _digest_of(file) for role, file in files.items()}}
     last_release_digest = _digest(asked)

@@ -1,0 +1,121 @@
+"""Many clips at once: prompts by paste or as CSV, each with some models and seeds; shown with prices, then made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+from uuid import uuid4
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import tenancy
+from accounts.roles import Action
+from catalog.models import Model
+from catalog.requests import Ask
+from generation.api import presentation
+from generation.pages import batch_rows
+from generation.pages.chosen import chosen_clips, sheet_of
+from generation.pages.ways_on import ways_on
+from generation.submission import batch
+from loremotion.bodies import takes_files
+from loremotion.refusals import Invalid, Refusal
+
+MOST_TIMES: Final = 8
+
+
+@require_safe
+@ensure_csrf_cookie
+def page(request: HttpRequest) -> HttpResponse:
+    """The form. ``?prompt=`` fills it."""
+    return _page(request, prompts=request.GET.get("prompt", "").replace("\x00", "")[:2000])
+
+
+@takes_files
+@require_POST
+def review(request: HttpRequest) -> HttpResponse:
+    """Every clip that would be made, with its price, and the price of all. Makes nothing."""
+    sent = request.POST
+    if "edit" in sent:
+        return _page(request, prompts=sent.get("prompts", ""))
+    try:
+        asks = batch_rows.read(_text(request))
+        spread = batch_rows.spread(asks, models=sent.getlist("models"), times=_times(sent.get("times", "1")))
+        return _review(request, spread)
+    except Refusal as refusal:
+        return _page(request, prompts=sent.get("prompts", ""), refusal=refusal)
+
+
+@require_POST
+def make(request: HttpRequest) -> HttpResponse:
+    """Make the clips that were reviewed: all of them or none."""
+    tenancy.caller_for(request, Action.GENERATE)
+    rows = request.POST.get("rows", "")
+    try:
+        asks = batch_rows.read(rows)
+        return redirect(sheet_of(batch.take_all(request, asks, sending=request.POST.get("sending") or str(uuid4()))))
+    except Refusal as refusal:
+        return _page(request, prompts=rows, refusal=refusal)
+
+
+@require_safe
+def sheet(request: HttpRequest) -> HttpResponse:
+    """Clips that were made together, with what each costs and what all do."""
+    clips = chosen_clips(tenancy.caller_for(request, Action.READ_CLIPS), request.GET, "show together")
+    costs = [shown["lm"]["cost"] for shown in presentation.videos(clips)]
+    total = {name: sum(cost[name] for cost in costs) for name in ("quoted", "held", "charged", "given_back")}
+    context = {
+        "clips": clips,
+        "receipts": list(zip(clips, costs, strict=True)),
+        "total": total,
+        "open": sum(clip.is_open for clip in clips),
+    }
+    return render(request, "generation/sheet.html", context)
+
+
+def _text(request: HttpRequest) -> str:
+    sent = request.FILES.get("file")
+    if not isinstance(sent, UploadedFile):
+        return request.POST.get("prompts", "")
+    if (sent.size or 0) > batch_rows.MOST_BYTES:
+        raise Invalid(
+            "too_long", f"The file is more than {batch_rows.MOST_BYTES // 1024} KiB.", next_step="Send less at once."
+        )
+    try:
+        return sent.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Invalid("not_text", "This file is no UTF-8 text.", next_step="Save it as CSV in UTF-8.") from None
+
+
+def _times(text: str) -> int:
+    return next((number for number in range(1, MOST_TIMES + 1) if str(number) == text), 1)
+
+
+def _review(request: HttpRequest, asks: list[Ask]) -> HttpResponse:
+    offers = batch.offers_of(request, asks)
+    seeded = [replace(ask, seed=offer.request.seed) for ask, offer in zip(asks, offers, strict=True)]
+    context = {
+        "offers": offers,
+        "credits": sum(offer.quote.credits for offer in offers),
+        "rows": batch_rows.write(seeded),  # what is shown is what will be made
+        "sending": uuid4(),
+    }
+    return render(request, "generation/batch_review.html", context)
+
+
+def _page(request: HttpRequest, *, prompts: str, refusal: Refusal | None = None) -> HttpResponse:
+    context: dict[str, Any] = {
+        "prompts": prompts,
+        "models": [model for model in Model.objects.for_people() if model.current and "text" in model.current.modes],
+        "models_now": request.POST.getlist("models"),
+        "times": range(1, MOST_TIMES + 1),
+        "times_now": _times(request.POST.get("times", "1")),
+        "most": batch.MOST_CLIPS,
+        "columns": batch_rows.COLUMNS,
+        "refusal": refusal,
+        "ways_on": ways_on(refusal, is_signed_in=request.user.is_authenticated) if refusal is not None else [],
+    }
+    return render(request, "generation/batch.html", context, status=refusal.status if refusal is not None else 200)

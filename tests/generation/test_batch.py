@@ -1,0 +1,206 @@
+"""Several clips at once: all are made and paid, or none; sent twice they are made once."""
+
+from __future__ import annotations
+
+import html
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+
+from accounts.models import Visitor
+from billing import ledger
+from catalog.models import Model
+from catalog.requests import Ask
+from generation.models import Generation
+from generation.pages import batch_rows
+from generation.storage import files
+from generation.submission import batch
+from loremotion.refusals import Invalid
+from tests.generation import factories
+from tests.generation.conftest import ClientOf
+from tests.generation.test_uploads import picture_file
+
+PRICE = 11
+"""Credits of the toy's default clip."""
+
+
+@pytest.fixture
+def payer(toy: Model, db: None) -> Visitor:
+    """Somebody who bought credits, and may have many clips open."""
+    made = factories.visitor()
+    ledger.grant(account=made.workspace_id, reference=f"bought:{made.id}", amount=100, kind=ledger.LotKind.PACK)
+    return made
+
+
+@pytest.fixture
+def browser(payer: Visitor, client_of: ClientOf) -> Client:
+    browser = client_of(payer)
+    browser.get("/billing/")  # the day's allowance is there
+    return browser
+
+
+def make(browser: Client, rows: str, sending: str = "one") -> list[str]:
+    """Ids of what was made, in order."""
+    answer = browser.post("/batch/make/", {"rows": rows, "sending": sending})
+    assert answer.status_code == 302, answer.text
+    return re.findall(r"clip=([^&]+)", answer["Location"])
+
+
+def held(visitor: Visitor) -> int:
+    return ledger.balance(account=visitor.workspace_id).held
+
+
+def test_a_batch_is_shown_with_its_price_and_then_made_with_a_receipt_each(payer: Visitor, browser: Client) -> None:
+    page = browser.post("/batch/review/", {"prompts": "a fox\n\n a boat \n", "times": "2"}).text
+    assert f"4 clips for {4 * PRICE} credits" in page
+    assert not Generation.objects.exists()
+    rows = html.unescape(re.findall(r'name="rows" value="([^"]+)"', page)[0])
+    seeds = [int(seed) for seed in re.findall(r'data-label="Seed">(\d+)<', page)]
+    made = [Generation.objects.get(id=each) for each in make(browser, rows)]
+    assert [(each.prompt, each.seed) for each in made] == list(
+        zip(["a fox", "a fox", "a boat", "a boat"], seeds, strict=True)
+    )
+    assert held(payer) == 4 * PRICE
+    assert {ledger.receipt(reference=each.id).held for each in made} == {PRICE}
+    sheet = browser.get("/history/sheet/", {"clip": [str(each.id) for each in made]}).text
+    assert f"4 in progress. {4 * PRICE} credits reserved for all." in sheet
+
+
+def test_a_batch_sent_twice_is_made_once(payer: Visitor, browser: Client) -> None:
+    rows = "prompt\na fox\na boat\n"
+    first = make(browser, rows)
+    assert make(browser, rows) == first
+    assert held(payer) == 2 * PRICE
+    assert make(browser, rows, sending="another") != first
+    assert browser.post("/batch/make/", {"rows": "prompt\na fox\na cat\n", "sending": "one"}).status_code == 409
+
+
+@pytest.mark.parametrize("rows", ["prompt,seconds\na fox,2\na boat,99\n", "prompt,model\na fox,toy\na boat,none\n"])
+def test_of_a_batch_with_a_clip_that_cannot_be_made_nothing_is(payer: Visitor, browser: Client, rows: str) -> None:
+    answer = browser.post("/batch/make/", {"rows": rows, "sending": "one"})
+    assert answer.status_code == 422
+    assert "Clip 2: " in answer.text
+    assert not Generation.objects.exists()
+    assert held(payer) == 0
+
+
+def test_a_batch_that_costs_more_than_there_is_is_refused_whole(payer: Visitor, browser: Client) -> None:
+    available = ledger.balance(account=payer.workspace_id).available
+    number = available // PRICE + 1
+    answer = browser.post("/batch/make/", {"rows": "a fox\n" * number, "sending": "one"})
+    assert answer.status_code == 402
+    assert f"This costs {number * PRICE:,} credits, and you have {available:,}." in html.unescape(answer.text)
+    assert not Generation.objects.exists()
+
+
+def test_what_fails_in_the_middle_leaves_nothing(
+    payer: Visitor, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, calls = batch.submit, []
+
+    def submit(**asked: object) -> Generation:
+        calls.append(asked)
+        if len(calls) == 2:
+            raise RuntimeError("the line is cut")
+        return original(**asked)  # type: ignore[arg-type]  # what it was called with
+
+    monkeypatch.setattr(batch, "submit", submit)
+    with pytest.raises(RuntimeError, match="the line is cut"):
+        make(browser, "a fox\na boat\n")
+    assert not Generation.objects.exists()
+    assert held(payer) == 0
+
+
+def test_a_free_plan_s_open_clips_bound_a_batch(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    factories.submitted(alice.workspace)
+    answer = client_of(alice).post("/batch/make/", {"rows": "a fox\n" * 3, "sending": "one"})
+    assert answer.status_code == 429
+    assert "Your plan allows 3 clips in progress. You have 1, and this asks for 3." in html.unescape(answer.text)
+    assert Generation.objects.count() == 1
+
+
+def test_the_form_makes_as_many_as_its_chip_says(payer: Visitor, browser: Client) -> None:
+    page = browser.get("/").text
+    sending = re.findall(r'name="sending" value="([^"]+)"', page)[0]
+    said = {"prompt": "a fox", "model": "toy", "times": "4", "seed": "7", "sending": sending}
+    answers = [browser.post("/generations/", said) for _ in range(2)]
+    assert answers[0]["Location"] == answers[1]["Location"]
+    assert answers[0]["Location"].startswith("/history/sheet/?clip=")
+    assert sorted(Generation.objects.values_list("seed", flat=True)) == [7, 8, 9, 10]
+    assert held(payer) == 4 * PRICE
+    assert browser.get("/generations/price/?model=toy&times=4").json()["credits"] == 4 * PRICE
+
+
+def test_each_of_several_clips_has_the_files_that_it_begins_with(payer: Visitor, browser: Client) -> None:
+    factories.model("moving", is_default=False, modes=["image"])
+    said = {"prompt": "a fox", "model": "moving", "times": "2", "image": picture_file()}
+    answer = browser.post("/generations/", said)
+    assert answer.status_code == 302, answer.text
+    one, other = Generation.objects.all()
+    assert one.inputs["image"] != other.inputs["image"]
+    contents = [default_storage.open(each.inputs["image"]).read() for each in (one, other)]
+    assert contents[0] == contents[1]
+    files.delete(one)
+    assert default_storage.exists(other.inputs["image"])
+
+
+def test_prompts_come_as_lines_or_as_csv() -> None:
+    assert [ask.prompt for ask in batch_rows.read("a fox, red\n\na boat")] == ["a fox, red", "a boat"]
+    (ask,) = batch_rows.read('\ufeffPrompt,Seconds,seed,model\n"a fox, red",2.5,7,toy\n,,,\n')
+    assert (ask.prompt, ask.seconds, ask.seed, ask.model) == ("a fox, red", 2.5, 7, "toy")
+    asks = [ask, Ask(prompt='"quoted"\nin two lines')]
+    assert batch_rows.read(batch_rows.write(asks)) == asks
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no prompt"),
+        ("prompt\n", "no prompt"),
+        ("prompt,colour\na,b", "'colour'"),
+        ("prompt,seed\na,x", "Line 2"),
+        ("prompt,seconds\na,nan", "Line 2"),
+        ("prompt,seed\na,-1", "Line 2"),
+        ("prompt\na,b", "Line 2"),
+        ("a\n" * 49, "49 clips"),
+        ("a" * 300_000, "256 KiB"),
+    ],
+)
+def test_a_text_that_means_nothing_says_where(text: str, says: str) -> None:
+    with pytest.raises(Invalid, match=re.escape(says)):
+        batch_rows.read(text)
+
+
+def test_each_prompt_goes_with_each_model_and_seed() -> None:
+    asks = batch_rows.spread([Ask(prompt="a", seed=1), Ask(prompt="b", model="x")], models=["m", "n"], times=2)
+    assert [(ask.prompt, ask.model, ask.seed) for ask in asks] == [
+        *(("a", "m", 1), ("a", "m", 2), ("a", "n", 1), ("a", "n", 2)),
+        *(("b", "x", None), ("b", "x", None)),
+    ]
+    with pytest.raises(Invalid, match="60 clips"):
+        batch_rows.spread([Ask(prompt="a")] * 10, models=["m", "n", "o"], times=2)
+
+
+def test_a_csv_file_is_taken_and_one_that_is_no_text_refused(browser: Client) -> None:
+    sent = SimpleUploadedFile("clips.csv", b"prompt,seconds\nein Fuchs im Schnee,2\n")
+    assert "ein Fuchs im Schnee" in browser.post("/batch/review/", {"file": sent}).text
+    assert browser.post("/batch/review/", {"file": SimpleUploadedFile("clips.csv", b"\xff\xfe")}).status_code == 422
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_the_same_batch_sent_twice_at_once_one_is_made(payer: Visitor, client_of: ClientOf) -> None:
+    def send(_: int) -> list[str]:
+        try:
+            return make(client_of(payer), "a fox\na boat\n")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as threads:
+        one, other = threads.map(send, range(2))
+    assert one == other
+    assert Generation.objects.count() == 2
