@@ -72,7 +72,7 @@ class Entry:
 
     @property
     def aliases(self) -> list[str]:
-        return [alias.name for alias in self.model.aliases.all()]
+        return self.model.alias_names
 
     @property
     def is_default(self) -> bool:

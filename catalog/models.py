@@ -7,10 +7,11 @@ import json
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q
 from django.utils import timezone
 
 from catalog.sizes import Size
@@ -30,7 +31,9 @@ class ModelQuerySet(models.QuerySet["Model"]):
 
     def for_people(self) -> ModelQuerySet:
         """Enabled models in the order in which pages and API list them, with what those show."""
-        return self.enabled().with_versions().order_by("position", "slug")
+        called = Alias.objects.filter(model=OuterRef("pk")).order_by("name").values("name")
+        shown = self.enabled().select_related("current", "canary").annotate(found_aliases=ArraySubquery(called))
+        return shown.order_by("position", "slug")
 
     def with_versions(self) -> ModelQuerySet:
         return self.select_related("current", "canary").prefetch_related("aliases")
@@ -83,6 +86,12 @@ class Model(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def alias_names(self) -> list[str]:
+        """Its other names. Of ``for_people`` they are at hand."""
+        found: list[str] | None = getattr(self, "found_aliases", None)
+        return found if found is not None else [alias.name for alias in self.aliases.all()]
 
     @property
     def is_enabled(self) -> bool:

@@ -29,7 +29,7 @@ def chosen_of(models: Sequence[Model], slug: str) -> Model | None:
     """The model called ``slug``; else the one for a request that names none: that with the alias ``default``, or the
     first where none has it."""
     named = (model for model in models if model.slug == slug)
-    default = (model for model in models if any(alias.name == "default" for alias in model.aliases.all()))
+    default = (model for model in models if "default" in model.alias_names)
     return next(named, None) or next(default, None) or next(iter(models), None)
 
 

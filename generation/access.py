@@ -43,5 +43,5 @@ def own_clip(caller: Caller, generation_id: UUID) -> Clip:
     Raises:
         Http404: there is none that the caller sees.
     """
-    own = Generation.objects.seen_by(caller).kept().select_related("clip")
+    own = Generation.objects.seen_by(caller).kept().for_display()
     return get_object_or_404(own, id=generation_id, clip__isnull=False).clip

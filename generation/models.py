@@ -12,6 +12,7 @@ from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -247,6 +248,9 @@ class Generation(models.Model):
             ),
             models.Index(
                 fields=["version", "-finished_at"], name="generation_service_time", condition=Q(state="succeeded")
+            ),
+            models.Index(
+                KeyTextTransform("video", "inputs"), name="generation_made_from", condition=Q(inputs__has_key="video")
             ),
             GinIndex(SearchVector("prompt", config="simple"), name="generation_prompt_words"),
             # The newest of everybody's, for staff.

@@ -7,10 +7,11 @@ it was given open. What comes out is pixels or samples, nothing of the file itse
     python -I media_sandbox.py '{"kind": "video", "width": …, "height": …, "fps": …, "first": …, "last": …}' < file
     python -I media_sandbox.py '{"kind": "picture", "width": …, "height": …}' < file
     python -I media_sandbox.py '{"kind": "audio", "rate": …, "seconds": …}' < file
+    python -I media_sandbox.py '{"kind": "conversion", "format": "gif"}' < file
     python -I media_sandbox.py '{"kind": "nothing"}'
 
-Standard output: one line of JSON that says what follows, then RGB frames or interleaved 32-bit floats. Ends with
-``REFUSED`` and a sentence on standard error where the file is not what it should be.
+Standard output: one line of JSON that says what follows, then RGB frames, interleaved 32-bit floats or a file. Ends
+with ``REFUSED`` and a sentence on standard error where the file is not what it should be.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def confine() -> list[str]:
     av.logging.set_level(av.logging.PANIC)
     sys.path.append(str(Path(__file__).parents[1]))  # ours come last; without a path of its own, it has no other way
     from gpu_worker import confinement
-    from gpu_worker.media import footage, sound, still  # noqa: F401
+    from gpu_worker.media import conversion, footage, sound, still  # noqa: F401
 
     return confinement.confine()
 
@@ -45,7 +46,7 @@ def main() -> None:
     held = confine()
     import av
 
-    from gpu_worker.media import bounds, footage, sound, still
+    from gpu_worker.media import bounds, conversion, footage, sound, still
     from gpu_worker.media.reply import Reply
 
     reply = Reply(sys.stdout.buffer)
@@ -53,7 +54,8 @@ def main() -> None:
         if said["kind"] == "nothing":
             reply.say({"held": held})
         else:
-            {"video": footage.read, "picture": still.read, "audio": sound.read}[said["kind"]](said, reply)
+            reads = {"video": footage, "picture": still, "audio": sound, "conversion": conversion}
+            reads[said["kind"]].read(said, reply)
     except (av.FFmpegError, MemoryError, OverflowError, ValueError) as problem:
         bounds.refuse(f"cannot be decoded ({type(problem).__name__}).")
     sys.stdout.buffer.flush()

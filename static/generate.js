@@ -51,9 +51,11 @@ function chooseWanted(options) {
 function showFilesOfWay() {
   for (const way of form.querySelectorAll(".way")) {
     const isChosen = way.querySelector("[type=radio]").checked;
+    const own = way.querySelector("select[name=video]");
+    if (own) own.disabled = !isChosen;
     for (const input of way.querySelectorAll("[type=file]")) {
       input.disabled = !isChosen;
-      input.required = isChosen && "needed" in input.dataset;
+      input.required = isChosen && "needed" in input.dataset && !(input.name === "video" && own?.value);
     }
   }
   const ownClip = form.querySelector("input[type=hidden][name=video]");
@@ -160,6 +162,8 @@ form.addEventListener("change", ({ target }) => {
     prompt.dispatchEvent(new Event("input"));
   } else if (target.matches(".of-model [type=radio]")) {
     noteWanted(target);
+    showFilesOfWay();
+  } else if (target.matches("select[name=video]")) {
     showFilesOfWay();
   }
 });

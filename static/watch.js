@@ -3,11 +3,13 @@
 const RECONNECT_MILLISECONDS = 3000;
 const SILENT_SECONDS = 13;
 const HIDDEN_PAUSE_MILLISECONDS = 15000;
+const MOST_IN_STRIP = 12;
 const clip = document.getElementById("clip");
 const status = document.getElementById("status");
 const bar = document.getElementById("progress");
 const late = document.getElementById("missed");
 const preview = document.getElementById("preview");
+const strip = document.getElementById("strip");
 const announcement = document.getElementById("announcement");
 const rail = [...document.querySelectorAll("#rail li")];
 const title = document.title;
@@ -29,6 +31,13 @@ function showProgress(stage, progress) {
   if (stage === "queued") bar.removeAttribute("value");
   else bar.value = progress;
   document.title = stage === "queued" ? title : `${Math.round(progress)} % · ${title}`;
+}
+
+// How the clip came to be, preview by preview, the last few.
+function addToStrip(picture) {
+  if (!strip || strip.lastElementChild?.src === picture) return;
+  strip.append(Object.assign(document.createElement("img"), { src: picture, alt: "" }));
+  if (strip.childElementCount > MOST_IN_STRIP) strip.firstElementChild.remove();
 }
 
 function seconds(number) {
@@ -63,6 +72,7 @@ const on = {
     if (!picture.startsWith("data:image/")) return;
     preview.src = picture;
     preview.hidden = false;
+    addToStrip(picture);
   },
   async done() {
     leave();

@@ -81,6 +81,8 @@ ACCESS: dict[str, Access] = {
     "generation:events": Access(Kind.OBJECT, READ),
     "generation:clip": Access(Kind.OBJECT, READ),
     "generation:poster": Access(Kind.OBJECT, READ),
+    "generation:gif": Access(Kind.OBJECT, READ),
+    "generation:webm": Access(Kind.OBJECT, READ),
     "generation:share": Access(Kind.OBJECT, MAKE, "post"),
     "generation:revoke-share": Access(Kind.OBJECT, MAKE, "post"),
     "generation:shared": Access(Kind.TOKEN),

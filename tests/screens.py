@@ -29,6 +29,7 @@ SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 PAGES: Final = {
     "create": "/",
     "library": "/history/",
+    "batch": "/batch/",
     "explore": "/explore/",
     "models": "/models/",
     "model": "/models/preview/",

@@ -61,8 +61,9 @@ class World:
 
 @pytest.fixture(autouse=True)
 def surroundings(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    """Limits at zero, and a Stripe that sells without being asked over the network."""
+    """Limits at zero, no program that converts clips, and a Stripe that sells without being asked over the network."""
     settings.STRIPE_SECRET_KEY = "sk_test_isolation"
+    monkeypatch.setattr("generation.storage.conversions.convert", lambda file, suffix: b"converted")
     monkeypatch.setattr("billing.shop.ordering.pay_page", lambda order, **_: "https://pay.example/")
 
 

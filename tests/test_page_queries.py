@@ -18,17 +18,17 @@ pytestmark = pytest.mark.django_db
 
 MOST = {
     # page: of a newcomer, of a visitor with clips, of a member
-    "/": (3, 7, 9),
+    "/": (2, 6, 8),
     "/history/": (0, 5, 7),
-    "/models/": (6, 9, 11),
+    "/models/": (5, 8, 10),
     "/models/toy/": (7, 10, 12),
     "/explore/": (2, 4, 6),
     "/pricing/": (3, 6, 8),
     "/billing/": (0, 11, 13),
-    "/developers/": (3, 5, 7),
+    "/developers/": (2, 4, 6),
     "/account/": (0, 3, 5),
     "/data/": (0, 2, 4),
-    "/generations/price/": (3, 4, 6),
+    "/generations/price/": (2, 3, 5),
 }
 OF_MEMBERS = {
     "/workspaces/": 5,

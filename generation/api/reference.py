@@ -58,7 +58,7 @@ def contract(models: Sequence[Model]) -> dict[str, Any]:
     filled["components"]["schemas"] |= bodies
     versions = [model.current for model in models if model.current is not None]
     offered = {
-        "model": sorted({name for m in models for name in (m.slug, *(alias.name for alias in m.aliases.all()))}),
+        "model": sorted({name for m in models for name in (m.slug, *m.alias_names)}),
         "mode": sorted({mode for version in versions for mode in version.modes}),
         "size": sorted({size for version in versions for size in version.delivered_sizes}),
         "preset": sorted({preset for version in versions for preset in version.presets}),

@@ -85,7 +85,7 @@ def _text(request: HttpRequest) -> str:
             "too_long", f"The file is more than {batch_rows.MOST_BYTES // 1024} KiB.", next_step="Send less at once."
         )
     try:
-        return sent.read().decode("utf-8-sig")
+        return bytes(sent.read()).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Invalid("not_text", "This file is no UTF-8 text.", next_step="Save it as CSV in UTF-8.") from None
 

@@ -48,7 +48,7 @@ class GenerateForm(forms.Form):
     """Of a team's clip."""
     way = forms.CharField(required=False, max_length=20)
     """The mode whose chip is chosen. What is given for another is left out: what begins a clip decides its mode."""
-    times = forms.TypedChoiceField(required=False, choices=[(n, f"×{n}") for n in TIMES], coerce=int, empty_value=1)
+    times = forms.ChoiceField(required=False, choices=[(str(number), f"×{number}") for number in TIMES])
     """How many clips of it are made, with a seed each."""
     sending = forms.CharField(required=False, max_length=36, widget=forms.HiddenInput)
     """Names this sending of the form, so that several clips sent twice are made once."""
@@ -68,6 +68,10 @@ class GenerateForm(forms.Form):
         for name in ("video", "seen_by", "way", "times", "sending"):
             said.pop(name, None)
         return Ask(**said)
+
+    def clip_count(self) -> int:
+        """How many clips the valid form asks for."""
+        return int(self.cleaned_data["times"] or 1)
 
     def takes(self, role: str, workspace: Workspace | None) -> bool:
         """Whether the clip that the valid form asks for begins with what is given in ``role``."""

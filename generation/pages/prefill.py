@@ -10,7 +10,7 @@ from accounts.caller import Caller
 from catalog.models import Model
 from catalog.selection import chosen_of
 from generation.models import Generation
-from generation.pages.recipes import Recipe
+from generation.recipes import Recipe
 from generation.sharing.public import SharedClip
 from generation.storage import files
 from gpu_worker.families import ROLES

@@ -25,15 +25,17 @@ from catalog.gates import Audience
 from catalog.models import Model
 from catalog.offers import Offer, make_offer
 from catalog.selection import chosen_of, version_for
+from generation import recipes
 from generation.access import own_generation, own_receipt
 from generation.api import listing, presentation
 from generation.boards.models import Board
 from generation.live import progress
 from generation.models import Generation, GenerationQuerySet, State
 from generation.moderation import gate
-from generation.pages import cheaper, recipes
+from generation.pages import cheaper
 from generation.pages.choices import EXAMPLE, choices, offer_of
 from generation.pages.chosen import sheet_of
+from generation.pages.family import family_of
 from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, TIMES, GenerateForm, values_of
 from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, to_remix, to_run_again
 from generation.pages.stages import PLAIN_STAGES, plain_title
@@ -41,6 +43,7 @@ from generation.pages.ways_on import ways_on
 from generation.scheduling import wait
 from generation.settlement import deletion, notifications, settle
 from generation.sharing import links, public
+from generation.storage import conversions
 from generation.submission import batch, intake, privacy
 from generation.submission.audience import audience_of
 from gpu_worker.families import ROLES
@@ -78,15 +81,16 @@ def _prefill(request: HttpRequest, models: list[Model]) -> Prefill:
     return to_make_again(own_generation(caller, _uuid_or_404(again)), models, caller)
 
 
+@takes_files
 @require_POST
 def run_again(request: HttpRequest) -> HttpResponse:
     """The prompt box as a recipe fills it. Nothing is made, and the file is not kept."""
     models = list(Model.objects.for_people())
     sent = request.FILES.get("recipe")
     try:
-        if not isinstance(sent, UploadedFile) or (sent.size or 0) > recipes.MOST_BYTES:
-            raise Invalid("not_a_recipe", "No recipe was sent.", next_step="Choose the JSON file of a clip's recipe.")
-        filled = to_run_again(recipes.Recipe.read(sent.read()), models)
+        if not isinstance(sent, UploadedFile):
+            raise Invalid("not_a_recipe", "No file was sent.", next_step="Choose a clip's MP4, or its recipe as JSON.")
+        filled = to_run_again(recipes.Recipe.read_file(sent), models)
     except Refusal as refusal:
         return _generate_page(request, GenerateForm(models=models), refusal.status, notices=[str(refusal)])
     return _generate_page(request, GenerateForm(models=models, initial=filled.values), notices=filled.notices)
@@ -119,7 +123,7 @@ def create(request: HttpRequest) -> HttpResponse:
         sent = {role: file for role, file in request.FILES.items() if isinstance(file, UploadedFile)}
         files = {role: file for role, file in sent.items() if form.takes(role, workspace)}
         clips = form.clips() if form.takes("video", workspace) else {}
-        private, times = form.is_private(), form.cleaned_data["times"]
+        private, times = form.is_private(), form.clip_count()
         if times > 1:
             asks, sending = batch.takes_of(form.ask(), times), form.cleaned_data["sending"] or str(uuid4())
             made = batch.take_all(request, asks, sending=sending, files=files, clips=clips, is_private=private)
@@ -190,7 +194,8 @@ def _generate_page(
         "choices": offered,
         "chosen": chosen,
         "most_bytes": MAX_FORM_BYTES - MAX_BODY_BYTES,  # with room for what is typed
-        "recent": listing.page(caller, limit=RECENT),
+        "recent": (recent := listing.page(caller, limit=RECENT)),
+        "own_clips": [clip for clip in recent if presentation.has_clip(clip)],
         "offer": (offer := _offer(form, model, audience, is_continued=is_continued)),
         "credits": offer.quote.credits * times if offer is not None else None,
         "ways_on": ways_on(refusal, is_signed_in=request.user.is_authenticated) if refusal is not None else [],
@@ -254,7 +259,7 @@ def price(request: HttpRequest) -> JsonResponse:
     except Refusal as refusal:
         ways = ways_on(refusal, is_signed_in=request.user.is_authenticated)
         return JsonResponse({"error": str(refusal), "field": refusal.field, "ways": ways}, status=refusal.status)
-    times = form.cleaned_data["times"]
+    times = form.clip_count()
     said: dict[str, Any] = {
         "credits": offer.quote.credits * times,
         "times": times,
@@ -283,6 +288,7 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         "may_keep": caller.may(Action.GENERATE) and generation.deleted_at is None,
         "may_delete": not generation.is_open and caller.may(Action.GENERATE),
         "cost": presentation.cost(generation),
+        "converts": conversions.is_offered(),
         "is_running": generation.state == State.RUNNING,
         "render_seconds": _render_seconds(generation),
     }
@@ -306,6 +312,7 @@ def detail(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         }
     else:
         context["boards"] = Board.objects.of(caller.workspace).filter(places__generation=generation)
+        context["family"] = family_of(generation, caller) if generation.deleted_at is None else None
         context |= {"newer": _beside(caller, generation, is_newer=True), "older": _beside(caller, generation)}
     return render(request, "generation/detail.html", context)
 

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 from django.conf import settings
 from django.core import signing
@@ -18,6 +19,8 @@ from loremotion.bodies import MAX_BODY_BYTES
 CLIP: Final = "clip"
 POSTER: Final = "poster"
 INPUTS: Final = "inputs/"
+CONVERTED_NAMES: Final = {"gif": "clip.gif", "webm": "clip.webm"}
+"""By suffix: files that are made of a clip when somebody asks for them."""
 
 _SALTS: Final = {"GET": "generation.files.download", "PUT": "generation.files.upload"}
 UPLOAD_MAX_AGE_SECONDS = 24 * 3600
@@ -31,6 +34,12 @@ _MP4_BRAND_BOX: Final = b"ftyp"
 def key(generation: Generation, role: str) -> str:
     """Where the file of this role lies, or will."""
     return output_key(generation.id, role)
+
+
+def converted_key(generation_id: UUID | str, suffix: str) -> str:
+    """Where a clip's file with this suffix lies, or would."""
+    folder = output_key(generation_id, CLIP).rpartition("/")[0]
+    return f"{folder}/{CONVERTED_NAMES[suffix]}"
 
 
 def generation_of(stored: str) -> str | None:
@@ -148,6 +157,8 @@ def delete(generation: Generation) -> None:
 
 
 def delete_outputs(generation_id: str) -> None:
-    """Remove what a worker delivered for a generation, which need not exist any more."""
+    """Remove what a worker delivered for a generation, which need not exist any more, and what was made of it."""
     for role in OUTPUT_NAMES:
         default_storage.delete(output_key(generation_id, role))
+    for suffix in CONVERTED_NAMES:
+        default_storage.delete(converted_key(generation_id, suffix))

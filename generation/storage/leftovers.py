@@ -14,6 +14,7 @@ from django.core.files.storage import default_storage
 from django.db.models import Q
 
 from generation.models import OPEN_STATES, OUTPUT_NAMES, Generation
+from generation.storage.files import CONVERTED_NAMES
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ LEFT_AFTER_SECONDS = 3600.0
 """A file that nobody wrote to for so long is not on its way any more."""
 FOLDERS_A_ROUND = 50
 _PLACE = "clips"
+_NAMES = {*OUTPUT_NAMES.values(), *CONVERTED_NAMES.values()}
 
 _walks: dict[Path, Iterator[os.DirEntry[str]]] = {}
 """How far the walk through the clips has come. The next round goes on there, so none grows with what is stored."""
@@ -40,7 +42,7 @@ def sweep_leftovers() -> None:
     kept = {str(generation_id) for generation_id in needed.values_list("id", flat=True)}
     written_before = time.time() - LEFT_AFTER_SECONDS
     for name, folder in folders.items():
-        _clear(folder, kept=set(OUTPUT_NAMES.values()) if name in kept else set(), written_before=written_before)
+        _clear(folder, kept=_NAMES if name in kept else set(), written_before=written_before)
 
 
 def _next_folders(root: Path) -> list[Path]:

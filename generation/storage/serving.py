@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import IO, Any
 from uuid import UUID
+from zlib import crc32
 
 from asgiref.sync import sync_to_async
 from django.core.files.storage import default_storage
@@ -20,7 +21,8 @@ from accounts import tenancy
 from accounts.roles import Action
 from generation.access import own_clip
 from generation.models import Clip
-from generation.storage import arrivals, files
+from generation.recipes import Recipe
+from generation.storage import arrivals, conversions, files
 from loremotion.bodies import limits_body
 from loremotion.stream_limits import LimitedStream, StreamLimit
 
@@ -50,9 +52,10 @@ class StoredFile(LimitedStream):
 
 @require_safe
 def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
-    """Serve the MP4. ``?download`` gives it a name and a Save dialogue."""
+    """Serve the MP4. ``?download`` gives it a name, a Save dialogue and its recipe."""
     own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
-    return _named(request, serve_clip(request, own), own, "mp4")
+    tail = Recipe.of(own.generation).to_box() if "download" in request.GET else b""
+    return _named(request, serve_clip(request, own, tail=tail), own, "mp4")
 
 
 def _named(request: HttpRequest, response: HttpResponseBase, own: Clip, suffix: str) -> HttpResponseBase:
@@ -69,10 +72,23 @@ def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     return _named(request, serve_poster(request, own), own, "jpg")
 
 
-def serve_clip(request: HttpRequest, own: Clip) -> HttpResponseBase:
-    """Serve the MP4 to the workspace that it belongs to."""
+@require_safe
+def converted(request: HttpRequest, generation_id: UUID, suffix: str) -> HttpResponseBase:
+    """Serve the clip as another kind of file, which is made now if nobody asked for it before."""
+    if not conversions.is_offered():
+        raise Http404
+    own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
+    key = conversions.ensure(own, suffix)
+    etag, reader = f'"{own.sha256}-{suffix}"', own.generation.workspace_id
+    response = serve_range(request, key, conversions.TYPES[suffix], reader=reader, etag=etag)
+    return _named(request, response, own, suffix)
+
+
+def serve_clip(request: HttpRequest, own: Clip, *, tail: bytes = b"") -> HttpResponseBase:
+    """Serve the MP4 to the workspace that it belongs to, with ``tail`` behind it."""
     reader = own.generation.workspace_id
-    return serve_range(request, own.key, "video/mp4", reader=reader, etag=f'"{own.sha256}"')
+    etag = f'"{own.sha256}-{crc32(tail)}"' if tail else f'"{own.sha256}"'
+    return serve_range(request, own.key, "video/mp4", reader=reader, etag=etag, tail=tail)
 
 
 def serve_poster(request: HttpRequest, own: Clip) -> HttpResponseBase:
@@ -82,7 +98,7 @@ def serve_poster(request: HttpRequest, own: Clip) -> HttpResponseBase:
 
 
 def serve_range(
-    request: HttpRequest, key: str, content_type: str, *, reader: UUID | None, etag: str = ""
+    request: HttpRequest, key: str, content_type: str, *, reader: UUID | None, etag: str = "", tail: bytes = b""
 ) -> HttpResponseBase:
     """Serve a stored file, whole or the one byte range that a player asks for (RFC 9110 §14).
 
@@ -90,6 +106,7 @@ def serve_range(
         reader: the workspace that it is sent to, which bounds how many are at once; None for workers and staff.
         etag: changes with the file's bytes. Who has those is answered 304, and who has others gets no part to put
             behind them; empty where nobody comes back.
+        tail: follows the file's bytes as if it was part of it.
 
     Raises:
         TooMany: as many files as may be are on their way to the reader.
@@ -98,16 +115,19 @@ def serve_range(
         raise Http404("The file is not in the storage.")
     if etag and (decided := get_conditional_response(request, etag=etag)) is not None:
         return _kept_for_an_hour(decided, etag)
-    size = default_storage.size(key)
+    stored = default_storage.size(key)
+    size = stored + len(tail)
     wanted = _RANGE.match(request.headers.get("Range", "")) if _is_same(request, etag) else None
     if wanted is None or wanted.groups() == ("", ""):
-        response = StoredFile(_part(key, 0, size - 1), reader=reader, content_type=content_type)
+        response = StoredFile(_part(key, 0, size - 1, stored, tail), reader=reader, content_type=content_type)
         response["Content-Length"] = str(size)
     else:
         first, last = _bounds(wanted, size)
         if first > last or first >= size:
             return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
-        response = StoredFile(_part(key, first, last), reader=reader, status=206, content_type=content_type)
+        response = StoredFile(
+            _part(key, first, last, stored, tail), reader=reader, status=206, content_type=content_type
+        )
         response["Content-Range"] = f"bytes {first}-{last}/{size}"
         response["Content-Length"] = str(last - first + 1)
     response["Accept-Ranges"] = "bytes"
@@ -137,13 +157,17 @@ def _bounded(digits: str) -> int:
     return int(digits) if len(digits) <= _MOST_DIGITS else 10**_MOST_DIGITS
 
 
-def _part(key: str, first: int, last: int) -> Iterator[bytes]:
-    with default_storage.open(key) as stored:
-        stored.seek(first)
-        left = last - first + 1
-        while left > 0 and (chunk := stored.read(min(CHUNK_BYTES, left))):
-            left -= len(chunk)
-            yield chunk
+def _part(key: str, first: int, last: int, size: int, tail: bytes) -> Iterator[bytes]:
+    """The bytes ``first`` to ``last`` of a stored file of ``size`` bytes with ``tail`` behind it."""
+    left = min(last, size - 1) - first + 1
+    if left > 0:
+        with default_storage.open(key) as stored:
+            stored.seek(first)
+            while left > 0 and (chunk := stored.read(min(CHUNK_BYTES, left))):
+                left -= len(chunk)
+                yield chunk
+    if last >= size:
+        yield tail[max(0, first - size) : last - size + 1]
 
 
 @limits_body(files.body_limit)

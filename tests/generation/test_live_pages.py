@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
@@ -28,6 +29,9 @@ STREAMS = """
     Object.defineProperty(document, 'hidden', { get: () => window.isHidden ?? false });
     window.hide = (isHidden) => { window.isHidden = isHidden; document.dispatchEvent(new Event('visibilitychange')); };
 """
+SHOW_PREVIEW = """(preview) => {
+    window.streams[0].dispatchEvent(new MessageEvent('preview', { data: JSON.stringify({ preview }) }));
+}"""
 LOOK = '<button name="look" value="1" formnovalidate>Only look</button>'
 OPEN_STREAMS = "window.streams.filter((stream) => stream.readyState !== EventSource.CLOSED).length"
 
@@ -68,6 +72,16 @@ def test_a_page_that_nobody_sees_holds_no_stream_and_goes_on_when_seen(site: str
     finish(generation)
     page.evaluate("hide(false)")
     expect(page.locator("video")).to_be_visible()
+
+
+def test_previews_stay_below_the_newest_as_a_filmstrip(site: str, desktop: BrowserContext) -> None:
+    page = desktop.new_page()
+    page.add_init_script(STREAMS)
+    asked_for(page, site)
+    for picture in ("one", "two", "two"):
+        page.evaluate(SHOW_PREVIEW, f"data:image/gif;base64,{b64encode(picture.encode()).decode()}")
+    expect(page.locator("#strip img")).to_have_count(2)
+    expect(page.locator("#preview")).to_have_attribute("src", re.compile(b64encode(b"two").decode()))
 
 
 def test_the_title_of_a_page_that_nobody_sees_tells_when_the_clip_is_ready(site: str, desktop: BrowserContext) -> None:

@@ -12,8 +12,8 @@ from django.test import Client
 
 from accounts.models import Visitor
 from catalog.models import Model
+from generation import recipes
 from generation.models import Generation
-from generation.pages import recipes
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
@@ -88,3 +88,51 @@ def test_a_recipe_survives_the_way_through_a_file(toy: Model, alice: Visitor) ->
         finished(alice, prompt="naïve “fox” \ud83e\udd8a".encode("utf-16", "surrogatepass").decode("utf-16"))
     )
     assert recipes.Recipe.read(made.to_json().encode()) == made
+
+
+MP4 = b"\x00\x00\x00\x10ftypisom\x00\x00\x02\x00" + b"\x00\x00\x00\x01mdat" + (20).to_bytes(8) + b"abcd"
+"""Two boxes of an MP4, one with its length in eight bytes."""
+
+
+def test_a_downloaded_mp4_brings_its_recipe_back(
+    toy: Model, alice: Visitor, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(factories, "CLIP_BYTES", MP4)
+    made = finished(alice, prompt="a fox by the sea", seed=77)
+    browser, address = client_of(alice), f"/generations/{made.id}/clip.mp4"
+    played, answer = b"".join(browser.get(address)), browser.get(f"{address}?download")
+    downloaded = b"".join(answer)
+    assert played == MP4
+    assert downloaded[: len(MP4)] == MP4
+    assert answer["Content-Length"] == str(len(downloaded))
+    assert ">a fox by the sea</textarea>" in send(browser, downloaded).text
+
+
+@pytest.mark.parametrize("span", [(0, 9), (30, 45), (50, 60), (-20, None)])
+def test_a_download_goes_on_where_it_broke_off_also_in_its_recipe(
+    toy: Model, alice: Visitor, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch, span: tuple[int, int | None]
+) -> None:
+    monkeypatch.setattr(factories, "CLIP_BYTES", MP4)
+    browser, address = client_of(alice), f"/generations/{finished(alice).id}/clip.mp4?download"
+    whole, (first, last) = b"".join(browser.get(address)), span
+    wanted = f"bytes={first}-{last}" if last is not None else f"bytes={first}"
+    answer = browser.get(address, headers={"Range": wanted})
+    assert answer.status_code == 206
+    assert b"".join(answer) == (whole[first : last + 1] if last is not None else whole[first:])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        MP4,
+        MP4[:8],
+        MP4 + b"\x00\x00\x00\x18uuid" + b"x" * 16,
+        b"\x00\x00\x00\x00ftyp",
+        b"\x00\x00\x00\x08ftyp" * 2_000,
+        b"{" + b" " * 300_000,
+    ],
+)
+def test_a_file_without_a_recipe_says_so(toy: Model, client: Client, content: bytes) -> None:
+    answer = send(client, content)
+    assert answer.status_code == 422
+    assert "recipe" in answer.text

@@ -1,12 +1,17 @@
-"""A clip's recipe: all that it takes to make it again, as JSON that people keep, change and send back."""
+"""A clip's recipe: all that it takes to make it again, as JSON that people keep, change and send back.
+
+It is a file of its own, and a box behind those of the MP4 that somebody downloads, where no player looks.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, Self
+from typing import IO, Any, Final, Self
+from uuid import UUID
 
 from catalog.requests import MAX_SEED
 from generation.models import Generation
@@ -14,7 +19,11 @@ from loremotion.refusals import Invalid
 
 FORMAT: Final = "loremotion-recipe-1"
 MOST_BYTES: Final = 256 * 1024
-_NEXT_STEP: Final = "Choose a file that was downloaded as the recipe of a clip."
+_BOX: Final = struct.Struct(">I4s16s")
+_BOX_KIND: Final = UUID("6c6f7265-6d6f-7469-6f6e-726563697065").bytes
+"""Of the box: ``loremotion`` and ``recipe`` in ASCII, as an id."""
+_MOST_BOXES: Final = 1_000
+_NEXT_STEP: Final = "Choose a clip's MP4 as you downloaded it here, or its recipe as JSON."
 _SIZE: Final = re.compile(r"[0-9]{2,5}x[0-9]{2,5}")
 
 
@@ -74,8 +83,54 @@ class Recipe:
                 )
         return cls(**{**said, "begins_with": tuple(said.get("begins_with", ()))})
 
+    @classmethod
+    def read_file(cls, file: IO[bytes]) -> Self:
+        """The recipe that a JSON file is, or that an MP4 holds.
+
+        Raises:
+            Invalid: as ``read``, or the MP4 holds none.
+        """
+        if file.read(8)[4:] == b"ftyp":
+            return cls.read(_box_in(file))
+        file.seek(0)
+        content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise Invalid("not_a_recipe", "This file is too large for a recipe.", next_step=_NEXT_STEP)
+        return cls.read(content)
+
     def to_json(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n"
+
+    def to_box(self) -> bytes:
+        """What stands behind the last box of an MP4, and moves nothing in it."""
+        content = self.to_json().encode()
+        return _BOX.pack(_BOX.size + len(content), b"uuid", _BOX_KIND) + content
+
+
+def _box_in(file: IO[bytes]) -> bytes:
+    """The content of the recipe's box of an MP4. Reads the heads of the others alone.
+
+    Raises:
+        Invalid: it has none.
+    """
+    place = 0
+    for _ in range(_MOST_BOXES):
+        file.seek(place)
+        head = file.read(_BOX.size)
+        if len(head) < 8:
+            break
+        size = int.from_bytes(head[:4])
+        if head[4:8] == b"uuid" and head[8:] == _BOX_KIND and _BOX.size <= size <= _BOX.size + MOST_BYTES:
+            return file.read(size - _BOX.size)
+        size = int.from_bytes(head[8:16]) if size == 1 else size
+        if size < 8:  # 0: it goes on to the end
+            break
+        place += size
+    raise Invalid(
+        "not_a_recipe",
+        "This video holds no recipe: another program may have taken it out.",
+        next_step="Choose the MP4 as you downloaded it here, or its recipe as JSON.",
+    )
 
 
 def _object_in(content: bytes) -> dict[str, Any]:

@@ -1,0 +1,87 @@
+"""A clip as a GIF or a WebM: made when it is first asked for, and kept beside the MP4.
+
+A program that may do little else makes it (``gpu_worker.media.conversion``). It takes PyAV, which a web host needs for
+nothing else: where that is not installed, neither is offered.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Final
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+import gpu_worker
+from generation.models import Clip
+from generation.storage import files
+from gpu_worker import sandbox
+from loremotion import database
+from loremotion.refusals import Conflict, Unavailable
+
+TYPES: Final = {"gif": "image/gif", "webm": "video/webm"}
+"""By the suffix of the file."""
+AT_ONCE: Final = 1
+"""In one process: the conversion of a long clip takes a processor for a minute."""
+WAIT_SECONDS: Final = 20.0
+WALL_SECONDS: Final = 90.0
+_MOST_BYTES: Final = 64 * 1024**2
+_PROGRAM: Final = Path(gpu_worker.__path__[0], "media_sandbox.py")
+_places = threading.BoundedSemaphore(AT_ONCE)
+
+
+@cache
+def is_offered() -> bool:
+    """Whether this host can make them."""
+    return find_spec("av") is not None
+
+
+def ensure(clip: Clip, suffix: str) -> str:
+    """The storage key of the clip's file with this suffix, which is made if there is none.
+
+    Raises:
+        Conflict: it cannot be made of this clip.
+        Unavailable: others are being made.
+    """
+    key = files.converted_key(clip.generation_id, suffix)
+    if default_storage.exists(key):
+        return key
+    database.give_back()
+    if not _places.acquire(timeout=WAIT_SECONDS):
+        raise Unavailable("busy", "We're converting other clips right now.", next_step="Try again in a minute.")
+    try:
+        if not default_storage.exists(key):
+            with default_storage.open(clip.key) as stored, tempfile.TemporaryFile() as own:
+                shutil.copyfileobj(stored, own)
+                own.seek(0)
+                content = convert(own, suffix)
+            if (saved := default_storage.save(key, ContentFile(content))) != key:
+                default_storage.delete(saved)  # another process was quicker
+    finally:
+        _places.release()
+    return key
+
+
+def convert(file: IO[bytes], suffix: str) -> bytes:
+    """What the MP4 is as another file.
+
+    Raises:
+        Conflict: it could not be made.
+    """
+    said = {"kind": "conversion", "format": suffix}
+    try:
+        with sandbox.reading(_PROGRAM, file, said, wall_seconds=WALL_SECONDS) as (announced, out):
+            size = announced.get("bytes")
+            content = out.read(size) if isinstance(size, int) and 0 < size <= _MOST_BYTES else b""
+        if not content or len(content) != size:
+            raise sandbox.FileUnreadable("is damaged or cut off.")
+    except sandbox.FileUnreadable:
+        raise Conflict(
+            "not_converted", f"We couldn't make a {suffix.upper()} of this clip.", next_step="Download the MP4 instead."
+        ) from None
+    return content

@@ -1,0 +1,124 @@
+"""A clip leaves as a GIF or a WebM too: made once, by a program that may do little else, and gone with the clip."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO, Any
+
+import av
+import pytest
+from django.core.files.storage import default_storage
+from django.test import Client
+from PIL import Image
+
+from accounts.models import Visitor
+from catalog.models import Model
+from generation.models import Generation
+from generation.settlement import deletion
+from generation.storage import conversions, files, leftovers
+from loremotion.refusals import Conflict
+from tests.generation import factories
+from tests.generation.conftest import ClientOf
+from tests.generation.test_pages import finished
+from tests.media_files import write_video
+
+SIZE = (64, 48)
+
+
+@pytest.fixture
+def made(toy: Model, alice: Visitor) -> Generation:
+    return finished(alice, prompt="a red fox")
+
+
+@pytest.fixture
+def browser(alice: Visitor, client_of: ClientOf) -> Client:
+    return client_of(alice)
+
+
+@pytest.fixture
+def conversions_made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    made: list[str] = []
+
+    def convert(file: IO[bytes], suffix: str) -> bytes:
+        assert file.read() == factories.CLIP_BYTES
+        made.append(suffix)
+        return suffix.encode()
+
+    monkeypatch.setattr(conversions, "convert", convert)
+    return made
+
+
+def test_a_clip_is_converted_once(made: Generation, browser: Client, conversions_made: list[str]) -> None:
+    for _ in range(2):
+        answer = browser.get(f"/generations/{made.id}/clip.gif?download")
+        assert b"".join(answer) == b"gif"
+        assert answer["Content-Type"] == "image/gif"
+        assert answer["Content-Disposition"] == 'attachment; filename="a-red-fox.gif"'
+    assert b"".join(browser.get(f"/generations/{made.id}/clip.webm")) == b"webm"
+    assert conversions_made == ["gif", "webm"]
+
+
+def test_what_was_made_of_a_clip_is_no_leftover_and_goes_with_it(
+    made: Generation,
+    browser: Client,
+    conversions_made: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[list[Any]]],
+) -> None:
+    browser.get(f"/generations/{made.id}/clip.gif")
+    key = files.converted_key(made.id, "gif")
+    monkeypatch.setattr(leftovers, "LEFT_AFTER_SECONDS", -60.0)
+    leftovers.sweep_leftovers()
+    assert default_storage.exists(key)
+    with django_capture_on_commit_callbacks(execute=True):
+        deletion.delete(made)
+    assert not default_storage.exists(key)
+
+
+def test_the_page_offers_them_where_they_can_be_made(
+    made: Generation, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "clip.gif?download" in browser.get(f"/generations/{made.id}/").text
+    monkeypatch.setattr(conversions, "is_offered", lambda: False)
+    assert "clip.gif" not in browser.get(f"/generations/{made.id}/").text
+    assert browser.get(f"/generations/{made.id}/clip.gif").status_code == 404
+
+
+def test_another_s_clip_is_not_there(made: Generation, bob: Visitor, client_of: ClientOf) -> None:
+    assert client_of(bob).get(f"/generations/{made.id}/clip.gif").status_code == 404
+
+
+def test_who_has_to_wait_too_long_is_told_so(
+    made: Generation, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversions, "WAIT_SECONDS", 0.0)
+    for _ in range(conversions.AT_ONCE):
+        assert conversions._places.acquire(blocking=False)
+    try:
+        assert browser.get(f"/generations/{made.id}/clip.gif").status_code == 503
+    finally:
+        for _ in range(conversions.AT_ONCE):
+            conversions._places.release()
+
+
+def test_the_sandbox_makes_a_gif_and_a_webm_of_an_mp4(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    write_video(clip, size=SIZE)
+    with clip.open("rb") as file:
+        gif = Image.open(io.BytesIO(conversions.convert(file, "gif")))
+        assert (gif.format, gif.size) == ("GIF", SIZE)
+        assert getattr(gif, "n_frames", 1) > 1
+    with clip.open("rb") as file, av.open(io.BytesIO(conversions.convert(file, "webm"))) as webm:
+        video = webm.streams.video[0]
+        assert (video.codec_context.name, (video.width, video.height)) == ("vp9", SIZE)
+        assert sum(1 for _ in webm.decode(video)) > 1
+
+
+def test_what_is_no_clip_is_refused(tmp_path: Path) -> None:
+    broken = tmp_path / "clip.mp4"
+    broken.write_bytes(factories.CLIP_BYTES)
+    with broken.open("rb") as file, pytest.raises(Conflict, match="couldn't make a GIF"):
+        conversions.convert(file, "gif")
