@@ -1,7 +1,7 @@
 from django.urls import path
 
 from catalog import views as catalog
-from generation.api import events, reference
+from generation.api import events, me, reference
 from generation.api import sharing as api_sharing
 from generation.api import views as api
 from generation.pages import batch, boards, explore, library, models, selection, sharing, status, trial_views, views
@@ -15,6 +15,7 @@ app_name = "generation"
 urlpatterns = [
     # The API: no trailing slashes, as its clients expect.
     path("v1/openapi.json", reference.openapi, name="api-contract"),
+    path("v1/me", me.Me.as_view(), name="api-me"),
     path("v1/quotes", takes_files(api.Quotes.as_view()), name="api-quotes"),
     path("v1/videos", takes_files(api.Videos.as_view()), name="api-videos"),
     path("v1/videos/edits", takes_files(api.Edits.as_view()), name="api-edits"),

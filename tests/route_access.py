@@ -101,6 +101,7 @@ ACCESS: dict[str, Access] = {
     "generation:developers-webhooks": Access(Kind.PUBLIC),
     "generation:api-contract": Access(Kind.PUBLIC),
     "generation:api-videos": Access(Kind.OWN, READ),
+    "generation:api-me": Access(Kind.PUBLIC),
     "generation:api-quotes": Access(Kind.PUBLIC, method="post"),
     "generation:api-video": Access(Kind.OBJECT, READ),
     "generation:api-cancel": Access(Kind.OBJECT, MAKE, "post"),

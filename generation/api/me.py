@@ -1,0 +1,68 @@
+"""``GET /v1/me``: whose key it is, and what is left of its cap and of the credits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import tenancy
+from accounts.caller import Caller
+from accounts.models import ApiKey, Workspace
+from accounts.roles import Action
+from billing import statements
+from billing.plans import entitlements
+from generation.api.base import VideoView
+from generation.submission import spending_caps
+
+
+class Me(VideoView):
+    """Any key may ask, whatever it is good for: it is told of itself."""
+
+    def get(self, request: Request) -> Response:
+        caller = tenancy.caller_of(self.site_request)
+        tenancy.refuse_nobody(self.site_request, caller)
+        may = entitlements(caller.workspace.id if caller.workspace is not None else None)
+        return Response(
+            {
+                "object": "me",
+                "workspace": _workspace(caller.workspace),
+                "key": _key(caller.key),
+                "plan": may.plan,
+                "most_open_clips": may.open_clips,
+                "cap": _cap(caller),
+                "credits": _credits(caller),
+            }
+        )
+
+
+def _workspace(workspace: Workspace | None) -> dict[str, Any] | None:
+    if workspace is None:
+        return None
+    return {"id": str(workspace.id), "kind": workspace.kind, "name": workspace.name}
+
+
+def _key(key: ApiKey | None) -> dict[str, Any] | None:
+    if key is None:
+        return None
+    ends = int(key.expires_at.timestamp()) if key.expires_at is not None else None
+    return {"name": key.name, "prefix": key.prefix, "scopes": key.scopes, "expires_at": ends}
+
+
+def _cap(caller: Caller) -> dict[str, int] | None:
+    """What the caller's own cap leaves in this month; None without a cap, and then nothing is added up."""
+    cap = caller.monthly_cap_credits
+    if cap is None:
+        return None
+    spent = spending_caps.spent_this_month(caller)
+    return {"monthly_credits": cap, "spent": spent, "left": max(0, cap - spent)}
+
+
+def _credits(caller: Caller) -> dict[str, int] | None:
+    """What the workspace holds, by its ledger; None for whoever may not see that."""
+    workspace = caller.reach(Action.READ_CREDITS)
+    if workspace is None:
+        return None
+    kept = statements.balance(account=workspace.id)
+    return {"available": kept.available, "held": kept.held, "owed": kept.debt}
