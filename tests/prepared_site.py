@@ -7,23 +7,24 @@ of one, and a dozen modules start a site of their own.
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from loremotion.local.stack import Stack
+from tests import stores
 
 NewSite = Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
-def new_site(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> NewSite:
+def new_site() -> NewSite:
     """Makes a folder, named after its argument, for a ``Stack`` that finds everything prepared in it."""
-    shared = tmp_path_factory.getbasetemp()
-    if hasattr(request.config, "workerinput"):  # one of pytest-xdist's processes: its folder lies in that of the run
-        shared = shared.parent
+    shared = Path(os.environ[stores.RUN])
     prepared = shared / "prepared"
 
     def make(name: str) -> Path:
@@ -33,6 +34,6 @@ def new_site(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
                 with Stack(shared / "preparing", processes=()):
                     pass
                 (shared / "preparing").rename(prepared)
-        return shutil.copytree(prepared, tmp_path_factory.mktemp(name) / "site", symlinks=True)
+        return shutil.copytree(prepared, Path(tempfile.mkdtemp(prefix=f"{name}-", dir=shared)) / "site", symlinks=True)
 
     return make
