@@ -15,6 +15,8 @@ from loremotion.local.failure import CannotStart
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Refused, Visitor
 
+PROCESSES = ("web", "reports", "beat", "gpu")
+"""Those that a clip passes through."""
 SAYS = {
     "loading": "Loading the model",
     "encoding_prompt": "Reading the prompt",
@@ -37,7 +39,7 @@ def demo(prompt: str, out: Path, console: Console | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="loremotion-demo-") as scratch:
         preflight.check_disk(Path(scratch))
         console.print("Starting a site of its own …")
-        with Stack(Path(scratch)) as stack, Visitor(stack.url) as visitor:
+        with Stack(Path(scratch), processes=PROCESSES) as stack, Visitor(stack.url) as visitor:
             try:
                 return _make(visitor, prompt, out, console)
             except Refused as reason:

@@ -19,7 +19,13 @@ from loremotion.local.stack import Stack
 from tests.prepared_site import NewSite
 
 
-def test_it_writes_the_clip_and_prints_the_receipt(tmp_path: Path) -> None:
+def test_it_writes_the_clip_and_prints_the_receipt(
+    tmp_path: Path, new_site: NewSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = new_site("demo")
+    monkeypatch.setattr(
+        "loremotion.local.demo.Stack", lambda scratch, processes: Stack(folder, is_prepared=True, processes=processes)
+    )
     said, clip = io.StringIO(), tmp_path / "clip.mp4"
     status = demo("a red circle moving right on a black background", clip, Console(file=said, width=200, markup=False))
     assert status == 0, said.getvalue()
@@ -33,7 +39,8 @@ def test_it_writes_the_clip_and_prints_the_receipt(tmp_path: Path) -> None:
 
 def test_it_says_why_there_is_no_clip(tmp_path: Path, new_site: NewSite, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = new_site("demo")
-    monkeypatch.setattr("loremotion.local.demo.Stack", lambda scratch: Stack(folder, is_prepared=True))
+    site = Stack(folder, is_prepared=True, processes=("web",))  # the others are of no account here
+    monkeypatch.setattr("loremotion.local.demo.Stack", lambda scratch, processes: site)
     said, clip = io.StringIO(), tmp_path / "clip.mp4"
     assert demo("a very long story " * 100, clip, Console(file=said, width=200, markup=False)) == 1
     assert "No clip: " in said.getvalue()

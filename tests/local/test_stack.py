@@ -27,7 +27,7 @@ from tests.prepared_site import NewSite
 
 @pytest.fixture(scope="module")
 def stack(new_site: NewSite) -> Iterator[Stack]:
-    """In a folder that a stack of this run has prepared; ``test_demo`` and ``test_run`` begin with an empty one."""
+    """In a folder that a stack of this run has prepared; ``test_run`` begins with an empty one."""
     with Stack(new_site("stack"), is_prepared=True) as running:
         yield running
         assert len(orphans.marked(running.mark)) > 6
