@@ -217,7 +217,9 @@ def _measure(frame: Floats, cover: Floats, inside: NDArray[np.bool_]) -> _Region
     y, x = (float(value) for value in ndimage.center_of_mass(own))
     # The radius at an angle is the cover summed outwards: exact to a fraction of a pixel where edges are soft.
     step = 0.25
-    reach = np.arange(0, 0.75 * max(own.shape), step)
+    down, along = np.nonzero(own)
+    farthest = np.hypot(down - y, along - x).max() + 1.5  # beyond it, also between pixels, there is no cover
+    reach = np.arange(0, min(farthest, 0.75 * max(own.shape)), step)
     rows = y + np.sin(_ANGLES)[:, None] * reach
     columns = x + np.cos(_ANGLES)[:, None] * reach
     outline = ndimage.map_coordinates(own, [rows, columns], order=1).sum(1) * step
