@@ -12,6 +12,7 @@ from loremotion import database, valkey
 
 class Command(BaseCommand):
     help = "Put right what crashes left: dispatch what was lost, reclaim from dead workers, release orphaned holds."
+    requires_system_checks = ()  # as of rqworker
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="One round, then leave.")

@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 class Command(BaseCommand):
     help = "Work off one of the site's queues. Each calls only the functions of its table."
+    requires_system_checks = ()  # a third of its start: they import every page, and `manage.py check` makes them
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("queue", choices=sorted([*settings.QUEUE_JOBS, *settings.FORMER_QUEUES.values()]))
