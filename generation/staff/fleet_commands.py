@@ -35,13 +35,13 @@ def drain(worker: str, *, by: User, within_seconds: float | None = None) -> str:
         raise Invalid("bad_seconds", f"Give seconds from 0 to {MOST_SECONDS}.", field="within_seconds")
     _send(worker, partial(workers.drain, connection(), worker, within_seconds))
     late = "" if within_seconds is None else f" What takes longer than {within_seconds:g} s goes to another."
-    return _note(by, worker, f"{worker} takes no more clips.{late}")
+    return _note(by, worker, f"Worker {worker} takes no more clips.{late}")
 
 
 def resume(worker: str, *, by: User) -> str:
     """Let a drained worker take clips again."""
     _send(worker, partial(workers.resume, connection(), worker))
-    return _note(by, worker, f"{worker} takes clips again.")
+    return _note(by, worker, f"Worker {worker} takes clips again.")
 
 
 def preload(worker: str, *, slug: str, by: User) -> str:
@@ -54,7 +54,7 @@ def preload(worker: str, *, slug: str, by: User) -> str:
     if model is None or model.current is None:
         raise Invalid("no_such_model", "No enabled model has this name.", field="model")
     _send(worker, partial(workers.preload, connection(), worker, model.current.spec()))
-    return _note(by, worker, f"{worker} loads {model.name} after the clip in hand.")
+    return _note(by, worker, f"Worker {worker} loads {model.name} after the clip in hand.")
 
 
 def evict(worker: str, *, key: str, by: User) -> str:
@@ -68,13 +68,13 @@ def evict(worker: str, *, key: str, by: User) -> str:
     if name is None:
         raise Invalid("no_such_component", f"{worker} does not hold this component any more.", field="key")
     _send(worker, partial(workers.evict, connection(), worker, key))
-    return _note(by, worker, f"{worker} frees the memory of {name} after the clip in hand.")
+    return _note(by, worker, f"Worker {worker} frees the memory of {name} after the clip in hand.")
 
 
 def stop(worker: str, *, by: User) -> str:
     """End ``worker`` and its supervisor after the clip in hand. It has to be started on its host again."""
     _send(worker, partial(workers.stop, connection(), worker))
-    return _note(by, worker, f"{worker} ends after the clip in hand. Start it on its host again.")
+    return _note(by, worker, f"Worker {worker} ends after the clip in hand. Start it on its host again.")
 
 
 def latest() -> list[LogEntry]:

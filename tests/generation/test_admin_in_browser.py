@@ -1,0 +1,174 @@
+"""Staff at work in a real browser, with the keyboard alone; and no page of the admin keeps anybody out."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
+from django.conf import settings as django_settings
+from django.core.cache import cache
+from playwright.sync_api import BrowserContext, Page, expect
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from accounts.models import Workspace
+from billing import ledger
+from catalog.models import Alias, Model
+from generation import reports
+from generation.models import TRIALS_WORKSPACE, Generation
+from generation.scheduling import dispatch
+from generation.settlement import settle
+from gpu_worker.contract import HANDED_BACK, rq_worker
+from tests.accounts.factories import browser_of, person
+from tests.generation import factories
+from tests.generation.test_fleet_page import GB, TRANSFORMER, heard, on_card
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+MOST_TABS = 120
+
+
+@pytest.fixture
+def site(live_server: LiveServer, settings: Settings) -> str:
+    settings.SITE_URL = live_server.url
+    settings.STORAGES = django_settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    cache.clear()
+    factories.model()
+    return str(live_server.url)
+
+
+@pytest.fixture
+def page(site: str, desktop: BrowserContext) -> Page:
+    """A page of a member of staff who may do everything. What goes wrong in it fails the test."""
+    name = django_settings.SESSION_COOKIE_NAME
+    cookie = browser_of(person("staff@example.com", is_staff=True)).cookies[name].value
+    desktop.add_cookies([{"name": name, "value": cookie, "url": site}])
+    return desktop.new_page()
+
+
+def tab_to(page: Page, is_there: str) -> None:
+    """Press Tab until ``is_there``, a JavaScript expression about the focused element ``e``, is true."""
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        if page.evaluate(f"(() => {{ const e = document.activeElement; return {is_there}; }})()"):
+            return
+    raise AssertionError(f"Tab does not lead to where {is_there}")
+
+
+def press(page: Page, words: str) -> None:
+    """Tab to the link or button that says so, and press it; it leads to a page."""
+    tab_to(page, f"(e.textContent || e.value || '').trim() === '{words}' || e.ariaLabel === '{words}'")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+
+
+def type_into(page: Page, id: str, text: str) -> None:
+    tab_to(page, f"e.id === '{id}'")
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type(text)
+
+
+def test_no_page_keeps_anybody_out(site: str, page: Page, valkey: redis.Redis) -> None:
+    workspace = factories.visitor(credits=100).workspace
+    clip = factories.submitted(workspace)
+    heard(valkey, doing=clip, **on_card(TRANSFORMER))
+    model = Model.objects.get()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    complaints: list[str] = []
+    for path in (
+        *("", "fleet/", "generation/generation/", f"generation/generation/{clip.id}/change/", "customers/"),
+        *(f"customers/{workspace.id}/", "catalogue/", f"catalogue/{model.id}/default/", "catalogue/add/"),
+        *(f"catalog/model/{model.id}/versions/", "money/", "system/", "health/"),
+    ):
+        page.goto(f"{site}/admin/{path}", wait_until="networkidle")
+        complaints += [f"{path}: {each}" for each in said]
+        found = Axe().run(page, options=RULES)
+        serious = [each for each in found.response["violations"] if each["impact"] in ("serious", "critical")]
+        complaints += [f"{path}: {each['id']}, {each['nodes'][0]['html']}" for each in serious]
+        said.clear()  # of what the check itself is kept from
+    assert not complaints, "\n".join(complaints)
+
+
+def test_a_customer_is_found_by_address_and_given_credits(site: str, page: Page) -> None:
+    ada = person("ada@example.org")
+    page.goto(f"{site}/admin/customers/")
+    page.keyboard.type("ada@exa")  # the search has the focus
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Personal", exact=True)).to_be_visible()
+    type_into(page, "id_amount", "250")
+    type_into(page, "id_reason", "an outage")
+    press(page, "Give or take")
+    expect(page.locator(".success")).to_contain_text("250 credits given: an outage")
+    assert ledger.balance(account=Workspace.objects.get(memberships__user=ada).id).available == 250
+
+
+def test_a_gpu_is_drained_and_its_clip_moves(site: str, page: Page, valkey: redis.Redis) -> None:
+    workspace = factories.visitor(credits=100).workspace
+    clip = factories.submitted(workspace)
+    dispatch.fill_window()
+    settle.start(generation_id=clip.id, attempt=1, worker="gpu-7")
+    heard(valkey, doing=clip)
+    heard(valkey, name="gpu-8")
+    page.goto(f"{site}/admin/fleet/")
+    listener: redis.client.PubSub = valkey.pubsub()  # type: ignore[no-untyped-call]  # redis-py has no types for it
+    listener.subscribe(f"rq:pubsub:{rq_worker('gpu-7')}")
+    tab_to(page, "e.name === 'within_seconds'")
+    page.keyboard.type("0")
+    press(page, "Drain")
+    expect(page.locator(".success")).to_contain_text("Worker gpu-7 takes no more clips")
+    listener.close()
+    # As the worker does once it hears it: it hands the clip back, and another takes it.
+    settle.requeue(generation_id=clip.id, attempt=1, code=HANDED_BACK, reason="The worker leaves.")
+    heard(valkey, state="draining")
+    heard(valkey, name="gpu-8", doing=Generation.objects.get(id=clip.id))
+    page.reload()
+    expect(page.locator(".card").nth(0)).to_contain_text("No clip in hand")
+    expect(page.locator(".card").nth(1)).to_contain_text("Toy: denoising")
+    press(page, "Resume")
+    expect(page.locator(".success")).to_contain_text("Worker gpu-7 takes clips again")
+
+
+def test_why_a_clip_waits_is_said_beside_it(site: str, page: Page, valkey: redis.Redis) -> None:
+    clip = factories.submitted(factories.visitor(credits=100).workspace)
+    Generation.objects.filter(id=clip.id).update(needs_bytes=80 * GB)
+    heard(valkey)
+    page.goto(f"{site}/admin/")
+    press(page, "GPUs and queue")
+    expect(page.locator("#content-main")).to_contain_text("Needs 80 GB of one GPU: no GPU that is on takes it.")
+
+
+def test_a_model_is_added_tried_enabled_and_made_the_default(site: str, page: Page) -> None:
+    page.goto(f"{site}/admin/catalogue/")
+    press(page, "Add a model")
+    page.keyboard.type("owner/Quick")  # the field has the focus
+    tab_to(page, "e.id === 'family'")
+    page.keyboard.type(Model.objects.get().current.family_facts.title)
+    press(page, "Next")
+    expect(page.locator("#id_sizes")).to_have_value("96x64\n192x128")
+    type_into(page, "id_slug", "quick")
+    type_into(page, "id_summary", "Quick.")
+    press(page, "Save")
+    press(page, "Run it")
+    assert "/admin/trials/" in page.url
+    deliver(Generation.objects.get(workspace=TRIALS_WORKSPACE))
+    page.goto(f"{site}/admin/catalogue/?tab=ready")
+    press(page, "Enable Quick")
+    press(page, "Make Quick the default")
+    expect(page.locator("#content-main")).to_contain_text("Toy, the default now")
+    press(page, "Make Quick the default")
+    expect(page.locator(".success")).to_contain_text("Quick is the default now")
+    page.goto(site)
+    assert Alias.objects.get(name="default").model.slug == "quick"
+    expect(page.locator("body")).to_contain_text("Quick")
+
+
+def deliver(trial: Generation) -> None:
+    """What a GPU worker does with a test render."""
+    dispatch.fill_window()
+    trial.refresh_from_db()
+    factories.deliver_clip(trial)
+    reports.finished(factories.report(trial).to_wire())
