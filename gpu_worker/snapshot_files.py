@@ -87,8 +87,8 @@ class SnapshotFiles:
 class HourlySweep:
     """Sweeps at once and then every hour: a host where no other render comes keeps nothing for longer either."""
 
-    def __init__(self, files: SnapshotFiles, clock: Callable[[], float] = time.monotonic) -> None:
-        self._files = files
+    def __init__(self, *sweeps: Callable[[], object], clock: Callable[[], float] = time.monotonic) -> None:
+        self._sweeps = sweeps
         self._clock = clock
         self._next = clock()
 
@@ -97,10 +97,11 @@ class HourlySweep:
         if self._clock() < self._next:
             return
         self._next = self._clock() + SWEEP_SECONDS
-        try:
-            self._files.sweep()
-        except OSError as problem:
-            logger.warning("Old snapshots are not swept: %s", problem)
+        for sweep in self._sweeps:
+            try:
+                sweep()
+            except OSError as problem:
+                logger.warning("What is old is not swept: %s", problem)
 
 
 def is_undamaged(path: Path) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 
 import redis
 
-from gpu_worker import addresses, fleet, render_job
+from gpu_worker import addresses, cache_folders, fleet, render_job
 from gpu_worker.backoff import pauses_seconds
 from gpu_worker.between_jobs import BetweenJobs
 from gpu_worker.completion import Completion
@@ -92,7 +92,7 @@ class GpuWorker(OneJobWorker):
         self._warm_models = WarmModels(settings.cache / f"warm-models-{settings.name}.json")
         self.between_jobs = BetweenJobs(connection, settings.name, engine, self.reporter, self._warm_models)
         self._snapshots = SnapshotFiles(settings.snapshots, settings.snapshot_seconds)
-        self._sweep = HourlySweep(self._snapshots)
+        self._sweep = HourlySweep(self._snapshots.sweep, lambda: cache_folders.sweep(settings.cache, time.time()))
         self._leaving = LeavingTime()
         self._grace_seconds = settings.grace_seconds
         self._preview_seconds = settings.preview_seconds

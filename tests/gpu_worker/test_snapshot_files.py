@@ -83,7 +83,7 @@ def test_no_other_user_of_the_host_reads_them(files: SnapshotFiles) -> None:
 
 def test_they_are_swept_at_once_and_then_every_hour(files: SnapshotFiles) -> None:
     now = 100.0
-    sweep = HourlySweep(files, clock=lambda: now)
+    sweep = HourlySweep(files.sweep, clock=lambda: now)
 
     def is_swept() -> bool:
         files.write("old", b"old")
@@ -106,5 +106,7 @@ def test_what_cannot_be_swept_stops_no_worker(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(SnapshotFiles, "sweep", fails)
-    HourlySweep(files).run_if_due()
+    swept: list[bool] = []
+    HourlySweep(files.sweep, lambda: swept.append(True)).run_if_due()
     assert "Permission denied" in caplog.text
+    assert swept == [True]

@@ -137,6 +137,8 @@ class QuantisedStore:
                     parts.setdefault(name.partition(".")[0], {})[name] = tensor.read()
         except (OSError, SafetensorError, KeyError, ValueError):
             return False
+        with suppress(OSError):
+            os.utime(file)  # what was used last stays longest, also where the system notes no reading
         weights.put([_rebuilt(index, parts[str(index)], metadata) for index in range(len(weights.names))])
         return True
 
