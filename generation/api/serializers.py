@@ -23,7 +23,7 @@ CLIP_ROLES: Final = tuple(
     name for name, role in ROLES.items() if role.kind in (Kind.CLIP, Kind.SOUND) or name == "mask"
 )
 """What may also be named by the id of a clip of the caller's own."""
-ROLES_ALSO_CALLED: Final[Mapping[str, str]] = {
+ROLES_ALSO_CALLED: Final[dict[str, str]] = {
     other: role
     for role, others in {
         "image": "prompt_image input_image init_image start_image seed_image first_image first_frame "
