@@ -7,6 +7,7 @@ more there are about, ``queue_depth`` has counted, and a place says of itself wh
 
 from __future__ import annotations
 
+import math
 import uuid
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from django.utils import timezone
 from generation.models import Generation, State
 from generation.scheduling import queue_depth
 from generation.scheduling.fair_order import Key, first_that_fit, key_of
-from generation.tiers import yields
+from generation.tiers import MOST_PASSES, yields
 from loremotion.prepared import prepared_cursor
 
 EXACT: Final = 48
@@ -67,6 +68,7 @@ class Row(NamedTuple):
     fair_finish: float
     created_at: datetime
     workspace_id: uuid.UUID | None
+    passes: int
 
 
 _KEY: Final = attrgetter(*Key._fields)
@@ -91,6 +93,10 @@ class Look:
         dispatched = [row for row in rows if row.state == State.DISPATCHED and row.dispatched_at is not None]
         dispatched.sort(key=lambda row: (yields(row.fair_finish), row.dispatched_at, _KEY(row)))
         self._ahead = sum(not yields(row.fair_finish) for row in dispatched)
+        yielding = [row for row in dispatched if yields(row.fair_finish)]
+        self._passes = yielding[0].passes if yielding else 0
+        waiting_free = sum(yields(row.fair_finish) for row in waiting)
+        self._free = len(yielding) + waiting_free if self._is_whole else math.inf
         self._dispatched = {row.id: place for place, row in enumerate(dispatched)}
         self._depth: queue_depth.Depth | None = None
 
@@ -125,11 +131,16 @@ class Look:
         is_behind_all = yields(key.fair_finish)
         number = len(self._running) + (len(self._dispatched) if is_behind_all else self._ahead)
         if self._is_whole or len(before) < len(self._front):
-            return Place(number + len(before), is_held_up=self.is_held_up)
+            brought = 0 if is_behind_all else self._brought_by(len(before))
+            return Place(number + len(before) + brought, is_held_up=self.is_held_up)
         deep = self._depth_of_the_queue().before(key)
         if deep is None or deep < len(before):
             return Place(number + len(before), Precision.AT_LEAST, self.is_held_up)
         return Place(number + deep, Precision.ABOUT, self.is_held_up)
+
+    def _brought_by(self, paid: int) -> int:
+        """How many free clips keep their place once so many that are paid for have gone before them: see ``tiers``."""
+        return int(min(self._free, (self._passes + paid) // MOST_PASSES))
 
     def _depth_of_the_queue(self) -> queue_depth.Depth:
         if self._depth is None:
@@ -142,10 +153,10 @@ def place_of(generation: Generation, largest_bytes: int) -> Place:
     return Look(largest_bytes).place_of(generation)
 
 
-_COLUMNS: Final = "id, state, NULL::timestamptz, fair_finish, created_at, workspace_id"
+_COLUMNS: Final = "id, state, NULL::timestamptz, fair_finish, created_at, workspace_id, 0"
 _IN_FLIGHT: Final = f"""
-SELECT id, state, dispatched_at, fair_finish, created_at, NULL::uuid AS workspace_id
+SELECT id, state, dispatched_at, fair_finish, created_at, NULL::uuid AS workspace_id, passes
 FROM generation_generation WHERE state IN ('dispatched', 'running')
 UNION ALL
-SELECT NULL, '{_HELD_UP}', NULL, 0, NULL, NULL FROM generation_storagepause WHERE until IS NOT NULL
+SELECT NULL, '{_HELD_UP}', NULL, 0, NULL, NULL, 0 FROM generation_storagepause WHERE until IS NOT NULL
 """  # noqa: S608 - a word of ours

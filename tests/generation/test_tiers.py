@@ -163,6 +163,22 @@ def test_after_sixteen_a_free_clip_keeps_its_place_in_line(toy: Model, payer: Vi
     assert not yields(free.fair_finish)
 
 
+def test_a_place_counts_the_free_clip_that_goes_along(toy: Model, payer: Visitor, valkey: redis.Redis) -> None:
+    free_clips(1)
+    dispatch.fill_window()
+    last = copies(factories.submitted(payer.workspace, seconds=1), 19)[-1]
+    place = places.place_of(last, LARGE)
+    seen = 0
+    while line()[0] != str(last.id):
+        first = Generation.objects.get(id=line()[0])
+        valkey.lpop(dispatch.render_queue().key)
+        settle.start(generation_id=first.id, attempt=first.attempt, worker="gpu-test")
+        dispatch.fill_window()
+        seen += 1
+    assert place == places.Place(seen)
+    assert seen == 20
+
+
 def test_a_free_clip_that_yields_no_more_has_its_place_behind_those_that_passed_it(toy: Model, payer: Visitor) -> None:
     """All of one batch, and one of the same batch that did not pass it."""
     free = free_clips(1)[0]
