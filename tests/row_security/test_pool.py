@@ -30,7 +30,8 @@ from tests.row_security.tenants import Tenant
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROUNDS = 8
+ROUNDS = 4
+"""In each, who asks asks in another way."""
 
 
 @pytest.fixture
