@@ -102,6 +102,7 @@ $(RUNTIME): $(VENV)/bin/python $(REQUIREMENTS)
 	$(PY) -m pip install -q -r requirements.txt
 	@touch $@
 
-$(DEVELOPMENT): $(VENV)/bin/python $(REQUIREMENTS) requirements/dev.txt
+$(DEVELOPMENT): $(VENV)/bin/python $(REQUIREMENTS) requirements/dev.txt requirements/deploy_tests.txt
 	$(PY) -m pip install -q -r requirements/dev.txt
+	$(PY) -m pip install -q --no-deps -r requirements/deploy_tests.txt
 	@touch $(RUNTIME) $@

@@ -1,0 +1,53 @@
+{{- define "loremotion.labels" -}}
+app.kubernetes.io/name: loremotion
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- define "loremotion.image" -}}
+{{ .name }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- end }}
+
+{{- /* Nobody in particular, on a root that is read only. */ -}}
+{{- define "loremotion.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "loremotion.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- /* The environment of everything on the web side. */ -}}
+{{- define "loremotion.siteEnvironment" -}}
+envFrom:
+  - secretRef: {name: {{ .Values.secrets.site }}}
+env:
+  - {name: SITE_URL, value: {{ .Values.siteUrl | quote }}}
+  - {name: ALLOWED_HOSTS, value: {{ .Values.host | quote }}}
+  - {name: TRUSTED_PROXIES, value: "1"}
+  - {name: CLIP_UPLOAD, value: http}
+  - {name: LOG_FORMAT, value: json}
+  {{- range $name, $value := .Values.site }}
+  - {name: {{ $name }}, value: {{ $value | quote }}}
+  {{- end }}
+{{- end }}
+
+{{- define "loremotion.mediaClaim" -}}
+{{ .Values.media.existingClaim | default (printf "%s-media" .Release.Name) }}
+{{- end }}
+
+{{- define "loremotion.siteVolumes" -}}
+- {name: media, persistentVolumeClaim: {claimName: {{ include "loremotion.mediaClaim" . }}}}
+- {name: tmp, emptyDir: {}}
+{{- end }}
+
+{{- define "loremotion.siteMounts" -}}
+- {name: media, mountPath: /data}
+- {name: tmp, mountPath: /tmp}
+{{- end }}
