@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
@@ -16,10 +17,11 @@ from prometheus_client.core import Metric
 
 from billing.shop.models import Mismatch, Reconciliation, StripeEvent
 from generation.models import ForecastHour, Generation, State
-from generation.scheduling import fleet, storage_pause
+from generation.scheduling import fleet, forecast_board, storage_pause
 from generation.scheduling.forecast_record import FREE, PAID
+from generation.scheduling.service_times import Spread
 from generation.settlement import ledger_check
-from generation.tiers import FREE_BEGINS
+from generation.tiers import FREE_BEGINS, yields
 from generation.webhooks.models import Delivery
 from gpu_worker.liveness import takes_jobs
 from loremotion import health, queues, valkey_memory
@@ -29,6 +31,7 @@ from loremotion.outbox.models import MailMessage, Retried
 MOST_COUNTED: Final = 10_000
 """Of what waits: counting on would grow with it."""
 OUTBOXES: Final[tuple[type[Retried], ...]] = (MailMessage, Delivery, StripeEvent)
+_NO_TIME: Final = Spread(0.0, 0.0)
 LATELY: Final = timedelta(days=1)
 
 logger = logging.getLogger(__name__)
@@ -38,7 +41,7 @@ def collect() -> Iterator[Metric]:
     """Yield the site's figures. Where a store is away, those of the other one are there."""
     for part in (_queue, _outboxes, _books, _forecasts):
         yield from part()
-    for asks_valkey in (_machines, _rq_queues, _processes, _valkey):
+    for asks_valkey in (_predictions, _machines, _rq_queues, _processes, _valkey):
         yield from _unless_away(asks_valkey)
     yield gauge("media_free_bytes", "Free space where clips and uploads go", health.free_bytes())
 
@@ -110,6 +113,18 @@ def _forecasts() -> Iterator[Metric]:
     held = {plan: row["held"] / row["all"] for plan, row in counts.items() if row["all"]}
     yield gauge("forecasts_told", "Forecasts of the last day whose clip has ended", told, "plan")
     yield gauge("forecast_coverage", "Share of them whose clip was ready by the later end", held, "plan")
+
+
+def _predictions() -> Iterator[Metric]:
+    """When the last who waits would start, by plan: what more GPU workers would change. Nothing while nobody takes
+    clips."""
+    if (places := forecast_board.places()) is None:
+        return
+    last = {FREE if yields(tag) else PAID: tag for tag in places.forecast.tags}  # ascending
+    expected = {plan: places.expected(tag, _NO_TIME, plan=plan, now=time.time()) for plan, tag in last.items()}
+    starts = {plan: each.start.high for plan, each in expected.items() if each is not None}
+    meaning = "Within how many seconds the last who waits, or would if asked for now, starts in nine of ten cases"
+    yield gauge("predicted_start_seconds", meaning, starts, "plan")
 
 
 def _machines() -> Iterator[Metric]:

@@ -73,7 +73,10 @@ class NoticeAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         def own(route: str, view: Any, name: str) -> URLPattern:
-            return path(f"<uuid:notice_id>/{route}/", self.admin_site.admin_view(view), name=f"notices_notice_{name}")
+            found: URLPattern = path(
+                f"<uuid:notice_id>/{route}/", self.admin_site.admin_view(view), name=f"notices_notice_{name}"
+            )
+            return found
 
         return [
             own("decide", self.decide_view, "decide"),

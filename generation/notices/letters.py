@@ -43,7 +43,8 @@ def write_decision(notice: Notice) -> None:
 
 def _concerned(notice: Notice) -> list[int]:
     """Who made the clip, and who answers for the workspace."""
-    maker = Generation.objects.filter(id=notice.clip_id, made_by__isnull=False).values("made_by")
+    clips = Generation.objects.filter(id=notice.clip_id) if notice.clip_id else Generation.objects.none()
+    maker = clips.filter(made_by__isnull=False).values("made_by")
     places = Membership.objects.filter(workspace=notice.workspace_id, user__is_active=True)
     return list(
         places.filter(Q(role__in=ALLOWED[Action.READ_PRIVATE_CLIPS]) | Q(user__in=maker)).values_list("user", flat=True)

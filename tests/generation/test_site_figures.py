@@ -19,7 +19,7 @@ from catalog.models import Model
 from generation import site_figures
 from generation.models import ForecastHour
 from generation.scheduling import fleet
-from generation.settlement import ledger_check
+from generation.settlement import forecasting, ledger_check
 from loremotion.outbox.models import MailMessage, State
 from tests.generation import factories
 from tests.generation.test_wait import machine
@@ -43,6 +43,24 @@ def test_the_site_says_how_it_does(toy: Model, alice: Visitor, valkey: redis.Red
     assert told["loremotion_storage_paused",] == 0
     assert told["loremotion_media_free_bytes",] > 0
     assert 0 < told["loremotion_valkey_used_share",] < 1
+
+
+def test_the_wait_of_whoever_comes_last_is_told_while_somebody_takes_clips(
+    toy: Model, alice: Visitor, valkey: redis.Redis
+) -> None:
+    def told() -> float:
+        figures = values(site_figures.collect())
+        return max(figures.get(("loremotion_predicted_start_seconds", plan), -1) for plan in ("paid", "free"))
+
+    machine(valkey)
+    factories.submitted(alice.workspace, seconds=1)
+    forecasting.put_up_forecast()
+    before = told()
+    assert before >= 0
+    for _ in range(2):
+        factories.submitted(alice.workspace, seconds=2)
+    forecasting.put_up_forecast()
+    assert told() > before
 
 
 def test_what_is_due_late_or_dead_is_told(alice: Visitor, valkey: redis.Redis) -> None:
