@@ -17,11 +17,11 @@ from django.utils import timezone
 from billing.models import Proposal
 from billing.shop.models import Mismatch, Reconciliation, StripeEvent
 from generation import figures
-from generation.figures import Span, Totals
+from generation.figures import Span
 from generation.models import Generation, State
 from generation.moderation.models import Review
 from generation.notices.models import Notice
-from generation.scheduling import fleet
+from generation.scheduling import fleet, fleet_samples
 from loremotion.outbox.models import MailMessage
 from loremotion.outbox.models import State as MailState
 
@@ -102,7 +102,7 @@ def _counted(length: timedelta) -> dict[str, Any]:
     queued = Generation.objects.filter(state=State.QUEUED).count()
     course = figures.course_of(span, queued_now=queued)
     return {
-        "tiles": [asdict(tile) for tile in _tiles(figures.totals_of(span), figures.totals_of(span.before), queued)],
+        "tiles": [asdict(tile) for tile in _tiles(span, queued)],
         "edges": [edge.isoformat() for edge in span.edges],
         "plots": [
             ("Clips asked for", {"asked for": course.came}),
@@ -113,7 +113,9 @@ def _counted(length: timedelta) -> dict[str, Any]:
     }
 
 
-def _tiles(now: Totals, before: Totals, queued: int) -> list[Tile]:
+def _tiles(span: Span, queued: int) -> list[Tile]:
+    now, before = figures.totals_of(span), figures.totals_of(span.before)
+    busy, busy_before = (fleet_samples.busy_share(each.since, each.until) for each in (span, span.before))
     clips, line = reverse("admin:generation_generation_changelist"), reverse("admin:generation_fleet")
     return [
         Tile("Clips made", f"{now.made:,}", _change(now.made, before.made), f"{clips}?state__exact=succeeded"),
@@ -122,6 +124,7 @@ def _tiles(now: Totals, before: Totals, queued: int) -> list[Tile]:
         Tile("Render p50 / p90", _seconds(now.render_seconds), _before(_seconds(before.render_seconds))),
         Tile("In the queue now", f"{queued:,}", address=f"{clips}?state__exact=queued"),
         Tile("GPUs on", _gpus_on(), address=line),
+        Tile("GPU busy", _percent(busy), _points(busy, busy_before), address=line),
     ]
 
 

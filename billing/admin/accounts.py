@@ -18,6 +18,7 @@ from billing import ledger, proposals
 from billing.admin.exact_search import LedgerAdmin
 from billing.admin.forms import AdjustmentForm, WriteOffForm
 from billing.models import Account, Hold, Lot, Proposal
+from billing.shop import history
 from loremotion.refusals import Refusal
 from loremotion.row_number import row_number
 
@@ -61,7 +62,7 @@ class AccountAdmin(LedgerAdmin):
             "live_lots": ledger.lots(account=account.id),
             "used_lots": Lot.objects.filter(account=account, has_remaining=False).order_by("-granted_at")[:NEWEST_ROWS],
             "holds": Hold.objects.filter(account=account).order_by("-held_at")[:NEWEST_ROWS],
-            "lines": shown,
+            "lines": [(line, history.words_of(line)) for line in shown],
             "older_than": shown[-1].seq if len(lines) > LINES_A_PAGE else None,
             "debts": ledger.debts(account=account.id),
             "proposals": Proposal.objects.waiting().filter(account=account.id)[:NEWEST_ROWS],

@@ -54,6 +54,7 @@ def test_it_works(owner: Client) -> None:
     assert "<strong>950</strong> available, 30 held" in page
     assert "in_42" in page
     assert str(request) in page
+    assert "Reserved for a clip</a>" in page
     assert re.findall(r"<td>(\d+)</td><td>\d{4}[-\d: ]+</td><td>([a-z]+)</td>", page) == [
         ("4", "settle"),
         ("3", "hold"),
@@ -107,9 +108,9 @@ def test_long_histories_come_by_the_page(owner: Client) -> None:
     for _ in range(52):
         grant(account, 1)
     first = owner.get(page_of(account))
-    assert [line.seq for line in first.context["lines"]] == list(range(52, 2, -1))
+    assert [line.seq for line, _ in first.context["lines"]] == list(range(52, 2, -1))
     second = owner.get(page_of(account), {"before": first.context["older_than"]})
-    assert [line.seq for line in second.context["lines"]] == [2, 1]
+    assert [line.seq for line, _ in second.context["lines"]] == [2, 1]
     assert second.context["older_than"] is None
     assert len(owner.get(page_of(account), {"before": "9" * 400}).context["lines"]) == 50
 

@@ -17,7 +17,7 @@ from accounts.models import User, Visitor
 from catalog.models import Model
 from generation import figures
 from generation.figures import BUCKETS, Span
-from generation.models import Generation, State
+from generation.models import FleetSample, Generation, State
 from generation.moderation import reviews
 from loremotion.staff_sections import SECTIONS
 from tests.accounts import factories as people
@@ -121,6 +121,16 @@ def test_any_range_takes_as_many_queries(name: str, alice: Visitor) -> None:
     with CaptureQueriesContext(connection) as more:
         assert browser.get(address).status_code == 200
     assert len(more) == len(few)
+
+
+@pytest.mark.usefixtures("an_hour")
+def test_how_busy_the_gpus_were_is_told() -> None:
+    for minute, activity in enumerate(["rendering", "idle", "idle", "loading"]):
+        at = timezone.now() - timedelta(minutes=minute + 1)
+        FleetSample.objects.create(at=at, worker="gpu-7", activity=activity, used_bytes=0, budget_bytes=1)
+    cache.clear()
+    tiles = staff_who_may("view_generation").get(reverse("admin:index") + "?range=1h").context["tiles"]
+    assert {tile["title"]: tile["value"] for tile in tiles}["GPU busy"] == "50.0 %"
 
 
 def test_every_page_stands_in_one_section(db: None) -> None:
