@@ -347,7 +347,7 @@ def test_the_admins_search_shows_staff_what_they_may_see(world: World) -> None:
     helper = factories.person("helper@example.org")
     User.objects.filter(id=helper.id).update(is_staff=True)
     helper.user_permissions.add(*Permission.objects.filter(codename__in=["view_workspace", "change_workspace"]))
-    search = "/admin/autocomplete/?app_label=accounts&model_name=membership&field_name=user&term=secret"
+    search = "/admin/autocomplete/?app_label=accounts&model_name=membership&field_name=user&term=owner@"
     browser = factories.browser_of(helper)
     answer = browser.get(search)
     assert answer.status_code == 403
@@ -360,7 +360,7 @@ def test_the_admins_search_is_for_staff(world: World) -> None:
     for client in (*world.members.values(), *world.strangers.values()):
         for address in (
             "/admin/",
-            "/admin/autocomplete/?app_label=accounts&model_name=membership&field_name=user&term=s",
+            "/admin/autocomplete/?app_label=accounts&model_name=membership&field_name=user&term=owner@",
         ):
             answer = client.get(address)
             assert not was_let_in(answer) or answer.status_code == 302
