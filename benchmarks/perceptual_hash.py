@@ -55,7 +55,8 @@ def _is_near(one: str, other: str) -> bool:
 def _picture(number: int) -> Picture:
     kinds = list(FINE)
     chance = np.random.default_rng(number)
-    return shown(FINE[kinds[number % len(kinds)]](chance, 3))[1]
+    picture: Picture = shown(FINE[kinds[number % len(kinds)]](chance, 3))[1]
+    return picture
 
 
 def _compressed(picture: Picture) -> Picture:

@@ -146,7 +146,9 @@ def test_a_model_is_added_tried_enabled_and_made_the_default(site: str, page: Pa
     press(page, "Add a model")
     page.keyboard.type("owner/Quick")  # the field has the focus
     tab_to(page, "e.id === 'family'")
-    page.keyboard.type(Model.objects.get().current.family_facts.title)
+    version = Model.objects.get().current
+    assert version is not None
+    page.keyboard.type(version.family_facts.title)
     press(page, "Next")
     expect(page.locator("#id_sizes")).to_have_value("96x64\n192x128")
     type_into(page, "id_slug", "quick")
