@@ -30,6 +30,7 @@ REVIEWED = {
     "generation/sharing/removals.py": 1,  # a copy of what was taken down anywhere; yes or no comes out
     "generation/sharing/public.py": 2,  # a token is the permission, or staff picked it; public parts come out
     "generation/live/polling.py": 1,
+    "generation/pages/family.py": 1,
     "generation/pages/search.py": 1,  # only ids come out, of the caller's own; the rows are read behind the wall
     "loremotion/metrics.py": 1,  # figures of the whole site, which hold nobody's words
     "loremotion/row_security/middleware.py": 1,  # lift(), for staff on the admin's pages
