@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any, Final
-from uuid import uuid4
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
@@ -56,7 +55,9 @@ def make(request: HttpRequest) -> HttpResponse:
     rows = request.POST.get("rows", "")
     try:
         asks = batch_rows.read(rows)
-        return redirect(sheet_of(batch.take_all(request, asks, sending=request.POST.get("sending") or str(uuid4()))))
+        return redirect(
+            sheet_of(batch.take_all(request, asks, sending=request.POST.get("sending") or batch.new_sending()))
+        )
     except Refusal as refusal:
         return _page(request, prompts=rows, refusal=refusal)
 
@@ -101,7 +102,7 @@ def _review(request: HttpRequest, asks: list[Ask]) -> HttpResponse:
         "offers": offers,
         "credits": sum(offer.quote.credits for offer in offers),
         "rows": batch_rows.write(seeded),  # what is shown is what will be made
-        "sending": uuid4(),
+        "sending": batch.new_sending(),
     }
     return render(request, "generation/batch_review.html", context)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
@@ -125,7 +125,7 @@ def create(request: HttpRequest) -> HttpResponse:
         clips = form.clips() if form.takes("video", workspace) else {}
         private, times = form.is_private(), form.clip_count()
         if times > 1:
-            asks, sending = batch.takes_of(form.ask(), times), form.cleaned_data["sending"] or str(uuid4())
+            asks, sending = batch.takes_of(form.ask(), times), form.cleaned_data["sending"] or batch.new_sending()
             made = batch.take_all(request, asks, sending=sending, files=files, clips=clips, is_private=private)
             return redirect(sheet_of(made))
         generation = intake.take(request, form.ask(), files=files, clips=clips, is_private=private)
@@ -207,7 +207,7 @@ def _generate_page(
         "goes_on": values["way"] == GOES_ON,
         "times": TIMES,
         "times_now": times,
-        "sending": uuid4(),
+        "sending": batch.new_sending(),
         "seen_by": SEEN_BY,
         "seen_by_now": form["seen_by"].value() or _seen_by_default(workspace),
     }

@@ -6,12 +6,14 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from string import ascii_letters
 from typing import Any, Final
 
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.crypto import get_random_string
 
 from accounts import networks, tenancy
 from accounts.caller import Caller
@@ -45,6 +47,11 @@ class Part:
     repeat: Repeat
     given: list[uploads.Input]
     """A copy of the files of its own, as a clip's files go with it."""
+
+
+def new_sending() -> str:
+    """A name for one sending of a form."""
+    return get_random_string(22, ascii_letters)
 
 
 def takes_of(ask: Ask, times: int) -> list[Ask]:
