@@ -19,7 +19,7 @@ from tests.deploy.test_images import PROGRAMS, ROOT
 COMPOSE = ROOT / "deploy/compose.yaml"
 UNITS = ROOT / "deploy/systemd"
 SYSTEMD = shutil.which("systemd-analyze")
-STORES = {"postgres", "valkey", "proxy", "migrate"}
+OTHERS = {"postgres", "valkey", "proxy", "migrate", "prometheus", "grafana"}
 INSTANCES = {"loremotion-queue@": ("reports", "stripe", "webhooks", "mail"), "loremotion-gpu@": ("0",)}
 MOST_EXPOSURE = {"loremotion-gpu@": 50}
 """Of ``systemd-analyze security``, in tenths; it needs the card's devices."""
@@ -41,7 +41,7 @@ def test_compose_reads_it(services: dict[str, Any]) -> None:
 
 
 def test_every_process_has_a_service_with_its_command(services: dict[str, Any]) -> None:
-    assert set(services) == set(procfile()) | STORES
+    assert set(services) == set(procfile()) | OTHERS
     for name, command in procfile().items():
         if name not in ("web", "gpu"):  # theirs are the images' own
             assert services[name]["command"] == shlex.split(command)
