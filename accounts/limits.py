@@ -112,8 +112,8 @@ def refuse_many_reports(request: HttpRequest) -> None:
     if not is_counted:
         raise TooMany(
             "too_many_reports",
-            f"{REPORTS_PER_HOUR} reports came from your network in an hour.",
-            next_step="Try again later, or put what belongs together into one report.",
+            f"{REPORTS_PER_HOUR} reports came from your network in the last hour.",
+            next_step="Try again later, or combine related reports into one.",
             retry_after_seconds=max(1, ceil(free_in_milliseconds / 1000)),
         )
 

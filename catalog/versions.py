@@ -87,7 +87,7 @@ def write_prices(model: Model, prices: Mapping[str, Any], *, by: User | None) ->
         Conflict: there are none to write, or they are its prices already.
     """
     if model.current is None or not prices:
-        raise Conflict("no_prices", "It names no reference speed.", next_step="Name one under what it costs.")
+        raise Conflict("no_prices", "The model has no reference speed.", next_step="Name one under what it costs.")
     if model.current.prices == prices:
         raise Conflict("same_prices", "It has these prices already.")
     return write(draft(model, {**state(model.current), "prices": prices}), by=by, note="Suggested prices")
@@ -124,11 +124,11 @@ def enable(model: Model) -> None:
     found = Model.objects.select_for_update().get(pk=model.pk)
     version = found.current
     if version is None or not measurements.was_rendered(version):
-        raise Conflict("never_rendered", f"{found} never made a clip.", next_step="Run a test render first.")
+        raise Conflict("never_rendered", f"{found} has never rendered a clip.", next_step="Run a test render first.")
     wrong = [text for texts in problems(version).values() for text in texts]
     wrong += [text] if (text := gates.revenue_problem(version)) else []
     if wrong:
-        raise Conflict("not_in_order", " ".join(wrong), next_step="Mend it in its form.")
+        raise Conflict("not_in_order", " ".join(wrong), next_step="Fix it in the model's form.")
     Model.objects.filter(pk=found.pk).update(status=Model.Status.ENABLED)
 
 

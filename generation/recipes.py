@@ -128,7 +128,7 @@ def _box_in(file: IO[bytes]) -> bytes:
         place += size
     raise Invalid(
         "not_a_recipe",
-        "This video holds no recipe: another program may have taken it out.",
+        "This video has no recipe; another program may have removed it.",
         next_step="Choose the MP4 as you downloaded it here, or its recipe as JSON.",
     )
 

@@ -27,7 +27,7 @@ from loremotion.refusals import Refusal
 class DecisionForm(forms.Form):
     """Down or not is the button's; the reasons are read by both sides."""
 
-    decision = forms.CharField(label="Reasons, as both sides read them", max_length=2000, widget=forms.Textarea)
+    decision = forms.CharField(label="Reasons, shown to both sides", max_length=2000, widget=forms.Textarea)
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -104,7 +104,7 @@ class NoticeAdmin(ReadOnlyAdmin):
                 form.add_error(None, str(refusal))
             else:
                 self.log_change(request, notice, f"{notice.get_state_display()}: {notice.decision}")
-                messages.success(request, f"{notice.get_state_display()}. Both sides have mail.")
+                messages.success(request, f"{notice.get_state_display()}. The decision is being mailed.")
                 return redirect("admin:notices_notice_changelist")
         context = self.admin_site.each_context(request) | {
             "title": "Take down or leave",

@@ -51,8 +51,8 @@ def submit(*, address: str, category: str, statement: str, contact: str) -> Noti
     if lately.count() >= MOST_OF_A_CONTACT:
         raise TooMany(
             "too_many_reports",
-            f"{MOST_OF_A_CONTACT} reports came from this address today.",
-            next_step="Put what belongs together into one report, or send the others tomorrow.",
+            f"{MOST_OF_A_CONTACT} reports were sent from this email address in 24 hours.",
+            next_step="Combine related reports into one, or send the rest tomorrow.",
             retry_after_seconds=24 * 3600,
         )
     notice = Notice.objects.create(

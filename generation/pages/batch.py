@@ -88,7 +88,7 @@ def _text(request: HttpRequest) -> str:
     try:
         return bytes(sent.read()).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise Invalid("not_text", "This file is no UTF-8 text.", next_step="Save it as CSV in UTF-8.") from None
+        raise Invalid("not_text", "This file isn't UTF-8 text.", next_step="Save it as CSV in UTF-8.") from None
 
 
 def _times(text: str) -> int:

@@ -106,7 +106,7 @@ def _value(name: str, cell: str, line: int) -> Any:
 
 def _wrong_number(count: int) -> Invalid:
     if not count:
-        return Invalid("no_prompts", "There is no prompt in this.", next_step="Write one a line, or paste CSV.")
+        return Invalid("no_prompts", "No prompts found.", next_step="Write one a line, or paste CSV.")
     return Invalid(
         "too_many_clips",
         f"That makes {count:,} clips, and {MOST_CLIPS} can be made at once.",

@@ -77,7 +77,7 @@ def object_to(request: HttpRequest, notice_id: UUID) -> HttpResponse:
     if notice is None:
         raise Http404
     notices.object_to(notice, objection=request.POST.get("objection", "").replace("\0", ""))
-    messages.success(request, "Thanks. Somebody else looks at it within 48 hours, and writes to you.")
+    messages.success(request, "Thanks. We'll review it again within 48 hours and email you.")
     return redirect("notices:listing")
 
 

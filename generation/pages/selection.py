@@ -61,8 +61,8 @@ def compare(request: HttpRequest) -> HttpResponse:
     if not LEAST_COMPARED <= len(clips) <= MOST_COMPARED:
         raise Invalid(
             "wrong_number",
-            f"{LEAST_COMPARED} to {MOST_COMPARED} clips are compared at once.",
-            next_step="Go back and choose as many.",
+            f"{LEAST_COMPARED} to {MOST_COMPARED} clips can be compared at once.",
+            next_step="Go back and change your selection.",
         )
     facts = [Fact(name, [say(clip) for clip in clips]) for name, say in FACTS.items()]
     context = {
@@ -124,5 +124,5 @@ def _finished(request: HttpRequest, purpose: str) -> list[Generation]:
     chosen = chosen_clips(tenancy.caller_for(request, Action.READ_CLIPS), request.GET, purpose)
     clips = [clip for clip in chosen if hasattr(clip, "clip")]
     if not clips:
-        raise Invalid("not_made", "None of these clips is there.", next_step="Go back and choose finished ones.")
+        raise Invalid("not_made", "None of these clips is finished.", next_step="Go back and choose finished ones.")
     return clips

@@ -55,7 +55,7 @@ def new_sending() -> str:
 
 
 def takes_of(ask: Ask, times: int) -> list[Ask]:
-    """The same clip ``times`` times: with the seeds that follow the one that is named, else with any."""
+    """Repeat ``ask`` ``times`` times: with consecutive seeds if it names one, else with random ones."""
     if ask.seed is None:
         return [ask] * times
     return [replace(ask, seed=(ask.seed + number) % (MAX_SEED + 1)) for number in range(times)]
@@ -170,7 +170,9 @@ def _made_before(workspace: Workspace, repeats: Sequence[Repeat], caller: Caller
         found = [idempotency.with_same_key(workspace, repeat, caller=caller) for repeat in repeats]
     except Invalid:
         raise Conflict(
-            "sent_before", "This form was sent before, and said something else.", next_step="Press the button again."
+            "sent_before",
+            "This form was already submitted with different contents.",
+            next_step="Press the button again.",
         ) from None
     return [made for made in found if made is not None]
 

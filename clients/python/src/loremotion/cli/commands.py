@@ -248,7 +248,7 @@ def _finish(client: Client, video: Video, out: Path | None, *, shows_preview: bo
     try:
         made = Display(screen, shows_preview=shows_preview).follow(client, video) if video.is_open else video
     except KeyboardInterrupt:
-        raise click.ClickException(f"It goes on being made. Back to it: loremotion watch {video.id}") from None
+        raise click.ClickException(f"It's still being made. Follow it: loremotion watch {video.id}") from None
     if out is not None and made.is_completed:
         _tell_saved(client.download(made, out))
     cost = made.cost
@@ -257,7 +257,7 @@ def _finish(client: Client, video: Video, out: Path | None, *, shows_preview: bo
 
 def _check_free(out: Path, force: bool) -> None:
     if out.exists() and not force:
-        raise click.BadParameter(f"{out} is there already. --force overwrites it.", param_hint="--out")
+        raise click.BadParameter(f"{out} already exists. Use --force to overwrite it.", param_hint="--out")
     if not out.absolute().parent.is_dir():
         raise click.BadParameter(f"The folder {out.parent} does not exist.", param_hint="--out")
 
