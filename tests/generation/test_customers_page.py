@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
@@ -68,7 +68,7 @@ def test_a_workspace_is_found_by_each_of_its_ids(ada: User, toy: Model, alice: V
         assert customer_search.find(str(id)) == [alice.workspace]
 
 
-@pytest.mark.parametrize("wanted", ["", "a", "%", "100%", "cus_none", str(uuid4()), "9" * 30, "x\x00y", "ada_love"])
+@pytest.mark.parametrize("wanted", ["", "a", "%", "100%", "cus_none", str(UUID(int=1)), "9" * 30, "x\x00y", "ada_love"])
 def test_what_is_nobodys_finds_nobody(wanted: str, ada: User, staff: Client) -> None:
     assert staff.get("/admin/customers/", {"q": wanted}).context["found"] == []
 
