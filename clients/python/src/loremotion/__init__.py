@@ -18,6 +18,7 @@ from loremotion.errors import (
     ConnectionFailed,
     InvalidRequest,
     LoreMotionError,
+    NotConfigured,
     NotFound,
     OutOfCredits,
     PermissionDenied,
@@ -25,7 +26,7 @@ from loremotion.errors import (
     ServerError,
     WaitTimedOut,
 )
-from loremotion.objects import Cost, Event, Model, Queue, Quote, Video, VideoPage, WhyNot
+from loremotion.objects import Cost, Event, Model, Queue, Quote, Video, VideoError, VideoPage
 from loremotion.version import __version__
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "InvalidRequest",
     "LoreMotionError",
     "Model",
+    "NotConfigured",
     "NotFound",
     "OutOfCredits",
     "PermissionDenied",
@@ -50,8 +52,8 @@ __all__ = [
     "RateLimited",
     "ServerError",
     "Video",
+    "VideoError",
     "VideoPage",
     "WaitTimedOut",
-    "WhyNot",
     "__version__",
 ]

@@ -34,7 +34,7 @@ class AsyncClient:
         transport: for tests.
 
     Raises:
-        LoreMotionError: no key, or no site.
+        NotConfigured: no key, or no site.
     """
 
     def __init__(
@@ -68,7 +68,8 @@ class AsyncClient:
         Raises:
             ClipFailed: it ended without a video.
             WaitTimedOut: it is not ready after ``wait_seconds``; it goes on being made.
-            ApiError: the site refused, and nothing was charged.
+            ApiError, ConnectionFailed: the site refused the clip, and nothing was charged; or it failed while this
+                waited, and the clip is made and charged: ``videos`` finds it.
         """
         return await self.wait(await self.create(prompt, **options), wait_seconds=wait_seconds)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Generic, TypedDict, TypeVar, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 
@@ -155,18 +155,22 @@ def _split(prompt: str, options: ClipOptions) -> tuple[dict[str, Any], dict[str,
             continue
         if name not in INPUTS:
             body[name] = value
-        elif (clip := _clip_id(value)) is not None:
+        elif (clip := clip_id(value)) is not None:
             body[name] = clip
         else:
             files[name] = _file(name, value)
     return body, files
 
 
-def _clip_id(value: Input) -> str | None:
+def clip_id(value: Input) -> str | None:
+    """The clip's id; None for what is a file. Of the ways to write a UUID only the one with hyphens is an id, since
+    a file may well be called by the digits alone."""
     if isinstance(value, Video):
         return value.id
-    is_id = isinstance(value, str) and len(value) == 36 and value.replace("-", "").isalnum() and value.count("-") == 4
-    return str(value) if is_id else None
+    try:
+        return value if isinstance(value, str) and str(UUID(value)) == value.lower() else None
+    except ValueError:
+        return None
 
 
 def _file(role: str, value: Input) -> tuple[str, bytes, str]:

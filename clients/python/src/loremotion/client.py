@@ -34,7 +34,7 @@ class Client:
         transport: for tests.
 
     Raises:
-        LoreMotionError: no key, or no site.
+        NotConfigured: no key, or no site.
     """
 
     def __init__(
@@ -66,7 +66,8 @@ class Client:
         Raises:
             ClipFailed: it ended without a video.
             WaitTimedOut: it is not ready after ``wait_seconds``; it goes on being made.
-            ApiError: the site refused, and nothing was charged.
+            ApiError, ConnectionFailed: the site refused the clip, and nothing was charged; or it failed while this
+                waited, and the clip is made and charged: ``videos`` finds it.
         """
         return self.wait(self.create(prompt, **options), wait_seconds=wait_seconds)
 

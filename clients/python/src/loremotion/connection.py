@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from loremotion.errors import LoreMotionError
+from loremotion.errors import NotConfigured
 from loremotion.version import __version__
 
 API_KEY = "LOREMOTION_API_KEY"
@@ -22,13 +22,13 @@ def options_of(api_key: str | None, base_url: str | None, timeout_seconds: float
     """Arguments for ``httpx.Client``; what is None comes from the environment.
 
     Raises:
-        LoreMotionError: no key, or no site.
+        NotConfigured: no key, or no site.
     """
     key, url = api_key or os.environ.get(API_KEY), base_url or os.environ.get(BASE_URL)
     if not key:
-        raise LoreMotionError(f"No API key: pass api_key=, or set {API_KEY}. The site makes one under API keys.")
+        raise NotConfigured(f"No API key: pass api_key=, or set {API_KEY}. The site makes one under API keys.")
     if not url:
-        raise LoreMotionError(f"No site: pass base_url=, or set {BASE_URL}, such as https://clips.example.")
+        raise NotConfigured(f"No site: pass base_url=, or set {BASE_URL}, such as https://clips.example.")
     headers: Mapping[str, str] = {"Authorization": f"Bearer {key}", "User-Agent": f"loremotion-python/{__version__}"}
     timeout = httpx.Timeout(timeout_seconds, connect=10.0)
     return {"base_url": url.rstrip("/"), "headers": headers, "timeout": timeout, "follow_redirects": False}

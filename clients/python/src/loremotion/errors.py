@@ -14,6 +14,10 @@ class LoreMotionError(Exception):
     """Base of all errors of this package."""
 
 
+class NotConfigured(LoreMotionError):
+    """There is no API key or no site to use it at, or what was given cannot be one."""
+
+
 class ConnectionFailed(LoreMotionError):
     """The site could not be reached, or the connection broke, each time that it was tried."""
 

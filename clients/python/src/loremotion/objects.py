@@ -13,7 +13,7 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class WhyNot:
+class VideoError:
     """Why there is no clip."""
 
     code: str
@@ -75,7 +75,7 @@ class Video:
     created_at: datetime
     completed_at: datetime | None
     expires_at: datetime | None
-    error: WhyNot | None
+    error: VideoError | None
     queue: Queue | None
     """While it waits, and where one clip was asked for and not a list."""
     stage: str
@@ -111,7 +111,7 @@ class Video:
             created_at=datetime.fromtimestamp(said["created_at"], UTC),
             completed_at=_moment(said.get("completed_at")),
             expires_at=_moment(said.get("expires_at")),
-            error=WhyNot(code=error["code"], message=error["message"]) if error else None,
+            error=VideoError(code=error["code"], message=error["message"]) if error else None,
             queue=Queue.from_json(ours["queue"]) if ours.get("queue") else None,
             stage=ours.get("stage", ""),
             page_url=ours["page_url"],

@@ -13,8 +13,8 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
-from loremotion import AsyncClient, Client, ClipOptions, LoreMotionError, Video, __version__
-from loremotion.calls import INPUTS
+from loremotion import AsyncClient, Client, ClipOptions, LoreMotionError, NotConfigured, Video, __version__
+from loremotion.calls import INPUTS, clip_id
 from loremotion.cli import batch as batches
 from loremotion.cli import credentials
 from loremotion.cli.progress import Display
@@ -53,8 +53,7 @@ def with_client(command: Callable[Concatenate[Client, P], R]) -> Callable[P, R]:
 
 
 def _with_next_step(problem: LoreMotionError) -> str:
-    says = str(problem)
-    return f"{says} Or run: loremotion login" if says.startswith(("No API key", "No site")) else says
+    return f"{problem} Or run: loremotion login" if isinstance(problem, NotConfigured) else str(problem)
 
 
 def clip_options(command: Callable[..., R]) -> Callable[..., R]:
@@ -83,7 +82,7 @@ def _help_of(role: str) -> str | None:
 def _said(options: dict[str, Any]) -> ClipOptions:
     for role in INPUTS:
         path = options.get(role)
-        if path and not Path(path).is_file() and not re.fullmatch(r"[0-9a-f-]{36}", path):
+        if path and not Path(path).is_file() and clip_id(path) is None:
             raise click.BadParameter(f"{path} is no file here, and no id of a clip.", param_hint=f"--{role}")
     return cast(ClipOptions, {name: value for name, value in options.items() if value is not None})
 

@@ -1,0 +1,51 @@
+"""What is taken for a clip's id, and how what is wrong is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import loremotion
+from loremotion import Client, NotConfigured
+from loremotion.calls import clip_id
+from loremotion.objects import Video
+from tests.test_retries import VIDEO
+
+ID = "5e0b5b1e-0000-4000-8000-00000000000a"
+
+
+@pytest.mark.parametrize("text", [ID, ID.upper()])
+def test_a_uuid_is_the_id_of_a_clip(text: str) -> None:
+    assert clip_id(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz",
+        ID.replace("-", ""),
+        f"{{{ID}}}",
+        f"urn:uuid:{ID}",
+        "a" * 36,
+        "-" * 36,
+        "",
+    ],
+)
+def test_what_only_looks_like_one_is_a_path(text: str) -> None:
+    assert clip_id(text) is None
+    assert clip_id(Path(ID)) is None
+
+
+def test_no_key_and_no_site_have_an_error_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOREMOTION_API_KEY", "LOREMOTION_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(NotConfigured, match="LOREMOTION_API_KEY"):
+        Client(base_url="https://clips.example")
+    with pytest.raises(NotConfigured, match="LOREMOTION_BASE_URL"):
+        Client("lm_key")
+
+
+def test_why_there_is_no_clip_is_the_videos_error() -> None:
+    failed = Video.from_json({**VIDEO, "status": "failed", "error": {"code": "oom", "message": "Too large."}})
+    assert failed.error == loremotion.VideoError(code="oom", message="Too large.")
