@@ -65,7 +65,8 @@ def _to_reporter(message: MailMessage, template: str) -> Content | None:
     notice = Notice.objects.filter(id=message.about).first()
     if notice is None or notice.contact != message.address:
         return None
-    return Content(template, {"notice": notice, "is_down": notice.state in _DOWN})
+    url = settings.SITE_URL + reverse("notices:report")
+    return Content(template, {"notice": notice, "is_down": notice.state in _DOWN, "url": url})
 
 
 def concerned_content(message: MailMessage) -> Content | None:

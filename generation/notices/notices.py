@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
@@ -10,14 +11,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 
 from accounts.models import User, Workspace
 from generation.models import Clip
 from generation.notices import letters
 from generation.notices.models import Notice
-from generation.sharing import removals
+from generation.sharing import links, removals
 from generation.sharing.models import Share
 from loremotion.refusals import Conflict, Invalid, TooMany
 from loremotion.row_security import across_workspaces
@@ -40,15 +41,16 @@ State = Notice.State
 def submit(*, address: str, category: str, statement: str, contact: str) -> Notice:
     """Write down a report, and mail a receipt to whoever sent it.
 
-    The answer is the same wherever the address leads, so that nobody learns by it which clips there are.
+    What is kept and mailed is the clip's address as this site writes it, and no word of whoever sent it: nobody has
+    proved that the mailbox is theirs.
 
     Raises:
-        Invalid: the address is not one of a clip on this site.
+        Invalid: the address is not one of a clip that is shared on this site.
         TooMany: the contact has reported as much as one may in a day.
     """
-    clip = _clip_at(address)
-    lately = Notice.objects.filter(contact=contact, created_at__gte=timezone.now() - timedelta(days=1))
-    if lately.count() >= MOST_OF_A_CONTACT:
+    clip, canonical = _clip_at(address)
+    lately = Notice.objects.filter(created_at__gte=timezone.now() - timedelta(days=1))
+    if lately.filter(contact__iregex=_mailbox(contact)).count() >= MOST_OF_A_CONTACT:
         raise TooMany(
             "too_many_reports",
             f"{MOST_OF_A_CONTACT} reports were sent from this email address in 24 hours.",
@@ -56,9 +58,9 @@ def submit(*, address: str, category: str, statement: str, contact: str) -> Noti
             retry_after_seconds=24 * 3600,
         )
     notice = Notice.objects.create(
-        workspace=clip.generation.workspace if clip is not None else None,
-        clip_id=clip.pk if clip is not None else None,
-        address=address[:LONGEST_ADDRESS],
+        workspace=clip.generation.workspace,
+        clip_id=clip.pk,
+        address=canonical,
         category=category,
         statement=statement,
         contact=contact,
@@ -68,29 +70,42 @@ def submit(*, address: str, category: str, statement: str, contact: str) -> Noti
     return notice
 
 
-def _clip_at(address: str) -> Clip | None:
-    """The clip that an address of this site shows; None where it leads to none.
+def _clip_at(address: str) -> tuple[Clip, str]:
+    """The shared clip that an address of this site shows, and that address as this site writes it.
+
+    A clip that was never shared cannot be reported, so that no report opens it to staff.
 
     Raises:
-        Invalid: it is of no clip's form.
+        Invalid: it leads to no clip that is shared.
     """
     try:
         parts = urlsplit(address)
-        found = resolve(parts.path) if parts.netloc == urlsplit(settings.SITE_URL).netloc else None
+        is_ours = address.isprintable() and parts.netloc == urlsplit(settings.SITE_URL).netloc
+        found = resolve(parts.path) if is_ours else None
     except (Resolver404, ValueError):
         found = None
-    clips = Clip.objects.select_related("generation__workspace")
+    shares = Share.objects.select_related("clip__generation__workspace")
     if found is not None and found.namespace == "generation":
         if found.url_name in _NAMES:
-            return clips.filter(pk__in=Share.objects.filter(token=found.kwargs["token"]).values("clip_id")).first()
-        if "generation_id" in found.kwargs:
-            return clips.filter(pk=found.kwargs["generation_id"]).first()
+            share = shares.filter(token=found.kwargs["token"]).first()
+            if share is not None:
+                return share.clip, links.address(share.token)
+        elif "generation_id" in found.kwargs:
+            share = shares.filter(clip_id=found.kwargs["generation_id"]).first()
+            if share is not None:  # not its link: an id alone does not open the clip
+                return share.clip, settings.SITE_URL + reverse("generation:detail", args=[share.clip_id])
     raise Invalid(
         "not_a_clip",
-        "This isn't the address of a clip on this site.",
+        "This isn't the address of a shared clip on this site.",
         next_step="Copy it from the page that shows the clip.",
         field="address",
     )
+
+
+def _mailbox(contact: str) -> str:
+    """A pattern of all the ways to write an address whose mail arrives in one mailbox."""
+    name, _, host = contact.rpartition("@")
+    return rf"^{re.escape(name.partition('+')[0])}(\+[^@]*)?@{re.escape(host)}$"
 
 
 @transaction.atomic

@@ -22,7 +22,7 @@ from generation.sharing import links
 from generation.sharing.models import Removal, Share
 from loremotion.outbox import mail
 from loremotion.outbox.models import MailMessage
-from loremotion.refusals import Conflict, Invalid
+from loremotion.refusals import Conflict, Invalid, TooMany
 from tests.accounts.factories import browser_of, person, team
 from tests.generation import factories
 
@@ -78,15 +78,42 @@ def test_anybody_reports_a_clip_without_an_account(client: Client, link: Share) 
     assert client.get(page).status_code == 200, "a report alone takes nothing down"
 
 
-@pytest.mark.parametrize(
-    ("path", "has_clip"), [("s/{token}/clip.mp4", True), ("generations/{clip}/", True), ("s/nothing/", False)]
-)
-def test_a_report_answers_the_same_wherever_its_address_leads(
-    client: Client, link: Share, settings: Any, path: str, has_clip: bool
+@pytest.mark.parametrize("path", ["s/{token}/clip.mp4", "s/{token}/?x=1#Your account is locked", "generations/{clip}/"])
+def test_what_is_kept_and_mailed_is_the_address_as_this_site_writes_it(
+    client: Client, link: Share, settings: Any, path: str
 ) -> None:
     address = f"{settings.SITE_URL}/" + path.format(token=link.token, clip=link.clip_id)
     assert client.post("/report/", {**REPORT, "address": address}).status_code == 200
-    assert (Notice.objects.get().clip_id is not None) is has_clip
+    notice = Notice.objects.get()
+    own = links.address(link.token) if "token" in path else f"{settings.SITE_URL}/generations/{link.clip_id}/"
+    assert (notice.clip_id, notice.address) == (link.clip_id, own)
+
+
+@pytest.mark.parametrize(
+    "path", ["s/{token}/#\n\nYour account is locked: https://evil.example/", "s/nothing/", "s/{token}/\u202e", "s/a b/"]
+)
+def test_no_stranger_s_words_are_mailed_as_an_address(link: Share, settings: Any, path: str) -> None:
+    with pytest.raises(Invalid):
+        notices.submit(address=f"{settings.SITE_URL}/" + path.format(token=link.token), **REPORT)
+    assert not MailMessage.objects.exists()
+
+
+def test_a_clip_that_is_not_shared_cannot_be_reported(client: Client, link: Share, settings: Any) -> None:
+    address = f"{settings.SITE_URL}/generations/{link.clip_id}/"
+    Share.objects.all().delete()
+    assert client.post("/report/", {**REPORT, "address": address}).status_code == 422
+    assert not Notice.objects.exists()
+
+
+def test_a_mailbox_is_counted_once_however_its_address_is_written(link: Share, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices, "MOST_OF_A_CONTACT", 2)
+    said = {**REPORT, "address": links.address(link.token)}
+    notices.submit(**{**said, "contact": "Me+1@example.org"})
+    notices.submit(**{**said, "contact": "me@Example.org"})
+    with pytest.raises(TooMany):
+        notices.submit(**{**said, "contact": "ME+2@example.org"})
+    for other in ("me2@example.org", "you+me@example.org", "me@exampleXorg.org"):
+        notices.submit(**{**said, "contact": other})
 
 
 @pytest.mark.parametrize("address", ["https://elsewhere.example/s/x/", "what", "", "http://[", "/models/"])
@@ -240,10 +267,10 @@ def test_who_reported_is_forgotten_in_time_and_a_deleted_clip_stays_decided(noti
 
 @pytest.mark.parametrize("slug", ["terms", "privacy"])
 def test_legal_pages_say_that_they_are_a_template_until_staff_writes_them(client: Client, db: None, slug: str) -> None:
-    assert "no legal advice" in client.get(f"/{slug}/").text
+    assert "not legal advice" in client.get(f"/{slug}/").text
     LegalPage.objects.create(slug=slug, text="# Ours\nAll <b>ours</b>.\n\n# Law\n\nThe law.")
     page = client.get(f"/{slug}/").text
-    assert "no legal advice" not in page
+    assert "not legal advice" not in page
     assert "<h2>Ours</h2>" in page
     assert "All &lt;b&gt;ours&lt;/b&gt;." in page
     assert "<h2>Law</h2>" in page
