@@ -111,9 +111,25 @@ def test_a_batch_asks_first_and_a_second_run_finds_the_clips_of_the_first(
     said = signed_in("batch", "prompts.csv", "--yes")
     assert said.exit_code == 1, "cancelled ones are no clips"
     with Path("clips/results.csv").open() as file:
-        results = {row["line"]: row for row in csv.DictReader(file)}
-    assert [results["2"]["video"], results["3"]["video"]] == before
-    assert all(row["error"] for row in results.values())
+        results = list(csv.DictReader(file))
+    assert [(said["line"], said["video"]) for said in results] == [("2", before[0]), ("3", before[1])]
+    assert all(said["error"] for said in results)
+
+
+def test_a_batch_that_is_stopped_says_what_goes_on_and_keeps_what_it_made(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stopped(client: Any, rows: list[batch.Row], folder: Path, *, at_once: int, tell: Any) -> None:
+        tell(batch.Outcome(rows[0], "the-id", 2, ""))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch, "quote", lambda client, rows: 4)
+    monkeypatch.setattr(batch, "run", stopped)
+    credentials.save(credentials.Credentials(site="https://clips.example", api_key="lm_key"))
+    Path("prompts.csv").write_text("prompt\na fox\na crow\n")
+    said = run("batch", "prompts.csv", "--yes")
+    assert (said.exit_code, "still being made" in said.output) == (1, True)
+    assert "the-id" in Path("clips/results.csv").read_text()
 
 
 @pytest.mark.parametrize(
@@ -122,6 +138,7 @@ def test_a_batch_asks_first_and_a_second_run_finds_the_clips_of_the_first(
         ("prompt,duration\na fox,5\n", "duration"),
         ("seed\n1\n", "no column 'prompt'"),
         ("prompt,seconds\na fox,long\n", "Line 2: seconds"),
+        ("prompt,seconds\na fox,nan\n", "Line 2: seconds"),
         ("prompt,seed\n,1\n", "Line 2 has no prompt"),
         ("prompt\na fox,1\n", "Line 2 has no prompt, or more cells"),
     ],

@@ -11,7 +11,7 @@ import pytest
 
 from loremotion import Client, ConnectionFailed, LoreMotionError, RateLimited, ServerError, retries
 
-VIDEO = {
+VIDEO: dict[str, Any] = {
     "id": "5e0b5b1e-0000-4000-8000-000000000001",
     "status": "queued",
     "progress": 0,

@@ -108,7 +108,7 @@ def generate(
         return
     held = f"{asked.cost.held} credit{'' if asked.cost.held == 1 else 's'} held"
     screen.print(f"{asked.model}, {asked.seconds:g} s at {asked.size}: {held}.", highlight=False, markup=False)
-    _finish(client, asked, out or Path(f"{_slug(prompt)}-{asked.id[:8]}.mp4"), shows_preview=preview)
+    _finish(client, asked, out or Path(f"{batches.slug(prompt)}-{asked.id[:8]}.mp4"), shows_preview=preview)
 
 
 @loremotion.command()
@@ -194,7 +194,9 @@ def batch(client: Client, file: Path, out: Path, at_once: int, yes: bool) -> Non
     negative_prompt. Run it again, and only what is missing is made; a row is paid for once in 24 hours.
     """
     rows = batches.read(file)
-    missing = [row for row in rows if not row.file_in(out).exists()]
+    results = out / "results.csv"
+    earlier = batches.read_results(results)
+    missing = [row for row in rows if not row.file_in(out).is_file()]
     if not missing:
         click.echo(f"All {len(rows)} clips are in {out} already.")
         return
@@ -202,8 +204,15 @@ def batch(client: Client, file: Path, out: Path, at_once: int, yes: bool) -> Non
     if not yes:
         click.confirm(f"{len(missing)} clips for at most {total} credits. Go on?", abort=True)
     out.mkdir(parents=True, exist_ok=True)
-    outcomes = asyncio.run(_run_batch(missing, out, at_once))
-    batches.write_results(outcomes, out / "results.csv")
+    outcomes: list[batches.Outcome] = []
+    try:
+        asyncio.run(_run_batch(missing, out, at_once, outcomes))
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            "Stopped. What was asked for is still being made: run it again to go on, and nothing is paid for twice."
+        ) from None
+    finally:
+        batches.write_results(results, earlier, rows, outcomes)
     failed = sum(bool(each.error) for each in outcomes)
     spent = sum(each.credits for each in outcomes)
     click.echo(f"{len(outcomes) - failed} of {len(outcomes)} clips are in {out}, for {spent} credits. See results.csv.")
@@ -211,12 +220,13 @@ def batch(client: Client, file: Path, out: Path, at_once: int, yes: bool) -> Non
         raise click.exceptions.Exit(1)
 
 
-async def _run_batch(rows: list[batches.Row], out: Path, at_once: int) -> list[batches.Outcome]:
+async def _run_batch(rows: list[batches.Row], out: Path, at_once: int, outcomes: list[batches.Outcome]) -> None:
     def tell(outcome: batches.Outcome) -> None:
+        outcomes.append(outcome)
         click.echo(f"line {outcome.row.number}: {outcome.error or outcome.row.file_in(out)}")
 
     async with AsyncClient(**click.get_current_context().obj) as client:
-        return await batches.run(client, rows, out, at_once=at_once, tell=tell)
+        await batches.run(client, rows, out, at_once=at_once, tell=tell)
 
 
 @loremotion.command()
@@ -263,7 +273,3 @@ def _check_free(out: Path, force: bool) -> None:
 
 def _tell_saved(path: Path) -> None:
     click.echo(f"{path} ({path.stat().st_size / 1024:.0f} KiB)")
-
-
-def _slug(prompt: str) -> str:
-    return "-".join(re.findall(r"\w+", prompt.lower())[:6])[:60] or "clip"
