@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -47,7 +47,7 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._http = httpx.AsyncClient(**connection.options_of(api_key, base_url, timeout_seconds), transport=transport)
-        self._max_attempts = max_attempts
+        self._max_attempts = max(1, max_attempts)
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,17 +61,27 @@ class AsyncClient:
         await self._http.aclose()
 
     async def generate(
-        self, prompt: str, *, wait_seconds: float | None = None, **options: Unpack[ClipOptions]
+        self,
+        prompt: str,
+        *,
+        wait_seconds: float | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[ClipOptions],
     ) -> Video:
         """Make a clip and wait until it is there. Returns it, completed.
+
+        Args:
+            idempotency_key: as of ``create``.
 
         Raises:
             ClipFailed: it ended without a video.
             WaitTimedOut: it is not ready after ``wait_seconds``; it goes on being made.
             ApiError, ConnectionFailed: the site refused the clip, and nothing was charged; or it failed while this
-                waited, and the clip is made and charged: ``videos`` finds it.
+                waited, and the clip is made and charged: ``videos`` finds it, or the same request under the same key.
         """
-        return await self.wait(await self.create(prompt, **options), wait_seconds=wait_seconds)
+        return await self.wait(
+            await self.create(prompt, idempotency_key=idempotency_key, **options), wait_seconds=wait_seconds
+        )
 
     async def create(self, prompt: str, *, idempotency_key: str | None = None, **options: Unpack[ClipOptions]) -> Video:
         """Ask for a clip. Returns at once with what is held for it.
@@ -82,6 +92,7 @@ class AsyncClient:
 
         Raises:
             OutOfCredits, InvalidRequest, RateLimited, …: nothing was made or held.
+            ConnectionFailed, ServerError: nobody can say; the same request under the same key finds out.
         """
         return await self._send(calls.create(prompt, options, idempotency_key))
 
@@ -113,7 +124,7 @@ class AsyncClient:
         """Return up to ``limit`` (at most 100) of the workspace's clips, from the one behind ``after``."""
         return await self._send(calls.page(limit, after, order))
 
-    async def videos(self, *, order: str = "desc") -> AsyncIterator[Video]:
+    async def videos(self, *, order: str = "desc") -> AsyncGenerator[Video, None]:
         """Yield every clip of the workspace, the newest first."""
         after: str | None = None
         while True:
@@ -125,7 +136,11 @@ class AsyncClient:
 
     async def cancel(self, video: Video | str) -> Video:
         """Stop a clip that waits or is being made. What has not been rendered is given back."""
-        return await self._send(calls.cancel(video))
+        call = calls.cancel(video)
+        response = await self._respond(call)
+        if not response.is_success:
+            return calls.cancelled_before(response, await self.get(video))
+        return call.result_of(response)
 
     async def delete(self, video: Video | str) -> None:
         """Delete a clip's files and words, for good."""
@@ -150,16 +165,17 @@ class AsyncClient:
             ClipFailed: it ended without a video.
             WaitTimedOut: it is not ready after ``wait_seconds``; it goes on being made.
         """
-        deadline = Deadline(wait_seconds)
+        call, deadline = calls.get(video), Deadline(wait_seconds)
         while True:
-            response = await self._respond(calls.get(video))
-            seen = Video.from_json(response.json())
+            response = await self._respond(call)
+            seen = call.result_of(response)
             if not seen.is_open:
                 return completed(seen)
             await asyncio.sleep(deadline.pause_seconds(seen, response))
 
-    async def events(self, video: Video | str) -> AsyncIterator[Event]:
+    async def events(self, video: Video | str) -> AsyncGenerator[Event, None]:
         """Yield a clip's live events until ``done``. A broken connection is taken up where it broke.
+        Who stops before ``done`` closes what this returns, as ``contextlib.aclosing`` does.
 
         Raises:
             ConnectionFailed: the site stayed away for ``max_attempts`` tries.
@@ -171,7 +187,7 @@ class AsyncClient:
                 async with aconnect_sse(
                     self._http, "GET", reader.path, headers=reader.headers, timeout=reader.timeout
                 ) as source:
-                    if source.response.is_error:
+                    if not source.response.is_success:
                         await source.response.aread()
                     if reader.opens(source.response):
                         async for sse in source.aiter_sse():
@@ -180,7 +196,7 @@ class AsyncClient:
             except (httpx.TransportError, SSEError) as problem:
                 reader.note_broken(problem)
             if not reader.is_done:
-                await asyncio.sleep(reader.pause_seconds)
+                await asyncio.sleep(reader.take_pause_seconds())
 
     async def download(self, video: Video | str, path: str | os.PathLike[str], *, variant: str = "video") -> Path:
         """Write a finished clip to ``path``, whole or not at all. Returns the path.
@@ -195,17 +211,19 @@ class AsyncClient:
                     async with self._http.stream(
                         "GET", address, params={"variant": variant}, headers=download.headers
                     ) as response:
-                        if response.is_error:
-                            await response.aread()
-                        download.begin(response)
-                        async for chunk in response.aiter_bytes():
-                            download.write(chunk)
-                    return download.path
+                        if download.begins(response):
+                            async for chunk in response.aiter_bytes():
+                                download.write(chunk)
+                            return download.path
+                        await response.aread()
+                        pause = retries.pause_seconds(attempt, response)
+                        if pause is None or attempt == self._max_attempts:
+                            raise error_of(response)
                 except httpx.TransportError as problem:
                     pause = retries.pause_seconds(attempt, None)
-                    if attempt == self._max_attempts or pause is None:
+                    if attempt == self._max_attempts:
                         raise ConnectionFailed(f"The download broke off: {problem}") from problem
-                    await asyncio.sleep(pause)
+                await asyncio.sleep(pause or 0.0)
         raise AssertionError("max_attempts is at least 1")
 
     async def _send(self, call: Call[T]) -> T:
@@ -217,7 +235,7 @@ class AsyncClient:
             response: httpx.Response | None = None
             try:
                 response = await self._http.send(request)
-                if response.is_success:
+                if call.is_answered(response, attempt):
                     return response
             except httpx.TransportError as problem:
                 if attempt == self._max_attempts:

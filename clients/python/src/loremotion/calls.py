@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Generic, TypedDict, TypeVar, cast
+from urllib.parse import quote as quoted
 from uuid import UUID, uuid4
 
 import httpx
 
-from loremotion.errors import LoreMotionError
+from loremotion.errors import LoreMotionError, error_of, not_a_site
 from loremotion.objects import Model, Quote, Video, VideoPage
 
 T = TypeVar("T")
@@ -64,6 +65,12 @@ class Call(Generic[T]):
     """Role → name, content, type."""
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    done_status: int | None = None
+    """How the site answers a second try where the first one, whose answer was lost, did it."""
+
+    def is_answered(self, response: httpx.Response, attempt: int) -> bool:
+        """Whether ``response`` is no error."""
+        return response.is_success or (attempt > 1 and response.status_code == self.done_status)
 
     def request_of(self, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """The request as ``client`` sends it."""
@@ -81,11 +88,9 @@ class Call(Generic[T]):
             LoreMotionError: something else than the API answered.
         """
         try:
-            said = response.json()
-        except ValueError:
-            host = response.request.url.host
-            raise LoreMotionError(f"{host} did not answer as a LoreMotion site does. Is base_url right?") from None
-        return self.read(said)
+            return self.read(response.json())
+        except (ValueError, LookupError, TypeError, AttributeError) as problem:
+            raise not_a_site(response.request.url.host) from problem
 
 
 def create(prompt: str, options: ClipOptions, idempotency_key: str | None) -> Call[Video]:
@@ -115,11 +120,22 @@ def page(limit: int, after: str | None, order: str) -> Call[VideoPage]:
 
 
 def cancel(video: Video | str) -> Call[Video]:
-    return Call("POST", f"/v1/videos/{id_of(video)}/cancel", Video.from_json)
+    return Call("POST", f"/v1/videos/{id_of(video)}/cancel", Video.from_json, done_status=409)
+
+
+def cancelled_before(response: httpx.Response, video: Video) -> Video:
+    """``video``, where it is an earlier try that cancelled it, and ``response`` says that it has ended.
+
+    Raises:
+        ApiError: it ended in another way.
+    """
+    if video.state != "cancelled":
+        raise error_of(response)
+    return video
 
 
 def delete(video: Video | str) -> Call[None]:
-    return Call("DELETE", f"/v1/videos/{id_of(video)}", lambda said: None)
+    return Call("DELETE", f"/v1/videos/{id_of(video)}", lambda said: None, done_status=404)
 
 
 def share(video: Video | str, *, shows_prompt: bool) -> Call[str]:
@@ -132,11 +148,19 @@ def models() -> Call[list[Model]]:
 
 
 def model(name: str) -> Call[Model]:
-    return Call("GET", f"/v1/models/{name}", Model.from_json)
+    return Call("GET", f"/v1/models/{_step(name)}", Model.from_json)
 
 
 def id_of(video: Video | str) -> str:
-    return video.id if isinstance(video, Video) else video
+    """A clip's id as a step of a path."""
+    return _step(video.id if isinstance(video, Video) else video)
+
+
+def _step(name: str) -> str:
+    """``name`` as one step of a path, whatever is in it."""
+    if name in ("", ".", ".."):
+        raise LoreMotionError(f"{name!r} is no id and no name.")
+    return quoted(name, safe="")
 
 
 def _ask(path: str, prompt: str, options: ClipOptions, idempotency_key: str | None) -> Call[Video]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -47,7 +47,7 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._http = httpx.Client(**connection.options_of(api_key, base_url, timeout_seconds), transport=transport)
-        self._max_attempts = max_attempts
+        self._max_attempts = max(1, max_attempts)
 
     def __enter__(self) -> Self:
         return self
@@ -60,16 +60,26 @@ class Client:
     def close(self) -> None:
         self._http.close()
 
-    def generate(self, prompt: str, *, wait_seconds: float | None = None, **options: Unpack[ClipOptions]) -> Video:
+    def generate(
+        self,
+        prompt: str,
+        *,
+        wait_seconds: float | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[ClipOptions],
+    ) -> Video:
         """Make a clip and wait until it is there. Returns it, completed.
+
+        Args:
+            idempotency_key: as of ``create``.
 
         Raises:
             ClipFailed: it ended without a video.
             WaitTimedOut: it is not ready after ``wait_seconds``; it goes on being made.
             ApiError, ConnectionFailed: the site refused the clip, and nothing was charged; or it failed while this
-                waited, and the clip is made and charged: ``videos`` finds it.
+                waited, and the clip is made and charged: ``videos`` finds it, or the same request under the same key.
         """
-        return self.wait(self.create(prompt, **options), wait_seconds=wait_seconds)
+        return self.wait(self.create(prompt, idempotency_key=idempotency_key, **options), wait_seconds=wait_seconds)
 
     def create(self, prompt: str, *, idempotency_key: str | None = None, **options: Unpack[ClipOptions]) -> Video:
         """Ask for a clip. Returns at once with what is held for it.
@@ -80,6 +90,7 @@ class Client:
 
         Raises:
             OutOfCredits, InvalidRequest, RateLimited, …: nothing was made or held.
+            ConnectionFailed, ServerError: nobody can say; the same request under the same key finds out.
         """
         return self._send(calls.create(prompt, options, idempotency_key))
 
@@ -111,7 +122,7 @@ class Client:
         """Return up to ``limit`` (at most 100) of the workspace's clips, from the one behind ``after``."""
         return self._send(calls.page(limit, after, order))
 
-    def videos(self, *, order: str = "desc") -> Iterator[Video]:
+    def videos(self, *, order: str = "desc") -> Generator[Video]:
         """Yield every clip of the workspace, the newest first."""
         after: str | None = None
         while True:
@@ -122,7 +133,11 @@ class Client:
 
     def cancel(self, video: Video | str) -> Video:
         """Stop a clip that waits or is being made. What has not been rendered is given back."""
-        return self._send(calls.cancel(video))
+        call = calls.cancel(video)
+        response = self._respond(call)
+        if not response.is_success:
+            return calls.cancelled_before(response, self.get(video))
+        return call.result_of(response)
 
     def delete(self, video: Video | str) -> None:
         """Delete a clip's files and words, for good."""
@@ -147,16 +162,17 @@ class Client:
             ClipFailed: it ended without a video.
             WaitTimedOut: it is not ready after ``wait_seconds``; it goes on being made.
         """
-        deadline = Deadline(wait_seconds)
+        call, deadline = calls.get(video), Deadline(wait_seconds)
         while True:
-            response = self._respond(calls.get(video))
-            seen = Video.from_json(response.json())
+            response = self._respond(call)
+            seen = call.result_of(response)
             if not seen.is_open:
                 return completed(seen)
             time.sleep(deadline.pause_seconds(seen, response))
 
-    def events(self, video: Video | str) -> Iterator[Event]:
+    def events(self, video: Video | str) -> Generator[Event]:
         """Yield a clip's live events until ``done``. A broken connection is taken up where it broke.
+        Who stops before ``done`` closes what this returns, as ``contextlib.closing`` does.
 
         Raises:
             ConnectionFailed: the site stayed away for ``max_attempts`` tries.
@@ -168,7 +184,7 @@ class Client:
                 with connect_sse(
                     self._http, "GET", reader.path, headers=reader.headers, timeout=reader.timeout
                 ) as source:
-                    if source.response.is_error:
+                    if not source.response.is_success:
                         source.response.read()
                     if reader.opens(source.response):
                         for sse in source.iter_sse():
@@ -177,7 +193,7 @@ class Client:
             except (httpx.TransportError, SSEError) as problem:
                 reader.note_broken(problem)
             if not reader.is_done:
-                time.sleep(reader.pause_seconds)
+                time.sleep(reader.take_pause_seconds())
 
     def download(self, video: Video | str, path: str | os.PathLike[str], *, variant: str = "video") -> Path:
         """Write a finished clip to ``path``, whole or not at all. Returns the path.
@@ -192,17 +208,19 @@ class Client:
                     with self._http.stream(
                         "GET", address, params={"variant": variant}, headers=download.headers
                     ) as response:
-                        if response.is_error:
-                            response.read()
-                        download.begin(response)
-                        for chunk in response.iter_bytes():
-                            download.write(chunk)
-                    return download.path
+                        if download.begins(response):
+                            for chunk in response.iter_bytes():
+                                download.write(chunk)
+                            return download.path
+                        response.read()
+                        pause = retries.pause_seconds(attempt, response)
+                        if pause is None or attempt == self._max_attempts:
+                            raise error_of(response)
                 except httpx.TransportError as problem:
                     pause = retries.pause_seconds(attempt, None)
-                    if attempt == self._max_attempts or pause is None:
+                    if attempt == self._max_attempts:
                         raise ConnectionFailed(f"The download broke off: {problem}") from problem
-                    time.sleep(pause)
+                time.sleep(pause or 0.0)
         raise AssertionError("max_attempts is at least 1")
 
     def _send(self, call: Call[T]) -> T:
@@ -214,7 +232,7 @@ class Client:
             response: httpx.Response | None = None
             try:
                 response = self._http.send(request)
-                if response.is_success:
+                if call.is_answered(response, attempt):
                     return response
             except httpx.TransportError as problem:
                 if attempt == self._max_attempts:

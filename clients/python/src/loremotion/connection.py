@@ -25,10 +25,24 @@ def options_of(api_key: str | None, base_url: str | None, timeout_seconds: float
         NotConfigured: no key, or no site.
     """
     key, url = api_key or os.environ.get(API_KEY), base_url or os.environ.get(BASE_URL)
+    key, url = (key or "").strip(), (url or "").strip()
     if not key:
         raise NotConfigured(f"No API key: pass api_key=, or set {API_KEY}. The site makes one under API keys.")
     if not url:
         raise NotConfigured(f"No site: pass base_url=, or set {BASE_URL}, such as https://clips.example.")
+    if not (key.isascii() and key.isprintable()):
+        raise NotConfigured("The API key has characters that none has: copy it again.")
     headers: Mapping[str, str] = {"Authorization": f"Bearer {key}", "User-Agent": f"loremotion-python/{__version__}"}
     timeout = httpx.Timeout(timeout_seconds, connect=10.0)
-    return {"base_url": url.rstrip("/"), "headers": headers, "timeout": timeout, "follow_redirects": False}
+    return {"base_url": _base_of(url), "headers": headers, "timeout": timeout, "follow_redirects": False}
+
+
+def _base_of(address: str) -> str:
+    """The site's address, also where it is given as OpenAI's clients take it, with the API's ``/v1``."""
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
+        raise NotConfigured(f"base_url is {address!r}, which is no site's address such as https://clips.example.")
+    return address.rstrip("/").removesuffix("/v1")

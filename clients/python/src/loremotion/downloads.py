@@ -9,7 +9,7 @@ from typing import Self
 
 import httpx
 
-from loremotion.errors import error_of
+from loremotion.errors import not_a_site
 
 
 class Download:
@@ -27,30 +27,36 @@ class Download:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        if error is None:
-            self._draft.replace(self.path)
-        else:
+        try:
+            self._file.close()
+            if error is None:
+                self._draft.replace(self.path)
+        finally:
             self._draft.unlink(missing_ok=True)
 
     @property
     def headers(self) -> dict[str, str]:
-        """What asks for the rest, if the file is still the same."""
+        """What asks for the rest, if the file is still the same, in bytes that are those of the file."""
         at = self._file.tell()
-        return {"Range": f"bytes={at}-", "If-Range": self._etag} if at and self._etag else {}
+        rest = {"Range": f"bytes={at}-", "If-Range": self._etag} if at and self._etag else {}
+        return {"Accept-Encoding": "identity", **rest}
 
-    def begin(self, response: httpx.Response) -> None:
-        """Take up the answer: the rest where it is that, else the whole file from its start.
+    def begins(self, response: httpx.Response) -> bool:
+        """Take up the answer: the rest where it is that, else the whole file from its start. Returns whether it is
+        either.
 
         Raises:
-            ApiError: the answer is an error. Its body has to have been read.
+            LoreMotionError: a page, which something else than the API answered.
         """
-        if response.is_error:
-            raise error_of(response)
+        if not response.is_success:
+            return False
+        if response.headers.get("content-type", "").startswith("text/html"):
+            raise not_a_site(response.request.url.host)
         if response.status_code != 206:
             self._file.seek(0)
             self._file.truncate()
         self._etag = response.headers.get("etag", "")
+        return True
 
     def write(self, chunk: bytes) -> None:
         self._file.write(chunk)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -12,6 +12,16 @@ if TYPE_CHECKING:
 
 class LoreMotionError(Exception):
     """Base of all errors of this package."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[LoreMotionError], args: tuple[Any, ...], state: dict[str, Any]) -> LoreMotionError:
+    """An error that comes from another process."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class NotConfigured(LoreMotionError):
@@ -113,6 +123,11 @@ def error_of(response: httpx.Response) -> ApiError:
     return error
 
 
+def not_a_site(host: str) -> LoreMotionError:
+    """The error for an answer of something else than the API."""
+    return LoreMotionError(f"{host} did not answer as a LoreMotion site does. Is base_url right?")
+
+
 def retry_after_seconds(response: httpx.Response) -> float | None:
     """What the answer asks to wait; None where it says nothing that is a number."""
     try:
@@ -128,9 +143,10 @@ def _unsaid(response: httpx.Response) -> str:
     return f"{host} answered {response.status_code} {response.reason_phrase}."
 
 
-def _said(response: httpx.Response) -> dict[str, str | None]:
+def _said(response: httpx.Response) -> dict[str, str]:
     try:
         error = response.json()["error"]
-        return {name: error.get(name) for name in ("message", "code", "param")}
+        said = {name: error.get(name) for name in ("message", "code", "param")}
+        return {name: value for name, value in said.items() if isinstance(value, str)}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}

@@ -11,6 +11,8 @@ from loremotion.objects import Video
 
 PAUSE_SECONDS = 2.0
 """Between two looks where the site proposes nothing."""
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.1, 60.0
+"""Whatever it proposes."""
 
 
 class Deadline:
@@ -30,6 +32,7 @@ class Deadline:
             proposed = float(response.headers["openai-poll-after-ms"]) / 1000
         except (KeyError, ValueError):
             proposed = PAUSE_SECONDS
+        proposed = min(LONGEST_SECONDS, max(SHORTEST_SECONDS, proposed))
         if self._ends_at is None:
             return proposed
         left = self._ends_at - time.monotonic()
