@@ -44,7 +44,7 @@ from generation.scheduling import wait
 from generation.settlement import deletion, notifications, settle
 from generation.sharing import links, public
 from generation.storage import conversions
-from generation.submission import batch, intake, privacy
+from generation.submission import batch, privacy
 from generation.submission.audience import audience_of
 from gpu_worker.families import ROLES
 from loremotion.bodies import MAX_BODY_BYTES, MAX_FORM_BYTES, takes_files
@@ -124,15 +124,12 @@ def create(request: HttpRequest) -> HttpResponse:
         files = {role: file for role, file in sent.items() if form.takes(role, workspace)}
         clips = form.clips() if form.takes("video", workspace) else {}
         private, times = form.is_private(), form.clip_count()
-        if times > 1:
-            asks, sending = batch.takes_of(form.ask(), times), form.cleaned_data["sending"] or batch.new_sending()
-            made = batch.take_all(request, asks, sending=sending, files=files, clips=clips, is_private=private)
-            return redirect(sheet_of(made))
-        generation = intake.take(request, form.ask(), files=files, clips=clips, is_private=private)
+        asks, sending = batch.takes_of(form.ask(), times), form.cleaned_data["sending"] or batch.new_sending()
+        made = batch.take_all(request, asks, sending=sending, files=files, clips=clips, is_private=private)
     except Refusal as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
         return _generate_page(request, form, status=refusal.status, refusal=refusal)
-    return redirect("generation:detail", generation.id)
+    return redirect("generation:detail", made[0].id) if times == 1 else redirect(sheet_of(made))
 
 
 def _sent(query: QueryDict, models: list[Model]) -> dict[str, Any]:

@@ -109,10 +109,10 @@ def take_all(
     for number, offer in enumerate(offers, 1):
         with _telling_which(number, len(offers)):
             gate.refuse(caller.workspace, prompt=offer.request.prompt, negative_prompt=offer.request.negative_prompt)
-    _refuse_sum(caller.workspace, caller, offers, may, network)
     has_pictures = any(thing.kind == Kind.PICTURE and thing.content is not None for thing in given)
     line_of = caller.workspace.id if caller.workspace is not None else network
     with pictures.in_line(line_of) if has_pictures else nullcontext():
+        _refuse_sum(caller.workspace, caller, offers, may, network)  # who will be refused is, before any work
         given = uploads.prepare(given)
         parts = [_with_copies(offer, repeat, given) for offer, repeat in zip(offers, repeats, strict=True)]
         workspace, caller = tenancy.ensure(request, Action.GENERATE)

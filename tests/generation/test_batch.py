@@ -126,6 +126,13 @@ def test_a_free_plan_s_open_clips_bound_a_batch(toy: Model, alice: Visitor, clie
     assert Generation.objects.count() == 1
 
 
+def test_the_form_sent_twice_makes_its_one_clip_once(payer: Visitor, browser: Client) -> None:
+    said = {"prompt": "a fox", "model": "toy", "times": "1", "sending": "one"}
+    answers = [browser.post("/generations/", said) for _ in range(2)]
+    assert [answer["Location"] for answer in answers] == [f"/generations/{Generation.objects.get().id}/"] * 2
+    assert held(payer) == PRICE
+
+
 def test_the_form_makes_as_many_as_its_chip_says(payer: Visitor, browser: Client) -> None:
     page = browser.get("/").text
     sending = re.findall(r'name="sending" value="([^"]+)"', page)[0]
@@ -162,8 +169,8 @@ def test_prompts_come_as_lines_or_as_csv() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "no prompt"),
-        ("prompt\n", "no prompt"),
+        ("", "No prompts"),
+        ("prompt\n", "No prompts"),
         ("prompt,colour\na,b", "'colour'"),
         ("prompt,seed\na,x", "Line 2"),
         ("prompt,seconds\na,nan", "Line 2"),

@@ -22,7 +22,7 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import settle
 from generation.storage import serving
-from generation.submission import intake
+from generation.submission import batch
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 
@@ -72,7 +72,7 @@ def test_a_newcomer_who_cannot_pay_is_refused_before_anything_is_made(
 def test_the_cookie_survives_a_refusal_after_it_was_made(
     toy: Model, client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "look_ahead", lambda *_, **__: None)  # as where another request was quicker
+    monkeypatch.setattr(batch, "_refuse_sum", lambda *_: None)  # as where another request was quicker
     settings.FREE_DAILY_CREDITS = 1
     answer = client.post(reverse("generation:create"), {"prompt": PROMPT})
     assert answer.status_code == 402
