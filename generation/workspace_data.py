@@ -18,7 +18,7 @@ from accounts.models import Workspace
 from accounts.workspace_data import ExportedFile
 from billing import ledger
 from generation.api import presentation
-from generation.models import OUTPUT_NAMES, Generation, NotificationRequest, Upload
+from generation.models import Generation, NotificationRequest, Upload
 from generation.settlement import settle
 from generation.sharing import links
 from generation.sharing.models import Share
@@ -79,16 +79,18 @@ def erase(workspace: Workspace) -> None:
     """Delete rows at once and files when that is certain. The ledger knows ids alone, and keeps them."""
     stop(workspace)
     doomed = list(Generation.objects.of(workspace))
-    keys = [files.key(generation, role) for generation in doomed for role in OUTPUT_NAMES]
     sent = Upload.objects.filter(generation__workspace=workspace)
-    keys += sent.values_list("key", flat=True)
+    keys = list(sent.values_list("key", flat=True))
     sent.update(expires_at=timezone.now())  # whatever happens to the deleting below, their files go
+    doomed_ids = [str(generation.id) for generation in doomed]  # deleting takes the rows' own
     Generation.objects.of(workspace).delete()
-    transaction.on_commit(lambda: _delete_files(keys))
+    transaction.on_commit(lambda: _delete_files(doomed_ids, keys))
     transaction.on_commit(lambda: traces.forget(doomed))
 
 
-def _delete_files(keys: list[str]) -> None:
+def _delete_files(generation_ids: list[str], keys: list[str]) -> None:
+    for generation_id in generation_ids:
+        files.delete_outputs(generation_id)
     for key in keys:
         default_storage.delete(key)
     retention.forget_uploads(keys)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import logging
-import os
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from generation.models import Generation, State
+from generation.storage import files
 from generation.storage.files import CLIP, POSTER, Permit
 from loremotion.row_security import across_workspaces
 
@@ -83,7 +83,7 @@ def _keep(permit: Permit, arriving: str, digest: str) -> HTTPStatus:
     place = f"{generation.attempt}/{permit.role}"
     if place in delivered:
         return HTTPStatus.NO_CONTENT if delivered[place] == digest else HTTPStatus.CONFLICT
-    _replace(arriving, permit.key)
+    files.give_name(arriving, permit.key)
     generation.delivered = {**delivered, place: digest}
     generation.save(update_fields=["delivered"])
     return HTTPStatus.NO_CONTENT
@@ -110,15 +110,3 @@ class _Hashed(File[bytes]):
             self.digest.update(chunk)
             self.size_bytes += len(chunk)
             yield chunk
-
-
-def _replace(arriving: str, key: str) -> None:
-    """Give a finished upload its name. On a folder the rename is atomic: a reader sees the old file or the new one."""
-    try:
-        source, target = default_storage.path(arriving), default_storage.path(key)
-    except NotImplementedError:  # object storage: a copy under the final name, made at once by its own rules
-        with default_storage.open(arriving) as stored:
-            default_storage.delete(key)
-            default_storage.save(key, stored)
-        return
-    os.replace(source, target)

@@ -6,6 +6,7 @@ nothing else: where that is not installed, neither is offered.
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 import threading
@@ -16,9 +17,10 @@ from typing import IO, Final
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.http import Http404
 
 import gpu_worker
-from generation.models import Clip
+from generation.models import Clip, Generation
 from generation.storage import files
 from gpu_worker import sandbox
 from loremotion import database
@@ -46,6 +48,7 @@ def ensure(clip: Clip, suffix: str) -> str:
 
     Raises:
         Conflict: it cannot be made of this clip.
+        Http404: the clip was deleted meanwhile.
         Unavailable: others are being made.
     """
     key = files.converted_key(clip.generation_id, suffix)
@@ -56,15 +59,29 @@ def ensure(clip: Clip, suffix: str) -> str:
         raise Unavailable("busy", "We're converting other clips right now.", next_step="Try again in a minute.")
     try:
         if not default_storage.exists(key):
-            with default_storage.open(clip.key) as stored, tempfile.TemporaryFile() as own:
-                shutil.copyfileobj(stored, own)
-                own.seek(0)
-                content = convert(own, suffix)
-            if (saved := default_storage.save(key, ContentFile(content))) != key:
-                default_storage.delete(saved)  # another process was quicker
+            _make(clip, suffix, key)
     finally:
         _places.release()
     return key
+
+
+def _make(clip: Clip, suffix: str, key: str) -> None:
+    try:
+        with default_storage.open(clip.key) as stored, tempfile.TemporaryFile() as own:
+            shutil.copyfileobj(stored, own)
+            own.seek(0)
+            content = convert(own, suffix)
+    except FileNotFoundError:
+        raise Http404 from None
+    arriving = f"{key}.{secrets.token_hex(6)}.arriving"
+    try:
+        default_storage.save(arriving, ContentFile(content))
+        files.give_name(arriving, key)
+    finally:
+        default_storage.delete(arriving)
+    if not Generation.objects.kept().filter(id=clip.generation_id, clip__isnull=False).exists():
+        default_storage.delete(key)  # whoever deleted the clip saw no such file yet
+        raise Http404
 
 
 def convert(file: IO[bytes], suffix: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -40,6 +41,18 @@ def converted_key(generation_id: UUID | str, suffix: str) -> str:
     """Where a clip's file with this suffix lies, or would."""
     folder = output_key(generation_id, CLIP).rpartition("/")[0]
     return f"{folder}/{CONVERTED_NAMES[suffix]}"
+
+
+def give_name(arriving: str, stored: str) -> None:
+    """Give a whole file its name. In a folder the rename is atomic: a reader sees the old file or the new one."""
+    try:
+        source, target = default_storage.path(arriving), default_storage.path(stored)
+    except NotImplementedError:  # object storage: a copy under the final name, made at once by its own rules
+        with default_storage.open(arriving) as file:
+            default_storage.delete(stored)
+            default_storage.save(stored, file)
+        return
+    os.replace(source, target)
 
 
 def generation_of(stored: str) -> str | None:

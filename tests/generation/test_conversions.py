@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
 import av
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
+from django.utils import timezone
 from PIL import Image
 
 from accounts.models import Visitor
 from catalog.models import Model
+from generation import workspace_data
 from generation.models import Generation
 from generation.settlement import deletion
 from generation.storage import conversions, files, leftovers
@@ -76,6 +80,52 @@ def test_what_was_made_of_a_clip_is_no_leftover_and_goes_with_it(
     with django_capture_on_commit_callbacks(execute=True):
         deletion.delete(made)
     assert not default_storage.exists(key)
+
+
+def test_what_was_made_of_a_clip_goes_with_its_workspace(
+    made: Generation,
+    browser: Client,
+    conversions_made: list[str],
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[list[Any]]],
+) -> None:
+    browser.get(f"/generations/{made.id}/clip.gif")
+    kept = [files.key(made, files.CLIP), files.converted_key(made.id, "gif")]
+    assert all(map(default_storage.exists, kept))
+    with django_capture_on_commit_callbacks(execute=True):
+        workspace_data.erase(made.workspace)
+    assert not any(map(default_storage.exists, kept))
+
+
+def test_what_was_written_by_half_is_made_anew(
+    made: Generation, browser: Client, conversions_made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(self: ContentFile[bytes], chunk_size: int | None = None) -> Iterator[bytes]:
+        yield b"g"
+        raise OSError(errno.ENOSPC, "the disk is full")
+
+    with monkeypatch.context() as full:
+        full.setattr(ContentFile, "chunks", break_off)
+        with pytest.raises(OSError, match="full"):
+            browser.get(f"/generations/{made.id}/clip.gif")
+    folder = files.key(made, files.CLIP).rpartition("/")[0]
+    assert sorted(default_storage.listdir(folder)[1]) == ["clip.mp4", "poster.jpg"]
+    assert b"".join(browser.get(f"/generations/{made.id}/clip.gif")) == b"gif"
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_of_a_clip_that_is_deleted_meanwhile_nothing_is_left(
+    made: Generation, browser: Client, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    def convert(file: IO[bytes], suffix: str) -> bytes:
+        files.delete(made)
+        Generation.objects.filter(id=made.id).update(deleted_at=timezone.now())
+        return b"gif"
+
+    monkeypatch.setattr(conversions, "convert", convert)
+    if when == "before":
+        default_storage.delete(files.key(made, files.CLIP))
+    assert browser.get(f"/generations/{made.id}/clip.gif").status_code == 404
+    assert not default_storage.exists(files.converted_key(made.id, "gif"))
 
 
 def test_the_page_offers_them_where_they_can_be_made(
