@@ -21,8 +21,8 @@ from loremotion.valkey import connection
 WINDOW_SECONDS = 60
 """The last ones, whenever they are looked at: with windows by the clock, twice as many would pass round a minute."""
 REPORTS_PER_HOUR: Final = 20
-FORMS: Final = frozenset({"/generations/", "/reviews/ask/"})
-"""Addresses of pages that take forms with files: whoever sends one is counted before it is read."""
+FORMS: Final = frozenset({"/generations/", "/generations/recipe/", "/batch/review/", "/batch/make/", "/reviews/ask/"})
+"""Addresses of pages that make clips, judge prompts or take files: whoever sends one is counted before it is read."""
 QUOTES = "/v1/quotes"
 """Changes nothing, though its method is that of what does."""
 

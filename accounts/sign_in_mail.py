@@ -49,7 +49,9 @@ def _write(message: MailMessage, *, subject: str, text: str, tried_for: timedelt
 
 
 def sealed_content(message: MailMessage) -> Content | None:
-    """The words that were sealed; None where no key of the site's opens them any more."""
+    """The words that were sealed; None where they are dropped, or no key of the site's opens them any more."""
+    if not message.sealed:
+        return None
     try:
         subject, text = json.loads(encryption.unseal(message.sealed, purpose=PURPOSE))
     except encryption.Unreadable:

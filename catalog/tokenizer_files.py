@@ -17,7 +17,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from tokenizers import Tokenizer
 
 from catalog.models import Model, ModelVersion
-from gpu_worker.families.preview import SHIPPED
+from gpu_worker.families.preview import SHIPPED, SOURCE
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def is_on_the_hub(version: ModelVersion) -> bool:
 
 
 def _find(version: ModelVersion) -> Path | None:
-    folder = SHIPPED if version.source == "preview" else Path(version.source)
+    folder = SHIPPED if version.source == SOURCE else Path(version.source)
     for name in NAMES:
         if folder.is_absolute() and (file := folder / _FOLDER / name).is_file():
             return file

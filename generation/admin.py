@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from loremotion.refusals import Refusal
 
 @admin.register(Generation)
 class GenerationAdmin(ReadOnlyAdmin):
-    """Read only. Prompts are people's own words: they are shown on the page of one clip, not in the list."""
+    """Read only. Prompts are people's own words, and shown to those alone who may look into workspaces."""
 
     list_display = [
         "poster",
@@ -46,6 +46,12 @@ class GenerationAdmin(ReadOnlyAdmin):
     ordering = ["-created_at", "-id"]
     actions = ["cancel_selected", "retry_selected"]
     change_form_template = "admin/generation/change_form.html"
+    WORDS = ("prompt", "negative_prompt", "inputs")
+
+    def get_exclude(self, request: HttpRequest, obj: Generation | None = None) -> Sequence[str]:
+        """What somebody wrote is for staff who may look into workspaces, and of a private clip for nobody here."""
+        may_read = obj is not None and not obj.is_private and request.user.has_perm("accounts.look_into_workspace")
+        return () if may_read else self.WORDS
 
     @admin.display(description="")
     def poster(self, generation: Generation) -> SafeString | str:

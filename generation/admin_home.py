@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.models import Proposal
-from billing.shop.models import Mismatch, Reconciliation, StripeEvent
+from billing.shop.models import Mismatch, StripeEvent
 from generation import figures
 from generation.figures import Span
 from generation.models import Generation, State
@@ -166,7 +166,6 @@ def _gpus_on() -> str:
 def _needs(user: PermissionsMixin) -> list[Need]:
     """What waits for this member of staff, of what they may see."""
     lately = timezone.now() - LATELY
-    compared = Reconciliation.objects.order_by("-id").values("id")[:1]
     waiting: tuple[tuple[str, str, QuerySet[Any], str, str], ...] = (
         ("report to decide", "reports to decide", Notice.objects.waiting(), "notices.notice", ""),
         ("prompt to review", "prompts to review", Review.objects.waiting(), "moderation.review", ""),
@@ -187,7 +186,7 @@ def _needs(user: PermissionsMixin) -> list[Need]:
         (
             "difference with Stripe",
             "differences with Stripe",
-            Mismatch.objects.filter(reconciliation__in=compared, is_mended=False),
+            Mismatch.objects.open(),
             "shop.reconciliation",
             "",
         ),

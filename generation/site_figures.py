@@ -23,6 +23,7 @@ from generation.scheduling.service_times import Spread
 from generation.settlement import ledger_check
 from generation.tiers import FREE_BEGINS, yields
 from generation.webhooks.models import Delivery
+from gpu_worker.contract import RENDER_QUEUE
 from gpu_worker.liveness import takes_jobs
 from loremotion import health, queues, valkey_memory
 from loremotion.metrics import gauge
@@ -97,7 +98,7 @@ def _books() -> Iterator[Metric]:
     )
     if last is not None and last.finished_at is not None:
         age = (now - last.finished_at).total_seconds()
-        unmended = Mismatch.objects.filter(reconciliation=last, is_mended=False)[:MOST_COUNTED].count()
+        unmended = Mismatch.objects.open()[:MOST_COUNTED].count()
         yield gauge("stripe_compared_seconds", "Since the books were last compared with Stripe", age)
         yield gauge("stripe_differences", "Differences that the last comparison could not mend", unmended)
     if (checked := ledger_check.last()) is not None:
@@ -139,7 +140,7 @@ def _machines() -> Iterator[Metric]:
 
 def _rq_queues() -> Iterator[Metric]:
     """RQ's queues."""
-    loads = queues.loads([*settings.QUEUE_JOBS, "render"])
+    loads = queues.loads([*settings.QUEUE_JOBS, RENDER_QUEUE])
     yield gauge("rq_waiting", "Jobs in line", {load.name: load.waiting for load in loads}, "queue")
     yield gauge("rq_running", "Jobs that are worked on", {load.name: load.running for load in loads}, "queue")
     yield gauge("rq_failed", "Jobs that failed and are still kept", {load.name: load.failed for load in loads}, "queue")

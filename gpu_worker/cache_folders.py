@@ -8,6 +8,7 @@ leaves its own.
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 GIB = 2**30
 MOST_BYTES: Mapping[str, int] = {"quantised": 300 * GIB, "compiled": 10 * GIB}
 """By folder of the cache: about fifteen large models, and hundreds of compiled shapes."""
+MOST_SHARE = 0.6
+"""Of the disk, however large the bound: files of running renders and snapshots lie on it too."""
 NEWEST_SECONDS = 3600.0
 """What was used in the last hour stays, whatever the bound: somebody may be about to read it."""
 
@@ -25,7 +28,10 @@ def sweep(cache: Path, now: float, most_bytes: Mapping[str, int] = MOST_BYTES) -
 
     A file that cannot be looked at or removed is left for the next time.
     """
-    return sum(_sweep_one(cache / folder, now, most) for folder, most in most_bytes.items())
+    if not cache.is_dir():
+        return 0
+    room_bytes = int(MOST_SHARE * shutil.disk_usage(cache).total)
+    return sum(_sweep_one(cache / folder, now, min(most, room_bytes)) for folder, most in most_bytes.items())
 
 
 def _sweep_one(folder: Path, now: float, most_bytes: int) -> int:

@@ -312,6 +312,8 @@ SITE_FIGURES = "generation.site_figures.collect"
 STAFF_HOME = "generation.admin_home.figures_of"
 # The admin's pages that are no model's: see loremotion.staff_pages.
 STAFF_PAGES = "generation.staff.pages.PAGES"
+# Says whose own account it is, which nobody gives credits to alone: see billing.proposals.
+ACCOUNT_MEMBERSHIP = "accounts.members.is_active_member"
 # Says how many members the plan of a workspace has room for: see accounts.seats.
 WORKSPACE_SEATS = "billing.plans.seats"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 from django.db import models
 from django.db.models import F, Q
@@ -260,6 +260,13 @@ class Reconciliation(models.Model):
         return f"{self.get_kind_display()} {self.began_at:%F %R}"
 
 
+class MismatchQuerySet(models.QuerySet["Mismatch"]):
+    def open(self) -> Self:
+        """Return what the last comparison of the books left as it was."""
+        compared = Reconciliation.objects.filter(kind=Reconciliation.Kind.BOOKS, finished_at__isnull=False)
+        return self.filter(reconciliation__in=compared.order_by("-id").values("id")[:1], is_mended=False)
+
+
 class Mismatch(models.Model):
     """Stripe and the ledger said different things about one object; ``is_mended`` once they say the same."""
 
@@ -267,6 +274,8 @@ class Mismatch(models.Model):
     subject = models.CharField(max_length=255)
     detail = models.TextField()
     is_mended = models.BooleanField(default=False)
+
+    objects = MismatchQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "mismatches"

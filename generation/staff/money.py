@@ -15,7 +15,7 @@ from django.utils import timezone
 from billing import free_gpu_budget
 from billing.models import Proposal
 from billing.shop import revenue
-from billing.shop.models import Mismatch, Reconciliation, StripeEvent
+from billing.shop.models import Mismatch, StripeEvent
 from billing.shop.money import decimals_of, formatted
 
 DAYS: Final = 30
@@ -31,7 +31,6 @@ def page(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     paid = revenue.by_day(days=2 * DAYS, until=now)
     used, most = free_gpu_budget.used_today(now)
-    compared = Reconciliation.objects.order_by("-id").values("id")[:1]
     context = {
         **admin.site.each_context(request),
         "title": "Revenue and liability",
@@ -42,7 +41,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "owed": [formatted(amount, currency) for currency, amount in sorted(_owed().items())],
         "free_left_minutes": max(0.0, most - used) / 60,
         "free_most_minutes": most / 60,
-        "differences": Mismatch.objects.filter(reconciliation__in=compared, is_mended=False)[:MOST_COUNTED].count(),
+        "differences": Mismatch.objects.open()[:MOST_COUNTED].count(),
         "dead": StripeEvent.objects.filter(state=StripeEvent.State.DEAD, received_at__gte=now - LATELY)[
             :MOST_COUNTED
         ].count(),

@@ -16,6 +16,8 @@ from gpu_worker.families import cogvideox
 from gpu_worker.families.family import Family, FrameRule, Mode
 from gpu_worker.families.pictures import fitted
 
+SOURCE = "preview"
+"""What catalogue rows call it."""
 SHIPPED = Path(__file__).parents[1] / "preview" / "weights"
 """The folder of the preview model, for ``DiffusionPipeline.from_pretrained``."""
 TEXT_TOKENS = 32

@@ -14,11 +14,16 @@ from loremotion.refusals import Refusal
 
 @admin.register(MailMessage)
 class MailMessageAdmin(ReadOnlyAdmin):
-    list_display = ["id", "content", "recipient", "state", "attempts", "due_at", "ended_at", "last_error"]
+    list_display = ["id", "content", "account", "state", "attempts", "due_at", "ended_at", "last_error"]
     list_filter = ["state", "content"]
     list_select_related = ["user"]
-    exclude = ["sealed"]
+    exclude = ["sealed", "address"]
     actions = ["retry_selected"]
+
+    @admin.display(description="to")
+    def account(self, message: MailMessage) -> str:
+        """Whoever reports a clip or signs up has no account, and is nobody that staff has to know."""
+        return message.user.email if message.user is not None else "somebody without an account"
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("outbox.retry_mailmessage")

@@ -101,10 +101,15 @@ def retry(message: MailMessage) -> None:
     """Have a mail that was given up sent after all, for as long as a new one.
 
     Raises:
-        Conflict: it is not given up, or is about signing in, so that its words held a code and are gone.
+        Conflict: it is not given up, or there is nothing to say any more: a code that it held is gone, or what it was
+            about.
     """
-    if message.workspace_id is None:
-        raise Conflict("words_are_gone", "Its words are gone, as they held a code.", next_step="Ask for a new code.")
+    if content_of(message) is None:
+        raise Conflict(
+            "nothing_to_say",
+            "It has nothing to say any more.",
+            next_step="Whoever needs a code asks for a new one.",
+        )
     now = timezone.now()
     dead = MailMessage.objects.filter(id=message.pk, state=State.DEAD)
     if not dead.update(

@@ -23,6 +23,8 @@ from loremotion import valkey as stores
 from tests.accounts.factories import browser_of, team
 
 NOON = 1_800_000_000  # the beginning of a minute
+MAKES_MANY = "/batch/make/"
+"""Takes no files: what it makes was reviewed."""
 
 
 @pytest.fixture(autouse=True)
@@ -123,10 +125,10 @@ def test_asking_for_reviews_counts_too_whatever_becomes_of_it(visitor: Visitor) 
     assert [answer.status_code for answer in answers] == [422, 422, 429]
 
 
-def test_every_address_that_takes_files_is_counted() -> None:
+def test_every_address_that_takes_files_or_makes_clips_is_counted() -> None:
     taking = [f"/{route}" for route, view in addresses() if takes_files(view)]
     assert "/reviews/ask/" in taking
-    uncounted = [route for route in taking if not limits._is_counted(RequestFactory().post(route))]
+    uncounted = [route for route in [*taking, MAKES_MANY] if not limits._is_counted(RequestFactory().post(route))]
     assert uncounted == []
 
 

@@ -11,13 +11,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from gpu_worker.engine import CheckpointBroken
+from gpu_worker.engine import CheckpointBroken, ModelMissing
 from gpu_worker.engine.weights.checkpoint import open_checkpoint
 from gpu_worker.engine.weights.components import Component
 from gpu_worker.engine.weights.loading import Loader
 from gpu_worker.engine.weights.quantisation import QuantisedStore
 from gpu_worker.engine.weights.tensor_files import stored_tensors, weight_files, write_tensors
 from gpu_worker.engine.weights.unused_parts import is_unused
+from gpu_worker.families.preview import SHIPPED, SOURCE
 from tests.engine.jobs import model_spec
 
 TINY = sorted(
@@ -132,3 +133,10 @@ def test_what_is_written_the_library_reads(tmp_path: Path) -> None:
         assert torch.equal(found[name].float(), tensor.float()), name
     with safe_open(tmp_path / "file", "pt") as opened:
         assert opened.metadata() == {"stamp": "made by “hand”"}
+
+
+def test_the_preview_model_is_there_without_being_put_into_the_folder_of_models(tmp_path: Path) -> None:
+    assert open_checkpoint(model_spec(source=SOURCE), tmp_path).folder == SHIPPED
+    (tmp_path / SOURCE).mkdir()
+    with pytest.raises(ModelMissing, match=str(tmp_path)):  # one of one's own that is no checkpoint
+        open_checkpoint(model_spec(source=SOURCE), tmp_path)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -52,6 +53,21 @@ def test_a_row_says_whose_it_is_and_shows_its_poster_and_not_its_prompt(made: Ge
     assert f"/admin/clips/{made.id}/poster.jpg" in page
     assert f"/admin/customers/{made.workspace_id}/" in page
     assert "a private wish" not in page
+
+
+def test_a_prompt_is_for_staff_who_may_look_into_workspaces_and_a_private_one_for_nobody(made: Generation) -> None:
+    def page_for(role: str) -> str:
+        browser = Client()
+        browser.force_login(person := User.objects.create_user(f"{role}@example.com".lower(), is_staff=True))
+        person.groups.add(Group.objects.get(name=role))
+        return browser.get(f"{LIST}{made.id}/change/").text
+
+    assert "a private wish" in page_for("Support")
+    assert "a private wish" not in page_for("Operations")
+    assert "a private wish" not in page_for("Catalogue")
+    Generation.objects.filter(id=made.id).update(is_private=True)
+    User.objects.filter(email="support@example.com").delete()
+    assert "a private wish" not in page_for("Support")
 
 
 def test_a_private_clip_is_shown_to_nobody_in_the_list(made: Generation, staff: Client) -> None:

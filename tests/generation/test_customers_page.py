@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.models import QuerySet
 from django.test import Client
@@ -130,6 +131,15 @@ def test_credits_are_given_from_the_page_and_noted(ada: User, staff: Client) -> 
     note = AuditEntry.objects.get(workspace=workspace, event="credits.adjusted")
     assert note.actor == "staff staff@example.com"
     assert note.detail == {"amount": 250, "reason": "an outage", "state": "done"}
+
+
+def test_nobody_gives_their_own_workspace_credits_alone(ada: User) -> None:
+    ada.is_staff = True
+    ada.save()
+    ada.groups.add(Group.objects.get(name="Support"))
+    page = give(browser_of(ada), own(ada), 1)
+    assert ledger.balance(account=own(ada).id).available == 0
+    assert "waits for somebody else" in page
 
 
 def test_credits_sent_twice_are_given_once(ada: User, staff: Client) -> None:

@@ -16,7 +16,7 @@ from pytest_django import Settings
 from billing import ledger
 from billing.models import FreeDay
 from billing.shop import revenue
-from billing.shop.models import Payment, Price, StripeEvent
+from billing.shop.models import Mismatch, Payment, Price, Reconciliation, StripeEvent
 from tests.accounts.factories import browser_of, person
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +68,15 @@ def test_the_page_says_what_came_in_and_what_is_owed(staff: Client, settings: Se
     assert answer.context["free_left_minutes"] == pytest.approx(40)
     assert answer.context["dead"] == 1
     assert "Revenue in USD" in answer.text
+
+
+def test_what_differs_from_stripe_stays_whatever_events_are_read_afterwards(staff: Client) -> None:
+    books = Reconciliation.objects.create(kind=Reconciliation.Kind.BOOKS, finished_at=timezone.now())
+    Mismatch.objects.create(reconciliation=books, subject="order:1", detail="5 against 4")
+    Mismatch.objects.create(reconciliation=books, subject="order:2", detail="mended", is_mended=True)
+    Reconciliation.objects.create(kind=Reconciliation.Kind.EVENTS, finished_at=timezone.now())
+    Reconciliation.objects.create(kind=Reconciliation.Kind.BOOKS)  # one that is under way
+    assert staff.get("/admin/money/").context["differences"] == 1
 
 
 def test_the_page_takes_as_many_queries_however_much_was_paid(staff: Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -38,6 +39,11 @@ def test_what_somebody_may_be_about_to_read_stays(cache: Path) -> None:
     for file in (cache / "quantised").iterdir():
         os.utime(file, (NOW - NEWEST_SECONDS + 1,) * 2)
     assert sweep(cache, NOW, {"quantised": 0}) == 0
+
+
+def test_a_small_disk_is_not_filled(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=50))
+    assert sweep(cache, NOW, {"quantised": 10**12}) == 10
 
 
 def test_a_cache_within_its_bounds_and_one_that_is_not_there_are_left_alone(cache: Path) -> None:

@@ -7,11 +7,16 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core import mail
+from django.utils import timezone
 from django.utils.module_loading import import_string
+from pytest_django import Settings
 
+from accounts import sign_in_mail
 from accounts.models import User, Workspace
 from loremotion.outbox import mail as outbox_mail
+from loremotion.outbox.mail import Content
 from loremotion.outbox.models import MailMessage, State
+from loremotion.refusals import Conflict
 from tests.accounts import factories as people
 from tests.queues import records
 
@@ -60,3 +65,30 @@ def test_written_twice_on_one_occasion_it_is_one_mail(alice: User, place: Worksp
     for _ in range(2):
         outbox_mail.write([MailMessage(workspace=place, user=alice, content="x", about=place.id)], occasion="x")
     assert MailMessage.objects.count() == 1
+
+
+def words(message: MailMessage) -> Content:
+    return Content("mail/nothing.txt", {})
+
+
+MAIL = {f"{__name__}.words": words}
+
+
+def test_what_was_given_up_is_sent_after_all_unless_it_held_a_code(
+    alice: User, place: Workspace, settings: Settings
+) -> None:
+    settings.MAIL_CONTENTS = [*settings.MAIL_CONTENTS, f"{__name__}.MAIL"]
+    mails = [
+        MailMessage(workspace=place, user=alice, content=f"{__name__}.words", about=place.id),
+        MailMessage(address="a@example.org", content=f"{__name__}.words", about=place.id),
+        MailMessage(address="b@example.org", content=sign_in_mail.SEALED, about=place.id),
+    ]
+    outbox_mail.write(mails, occasion="x")
+    MailMessage.objects.update(state=State.DEAD, ended_at=timezone.now(), attempts=9)
+    of_place, of_nobody, code = MailMessage.objects.order_by("pk")
+    for message in (of_place, of_nobody):
+        outbox_mail.retry(message)
+        message.refresh_from_db()
+        assert (message.state, message.attempts) == (State.WAITING, 0)
+    with pytest.raises(Conflict):
+        outbox_mail.retry(code)

@@ -21,6 +21,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from gpu_worker.contract import ModelSpec
 from gpu_worker.engine.errors import CheckpointBroken, ModelMissing
+from gpu_worker.families.preview import SHIPPED, SOURCE
 
 INDEX = "model_index.json"
 _NEVER_FETCHED = ["*.bin", "*.ckpt", "*.pt", "*.pth", "*.msgpack", "*.onnx"]
@@ -123,6 +124,8 @@ def local_folder(source: str, models: Path) -> Path | None:
         ModelMissing: ``source`` is a path and nothing is there.
     """
     folder = models / source  # an absolute source stands for itself
+    if source == SOURCE and not folder.exists():
+        folder = SHIPPED  # it comes with the worker, whatever is in its folder of models
     if (folder / INDEX).is_file():
         return folder
     if folder.is_dir() or not is_repository(source):
