@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import functools
 import io
 import json
 import stat
@@ -12,15 +13,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 from rich.console import Console
 
-from loremotion import Client, Event
+from loremotion import Client, ConnectionFailed, Event
 from loremotion.cli import batch, credentials
 from loremotion.cli.commands import loremotion
 from loremotion.cli.progress import Display, in_half_blocks
+from tests.test_retries import VIDEO
 
 Run = Callable[..., Result]
 
@@ -38,6 +41,30 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         return CliRunner().invoke(loremotion, arguments, input=typed)
 
     return invoke
+
+
+class Answers:
+    """A site that answers each address as it is told to."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        name = request.url.path.rpartition("/")[2]
+        return httpx.Response(200, json=self.answers[name]) if name in self.answers else httpx.Response(404)
+
+
+@pytest.fixture
+def answered(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    """Run the command at a site with these answers."""
+
+    def begin(**answers: Any) -> Run:
+        transport = httpx.MockTransport(Answers(**answers))
+        monkeypatch.setattr("loremotion.cli.commands.Client", functools.partial(Client, transport=transport))
+        credentials.save(credentials.Credentials(site="https://clips.example", api_key="lm_key"))
+        return run
+
+    return begin
 
 
 @pytest.fixture
@@ -80,6 +107,60 @@ def test_a_clip_is_quoted_asked_for_listed_and_cancelled(signed_in: Run, client:
     ended = signed_in("watch", video.id)
     assert ended.exit_code == 0
     assert "cancelled: 0 credits charged" in ended.output
+
+
+def test_what_a_prompt_holds_is_shown_and_never_obeyed(answered: Callable[..., Run]) -> None:
+    odd = {**VIDEO, "prompt": "a [/red] fox \x1b[2J"}
+    said = answered(videos={"data": [odd], "has_more": False, "last_id": None})("list")
+    assert said.exit_code == 0, said.exception
+    assert "[/red]" in said.output
+    assert "\x1b" not in said.output
+
+
+def test_the_same_site_with_a_slash_is_the_same(answered: Callable[..., Run]) -> None:
+    models = answered(models={"data": []})
+    for address in ("https://clips.example/", "https://clips.example/v1"):
+        assert models("--site", address, "models").exit_code == 0
+
+
+def test_what_this_machine_refuses_is_said_in_its_words(answered: Callable[..., Run]) -> None:
+    said = answered()("generate", "a fox", "--image", "x" * 300)
+    assert (said.exit_code, "too long" in said.output) == (1, True)
+    for seconds in ("nan", "inf"):
+        assert "--seconds" in answered()("generate", "a fox", "-s", seconds).output
+
+
+@pytest.mark.parametrize(("problem", "says"), [(ConnectionFailed("Away."), "Away."), (KeyboardInterrupt(), "still")])
+def test_who_loses_sight_of_a_clip_is_told_how_to_find_it(
+    answered: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, problem: BaseException, says: str
+) -> None:
+    def lose(*arguments: Any) -> None:
+        raise problem
+
+    monkeypatch.setattr(Display, "follow", lose)
+    said = answered(videos=VIDEO)("generate", "a fox")
+    assert says in said.output
+    assert f"loremotion watch {VIDEO['id']}" in said.output
+
+
+def test_a_clip_that_is_made_and_cannot_be_written_is_named(
+    answered: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {**VIDEO, "status": "completed"}
+    said = answered(videos=made)("generate", "a fox", "-o", "clip.mp4")
+    assert said.exit_code == 1
+    assert f"loremotion download {VIDEO['id']}" in said.output
+
+
+def test_a_terminal_without_the_letters_of_a_prompt_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    from loremotion import cli
+
+    narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", narrow)
+    monkeypatch.setattr("sys.argv", ["loremotion", "--version"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert narrow.errors == "replace"
 
 
 def test_a_finished_clip_is_downloaded_and_nothing_is_overwritten(signed_in: Run, made: str) -> None:

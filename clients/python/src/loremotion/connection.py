@@ -37,12 +37,16 @@ def options_of(api_key: str | None, base_url: str | None, timeout_seconds: float
     return {"base_url": _base_of(url), "headers": headers, "timeout": timeout, "follow_redirects": False}
 
 
+def trimmed(address: str) -> str:
+    """A site's address, also where it is given as OpenAI's clients take it, with the API's ``/v1``."""
+    return address.strip().rstrip("/").removesuffix("/v1").rstrip("/")
+
+
 def _base_of(address: str) -> str:
-    """The site's address, also where it is given as OpenAI's clients take it, with the API's ``/v1``."""
     try:
         url = httpx.URL(address)
     except httpx.InvalidURL:
         url = httpx.URL("")
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
         raise NotConfigured(f"base_url is {address!r}, which is no site's address such as https://clips.example.")
-    return address.rstrip("/").removesuffix("/v1")
+    return trimmed(address)

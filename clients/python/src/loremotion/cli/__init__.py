@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 
@@ -13,4 +14,7 @@ def main() -> None:
         if missing.name not in ("click", "rich", "PIL"):
             raise
         sys.exit("The command needs a few more packages: pip install 'loremotion[cli]'")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a prompt may hold letters that this terminal hasn't
+            stream.reconfigure(errors="replace")
     loremotion()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Callable
 from functools import wraps
@@ -12,13 +13,14 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 import click
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
-from loremotion import AsyncClient, Client, ClipOptions, LoreMotionError, NotConfigured, Video, __version__
+from loremotion import AsyncClient, Client, ClipFailed, ClipOptions, LoreMotionError, NotConfigured, Video, __version__
 from loremotion.calls import INPUTS, clip_id
 from loremotion.cli import batch as batches
 from loremotion.cli import credentials
 from loremotion.cli.progress import Display
-from loremotion.connection import API_KEY, BASE_URL
+from loremotion.connection import API_KEY, BASE_URL, trimmed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,13 +35,15 @@ screen = Console()
 def loremotion(context: click.Context, site: str | None, api_key: str | None) -> None:
     """Prompts to video clips, from a LoreMotion site."""
     kept = credentials.load()
-    if kept is not None and site in (None, kept.site):  # a key goes to the site that it is of, and to no other
+    if kept is not None and (
+        site is None or trimmed(site) == trimmed(kept.site)
+    ):  # a key goes to the site that it is of, and to no other
         site, api_key = kept.site, api_key or kept.api_key
     context.obj = {"base_url": site, "api_key": api_key}
 
 
 def with_client(command: Callable[Concatenate[Client, P], R]) -> Callable[P, R]:
-    """Hand the command a client. What the site refuses ends the command with its words."""
+    """Hand the command a client. What the site or this machine refuses ends the command with its words."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -48,6 +52,10 @@ def with_client(command: Callable[Concatenate[Client, P], R]) -> Callable[P, R]:
                 return command(client, *args, **kwargs)
         except LoreMotionError as problem:
             raise click.ClickException(_with_next_step(problem)) from None
+        except BrokenPipeError:  # such as of "| head", which click ends in silence
+            raise
+        except OSError as problem:
+            raise click.ClickException(str(problem)) from None
 
     return run
 
@@ -84,6 +92,8 @@ def _said(options: dict[str, Any]) -> ClipOptions:
         path = options.get(role)
         if path and not Path(path).is_file() and clip_id(path) is None:
             raise click.BadParameter(f"{path} is no file here, and no id of a clip.", param_hint=f"--{role}")
+    if not math.isfinite(options.get("seconds") or 0):
+        raise click.BadParameter("It is a number of seconds.", param_hint="--seconds")
     return cast(ClipOptions, {name: value for name, value in options.items() if value is not None})
 
 
@@ -145,7 +155,7 @@ def list_clips(client: Client, limit: int) -> None:
     table.add_column("prompt", no_wrap=True)
     for video in client.page(limit=limit).videos:
         made = video.created_at.astimezone().strftime("%d %b %H:%M")
-        table.add_row(video.id, made, video.state, video.model, " ".join(video.prompt.split()))
+        table.add_row(video.id, made, video.state, video.model, _plain(video.prompt))
     screen.print(table)
 
 
@@ -165,9 +175,10 @@ def models(client: Client) -> None:
     table = Table("model", "credits", "modes", "sizes", "presets", "", box=None, pad_edge=False)
     for model in client.models():
         credits = "" if model.sample_credits is None else str(model.sample_credits)
+        because = _plain(model.unavailable_because)
         sizes = ", ".join(model.sizes[:3]) + (" …" if len(model.sizes) > 3 else "")
         modes, presets = ", ".join(model.modes), ", ".join(model.presets)
-        table.add_row(model.id, credits, modes, sizes, presets, model.unavailable_because)
+        table.add_row(model.id, credits, modes, sizes, presets, because)
     screen.print(table)
 
 
@@ -233,7 +244,7 @@ async def _run_batch(rows: list[batches.Row], out: Path, at_once: int, outcomes:
 @click.option("--site", "address", prompt="Address of the site", help="Such as https://clips.example.")
 def login(address: str) -> None:
     """Keep a site and an API key for this user, in a file that only they can read."""
-    address = address.rstrip("/")
+    address = trimmed(address)
     if not re.match(r"https?://", address):
         raise click.BadParameter("It begins with https://.", param_hint="--site")
     click.echo(f"Make a key at {address}/developers/ , with the scopes 'generate' and 'read'.")
@@ -258,10 +269,23 @@ def _finish(client: Client, video: Video, out: Path | None, *, shows_preview: bo
         made = Display(screen, shows_preview=shows_preview).follow(client, video) if video.is_open else video
     except KeyboardInterrupt:
         raise click.ClickException(f"It's still being made. Follow it: loremotion watch {video.id}") from None
+    except ClipFailed:
+        raise
+    except LoreMotionError as problem:
+        raise click.ClickException(f"{problem} The clip goes on. Follow it: loremotion watch {video.id}") from None
     if out is not None and made.is_completed:
-        _tell_saved(client.download(made, out))
+        try:
+            _tell_saved(client.download(made, out))
+        except (LoreMotionError, OSError, KeyboardInterrupt) as problem:
+            says = str(problem) or "Stopped."
+            raise click.ClickException(f"{says} The clip is made. Get it: loremotion download {made.id}") from None
     cost = made.cost
     click.echo(f"{made.state}: {cost.charged} credits charged, {cost.given_back} given back.  {made.page_url}")
+
+
+def _plain(text: str) -> Text:
+    """What somebody wrote, on one line, and without what a terminal or rich would obey."""
+    return Text("".join(letter if letter.isprintable() else " " for letter in " ".join(text.split())))
 
 
 def _check_free(out: Path, force: bool) -> None:

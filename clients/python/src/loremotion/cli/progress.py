@@ -80,7 +80,7 @@ def in_half_blocks(jpeg: bytes, columns: int = PREVIEW_COLUMNS) -> Text:
         with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
             rows = max(2, round(image.height / image.width * columns / 2) * 2)
             small = image.convert("RGB").resize((columns, rows))
-    except (OSError, ValueError):
+    except (OSError, ValueError, Image.DecompressionBombError):
         return Text()
     pixels = small.tobytes()
     shown = Text()
