@@ -59,6 +59,33 @@ def test_no_process_of_ours_may_gain_rights_or_write_to_its_root(services: dict[
         assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
 
 
+def test_volumes_belong_to_whom_the_images_run_as(services: dict[str, Any]) -> None:
+    """One that is mounted for the first time takes over the owner of the image's folder, and else belongs to root."""
+    [made] = re.findall(r"install -d -o loremotion -g loremotion (.*)", (ROOT / "deploy/Dockerfile").read_text())
+    volumes = [volume for name in procfile() for volume in services[name]["volumes"]]
+    assert {re.sub(r"^.*?:(?=/)([^:]+).*$", r"\1", volume) for volume in volumes} <= {"/data", *made.split()}
+
+
+def test_what_the_hub_brings_goes_where_a_worker_may_write() -> None:
+    [image] = re.findall(r"HF_HOME=(\S+)", (ROOT / "deploy/Dockerfile").read_text())
+    assert image.startswith("/data/cache/")
+    unit = (UNITS / "loremotion-gpu@.service").read_text()
+    [folder] = re.findall(r"HF_HOME=(\S+)", unit)
+    [state] = re.findall(r"^StateDirectory=(\S+)", unit, re.M)
+    assert folder.startswith(f"/var/lib/{state}/")
+
+
+def test_the_page_makes_whom_and_what_the_units_need() -> None:
+    page = (ROOT / "docs/operations.md").read_text().split("## With systemd\n", 1)[1].split("\n## ", 1)[0]
+    for _, text in units():
+        for user in re.findall(r"^User=(.*)$", text, re.M):
+            assert re.search(rf"useradd .*\b{user}$", page, re.M)
+        for folder in re.findall(r"^WorkingDirectory=(.*)$", text, re.M):
+            assert f"{folder}`" in page
+    for command in ("migrate", "seed", "collectstatic"):
+        assert f"manage.py {command}" in page
+
+
 def test_every_variable_is_in_the_example_of_an_environment() -> None:
     said = set(re.findall(r"^([A-Z_]+)=", (ROOT / "deploy/env.example").read_text(), re.M))
     optional = {"RELEASE", "GPU_WORKER_NAME"}
