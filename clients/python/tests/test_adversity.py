@@ -11,7 +11,18 @@ from typing import Any
 import httpx
 import pytest
 
-from loremotion import AsyncClient, Client, ClipFailed, Conflict, LoreMotionError, NotConfigured, NotFound, ServerError
+from loremotion import (
+    AsyncClient,
+    Client,
+    ClipFailed,
+    Conflict,
+    ConnectionFailed,
+    LoreMotionError,
+    NotConfigured,
+    NotFound,
+    ServerError,
+)
+from loremotion.downloads import Download
 from loremotion.objects import Video, picture_of
 from tests.test_retries import VIDEO, Answer, Site
 
@@ -243,6 +254,43 @@ def test_errors_come_whole_from_another_process() -> None:
         client_of(gone())[0].get("x")
     error = pickle.loads(pickle.dumps(refused.value))  # noqa: S301
     assert (str(error), error.status, error.code) == ("There's nothing here.", 404, "not_found")
+
+
+def garbled() -> httpx.Response:
+    headers = {"content-encoding": "gzip", "content-type": "text/event-stream"}
+    return httpx.Response(200, headers=headers, stream=httpx.ByteStream(b"no gzip"))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client, path: client.get("x"),
+        lambda client, path: client.download("x", path),
+        lambda client, path: list(client.events("x")),
+    ],
+)
+def test_an_answer_that_cannot_be_unpacked_is_a_connection_that_failed(
+    call: Callable[[Client, Path], Any], tmp_path: Path
+) -> None:
+    with pytest.raises(ConnectionFailed):
+        call(client_of(*[garbled() for _ in range(3)])[0], tmp_path / "clip.mp4")
+
+
+@pytest.mark.parametrize("key", ["", "a b", "é", "a\nb", "a" * 256])
+def test_an_idempotency_key_that_no_site_takes_is_refused_and_not_replaced(key: str) -> None:
+    client, site = client_of()
+    with pytest.raises(LoreMotionError, match="idempotency_key"):
+        client.create("a fox", idempotency_key=key)
+    assert site.asked == []
+
+
+def test_two_downloads_to_one_place_and_one_to_a_long_name_do_not_meet(tmp_path: Path) -> None:
+    with Download(tmp_path / "clip.mp4") as one, Download(tmp_path / "clip.mp4") as other:
+        one.write(b"one")
+        other.write(b"other")
+    assert (tmp_path / "clip.mp4").read_bytes() == b"one", "the last that was whole"
+    long = tmp_path / ("a" * 250 + ".mp4")
+    assert client_of(httpx.Response(200, content=b"clip"))[0].download("x", long).read_bytes() == b"clip"
 
 
 def test_a_picture_that_is_none_is_none() -> None:

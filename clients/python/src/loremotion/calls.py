@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ INPUTS = (
     *("reference_image", "reference_image_2", "reference_image_3", "audio"),
 )
 """What a clip may start from; a model's ``modes`` say what each takes."""
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class ClipOptions(TypedDict, total=False):
@@ -165,8 +167,11 @@ def _step(name: str) -> str:
 
 def _ask(path: str, prompt: str, options: ClipOptions, idempotency_key: str | None) -> Call[Video]:
     """A request that costs credits: it carries a key by which a retry is known, and is paid once."""
+    key = str(uuid4()) if idempotency_key is None else idempotency_key
+    if not _KEY.fullmatch(key):
+        raise LoreMotionError(f"idempotency_key is {key!r}: it has 1 to 255 printable ASCII characters, none a space.")
     body, files = _split(prompt, options)
-    headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+    headers = {"Idempotency-Key": key}
     return Call("POST", path, Video.from_json, body=body, files=files, headers=headers)
 
 

@@ -29,7 +29,7 @@ class Client:
     Args:
         api_key: else ``LOREMOTION_API_KEY``.
         base_url: the site's address, else ``LOREMOTION_BASE_URL``.
-        timeout_seconds: for one request.
+        timeout_seconds: longest silence of the site. A large upload may take longer as a whole.
         max_attempts: how often a request is sent when the connection fails or the site asks to come again.
         transport: for tests.
 
@@ -86,7 +86,7 @@ class Client:
 
         Args:
             idempotency_key: under one key the same request makes one clip in 24 hours, however often it is sent, also
-                by a program that was started again. Made up where it is left out.
+                by a program that was started again. 1 to 255 printable ASCII characters; made up where it is left out.
 
         Raises:
             OutOfCredits, InvalidRequest, RateLimited, …: nothing was made or held.
@@ -190,7 +190,7 @@ class Client:
                         for sse in source.iter_sse():
                             if (event := reader.event_of(sse)) is not None:
                                 yield event
-            except (httpx.TransportError, SSEError) as problem:
+            except (httpx.RequestError, SSEError) as problem:
                 reader.note_broken(problem)
             if not reader.is_done:
                 time.sleep(reader.take_pause_seconds())
@@ -216,7 +216,7 @@ class Client:
                         pause = retries.pause_seconds(attempt, response)
                         if pause is None or attempt == self._max_attempts:
                             raise error_of(response)
-                except httpx.TransportError as problem:
+                except httpx.RequestError as problem:
                     pause = retries.pause_seconds(attempt, None)
                     if attempt == self._max_attempts:
                         raise ConnectionFailed(f"The download broke off: {problem}") from problem
@@ -234,7 +234,7 @@ class Client:
                 response = self._http.send(request)
                 if call.is_answered(response, attempt):
                     return response
-            except httpx.TransportError as problem:
+            except httpx.RequestError as problem:
                 if attempt == self._max_attempts:
                     raise ConnectionFailed(f"{request.url.host} can't be reached: {problem}") from problem
             pause = retries.pause_seconds(attempt, response)

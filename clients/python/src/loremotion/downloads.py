@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
 
 import httpx
 
@@ -17,7 +18,7 @@ class Download:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self._draft = self.path.with_name(f".{uuid4().hex}.part")
         self._etag = ""
         self._file = self._draft.open("wb")
 
