@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from accounts.roles import Action
 from generation.access import own_generation
 from generation.api.base import VideoView, read
+from generation.notices import likeness
 from generation.sharing import links
 
 
@@ -28,7 +29,7 @@ class Sharing(VideoView):
     def post(self, request: Request, generation_id: UUID) -> Response:
         caller = self.caller(Action.GENERATE)
         generation, shown = own_generation(caller, generation_id), read(ShareSerializer, request)
-        link = links.share(generation, caller=caller, shows_prompt=shown["prompt"], is_indexed=shown["indexed"])
+        link = likeness.share(generation, caller=caller, shows_prompt=shown["prompt"], is_indexed=shown["indexed"])
         return Response(
             {
                 "object": "video.share",

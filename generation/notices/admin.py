@@ -55,10 +55,10 @@ class NoticeAdmin(ReadOnlyAdmin):
     """By what is due first."""
 
     list_display = ["due", "category", "address", "workspace", "state", "decided_by"]
-    list_filter = [StateFilter, "category"]
+    list_filter = [StateFilter, "category", "is_found"]
     list_select_related = ["workspace", "decided_by"]
     search_fields = ["=id", "=clip_id", "=contact"]
-    exclude = ["contact"]
+    exclude = ["contact", "sha256", "perceptual_hash"]
     change_form_template = "admin/notices/notice/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:

@@ -63,11 +63,16 @@ class Notice(models.Model):
     )
     """Whose clip it is; None where the address leads to none, and once the workspace is erased."""
     clip_id = models.UUIDField(null=True, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True, default="", db_default="")
+    """Of the clip as it was reported, so that deleting it undoes nothing; so is ``perceptual_hash``."""
+    perceptual_hash = models.CharField(max_length=64, blank=True, default="", db_default="")
     address = models.CharField(max_length=300)
     category = models.CharField(max_length=10, choices=Category)
     statement = models.TextField("what is wrong with it")
     contact = models.EmailField("who reports it", blank=True)
     """Forgotten some time after the decision."""
+    is_found = models.BooleanField("found by its likeness", default=False, db_default=False)
+    """Nobody reported it: see ``generation.notices.likeness``."""
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
     created_at = models.DateTimeField(default=timezone.now)
     decision = models.TextField("reasons", blank=True, help_text="As both sides read them.")

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts.models import User, Workspace
 from generation.models import Clip
-from generation.notices import letters
+from generation.notices import letters, likeness
 from generation.notices.models import Notice
 from generation.sharing import links, removals
 from generation.sharing.models import Share
@@ -60,6 +60,8 @@ def submit(*, address: str, category: str, statement: str, contact: str) -> Noti
     notice = Notice.objects.create(
         workspace=clip.generation.workspace,
         clip_id=clip.pk,
+        sha256=clip.sha256,
+        perceptual_hash=clip.perceptual_hash,
         address=canonical,
         category=category,
         statement=statement,
@@ -127,11 +129,21 @@ def decide(notice_id: UUID, *, staff: User, is_removed: bool, decision: str) -> 
     notice.decided_by, notice.decided_at = staff, timezone.now()
     notice.save(update_fields=["state", "decision", "decided_by", "decided_at"])
     if state == State.REMOVED:
-        removals.remove(notice.clip_id, reason=notice.id)
+        _take_down(notice)
     elif state == State.RESTORED:
         removals.restore(reason=notice.id)
     letters.write_decision(notice)
     return notice
+
+
+def _take_down(notice: Notice) -> None:
+    if not notice.sha256:  # a release wrote it that did not write down what was reported
+        clip = Clip.objects.filter(pk=notice.clip_id).first()
+        if clip is not None:
+            notice.sha256, notice.perceptual_hash = clip.sha256, clip.perceptual_hash
+            notice.save(update_fields=["sha256", "perceptual_hash"])
+    removals.remove(sha256=notice.sha256, perceptual_hash=notice.perceptual_hash, reason=notice.id)
+    likeness.find_shared(notice)
 
 
 def _decided(notice: Notice, is_removed: bool) -> State | None:

@@ -36,7 +36,7 @@ class Row:
 @across_workspaces("sums over all workspaces, which name none")
 def record() -> list[Row]:
     """Return the categories that something was reported in, the gravest first."""
-    lately = Notice.objects.filter(created_at__gte=timezone.now() - PERIOD)
+    lately = Notice.objects.filter(created_at__gte=timezone.now() - PERIOD, is_found=False)
     counted = lately.values("category").annotate(
         received=Count("id"),
         taken_down=Count("id", filter=Q(state__in=[State.REMOVED, State.OBJECTED, State.UPHELD])),

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import networks, tenancy
 from accounts.roles import Action
 from generation.access import own_generation
+from generation.notices import likeness
 from generation.sharing import links, public
 from generation.sharing.public import SharedClip
 from generation.storage import serving
@@ -144,7 +145,7 @@ def _fitted(shared: SharedClip, most_width: int | None, most_height: int | None)
 def share(request: HttpRequest, generation_id: UUID) -> HttpResponse:
     """Make the clip's link, or change what it shows."""
     caller = tenancy.caller_for(request, Action.GENERATE)
-    links.share(
+    likeness.share(
         own_generation(caller, generation_id),
         caller=caller,
         shows_prompt="shows_prompt" in request.POST,

@@ -35,7 +35,7 @@ def share(generation: Generation, *, caller: Caller, shows_prompt: bool = False,
     """Return the clip's link, which now shows this much. Sharing again changes what it shows, and not the link.
 
     Raises:
-        Conflict: there is no clip, or it is private.
+        Conflict: there is no clip, or it is private or taken down.
     """
     _refuse_unless_shareable(generation)
     shown = {"shows_prompt": shows_prompt, "is_indexed": is_indexed}
@@ -69,8 +69,8 @@ def _refuse_unless_shareable(generation: Generation) -> None:
     if removals.is_removed(clip):
         raise Conflict(
             "clip_was_taken_down",
-            "This clip was taken down after a report, or is a copy of one that was.",
-            next_step="Under Reports you can read why, and object.",
+            "This clip was taken down, or the same file in another workspace.",
+            next_step="If it was this one, you can read why under Reports, and object.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Clips that were taken down: neither they nor copies of them are shown to others, by whatever link."""
+"""Clips that were taken down: their files are shown to others by no link, in whichever workspace."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from generation.models import Clip
 from generation.sharing.models import Removal
 from loremotion.row_security import across_workspaces
 
-MOST_DIFFERENT_BITS: Final = 16
-"""Of 256, between pictures that count as copies."""
+MOST_DIFFERENT_BITS: Final = 15
+"""Of 256, between pictures that look the same."""
 MOST_COMPARED: Final = 1_000
 
 
-def remove(clip_id: UUID | None, *, reason: UUID) -> None:
-    """Show the clip to nobody by a link any more, nor its copies. Its links stay, and lead nowhere."""
-    clip = Clip.objects.filter(pk=clip_id).first()
-    if clip is not None:
-        found = {"perceptual_hash": clip.perceptual_hash, "bands": _bands(clip.perceptual_hash)}
-        Removal.objects.get_or_create(reason=reason, defaults={"sha256": clip.sha256, **found})
+def remove(*, sha256: str, perceptual_hash: str, reason: UUID) -> None:
+    """Show a file to nobody by a link any more. Its links stay, and lead nowhere."""
+    if sha256:
+        found = {"sha256": sha256, "perceptual_hash": perceptual_hash, "bands": _bands(perceptual_hash)}
+        Removal.objects.get_or_create(reason=reason, defaults=found)
 
 
 def restore(*, reason: UUID) -> None:
@@ -31,18 +30,31 @@ def restore(*, reason: UUID) -> None:
 
 @across_workspaces("a copy of what was taken down in one workspace is shared in none")
 def is_removed(clip: Clip) -> bool:
-    """Whether the clip was taken down, or one that it is a copy of: the same bytes, or nearly the same picture."""
-    if Removal.objects.filter(sha256=clip.sha256).exists():
-        return True
+    """Whether the clip was taken down, or the same file elsewhere."""
+    return Removal.objects.filter(sha256=clip.sha256).exists()
+
+
+@across_workspaces("what was taken down in one workspace is found again in each")
+def nearly(clip: Clip) -> UUID | None:
+    """Why something was taken down that has nearly the same picture; None where nothing was.
+
+    Pictures can look the same by chance. It is for staff to say, and refuses nobody anything.
+    """
     if not clip.perceptual_hash:
-        return False
+        return None
     near = Removal.objects.filter(bands__overlap=_bands(clip.perceptual_hash)).exclude(perceptual_hash="")
-    hashes = near.values_list("perceptual_hash", flat=True)[:MOST_COMPARED]
-    return any(_distance(clip.perceptual_hash, other) <= MOST_DIFFERENT_BITS for other in hashes)
+    for reason, other in near.order_by("-created_at").values_list("reason", "perceptual_hash")[:MOST_COMPARED]:
+        if _distance(clip.perceptual_hash, other) <= MOST_DIFFERENT_BITS:
+            return reason
+    return None
 
 
 def _bands(perceptual_hash: str) -> list[int]:
-    """The sixteenths of a hash that have a bit, each with its place: of near hashes one at least is the same."""
+    """The sixteenths of a hash that have a bit, each with its place.
+
+    Hashes that differ in fewer bits than there are sixteenths have one in common. Where that is only one without bits,
+    as much of every picture is, they are not found.
+    """
     parts = [int(perceptual_hash[at : at + 4], 16) for at in range(0, len(perceptual_hash), 4)]
     return [place << 16 | part for place, part in enumerate(parts) if part]
 

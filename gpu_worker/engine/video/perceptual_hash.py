@@ -11,7 +11,9 @@ SIDE: Final = 16
 _STEP: Final = 2.0
 """Grey levels by which neighbours differ at least: flat ground has no bits, whatever grain lies on it."""
 _FEWEST_BITS: Final = 24
-"""A picture with less to it looks like many others, and gets no hash."""
+"""That are set, and that are not. A picture with less to it looks like many others, and gets no hash."""
+_FEWEST_ROWS: Final = 6
+"""That differ: a wall, a sky and bars at the sides are the same from top to bottom, whatever they show."""
 _BT709: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -22,7 +24,10 @@ def hash_of(picture: npt.NDArray[np.uint8]) -> str:
     """
     cells = _cells(picture.astype(np.float32) @ _BT709)
     bits = cells[:, 1:] - cells[:, :-1] > _STEP
-    return np.packbits(bits).tobytes().hex() if int(bits.sum()) >= _FEWEST_BITS else ""
+    is_telling = _FEWEST_BITS <= int(bits.sum()) <= bits.size - _FEWEST_BITS
+    if not is_telling or len(np.unique(bits, axis=0)) < _FEWEST_ROWS:
+        return ""
+    return np.packbits(bits).tobytes().hex()
 
 
 def _cells(luma: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
