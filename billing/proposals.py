@@ -29,7 +29,9 @@ class Staff(Protocol):
     """Whoever proposes or decides."""
 
     pk: Any
-    is_superuser: bool
+
+    @property
+    def is_superuser(self) -> bool: ...
 
     def get_username(self) -> str: ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -48,7 +48,7 @@ class GenerationAdmin(ReadOnlyAdmin):
     change_form_template = "admin/generation/change_form.html"
     WORDS = ("prompt", "negative_prompt", "inputs")
 
-    def get_exclude(self, request: HttpRequest, obj: Generation | None = None) -> Sequence[str]:
+    def get_exclude(self, request: HttpRequest, obj: Generation | None = None) -> tuple[str, ...]:
         """What somebody wrote is for staff who may look into workspaces, and of a private clip for nobody here."""
         may_read = obj is not None and not obj.is_private and request.user.has_perm("accounts.look_into_workspace")
         return () if may_read else self.WORDS
