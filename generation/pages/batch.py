@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import tenancy
 from accounts.roles import Action
 from catalog.models import Model
+from catalog.offers import Offer
 from catalog.requests import Ask
 from generation.api import presentation
 from generation.pages import batch_rows
@@ -52,12 +53,14 @@ def review(request: HttpRequest) -> HttpResponse:
 def make(request: HttpRequest) -> HttpResponse:
     """Make the clips that were reviewed: all of them or none."""
     tenancy.caller_for(request, Action.GENERATE)
-    rows = request.POST.get("rows", "")
+    rows, sending = request.POST.get("rows", ""), request.POST.get("sending") or batch.new_sending()
     try:
         asks = batch_rows.read(rows)
-        return redirect(
-            sheet_of(batch.take_all(request, asks, sending=request.POST.get("sending") or batch.new_sending()))
-        )
+        try:
+            made = batch.take_all(request, asks, sending=sending, most_credits=_credits(request))
+        except batch.CostsMore as refusal:
+            return _review(request, asks, refusal)
+        return redirect(sheet_of(made))
     except Refusal as refusal:
         return _page(request, prompts=rows, refusal=refusal)
 
@@ -95,16 +98,37 @@ def _times(text: str) -> int:
     return next((number for number in range(1, MOST_TIMES + 1) if str(number) == text), 1)
 
 
-def _review(request: HttpRequest, asks: list[Ask]) -> HttpResponse:
+def _credits(request: HttpRequest) -> int | None:
+    """What all of them cost by the page that was sent."""
+    sent = request.POST.get("credits", "")
+    return int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 19 else None
+
+
+def _review(request: HttpRequest, asks: list[Ask], refusal: Refusal | None = None) -> HttpResponse:
     offers = batch.offers_of(request, asks)
     seeded = [replace(ask, seed=offer.request.seed) for ask, offer in zip(asks, offers, strict=True)]
     context = {
         "offers": offers,
         "credits": sum(offer.quote.credits for offer in offers),
-        "rows": batch_rows.write(seeded),  # what is shown is what will be made
+        "rows": batch_rows.write(map(_as_shown, seeded, offers)),  # what is shown is what will be made
+        "said": batch_rows.write(seeded),
         "sending": batch.new_sending(),
+        "refusal": refusal,
     }
-    return render(request, "generation/batch_review.html", context)
+    status = refusal.status if refusal is not None else 200
+    return render(request, "generation/batch_review.html", context, status=status)
+
+
+def _as_shown(ask: Ask, offer: Offer) -> Ask:
+    """The clip of an offer, whatever the defaults are when it is made."""
+    version = offer.version
+    return replace(
+        ask,
+        model=version.model.slug,
+        size=ask.size or version.delivered_sizes[0],
+        seconds=version.default_seconds if ask.seconds is None else ask.seconds,
+        preset=offer.request.preset,
+    )
 
 
 def _page(request: HttpRequest, *, prompts: str, refusal: Refusal | None = None) -> HttpResponse:

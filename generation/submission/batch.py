@@ -39,6 +39,10 @@ from loremotion.refusals import Conflict, Invalid, Refusal
 MOST_CLIPS: Final = 48
 
 
+class CostsMore(Conflict):
+    """A price has gone up since it was shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One clip of those that are asked for."""
@@ -83,6 +87,7 @@ def take_all(
     files: Mapping[str, UploadedFile[Any]] | None = None,
     clips: Mapping[str, str] | None = None,
     is_private: bool | None = None,
+    most_credits: int | None = None,
 ) -> list[Generation]:
     """Check everything, then hold the price of all of them and make them, or none.
 
@@ -90,8 +95,10 @@ def take_all(
         asks: clips that begin alike.
         sending: names this sending: the same again is answered with the clips that it made.
         files, clips, is_private: as for ``intake.take``.
+        most_credits: the price that was shown; None where none was.
 
     Raises:
+        CostsMore: the price of all is above ``most_credits`` by now.
         Refusal: as ``intake.take``; says of which clip, where it is about one. Nothing is left behind.
     """
     if not 0 < len(asks) <= MOST_CLIPS:
@@ -106,6 +113,12 @@ def take_all(
         return made
     given, first, may, continued_seconds = intake.look_at(request, caller, asks[0], files=files, clips=clips)
     offers = [first, *_others(request, caller, asks, given, may)]
+    if most_credits is not None and (credits := sum(offer.quote.credits for offer in offers)) > most_credits:
+        raise CostsMore(
+            "costs_more",
+            f"The price has changed: this was {most_credits:,} credits, and is {credits:,} now.",
+            next_step="Look at the new price and press the button again.",
+        )
     for number, offer in enumerate(offers, 1):
         with _telling_which(number, len(offers)):
             gate.refuse(caller.workspace, prompt=offer.request.prompt, negative_prompt=offer.request.negative_prompt)

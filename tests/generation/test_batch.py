@@ -15,6 +15,7 @@ from django.test import Client
 
 from accounts.models import Visitor
 from billing import ledger
+from catalog import versions
 from catalog.models import Model
 from catalog.requests import Ask
 from generation.models import Generation
@@ -71,6 +72,33 @@ def test_a_batch_is_shown_with_its_price_and_then_made_with_a_receipt_each(payer
     assert {ledger.receipt(reference=each.id).held for each in made} == {PRICE}
     sheet = browser.get("/history/sheet/", {"clip": [str(each.id) for each in made]}).text
     assert f"4 in progress. {4 * PRICE} credits reserved for all." in sheet
+
+
+def reviewed(browser: Client, page: str | None = None) -> dict[str, str]:
+    """What the button of a review sends."""
+    page = page or browser.post("/batch/review/", {"prompts": "a fox\na boat\n"}).text
+    form = page.partition('action="/batch/make/"')[2].partition("</form>")[0]
+    return {name: html.unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', form)}
+
+
+def test_a_batch_never_costs_more_than_its_button_says(payer: Visitor, browser: Client, toy: Model) -> None:
+    sent = reviewed(browser)
+    versions.write_prices(toy, {"standard": {"360p": 10_000}}, by=None)
+    answer = browser.post("/batch/make/", sent)
+    assert answer.status_code == 409
+    assert f"this was {2 * PRICE} credits" in html.unescape(answer.text)
+    assert held(payer) == 0
+    shown = reviewed(browser, answer.text)
+    assert int(shown["credits"]) > 2 * PRICE
+    assert browser.post("/batch/make/", shown).status_code == 302
+    assert held(payer) == int(shown["credits"])
+
+
+def test_a_batch_is_made_by_the_model_that_was_shown(payer: Visitor, browser: Client, toy: Model) -> None:
+    sent = reviewed(browser)
+    versions.make_default(factories.model("other", is_default=False))
+    assert browser.post("/batch/make/", sent).status_code == 302
+    assert {each.version.model_id for each in Generation.objects.all()} == {toy.id}
 
 
 def test_a_batch_sent_twice_is_made_once(payer: Visitor, browser: Client) -> None:
