@@ -177,6 +177,9 @@ class Generation(models.Model):
     """In whose line it waits. Forgotten once it is dispatched or cancelled, since it may tell of a network."""
     network = models.CharField(max_length=60, blank=True, default="", db_default="")
     """Of a free clip, where it was asked for: it waits behind all others from there too. Forgotten with ``flow``."""
+    network_finish = models.FloatField(null=True)
+    """Its tag in the line of its network, never later than ``fair_finish``. None where it has no network, or where the
+    release before queued it: then ``fair_finish`` counts there too."""
 
     continued_seconds = models.FloatField(default=0.0, db_default=0.0)
     """Of the clip or video that this one goes on from and will hold; 0: of none, or of unknown length."""
@@ -237,8 +240,9 @@ class Generation(models.Model):
             # The last one of a line.
             models.Index(fields=["flow", "fair_finish"], name="generation_in_flow", condition=Q(state="queued")),
             models.Index(
-                fields=["network", "fair_finish"],
-                name="generation_of_network",
+                "network",
+                Coalesce("network_finish", "fair_finish"),
+                name="generation_in_network",
                 condition=Q(state="queued") & ~Q(network=""),
             ),
             models.Index(

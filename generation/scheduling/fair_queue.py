@@ -2,11 +2,12 @@
 
 Self-clocked fair queueing. Requests wait in lines: of one person, whatever the number of their workspaces; of the
 visitors of one network; else of one workspace. Free ones of one network, whosever, wait behind each other too: a
-hundred accounts get no more there than one. A request's finish tag is that of the last one in its line, or the
-present virtual time if that is later, plus its price divided by its plan's weight. The lowest tag goes first and moves
-the clock. So a line gets GPU time in proportion to its weight whenever it has work, a flood only delays whoever sent
-it, and nobody starves: the clock passes every tag. Clips that are paid for and clips that cost nothing are two such
-queues, one behind the other (``tiers``).
+hundred accounts get no more there than one. For that line each has a second tag, ``network_finish``, which leaves out
+what its owner has waiting elsewhere: somebody far back in one network's line who asks from another delays that one by
+a single clip. A request's finish tag is that of the last one in its line, or the present virtual time if that is later,
+plus its price divided by its plan's weight. The lowest tag goes first and moves the clock. So a line gets GPU time in
+proportion to its weight whenever it has work, a flood only delays whoever sent it, and nobody starves: the clock passes
+every tag. Clips that are paid for and clips that cost nothing are two such queues, one behind the other (``tiers``).
 
 Source: S. J. Golestani, "A Self-Clocked Fair Queueing Scheme for Broadband Applications", INFOCOM 1994.
 """
@@ -43,11 +44,13 @@ class Standing:
     virtual_time: float
     """The clock's, of its tier."""
     last_finish: float
-    """The latest tag of those of its tier that wait in the same line or are of the same network; 0 where none does."""
+    """The latest tag, of its tier, in its own line and in that of its network; 0 where nobody waits in either."""
     open_clips: int
     """Of the workspace, that wait or are being made."""
     flow: str = ""
     """Whose line it is: see ``send_join``."""
+    network_last: float = 0.0
+    """The latest tag in the line of its network; 0 where nobody waits there."""
 
     def finish_tag(self, *, credits: int, weight: float) -> float:
         """The finish tag of the workspace's next request.
@@ -57,6 +60,10 @@ class Standing:
             weight: the share of the GPUs that its line gets while the queue is full, 1 for those who do not pay.
         """
         return next_finish(now=self.virtual_time, last_finish=self.last_finish, cost=credits, weight=weight)
+
+    def network_tag(self, *, credits: int, weight: float) -> float:
+        """That request's tag in the line of its network, whatever else its owner has waiting."""
+        return next_finish(now=self.virtual_time, last_finish=self.network_last, cost=credits, weight=weight)
 
 
 def send_join(workspace: Workspace, *, is_paid: bool, network: str = "") -> Callable[[], Standing]:
@@ -71,7 +78,8 @@ def send_join(workspace: Workspace, *, is_paid: bool, network: str = "") -> Call
         network: where it is asked for; empty of who pays, or where nobody knows.
     """
     joined = send(
-        "SELECT virtual_time, last_finish, open_clips, flow FROM generation_join_line(%s, %s, %s, %s)",
+        "SELECT virtual_time, last_finish, open_clips, flow, network_last "
+        "FROM generation_join_both_lines(%s, %s, %s, %s)",
         [workspace.id, _line_without_a_person(workspace, network), 0.0 if is_paid else FREE_BEGINS, network],
     )
     return lambda: Standing(*joined())
@@ -89,7 +97,7 @@ def prospective_finish(
 ) -> float:
     """Return the finish tag that a request would get now. Nothing is locked, so somebody else may still come first.
 
-    The line is that of ``generation_join_line``. The caller looks across workspaces: a line may be of several.
+    The line is that of ``generation_join_both_lines``. The caller looks across workspaces: a line may be of several.
     """
     own, begins = None if workspace is None else workspace.id, 0.0 if is_paid else FREE_BEGINS
     asked = {"own": own, "otherwise": _line_without_a_person(workspace, network), "begins": begins, "network": network}
@@ -113,10 +121,11 @@ SELECT
         WHERE workspace_id = %(own)s::uuid AND state = 'queued' AND flow = ''
             AND fair_finish >= %(begins)s AND (%(begins)s > 0 OR fair_finish < %(free_begins)s)
     ), (
-        SELECT fair_finish FROM generation_generation
+        SELECT coalesce(network_finish, fair_finish) FROM generation_generation
         WHERE state = 'queued' AND network <> '' AND network = %(network)s::text
-            AND fair_finish >= %(begins)s AND (%(begins)s > 0 OR fair_finish < %(free_begins)s)
-        ORDER BY fair_finish DESC LIMIT 1
+            AND coalesce(network_finish, fair_finish) >= %(begins)s
+            AND (%(begins)s > 0 OR coalesce(network_finish, fair_finish) < %(free_begins)s)
+        ORDER BY coalesce(network_finish, fair_finish) DESC LIMIT 1
     ))
 FROM (SELECT coalesce((
     SELECT 'person:' || user_id FROM accounts_membership WHERE workspace_id = %(own)s::uuid AND role = 'owner'

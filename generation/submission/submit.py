@@ -113,7 +113,7 @@ def submit(
             held()
             standing, needs_bytes = joined(), least_bytes()
         checks.refuse(replace(candidate, standing=standing))
-        finish = standing.finish_tag(credits=offer.quote.credits, weight=may.priority_weight)
+        credits, weight = offer.quote.credits, may.priority_weight
         generation = Generation(
             id=generation_id,
             workspace=workspace,
@@ -127,8 +127,9 @@ def submit(
             ask_digest=repeat.digest if repeat is not None else "",
             watermark=settings.WATERMARK if may.watermark else "",
             needs_bytes=needs_bytes,
-            fair_finish=finish,
-            fair_weight=may.priority_weight,
+            fair_finish=standing.finish_tag(credits=credits, weight=weight),
+            network_finish=standing.network_tag(credits=credits, weight=weight) if network else None,
+            fair_weight=weight,
             flow=standing.flow,
             network=network,
             request_id=log_context.current(log_context.REQUEST_ID),

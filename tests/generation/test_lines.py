@@ -9,7 +9,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import Error, transaction
+from django.db import Error, connection, transaction
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +24,7 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch, fair_queue
 from generation.settlement import settle
 from generation.submission.submit import submit
-from generation.tiers import on_its_clock
+from generation.tiers import FREE_BEGINS, on_its_clock
 from loremotion import row_security
 from loremotion.prepared import unanswered
 from loremotion.row_security import across_workspaces
@@ -79,6 +79,41 @@ def test_free_accounts_of_one_network_get_no_more_than_one(toy: Model) -> None:
     tags = [on_its_clock(clip.fair_finish) for clip in crowd]
     assert tags == [tags[0] * (place + 1) for place in range(8)]
     assert len({clip.flow for clip in crowd[:6]}) == 6, "each of them waits in a line of their own as well"
+
+
+def test_nobody_brings_the_line_of_one_network_into_another(toy: Model) -> None:
+    for number in range(9):
+        account_from(NETWORK, f"resident-{number}")
+    traveller = team_of(User.objects.create_user("traveller@example.org", "a long password"))
+    offer = make_offer(Ask(prompt="a red circle", seconds=1))
+    last = submit(workspace=traveller, offer=offer, network=NETWORK)
+    carried = submit(workspace=traveller, offer=offer, network="b" * 32)
+    guest = team_of(User.objects.create_user("guest@example.org", "a long password"))
+    with across_workspaces("a test looks at another's line"):
+        told = fair_queue.prospective_finish(
+            guest, is_paid=False, network="b" * 32, credits=offer.quote.credits, weight=1
+        )
+    asked = submit(workspace=guest, offer=offer, network="b" * 32)
+    cost = on_its_clock(last.fair_finish) / 10
+    assert on_its_clock(carried.fair_finish) == 11 * cost, "the traveller is still behind what they have waiting"
+    assert [on_its_clock(tag) for tag in (told, asked.fair_finish)] == [2 * cost] * 2, "behind one clip, not ten"
+
+
+def test_what_the_last_release_queued_is_heeded_in_its_network(toy: Model) -> None:
+    first = visitor_from(NETWORK)()
+    Generation.objects.update(network_finish=None)
+    second = account_from(NETWORK, "second")
+    assert on_its_clock(second.fair_finish) == 2 * on_its_clock(first.fair_finish)
+
+
+def test_the_last_release_joins_a_network_as_this_one_does(toy: Model, alice: Visitor) -> None:
+    first = visitor_from(NETWORK)()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT * FROM generation_join_line(%s, %s, %s, %s)",
+            [alice.workspace_id, f"network:{NETWORK}", FREE_BEGINS, NETWORK],
+        )
+        assert cursor.fetchone() == (FREE_BEGINS, first.fair_finish, 0, f"network:{NETWORK}")
 
 
 def test_what_a_free_account_is_told_before_asking_heeds_its_network(toy: Model) -> None:
