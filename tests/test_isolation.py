@@ -95,7 +95,9 @@ def world(db: None) -> World:
     )
     board = Board.objects.create(workspace=studio, title="Secretive Studio")
     board.places.create(generation=generation)
-    notice = Notice.objects.create(workspace=studio, address="secret", category="other", state=Notice.State.REMOVED)
+    notice = Notice.objects.create(
+        workspace=studio, clip_id=generation.id, address="secret", category="other", state=Notice.State.REMOVED
+    )
     place = Membership.objects.get(workspace=studio, user=owner)
     invitation = invitations.invite(workspace=studio, by=place, email="guest@secret.example", role="viewer")
     Invitation.objects.update(sent_at=timezone.now() - timedelta(hours=1))

@@ -15,7 +15,8 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.timesince import timeuntil
 
-from accounts.models import User
+from accounts import audit, impersonation
+from accounts.models import AuditEntry, User
 from generation.models import Clip
 from generation.notices import notices
 from generation.notices.models import LegalPage, Notice
@@ -132,9 +133,15 @@ def _decider(request: HttpRequest) -> User:
 
 
 def _reported_clip(request: HttpRequest, notice_id: UUID) -> Clip:
-    _decider(request)
+    """The clip that staff is about to see. Its workspace reads in its audit log that somebody looked."""
+    staff = _decider(request)
     notice = get_object_or_404(Notice, id=notice_id)
-    return get_object_or_404(Clip.objects.select_related("generation"), pk=notice.clip_id)
+    clip = get_object_or_404(Clip.objects.select_related("generation__workspace"), pk=notice.clip_id)
+    workspace, subject, actor = clip.generation.workspace, str(clip.pk), f"staff {staff.email}"
+    looks = AuditEntry.objects.filter(workspace=workspace, event="staff.looked", actor=actor, subject=subject)
+    if not looks.filter(at__gte=timezone.now() - impersonation.LASTS).exists():  # a player asks for many ranges
+        audit.record(workspace, "staff.looked", actor=actor, subject=subject, request=request, report=str(notice.id))
+    return clip
 
 
 @admin.register(LegalPage)

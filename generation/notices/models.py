@@ -12,7 +12,10 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from accounts.caller import Caller
 from accounts.models import Workspace
+from accounts.roles import Action
+from generation.models import Generation
 
 DECIDED_WITHIN: Final = timedelta(hours=48)
 """As long as the Take It Down Act gives, for every category alike."""
@@ -35,6 +38,13 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
     def of(self, workspace: Workspace | None) -> NoticeQuerySet:
         """Those about the tenant's own clips."""
         return self.filter(workspace=workspace) if workspace is not None else self.none()
+
+    def seen_by(self, caller: Caller) -> NoticeQuerySet:
+        """Those about clips that the caller sees; about deleted ones whoever sees all of them."""
+        own = self.of(caller.workspace)
+        if caller.may(Action.READ_PRIVATE_CLIPS):
+            return own
+        return own.filter(clip_id__in=Generation.objects.seen_by(caller).values("id"))
 
     def waiting(self) -> NoticeQuerySet:
         """Those that staff has to decide."""

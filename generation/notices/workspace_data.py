@@ -25,8 +25,8 @@ def stop(workspace: Workspace) -> None:
 
 
 def export(workspace: Workspace, *, reader: Caller) -> Iterator[ExportedFile]:
-    """Yield what was reported of the workspace and what became of it."""
-    rows = list(Notice.objects.of(workspace).order_by("created_at").values(*SHOWN))
+    """Yield what was reported of the clips that the reader sees and what became of it."""
+    rows = list(Notice.objects.seen_by(reader).filter(workspace=workspace).order_by("created_at").values(*SHOWN))
     yield ExportedFile("reports.json", json.dumps(rows, indent=1, default=str, ensure_ascii=False))
 
 

@@ -62,9 +62,9 @@ def report(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def listing(request: HttpRequest) -> HttpResponse:
-    """What was reported of the workspace's clips and decided, newest first."""
+    """What was reported of the clips that the caller sees and decided, newest first."""
     caller = tenancy.caller_for(request, Action.READ_CLIPS)
-    found: Any = Notice.objects.of(caller.workspace).exclude(state__in=HIDDEN).order_by("-created_at")
+    found: Any = Notice.objects.seen_by(caller).exclude(state__in=HIDDEN).order_by("-created_at")
     context = {"notices": found[:SHOWN], "may_object": caller.may(Action.GENERATE), "site": settings.SITE_URL}
     return render(request, "notices/listing.html", context)
 
@@ -73,7 +73,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 def object_to(request: HttpRequest, notice_id: UUID) -> HttpResponse:
     """Object to a takedown."""
     caller = tenancy.caller_for(request, Action.GENERATE)
-    notice = Notice.objects.of(caller.workspace).exclude(state__in=HIDDEN).filter(id=notice_id).first()
+    notice = Notice.objects.seen_by(caller).exclude(state__in=HIDDEN).filter(id=notice_id).first()
     if notice is None:
         raise Http404
     notices.object_to(notice, objection=request.POST.get("objection", "").replace("\0", ""))

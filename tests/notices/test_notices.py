@@ -11,7 +11,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import limits
-from accounts.models import User, Visitor, Workspace
+from accounts.caller import Caller
+from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
+from accounts.roles import BY_ROLE, Role
 from billing import ledger
 from catalog.models import Model
 from generation.models import Clip, Generation
@@ -284,6 +286,19 @@ def test_staff_decides_on_its_page_by_a_permission_and_what_is_due_comes_first(
     assert notice.state == "removed"
 
 
+def test_that_staff_looked_at_a_reported_clip_is_in_its_workspace_s_log_once(
+    client: Client, admin_client: Client, notice: Notice
+) -> None:
+    looks = AuditEntry.objects.filter(event="staff.looked")
+    client.get(f"/admin/notices/notice/{notice.id}/poster/")
+    assert not looks.exists(), "who is not let in has not looked"
+    for part in ("poster", "clip", "clip"):
+        admin_client.get(f"/admin/notices/notice/{notice.id}/{part}/", headers={"Range": "bytes=1-"})
+    entry = looks.get()
+    assert (entry.workspace_id, entry.subject) == (notice.workspace_id, str(notice.clip_id))
+    assert entry.detail == {"report": str(notice.id)}
+
+
 def test_reports_are_counted_for_everybody(client: Client, notice: Notice, staff: User) -> None:
     notices.decide(notice.id, staff=staff, is_removed=True, decision="Down.")
     (row,) = transparency.record()
@@ -294,12 +309,30 @@ def test_reports_are_counted_for_everybody(client: Client, notice: Notice, staff
 def test_an_erased_workspace_leaves_the_count_and_nothing_of_itself(notice: Notice) -> None:
     workspace = notice.workspace
     assert workspace is not None
-    (exported,) = workspace_data.export(workspace, reader=None)  # type: ignore[arg-type]  # every reader sees the same
+    (exported,) = workspace_data.export(workspace, reader=Caller(workspace, BY_ROLE[Role.OWNER]))
     assert "me@example.org" not in str(exported)
     assert "That's me." not in str(exported)
     workspace_data.erase(workspace)
     notice.refresh_from_db()
     assert (notice.workspace, notice.clip_id, notice.address, notice.category) == (None, None, "", "person")
+
+
+def test_what_is_reported_of_a_private_clip_is_its_maker_s_to_see(notice: Notice, staff: User, maker: User) -> None:
+    workspace, member = notice.workspace, person("member@example.org")
+    assert workspace is not None
+    place = Membership.objects.create(workspace=workspace, user=member, role=Role.MEMBER)
+    notices.decide(notice.id, staff=staff, is_removed=True, decision="It shows you.")
+    reader = Caller(workspace, BY_ROLE[Role.MEMBER], membership=place)
+    for is_private in (False, True):
+        Generation.objects.update(is_private=is_private, made_by=maker)
+        page = browser_of(member, workspace)
+        assert ("It shows you." in page.get("/reports/").text) is not is_private
+        (exported,) = workspace_data.export(workspace, reader=reader)
+        assert ("It shows you." in str(exported)) is not is_private
+    assert page.post(f"/reports/{notice.id}/object/", {"objection": "No."}).status_code == 404
+    assert "It shows you." in browser_of(maker, workspace).get("/reports/").text
+    Generation.objects.update(made_by=member)
+    assert "It shows you." in page.get("/reports/").text
 
 
 def test_who_reported_is_forgotten_in_time_and_a_deleted_clip_stays_decided(notice: Notice, staff: User) -> None:

@@ -25,10 +25,10 @@ REVIEWED = {
     "generation/storage/arrivals.py": 1,  # the permit in the address names one attempt
     "generation/storage/retention.py": 3,
     "generation/moderation/totals.py": 1,  # sums that name nobody
-    "generation/notices/likeness.py": 2,
+    "generation/notices/likeness.py": 2,  # what looks like what was taken down; a report for staff comes out
     "generation/notices/notices.py": 1,  # whoever reports a clip is no member of its workspace
     "generation/notices/transparency.py": 1,  # sums that name nobody
-    "generation/sharing/removals.py": 2,  # a copy of what was taken down anywhere; yes or no comes out
+    "generation/sharing/removals.py": 2,  # a copy of what was taken down anywhere; yes or no, or its report comes out
     "generation/sharing/public.py": 2,  # a token is the permission, or staff picked it; public parts come out
     "generation/live/polling.py": 1,
     "generation/pages/family.py": 1,
