@@ -102,6 +102,18 @@ def test_who_waits_for_a_lock_in_vain_hears_that_stripe_does_not_answer(monkeypa
         _in_another_thread(lambda: _enter_patiently("one"))
 
 
+def test_who_meets_a_lock_that_is_being_written_hears_that_it_is_taken() -> None:
+    def enter() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '10ms'")
+        _enter("one")
+
+    with locks.alone_with("one"), transaction.atomic():
+        locks.renew()
+        with pytest.raises(locks.Busy):
+            _in_another_thread(enter)
+
+
 def test_a_lock_of_a_process_that_died_lapses() -> None:
     Lock.objects.create(subject="one", holder=uuid4(), lapses_at=timezone.now() - timedelta(seconds=1))
     with locks.alone_with("one", is_patient=False):

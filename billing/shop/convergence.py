@@ -8,6 +8,8 @@ order, twice or never with a later one, leads to the same end.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,7 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing import ledger
-from billing.shop import facts, gateway, lookups, notices, second_plans
+from billing.shop import facts, gateway, locks, lookups, notices, second_plans
 from billing.shop.facts import InvoiceFacts, Money, Paying, SubscriptionFacts
 from billing.shop.locks import alone_with
 from billing.shop.models import Customer, Order, Payment, Price, Subscription
@@ -67,15 +69,28 @@ def converge_order(order_id: UUID, *, is_patient: bool = True) -> None:
                 currency=session.currency,
                 invoice_url=session.invoice_url,
             )
-            with transaction.atomic():
+            with _still_alone():
                 _settle(_payment_of_order(order, money), money, reason=f"{order.price.item}")
                 _close(order, Order.State.PAID)
         elif session.paying is not Paying.OPEN:
             _close(order, Order.State(session.paying.value))
 
 
+@contextmanager
+def _still_alone() -> Iterator[None]:
+    """A transaction that nothing overtakes: its locks are held until it ends, whatever Stripe took to answer.
+
+    Raises:
+        StripeIsAway: one of them lapsed, and another process has taken it since.
+    """
+    with transaction.atomic():
+        locks.renew()
+        yield
+
+
 def _close(order: Order, state: Order.State) -> None:
-    Order.objects.filter(id=order.id).exclude(state=state).update(state=state, closed_at=timezone.now())
+    with _still_alone():
+        Order.objects.filter(id=order.id).exclude(state=state).update(state=state, closed_at=timezone.now())
 
 
 def _payment_of_order(order: Order, money: Money) -> Payment:
@@ -129,16 +144,16 @@ def converge_invoice(invoice_id: str) -> None:
             currency=invoice.currency,
             invoice_url=invoice.invoice_url,
         )
-        with transaction.atomic():
+        with _still_alone():
             payment = _payment_of_invoice(subscription, invoice, money)
             _settle(payment, money, reason=f"{payment.price.item}")
 
 
-@transaction.atomic
 def _note_failure(subscription: Subscription, invoice: InvoiceFacts) -> None:
-    Subscription.objects.filter(id=subscription.id).update(failed_attempts=invoice.failed_attempts)
-    subscription.failed_attempts = invoice.failed_attempts
-    notices.write_payment_failed(subscription)
+    with _still_alone():
+        Subscription.objects.filter(id=subscription.id).update(failed_attempts=invoice.failed_attempts)
+        subscription.failed_attempts = invoice.failed_attempts
+        notices.write_payment_failed(subscription)
 
 
 def _store(said: SubscriptionFacts) -> Subscription | None:
@@ -161,7 +176,7 @@ def _store(said: SubscriptionFacts) -> Subscription | None:
         "updated_at": timezone.now(),
         **({} if is_late else {"failed_attempts": 0, "dunned_attempts": 0}),
     }
-    with transaction.atomic():
+    with _still_alone():
         if said.customer_id:
             Customer.objects.get_or_create(workspace=workspace, defaults={"stripe_customer_id": said.customer_id})
         subscription, is_new = Subscription.objects.update_or_create(

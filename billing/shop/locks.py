@@ -15,8 +15,9 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from django.db import Error, connection
+from django.db import Error, OperationalError, connection
 from django.utils import timezone
+from psycopg.errors import LockNotAvailable
 
 from billing.shop.errors import StripeIsAway
 from billing.shop.models import Lock
@@ -67,7 +68,9 @@ def alone_with(subject: str, *, is_patient: bool = True) -> Iterator[None]:
 
 
 def renew() -> None:
-    """Have the locks of this thread last as long again. To be called before each request to Stripe.
+    """Have the locks of this thread last as long again, and in a transaction until it ends.
+
+    To be called before each request to Stripe, and first in the transaction that writes what Stripe said.
 
     Raises:
         StripeIsAway: one of them lapsed, and another process has taken it since.
@@ -108,9 +111,14 @@ def _take(subject: str, *, is_patient: bool) -> UUID:
 
 
 def _is_taken_for(holder: UUID, subject: str) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE, [subject, holder, LAPSES_AFTER_SECONDS])
-        return bool(cursor.rowcount == 1)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(TAKE, [subject, holder, LAPSES_AFTER_SECONDS])
+            return bool(cursor.rowcount == 1)
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):  # whoever has it is writing
+            return False
+        raise
 
 
 def _release(holder: UUID) -> None:

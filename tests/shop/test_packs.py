@@ -5,15 +5,16 @@ How they are bought, refunded and disputed otherwise: test_packs_at_either_strip
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from pytest_django import Settings
 
-from billing.shop import convergence, ordering
+from billing.shop import convergence, facts, ordering
 from billing.shop.errors import StripeIsAway
 from billing.shop.facts import Money
-from billing.shop.models import Order, Payment
+from billing.shop.models import Lock, Order, Payment
 from loremotion.refusals import Conflict, Invalid
 from tests.shop.shop_steps import BACK, ShopSteps, balance, pack_price, spend
 
@@ -29,6 +30,31 @@ def test_an_order_that_nobody_paid_brings_nothing(shop_steps: ShopSteps) -> None
     assert order.state == Order.State.CLOSED
     with pytest.raises(Conflict, match="not paid"):
         ordering.pay_page(order, email="", back=BACK)
+
+
+@pytest.mark.parametrize("answer", ["money_of", "of_session"])
+def test_whose_lock_lapsed_during_the_last_answer_writes_nothing(
+    shop_steps: ShopSteps, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    account = uuid4()
+    order = shop_steps.order(account, pack_price())
+    if answer == "money_of":
+        shop_steps.pay(order)
+    else:
+        shop_steps.stripe.advance(days=1, seconds=1)  # the pay page expires
+    read = getattr(facts, answer)
+
+    def read_late(*said: Any, **more: Any) -> Any:
+        answered = read(*said, **more)
+        Lock.objects.update(holder=uuid4())  # another process took it meanwhile
+        return answered
+
+    monkeypatch.setattr(facts, answer, read_late)
+    with pytest.raises(StripeIsAway):
+        convergence.converge_order(order.id)
+    order.refresh_from_db()
+    assert order.state == Order.State.OPEN
+    assert balance(account) == (0, 0, 0)
 
 
 def test_a_bank_debit_brings_credits_when_its_money_comes(shop_steps: ShopSteps) -> None:
