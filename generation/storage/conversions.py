@@ -6,15 +6,19 @@ nothing else: where that is not installed, neither is offered.
 
 from __future__ import annotations
 
+import functools
 import secrets
 import shutil
 import tempfile
 import threading
-from functools import cache
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Final
+from uuid import UUID
 
+import redis
+from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.http import Http404
@@ -23,21 +27,27 @@ import gpu_worker
 from generation.models import Clip, Generation
 from generation.storage import files
 from gpu_worker import sandbox
-from loremotion import database
-from loremotion.refusals import Conflict, Unavailable
+from loremotion import database, page_deadline
+from loremotion.refusals import Conflict, TooMany, Unavailable
+from loremotion.stream_limits import Slot, StreamLimit
 
 TYPES: Final = {"gif": "image/gif", "webm": "video/webm"}
 """By the suffix of the file."""
 AT_ONCE: Final = 1
 """In one process: the conversion of a long clip takes a processor for a minute."""
+MOST_OF_ONE: Final = 1
+"""Conversions of one workspace that are made or waited for in one process, so that it keeps nobody else's place."""
 WAIT_SECONDS: Final = 20.0
+FAILURE_KEPT_SECONDS: Final = 3600
+"""For so long a clip that could not be converted is not tried again."""
 WALL_SECONDS: Final = 90.0
 _MOST_BYTES: Final = 64 * 1024**2
 _PROGRAM: Final = Path(gpu_worker.__path__[0], "media_sandbox.py")
 _places = threading.BoundedSemaphore(AT_ONCE)
+_own = StreamLimit("conversions")
 
 
-@cache
+@functools.cache
 def is_offered() -> bool:
     """Whether this host can make them."""
     return find_spec("av") is not None
@@ -49,20 +59,55 @@ def ensure(clip: Clip, suffix: str) -> str:
     Raises:
         Conflict: it cannot be made of this clip.
         Http404: the clip was deleted meanwhile.
+        TooMany: another is being made for the same workspace.
         Unavailable: others are being made.
     """
     key = files.converted_key(clip.generation_id, suffix)
     if default_storage.exists(key):
         return key
-    database.give_back()
-    if not _places.acquire(timeout=WAIT_SECONDS):
-        raise Unavailable("busy", "We're converting other clips right now.", next_step="Try again in a minute.")
+    if _is_known_to_fail(clip, suffix):
+        raise _not_converted(suffix)
+    slot = _slot_of(clip.generation.workspace_id)
     try:
-        if not default_storage.exists(key):
-            _make(clip, suffix, key)
+        database.give_back()
+        if not _places.acquire(timeout=max(0.0, min(WAIT_SECONDS, page_deadline.seconds_left()))):
+            raise Unavailable("busy", "We're converting other clips right now.", next_step="Try again in a minute.")
+        try:
+            if not default_storage.exists(key):
+                _make(clip, suffix, key)
+        finally:
+            _places.release()
     finally:
-        _places.release()
+        slot.release()
     return key
+
+
+def _slot_of(workspace_id: UUID) -> Slot:
+    try:
+        return _own.take(workspace_id, most=MOST_OF_ONE)
+    except TooMany:
+        raise TooMany(
+            "too_many_conversions",
+            "We're converting another clip for you already.",
+            next_step="Try again when it is ready.",
+            retry_after_seconds=10,
+        ) from None
+
+
+def _is_known_to_fail(clip: Clip, suffix: str) -> bool:
+    try:
+        return cache.get(_failure(clip, suffix)) is not None
+    except redis.RedisError:
+        return False
+
+
+def _note_failure(clip: Clip, suffix: str) -> None:
+    with suppress(redis.RedisError):
+        cache.set(_failure(clip, suffix), True, timeout=FAILURE_KEPT_SECONDS)
+
+
+def _failure(clip: Clip, suffix: str) -> str:
+    return f"unconverted:{clip.sha256}:{suffix}"
 
 
 def _make(clip: Clip, suffix: str, key: str) -> None:
@@ -73,6 +118,9 @@ def _make(clip: Clip, suffix: str, key: str) -> None:
             content = convert(own, suffix)
     except FileNotFoundError:
         raise Http404 from None
+    except Conflict:
+        _note_failure(clip, suffix)
+        raise
     arriving = f"{key}.{secrets.token_hex(6)}.arriving"
     try:
         default_storage.save(arriving, ContentFile(content))
@@ -98,7 +146,11 @@ def convert(file: IO[bytes], suffix: str) -> bytes:
         if not content or len(content) != size:
             raise sandbox.FileUnreadable("is damaged or cut off.")
     except sandbox.FileUnreadable:
-        raise Conflict(
-            "not_converted", f"We couldn't make a {suffix.upper()} of this clip.", next_step="Download the MP4 instead."
-        ) from None
+        raise _not_converted(suffix) from None
     return content
+
+
+def _not_converted(suffix: str) -> Conflict:
+    return Conflict(
+        "not_converted", f"We couldn't make a {suffix.upper()} of this clip.", next_step="Download the MP4 instead."
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import IO, Any
 
 import av
 import pytest
+from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
@@ -23,7 +25,8 @@ from generation import workspace_data
 from generation.models import Generation
 from generation.settlement import deletion
 from generation.storage import conversions, files, leftovers
-from loremotion.refusals import Conflict
+from loremotion import page_deadline
+from loremotion.refusals import Conflict, Unavailable
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
@@ -152,6 +155,43 @@ def test_who_has_to_wait_too_long_is_told_so(
     finally:
         for _ in range(conversions.AT_ONCE):
             conversions._places.release()
+
+
+def test_one_workspace_waits_for_one_conversion_at_a_time(
+    made: Generation, browser: Client, conversions_made: list[str]
+) -> None:
+    slot = conversions._own.take(made.workspace_id, most=1)
+    assert browser.get(f"/generations/{made.id}/clip.gif").status_code == 429
+    slot.release()
+    assert browser.get(f"/generations/{made.id}/clip.gif").status_code == 200
+    assert browser.get(f"/generations/{made.id}/clip.webm").status_code == 200  # the place is given back
+
+
+def test_nobody_waits_for_a_place_beyond_the_page_s_time(made: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversions, "WAIT_SECONDS", math.inf)  # which no lock waits
+    assert conversions._places.acquire(blocking=False)
+    try:
+        with page_deadline.within(-1.0), pytest.raises(Unavailable):
+            conversions.ensure(made.clip, "gif")
+    finally:
+        conversions._places.release()
+
+
+def test_what_cannot_be_converted_is_not_tried_again_at_once(
+    made: Generation, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[str] = []
+
+    def convert(file: IO[bytes], suffix: str) -> bytes:
+        tries.append(suffix)
+        raise Conflict("not_converted", "It could not be made.")
+
+    monkeypatch.setattr(conversions, "convert", convert)
+    cache.clear()
+    answers = [browser.get(f"/generations/{made.id}/clip.gif").status_code for _ in range(2)]
+    assert answers == [409, 409]
+    assert tries == ["gif"]
+    cache.clear()  # other clips of the tests have the same bytes
 
 
 def test_the_sandbox_makes_a_gif_and_a_webm_of_an_mp4(tmp_path: Path) -> None:
