@@ -48,6 +48,15 @@ def a_challenge() -> dict[str, Any]:
     return told | {"maxnumber": told.get("maxnumber", told.get("maxNumber"))}
 
 
+def test_a_newcomer_s_batch_brings_a_proof_too(toy: Model) -> None:
+    assert [come(), come()] == [302, 302]
+    browser = Client()
+    assert 'name="altcha"' in browser.post("/batch/review/", {"prompts": "a fox"}).text
+    rows = {"rows": "a fox", "sending": "one"}
+    assert browser.post("/batch/make/", rows).status_code == 403
+    assert browser.post("/batch/make/", rows | {"altcha": solved(a_challenge())}).status_code == 302
+
+
 def test_it_works(toy: Model) -> None:
     assert [come(), come()] == [302, 302]
     assert come() == 403
