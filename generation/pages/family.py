@@ -15,6 +15,8 @@ from loremotion.row_security import across_workspaces
 
 MOST_ANCESTORS: Final = 6
 MOST_CHILDREN: Final = 12
+_READ_CHILDREN: Final = 100
+"""Among which are those that the caller sees."""
 _ANCESTORS: Final = """
 WITH RECURSIVE line (id, source, back) AS (
     SELECT id, inputs ->> 'video', 0 FROM generation_generation WHERE id = %s
@@ -46,9 +48,8 @@ def family_of(clip: Generation, caller: Caller) -> Family:
     ancestors, children = _ids(clip)
     kept = Generation.objects.seen_by(caller).kept().for_display()
     found = {each.id: each for each in kept.filter(id__in=[*ancestors, *children])} if ancestors or children else {}
-    return Family(
-        [found[each] for each in ancestors if each in found], [found[each] for each in children if each in found]
-    )
+    seen = [found[each] for each in children if each in found]
+    return Family([found[each] for each in ancestors if each in found], seen[:MOST_CHILDREN])
 
 
 @across_workspaces("PostgreSQL uses no index of what is inside JSON behind policies; the rows are read behind them")
@@ -56,5 +57,5 @@ def _ids(clip: Generation) -> tuple[list[UUID], list[UUID]]:
     with connection.cursor() as cursor:
         cursor.execute(_ANCESTORS, [clip.id, MOST_ANCESTORS])
         ancestors = [row[0] for row in cursor.fetchall()]
-        cursor.execute(_CHILDREN, [files.key(clip, files.CLIP), MOST_CHILDREN])
+        cursor.execute(_CHILDREN, [files.key(clip, files.CLIP), _READ_CHILDREN])
         return ancestors, [row[0] for row in cursor.fetchall()]

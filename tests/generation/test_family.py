@@ -60,6 +60,16 @@ def test_nobody_sees_another_s_relations(toy: Model, alice: Visitor, bob: Visito
     assert family(browser, mine) == []
 
 
+def test_another_s_relations_take_no_place(
+    toy: Model, alice: Visitor, bob: Visitor, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("generation.pages.family.MOST_CHILDREN", 1)
+    clip = finished(alice, prompt="mine")
+    for owner, prompt in ((bob, "theirs"), (alice, "child"), (alice, "another child")):
+        made_from(clip, owner, prompt)
+    assert family(browser, clip) == ["This clip", "child"]
+
+
 def test_a_family_costs_the_same_however_large(toy: Model, alice: Visitor, browser: Client) -> None:
     clip, costs = finished(alice, prompt="0"), []
     made_from(clip, alice, "child")
