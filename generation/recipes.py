@@ -6,6 +6,7 @@ It is a file of its own, and a box behind those of the MP4 that somebody downloa
 from __future__ import annotations
 
 import json
+import os
 import re
 import struct
 from collections.abc import Mapping
@@ -113,7 +114,7 @@ def _box_in(file: IO[bytes]) -> bytes:
     Raises:
         Invalid: it has none.
     """
-    place = 0
+    place, end = 0, file.seek(0, os.SEEK_END)
     for _ in range(_MOST_BOXES):
         file.seek(place)
         head = file.read(_BOX.size)
@@ -126,6 +127,8 @@ def _box_in(file: IO[bytes]) -> bytes:
         if size < 8:  # 0: it goes on to the end
             break
         place += size
+        if place >= end:
+            break
     raise Invalid(
         "not_a_recipe",
         "This video has no recipe; another program may have removed it.",

@@ -24,10 +24,9 @@ def read(text: str) -> list[Ask]:
     Raises:
         Invalid: it is too long, or has a column or a value that means nothing; says in which line.
     """
-    text = text.lstrip("\ufeff").replace("\x00", "")
-    if len(text.encode(errors="replace")) > MOST_BYTES:
-        raise Invalid("too_long", f"This is more than {MOST_BYTES // 1024} KiB.", next_step="Send less at once.")
-    names = [cell.strip().lower() for cell in next(csv.reader([text.partition("\n")[0]]), [])]
+    text = text.lstrip("\ufeff").replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
+    _refuse_beyond(text)
+    names = [cell.strip().lower() for cell in next(iter(_cells(text.partition("\n")[0])), [])]
     if "prompt" not in names:
         asks = [Ask(prompt=line.strip()) for line in text.splitlines() if line.strip()]
     else:
@@ -55,11 +54,16 @@ def spread(asks: Iterable[Ask], *, models: Sequence[str], times: int) -> list[As
 
 
 def write(asks: Iterable[Ask]) -> str:
-    """The clips as CSV that ``read`` reads."""
+    """The clips as CSV that ``read`` reads.
+
+    Raises:
+        Invalid: it would not, since this is too long.
+    """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     rows.writerows([getattr(ask, name) if getattr(ask, name) is not None else "" for name in COLUMNS] for ask in asks)
+    _refuse_beyond(text.getvalue())
     return text.getvalue()
 
 
@@ -73,12 +77,8 @@ def _read_csv(text: str, names: list[str]) -> list[Ask]:
             f"We don't know the column {unknown[0][:60]!r}.",
             next_step=f"Use some of: {', '.join(COLUMNS)}.",
         )
-    try:
-        lines = list(csv.reader(io.StringIO(text)))
-    except csv.Error as error:
-        raise Invalid("invalid_csv", f"We can't read this CSV: {error}.", next_step="Save it again as CSV.") from None
     asks = []
-    for number, cells in enumerate(lines[1:], 2):
+    for number, cells in enumerate(_cells(text)[1:], 2):
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) > len(names):
@@ -92,6 +92,13 @@ def _read_csv(text: str, names: list[str]) -> list[Ask]:
     return asks
 
 
+def _cells(text: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(io.StringIO(text)))
+    except csv.Error as error:
+        raise Invalid("invalid_csv", f"We can't read this CSV: {error}.", next_step="Save it again as CSV.") from None
+
+
 def _value(name: str, cell: str, line: int) -> Any:
     if name not in _NUMBERS:
         return cell
@@ -102,6 +109,11 @@ def _value(name: str, cell: str, line: int) -> Any:
     if not 0 <= value <= MAX_SEED:  # also what is no number
         raise Invalid(f"invalid_{name}", f"Line {line}: {cell[:40]!r} is no {name}.", next_step="Use a number.")
     return value
+
+
+def _refuse_beyond(text: str) -> None:
+    if len(text.encode(errors="replace")) > MOST_BYTES:
+        raise Invalid("too_long", f"This is more than {MOST_BYTES // 1024} KiB.", next_step="Send less at once.")
 
 
 def _wrong_number(count: int) -> Invalid:

@@ -190,6 +190,7 @@ def test_prompts_come_as_lines_or_as_csv() -> None:
     assert [ask.prompt for ask in batch_rows.read("a fox, red\n\na boat")] == ["a fox, red", "a boat"]
     (ask,) = batch_rows.read('\ufeffPrompt,Seconds,seed,model\n"a fox, red",2.5,7,toy\n,,,\n')
     assert (ask.prompt, ask.seconds, ask.seed, ask.model) == ("a fox, red", 2.5, 7, "toy")
+    assert batch_rows.read('prompt,seed\r"a fox, red",7\r') == [Ask(prompt="a fox, red", seed=7)]
     asks = [ask, Ask(prompt='"quoted"\nin two lines')]
     assert batch_rows.read(batch_rows.write(asks)) == asks
 
@@ -206,11 +207,17 @@ def test_prompts_come_as_lines_or_as_csv() -> None:
         ("prompt\na,b", "Line 2"),
         ("a\n" * 49, "49 clips"),
         ("a" * 300_000, "256 KiB"),
+        ("a" * 140_000, "can't read this CSV"),
     ],
 )
 def test_a_text_that_means_nothing_says_where(text: str, says: str) -> None:
     with pytest.raises(Invalid, match=re.escape(says)):
         batch_rows.read(text)
+
+
+def test_what_could_not_be_sent_back_is_not_written() -> None:
+    with pytest.raises(Invalid, match="256 KiB"):
+        batch_rows.write([Ask(prompt="a" * 6_000)] * 48)
 
 
 def test_each_prompt_goes_with_each_model_and_seed() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import struct
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from accounts.models import Visitor
 from catalog.models import Model
 from generation import recipes
 from generation.models import Generation
+from loremotion.refusals import Invalid
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
@@ -136,3 +139,9 @@ def test_a_file_without_a_recipe_says_so(toy: Model, client: Client, content: by
     answer = send(client, content)
     assert answer.status_code == 422
     assert "recipe" in answer.text
+
+
+def test_a_box_larger_than_any_file_ends_the_search() -> None:
+    endless = struct.pack(">I4s", 8, b"ftyp") + struct.pack(">I4sQ", 1, b"mdat", 2**64 - 1)
+    with pytest.raises(Invalid, match="has no recipe"):
+        recipes.Recipe.read_file(io.BytesIO(endless))
