@@ -48,7 +48,7 @@ class StateFilter(admin.SimpleListFilter):
         value = self.value()
         if value == "all":
             return queryset
-        return queryset.filter(state=value) if value else queryset.filter(state__in=("open", "objected"))
+        return queryset.filter(state=value) if value else queryset.filter(state__in=Notice.WAITING)
 
 
 @admin.register(Notice)
@@ -105,7 +105,12 @@ class NoticeAdmin(ReadOnlyAdmin):
                 form.add_error(None, str(refusal))
             else:
                 self.log_change(request, notice, f"{notice.get_state_display()}: {notice.decision}")
-                messages.success(request, f"{notice.get_state_display()}. The decision is being mailed.")
+                told = (
+                    "Only whoever reported it gets mail."
+                    if notice.state == Notice.State.KEPT
+                    else "Both sides get mail."
+                )
+                messages.success(request, f"{notice.get_state_display()}. {told}")
                 return redirect("admin:notices_notice_changelist")
         context = self.admin_site.each_context(request) | {
             "title": "Take down or leave",

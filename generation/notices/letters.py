@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from accounts.models import Membership
 from accounts.roles import ALLOWED, Action
 from generation.models import Generation
 from generation.notices.models import Notice
+from generation.sharing import removals
 from loremotion.outbox import mail
 from loremotion.outbox.mail import Content, Contents
 from loremotion.outbox.models import MailMessage
@@ -27,8 +29,16 @@ def write_receipt(notice: Notice) -> None:
     mail.write([MailMessage(address=notice.contact, content=RECEIVED, about=notice.id)], occasion=str(notice.id))
 
 
-def write_decision(notice: Notice) -> None:
-    """Write the reasons to both sides; of a clip that stays as it is, only to whoever reported it."""
+def write_decision(notice: Notice, *, others: Iterable[Notice] = ()) -> None:
+    """Write the reasons to both sides; of a clip that stays as it is, only to whoever reported it.
+
+    Args:
+        others: reports of the same clip that were decided with it: whoever made it reads of one.
+    """
+    for other in others:
+        if other.contact:
+            told = MailMessage(address=other.contact, content=DECIDED, about=other.id)
+            mail.write([told], occasion=f"{other.id}:{other.state}")
     messages = []
     if notice.contact:
         messages.append(MailMessage(address=notice.contact, content=DECIDED, about=notice.id))
@@ -66,7 +76,12 @@ def _to_reporter(message: MailMessage, template: str) -> Content | None:
     if notice is None or notice.contact != message.address:
         return None
     url = settings.SITE_URL + reverse("notices:report")
-    return Content(template, {"notice": notice, "is_down": notice.state in _DOWN, "url": url})
+    return Content(template, {"notice": notice, "is_down": _is_down(notice), "url": url})
+
+
+def _is_down(notice: Notice) -> bool:
+    """Whether the clip is taken down, by this report or by another one of the same file."""
+    return notice.state in Notice.DOWN or removals.is_removed(notice.sha256)
 
 
 def concerned_content(message: MailMessage) -> Content | None:
@@ -75,8 +90,7 @@ def concerned_content(message: MailMessage) -> Content | None:
     if notice is None or not members.is_active_member(user_id=message.user_id, workspace_id=message.tenant_id):
         return None
     url = settings.SITE_URL + reverse("notices:listing")
-    return Content("notices/mail/concerned.txt", {"notice": notice, "is_down": notice.state in _DOWN, "url": url})
+    return Content("notices/mail/concerned.txt", {"notice": notice, "is_down": _is_down(notice), "url": url})
 
 
-_DOWN: Final = (Notice.State.REMOVED, Notice.State.UPHELD)
 MAIL: Contents = {RECEIVED: received_content, DECIDED: decided_content, CONCERNED: concerned_content}

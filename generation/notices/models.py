@@ -48,7 +48,7 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
 
     def waiting(self) -> NoticeQuerySet:
         """Those that staff has to decide."""
-        return self.filter(state__in=WAITING)
+        return self.filter(state__in=Notice.WAITING)
 
     def by_urgency(self) -> NoticeQuerySet:
         """Those whose clock began first come first."""
@@ -66,6 +66,11 @@ class Notice(models.Model):
         OBJECTED = "objected", "Objected to, waiting"
         UPHELD = "upheld", "Stays taken down"
         RESTORED = "restored", "Restored"
+
+    WAITING: Final = (State.OPEN, State.OBJECTED)
+    """For staff to decide."""
+    DOWN: Final = (State.REMOVED, State.OBJECTED, State.UPHELD)
+    """In which its clip is taken down."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(
@@ -115,15 +120,12 @@ class Notice(models.Model):
 
     @property
     def is_waiting(self) -> bool:
-        return self.state in WAITING
+        return self.state in self.WAITING
 
     @property
     def due_at(self) -> datetime:
         """When it is to be decided at the latest."""
         return (self.objected_at or self.created_at) + DECIDED_WITHIN
-
-
-WAITING: Final = (Notice.State.OPEN, Notice.State.OBJECTED)
 
 
 class LegalPage(models.Model):

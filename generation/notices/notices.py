@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.models import Permission
 from django.db import transaction
+from django.db.models import Q
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 
@@ -114,26 +116,54 @@ def _mailbox(contact: str) -> str:
 def decide(notice_id: UUID, *, staff: User, is_removed: bool, decision: str) -> Notice:
     """Take the clip down or leave it, or decide on an objection; mail the reasons to both sides.
 
-    Decided so before, it stays as it is.
+    Other reports of the same clip are decided with it: what waits when it is taken down, and what took it down when an
+    objection is decided. Decided so before, it stays as it is.
 
     Raises:
-        Conflict: it was decided otherwise by now.
+        Conflict: it was decided otherwise by now, or the objection is to what the same person decided.
     """
-    notice = Notice.objects.select_for_update(of=("self",)).get(id=notice_id)
+    clip = Notice.objects.filter(id=notice_id).values("clip_id")
+    same = Notice.objects.select_for_update(of=("self",)).filter(Q(id=notice_id) | Q(clip_id__in=clip)).order_by("id")
+    reports = {each.id: each for each in same}
+    notice = reports.pop(notice_id)
     state = _decided(notice, is_removed)
     if state is None:
         raise Conflict("decided_already", f"Somebody decided already: {notice.get_state_display().lower()}.")
     if notice.state == state:
         return notice
-    notice.state, notice.decision = state, decision
-    notice.decided_by, notice.decided_at = staff, timezone.now()
-    notice.save(update_fields=["state", "decision", "decided_by", "decided_at"])
+    if notice.state == State.OBJECTED and notice.decided_by_id == staff.pk and _have_others_who_decide(staff):
+        raise Conflict(
+            "decided_by_you", "You took it down. Somebody else decides on the objection.", next_step="Leave it to them."
+        )
+    others = [each for each in reports.values() if each.state in _DECIDED_WITH[state]]
+    now = timezone.now()
+    for each in (notice, *others):
+        each.state, each.decision, each.decided_by, each.decided_at = state, decision, staff, now
+        each.objected_at = each.objected_at or notice.objected_at
+        each.save(update_fields=["state", "decision", "decided_by", "decided_at", "objected_at"])
     if state == State.REMOVED:
         _take_down(notice)
     elif state == State.RESTORED:
-        removals.restore(reason=notice.id)
-    letters.write_decision(notice)
+        removals.restore(reasons=[each.id for each in (notice, *others)])
+    letters.write_decision(notice, others=others)
     return notice
+
+
+_DECIDED_WITH: Final[dict[State, tuple[State, ...]]] = {
+    State.REMOVED: (State.OPEN,),
+    State.KEPT: (),  # another report may have better reasons
+    State.UPHELD: (State.REMOVED, State.OBJECTED),
+    State.RESTORED: Notice.DOWN,
+}
+"""A decision → which other reports of the same clip it decides."""
+
+
+def _have_others_who_decide(staff: User) -> bool:
+    """Whether anybody else may decide reports."""
+    may = Q(codename="change_notice", content_type__app_label=Notice._meta.app_label)
+    allowed = Permission.objects.filter(may)
+    theirs = Q(is_superuser=True) | Q(user_permissions__in=allowed) | Q(groups__permissions__in=allowed)
+    return User.objects.filter(theirs, is_staff=True, is_active=True).exclude(pk=staff.pk).exists()
 
 
 def _take_down(notice: Notice) -> None:
@@ -180,11 +210,12 @@ def object_to(notice: Notice, *, objection: str) -> Notice:
 
 def forget_contacts(*, limit: int) -> int:
     """Forget who reported what was decided long ago. Returns how many were forgotten."""
-    old = Notice.objects.filter(decided_at__lt=timezone.now() - KEPT).exclude(contact="").exclude(state__in=_UNDECIDED)
+    old = (
+        Notice.objects.filter(decided_at__lt=timezone.now() - KEPT)
+        .exclude(contact="")
+        .exclude(state__in=Notice.WAITING)
+    )
     return Notice.objects.filter(id__in=old.values("id")[:limit]).update(contact="")
-
-
-_UNDECIDED: Final = (State.OPEN, State.OBJECTED)
 
 
 def detach(workspace: Workspace) -> None:

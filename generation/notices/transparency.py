@@ -39,9 +39,9 @@ def record() -> list[Row]:
     lately = Notice.objects.filter(created_at__gte=timezone.now() - PERIOD, is_found=False)
     counted = lately.values("category").annotate(
         received=Count("id"),
-        taken_down=Count("id", filter=Q(state__in=[State.REMOVED, State.OBJECTED, State.UPHELD])),
+        taken_down=Count("id", filter=Q(state__in=Notice.DOWN)),
         left=Count("id", filter=Q(state=State.KEPT)),
-        waiting=Count("id", filter=Q(state__in=[State.OPEN, State.OBJECTED])),
+        waiting=Count("id", filter=Q(state__in=Notice.WAITING)),
         objections=Count("id", filter=_OBJECTED),
         restored=Count("id", filter=Q(state=State.RESTORED)),
         in_time=Count("id", filter=~_OBJECTED & Q(decided_at__lte=F("created_at") + DECIDED_WITHIN)),

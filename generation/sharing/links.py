@@ -66,7 +66,7 @@ def _refuse_unless_shareable(generation: Generation) -> None:
         raise Conflict("not_made", "There is no clip to share.", next_step="Share it once it is ready.")
     if clip.generation.is_private:
         raise Conflict("clip_is_private", "This clip is private.", next_step="Show it to the team, then share it.")
-    if removals.is_removed(clip):
+    if removals.is_removed(clip.sha256):
         raise Conflict(
             "clip_was_taken_down",
             "This clip was taken down, or the same file in another workspace.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
@@ -23,15 +24,15 @@ def remove(*, sha256: str, perceptual_hash: str, reason: UUID) -> None:
         Removal.objects.get_or_create(reason=reason, defaults=found)
 
 
-def restore(*, reason: UUID) -> None:
-    """Let the links that a removal closed lead to their clips again."""
-    Removal.objects.filter(reason=reason).delete()
+def restore(*, reasons: Iterable[UUID]) -> None:
+    """Let the links that removals closed lead to their clips again, unless there are others of the same file."""
+    Removal.objects.filter(reason__in=list(reasons)).delete()
 
 
 @across_workspaces("a copy of what was taken down in one workspace is shared in none")
-def is_removed(clip: Clip) -> bool:
-    """Whether the clip was taken down, or the same file elsewhere."""
-    return Removal.objects.filter(sha256=clip.sha256).exists()
+def is_removed(sha256: str) -> bool:
+    """Whether the file is taken down, of whichever clip it was."""
+    return bool(sha256) and Removal.objects.filter(sha256=sha256).exists()
 
 
 @across_workspaces("what was taken down in one workspace is found again in each")

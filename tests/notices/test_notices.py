@@ -172,6 +172,64 @@ def test_who_made_it_objects_once_and_staff_decides_for_good(
     assert page.post(f"/reports/{notice.id}/object/", {"objection": "Again."}).status_code == 409
 
 
+def test_reports_of_one_clip_are_decided_together(
+    client: Client, link: Share, notice: Notice, staff: User, maker: User
+) -> None:
+    other = notices.submit(address=links.address(link.token), **{**REPORT, "contact": "other@example.org"})
+    notices.decide(notice.id, staff=staff, is_removed=True, decision="Down.")
+    other.refresh_from_db()
+    assert (other.state, other.decision) == ("removed", "Down.")
+    told = mailed()
+    assert told["other@example.org"] == told["me@example.org"] == "The clip that you reported is taken down"
+    assert [message.to for message in sent.outbox].count(["maker@example.org"]) == 1, "one clip, one letter"
+    late = notices.submit(address=links.address(link.token), **REPORT)
+    notices.decide(late.id, staff=staff, is_removed=True, decision="Down again.")
+    notices.object_to(other, objection="No.")
+    notices.decide(other.id, staff=staff, is_removed=False, decision="Right.")
+    assert set(Notice.objects.values_list("state", flat=True)) == {"restored"}
+    assert client.get(f"/s/{link.token}/").status_code == 200
+    assert mailed()["me@example.org"] == "The clip that you reported is shown again"
+
+
+def test_a_report_that_is_left_decides_no_other(link: Share, notice: Notice, staff: User) -> None:
+    other = notices.submit(address=links.address(link.token), **REPORT)
+    notices.decide(notice.id, staff=staff, is_removed=False, decision="Nothing.")
+    other.refresh_from_db()
+    assert other.state == "open"
+
+
+def test_a_clip_that_another_report_keeps_down_is_not_called_restored(
+    client: Client, link: Share, notice: Notice, staff: User, alice: Visitor
+) -> None:
+    copy = Share.objects.create(clip=clip_of(alice.workspace).clip)
+    other = notices.submit(address=links.address(copy.token), **{**REPORT, "contact": "other@example.org"})
+    for each in (notice, other):
+        notices.decide(each.id, staff=staff, is_removed=True, decision="Down.")
+    notices.object_to(notice, objection="No.")
+    notices.decide(notice.id, staff=staff, is_removed=False, decision="Right.")
+    assert client.get(f"/s/{link.token}/").status_code == 404
+    assert mailed()["maker@example.org"] == "A clip of yours is taken down"
+    assert "for another report" in next(
+        str(message.body) for message in reversed(sent.outbox) if message.to == ["maker@example.org"]
+    )
+
+
+def test_somebody_else_decides_on_an_objection(notice: Notice, staff: User) -> None:
+    colleague = person("colleague@example.org", is_staff=True)
+    notices.decide(notice.id, staff=staff, is_removed=True, decision="Down.")
+    notices.object_to(notice, objection="No.")
+    with pytest.raises(Conflict, match="Somebody else"):
+        notices.decide(notice.id, staff=staff, is_removed=True, decision="Still.")
+    User.objects.filter(id=colleague.id).update(is_superuser=False)
+    assert notices.decide(notice.id, staff=staff, is_removed=True, decision="Nobody else may.").state == "upheld"
+
+
+def test_a_letter_says_down_while_an_objection_waits(notice: Notice, staff: User) -> None:
+    notices.decide(notice.id, staff=staff, is_removed=True, decision="Down.")
+    notices.object_to(notice, objection="Before the letter went.")
+    assert mailed()["maker@example.org"] == "A clip of yours is taken down"
+
+
 def test_an_objection_that_is_refused_leaves_it_down(link: Share, notice: Notice, staff: User) -> None:
     notices.decide(notice.id, staff=staff, is_removed=True, decision="Down.")
     notices.object_to(notice, objection="No.")
