@@ -102,7 +102,7 @@ def test_swapping_the_default_shows_what_changes_and_the_front_page_obeys(toy: M
 def test_a_model_that_is_not_enabled_does_not_become_the_default(toy: Model, staff: Client) -> None:
     draft = factories.model("draft", is_default=False)
     Model.objects.filter(id=draft.id).update(status="draft")
-    assert "It is not enabled" in staff.get(f"{PAGE}{draft.id}/default/").text
+    assert "Enable this model before" in staff.get(f"{PAGE}{draft.id}/default/").text
     assert "is not enabled" in staff.post(f"{PAGE}{draft.id}/default/", follow=True).text
     assert Alias.objects.get(name="default").model == toy
 
@@ -128,7 +128,7 @@ def test_suggested_prices_become_a_version(staff: Client, db: None) -> None:
 
 
 def test_without_a_reference_speed_no_prices_are_suggested(toy: Model, staff: Client) -> None:
-    assert "names no reference speed" in staff.post(f"{PAGE}{toy.id}/prices/", follow=True).text
+    assert "has no reference speed" in staff.post(f"{PAGE}{toy.id}/prices/", follow=True).text
 
 
 def test_a_new_model_comes_prefilled_as_its_family(toy: Model, staff: Client) -> None:
