@@ -318,4 +318,6 @@ def test_asking_whether_it_can_be_done_switches_nothing_on(repos: Path, tmp_path
 
 
 def test_every_setting_is_tried_here() -> None:
-    assert {name for speed in (*SWITCHED, *LAID_OUT, {"fused_qkv": True}) for name in speed} == set(SETTINGS)
+    """``eight_bit_products`` needs weights of eight bits: ``test_eight_bit_products`` tries it."""
+    others = {"fused_qkv": True, "eight_bit_products": True}
+    assert {name for speed in (*SWITCHED, *LAID_OUT, others) for name in speed} == set(SETTINGS)

@@ -37,7 +37,7 @@ def staff(db: None) -> Client:
 
 
 def heard(valkey: redis.Redis, name: str = "gpu-7", doing: Generation | None = None, **facts: Any) -> None:
-    """A heartbeat of a worker."""
+    """A heartbeat of a worker, which lasts for as long as any test, however busy the machine is."""
     status = WorkerStatus.from_wire(
         {
             **WorkerStatus(name=name, device="RTX 4090", budget_bytes=16 * GB, used_bytes=8 * GB).to_wire(),
@@ -46,7 +46,7 @@ def heard(valkey: redis.Redis, name: str = "gpu-7", doing: Generation | None = N
         }
     )
     valkey.zadd(WORKERS_KEY, {name: time.time()})
-    valkey.set(worker_key(name), json.dumps(status.to_wire()), ex=15)
+    valkey.set(worker_key(name), json.dumps(status.to_wire()), ex=3600)
 
 
 def on_card(*components: ResidentComponent) -> dict[str, Any]:
