@@ -15,7 +15,7 @@ from accounts.models import Workspace
 from billing import ledger
 from catalog.models import Alias, Model
 from generation import reports
-from generation.models import TRIALS_WORKSPACE, Generation
+from generation.models import TRIALS_WORKSPACE, Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import settle
 from gpu_worker.contract import HANDED_BACK, rq_worker
@@ -134,7 +134,7 @@ def test_a_gpu_is_drained_and_its_clip_moves(site: str, page: Page, valkey: redi
 
 def test_why_a_clip_waits_is_said_beside_it(site: str, page: Page, valkey: redis.Redis) -> None:
     clip = factories.submitted(factories.visitor(credits=100).workspace)
-    Generation.objects.filter(id=clip.id).update(needs_bytes=80 * GB)
+    Generation.objects.filter(id=clip.id).update(needs_bytes=80 * GB, state=State.QUEUED)
     heard(valkey)
     page.goto(f"{site}/admin/")
     press(page, "GPUs and queue")
