@@ -90,7 +90,7 @@ def claim(valkey: redis.Redis, generation: Generation) -> None:
         name="gpu-test", host="h", pid=1, device="cpu", budget_bytes=1, generation_id=str(generation.id), attempt=1
     )
     valkey.zadd(WORKERS_KEY, {"gpu-test": time.time()})
-    valkey.set(worker_key("gpu-test"), json.dumps(status.to_wire()), ex=15)
+    valkey.set(worker_key("gpu-test"), json.dumps(status.to_wire()), ex=3600)
 
 
 def in_a_while(seconds: float) -> time_machine.travel:

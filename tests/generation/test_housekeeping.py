@@ -60,7 +60,7 @@ def heartbeat(
         delivering_attempt=delivering.attempt if delivering else 0,
     )
     valkey.zadd(WORKERS_KEY, {name: time.time()})
-    valkey.set(worker_key(name), json.dumps(status.to_wire()), ex=15)
+    valkey.set(worker_key(name), json.dumps(status.to_wire()), ex=3600)
 
 
 def in_a_while(seconds: float) -> time_machine.travel:

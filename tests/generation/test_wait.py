@@ -46,7 +46,7 @@ def machine(
     )
     status = WorkerStatus(name=name, host="h", pid=1, device="card", budget_bytes=2**40, state=state, **made)
     valkey.zadd(WORKERS_KEY, {name: time.time()})
-    valkey.set(worker_key(name), json.dumps(status.to_wire()), ex=60)
+    valkey.set(worker_key(name), json.dumps(status.to_wire()), ex=3600)
 
 
 def edited(model: Model, **changes: Any) -> ModelVersion:
