@@ -71,6 +71,23 @@ def type_into(page: Page, id: str, text: str) -> None:
     page.keyboard.type(text)
 
 
+def type_where_the_focus_is(page: Page, id: str, text: str) -> None:
+    """Type into the field that the page focuses by itself, once it does: the browser may get there after the load."""
+    expect(page.locator(f"#{id}")).to_be_focused()
+    page.keyboard.type(text)
+    expect(page.locator(f"#{id}")).to_have_value(text)
+
+
+def choose(page: Page, words: str) -> None:
+    """Go through the focused list with the arrow keys to the choice that says so, however slowly keys arrive."""
+    page.keyboard.press("Home")
+    for _ in range(MOST_TABS):
+        if page.evaluate("document.activeElement.selectedOptions[0].label.trim()") == words:
+            return
+        page.keyboard.press("ArrowDown")
+    raise AssertionError(f"the list has no {words}")
+
+
 def test_no_page_keeps_anybody_out(site: str, page: Page, valkey: redis.Redis) -> None:
     workspace = factories.visitor(credits=100).workspace
     clip = factories.submitted(workspace)
@@ -96,7 +113,7 @@ def test_no_page_keeps_anybody_out(site: str, page: Page, valkey: redis.Redis) -
 def test_a_customer_is_found_by_address_and_given_credits(site: str, page: Page) -> None:
     ada = person("ada@example.org")
     page.goto(f"{site}/admin/customers/")
-    page.keyboard.type("ada@exa")  # the search has the focus
+    type_where_the_focus_is(page, "q", "ada@exa")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Personal", exact=True)).to_be_visible()
     type_into(page, "id_amount", "250")
@@ -144,11 +161,11 @@ def test_why_a_clip_waits_is_said_beside_it(site: str, page: Page, valkey: redis
 def test_a_model_is_added_tried_enabled_and_made_the_default(site: str, page: Page) -> None:
     page.goto(f"{site}/admin/catalogue/")
     press(page, "Add a model")
-    page.keyboard.type("owner/Quick")  # the field has the focus
+    type_where_the_focus_is(page, "source", "owner/Quick")
     tab_to(page, "e.id === 'family'")
     version = Model.objects.get().current
     assert version is not None
-    page.keyboard.type(version.family_facts.title)
+    choose(page, version.family_facts.title)
     press(page, "Next")
     expect(page.locator("#id_sizes")).to_have_value("96x64\n192x128")
     type_into(page, "id_slug", "quick")
