@@ -3,102 +3,30 @@
 from __future__ import annotations
 
 import uuid
-from functools import reduce
 from math import ceil
-from operator import or_
-from typing import Any, Final
+from typing import Final
 
 from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from accounts.caller import Caller
 from accounts.models import ApiKey, User, Workspace
-from accounts.roles import Action
 from catalog.costs import reference_gpu_seconds
 from catalog.models import ModelVersion
 from catalog.sizes import Size
 from generation.attempt_secret import secret_of
-from generation.tiers import FREE_BEGINS, yields
+from generation.models.querysets import GenerationQuerySet
+from generation.models.state import OPEN_STATES, State
+from generation.tiers import yields
 from gpu_worker import contract
 from gpu_worker.media.bounds import MOST_SECONDS
 
-
-class State(models.TextChoices):
-    """``QUEUED → DISPATCHED → RUNNING →`` one of the four ends. A lost worker leads back to ``QUEUED``."""
-
-    QUEUED = "queued"
-    DISPATCHED = "dispatched"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    BLOCKED = "blocked"
-
-
-OPEN_STATES = (State.QUEUED, State.DISPATCHED, State.RUNNING)
 TRIALS_WORKSPACE: Final = uuid.UUID("7e570000-0000-4000-8000-000000000000")
 """The workspace that test renders belong to."""
-
-_PLACE: Final = Tuple(F("created_at"), F("id"))
-"""Of a clip in the order of lists."""
-
-
-class GenerationQuerySet(models.QuerySet["Generation"]):
-    def of(self, workspace: Workspace | None) -> GenerationQuerySet:
-        """The tenant's own, whichever member asks."""
-        return self.filter(workspace=workspace) if workspace is not None else self.none()
-
-    def seen_by(self, caller: Caller) -> GenerationQuerySet:
-        """What the caller sees of the tenant's: the only way in which pages and the API reach a generation."""
-        return reduce(or_, self.parts_seen_by(caller), self.none())
-
-    def parts_seen_by(self, caller: Caller) -> list[GenerationQuerySet]:
-        """``seen_by`` as disjoint parts, each with an index of its own.
-
-        A private clip is seen by who made it and by whoever the table of roles lets see all of them. What a key made,
-        its successors see too, and who manages keys.
-        """
-        if not caller.may(Action.READ_CLIPS):
-            return []
-        own = self.of(caller.workspace)
-        if caller.may(Action.READ_PRIVATE_CLIPS):
-            return [own]
-        parts, private = [own.filter(is_private=False)], own.filter(is_private=True)
-        if caller.key is not None:
-            parts.append(private.filter(api_key=caller.key.line_id))
-        elif caller.user is not None:
-            parts.append(private.filter(made_by=caller.user))
-            if caller.may(Action.MANAGE_KEYS):
-                parts.append(private.filter(api_key__isnull=False))
-        return parts
-
-    def open(self) -> GenerationQuerySet:
-        return self.filter(state__in=OPEN_STATES)
-
-    def kept(self) -> GenerationQuerySet:
-        """Without those whose owner deleted them: for lists, and for everything but the receipt."""
-        return self.filter(deleted_at=None)
-
-    def older_than(self, last: Generation) -> GenerationQuerySet:
-        """What comes after ``last`` in a list that begins with the newest: the next page, whatever its number.
-
-        One comparison of rows: an index begins there. With OR it would walk through every page before.
-        """
-        return self.filter(TupleLessThan(_PLACE, (last.created_at, last.id))).order_by("-created_at", "-id")
-
-    def newer_than(self, last: Generation) -> GenerationQuerySet:
-        """The same for a list that begins with the oldest."""
-        return self.filter(TupleGreaterThan(_PLACE, (last.created_at, last.id))).order_by("created_at", "id")
-
-    def for_display(self) -> GenerationQuerySet:
-        """With everything that a page or the API shows, in a constant number of queries."""
-        return self.select_related("clip", "version__model")
 
 
 class Generation(models.Model):
@@ -343,210 +271,3 @@ class Generation(models.Model):
             is_judged=True,
             may_overlap=self.attempt == 1,  # one that ended its worker may do so again, and takes none along
         )
-
-
-OUTPUT_NAMES: Final = {"clip": "clip.mp4", "poster": "poster.jpg"}
-"""Role → name of the file that a worker delivers."""
-
-
-def output_key(generation_id: uuid.UUID | str, role: str) -> str:
-    """Where the file of this role lies. Deterministic, so that a second attempt overwrites the first.
-
-    It names no workspace: a running clip may move to another one, and its worker delivers to the address it was given.
-    """
-    return f"clips/{generation_id}/{OUTPUT_NAMES[role]}"
-
-
-class Clip(models.Model):
-    """The finished MP4 and what was measured on it."""
-
-    generation = models.OneToOneField(Generation, on_delete=models.CASCADE, related_name="clip", primary_key=True)
-    width = models.PositiveIntegerField()
-    height = models.PositiveIntegerField()
-    num_frames = models.PositiveIntegerField()
-    fps = models.FloatField()
-    duration_seconds = models.FloatField()
-    size_bytes = models.BigIntegerField()
-    sha256 = models.CharField(max_length=64)
-    has_audio = models.BooleanField(default=False)
-    remark = models.CharField(max_length=10, blank=True, default="", db_default="")
-    """``frozen`` or ``flicker``, where its worker saw that; see gpu_worker.engine.video.broken_clips."""
-    perceptual_hash = models.CharField(max_length=64, blank=True, default="", db_default="")
-    """By which copies are found that were encoded anew; empty where its worker knew none."""
-    created_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField(db_index=True)
-    """When its files go; see generation.storage.retention."""
-
-    def __str__(self) -> str:
-        return self.key
-
-    @property
-    def key(self) -> str:
-        """Where its MP4 lies in the storage."""
-        return output_key(self.generation_id, "clip")
-
-    @property
-    def poster_key(self) -> str:
-        """Where its picture lies in the storage."""
-        return output_key(self.generation_id, "poster")
-
-    @classmethod
-    def facts_from(cls, facts: contract.ClipFacts) -> dict[str, Any]:
-        """The values of the columns that the worker measured."""
-        return facts.to_wire()
-
-
-class Upload(models.Model):
-    """A file that somebody uploaded for a request. The row is written before the file, so none is ever forgotten."""
-
-    key = models.CharField(max_length=200, primary_key=True)
-    generation = models.ForeignKey(Generation, on_delete=models.SET_NULL, null=True, related_name="uploads")
-    """None until the request is made, and when it is erased."""
-    expires_at = models.DateTimeField(null=True, db_index=True)
-    """When it goes; None as long as its request is open or its clip is kept. See generation.storage.retention."""
-
-    def __str__(self) -> str:
-        return self.key
-
-
-class NotificationRequest(models.Model):
-    """A member's wish for mail when this clip has ended: see ``generation.settlement.notifications``."""
-
-    generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="+")
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
-
-    class Meta:
-        db_table = "outbox_wish"
-        constraints = [models.UniqueConstraint(fields=["generation", "user"], name="wish_once")]
-
-    def __str__(self) -> str:
-        return f"{self.user_id} about {self.generation_id}"
-
-
-class FairClock(models.Model):
-    """The queue's virtual time: one row, locked by whoever dispatches, so that order is decided in one place."""
-
-    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
-    virtual_time = models.FloatField(default=0.0)
-    """Of clips that are paid for."""
-    free_time = models.FloatField(default=FREE_BEGINS, db_default=FREE_BEGINS)
-    """Of those that cost nothing."""
-
-    class Meta:
-        constraints = [models.CheckConstraint(condition=Q(id=1), name="fair_clock_is_one_row")]
-
-    def __str__(self) -> str:
-        return f"virtual time {self.virtual_time:g}"
-
-
-class StoragePause(models.Model):
-    """One row: how many clips in a row could not be stored, and until when none begins because of it."""
-
-    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
-    failures = models.PositiveIntegerField(default=0)
-    until = models.DateTimeField(null=True)
-    """None while dispatch goes on; see generation.scheduling.storage_pause."""
-
-    class Meta:
-        constraints = [models.CheckConstraint(condition=Q(id=1), name="storage_pause_is_one_row")]
-
-    def __str__(self) -> str:
-        return f"{self.failures} clips in a row could not be stored"
-
-
-class ServiceRate(models.Model):
-    """What was observed of one rate: see generation.scheduling.service_rates, its only writer."""
-
-    key = models.CharField(max_length=240, primary_key=True)
-    weight = models.FloatField()
-    mean = models.FloatField()
-    squares = models.FloatField()
-
-    def __str__(self) -> str:
-        return self.key
-
-
-class ForecastFactor(models.Model):
-    """By how much one end of ranges is moved, by horizon and plan: see generation.scheduling.calibration."""
-
-    horizon = models.PositiveSmallIntegerField()
-    plan = models.CharField(max_length=20, blank=True)
-    low = models.FloatField(default=1.0)
-    high = models.FloatField(default=1.0)
-    clips = models.FloatField(default=0.0)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["horizon", "plan"], name="forecast_factor_is_one_row")]
-
-    def __str__(self) -> str:
-        return f"{self.plan or 'all'}, horizon {self.horizon}"
-
-
-class ToldRange(models.Model):
-    """When an open clip was said to be ready: once for each horizon. Goes when it is known what came of it."""
-
-    clip_id = models.UUIDField()
-    horizon = models.PositiveSmallIntegerField()
-    plan = models.CharField(max_length=20)
-    model = models.CharField(max_length=60)
-    said_at = models.DateTimeField(db_index=True)
-    # Seconds from then: as it was played, and the ends as they were said.
-    played_low = models.FloatField()
-    mid = models.FloatField()
-    played_high = models.FloatField()
-    low = models.FloatField()
-    high = models.FloatField()
-    attempt = models.PositiveSmallIntegerField(db_default=0, default=0)
-    """Of the clip, when it was said."""
-    missed_by = models.CharField(max_length=20, blank=True, db_default="", default="")
-    """A cause of generation.scheduling.misses, once the clip is late."""
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["clip_id", "horizon"], name="told_once_for_each_horizon")]
-
-    def __str__(self) -> str:
-        return f"{self.clip_id}, horizon {self.horizon}"
-
-
-class ForecastHour(models.Model):
-    """What came of forecasts in one hour, of one model and plan: counts, and a histogram of waits."""
-
-    hour = models.DateTimeField()
-    model = models.CharField(max_length=60)
-    plan = models.CharField(max_length=20)
-    told = models.PositiveIntegerField(default=0)
-    before = models.PositiveIntegerField(default=0)
-    inside = models.PositiveIntegerField(default=0)
-    waits = models.JSONField(default=dict)
-    """Class of generation.scheduling.forecast_record → clips whose wait was in it."""
-    misses = models.JSONField(db_default={}, default=dict)
-    """Cause of generation.scheduling.misses → clips that came later than they were told."""
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["hour", "model", "plan"], name="forecast_hour_is_one_row")]
-
-    def __str__(self) -> str:
-        return f"{self.model}, {self.hour:%Y-%m-%d %H:00}"
-
-
-class FleetSample(models.Model):
-    """What one GPU worker was at in one minute, written by the beat: see ``generation.scheduling.fleet_samples``."""
-
-    at = models.DateTimeField()
-    worker = models.CharField(max_length=120)
-    activity = models.CharField(max_length=10)
-    """``idle``, ``loading``, ``rendering``, ``draining``."""
-    used_bytes = models.BigIntegerField()
-    budget_bytes = models.BigIntegerField()
-
-    class Meta:
-        default_permissions = ()
-        permissions = [
-            ("view_fleet", "Can see GPU workers and the queue"),
-            ("operate_fleet", "Can drain, resume, load, evict and stop GPU workers"),
-            ("view_system", "Can see processes, queues and what could not be sent"),
-        ]
-        constraints = [models.UniqueConstraint(fields=["at", "worker"], name="fleet_sample_once")]
-
-    def __str__(self) -> str:
-        return f"{self.worker} {self.activity} at {self.at:%F %H:%M}"

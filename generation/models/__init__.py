@@ -1,0 +1,30 @@
+"""The tables of requests: what was asked for, how far it has come, and what the queue and its forecasts remember."""
+
+from generation.models.files import OUTPUT_NAMES, Clip, Upload, output_key
+from generation.models.fleet import FleetSample
+from generation.models.forecasts import ForecastFactor, ForecastHour, ServiceRate, ToldRange
+from generation.models.generation import TRIALS_WORKSPACE, Generation
+from generation.models.notifications import NotificationRequest
+from generation.models.querysets import GenerationQuerySet
+from generation.models.queue import FairClock, StoragePause
+from generation.models.state import OPEN_STATES, State
+
+__all__ = [
+    "OPEN_STATES",
+    "OUTPUT_NAMES",
+    "TRIALS_WORKSPACE",
+    "Clip",
+    "FairClock",
+    "FleetSample",
+    "ForecastFactor",
+    "ForecastHour",
+    "Generation",
+    "GenerationQuerySet",
+    "NotificationRequest",
+    "ServiceRate",
+    "State",
+    "StoragePause",
+    "ToldRange",
+    "Upload",
+    "output_key",
+]

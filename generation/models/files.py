@@ -1,0 +1,75 @@
+"""The files of a request: the clip that it became, and what was uploaded for it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Final
+
+from django.db import models
+from django.utils import timezone
+
+from generation.models.generation import Generation
+from gpu_worker import contract
+
+OUTPUT_NAMES: Final = {"clip": "clip.mp4", "poster": "poster.jpg"}
+"""Role → name of the file that a worker delivers."""
+
+
+def output_key(generation_id: uuid.UUID | str, role: str) -> str:
+    """Where the file of this role lies. Deterministic, so that a second attempt overwrites the first.
+
+    It names no workspace: a running clip may move to another one, and its worker delivers to the address it was given.
+    """
+    return f"clips/{generation_id}/{OUTPUT_NAMES[role]}"
+
+
+class Clip(models.Model):
+    """The finished MP4 and what was measured on it."""
+
+    generation = models.OneToOneField(Generation, on_delete=models.CASCADE, related_name="clip", primary_key=True)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    num_frames = models.PositiveIntegerField()
+    fps = models.FloatField()
+    duration_seconds = models.FloatField()
+    size_bytes = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    has_audio = models.BooleanField(default=False)
+    remark = models.CharField(max_length=10, blank=True, default="", db_default="")
+    """``frozen`` or ``flicker``, where its worker saw that; see gpu_worker.engine.video.broken_clips."""
+    perceptual_hash = models.CharField(max_length=64, blank=True, default="", db_default="")
+    """By which copies are found that were encoded anew; empty where its worker knew none."""
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(db_index=True)
+    """When its files go; see generation.storage.retention."""
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def key(self) -> str:
+        """Where its MP4 lies in the storage."""
+        return output_key(self.generation_id, "clip")
+
+    @property
+    def poster_key(self) -> str:
+        """Where its picture lies in the storage."""
+        return output_key(self.generation_id, "poster")
+
+    @classmethod
+    def facts_from(cls, facts: contract.ClipFacts) -> dict[str, Any]:
+        """The values of the columns that the worker measured."""
+        return facts.to_wire()
+
+
+class Upload(models.Model):
+    """A file that somebody uploaded for a request. The row is written before the file, so none is ever forgotten."""
+
+    key = models.CharField(max_length=200, primary_key=True)
+    generation = models.ForeignKey(Generation, on_delete=models.SET_NULL, null=True, related_name="uploads")
+    """None until the request is made, and when it is erased."""
+    expires_at = models.DateTimeField(null=True, db_index=True)
+    """When it goes; None as long as its request is open or its clip is kept. See generation.storage.retention."""
+
+    def __str__(self) -> str:
+        return self.key
