@@ -34,7 +34,8 @@ def shown(default: object) -> str:
 def web_settings() -> dict[str, str]:
     """Variable → default, from every ``env.<type>("NAME", default)`` of the settings."""
     found = {}
-    for node in ast.walk(ast.parse((ROOT / "loremotion" / "settings.py").read_text())):
+    modules = sorted((ROOT / "loremotion" / "settings").glob("*.py"))
+    for node in (node for module in modules for node in ast.walk(ast.parse(module.read_text()))):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
         if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "env"):

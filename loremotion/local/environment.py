@@ -56,7 +56,8 @@ def environments_of(
 
 def site_setting_names() -> set[str]:
     """The variables that ``loremotion.settings`` reads, whose import would need them all."""
-    return set(re.findall(r'\benv\.\w+\(\s*"([A-Z_]+)"', (ROOT / "loremotion" / "settings.py").read_text()))
+    modules = (ROOT / "loremotion" / "settings").glob("*.py")
+    return {name for module in modules for name in re.findall(r'\benv\.\w+\(\s*"([A-Z_]+)"', module.read_text())}
 
 
 def save(settings: Mapping[str, str], path: Path) -> None:

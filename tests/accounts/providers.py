@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
+import importlib
+import sys
 from typing import Any
 
 import pytest
 from pytest_django import Settings
 
+import loremotion.settings
 from tests import fake_openid
 from tests.fake_openid import FakeOpenID
-
-SETTINGS = Path(__file__).resolve().parents[2] / "loremotion" / "settings.py"
 
 
 def settings_with(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dict[str, Any]:
     """What the settings come to in an environment that has ``variables`` as well."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    return runpy.run_path(str(SETTINGS))
+    with monkeypatch.context() as patch:
+        for module in [name for name in sys.modules if name.partition(".settings")[0] == "loremotion"]:
+            patch.delitem(sys.modules, module)
+        patch.setattr(loremotion, "settings", loremotion.settings)  # the import puts another one here
+        return vars(importlib.import_module("loremotion.settings"))
 
 
 def offer_sign_in(settings: Settings, monkeypatch: pytest.MonkeyPatch, provider: FakeOpenID, **more: str) -> None:

@@ -1,0 +1,97 @@
+"""What Django is made of here: apps, middleware, templates, the API, languages."""
+
+from __future__ import annotations
+
+from loremotion.settings.site import BASE_DIR
+
+INSTALLED_APPS = [
+    "loremotion.outbox",
+    "accounts",
+    "billing",
+    "billing.shop",
+    "catalog",
+    "generation",
+    "generation.webhooks",
+    "generation.sharing",
+    "generation.boards",
+    "generation.moderation",
+    "generation.notices",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
+    "rest_framework",
+    "loremotion.apps.StaffConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "loremotion.metrics.RequestTimer",
+    "loremotion.health.WorkMiddleware",
+    "loremotion.database.GiveBackMiddleware",
+    "loremotion.headers.PermissionsPolicyMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "loremotion.headers.ContentSecurityPolicyMiddleware",
+    "loremotion.row_security.middleware.RowSecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "accounts.signed_in.SignedInMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "accounts.middleware.VisitorMiddleware",
+    "accounts.sessions.LastSeenMiddleware",
+    "accounts.second_factor.StaffSecondFactorMiddleware",
+    "accounts.limits.RateLimitMiddleware",
+    "loremotion.headers.ApiCachingMiddleware",
+    "loremotion.errors.RefusalMiddleware",
+]
+ROOT_URLCONF = "loremotion.urls"
+CSRF_FAILURE_VIEW = "loremotion.errors.csrf_failed"
+ASGI_APPLICATION = "loremotion.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "libraries": {"moments": "loremotion.moments", "plots": "loremotion.plots"},
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "accounts.context.caller",
+                "generation.context.credits_left",
+            ],
+        },
+    }
+]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [
+        "rest_framework.parsers.JSONParser",
+        "rest_framework.parsers.MultiPartParser",
+        "rest_framework.parsers.FormParser",
+    ],
+    "URL_FORMAT_OVERRIDE": None,  # what is sent as ?format= is a parameter like any other
+    "EXCEPTION_HANDLER": "loremotion.errors.api_exception_handler",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+
+LANGUAGE_CODE = "en"
+USE_I18N = True
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_TZ = True
+TIME_ZONE = "UTC"

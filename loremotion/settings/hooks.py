@@ -1,0 +1,27 @@
+"""Dotted names of what apps call that lies above them."""
+
+from __future__ import annotations
+
+# What billing shows without knowing it: what a clip costs with each model, and the page that a hold is for.
+CLIP_PRICES = "catalog.samples.clip_prices"
+HOLD_PAGE = "generation:detail"
+# Modules that keep something for a workspace and move, stop, export and erase it: see accounts.workspace_data.
+WORKSPACE_DATA = [
+    "generation.workspace_data",
+    "generation.boards.workspace_data",
+    "generation.webhooks.workspace_data",
+    "generation.moderation.workspace_data",
+    "generation.notices.workspace_data",
+    "accounts.mail_data",
+    "billing.shop.workspace_data",
+]
+# Says what Prometheus is told of the site as a whole: see loremotion.metrics.
+SITE_FIGURES = "generation.site_figures.collect"
+# Says what the admin's first page shows: see loremotion.staff_site.
+STAFF_HOME = "generation.admin_home.figures_of"
+# The admin's pages that are no model's: see loremotion.staff_pages.
+STAFF_PAGES = "generation.staff.pages.PAGES"
+# Says whose own account it is, which nobody gives credits to alone: see billing.proposals.
+ACCOUNT_MEMBERSHIP = "accounts.members.is_active_member"
+# Says how many members the plan of a workspace has room for: see accounts.seats.
+WORKSPACE_SEATS = "billing.plans.seats"
