@@ -4,7 +4,20 @@ from catalog import views as catalog
 from generation.api import events, me, reference
 from generation.api import sharing as api_sharing
 from generation.api import views as api
-from generation.pages import batch, boards, explore, library, models, selection, sharing, status, trial_views, views
+from generation.pages import (
+    batch,
+    boards,
+    detail,
+    explore,
+    home,
+    library,
+    models,
+    selection,
+    sharing,
+    status,
+    trial_views,
+)
+from generation.pages.price import price
 from generation.pages.prompt_length import prompt_length
 from generation.pages.tray import tray
 from generation.storage import serving
@@ -26,19 +39,19 @@ urlpatterns = [
     path("v1/videos/<uuid:generation_id>/share", api_sharing.Sharing.as_view(), name="api-share"),
     path("v1/videos/<uuid:generation_id>/events", events.events, name="api-events"),
     path("v1/videos/<uuid:generation_id>/content", api.content, name="api-content"),
-    path("", views.home, name="home"),
-    path("generations/", views.create, name="create"),
-    path("generations/recipe/", views.run_again, name="run-again"),
-    path("generations/price/", views.price, name="price"),
+    path("", home.page, name="home"),
+    path("generations/", home.create, name="create"),
+    path("generations/recipe/", home.run_again, name="run-again"),
+    path("generations/price/", price, name="price"),
     path("generations/tray/", tray, name="tray"),
     path("generations/prompt-length/", prompt_length, name="prompt-length"),
-    path("generations/<uuid:generation_id>/", views.detail, name="detail"),
-    path("generations/<uuid:generation_id>/mail/", views.mail_when_ended, name="mail-when-ended"),
-    path("generations/<uuid:generation_id>/cancel/", views.cancel, name="cancel"),
-    path("generations/<uuid:generation_id>/privacy/", views.set_privacy, name="privacy"),
+    path("generations/<uuid:generation_id>/", detail.page, name="detail"),
+    path("generations/<uuid:generation_id>/mail/", detail.mail_when_ended, name="mail-when-ended"),
+    path("generations/<uuid:generation_id>/cancel/", detail.cancel, name="cancel"),
+    path("generations/<uuid:generation_id>/privacy/", detail.set_privacy, name="privacy"),
     path("generations/<uuid:generation_id>/favourite/", boards.favourite, name="favourite"),
-    path("generations/<uuid:generation_id>/delete/", views.delete, name="delete"),
-    path("generations/<uuid:generation_id>/recipe.json", views.recipe, name="recipe"),
+    path("generations/<uuid:generation_id>/delete/", detail.delete, name="delete"),
+    path("generations/<uuid:generation_id>/recipe.json", detail.recipe, name="recipe"),
     path("generations/<uuid:generation_id>/share/", sharing.share, name="share"),
     path("generations/<uuid:generation_id>/share/revoke/", sharing.revoke, name="revoke-share"),
     path("generations/<uuid:generation_id>/events/", events.events, name="events"),

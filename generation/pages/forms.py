@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from django import forms
+from django.http import QueryDict
 
 from accounts.models import Workspace
 from catalog.models import Model, ModelVersion
@@ -24,6 +25,12 @@ def values_of(sent: Mapping[str, Any], slug: str) -> dict[str, Any]:
     of its own, ``ltx-size`` beside ``wan-size``: under one name only one chip of them all could be chosen."""
     own = {name: sent[f"{slug}-{name}"] for name in OF_ONE_MODEL if f"{slug}-{name}" in sent}
     return {**{name: sent[name] for name in sent}, **own}
+
+
+def sent_values(query: QueryDict, models: list[Model]) -> dict[str, Any]:
+    """What was sent, with the options of the model that it names, or else of the default."""
+    model = chosen_of(models, query.get("model", ""))
+    return values_of(query.dict(), model.slug if model is not None else "")
 
 
 def is_taken(role: str, *, way: str, version: ModelVersion) -> bool:
