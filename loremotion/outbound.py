@@ -12,6 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -23,8 +24,11 @@ from django.conf import settings
 from loremotion import database
 from loremotion.refusals import Invalid
 
-CONNECT_SECONDS = 4.0
-"""To any of the addresses that a name has, all of them together."""
+CONNECT_SECONDS = 6.0
+"""To look a name up and to reach any of its addresses, all of it together. Resolvers ask again after five."""
+MOST_LOOKUPS = 64
+"""So many of a process are under way at once. A lookup can't be broken off: it lasts as long as ``resolv.conf`` says,
+though nobody waits for it any more."""
 SILENCE_SECONDS = 8.0
 WHOLE_SECONDS = 12.0
 """From the first byte of TLS to the last one that we read, however slowly they come."""
@@ -42,6 +46,7 @@ FIRST_FREE_PORT = 1024
 """Below it lie mail, directories, databases of names and the like, which may take what we send for their own. GitLab
 draws the line there too."""
 _HARMLESS_IN_A_PATH = "/%:@!$&'()*+,;=~-._"
+_lookups = threading.BoundedSemaphore(MOST_LOOKUPS)
 
 
 class Unreachable(Exception):
@@ -76,8 +81,11 @@ def by_dns(host: str, port: int) -> list[str]:
     return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
-def target_of(url: str, *, resolve: Resolver | None = None) -> Target:
+def target_of(url: str, *, resolve: Resolver | None = None, deadline: float | None = None) -> Target:
     """The target that ``url`` leads to, if a request may go there.
+
+    Args:
+        deadline: when on the monotonic clock its name must have been looked up; in ``CONNECT_SECONDS`` by default.
 
     Raises:
         Invalid: it may not, or it is no address; says which.
@@ -96,7 +104,9 @@ def target_of(url: str, *, resolve: Resolver | None = None) -> Target:
         raise _refusal(f"We don't call port {port}.", next_step=f"Use port 443, or one from {FIRST_FREE_PORT} on.")
     database.give_back()  # while name servers, and whoever is at the address, are asked
     try:
-        addresses = tuple(dict.fromkeys((resolve or by_dns)(host, port)))
+        addresses = tuple(dict.fromkeys(_looked_up(host, port, resolve or by_dns, deadline)))
+    except TimeoutError:
+        raise _refusal(f"The name servers of {host} don't answer.", next_step="Try again later.") from None
     except (OSError, UnicodeError):
         addresses = ()
     if not addresses:
@@ -117,9 +127,10 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str], resolve: Resolver
         Invalid: the address leads, by now, where no request may go.
         Unreachable: no answer came, or none in time.
     """
-    target = target_of(url, resolve=resolve)
+    connected_by = _connected_by()
+    target = target_of(url, resolve=resolve, deadline=connected_by)
     try:
-        line = _connect(target)
+        line = _connect(target, connected_by)
     except OSError as error:
         raise Unreachable(f"No connection: {_words(error)}") from error
     too_late = threading.Event()
@@ -139,6 +150,34 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str], resolve: Resolver
         line.close()
 
 
+def _connected_by() -> float:
+    return time.monotonic() + CONNECT_SECONDS
+
+
+def _looked_up(host: str, port: int, resolve: Resolver, deadline: float | None) -> Sequence[str]:
+    """What ``resolve`` answers until the deadline.
+
+    Raises:
+        TimeoutError: it hasn't answered by then, or too many lookups of others are under way.
+    """
+    deadline = _connected_by() if deadline is None else deadline
+    places = _lookups
+    if not places.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        raise TimeoutError
+    found: Future[Sequence[str]] = Future()
+
+    def look_up() -> None:
+        try:
+            found.set_result(resolve(host, port))
+        except Exception as error:  # whoever waits for the result raises it
+            found.set_exception(error)
+        finally:
+            places.release()
+
+    threading.Thread(target=look_up, name="lookup", daemon=True).start()
+    return found.result(timeout=max(0.0, deadline - time.monotonic()))
+
+
 def _exchange(line: socket.socket, target: Target, body: bytes, headers: Mapping[str, str]) -> Answer:
     line.settimeout(SILENCE_SECONDS)
     connection = http.client.HTTPConnection(target.host, target.port)
@@ -151,10 +190,9 @@ def _exchange(line: socket.socket, target: Target, body: bytes, headers: Mapping
     return Answer(response.status, text)
 
 
-def _connect(target: Target) -> socket.socket:
+def _connect(target: Target, deadline: float) -> socket.socket:
     """Connect to the first of the judged addresses that answers; under https with TLS that has yet to shake hands."""
-    failure: OSError = OSError("it has no address")
-    deadline = time.monotonic() + CONNECT_SECONDS
+    failure: OSError = TimeoutError()
     for number, address in enumerate(target.addresses):
         left_seconds = deadline - time.monotonic()
         if left_seconds <= 0:

@@ -236,6 +236,71 @@ def test_however_many_addresses_are_silent_they_have_the_time_of_one(monkeypatch
     assert sum(given_seconds) <= outbound.CONNECT_SECONDS
 
 
+def test_a_name_and_all_of_its_addresses_share_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, given_seconds = [0.0], list[float]()
+
+    def slow(host: str, port: int) -> list[str]:
+        clock[0] += outbound.CONNECT_SECONDS - 1
+        return [OPEN]
+
+    def silent(address: tuple[str, int], timeout: float) -> None:
+        given_seconds.append(timeout)
+        raise TimeoutError
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(socket, "create_connection", silent)
+    with pytest.raises(outbound.Unreachable, match="too long"):
+        outbound.post("https://hooks.example/", body=b"", headers={}, resolve=slow)
+    assert given_seconds == [1.0]
+
+
+@pytest.fixture
+def silent_resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[outbound.Resolver]:
+    """Name servers that never answer, and little patience with them."""
+    monkeypatch.setattr(outbound, "CONNECT_SECONDS", 0.05)
+    over = threading.Event()
+
+    def silent(host: str, port: int) -> list[str]:
+        over.wait(PATIENCE_SECONDS)
+        return []
+
+    yield silent
+    over.set()
+
+
+def test_name_servers_that_never_answer_are_waited_for_until_the_deadline(silent_resolver: outbound.Resolver) -> None:
+    for ask in (
+        lambda: outbound.target_of("https://hooks.example/", resolve=silent_resolver),
+        lambda: outbound.post("https://hooks.example/", body=b"", headers={}, resolve=silent_resolver),
+    ):
+        with pytest.raises(Invalid, match=r"name servers of hooks\.example don't answer"):
+            ask()
+
+
+def test_so_many_lookups_are_under_way_at_once(
+    silent_resolver: outbound.Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(outbound, "_lookups", threading.BoundedSemaphore(2))
+
+    def counted(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return list(silent_resolver(host, port))
+
+    for number in range(4):
+        with pytest.raises(Invalid, match="don't answer"):
+            outbound.target_of(f"https://{number}.hooks.example/", resolve=counted)
+    assert asked == ["0.hooks.example", "1.hooks.example"]
+
+
+def test_what_breaks_in_a_lookup_is_raised_to_whoever_asked() -> None:
+    def broken(host: str, port: int) -> list[str]:
+        raise RuntimeError("of the resolver")
+
+    with pytest.raises(RuntimeError, match="of the resolver"):
+        outbound.target_of("https://hooks.example/", resolve=broken)
+
+
 # --- TLS -----------------------------------------------------------------------------------------------------------
 
 
