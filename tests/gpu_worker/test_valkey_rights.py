@@ -75,6 +75,8 @@ FOREIGN = [
     "rq:suspended",
     "rq:groups",
     "rq:clean_registries:mail",
+    "rq:scheduled:mail",
+    "rq:rl:mail",
     "cache:1:limit",
     "process:web",
     "anything",
