@@ -73,7 +73,7 @@ class Scene:
         from django.db import connection
         from django.test import Client
 
-        from generation.scheduling.fleet import JOBS_PER_WORKER
+        from generation.scheduling.capacity import JOBS_PER_WORKER
         from loremotion.valkey import connection as valkey
         from tests.generation import factories
 
@@ -198,7 +198,7 @@ class Scene:
     def _machines(self, *names: str) -> None:
         from django.db import connection
 
-        from generation.scheduling.fleet import JOBS_PER_WORKER
+        from generation.scheduling.capacity import JOBS_PER_WORKER
         from gpu_worker.contract import WORKERS_KEY, worker_key
         from gpu_worker.worker_status import WorkerStatus
 

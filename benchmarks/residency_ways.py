@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from generation.scheduling.fleet import JOBS_PER_WORKER
+from generation.scheduling.capacity import JOBS_PER_WORKER
 from gpu_worker.contract import ModelSpec, RenderJob
 from gpu_worker.engine.memory.planning import Policy, gdsf, lru
 from gpu_worker.engine.memory.residency import Residency

@@ -21,7 +21,7 @@ from generation.figures import Span
 from generation.models import Generation, State
 from generation.moderation.models import Review
 from generation.notices.models import Notice
-from generation.scheduling import fleet, fleet_samples
+from generation.scheduling import capacity, fleet_samples
 from loremotion.outbox.models import MailMessage
 from loremotion.outbox.models import State as MailState
 
@@ -158,7 +158,7 @@ def _duration(seconds: float) -> str:
 
 def _gpus_on() -> str:
     try:
-        return str(len(fleet.taking_budgets()))
+        return str(len(capacity.taking_budgets()))
     except redis.RedisError:
         return "unknown"
 

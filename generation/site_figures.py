@@ -17,7 +17,7 @@ from prometheus_client.core import Metric
 
 from billing.shop.models import Mismatch, Reconciliation, StripeEvent
 from generation.models import ForecastHour, Generation, State
-from generation.scheduling import fleet, forecast_board, storage_pause
+from generation.scheduling import capacity, forecast_board, storage_pause
 from generation.scheduling.forecast_record import FREE, PAID
 from generation.scheduling.service_times import Spread
 from generation.settlement import ledger_check
@@ -130,7 +130,7 @@ def _predictions() -> Iterator[Metric]:
 
 def _machines() -> Iterator[Metric]:
     """GPU workers by what they do."""
-    statuses = fleet.statuses()
+    statuses = capacity.statuses()
     states = Counter(status.state for status in statuses)
     known = {state: float(states[state]) for state in ("starting", "idle", "busy", "draining")}
     yield gauge("gpu_workers", "GPU workers that are alive, by what they do", known, "state")

@@ -15,12 +15,13 @@ import time
 import redis
 from redis.exceptions import NoPermissionError
 
-from gpu_worker import fleet, host_faults, log_context
+from gpu_worker import commands, host_faults, log_context
 from gpu_worker.contract import ModelSpec
 from gpu_worker.host_faults import HostFault
 from gpu_worker.liveness import live_workers
 from gpu_worker.render_engine import RenderEngine
 from gpu_worker.settings import Settings, SettingsRefused
+from gpu_worker.status_table import table
 from gpu_worker.valkey import Unreachable, connect
 
 _PR_SET_PDEATHSIG = 1
@@ -184,7 +185,7 @@ def _command(settings: Settings, asked: argparse.Namespace) -> int:
     except NoPermissionError:
         print("The user in REDIS_URL may render, not command the fleet: name the website's user.", file=sys.stderr)
         return os.EX_NOPERM
-    except (fleet.NoSuchWorker, KeyError, ValueError) as problem:
+    except (commands.NoSuchWorker, KeyError, ValueError) as problem:
         print(problem.args[0], file=sys.stderr)
         return os.EX_DATAERR
     return os.EX_OK
@@ -192,19 +193,19 @@ def _command(settings: Settings, asked: argparse.Namespace) -> int:
 
 def _obey(connection: redis.Redis, asked: argparse.Namespace) -> None:
     if asked.status:
-        print(fleet.table(live_workers(connection)))
+        print(table(live_workers(connection)))
     elif asked.drain:
-        fleet.drain(connection, asked.drain, asked.within)
+        commands.drain(connection, asked.drain, asked.within)
     elif asked.resume:
-        fleet.resume(connection, asked.resume)
+        commands.resume(connection, asked.resume)
     elif asked.stop:
-        fleet.stop(connection, asked.stop)
+        commands.stop(connection, asked.stop)
     elif asked.preload:
         name, model = asked.preload
-        fleet.preload(connection, name, ModelSpec.from_wire(json.loads(model)))
+        commands.preload(connection, name, ModelSpec.from_wire(json.loads(model)))
     elif asked.evict:
-        fleet.evict(connection, *asked.evict)
-    elif not fleet.cancel(connection, asked.cancel):
+        commands.evict(connection, *asked.evict)
+    elif not commands.cancel(connection, asked.cancel):
         print("No worker is at it now. It ends as cancelled when one begins it.")
 
 

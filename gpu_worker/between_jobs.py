@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 
-from gpu_worker import fleet
+from gpu_worker import commands
 from gpu_worker.contract import ModelSpec, drain_key
 from gpu_worker.render_engine import RenderEngine
 from gpu_worker.status import StatusReporter
@@ -46,9 +46,9 @@ class BetweenJobs:
             command = self._commands.popleft()
             self.refresh_drained()
             try:
-                if command["command"] == fleet.PRELOAD:
+                if command["command"] == commands.PRELOAD:
                     self._engine.preload(ModelSpec.from_wire(command["model"]))
-                elif command["command"] == fleet.EVICT:
+                elif command["command"] == commands.EVICT:
                     self._engine.evict(command["key"])
                 logger.info("Command %s is done", command["command"])
             except Exception:

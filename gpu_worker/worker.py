@@ -18,7 +18,7 @@ from typing import Any
 
 import redis
 
-from gpu_worker import addresses, cache_folders, fleet, render_job
+from gpu_worker import addresses, cache_folders, commands, render_job
 from gpu_worker.backoff import pauses_seconds
 from gpu_worker.between_jobs import BetweenJobs
 from gpu_worker.completion import Completion
@@ -340,12 +340,12 @@ class GpuWorker(OneJobWorker):
         self._leaving.set(0.0)
 
     def on_command(self, command: dict[str, Any]) -> bool:
-        is_ours = command.get("command") in fleet.COMMANDS
+        is_ours = command.get("command") in commands.COMMANDS
         if is_ours:
             within_seconds = command.get("within_seconds")
-            if command["command"] == fleet.DRAIN and isinstance(within_seconds, int | float):
+            if command["command"] == commands.DRAIN and isinstance(within_seconds, int | float):
                 self._leaving.set(within_seconds)
-            elif command["command"] == fleet.RESUME and not self.is_asked_to_stop:
+            elif command["command"] == commands.RESUME and not self.is_asked_to_stop:
                 self._leaving.clear()
             self.between_jobs.receive_command(command)
         return is_ours

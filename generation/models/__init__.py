@@ -1,7 +1,7 @@
 """The tables of requests: what was asked for, how far it has come, and what the queue and its forecasts remember."""
 
 from generation.models.files import OUTPUT_NAMES, Clip, Upload, output_key
-from generation.models.fleet import FleetSample
+from generation.models.fleet_samples import FleetSample
 from generation.models.forecasts import ForecastFactor, ForecastHour, ServiceRate, ToldRange
 from generation.models.generation import TRIALS_WORKSPACE, Generation
 from generation.models.notifications import NotificationRequest

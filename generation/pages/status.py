@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from catalog.models import Model
 from generation.models import ForecastHour
-from generation.scheduling import fleet
+from generation.scheduling import capacity
 from generation.scheduling.recent_waits import hours_of, sum_of
 
 
@@ -73,6 +73,6 @@ def _hourly(rows: Iterable[ForecastHour]) -> list[dict[str, Any]]:
 def _gpus_on() -> int | None:
     """None where nobody knows."""
     try:
-        return len(fleet.taking_budgets())
+        return len(capacity.taking_budgets())
     except redis.RedisError:
         return None

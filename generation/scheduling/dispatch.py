@@ -15,7 +15,7 @@ from rq.job import JobStatus
 
 from generation import tiers
 from generation.models import Generation, State
-from generation.scheduling import fair_queue, fleet, storage_pause
+from generation.scheduling import capacity, fair_queue, storage_pause
 from generation.scheduling.fair_queue import Taken, Yielding
 from generation.scheduling.window import InLine, Window
 from generation.storage import files
@@ -56,7 +56,7 @@ def fill_window() -> None:
 
 
 def _take() -> list[Taken]:
-    budgets = fleet.budgets()
+    budgets = capacity.budgets()
     window, _, waiting = _window(budgets)
     if not any(window.has_places(is_free=is_free) for is_free in waiting):
         return []

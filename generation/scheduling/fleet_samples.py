@@ -10,7 +10,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from generation.models import FleetSample
-from generation.scheduling import fleet
+from generation.scheduling import capacity
 from gpu_worker.contract import Stage
 from gpu_worker.liveness import takes_jobs
 from gpu_worker.worker_status import WorkerStatus
@@ -29,7 +29,7 @@ def sweep() -> None:
     minute = timezone.now().replace(second=0, microsecond=0)
     if FleetSample.objects.filter(at__gte=minute).exists():
         return
-    samples = [_sample_of(status, minute) for status in fleet.statuses()[:MOST_WORKERS]]
+    samples = [_sample_of(status, minute) for status in capacity.statuses()[:MOST_WORKERS]]
     FleetSample.objects.bulk_create(samples, ignore_conflicts=True)
     old = FleetSample.objects.filter(at__lt=minute - KEPT).order_by("at").values("id")[:FORGOTTEN_AT_ONCE]
     FleetSample.objects.filter(id__in=list(old.values_list("id", flat=True))).delete()

@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from generation.models import OPEN_STATES, ForecastFactor, ForecastHour, Generation, State, ToldRange
-from generation.scheduling import fleet, misses
+from generation.scheduling import capacity, misses
 from generation.scheduling.calibration import Calibration, Factor, Range, horizon_of
 from generation.scheduling.forecast import Expected
 from generation.scheduling.misses import Cause
@@ -91,7 +91,7 @@ def note_missed(
 ) -> dict[str, str]:
     """Write down why clips are late that were on time the last round. Return the cause of each that is, by its id."""
     by_id = {clip.id: clip for clip in clips}
-    largest_bytes = fleet.largest_bytes(statuses := list(statuses))
+    largest_bytes = capacity.largest_bytes(statuses := list(statuses))
     loading = {status.generation_id for status in statuses if status.generation_id and status.stage == Stage.LOADING}
     late = [row for row in told if row.clip_id in by_id and misses.is_missed(row, at)]
     newly = [row for row in late if not row.missed_by]

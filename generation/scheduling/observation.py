@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, islice
 
 from generation.models import FairClock, Generation, State
-from generation.scheduling import arrivals, fleet, service_rates
+from generation.scheduling import arrivals, capacity, service_rates
 from generation.scheduling.fair_order import Key, key_of
 from generation.scheduling.forecast import NEAR_CLIPS
 from generation.scheduling.queue_depth import Depth
@@ -55,10 +55,10 @@ class Observer:
         delivered = {s.delivering_id: s for s in statuses if s.delivering_id and (s.delivering_id, s.name) in running}
         works = {str(clip.id): service_rates.work_of(clip) for clip in clips}
         holders = makers | delivered
-        on_card = {id: _on(work, fleet.card_of(holders[id])) for id, work in works.items() if id in holders}
+        on_card = {id: _on(work, capacity.card_of(holders[id])) for id, work in works.items() if id in holders}
         times = service_rates.read([*works.values(), *on_card.values()])
         self._see_components(clips, makers)
-        largest_bytes = fleet.largest_bytes(statuses)
+        largest_bytes = capacity.largest_bytes(statuses)
         waiting = {
             str(clip.id): _clip(clip, works[str(clip.id)], times, now)
             for clip in clips
@@ -168,7 +168,7 @@ def _clip(clip: Generation, work: Work, times: ServiceTimes, now: float) -> Clip
 def _machine(status: WorkerStatus, in_hand: InHand | None) -> Machine:
     resident = [each for each in status.residents if each.tier == _DEVICE]
     residents = tuple(each.key for each in sorted(resident, key=lambda each: each.last_used))
-    return Machine(status.name, fleet.budget_of(status), residents, in_hand)
+    return Machine(status.name, capacity.budget_of(status), residents, in_hand)
 
 
 def _remaining(status: WorkerStatus, work: Work, times: ServiceTimes, heard: Progress | None, now: float) -> Spread:

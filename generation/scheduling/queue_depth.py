@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import redis
 from django.db import connection as database
 
-from generation.scheduling import fleet
+from generation.scheduling import capacity
 from generation.scheduling.fair_order import Key
 from generation.tiers import FREE_BEGINS
 from loremotion.valkey import connection
@@ -107,7 +107,7 @@ def _parsed(entry: bytes) -> Depth:
 def walk() -> None:
     """Count the next few stretches of the queue."""
     depth = read()
-    counted, is_the_end = _count(depth.walked_to, largest_bytes=fleet.budgets()[-1])
+    counted, is_the_end = _count(depth.walked_to, largest_bytes=capacity.budgets()[-1])
     depth = depth.walked(counted, is_the_end=is_the_end)
     entry = [stretch.to_json() for stretch in (*depth.stretches, Stretch(0.0, depth.walked_to, 0))]
     connection().set(ENTRY, json.dumps(entry), ex=ENTRY_TTL_SECONDS)

@@ -22,7 +22,7 @@ _LEAST_RATE = 1e-18
 
 
 def work_of(generation: Generation, *, card: str = "") -> Work:
-    """Return what decides how long the clip takes; ``card`` is what makes it (``fleet.card_of``), where known."""
+    """Return what decides how long the clip takes; ``card`` is what makes it (``capacity.card_of``), where known."""
     return _work(generation.version, generation, card)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from generation.scheduling.fleet import LEAST_WINDOW
+from generation.scheduling.capacity import LEAST_WINDOW
 from generation.scheduling.service_times import Spread
 from generation.scheduling.snapshot import Snapshot
 from generation.tiers import MOST_PASSES, yields

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from generation.scheduling.fleet import JOBS_PER_WORKER
+from generation.scheduling.capacity import JOBS_PER_WORKER
 from generation.scheduling.service_times import Spread
 from generation.tiers import FREE_BEGINS
 from gpu_worker.job_choice import Bounds

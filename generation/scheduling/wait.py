@@ -15,9 +15,9 @@ from billing.plans import Entitlements
 from catalog.offers import Offer
 from generation.models import Generation, State
 from generation.scheduling import (
+    capacity,
     explanation,
     fair_queue,
-    fleet,
     forecast_board,
     forecast_record,
     misses,
@@ -103,7 +103,7 @@ def wait_of(generation: Generation) -> Wait:
 
 def _loading(generation: Generation) -> str:
     """Which weights its worker loads, where, and for about how long; empty while it does something else."""
-    status = fleet.status_of(generation.worker)
+    status = capacity.status_of(generation.worker)
     if status is None or status.generation_id != str(generation.id) or status.stage != Stage.LOADING:
         return ""
     there = sum(each.size_bytes for each in status.residents if each.leases)
@@ -120,7 +120,7 @@ def waits_of(generations: Sequence[Generation]) -> dict[UUID, Wait]:
 
 
 def _look(budgets: list[int]) -> Look:
-    return Look(max(budgets, default=fleet.ANYBODYS_BYTES))
+    return Look(max(budgets, default=capacity.ANYBODYS_BYTES))
 
 
 def _waits(generations: Sequence[Generation], look: Look, budgets: list[int]) -> dict[UUID, Wait]:
@@ -222,7 +222,7 @@ def _budgets() -> list[int]:
     """Of every worker that takes jobs, ascending. With Valkey away, nobody is known to be up: a request that was taken
     must not look as if it had failed."""
     try:
-        return fleet.taking_budgets()
+        return capacity.taking_budgets()
     except redis.RedisError:
         return []
 

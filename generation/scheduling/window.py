@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from generation.scheduling.fleet import JOBS_PER_WORKER, LEAST_WINDOW
+from generation.scheduling.capacity import JOBS_PER_WORKER, LEAST_WINDOW
 
 
 @dataclass(slots=True)

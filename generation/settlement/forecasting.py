@@ -12,10 +12,10 @@ from django.db.models.expressions import RawSQL
 
 from generation.live import progress
 from generation.models import Generation, State
-from generation.scheduling import fleet, forecast_board, forecast_record, queue_depth, service_rates
+from generation.scheduling import capacity, forecast_board, forecast_record, queue_depth, service_rates
 from generation.scheduling.calibration import Calibration
+from generation.scheduling.capacity import JOBS_PER_WORKER
 from generation.scheduling.fair_order import first_that_fit
-from generation.scheduling.fleet import JOBS_PER_WORKER
 from generation.scheduling.forecast import NEAR_CLIPS, Expected, forecast
 from generation.scheduling.observation import MOST_MACHINES, Observer
 from generation.scheduling.service_times import Spread
@@ -38,8 +38,8 @@ def put_up_forecast() -> None:
     Looks at what is in flight and at the first of the fair queue, so it costs the same however long that is.
     """
     began = time.time()
-    statuses = fleet.statuses()
-    clips = _clips(fleet.largest_bytes(statuses))
+    statuses = capacity.statuses()
+    clips = _clips(capacity.largest_bytes(statuses))
     running = [clip.id for clip in clips if clip.state == State.RUNNING]
     heard = {str(id): each for id, each in progress.latest_of(running, entries=_ENTRIES).items()}
     snapshot = _observer.snapshot(clips, statuses, heard, queue_depth.read())

@@ -22,7 +22,7 @@ from billing.shop import housekeeping as shop
 from generation.models import Generation, State
 from generation.moderation import reviews
 from generation.notices import notices
-from generation.scheduling import dispatch, fleet, fleet_samples, queue_depth
+from generation.scheduling import capacity, dispatch, fleet_samples, queue_depth
 from generation.settlement import attempts, forecasting, ledger_check, settle
 from generation.settlement.verification import NotBelieved, read_report, verify_worker_name
 from generation.storage import host_keys, leftovers, retention, traces
@@ -126,7 +126,7 @@ def reclaim_overdue() -> None:
 
 def reclaim_from_dead_workers() -> None:
     """Take back attempts that no living worker has in hand: they go to another, or fail after the last try."""
-    in_hand = {each for status in fleet.statuses() for each in status.in_hand}
+    in_hand = {each for status in capacity.statuses() for each in status.in_hand}
     silent_since = timezone.now() - timedelta(seconds=WORKER_DEAD_AFTER_SECONDS)
     running = Generation.objects.filter(state=State.RUNNING).select_related("version__model")
 

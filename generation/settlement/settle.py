@@ -21,7 +21,7 @@ from catalog import measurements
 from catalog.requests import random_seed
 from generation.live import progress
 from generation.models import OPEN_STATES, Clip, Generation, State
-from generation.scheduling import dispatch, fleet, service_rates, storage_pause
+from generation.scheduling import capacity, dispatch, service_rates, storage_pause
 from generation.settlement import attempts, notifications
 from generation.settlement.error_words import sentence, words_of
 from generation.storage import files, retention, traces
@@ -160,12 +160,12 @@ def _flaw(generation: Generation, facts: ClipFacts | None) -> tuple[str, str] | 
 
 def _waits_for_a_larger_machine(generation: Generation, error: RenderError) -> bool:
     """Whether the only machine that can hold it is gone, and those that are left have refused it."""
-    return error.code == DOES_NOT_FIT and (generation.needs_bytes or 0) > fleet.budgets()[-1]
+    return error.code == DOES_NOT_FIT and (generation.needs_bytes or 0) > capacity.budgets()[-1]
 
 
 def _measure(generation: Generation, report: RenderReport) -> None:
     """Record what the clip took: a model's speed, memory and margin, and its forecasts, come from here."""
-    service_rates.record(generation, report, card=fleet.card_of(fleet.status_of(report.worker)))
+    service_rates.record(generation, report, card=capacity.card_of(capacity.status_of(report.worker)))
     measurements.record(
         generation.version,
         mode=generation.mode,

@@ -24,7 +24,7 @@ from catalog.offers import offer_with
 from catalog.requests import Ask
 from generation import figures
 from generation.figures import MadeOfModel
-from generation.scheduling import fleet
+from generation.scheduling import capacity
 from gpu_worker.families import FAMILIES
 from loremotion.refusals import Refusal
 
@@ -137,7 +137,7 @@ def _credits(version: ModelVersion) -> int | None:
 
 def _budgets() -> list[int]:
     try:
-        return fleet.taking_budgets()
+        return capacity.taking_budgets()
     except redis.RedisError:
         return []
 

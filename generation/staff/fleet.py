@@ -18,7 +18,7 @@ from accounts.models import User
 from catalog.models import Model
 from generation.live import progress
 from generation.models import Generation, State
-from generation.scheduling import fleet, fleet_samples, storage_pause, wait
+from generation.scheduling import capacity, fleet_samples, storage_pause, wait
 from generation.scheduling.places import EXACT
 from generation.staff import fleet_commands
 from generation.tiers import yields
@@ -104,7 +104,7 @@ class Waiting:
 def page(request: HttpRequest) -> HttpResponse:
     """Every living worker, and the first of the queue. Costs the same however many clips there are."""
     try:
-        statuses, is_known = fleet.statuses(), True
+        statuses, is_known = capacity.statuses(), True
     except redis.RedisError:
         statuses, is_known = [], False
     shown = statuses[:MOST_WORKERS]

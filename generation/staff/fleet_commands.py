@@ -14,8 +14,8 @@ from django.contrib.contenttypes.models import ContentType
 from accounts.models import User
 from catalog.models import Model
 from generation.models import FleetSample
-from generation.scheduling import fleet
-from gpu_worker import fleet as workers
+from generation.scheduling import capacity
+from gpu_worker import commands
 from loremotion.refusals import Conflict, Invalid
 from loremotion.valkey import connection
 
@@ -33,14 +33,14 @@ def drain(worker: str, *, by: User, within_seconds: float | None = None) -> str:
     """
     if within_seconds is not None and not (math.isfinite(within_seconds) and 0 <= within_seconds <= MOST_SECONDS):
         raise Invalid("bad_seconds", f"Give seconds from 0 to {MOST_SECONDS}.", field="within_seconds")
-    _send(worker, partial(workers.drain, connection(), worker, within_seconds))
+    _send(worker, partial(commands.drain, connection(), worker, within_seconds))
     late = "" if within_seconds is None else f" What takes longer than {within_seconds:g} s goes to another."
     return _note(by, worker, f"Worker {worker} takes no more clips.{late}")
 
 
 def resume(worker: str, *, by: User) -> str:
     """Let a drained worker take clips again."""
-    _send(worker, partial(workers.resume, connection(), worker))
+    _send(worker, partial(commands.resume, connection(), worker))
     return _note(by, worker, f"Worker {worker} takes clips again.")
 
 
@@ -53,7 +53,7 @@ def preload(worker: str, *, slug: str, by: User) -> str:
     model = Model.objects.enabled().with_versions().filter(slug=slug).first()
     if model is None or model.current is None:
         raise Invalid("no_such_model", "No enabled model has this name.", field="model")
-    _send(worker, partial(workers.preload, connection(), worker, model.current.spec()))
+    _send(worker, partial(commands.preload, connection(), worker, model.current.spec()))
     return _note(by, worker, f"Worker {worker} loads {model.name} after the clip in hand.")
 
 
@@ -63,17 +63,17 @@ def evict(worker: str, *, key: str, by: User) -> str:
     Raises:
         Invalid: it holds no such component.
     """
-    residents = [each for status in fleet.statuses() if status.name == worker for each in status.residents]
+    residents = [each for status in capacity.statuses() if status.name == worker for each in status.residents]
     name = next((each.name for each in residents if each.key == key), None)
     if name is None:
         raise Invalid("no_such_component", f"{worker} does not hold this component any more.", field="key")
-    _send(worker, partial(workers.evict, connection(), worker, key))
+    _send(worker, partial(commands.evict, connection(), worker, key))
     return _note(by, worker, f"Worker {worker} frees the memory of {name} after the clip in hand.")
 
 
 def stop(worker: str, *, by: User) -> str:
     """End ``worker`` and its supervisor after the clip in hand. It has to be started on its host again."""
-    _send(worker, partial(workers.stop, connection(), worker))
+    _send(worker, partial(commands.stop, connection(), worker))
     return _note(by, worker, f"Worker {worker} ends after the clip in hand. Start it on its host again.")
 
 
@@ -84,11 +84,11 @@ def latest() -> list[LogEntry]:
 
 
 def _send(worker: str, command: Callable[[], None]) -> None:
-    if all(status.name != worker for status in fleet.statuses()):
+    if all(status.name != worker for status in capacity.statuses()):
         raise Conflict("no_such_worker", "No worker of this name is on.", next_step="Look at the page again.")
     try:
         command()
-    except workers.NoSuchWorker as gone:  # between two looks
+    except commands.NoSuchWorker as gone:  # between two looks
         raise Conflict("no_such_worker", str(gone), next_step="Look at the page again.") from None
     except redis.RedisError:
         raise Conflict("valkey_away", "Valkey did not take the command.", next_step="Try again.") from None

@@ -16,7 +16,7 @@ from billing import ledger, statements
 from catalog.models import Model
 from generation.api import presentation
 from generation.models import Generation, State
-from generation.scheduling import dispatch, fleet, wait
+from generation.scheduling import capacity, dispatch, wait
 from gpu_worker.contract import WORKERS_KEY, Progress, progress_key, worker_key
 from gpu_worker.worker_status import WorkerStatus
 from loremotion import well_known
@@ -56,14 +56,14 @@ def test_an_odd_heartbeat_stops_neither_requests_nor_the_fleet(
     assert generation.state == State.DISPATCHED
     assert browser.get(f"/generations/{generation.id}/").status_code == 200
     assert "sound" in admin_client.get("/admin/fleet/").text
-    assert fleet.budgets() == [80 * GIB]
+    assert capacity.budgets() == [80 * GIB]
 
 
 def test_a_heartbeat_of_another_release_counts_with_what_it_says(valkey: redis.Redis) -> None:
     valkey.zadd(WORKERS_KEY, {"other": time.time()})
     valkey.set(worker_key("other"), b'{"state": "idle", "of_next_year": 1}')
-    assert [(status.name, status.state) for status in fleet.statuses()] == [("other", "idle")]
-    assert fleet.budgets() == [fleet.ANYBODYS_BYTES]
+    assert [(status.name, status.state) for status in capacity.statuses()] == [("other", "idle")]
+    assert capacity.budgets() == [capacity.ANYBODYS_BYTES]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from catalog import measurements
 from catalog.models import Model
 from generation.models import Generation, State
 from generation.scheduling import dispatch, places, wait
-from generation.scheduling.fleet import JOBS_PER_WORKER, LEAST_WINDOW
+from generation.scheduling.capacity import JOBS_PER_WORKER, LEAST_WINDOW
 from generation.scheduling.window import InLine, Window
 from generation.settlement import settle
 from generation.tiers import FREE_BEGINS

@@ -16,7 +16,7 @@ from rq.results import Result
 from accounts.models import Visitor
 from catalog.models import Model
 from generation.models import Generation, State
-from generation.scheduling import dispatch, fleet
+from generation.scheduling import capacity, dispatch
 from generation.settlement import housekeeping, settle
 from gpu_worker.contract import LATE_SECONDS, WORKERS_KEY, progress_key, worker_key
 from gpu_worker.liveness import MOST_WORKERS, live_workers
@@ -200,7 +200,7 @@ def test_who_says_again_and_again_that_it_was_just_popped_gains_no_time(
 def test_a_name_that_is_none_hides_no_worker(popped: Generation, valkey: redis.Redis) -> None:
     claim(valkey, popped)
     valkey.zadd(WORKERS_KEY, {name: 1e18 for name in (b"\xff", b"", b"a\nb", b"n" * 201)})
-    assert [status.name for status in fleet.statuses()] == ["gpu-test"]
+    assert [status.name for status in capacity.statuses()] == ["gpu-test"]
 
 
 def test_only_so_many_names_are_looked_at(valkey: redis.Redis) -> None:

@@ -263,7 +263,7 @@ def test_a_hold_of_an_open_generation_stays(dispatched: Generation) -> None:
 def test_a_beat_without_valkey_still_does_what_it_can(dispatched: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
     monkeypatch.setattr("generation.settlement.housekeeping.connection", lambda: nobody)
-    monkeypatch.setattr("generation.scheduling.fleet.connection", lambda: nobody)
+    monkeypatch.setattr("generation.scheduling.capacity.connection", lambda: nobody)
     assert housekeeping.beat()
 
 

@@ -18,7 +18,7 @@ from billing.shop.models import Reconciliation
 from catalog.models import Model
 from generation import site_figures
 from generation.models import ForecastHour
-from generation.scheduling import fleet
+from generation.scheduling import capacity
 from generation.settlement import forecasting, ledger_check
 from loremotion.outbox.models import MailMessage, State
 from tests.generation import factories
@@ -100,7 +100,7 @@ def test_without_valkey_the_databases_figures_are_there(
     def away() -> None:
         raise redis.ConnectionError
 
-    monkeypatch.setattr(fleet, "statuses", away)
+    monkeypatch.setattr(capacity, "statuses", away)
     told = values(site_figures.collect())
     assert ("loremotion_clips_waiting", "paid") in told
     assert ("loremotion_gpu_workers_taking",) not in told

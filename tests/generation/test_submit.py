@@ -185,7 +185,7 @@ def test_with_valkey_away_the_request_is_kept(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     nobody = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
-    for module in ("generation.scheduling.dispatch.connection", "generation.scheduling.fleet.connection"):
+    for module in ("generation.scheduling.dispatch.connection", "generation.scheduling.capacity.connection"):
         monkeypatch.setattr(module, lambda: nobody)
     with django_capture_on_commit_callbacks(execute=True):
         generation = factories.submitted(alice.workspace)

@@ -20,8 +20,8 @@ from billing import ledger
 from catalog.models import Model
 from generation.models import FairClock, Generation, State
 from generation.scheduling import dispatch, explanation, fair_queue, places, wait
+from generation.scheduling.capacity import JOBS_PER_WORKER
 from generation.scheduling.fair_order import first_by_size
-from generation.scheduling.fleet import JOBS_PER_WORKER
 from generation.scheduling.window import InLine, Window
 from generation.settlement import housekeeping, settle
 from generation.tiers import FREE_BEGINS, MOST_PASSES, pass_first, yields

@@ -21,7 +21,7 @@ from catalog.offers import make_offer
 from catalog.requests import Ask
 from generation.live import polling
 from generation.models import ForecastFactor, ForecastHour, Generation, ServiceRate, State, ToldRange
-from generation.scheduling import dispatch, fleet, forecast_board, forecast_record, misses, service_rates, wait
+from generation.scheduling import capacity, dispatch, forecast_board, forecast_record, misses, service_rates, wait
 from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import NEAR_CLIPS, Expected
 from generation.scheduling.misses import Cause
@@ -100,8 +100,8 @@ def test_what_a_card_takes_is_known_of_its_make_whatever_its_workers_are_called(
         machine(valkey, name=f"gpu-{number}")
         made(alice, seconds=1, worker=f"gpu-{number}")
     assert ServiceRate.objects.count() == 9
-    makes = {fleet.card_of(WorkerStatus(name="gpu", device=f"make {number}")) for number in range(1_000)}
-    assert len(makes) <= fleet.CARDS
+    makes = {capacity.card_of(WorkerStatus(name="gpu", device=f"make {number}")) for number in range(1_000)}
+    assert len(makes) <= capacity.CARDS
 
 
 def test_a_report_of_a_worker_that_is_gone_teaches_the_model_alone(toy: Model, alice: Visitor) -> None:

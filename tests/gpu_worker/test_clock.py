@@ -8,9 +8,9 @@ import pytest
 import redis
 import time_machine
 
-from gpu_worker.fleet import table
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.liveness import live_workers
+from gpu_worker.status_table import table
 from gpu_worker.worker_status import WorkerStatus
 
 

@@ -13,7 +13,7 @@ import redis
 from rq.command import send_stop_job_command
 from rq.serializers import JSONSerializer
 
-from gpu_worker import attempt, fleet, render_job
+from gpu_worker import attempt, commands, render_job
 from gpu_worker.contract import Outcome, RenderJob
 from gpu_worker.deadline import Deadline
 from gpu_worker.delivery import Deliveries
@@ -114,7 +114,7 @@ def test_a_cancel_ends_the_clip_that_it_names_and_no_other(
     def cancel() -> None:
         wait_until(lambda: is_on_the_card(valkey, second))
         wait_until(lambda: [status.delivering_id for status in live_workers(valkey)] == [first.generation_id])
-        assert fleet.cancel(valkey, first.generation_id)
+        assert commands.cancel(valkey, first.generation_id)
         wait_until(lambda: finished_reports(valkey))
         (tmp_path / "second").touch()
 

@@ -14,7 +14,7 @@ import redis
 from rq.command import send_stop_job_command
 from rq.serializers import JSONSerializer
 
-from gpu_worker import fleet
+from gpu_worker import commands
 from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
     Outcome,
@@ -107,7 +107,7 @@ def test_a_job_cancelled_before_it_begins_ends_at_once(
 ) -> None:
     job = make_job(tmp_path)
     enqueue(valkey, job)
-    fleet.cancel(valkey, job.generation_id)
+    commands.cancel(valkey, job.generation_id)
     engine = ScriptedEngine()
 
     run_worker(engine)
@@ -126,8 +126,8 @@ def test_a_stop_command_for_another_job_stops_nothing(
 
     def stop_another() -> None:
         wait_until(lambda: len(stream_of(valkey, job)) >= 2)
-        fleet.send_command(valkey, "worker-under-test", "stop-job", job_id="another-1")
-        fleet.send_command(valkey, "worker-under-test", "nonsense")
+        commands.send_command(valkey, "worker-under-test", "stop-job", job_id="another-1")
+        commands.send_command(valkey, "worker-under-test", "nonsense")
         valkey.publish("rq:pubsub:gpu:worker-under-test", "{no json")
         (tmp_path / "gate").touch()
 

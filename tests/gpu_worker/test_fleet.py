@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from gpu_worker import fleet, metrics
+from gpu_worker import commands, metrics
 from gpu_worker.__main__ import main
 from gpu_worker.between_jobs import BetweenJobs
 from gpu_worker.contract import (
@@ -26,6 +26,7 @@ from gpu_worker.contract import (
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.liveness import live_workers
 from gpu_worker.status import StatusReporter, first_status
+from gpu_worker.status_table import table
 from gpu_worker.valkey import connect
 from gpu_worker.warm_models import WarmModels
 from gpu_worker.worker_status import ResidentComponent, WorkerStatus
@@ -71,14 +72,14 @@ def test_live_workers_are_those_whose_status_has_not_expired(valkey: redis.Redis
 
 def test_the_table_shows_job_and_residents_the_latest_used_first(valkey: redis.Redis) -> None:
     register(valkey, "a", generation_id="clip-7")
-    assert fleet.table(live_workers(valkey)).splitlines() == [
+    assert table(live_workers(valkey)).splitlines() == [
         "a  H200 (driver for CUDA 13.0)  6.00 GiB of 24.00 GiB  busy clip-7 denoising  (pid 42 on rack-3)",
         "    text_encoder  5.00 GiB  ram, leased 1  t5:2",
         "    vae  1.00 GiB  device  vae:1",
     ]
     delivering = WorkerStatus(name="b", generation_id="clip-8", delivering_id="clip-7", stage="denoising")
-    assert "clip-8 denoising, delivering clip-7" in fleet.table([delivering])
-    assert fleet.table([]) == "No GPU worker is alive."
+    assert "clip-8 denoising, delivering clip-7" in table([delivering])
+    assert table([]) == "No GPU worker is alive."
 
 
 def test_cancelling_reaches_the_worker_that_is_at_it(valkey: redis.Redis) -> None:
@@ -87,13 +88,13 @@ def test_cancelling_reaches_the_worker_that_is_at_it(valkey: redis.Redis) -> Non
     listening.subscribe("rq:pubsub:gpu:a")
     listening.get_message(timeout=1)
 
-    assert fleet.cancel(valkey, "clip-7")
+    assert commands.cancel(valkey, "clip-7")
 
     message = listening.get_message(timeout=PATIENCE_SECONDS)
     assert message is not None
     assert json.loads(message["data"]) == {"command": "stop-job", "job_id": "render-clip-7-2"}
     assert valkey.exists(cancel_key("clip-7"))
-    assert not fleet.cancel(valkey, "clip-8")
+    assert not commands.cancel(valkey, "clip-8")
 
 
 def test_the_command_line_shows_and_commands(

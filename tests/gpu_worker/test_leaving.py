@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from gpu_worker import fleet
+from gpu_worker import commands
 from gpu_worker.__main__ import main
 from gpu_worker.between_jobs import BetweenJobs
 from gpu_worker.contract import HANDED_BACK, Outcome, Progress, RenderJob
@@ -52,15 +52,15 @@ def stop_and_then_sigterm(valkey: redis.Redis) -> None:
 
 
 def drain_at_once(valkey: redis.Redis) -> None:
-    fleet.drain(valkey, "worker-under-test", within_seconds=0.0)
+    commands.drain(valkey, "worker-under-test", within_seconds=0.0)
 
 
 def drain(valkey: redis.Redis) -> None:
-    fleet.drain(valkey, "worker-under-test")
+    commands.drain(valkey, "worker-under-test")
 
 
 def stop(valkey: redis.Redis) -> None:
-    fleet.stop(valkey, "worker-under-test")
+    commands.stop(valkey, "worker-under-test")
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ def test_what_would_not_end_in_time_is_handed_back(
     assert bool(files.of(job.generation_id)) is is_handed_back
 
 
-DRAIN_AT_ONCE = {"command": fleet.DRAIN, "within_seconds": 0.0}
-RESUME = {"command": fleet.RESUME}
+DRAIN_AT_ONCE = {"command": commands.DRAIN, "within_seconds": 0.0}
+RESUME = {"command": commands.RESUME}
 
 
 @pytest.mark.parametrize(

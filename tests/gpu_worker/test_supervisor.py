@@ -14,7 +14,7 @@ import redis
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from gpu_worker import fleet, host_faults
+from gpu_worker import commands, host_faults
 from gpu_worker.contract import Outcome, drain_key, holding_key, worker_key
 from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.liveness import live_workers
@@ -343,7 +343,7 @@ def test_the_stop_command_ends_worker_and_supervisor(valkey: redis.Redis, superv
     supervised = supervise()
     supervised.worker()
 
-    fleet.stop(valkey, "worker-under-test")
+    commands.stop(valkey, "worker-under-test")
 
     assert supervised.process.wait(PATIENCE_SECONDS) == 0
     assert live_workers(valkey) == []
@@ -365,7 +365,7 @@ def test_a_drained_worker_takes_nothing_also_after_a_restart(
 ) -> None:
     supervised = supervise()
     worker = supervised.worker()
-    fleet.drain(valkey, "worker-under-test")
+    commands.drain(valkey, "worker-under-test")
     wait_until(lambda: [s.state for s in live_workers(valkey)] == ["draining"])
     worker.kill()
     supervised.replacement_of(worker)
@@ -374,7 +374,7 @@ def test_a_drained_worker_takes_nothing_also_after_a_restart(
     wait_until(lambda: [s.state for s in live_workers(valkey)] == ["draining"])
     assert valkey.llen("rq:queue:render") == 1
 
-    fleet.resume(valkey, "worker-under-test")
+    commands.resume(valkey, "worker-under-test")
 
     assert wait_until(lambda: finished_reports(valkey))[0].outcome == Outcome.SUCCEEDED
     assert not valkey.exists(drain_key("worker-under-test"))

@@ -13,7 +13,7 @@ import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from gpu_worker import fleet
+from gpu_worker import commands
 from gpu_worker.contract import (
     WORKER_DEAD_AFTER_SECONDS,
     ModelSpec,
@@ -210,8 +210,8 @@ def test_preload_and_evict_reach_the_engine_between_jobs(
 
     def command() -> None:
         wait_until(lambda: live_workers(valkey))
-        fleet.preload(valkey, "worker-under-test", ModelSpec(slug="blue", version=1, family="ltx", source="blue"))
-        fleet.evict(valkey, "worker-under-test", "vae:1")
+        commands.preload(valkey, "worker-under-test", ModelSpec(slug="blue", version=1, family="ltx", source="blue"))
+        commands.evict(valkey, "worker-under-test", "vae:1")
         (tmp_path / "gate").touch()
 
     commanding = meanwhile(command)
@@ -222,8 +222,8 @@ def test_preload_and_evict_reach_the_engine_between_jobs(
 
 
 def test_a_command_to_nobody_is_refused(valkey: redis.Redis) -> None:
-    with pytest.raises(fleet.NoSuchWorker, match="'nobody'; there are: none"):
-        fleet.evict(valkey, "nobody", "vae:1")
+    with pytest.raises(commands.NoSuchWorker, match="'nobody'; there are: none"):
+        commands.evict(valkey, "nobody", "vae:1")
 
 
 # --- a server that goes away -----------------------------------------------------------------------------------------
@@ -257,6 +257,6 @@ def test_a_server_that_comes_back_empty_finds_the_render_finished_and_the_worker
     send_stop = make_job(tmp_path, steps=10_000, call={"step_seconds": 0.005, "at_step": 0})
     enqueue(connection, send_stop)
     wait_until(lambda: len(stream_of(connection, send_stop)) >= 3)
-    fleet.cancel(connection, send_stop.generation_id)
+    commands.cancel(connection, send_stop.generation_id)
     assert wait_until(lambda: finished_reports(connection)[2:])[0].outcome == Outcome.CANCELLED
     server.stop()

@@ -1,11 +1,10 @@
-"""The fleet from outside: who is there and what they do, and commands to one of them.
+"""Commands to one GPU worker: drain, resume, preload, evict, stop, and cancel what it renders.
 
-Commands travel on RQ's own channel of a worker. Draining is also a key, so that it outlives the worker's restarts.
+They travel on RQ's own channel of a worker. Draining is also a key, so that it outlives the worker's restarts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -20,7 +19,6 @@ from gpu_worker.contract import (
     rq_worker,
 )
 from gpu_worker.liveness import live_workers
-from gpu_worker.worker_status import WorkerStatus
 
 DRAIN, RESUME, PRELOAD, EVICT = "drain", "resume", "preload", "evict"
 COMMANDS = frozenset({DRAIN, RESUME, PRELOAD, EVICT})
@@ -90,28 +88,6 @@ def cancel(connection: redis.Redis, generation_id: str) -> bool:
     return is_in_hand
 
 
-def table(statuses: Sequence[WorkerStatus]) -> str:
-    """The fleet as text: a line for each worker, a line for each component it holds."""
-    if not statuses:
-        return "No GPU worker is alive."
-    lines = []
-    for status in statuses:
-        card = f"{status.device} ({status.driver})" if status.driver else status.device
-        doing = f"{status.state} {status.generation_id or ''} {status.stage}".strip()
-        if status.delivering_id:
-            doing += f", delivering {status.delivering_id}"
-        lines.append(
-            f"{status.name}  {card}  {_gib(status.used_bytes)} of {_gib(status.budget_bytes)}  {doing}  "
-            f"(pid {status.pid} on {status.host})"
-        )
-        if status.clock_fault:
-            lines.append(f"    {status.clock_fault}")
-        for resident in sorted(status.residents, key=lambda r: -r.last_used):
-            leased = f", leased {resident.leases}" if resident.leases else ""
-            lines.append(f"    {resident.name}  {_gib(resident.size_bytes)}  {resident.tier}{leased}  {resident.key}")
-    return "\n".join(lines)
-
-
 def send_command(connection: redis.Redis, name: str, command: str, **arguments: Any) -> None:
     """Send a command, ours or RQ's, to the worker of this name. It may be gone before it hears it."""
     send_rq_command(connection, rq_worker(name), command, **arguments)
@@ -121,7 +97,3 @@ def _require(connection: redis.Redis, name: str) -> None:
     alive = [status.name for status in live_workers(connection)]
     if name not in alive:
         raise NoSuchWorker(f"No live worker is called {name!r}; there are: {', '.join(alive) or 'none'}.")
-
-
-def _gib(size_bytes: int) -> str:
-    return f"{size_bytes / 1024**3:.2f} GiB"

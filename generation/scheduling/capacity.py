@@ -1,4 +1,4 @@
-"""What the site asks of the GPU workers' statuses: how many take jobs, and how large they are."""
+"""How many GPU workers take jobs, and how large they are, from their statuses."""
 
 from __future__ import annotations
 
