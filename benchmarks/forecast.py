@@ -36,7 +36,7 @@ WARM_UP = 80
 class Told:
     """One clip's range when its wait came into a horizon, by everybody, and when it was ready."""
 
-    plan: str
+    tier: str
     at: float
     horizon: int
     is_counted: bool
@@ -111,7 +111,7 @@ class Site:
         self._former.hear_end(order)
         for told in self._open.pop(order.id, ()):
             told.came = self.world.now - told.at
-            self._calibration.learn(told.raw, told.came, told.plan)
+            self._calibration.learn(told.raw, told.came, told.tier)
             if told.is_counted:
                 self.tally.told.append(told)
 
@@ -128,10 +128,10 @@ class Site:
             horizon = horizon_of(raw.mid)
             if any(told.horizon <= horizon for told in self._open[order.id]):
                 continue
-            corrected = self._calibration.correct(raw, order.plan)
+            corrected = self._calibration.correct(raw, order.tier)
             self._open[order.id].append(
                 Told(
-                    order.plan,
+                    order.tier,
                     world.now,
                     horizon,
                     self._asked > WARM_UP,

@@ -35,7 +35,7 @@ COMPONENT_GIB = {
 }
 CARD = "card"
 FREE, PAID = "free", "paid"
-PLAN_WEIGHT = {FREE: 1.0, PAID: 3.0}
+TIER_WEIGHT = {FREE: 1.0, PAID: 3.0}
 PAID_SHARE, WORKSPACES = 0.3, 20
 ZIPF = 0.8
 SWING, SWING_CLIPS = 0.5, 400
@@ -128,7 +128,7 @@ class Order:
     id: str
     at: float
     build: Build
-    plan: str
+    tier: str
     tag: float
     above_clock: float
     step_seconds: float = 0.0
@@ -246,16 +246,16 @@ class World:
 
     def _ask(self) -> None:
         build = self.random.choices(self._builds, self._weights)[0]
-        plan = PAID if self.random.random() < PAID_SHARE else FREE
-        workspace = (plan, self.random.randrange(WORKSPACES))
+        tier = PAID if self.random.random() < PAID_SHARE else FREE
+        workspace = (tier, self.random.randrange(WORKSPACES))
         credits = build.credits
         if self._asked >= self._trace.prices_at * self.clips and build.name in ("wan-1.3b", "hunyuan"):
             credits = credits * 4 if build.name == "wan-1.3b" else credits // 3
         last = self._last.get(workspace, 0.0)
-        clock = self.clock[plan == FREE]
-        tag = next_finish(now=clock, last_finish=last, cost=credits, weight=PLAN_WEIGHT[plan])
+        clock = self.clock[tier == FREE]
+        tag = next_finish(now=clock, last_finish=last, cost=credits, weight=TIER_WEIGHT[tier])
         self._last[workspace] = tag
-        order = Order(f"{self._asked}", self.now, build, plan, tag, tag - clock)
+        order = Order(f"{self._asked}", self.now, build, tier, tag, tag - clock)
         self._asked += 1
         self.queue.append(order)
         self._dispatch()

@@ -160,7 +160,7 @@ def _clip(order: Order, knows: Knowledge, now: float | None) -> Clip:
 
 def _kind(order: Order, service: Spread) -> Kind:
     build = order.build
-    return Kind(build.name, order.above_clock, service, build.needs_bytes, is_free=order.plan == FREE)
+    return Kind(build.name, order.above_clock, service, build.needs_bytes, is_free=order.tier == FREE)
 
 
 def ready(world: World, knows: Knowledge, random: np.random.Generator, plays: int) -> Mapping[str, Range]:

@@ -60,13 +60,13 @@ def _queue() -> Iterator[Metric]:
     now = timezone.now()
     waiting = Generation.objects.filter(state=State.QUEUED)
     tiers = {PAID: waiting.filter(fair_finish__lt=FREE_BEGINS), FREE: waiting.filter(fair_finish__gte=FREE_BEGINS)}
-    counts = {plan: rows[:MOST_COUNTED].count() for plan, rows in tiers.items()}
-    yield gauge("clips_waiting", f"Clips in the fair queue, {MOST_COUNTED} at most", counts, "plan")
+    counts = {tier: rows[:MOST_COUNTED].count() for tier, rows in tiers.items()}
+    yield gauge("clips_waiting", f"Clips in the fair queue, {MOST_COUNTED} at most", counts, "tier")
     ages = {}
-    for plan, rows in tiers.items():
+    for tier, rows in tiers.items():
         first = rows.order_by("fair_finish", "id").values_list("created_at", flat=True).first()
-        ages[plan] = (now - first).total_seconds() if first is not None else 0.0
-    yield gauge("next_clip_age_seconds", "How long the clip that is next in the fair queue has waited", ages, "plan")
+        ages[tier] = (now - first).total_seconds() if first is not None else 0.0
+    yield gauge("next_clip_age_seconds", "How long the clip that is next in the fair queue has waited", ages, "tier")
     open_states = (State.DISPATCHED, State.RUNNING)
     in_hand = {str(state): Generation.objects.filter(state=state)[:MOST_COUNTED].count() for state in open_states}
     yield gauge("clips_in_hand", "Clips with a GPU worker, or in line for one", in_hand, "state")
@@ -109,23 +109,23 @@ def _books() -> Iterator[Metric]:
 def _forecasts() -> Iterator[Metric]:
     """How often forecasts of the last day held."""
     hours = ForecastHour.objects.filter(hour__gte=timezone.now() - LATELY)
-    counts = {row["plan"]: row for row in hours.values("plan").annotate(all=Sum("told"), held=Sum("before"))}
-    told = {plan: float(row["all"]) for plan, row in counts.items()}
-    held = {plan: row["held"] / row["all"] for plan, row in counts.items() if row["all"]}
-    yield gauge("forecasts_told", "Forecasts of the last day whose clip has ended", told, "plan")
-    yield gauge("forecast_coverage", "Share of them whose clip was ready by the later end", held, "plan")
+    counts = {row["tier"]: row for row in hours.values("tier").annotate(all=Sum("told"), held=Sum("before"))}
+    told = {tier: float(row["all"]) for tier, row in counts.items()}
+    held = {tier: row["held"] / row["all"] for tier, row in counts.items() if row["all"]}
+    yield gauge("forecasts_told", "Forecasts of the last day whose clip has ended", told, "tier")
+    yield gauge("forecast_coverage", "Share of them whose clip was ready by the later end", held, "tier")
 
 
 def _predictions() -> Iterator[Metric]:
-    """When the last who waits would start, by plan: what more GPU workers would change. Nothing while nobody takes
+    """When the last who waits would start, by tier: what more GPU workers would change. Nothing while nobody takes
     clips."""
     if (places := forecast_board.places()) is None:
         return
     last = {FREE if yields(tag) else PAID: tag for tag in places.forecast.tags}  # ascending
-    expected = {plan: places.expected(tag, _NO_TIME, plan=plan, now=time.time()) for plan, tag in last.items()}
-    starts = {plan: each.start.high for plan, each in expected.items() if each is not None}
+    expected = {tier: places.expected(tag, _NO_TIME, tier=tier, now=time.time()) for tier, tag in last.items()}
+    starts = {tier: each.start.high for tier, each in expected.items() if each is not None}
     meaning = "Within how many seconds the last who waits, or would if asked for now, starts in nine of ten cases"
-    yield gauge("predicted_start_seconds", meaning, starts, "plan")
+    yield gauge("predicted_start_seconds", meaning, starts, "tier")
 
 
 def _machines() -> Iterator[Metric]:

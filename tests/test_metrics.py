@@ -119,7 +119,7 @@ def test_they_ask_for_figures_that_there_are(db: None, valkey: redis.Redis) -> N
     gpu = gpu_metrics.WorkerFigures(valkey, "gpu-test", lambda: 0).collect()
     of_the_site = list(text_string_to_metric_families(metrics.site_figures().decode()))
     labels = {label for family in of_the_site for sample in family.samples for label in sample.labels}
-    assert labels == {"plan", "state", "queue", "process"}  # nobody's name or words
+    assert labels == {"tier", "state", "queue", "process"}  # nobody's name or words
     families = [*of_the_site, *metrics.registry.collect(), *gpu]
     there = {family.name for family in families} | {f"{family.name}_total" for family in families}
     there |= {f"loremotion_request_seconds_{part}" for part in ("count", "sum", "bucket")} | {"up"}

@@ -18,19 +18,19 @@ class ServiceRate(models.Model):
 
 
 class ForecastFactor(models.Model):
-    """By how much one end of ranges is moved, by horizon and plan: see generation.scheduling.calibration."""
+    """By how much one end of ranges is moved, by horizon and tier: see generation.scheduling.calibration."""
 
     horizon = models.PositiveSmallIntegerField()
-    plan = models.CharField(max_length=20, blank=True)
+    tier = models.CharField(max_length=20, blank=True, db_column="plan")
     low = models.FloatField(default=1.0)
     high = models.FloatField(default=1.0)
     clips = models.FloatField(default=0.0)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["horizon", "plan"], name="forecast_factor_is_one_row")]
+        constraints = [models.UniqueConstraint(fields=["horizon", "tier"], name="forecast_factor_is_one_row")]
 
     def __str__(self) -> str:
-        return f"{self.plan or 'all'}, horizon {self.horizon}"
+        return f"{self.tier or 'all'}, horizon {self.horizon}"
 
 
 class ToldRange(models.Model):
@@ -38,7 +38,7 @@ class ToldRange(models.Model):
 
     clip_id = models.UUIDField()
     horizon = models.PositiveSmallIntegerField()
-    plan = models.CharField(max_length=20)
+    tier = models.CharField(max_length=20, db_column="plan")
     model = models.CharField(max_length=60)
     said_at = models.DateTimeField(db_index=True)
     # Seconds from then: as it was played, and the ends as they were said.
@@ -60,11 +60,11 @@ class ToldRange(models.Model):
 
 
 class ForecastHour(models.Model):
-    """What came of forecasts in one hour, of one model and plan: counts, and a histogram of waits."""
+    """What came of forecasts in one hour, of one model and tier: counts, and a histogram of waits."""
 
     hour = models.DateTimeField()
     model = models.CharField(max_length=60)
-    plan = models.CharField(max_length=20)
+    tier = models.CharField(max_length=20, db_column="plan")
     told = models.PositiveIntegerField(default=0)
     before = models.PositiveIntegerField(default=0)
     inside = models.PositiveIntegerField(default=0)
@@ -74,7 +74,7 @@ class ForecastHour(models.Model):
     """Cause of generation.scheduling.misses → clips that came later than they were told."""
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["hour", "model", "plan"], name="forecast_hour_is_one_row")]
+        constraints = [models.UniqueConstraint(fields=["hour", "model", "tier"], name="forecast_hour_is_one_row")]
 
     def __str__(self) -> str:
         return f"{self.model}, {self.hour:%Y-%m-%d %H:00}"

@@ -22,8 +22,8 @@ from generation.scheduling.recent_waits import hours_of, sum_of
 def page(request: HttpRequest) -> HttpResponse:
     """The record of the last day, for people."""
     by_model, status = _status()
-    plans = _by_plan(by_model.values()) if request.user.is_staff else []
-    return render(request, "generation/status.html", {"status": status, "plans": plans})
+    tiers = _by_tier(by_model.values()) if request.user.is_staff else []
+    return render(request, "generation/status.html", {"status": status, "tiers": tiers})
 
 
 @require_safe
@@ -32,19 +32,19 @@ def document(request: HttpRequest) -> JsonResponse:
     return JsonResponse(_status()[1])
 
 
-def _by_plan(by_model: Iterable[list[ForecastHour]]) -> list[dict[str, Any]]:
-    """How often forecasts held by plan, and what the others missed by, for staff."""
-    by_plan: defaultdict[str, list[ForecastHour]] = defaultdict(list)
+def _by_tier(by_model: Iterable[list[ForecastHour]]) -> list[dict[str, Any]]:
+    """How often forecasts held by tier, and what the others missed by, for staff."""
+    by_tier: defaultdict[str, list[ForecastHour]] = defaultdict(list)
     for row in (row for rows in by_model for row in rows):
-        by_plan[row.plan].append(row)
-    records = {plan: sum_of(rows) for plan, rows in sorted(by_plan.items())}
+        by_tier[row.tier].append(row)
+    records = {tier: sum_of(rows) for tier, rows in sorted(by_tier.items())}
     return [
         {
-            "plan": plan,
+            "tier": tier,
             **record.to_json(),
             "misses": [(cause.replace("_", " "), clips) for cause, clips in record.misses.most_common()],
         }
-        for plan, record in records.items()
+        for tier, record in records.items()
     ]
 
 

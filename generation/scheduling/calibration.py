@@ -1,4 +1,4 @@
-"""What came of earlier forecasts corrects the next: conformal, adaptive, by horizon and plan.
+"""What came of earlier forecasts corrects the next: conformal, adaptive, by horizon and tier.
 
 Each end of a range lies so many times its distance from the middle away. That factor follows the quantile of what came:
 it grows by a little when a clip came later than the end and shrinks by a ninth of that when it did not, so in the long
@@ -22,9 +22,9 @@ EDGES_SECONDS = (30.0, 120.0, 600.0)
 """Ends of the horizons for whoever counts: under half a minute, two minutes, ten minutes, and more."""
 _LEAST, _MOST = 0.1, 20.0
 _PACE, _FIRST_PACE, _FIRST_CLIPS = 0.08, 0.30, 30.0
-ANY_PLAN = ""
-_PLAN_CLIPS = 40.0
-"""Clips of a plan from which on its own factors count for half."""
+ANY_TIER = ""
+_TIER_CLIPS = 40.0
+"""Clips of a tier from which on its own factors count for half."""
 
 
 def horizon_of(seconds: float) -> int:
@@ -71,33 +71,33 @@ def _bounded(factor: float) -> float:
 
 @dataclass(slots=True)
 class Calibration:
-    """Factors by horizon and plan. ``learn`` replaces at most four of them."""
+    """Factors by horizon and tier. ``learn`` replaces at most four of them."""
 
     factors: dict[tuple[int, str], Factor] = field(default_factory=dict)
 
-    def correct(self, said: Range, plan: str = ANY_PLAN) -> Range:
+    def correct(self, said: Range, tier: str = ANY_TIER) -> Range:
         """Return the range that so far would have held as often as it says."""
         low = high = 0.0
         for horizon, share in _shares(said.mid):
-            factor = self._factor(horizon, plan)
+            factor = self._factor(horizon, tier)
             low, high = low + share * factor.low, high + share * factor.high
         return Range(
             max(0.0, said.mid - low * (said.mid - said.low)), said.mid, said.mid + high * (said.high - said.mid)
         )
 
-    def learn(self, said: Range, came_seconds: float, plan: str = ANY_PLAN) -> dict[tuple[int, str], Factor]:
+    def learn(self, said: Range, came_seconds: float, tier: str = ANY_TIER) -> dict[tuple[int, str], Factor]:
         """Take in what came of a range as it was before correction; return the factors that changed."""
         changed = {}
         for horizon, share in _shares(said.mid):
-            for key in {(horizon, ANY_PLAN), (horizon, plan)}:
+            for key in {(horizon, ANY_TIER), (horizon, tier)}:
                 changed[key] = self.factors.get(key, Factor()).after(said, came_seconds, share)
         self.factors |= changed
         return changed
 
-    def _factor(self, horizon: int, plan: str) -> Factor:
-        general = self.factors.get((horizon, ANY_PLAN), Factor())
-        own = self.factors.get((horizon, plan), general)
-        part = own.clips / (own.clips + _PLAN_CLIPS)
+    def _factor(self, horizon: int, tier: str) -> Factor:
+        general = self.factors.get((horizon, ANY_TIER), Factor())
+        own = self.factors.get((horizon, tier), general)
+        part = own.clips / (own.clips + _TIER_CLIPS)
         return Factor(general.low + part * (own.low - general.low), general.high + part * (own.high - general.high))
 
 

@@ -43,14 +43,14 @@ class Places:
     missed: Mapping[str, str] = field(default_factory=dict)
     """Why near clips are later than they were told, by id: a cause of ``misses``."""
 
-    def expected(self, tag: float, service: Spread, *, plan: str, now: float) -> Expected | None:
+    def expected(self, tag: float, service: Spread, *, tier: str, now: float) -> Expected | None:
         """Return what a clip of this tag may expect, in seconds from now; None while nobody takes clips."""
         found = self.forecast.at(tag, service)
         if found is None:
             return None
         return Expected(
-            _later(self.calibration.correct(found.start, plan), now - self.at),
-            _later(self.calibration.correct(found.ready, plan), now - self.at),
+            _later(self.calibration.correct(found.start, tier), now - self.at),
+            _later(self.calibration.correct(found.ready, tier), now - self.at),
         )
 
 
@@ -141,7 +141,7 @@ def _places_of(entry: bytes | None) -> Places | None:
         if entry is None:
             return None
         found = json.loads(entry)
-        factors = {(int(h), str(plan)): Factor(*map(float, rest)) for h, plan, *rest in found["factors"]}
+        factors = {(int(h), str(tier)): Factor(*map(float, rest)) for h, tier, *rest in found["factors"]}
         starts = tuple(Range(*map(float, start)) for start in found["starts"])
         forecast = Forecast({}, tuple(map(float, found["tags"])), starts, bool(found["is_whole"]))
         services = {str(name): Spread(*map(float, each)) for name, each in found.get("services", {}).items()}

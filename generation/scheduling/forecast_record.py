@@ -1,7 +1,7 @@
 """The record of forecasts: what was told, what came of it, and what that teaches the next.
 
 A clip is told once for each horizon that its wait comes into. Once it has ended these rows become an hour's counts and
-a correction, and go; so what is kept is bounded by what is open, and by one row an hour, model and plan.
+a correction, and go; so what is kept is bounded by what is open, and by one row an hour, model and tier.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ WAIT_CLASSES_PER_DOUBLING = 4
 KEPT = timedelta(days=90)
 
 
-def plan_of(clip: Generation) -> str:
-    """Return by which plan the clip is recorded: what is paid for goes first."""
-    return plan_of_tag(clip.fair_finish)
+def tier_of(clip: Generation) -> str:
+    """Return by which tier the clip is recorded: what is paid for goes first."""
+    return tier_of_tag(clip.fair_finish)
 
 
-def plan_of_tag(tag: float) -> str:
-    """Return by which plan a clip of this tag in the fair queue is recorded."""
+def tier_of_tag(tag: float) -> str:
+    """Return by which tier a clip of this tag in the fair queue is recorded."""
     return FREE if yields(tag) else PAID
 
 
 def calibration() -> Calibration:
     """Return what earlier forecasts have taught."""
     rows = ForecastFactor.objects.all()
-    return Calibration({(row.horizon, row.plan): Factor(row.low, row.high, row.clips) for row in rows})
+    return Calibration({(row.horizon, row.tier): Factor(row.low, row.high, row.clips) for row in rows})
 
 
 def told_of(clips: Iterable[Generation]) -> list[ToldRange]:
@@ -70,7 +70,7 @@ def note_told(
         ToldRange(
             clip_id=clip.id,
             horizon=horizon,
-            plan=plan_of(clip),
+            tier=tier_of(clip),
             model=clip.version.model.slug,
             said_at=at,
             played_low=played[str(clip.id)].ready.low,
@@ -131,9 +131,9 @@ def take_in(learned: Calibration) -> None:
         if clip is None or clip.state != State.SUCCEEDED or clip.finished_at is None:
             continue  # cancelled, failed or erased: it says nothing of the wait
         came = (clip.finished_at - row.said_at).total_seconds()
-        changed |= learned.learn(Range(row.played_low, row.mid, row.played_high), came, row.plan)
+        changed |= learned.learn(Range(row.played_low, row.mid, row.played_high), came, row.tier)
         hour = clip.finished_at.replace(minute=0, second=0, microsecond=0)
-        counts = hours[hour, row.model, row.plan]
+        counts = hours[hour, row.model, row.tier]
         counts.told += 1
         counts.before += came <= row.high
         counts.inside += row.low <= came <= row.high
@@ -144,23 +144,23 @@ def take_in(learned: Calibration) -> None:
             counts.waits[class_of((clip.finished_at - clip.created_at).total_seconds())] += 1
     with transaction.atomic():
         _keep(changed)
-        for (hour, model, plan), counts in hours.items():
-            _add(hour, model, plan, counts)
+        for (hour, model, tier), counts in hours.items():
+            _add(hour, model, tier, counts)
         ToldRange.objects.filter(id__in=[row.id for row in over]).delete()
 
 
 def _keep(changed: Mapping[tuple[int, str], Factor]) -> None:
     rows = [
-        ForecastFactor(horizon=horizon, plan=plan, low=factor.low, high=factor.high, clips=factor.clips)
-        for (horizon, plan), factor in changed.items()
+        ForecastFactor(horizon=horizon, tier=tier, low=factor.low, high=factor.high, clips=factor.clips)
+        for (horizon, tier), factor in changed.items()
     ]
     ForecastFactor.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["horizon", "plan"], update_fields=["low", "high", "clips"]
+        rows, update_conflicts=True, unique_fields=["horizon", "tier"], update_fields=["low", "high", "clips"]
     )
 
 
-def _add(hour: datetime, model: str, plan: str, counts: _Counts) -> None:
-    row, _ = ForecastHour.objects.select_for_update().get_or_create(hour=hour, model=model, plan=plan)
+def _add(hour: datetime, model: str, tier: str, counts: _Counts) -> None:
+    row, _ = ForecastHour.objects.select_for_update().get_or_create(hour=hour, model=model, tier=tier)
     row.told, row.before, row.inside = row.told + counts.told, row.before + counts.before, row.inside + counts.inside
     row.waits = dict(Counter(row.waits) + counts.waits)
     row.misses = dict(Counter(row.misses) + counts.misses)

@@ -160,8 +160,8 @@ def _expectations(
         works = {each.id: service_rates.work_of(each) for each in far}
         services, now = _services(works.values(), places), time.time()
         for each in far:
-            plan, service = forecast_record.plan_of(each), services[works[each.id].name]
-            if found := places.expected(each.fair_finish, service, plan=plan, now=now):
+            tier, service = forecast_record.tier_of(each), services[works[each.id].name]
+            if found := places.expected(each.fair_finish, service, tier=tier, now=now):
                 said[each.id] = found
     return said
 
@@ -215,7 +215,7 @@ def _tag_of(offer: Offer, workspace: Workspace | None, may: Entitlements, networ
 def _prospect(offer: Offer, tag: float, places: forecast_board.Places) -> Expected | None:
     work = service_rates.work_of_offer(offer)
     service = _services([work], places)[work.name]
-    return places.expected(tag, service, plan=forecast_record.plan_of_tag(tag), now=time.time())
+    return places.expected(tag, service, tier=forecast_record.tier_of_tag(tag), now=time.time())
 
 
 def _budgets() -> list[int]:

@@ -47,8 +47,8 @@ def put_up_forecast() -> None:
     forecast_record.take_in(learned)
     played = forecast(snapshot, np.random.default_rng(_SEED))
     services = {service_rates.work_of(clip).name: service for clip, service in _services(clips, snapshot)}
-    plans = {str(clip.id): forecast_record.plan_of(clip) for clip in clips}
-    corrected = {id: _corrected(each, learned, plans[id]) for id, each in played.by_id.items() if id in plans}
+    tiers = {str(clip.id): forecast_record.tier_of(clip) for clip in clips}
+    corrected = {id: _corrected(each, learned, tiers[id]) for id, each in played.by_id.items() if id in tiers}
     told = _told.smooth(corrected, at=began)
     at, before = datetime.fromtimestamp(began, UTC), forecast_record.told_of(clips)
     missed = forecast_record.note_missed(clips, before, statuses, at=at)
@@ -77,5 +77,5 @@ def _services(clips: Iterable[Generation], snapshot: Snapshot) -> Iterator[tuple
     yield from ((clip, by_id[str(clip.id)]) for clip in clips if str(clip.id) in by_id)
 
 
-def _corrected(said: Expected, learned: Calibration, plan: str) -> Expected:
-    return Expected(learned.correct(said.start, plan), learned.correct(said.ready, plan))
+def _corrected(said: Expected, learned: Calibration, tier: str) -> Expected:
+    return Expected(learned.correct(said.start, tier), learned.correct(said.ready, tier))

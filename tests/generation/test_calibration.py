@@ -72,7 +72,7 @@ def test_no_range_jumps_where_a_horizon_ends(came: list[tuple[Range, float]], ed
     assert after.high == pytest.approx(before.high, rel=0.02)
 
 
-def test_a_plan_with_few_clips_is_told_what_all_are() -> None:
+def test_a_tier_with_few_clips_is_told_what_all_are() -> None:
     calibration, said = Calibration(), Range(90, 100, 110)
     for _ in range(300):
         calibration.learn(said, 130.0, "free")
@@ -82,7 +82,7 @@ def test_a_plan_with_few_clips_is_told_what_all_are() -> None:
     assert calibration.correct(said, "paid").high == pytest.approx(general.high, rel=0.05)
 
 
-def test_a_plan_of_its_own_pace_is_learned_apart() -> None:
+def test_a_tier_of_its_own_pace_is_learned_apart() -> None:
     calibration, said = Calibration(), Range(90, 100, 110)
     for _ in range(300):
         calibration.learn(said, 130.0, "free")

@@ -34,7 +34,7 @@ def test_the_site_says_how_it_does(toy: Model, alice: Visitor, valkey: redis.Red
     machine(valkey)
     for _ in range(2):
         factories.submitted(alice.workspace, seconds=1)
-    waiting = {plan: values(site_figures.collect())["loremotion_clips_waiting", plan] for plan in ("free", "paid")}
+    waiting = {tier: values(site_figures.collect())["loremotion_clips_waiting", tier] for tier in ("free", "paid")}
     told = values(site_figures.collect())
     in_hand = sum(told["loremotion_clips_in_hand", state] for state in ("dispatched", "running"))
     assert sum(waiting.values()) + in_hand == 2
@@ -50,7 +50,7 @@ def test_the_wait_of_whoever_comes_last_is_told_while_somebody_takes_clips(
 ) -> None:
     def told() -> float:
         figures = values(site_figures.collect())
-        return max(figures.get(("loremotion_predicted_start_seconds", plan), -1) for plan in ("paid", "free"))
+        return max(figures.get(("loremotion_predicted_start_seconds", tier), -1) for tier in ("paid", "free"))
 
     machine(valkey)
     factories.submitted(alice.workspace, seconds=1)
@@ -89,7 +89,7 @@ def test_what_checks_of_the_books_found_is_told(db: None, valkey: redis.Redis, m
 
 
 def test_how_often_forecasts_held_is_told(db: None, valkey: redis.Redis) -> None:
-    ForecastHour.objects.create(hour=timezone.now(), model="toy", plan="paid", told=8, before=6, inside=5, waits={})
+    ForecastHour.objects.create(hour=timezone.now(), model="toy", tier="paid", told=8, before=6, inside=5, waits={})
     told = values(site_figures.collect())
     assert (told["loremotion_forecasts_told", "paid"], told["loremotion_forecast_coverage", "paid"]) == (8, 0.75)
 

@@ -19,15 +19,15 @@ from gpu_worker.worker_status import WorkerStatus
 from tests.generation import factories
 
 
-def hour(model: str = "toy", *, ago: float = 1.0, plan: str = "free", **counts: Any) -> None:
+def hour(model: str = "toy", *, ago: float = 1.0, tier: str = "free", **counts: Any) -> None:
     at = timezone.now() - timedelta(hours=ago)
     told = {"told": 10, "before": 9, "inside": 8, "waits": {"24": 5, "28": 5}} | counts
-    ForecastHour.objects.create(hour=at, model=model, plan=plan, **told)
+    ForecastHour.objects.create(hour=at, model=model, tier=tier, **told)
 
 
-def test_shares_and_waits_are_summed_over_hours_and_plans(toy: Model, client: Client) -> None:
+def test_shares_and_waits_are_summed_over_hours_and_tiers(toy: Model, client: Client) -> None:
     hour()
-    hour(plan="paid", before=7)
+    hour(tier="paid", before=7)
     hour(ago=2.0)
     said = client.get("/status.json").json()
     assert said["all"]["forecasts"] == 30
@@ -71,9 +71,9 @@ def test_the_page_says_it_in_words(toy: Model, client: Client) -> None:
     assert "80% of clips were ready within the range" in page
 
 
-def test_staff_reads_why_estimates_were_missed_by_plan_and_nobody_else(toy: Model, client: Client) -> None:
+def test_staff_reads_why_estimates_were_missed_by_tier_and_nobody_else(toy: Model, client: Client) -> None:
     hour(misses={"loading": 1})
-    hour(plan="paid", misses={"handed_on": 2})
+    hour(tier="paid", misses={"handed_on": 2})
     assert "for staff" not in client.get("/status/").text
     client.force_login(User.objects.create_user("staff@example.org", "a long password", is_staff=True))
     page = client.get("/status/").text
