@@ -21,10 +21,11 @@ from loremotion.valkey import connection
 WINDOW_SECONDS = 60
 """The last ones, whenever they are looked at: with windows by the clock, twice as many would pass round a minute."""
 REPORTS_PER_HOUR: Final = 20
-FORMS: Final = frozenset({"/generations/", "/generations/recipe/", "/batch/review/", "/batch/make/", "/reviews/ask/"})
-"""Addresses of pages that make clips, judge prompts or take files: whoever sends one is counted before it is read."""
-QUOTES = "/v1/quotes"
-"""Changes nothing, though its method is that of what does."""
+UNCOUNTED: Final = ("/account/", "/admin/", "/report/", "/stripe/webhook/")
+"""Where forms are sent that have limits of their own (signing in, reports), are the staff's, or come from Stripe. Every
+other one makes a row, asks somebody else or takes a processor: whoever sends it is counted before it is read."""
+CHANGES_NOTHING: Final = frozenset({"/v1/quotes", "/generations/prompt-length/"})
+"""Though the method is that of what does."""
 
 
 READ, CHANGE = "read", "change"
@@ -57,8 +58,8 @@ class Allowance:
 
 
 class RateLimitMiddleware:
-    """Counts every request under ``/v1/`` and every form that takes files, before it is looked at, and says how things
-    stand (draft-ietf-httpapi-ratelimit-headers).
+    """Counts every request under ``/v1/`` and every form of a page, before it is looked at, and says how things stand
+    (draft-ietf-httpapi-ratelimit-headers).
 
     While Valkey is away nobody is limited: credits still bound what can be made.
     """
@@ -69,7 +70,7 @@ class RateLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not _is_counted(request):
             return self.get_response(request)
-        kind = READ if request.method in _SAFE or request.path == QUOTES else CHANGE
+        kind = READ if request.method in _SAFE or request.path in CHANGES_NOTHING else CHANGE
         try:
             allowance = count(kind, caller=_caller_of(request), now=time.time())
         except redis.RedisError:
@@ -132,7 +133,7 @@ def _caller_of(request: HttpRequest) -> str:
 
 
 def _is_counted(request: HttpRequest) -> bool:
-    is_form = request.method == "POST" and request.path in FORMS
+    is_form = request.method == "POST" and not request.path.startswith(UNCOUNTED)
     return is_form or request.path.startswith(api_keys.API_PREFIX)
 
 

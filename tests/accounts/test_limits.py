@@ -18,13 +18,10 @@ from redis.retry import Retry
 from accounts import api_keys, limits
 from accounts.models import User, Visitor
 from accounts.roles import BY_ROLE
-from loremotion import bodies
 from loremotion import valkey as stores
 from tests.accounts.factories import browser_of, team
 
 NOON = 1_800_000_000  # the beginning of a minute
-MAKES_MANY = "/batch/make/"
-"""Takes no files: what it makes was reviewed."""
 
 
 @pytest.fixture(autouse=True)
@@ -125,11 +122,27 @@ def test_asking_for_reviews_counts_too_whatever_becomes_of_it(visitor: Visitor) 
     assert [answer.status_code for answer in answers] == [422, 422, 429]
 
 
-def test_every_address_that_takes_files_or_makes_clips_is_counted() -> None:
-    taking = [f"/{route}" for route, view in addresses() if takes_files(view)]
-    assert "/reviews/ask/" in taking
-    uncounted = [route for route in [*taking, MAKES_MANY] if not limits._is_counted(RequestFactory().post(route))]
-    assert uncounted == []
+def test_every_form_counts_but_those_with_limits_of_their_own() -> None:
+    routes = [f"/{route}" for route, _ in addresses()]
+    uncounted = {route for route in routes if not limits._is_counted(RequestFactory().post(route))}
+    assert {"/billing/buy/", "/workspace/webhooks/new/", "/batch/make/"} <= set(routes) - uncounted
+    assert uncounted == {route for route in routes if route.startswith(limits.UNCOUNTED)}
+    assert set(limits.UNCOUNTED) == {"/account/", "/admin/", "/report/", "/stripe/webhook/"}  # add with a reason
+
+
+def test_buying_counts_for_each_page_of_stripe_is_a_row(visitor: Visitor) -> None:
+    browser = browser_of(visitor)
+    with time_machine.travel(NOON + 10, tick=False):
+        answers = [browser.post("/billing/buy/", {"price": 1}) for _ in range(3)]
+    assert [answer.status_code == 429 for answer in answers] == [False, False, True]
+
+
+def test_how_long_a_prompt_is_counts_as_reading(visitor: Visitor) -> None:
+    browser = browser_of(visitor)
+    with time_machine.travel(NOON + 10, tick=False):
+        answers = [browser.post("/generations/prompt-length/", {"prompt": "a"}) for _ in range(4)]
+        assert browser.post("/generations/", {"prompt": ""}).status_code != 429
+    assert [answer.status_code == 429 for answer in answers] == [False, False, False, True]
 
 
 def addresses(patterns: Iterable[URLPattern | URLResolver] | None = None, above: str = "") -> Iterator[tuple[str, Any]]:
@@ -140,12 +153,6 @@ def addresses(patterns: Iterable[URLPattern | URLResolver] | None = None, above:
             yield from addresses(each.url_patterns, route)
         else:
             yield route, each.callback
-
-
-def takes_files(view: Any) -> bool:
-    """Whether the view takes a form with more than people type."""
-    limit = getattr(view, bodies._LIMIT, None)
-    return limit is bodies._form_limit
 
 
 def test_pages_are_not_counted(visitor: Visitor) -> None:
