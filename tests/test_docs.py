@@ -122,6 +122,13 @@ def test_every_threat_and_every_fault_has_a_test_that_each_run_runs() -> None:
         assert quick, f"No test of 'make test' holds: {row}"
 
 
+def test_every_row_of_the_standard_has_a_test_or_says_why_not() -> None:
+    rows = [row for row in table_rows("security.md") if re.match(r"\| V\d", row)]
+    assert len(rows) > 30
+    for row in rows:
+        assert named_tests(row) or "not tested: " in row, f"Name a test, or write 'not tested: ' and why: {row}"
+
+
 def test_the_tree_shows_folders_that_are_there() -> None:
     tree = re.search(r"## Where things are\n\n```\n(.*?)```", README, flags=re.DOTALL)
     assert tree is not None

@@ -132,6 +132,17 @@ def test_the_menu_switches_the_workspace_and_closes_on_escape(site: str, desktop
     expect(panel).to_be_hidden()
 
 
+def test_who_signs_out_leaves_nothing_of_theirs_in_the_browser(site: str, desktop: BrowserContext, alice: User) -> None:
+    page = desktop.new_page()
+    page.goto(f"{site}/models/")
+    page.evaluate("sessionStorage.setItem('draft', '{}'); localStorage.setItem('clips-on-their-way-mine', '[1]')")
+    page.locator("details.menu summary").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("link", name="Sign up").first).to_be_visible()
+    assert page.evaluate("sessionStorage.getItem('draft')") is None
+    assert page.evaluate("localStorage.getItem('clips-on-their-way-mine')") is None
+
+
 def test_on_a_phone_the_main_pages_are_at_the_thumb(site: str, phone: BrowserContext, alice: User) -> None:
     page = phone.new_page()
     page.goto(f"{site}/models/")

@@ -27,6 +27,15 @@ def test_no_page_may_ask_for_a_device() -> None:
         assert "camera=()" in Client().get(address).headers["Permissions-Policy"]
 
 
+@pytest.mark.django_db
+def test_no_header_names_a_program_and_none_is_read_as_another_kind() -> None:
+    for address in ("/", "/nowhere/", "/robots.txt"):
+        headers = Client().get(address).headers
+        assert not {"Server", "X-Powered-By", "Via"} & set(headers)
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+
+
 def test_robots_are_told_what_is_private() -> None:
     said = Client().get("/robots.txt")
     assert said.headers["Content-Type"] == "text/plain"
@@ -42,7 +51,14 @@ def test_where_to_report_a_weakness_is_said_where_somebody_is_named(settings: An
 
 def told(**environment: str) -> dict[str, str]:
     """Settings that a process with this environment would have."""
-    names = ("IS_HTTPS", "SESSION_COOKIE_SECURE", "SECURE_HSTS_PRELOAD", "SECURE_HSTS_INCLUDE_SUBDOMAINS")
+    names = (
+        "IS_HTTPS",
+        "DEBUG",
+        "SESSION_COOKIE_SECURE",
+        "CSRF_COOKIE_SECURE",
+        "SECURE_HSTS_PRELOAD",
+        "SECURE_HSTS_INCLUDE_SUBDOMAINS",
+    )
     code = f"from loremotion import settings; print(*(getattr(settings, name) for name in {names}))"
     said = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, **environment}, cwd=ROOT, capture_output=True, text=True
@@ -76,6 +92,15 @@ def test_a_key_is_replaced_and_what_it_signed_and_sealed_still_opens(settings: A
     anew = encryption.seal("mine", purpose="a test")
     settings.SECRET_KEY_FALLBACKS = []
     assert encryption.unseal(anew, purpose="a test") == "mine"
+
+
+def test_what_is_sealed_and_changed_or_meant_for_another_purpose_is_not_opened() -> None:
+    sealed = encryption.seal("mine", purpose="a test")
+    assert sealed != encryption.seal("mine", purpose="a test")
+    changed = sealed[:-8] + ("A" if sealed[-8] != "A" else "B") + sealed[-7:]
+    for text, purpose in ((changed, "a test"), (sealed, "another")):
+        with pytest.raises(encryption.Unreadable):
+            encryption.unseal(text, purpose=purpose)
 
 
 def test_an_address_that_the_caller_writes_down_is_not_believed(new_site: NewSite) -> None:

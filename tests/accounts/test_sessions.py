@@ -8,6 +8,7 @@ import pytest
 import redis
 import time_machine
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -15,8 +16,9 @@ from django.utils import timezone
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from accounts import sessions
+from accounts import sessions, visitors
 from accounts.models import AuditEntry, User
+from catalog.models import Model
 from tests.accounts.factories import browser_of, sign_in
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
@@ -59,6 +61,26 @@ def test_it_works(laptop: Client, telephone: Client) -> None:
     assert "iOS" not in laptop.get("/account/sessions/").text
     entry = AuditEntry.objects.get(event="session.ended")
     assert (entry.actor, entry.subject) == ("alice@example.org", "Mobile Safari on iOS")
+
+
+def test_signing_in_begins_a_session_that_nobody_knew_before(alice: User, client: Client) -> None:
+    """Whoever has put a session into a browser is not signed in with it."""
+    planted = client.session
+    planted["theme"] = "dark"
+    planted.save()
+    assert planted.session_key is not None
+    client.cookies[settings.SESSION_COOKIE_NAME] = planted.session_key
+    sign_in(client)
+    assert client.session["_auth_user_id"] == str(alice.id)
+    assert client.session.session_key != planted.session_key
+    assert not planted.exists(planted.session_key)
+
+
+def test_cookies_are_out_of_reach_of_scripts_and_of_other_sites(laptop: Client, toy: Model, client: Client) -> None:
+    client.post("/generations/", {"prompt": "a fox", "model": toy.slug})
+    for cookie in (laptop.cookies[settings.SESSION_COOKIE_NAME], client.cookies[visitors.COOKIE]):
+        assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+    assert laptop.cookies[settings.CSRF_COOKIE_NAME]["samesite"] == "Lax"
 
 
 def test_all_others_are_signed_out_at_once(laptop: Client, telephone: Client) -> None:
