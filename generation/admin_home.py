@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import redis
 from django.contrib.auth.models import PermissionsMixin
-from django.core.cache import cache
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -24,6 +23,7 @@ from generation.notices.models import Notice
 from generation.scheduling import capacity, fleet_samples
 from loremotion.outbox.models import MailMessage
 from loremotion.outbox.models import State as MailState
+from loremotion.read_through import get_or_make
 
 FIRST_RANGE: Final = "24h"
 _UNKNOWN: Final = "–"
@@ -86,13 +86,8 @@ def figures_of(request: HttpRequest) -> dict[str, Any]:
 
 def _course(chosen: str) -> dict[str, Any]:
     """The range's figures, counted once in a while however many look: a month's rows are many."""
-    key = f"admin-home:{chosen}"
-    try:
-        if (kept := cache.get(key)) is None:
-            kept = _counted(RANGES[chosen].length)
-            cache.set(key, kept, RANGES[chosen].kept_seconds)
-    except redis.RedisError:  # staff needs this page then most of all
-        kept = _counted(RANGES[chosen].length)
+    shown = RANGES[chosen]
+    kept = get_or_make(f"admin-home:{chosen}", lambda: _counted(shown.length), seconds=shown.kept_seconds)
     return {**kept, "edges": [datetime.fromisoformat(edge) for edge in kept["edges"]]}
 
 

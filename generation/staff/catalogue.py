@@ -11,7 +11,6 @@ import redis
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -26,11 +25,11 @@ from generation import figures
 from generation.figures import MadeOfModel
 from generation.scheduling import capacity
 from gpu_worker.families import FAMILIES
+from loremotion.read_through import get_or_make
 from loremotion.refusals import Refusal
 
 TABS: Final = {"enabled": "Enabled", "ready": "Ready to enable", "drafts": "Drafts", "retired": "Retired"}
 KEPT_SECONDS: Final = 60
-_KEY: Final = "admin:made-by-model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +143,11 @@ def _budgets() -> list[int]:
 
 def _made() -> dict[str, MadeOfModel]:
     """Of the last week, by model; counted once a minute, however many look."""
-    try:
-        kept = cache.get(_KEY)
-        if kept is None:
-            kept = {slug: [each.made, each.failed, each.render_seconds] for slug, each in figures.made_lately().items()}
-            cache.set(_KEY, kept, KEPT_SECONDS)
-    except redis.RedisError:
-        return figures.made_lately()
+
+    def made() -> dict[str, list[Any]]:
+        return {slug: [each.made, each.failed, each.render_seconds] for slug, each in figures.made_lately().items()}
+
+    kept = get_or_make("admin:made-by-model", made, seconds=KEPT_SECONDS)
     return {slug: MadeOfModel(*each) for slug, each in kept.items()}
 
 

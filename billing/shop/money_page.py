@@ -1,13 +1,11 @@
-"""Money for staff: revenue, what is owed in clips, what is given away, and whether Stripe says the same."""
+"""The admin's page of money: revenue, what is owed in clips, what is given away, and whether Stripe says the same."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import redis
 from django.contrib import admin
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -17,19 +15,20 @@ from billing.models import Proposal
 from billing.shop import revenue
 from billing.shop.models import Mismatch, StripeEvent
 from billing.shop.money import decimals_of, formatted
+from loremotion.read_through import get_or_make
 
 DAYS: Final = 30
 LATELY: Final = timedelta(days=7)
 MOST_COUNTED: Final = 1000
-KEPT_SECONDS: Final = 600
-"""For so long what is owed is not added up again: it grows with what was ever bought."""
-_KEY: Final = "admin:money-owed"
+OWED_KEPT_SECONDS: Final = 600
+"""For so long what is owed is not added up again, since that takes as long as what was ever bought is much."""
 
 
 def page(request: HttpRequest) -> HttpResponse:
     """Sums of the last month, beside those of the month before, and what waits for somebody."""
     now = timezone.now()
     paid = revenue.by_day(days=2 * DAYS, until=now)
+    owed = get_or_make("admin:money-owed", revenue.owed, seconds=OWED_KEPT_SECONDS)
     used, most = free_gpu_budget.used_today(now)
     context = {
         **admin.site.each_context(request),
@@ -38,7 +37,7 @@ def page(request: HttpRequest) -> HttpResponse:
             (formatted(sum(days[DAYS:]), currency), formatted(sum(days[:DAYS]), currency))
             for currency, days in sorted(paid.items())
         ],
-        "owed": [formatted(amount, currency) for currency, amount in sorted(_owed().items())],
+        "owed": [formatted(amount, currency) for currency, amount in sorted(owed.items())],
         "free_left_minutes": max(0.0, most - used) / 60,
         "free_most_minutes": most / 60,
         "differences": Mismatch.objects.open()[:MOST_COUNTED].count(),
@@ -52,19 +51,7 @@ def page(request: HttpRequest) -> HttpResponse:
             for currency, days in sorted(paid.items())
         ],
     }
-    return TemplateResponse(request, "admin/generation/money.html", context)
-
-
-def _owed() -> dict[str, int]:
-    try:
-        kept = cache.get(_KEY)
-        if kept is None:
-            kept = revenue.owed()
-            cache.set(_KEY, kept, KEPT_SECONDS)
-    except redis.RedisError:
-        return revenue.owed()
-    found: dict[str, int] = kept
-    return found
+    return TemplateResponse(request, "admin/shop/money.html", context)
 
 
 def _edges(now: datetime) -> list[datetime]:
