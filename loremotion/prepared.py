@@ -28,20 +28,22 @@ Answer = Callable[[], Any]
 """Reads what a statement answers that was sent before."""
 
 
-@contextmanager
-def prepared_cursor() -> Iterator[Any]:
+def prepared_cursor() -> Any:
     """A cursor that sends values beside its statement, and prepares a statement that is asked again and again.
 
     What it reads comes in PostgreSQL's own binary form: taking times and ids apart as text is Python's work, and costs
     more than finding the row. JSON is what it stands for, where Django's cursors leave it as text.
+    ``with`` closes it.
     """
-    with _cursor() as cursor:
-        yield cursor
+    database = _connected()
+    own = psycopg.Cursor(database.connection)
+    own.format = psycopg.pq.Format.BINARY
+    return database.make_debug_cursor(own) if database.queries_logged else database.make_cursor(own)
 
 
 def send(sql: str, values: Any) -> Answer:
     """Send a statement, and return what reads its first row. Within ``unanswered`` nothing waits for it until then."""
-    cursor = _cursor()  # whatever closes it would throw its row away
+    cursor = prepared_cursor()  # whatever closes it would throw its row away
     cursor.execute(sql, values)
     answer: Answer = cursor.fetchone
     return answer
@@ -83,16 +85,11 @@ def _sent(sends: Iterable[Callable[[], Answer]]) -> list[Answer]:
 def _connected() -> Any:
     """This thread's ``row_security.base.DatabaseWrapper``, with a connection."""
     database = connections[DEFAULT_DB_ALIAS]
-    database.close_if_health_check_failed()
-    database.ensure_connection()
+    if database.health_check_enabled:
+        database.close_if_health_check_failed()
+    if database.connection is None:
+        database.ensure_connection()
     return database
-
-
-def _cursor() -> Any:
-    database = _connected()
-    own = psycopg.Cursor(database.connection)
-    own.format = psycopg.pq.Format.BINARY
-    return database.make_debug_cursor(own) if database.queries_logged else database.make_cursor(own)
 
 
 def execute_anew(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:

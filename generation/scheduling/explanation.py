@@ -32,7 +32,7 @@ def sentence(generation: Generation, before: Sequence[Row]) -> str:
         return ""
     # Others of the same line are not counted apart: a member would learn what the team's owner asks for elsewhere, and
     # a visitor who else is in their network.
-    own = sum(row.workspace_id == generation.workspace_id for row in before)
+    own = [row.workspace_id for row in before].count(generation.workspace_id)
     others = len(before) - own
     free_first = f" {GOES_FIRST}" if yields(generation.fair_finish) else ""
     among = f"Of the next {EXACT} clips, " if len(before) == EXACT else "Of the clips ahead, "

@@ -13,6 +13,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import starmap
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +22,7 @@ from django.utils import timezone
 from generation.models import Generation, State
 from generation.scheduling import queue_depth
 from generation.scheduling.fair_order import Key, first_that_fit, key_of
-from generation.tiers import MOST_PASSES, yields
+from generation.tiers import FREE_BEGINS, MOST_PASSES, yields
 from loremotion.prepared import prepared_cursor
 
 EXACT: Final = 48
@@ -83,19 +84,20 @@ class Look:
         with prepared_cursor() as cursor:
             waiting_sql, values = first_that_fit(_COLUMNS, most=EXACT + 1, up_to_bytes=largest_bytes)
             cursor.execute(f"{_IN_FLIGHT} UNION ALL ({waiting_sql})", values)
-            rows = [Row._make(row) for row in cursor.fetchall()]
+            rows = list(starmap(Row, cursor.fetchall()))
         self.is_held_up = any(row.state == _HELD_UP for row in rows)
         waiting = sorted((row for row in rows if row.state == State.QUEUED), key=_KEY)
         self._is_whole = len(waiting) <= EXACT
         self._front = waiting[:EXACT]
-        self._keys: list[tuple[Any, ...]] = [_KEY(row) for row in self._front]
+        keys: list[tuple[Any, ...]] = [_KEY(row) for row in waiting]
+        self._keys = keys[:EXACT]
         self._running = {row.id for row in rows if row.state == State.RUNNING}
         dispatched = [row for row in rows if row.state == State.DISPATCHED and row.dispatched_at is not None]
         dispatched.sort(key=lambda row: (yields(row.fair_finish), row.dispatched_at, _KEY(row)))
         self._ahead = sum(not yields(row.fair_finish) for row in dispatched)
         yielding = [row for row in dispatched if yields(row.fair_finish)]
         self._passes = yielding[0].passes if yielding else 0
-        waiting_free = sum(yields(row.fair_finish) for row in waiting)
+        waiting_free = len(keys) - bisect_left(keys, (FREE_BEGINS,))
         self._free = len(yielding) + waiting_free if self._is_whole else math.inf
         self._dispatched = {row.id: place for place, row in enumerate(dispatched)}
         self._depth: queue_depth.Depth | None = None
