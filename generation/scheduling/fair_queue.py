@@ -46,7 +46,7 @@ class Standing:
     last_finish: float
     """The latest tag, of its tier, in its own line and in that of its network; 0 where nobody waits in either."""
     open_clips: int
-    """Of the workspace, that wait or are being made."""
+    """Of the workspace, that wait or are being made; at most as many as were to be counted."""
     flow: str = ""
     """Whose line it is: see ``send_join``."""
     network_last: float = 0.0
@@ -66,7 +66,7 @@ class Standing:
         return next_finish(now=self.virtual_time, last_finish=self.network_last, cost=credits, weight=weight)
 
 
-def send_join(workspace: Workspace, *, is_paid: bool, network: str = "") -> Callable[[], Standing]:
+def send_join(workspace: Workspace, *, is_paid: bool, most_open: int, network: str = "") -> Callable[[], Standing]:
     """Lock the workspace's line until the transaction ends, and return what tells how the workspace stands.
 
     A person's workspaces share one line, whatever their number, and so do the visitors of one network; behind the free
@@ -75,12 +75,13 @@ def send_join(workspace: Workspace, *, is_paid: bool, network: str = "") -> Call
 
     Args:
         is_paid: whether its next clip goes before those that cost nothing.
+        most_open: how many of its open clips are counted: of interest is whether there are as many.
         network: where it is asked for; empty of who pays, or where nobody knows.
     """
     joined = send(
         "SELECT virtual_time, last_finish, open_clips, flow, network_last "
-        "FROM generation_join_both_lines(%s, %s, %s, %s)",
-        [workspace.id, _line_without_a_person(workspace, network), 0.0 if is_paid else FREE_BEGINS, network],
+        "FROM generation_join_both_lines(%s, %s, %s, %s, %s)",
+        [workspace.id, _line_without_a_person(workspace, network), 0.0 if is_paid else FREE_BEGINS, network, most_open],
     )
     return lambda: Standing(*joined())
 

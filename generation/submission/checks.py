@@ -96,7 +96,10 @@ def beyond_open_clips(candidate: Candidate) -> None:
         TooMany: names how many that are.
     """
     most, standing = candidate.may.open_clips, candidate.standing
-    found = Generation.objects.of(candidate.workspace).open().count() if standing is None else standing.open_clips
+    if standing is not None:
+        found = standing.open_clips
+    else:
+        found = Generation.objects.of(candidate.workspace).open()[:most].count()  # as many as matter
     if found + candidate.clips > most:
         clips = f"{most} clip{'' if most == 1 else 's'} in progress"
         together = f"Your plan allows {clips}. You have {found}, and this asks for {candidate.clips}."

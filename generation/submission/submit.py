@@ -107,7 +107,8 @@ def submit(
             recheck = lock()
             held = _send_hold(workspace, generation_id, offer)
             network = "" if may.is_paid else network
-            joined = fair_queue.send_join(workspace, is_paid=may.is_paid, network=network)
+            most_open = may.open_clips
+            joined = fair_queue.send_join(workspace, is_paid=may.is_paid, most_open=most_open, network=network)
             least_bytes = offer.send_least_bytes()
             recheck()
             held()

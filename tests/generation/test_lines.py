@@ -259,9 +259,12 @@ def test_a_request_learns_nothing_of_the_line_of_another_workspace(alice: Visito
     bounds = row_security.Bounds()
     bounds.sight = row_security.Sight(alice.workspace.id)
     with row_security.bounded(bounds), transaction.atomic():
-        assert fair_queue.send_join(alice.workspace, is_paid=False)().flow == f"workspace:{alice.workspace.id}"
+        assert (
+            fair_queue.send_join(alice.workspace, is_paid=False, most_open=3)().flow
+            == f"workspace:{alice.workspace.id}"
+        )
     with row_security.bounded(bounds), transaction.atomic(), pytest.raises(Error, match="is not of the workspace"):
-        fair_queue.send_join(bob.workspace, is_paid=False)()
+        fair_queue.send_join(bob.workspace, is_paid=False, most_open=3)()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -273,8 +276,26 @@ def test_that_refusal_is_none_of_the_ledgers_where_a_hold_was_sent_before(alice:
     def hold_and_join() -> None:
         with ledger.own_errors(), unanswered():
             held = ledger.send_hold(account=account, reference=uuid4(), amount=1, expires_at=tomorrow, quote={})
-            fair_queue.send_join(bob.workspace, is_paid=False)
+            fair_queue.send_join(bob.workspace, is_paid=False, most_open=3)
             held()
 
     with row_security.bounded(bounds), transaction.atomic(), pytest.raises(Error, match="is not of the workspace"):
         hold_and_join()
+
+
+def test_no_more_open_clips_are_counted_than_a_workspace_may_have(toy: Model, alice: Visitor) -> None:
+    for _ in range(3):
+        factories.submitted(alice.workspace, seconds=1)
+    with transaction.atomic():
+        counted = [
+            fair_queue.send_join(alice.workspace, is_paid=False, most_open=most)().open_clips for most in (0, 2, 3, 9)
+        ]
+    assert counted == [0, 2, 3, 3]
+
+
+def test_what_came_back_without_a_line_waits_with_its_own_workspace(toy: Model, alice: Visitor, bob: Visitor) -> None:
+    returned = factories.submitted(alice.workspace, seconds=5)
+    Generation.objects.filter(id=returned.id).update(flow="", network="")
+    with transaction.atomic():
+        tags = [fair_queue.send_join(each.workspace, is_paid=False, most_open=3)().last_finish for each in (alice, bob)]
+    assert tags == [returned.fair_finish, 0.0]
