@@ -84,7 +84,7 @@ def _sent(sends: Iterable[Callable[[], Answer]]) -> list[Answer]:
 
 def _connected() -> Any:
     """This thread's ``row_security.base.DatabaseWrapper``, with a connection."""
-    database = connections[DEFAULT_DB_ALIAS]
+    database: Any = connections[DEFAULT_DB_ALIAS]
     if database.health_check_enabled:
         database.close_if_health_check_failed()
     if database.connection is None:
