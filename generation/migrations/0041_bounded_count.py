@@ -53,5 +53,5 @@ NO_JOIN = "DROP FUNCTION generation_join_both_lines(uuid, text, double precision
 
 
 class Migration(migrations.Migration):
-    dependencies = [("generation", "0039_network_finish_index")]
+    dependencies = [("generation", "0040_forecast_tier")]
     operations: ClassVar[list[Operation]] = [migrations.RunSQL(JOIN, NO_JOIN)]
