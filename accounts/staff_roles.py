@@ -1,7 +1,8 @@
 """What each role of the staff may do in the admin: one table, checked against the groups and docs/roles.md by tests.
 
 A role is a group of Django's. A migration makes them, and a superuser puts people into them; who is staff and in no
-group sees nothing. Changing this table takes a migration that changes the groups, as ``accounts/migrations`` has one.
+group sees nothing. Changing this table takes a migration that changes the groups, and that holds its part of the table
+itself: one that read this one would make other groups on each site, by the day on which it ran there.
 """
 
 from __future__ import annotations

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.http import Http404, HttpRequest
 from django.test import RequestFactory
 from django.urls import URLPattern, resolve
@@ -25,6 +29,8 @@ from tests.accounts.factories import browser_of, person
 from tests.test_staff_site import FOR_SUPERUSERS, _filled
 
 pytestmark = pytest.mark.django_db
+
+ROOT = Path(__file__).resolve().parent.parent
 
 STANDARD = {"changelist", "add", "change", "delete", "history", "password_change"}
 OF_MODELS = {
@@ -126,6 +132,27 @@ def test_the_groups_hold_what_the_table_says() -> None:
         for group in Group.objects.prefetch_related("permissions__content_type")
     }
     assert held == PERMISSIONS
+
+
+def test_a_site_whose_roles_were_made_before_reports_lets_support_decide_them() -> None:
+    support = Group.objects.get(name="Support")
+    support.permissions.set(support.permissions.exclude(content_type__app_label="notices"))
+    migration = import_module("accounts.migrations.0013_support_decides_reports")
+    migration.let_support_decide_reports(apps, connection.schema_editor())
+    test_the_groups_hold_what_the_table_says()
+
+
+def test_a_group_of_a_sites_own_called_support_stays_as_it_is() -> None:
+    support = Group.objects.get(name="Support")
+    support.permissions.set(Permission.objects.filter(codename="view_workspace"))
+    migration = import_module("accounts.migrations.0013_support_decides_reports")
+    migration.let_support_decide_reports(apps, connection.schema_editor())
+    assert [each.codename for each in support.permissions.all()] == ["view_workspace"]
+
+
+def test_no_migration_of_roles_reads_the_table_of_today() -> None:
+    migrations = (ROOT / "accounts" / "migrations").glob("*.py")
+    assert [path.name for path in migrations if "accounts.staff_roles" in path.read_text()] == []
 
 
 def test_the_docs_say_what_the_table_says() -> None:
