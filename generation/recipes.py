@@ -21,6 +21,8 @@ from loremotion.refusals import Invalid
 FORMAT: Final = "loremotion-recipe-1"
 MOST_BYTES: Final = 256 * 1024
 _BOX: Final = struct.Struct(">I4s16s")
+_BOX_TYPES: Final = (b"free", b"uuid")
+"""The first is what Content Credentials allow behind a signed file; the second is what an earlier release wrote."""
 _BOX_KIND: Final = UUID("6c6f7265-6d6f-7469-6f6e-726563697065").bytes
 """Of the box: ``loremotion`` and ``recipe`` in ASCII, as an id."""
 _MOST_BOXES: Final = 1_000
@@ -105,15 +107,28 @@ class Recipe:
     def to_box(self) -> bytes:
         """What stands behind the last box of an MP4, and moves nothing in it."""
         content = self.to_json().encode()
-        return _BOX.pack(_BOX.size + len(content), b"uuid", _BOX_KIND) + content
+        return _BOX.pack(_BOX.size + len(content), _BOX_TYPES[0], _BOX_KIND) + content
 
 
 def _box_in(file: IO[bytes]) -> bytes:
-    """The content of the recipe's box of an MP4. Reads the heads of the others alone.
+    """The content of the recipe's box of an MP4.
 
     Raises:
         Invalid: it has none.
     """
+    if (found := find_box(file)) is None:
+        raise Invalid(
+            "not_a_recipe",
+            "This video has no recipe; another program may have removed it.",
+            next_step="Choose the MP4 as you downloaded it here, or its recipe as JSON.",
+        )
+    place, size = found
+    file.seek(place + _BOX.size)
+    return file.read(size - _BOX.size)
+
+
+def find_box(file: IO[bytes]) -> tuple[int, int] | None:
+    """Where the recipe's box of an MP4 begins and how many bytes it has. Reads the heads of the others alone."""
     place, end = 0, file.seek(0, os.SEEK_END)
     for _ in range(_MOST_BOXES):
         file.seek(place)
@@ -121,19 +136,15 @@ def _box_in(file: IO[bytes]) -> bytes:
         if len(head) < 8:
             break
         size = int.from_bytes(head[:4])
-        if head[4:8] == b"uuid" and head[8:] == _BOX_KIND and _BOX.size <= size <= _BOX.size + MOST_BYTES:
-            return file.read(size - _BOX.size)
+        if head[4:8] in _BOX_TYPES and head[8:] == _BOX_KIND and _BOX.size <= size <= _BOX.size + MOST_BYTES:
+            return place, size
         size = int.from_bytes(head[8:16]) if size == 1 else size
         if size < 8:  # 0: it goes on to the end
             break
         place += size
         if place >= end:
             break
-    raise Invalid(
-        "not_a_recipe",
-        "This video has no recipe; another program may have removed it.",
-        next_step="Choose the MP4 as you downloaded it here, or its recipe as JSON.",
-    )
+    return None
 
 
 def _object_in(content: bytes) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from generation.pages import (
     sharing,
     status,
     trial_views,
+    verify,
 )
 from generation.pages.price import price
 from generation.pages.prompt_length import prompt_length
@@ -78,6 +79,7 @@ urlpatterns = [
     path("history/delete/", selection.ask_before_deleting, name="ask-before-deleting"),
     path("history/delete/now/", selection.delete, name="delete-clips"),
     *trial_views.urlpatterns,
+    path("verify/", takes_files(verify.page), name="verify"),
     path("explore/", explore.page, name="explore"),
     path("models/", models.listing, name="models"),
     path("models/guide/", catalog.guide, name="guide"),  # before the pages of models, whose address it would be

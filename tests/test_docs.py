@@ -21,7 +21,7 @@ REQUIRED = "required"
 
 def settings_table() -> dict[str, str]:
     """Variable → default, from the README."""
-    return dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| ", README, flags=re.MULTILINE))
+    return dict(re.findall(r"^\| `([A-Z0-9_]+)` \| (.*?) \| ", README, flags=re.MULTILINE))
 
 
 def shown(default: object) -> str:

@@ -13,6 +13,8 @@ from gpu_worker import contract
 
 OUTPUT_NAMES: Final = {"clip": "clip.mp4", "poster": "poster.jpg"}
 """Role → name of the file that a worker delivers."""
+SIGNED_NAME: Final = "signed.mp4"
+"""Of the same clip with its Content Credentials; see generation.provenance."""
 
 
 def output_key(generation_id: uuid.UUID | str, role: str) -> str:
@@ -42,6 +44,16 @@ class Clip(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(db_index=True)
     """When its files go; see generation.storage.retention."""
+    signed_at = models.DateTimeField(null=True)
+    """When its file was signed, of which ``size_bytes`` and ``sha256`` are then; None while it is as delivered."""
+    sign_at = models.DateTimeField(null=True)
+    """When it is tried again to sign it; None where that is done, or not to be."""
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["sign_at"], name="clip_to_sign", condition=models.Q(sign_at__isnull=False)),
+            models.Index(fields=["sha256"], name="clip_by_digest"),
+        ]
 
     def __str__(self) -> str:
         return self.key
@@ -49,7 +61,8 @@ class Clip(models.Model):
     @property
     def key(self) -> str:
         """Where its MP4 lies in the storage."""
-        return output_key(self.generation_id, "clip")
+        delivered = output_key(self.generation_id, "clip")
+        return delivered if self.signed_at is None else f"{delivered.rpartition('/')[0]}/{SIGNED_NAME}"
 
     @property
     def poster_key(self) -> str:

@@ -28,7 +28,8 @@ WITH RECURSIVE line (id, source, back) AS (
 SELECT id FROM line WHERE back > 0 ORDER BY back DESC
 """
 _CHILDREN: Final = """
-SELECT id FROM generation_generation WHERE inputs ? 'video' AND inputs ->> 'video' = %s ORDER BY created_at LIMIT %s
+SELECT id FROM generation_generation WHERE inputs ? 'video' AND inputs ->> 'video' = ANY(%s)
+ORDER BY created_at LIMIT %s
 """
 
 
@@ -57,5 +58,5 @@ def _ids(clip: Generation) -> tuple[list[UUID], list[UUID]]:
     with connection.cursor() as cursor:
         cursor.execute(_ANCESTORS, [clip.id, MOST_ANCESTORS])
         ancestors = [row[0] for row in cursor.fetchall()]
-        cursor.execute(_CHILDREN, [files.key(clip, files.CLIP), _READ_CHILDREN])
+        cursor.execute(_CHILDREN, [[files.key(clip, files.CLIP), files.signed_key(clip.id)], _READ_CHILDREN])
         return ancestors, [row[0] for row in cursor.fetchall()]

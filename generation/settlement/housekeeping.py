@@ -22,6 +22,7 @@ from billing.shop import housekeeping as shop
 from generation.models import Generation, State
 from generation.moderation import reviews
 from generation.notices import notices
+from generation.provenance import signing
 from generation.scheduling import capacity, dispatch, fleet_samples, queue_depth
 from generation.settlement import attempts, forecasting, ledger_check, settle
 from generation.settlement.verification import NotBelieved, read_report, verify_worker_name
@@ -277,6 +278,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     expire_credits,
     erase_closed_workspaces,
     forget_networks,
+    signing.sign_due,
     retention.sweep_clips,
     retention.sweep_uploads,
     leftovers.sweep_leftovers,

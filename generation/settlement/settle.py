@@ -21,6 +21,8 @@ from catalog import measurements
 from catalog.requests import random_seed
 from generation.live import progress
 from generation.models import OPEN_STATES, Clip, Generation, State
+from generation.provenance import signing
+from generation.provenance.signing import Signed
 from generation.scheduling import capacity, dispatch, service_rates, storage_pause
 from generation.settlement import attempts, notifications
 from generation.settlement.error_words import sentence, words_of
@@ -105,15 +107,18 @@ def settle(report: RenderReport) -> bool:
             reason=reason,
             gpu_seconds=report.gpu_seconds,
         )
+    if report.outcome == Outcome.SUCCEEDED:
+        with signing.signed(generation) as signed:
+            return _settle(generation, report, signed)
+    return _settle(generation, report, None)
+
+
+def _settle(generation: Generation, report: RenderReport, signed: Signed | None) -> bool:
     with transaction.atomic():
         if not _end(generation, report):
             return False
         if report.outcome == Outcome.SUCCEEDED and report.clip is not None:
-            Clip.objects.create(
-                generation=generation,
-                expires_at=retention.keep_until(generation.workspace, timezone.now()),
-                **Clip.facts_from(report.clip),
-            )
+            _keep_clip(generation, report.clip, signed)
             ledger.capture(reference=generation.id)
             storage_pause.note_success()
             if not report.resumed_from_step:  # else its seconds are those of a part of the clip
@@ -127,6 +132,16 @@ def settle(report: RenderReport) -> bool:
         if report.attempt != generation.attempt:  # a worker given up for lost has delivered: its successor may stop
             transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)
     return True
+
+
+def _keep_clip(generation: Generation, measured: ClipFacts, signed: Signed | None) -> None:
+    """Write down the clip that was delivered, as its signed file where there is one."""
+    facts = Clip.facts_from(measured) | (signed.facts() if signed else signing.unsigned_facts())
+    until = retention.keep_until(generation.workspace, timezone.now())
+    Clip.objects.create(generation=generation, expires_at=until, **facts)
+    if signed is not None:
+        signed.put_in_place(generation)
+        transaction.on_commit(lambda: files.delete_delivered(generation), robust=True)
 
 
 def _forget_late(report: RenderReport, generation: Generation | None) -> None:

@@ -14,7 +14,7 @@ from django.core import signing
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
-from generation.models import OUTPUT_NAMES, Generation, output_key
+from generation.models import OUTPUT_NAMES, SIGNED_NAME, Generation, output_key
 from loremotion.bodies import MAX_BODY_BYTES
 
 CLIP: Final = "clip"
@@ -22,6 +22,7 @@ POSTER: Final = "poster"
 INPUTS: Final = "inputs/"
 CONVERTED_NAMES: Final = {"gif": "clip.gif", "webm": "clip.webm"}
 """By suffix: files that are made of a clip when somebody asks for them."""
+MANIFEST_NAME: Final = "manifest.c2pa"
 
 _SALTS: Final = {"GET": "generation.files.download", "PUT": "generation.files.upload"}
 UPLOAD_MAX_AGE_SECONDS = 24 * 3600
@@ -43,6 +44,16 @@ def converted_key(generation_id: UUID | str, suffix: str) -> str:
     return f"{folder}/{CONVERTED_NAMES[suffix]}"
 
 
+def signed_key(generation_id: UUID | str) -> str:
+    """Where a clip's signed file lies, or would."""
+    return f"{output_key(generation_id, CLIP).rpartition('/')[0]}/{SIGNED_NAME}"
+
+
+def manifest_key(generation_id: UUID | str) -> str:
+    """Where the manifest lies that a signed clip carries, so that a copy that lost it can be given it back."""
+    return f"{output_key(generation_id, CLIP).rpartition('/')[0]}/{MANIFEST_NAME}"
+
+
 def give_name(arriving: str, stored: str) -> None:
     """Give a whole file its name. In a folder the rename is atomic: a reader sees the old file or the new one."""
     try:
@@ -59,7 +70,7 @@ def generation_of(stored: str) -> str | None:
     """The id of the generation whose clip lies under ``stored``; None for what is no clip."""
     place, _, rest = stored.partition("/")
     generation_id, _, name = rest.partition("/")
-    return generation_id if (place, name) == ("clips", OUTPUT_NAMES[CLIP]) else None
+    return generation_id if place == "clips" and name in (OUTPUT_NAMES[CLIP], SIGNED_NAME) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +180,16 @@ def delete(generation: Generation) -> None:
             default_storage.delete(stored)
 
 
+def delete_delivered(generation: Generation) -> None:
+    """Remove the clip as its worker delivered it, once another file is the clip."""
+    default_storage.delete(key(generation, CLIP))
+
+
 def delete_outputs(generation_id: str) -> None:
     """Remove what a worker delivered for a generation, which need not exist any more, and what was made of it."""
     for role in OUTPUT_NAMES:
         default_storage.delete(output_key(generation_id, role))
     for suffix in CONVERTED_NAMES:
         default_storage.delete(converted_key(generation_id, suffix))
+    default_storage.delete(signed_key(generation_id))
+    default_storage.delete(manifest_key(generation_id))

@@ -13,8 +13,8 @@ from uuid import UUID
 from django.core.files.storage import default_storage
 from django.db.models import Q
 
-from generation.models import OPEN_STATES, OUTPUT_NAMES, Generation
-from generation.storage.files import CONVERTED_NAMES
+from generation.models import OPEN_STATES, OUTPUT_NAMES, SIGNED_NAME, Generation
+from generation.storage.files import CONVERTED_NAMES, MANIFEST_NAME
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ LEFT_AFTER_SECONDS = 3600.0
 """A file that nobody wrote to for so long is not on its way any more."""
 FOLDERS_A_ROUND = 50
 _PLACE = "clips"
-_NAMES = {*OUTPUT_NAMES.values(), *CONVERTED_NAMES.values()}
+_NAMES = {*OUTPUT_NAMES.values(), *CONVERTED_NAMES.values(), SIGNED_NAME, MANIFEST_NAME}
 
 _walks: dict[Path, Iterator[os.DirEntry[str]]] = {}
 """How far the walk through the clips has come. The next round goes on there, so none grows with what is stored."""

@@ -25,6 +25,9 @@ def settings_of(folder: Path, *, port: int, stores: Stores, chosen: Mapping[str,
     fresh = {
         "SITE_URL": f"http://127.0.0.1:{port}",
         "SECRET_KEY": secret(folder / "secrets", "secret_key"),
+        "C2PA_CERTIFICATE": str(folder / "secrets" / "c2pa_certificate.pem"),
+        "C2PA_ISSUERS": str(folder / "secrets" / "c2pa_issuers.pem"),
+        "C2PA_PRIVATE_KEY": str(folder / "secrets" / "c2pa_private_key.pem"),
         "MEDIA_DIR": str(folder / "media"),
         "MAIL_DIR": str(folder / "mail"),
         "GPU_WORKER_DEVICE": "cpu",
@@ -57,7 +60,7 @@ def environments_of(
 def site_setting_names() -> set[str]:
     """The variables that ``loremotion.settings`` reads, whose import would need them all."""
     modules = (ROOT / "loremotion" / "settings").glob("*.py")
-    return {name for module in modules for name in re.findall(r'\benv\.\w+\(\s*"([A-Z_]+)"', module.read_text())}
+    return {name for module in modules for name in re.findall(r'\benv\.\w+\(\s*"([A-Z0-9_]+)"', module.read_text())}
 
 
 def save(settings: Mapping[str, str], path: Path) -> None:

@@ -65,11 +65,18 @@ def main(folder: Path) -> None:
     from django.conf import settings
     from django.core.management import call_command
 
+    _make_certificate(settings.C2PA_CERTIFICATE, settings.C2PA_PRIVATE_KEY, settings.C2PA_ISSUERS)
     call_command("migrate", interactive=False, verbosity=0)
     call_command("seed")
     _make_staff(folder)
     if not settings.DEBUG:
         collect_static(Path(settings.STATIC_ROOT), [Path(d) for d in settings.STATICFILES_DIRS])
+
+
+def _make_certificate(certificate: str, key: str, issuers: str) -> None:
+    from generation.provenance.certificate import make_own
+
+    make_own(Path(certificate), Path(key), Path(issuers), name="A LoreMotion site on one machine")
 
 
 def _make_staff(folder: Path) -> None:

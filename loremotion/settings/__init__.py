@@ -12,6 +12,7 @@ from loremotion.settings.limits import *
 from loremotion.settings.mail import *
 from loremotion.settings.monitoring import *
 from loremotion.settings.payment import *
+from loremotion.settings.provenance import *
 from loremotion.settings.security import *
 from loremotion.settings.sign_in import *
 from loremotion.settings.site import *

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import av
+import c2pa
 import pytest
 from rich.console import Console
 from rich.progress import Progress as Bar
@@ -35,6 +36,9 @@ def test_it_writes_the_clip_and_prints_the_receipt(
         video = container.streams.video[0]
         assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
         assert sum(1 for _ in container.decode(video)) == 16
+    with c2pa.Reader("video/mp4", io.BytesIO(clip.read_bytes())) as reader:
+        assert reader.get_validation_state() == "Valid"
+        assert "trainedAlgorithmicMedia" in reader.json()
 
 
 def test_it_says_why_there_is_no_clip(tmp_path: Path, new_site: NewSite, monkeypatch: pytest.MonkeyPatch) -> None:

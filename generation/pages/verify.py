@@ -1,0 +1,42 @@
+"""Where a video comes from: anybody sends one, and is told what its marks say."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Final
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
+
+from generation.provenance import inspection
+from loremotion.refusals import Unavailable
+
+AT_ONCE: Final = 2
+"""Files that one process looks into: each may keep a processor busy for seconds."""
+_places = threading.BoundedSemaphore(AT_ONCE)
+
+
+class VerifyForm(forms.Form):
+    """A file. What kind it is, it says itself."""
+
+    file: Any = forms.FileField(label="Video or picture", widget=forms.FileInput(attrs={"accept": "video/*,image/*"}))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: HttpRequest) -> HttpResponse:
+    """The form, and what was found in the file that came with it. Nothing of the file is kept."""
+    if request.method != "POST":
+        return render(request, "provenance/verify.html", {"form": VerifyForm()})
+    form = VerifyForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return render(request, "provenance/verify.html", {"form": form}, status=422)
+    if not _places.acquire(blocking=False):
+        raise Unavailable("busy", "We're looking into other files right now.", next_step="Try again in a minute.")
+    try:
+        found = inspection.inspect(form.cleaned_data["file"])
+    finally:
+        _places.release()
+    name = str(form.cleaned_data["file"].name)[:100]
+    return render(request, "provenance/verify.html", {"form": VerifyForm(), "found": found, "name": name})

@@ -1,0 +1,21 @@
+"""Which files can hold Content Credentials, by how they begin."""
+
+from __future__ import annotations
+
+from typing import IO, Final
+
+MP4: Final = "video/mp4"
+_BEGINNINGS: Final = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+_BRANDS: Final = {b"qt  ": "video/quicktime", b"avif": "image/avif", b"heic": "image/heic", b"M4A ": "audio/mp4"}
+_RIFF: Final = {b"WAVE": "audio/wav", b"WEBP": "image/webp", b"AVI ": "video/avi"}
+
+
+def of(file: IO[bytes]) -> str | None:
+    """What C2PA calls the open file; None where it can hold no manifest. Goes back to the beginning."""
+    head = file.read(12)
+    file.seek(0)
+    if head[4:8] == b"ftyp":
+        return _BRANDS.get(head[8:12], MP4)
+    if head[:4] == b"RIFF":
+        return _RIFF.get(head[8:12])
+    return next((kind for start, kind in _BEGINNINGS.items() if head.startswith(start)), None)

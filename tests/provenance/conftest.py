@@ -1,0 +1,70 @@
+"""A site that signs its clips, and clips that can be signed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from pytest_django import Settings
+
+from generation.models import Generation
+from generation.provenance.certificate import make_own
+from generation.scheduling import dispatch
+from generation.settlement import settle
+from generation.storage import files
+from gpu_worker.contract import RenderReport
+from tests.generation import factories
+from tests.generation.conftest import alice, client_of, empty_valkey
+from tests.media_files import write_video
+
+__all__ = ["alice", "client_of", "empty_valkey"]
+
+SITE = "Clips of Example"
+
+Delivered = Callable[[Generation], RenderReport]
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate that a site issued to itself."""
+    folder = tmp_path_factory.mktemp("c2pa")
+    make_own(folder / "certificate.pem", folder / "key.pem", folder / "issuers.pem", name=SITE)
+    return folder
+
+
+@pytest.fixture
+def signing_site(settings: Settings, certificates: Path) -> Settings:
+    """Settings by which clips are signed."""
+    settings.C2PA_CERTIFICATE = str(certificates / "certificate.pem")
+    settings.C2PA_PRIVATE_KEY = str(certificates / "key.pem")
+    settings.C2PA_ISSUERS = str(certificates / "issuers.pem")
+    return settings
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An MP4 as a worker delivers it."""
+    return write_video(tmp_path_factory.mktemp("film") / "clip.mp4").read_bytes()
+
+
+@pytest.fixture
+def delivered(film: bytes) -> Delivered:
+    """What puts the film where the worker of a request puts it. Returns the report of that."""
+
+    def deliver(generation: Generation) -> RenderReport:
+        dispatch.fill_window()
+        generation.refresh_from_db()
+        settle.start(generation_id=generation.id, attempt=generation.attempt, worker="gpu-test")
+        factories.deliver_clip(generation)
+        key = files.key(generation, files.CLIP)
+        default_storage.delete(key)
+        default_storage.save(key, ContentFile(film))
+        facts = factories.clip_facts(generation).to_wire()
+        facts |= {"size_bytes": len(film), "sha256": hashlib.sha256(film).hexdigest()}
+        return factories.report(generation, clip=type(factories.clip_facts(generation))(**facts))
+
+    return deliver
