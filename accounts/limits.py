@@ -24,6 +24,8 @@ REPORTS_PER_HOUR: Final = 20
 UNCOUNTED: Final = ("/account/", "/admin/", "/report/", "/stripe/webhook/")
 """Where forms are sent that have limits of their own (signing in, reports), are the staff's, or come from Stripe. Every
 other one makes a row, asks somebody else or takes a processor: whoever sends it is counted before it is read."""
+ASKS_A_PROVIDER: Final = "/account/oidc/"
+"""It counts though it lies there: each time the provider is asked what it publishes, for whoever comes."""
 CHANGES_NOTHING: Final = frozenset({"/v1/quotes", "/generations/prompt-length/"})
 """Though the method is that of what does."""
 
@@ -133,7 +135,8 @@ def _caller_of(request: HttpRequest) -> str:
 
 
 def _is_counted(request: HttpRequest) -> bool:
-    is_form = request.method == "POST" and not request.path.startswith(UNCOUNTED)
+    has_limits = request.path.startswith(UNCOUNTED) and not request.path.startswith(ASKS_A_PROVIDER)
+    is_form = request.method == "POST" and not has_limits
     return is_form or request.path.startswith(api_keys.API_PREFIX)
 
 

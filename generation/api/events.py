@@ -136,7 +136,8 @@ def _in_words_of_the_api(data: str) -> str:
     except (KeyError, TypeError, ValueError, RecursionError):
         return json.dumps({"progress": 0})
     named = {"stage": said.stage, "step": said.step, "steps": said.steps_total}
-    named |= {"seconds_per_step": said.seconds_per_step, "preview": said.preview, "message": said.message}
+    preview = progress.preview_of(said.preview)
+    named |= {"seconds_per_step": said.seconds_per_step, "preview": preview, "message": said.message}
     told = {name: value for name, value in named.items() if value}
     return json.dumps({**told, "progress": progress.percent_of(said.percent)})
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import redis
@@ -15,6 +16,10 @@ from gpu_worker.contract import PROGRESS_MAXLEN, PROGRESS_TTL_SECONDS, Progress,
 from loremotion.valkey import connection
 
 logger = logging.getLogger(__name__)
+
+MOST_PREVIEW_CHARACTERS: Final = 256 * 1024
+"""A worker's are a tenth of that."""
+_PREVIEW: Final = re.compile(r"data:image/jpeg;base64,[A-Za-z0-9+/]+={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ def _newest(entries: Any) -> Progress | None:
         steps_total=newest.steps_total,
         percent=percent_of(newest.percent),
         seconds_per_step=newest.seconds_per_step,
-        preview=picture.preview if picture else "",
+        preview=preview_of(picture.preview) if picture else "",
         message=newest.message,
     )
 
@@ -93,6 +98,15 @@ def _newest(entries: Any) -> Progress | None:
 def percent_of(said: Any) -> int:
     """The percentage of a running clip that is done, as its worker says it; 99 at most, whatever that says."""
     return max(0, min(99, said)) if type(said) is int else 0
+
+
+def preview_of(said: str) -> str:
+    """The picture of a running clip, as its worker says it; empty where that is none.
+
+    Whoever shows it would fetch an address, if a host wrote one, and tell who watches.
+    """
+    is_picture = len(said) <= MOST_PREVIEW_CHARACTERS and _PREVIEW.fullmatch(said) is not None
+    return said if is_picture else ""
 
 
 def _readable(entries: Any) -> Iterator[Progress]:

@@ -71,6 +71,30 @@ def test_an_odd_figure_is_left_out_and_what_is_sent_stays_json(
     assert json.loads(heard["data"], parse_constant=pytest.fail) == {"progress": 0}
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "https://elsewhere.example/seen.png",
+        "data:image/svg+xml;base64,PHN2Zy8+",
+        "data:text/html;base64,YQ==",
+        "data:image/jpeg;base64,a\nevent: done",
+        "data:image/jpeg;base64," + "A" * 10**6,
+        "//elsewhere.example/",
+    ],
+    ids=lambda odd: odd[:30],
+)
+def test_a_preview_that_is_no_small_jpeg_is_shown_to_nobody(
+    running: Generation, alice: Visitor, client_of: ClientOf, valkey: redis.Redis, odd: str
+) -> None:
+    """Whoever follows a clip would fetch an address of the host's choice, and tell it from where."""
+    forge(valkey, running, "preview", kind="preview", stage="denoising", preview=odd)
+    forge(valkey, running, "step", kind="step", stage="denoising", step=1)
+    heard = follow(alice, running, least=2)
+    assert not any("preview" in json.loads(event["data"]) for event in heard)
+    assert odd[:40] not in client_of(alice).get(f"/generations/{running.id}/").text
+    assert not client_of(alice).get(f"/v1/videos/{running.id}").json()["lm"].get("preview")
+
+
 @pytest.mark.parametrize("odd", [100, 10**12, -3, "60", None, True])
 def test_a_worker_cannot_say_that_all_is_done(
     running: Generation, alice: Visitor, client_of: ClientOf, odd: Any
