@@ -33,12 +33,13 @@ demo: export PROMPT := $(PROMPT)
 
 install: $(DEVELOPMENT)  ## the virtual environment with everything; quick when nothing changed
 
-check: $(DEVELOPMENT)  ## lint, format, types, layers, migrations, deployment settings
+check: $(DEVELOPMENT)  ## lint, format, types, layers, licences, migrations, deployment settings
 	ruff check .
 	ruff format --check .
 	python -m loremotion.local stores -- mypy .
 	cd clients/python && mypy
 	lint-imports
+	python requirements/licences.py
 	python -m loremotion.local stores -- python manage.py makemigrations --check --dry-run
 	SITE_URL=https://clips.example HSTS_PRELOAD=True ALLOWED_HOSTS=clips.example \
 		python -m loremotion.local stores -- python manage.py check --deploy --fail-level WARNING --database default
