@@ -29,7 +29,7 @@ from pytest_django import Settings
 
 from accounts import api_keys, bans, invitations
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, User, Workspace
-from accounts.roles import BY_ROLE, BY_SCOPE, VISITOR_MAY, WHILE_BANNED, Role, Scope
+from accounts.roles import BY_ROLE, BY_SCOPE, ONLOOKER_MAY, VISITOR_MAY, WHILE_BANNED, Role, Scope
 from billing import ledger
 from billing.shop.models import Order, Price
 from generation.boards.models import Board
@@ -287,6 +287,24 @@ def test_in_a_suspended_workspace_nobody_does_anything(world: World, subtests: p
         for role, client in world.members.items():
             with subtests.test(route=route, role=role):
                 assert ask(client, world, route, access).status_code == 403
+
+
+def test_staff_that_looks_into_it_reads_what_an_onlooker_may_and_changes_nothing(
+    world: World, subtests: pytest.Subtests
+) -> None:
+    staff = factories.browser_of(factories.person("staff@example.org", is_staff=True))
+    assert staff.post(f"/admin/customers/{world.studio.id}/look/").status_code == 302
+    assert "the secret prompt" in told(staff.get("/history/"))
+    assert all(action.name.startswith("READ_") for action in ONLOOKER_MAY)
+    state = state_of(world.studio)
+    before = state()
+    every = routes_of(Kind.OBJECT, Kind.MEMBERS_OBJECT, Kind.OWN, Kind.MEMBERS_OWN)
+    beyond = [(route, access) for route, access in every if access.action not in ONLOOKER_MAY]
+    assert len(beyond) > 30
+    for route, access in beyond:
+        with subtests.test(route=route), asked(staff, world, route, access) as answer:
+            assert state() == before
+            assert not was_let_in(answer)
 
 
 def test_keys_go_where_their_scopes_say(world: World, subtests: pytest.Subtests) -> None:
