@@ -36,7 +36,8 @@ _BUCKETS_SQL = """
 """
 _TOTALS_SQL = """
     WITH span AS (
-        SELECT state, started_at - created_at AS wait, finished_at - started_at AS render FROM generation_generation
+        SELECT state, quote, started_at - created_at AS wait, finished_at - started_at AS render
+        FROM generation_generation
         WHERE created_at >= %(earliest)s AND created_at < %(until)s
             AND finished_at >= %(since)s AND finished_at < %(until)s
     )
@@ -44,8 +45,28 @@ _TOTALS_SQL = """
         percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY extract(epoch FROM wait))
             FILTER (WHERE wait IS NOT NULL),
         percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY extract(epoch FROM render))
-            FILTER (WHERE state = 'succeeded')
+            FILTER (WHERE state = 'succeeded'),
+        coalesce(sum((quote->>'credits')::bigint) FILTER (WHERE state = 'succeeded'), 0)
     FROM span
+"""
+_TIMES_SQL = """
+    WITH span AS (
+        SELECT state, started_at - created_at AS wait, finished_at - started_at AS render,
+               (quote->>'credits')::bigint AS credits, extract(epoch FROM finished_at)::float8 AS ended
+        FROM generation_generation
+        WHERE created_at >= %(earliest)s AND created_at < %(until)s
+            AND finished_at >= %(since)s AND finished_at < %(until)s
+    )
+    SELECT width_bucket(
+            ended, extract(epoch FROM %(since)s)::float8, extract(epoch FROM %(until)s)::float8, %(count)s
+        ),
+        percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY extract(epoch FROM wait))
+            FILTER (WHERE wait IS NOT NULL),
+        percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY extract(epoch FROM render))
+            FILTER (WHERE state = 'succeeded'),
+        coalesce(sum(credits) FILTER (WHERE state = 'succeeded'), 0),
+        count(*) FILTER (WHERE state = 'succeeded'), count(*) FILTER (WHERE state IN ('failed', 'blocked'))
+    FROM span GROUP BY 1
 """
 _BY_MODEL_SQL = """
     SELECT model.slug, count(*) FILTER (WHERE state = 'succeeded'),
@@ -92,6 +113,8 @@ class Totals:
     wait_seconds: tuple[float, float] | None
     """p50 and p90 of what started; None where nothing did."""
     render_seconds: tuple[float, float] | None
+    credits: int = 0
+    """That were charged for what was made."""
 
     @property
     def success(self) -> float | None:
@@ -111,6 +134,23 @@ class Course:
     """By model."""
     failed: dict[str, list[int]]
     """By error code."""
+
+
+Quantile = list[float | None]
+"""One figure for each of ``BUCKETS``; None where nothing ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long clips took and what they brought, one figure for each of ``BUCKETS`` in which they ended."""
+
+    wait_p50: Quantile
+    wait_p90: Quantile
+    render_p50: Quantile
+    render_p90: Quantile
+    success: Quantile
+    credits: list[int]
+    made: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +180,22 @@ def totals_of(span: Span) -> Totals:
     """Return what ended in ``span``, in one query."""
     with connection.cursor() as cursor:
         cursor.execute(_TOTALS_SQL, _parameters(span))
-        made, failed, wait, render = cursor.fetchone()
-    return Totals(made, failed, _pair(wait), _pair(render))
+        made, failed, wait, render, credits = cursor.fetchone()
+    return Totals(made, failed, _pair(wait), _pair(render), int(credits))
+
+
+def times_of(span: Span) -> Times:
+    """Return how long what ended in ``span`` took, and what it brought, in one query."""
+    times = Times(*([None] * BUCKETS for _ in range(5)), [0] * BUCKETS, [0] * BUCKETS)
+    with connection.cursor() as cursor:
+        cursor.execute(_TIMES_SQL, _parameters(span))
+        for bucket, wait, render, credits, made, failed in cursor.fetchall():
+            at = min(max(bucket, 1), BUCKETS) - 1
+            times.wait_p50[at], times.wait_p90[at] = _pair(wait) or (None, None)
+            times.render_p50[at], times.render_p90[at] = _pair(render) or (None, None)
+            times.success[at] = made / (made + failed) if made + failed else None
+            times.credits[at], times.made[at] = int(credits), made
+    return times
 
 
 def course_of(span: Span, *, queued_now: int) -> Course:

@@ -17,16 +17,17 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         *("notices.notice", "moderation.review", "moderation.refusalcount", "moderation.policy"),
         *("sharing.share", "accounts.ban", "notices.legalpage"),
     ),
-    "Customers": ("accounts.workspace", "accounts.user", "accounts.auditentry"),
+    "Customers": ("accounts.workspace",),
     "Money": (
         *("billing.account", "billing.proposal", "billing.lot", "billing.hold"),
         *("shop.plan", "shop.pack", "shop.payment", "shop.subscription", "shop.order", "shop.budget"),
         *("shop.stripeevent", "shop.reconciliation"),
     ),
+    "People": ("accounts.user", "auth.group", "accounts.auditentry"),
     "System": ("outbox.mailmessage", "webhooks.endpoint", "webhooks.delivery"),
 }
-"""Section → models, ``app.model``. What stands in none of them comes last, under *People and access*."""
-REST: Final = "People and access"
+"""Section → models, ``app.model``. What stands in none of them comes last, under *Sign-in*."""
+REST: Final = "Sign-in"
 
 
 def arranged(apps: list[dict[str, Any]], pages: Sequence[StaffPage] = ()) -> list[dict[str, Any]]:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
+from django.db import connection
 from django.db.models import Sum
 from django.db.models.functions import TruncDate
 
 from billing.shop import liability
 from billing.shop.models import Payment
+
+_PARTS_SQL: Final = """
+    SELECT currency, width_bucket(
+            extract(epoch FROM paid_at)::float8,
+            extract(epoch FROM %(since)s)::float8, extract(epoch FROM %(until)s)::float8, %(parts)s
+        ), sum(amount_minor - refunded_minor)
+    FROM shop_payment WHERE paid_at >= %(since)s AND paid_at < %(until)s GROUP BY 1, 2
+"""
 
 
 def by_day(*, days: int, until: datetime) -> dict[str, list[int]]:
@@ -24,6 +34,16 @@ def by_day(*, days: int, until: datetime) -> dict[str, list[int]]:
     found: dict[str, list[int]] = defaultdict(lambda: [0] * days)
     for row in rows.annotate(paid=Sum("amount_minor"), back=Sum("refunded_minor")):
         found[row["currency"]][_place(row["day"], first, days)] += row["paid"] - row["back"]
+    return dict(found)
+
+
+def by_part(*, since: datetime, until: datetime, parts: int) -> dict[str, list[int]]:
+    """Return currency → what was paid less what went back, in its smallest unit, in each of so many equal parts."""
+    found: dict[str, list[int]] = defaultdict(lambda: [0] * parts)
+    with connection.cursor() as cursor:
+        cursor.execute(_PARTS_SQL, {"since": since, "until": until, "parts": parts})
+        for currency, part, paid in cursor.fetchall():
+            found[currency][min(max(part, 1), parts) - 1] += int(paid)
     return dict(found)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db import connection
 from django.db.models import Count, Q
 from django.utils import timezone
 
@@ -21,6 +22,14 @@ MOST_WORKERS: Final = 128
 """That are sampled. Whoever runs a GPU host can write any number of heartbeats."""
 FORGOTTEN_AT_ONCE: Final = 5_000
 RENDERING, LOADING, IDLE, DRAINING = "rendering", "loading", "idle", "draining"
+_BUSY_SQL: Final = """
+    SELECT width_bucket(
+            extract(epoch FROM at)::float8,
+            extract(epoch FROM %(since)s)::float8, extract(epoch FROM %(until)s)::float8, %(parts)s
+        ),
+        avg((activity = ANY(%(busy)s))::int)
+    FROM generation_fleetsample WHERE at >= %(since)s AND at < %(until)s GROUP BY 1
+"""
 ACTIVITIES: Final = (RENDERING, LOADING, IDLE, DRAINING)
 
 
@@ -59,6 +68,16 @@ def busy_share(since: datetime, until: datetime) -> float | None:
         busy=Count("id", filter=Q(activity__in=[LOADING, RENDERING])), every=Count("id")
     )
     return found["busy"] / found["every"] if found["every"] else None
+
+
+def busy_by_part(since: datetime, until: datetime, *, parts: int) -> list[float | None]:
+    """Return ``busy_share`` of each of so many equal parts of the span, in one query."""
+    shares: list[float | None] = [None] * parts
+    with connection.cursor() as cursor:
+        cursor.execute(_BUSY_SQL, {"since": since, "until": until, "parts": parts, "busy": [LOADING, RENDERING]})
+        for part, share in cursor.fetchall():
+            shares[min(max(part, 1), parts) - 1] = float(share)
+    return shares
 
 
 def _sample_of(status: WorkerStatus, at: datetime) -> FleetSample:

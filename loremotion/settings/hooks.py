@@ -18,7 +18,7 @@ WORKSPACE_DATA = [
 # Says what Prometheus is told of the site as a whole: see loremotion.metrics.
 SITE_FIGURES = "generation.site_figures.collect"
 # Says what the admin's first page shows: see loremotion.staff_site.
-STAFF_HOME = "generation.admin_home.figures_of"
+STAFF_HOME = "generation.staff.today.figures_of"
 # The admin's pages that are no model's: see loremotion.staff_pages.
 STAFF_PAGES = "generation.staff.pages.PAGES"
 # Says whose own account it is, which nobody gives credits to alone: see billing.proposals.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
+import redis
 from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.db import connection
@@ -14,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User, Visitor
+from billing.shop.models import Payment, Price
 from catalog.models import Model
 from generation import figures
 from generation.figures import BUCKETS, Span
@@ -22,6 +25,7 @@ from generation.moderation import reviews
 from loremotion.staff_sections import SECTIONS
 from tests.accounts import factories as people
 from tests.generation import factories
+from tests.generation.test_fleet_page import heard
 
 NOW = timezone.now()
 HOUR = Span(NOW - timedelta(hours=1), NOW)
@@ -124,13 +128,74 @@ def test_any_range_takes_as_many_queries(name: str, alice: Visitor) -> None:
 
 
 @pytest.mark.usefixtures("an_hour")
+def test_times_and_credits_are_those_of_the_part_in_which_clips_ended() -> None:
+    times = figures.times_of(HOUR)
+    for waits in (times.wait_p50, times.wait_p90):
+        assert [seconds for seconds in waits if seconds is not None] == pytest.approx([600, 120, 60])
+    assert [p50 for p50 in times.render_p50 if p50 is not None] == pytest.approx([60, 180])
+    assert [share for share in times.success if share is not None] == [1.0, 1.0, 0.0]
+    assert (
+        sum(times.credits)
+        == figures.totals_of(HOUR).credits
+        == sum(
+            clip.credits_quoted for clip in Generation.objects.filter(state=State.SUCCEEDED, created_at__gte=HOUR.since)
+        )
+    )
+
+
+def test_revenue_is_for_whoever_may_see_it_and_by_currency(toy: Model) -> None:
+    price = Price.objects.filter(currency="usd")[0]
+    for number, minutes in enumerate((10, 70)):
+        Payment.objects.create(
+            **{"source": f"in_{number}", "workspace": uuid4(), "account": uuid4(), "price": price, "credits": 1},
+            **{"amount_minor": 2_000, "currency": "usd", "paid_at": timezone.now() - timedelta(minutes=minutes)},
+        )
+    cache.clear()
+    finance, clips = staff_who_may("view_revenue"), staff_who_may("view_generation")
+    page = finance.get(reverse("admin:index") + "?range=1h").context
+    (tile,) = (each for each in page["tiles"] if each["title"] == "Revenue, USD")
+    assert (tile["value"], tile["change"]) == ("$20.00", "+0\N{NO-BREAK SPACE}%")
+    assert sum(tile["course"]) == 2_000
+    assert [plot["title"] for plot in page["plots"]] == ["Revenue in USD"]
+    assert "Revenue" not in clips.get(reverse("admin:index") + "?range=1h").text.split('id="content-main"')[0]
+
+
+def test_what_waits_is_counted_for_whoever_may_see_it(toy: Model, alice: Visitor, valkey: redis.Redis) -> None:
+    clip = factories.submitted(alice.workspace)
+    Generation.objects.filter(id=clip.id).update(needs_bytes=80 * 10**9)
+    cache.clear()
+    heard(valkey)
+    needs = {
+        need.one for need in staff_who_may("view_fleet", "view_model").get(reverse("admin:index")).context["needs"]
+    }
+    assert needs == {"queued clip that no GPU fits", "enabled model without a finished render"}
+
+
+def test_plots_and_tiles_have_their_pictures(toy: Model, alice: Visitor) -> None:
+    ended(alice, came=30, started=29, finished=28)
+    cache.clear()
+    page = staff_who_may("view_generation").get(reverse("admin:index")).text
+    for title in (
+        "Queue depth",
+        "Clips made, by model",
+        "Wait",
+        "Render",
+        "GPU busy",
+        "Credits charged",
+    ):
+        assert f"<figcaption>{title} " in page, title
+    assert page.count('class="spark"') == 7
+    assert "style=" not in page.split('id="today"')[1].split('id="content-main"')[0]
+
+
+@pytest.mark.usefixtures("an_hour")
 def test_how_busy_the_gpus_were_is_told() -> None:
     for minute, activity in enumerate(["rendering", "idle", "idle", "loading"]):
         at = timezone.now() - timedelta(minutes=minute + 1)
         FleetSample.objects.create(at=at, worker="gpu-7", activity=activity, used_bytes=0, budget_bytes=1)
     cache.clear()
     tiles = staff_who_may("view_generation").get(reverse("admin:index") + "?range=1h").context["tiles"]
-    assert {tile["title"]: tile["value"] for tile in tiles}["GPU busy"] == "50.0 %"
+    assert {tile["title"]: tile["value"] for tile in tiles}["GPU busy"] == "50.0\N{NO-BREAK SPACE}%"
 
 
 def test_every_page_stands_in_one_section(db: None) -> None:
@@ -139,4 +204,4 @@ def test_every_page_stands_in_one_section(db: None) -> None:
     assert [name for name in shown if name in SECTIONS] == list(SECTIONS)
     every = [name for names in shown.values() for name in names]
     assert len(every) == len(set(every))
-    assert "People and access" in shown
+    assert "Sign-in" in shown
