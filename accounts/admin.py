@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -16,7 +18,9 @@ from django.urls import reverse
 from accounts import bans, impersonation, networks, workspaces
 from accounts.models import AuditEntry, Ban, Membership, User, Visitor, Workspace
 from loremotion.bounded_paginator import BoundedPaginator
-from loremotion.read_only_admin import ReadOnlyAdmin
+from loremotion.exact_search import ExactSearchAdmin, any_of
+
+AN_EVENT: Final = re.compile(r"[a-z_]+\.[a-z_]+")
 
 
 class MembershipInline(admin.TabularInline[Membership, Workspace]):
@@ -161,10 +165,25 @@ class BanAdmin(admin.ModelAdmin[Ban]):
     form = BanForm
     list_display = ["created_at", "whom", "reason", "until", "lifted_at", "banned_by"]
     list_select_related = ["visitor", "banned_by"]
-    search_fields = ["visitor__id", "visitor__workspace__id", "reason"]
+    search_fields = ["id"]
+    search_help_text = "The whole id of a visitor or of the workspace"
     ordering = ["-id"]
     show_full_result_count = False
+    paginator = BoundedPaginator
     actions = ["lift_selected"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Ban], search_term: str
+    ) -> tuple[QuerySet[Ban], bool]:
+        """Bans of the visitor that the whole of what was typed names."""
+        if not search_term.strip():
+            return queryset, False
+        try:
+            wanted = UUID(search_term.strip())
+        except ValueError:
+            return queryset.none(), False
+        visitors = Visitor.objects.filter(any_of(("id", "workspace"), wanted)).values_list("id", flat=True)
+        return queryset.filter(visitor__in=list(visitors)), False
 
     @admin.display()
     def whom(self, ban: Ban) -> str:
@@ -196,12 +215,24 @@ class BanAdmin(admin.ModelAdmin[Ban]):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin):
+class AuditEntryAdmin(ExactSearchAdmin):
     """Read only, for staff as for everybody."""
 
     list_display = ["at", "event", "actor", "subject", "workspace_id"]
-    search_fields = ["workspace__id", "actor", "subject", "event"]
+    search_help_text = "The whole id of a workspace or of a thing, an actor, what was acted on, or an event"
     ordering = ["-id"]
+
+    def named_by(self, wanted: UUID) -> Q:
+        """What happened in the workspace of this id; there being none, what was done to the thing of this id."""
+        if Workspace.objects.filter(id=wanted).exists():
+            return Q(workspace=wanted)
+        return Q(subject=str(wanted))
+
+    def called(self, wanted: str) -> Q:
+        """One condition alone, so that the newest are found by one index: its shape says which field is meant."""
+        if AN_EVENT.fullmatch(wanted):
+            return Q(event=wanted)
+        return Q(actor=wanted) | Q(subject=wanted)
 
 
 def _is_superuser(request: HttpRequest) -> bool:

@@ -250,8 +250,14 @@ class AuditEntry(models.Model):
     network = models.CharField(max_length=32, blank=True)
 
     class Meta:
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit log"
         indexes = [
             models.Index(fields=["workspace", "-id"], name="audit_of_workspace"),
+            # For staff, who finds the newest by who did it, to what, and what it was.
+            models.Index(fields=["actor", "-id"], name="audit_by_actor"),
+            models.Index(fields=["subject", "-id"], name="audit_by_subject"),
+            models.Index(fields=["event", "-id"], name="audit_by_event"),
             models.Index(fields=["at"], name="audit_network_known", condition=~Q(network="")),
         ]
 

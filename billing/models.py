@@ -186,6 +186,7 @@ class Proposal(models.Model):
         permissions = [("decide_proposal", "Can approve and refuse what others propose to do to credits")]
         indexes = [
             models.Index(fields=["proposed_by", "proposed_at"], name="proposal_of_staff"),
+            models.Index(fields=["-proposed_at", "-id"], name="proposal_newest"),
             models.Index(fields=["proposed_at"], name="proposal_waiting", condition=Q(state="waiting")),
         ]
         constraints = [

@@ -38,7 +38,7 @@ class GenerationAdmin(ReadOnlyAdmin):
         "worker",
     ]
     list_display_links = ["asked"]
-    list_filter = [clips.WhenFilter, "state", clips.ModelFilter, clips.TierFilter, clips.TroubleFilter]
+    list_filter = [clips.AskedFilter, "state", clips.ModelFilter, clips.TierFilter, clips.TroubleFilter]
     search_fields = ["id"]
     search_help_text = "The whole id of a clip or of a workspace, or the whole name of a worker"
     list_select_related = ["version__model", "workspace", "clip"]

@@ -50,7 +50,7 @@ class ProposalAdmin(LedgerAdmin):
 
     list_display = ("proposed_at", "what", "account", "reason", "proposed_by_name", "decided_by_name", "expires_at")
     list_filter = (StateFilter,)
-    ordering = ("-proposed_at",)
+    ordering = ("-proposed_at", "-id")
     search_help_text = "A whole account id"
     change_form_template = "admin/billing/proposal/change_form.html"
 

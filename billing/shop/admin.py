@@ -27,8 +27,10 @@ from billing.shop.models import (
     Subscription,
 )
 from billing.shop.money import formatted, parse
+from loremotion.exact_search import ExactSearchAdmin
 from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Invalid, Refusal
+from loremotion.time_filter import TimeFilter
 
 
 class PriceInline(admin.TabularInline[Price, Any]):
@@ -77,26 +79,33 @@ class PackAdmin(admin.ModelAdmin[Pack]):
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdmin):
+class OrderAdmin(ExactSearchAdmin):
     list_display = ["id", "price", "state", "actor", "created_at", "closed_at"]
     list_filter = ["state"]
-    search_fields = ["=id", "=workspace", "=account", "=stripe_session_id"]
+    ordering = ["-created_at", "-id"]
+    found_by_id = ("id", "workspace", "account")
+    found_by_text = ("stripe_session_id",)
+    search_help_text = "The whole id of an order or of a workspace, or of a session at Stripe"
     list_select_related = ["price__plan", "price__pack"]
-    date_hierarchy = "created_at"
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(ReadOnlyAdmin):
+class SubscriptionAdmin(ExactSearchAdmin):
     list_display = ["stripe_subscription_id", "price", "status", "period_end", "ends_at", "past_due_since"]
     list_filter = ["status"]
-    search_fields = ["=workspace", "=stripe_subscription_id"]
+    ordering = ["-id"]
+    found_by_id = ("workspace",)
+    found_by_text = ("stripe_subscription_id",)
+    search_help_text = "The whole id of a workspace, or of a subscription at Stripe"
     list_select_related = ["price__plan"]
 
 
 @admin.register(Budget)
-class BudgetAdmin(ReadOnlyAdmin):
+class BudgetAdmin(ExactSearchAdmin):
     list_display = ["workspace", "monthly_cap_credits", "warn_below_credits", "warned_at"]
-    search_fields = ["=workspace"]
+    ordering = ["-id"]
+    found_by_id = ("workspace",)
+    search_help_text = "The whole id of a workspace"
 
 
 class RefundForm(forms.Form):
@@ -108,8 +117,13 @@ class RefundForm(forms.Form):
     attempt = forms.UUIDField(widget=forms.HiddenInput, required=False)
 
 
+class PaidFilter(TimeFilter):
+    title = "paid"
+    field = "paid_at"
+
+
 @admin.register(Payment)
-class PaymentAdmin(ReadOnlyAdmin):
+class PaymentAdmin(ExactSearchAdmin):
     """Money that came, the credits it brought, and the way back for both."""
 
     list_display = [
@@ -122,10 +136,12 @@ class PaymentAdmin(ReadOnlyAdmin):
         "clawed_credits",
         "workspace",
     ]
-    list_filter = ["dispute_status", "currency"]
-    search_fields = ["=source", "=workspace", "=account", "=stripe_payment_intent_id", "=stripe_invoice_id"]
+    list_filter = [PaidFilter]
+    ordering = ["-paid_at", "-id"]
+    found_by_id = ("workspace", "account")
+    found_by_text = ("source", "stripe_payment_intent_id", "stripe_invoice_id")
+    search_help_text = "The whole id of a workspace, or of a payment or an invoice at Stripe"
     list_select_related = ["price__plan", "price__pack"]
-    date_hierarchy = "paid_at"
     change_list_template = "admin/shop/payment/change_list.html"
     change_form_template = "admin/shop/payment/change_form.html"
 
@@ -204,12 +220,14 @@ class PaymentAdmin(ReadOnlyAdmin):
 
 
 @admin.register(StripeEvent)
-class StripeEventAdmin(ReadOnlyAdmin):
+class StripeEventAdmin(ExactSearchAdmin):
     """The inbox. What failed says why, and can be replayed once that is mended."""
 
     list_display = ["received_at", "type", "object_id", "state", "attempts", "heard_from", "last_error"]
-    list_filter = ["state", "heard_from", "type"]
-    search_fields = ["=event_id", "=object_id"]
+    list_filter = ["state"]
+    ordering = ["-received_at", "-id"]
+    found_by_text = ("event_id", "object_id")
+    search_help_text = "The whole id of an event, or of what it is about, at Stripe"
     actions = ["replay"]
 
     def has_replay_permission(self, request: HttpRequest) -> bool:

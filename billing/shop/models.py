@@ -67,7 +67,11 @@ class Order(models.Model):
     closed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["created_at"], name="order_open", condition=Q(state="open"))]
+        indexes = [
+            models.Index(fields=["created_at"], name="order_open", condition=Q(state="open")),
+            models.Index(fields=["-created_at", "-id"], name="order_newest"),
+            models.Index(fields=["account"], name="order_of_account"),
+        ]
 
     def __str__(self) -> str:
         return f"order {self.id}"
@@ -177,6 +181,7 @@ class Payment(models.Model):
             models.Index(fields=["workspace", "-paid_at"], name="payment_of_workspace"),
             models.Index(fields=["stripe_invoice_id"], name="payment_of_invoice"),
             models.Index(fields=["-paid_at"], name="payment_by_time"),
+            models.Index(fields=["account"], name="payment_of_account"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(rollover_credits__lte=F("credits")), name="payment_rollover_within")
@@ -229,6 +234,7 @@ class StripeEvent(Retried):
         indexes = [
             models.Index(fields=["due_at"], name="event_due", condition=Q(state="new")),
             models.Index(fields=["-received_at"], name="event_by_time"),
+            models.Index(fields=["object_id"], name="event_of_object"),
         ]
 
     def __str__(self) -> str:

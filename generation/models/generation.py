@@ -118,9 +118,10 @@ class Generation(models.Model):
     objects = GenerationQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "clip"
         permissions = [
             ("cancel_generation", "Can cancel clips"),
-            ("retry_generation", "Can have failed clips made again"),
+            ("retry_generation", "Can have clips that hang made by another attempt"),
         ]
         indexes = [
             models.Index(fields=["workspace", "-created_at"], name="generation_of_workspace"),

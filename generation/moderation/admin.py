@@ -15,7 +15,7 @@ from django.urls import URLPattern, path
 
 from generation.moderation import reviews
 from generation.moderation.models import Policy, RefusalCount, Review
-from loremotion.read_only_admin import ReadOnlyAdmin
+from loremotion.exact_search import ExactSearchAdmin
 from loremotion.refusals import Refusal
 
 
@@ -44,14 +44,15 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Review)
-class ReviewAdmin(ReadOnlyAdmin):
+class ReviewAdmin(ExactSearchAdmin):
     """Oldest first. The prompt itself is shown on the page of one, not in the list."""
 
     list_display = ["created_at", "category", "outcome", "words", "workspace", "state", "decided_by"]
     list_filter = [StateFilter, "category"]
     list_select_related = ["workspace", "decided_by"]
-    search_fields = ["id", "workspace__id"]
-    ordering = ["created_at"]
+    found_by_id = ("id", "workspace")
+    search_help_text = "The whole id of a review or of a workspace"
+    ordering = ["created_at", "id"]
     change_form_template = "admin/moderation/review/change_form.html"
 
     def get_urls(self) -> list[URLPattern]:
@@ -90,13 +91,14 @@ class ReviewAdmin(ReadOnlyAdmin):
 
 
 @admin.register(RefusalCount)
-class RefusalCountAdmin(ReadOnlyAdmin):
+class RefusalCountAdmin(ExactSearchAdmin):
     """Who is refused often, and for what."""
 
     list_display = ["day", "workspace", "category", "count"]
     list_filter = ["category"]
     list_select_related = ["workspace"]
-    search_fields = ["workspace__id"]
+    found_by_id = ("workspace",)
+    search_help_text = "The whole id of a workspace"
     ordering = ["-day", "-count"]
 
 

@@ -65,6 +65,7 @@ class Review(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "digest"], name="review_once")]
         indexes = [
+            models.Index(fields=["created_at", "id"], name="review_by_time"),
             models.Index(fields=["created_at"], name="review_waiting", condition=models.Q(state="waiting")),
             models.Index(fields=["workspace", "-created_at"], name="review_of_workspace"),
             models.Index(fields=["decided_at"], name="review_decided", condition=models.Q(decided_at__isnull=False)),

@@ -21,7 +21,7 @@ from generation.models import Clip
 from generation.notices import notices
 from generation.notices.models import LegalPage, Notice
 from generation.storage import serving
-from loremotion.read_only_admin import ReadOnlyAdmin
+from loremotion.exact_search import ExactSearchAdmin
 from loremotion.refusals import Refusal
 
 
@@ -52,13 +52,15 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Notice)
-class NoticeAdmin(ReadOnlyAdmin):
+class NoticeAdmin(ExactSearchAdmin):
     """By what is due first."""
 
     list_display = ["due", "category", "address", "workspace", "state", "decided_by"]
     list_filter = [StateFilter, "category", "is_found"]
     list_select_related = ["workspace", "decided_by"]
-    search_fields = ["=id", "=clip_id", "=contact"]
+    found_by_id = ("id", "clip_id")
+    found_by_text = ("contact",)
+    search_help_text = "The whole id of a report or of a clip, or the whole address of whoever sent it"
     exclude = ["contact", "sha256", "perceptual_hash"]
     change_form_template = "admin/notices/notice/change_form.html"
 

@@ -111,6 +111,13 @@ class Notice(models.Model):
             models.Index(fields=["created_at"], name="notice_waiting", condition=Q(state__in=["open", "objected"])),
             models.Index(fields=["workspace", "-created_at"], name="notice_of_workspace"),
             models.Index(fields=["-created_at"], name="notice_by_time"),
+            models.Index(Coalesce("objected_at", "created_at"), "id", name="notice_by_urgency"),
+            models.Index(
+                Coalesce("objected_at", "created_at"),
+                "id",
+                name="notice_waiting_by_urgency",
+                condition=Q(state__in=["open", "objected"]),
+            ),
             models.Index(fields=["contact", "created_at"], name="notice_by_contact", condition=~Q(contact="")),
             models.Index(fields=["decided_at"], name="notice_decided", condition=Q(decided_at__isnull=False)),
         ]

@@ -12,17 +12,19 @@ from django.utils.safestring import SafeString
 
 from generation.sharing import links, picks
 from generation.sharing.models import Share
-from loremotion.read_only_admin import ReadOnlyAdmin
+from loremotion.exact_search import ExactSearchAdmin
 from loremotion.refusals import Refusal
 
 
 @admin.register(Share)
-class ShareAdmin(ReadOnlyAdmin):
+class ShareAdmin(ExactSearchAdmin):
     """Read only, with what staff may do. Prompts are shown on the page of the clip alone, as far as its owner wants."""
 
     list_display = ["page", "model_name", "shows_prompt", "is_indexed", "featured_at", "created_at"]
     list_filter = ["shows_prompt", "is_indexed", ("featured_at", admin.EmptyFieldListFilter)]
-    search_fields = ["=token", "=clip__generation__id"]
+    found_by_id = ("clip",)
+    found_by_text = ("token",)
+    search_help_text = "The whole token of a link or id of a clip"
     list_select_related = ["clip__generation__version__model"]
     ordering = ["-created_at", "-id"]
     actions = ["feature", "withdraw", "revoke"]

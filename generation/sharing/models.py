@@ -41,6 +41,7 @@ class Share(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(fields=["-created_at", "-id"], name="share_newest"),
             models.Index(fields=["-featured_at", "-id"], name="share_featured", condition=Q(featured_at__isnull=False)),
         ]
 

@@ -12,7 +12,6 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 
 from billing.models import Hold
 from catalog.models import Model
@@ -20,43 +19,19 @@ from generation.models import Clip, Generation, State
 from generation.settlement import settle
 from generation.storage import serving
 from generation.tiers import FREE_BEGINS
+from generation.webhooks.models import Delivery
 from gpu_worker.contract import HANDED_BACK
+from loremotion.outbox.models import MailMessage
+from loremotion.outbox.models import State as SentState
 from loremotion.refusals import Conflict
+from loremotion.time_filter import TimeFilter
 
-WINDOWS: Final = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
-MONTH: Final = timedelta(days=30)
-"""Without a choice so much is shown: beyond it, clips are found by id, or under *Any time*."""
-DAYS: Final = 7
+MOST_SENT: Final = 50
+"""Mails, and webhook events, of one clip that its timeline shows."""
 
 
-class WhenFilter(admin.SimpleListFilter):
-    """The last hour, day, week, one of the last days, or any time. Nothing is counted for it."""
-
-    title = "when"
-    parameter_name = "when"
-
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        today = timezone.now().date()
-        days = [today - timedelta(days=number) for number in range(DAYS)]
-        spans = [("hour", "Last hour"), ("day", "Last 24 hours"), ("week", "Last 7 days")]
-        return [*spans, *((f"{day}", f"{day:%A, %-d %b}") for day in days), ("any", "Any time")]
-
-    def choices(self, changelist: Any) -> Iterator[Any]:
-        first, *others = super().choices(changelist)
-        yield {**first, "display": "Last 30 days"}
-        yield from others
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Generation]) -> QuerySet[Generation]:
-        value, now = self.value(), timezone.now()
-        if value == "any" or (value is None and request.GET.get("q")):
-            return queryset
-        if value is not None and value not in WINDOWS:
-            try:
-                begins = timezone.make_aware(datetime.fromisoformat(value))
-            except (ValueError, OverflowError):
-                return queryset.none()
-            return queryset.filter(created_at__gte=begins, created_at__lt=begins + timedelta(days=1))
-        return queryset.filter(created_at__gte=now - WINDOWS.get(value or "", MONTH))
+class AskedFilter(TimeFilter):
+    field = "created_at"
 
 
 class ModelFilter(admin.SimpleListFilter):
@@ -159,6 +134,7 @@ def timeline(generation: Generation) -> list[Moment]:
     if hold is not None and hold.settled_at is not None:
         said = f"Credits settled: {hold.captured} charged, {hold.released} given back"
         happened.append((hold.settled_at, "reports", said))
+    happened += [*_mail(generation), *_webhooks(generation)]
     found = sorted(((at, where, what) for at, where, what in happened if at is not None), key=lambda each: each[0])
     moments, last = [], None
     for at, where, what in found:
@@ -175,3 +151,27 @@ def _stages(generation: Generation, worker: str) -> Iterator[tuple[datetime | No
     for stage, seconds in generation.stage_seconds.items():
         at += timedelta(seconds=float(seconds))
         yield at, worker, f"{stage.replace('_', ' ').capitalize()}: {seconds:.1f} s"
+
+
+def _mail(generation: Generation) -> Iterator[tuple[datetime | None, str, str]]:
+    """When each mail about it was written, and how it ended. To whom it went is no part of the clip's way."""
+    for message in MailMessage.objects.filter(about=generation.id).order_by("id")[:MOST_SENT]:
+        yield message.created_at, "reports", "Mail to whoever asked for it: written"
+        yield message.ended_at, "mail", f"Mail {_outcome(message)}"
+
+
+def _webhooks(generation: Generation) -> Iterator[tuple[datetime | None, str, str]]:
+    """When each event about it was written, and how the endpoint took it."""
+    sent = Delivery.objects.filter(video_id=generation.id).select_related("endpoint").order_by("id")
+    for delivery in sent[:MOST_SENT]:
+        named = f"Webhook {delivery.event_type} to {delivery.endpoint.name}"
+        answer = f", last answer {delivery.last_status}" if delivery.last_status else ""
+        yield delivery.created_at, "reports", f"{named}: written"
+        yield delivery.ended_at, "webhooks", f"{named}: {_outcome(delivery)}{answer}"
+
+
+def _outcome(outgoing: MailMessage | Delivery) -> str:
+    """How it ended, after how many attempts."""
+    attempts = f" after {outgoing.attempts} attempts" if outgoing.attempts > 1 else ""
+    why = f": {outgoing.last_error}" if outgoing.state == SentState.DEAD and outgoing.last_error else ""
+    return f"{'sent' if outgoing.state == SentState.SENT else 'given up'}{attempts}{why}"

@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from generation.webhooks import endpoints
 from generation.webhooks.models import Delivery, Endpoint
-from loremotion.read_only_admin import ReadOnlyAdmin
+from loremotion.exact_search import ExactSearchAdmin
 from loremotion.refusals import Refusal
 
 
+class FailingFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "failing"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [("yes", "Failing")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
+        return queryset.enabled().filter(failing_since__isnull=False) if self.value() else queryset
+
+
 @admin.register(Endpoint)
-class EndpointAdmin(ReadOnlyAdmin):
+class EndpointAdmin(ExactSearchAdmin):
     list_display = ["name", "url", "workspace", "failures", "failing_since", "disabled_at"]
     list_select_related = ["workspace"]
-    search_fields = ["id", "url", "workspace__id"]
+    list_filter = [FailingFilter]
+    ordering = ["-created_at", "-id"]
+    found_by_id = ("id", "workspace")
+    found_by_text = ("url",)
+    search_help_text = "The whole id of an endpoint or of a workspace, or the whole address"
     exclude = ["sealed_secret", "old_sealed_secret"]
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
+class DeliveryAdmin(ExactSearchAdmin):
     list_display = ["id", "event_type", "video_id", "state", "attempts", "due_at", "last_status", "last_error"]
-    list_filter = ["state", "event_type"]
-    search_fields = ["event_id", "endpoint__id"]
+    list_filter = ["state"]
+    ordering = ["-id"]
+    found_by_id = ("endpoint", "video_id")
+    found_by_text = ("event_id",)
+    search_help_text = "The whole id of an endpoint, of a clip or of an event"
     actions = ["retry_selected"]
 
     def has_retry_permission(self, request: HttpRequest) -> bool:

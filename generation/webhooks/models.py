@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Workspace
@@ -52,7 +53,17 @@ class Endpoint(models.Model):
 
     class Meta:
         db_table = "outbox_endpoint"
-        indexes = [models.Index(fields=["workspace", "created_at"], name="endpoint_of_workspace")]
+        indexes = [
+            models.Index(fields=["workspace", "created_at"], name="endpoint_of_workspace"),
+            # For staff: the newest, those that fail, and one by its address.
+            models.Index(fields=["-created_at", "-id"], name="endpoint_newest"),
+            models.Index(
+                fields=["-created_at", "-id"],
+                name="endpoint_failing",
+                condition=Q(failing_since__isnull=False, disabled_at__isnull=True),
+            ),
+            models.Index(fields=["url"], name="endpoint_by_url"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} {self.url}"
@@ -84,7 +95,14 @@ class Delivery(Outgoing):
         permissions = [("retry_delivery", "Can have webhook events sent that could not be")]
         verbose_name_plural = "deliveries"
         constraints = [models.UniqueConstraint(fields=["endpoint", "event_id"], name="delivery_once")]
-        indexes = [*indexes("delivery"), models.Index(fields=["endpoint", "-id"], name="delivery_of_endpoint")]
+        indexes = [
+            *indexes("delivery"),
+            models.Index(fields=["endpoint", "-id"], name="delivery_of_endpoint"),
+            # For staff: what one clip caused, one event, and what was given up.
+            models.Index(fields=["video_id"], name="delivery_of_clip"),
+            models.Index(fields=["event_id"], name="delivery_by_event"),
+            models.Index(fields=["-id"], name="delivery_dead", condition=Q(state="dead")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.event_type} {self.event_id} to {self.endpoint_id}"

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from loremotion.exact_search import ExactSearchAdmin
 from loremotion.outbox import mail
 from loremotion.outbox.models import MailMessage
-from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Refusal
 
 
 @admin.register(MailMessage)
-class MailMessageAdmin(ReadOnlyAdmin):
+class MailMessageAdmin(ExactSearchAdmin):
     list_display = ["id", "content", "account", "state", "attempts", "due_at", "ended_at", "last_error"]
-    list_filter = ["state", "content"]
+    list_filter = ["state"]
+    ordering = ["-id"]
+    found_by_id = ("about",)
+    search_help_text = "The whole id of what it is about, such as a clip, or the whole address of an account"
     list_select_related = ["user"]
     exclude = ["sealed", "address"]
     actions = ["retry_selected"]
+
+    def called(self, wanted: str) -> Q:
+        """Mail to the account of this address."""
+        people = get_user_model()._default_manager.filter(email__iexact=wanted)
+        return Q(user__in=list(people.values_list("id", flat=True)[:1]))
 
     @admin.display(description="to")
     def account(self, message: MailMessage) -> str:

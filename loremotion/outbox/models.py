@@ -113,7 +113,12 @@ class MailMessage(Outgoing):
             ),
             models.CheckConstraint(condition=Q(user__isnull=False) ^ ~Q(address=""), name="letter_to_somebody"),
         ]
-        indexes = indexes("letter")
+        indexes = [
+            *indexes("letter"),
+            # For staff: what one thing caused, and what was given up.
+            models.Index(fields=["about"], name="letter_about"),
+            models.Index(fields=["-id"], name="letter_dead", condition=Q(state="dead")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.content} {self.occasion}"

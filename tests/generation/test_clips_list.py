@@ -18,7 +18,9 @@ from generation import reports
 from generation.models import Generation, State
 from generation.scheduling import dispatch
 from generation.staff import clips
+from generation.webhooks.models import Delivery, Endpoint
 from loremotion.bounded_paginator import MOST_COUNTED
+from loremotion.outbox.models import MailMessage
 from tests.generation import factories
 
 LIST = "/admin/generation/generation/"
@@ -136,6 +138,28 @@ def test_the_timeline_goes_through_the_processes(made: Generation, staff: Client
     assert ("reports", "Ended: Succeeded") in found
     assert ("reports", f"Credits settled: {made.credits_quoted} charged, 0 given back") in found
     assert "How it went" in staff.get(f"{LIST}{made.id}/change/").text
+
+
+def test_the_timeline_tells_what_became_of_mail_and_webhooks(made: Generation) -> None:
+    at = made.finished_at
+    assert at is not None
+    times = {"created_at": at, "ended_at": at + timedelta(seconds=3), "expires_at": at + timedelta(days=1)}
+    endpoint = Endpoint.objects.create(workspace=made.workspace, name="hook", url="https://example.org", event_types=[])
+    Delivery.objects.create(
+        **times,
+        **{"endpoint": endpoint, "event_id": "evt_1", "event_type": "video.completed", "video_id": made.id},
+        **{"state": "dead", "attempts": 12, "last_status": 503, "last_error": "The endpoint answered 503."},
+    )
+    MailMessage.objects.create(
+        **times,
+        **{"address": "alice@example.org", "content": "x.y", "occasion": "ready", "about": made.id},
+        **{"state": "sent", "attempts": 1},
+    )
+    found = [(each.process, each.what) for each in clips.timeline(made)]
+    assert ("mail", "Mail sent") in found
+    gave_up = "given up after 12 attempts: The endpoint answered 503., last answer 503"
+    assert ("webhooks", f"Webhook video.completed to hook: {gave_up}") in found
+    assert not any("alice" in what for _, what in found)
 
 
 def act(staff: Client, action: str, clip: Generation) -> str:

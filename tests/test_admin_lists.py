@@ -1,0 +1,213 @@
+"""Lists of the admin read no whole table, whatever is searched, filtered or in which order they come.
+
+Each table is filled with rows, and every query of a list is explained: a plan must find its rows by an index, or walk
+along one in the list's order until a page is full.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db import connection, models, transaction
+from django.http import HttpRequest
+from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
+
+from tests.accounts.factories import person
+from tests.test_staff_site import FOR_SUPERUSERS
+
+pytestmark = pytest.mark.django_db
+
+ROWS = 1_000
+MOST_CHOICES = 4
+"""Of a filter that are tried."""
+SMALL = {
+    "auth.permission",
+    "catalog.model",
+    "catalog.modelversion",
+    "catalog.alias",
+    "moderation.policy",
+    "notices.legalpage",
+    "shop.pack",
+    "shop.plan",
+    "shop.price",
+}
+"""Tables whose rows staff write by hand: they are as long as somebody's patience."""
+WANTED = (
+    "0190b3c8-7a1e-7000-8000-000000000001",
+    "ada@example.org",
+    "staff ada@example.org",
+    "clip.deleted",
+    "pi_123",
+    "42",
+)
+"""What somebody types: an id, an address, who did it, what was done, an id at Stripe, a number."""
+
+
+def label(model: type[models.Model]) -> str:
+    return model._meta.label_lower
+
+
+def lists() -> Iterator[tuple[type[models.Model], admin.ModelAdmin[Any]]]:
+    """Those of ours that grow."""
+    for model, model_admin in admin.site._registry.items():
+        if label(model) not in FOR_SUPERUSERS and label(model) not in SMALL:
+            yield model, model_admin
+
+
+def grown() -> dict[str, type[models.Model]]:
+    """Table → model, of every list and of what its rows are shown with."""
+    found: dict[str, type[models.Model]] = {}
+    waiting = [model for model, _ in lists()]
+    while waiting:
+        model = waiting.pop()
+        if model._meta.db_table in found or label(model) in SMALL:
+            continue
+        found[model._meta.db_table] = model
+        waiting += [field.related_model for field in model._meta.concrete_fields if field.is_relation]
+    return found
+
+
+def expression(column: str, kind: str, length: int | None, choices: list[str], *, is_unique: bool) -> str:
+    """A value for row ``g``: ids of all tables are made of ``g``, so that each row has those that it points to."""
+    if choices and not is_unique:
+        listed = ", ".join(f"'{choice}'" for choice in choices)
+        return f"(ARRAY[{listed}])[1 + g % {len(choices)}]"
+    values = {
+        "uuid": "md5(g::text)::uuid",
+        "timestamp with time zone": "now() - g * interval '1 minute'",
+        "date": "current_date - g",
+        "boolean": "g % 2 = 0",
+        "jsonb": """'{"credits": 2}'""",
+        "bytea": "''",
+        "ARRAY": "'{}'",
+        "tsvector": "''",
+    }
+    if kind in values:
+        return values[kind]
+    if kind in ("character varying", "text", "character"):
+        return f"left(md5(g::text), {length or 32})"
+    return "g % 30000" if kind == "smallint" else "g"
+
+
+def fill(table: str, model: type[models.Model]) -> None:
+    """Write rows past foreign keys and checks; all of it is undone with the test."""
+    fields = {field.column: field for field in model._meta.concrete_fields}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'c'", [table])
+        for (name,) in cursor.fetchall():
+            cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+        cursor.execute(
+            "SELECT column_name, data_type, character_maximum_length FROM information_schema.columns"
+            " WHERE table_name = %s AND is_generated = 'NEVER'",
+            [table],
+        )
+        columns = [row for row in cursor.fetchall() if row[0] in fields]
+        values = []
+        for column, kind, length in columns:
+            field = fields[column]
+            choices = [str(value) for value, _ in field.flatchoices] if isinstance(field, models.CharField) else []
+            values.append(expression(column, kind, length, choices, is_unique=field.unique))
+        names = ", ".join(f'"{column}"' for column, _, _ in columns)
+        rows = f"SELECT {', '.join(values)} FROM generate_series(1000, {ROWS + 999}) g"  # noqa: S608 - names of columns
+        cursor.execute(f"INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE {rows} ON CONFLICT DO NOTHING")
+        cursor.execute(f"ANALYZE {table}")
+
+
+@pytest.fixture
+def full(db: None) -> Iterator[None]:
+    tables = grown()
+    with transaction.atomic():
+        _fill(tables)
+        yield
+        transaction.set_rollback(True)
+
+
+def _fill(tables: dict[str, type[models.Model]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        for table, model in tables.items():
+            fill(table, model)
+        cursor.execute("SET LOCAL session_replication_role = origin")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+
+
+def request_for(query: dict[str, str], user: Any) -> HttpRequest:
+    request: Any = RequestFactory().get("/", query)
+    request.user = user
+    return request
+
+
+def queries_of(model_admin: admin.ModelAdmin[Any], query: dict[str, str], user: Any) -> tuple[Any, list[str]]:
+    """The list, and what it asks the database."""
+    with CaptureQueriesContext(connection) as asked:
+        shown = model_admin.get_changelist_instance(request_for(query, user))
+        list(shown.result_list)
+        hierarchy = getattr(model_admin, "date_hierarchy", None)
+        if hierarchy:
+            list(shown.queryset.datetimes(hierarchy, "month"))
+    return shown, [each["sql"] for each in asked if each["sql"].startswith("SELECT")]
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", []):
+        yield from nodes(below)
+
+
+def complaints(sql: str, table: str, *, is_filtered: bool) -> Iterator[str]:
+    """What is wrong with how ``table`` is read. A filter may walk along the list's order until its page is full."""
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (FORMAT JSON) " + sql.replace("%", "%%"))
+        (found,) = cursor.fetchone()
+    plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+    whole = {"Unique", "HashAggregate"} if is_filtered else {"Unique", "HashAggregate", "Sort"}
+    is_sorted = any(node["Node Type"] in whole for node in nodes(plan))
+    for node in nodes(plan):
+        if node.get("Relation Name") != table:
+            continue
+        is_found = any(key in below for below in nodes(node) for key in ("Index Cond", "Recheck Cond", "TID Cond"))
+        is_partial = any(below.get("Index Name") in partial_indexes() for below in nodes(node))
+        is_walked = is_filtered and not is_sorted
+        is_read = "Filter" in node or is_sorted or node["Node Type"] == "Seq Scan"
+        if is_read and not (is_found or is_partial or is_walked):
+            yield f"{node['Node Type']} of {table}, {node.get('Filter', 'sorted')}: {sql[:200]} … {sql[-260:]}"
+
+
+def partial_indexes() -> set[str]:
+    if not _partial:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT indexrelid::regclass::text FROM pg_index WHERE indpred IS NOT NULL")
+            _partial.update(name.strip('"') for (name,) in cursor.fetchall())
+    return _partial
+
+
+_partial: set[str] = set()
+
+
+@pytest.mark.usefixtures("full")
+def test_no_list_reads_a_whole_table() -> None:
+    user = person("staff@example.org", is_staff=True)
+    found = []
+    for model, model_admin in lists():
+        shown, plain = queries_of(model_admin, {}, user)
+        asked = dict.fromkeys(plain, False)
+        choices = [
+            choice["query_string"].lstrip("?")
+            for each in shown.filter_specs
+            for choice in list(each.choices(shown))[:MOST_CHOICES]
+            if choice["query_string"] != "?"
+        ]
+        for query in [dict(part.split("=", 1) for part in choice.split("&") if part) for choice in choices]:
+            asked = dict.fromkeys(queries_of(model_admin, query, user)[1], True) | asked
+        for wanted in WANTED if model_admin.search_fields else ():
+            asked |= dict.fromkeys(queries_of(model_admin, {"q": wanted}, user)[1], False)
+        for sql, is_filtered in asked.items():
+            found += [
+                f"{label(model)}: {each}" for each in complaints(sql, model._meta.db_table, is_filtered=is_filtered)
+            ]
+    assert not found, "\n\n".join(dict.fromkeys(found))
