@@ -102,12 +102,15 @@ def letter(**values: Any) -> dict[str, Any]:
     return {**more, "expires_at": now + outbox_mail.TRIED_FOR, **values}
 
 
-def test_every_row_and_every_guard_is_what_it_was_and_staff_keeps_its_rights(alice: User, upgraded: None) -> None:
+def test_every_row_and_guard_is_what_it_was_and_what_was_noted_is_written_once(alice: User, upgraded: None) -> None:
+    """And staff keeps its rights. One way back and forth for all of it, since each takes a good part of a minute."""
     generations.model()
     tenant = tenants.tenant("studio")
     sealed = signing.seal("whsec_a-secret")
     Endpoint.objects.update(sealed_secret=sealed)
     MailMessage.objects.all().delete()
+    team = people.team(alice, "Team")
+    subscription = late(team)
     go_back()
     staff = User.objects.create_user("staff@site.test", "a-password", is_staff=True)
     for app, model in VIEWED:
@@ -121,6 +124,12 @@ def test_every_row_and_every_guard_is_what_it_was_and_staff_keeps_its_rights(ali
         )
     with connection.cursor() as cursor:
         cursor.execute("UPDATE accounts_invitation SET is_told = true")
+    now = timezone.now()
+    for address, is_told in (("told@example.org", True), ("untold@example.org", False)):
+        insert(
+            "accounts_invitation", workspace_id=str(team.id), email=address, role="member", invited_by_id=alice.id,
+            token_digest=address, created_at=now, sent_at=now, expires_at=now, is_told=is_told,
+        )  # fmt: skip
     before, shape_before = {table: rows(table) for table in TABLES}, shape()
     assert all(before.values())
 
@@ -128,7 +137,11 @@ def test_every_row_and_every_guard_is_what_it_was_and_staff_keeps_its_rights(ali
 
     for row in before["outbox_letter"]:
         row.update(kind=OLD_KINDS[row["kind"]], sealed="")
-    assert {table: rows(table) for table in TABLES} == before
+    written = MailMessage.objects.exclude(id__in=[row["id"] for row in before["outbox_letter"]]).order_by("content")
+    new = {mail_message.pk for mail_message in written}
+    after = {table: rows(table) for table in TABLES}
+    after["outbox_letter"] = [row for row in after["outbox_letter"] if row["id"] not in new]
+    assert after == before
     gone = {"invitation_untold", "outbox_letter_workspace_id_not_null"}
     shape_after = shape()
     shape_after["constraints"].remove(("outbox_letter", "outbox_letter_sealed_not_null", "NOT NULL sealed"))
@@ -140,19 +153,7 @@ def test_every_row_and_every_guard_is_what_it_was_and_staff_keeps_its_rights(ali
     assert User.objects.get(id=staff.id).get_all_permissions() == set(VIEWED.values())
     assert not Permission.objects.filter(codename__in=["view_letter", "view_wish"]).exists()
 
-
-def test_what_the_release_before_noted_and_had_not_written_is_written_once(alice: User, upgraded: None) -> None:
-    studio = people.team(alice, "Studio")
-    subscription = late(studio)
-    go_back()
-    now = timezone.now()
-    for address, is_told in (("told@example.org", True), ("untold@example.org", False)):
-        insert(
-            "accounts_invitation", workspace_id=str(studio.id), email=address, role="member", invited_by_id=alice.id,
-            token_digest=address, created_at=now, sent_at=now, expires_at=now, is_told=is_told,
-        )  # fmt: skip
-    call_command("migrate", verbosity=0)
-    invited, warned = MailMessage.objects.order_by("content")
+    invited, warned = written
     untold = Invitation.objects.get(email="untold@example.org")
     assert (invited.address, invited.occasion) == (untold.email, f"{untold.id}.{untold.sent_at.timestamp()}")
     assert outbox_mail.send(warned.pk)
