@@ -26,7 +26,7 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def stack(new_site: NewSite) -> Iterator[Stack]:
+def site(new_site: NewSite) -> Iterator[Stack]:
     with Stack(
         new_site("restarts"),
         is_prepared=True,
@@ -35,6 +35,15 @@ def stack(new_site: NewSite) -> Iterator[Stack]:
         is_durable=True,
     ) as running:
         yield running
+
+
+@pytest.fixture
+def stack(site: Stack) -> Stack:
+    """With every process, whatever the test before has ended."""
+    for name in WORKERS:
+        if not site.is_running(name):
+            site.launch(name)
+    return site
 
 
 @pytest.fixture
@@ -125,7 +134,6 @@ def test_a_worker_that_finds_no_valkey_at_its_start_begins_anew(stack: Stack, va
     wait_until(lambda: have_finished(jobs), "jobs after the start", stack)
     assert (stack.is_running(mail), stack.pid(mail)) == (True, pid)
     assert stack.end(mail) == 0
-    stack.launch(mail)
 
 
 def test_a_worker_that_is_asked_to_stop_leaves(stack: Stack, valkey: redis.Redis) -> None:
@@ -134,4 +142,3 @@ def test_a_worker_that_is_asked_to_stop_leaves(stack: Stack, valkey: redis.Redis
     for name in WORKERS:
         if name != BEAT:
             assert stack.end(name) == 0, name
-            stack.launch(name)
