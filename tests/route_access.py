@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -175,6 +176,7 @@ THIRD_PARTY = ("admin/", "account/")
 """Django's admin (staff alone) and allauth's pages (the signed-in person alone) hold no tenant's objects."""
 
 
+@functools.cache
 def routes() -> dict[str, set[str]]:
     """``app:name`` → the names of what is in its address, for every route that is not a third party's."""
     found: dict[str, set[str]] = {}
