@@ -1,6 +1,6 @@
 from django.urls import path
 
-from generation.pages import legal, notices
+from generation.pages import notices
 
 app_name = "notices"
 
@@ -8,8 +8,4 @@ urlpatterns = [
     path("report/", notices.report, name="report"),
     path("reports/", notices.listing, name="listing"),
     path("reports/<uuid:notice_id>/object/", notices.object_to, name="object"),
-    path("transparency/", legal.transparency_report, name="transparency"),
-    path("licences/", legal.licences, name="licences"),
-    path("terms/", legal.terms, name="terms"),
-    path("privacy/", legal.privacy, name="privacy"),
 ]

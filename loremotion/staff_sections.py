@@ -15,7 +15,7 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Clips": ("generation.generation",),
     "Trust": (
         *("notices.notice", "moderation.review", "moderation.refusalcount", "moderation.policy"),
-        *("sharing.share", "accounts.ban", "notices.legalpage"),
+        *("sharing.share", "accounts.ban", "legal.legalpage"),
     ),
     "Customers": ("accounts.workspace",),
     "Money": (

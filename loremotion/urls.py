@@ -21,6 +21,7 @@ urlpatterns = [
     path("", include("generation.webhook_urls")),
     path("", include("generation.moderation_urls")),
     path("", include("generation.notice_urls")),
+    path("", include("generation.legal_urls")),
     path("", include("catalog.urls")),
     path("", include("billing.shop.urls")),
     path("robots.txt", well_known.robots, name="robots"),

@@ -31,7 +31,7 @@ SMALL = {
     "catalog.modelversion",
     "catalog.alias",
     "moderation.policy",
-    "notices.legalpage",
+    "legal.legalpage",
     "shop.pack",
     "shop.plan",
     "shop.price",

@@ -44,7 +44,7 @@ BY_PERMISSION = {
     "moderation.refusalcount": "read only",
     "moderation.policy": "how strictly prompts are judged; says nothing of who somebody is",
     "notices.notice": "takes clips off public links, with reasons; says nothing of who somebody is",
-    "notices.legalpage": "words of two public pages",
+    "legal.legalpage": "words of two public pages",
     "sharing.share": "read only; shows and ends public links, audited",
     "outbox.mailmessage": "read only",
     "webhooks.delivery": "read only",

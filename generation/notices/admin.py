@@ -19,7 +19,7 @@ from accounts import audit, impersonation
 from accounts.models import AuditEntry, User
 from generation.models import Clip
 from generation.notices import notices
-from generation.notices.models import LegalPage, Notice
+from generation.notices.models import Notice
 from generation.storage import serving
 from loremotion.exact_search import ExactSearchAdmin
 from loremotion.refusals import Refusal
@@ -149,11 +149,3 @@ def _reported_clip(request: HttpRequest, notice_id: UUID) -> Clip:
     if not looks.filter(at__gte=timezone.now() - impersonation.LASTS).exists():  # a player asks for many ranges
         audit.record(workspace, "staff.looked", actor=actor, subject=subject, request=request, report=str(notice.id))
     return clip
-
-
-@admin.register(LegalPage)
-class LegalPageAdmin(admin.ModelAdmin[LegalPage]):
-    """The words of /terms/ and /privacy/. Where there is no row, the site's own template stands there."""
-
-    list_display = ["slug", "updated_at"]
-    show_full_result_count = False

@@ -24,14 +24,14 @@ DECIDED_WITHIN: Final = timedelta(hours=48)
 class Category(models.TextChoices):
     """What is reported, the gravest first."""
 
-    MINORS = "minors", "Sexual content with children"
-    INTIMATE = "intimate", "An intimate picture of somebody who did not agree, made up or not"
-    PERSON = "person", "A real person who did not agree, or who is made to say or do things"
-    HATE = "hate", "Hatred or a threat"
-    VIOLENCE = "violence", "Cruelty"
-    COPYRIGHT = "copyright", "Somebody's work or brand"
-    DECEPTION = "deception", "Fraud or deception"
-    OTHER = "other", "Something else that is against the law"
+    MINORS = "minors", "Sexual abuse or exploitation of children"
+    INTIMATE = "intimate", "Intimate image shared without consent, real or generated"
+    PERSON = "person", "Impersonation, or a real person shown without consent"
+    HATE = "hate", "Hate speech or threats"
+    VIOLENCE = "violence", "Graphic violence"
+    COPYRIGHT = "copyright", "Copyright or trademark infringement"
+    DECEPTION = "deception", "Scam, fraud or deception"
+    OTHER = "other", "Other illegal content"
 
 
 class NoticeQuerySet(models.QuerySet["Notice"]):
@@ -133,18 +133,3 @@ class Notice(models.Model):
     def due_at(self) -> datetime:
         """When it is to be decided at the latest."""
         return (self.objected_at or self.created_at) + DECIDED_WITHIN
-
-
-class LegalPage(models.Model):
-    """The words of a page that the law asks for, where staff has written its own."""
-
-    class Slug(models.TextChoices):
-        TERMS = "terms", "Terms"
-        PRIVACY = "privacy", "Privacy"
-
-    slug = models.CharField("page", max_length=10, choices=Slug, primary_key=True)
-    text = models.TextField(help_text="An empty line begins a paragraph; a line that begins with # is a heading.")
-    updated_at = models.DateTimeField(auto_now=True)
-
-    def __str__(self) -> str:
-        return self.get_slug_display()

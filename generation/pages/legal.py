@@ -11,8 +11,8 @@ from django.views.decorators.http import require_safe
 from catalog import gates
 from catalog.licences import in_plain_words
 from catalog.models import Model
+from generation.legal import legal_pages, transparency
 from generation.moderation import totals
-from generation.notices import legal_pages, transparency
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,13 @@ class Licence:
 @require_safe
 def terms(request: HttpRequest) -> HttpResponse:
     """The terms of use."""
-    return render(request, "notices/legal.html", {"page": legal_pages.page_of("terms")})
+    return render(request, "legal/page.html", {"page": legal_pages.page_of("terms")})
 
 
 @require_safe
 def privacy(request: HttpRequest) -> HttpResponse:
     """What becomes of people's data."""
-    return render(request, "notices/legal.html", {"page": legal_pages.page_of("privacy")})
+    return render(request, "legal/page.html", {"page": legal_pages.page_of("privacy")})
 
 
 @require_safe
@@ -49,11 +49,11 @@ def licences(request: HttpRequest) -> HttpResponse:
             version.licence, Licence(version.licence, in_plain_words(version.licence), models=[])
         )
         licence.models.append((model, gates.in_words(version)))
-    return render(request, "notices/licences.html", {"licences": list(found.values())})
+    return render(request, "legal/licences.html", {"licences": list(found.values())})
 
 
 @require_safe
 def transparency_report(request: HttpRequest) -> HttpResponse:
     """What was reported, decided and refused, counted from the rows themselves."""
     context = {"rows": transparency.record(), "refused": totals.refused_prompts()}
-    return render(request, "notices/transparency.html", context)
+    return render(request, "legal/transparency.html", context)

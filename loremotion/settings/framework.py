@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "generation.boards",
     "generation.moderation",
     "generation.notices",
+    "generation.legal",
     "generation.provenance",
     "allauth",
     "allauth.account",

@@ -16,9 +16,10 @@ from accounts.models import AuditEntry, Membership, User, Visitor, Workspace
 from accounts.roles import BY_ROLE, Role
 from billing import ledger
 from catalog.models import Model
+from generation.legal import transparency
 from generation.models import Clip, Generation
-from generation.notices import notices, transparency, workspace_data
-from generation.notices.models import LegalPage, Notice
+from generation.notices import notices, workspace_data
+from generation.notices.models import Notice
 from generation.settlement import settle
 from generation.sharing import links
 from generation.sharing.models import Removal, Share
@@ -401,22 +402,3 @@ def test_who_reported_is_forgotten_in_time_and_a_deleted_clip_stays_decided(noti
     assert notices.forget_contacts(limit=10) == 1
     notice.refresh_from_db()
     assert notice.contact == ""
-
-
-@pytest.mark.parametrize("slug", ["terms", "privacy"])
-def test_legal_pages_say_that_they_are_a_template_until_staff_writes_them(client: Client, db: None, slug: str) -> None:
-    assert "not legal advice" in client.get(f"/{slug}/").text
-    LegalPage.objects.create(slug=slug, text="# Ours\nAll <b>ours</b>.\n\n# Law\n\nThe law.")
-    page = client.get(f"/{slug}/").text
-    assert "not legal advice" not in page
-    assert "<h2>Ours</h2>" in page
-    assert "All &lt;b&gt;ours&lt;/b&gt;." in page
-    assert "<h2>Law</h2>" in page
-
-
-def test_licences_are_those_of_the_catalogue(client: Client, db: None) -> None:
-    factories.model("toy", attribution="Built with Toy.", blocked_territories=["EU"])
-    page = client.get("/licences/").text
-    assert "Apache-2.0" in page
-    assert "Built with Toy." in page
-    assert "Not for use in" in page

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.template.loader import render_to_string
 
-from generation.notices.models import LegalPage
+from generation.legal.models import LegalPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Page:
 def page_of(slug: str) -> Page:
     """Return the page as it stands now."""
     own = LegalPage.objects.filter(slug=slug).first()
-    text = own.text if own is not None else render_to_string(f"notices/{slug}.txt")
+    text = own.text if own is not None else render_to_string(f"legal/{slug}.txt")
     return Page(
         title=LegalPage.Slug(slug).label,
         paragraphs=paragraphs_of(text),

@@ -1,0 +1,1 @@
+"""The pages that the law or a licence asks for: terms, privacy, licences, transparency."""
