@@ -18,7 +18,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.http import Http404, HttpRequest
 from django.test import RequestFactory
-from django.urls import URLPattern, resolve
+from django.urls import URLPattern, URLResolver, get_resolver, resolve
 
 from accounts import staff_roles
 from accounts.models import User
@@ -49,6 +49,36 @@ OF_MODELS = {
     "shop_refund": "shop.refund_payment",
 }
 """Pages beside Django's five of a model → the permission that opens them. A new one is written down here."""
+OF_NO_MODEL = {
+    "catalogue": "catalog.view_model",
+    "catalogue_add": "catalog.add_model",
+    "make_default": "catalog.change_alias",
+    "enable_model": "catalog.change_model",
+    "suggest_prices": "catalog.change_model",
+    "generation_fleet": "generation.view_fleet",
+    "fleet_drain": "generation.operate_fleet",
+    "fleet_resume": "generation.operate_fleet",
+    "fleet_preload": "generation.operate_fleet",
+    "fleet_evict": "generation.operate_fleet",
+    "fleet_stop": "generation.operate_fleet",
+    "clip_poster": "generation.view_generation",
+    "customers": "accounts.view_workspace",
+    "customer": "accounts.view_workspace",
+    "customer_credits": "billing.adjust_credits",
+    "customer_look": "accounts.look_into_workspace",
+    "customer_suspend": "accounts.suspend_workspace",
+    "customer_unsuspend": "accounts.suspend_workspace",
+    "money": "shop.view_revenue",
+    "system": "generation.view_system",
+}
+"""Pages and buttons of ``settings.STAFF_PAGES`` → the permission that opens them. A new one is written down here."""
+OF_DJANGO = {
+    *("index", "login", "logout", "password_change", "password_change_done", "autocomplete", "jsi18n"),
+    *("view_on_site", "app_list", "health"),
+}
+"""What any member of staff reaches of the site itself, and the page of what is unwell; see test_staff_site."""
+OF_TRIALS = {"trial", "trial-start", "trial-clip"}
+"""Addresses under /admin/ that are no page of the admin's site: see tests/generation/test_trials.py."""
 ACTIONS = {
     ("accounts.workspace", "look_into"): "accounts.look_into_workspace",
     ("accounts.workspace", "suspend_selected"): "accounts.suspend_workspace",
@@ -174,6 +204,44 @@ def test_nothing_else_can_be_opened_or_done_than_is_written_down() -> None:
         actions |= {(label, name) for name in model_admin.actions or ()}
     assert names == set(OF_MODELS)
     assert actions == set(ACTIONS)
+
+
+def test_no_page_is_registered_that_this_test_does_not_know() -> None:
+    assert {page.name: page.permission for page in staff_pages.pages()} == OF_NO_MODEL
+    of_models = {
+        str(each.name) for _, model_admin in admin.site._registry.items() for each in _patterns(model_admin.urls)
+    }
+    own = {str(each.name) for each in _patterns(admin.site.get_urls())} - of_models
+    assert own - {"None"} == {*OF_NO_MODEL, *OF_DJANGO}
+    elsewhere = {str(each.name) for route, each in _every(get_resolver().url_patterns) if route.startswith("admin/")}
+    assert elsewhere - own - of_models == OF_TRIALS
+
+
+def test_no_page_goes_without_a_name() -> None:
+    """By which the other tests know it. Django's own two lead to a form, and to the page of what is not there."""
+    for label, model_admin in ours():
+        unnamed = [str(each.pattern) for each in _patterns(model_admin.get_urls()) if not each.name]
+        assert unnamed == ["<path:object_id>/"], label
+
+
+def test_whoever_may_do_everything_is_offered_the_actions_that_are_written_down(admin_user: User) -> None:
+    """However they came there: from a list of the page, of the whole site, or made for the request."""
+    request = request_of(admin_user)
+    offered = {(label, name) for label, model_admin in ours() for name in model_admin.get_actions(request)}
+    assert {each for each in offered if each[1] != "delete_selected"} == set(ACTIONS)
+
+
+def _patterns(patterns: list[Any]) -> list[URLPattern]:
+    return [each for _, each in _every(patterns)]
+
+
+def _every(patterns: list[Any], before: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for pattern in patterns:
+        route = before + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _every(pattern.url_patterns, route)
+        else:
+            yield route, pattern
 
 
 def test_a_page_or_an_action_opens_by_its_permission_alone(role: str, user: User) -> None:
