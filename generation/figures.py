@@ -186,7 +186,15 @@ def totals_of(span: Span) -> Totals:
 
 def times_of(span: Span) -> Times:
     """Return how long what ended in ``span`` took, and what it brought, in one query."""
-    times = Times(*([None] * BUCKETS for _ in range(5)), [0] * BUCKETS, [0] * BUCKETS)
+    times = Times(
+        wait_p50=[None] * BUCKETS,
+        wait_p90=[None] * BUCKETS,
+        render_p50=[None] * BUCKETS,
+        render_p90=[None] * BUCKETS,
+        success=[None] * BUCKETS,
+        credits=[0] * BUCKETS,
+        made=[0] * BUCKETS,
+    )
     with connection.cursor() as cursor:
         cursor.execute(_TIMES_SQL, _parameters(span))
         for bucket, wait, render, credits, made, failed in cursor.fetchall():

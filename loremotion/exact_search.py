@@ -16,7 +16,7 @@ from loremotion.read_only_admin import ReadOnlyAdmin
 class ExactSearchAdmin(ReadOnlyAdmin):
     """Shows rows that only the services write, found by a whole id or by another whole text. All fields are indexed."""
 
-    search_fields: Any = ("id",)
+    search_fields: ClassVar[Any] = ("id",)
     """Django shows the search for it; which fields are looked at stands below."""
     search_help_text = "A whole id"
     found_by_id: ClassVar[tuple[str, ...]] = ()

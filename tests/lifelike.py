@@ -6,18 +6,25 @@ where one does it; afterwards the clips' times are moved into the past.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import logging
 import random
 import sys
+import tempfile
 import time
+from dataclasses import replace
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
 import django
 from PIL import Image, ImageDraw
+
+from tests.media_files import write_video
 
 DAYS: Final = 30
 CLIPS: Final = 120
@@ -115,22 +122,19 @@ def _clip(workspace: Any, number: int) -> None:
         said: dict[str, Any] = {"error": RenderError(code=error[0], message=error[1] or "It took too long.")}
         report = factories.report(generation, Outcome.FAILED, worker=worker, **said)
     else:
+        film = _film()
         factories.deliver_clip(generation)
+        _keep(generation, "clip", film)
         stages = {"loading": 1.5, "text_encoding": 0.4, "denoising": 4.0 + number % 17, "decoding": 0.9}
-        report = factories.report(generation, worker=worker, stage_seconds=stages, peak_bytes=11 * GB)
+        facts = replace(factories.clip_facts(generation), size_bytes=len(film), sha256=hashlib.sha256(film).hexdigest())
+        report = factories.report(generation, clip=facts, worker=worker, stage_seconds=stages, peak_bytes=11 * GB)
     reports.finished(report.to_wire())
     _paint(generation, number)
 
 
 def _paint(generation: Any, number: int) -> None:
     """A picture for the list, instead of what passes for one in tests."""
-    from django.core.files.base import ContentFile
-    from django.core.files.storage import default_storage
-
-    from generation.storage import files
-
-    key = files.key(generation, "poster")
-    if not default_storage.exists(key):
+    if number % 9 == 4:
         return
     sky, sun = (_chance.randrange(40, 160), 90, 150 + number % 90), (240, 170 + number % 60, 60)
     picture = Image.new("RGB", (320, 200), sky)
@@ -138,8 +142,25 @@ def _paint(generation: Any, number: int) -> None:
     ImageDraw.Draw(picture).ellipse((x, 60, x + 70, 130), fill=sun)
     written = io.BytesIO()
     picture.save(written, "JPEG", quality=70)
+    _keep(generation, "poster", written.getvalue())
+
+
+@cache
+def _film() -> bytes:
+    """Two seconds that a browser plays."""
+    with tempfile.TemporaryDirectory() as folder:
+        return write_video(Path(folder) / "clip.mp4", codec="libx264", size=(320, 200), frames=16).read_bytes()
+
+
+def _keep(generation: Any, role: str, content: bytes) -> None:
+    from django.core.files.base import ContentFile
+    from django.core.files.storage import default_storage
+
+    from generation.storage import files
+
+    key = files.key(generation, role)
     default_storage.delete(key)
-    default_storage.save(key, ContentFile(written.getvalue()))
+    default_storage.save(key, ContentFile(content))
 
 
 def _moved_into_the_past(clips: list[Any]) -> None:
@@ -263,7 +284,8 @@ def _what_needs_staff(workspaces: list[Any]) -> None:
     clips = Generation.objects.filter(workspace=workspaces[0], finished_at__isnull=False).order_by("-created_at")[:8]
     for number, clip in enumerate(clips):
         is_dead = number % 4 == 3
-        ended = clip.finished_at + timedelta(seconds=2)
+        finished = clip.finished_at or now
+        ended = finished + timedelta(seconds=2)
         Delivery.objects.create(
             endpoint=endpoint,
             event_id=f"evt_{clip.id.hex}",
@@ -273,7 +295,7 @@ def _what_needs_staff(workspaces: list[Any]) -> None:
             attempts=12 if is_dead else 1,
             last_status=503 if is_dead else 200,
             last_error="The endpoint answered 503." if is_dead else "",
-            created_at=clip.finished_at,
+            created_at=finished,
             ended_at=ended,
             expires_at=now,
         )
@@ -286,7 +308,7 @@ def _what_needs_staff(workspaces: list[Any]) -> None:
             state="dead" if number == 5 else "sent",
             last_error="550 no such mailbox" if number == 5 else "",
             attempts=1,
-            created_at=clip.finished_at,
+            created_at=finished,
             ended_at=ended,
             expires_at=now,
         )

@@ -68,7 +68,8 @@ def grown() -> dict[str, type[models.Model]]:
         if model._meta.db_table in found or label(model) in SMALL:
             continue
         found[model._meta.db_table] = model
-        waiting += [field.related_model for field in model._meta.concrete_fields if field.is_relation]
+        related = (field.related_model for field in model._meta.concrete_fields)
+        waiting += [each for each in related if each is not None]
     return found
 
 
@@ -137,7 +138,7 @@ def _fill(tables: dict[str, type[models.Model]]) -> None:
 
 
 def request_for(query: dict[str, str], user: Any) -> HttpRequest:
-    request: Any = RequestFactory().get("/", query)
+    request = RequestFactory().get("/", query)
     request.user = user
     return request
 

@@ -196,8 +196,11 @@ def _money(span: Span) -> dict[str, Any]:
     page = reverse("admin:money")
     tiles = [
         Tile(
-            *(f"Revenue, {currency.upper()}", formatted(sum(parts), currency)),
-            *(_change(sum(parts), sum(paid_before.get(currency, [0]))), page, parts),
+            f"Revenue, {currency.upper()}",
+            formatted(sum(parts), currency),
+            change=_change(sum(parts), sum(paid_before.get(currency, [0]))),
+            address=page,
+            course=parts,
         )
         for currency, parts in sorted(paid.items())
     ]

@@ -22,7 +22,8 @@ class FailingFilter(admin.SimpleListFilter):
         return [("yes", "Failing")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
-        return queryset.enabled().filter(failing_since__isnull=False) if self.value() else queryset
+        failing = queryset.filter(failing_since__isnull=False, disabled_at__isnull=True)
+        return failing if self.value() else queryset
 
 
 @admin.register(Endpoint)
