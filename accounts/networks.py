@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from datetime import timedelta
+from functools import lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -45,6 +46,7 @@ def prefix_of(request: HttpRequest) -> str:
     return prefix_around(_address_of(request))
 
 
+@lru_cache(1024)
 def prefix_around(text: str) -> str:
     """The first address of the network around an address, or around a network that is no larger.
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, NotSupportedError, ProgrammingError, connections
+from django.db.backends.utils import CursorWrapper
 from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName
 from psycopg.pq import PipelineStatus, TransactionStatus
 
@@ -38,7 +39,19 @@ def prepared_cursor() -> Any:
     database = _connected()
     own = psycopg.Cursor(database.connection)
     own.format = psycopg.pq.Format.BINARY
-    return database.make_debug_cursor(own) if database.queries_logged else database.make_cursor(own)
+    return database.make_debug_cursor(own) if database.queries_logged else _Cursor(own, database)
+
+
+class _Cursor(CursorWrapper):
+    """Django's, which looks for each method that it does not name itself anew, and wraps it, whenever it is called."""
+
+    def fetchone(self) -> Any:
+        with self.db.wrap_database_errors:
+            return self.cursor.fetchone()
+
+    def fetchall(self) -> Any:
+        with self.db.wrap_database_errors:
+            return self.cursor.fetchall()
 
 
 def send(sql: str, values: Any) -> Answer:
