@@ -56,10 +56,20 @@ class _Cursor(CursorWrapper):
 
 def send(sql: str, values: Any) -> Answer:
     """Send a statement, and return what reads its first row. Within ``unanswered`` nothing waits for it until then."""
-    cursor = prepared_cursor()  # whatever closes it would throw its row away
-    cursor.execute(sql, values)
-    answer: Answer = cursor.fetchone
+    answer: Answer = _executed(sql, values).fetchone
     return answer
+
+
+def send_for_all(sql: str, values: Any) -> Answer:
+    """``send``, of whose answer every row is read."""
+    answer: Answer = _executed(sql, values).fetchall
+    return answer
+
+
+def _executed(sql: str, values: Any) -> Any:
+    cursor = prepared_cursor()  # whatever closes it would throw its rows away
+    cursor.execute(sql, values)
+    return cursor
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from generation.api import listing, presentation
 from generation.api.base import Nothing, VideoView, read
 from generation.api.serializers import REFERENCE, AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.models import Generation, State
-from generation.scheduling import capacity
+from generation.scheduling import capacity, places
 from generation.scheduling.wait import wait_before_asking
 from generation.settlement import deletion, settle
 from generation.storage import serving
@@ -66,7 +66,7 @@ class AskView(VideoView):
             if "video" in clips and not said.get("model"):
                 said["model"] = _model_of(caller, clips["video"], mode=mode)
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
-        with capacity.asked_once():
+        with capacity.asked_once(), places.looked_once():
             generation = intake.take(self.site_request, ask, files=files, clips=clips, is_private=is_private)
             answer = _as_it_stands(presentation.just_taken(generation))
         if generation.is_repeated:

@@ -15,7 +15,7 @@ from rq.job import JobStatus
 
 from generation import tiers
 from generation.models import Generation, State
-from generation.scheduling import capacity, fair_queue, storage_pause
+from generation.scheduling import capacity, fair_queue, places, storage_pause
 from generation.scheduling.fair_queue import Taken, Yielding
 from generation.scheduling.window import InLine, Window
 from generation.storage import files
@@ -25,7 +25,7 @@ from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE, former_job_id, jo
 from gpu_worker.rq_seams import line, scripts
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from loremotion import queues
-from loremotion.prepared import prepared_cursor
+from loremotion.prepared import Answer, send_for_all, together
 from loremotion.row_security import across_workspaces
 from loremotion.valkey import connection
 
@@ -57,13 +57,14 @@ def fill_window() -> None:
 
 def _take() -> list[Taken]:
     budgets = capacity.budgets()
-    window, _, waiting = _window(budgets)
+    window, _, waiting = _window(budgets, _read_line_and_look(budgets[-1]))
     if not any(window.has_places(is_free=is_free) for is_free in waiting):
         return []
+    places.keep(None, budgets[-1])  # what it saw is over
     with transaction.atomic():
         clock = fair_queue.lock_clock()
         most = storage_pause.most_to_dispatch()
-        window, yielding, _ = _window(budgets)
+        window, yielding, _ = _window(budgets, _read_line())
         chosen = [] if most == 0 else fair_queue.take(clock, window, yielding, now=timezone.now(), most=most)
         for each in chosen:
             generation = each.generation
@@ -79,11 +80,11 @@ def _take() -> list[Taken]:
     return chosen
 
 
-def _window(budgets: list[int]) -> tuple[Window, list[Yielding], set[bool]]:
-    """The window of the moment, what yields in it, first in line first, and whether free clips (True) and paid ones
-    (False) wait for a place in it."""
+def _window(budgets: list[int], line: Sequence[Any]) -> tuple[Window, list[Yielding], set[bool]]:
+    """The window that ``line`` is in, what yields in it, first in line first, and whether free clips (True) and paid
+    ones (False) wait for a place in it."""
     in_line, yielding, waiting = [], [], set[bool]()
-    for id, attempt, needs_bytes, tag, passes, free_waits, paid_waits in _read_line():
+    for id, attempt, needs_bytes, tag, passes, free_waits, paid_waits in line:
         waiting = {is_free for is_free, waits in ((True, free_waits), (False, paid_waits)) if waits}
         if id is None:  # nothing is in line
             break
@@ -96,9 +97,21 @@ def _window(budgets: list[int]) -> tuple[Window, list[Yielding], set[bool]]:
 def _read_line() -> list[Any]:
     """What is in line, first in line first, each with whether free clips and paid ones wait to be; where nothing is,
     one row that says that alone."""
-    with prepared_cursor() as cursor:
-        cursor.execute(_LINE)
-        rows: list[Any] = cursor.fetchall()
+    rows: list[Any] = _send_line()()
+    return rows
+
+
+def _send_line() -> Answer:
+    return send_for_all(_LINE, None)
+
+
+def _read_line_and_look(largest_bytes: int) -> list[Any]:
+    """The same, and in one journey with it the look at the queue that the answer to a new request needs."""
+    if not places.is_looked_for():
+        return _read_line()
+    line, look = together(_send_line, lambda: places.send_look(largest_bytes))
+    rows: list[Any] = line()
+    places.keep(look(), largest_bytes)
     return rows
 
 
@@ -126,8 +139,8 @@ def has_lost_its_place(job: AllowedJob) -> bool:
         pipeline.hget(job.key, "status")
         pipeline.lpos(waiting.key, job.id)
         pipeline.lpos(waiting.intermediate_queue_key, job.id)
-        status, *places = pipeline.execute()
-    return status in _WAITING and places == [None, None]
+        status, *found = pipeline.execute()
+    return status in _WAITING and found == [None, None]
 
 
 def enqueue_anew(generation: Generation) -> None:

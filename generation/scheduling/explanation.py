@@ -12,7 +12,7 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
 from generation.models import FairClock, Generation, State
 from generation.scheduling import capacity
 from generation.scheduling.fair_order import key_of
-from generation.scheduling.places import EXACT, Look, Place, Row
+from generation.scheduling.places import EXACT, Place, Row, look
 from generation.tiers import MOST_PASSES, on_its_clock, yields
 
 GOES_FIRST: Final = (
@@ -86,7 +86,7 @@ def explain(generation: Generation) -> Explanation | None:
     nearest = list(earlier.order_by("-fair_finish", "-created_at", "-id")[:SHOWN])
     clock = FairClock.objects.filter(id=1).first()
     return Explanation(
-        place=Look(capacity.budgets()[-1]).place_of(generation),
+        place=look(capacity.budgets()[-1]).place_of(generation),
         tags=_tags(generation),
         virtual_time=clock.virtual_time if clock is not None else 0.0,
         free_time=on_its_clock(clock.free_time) if clock is not None else 0.0,

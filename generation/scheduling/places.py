@@ -10,6 +10,9 @@ from __future__ import annotations
 import math
 import uuid
 from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -23,7 +26,7 @@ from generation.models import Generation, State
 from generation.scheduling import queue_depth
 from generation.scheduling.fair_order import Key, first_that_fit, key_of
 from generation.tiers import FREE_BEGINS, MOST_PASSES, yields
-from loremotion.prepared import prepared_cursor
+from loremotion.prepared import send_for_all
 
 EXACT: Final = 48
 """So many of the fair queue are read at each look."""
@@ -77,14 +80,9 @@ _KEY: Final = attrgetter(*Key._fields)
 
 
 class Look:
-    """The queue of this moment, in one query. What no machine that is on could make is before nobody, and not in it:
-    ``largest_bytes`` is what the largest may use."""
+    """The queue of one moment, as ``look`` reads it."""
 
-    def __init__(self, largest_bytes: int) -> None:
-        with prepared_cursor() as cursor:
-            waiting_sql, values = first_that_fit(_COLUMNS, most=EXACT + 1, up_to_bytes=largest_bytes)
-            cursor.execute(f"{_IN_FLIGHT} UNION ALL ({waiting_sql})", values)
-            rows = list(starmap(Row, cursor.fetchall()))
+    def __init__(self, rows: Sequence[Row]) -> None:
         self.is_held_up = any(row.state == _HELD_UP for row in rows)
         waiting = sorted((row for row in rows if row.state == State.QUEUED), key=_KEY)
         self._is_whole = len(waiting) <= EXACT
@@ -150,9 +148,55 @@ class Look:
         return self._depth
 
 
+def look(largest_bytes: int) -> Look:
+    """Return the queue of this moment, in one query; within ``looked_once`` as ``dispatch`` saw it, if it did.
+
+    What no machine that is on could make is before nobody, and not in it: ``largest_bytes`` is what the largest may
+    use.
+    """
+    kept = _kept.get()
+    found = None if kept is None else kept.get(largest_bytes)
+    return send_look(largest_bytes)() if found is None else found
+
+
+def send_look(largest_bytes: int) -> Callable[[], Look]:
+    """Send the query of ``look``, and return what reads its answer."""
+    waiting_sql, values = first_that_fit(_COLUMNS, most=EXACT + 1, up_to_bytes=largest_bytes)
+    answered = send_for_all(f"{_IN_FLIGHT} UNION ALL ({waiting_sql})", values)
+    return lambda: Look(list(starmap(Row, answered())))
+
+
+_kept: ContextVar[dict[int, Look] | None] = ContextVar("look_kept", default=None)
+"""By ``largest_bytes``."""
+
+
+@contextmanager
+def looked_once() -> Iterator[None]:
+    """Let a dispatch within the block look at the queue for whoever then wants to know how the request stands."""
+    token = _kept.set({})
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
+def is_looked_for() -> bool:
+    """Whether somebody wants to know the queue as dispatch leaves it."""
+    return _kept.get() is not None
+
+
+def keep(seen: Look | None, largest_bytes: int) -> None:
+    """Keep what a dispatch saw to the end of the block; None once it has changed the queue."""
+    kept = _kept.get()
+    if kept is not None:
+        kept.clear()
+        if seen is not None:
+            kept[largest_bytes] = seen
+
+
 def place_of(generation: Generation, largest_bytes: int) -> Place:
     """Where the open request stands, in one query."""
-    return Look(largest_bytes).place_of(generation)
+    return look(largest_bytes).place_of(generation)
 
 
 _COLUMNS: Final = "id, state, NULL::timestamptz, fair_finish, created_at, workspace_id, 0"

@@ -26,7 +26,7 @@ from generation.scheduling import (
 )
 from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import Expected
-from generation.scheduling.places import Look, Place
+from generation.scheduling.places import Look, Place, look
 from generation.scheduling.service_times import ServiceTimes, Spread, Work
 from gpu_worker.contract import Stage
 from loremotion.row_security import across_workspaces
@@ -120,7 +120,7 @@ def waits_of(generations: Sequence[Generation]) -> dict[UUID, Wait]:
 
 
 def _look(budgets: list[int]) -> Look:
-    return Look(max(budgets, default=capacity.ANYBODYS_BYTES))
+    return look(max(budgets, default=capacity.ANYBODYS_BYTES))
 
 
 def _waits(generations: Sequence[Generation], look: Look, budgets: list[int]) -> dict[UUID, Wait]:

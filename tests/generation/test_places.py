@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from accounts.models import Visitor
 from catalog.models import Model
 from generation.live import polling
-from generation.models import Generation
-from generation.scheduling import places, queue_depth, wait
+from generation.models import Generation, State
+from generation.scheduling import capacity, dispatch, places, queue_depth, wait
 from generation.scheduling.fair_order import Key, first_by_size, first_that_fit
 from generation.scheduling.places import EXACT, Place, Precision
 from generation.scheduling.queue_depth import STRETCH, Depth, Stretch
@@ -169,3 +169,19 @@ def test_the_first_that_fit_are_those_of_each_size(mine: Generation, up_to_bytes
             cursor.execute(sql, values)
             found.append(cursor.fetchall())
     assert found[0] == found[1] != []
+
+
+def test_what_a_dispatch_saw_is_told_and_what_it_changed_is_looked_at_anew(mine: Generation) -> None:
+    crowd(mine, 20)
+    largest_bytes = capacity.budgets()[-1]
+    with places.looked_once():
+        dispatch.fill_window()
+        dispatched = Generation.objects.filter(state=State.DISPATCHED).count()
+        assert 0 < dispatched < 20
+        assert places.look(largest_bytes) is not places.look(largest_bytes)
+        dispatch.fill_window()  # there is no place left, so it changes nothing
+        seen = places.look(largest_bytes)
+        assert places.look(largest_bytes) is seen
+        assert seen.place_of(mine) == Place(20)
+        assert len(seen.waiting_before(mine)) == 20 - dispatched
+    assert places.look(largest_bytes) is not seen

@@ -186,7 +186,7 @@ def test_a_free_clip_that_yields_no_more_has_its_place_behind_those_that_passed_
     Generation.objects.filter(id=free.id).update(passes=MOST_PASSES - 2)
     copies(factories.submitted(payer.workspace, seconds=1), 2)
     dispatch.fill_window()
-    look = places.Look(LARGE)
+    look = places.look(LARGE)
     in_line = list(Generation.objects.filter(id__in=line()))
     assert len(in_line) == 4
     in_line.sort(key=lambda clip: look.place_of(clip).number)
