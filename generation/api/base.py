@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, ClassVar, Final
 
@@ -188,7 +188,7 @@ def _unfolded(data: Any) -> Any:
 def _refuse_unknown(sent: Mapping[str, Any], fields: Mapping[str, Any], also_called: Mapping[str, str]) -> None:
     for name in sent:
         if name not in fields:
-            near = _nearest(str(name), [*fields, *(other for other, own in also_called.items() if own in fields)])
+            near = _nearest(str(name), fields, [other for other, own in also_called.items() if own in fields])
             step = f"Did you mean {also_called.get(near, near)!r}?" if near else "Leave it out."
             raise unknown_field(str(name), next_step=step)
         is_list = isinstance(fields[name], serializers.ListField)
@@ -201,9 +201,17 @@ def _repeated(name: str) -> Invalid:
     return Invalid("repeated_field", f"{name} came more than once.", next_step="Send it once.", field=name)
 
 
-def _nearest(name: str, known: list[str]) -> str:
+_LIKE: Final = 0.7
+"""How like one another two names are of which one may be meant for the other; below it, ``style`` is like ``steps``."""
+
+
+def _nearest(name: str, fields: Collection[str], others: Sequence[str]) -> str:
+    """The one of ``fields``, or of the ``others`` that stand for them, that ``name`` may mean; empty if none."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    return next(iter(get_close_matches(words, known, n=1)), "")
+    begins_with = words.partition("_")[0]
+    if words not in others and begins_with in fields:
+        return begins_with
+    return next(iter(get_close_matches(words, [*fields, *others], n=1, cutoff=_LIKE)), "")
 
 
 def _first(problems: Any) -> Any:

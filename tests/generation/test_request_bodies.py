@@ -62,6 +62,10 @@ OF_OTHER_APIS = {
     "n": "",
     "webhook": "",
     "generate_audio": "",
+    "seed_value": "seed",
+    "webhook_url": "",
+    "callback_url": "",
+    "style": "",
 }
 
 
