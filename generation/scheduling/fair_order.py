@@ -27,22 +27,25 @@ def first_that_fit(columns: str, *, most: int, up_to_bytes: int) -> tuple[str, l
 
     Usually they are among the first of the queue, which is then read and nothing else. The queue is walked by sizes
     only where it is longer than that and too few of its first fit.
+
+    Counts stand in the text: where a LIMIT is a parameter, PostgreSQL takes it for a tenth of the queue, so of a long
+    one it plans each look anew rather than keep a plan that seems dear, and that takes longer than the look.
     """
     by_size, values = first_by_size(columns, most=most, up_to_bytes=up_to_bytes)
+    front = 2 * most
     sql = f"""
         WITH front AS MATERIALIZED (
             SELECT id, state, workspace_id, fair_finish, created_at, coalesce(needs_bytes, 0) AS bytes
-            FROM generation_generation WHERE state = 'queued' ORDER BY fair_finish, created_at, id LIMIT %s
+            FROM generation_generation WHERE state = 'queued' ORDER BY fair_finish, created_at, id LIMIT {front:d}
         ), looked AS MATERIALIZED (
-            SELECT count(*) < %s OR count(*) FILTER (WHERE bytes <= %s) >= %s AS is_enough FROM front
+            SELECT count(*) < {front:d} OR count(*) FILTER (WHERE bytes <= %s) >= {most:d} AS is_enough FROM front
         )
         (SELECT {columns} FROM front WHERE bytes <= %s AND (SELECT is_enough FROM looked)
-            ORDER BY fair_finish, created_at, id LIMIT %s)
+            ORDER BY fair_finish, created_at, id LIMIT {most:d})
         UNION ALL
         SELECT * FROM ({by_size}) AS by_size WHERE NOT (SELECT is_enough FROM looked)
-    """  # noqa: S608 - columns of ours
-    front = 2 * most
-    return sql, [front, front, up_to_bytes, most, up_to_bytes, most, *values]
+    """  # noqa: S608 - columns and numbers of ours
+    return sql, [up_to_bytes, up_to_bytes, *values]
 
 
 def first_by_size(
@@ -75,8 +78,8 @@ def first_by_size(
             SELECT id, state, workspace_id, fair_finish, created_at FROM generation_generation
             WHERE state = 'queued' AND coalesce(needs_bytes, 0) = size.bytes
                 AND fair_finish >= %s AND fair_finish < %s
-            ORDER BY fair_finish, created_at, id LIMIT %s
+            ORDER BY fair_finish, created_at, id LIMIT {most:d}
         ) AS first
-        WHERE size.bytes <= %s ORDER BY fair_finish, created_at, id LIMIT %s
-    """  # noqa: S608 - columns of ours
-    return sql, [above_bytes, up_to_bytes, from_tag, below_tag, most, up_to_bytes, most]
+        WHERE size.bytes <= %s ORDER BY fair_finish, created_at, id LIMIT {most:d}
+    """  # noqa: S608 - columns and numbers of ours
+    return sql, [above_bytes, up_to_bytes, from_tag, below_tag, up_to_bytes]

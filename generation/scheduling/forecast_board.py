@@ -12,11 +12,12 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import redis
 from django.conf import settings
 
+from generation.scheduling import queue_depth
 from generation.scheduling.calibration import Calibration, Factor, Range
 from generation.scheduling.forecast import Expected, Forecast
 from generation.scheduling.service_times import Spread
@@ -52,6 +53,16 @@ class Places:
             _later(self.calibration.correct(found.start, tier), now - self.at),
             _later(self.calibration.correct(found.ready, tier), now - self.at),
         )
+
+
+class Board(NamedTuple):
+    """What the beat has put up for whoever waits."""
+
+    near: Mapping[str, Expected]
+    """Of near clips that were asked for, by id, in seconds from now."""
+    places: Places | None
+    """None where nobody has made a forecast lately."""
+    depth: queue_depth.Depth
 
 
 def lapses_after_seconds() -> int:
@@ -99,28 +110,29 @@ def publish(
 
 def of_clips(ids: Sequence[str], *, now: float | None = None) -> dict[str, Expected]:
     """Return what near clips may expect, in seconds from now, in one round trip. Clips further back are not in it."""
-    return read(ids, now=now)[0]
+    return dict(read(ids, now=now).near)
 
 
 def places() -> Places | None:
     """Return what places further back may expect; None where nobody has said it lately."""
-    return read([])[1]
+    return read([]).places
 
 
-def read(ids: Sequence[str], *, now: float | None = None) -> tuple[dict[str, Expected], Places | None]:
-    """Return both, in one round trip: whoever asks of some clip does not know beforehand whether it is near."""
+def read(ids: Sequence[str], *, now: float | None = None) -> Board:
+    """Return all of it in one round trip: whoever asks of some clip does not know beforehand whether it is near."""
     try:
         with connection().pipeline(transaction=False) as pipeline:
             pipeline.get(PLACES_KEY)
+            pipeline.get(queue_depth.ENTRY)
             if ids:
                 pipeline.hmget(CLIPS_KEY, list(ids))
-            entry, *entries = pipeline.execute()
+            places_entry, depth_entry, *entries = pipeline.execute()
     except redis.RedisError:
-        return {}, None
+        return Board({}, None, queue_depth.Depth([]))
     since = time.time() if now is None else now
     near = zip(ids, entries[0], strict=True) if entries else ()
     said = {id: each for id, text in near if (each := _expected(id, text, since)) is not None}
-    return said, _places_of(entry)
+    return Board(said, _places_of(places_entry), queue_depth.of_entry(depth_entry))
 
 
 def _expected(id: str, entry: bytes | None, now: float) -> Expected | None:

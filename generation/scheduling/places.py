@@ -98,7 +98,8 @@ class Look:
         waiting_free = len(keys) - bisect_left(keys, (FREE_BEGINS,))
         self._free = len(yielding) + waiting_free if self._is_whole else math.inf
         self._dispatched = {row.id: place for place, row in enumerate(dispatched)}
-        self._depth: queue_depth.Depth | None = None
+        self.depth: queue_depth.Depth | None = None
+        """As the caller knows it; None: it is read once it is needed."""
 
     def place_of(self, generation: Generation) -> Place:
         """Where the open request stands.
@@ -143,9 +144,9 @@ class Look:
         return int(min(self._free, (self._passes + paid) // MOST_PASSES))
 
     def _depth_of_the_queue(self) -> queue_depth.Depth:
-        if self._depth is None:
-            self._depth = queue_depth.read()
-        return self._depth
+        if self.depth is None:
+            self.depth = queue_depth.read()
+        return self.depth
 
 
 def look(largest_bytes: int) -> Look:

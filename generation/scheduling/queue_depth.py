@@ -89,9 +89,15 @@ def read() -> Depth:
     """What the beat has counted; nothing where it has not, or Valkey is away or holds something else."""
     try:
         entry: Any = connection().get(ENTRY)
-        return Depth([]) if entry is None else _parsed(entry)
     except redis.RedisError:
         return Depth([])
+    return of_entry(entry)
+
+
+def of_entry(entry: bytes | None) -> Depth:
+    """The same, of what somebody has read under ``ENTRY`` together with more."""
+    try:
+        return Depth([]) if entry is None else _parsed(entry)
     except (ValueError, TypeError, KeyError) as problem:
         logger.warning("What lies under %s is refused: %r", ENTRY, problem)
         return Depth([])

@@ -21,6 +21,7 @@ from generation.scheduling import (
     forecast_board,
     forecast_record,
     misses,
+    queue_depth,
     service_rates,
     storage_pause,
 )
@@ -94,9 +95,10 @@ def _span(low: float, high: float) -> str:
 def wait_of(generation: Generation) -> Wait:
     """What this open generation waits for, and until when."""
     budgets = _budgets()
-    look = _look(budgets)
+    board = _board([generation])
+    look = _look(budgets, board.depth)
     why = explanation.sentence(generation, look.waiting_before(generation))
-    found = replace(_waits([generation], look, budgets)[generation.id], why_this_place=why)
+    found = replace(_waits([generation], look, board, budgets)[generation.id], why_this_place=why)
     loading = _loading(generation) if generation.state == State.RUNNING else ""
     return replace(found, reason=loading) if loading else found
 
@@ -115,21 +117,28 @@ def _loading(generation: Generation) -> str:
 @across_workspaces("as above")
 def waits_of(generations: Sequence[Generation]) -> dict[UUID, Wait]:
     """The same of many at once, without ``why_this_place``: queue, fleet and forecast are looked at once."""
-    budgets = _budgets()
-    return _waits(generations, _look(budgets), budgets)
+    budgets, board = _budgets(), _board(generations)
+    return _waits(generations, _look(budgets, board.depth), board, budgets)
 
 
-def _look(budgets: list[int]) -> Look:
-    return look(max(budgets, default=capacity.ANYBODYS_BYTES))
+def _board(generations: Iterable[Generation]) -> forecast_board.Board:
+    return forecast_board.read([str(each.id) for each in generations])
 
 
-def _waits(generations: Sequence[Generation], look: Look, budgets: list[int]) -> dict[UUID, Wait]:
-    near, places = forecast_board.read([str(each.id) for each in generations])
+def _look(budgets: list[int], depth: queue_depth.Depth) -> Look:
+    seen = look(max(budgets, default=capacity.ANYBODYS_BYTES))
+    seen.depth = depth
+    return seen
+
+
+def _waits(
+    generations: Sequence[Generation], look: Look, board: forecast_board.Board, budgets: list[int]
+) -> dict[UUID, Wait]:
     # A machine that takes no more still ends what it makes.
     taken = [each for each in generations if budgets or each.state == State.RUNNING]
-    expected = _expectations(taken, near, places)
+    expected = _expectations(taken, board.near, board.places)
     waits = {each.id: _wait(each, look.place_of(each), budgets, expected.get(each.id)) for each in generations}
-    missed = {} if places is None else places.missed
+    missed = {} if board.places is None else board.places.missed
     return {id: replace(found, missed=misses.sentence(missed.get(str(id), ""))) for id, found in waits.items()}
 
 
@@ -148,7 +157,8 @@ def _wait(generation: Generation, stands: Place, budgets: list[int], expected: E
 def expectations(generations: Sequence[Generation]) -> dict[UUID, Expected]:
     """What the newest forecast says of each of these open clips: its own entry, or what its place in the queue may
     expect. Nothing where nobody has made a forecast lately."""
-    return _expectations(generations, *forecast_board.read([str(each.id) for each in generations]))
+    board = _board(generations)
+    return _expectations(generations, board.near, board.places)
 
 
 def _expectations(
@@ -193,11 +203,11 @@ def wait_before_asking(offer: Offer, workspace: Workspace | None, *, may: Entitl
     if budgets and needed_bytes > budgets[-1]:
         return Wait(0, too_large(needed_bytes, budgets[-1]), is_for_a_machine=True)
     tag = _tag_of(offer, workspace, may, network)
-    stands = _look(budgets).place_of_new(tag)
+    board = _board([])
+    stands = _look(budgets, board.depth).place_of_new(tag)
     if stands.is_held_up:
         return Wait(stands.number, storage_pause.REASON, is_for_a_machine=True)
-    places = forecast_board.places() if budgets else None
-    expected = None if places is None else _prospect(offer, tag, places)
+    expected = _prospect(offer, tag, board.places) if budgets and board.places is not None else None
     reason = _reason(State.QUEUED, stands, is_taken=bool(budgets))
     return Wait(stands.number, reason, expected, is_for_a_machine=not budgets)
 

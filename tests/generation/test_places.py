@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -100,6 +100,12 @@ def test_a_look_for_many_is_one_look(mine: Generation, django_assert_num_queries
     for ids in (many[:1], many):
         with django_assert_num_queries(2):  # the clips, the queue
             polling.snapshots_of(ids, set(ids))
+
+
+@pytest.mark.parametrize("search", [first_that_fit, first_by_size])
+def test_postgresql_knows_how_few_a_look_reads(search: Callable[..., tuple[str, list[float]]]) -> None:
+    """It takes a LIMIT that is a parameter for a tenth of the queue, and plans each look at a long one anew."""
+    assert "LIMIT %s" not in search("id", most=10, up_to_bytes=LARGE)[0]
 
 
 KEYS = st.lists(st.integers(0, 10_000), min_size=1, max_size=120, unique=True)
