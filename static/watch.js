@@ -49,11 +49,15 @@ function say(text, live = "polite") {
   status.textContent = text;
 }
 
+function showMissed(missed) {
+  late.textContent = missed ?? "";
+  late.hidden = !missed;
+}
+
 const on = {
   queue({ reason, in_words: words, missed, waits_for_a_machine: isForAMachine }) {
     showStage("queued");
-    late.textContent = missed ?? "";
-    late.hidden = !missed;
+    showMissed(missed);
     bar.hidden = isForAMachine; // nobody can say when: a bar that runs would say otherwise
     say([reason, words].filter(Boolean).join(" "));
   },
@@ -73,6 +77,9 @@ const on = {
     preview.src = picture;
     preview.hidden = false;
     addToStrip(picture);
+  },
+  late({ missed }) {
+    showMissed(missed);
   },
   async done() {
     leave();

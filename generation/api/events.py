@@ -46,7 +46,7 @@ _STREAM_ID = re.compile(r"^[0-9]{1,18}-[0-9]{1,18}$")  # both halves fit into 64
 @csrf_exempt
 @require_GET
 async def events(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
-    """``queue``, ``stage``, ``step``, ``preview`` and, at the end, ``done`` with the Video object.
+    """``queue``, ``stage``, ``step``, ``preview``, ``late`` and, at the end, ``done`` with the Video object.
 
     Resumes after ``Last-Event-ID``. Who has heard ``done`` is answered 204, which tells an EventSource to stop.
     """
@@ -125,7 +125,7 @@ async def _message(generation_id: UUID, news: Update) -> str:
     if news is None:
         return ""
     if not news.is_over:
-        return _block("queue", news.wait)
+        return _block("late", json.dumps({"missed": news.missed})) if news.missed else _block("queue", news.wait)
     return _block(DONE, await sync_to_async(_outcome)(generation_id), ENDED)
 
 

@@ -11,7 +11,7 @@ from django.db import close_old_connections
 from django.db import connection as database
 
 from generation.models import OPEN_STATES, Generation, State
-from generation.scheduling.wait import Wait, waits_of
+from generation.scheduling.wait import Wait, missed_of, waits_of
 from loremotion.row_security import across_workspaces
 
 
@@ -21,6 +21,8 @@ class Snapshot:
 
     wait: str
     is_over: bool
+    missed: str = ""
+    """Of one that is being made: that it is later than it was said to be, and why; else empty."""
 
 
 UNKNOWN = Snapshot("", is_over=False)
@@ -35,11 +37,15 @@ def snapshots_of(ids: Iterable[UUID], in_turn: set[UUID]) -> dict[UUID, Snapshot
         open_now = {row.id: row for row in open_ones}
         waiting = [row for row in open_now.values() if row.state != State.RUNNING and row.id in in_turn]
         waits = waits_of(waiting) if waiting else {}
-        return {each: _snapshot(waits.get(each), is_over=each not in open_now) for each in ids}
+        made = [row.id for row in open_now.values() if row.state == State.RUNNING and row.id in in_turn]
+        missed = missed_of(made) if made else {}
+        return {
+            each: _snapshot(waits.get(each), is_over=each not in open_now, missed=missed.get(each, "")) for each in ids
+        }
     finally:
         if not database.in_atomic_block:  # in a transaction it is not ours to give
             close_old_connections()
 
 
-def _snapshot(wait: Wait | None, *, is_over: bool) -> Snapshot:
-    return Snapshot("" if wait is None else json.dumps(wait.to_json()), is_over=is_over)
+def _snapshot(wait: Wait | None, *, is_over: bool, missed: str) -> Snapshot:
+    return Snapshot("" if wait is None else json.dumps(wait.to_json()), is_over=is_over, missed=missed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -138,8 +138,18 @@ def _waits(
     taken = [each for each in generations if budgets or each.state == State.RUNNING]
     expected = _expectations(taken, board.near, board.places)
     waits = {each.id: _wait(each, look.place_of(each), budgets, expected.get(each.id)) for each in generations}
-    missed = {} if board.places is None else board.places.missed
-    return {id: replace(found, missed=misses.sentence(missed.get(str(id), ""))) for id, found in waits.items()}
+    missed = _missed_of(waits, board.places)
+    return {id: replace(found, missed=missed[id]) for id, found in waits.items()}
+
+
+def missed_of(ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return of each open clip that it is later than it was said to be, and why; empty while it is not."""
+    return _missed_of(ids, forecast_board.places())
+
+
+def _missed_of(ids: Collection[UUID], places: forecast_board.Places | None) -> dict[UUID, str]:
+    causes = {} if places is None else places.missed
+    return {id: misses.sentence(causes.get(str(id), "")) for id in ids}
 
 
 def _wait(generation: Generation, stands: Place, budgets: list[int], expected: Expected | None) -> Wait:

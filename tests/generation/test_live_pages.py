@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from base64 import b64encode
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
+import redis
 from django.conf import settings as django_settings
 from django.test import Client
 from playwright.sync_api import BrowserContext, Page, Route, expect
@@ -15,9 +18,14 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.proofs import altcha
 from generation.models import Generation
-from generation.scheduling import dispatch
+from generation.scheduling import dispatch, forecast_board
+from generation.scheduling.calibration import Calibration, Range
+from generation.scheduling.forecast import Expected, Forecast
+from generation.scheduling.smoothing import Told, room
+from generation.scheduling.wait import waits_of
 from generation.settlement import settle
 from tests.generation import factories
+from tests.generation.test_wait import machine
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -31,6 +39,10 @@ STREAMS = """
 """
 SHOW_PREVIEW = """(preview) => {
     window.streams[0].dispatchEvent(new MessageEvent('preview', { data: JSON.stringify({ preview }) }));
+}"""
+TELL_WAIT = """(wait) => {
+    window.streams[0].dispatchEvent(new MessageEvent('queue', { data: JSON.stringify(wait) }));
+    return document.getElementById('status').textContent;
 }"""
 LOOK = '<button name="look" value="1" formnovalidate>Only look</button>'
 OPEN_STREAMS = "window.streams.filter((stream) => stream.readyState !== EventSource.CLOSED).length"
@@ -128,6 +140,27 @@ def test_a_clip_that_leaves_the_state_that_is_shown_is_no_longer_asked_for(site:
     page.goto(f"{site}/history/?state=open")
     finish(generation)
     expect(page.locator("[data-state=succeeded] img")).to_have_count(1)
+
+
+def test_no_range_jumps_by_more_than_it_may(
+    site: str, desktop: BrowserContext, valkey: redis.Redis, settings: Settings
+) -> None:
+    """Whatever is found from one round of the beat to the next."""
+    settings.HOUSEKEEPING_SECONDS = 600  # what is put up lasts for as long as the test, however busy the machine is
+    machine(valkey)
+    page, told, at, shown = desktop.new_page(), Told(), time.time(), list[list[int]]()
+    page.add_init_script(STREAMS)
+    mine = asked_for(page, site)
+    for minutes in (20, 80, 80, 80, 8):
+        found = Range(30.0 * minutes, 45.0 * minutes, 60.0 * minutes)
+        said = told.smooth({str(mine.id): Expected(found, found)}, at=at)
+        forecast_board.publish(said, Forecast({}), Calibration(), {}, {}, at=at, clock=0.0)
+        words = page.evaluate(TELL_WAIT, waits_of([mine])[mine.id].to_json())
+        shown.append([int(end) for end in re.findall(r"Ready in about (\d+)–(\d+) min", words)[0]])
+    passed_minutes = (time.time() - at) / 60
+    for before, now in [ends for pair in pairwise(shown) for ends in zip(*pair, strict=True)]:
+        assert abs(now - before) <= room(60 * before) / 60 + 1 + 2 * passed_minutes, "each is rounded to a minute"
+    assert shown[3] > shown[0], "what differs for good is reached"
 
 
 def test_cards_of_clips_on_their_way_keep_up(site: str, desktop: BrowserContext) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.core import signing
 from django.test import AsyncClient
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts import api_keys
 from accounts.models import ApiKey, Visitor
@@ -22,6 +24,10 @@ from catalog.models import Model
 from generation.api import events
 from generation.live import progress
 from generation.models import Generation
+from generation.scheduling import forecast_board, misses
+from generation.scheduling.calibration import Calibration
+from generation.scheduling.forecast import Forecast
+from generation.scheduling.misses import Cause
 from generation.settlement import settle
 from gpu_worker.contract import Outcome, Progress, progress_key
 from tests.accounts.factories import person, team
@@ -51,6 +57,14 @@ def test_a_waiting_one_hears_its_place(toy: Model, alice: Visitor) -> None:
     heard = follow(alice, generation)
     assert heard[0]["event"] == "queue"
     assert "We're offline for a moment" in heard[0]["data"]
+
+
+def test_one_that_is_made_hears_once_that_it_is_late(running: Generation, alice: Visitor, settings: Settings) -> None:
+    settings.HOUSEKEEPING_SECONDS = 600  # what is put up lasts for as long as the test, however busy the machine is
+    missed = {str(running.id): Cause.SLOW}
+    forecast_board.publish({}, Forecast({}), Calibration(), {}, missed, at=time.time(), clock=0.0)
+    (heard,) = follow(alice, running)
+    assert (heard["event"], json.loads(heard["data"])) == ("late", {"missed": misses.sentence(Cause.SLOW)})
 
 
 def test_the_end_is_the_last_event(running: Generation, alice: Visitor) -> None:

@@ -292,6 +292,8 @@ def test_whoever_was_promised_too_much_reads_that_and_why(
     Generation.objects.filter(id=clip.id).update(attempt=2, state=State.RUNNING, worker="gpu-test")
     forecasting.put_up_forecast()
     assert wait.wait_of(Generation.objects.get(id=clip.id)).missed == why, "a cause stays the cause"
+    assert polling.snapshots_of([clip.id], {clip.id})[clip.id].missed == why, "also while it is made"
+    assert polling.snapshots_of([clip.id], set())[clip.id] == polling.UNKNOWN, "looked up in turn"
     factories.deliver_clip(clip)
     Generation.objects.filter(id=clip.id).update(state=State.SUCCEEDED, finished_at=timezone.now())
     forecasting.put_up_forecast()

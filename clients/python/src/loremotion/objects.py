@@ -205,7 +205,7 @@ class Event:
     """One of a clip's live events."""
 
     kind: str
-    """``queue``, ``stage``, ``step``, ``preview``, and ``done`` at the end."""
+    """``queue``, ``stage``, ``step``, ``preview``, ``late``, and ``done`` at the end."""
     data: Json
     video: Video | None = None
     """The clip as it ended, with ``done``; None where it was deleted meanwhile."""
