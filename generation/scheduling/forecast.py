@@ -24,8 +24,9 @@ from generation.tiers import FREE_BEGINS, yields
 PLAYS, LEAST_PLAYS, PLAYS_OF_ONE = 240, 48, 1_000
 """Futures: ``PLAYS_OF_ONE`` by the root of how many clips are near, within the first two. A round then takes
 little longer for a long queue than for a short one, and no more than a few times as long for a hundred machines."""
-NEAR_CLIPS = 24
-"""Of the queue, beside the window, that are played one by one. With 96 simulated forecasts held as often."""
+NEAR_CLIPS = 12
+"""Of the queue, beside the window, that are played one by one. With 24 and with 96 simulated forecasts held as often,
+and each costs a step of each round."""
 PERCENTILES = (10, 50, 90)
 _P90 = 1.2815515594600038
 _LEAST_SHARE = 0.15
