@@ -19,7 +19,6 @@ from catalog.models import Model
 from generation.live import progress
 from generation.models import Generation, State
 from generation.scheduling import capacity, fleet_samples, storage_pause, wait
-from generation.scheduling.places import EXACT
 from generation.staff import fleet_commands
 from generation.tiers import yields
 from gpu_worker.contract import Progress
@@ -30,6 +29,8 @@ from loremotion.refusals import Refusal
 MOST_WORKERS: Final = 64
 MOST_COMPONENTS: Final = 24
 MOST_WAITING: Final = 30
+MOST_COUNTED: Final = 1000
+"""Of the queue: how long it is beyond that changes nothing that staff does."""
 WIDTH: Final = 480
 COLOURS: Final = 8
 _ENTRIES: Final = 4
@@ -116,7 +117,8 @@ def page(request: HttpRequest) -> HttpResponse:
         "hidden": len(statuses) - len(shown),
         "line": _line() if is_known else [],
         "most_waiting": MOST_WAITING,
-        "queued": Generation.objects.filter(state=State.QUEUED)[: EXACT * 20].count(),
+        "queued": Generation.objects.filter(state=State.QUEUED)[:MOST_COUNTED].count(),
+        "most_counted": MOST_COUNTED,
         "storage_pause": storage_pause.state(),
         "models": Model.objects.for_people(),
         "may_operate": request.user.has_perm("generation.operate_fleet"),

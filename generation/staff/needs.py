@@ -42,6 +42,11 @@ class Need:
     count: int
     address: str
 
+    @property
+    def may_be_more(self) -> bool:
+        """Whether counting ended at its bound."""
+        return self.count == MOST_COUNTED
+
 
 @dataclass(frozen=True, slots=True)
 class _Kind:

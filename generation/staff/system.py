@@ -44,6 +44,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "processes": processes,
         "queues": loads,
         "unsent": _unsent(),
+        "most_counted": MOST_COUNTED,
         "check": ledger_check.last(),
         "versions": _versions(),
     }

@@ -171,6 +171,16 @@ def test_what_waits_is_counted_for_whoever_may_see_it(toy: Model, alice: Visitor
     assert needs == {"queued clip that no GPU fits", "enabled model without a finished render"}
 
 
+def test_what_is_counted_to_the_bound_may_be_more(
+    toy: Model, alice: Visitor, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("generation.staff.needs.MOST_COUNTED", 1)
+    cache.clear()
+    page = staff_who_may("view_model").get(reverse("admin:index"))
+    assert [need.may_be_more for need in page.context["needs"]] == [True]
+    assert "1+ enabled model" in page.text
+
+
 def test_plots_and_tiles_have_their_pictures(toy: Model, alice: Visitor) -> None:
     ended(alice, came=30, started=29, finished=28)
     cache.clear()
