@@ -19,7 +19,7 @@ REQUIREMENTS := requirements.txt requirements/web.txt requirements/gpu.txt requi
 INSTALL_KIB := 3500000
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install check test fuzz card chaos seeds bench screens preview-model chromium clients clean
+.PHONY: help run demo install check test fuzz card chaos seeds bench screens preview-model chromium clients object-store clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -44,7 +44,7 @@ check: $(DEVELOPMENT)  ## lint, format, types, layers, licences, migrations, dep
 	SITE_URL=https://clips.example HSTS_PRELOAD=True ALLOWED_HOSTS=clips.example \
 		python -m loremotion.local stores -- python manage.py check --deploy --fail-level WARNING --database default
 
-test: $(DEVELOPMENT) chromium clients  ## every test, on real stores and a real browser; ARGS="tests/billing -x" for some, JOBS=3 at once
+test: $(DEVELOPMENT) chromium clients object-store  ## every test, on real stores and a real browser; ARGS="tests/billing -x" for some, JOBS=3 at once
 	python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 fuzz: $(DEVELOPMENT)  ## property tests alone, on other examples each time and FUZZ=20 times as many; ARGS as above
@@ -89,6 +89,13 @@ tests/clients/node_modules/installed: tests/clients/package-lock.json tests/clie
 	@if command -v npm >/dev/null; then npm ci --silent --prefix tests/clients; \
 	else $(CLIENTS_PY) -m pip install -q -r tests/clients/node.txt && $(WHEELS_NPM) ci --silent --prefix tests/clients; fi \
 	&& touch $@ || echo "The clients for Node could not be installed, so they are not tested. Node 20 or newer brings npm."
+
+object-store: tests/object_store/.venv/installed  ## the object store that tests run against: OpenStack Swift
+
+tests/object_store/.venv/installed: tests/object_store/requirements.txt | $(VENV)/bin/python
+	$(PY) -m venv tests/object_store/.venv
+	@tests/object_store/.venv/bin/python -m pip install -q -r tests/object_store/requirements.txt && touch $@ \
+	|| echo "Swift could not be installed, so what needs an object store is not tested."
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

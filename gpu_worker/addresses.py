@@ -31,7 +31,8 @@ class Hiccup(Exception):
 
 
 def client() -> httpx.Client:
-    """The HTTP client of a worker. It follows no redirects: our addresses are final, and a signed one moves nowhere."""
+    """The HTTP client of a worker. It follows no redirects by itself: a signed address moves nowhere, but for an input
+    that lies in the site's object store, where ``Fetcher`` goes on once."""
     return httpx.Client(timeout=httpx.Timeout(60.0, connect=10.0), follow_redirects=False)
 
 

@@ -38,6 +38,11 @@ DOES_NOT_FIT = "does_not_fit"
 CLIP_BROKEN = "clip_broken"
 """Code of the error of a clip that came out black, uniform, as noise or silent: another seed may do better."""
 
+ANNOUNCE_QUERY = "announce"
+"""Query of an address for an output that takes no file itself. A host POSTs there what it has: ``content_type``,
+``size_bytes`` and ``sha256`` as JSON. The answer is 204 once the file is there; until then ``url`` and ``headers``, by
+which the host PUTs it, and announces it again."""
+
 _GPU_WORKER = "gpu:"
 
 # Valkey keys beside RQ's own.

@@ -77,10 +77,15 @@ class Fetcher:
         self._check_size(role, size_bytes)
         return path
 
-    def _get_once(self, address: str, path: Path, on_chunk: Callable[[], None]) -> None:
+    def _get_once(self, address: str, path: Path, on_chunk: Callable[[], None], *, may_lead_on: bool = True) -> None:
+        """Fetch the file, from where the site says that its store has it: by one redirect, which leads to no other."""
         on_chunk()
         received_bytes = 0
         with self._client.stream("GET", address) as response, path.open("wb") as file:
+            if may_lead_on and response.is_redirect and local_path(stored := response.headers["Location"]) is None:
+                response.close()
+                self._get_once(stored, path, on_chunk, may_lead_on=False)
+                return
             check(response, f"Fetching {redact(address)}")
             for chunk in response.iter_bytes(CHUNK_BYTES):
                 received_bytes += len(chunk)

@@ -6,16 +6,22 @@ renamed, an object store does the same by itself.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 import httpx
 
-from gpu_worker.addresses import CHUNK_BYTES, TransferFailed, check, local_path, persist, redact
+from gpu_worker.addresses import CHUNK_BYTES, Hiccup, TransferFailed, check, local_path, persist, redact
+from gpu_worker.contract import ANNOUNCE_QUERY
 
 
 class UploadFailed(TransferFailed):
@@ -40,10 +46,45 @@ class Uploader:
             target = local_path(address)
             if target is not None:
                 _replace(source, target, on_chunk)
+            elif urlsplit(address).query == ANNOUNCE_QUERY:
+                announced = _announcement(source, content_type, on_chunk)
+                bring = partial(self._bring_once, source, address, announced, on_chunk)
+                persist(bring, self._attempts, self._pause)
             else:
                 persist(lambda: self._put_once(source, address, content_type, on_chunk), self._attempts, self._pause)
         except TransferFailed as problem:
             raise UploadFailed(str(problem), is_retryable=problem.is_retryable) from problem
+
+    def _bring_once(
+        self, source: Path, address: str, announced: Mapping[str, str | int], on_chunk: Callable[[], None]
+    ) -> None:
+        """Put the file where the site says, and let the site find it there."""
+        if (place := self._announce(address, announced)) is None:
+            return
+        on_chunk()
+        what = f"Uploading to {redact(place.url)}"
+        with source.open("rb") as file:
+            response = self._client.put(place.url, content=_chunks(file, on_chunk), headers=place.headers)
+        if response.status_code == HTTPStatus.BAD_REQUEST:  # what arrived is not what was sent
+            raise Hiccup(f"{what}: the store took it for another file")
+        check(response, what)
+        if self._announce(address, announced) is not None:
+            raise Hiccup(f"{what}: it did not arrive")
+
+    def _announce(self, address: str, announced: Mapping[str, str | int]) -> _Place | None:
+        """Where the file is to be put; None once it is there."""
+        what = f"Announcing a file to {redact(address)}"
+        response = self._client.post(address, json=announced)
+        check(response, what)
+        if response.status_code == HTTPStatus.NO_CONTENT:
+            return None
+        try:
+            said = response.json()
+            return _Place(
+                url=str(said["url"]), headers={str(name): str(value) for name, value in said["headers"].items()}
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as problem:
+            raise TransferFailed(f"{what}: the answer is none that a worker knows.", is_retryable=True) from problem
 
     def _put_once(self, source: Path, address: str, content_type: str, on_chunk: Callable[[], None]) -> None:
         on_chunk()
@@ -52,6 +93,23 @@ class Uploader:
         with source.open("rb") as file:
             response = self._client.put(address, content=_chunks(file, on_chunk), headers=headers)
         check(response, f"Uploading to {redact(address)}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the site wants a file put, and by which headers the store knows it."""
+
+    url: str
+    headers: dict[str, str]
+
+
+def _announcement(source: Path, content_type: str, on_chunk: Callable[[], None]) -> dict[str, str | int]:
+    """What the site is told of a file before it is sent."""
+    digest = hashlib.sha256()
+    with source.open("rb") as file:
+        for chunk in _chunks(file, on_chunk):
+            digest.update(chunk)
+    return {"content_type": content_type, "size_bytes": source.stat().st_size, "sha256": digest.hexdigest()}
 
 
 def _replace(source: Path, target: Path, on_chunk: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -183,8 +184,8 @@ def _gpu_faults() -> list[str]:
 
 
 def free_bytes() -> int:
-    """Return the free space where clips and uploads go."""
-    folder: Path = settings.MEDIA_DIR
+    """Return the free space where clips and uploads go; with a bucket, where uploads lie before they go there."""
+    folder = Path(tempfile.gettempdir()) if settings.STORE_ORIGINS else Path(settings.MEDIA_DIR)
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free

@@ -12,7 +12,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
-from django.utils.text import slugify
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_POST, require_safe
 
@@ -25,9 +24,10 @@ from generation.sharing.public import SharedClip
 from generation.storage import serving
 from loremotion.refusals import Invalid
 
+_LOADED: Final = " ".join(["'self'", *settings.STORE_ORIGINS])
 EMBED_POLICY: Final = (
-    "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors *"
+    f"default-src 'none'; media-src {_LOADED}; img-src {_LOADED}; style-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors *"
 )
 """Of the player that other sites show: it loads its own clip, runs no script, and may be framed by anybody."""
 R = TypeVar("R", bound=HttpResponseBase)
@@ -55,10 +55,9 @@ def clip(request: HttpRequest, token: str) -> HttpResponseBase:
     """The MP4, whole or in ranges. ``?download`` gives it a name and a Save dialogue."""
     shared = public.find(token)
     reader = _reader_of(request, shared)
-    response = serving.serve_range(request, shared.key, "video/mp4", reader=reader, etag=f'"{shared.sha256}"')
-    if "download" in request.GET:
-        name = slugify(shared.prompt)[:60] or "clip"
-        response["Content-Disposition"] = f'attachment; filename="{name}.mp4"'
+    name = serving.download_name(request, shared.prompt, "mp4")
+    etag = f'"{shared.sha256}"'
+    response = serving.serve_file(request, shared.key, "video/mp4", reader=reader, etag=etag, download_name=name)
     return _unlisted(response, shared)
 
 
@@ -67,7 +66,7 @@ def poster(request: HttpRequest, token: str) -> HttpResponseBase:
     shared = public.find(token)
     etag = f'"{shared.sha256}-poster"'
     reader = _reader_of(request, shared)
-    response = serving.serve_range(request, shared.poster_key, "image/jpeg", reader=reader, etag=etag)
+    response = serving.serve_file(request, shared.poster_key, "image/jpeg", reader=reader, etag=etag)
     return _unlisted(response, shared)
 
 

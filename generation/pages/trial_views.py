@@ -57,7 +57,7 @@ def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """The MP4 of a trial."""
     _refuse_unless_staff(request)
     trial = get_object_or_404(_trials(), id=generation_id, clip__isnull=False)
-    return serving.serve_range(request, trial.clip.key, "video/mp4", reader=None)
+    return serving.serve_file(request, trial.clip.key, "video/mp4", reader=None)
 
 
 def _refuse_unless_staff(request: HttpRequest) -> None:

@@ -28,6 +28,7 @@ from generation.models import Clip, Generation
 from generation.provenance import certificate, manifest, media_types
 from generation.provenance.certificate import Credential, Unusable
 from generation.storage import files
+from generation.storage.store import store
 from loremotion import database
 from loremotion.sweeping import each
 
@@ -60,8 +61,8 @@ class Signed:
 
     def put_in_place(self, generation: Generation) -> None:
         """Give both files their names. For the transaction that says so in the clip's row, once it holds that row."""
-        files.give_name(self.manifest_key, files.manifest_key(generation.id))
-        files.give_name(self.clip_key, files.signed_key(generation.id))
+        store().rename(self.manifest_key, files.manifest_key(generation.id))
+        store().rename(self.clip_key, files.signed_key(generation.id))
 
     def discard(self) -> None:
         """Remove what has not got its name."""

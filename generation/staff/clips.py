@@ -86,7 +86,7 @@ def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     clip = get_object_or_404(Clip.objects.select_related("generation"), generation=generation_id)
     if clip.generation.is_private or clip.generation.deleted_at is not None:
         raise Http404
-    return serving.serve_range(request, clip.poster_key, "image/jpeg", reader=None, etag=f'"{clip.sha256}-poster"')
+    return serving.serve_file(request, clip.poster_key, "image/jpeg", reader=None, etag=f'"{clip.sha256}-poster"')
 
 
 def retry(generation: Generation) -> None:

@@ -1,5 +1,8 @@
 """A finished file from a GPU host that shares no folder with us: taken once, and only while its attempt is open.
 
+A folder takes the bytes from the request. To a bucket the host brings them itself: it announces the file, is given an
+address for exactly those bytes under a name of their own, and announces it again; then the file gets its name.
+
 Once its bytes are there, others are refused, so nobody who learns the address later replaces a film that people have
 seen. The same bytes again get the same answer, for a host that did not hear the first one.
 """
@@ -8,7 +11,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import logging
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,28 +26,46 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from generation.models import Generation, State
-from generation.storage import files
 from generation.storage.files import CLIP, POSTER, Permit
+from generation.storage.store import SignedPut, store
 from loremotion.row_security import across_workspaces
 
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPES: Final = {CLIP: "video/mp4", POSTER: "image/jpeg"}
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """What a host says of the body that it sends."""
+    """What a host says of the body that it sends, or of the file that it has."""
 
     content_type: str
     size_bytes: int | None
+    sha256: str = ""
 
     @classmethod
     def by(cls, headers: Mapping[str, str]) -> Announced:
         length = headers.get("Content-Length", "")
         size_bytes = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else None
         return cls(headers.get("Content-Type", ""), size_bytes)
+
+    @classmethod
+    def from_json(cls, body: bytes) -> Announced:
+        """
+        Raises:
+            ValueError: it announces no file.
+        """
+        said = json.loads(body)
+        if not isinstance(said, dict):
+            raise ValueError("it is no object")
+        content_type, size_bytes, sha256 = said.get("content_type"), said.get("size_bytes"), said.get("sha256")
+        if not (isinstance(content_type, str) and type(size_bytes) is int and isinstance(sha256, str)):
+            raise ValueError("it lacks a content type, a size or a digest")
+        if size_bytes < 1 or not _SHA256.fullmatch(sha256):
+            raise ValueError("its size or digest is none")
+        return cls(content_type, size_bytes, sha256)
 
 
 @across_workspaces("a GPU host is of no workspace; its address names one attempt")
@@ -73,6 +96,39 @@ def take(permit: Permit, body: IO[bytes], announced: Announced) -> HTTPStatus:
         default_storage.delete(arriving)
 
 
+@across_workspaces("a GPU host is of no workspace; its address names one attempt")
+def announce(permit: Permit, announced: Announced) -> HTTPStatus | SignedPut:
+    """Say where the host may put the file that it announces, or what became of it.
+
+    Put and announced once more, it gets its name. So the host repeats both until it hears that the file is there.
+    """
+    if announced.content_type != CONTENT_TYPES[permit.role]:
+        return HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    size_bytes = announced.size_bytes or 0
+    if size_bytes > permit.most_bytes:
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    generation = _open_attempt(permit).first()
+    if generation is None:
+        return HTTPStatus.NOT_FOUND
+    if (digest := (generation.delivered or {}).get(_place(generation, permit))) is not None:
+        return HTTPStatus.NO_CONTENT if digest == announced.sha256 else HTTPStatus.CONFLICT
+    arriving = f"{permit.key}.{generation.attempt}.{announced.sha256[:16]}.arriving"
+    if store().holds(arriving, size_bytes=size_bytes, sha256=announced.sha256):
+        try:
+            return _keep(permit, arriving, announced.sha256)
+        finally:
+            default_storage.delete(arriving)
+    signed = store().sign_put(
+        arriving, content_type=announced.content_type, size_bytes=size_bytes, sha256=announced.sha256
+    )
+    return HTTPStatus.METHOD_NOT_ALLOWED if signed is None else signed
+
+
+def _place(generation: Generation, permit: Permit) -> str:
+    """Under which an attempt's file is noted as delivered."""
+    return f"{generation.attempt}/{permit.role}"
+
+
 @transaction.atomic
 def _keep(permit: Permit, arriving: str, digest: str) -> HTTPStatus:
     """Give a file that has arrived its name, unless the attempt ended meanwhile or has delivered already."""
@@ -80,10 +136,10 @@ def _keep(permit: Permit, arriving: str, digest: str) -> HTTPStatus:
     if generation is None:
         return HTTPStatus.NOT_FOUND
     delivered = generation.delivered or {}
-    place = f"{generation.attempt}/{permit.role}"
+    place = _place(generation, permit)
     if place in delivered:
         return HTTPStatus.NO_CONTENT if delivered[place] == digest else HTTPStatus.CONFLICT
-    files.give_name(arriving, permit.key)
+    store().rename(arriving, permit.key)
     generation.delivered = {**delivered, place: digest}
     generation.save(update_fields=["delivered"])
     return HTTPStatus.NO_CONTENT

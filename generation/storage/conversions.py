@@ -26,6 +26,7 @@ from django.http import Http404
 import gpu_worker
 from generation.models import Clip, Generation
 from generation.storage import files
+from generation.storage.store import store
 from gpu_worker import sandbox
 from loremotion import database, page_deadline
 from loremotion.refusals import Conflict, TooMany, Unavailable
@@ -124,7 +125,7 @@ def _make(clip: Clip, suffix: str, key: str) -> None:
     arriving = f"{key}.{secrets.token_hex(6)}.arriving"
     try:
         default_storage.save(arriving, ContentFile(content))
-        files.give_name(arriving, key)
+        store().rename(arriving, key)
     finally:
         default_storage.delete(arriving)
     if not Generation.objects.kept().filter(id=clip.generation_id, clip__isnull=False).exists():

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +12,8 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 
 from generation.models import OUTPUT_NAMES, SIGNED_NAME, Generation, output_key
+from generation.storage.store import store
+from gpu_worker.contract import ANNOUNCE_QUERY
 from loremotion.bodies import MAX_BODY_BYTES
 
 CLIP: Final = "clip"
@@ -23,12 +22,12 @@ INPUTS: Final = "inputs/"
 CONVERTED_NAMES: Final = {"gif": "clip.gif", "webm": "clip.webm"}
 """By suffix: files that are made of a clip when somebody asks for them."""
 MANIFEST_NAME: Final = "manifest.c2pa"
+RECIPE_NAME: Final = "recipe.mp4"
 
 _SALTS: Final = {"GET": "generation.files.download", "PUT": "generation.files.upload"}
 UPLOAD_MAX_AGE_SECONDS = 24 * 3600
 MAX_CLIP_BYTES: Final = 2 * 1024**3
 _MAX_POSTER_BYTES: Final = 64 * 1024**2
-_HASHED_AT_ONCE_BYTES: Final = 1024**2
 _MP4_BRAND_BOX: Final = b"ftyp"
 """Every MP4 begins with the length of this box, and its name."""
 
@@ -54,16 +53,10 @@ def manifest_key(generation_id: UUID | str) -> str:
     return f"{output_key(generation_id, CLIP).rpartition('/')[0]}/{MANIFEST_NAME}"
 
 
-def give_name(arriving: str, stored: str) -> None:
-    """Give a whole file its name. In a folder the rename is atomic: a reader sees the old file or the new one."""
-    try:
-        source, target = default_storage.path(arriving), default_storage.path(stored)
-    except NotImplementedError:  # object storage: a copy under the final name, made at once by its own rules
-        with default_storage.open(arriving) as file:
-            default_storage.delete(stored)
-            default_storage.save(stored, file)
-        return
-    os.replace(source, target)
+def recipe_key(generation_id: UUID | str) -> str:
+    """Where the clip with its recipe behind it lies, or would, in a store that sends files itself."""
+    folder = output_key(generation_id, CLIP).rpartition("/")[0]
+    return f"{folder}/{RECIPE_NAME}"
 
 
 def generation_of(stored: str) -> str | None:
@@ -114,10 +107,11 @@ def inputs(generation: Generation) -> dict[str, str]:
 
 
 def _address(stored: str, method: str, bounds: list[int] | None = None) -> str:
-    if settings.CLIP_UPLOAD == "folder":
-        return Path(settings.MEDIA_DIR, stored).as_uri()
+    if (shared := store().shared_address(stored)) is not None:
+        return shared
     token = signing.dumps(stored if bounds is None else [stored, *bounds], salt=_SALTS[method])
-    return str(settings.SITE_URL) + reverse("generation:worker-file", args=[token])
+    address = str(settings.SITE_URL) + reverse("generation:worker-file", args=[token])
+    return f"{address}?{ANNOUNCE_QUERY}" if method == "PUT" and store().takes_uploads else address
 
 
 def key_from_token(token: str) -> str | None:
@@ -156,20 +150,13 @@ def has_clip(generation: Generation) -> bool:
 
 
 def is_clip(generation: Generation, *, size_bytes: int, sha256: str) -> bool:
-    """Return whether what lies in the storage is an MP4 of this size and digest. Reads all of it."""
+    """Return whether what lies in the storage is an MP4 of this size and digest. In a folder, reads all of it."""
     stored = key(generation, CLIP)
     try:
-        if default_storage.size(stored) != size_bytes:
-            return False
-        digest = hashlib.sha256()
-        with default_storage.open(stored) as file:
-            for number, chunk in enumerate(file.chunks(_HASHED_AT_ONCE_BYTES)):
-                if number == 0 and chunk[4:8] != _MP4_BRAND_BOX:
-                    return False
-                digest.update(chunk)
+        head = store().head(stored, len(_MP4_BRAND_BOX) + 4)
     except FileNotFoundError:
         return False
-    return digest.hexdigest() == sha256
+    return head[4:] == _MP4_BRAND_BOX and store().holds(stored, size_bytes=size_bytes, sha256=sha256)
 
 
 def delete(generation: Generation) -> None:
@@ -193,3 +180,5 @@ def delete_outputs(generation_id: str) -> None:
         default_storage.delete(converted_key(generation_id, suffix))
     default_storage.delete(signed_key(generation_id))
     default_storage.delete(manifest_key(generation_id))
+    if store().takes_uploads:
+        default_storage.delete(recipe_key(generation_id))

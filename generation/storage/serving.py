@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
+from http import HTTPStatus
 from typing import IO, Any
 from uuid import UUID
 from zlib import crc32
 
 from asgiref.sync import sync_to_async
 from django.core.files.storage import default_storage
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.utils.cache import get_conditional_response
 from django.utils.text import slugify
 from django.views.decorators.csrf import csrf_exempt
@@ -23,6 +24,7 @@ from generation.access import own_clip
 from generation.models import Clip
 from generation.recipes import Recipe
 from generation.storage import arrivals, conversions, files
+from generation.storage.store import BROWSER_SECONDS, HOST_SECONDS, SignedPut, store
 from loremotion.bodies import limits_body
 from loremotion.stream_limits import LimitedStream, StreamLimit
 
@@ -55,21 +57,14 @@ def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """Serve the MP4. ``?download`` gives it a name, a Save dialogue and its recipe."""
     own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
     tail = Recipe.of(own.generation).to_box() if "download" in request.GET else b""
-    return _named(request, serve_clip(request, own, tail=tail), own, "mp4")
-
-
-def _named(request: HttpRequest, response: HttpResponseBase, own: Clip, suffix: str) -> HttpResponseBase:
-    if "download" in request.GET:
-        name = slugify(own.generation.prompt)[:60] or "clip"
-        response["Content-Disposition"] = f'attachment; filename="{name}.{suffix}"'
-    return response
+    return serve_clip(request, own, tail=tail, download_name=download_name(request, own.generation.prompt, "mp4"))
 
 
 @require_safe
 def poster(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
     """Serve the still. ``?download`` gives it a name and a Save dialogue."""
     own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
-    return _named(request, serve_poster(request, own), own, "jpg")
+    return serve_poster(request, own, download_name=download_name(request, own.generation.prompt, "jpg"))
 
 
 @require_safe
@@ -79,28 +74,100 @@ def converted(request: HttpRequest, generation_id: UUID, suffix: str) -> HttpRes
         raise Http404
     own = own_clip(tenancy.caller_for(request, Action.READ_CLIPS), generation_id)
     key = conversions.ensure(own, suffix)
-    etag, reader = f'"{own.sha256}-{suffix}"', own.generation.workspace_id
-    response = serve_range(request, key, conversions.TYPES[suffix], reader=reader, etag=etag)
-    return _named(request, response, own, suffix)
+    return serve_file(
+        request,
+        key,
+        conversions.TYPES[suffix],
+        reader=own.generation.workspace_id,
+        etag=f'"{own.sha256}-{suffix}"',
+        download_name=download_name(request, own.generation.prompt, suffix),
+    )
 
 
-def serve_clip(request: HttpRequest, own: Clip, *, tail: bytes = b"") -> HttpResponseBase:
+def download_name(request: HttpRequest, prompt: str, suffix: str) -> str:
+    """The name under which a file is saved; empty where it is shown."""
+    return f"{slugify(prompt)[:60] or 'clip'}.{suffix}" if "download" in request.GET else ""
+
+
+def serve_clip(request: HttpRequest, own: Clip, *, tail: bytes = b"", download_name: str = "") -> HttpResponseBase:
     """Serve the MP4 to the workspace that it belongs to, with ``tail`` behind it."""
-    reader = own.generation.workspace_id
-    etag = f'"{own.sha256}-{crc32(tail)}"' if tail else f'"{own.sha256}"'
-    return serve_range(request, own.key, "video/mp4", reader=reader, etag=etag, tail=tail)
+    key = own.key
+    if tail and store().takes_uploads:
+        key, tail = _with_recipe(own, tail), b""
+    return serve_file(
+        request,
+        key,
+        "video/mp4",
+        reader=own.generation.workspace_id,
+        etag=f'"{own.sha256}-{crc32(tail)}"' if tail else f'"{own.sha256}"',
+        tail=tail,
+        download_name=download_name,
+    )
 
 
-def serve_poster(request: HttpRequest, own: Clip) -> HttpResponseBase:
+def _with_recipe(own: Clip, box: bytes) -> str:
+    """The key of the clip with its recipe behind it, as a store that sends files itself needs it."""
+    key = files.recipe_key(own.generation_id)
+    try:
+        store().append(own.key, box, key)
+    except FileNotFoundError:
+        raise Http404 from None
+    return key
+
+
+def serve_poster(request: HttpRequest, own: Clip, *, download_name: str = "") -> HttpResponseBase:
     """Serve the picture of a clip to its workspace. It is made with the clip, and changes with it."""
-    reader = own.generation.workspace_id
-    return serve_range(request, own.poster_key, "image/jpeg", reader=reader, etag=f'"{own.sha256}-poster"')
+    return serve_file(
+        request,
+        own.poster_key,
+        "image/jpeg",
+        reader=own.generation.workspace_id,
+        etag=f'"{own.sha256}-poster"',
+        download_name=download_name,
+    )
+
+
+def serve_file(
+    request: HttpRequest,
+    key: str,
+    content_type: str,
+    *,
+    reader: UUID | None,
+    etag: str = "",
+    tail: bytes = b"",
+    download_name: str = "",
+) -> HttpResponseBase:
+    """Serve a stored file: by sending whoever asks to the store, if that answers others itself, else from here.
+
+    Raises:
+        TooMany: as ``serve_range``.
+    """
+    address = store().sign_get(
+        key,
+        method=request.method or "GET",
+        content_type=content_type,
+        download_name=download_name,
+        seconds=BROWSER_SECONDS,
+    )
+    if address is not None:
+        return _sent_to(address, kept_seconds=BROWSER_SECONDS // 3)
+    response = serve_range(request, key, content_type, reader=reader, etag=etag, tail=tail)
+    if download_name:
+        response["Content-Disposition"] = f'attachment; filename="{download_name}"'
+    return response
+
+
+def _sent_to(address: str, *, kept_seconds: int) -> HttpResponseBase:
+    """The redirect, which a player may use again for the next part as long as the address is good for a while."""
+    response = HttpResponseRedirect(address)
+    response["Cache-Control"] = f"private, max-age={kept_seconds}" if kept_seconds else "no-store"
+    return response
 
 
 def serve_range(
     request: HttpRequest, key: str, content_type: str, *, reader: UUID | None, etag: str = "", tail: bytes = b""
 ) -> HttpResponseBase:
-    """Serve a stored file, whole or the one byte range that a player asks for (RFC 9110 §14).
+    """Send a stored file, whole or the one byte range that a player asks for (RFC 9110 §14).
 
     Args:
         reader: the workspace that it is sent to, which bounds how many are at once; None for workers and staff.
@@ -172,16 +239,34 @@ def _part(key: str, first: int, last: int, size: int, tail: bytes) -> Iterator[b
 
 @limits_body(files.body_limit)
 @csrf_exempt
-@require_http_methods(["GET", "PUT"])
+@require_http_methods(["GET", "PUT", "POST"])
 def worker_file(request: HttpRequest, token: str) -> HttpResponseBase:
-    """Serve and store files of GPU hosts that share no folder with us. The signed address is the whole permission."""
+    """Serve and store files of GPU hosts that share no folder with us, or say where in the store the host finds and
+    puts them. The signed address is the whole permission."""
     if request.method == "GET":
         key = files.key_from_token(token)
         if key is None:
             raise Http404
+        address = store().sign_get(key, content_type="application/octet-stream", seconds=HOST_SECONDS)
+        if address is not None:
+            return _sent_to(address, kept_seconds=0)
         return serve_range(request, key, "application/octet-stream", reader=None)
     permit = files.permit_from_token(token)
     if permit is None:
         raise Http404
+    if request.method == "POST":
+        return _announced(request, permit)
+    if store().takes_uploads:  # an address from before the bucket: the next attempt has another
+        return HttpResponse(status=HTTPStatus.FORBIDDEN)
     body: IO[bytes] = request  # type: ignore[assignment]  # a request reads like a file
     return HttpResponse(status=arrivals.take(permit, body, arrivals.Announced.by(request.headers)))
+
+
+def _announced(request: HttpRequest, permit: files.Permit) -> HttpResponseBase:
+    try:
+        answer = arrivals.announce(permit, arrivals.Announced.from_json(request.body))
+    except ValueError:
+        return HttpResponse(status=HTTPStatus.BAD_REQUEST)
+    if isinstance(answer, SignedPut):
+        return JsonResponse({"url": answer.url, "headers": answer.headers}, headers={"Cache-Control": "no-store"})
+    return HttpResponse(status=answer)

@@ -9,6 +9,7 @@ from loremotion.settings.limits import PROOF_ORIGINS
 from loremotion.settings.payment import PAY_ORIGINS
 from loremotion.settings.sign_in import SIGN_IN_ORIGINS
 from loremotion.settings.site import IS_HTTPS, TRUSTED_PROXIES, env
+from loremotion.settings.stores import STORE_ORIGINS
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
@@ -25,8 +26,9 @@ SECURITY_CONTACT = env.str(
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
-        "img-src": [SELF, "data:"],
-        "media-src": [SELF],
+        "img-src": [SELF, "data:", *STORE_ORIGINS],
+        "media-src": [SELF, *STORE_ORIGINS],
+        "connect-src": [SELF, *STORE_ORIGINS],
         "object-src": [NONE],
         "base-uri": [SELF],
         "form-action": [SELF, *SIGN_IN_ORIGINS, *PAY_ORIGINS],

@@ -8,7 +8,8 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from environs import validate
 
-from loremotion.settings.site import BASE_DIR, DEBUG, env
+from loremotion import storage_url
+from loremotion.settings.site import BASE_DIR, DEBUG, IS_HTTPS, env
 
 DATABASE_URL = env.str("DATABASE_URL", validate=validate.Regexp(r"^postgres(ql)?://", error="must be postgres://…"))
 # Requests run as a role that PostgreSQL shows the rows of their own workspace alone: see loremotion.row_security.
@@ -37,7 +38,23 @@ DATABASES = {
 }
 REDIS_URL = env.str("REDIS_URL", validate=validate.Regexp(r"^(rediss?|unix)://", error="must be redis://…"))
 MEDIA_DIR = Path(env.str("MEDIA_DIR", str(BASE_DIR / "var" / "media"))).resolve()
-# How finished clips reach MEDIA_DIR: a folder that GPU hosts share, or PUT over HTTP to SITE_URL.
+# Where clips, posters and inputs lie: a folder, MEDIA_DIR unless it names another, or a bucket: loremotion.storage_url.
+STORAGE_URL = env.str("STORAGE_URL", "folder:var/media")
+if STORAGE_URL in ("", "folder:var/media"):
+    STORAGE_URL = f"folder:{MEDIA_DIR}"
+# A CDN in front of the bucket, which browsers ask in its place.
+MEDIA_URL = env.str("MEDIA_URL", "").rstrip("/")
+try:
+    STORE = storage_url.read(STORAGE_URL, media_url=MEDIA_URL, base=BASE_DIR)
+except ValueError as problem:
+    raise ImproperlyConfigured(f"STORAGE_URL: {problem}.") from None
+if isinstance(STORE, storage_url.Folder):
+    MEDIA_DIR = STORE.path
+STORE_ORIGINS = [STORE.origin] if isinstance(STORE, storage_url.Bucket) else []
+if IS_HTTPS and any(origin.startswith("http:") for origin in STORE_ORIGINS):
+    raise ImproperlyConfigured("STORAGE_URL: pages over https load nothing over http. Use https there too.")
+# How finished clips reach a folder: GPU hosts share it, or PUT over HTTP to SITE_URL. Into a bucket they put them
+# themselves, by addresses that SITE_URL hands out.
 CLIP_UPLOAD = env.str("CLIP_UPLOAD", "folder", validate=validate.OneOf(["folder", "http"]))
 
 CACHES = {
@@ -68,7 +85,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MEDIA_DIR}},
+    "default": STORE.backend(),
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
