@@ -154,13 +154,26 @@ def page() -> httpx.Response:
     return httpx.Response(200, headers={"content-type": "text/html; charset=utf-8"}, text="<html>")
 
 
-@pytest.mark.parametrize(("answer", "says"), [(moved, "other.example"), (page, "base_url")])
-def test_a_page_is_not_downloaded_as_a_clip(answer: Callable[[], httpx.Response], says: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("answers", "says"), [((moved, page), "other.example"), ((page,), "base_url")])
+def test_a_page_is_not_downloaded_as_a_clip(
+    answers: tuple[Callable[[], httpx.Response], ...], says: str, tmp_path: Path
+) -> None:
     with pytest.raises(LoreMotionError, match=says):
-        client_of(answer())[0].download("x", tmp_path / "clip.mp4")
+        client_of(*(answer() for answer in answers))[0].download("x", tmp_path / "clip.mp4")
     with pytest.raises(LoreMotionError, match=says):
-        in_async(lambda client: client.download("x", tmp_path / "clip.mp4"), answer())
+        in_async(lambda client: client.download("x", tmp_path / "clip.mp4"), *(answer() for answer in answers))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_goes_on_where_the_site_keeps_its_clips_without_the_key(tmp_path: Path) -> None:
+    client, site = client_of(moved(), httpx.Response(200, content=b"clip"))
+    assert client.download("x", tmp_path / "a.mp4").read_bytes() == b"clip"
+    assert [request.url.host for request in site.asked] == ["clips.example", "other.example"]
+    assert "authorization" not in site.asked[1].headers
+    path = in_async(
+        lambda client: client.download("x", tmp_path / "b.mp4"), moved(), httpx.Response(200, content=b"clip")
+    )
+    assert path.read_bytes() == b"clip"
 
 
 def test_a_download_is_tried_again_as_the_site_asks_and_comes_as_it_is(tmp_path: Path, pauses: list[float]) -> None:

@@ -209,7 +209,7 @@ class AsyncClient:
             for attempt in range(1, self._max_attempts + 1):
                 try:
                     async with self._http.stream(
-                        "GET", address, params={"variant": variant}, headers=download.headers
+                        "GET", address, params={"variant": variant}, headers=download.headers, follow_redirects=True
                     ) as response:
                         if download.begins(response):
                             async for chunk in response.aiter_bytes():

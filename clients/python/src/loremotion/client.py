@@ -206,7 +206,7 @@ class Client:
             for attempt in range(1, self._max_attempts + 1):
                 try:
                     with self._http.stream(
-                        "GET", address, params={"variant": variant}, headers=download.headers
+                        "GET", address, params={"variant": variant}, headers=download.headers, follow_redirects=True
                     ) as response:
                         if download.begins(response):
                             for chunk in response.iter_bytes():
