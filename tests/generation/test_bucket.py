@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import pytest
@@ -68,10 +69,16 @@ def deliver(
     Uploader(network, 2, pause=lambda seconds: None).put(made, to, "video/mp4", lambda: None)
 
 
-def announce(generation: Generation, body: bytes = BYTES, **changes: object) -> tuple[int, bytes]:
-    said = {"content_type": "video/mp4", "size_bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()} | changes
-    address = str(changes.pop("address", "")) or files.outputs(generation)[files.CLIP]
-    answer = Client().post(address, json.dumps(said), content_type="application/json")
+def announce(
+    generation: Generation,
+    body: bytes = BYTES,
+    *,
+    address: str = "",
+    changes: Mapping[str, object] = MappingProxyType({}),
+) -> tuple[int, bytes]:
+    said = {"content_type": "video/mp4", "size_bytes": len(body), "sha256": hashlib.sha256(body).hexdigest(), **changes}
+    to = address or files.outputs(generation)[files.CLIP]
+    answer = Client().post(to, json.dumps(said), content_type="application/json")
     return answer.status_code, answer.content
 
 
@@ -142,7 +149,7 @@ def test_an_attempt_that_is_over_puts_nothing_in_the_next_ones_place(
 def test_what_cannot_be_the_file_gets_no_address(
     dispatched: Generation, changes: dict[str, object], status: int
 ) -> None:
-    assert announce(dispatched, **changes)[0] == status
+    assert announce(dispatched, changes=changes)[0] == status
 
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.SUCCEEDED, State.FAILED, State.CANCELLED])
