@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import re
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -15,8 +17,11 @@ from django.core.files.storage import FileSystemStorage
 
 from generation.storage.store import LEFT_AFTER_SECONDS, Found, SignedPut
 
+logger = logging.getLogger(__name__)
+
 FOLDERS_A_ROUND: Final = 50
 _HASHED_AT_ONCE_BYTES: Final = 1024**2
+_OURS: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class FolderStore(FileSystemStorage):
@@ -65,12 +70,14 @@ class FolderStore(FileSystemStorage):
             try:
                 written_at = folder.stat().st_mtime
                 files = list(folder.iterdir())
-                if not files and written_at < time.time() - LEFT_AFTER_SECONDS:
+                if not files and _OURS.fullmatch(folder.name) and written_at < time.time() - LEFT_AFTER_SECONDS:
                     folder.rmdir()
                 for file in files:
                     yield Found(f"{place}/{folder.name}/{file.name}", file.stat().st_mtime)
             except (FileNotFoundError, NotADirectoryError):
                 continue  # somebody else was quicker
+            except OSError as problem:
+                logger.warning("What is left in %s stays: %s", folder.name, problem.strerror)
 
     def _next_folders(self, root: Path) -> list[Path]:
         walks = self.__dict__.setdefault("_walks", {})

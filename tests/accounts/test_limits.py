@@ -129,7 +129,13 @@ def test_every_form_counts_but_those_with_limits_of_their_own() -> None:
     assert asks_a_provider
     assert {"/billing/buy/", "/workspace/webhooks/new/", "/batch/make/"} <= set(routes) - uncounted
     assert uncounted == {route for route in routes if route.startswith(limits.UNCOUNTED)} - asks_a_provider
-    assert set(limits.UNCOUNTED) == {"/account/", "/admin/", "/report/", "/stripe/webhook/"}  # add with a reason
+    assert set(limits.UNCOUNTED) == {
+        "/account/",
+        "/admin/",
+        "/report/",
+        "/stripe/webhook/",
+        "/worker/",
+    }  # add with a reason
 
 
 def test_buying_counts_for_each_page_of_stripe_is_a_row(visitor: Visitor) -> None:

@@ -70,6 +70,7 @@ def test_helm_has_nothing_against_it(helm: Path) -> None:
         (),
         ("autoscaling.enabled=true",),
         ("ingress.enabled=false", "networkPolicy.enabled=false", "media.existingClaim=clips"),
+        ("site.STORAGE_URL=s3://clips?endpoint=https://storage.example",),
         ("image.pullSecrets[0].name=registry", "site.STRIPE_TAX=true", "gpu.GPU_WORKER_POLICY=gdsf", "image.tag=v2"),
     ],
 )
@@ -104,6 +105,14 @@ def test_a_gpu_worker_is_given_its_own_secret_alone(render: Render) -> None:
     made = containers(render())
     assert made["gpu"]["envFrom"] == [{"secretRef": {"name": "loremotion-gpu"}}]
     assert all(made[name]["envFrom"] == [{"secretRef": {"name": "loremotion-site"}}] for name in made if name != "gpu")
+
+
+def test_with_a_bucket_nobody_needs_a_volume_for_all(render: Render) -> None:
+    made = render("site.STORAGE_URL=s3://clips")
+    claims = [each["metadata"]["name"] for each in made if each["kind"] == "PersistentVolumeClaim"]
+    assert not any("media" in claim for claim in claims)
+    assert {"name": "media", "emptyDir": {}} in containers(made)["web"]["pod"]["volumes"]
+    assert all(each["name"] != "STORAGE_URL" for each in containers(made)["gpu"]["env"])
 
 
 def test_a_worker_may_take_as_long_to_leave_as_it_says(render: Render) -> None:

@@ -42,8 +42,17 @@ env:
 {{ .Values.media.existingClaim | default (printf "%s-media" .Release.Name) }}
 {{- end }}
 
+{{- /* Whether clips lie in a bucket, so that no volume has to be one for all. */ -}}
+{{- define "loremotion.hasBucket" -}}
+{{- if hasPrefix "s3:" (default "" .Values.site.STORAGE_URL) }}true{{ end }}
+{{- end }}
+
 {{- define "loremotion.siteVolumes" -}}
+{{- if include "loremotion.hasBucket" . }}
+- {name: media, emptyDir: {}}
+{{- else }}
 - {name: media, persistentVolumeClaim: {claimName: {{ include "loremotion.mediaClaim" . }}}}
+{{- end }}
 - {name: tmp, emptyDir: {}}
 {{- end }}
 

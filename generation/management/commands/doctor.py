@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from catalog import tokenizer_files
+from generation.storage import round_trip
 from loremotion import health, valkey, valkey_memory
 
 
@@ -22,6 +23,9 @@ class Command(BaseCommand):
         self._say("database", "answers" if readiness.database else "does not answer", is_well=readiness.database)
         self._say("valkey", "takes writes" if readiness.valkey else "takes no write", is_well=readiness.valkey)
         self._say("disk", f"{health.free_bytes() // 2**20} MiB are free", is_well=readiness.disk)
+        stored = round_trip.find_fault()
+        said = "can be stored and read" if stored is None else f"{stored.what} {stored.next_step}"
+        self._say("files", said, is_well=stored is None)
         fault = valkey.eviction_fault() if readiness.valkey else ""
         if fault:
             self.stdout.write(f"BAD   valkey: {fault}")
@@ -35,7 +39,7 @@ class Command(BaseCommand):
         for process in readiness.processes:
             age = "not in a week" if process.seconds is None else f"{process.seconds:.0f} s ago"
             self._say(process.name, f"last worked: {age}", is_well=not process.is_late)
-        if fault or not readiness.is_ready or any(process.is_late for process in readiness.processes):
+        if fault or stored or not readiness.is_ready or any(process.is_late for process in readiness.processes):
             sys.exit(1)
 
     def _say(self, what: str, how: str, *, is_well: bool) -> None:
