@@ -22,9 +22,9 @@ WINDOW_SECONDS = 60
 """The last ones, whenever they are looked at: with windows by the clock, twice as many would pass round a minute."""
 REPORTS_PER_HOUR: Final = 20
 UNCOUNTED: Final = ("/account/", "/admin/", "/report/", "/stripe/webhook/", "/worker/")
-"""Where forms are sent that have limits of their own (signing in, reports, a GPU host's signed addresses), are the staff's,
-or come from Stripe. Every
-other one makes a row, asks somebody else or takes a processor: whoever sends it is counted before it is read."""
+"""Where forms are sent that have limits of their own (signing in, reports, a GPU host's signed addresses), are the
+staff's, or come from Stripe. Every other one makes a row, asks somebody else or takes a processor: whoever sends it is
+counted before it is read."""
 ASKS_A_PROVIDER: Final = "/account/oidc/"
 """It counts though it lies there: each time the provider is asked what it publishes, for whoever comes."""
 CHANGES_NOTHING: Final = frozenset({"/v1/quotes", "/generations/prompt-length/"})
