@@ -8,8 +8,9 @@ import pytest
 from django.core.files.storage import default_storage, storages
 from pytest_django import Settings
 
-from generation.storage import round_trip, s3
+from generation.storage import round_trip
 from generation.storage.s3 import S3Store
+from generation.storage.store import SignedPut
 from loremotion import storage_url
 from tests.object_store import swift
 from tests.object_store.stores import use_bucket
@@ -64,7 +65,7 @@ def test_a_service_that_checks_no_digest_is_found_out(bucket: S3Store, monkeypat
         assert signed is not None
         place = {**bucket.place(key), "ContentType": content_type}
         url = bucket.client.generate_presigned_url("put_object", Params=place)
-        return s3.SignedPut(url=url, headers={"Content-Type": content_type})
+        return SignedPut(url=url, headers={"Content-Type": content_type})
 
     monkeypatch.setattr(storages["default"], "sign_put", unbound)
     fault = round_trip.find_fault()
