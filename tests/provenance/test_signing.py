@@ -20,7 +20,7 @@ from generation.models import Clip, Generation, State
 from generation.provenance import inspection, signing
 from generation.provenance.inspection import Credentials
 from generation.settlement import deletion, settle
-from generation.storage import files, leftovers
+from generation.storage import files, folder, leftovers
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.provenance.conftest import SITE, Delivered
@@ -227,7 +227,7 @@ def test_signed_files_are_no_leftovers(
 ) -> None:
     settle.settle(delivered(request_for_a_clip))
     monkeypatch.setattr(leftovers, "LEFT_AFTER_SECONDS", -1.0)
-    monkeypatch.setattr(leftovers, "FOLDERS_A_ROUND", 100_000)
+    monkeypatch.setattr(folder, "FOLDERS_A_ROUND", 100_000)
     leftovers.sweep_leftovers()
     assert credentials_in(content(clip_of(request_for_a_clip).key)).is_ours
 
