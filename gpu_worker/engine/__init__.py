@@ -1,5 +1,6 @@
 """Models resident on one device, and clips out of them. Plain Python over torch: no queue, no network, no Django."""
 
+from gpu_worker.engine import bitsandbytes_import  # noqa: F401  # before whatever imports diffusers
 from gpu_worker.engine.engine import Engine, EngineStatus
 from gpu_worker.engine.errors import (
     CheckpointBroken,
