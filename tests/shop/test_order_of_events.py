@@ -174,7 +174,9 @@ def ends_of_every_order(
 
     def is_new(left: Left) -> bool:
         stage = (tuple(map(len, left.values())), written_state())
-        return not (stage in seen or seen.add(stage))
+        is_first = stage not in seen
+        seen.add(stage)
+        return is_first
 
     @contextmanager
     def told(event: Object) -> Iterator[None]:
