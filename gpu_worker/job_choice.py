@@ -1,4 +1,4 @@
-"""The choice: which of the jobs that wait a worker takes next.
+"""Which of the waiting jobs a worker takes next.
 
 The website decides the order. A worker looks at the first few jobs of the one ``render`` list and departs from that
 order only where loading less saves a real part of the service time, never past a job that was overtaken

@@ -1,4 +1,4 @@
-"""The next job for this card: the line as it stands, put together with what the engine holds."""
+"""The next job for this card, from the jobs in line and what the engine holds."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class JobPicker:
         return PickedJob(choice.taken.job_id)
 
     def _can_hold(self, waiting: Waiting) -> bool:
-        """Whether this card can hold the job, or no live worker can: somebody has to say so."""
+        """Return whether this card can hold the job, or no live worker can, so that one of them reports it."""
         try:
             fits = waiting.job is None or self._engine.can_hold(waiting.job) is None
         except Exception:
@@ -59,7 +59,7 @@ class JobPicker:
         return fits or self._line.is_refused_by_all(waiting.job_id)
 
     def loading_seconds(self, job: RenderJob) -> float | None:
-        """Seconds of loading that ``job`` would begin with now; None where that cannot be told."""
+        """Return the seconds of loading that ``job`` would begin with now; None where that is unknown."""
         try:
             return self._engine.loading_seconds(job.model)
         except Exception:

@@ -10,12 +10,12 @@ _NEWEST_WEIGHT = 0.3
 
 
 def on_the_card(stage_seconds: Mapping[str, float]) -> dict[str, float]:
-    """Of these, the stages until the frames have left the card."""
+    """Return those of the stages that run until the frames have left the card."""
     return {stage: seconds for stage, seconds in stage_seconds.items() if stage not in OFF_THE_CARD}
 
 
 def off_the_card(stage_seconds: Mapping[str, float]) -> dict[str, float]:
-    """Of these, the stages after that, which may take place beside the next job."""
+    """Return those of the stages that come after, which may run beside the next job."""
     return {stage: seconds for stage, seconds in stage_seconds.items() if stage in OFF_THE_CARD}
 
 
@@ -26,7 +26,7 @@ class ServiceTimes:
         self._seconds_per_work: dict[tuple[str, int], dict[str, float]] = {}
 
     def learn(self, job: RenderJob, stage_seconds: Mapping[str, float]) -> None:
-        """The stages of ``job`` took so long. What loading took says nothing of the next time."""
+        """Take in how long the stages of ``job`` took. Loading is left out: it says nothing of the next time."""
         known = self._seconds_per_work.setdefault(_key(job), {})
         for stage, seconds in stage_seconds.items():
             if stage != Stage.LOADING:
@@ -35,12 +35,13 @@ class ServiceTimes:
                 known[stage] = average + _NEWEST_WEIGHT * (measured - average)
 
     def by_stage(self, job: RenderJob) -> dict[str, float]:
-        """What each stage of ``job`` but loading will take. Unmeasured: nothing is said."""
+        """Return the seconds of each stage of ``job`` but loading; nothing for what was never measured."""
         known = self._seconds_per_work.get(_key(job), {})
         return {stage: seconds * _work(job, stage) for stage, seconds in known.items()}
 
     def seconds(self, job: RenderJob) -> float:
-        """What ``job`` will take. Unmeasured: its whole timeout, so that nobody is overtaken on a guess."""
+        """Return the seconds that ``job`` will take; unmeasured, its whole timeout, so that no job is overtaken on a
+        guess."""
         by_stage = self.by_stage(job)
         return sum(by_stage.values()) if by_stage else float(job.timeout_seconds)
 

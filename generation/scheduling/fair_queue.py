@@ -33,7 +33,8 @@ from loremotion.prepared import prepared_cursor, send
 
 
 def next_finish(*, now: float, last_finish: float, cost: float, weight: float) -> float:
-    """The rule itself: ``now`` is the clock, ``last_finish`` the tag of the last request in the same line."""
+    """Return a request's finish tag: ``now`` is the clock, ``last_finish`` the tag of the last request in the same
+    line."""
     return max(now, last_finish) + cost / weight
 
 
@@ -53,7 +54,7 @@ class Standing:
     """The latest tag in the line of its network; 0 where nobody waits there."""
 
     def finish_tag(self, *, credits: int, weight: float) -> float:
-        """The finish tag of the workspace's next request.
+        """Return the finish tag of the workspace's next request.
 
         Args:
             credits: its price, which stands for the GPU time it takes.
@@ -62,7 +63,7 @@ class Standing:
         return next_finish(now=self.virtual_time, last_finish=self.last_finish, cost=credits, weight=weight)
 
     def network_tag(self, *, credits: int, weight: float) -> float:
-        """That request's tag in the line of its network, whatever else its owner has waiting."""
+        """Return that request's tag in its network's line, whatever else its owner has waiting."""
         return next_finish(now=self.virtual_time, last_finish=self.network_last, cost=credits, weight=weight)
 
 
@@ -87,7 +88,7 @@ def send_join(workspace: Workspace, *, is_paid: bool, most_open: int, network: s
 
 
 def _line_without_a_person(workspace: Workspace | None, network: str) -> str:
-    """The line of a workspace that nobody owns; empty of a newcomer of whom nobody knows where they come from."""
+    """Return the line of a workspace that nobody owns; empty for a newcomer whose network is unknown."""
     if network and (workspace is None or workspace.is_visitor):
         return f"network:{network}"
     return "" if workspace is None else f"workspace:{workspace.id}"
@@ -135,7 +136,7 @@ FROM (SELECT coalesce((
 
 
 def lock_clock() -> FairClock:
-    """The clock's row, locked until the transaction ends: whoever holds it is the one who decides on order."""
+    """Lock the clock's row until the transaction ends, and return it: its holder alone decides on order."""
     clock, _ = FairClock.objects.select_for_update().get_or_create(id=1)
     return clock
 
@@ -194,7 +195,7 @@ def _move(clock: FairClock, tags: Sequence[float]) -> None:
 
 
 def _promote(generation_id: UUID, clock: FairClock, *, at: datetime) -> None:
-    """Its tag becomes the paid clock's time: what comes from now on goes behind it."""
+    """Set its tag to the paid clock's time, so that whatever comes from now on goes behind it."""
     Generation.objects.filter(id=generation_id, state=State.DISPATCHED).update(
         fair_finish=clock.virtual_time, passes=MOST_PASSES, dispatched_at=at
     )
@@ -206,7 +207,7 @@ class _Waiting(NamedTuple):
 
 
 def _first_of(level: Level) -> list[_Waiting]:
-    """As many of one level as there could be places for, of each tier, in fair order."""
+    """Return as many requests of one level as there could be places for, of each tier, in fair order."""
     sql: list[str] = []
     values: list[Any] = []
     for is_free, from_tag, below_tag in ((False, 0.0, FREE_BEGINS), (True, FREE_BEGINS, math.inf)):

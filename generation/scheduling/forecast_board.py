@@ -56,7 +56,7 @@ class Places:
 
 
 class Board(NamedTuple):
-    """What the beat has put up for whoever waits."""
+    """The newest forecast as it was read: near clips, and what places further back may expect."""
 
     near: Mapping[str, Expected]
     """Of near clips that were asked for, by id, in seconds from now."""
@@ -66,7 +66,7 @@ class Board(NamedTuple):
 
 
 def lapses_after_seconds() -> int:
-    """Return how long a forecast is worth telling: a few rounds of the beat."""
+    """Return for how long a forecast holds: a few rounds of the beat."""
     rounds_seconds: float = 6 * settings.HOUSEKEEPING_SECONDS
     return max(30, int(rounds_seconds))
 
@@ -114,7 +114,7 @@ def of_clips(ids: Sequence[str], *, now: float | None = None) -> dict[str, Expec
 
 
 def places() -> Places | None:
-    """Return what places further back may expect; None where nobody has said it lately."""
+    """Return what places further back may expect; None where there is no recent forecast."""
     return read([]).places
 
 
@@ -148,7 +148,7 @@ def _expected(id: str, entry: bytes | None, now: float) -> Expected | None:
 
 @functools.lru_cache(maxsize=1)
 def _places_of(entry: bytes | None) -> Places | None:
-    """The places of an entry, which is read far more often than it changes."""
+    """Parse the places of an entry, cached: it is read far more often than it changes."""
     try:
         if entry is None:
             return None

@@ -33,13 +33,13 @@ SENTENCES: Final = {
 
 
 def sentence(cause: str) -> str:
-    """What whoever waits reads of a promise that was missed; empty of a cause that is none of these."""
+    """Return the sentence for people about a missed estimate; empty for an unknown cause."""
     why = next((words for known, words in SENTENCES.items() if known == cause), "")
     return f"Sorry, this is taking longer than we said. {why}" if why else ""
 
 
 def is_missed(told: ToldRange, now: datetime) -> bool:
-    """Whether the time is over by which the clip was said to be ready."""
+    """Return whether the time by which the clip was said to be ready is over."""
     return now > told.said_at + timedelta(seconds=told.high)
 
 

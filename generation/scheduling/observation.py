@@ -1,4 +1,4 @@
-"""The site as a forecast looks at it: what waits, who makes what, what cards hold, and who came lately."""
+"""The snapshot that a forecast starts from: what waits, who makes what, what cards hold, and what came lately."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ _DEVICE = "device"
 
 @dataclass(slots=True)
 class Observer:
-    """What one process has seen come, and which components it has seen builds use. Begins anew with the process."""
+    """Arrivals that one process has seen, and the components that it has seen builds use. Lost when the process
+    ends."""
 
     _began: float | None = None
     """When it looked first. What waited by then did not come since, however late the queue gets to it."""
@@ -96,7 +97,7 @@ class Observer:
         )
 
     def _see_components(self, clips: Iterable[Generation], makers: Mapping[str, WorkerStatus]) -> None:
-        """A build uses what its maker holds on to once it is past loading."""
+        """Note which components each build uses: those that its worker leases once loading is over."""
         for clip in clips:
             maker = makers.get(str(clip.id))
             if maker is not None and maker.stage == Stage.DENOISING:
@@ -131,7 +132,7 @@ class Observer:
 
 
 def _stretches(depth: Depth, last: Key, near: Sequence[Clip]) -> Iterator[Stretch]:
-    """What waits after ``last``, in a bounded number of parts. Its clips are taken for such as the near ones."""
+    """Return what waits after ``last``, in a bounded number of parts. Its clips count as ones like the near ones."""
     each_seconds = sum(clip.service.median_seconds for clip in near) / len(near)
     told = depth.before(last)
     if told is None:
@@ -172,7 +173,7 @@ def _machine(status: WorkerStatus, in_hand: InHand | None) -> Machine:
 
 
 def _remaining(status: WorkerStatus, work: Work, times: ServiceTimes, heard: Progress | None, now: float) -> Spread:
-    """What is left of the clip in hand: by its steps where those are known, else by when it began."""
+    """Return what is left of the clip in hand, by its steps where those are known, else by when it began."""
     if heard is None or not heard.steps_total or not 0 <= heard.step <= heard.steps_total:
         elapsed = max(0.0, now - status.started_at) if status.started_at and status.stage != Stage.LOADING else 0.0
         is_past_steps = status.stage in (Stage.DECODING, Stage.ENCODING_VIDEO, Stage.UPLOADING)

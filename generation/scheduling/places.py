@@ -1,8 +1,8 @@
-"""How many clips are before one that waits, at a cost that no queue makes grow.
+"""How many clips are ahead of one that waits, at a cost that does not grow with the queue.
 
-A look reads what is in flight and the first few dozen of the fair queue, whoever and however many then want to know.
-Among those every place is exact. Of whatever waits deeper the look knows only that so many are before it; how many
-more there are about, ``queue_depth`` has counted, and a place says of itself which of the three it is.
+A look reads what is in flight and the first few dozen of the fair queue, however many callers then ask it. Places
+among those are exact. Of a clip that waits deeper it knows a lower bound, or about how many are ahead where
+``queue_depth`` has counted that far. Each place says which of the three it is.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Place:
 
 
 def _rounded(number: int) -> int:
-    """With two figures, rounded down."""
+    """Return the number rounded down to two significant figures."""
     unit: int = 10 ** max(0, len(str(number)) - 2)
     return number // unit * unit
 
@@ -102,9 +102,9 @@ class Look:
         """As the caller knows it; None: it is read once it is needed."""
 
     def place_of(self, generation: Generation) -> Place:
-        """Where the open request stands.
+        """Return where the open request stands.
 
-        The request may have been read before this look, and be on its way by now: it is never before itself.
+        It may have been read before this look and dispatched since, so it is never counted ahead of itself.
         """
         if generation.state == State.RUNNING or generation.id in self._running:
             return Place(0)
@@ -115,11 +115,12 @@ class Look:
         return self._place_in_queue(key_of(generation))
 
     def place_of_new(self, tag: float) -> Place:
-        """Where a request would stand that came now and got this tag."""
+        """Return where a request would stand that came now and got this tag."""
         return self._place_in_queue(Key(tag, timezone.now(), uuid.uuid4()))
 
     def waiting_before(self, generation: Generation) -> list[Row]:
-        """The first few dozen of the fair queue that are before the request; none once it has left that."""
+        """Return those of the first few dozen in the fair queue that are ahead of the request; none once it has left
+        it."""
         if generation.state != State.QUEUED or generation.id in self._running or generation.id in self._dispatched:
             return []
         return self._before(key_of(generation))
@@ -140,7 +141,7 @@ class Look:
         return Place(number + deep, Precision.ABOUT, self.is_held_up)
 
     def _brought_by(self, paid: int) -> int:
-        """How many free clips keep their place once so many that are paid for have gone before them: see ``tiers``."""
+        """Return how many free clips stop yielding while ``paid`` paid ones go before them: see ``tiers``."""
         return int(min(self._free, (self._passes + paid) // MOST_PASSES))
 
     def _depth_of_the_queue(self) -> queue_depth.Depth:
@@ -152,8 +153,8 @@ class Look:
 def look(largest_bytes: int) -> Look:
     """Return the queue of this moment, in one query; within ``looked_once`` as ``dispatch`` saw it, if it did.
 
-    What no machine that is on could make is before nobody, and not in it: ``largest_bytes`` is what the largest may
-    use.
+    Clips that no machine that is on could make are ahead of nobody, so they are left out: ``largest_bytes`` is what
+    the largest machine may use.
     """
     kept = _kept.get()
     found = None if kept is None else kept.get(largest_bytes)
@@ -173,7 +174,7 @@ _kept: ContextVar[dict[int, Look] | None] = ContextVar("look_kept", default=None
 
 @contextmanager
 def looked_once() -> Iterator[None]:
-    """Let a dispatch within the block look at the queue for whoever then wants to know how the request stands."""
+    """Keep the look that a dispatch within the block takes, for callers who then ask how a request stands."""
     token = _kept.set({})
     try:
         yield
@@ -182,7 +183,7 @@ def looked_once() -> Iterator[None]:
 
 
 def is_looked_for() -> bool:
-    """Whether somebody wants to know the queue as dispatch leaves it."""
+    """Return whether a caller will ask for the queue as dispatch leaves it."""
     return _kept.get() is not None
 
 
@@ -196,7 +197,7 @@ def keep(seen: Look | None, largest_bytes: int) -> None:
 
 
 def place_of(generation: Generation, largest_bytes: int) -> Place:
-    """Where the open request stands, in one query."""
+    """Return where the open request stands, in one query."""
     return look(largest_bytes).place_of(generation)
 
 

@@ -65,20 +65,21 @@ class Depth:
         self._before = [0, *accumulate(stretch.fitting for stretch in self.stretches)]
 
     def before(self, key: Key) -> int | None:
-        """About how many that some machine could make are before ``key``; None where nobody has counted so far."""
+        """Return about how many clips that some machine could make are before ``key``; None where the count ends
+        earlier."""
         place = bisect_left(self._ends, key)
         if place == len(self.stretches):
             return None if not self.stretches or key > self._ends[-1] else self._before[-1]
         return self._before[place] + round(self.stretches[place].fitting * self._share(place, key))
 
     def _share(self, place: int, key: Key) -> float:
-        """How much of a stretch is before ``key``, by its tags."""
+        """Return how much of a stretch is before ``key``, by its tags."""
         stretch = self.stretches[place]
         length = stretch.end.fair_finish - stretch.begin
         return min(1.0, max(0.0, (key.fair_finish - stretch.begin) / length)) if length > 0 else 0.5
 
     def walked(self, counted: Sequence[Stretch], *, is_the_end: bool) -> Depth:
-        """The depth once ``counted`` stretches after ``walked_to`` have taken the place of what was there."""
+        """Return the depth with the stretches after ``walked_to`` replaced by ``counted``."""
         until = counted[-1].end if counted else self.walked_to
         known = self.stretches[: bisect_right(self._ends, self.walked_to)]
         behind = [] if is_the_end else self.stretches[bisect_right(self._ends, until) :]
@@ -86,7 +87,7 @@ class Depth:
 
 
 def read() -> Depth:
-    """What the beat has counted; nothing where it has not, or Valkey is away or holds something else."""
+    """Return what the beat has counted; an empty depth where it has not, or Valkey is away or holds something else."""
     try:
         entry: Any = connection().get(ENTRY)
     except redis.RedisError:
@@ -95,7 +96,7 @@ def read() -> Depth:
 
 
 def of_entry(entry: bytes | None) -> Depth:
-    """The same, of what somebody has read under ``ENTRY`` together with more."""
+    """Return the depth from an entry that the caller has read under ``ENTRY`` together with others."""
     try:
         return Depth([]) if entry is None else _parsed(entry)
     except (ValueError, TypeError, KeyError) as problem:
@@ -105,7 +106,7 @@ def of_entry(entry: bytes | None) -> Depth:
 
 @functools.lru_cache(maxsize=1)
 def _parsed(entry: bytes) -> Depth:
-    """The depth of an entry, which is read far more often than it changes."""
+    """Parse an entry, cached: it is read far more often than it changes."""
     found = [Stretch.from_json(each) for each in json.loads(entry)]
     return Depth(found[:-1], found[-1].end) if found else Depth([])
 
@@ -120,7 +121,7 @@ def walk() -> None:
 
 
 def _count(after: Key, *, largest_bytes: int) -> tuple[list[Stretch], bool]:
-    """The stretches after ``after`` of one round, and whether the queue ends there."""
+    """Return the stretches after ``after`` of one round, and whether the queue ends there."""
     with database.cursor() as cursor:
         cursor.execute(
             """

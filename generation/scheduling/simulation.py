@@ -1,4 +1,4 @@
-"""The queue played forward: many random futures at once, one row of each array for each.
+"""The queue simulated forward: many random futures at once, one row of each array per future.
 
 A machine that becomes free takes a clip by the rule of ``gpu_worker.job_choice``, out of a window that is filled by
 tags as ``window`` and ``fair_queue`` do it. A step of ``Simulation`` is one such moment in every future, so what it
@@ -38,7 +38,7 @@ class Futures:
 
 
 def draw(random: np.random.Generator, spreads: list[Spread], groups: list[int], plays: int) -> Floats:
-    """Return seconds for each spread in each future. Those of one group are wrong together."""
+    """Return seconds for each spread in each future. Errors within one group are correlated."""
     medians = np.array([spread.median_seconds for spread in spreads])
     sds, doubts = (np.array([getattr(spread, name) for spread in spreads]) for name in ("sd", "doubt"))
     common = random.standard_normal((plays, max(groups, default=0) + 1))[:, groups] if spreads else np.zeros((plays, 0))
@@ -138,7 +138,7 @@ class Simulation:
         self.ready: Floats = np.full(self._build.shape, np.inf)
 
     def _draw_arrivals(self, seconds: float) -> Ints:
-        """Kinds of those who come, one column each; ``_arrive`` has the times."""
+        """Draw the kinds of clips that will arrive, one column each; ``_arrive`` has the times."""
         arrivals, plays = self._snapshot.arrivals, self._plays
         count = 0
         if arrivals.kinds and arrivals.per_second > 0:
@@ -154,7 +154,7 @@ class Simulation:
         return self._random.integers(0, max(1, len(arrivals.kinds)), (plays, count))
 
     def _times_of_each(self, batches: Floats) -> Floats:
-        """When each clip comes, of as many as there are batches."""
+        """Return when each clip arrives, of as many as there are batches."""
         sizes, count = np.array(self._snapshot.arrivals.batches), batches.shape[1]
         if sizes.max() == 1 or not count:
             return batches
@@ -162,7 +162,8 @@ class Simulation:
         return np.stack([np.repeat(*row)[:count] for row in zip(batches, drawn, strict=True)])
 
     def _place_queue(self) -> None:
-        """The window's line, and the rest in lanes, by tier and by the smallest machine that can hold it."""
+        """Place the window's clips in line, and the rest in lanes by tier and by the smallest machine that can hold
+        them."""
         snapshot, plays = self._snapshot, self._plays
         lined = len(snapshot.window)
         sizes = [machine.budget_bytes for machine in snapshot.machines]
@@ -192,7 +193,7 @@ class Simulation:
         self._all_levels = np.arange(len(self._budgets))
 
     def _level(self, needs_bytes: int) -> int:
-        """Number of the smallest budget that holds so much; of the largest, where none does."""
+        """Return the number of the smallest budget that holds so much, or of the largest where none does."""
         return next((n for n, size in enumerate(self._budgets) if size >= needs_bytes), len(self._budgets) - 1)
 
     def _step(self) -> None:
@@ -217,7 +218,7 @@ class Simulation:
         self._keep_residents(machine, taken, now, is_made)
 
     def _let_arrive(self, now: Floats) -> None:
-        """Give those who have come by now their tags."""
+        """Give the clips that have arrived by now their tags."""
         times = self._arrive[:, :-1]
         come = (times <= now[:, None]) & self._is_to_come & np.isfinite(now)[:, None]
         if come.any():
@@ -257,7 +258,7 @@ class Simulation:
             self._clock[tier, who] = np.maximum(self._clock[tier, who], least[moves])
 
     def _join_line(self, who: Ints, what: Ints) -> None:
-        """What yields goes to the end of the line, anything else before the first that yields."""
+        """Put a yielding clip at the end of the line, and any other before the first that yields."""
         length = self._length[who]
         used = int(length.max()) + 1
         line = self._line[who, :used]
@@ -275,7 +276,7 @@ class Simulation:
         self._pass(who[passes], first[passes])
 
     def _pass(self, who: Ints, first: Ints) -> None:
-        """Count what went before the first that yields; passed often enough, it yields no more."""
+        """Count the clips that passed the first yielding one; passed often enough, it yields no more."""
         self._passes[who, first] += 1
         done = self._passes[who, first] >= MOST_PASSES
         who, first = who[done], first[done]
@@ -285,14 +286,14 @@ class Simulation:
         self._taken[1, who] -= levels
 
     def _next_queued(self, closed: Flags) -> tuple[Ints, Floats, Ints]:
-        """The lowest tag of the snapshot's queue for which there is a place: clip, tag and lane."""
+        """Return the lowest tag of the snapshot's queue for which there is a place: clip, tag and lane."""
         nexts = self._lanes[np.arange(len(self._lanes)), self._heads]
         tags = np.where(np.concatenate(list(closed), axis=1), np.inf, self._tag[self._rows[:, None], nexts])
         lane = tags.argmin(axis=1)
         return nexts[self._rows, lane], tags[self._rows, lane], lane
 
     def _next_coming(self, closed: Flags) -> tuple[Ints, Floats, Ints]:
-        """The lowest tag of those who came since for which there is a place: clip, tag and number."""
+        """Return the lowest tag of later arrivals for which there is a place: clip, tag and number."""
         outside = self._waits_outside
         if not outside.shape[1]:
             nobody = np.full(self._plays, self._nobody)
@@ -304,7 +305,8 @@ class Simulation:
         return self._known + number, outside[self._rows, number], number
 
     def _choose(self, head: Ints, fits: Flags, machine: Ints, now: Floats) -> tuple[Ints, Floats]:
-        """The worker's rule: the place of what it takes, and the seconds that this loads."""
+        """Choose by the worker's rule: return the place of the clip that it takes, and the seconds that it loads
+        for."""
         rows, bounds = self._rows, self._snapshot.bounds
         builds = self._build[rows[:, None], head]
         absent = np.isneginf(self._stamps[rows, machine])
@@ -341,13 +343,13 @@ class Simulation:
         self._taken[self._yields[self._rows, taken].astype(np.int64), self._rows] -= gone
 
     def _next_event(self, now: Floats) -> Floats:
-        """When a machine that has nothing to do looks again: somebody comes, or another machine's clip ends."""
+        """Return when an idle machine looks again: when a clip arrives, or another machine's clip ends."""
         others = np.where(self._free > now[:, None], self._free, np.inf).min(axis=1)
         soonest: Floats = np.minimum(others, self._arrive[self._rows, self._arrived])
         return soonest
 
     def _keep_residents(self, machine: Ints, taken: Ints, now: Floats, takes: Flags) -> None:
-        """What the clip needed is there and newest; the least recently used leave."""
+        """Mark what the clip needed as resident and newest, and evict the least recently used."""
         rows = self._rows
         build = self._build[rows, taken]
         needed = self._needs[build] & takes[:, None]

@@ -18,7 +18,7 @@ MOST_SHARE: Final = 0.25
 
 
 def room(seconds: float) -> float:
-    """Return how far an end may move that says so many seconds."""
+    """Return how far the end of a range at so many seconds may move."""
     return max(LEAST_SECONDS, MOST_SHARE * seconds)
 
 
@@ -36,7 +36,7 @@ def _moved(was: float, is_now: float) -> float:
 
 @dataclass(slots=True)
 class Told:
-    """What each near clip was told last, by this process."""
+    """What this process last said of each near clip."""
 
     _last: dict[str, tuple[float, Expected]] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""What a forecast looks at: machines, the window, the queue and who will come, all at one moment."""
+"""What a forecast starts from: machines, window, queue and expected arrivals, all at one moment."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class InHand:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One that takes clips, or will."""
+    """A GPU worker that takes clips, or will."""
 
     name: str
     budget_bytes: int
@@ -65,7 +65,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One clip as it came lately, for those that will come."""
+    """A recent clip, which stands for those that will arrive."""
 
     build: str
     above_clock: float
@@ -100,7 +100,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything at one moment. Only clips that a machine which is on can hold are in it."""
+    """The whole site at one moment. Clips that no machine that is on can hold are left out."""
 
     machines: tuple[Machine, ...]
     leaving: tuple[InHand, ...] = ()

@@ -54,12 +54,12 @@ class Wait:
 
     @property
     def in_words(self) -> str:
-        """When it starts and is ready; empty where nobody can say."""
+        """When it starts and is ready, as a sentence; empty where that is unknown."""
         return "" if self.expected is None else in_words(self.expected)
 
     def to_json(self) -> dict[str, Any]:
-        """As the API and live events say it. ``position`` and ``eta_seconds`` are what the first release called place
-        and the ends of ``ready``."""
+        """Return the wait as the API and live events have it. ``position`` and ``eta_seconds`` are the first release's
+        names for the place and for the ends of ``ready``."""
         ready = None if self.expected is None else _rounded(self.expected.ready)
         return {
             "place": self.place,
@@ -93,7 +93,7 @@ def _span(low: float, high: float) -> str:
 
 @across_workspaces("others are before it in the queue; only how many, whose and how long comes out")
 def wait_of(generation: Generation) -> Wait:
-    """What this open generation waits for, and until when."""
+    """Return what this open generation waits for, and until when."""
     budgets = _budgets()
     board = _board([generation])
     look = _look(budgets, board.depth)
@@ -104,7 +104,7 @@ def wait_of(generation: Generation) -> Wait:
 
 
 def _loading(generation: Generation) -> str:
-    """Which weights its worker loads, where, and for about how long; empty while it does something else."""
+    """Return which weights its worker loads, where, and for about how long; empty while it does something else."""
     status = capacity.status_of(generation.worker)
     if status is None or status.generation_id != str(generation.id) or status.stage != Stage.LOADING:
         return ""
@@ -116,7 +116,7 @@ def _loading(generation: Generation) -> str:
 
 @across_workspaces("as above")
 def waits_of(generations: Sequence[Generation]) -> dict[UUID, Wait]:
-    """The same of many at once, without ``why_this_place``: queue, fleet and forecast are looked at once."""
+    """Return the waits of many, by id, without ``why_this_place``: queue, fleet and forecast are read once for all."""
     budgets, board = _budgets(), _board(generations)
     return _waits(generations, _look(budgets, board.depth), board, budgets)
 
@@ -143,7 +143,7 @@ def _waits(
 
 
 def missed_of(ids: Collection[UUID]) -> dict[UUID, str]:
-    """Return of each open clip that it is later than it was said to be, and why; empty while it is not."""
+    """Return by id why each open clip is later than it was said to be; empty while it is not."""
     return _missed_of(ids, forecast_board.places())
 
 
@@ -165,8 +165,8 @@ def _wait(generation: Generation, stands: Place, budgets: list[int], expected: E
 
 
 def expectations(generations: Sequence[Generation]) -> dict[UUID, Expected]:
-    """What the newest forecast says of each of these open clips: its own entry, or what its place in the queue may
-    expect. Nothing where nobody has made a forecast lately."""
+    """Return what the newest forecast expects of each of these open clips, by its own entry or by its place in the
+    queue. Clips are left out where there is no recent forecast."""
     board = _board(generations)
     return _expectations(generations, board.near, board.places)
 
@@ -187,7 +187,7 @@ def _expectations(
 
 
 def _services(works: Iterable[Work], places: forecast_board.Places) -> dict[str, Spread]:
-    """What such clips take, by the name of their work: as the forecast has it, where one of them is near."""
+    """Return what such clips take, by the name of their work: from the forecast where it has that, else as measured."""
     by_name = {work.name: work for work in works}
     others = [work for name, work in by_name.items() if name not in places.services]
     times = service_rates.read(others)
@@ -239,8 +239,8 @@ def _prospect(offer: Offer, tag: float, places: forecast_board.Places) -> Expect
 
 
 def _budgets() -> list[int]:
-    """Of every worker that takes jobs, ascending. With Valkey away, nobody is known to be up: a request that was taken
-    must not look as if it had failed."""
+    """Return the bytes of every worker that takes jobs, ascending; none while Valkey is away, since a request that was
+    accepted must not look as if it had failed."""
     try:
         return capacity.taking_budgets()
     except redis.RedisError:
@@ -248,12 +248,12 @@ def _budgets() -> list[int]:
 
 
 def largest_machine_bytes() -> int | None:
-    """Bytes of the largest machine that takes clips now; None where nobody knows of one."""
+    """Return the bytes of the largest machine that takes clips now; None where none is known."""
     return max(_budgets(), default=None)
 
 
 def why_nobody_takes(offer: Offer) -> str:
-    """Why a clip that is not asked for yet would not begin before another machine is on; empty where it would."""
+    """Return why this clip could not begin before another machine is on; empty where it could."""
     largest_bytes = largest_machine_bytes()
     needed_bytes = offer.least_bytes if largest_bytes is not None else None
     if largest_bytes is None or needed_bytes is None or needed_bytes <= largest_bytes:
@@ -262,7 +262,7 @@ def why_nobody_takes(offer: Offer) -> str:
 
 
 def too_large(needed_bytes: int, largest_bytes: int) -> str:
-    """Why a clip that needs so much does not begin, for people."""
+    """Return the sentence that says why a clip that needs so much memory does not begin."""
     return (
         f"This model is offline right now: it needs a GPU with about {needed_bytes / GB:.0f} GB, and the largest one "
         f"running has {largest_bytes / GB:.0f} GB."

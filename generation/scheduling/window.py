@@ -16,8 +16,8 @@ from generation.scheduling.capacity import JOBS_PER_WORKER, LEAST_WINDOW
 
 @dataclass(slots=True)
 class Level:
-    """Requests that need more than ``above_bytes`` and at most ``up_to_bytes``. Its places are for them and for
-    everything larger."""
+    """Requests that need more than ``above_bytes`` and at most ``up_to_bytes``. Larger ones use its places
+    too."""
 
     above_bytes: int
     up_to_bytes: int
@@ -46,10 +46,10 @@ class InLine(NamedTuple):
 
 
 class Window:
-    """The window of the moment. ``budgets`` are the machines'.
+    """How many more requests of each size and tier RQ may hold now, with machines of these ``budgets`` in bytes.
 
-    What is free takes no place from what is paid for, since that goes before it. A free one is let in even while the
-    others have all places, so that its turn comes.
+    Free requests take no places from paid ones, which go before them. One free request is let in even while paid ones
+    hold all places, so that its turn comes.
     """
 
     def __init__(self, budgets: Iterable[int], in_line: Iterable[InLine]) -> None:
@@ -64,7 +64,7 @@ class Window:
             self._count(each.needs_bytes or 0, is_free=each.is_free)
 
     def take(self, needs_bytes: int | None, *, is_free: bool) -> bool:
-        """Whether there was a place for a request of this size and tier; it is taken then."""
+        """Take a place for a request of this size and tier. Return whether there was one."""
         needed = needs_bytes or 0
         if not self.levels or needed > self.levels[-1].up_to_bytes:
             return False

@@ -93,7 +93,7 @@ def _look_after_dispatched(generation: Generation) -> None:
 
 
 def _worker_of(job: Job) -> str:
-    """The name of the worker that RQ has the job with; empty where no worker is called that."""
+    """Return the worker that RQ says has the job; empty where that is no valid name."""
     name = worker_of(job.worker_name or "")
     try:
         verify_worker_name(name)
@@ -158,7 +158,7 @@ def _settle_from(job: Job, generation: Generation) -> None:
 
 
 def _report_of(job: Job) -> RenderReport | None:
-    """The report that the job left as its result, or None where there is none that is believed."""
+    """Return the report that the job left as its result; None where there is none that is believed."""
     try:
         result = job.latest_result()
         report = read_report(result.return_value) if result is not None and result.return_value else None
@@ -171,7 +171,7 @@ def _report_of(job: Job) -> RenderReport | None:
 
 
 def _was_lost_at_the_pop(job: Job) -> bool:
-    """Whether a job was popped by a worker that died before it began: in RQ's intermediate queue, and nowhere else.
+    """Return whether a worker popped the job and died before it began: it is in RQ's intermediate queue alone.
 
     Since when is kept under a key of the site's own, as GPU hosts may write the one that RQ has for it.
     """
@@ -229,7 +229,7 @@ def expire_credits() -> None:
 
 
 def log_silent_processes() -> None:
-    """Log as critical which processes have stopped, that Valkey is nearly full, and what GPU workers have to say."""
+    """Log as critical which processes have stopped, whether Valkey is nearly full, and faults that GPU hosts report."""
     try:
         health.log_full_valkey()
         health.log_silent_processes()

@@ -155,7 +155,7 @@ def _forget_late(report: RenderReport, generation: Generation | None) -> None:
 
 
 def _fault_to_retry(generation: Generation, report: RenderReport) -> tuple[str, str] | None:
-    """Why the reported attempt counts as failed and another is made, as code and reason; None if the report decides."""
+    """Return code and reason why the attempt counts as failed and another is made; None if the report decides."""
     if report.outcome == Outcome.SUCCEEDED and (flaw := _flaw(generation, report.clip)) is not None:
         return flaw
     error = report.error
@@ -165,7 +165,7 @@ def _fault_to_retry(generation: Generation, report: RenderReport) -> tuple[str, 
 
 
 def _flaw(generation: Generation, facts: ClipFacts | None) -> tuple[str, str] | None:
-    """What is wrong with the clip that a success speaks of, as code and reason; None if it is there as it says."""
+    """Return code and reason why the reported clip is missing or damaged; None if it is there as reported."""
     if facts is None or not files.has_clip(generation):
         return "clip_missing", "The clip did not arrive."
     if not files.is_clip(generation, size_bytes=facts.size_bytes, sha256=facts.sha256):
@@ -174,7 +174,7 @@ def _flaw(generation: Generation, facts: ClipFacts | None) -> tuple[str, str] | 
 
 
 def _waits_for_a_larger_machine(generation: Generation, error: RenderError) -> bool:
-    """Whether the only machine that can hold it is gone, and those that are left have refused it."""
+    """Return whether the only machine that can hold it is gone, and those that are left have refused it."""
     return error.code == DOES_NOT_FIT and (generation.needs_bytes or 0) > capacity.budgets()[-1]
 
 
@@ -216,12 +216,12 @@ def _end(generation: Generation, report: RenderReport) -> bool:
 
 
 def _storable(message: str) -> str:
-    """A worker's words cut to what the column takes: a report that cannot be stored would never be settled."""
+    """Return a worker's words cut to what the column takes: a report that cannot be stored would never be settled."""
     return message.encode(errors="replace").decode().replace("\x00", "")[:500]
 
 
 def share_for_steps(generation: Generation, report: RenderReport) -> int:
-    """The credits that a cancelled clip costs: its price in proportion to the steps already run, rounded down.
+    """Return the credits that a cancelled clip costs: its price in proportion to the steps already run, rounded down.
 
     The total is the worker's own: a long clip runs the preset's steps once for each of its parts.
     """
@@ -273,7 +273,7 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
 
 
 def _is_last(before: Generation, attempt: int, code: str) -> bool:
-    """Whether no attempt follows: a broken clip is made with one other seed, and what fails otherwise a few times."""
+    """Return whether no attempt follows: a broken clip gets one other seed, any other failure a few attempts."""
     if code == CLIP_BROKEN and before.first_seed is not None:
         return True
     return not _is_excused(before, code) and attempt - before.excused_attempts >= settings.MAX_ATTEMPTS
@@ -284,7 +284,7 @@ def _is_excused(before: Generation, code: str) -> bool:
 
 
 def _other_seed(code: str) -> dict[str, Any]:
-    """The changes that have a broken clip made with another seed: the same one would break it again."""
+    """Return the changes that give a broken clip another seed: the same one would break it again."""
     return {"first_seed": F("seed"), "seed": random_seed()} if code == CLIP_BROKEN else {}
 
 

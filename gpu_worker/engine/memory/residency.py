@@ -85,17 +85,17 @@ class Residency:
         return key in self._on_device
 
     def leases(self, key: str) -> int:
-        """How many leases hold the component."""
+        """Return how many leases hold the component."""
         return sum(key in (c.key for c in lease.components.values()) for lease in self._leases)
 
     def free_bytes(self) -> int:
-        """Bytes that can still be taken: the smaller of the budget's answer and the driver's."""
+        """Return the bytes that are still free: the smaller of what the budget and the driver say."""
         own = self.device.budget_bytes - self.used_bytes
         driver = self.device.driver_free_bytes()
         return own if driver is None else min(own, driver)
 
     def attainable_bytes(self, coming: Iterable[Component] = ()) -> int:
-        """Bytes that could be free beside ``coming``, once everything else that may go is evicted."""
+        """Return the bytes that would be free beside ``coming`` if everything else that may go were evicted."""
         wanted = {c.key: self.size_bytes(c) for c in coming}
         missing_bytes = sum(size for key, size in wanted.items() if not self.is_resident(key))
         evictable_bytes = sum(
@@ -106,12 +106,13 @@ class Residency:
         return self.free_bytes() + evictable_bytes - missing_bytes
 
     def size_bytes(self, component: Component) -> int:
-        """Measured size if it was ever loaded here, else what its files declare."""
+        """Return its measured size if it was ever loaded here, else what its files declare."""
         record = self.records.get(component.key)
         return record.size_bytes if record and record.size_bytes else component.declared_bytes
 
     def loading_seconds(self, component: Component) -> float:
-        """Seconds to bring the component onto the device: none if it is there, as seen before, else by its size."""
+        """Return the seconds that it takes to bring the component onto the device: 0 if it is there, else as last
+        measured, or by its size."""
         entry, record = self._entries.get(component.key), self.records.get(component.key)
         if entry is not None:
             return 0.0 if entry.tier == DEVICE else entry.record.copy_seconds
@@ -141,7 +142,8 @@ class Residency:
             self.release(lease)
 
     def acquire(self, lease: Lease, headroom_bytes: int = 0) -> None:
-        """Pin first, then bring what is missing. Raises what ``lease`` raises; ``release`` is due in any case."""
+        """Pin the components, then bring what is missing. Raises what ``lease`` raises; ``release`` is due
+        in any case."""
         self._leases.append(lease)
         for component in lease.components.values():
             self.at_safe_point()
@@ -188,13 +190,13 @@ class Residency:
         lease.modules.clear()
 
     def count_beside(self, key: str, tensors: Iterable[torch.Tensor]) -> None:
-        """Count what lies on the device for ``key`` without being a component of its own, such as blocks that visit."""
+        """Count bytes on the device for ``key`` that are no component of their own, such as blocks swapped in."""
         self._on_device.add(key, tensors)
 
     # --- making room ---
 
     def make_room(self, needed_bytes: int) -> None:
-        """Evict until ``needed_bytes`` are free. Measured anew each time: freed bytes are not taken on trust.
+        """Evict until ``needed_bytes`` are free, measured anew after each eviction rather than calculated.
 
         Raises:
             DoesNotFit: they cannot be made free; the message has the figures.
@@ -218,7 +220,7 @@ class Residency:
             self.evict(evictions[0])
 
     def evict(self, key: str) -> bool:
-        """Take one component off the device. False when it is leased or not there."""
+        """Take one component off the device. Returns False when it is leased or not there."""
         entry = self._entries.get(key)
         if entry is None or entry.tier != DEVICE or self.leases(key):
             return False
@@ -230,11 +232,11 @@ class Residency:
         return True
 
     def evict_all(self) -> int:
-        """Evict everything that is not leased; how many went."""
+        """Evict everything that is not leased. Returns how many components went."""
         return sum(self.evict(key) for key in list(self._entries))
 
     def forget(self, key: str) -> bool:
-        """Evict and drop the copy in main memory too. False when it is leased or unknown."""
+        """Evict the component and drop its copy in main memory. Returns False when it is leased or unknown."""
         if key not in self._entries or self.leases(key):
             return False
         self.evict(key)
@@ -261,7 +263,7 @@ class Residency:
     # --- bringing components in ---
 
     def _bring(self, component: Component, make_room: Callable[[], None]) -> None:
-        """Put one component onto the device, from main memory or disk. Nothing half-loaded stays if that fails."""
+        """Bring one component onto the device, from main memory or disk. If that fails, nothing half-loaded stays."""
         entry = self._entries.get(component.key)
         from_tier = "disk" if entry is None else entry.tier
         if entry is None:
