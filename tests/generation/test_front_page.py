@@ -354,3 +354,11 @@ def test_what_was_given_for_another_way_to_begin_is_left_out(alice: Visitor, cli
         answer = browser.post(reverse("generation:create"), {**form, "image": picture_file(), "toy-way": way})
         assert answer.status_code == 302
         assert Generation.objects.latest("created_at").mode == way
+
+
+def test_a_visitor_s_pages_lead_to_their_data_and_to_another_device(
+    toy: Model, alice: Visitor, client_of: ClientOf
+) -> None:
+    ways = {'href="/data/"', 'href="/account/"'}
+    page = client_of(alice).get("/").text
+    assert {way for way in ways if way in page} == ways
