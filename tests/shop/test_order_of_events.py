@@ -144,7 +144,7 @@ def walk(
         at_end(told)
     for hint, (first, *rest) in ((hint, events) for hint, events in left.items() if events):
         with telling(first):
-            still = {**left, hint: rest}
+            still: Left = {**left, hint: rest}
             if is_new(still):
                 walk(still, telling, at_end, is_new, (*told, first))
 
