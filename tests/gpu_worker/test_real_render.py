@@ -17,7 +17,7 @@ import av
 import pytest
 import redis
 
-from gpu_worker.contract import ModelSpec, Outcome, RenderJob, Stage
+from gpu_worker.contract import ModelSpec, Outcome, RenderJob, RenderReport, Stage
 from gpu_worker.liveness import live_workers
 from gpu_worker.preview.checkpoint import SHIPPED
 from gpu_worker.snapshot_files import SnapshotFiles
@@ -46,20 +46,35 @@ sys.meta_path.insert(0, Blocker())
 """
 
 
-@pytest.fixture
-def gpu_host(valkey: redis.Redis, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+@pytest.fixture(scope="module")
+def valkey() -> Iterator[redis.Redis]:
+    """The run's Valkey, emptied before these tests and after: they share a host."""
+    connection = redis.Redis.from_url(os.environ["REDIS_URL"])
+    connection.flushdb()
+    yield connection
+    connection.flushdb()
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def host_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("host")
+
+
+@pytest.fixture(scope="module")
+def gpu_host(valkey: redis.Redis, host_folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """``python -m gpu_worker`` on the CPU; every Python of it refuses to import what only the website has."""
-    blocker = tmp_path / "site"
+    blocker = host_folder / "site"
     blocker.mkdir()
     (blocker / "sitecustomize.py").write_text(BLOCKER)
     settings = environment(
-        tmp_path,
+        host_folder,
         GPU_WORKER_DEVICE="cpu",
         OMP_NUM_THREADS="1",
         PYTHONPATH=str(blocker),
         GPU_WORKER_SNAPSHOT_SECONDS="0",
     )
-    with (tmp_path / "gpu-host.log").open("wb") as log:
+    with (host_folder / "gpu-host.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "gpu_worker"], env=os.environ | settings, cwd=ROOT, stdout=log, stderr=log
         )
@@ -67,6 +82,12 @@ def gpu_host(valkey: redis.Redis, tmp_path: Path) -> Iterator[subprocess.Popen[b
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
     process.wait(PATIENCE_SECONDS)
+
+
+def report_on(connection: redis.Redis, job: RenderJob) -> RenderReport | None:
+    """What the worker reported of ``job`` once it had ended."""
+    reports = (report for report in finished_reports(connection) if report.generation_id == job.generation_id)
+    return next(reports, None)
 
 
 def preview_job(folder: Path, **changes: Any) -> RenderJob:
@@ -89,12 +110,12 @@ def frames_of(folder: Path, job: RenderJob) -> list[bytes]:
 
 
 def test_killed_in_the_middle_of_a_render_the_next_attempt_goes_on_to_the_same_frames(
-    valkey: redis.Redis, gpu_host: subprocess.Popen[bytes], tmp_path: Path
+    valkey: redis.Redis, gpu_host: subprocess.Popen[bytes], host_folder: Path, tmp_path: Path
 ) -> None:
     job = preview_job(tmp_path, steps=12)
     worker = wait_until(lambda: next(iter(live_workers(valkey)), None))
     enqueue(valkey, job)
-    files = SnapshotFiles(tmp_path / "cache" / "snapshots", 0.0)
+    files = SnapshotFiles(host_folder / "cache" / "snapshots", 0.0)
     wait_until(lambda: files.of(job.generation_id))
     os.kill(worker.pid, signal.SIGKILL)
     wait_until(lambda: [name for name, _ in reports_of(valkey) if name == "worker_lost"])
@@ -103,25 +124,28 @@ def test_killed_in_the_middle_of_a_render_the_next_attempt_goes_on_to_the_same_f
     undisturbed = preview_job(tmp_path, steps=12)
     enqueue(valkey, undisturbed)
 
-    resumed, whole = wait_until(lambda: finished_reports(valkey)[1:] and finished_reports(valkey))
+    wait_until(lambda: [status for status in live_workers(valkey) if status.pid != worker.pid])
+    resumed = wait_until(lambda: report_on(valkey, job))
+    whole = wait_until(lambda: report_on(valkey, undisturbed))
 
-    assert (resumed.outcome, whole.outcome) == (Outcome.SUCCEEDED, Outcome.SUCCEEDED), (
-        tmp_path / "gpu-host.log"
-    ).read_text()
+    log = (host_folder / "gpu-host.log").read_text()
+    assert (resumed.outcome, whole.outcome) == (Outcome.SUCCEEDED, Outcome.SUCCEEDED), log
     assert 0 < resumed.resumed_from_step <= last_step < resumed.steps_done == 12
     assert whole.resumed_from_step == 0
     assert frames_of(tmp_path, job) == frames_of(tmp_path, undisturbed)
-    assert not list((tmp_path / "cache" / "snapshots").iterdir())
+    assert not list((host_folder / "cache" / "snapshots").iterdir())
 
 
-def test_a_prompt_becomes_a_clip(valkey: redis.Redis, gpu_host: subprocess.Popen[bytes], tmp_path: Path) -> None:
+def test_a_prompt_becomes_a_clip(
+    valkey: redis.Redis, gpu_host: subprocess.Popen[bytes], host_folder: Path, tmp_path: Path
+) -> None:
     job = preview_job(tmp_path, steps=3, upscale=2)
     wait_until(lambda: live_workers(valkey) or gpu_host.poll() is not None)
     enqueue(valkey, job)
 
-    [report] = wait_until(lambda: finished_reports(valkey))
+    report = wait_until(lambda: report_on(valkey, job))
 
-    assert report.outcome == Outcome.SUCCEEDED, (tmp_path / "gpu-host.log").read_text()
+    assert report.outcome == Outcome.SUCCEEDED, (host_folder / "gpu-host.log").read_text()
     assert report.clip is not None
     clip = tmp_path / job.generation_id / "clip.mp4"
     assert hashlib.sha256(clip.read_bytes()).hexdigest() == report.clip.sha256
