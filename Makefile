@@ -19,7 +19,7 @@ REQUIREMENTS := requirements.txt requirements/web.txt requirements/gpu.txt requi
 INSTALL_KIB := 3500000
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install check test fuzz card chaos seeds bench screens preview-model chromium clients object-store clean
+.PHONY: help run demo staff install check test fuzz card chaos seeds bench screens preview-model chromium clients object-store clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -30,6 +30,9 @@ run: $(RUNTIME)  ## the whole site on this machine, until Ctrl-C (PORT=8000)
 demo: $(RUNTIME)  ## one clip without a browser: make demo PROMPT="…" OUT=clip.mp4
 	@exec python -m loremotion.local demo --out "$(OUT)" -- "$$PROMPT"
 demo: export PROMPT := $(PROMPT)
+
+staff: $(DEVELOPMENT)  ## the admin over a month of clips, customers and payments, made up, until Ctrl-C (PORT=8001)
+	@exec python -m tests.staff_site
 
 install: $(DEVELOPMENT)  ## the virtual environment with everything; quick when nothing changed
 
@@ -63,7 +66,7 @@ chaos: $(DEVELOPMENT)  ## faults that take minutes to show, on a whole site; the
 bench: $(DEVELOPMENT)  ## every benchmark, as ratios from one run
 	python -m benchmarks
 
-screens: $(DEVELOPMENT) chromium  ## pictures of the pages into docs/screens, light and dark, desktop and phone
+screens: $(DEVELOPMENT) chromium  ## pictures of the pages into docs/screens, light and dark, desktop and phone, and of the admin
 	@python -m tests.screens
 
 preview-model: $(DEVELOPMENT)  ## train the preview model anew, on this machine

@@ -16,9 +16,13 @@ from django.utils.safestring import SafeString
 from generation.models import Generation, State
 from generation.scheduling import explanation
 from generation.settlement import settle
-from generation.staff import clips
+from generation.staff import clips, whose
 from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Refusal
+
+
+def may_look_up(request: HttpRequest) -> bool:
+    return request.user.has_perm("accounts.view_workspace")
 
 
 @admin.register(Generation)
@@ -70,10 +74,17 @@ class GenerationAdmin(ReadOnlyAdmin):
     def model_name(self, generation: Generation) -> str:
         return generation.version.model.name
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Generation]:
+        """With the owners' addresses, for whoever may look customers up."""
+        rows = super().get_queryset(request)
+        return rows.prefetch_related(whose.owners("workspace__memberships")) if may_look_up(request) else rows
+
     @admin.display(description="whose")
-    def who(self, generation: Generation) -> SafeString:
-        address = reverse("admin:customer", args=[generation.workspace_id])
-        return format_html('<a href="{}">{}</a>', address, generation.workspace.title)
+    def who(self, generation: Generation) -> SafeString | str:
+        title = whose.title_of(generation.workspace)
+        if title == generation.workspace.title and not generation.workspace.name:
+            return title
+        return format_html('<a href="{}">{}</a>', reverse("admin:customer", args=[generation.workspace_id]), title)
 
     @admin.display()
     def wait(self, generation: Generation) -> str:

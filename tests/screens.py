@@ -1,4 +1,7 @@
-"""Pictures of the pages for docs/screens/: ``make screens``. A whole site makes its clips first."""
+"""Pictures of the pages for docs/screens/: ``make screens``. A whole site makes its clips first.
+
+``python -m tests.screens admin`` takes those of the admin alone.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,9 @@ from typing import Final, Literal
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from loremotion.local.preparation import STAFF_EMAIL, staff_password
 from loremotion.local.stack import Stack
-from tests import chromium
+from tests import chromium, lifelike, staff_site
 from tests.patience import PATIENCE_SECONDS
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "screens"
@@ -39,6 +43,16 @@ PAGES: Final = {
     "sign-in": "/account/login/",
     "api": "/developers/",
 }
+STAFF_PAGES: Final = {
+    "admin": "",
+    "admin-catalogue": "catalogue/",
+    "admin-fleet": "fleet/",
+    "admin-clips": "generation/generation/",
+    "admin-customer": f"customers/?q={lifelike.PEOPLE[0][0]}",
+    "admin-money": "money/",
+    "admin-system": "system/",
+}
+"""Of the admin, on a desktop alone: nobody runs a site from a phone for long."""
 QUALITY: Final = 55
 
 
@@ -75,8 +89,35 @@ def take(page: Page, address: str, name: str) -> None:
     picture.save(FOLDER / f"{name}.webp", quality=QUALITY, method=6)
 
 
+def take_staff_pages(browser: Browser) -> None:
+    """Pictures of the admin over a site with a month of life in it."""
+    width, height = SCREENS["desktop"]
+    with tempfile.TemporaryDirectory() as folder, staff_site.running(Path(folder)) as stack:
+        signed_in = browser.new_context()
+        page = signed_in.new_page()
+        page.set_default_timeout(1000 * PATIENCE_SECONDS)
+        page.goto(f"{stack.url}/account/login/")
+        page.locator("#id_login").fill(STAFF_EMAIL)
+        page.locator("#id_password").fill(staff_password(Path(folder)))
+        page.locator("#id_password").press("Enter")
+        page.wait_for_url(lambda url: "/account/login/" not in url)
+        for scheme in SCHEMES:
+            context = browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme=scheme,
+                storage_state=signed_in.storage_state(),
+            )
+            for name, path in STAFF_PAGES.items():
+                take(context.new_page(), f"{stack.url}/admin/{path}", f"{name}-desktop-{scheme}")
+            context.close()
+
+
 def main() -> int:
     FOLDER.mkdir(exist_ok=True)
+    if sys.argv[1:] == ["admin"]:
+        with chromium.launched() as browser:
+            take_staff_pages(browser)
+        return 0
     processes = ("web", "reports", "beat", "gpu")
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), processes=processes) as stack:
         stack.wait_for_worker()
@@ -89,6 +130,7 @@ def main() -> int:
                 for name, path in PAGES.items():
                     take(page, stack.url + path, f"{name}-{kind}")
                 take(page, clip, f"clip-{kind}")
+            take_staff_pages(browser)
     pictures = list(FOLDER.glob("*.webp"))
     kib = sum(picture.stat().st_size for picture in pictures) // 1024
     sys.stdout.write(f"{len(pictures)} pictures, {kib} KiB, in {FOLDER}\n")

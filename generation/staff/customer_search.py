@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.models import Membership, User, Visitor, Workspace
-from accounts.roles import Role
 from billing.shop.models import Customer, Order, Payment, Subscription
 from generation.models import Generation
+from generation.staff import whose
 
 MOST_FOUND: Final = 20
 LEAST_LETTERS: Final = 2
@@ -30,9 +30,7 @@ _AT_STRIPE: Final[dict[str, Callable[[str], QuerySet[Customer | Order | Payment 
 def find(wanted: str) -> list[Workspace]:
     """Return the workspaces that ``wanted`` stands for, ``MOST_FOUND`` at most, those of people first."""
     text = wanted.replace("\x00", "").strip()
-    rows = Workspace.objects.prefetch_related(
-        Prefetch("memberships", Membership.objects.filter(role=Role.OWNER).select_related("user"))
-    )
+    rows = Workspace.objects.prefetch_related(whose.owners())
     return list(rows.filter(id__in=_ids(text)).order_by("kind", "name", "id")[:MOST_FOUND])
 
 

@@ -20,7 +20,7 @@ from billing.shop import history
 from billing.shop.models import Customer, Payment, Subscription
 from billing.shop.money import formatted
 from generation.models import Generation
-from generation.staff import customer_search
+from generation.staff import customer_search, whose
 from loremotion.refusals import Refusal
 
 SHOWN: Final = 12
@@ -52,7 +52,7 @@ def _shown(request: HttpRequest, workspace: Workspace, form: AdjustmentForm) -> 
     user = cast(User, request.user)
     context = {
         **admin.site.each_context(request),
-        "title": workspace.title,
+        "title": whose.title_of(workspace),
         "workspace": workspace,
         "members": Membership.objects.filter(workspace=workspace).select_related("user").order_by("id")[:MOST_MEMBERS],
         "form": form,
@@ -146,7 +146,9 @@ def unsuspend(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
 
 
 def _workspace(workspace_id: UUID) -> Workspace:
-    return get_object_or_404(Workspace.objects.select_related("visitor", "merged_into"), id=workspace_id)
+    return get_object_or_404(
+        Workspace.objects.select_related("visitor", "merged_into").prefetch_related(whose.owners()), id=workspace_id
+    )
 
 
 def _to(workspace: Workspace) -> HttpResponse:

@@ -19,7 +19,7 @@ from catalog.models import Model
 from generation.live import progress
 from generation.models import Generation, State
 from generation.scheduling import capacity, fleet_samples, storage_pause, wait
-from generation.staff import fleet_commands
+from generation.staff import fleet_commands, whose
 from generation.tiers import yields
 from gpu_worker.contract import Progress
 from gpu_worker.liveness import takes_jobs
@@ -97,6 +97,7 @@ class Waiting:
     """One clip in the order in which they are made, and why it is not made yet."""
 
     clip: Generation
+    whose: str
     is_free: bool
     why: str
     ready: str
@@ -115,7 +116,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "cards": _cards(shown),
         "is_known": is_known,
         "hidden": len(statuses) - len(shown),
-        "line": _line() if is_known else [],
+        "line": _line(shows_owners=request.user.has_perm("accounts.view_workspace")) if is_known else [],
         "most_waiting": MOST_WAITING,
         "queued": Generation.objects.filter(state=State.QUEUED)[:MOST_COUNTED].count(),
         "most_counted": MOST_COUNTED,
@@ -188,16 +189,25 @@ def _words(clip: Generation, status: WorkerStatus, seen: Progress | None, ready:
     return f"{', '.join(said)}. {ready}".strip()
 
 
-def _line() -> list[Waiting]:
+def _line(*, shows_owners: bool) -> list[Waiting]:
     """The first that wait: those that a worker can already take, then the queue, in the order of ``fair_order``."""
     rows = Generation.objects.select_related("version__model", "workspace")
+    if shows_owners:
+        rows = rows.prefetch_related(whose.owners("workspace__memberships"))
     taken = rows.filter(state=State.DISPATCHED).order_by("dispatched_at", "fair_finish", "created_at", "id")
     queued = rows.filter(state=State.QUEUED).order_by("fair_finish", "created_at", "id")
     clips = [*taken[:MOST_WAITING]]
     clips += queued[: MOST_WAITING - len(clips)]
     waits = wait.waits_of(clips) if clips else {}
     return [
-        Waiting(clip, yields(clip.fair_finish), _why(clip, waits[clip.id]), waits[clip.id].in_words) for clip in clips
+        Waiting(
+            clip,
+            whose.title_of(clip.workspace),
+            yields(clip.fair_finish),
+            _why(clip, waits[clip.id]),
+            waits[clip.id].in_words,
+        )
+        for clip in clips
     ]
 
 

@@ -53,7 +53,7 @@ def listed(staff: Client, query: str = "") -> list[Generation]:
 def test_a_row_says_whose_it_is_and_shows_its_poster_and_not_its_prompt(made: Generation, staff: Client) -> None:
     page = staff.get(LIST).text
     assert f"/admin/clips/{made.id}/poster.jpg" in page
-    assert f"/admin/customers/{made.workspace_id}/" in page
+    assert f'/admin/customers/{made.workspace_id}/">Visitor {str(made.workspace_id)[:8]}</a>' in page
     assert "a private wish" not in page
 
 
