@@ -44,6 +44,7 @@ class UserAdmin(DjangoUserAdmin[User]):
     list_filter = ["is_staff", "is_active"]
     search_fields = ["^email", "^name"]
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     paginator = BoundedPaginator
     fieldsets = (
         (None, {"fields": ("email", "name", "password")}),
@@ -74,6 +75,7 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
     paginator = BoundedPaginator
     inlines = [MembershipInline]
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     actions = ["look_into", "suspend_selected", "unsuspend_selected", "ban_visitor"]
 
     def has_look_permission(self, request: HttpRequest) -> bool:
@@ -169,6 +171,7 @@ class BanAdmin(admin.ModelAdmin[Ban]):
     search_help_text = "The whole id of a visitor or of the workspace"
     ordering = ["-id"]
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     paginator = BoundedPaginator
     actions = ["lift_selected"]
 

@@ -14,6 +14,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     """Shows rows that only the services write, and counts nothing that grows without end."""
 
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     paginator = BoundedPaginator
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
