@@ -22,7 +22,7 @@ REVIEWED = {
     "billing/shop/webhook.py": 1,
     "generation/scheduling/dispatch.py": 1,
     "generation/scheduling/wait.py": 4,
-    "generation/storage/arrivals.py": 1,  # the permit in the address names one attempt
+    "generation/storage/arrivals.py": 2,  # a file and its announcement: the permit in the address names one attempt
     "generation/storage/retention.py": 3,
     "generation/moderation/totals.py": 1,  # sums that name nobody
     "generation/notices/likeness.py": 2,  # what looks like what was taken down; a report for staff comes out
