@@ -7,9 +7,21 @@ from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import pytest
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import RangeOperators
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import connection, models
-from django.db.migrations import AddConstraint, AddField, AddIndex, CreateModel, Migration, RunSQL
+from django.db.migrations import (
+    AddConstraint,
+    AddField,
+    AddIndex,
+    AlterField,
+    AlterIndexTogether,
+    AlterUniqueTogether,
+    CreateModel,
+    Migration,
+    RunSQL,
+)
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import SeparateDatabaseAndState
 
@@ -30,7 +42,11 @@ BEFORE_THE_RULE = {
 }
 """Part of installations already. Nothing is added here: use ``AddIndexConcurrently``, with ``atomic = False``."""
 
-CREATES_INDEX = re.compile(r"\bCREATE\s+(UNIQUE\s+)?INDEX\s+(?!CONCURRENTLY\b)", re.IGNORECASE)
+BUILDS_INDEX = re.compile(
+    r"\bCREATE\s+(UNIQUE\s+)?INDEX\s+(?!CONCURRENTLY\b)"
+    r"|\bADD\s+(CONSTRAINT\s+\S+\s+)?(UNIQUE|PRIMARY\s+KEY|EXCLUDE)\b(?!\s+USING\s+INDEX\b)",
+    re.IGNORECASE,
+)
 
 
 def flat(operations: Iterable[Any]) -> Iterator[Any]:
@@ -47,17 +63,41 @@ def statements(operation: RunSQL) -> str:
     return "\n".join(part if isinstance(part, str) else part[0] for part in parts)
 
 
-def blocking_indexes(migration: Migration) -> list[str]:
-    """Indexes that this migration builds while it keeps writers out. A table that it makes itself is empty."""
+def blocking_indexes(migration: Migration, loader: MigrationLoader | None = None) -> list[str]:
+    """Indexes that this migration builds while it keeps writers out. A table that it makes itself is empty.
+
+    ``loader`` knows which fields had their index before; without it none had.
+    """
     operations = list(flat(migration.operations))
     made = {operation.name.lower() for operation in operations if isinstance(operation, CreateModel)}
     found = []
     for operation in operations:
         if isinstance(operation, RunSQL):
-            found += [f"RunSQL {match[0]}" for match in CREATES_INDEX.finditer(statements(operation))]
-        elif getattr(operation, "model_name", "").lower() not in made and builds_index(operation):
-            found.append(f"{type(operation).__name__} on {operation.model_name}")
+            found += [f"RunSQL {match[0]}" for match in BUILDS_INDEX.finditer(statements(operation))]
+        elif (
+            builds_index(operation) and table_of(operation) not in made and not had_index(migration, operation, loader)
+        ):
+            found.append(f"{type(operation).__name__} on {table_of(operation)}")
     return found
+
+
+def table_of(operation: Any) -> str:
+    return str(getattr(operation, "model_name", None) or operation.name).lower()
+
+
+def had_index(migration: Migration, operation: Any, loader: MigrationLoader | None) -> bool:
+    """Whether a field that is altered had its index before the migration: then no other is built."""
+    if loader is None or not isinstance(operation, AlterField):
+        return False
+    state = loader.project_state((migration.app_label, migration.name), at_end=False)
+    before = state.models[migration.app_label, operation.model_name_lower].fields.get(operation.name)
+    if before is None:  # the migration adds it itself
+        return False
+    return is_indexed(before) and bool(before.unique) == bool(operation.field.unique)
+
+
+def is_indexed(field: Any) -> bool:
+    return bool(getattr(field, "db_index", False) or field.unique)
 
 
 def of(operation: Any) -> Migration:
@@ -70,26 +110,27 @@ def builds_index(operation: Any) -> bool:
     if isinstance(operation, AddIndex):
         return not isinstance(operation, AddIndexConcurrently)
     if isinstance(operation, AddConstraint):
-        return isinstance(operation.constraint, models.UniqueConstraint)
-    if not isinstance(operation, AddField):
-        return False
-    return bool(getattr(operation.field, "db_index", False) or operation.field.unique)
+        return isinstance(operation.constraint, (models.UniqueConstraint, ExclusionConstraint))
+    if isinstance(operation, (AlterUniqueTogether, AlterIndexTogether)):
+        return bool(operation.option_value)
+    return isinstance(operation, (AddField, AlterField)) and is_indexed(operation.field)
 
 
-def ours() -> list[Migration]:
-    migrations = MigrationLoader(None).disk_migrations.values()
-    return [migration for migration in migrations if migration.__module__.split(".")[0] in OUR_PACKAGES]
+def blocking_migrations() -> dict[tuple[str, str], list[str]]:
+    """Of our own, those that build an index while writers wait, and what builds it."""
+    loader = MigrationLoader(None)
+    ours = [each for each in loader.disk_migrations.values() if each.__module__.split(".")[0] in OUR_PACKAGES]
+    found = {(each.app_label, each.name): blocking_indexes(each, loader) for each in ours}
+    return {key: what for key, what in found.items() if what}
 
 
 def test_no_new_migration_builds_an_index_while_writers_wait() -> None:
-    blocking = {(migration.app_label, migration.name): blocking_indexes(migration) for migration in ours()}
-    wrong = {key: found for key, found in blocking.items() if found and key not in BEFORE_THE_RULE}
+    wrong = {key: found for key, found in blocking_migrations().items() if key not in BEFORE_THE_RULE}
     assert not wrong, f"Use AddIndexConcurrently in a migration of its own, with atomic = False: {wrong}"
 
 
 def test_what_was_before_the_rule_is_still_there() -> None:
-    blocking = {(migration.app_label, migration.name) for migration in ours() if blocking_indexes(migration)}
-    assert blocking >= BEFORE_THE_RULE
+    assert blocking_migrations().keys() >= BEFORE_THE_RULE
 
 
 @pytest.mark.parametrize(
@@ -99,7 +140,16 @@ def test_what_was_before_the_rule_is_still_there() -> None:
         AddConstraint("clip", models.UniqueConstraint(fields=["a"], name="x")),
         AddField("clip", "a", models.IntegerField(null=True, db_index=True)),
         AddField("clip", "a", models.IntegerField(null=True, unique=True)),
+        AddConstraint("clip", ExclusionConstraint(name="x", expressions=[("a", RangeOperators.EQUAL)])),
+        AlterField("clip", "a", models.IntegerField(db_index=True)),
+        AlterField("clip", "a", models.IntegerField(unique=True)),
+        AlterField("clip", "a", models.SlugField()),
+        AlterField("clip", "a", models.ForeignKey("accounts.Workspace", models.CASCADE)),
+        AlterUniqueTogether("clip", {("a", "b")}),
+        AlterIndexTogether("clip", {("a", "b")}),
         RunSQL("create unique index x ON clip (a)"),
+        RunSQL("ALTER TABLE clip ADD CONSTRAINT x UNIQUE (a)"),
+        RunSQL("ALTER TABLE clip ADD PRIMARY KEY (a)"),
         RunSQL([("SELECT 1", None), ("CREATE INDEX x ON clip (a)", None)]),
         SeparateDatabaseAndState(database_operations=[AddIndex("clip", models.Index(fields=["a"], name="x"))]),
     ],
@@ -113,7 +163,10 @@ def test_an_index_that_keeps_writers_out_is_noticed(operation: Any) -> None:
     [
         AddIndexConcurrently("clip", models.Index(fields=["a"], name="x")),
         RunSQL("CREATE INDEX CONCURRENTLY x ON clip (a)"),
+        RunSQL("ALTER TABLE clip ADD CONSTRAINT x UNIQUE USING INDEX x"),
         AddField("clip", "a", models.IntegerField(null=True)),
+        AlterField("clip", "a", models.IntegerField(default=1)),
+        AlterUniqueTogether("clip", set()),
     ],
 )
 def test_one_that_keeps_nobody_out_passes(operation: Any) -> None:
