@@ -15,20 +15,17 @@ from billing.models import Proposal
 from billing.shop import revenue
 from billing.shop.models import Mismatch, StripeEvent
 from billing.shop.money import decimals_of, formatted
-from loremotion.read_through import get_or_make
 
 DAYS: Final = 30
 LATELY: Final = timedelta(days=7)
 MOST_COUNTED: Final = 1000
-OWED_KEPT_SECONDS: Final = 600
-"""For so long what is owed is not added up again, since that takes as long as what was ever bought is much."""
 
 
 def page(request: HttpRequest) -> HttpResponse:
     """Sums of the last month, beside those of the month before, and what waits for somebody."""
     now = timezone.now()
     paid = revenue.by_day(days=2 * DAYS, until=now)
-    owed = get_or_make("admin:money-owed", revenue.owed, seconds=OWED_KEPT_SECONDS)
+    owed = revenue.owed_lately()
     used, most = free_gpu_budget.used_today(now)
     context = {
         **admin.site.each_context(request),

@@ -12,6 +12,10 @@ from django.db.models.functions import TruncDate
 
 from billing.shop import liability
 from billing.shop.models import Payment
+from loremotion.read_through import get_or_make
+
+OWED_KEPT_SECONDS: Final = 600
+"""For so long what is owed is not added up again, since that takes as long as what was ever bought is much."""
 
 _PARTS_SQL: Final = """
     SELECT currency, width_bucket(
@@ -53,6 +57,11 @@ def owed() -> dict[str, int]:
     for month in liability.by_month():
         found[month.currency] += month.unspent_minor
     return dict(found)
+
+
+def owed_lately() -> dict[str, int]:
+    """Return ``owed()`` of some minutes ago at most."""
+    return get_or_make("admin:money-owed", owed, seconds=OWED_KEPT_SECONDS)
 
 
 def _place(day: date, first: date, days: int) -> int:

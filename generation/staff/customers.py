@@ -38,6 +38,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "title": "Find a customer",
         "wanted": wanted,
         "found": found,
+        "rows": [(whose.title_of(each), each) for each in found],
         "most": customer_search.MOST_FOUND,
     }
     return TemplateResponse(request, "admin/generation/customers.html", context)

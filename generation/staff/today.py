@@ -189,7 +189,7 @@ def _gpus_on() -> str:
 
 
 def _money(span: Span) -> dict[str, Any]:
-    """Revenue of the span by currency, and the free GPU time that today still has."""
+    """Revenue of the span by currency, what is owed in clips now, and the free GPU time that today still has."""
     paid = revenue.by_part(since=span.since, until=span.until, parts=BUCKETS)
     paid_before = revenue.by_part(since=span.before.since, until=span.before.until, parts=1)
     used, most = free_gpu_budget.used_today(span.until)
@@ -204,10 +204,19 @@ def _money(span: Span) -> dict[str, Any]:
         )
         for currency, parts in sorted(paid.items())
     ]
+    tiles = tiles or [Tile("Revenue", "none", address=page)]
+    tiles += [
+        Tile(
+            f"Unspent liability, {currency.upper()}",
+            formatted(amount, currency),
+            address=reverse("admin:shop_liability"),
+        )
+        for currency, amount in sorted(revenue.owed_lately().items())
+    ]
     left = f"{max(0.0, most - used) / 60:,.0f}\N{NO-BREAK SPACE}min"
     tiles.append(Tile("Free GPU time left today", left, f"of {most / 60:,.0f} min", page))
     return {
-        "tiles": [asdict(tile) for tile in tiles or [Tile("Revenue", "none", address=page)]],
+        "tiles": [asdict(tile) for tile in tiles],
         "edges": [edge.isoformat() for edge in span.edges],
         "plots": [
             _plot(f"Revenue in {currency.upper()}", {"paid": _whole(parts, currency)})

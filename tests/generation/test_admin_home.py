@@ -22,6 +22,7 @@ from generation import figures
 from generation.figures import BUCKETS, Span
 from generation.models import FleetSample, Generation, State
 from generation.moderation import reviews
+from generation.webhooks.models import Delivery, Endpoint
 from loremotion.staff_sections import SECTIONS
 from tests.accounts import factories as people
 from tests.generation import factories
@@ -156,6 +157,9 @@ def test_revenue_is_for_whoever_may_see_it_and_by_currency(toy: Model) -> None:
     (tile,) = (each for each in page["tiles"] if each["title"] == "Revenue, USD")
     assert (tile["value"], tile["change"]) == ("$20.00", "+0\N{NO-BREAK SPACE}%")
     assert sum(tile["course"]) == 2_000
+    assert [each["title"] for each in page["tiles"]] == [
+        *("Revenue, USD", "Unspent liability, USD", "Free GPU time left today")
+    ]
     assert [plot["title"] for plot in page["plots"]] == ["Revenue in USD"]
     assert "Revenue" not in clips.get(reverse("admin:index") + "?range=1h").text.split('id="content-main"')[0]
 
@@ -169,6 +173,29 @@ def test_what_waits_is_counted_for_whoever_may_see_it(toy: Model, alice: Visitor
         need.one for need in staff_who_may("view_fleet", "view_model").get(reverse("admin:index")).context["needs"]
     }
     assert needs == {"queued clip that no GPU fits", "enabled model without a finished render"}
+
+
+def test_endpoints_that_fail_and_events_that_were_given_up_are_counted(alice: Visitor) -> None:
+    for number, (failing, disabled) in enumerate([(NOW, None), (None, None), (NOW, NOW)]):
+        Endpoint.objects.create(
+            **{"workspace": alice.workspace, "name": f"hook {number}", "url": "https://example.org", "event_types": []},
+            **{"failing_since": failing, "disabled_at": disabled},
+        )
+    for number, (state, days) in enumerate([("dead", 1), ("dead", 2), ("dead", 9), ("sent", 1)]):
+        ended_at = NOW - timedelta(days=days)
+        Delivery.objects.create(
+            **{"endpoint": Endpoint.objects.all()[0], "event_id": f"evt_{number}", "event_type": "video.completed"},
+            **{"video_id": uuid4(), "state": state, "ended_at": ended_at, "created_at": ended_at, "expires_at": NOW},
+        )
+    browser = staff_who_may("view_endpoint", "view_delivery")
+    needs = browser.get(reverse("admin:index")).context["needs"]
+    assert [(need.count, need.one) for need in needs] == [
+        (1, "webhook endpoint that fails"),
+        (2, "webhook event that was given up"),
+    ]
+    assert [len(browser.get(need.address).context["cl"].result_list) for need in needs] == [1, 3]
+    (endpoints,) = staff_who_may("view_endpoint").get(reverse("admin:index")).context["needs"]
+    assert endpoints == needs[0]
 
 
 def test_what_is_counted_to_the_bound_may_be_more(
