@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -129,12 +131,25 @@ def test_a_form_without_a_file_says_so(client: Client) -> None:
 
 
 def test_while_others_are_looked_into_the_page_says_when_to_come_back(client: Client, film: bytes) -> None:
-    for _ in range(verify.AT_ONCE):
-        assert verify._places.acquire(blocking=False)
-    try:
+    with ExitStack() as stack:
+        for network in range(verify.AT_ONCE):
+            stack.enter_context(verify._place_for(f"198.51.{network}.0"))
         answer = client.post("/verify/", {"file": SimpleUploadedFile("a.mp4", film)})
-    finally:
-        for _ in range(verify.AT_ONCE):
-            verify._places.release()
     assert answer.status_code == 503
     assert client.post("/verify/", {"file": SimpleUploadedFile("a.mp4", film)}).status_code == 200
+
+
+def test_one_network_keeps_it_from_no_other(client: Client, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {}
+
+    def looks_into(file: IO[bytes]) -> Inspection:
+        monkeypatch.undo()  # those that come meanwhile are looked into as ever
+        for address in ("192.0.2.200", "198.51.100.1"):
+            sent = {"file": SimpleUploadedFile("a.mp4", film)}
+            answers[address] = client.post("/verify/", sent, REMOTE_ADDR=address).status_code
+        return inspection.inspect(file)
+
+    monkeypatch.setattr(inspection, "inspect", looks_into)
+    first = client.post("/verify/", {"file": SimpleUploadedFile("a.mp4", film)}, REMOTE_ADDR="192.0.2.1")
+    assert first.status_code == 200
+    assert answers == {"192.0.2.200": 503, "198.51.100.1": 200}
