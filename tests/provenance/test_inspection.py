@@ -140,7 +140,7 @@ def test_while_others_are_looked_into_the_page_says_when_to_come_back(client: Cl
 
 
 def test_one_network_keeps_it_from_no_other(client: Client, film: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = {}
+    answers: dict[str, int] = {}
 
     def looks_into(file: IO[bytes]) -> Inspection:
         monkeypatch.undo()  # those that come meanwhile are looked into as ever
