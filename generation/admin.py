@@ -29,18 +29,7 @@ def may_look_up(request: HttpRequest) -> bool:
 class GenerationAdmin(ReadOnlyAdmin):
     """Read only. Prompts are people's own words, and shown to those alone who may look into workspaces."""
 
-    list_display = [
-        "poster",
-        "asked",
-        "state",
-        "model_name",
-        "who",
-        "wait",
-        "render",
-        "credits",
-        "error_code",
-        "worker",
-    ]
+    list_display = ["poster", "asked", "went", "model_name", "who", "wait", "render", "credits"]
     list_display_links = ["asked"]
     list_filter = [clips.AskedFilter, "state", clips.ModelFilter, clips.TierFilter, clips.TroubleFilter]
     search_fields = ["id"]
@@ -49,6 +38,7 @@ class GenerationAdmin(ReadOnlyAdmin):
     list_per_page = 50
     ordering = ["-created_at", "-id"]
     actions = ["cancel_selected", "retry_selected"]
+    change_list_template = "admin/dated_change_list.html"
     change_form_template = "admin/generation/change_form.html"
     WORDS = ("prompt", "negative_prompt", "inputs")
 
@@ -69,6 +59,13 @@ class GenerationAdmin(ReadOnlyAdmin):
     @admin.display(description="asked for", ordering="-created_at")
     def asked(self, generation: Generation) -> str:
         return f"{generation.created_at:%-d %b, %H:%M:%S}"
+
+    @admin.display(description="state")
+    def went(self, generation: Generation) -> SafeString | str:
+        """Its state, with the error, or with the GPU worker that has it."""
+        state = generation.get_state_display()
+        more = generation.error_code or (generation.worker if generation.state == State.RUNNING else "")
+        return format_html('{}<br><span class="quiet">{}</span>', state, more) if more else state
 
     @admin.display(description="model")
     def model_name(self, generation: Generation) -> str:

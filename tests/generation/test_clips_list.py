@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -72,6 +72,16 @@ def test_a_prompt_is_for_staff_who_may_look_into_workspaces_and_a_private_one_fo
     assert "a private wish" not in page_for("Support")
 
 
+def test_a_row_says_beside_the_state_what_went_wrong_or_who_has_it(made: Generation, staff: Client) -> None:
+    for state, code, worker, said in (
+        ("failed", "out_of_memory", "gpu-7", 'Failed<br><span class="quiet">out_of_memory</span>'),
+        ("running", "", "gpu-7", 'Running<br><span class="quiet">gpu-7</span>'),
+        ("succeeded", "", "gpu-7", '<td class="field-went">Succeeded</td>'),
+    ):
+        Generation.objects.filter(id=made.id).update(state=state, error_code=code, worker=worker)
+        assert said in staff.get(LIST).text
+
+
 def test_a_private_clip_is_shown_to_nobody_in_the_list(made: Generation, staff: Client) -> None:
     Generation.objects.filter(id=made.id).update(is_private=True)
     assert "poster.jpg" not in staff.get(LIST).text
@@ -86,6 +96,8 @@ def test_a_private_clip_is_shown_to_nobody_in_the_list(made: Generation, staff: 
         ("?when=hour", {"new"}),
         ("?when=nonsense", set()),
         ("?when=0001-01-01", set()),
+        ("?when=9999", set()),
+        ("?when=2026-13", set()),
         ("?paid=no", set()),
         ("?paid=yes", {"new"}),
         ("?trouble=again", set()),
@@ -100,6 +112,40 @@ def test_filters(query: str, expected: set[str], toy: Model, alice: Visitor, sta
     Generation.objects.update(fair_finish=1.0)
     names = {new.id: "new", old.id: "old"}
     assert {names[each.id] for each in listed(staff, query)} == expected
+
+
+def test_a_year_a_month_or_a_day_is_chosen_from_the_oldest_clip_to_today(
+    toy: Model, alice: Visitor, staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today = datetime(2026, 2, 3, 12, tzinfo=UTC)
+    monkeypatch.setattr("loremotion.time_filter.timezone.now", lambda: today)
+    new, old = factories.submitted(alice.workspace), factories.submitted(alice.workspace)
+    Generation.objects.filter(id=new.id).update(created_at=today)
+    Generation.objects.filter(id=old.id).update(created_at=datetime(2025, 11, 30, 23, 59, tzinfo=UTC))
+
+    def offered(query: str) -> list[str]:
+        (filter_by_time,) = (
+            each for each in staff.get(LIST + query).context["cl"].filter_specs if hasattr(each, "periods")
+        )
+        rows: list[str] = []
+        for row in filter_by_time.periods:
+            rows.append(", ".join(f"[{link.text}]" if link.is_chosen else link.text for link in row))
+        return rows
+
+    assert offered("") == ["2026, 2025", "February 2026, January 2026"]
+    assert offered("?when=2025") == ["2026, [2025]", "December 2025, November 2025"]
+    assert offered("?when=2025-11-30") == ["2026, [2025]", "December 2025, [November 2025]", "[30]"]
+    assert offered("?when=2026-02") == ["[2026], 2025", "[February 2026], January 2026", "3, 2, 1"]
+    for query, expected in (
+        ("2025", [old]),
+        ("2025-11", [old]),
+        ("2025-11-30", [old]),
+        ("2025-12", []),
+        ("2026", [new]),
+    ):
+        assert listed(staff, f"?when={query}") == expected, query
+    page = staff.get(LIST + "?when=2025-11&state__exact=queued&p=1").text
+    assert 'href="?when=2025-11-30&amp;state__exact=queued"' in page
 
 
 def test_a_clip_is_found_by_its_id_however_old(toy: Model, alice: Visitor, staff: Client) -> None:
