@@ -33,7 +33,8 @@ LOGGED_KEY: Final = "process:told"
 LOGGED_OF_GPU_KEY: Final = "process:told-of-gpu"
 LOGGED_AGAIN_AFTER_SECONDS: Final = 3600
 LATE_AFTER_SECONDS: Final = {WEB: 300.0, BEAT: 120.0, last_work.GPU: 900.0}
-"""A beat's round takes a minute at most, and a card may load one model for many minutes."""
+"""A beat's round takes about a minute: ten sweeps go row by row, each for ``sweeping.SECONDS`` and a row at most; the
+others ask for a bounded number of rows. And a card may load one model for many minutes."""
 MAKE_ROOM: Final = (
     "A user of GPU hosts that sends much: shut it out as docs/gpu-hosts.md says, and the beat deletes what it wrote. "
     "Nobody: raise maxmemory."

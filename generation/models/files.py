@@ -59,6 +59,11 @@ class Clip(models.Model):
         return self.key
 
     @property
+    def log_ids(self) -> dict[str, str]:
+        """As of its generation."""
+        return self.generation.log_ids
+
+    @property
     def key(self) -> str:
         """Where its MP4 lies in the storage."""
         delivered = output_key(self.generation_id, "clip")

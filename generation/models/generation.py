@@ -204,6 +204,11 @@ class Generation(models.Model):
         return int(self.quote["credits"])
 
     @property
+    def log_ids(self) -> dict[str, str]:
+        """On whose behalf a line is logged while this clip is worked on."""
+        return {"request_id": self.request_id, "generation_id": str(self.id)}
+
+    @property
     def seconds(self) -> float:
         """Seconds of what is made, and paid for."""
         return self.num_frames / self.fps

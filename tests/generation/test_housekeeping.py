@@ -7,6 +7,8 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 import redis
@@ -22,14 +24,15 @@ from accounts import workspaces
 from accounts.models import Visitor, Workspace
 from billing import ledger
 from catalog.models import Model
-from generation.models import Generation, State
+from generation.models import Clip, Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import housekeeping
 from generation.settlement import settle as settlement
+from gpu_worker import log_context
 from gpu_worker.contract import WORKERS_KEY, Outcome, RenderReport, cancel_key, former_job_id, worker_key
 from gpu_worker.rq_seams import scripts
 from gpu_worker.worker_status import WorkerStatus
-from loremotion import queues
+from loremotion import queues, sweeping
 from loremotion.sweeping import each
 from tests.generation import factories
 
@@ -380,6 +383,40 @@ def test_a_store_that_is_away_ends_the_sweep_at_once(monkeypatch: pytest.MonkeyP
     with pytest.raises(redis.ConnectionError):
         each([1, 2, 3], away)
     assert tried == [1]
+
+
+def test_a_sweep_that_takes_long_goes_on_in_the_next_round_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    came: list[int] = []
+    monkeypatch.setattr(sweeping, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def slow(row: int) -> None:
+        came.append(row)
+        now[0] += sweeping.SECONDS * 0.6
+
+    assert each([1, 2, 3, 4, 5], slow) == 2
+    each([1, 2, 3, 4, 5], slow)  # none of them has gone: they fail, or are looked at again and again
+    each([1, 2, 3, 4, 5], slow)
+    assert came == [1, 2, 3, 4, 5, 1]
+    now[0] += 1000
+    assert each([7], slow) == 1
+
+
+def test_what_a_sweep_logs_of_a_clip_bears_its_ids(caplog: pytest.LogCaptureFixture) -> None:
+    generation = Generation(id=uuid4(), request_id="r-1")
+    rows: list[Generation | Clip] = [generation, Clip(generation=generation)]
+    said: list[tuple[str, str]] = []
+
+    def broken(row: Generation | Clip) -> None:
+        said.append((log_context.current("request_id"), log_context.current("generation_id")))
+        raise ValueError("a bug")
+
+    with caplog.filtering(log_context.ContextFilter()):
+        each(rows, broken)
+    ids = ("r-1", str(generation.id))
+    assert said == [ids, ids]
+    assert [(vars(record)["request_id"], vars(record)["generation_id"]) for record in caplog.records] == [ids, ids]
+    assert log_context.current("generation_id") == ""
 
 
 @pytest.mark.django_db
