@@ -35,14 +35,14 @@ class Period:
         found = _PERIOD.fullmatch(name)
         if found is None:
             return None
-        year, month, day = (part and int(part) for part in found.groups())
+        parts = [int(part) for part in found.groups() if part is not None]
         try:
-            if day is not None:
-                since = date(year, month, day)
-                return cls(name, since, since + timedelta(days=1))
-            since = date(year, month or 1, 1)
-            until = date(year + 1, 1, 1) if month is None else (since + timedelta(days=31)).replace(day=1)
-            return cls(name, since, until)
+            since = date(*[*parts, 1, 1][:3])
+            if len(parts) == 1:
+                return cls(name, since, date(since.year + 1, 1, 1))
+            days = 31 if len(parts) == 2 else 1
+            until = since + timedelta(days=days)
+            return cls(name, since, until.replace(day=1) if len(parts) == 2 else until)
         except (ValueError, OverflowError):
             return None
 
