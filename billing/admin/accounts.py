@@ -31,6 +31,7 @@ class AccountAdmin(LedgerAdmin):
     """An account: what is in it now, lot by lot, and every movement with the balance after it."""
 
     list_display = ("id", "available", "held", "debt", "seq", "merged_into", "opened_at")
+    list_select_related = ("merged_into",)
     ordering = ("-opened_at",)
     fields = ("id", "opened_at", "merged_into")
     readonly_fields = fields
