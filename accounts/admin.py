@@ -215,6 +215,7 @@ class BanAdmin(admin.ModelAdmin[Ban]):
     def lift_selected(self, request: HttpRequest, queryset: QuerySet[Ban]) -> None:
         for ban in queryset.select_related("visitor__workspace"):
             bans.end(ban, actor=_name_of(request))
+            self.log_change(request, ban, "Lifted.")
 
 
 @admin.register(AuditEntry)

@@ -237,6 +237,7 @@ class StripeEventAdmin(ExactSearchAdmin):
     def replay(self, request: HttpRequest, queryset: QuerySet[StripeEvent]) -> None:
         for event in queryset:
             inbox.replay(event)
+            self.log_change(request, event, "Done again.")
         self.message_user(request, f"{len(queryset)} will be done again.")
 
 
