@@ -9,8 +9,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +20,7 @@ import psycopg
 import pytest
 import redis
 import requests
+from django.core.files.base import ContentFile
 from django.core.mail import EmailMessage
 from django.core.management import call_command
 from django.db import connection, connections, transaction
@@ -30,7 +33,8 @@ from accounts.proofs import turnstile
 from billing.shop import gateway, locks
 from billing.shop.errors import StripeIsAway
 from billing.shop.models import Lock
-from loremotion import database, outbound, smtp
+from generation.storage.s3 import S3Store, StoreUnavailable
+from loremotion import database, outbound, smtp, storage_url
 from tests.accounts.factories import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -164,11 +168,15 @@ class Watchful(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.server.had_connection.append(self.server.wrapper.connection is not None)
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = b"<CopyObjectResult><ETag>2</ETag></CopyObjectResult>" if self.command == "PUT" else b"{}"
         self.send_response(200)
+        for name, value in {"Content-Length": len(body), "Content-Type": "video/mp4", "ETag": "2"}.items():
+            self.send_header(name, str(value))
         self.end_headers()
-        self.wfile.write(b"{}")
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
-    do_GET = do_POST
+    do_GET = do_HEAD = do_PUT = do_DELETE = do_POST
 
     def log_message(self, *_: Any) -> None:
         """Nothing."""
@@ -214,6 +222,50 @@ def test_no_connection_is_held_while_others_are_asked(watchful: Any, ask: Callab
     with requests.Session() as session:
         session.get(watchful.url)
     assert watchful.had_connection == [False, True]  # it would have been seen
+
+
+def bucket_at(url: str) -> S3Store:
+    named = storage_url.read(f"s3://clips?endpoint={url}", base=Path("/"))
+    return S3Store(**named.backend()["OPTIONS"], access_key="key", secret_key="secret")
+
+
+def read_late(bucket: S3Store) -> None:
+    file = bucket.open("clip.mp4")
+    take()
+    assert file.read() == b"{}"
+
+
+ASKED_OF_A_BUCKET: list[Callable[[S3Store], object]] = [
+    lambda bucket: bucket.exists("clip.mp4"),
+    lambda bucket: bucket.size("clip.mp4"),
+    lambda bucket: bucket.open("clip.mp4"),
+    lambda bucket: bucket.save("clip.mp4", ContentFile(b"bytes")),
+    lambda bucket: bucket.put("clip.mp4", b"{}", content_type="video/mp4", size_bytes=2, sha256="0" * 64),
+    lambda bucket: bucket.rename("clip.arriving", "clip.mp4"),
+    lambda bucket: bucket.holds("clip.mp4", size_bytes=2, sha256="0" * 64),
+    lambda bucket: bucket.head("clip.mp4", 8),
+    lambda bucket: bucket.append("clip.mp4", b"tail", "recipe.mp4", sha256="0" * 64),
+    lambda bucket: list(bucket.next_found("clips")),
+    lambda bucket: bucket.delete("clip.mp4"),
+    read_late,
+]
+
+
+def test_nor_while_a_bucket_is_asked_for_anything(watchful: Any) -> None:
+    bucket = bucket_at(watchful.url)
+    for ask in ASKED_OF_A_BUCKET:
+        take()
+        watchful.had_connection.clear()
+        with suppress(StoreUnavailable):  # the answers are those of no bucket
+            ask(bucket)
+        assert set(watchful.had_connection) == {False}
+
+
+def test_no_call_of_a_bucket_outlasts_a_transaction(settings: Settings) -> None:
+    config = bucket_at("http://127.0.0.1:9").client_config
+    tries = config.retries["total_max_attempts"]
+    pauses = sum(2**number for number in range(tries - 1))
+    assert tries * (config.connect_timeout + config.read_timeout) + pauses < settings.DATABASE_IDLE_TRANSACTION_SECONDS
 
 
 def test_nor_while_mail_is_sent_or_a_password_hashed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ class FolderStore(FileSystemStorage):
     def sign_put(self, key: str, *, content_type: str, size_bytes: int, sha256: str) -> SignedPut | None:
         return None
 
-    def rename(self, arriving: str, key: str) -> None:
+    def rename(self, arriving: str, key: str, *, sha256: str | None = None) -> None:
         os.replace(self.path(arriving), self.path(key))
 
     def holds(self, key: str, *, size_bytes: int, sha256: str) -> bool:
@@ -61,7 +61,7 @@ class FolderStore(FileSystemStorage):
         with self.open(key) as file:
             return bytes(file.read(size_bytes))
 
-    def append(self, key: str, tail: bytes, target: str) -> None:
+    def append(self, key: str, tail: bytes, target: str, *, sha256: str) -> None:
         raise NotImplementedError("the site sends it behind the file")
 
     def next_found(self, place: str) -> Iterator[Found]:

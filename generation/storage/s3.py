@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from storages.backends.s3 import S3Storage
+from storages.backends.s3 import S3File, S3Storage
 
 from generation.storage.store import HOST_SECONDS, Found, SignedPut
+from loremotion import database
 from loremotion.refusals import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -29,8 +30,17 @@ logger = logging.getLogger(__name__)
 FILES_A_ROUND: Final = 200
 LEAST_PART_BYTES: Final = 5 * 1024**2
 """Of a file that is put together from parts, all but the last are at least as large: S3's own rule."""
+COPIED_AT_ONCE_BYTES: Final = 256 * 1024**2
+"""The service copies so much while one call waits for it."""
+_CONNECT_SECONDS: Final = 3
+_READ_SECONDS: Final = 20
+_TRIES: Final = 2
+"""All tries of a call are over before PostgreSQL ends a transaction that waits for it."""
 _MEMORY_BYTES: Final = 1024**2
 """More of a file that is read lies on the disk, not in memory."""
+_IN_PARTS: Final = TransferConfig(
+    use_threads=False, multipart_threshold=COPIED_AT_ONCE_BYTES, multipart_chunksize=COPIED_AT_ONCE_BYTES
+)
 _DIGEST: Final = "sha256"
 _TAIL: Final = "tail"
 _lock = threading.Lock()
@@ -54,9 +64,9 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
         config = Config(
             signature_version=options.get("signature_version"),
             s3={"addressing_style": options.get("addressing_style")},
-            connect_timeout=5,
-            read_timeout=30,
-            retries={"mode": "standard", "max_attempts": 3},
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": _TRIES},
             max_pool_connections=32,
             # Not every service knows the checksums that boto3 sends by itself.
             request_checksum_calculation="when_required",
@@ -111,7 +121,12 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
 
     def _open(self, name: str, mode: str = "rb") -> Any:
         with answering():
-            return super()._open(name, mode)
+            try:
+                return _File(self.place(name)["Key"], mode, self)
+            except ClientError as problem:
+                if status_of(problem) == 404:
+                    raise FileNotFoundError(name) from None
+                raise
 
     def _save(self, name: str, content: Any) -> str:
         with answering():
@@ -165,9 +180,13 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
                 Metadata={_DIGEST: sha256},
             )
 
-    def rename(self, arriving: str, key: str) -> None:
+    def rename(self, arriving: str, key: str, *, sha256: str | None = None) -> None:
+        said = self._said_of(arriving)
+        if said is None or (sha256 is not None and said["Metadata"].get(_DIGEST) != sha256):
+            raise FileNotFoundError(arriving)
+        same = {"CopySourceIfMatch": said["ETag"], "Metadata": said["Metadata"], "ContentType": said["ContentType"]}
         with answering():
-            self.client.copy_object(**self.place(key), CopySource=self.place(arriving))
+            self.client.copy(self.place(arriving), **self.place(key), ExtraArgs=same, Config=_IN_PARTS)
             self.client.delete_object(**self.place(arriving))
 
     def holds(self, key: str, *, size_bytes: int, sha256: str) -> bool:
@@ -204,28 +223,30 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
                     return b""
                 raise
 
-    def append(self, key: str, tail: bytes, target: str) -> None:
+    def append(self, key: str, tail: bytes, target: str, *, sha256: str) -> None:
         """The service itself puts a large file and its tail together, a small one goes through here. What is there
-        with the same tail is left."""
-        noted = {_TAIL: hashlib.sha256(tail).hexdigest()}
+        of the same file and tail is left."""
+        noted = {_TAIL: hashlib.sha256(sha256.encode() + tail).hexdigest()}
         if (there := self._said_of(target)) is not None and there["Metadata"].get(_TAIL) == noted[_TAIL]:
             return
-        if self.size(key) >= LEAST_PART_BYTES:
-            self._put_together(key, tail, target, noted)
+        if (size_bytes := self.size(key)) >= LEAST_PART_BYTES:
+            self._put_together(key, size_bytes, tail, target, noted)
             return
         with answering():
             whole = self.client.get_object(**self.place(key))["Body"].read() + tail
             self.client.put_object(**self.place(target), Body=whole, Metadata=noted)
 
-    def _put_together(self, key: str, tail: bytes, target: str, noted: dict[str, str]) -> None:
+    def _put_together(self, key: str, size_bytes: int, tail: bytes, target: str, noted: dict[str, str]) -> None:
         with answering():
             upload = self.client.create_multipart_upload(**self.place(target), Metadata=noted)
             its = {**self.place(target), "UploadId": upload["UploadId"]}
             try:
-                copied = self.client.upload_part_copy(**its, PartNumber=1, CopySource=self.place(key))
-                put = self.client.upload_part(**its, PartNumber=2, Body=tail)
-                etags = [copied["CopyPartResult"]["ETag"], put["ETag"]]
-                parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
+                etags = []
+                for number, span in enumerate(_spans(size_bytes), 1):
+                    part = {**its, "PartNumber": number, "CopySource": self.place(key), "CopySourceRange": span}
+                    etags.append(self.client.upload_part_copy(**part)["CopyPartResult"]["ETag"])
+                put = self.client.upload_part(**its, PartNumber=len(etags) + 1, Body=tail)
+                parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate([*etags, put["ETag"]], 1)]
                 self.client.complete_multipart_upload(**its, MultipartUpload={"Parts": parts})
             except BaseException:
                 self.client.abort_multipart_upload(**its)
@@ -245,6 +266,29 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
             yield Found(f"{place}/{each['Key'].removeprefix(prefix)}", each["LastModified"].timestamp())
 
 
+class _File(S3File):  # type: ignore[misc]  # django-storages has no types
+    """A file of the bucket. It is fetched when it is first read, whole or not at all."""
+
+    def _get_file(self) -> Any:
+        if self._file is not None:
+            return self._file
+        with answering():
+            try:
+                return super()._get_file()
+            except BaseException:
+                self._file = None
+                raise
+
+    file = property(_get_file, S3File._set_file)
+
+
+def _spans(size_bytes: int) -> Iterator[str]:
+    """Ranges of a file that are about equal, and none longer than one copy takes."""
+    length = -(-size_bytes // -(-size_bytes // COPIED_AT_ONCE_BYTES))
+    for first in range(0, size_bytes, length):
+        yield f"bytes={first}-{min(first + length, size_bytes) - 1}"
+
+
 def in_base64(sha256: str) -> str:
     """The digest as S3's headers have it."""
     return base64.b64encode(bytes.fromhex(sha256)).decode()
@@ -256,11 +300,13 @@ def status_of(problem: ClientError) -> int:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Say in one way that the service could not be used, whatever boto3 says.
+    """Say in one way that the service could not be used, whatever boto3 says. Keeps no connection of the database
+    while it is asked.
 
     Raises:
         StoreUnavailable: it did not answer, is busy, or refuses our key.
     """
+    database.give_back()
     try:
         yield
     except BotoCoreError as problem:

@@ -63,8 +63,13 @@ class Store(Protocol):
     def sign_put(self, key: str, *, content_type: str, size_bytes: int, sha256: str) -> SignedPut | None:
         """An address that takes exactly these bytes, once a while; None where the site takes them."""
 
-    def rename(self, arriving: str, key: str) -> None:
-        """Give a whole file its name. A reader sees the old file or the new one, never a part."""
+    def rename(self, arriving: str, key: str, *, sha256: str | None = None) -> None:
+        """Give a whole file its name. A reader sees the old file or the new one, never a part. A bucket copies it,
+        which may take minutes: ask for it outside transactions. It gives the name to no bytes of another digest.
+
+        Raises:
+            FileNotFoundError: there is none, or in a bucket none of that digest.
+        """
 
     def holds(self, key: str, *, size_bytes: int, sha256: str) -> bool:
         """Whether exactly these bytes lie there."""
@@ -72,8 +77,8 @@ class Store(Protocol):
     def head(self, key: str, size_bytes: int) -> bytes:
         """The first bytes of a file. Raises FileNotFoundError."""
 
-    def append(self, key: str, tail: bytes, target: str) -> None:
-        """Have ``target`` be the file with ``tail`` behind it."""
+    def append(self, key: str, tail: bytes, target: str, *, sha256: str) -> None:
+        """Have ``target`` be the file, which has this digest, with ``tail`` behind it."""
 
     def next_found(self, place: str) -> Iterator[Found]:
         """The next files of a place. The rounds go through all of it, so none grows with what is stored."""

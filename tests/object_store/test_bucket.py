@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import requests
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
 from django.core.files.base import ContentFile
 from pytest_django import Settings
 
 from generation.storage import s3
 from generation.storage.s3 import S3Store, StoreUnavailable
 from generation.storage.store import SignedPut
+from loremotion import storage_url
 from tests.object_store import swift
 from tests.object_store.stores import use_bucket
 
@@ -123,10 +128,34 @@ def test_large_files_go_in_parts_and_a_tail_is_put_behind_either(bucket: S3Store
     body = BYTES + bytes(size_bytes - len(BYTES))
     assert bucket.save(KEY, ContentFile(body)) == KEY
     for tail in (b"first", b"second", b"second"):
-        bucket.append(KEY, tail, "clips/0/recipe.mp4")
+        bucket.append(KEY, tail, "clips/0/recipe.mp4", sha256=DIGEST)
         with bucket.open("clips/0/recipe.mp4") as file:
             assert file.read() == body + tail
     assert bucket.size(KEY) == size_bytes
+
+
+def test_a_tail_is_put_behind_another_file_anew(bucket: S3Store) -> None:
+    for body in (BYTES, b"the same clip, signed"):
+        bucket.save(KEY, ContentFile(body))
+        bucket.append(KEY, b"tail", "clips/0/recipe.mp4", sha256=hashlib.sha256(body).hexdigest())
+        with bucket.open("clips/0/recipe.mp4") as file:
+            assert file.read() == body + b"tail"
+
+
+def test_large_files_are_copied_in_parts_with_what_is_noted_beside_them(
+    bucket: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "COPIED_AT_ONCE_BYTES", 6 * 1024**2)
+    monkeypatch.setattr(s3._IN_PARTS, "multipart_threshold", 6 * 1024**2)
+    monkeypatch.setattr(s3._IN_PARTS, "multipart_chunksize", 6 * 1024**2)
+    body = BYTES + bytes(11 * 1024**2)
+    digest = hashlib.sha256(body).hexdigest()
+    bucket.put(KEY, body, content_type="video/mp4", size_bytes=len(body), sha256=digest)
+    bucket.rename(KEY, "clips/1/clip.mp4")
+    assert bucket._said_of("clips/1/clip.mp4")["Metadata"] == {"sha256": digest}  # type: ignore[index]
+    bucket.append("clips/1/clip.mp4", b"tail", "clips/1/recipe.mp4", sha256=digest)
+    with bucket.open("clips/1/recipe.mp4") as file:
+        assert file.read() == body + b"tail"
 
 
 def test_deleting_twice_is_deleting_once(bucket: S3Store) -> None:
@@ -153,3 +182,27 @@ def test_a_store_that_refuses_our_key_is_unavailable(bucket: S3Store, settings: 
     with pytest.raises(StoreUnavailable) as refused:
         bucket.exists(KEY)
     assert "403" in refused.value.cause
+
+
+def unanswered(endpoint: str) -> S3Store:
+    """A bucket that is waited for as briefly as can be."""
+    made = storage_url.read(f"s3://clips?endpoint={endpoint}", base=Path("/")).backend()["OPTIONS"]
+    bucket = S3Store(**made, access_key="key", secret_key="secret")
+    bucket.client_config = bucket.client_config.merge(Config(read_timeout=0.05))
+    return bucket
+
+
+def test_a_store_that_is_silent_is_unavailable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(StoreUnavailable) as unanswered_call:
+        unanswered(f"http://127.0.0.1:{silent.getsockname()[1]}").exists(KEY)
+    assert "ReadTimeoutError" in unanswered_call.value.cause
+
+
+def test_a_store_that_is_full_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = unanswered("http://127.0.0.1:9")
+    full = AWSResponse("http://127.0.0.1:9", 507, {}, None)
+    full._content = b"<Error><Code>InsufficientStorage</Code></Error>"
+    bucket.client.meta.events.register("before-send.s3", lambda **_: full)
+    with pytest.raises(StoreUnavailable) as refused:
+        bucket.save(KEY, ContentFile(BYTES))
+    assert "507 InsufficientStorage" in refused.value.cause
