@@ -1,7 +1,8 @@
 """A finished file from a GPU host that shares no folder with us: taken once, and only while its attempt is open.
 
 A folder takes the bytes from the request. To a bucket the host brings them itself: it announces the file, is given an
-address for exactly those bytes under a name of their own, and announces it again; then the file gets its name.
+address for exactly those bytes under a name of its attempt, and announces it again; then the file gets its name. Of
+each attempt and role one file is on its way, however many a host announces: another takes its place.
 
 Once its bytes are there, others are refused, so nobody who learns the address later replaces a film that people have
 seen. The same bytes again get the same answer, for a host that did not hear the first one.
@@ -15,6 +16,7 @@ import json
 import logging
 import re
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -35,6 +37,8 @@ logger = logging.getLogger(__name__)
 CONTENT_TYPES: Final = {CLIP: "video/mp4", POSTER: "image/jpeg"}
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+COPY_SECONDS: Final = 300.0
+"""So long a bucket may take to give a file its name, in which no other attempt's file gets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +114,14 @@ def announce(permit: Permit, announced: Announced) -> HTTPStatus | SignedPut:
     generation = _open_attempt(permit).first()
     if generation is None:
         return HTTPStatus.NOT_FOUND
-    if (digest := (generation.delivered or {}).get(_place(generation, permit))) is not None:
-        return HTTPStatus.NO_CONTENT if digest == announced.sha256 else HTTPStatus.CONFLICT
-    arriving = f"{permit.key}.{generation.attempt}.{announced.sha256[:16]}.arriving"
+    claimed = (generation.delivered or {}).get(_place(generation, permit))
+    if claimed is not None and claimed != announced.sha256:
+        return HTTPStatus.CONFLICT
+    if claimed is not None and store().holds(permit.key, size_bytes=size_bytes, sha256=claimed):
+        return HTTPStatus.NO_CONTENT
+    arriving = f"{permit.key}.{generation.attempt}.arriving"
     if store().holds(arriving, size_bytes=size_bytes, sha256=announced.sha256):
-        try:
-            return _keep(permit, arriving, announced.sha256)
-        finally:
-            default_storage.delete(arriving)
+        return _keep_in_bucket(permit, arriving, announced.sha256)
     signed = store().sign_put(
         arriving, content_type=announced.content_type, size_bytes=size_bytes, sha256=announced.sha256
     )
@@ -143,6 +147,59 @@ def _keep(permit: Permit, arriving: str, digest: str) -> HTTPStatus:
     generation.delivered = {**delivered, place: digest}
     generation.save(update_fields=["delivered"])
     return HTTPStatus.NO_CONTENT
+
+
+def _keep_in_bucket(permit: Permit, arriving: str, digest: str) -> HTTPStatus:
+    """Give a file that has arrived its name. The bucket copies it, which takes a while: no row is locked meanwhile."""
+    refused = _claim(permit, digest)
+    if refused is not None:
+        if refused != HTTPStatus.SERVICE_UNAVAILABLE:
+            default_storage.delete(arriving)
+        return refused
+    try:
+        store().rename(arriving, permit.key, sha256=digest)
+    except FileNotFoundError:  # another was put in its place, or somebody else was quicker
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    if _note_copied(permit):
+        return HTTPStatus.NO_CONTENT
+    default_storage.delete(permit.key)
+    return HTTPStatus.NOT_FOUND
+
+
+@transaction.atomic
+def _claim(permit: Permit, digest: str) -> HTTPStatus | None:
+    """Have these bytes be what the attempt delivered, and keep other attempts waiting; or return why not."""
+    generation = _open_attempt(permit).select_for_update().first()
+    if generation is None:
+        return HTTPStatus.NOT_FOUND
+    delivered = generation.delivered or {}
+    place = _place(generation, permit)
+    if delivered.get(place, digest) != digest:
+        return HTTPStatus.CONFLICT
+    attempt, until = delivered.get(_copying(permit), (generation.attempt, 0.0))
+    if attempt != generation.attempt and time.time() < until:
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    copying = [generation.attempt, time.time() + COPY_SECONDS]
+    generation.delivered = {**delivered, place: digest, _copying(permit): copying}
+    generation.save(update_fields=["delivered"])
+    return None
+
+
+@transaction.atomic
+def _note_copied(permit: Permit) -> bool:
+    """Let other attempts deliver again. Returns whether anybody may still need the file."""
+    generation = Generation.objects.filter(id=permit.generation_id).select_for_update().first()
+    if generation is None:
+        return False
+    delivered = generation.delivered or {}
+    generation.delivered = {place: said for place, said in delivered.items() if place != _copying(permit)}
+    generation.save(update_fields=["delivered"])
+    return generation.deleted_at is None and (generation.is_open or generation.state == State.SUCCEEDED)
+
+
+def _copying(permit: Permit) -> str:
+    """Under which it is noted whose file is being copied, and until when."""
+    return f"copying/{permit.role}"
 
 
 def _open_attempt(permit: Permit) -> QuerySet[Generation]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +15,9 @@ import pytest
 import requests
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from PIL import Image
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
@@ -25,7 +28,7 @@ from generation.models import Clip, Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import deletion, settle
 from generation.storage import files
-from generation.storage.s3 import S3Store
+from generation.storage.s3 import S3Store, StoreUnavailable
 from gpu_worker import addresses
 from gpu_worker.inputs import Fetcher
 from gpu_worker.media_input import Wanted
@@ -136,6 +139,69 @@ def test_an_attempt_that_is_over_puts_nothing_in_the_next_ones_place(
     assert default_storage.open(files.key(dispatched, files.CLIP)).read() == BYTES
 
 
+def put(generation: Generation, body: bytes = BYTES) -> None:
+    """Bring the file to the bucket, as a host does between its two announcements."""
+    status, answer = announce(generation, body)
+    signed = json.loads(answer)
+    assert status == 200
+    assert requests.put(signed["url"], data=body, headers=signed["headers"], timeout=60).ok
+
+
+def test_no_row_is_locked_while_the_bucket_copies(
+    bucket: S3Store, dispatched: Generation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside, seen = len(connection.savepoint_ids), []
+
+    def rename(*names: str, **digest: str) -> None:
+        seen.append(len(connection.savepoint_ids))
+        S3Store.rename(bucket, *names, **digest)
+
+    put(dispatched)
+    monkeypatch.setattr(bucket, "rename", rename)
+    assert announce(dispatched)[0] == 204
+    assert seen == [outside]
+
+
+def test_a_file_whose_copy_failed_is_copied_when_it_is_announced_again(
+    bucket: S3Store, dispatched: Generation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(dispatched)
+    with monkeypatch.context() as patch:
+        patch.setattr(bucket, "rename", lambda *_, **__: (_ for _ in ()).throw(StoreUnavailable("silent")))
+        assert announce(dispatched)[0] == 503
+    assert announce(dispatched)[0] == 204
+    assert stored(bucket, dispatched) == ["clip.mp4"]
+
+
+def test_a_host_that_announces_file_after_file_fills_no_bucket(bucket: S3Store, dispatched: Generation) -> None:
+    for number in range(3):
+        put(dispatched, b"file %d" % number)
+    assert len(stored(bucket, dispatched)) == 1
+
+
+def test_while_one_attempts_file_is_copied_no_other_gets_its_name(bucket: S3Store, dispatched: Generation) -> None:
+    put(dispatched)
+    for until, status in ((time.time() + 3600, 503), (time.time() - 1, 204)):
+        dispatched.delivered = {"copying/clip": [dispatched.attempt - 1, until]}
+        dispatched.save(update_fields=["delivered"])
+        assert announce(dispatched)[0] == status
+    dispatched.refresh_from_db()
+    assert list(dispatched.delivered) == [f"{dispatched.attempt}/clip"]
+
+
+def test_a_clip_that_is_cancelled_while_its_file_is_copied_leaves_none(
+    bucket: S3Store, dispatched: Generation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rename(*names: str, **digest: str) -> None:
+        settle.cancel(dispatched)
+        S3Store.rename(bucket, *names, **digest)
+
+    put(dispatched)
+    monkeypatch.setattr(bucket, "rename", rename)
+    assert announce(dispatched)[0] == 404
+    assert stored(bucket, dispatched) == []
+
+
 @pytest.mark.parametrize(
     ("changes", "status"),
     [
@@ -219,3 +285,16 @@ def test_a_download_has_its_name_and_its_recipe_and_goes_with_the_clip(
     with django_capture_on_commit_callbacks(execute=True):
         deletion.delete(generation)
     assert stored(bucket, generation) == []
+
+
+def test_a_clip_that_is_signed_later_is_downloaded_signed(
+    bucket: S3Store, toy: Model, alice: Visitor, client_of: ClientOf
+) -> None:
+    generation = finished(alice, prompt="a red fox")
+    address = f"/generations/{generation.id}/clip.mp4?download"
+    client_of(alice).get(address)
+    signed = BYTES + b"signed"
+    default_storage.save(files.signed_key(generation.id), ContentFile(signed))
+    Clip.objects.update(signed_at=timezone.now(), size_bytes=len(signed), sha256=hashlib.sha256(signed).hexdigest())
+    file = requests.get(client_of(alice).get(address)["Location"], timeout=60)
+    assert file.content == signed + recipes.Recipe.of(generation).to_box()
