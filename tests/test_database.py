@@ -11,15 +11,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from io import BytesIO
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import jwt
 import psycopg
 import pytest
 import redis
 import requests
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from django.core.files.base import ContentFile
 from django.core.mail import EmailMessage
 from django.core.management import call_command
@@ -27,14 +30,20 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
+from accounts import exports
+from accounts.openid import id_tokens
 from accounts.openid.adapter import SocialAdapter
 from accounts.passwords import Argon2
 from accounts.proofs import turnstile
 from billing.shop import gateway, locks
 from billing.shop.errors import StripeIsAway
 from billing.shop.models import Lock
+from generation.models import Clip, Generation
+from generation.provenance import inspection, signing
+from generation.storage import conversions
 from generation.storage.s3 import S3Store, StoreUnavailable
-from loremotion import database, outbound, smtp, storage_url
+from generation.submission import pictures
+from loremotion import database, metrics, outbound, smtp, storage_url
 from tests.accounts.factories import person
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -212,7 +221,15 @@ def ask_a_provider(url: str) -> None:
     SocialAdapter(None).get_requests_session().get(url)
 
 
-@pytest.mark.parametrize("ask", [ask_stripe, post_to_an_endpoint, check_a_proof, ask_a_provider])
+def ask_for_a_providers_keys(url: str) -> None:
+    token = jwt.encode({}, "secret" * 8, headers={"kid": "1"})
+    with suppress(OAuth2Error):  # it has none
+        id_tokens.verified(token, issuer=url, client_id="site", keys_url=url)
+
+
+@pytest.mark.parametrize(
+    "ask", [ask_stripe, post_to_an_endpoint, check_a_proof, ask_a_provider, ask_for_a_providers_keys]
+)
 def test_no_connection_is_held_while_others_are_asked(watchful: Any, ask: Callable[[str], None]) -> None:
     with locks.alone_with("a test"):
         take()
@@ -282,6 +299,73 @@ def test_nor_while_mail_is_sent_or_a_password_hashed(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("argon2.low_level.hash_secret", note)
     Argon2().encode("secret", "salt-of-the-test")
     assert had_connection == [False, False]
+
+
+Note = Callable[..., Any]
+
+
+def sign_a_clip(note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("generation.provenance.certificate.is_configured", lambda: True)
+    monkeypatch.setattr(signing, "sign", note)
+    with signing.signed(Generation()):
+        pass
+
+
+def look_into_a_file(note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspection, "_credentials_in", lambda _: note() or (None, False))
+    inspection.inspect(BytesIO(b"file"))
+
+
+def convert_a_clip(note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversions, "_make", note)
+    conversions.ensure(Clip(generation=Generation(workspace_id=uuid4())), "gif")
+
+
+def wait_in_line_with_a_picture(note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pictures.in_line("a workspace"):
+        note()
+
+
+def wait_for_a_place_for_a_picture(note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pictures._place():
+        note()
+
+
+def read_an_export(note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
+    exports._next_of(taken() or iter([b"part"]))
+    note()
+
+
+def read_figures(note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django.conf.settings.SITE_FIGURES", "tests.test_database.taken")
+    metrics.site_figures()
+    note()
+
+
+def taken() -> list[Any]:
+    take()
+    return []
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        sign_a_clip,
+        look_into_a_file,
+        convert_a_clip,
+        wait_in_line_with_a_picture,
+        wait_for_a_place_for_a_picture,
+        read_an_export,
+        read_figures,
+    ],
+)
+def test_nor_while_files_are_worked_on_or_read(
+    work: Callable[[Note, pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    had_connection: list[bool] = []
+    take()
+    work(lambda *_: had_connection.append(is_taken()), monkeypatch)
+    assert had_connection == [False]
 
 
 SHOW = "SELECT current_setting('statement_timeout'), current_setting('lock_timeout')"

@@ -75,7 +75,7 @@ def test_an_erased_workspace_leaves_no_file(
     assert not any(map(default_storage.exists, (sent, files.key(made, files.CLIP))))
 
 
-def test_an_export_and_a_zip_hold_the_clip(made: Generation, alice: Visitor, client_of: ClientOf) -> None:
+def test_a_zip_of_clips_holds_the_clip(made: Generation, alice: Visitor, client_of: ClientOf) -> None:
     zipped = client_of(alice).get("/history/clips.zip", {"clip": [str(made.id)]})
     with ZipFile(io.BytesIO(read(zipped))) as archive:
         assert [archive.read(name) for name in archive.namelist()] == [BYTES]
