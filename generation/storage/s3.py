@@ -269,6 +269,8 @@ class S3Store(S3Storage):  # type: ignore[misc]  # django-storages has no types
 class _File(S3File):  # type: ignore[misc]  # django-storages has no types
     """A file of the bucket. It is fetched when it is first read, whole or not at all."""
 
+    _file: Any
+
     def _get_file(self) -> Any:
         if self._file is not None:
             return self._file
