@@ -35,7 +35,7 @@ def confine() -> list[str]:
     """
     if sys.platform != "linux":
         return []
-    _set_limits()
+    set_limits()
     held = []
     if _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) == 0:
         held.append(NAMESPACES)
@@ -49,8 +49,8 @@ def confine() -> list[str]:
     return held
 
 
-def _set_limits() -> None:
-    """No file may grow, few may be opened, and memory and time are bounded."""
+def set_limits() -> None:
+    """Bound this process: no file may grow, few may be opened, and memory and time have an end."""
     bounds = {
         resource.RLIMIT_AS: MEMORY_BYTES,
         resource.RLIMIT_CPU: PROCESSOR_SECONDS,

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
@@ -33,15 +33,20 @@ class FileUnreadable(Exception):
 
 @contextmanager
 def reading(
-    program: Path, file: IO[bytes], said: Mapping[str, Any], *, wall_seconds: float
+    program: Path, file: IO[bytes], said: Mapping[str, Any], *, wall_seconds: float, also_open: Sequence[int] = ()
 ) -> Iterator[tuple[dict[str, Any], IO[bytes]]]:
     """What ``program`` says of an open file, and the stream behind it. It does not outlive the block.
+
+    Args:
+        also_open: descriptors that it finds open under the same numbers.
 
     Raises:
         FileUnreadable: the program refused the file, took too much, or was ended.
     """
     command = [sys.executable, "-I", str(program), json.dumps(said)]
-    process = subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT)
+    process = subprocess.Popen(
+        command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT, pass_fds=also_open
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     watchdog = threading.Timer(wall_seconds, process.kill)

@@ -7,7 +7,9 @@ reader who does not read, a provider that does not answer) must not keep the oth
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import psycopg
@@ -24,6 +26,7 @@ MOST_CONNECTIONS: Final = (
 )
 
 logger = logging.getLogger(__name__)
+_thread = threading.local()
 
 _Row = TypeVar("_Row", bound=Model)
 
@@ -31,10 +34,21 @@ _Row = TypeVar("_Row", bound=Model)
 def give_back() -> None:
     """Return this thread's connection to the pool; the next query takes one again.
 
-    Does nothing inside a transaction.
+    Does nothing inside a transaction, nor while it is ``kept``.
     """
-    if connection.connection is not None and not connection.in_atomic_block:
+    is_kept = getattr(_thread, "is_kept", False)
+    if connection.connection is not None and not connection.in_atomic_block and not is_kept:
         connection.close()
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Give nothing back in this block, whose session holds a lock that another connection could not lift."""
+    _thread.is_kept = True
+    try:
+        yield
+    finally:
+        _thread.is_kept = False
 
 
 def bound_process() -> None:

@@ -49,6 +49,16 @@ from tests.accounts.factories import person
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+def test_a_connection_whose_session_holds_a_lock_is_kept() -> None:
+    take()
+    mine = connection.connection
+    with database.kept():
+        database.give_back()
+        assert connection.connection is mine
+    database.give_back()
+    assert connection.connection is None
+
+
 def take() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")

@@ -11,4 +11,5 @@ class Migration(migrations.Migration):
     operations: ClassVar[list[Operation]] = [
         migrations.AddField("clip", "signed_at", models.DateTimeField(null=True)),
         migrations.AddField("clip", "sign_at", models.DateTimeField(null=True)),
+        migrations.AddField("clip", "signed_sha256", models.CharField(max_length=64, default="", db_default="")),
     ]

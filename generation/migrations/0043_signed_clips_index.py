@@ -16,4 +16,8 @@ class Migration(migrations.Migration):
             models.Index(fields=["sign_at"], name="clip_to_sign", condition=models.Q(sign_at__isnull=False)),
         ),
         AddIndexConcurrently("clip", models.Index(fields=["sha256"], name="clip_by_digest")),
+        AddIndexConcurrently(
+            "clip",
+            models.Index(fields=["signed_sha256"], name="clip_by_signed", condition=~models.Q(signed_sha256="")),
+        ),
     ]

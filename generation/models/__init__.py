@@ -1,6 +1,6 @@
 """The tables of requests: what was asked for, how far it has come, and what the queue and its forecasts remember."""
 
-from generation.models.files import OUTPUT_NAMES, SIGNED_NAME, Clip, Upload, output_key
+from generation.models.files import OUTPUT_NAMES, SIGNED, Clip, Upload, output_key, signed_key
 from generation.models.fleet_samples import FleetSample
 from generation.models.forecasts import ForecastFactor, ForecastHour, ServiceRate, ToldRange
 from generation.models.generation import TRIALS_WORKSPACE, Generation
@@ -12,7 +12,7 @@ from generation.models.state import OPEN_STATES, State
 __all__ = [
     "OPEN_STATES",
     "OUTPUT_NAMES",
-    "SIGNED_NAME",
+    "SIGNED",
     "TRIALS_WORKSPACE",
     "Clip",
     "FairClock",
@@ -28,4 +28,5 @@ __all__ = [
     "ToldRange",
     "Upload",
     "output_key",
+    "signed_key",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any, Final
 
@@ -13,8 +14,8 @@ from gpu_worker import contract
 
 OUTPUT_NAMES: Final = {"clip": "clip.mp4", "poster": "poster.jpg"}
 """Role → name of the file that a worker delivers."""
-SIGNED_NAME: Final = "signed.mp4"
-"""Of the same clip with its Content Credentials; see generation.provenance."""
+SIGNED: Final = re.compile(r"signed-[0-9a-f]{16}\.(?:mp4|c2pa)")
+"""The names of the same clip with its Content Credentials, and of these alone; see generation.provenance."""
 
 
 def output_key(generation_id: uuid.UUID | str, role: str) -> str:
@@ -23,6 +24,11 @@ def output_key(generation_id: uuid.UUID | str, role: str) -> str:
     It names no workspace: a running clip may move to another one, and its worker delivers to the address it was given.
     """
     return f"clips/{generation_id}/{OUTPUT_NAMES[role]}"
+
+
+def signed_key(generation_id: uuid.UUID | str, sha256: str) -> str:
+    """Where a signed clip of this digest lies. No two that sign it use one name, and none takes another's."""
+    return f"clips/{generation_id}/signed-{sha256[:16]}.mp4"
 
 
 class Clip(models.Model):
@@ -45,7 +51,10 @@ class Clip(models.Model):
     expires_at = models.DateTimeField(db_index=True)
     """When its files go; see generation.storage.retention."""
     signed_at = models.DateTimeField(null=True)
-    """When its file was signed, of which ``size_bytes`` and ``sha256`` are then; None while it is as delivered."""
+    """When its file was signed; None while it is as its worker delivered it."""
+    signed_sha256 = models.CharField(max_length=64, default="", db_default="")
+    """Of the signed file, of which ``size_bytes`` is then. ``sha256`` stays that of the delivered one, by which copies
+    of what was taken down are known: no two signed files are alike."""
     sign_at = models.DateTimeField(null=True)
     """When it is tried again to sign it; None where that is done, or not to be."""
 
@@ -53,6 +62,7 @@ class Clip(models.Model):
         indexes = [
             models.Index(fields=["sign_at"], name="clip_to_sign", condition=models.Q(sign_at__isnull=False)),
             models.Index(fields=["sha256"], name="clip_by_digest"),
+            models.Index(fields=["signed_sha256"], name="clip_by_signed", condition=~models.Q(signed_sha256="")),
         ]
 
     def __str__(self) -> str:
@@ -66,8 +76,14 @@ class Clip(models.Model):
     @property
     def key(self) -> str:
         """Where its MP4 lies in the storage."""
-        delivered = output_key(self.generation_id, "clip")
-        return delivered if self.signed_at is None else f"{delivered.rpartition('/')[0]}/{SIGNED_NAME}"
+        if self.signed_sha256:
+            return signed_key(self.generation_id, self.signed_sha256)
+        return output_key(self.generation_id, "clip")
+
+    @property
+    def served_sha256(self) -> str:
+        """The digest of the file that people get."""
+        return self.signed_sha256 or self.sha256
 
     @property
     def poster_key(self) -> str:

@@ -58,5 +58,6 @@ def _ids(clip: Generation) -> tuple[list[UUID], list[UUID]]:
     with connection.cursor() as cursor:
         cursor.execute(_ANCESTORS, [clip.id, MOST_ANCESTORS])
         ancestors = [row[0] for row in cursor.fetchall()]
-        cursor.execute(_CHILDREN, [[files.key(clip, files.CLIP), files.signed_key(clip.id)], _READ_CHILDREN])
+        keys = {files.key(clip, files.CLIP)} | ({clip.clip.key} if hasattr(clip, "clip") else set())
+        cursor.execute(_CHILDREN, [list(keys), _READ_CHILDREN])
         return ancestors, [row[0] for row in cursor.fetchall()]

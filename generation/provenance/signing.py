@@ -1,45 +1,64 @@
 """Signs a finished clip, as the last thing that happens to its file: from here on it says of itself what it is.
 
-A signature may wait for a key service, so it is made before the transaction that needs it, under a passing name.
-Whoever wins the clip's row gives the file its own, within that transaction. So a crash at any line leaves the clip as
-its worker delivered it, to be signed once more, and of two that sign the same clip one counts.
+A signature may wait for a key service, so it is made and stored before the transaction that needs it, under a name that
+holds its digest. The clip's row says which signed file is the clip. So a crash at any line leaves the clip as its
+worker delivered it, to be signed once more, and of two that sign the same clip one counts.
+
+The clip may come from anybody's GPU, so a confined program reads it, which has no key (``signing_sandbox``) and a wall
+clock. After a signature that took too long the next clips are delivered unsigned for a minute, and the beat signs them.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-import secrets
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 from typing import IO, Any, Final
 
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.db import transaction
 from django.utils import timezone
 
-from generation.models import Clip, Generation
+from generation.models import Clip, Generation, signed_key
 from generation.provenance import certificate, manifest, media_types
-from generation.provenance.certificate import Credential, Unusable
+from generation.provenance.certificate import Credential
+from generation.provenance.signature_service import SignatureService
 from generation.storage import files
-from generation.storage.store import store
+from gpu_worker import sandbox
 from loremotion import database
 from loremotion.sweeping import each
 
 logger = logging.getLogger(__name__)
 
 BATCH: Final = 20
+ROUND_SECONDS: Final = 10.0
+"""For so long the beat begins new signatures in a round."""
 FIRST_PAUSE: Final = timedelta(minutes=1)
 GIVEN_UP_AFTER: Final = timedelta(days=7)
-CONTEXT: Final = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
-"""A file that somebody sent may name an address in its manifest; nobody goes there."""
-_HASHED_AT_ONCE_BYTES: Final = 1024**2
+WALL_SECONDS: Final = 15.0
+SLOW_SECONDS: Final = 5.0
+LEFT_TO_THE_BEAT_SECONDS: Final = 60.0
+_PROGRAM: Final = Path(__file__).with_name("signing_sandbox.py")
+_READ_AT_ONCE_BYTES: Final = 1024**2
+_MOST_MANIFEST_BYTES: Final = 64 * 1024**2
+
+
+@dataclass
+class _Pause:
+    """While this process leaves signatures to the beat, by the monotonic clock."""
+
+    until: float = 0.0
+
+
+_pause = _Pause()
 
 
 class NotSigned(Exception):
@@ -48,7 +67,7 @@ class NotSigned(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A signed clip and its manifest, under passing names."""
+    """A signed clip and its manifest, stored, but not known to the clip's row yet."""
 
     clip_key: str
     manifest_key: str
@@ -56,35 +75,43 @@ class Signed:
     sha256: str
 
     def facts(self) -> dict[str, Any]:
-        """The values of the columns that change with the file."""
-        return {"size_bytes": self.size_bytes, "sha256": self.sha256, "signed_at": timezone.now(), "sign_at": None}
-
-    def put_in_place(self, generation: Generation) -> None:
-        """Give both files their names. For the transaction that says so in the clip's row, once it holds that row."""
-        store().rename(self.manifest_key, files.manifest_key(generation.id))
-        store().rename(self.clip_key, files.signed_key(generation.id))
-
-    def discard(self) -> None:
-        """Remove what has not got its name."""
-        for key in (self.clip_key, self.manifest_key):
-            default_storage.delete(key)
+        """The values of the columns that make it the clip."""
+        now = timezone.now()
+        return {"size_bytes": self.size_bytes, "signed_sha256": self.sha256, "signed_at": now, "sign_at": None}
 
 
 @contextmanager
-def signed(generation: Generation) -> Iterator[Signed | None]:
-    """The delivered clip, signed; None where this site signs none, or could not. Keeps no connection meanwhile."""
+def signed(generation: Generation, sha256: str) -> Iterator[Signed | None]:
+    """The clip that was delivered with this digest, signed; None where this site signs none, or could not.
+
+    Removes it again unless the clip's row names it after the block. Keeps no connection meanwhile.
+    """
     made = None
     if certificate.is_configured():
         database.give_back()
+        begun = time.monotonic()
         try:
-            made = sign(generation)
-        except (NotSigned, Unusable, OSError) as problem:
-            logger.error("The clip %s is delivered unsigned and signed later: %s", generation.id, problem)
+            made = sign(generation, sha256)
+        except Exception:  # whatever is wrong with key, certificate, file or store: nobody's clip is lost over it
+            logger.exception("The clip %s is not signed yet, and is tried again", generation.id)
+        if time.monotonic() - begun > SLOW_SECONDS:
+            _pause.until = time.monotonic() + LEFT_TO_THE_BEAT_SECONDS
     try:
         yield made
     finally:
-        if made is not None:
-            made.discard()
+        if made is not None and not Clip.objects.filter(pk=generation.pk, signed_sha256=made.sha256).exists():
+            for key in (made.clip_key, made.manifest_key):
+                default_storage.delete(key)
+
+
+@contextmanager
+def signed_in_time(generation: Generation, sha256: str) -> Iterator[Signed | None]:
+    """As ``signed``, but None also while signatures take long: nobody's clip waits for another's."""
+    if time.monotonic() < _pause.until:
+        yield None
+        return
+    with signed(generation, sha256) as made:
+        yield made
 
 
 def unsigned_facts() -> dict[str, Any]:
@@ -92,114 +119,121 @@ def unsigned_facts() -> dict[str, Any]:
     return {"sign_at": timezone.now() + FIRST_PAUSE} if certificate.is_configured() else {}
 
 
-def sign(generation: Generation) -> Signed:
-    """Sign the clip as its worker delivered it, and store what comes out under passing names.
+def sign(generation: Generation, sha256: str) -> Signed:
+    """Sign the clip that its worker delivered with this digest, and store what comes out.
 
     Raises:
-        NotSigned: the file is none that can be signed, or the key service failed.
+        NotSigned: the file is gone, another, or none that can be signed, or the key service failed.
         Unusable: the site's certificate cannot be used.
     """
     credential = certificate.current()
-    arriving = f"{files.signed_key(generation.id)}.{secrets.token_hex(6)}.arriving"
     with ExitStack() as stack:
-        try:
-            delivered = stack.enter_context(default_storage.open(files.key(generation, files.CLIP)))
-        except FileNotFoundError:
-            raise NotSigned("its file is gone.") from None
-        ready = stack.enter_context(TemporaryFile())
-        content = _signed_into(ready, delivered, generation, credential)
-        digest = hashlib.sha256()
-        ready.seek(0)
-        while chunk := ready.read(_HASHED_AT_ONCE_BYTES):
-            digest.update(chunk)
-        made = Signed(arriving, f"{arriving}.c2pa", size_bytes=ready.tell(), sha256=digest.hexdigest())
-        ready.seek(0)
-        default_storage.save(made.clip_key, File(ready))
-    with TemporaryFile() as sidecar:
-        sidecar.write(content)
-        sidecar.seek(0)
-        default_storage.save(made.manifest_key, File(sidecar))
+        delivered = stack.enter_context(_copy_of(files.key(generation, files.CLIP)))
+        if delivered is None:
+            raise NotSigned("its file is gone.")
+        if hashlib.file_digest(delivered, "sha256").hexdigest() != sha256:  # type: ignore[arg-type]  # any binary file
+            raise NotSigned("its file is not the one that was reported.")
+        delivered.seek(0)
+        ready, sidecar = stack.enter_context(TemporaryFile()), stack.enter_context(TemporaryFile())
+        ingredients = _ingredients(generation, stack)
+        digest = _sign_into(ready, sidecar, delivered, manifest.of(generation), ingredients, credential)
+        key = signed_key(generation.id, digest)
+        made = Signed(key, str(PurePosixPath(key).with_suffix(".c2pa")), size_bytes=ready.tell(), sha256=digest)
+        for name, file in ((made.clip_key, ready), (made.manifest_key, sidecar)):
+            file.seek(0)
+            default_storage.save(name, File(file))
     return made
 
 
-def _signed_into(ready: IO[bytes], delivered: IO[bytes], generation: Generation, credential: Credential) -> bytes:
-    """Write the signed clip. Returns its manifest."""
-    from c2pa import Builder, C2paError, Context  # a large library, which only whoever signs needs
-
-    with _Signer(credential) as signer, Context.from_dict(CONTEXT) as context:
+@contextmanager
+def _copy_of(key: str) -> Iterator[IO[bytes] | None]:
+    """The stored file as one that a program can be given; None where it is gone."""
+    with TemporaryFile() as own:
         try:
-            with Builder.from_json(json.dumps(manifest.of(generation)), context) as builder:
-                _add_ingredients(builder, generation)
-                return bytes(builder.sign(signer.handle, media_types.MP4, delivered, ready))
-        except C2paError as problem:
-            raise NotSigned(f"{signer.fault or problem}") from problem
+            with default_storage.open(key) as stored:
+                shutil.copyfileobj(stored, own)
+        except FileNotFoundError:
+            yield None
+            return
+        own.seek(0)
+        yield own
 
 
-def _add_ingredients(builder: Any, generation: Generation) -> None:
-    """Name what the clip was made from; a file's own manifest is kept with it."""
-    from c2pa import C2paError
-
+def _ingredients(generation: Generation, stack: ExitStack) -> list[dict[str, Any]]:
+    """The clips of this site that the clip was made from. What people sent is left out: its own manifest may say who
+    they are and where they were."""
+    found: list[dict[str, Any]] = []
     for role, key in sorted(generation.inputs.items()):
-        with suppress(FileNotFoundError), default_storage.open(key) as file:
-            media_type = media_types.of(file)
-            if media_type is None:
-                continue
-            try:
-                builder.add_ingredient(json.dumps(manifest.ingredient(generation, role)), media_type, file)
-            except C2paError as problem:
-                logger.warning("What %s of the clip %s says of itself is left out: %s", role, generation.id, problem)
+        if files.generation_of(key) is None or (file := stack.enter_context(_copy_of(key))) is None:
+            continue
+        said = {"media_type": media_types.MP4, "definition": manifest.ingredient(generation, role)}
+        found.append({"file": file.fileno(), **said})
+    return found
 
 
-class _Signer:
-    """C2PA's signer of a credential. What the operator's function raises is kept: the library hides it."""
-
-    def __init__(self, credential: Credential) -> None:
-        self._credential = credential
-        self.fault: Exception | None = None
-
-    def __enter__(self) -> _Signer:
-        from c2pa import C2paError, C2paSignerInfo, C2paSigningAlg, Signer
-
-        it = self._credential
-        algorithm = C2paSigningAlg[it.algorithm.upper()]
-        stamps = settings.C2PA_TIMESTAMP_URL or None
+def _sign_into(
+    ready: IO[bytes],
+    sidecar: IO[bytes],
+    delivered: IO[bytes],
+    definition: dict[str, Any],
+    ingredients: list[dict[str, Any]],
+    credential: Credential,
+) -> str:
+    """Write the signed clip and its manifest. Returns the clip's digest."""
+    digest = hashlib.sha256()
+    with SignatureService(credential) as service:
+        said = {
+            "manifest": definition,
+            "algorithm": credential.algorithm,
+            "chain": credential.chain_pem,
+            "timestamp_url": settings.C2PA_TIMESTAMP_URL or None,
+            "socket": service.descriptor,
+            "ingredients": ingredients,
+        }
+        also_open = [service.descriptor, *(each["file"] for each in ingredients)]
         try:
-            if it.sign is not None:
-                self.handle = Signer.from_callback(self._sign, algorithm, it.chain_pem, stamps)
-            else:
-                assert it.key_pem is not None
-                info = C2paSignerInfo(algorithm, it.chain_pem.encode(), it.key_pem.encode(), stamps and stamps.encode())
-                self.handle = Signer.from_info(info)
-        except C2paError as problem:
-            raise Unusable(f"{settings.C2PA_CERTIFICATE}: {problem}") from problem
-        return self
+            with sandbox.reading(_PROGRAM, delivered, said, wall_seconds=WALL_SECONDS, also_open=also_open) as (
+                announced,
+                out,
+            ):
+                sidecar.write(_part(out, announced.get("manifest_bytes"), most=_MOST_MANIFEST_BYTES))
+                left = announced.get("clip_bytes")
+                while isinstance(left, int) and left > 0:
+                    chunk = _part(out, min(left, _READ_AT_ONCE_BYTES), most=_READ_AT_ONCE_BYTES)
+                    ready.write(chunk)
+                    digest.update(chunk)
+                    left -= len(chunk)
+        except sandbox.FileUnreadable as problem:
+            raise NotSigned(str(service.fault or f"the clip {problem}")) from service.fault or problem
+    return digest.hexdigest()
 
-    def _sign(self, data: bytes) -> bytes:
-        assert self._credential.sign is not None
-        try:
-            return self._credential.sign(data)
-        except Exception as fault:
-            self.fault = fault
-            raise
 
-    def __exit__(self, *_: object) -> None:
-        self.handle.close()
+def _part(out: IO[bytes], size: object, *, most: int) -> bytes:
+    part = out.read(size) if isinstance(size, int) and 0 < size <= most else b""
+    if not part or len(part) != size:
+        raise sandbox.FileUnreadable("is damaged or cut off.")
+    return part
 
 
 def sign_due() -> None:
     """Sign clips that could not be signed when they were delivered, at pauses that double, for a week."""
-    if certificate.is_configured():
-        due = Clip.objects.filter(sign_at__lt=timezone.now()).select_related("generation__version__model")
-        each(due.order_by("sign_at")[:BATCH], _sign_late)
+    if not certificate.is_configured():
+        return
+    due = Clip.objects.filter(sign_at__lt=timezone.now()).select_related("generation__version__model")
+    until = time.monotonic() + ROUND_SECONDS
+    each(due.order_by("sign_at")[:BATCH], lambda clip: _sign_late(clip, until))
 
 
-def _sign_late(clip: Clip) -> None:
-    with signed(clip.generation) as made, transaction.atomic():
-        waiting = Clip.objects.filter(pk=clip.pk, sign_at__isnull=False)
-        if made is None:
-            waiting.update(sign_at=_next_try(clip, timezone.now()))
-        elif waiting.update(**made.facts()):
-            made.put_in_place(clip.generation)  # what was delivered stays: a clip that waits may begin with it
+def _sign_late(clip: Clip, until: float) -> None:
+    if time.monotonic() > until:
+        return  # the next round goes on
+    now = timezone.now()
+    waiting = Clip.objects.filter(pk=clip.pk, signed_at=None)
+    if not waiting.filter(sign_at=clip.sign_at).update(sign_at=_next_try(clip, now)):
+        return  # another beat has taken it, or it is gone
+    with signed(clip.generation, clip.sha256) as made:
+        if made is not None:
+            waiting.update(**made.facts())  # what was delivered stays: a clip that waits may begin with it
 
 
 def _next_try(clip: Clip, now: datetime) -> datetime | None:

@@ -31,6 +31,7 @@ from gpu_worker.contract import LATE_SECONDS, WORKER_DEAD_AFTER_SECONDS, RenderR
 from gpu_worker.last_work import LastWork
 from gpu_worker.rq_seams import scripts
 from loremotion import health
+from loremotion.database import kept
 from loremotion.outbox import housekeeping as outbox
 from loremotion.sweeping import each
 from loremotion.valkey import connection
@@ -51,7 +52,7 @@ def beat() -> bool:
 
     A sweep that fails is logged and does not keep the others from running.
     """
-    with database.cursor() as cursor:
+    with kept(), database.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [BEAT_LOCK])
         if not cursor.fetchone()[0]:
             return False

@@ -107,8 +107,8 @@ def settle(report: RenderReport) -> bool:
             reason=reason,
             gpu_seconds=report.gpu_seconds,
         )
-    if report.outcome == Outcome.SUCCEEDED:
-        with signing.signed(generation) as signed:
+    if report.outcome == Outcome.SUCCEEDED and report.clip is not None:
+        with signing.signed_in_time(generation, report.clip.sha256) as signed:
             return _settle(generation, report, signed)
     return _settle(generation, report, None)
 
@@ -140,7 +140,6 @@ def _keep_clip(generation: Generation, measured: ClipFacts, signed: Signed | Non
     until = retention.keep_until(generation.workspace, timezone.now())
     Clip.objects.create(generation=generation, expires_at=until, **facts)
     if signed is not None:
-        signed.put_in_place(generation)
         transaction.on_commit(lambda: files.delete_delivered(generation), robust=True)
 
 

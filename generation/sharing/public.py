@@ -109,7 +109,7 @@ def as_shown(share: Share) -> SharedClip:
         asked_seconds=round(generation.seconds, 3),
         key=clip.key,
         poster_key=clip.poster_key,
-        sha256=clip.sha256,
+        sha256=clip.served_sha256,
     )
 
 

@@ -11,7 +11,7 @@ from django.core import signing
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
-from generation.models import OUTPUT_NAMES, SIGNED_NAME, Generation, output_key
+from generation.models import OUTPUT_NAMES, SIGNED, Generation, output_key
 from generation.storage.store import store
 from gpu_worker.contract import ANNOUNCE_QUERY
 from loremotion.bodies import MAX_BODY_BYTES
@@ -21,7 +21,6 @@ POSTER: Final = "poster"
 INPUTS: Final = "inputs/"
 CONVERTED_NAMES: Final = {"gif": "clip.gif", "webm": "clip.webm"}
 """By suffix: files that are made of a clip when somebody asks for them."""
-MANIFEST_NAME: Final = "manifest.c2pa"
 RECIPE_NAME: Final = "recipe.mp4"
 
 _SALTS: Final = {"GET": "generation.files.download", "PUT": "generation.files.upload"}
@@ -43,16 +42,6 @@ def converted_key(generation_id: UUID | str, suffix: str) -> str:
     return f"{folder}/{CONVERTED_NAMES[suffix]}"
 
 
-def signed_key(generation_id: UUID | str) -> str:
-    """Where a clip's signed file lies, or would."""
-    return f"{output_key(generation_id, CLIP).rpartition('/')[0]}/{SIGNED_NAME}"
-
-
-def manifest_key(generation_id: UUID | str) -> str:
-    """Where the manifest lies that a signed clip carries, so that a copy that lost it can be given it back."""
-    return f"{output_key(generation_id, CLIP).rpartition('/')[0]}/{MANIFEST_NAME}"
-
-
 def recipe_key(generation_id: UUID | str) -> str:
     """Where the clip with its recipe behind it lies, or would, in a store that sends files itself."""
     folder = output_key(generation_id, CLIP).rpartition("/")[0]
@@ -63,7 +52,8 @@ def generation_of(stored: str) -> str | None:
     """The id of the generation whose clip lies under ``stored``; None for what is no clip."""
     place, _, rest = stored.partition("/")
     generation_id, _, name = rest.partition("/")
-    return generation_id if place == "clips" and name in (OUTPUT_NAMES[CLIP], SIGNED_NAME) else None
+    is_clip = name == OUTPUT_NAMES[CLIP] or (name.endswith(".mp4") and SIGNED.fullmatch(name) is not None)
+    return generation_id if place == "clips" and is_clip else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +157,16 @@ def delete(generation: Generation) -> None:
             default_storage.delete(stored)
 
 
+def signed_keys(generation_id: UUID | str) -> list[str]:
+    """Where signed files of a clip lie, and manifests: one of each, and what a crash left."""
+    folder = output_key(generation_id, CLIP).rpartition("/")[0]
+    try:
+        _, names = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return [f"{folder}/{name}" for name in names if SIGNED.fullmatch(name)]
+
+
 def delete_delivered(generation: Generation) -> None:
     """Remove the clip as its worker delivered it, once another file is the clip."""
     default_storage.delete(key(generation, CLIP))
@@ -178,7 +178,7 @@ def delete_outputs(generation_id: str) -> None:
         default_storage.delete(output_key(generation_id, role))
     for suffix in CONVERTED_NAMES:
         default_storage.delete(converted_key(generation_id, suffix))
-    default_storage.delete(signed_key(generation_id))
-    default_storage.delete(manifest_key(generation_id))
+    for signed in signed_keys(generation_id):
+        default_storage.delete(signed)
     if store().takes_uploads:
         default_storage.delete(recipe_key(generation_id))

@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 from typing import Final
 from uuid import UUID
 
 from django.db.models import Q
 
-from generation.models import OPEN_STATES, OUTPUT_NAMES, SIGNED_NAME, Generation
-from generation.storage.files import CONVERTED_NAMES, MANIFEST_NAME, RECIPE_NAME
+from generation.models import OPEN_STATES, OUTPUT_NAMES, Generation, signed_key
+from generation.storage.files import CONVERTED_NAMES, RECIPE_NAME
 from generation.storage.store import LEFT_AFTER_SECONDS, store
 
 logger = logging.getLogger(__name__)
 
 PLACE: Final = "clips"
-_NAMES: Final = {*OUTPUT_NAMES.values(), *CONVERTED_NAMES.values(), SIGNED_NAME, MANIFEST_NAME, RECIPE_NAME}
+_NAMES: Final = {*OUTPUT_NAMES.values(), *CONVERTED_NAMES.values(), RECIPE_NAME}
 
 
 def sweep_leftovers() -> None:
@@ -27,7 +28,7 @@ def sweep_leftovers() -> None:
     kept = _kept(generation_id for _, generation_id, _ in found)
     written_before = time.time() - LEFT_AFTER_SECONDS
     for file, generation_id, name in found:
-        is_needed = name in _NAMES and generation_id in kept
+        is_needed = generation_id in kept and (name in _NAMES or name.rpartition(".")[0] == kept[generation_id])
         if generation_id and not is_needed and file.written_at < written_before:
             logger.info("%s belongs to no clip and is removed", file.key)
             try:
@@ -36,10 +37,14 @@ def sweep_leftovers() -> None:
                 logger.warning("%s stays: %s", file.key, problem.strerror)
 
 
-def _kept(generation_ids: Iterable[str]) -> set[str]:
+def _kept(generation_ids: Iterable[str]) -> dict[str, str]:
+    """Those that are needed, each with the name of its signed file without its ending; empty where there is none."""
     needed = Q(clip__isnull=False) | Q(state__in=OPEN_STATES)
     rows = Generation.objects.filter(needed, id__in=set(filter(None, generation_ids)))
-    return {str(generation_id) for generation_id in rows.values_list("id", flat=True)}
+    return {
+        str(generation_id): PurePosixPath(signed_key(generation_id, digest)).stem if digest else ""
+        for generation_id, digest in rows.values_list("id", "clip__signed_sha256")
+    }
 
 
 def _parts_of(key: str) -> tuple[str, str]:

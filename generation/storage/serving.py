@@ -79,7 +79,7 @@ def converted(request: HttpRequest, generation_id: UUID, suffix: str) -> HttpRes
         key,
         conversions.TYPES[suffix],
         reader=own.generation.workspace_id,
-        etag=f'"{own.sha256}-{suffix}"',
+        etag=f'"{own.served_sha256}-{suffix}"',
         download_name=download_name(request, own.generation.prompt, suffix),
     )
 
@@ -99,7 +99,7 @@ def serve_clip(request: HttpRequest, own: Clip, *, tail: bytes = b"", download_n
         key,
         "video/mp4",
         reader=own.generation.workspace_id,
-        etag=f'"{own.sha256}-{crc32(tail)}"' if tail else f'"{own.sha256}"',
+        etag=f'"{own.served_sha256}-{crc32(tail)}"' if tail else f'"{own.served_sha256}"',
         tail=tail,
         download_name=download_name,
     )

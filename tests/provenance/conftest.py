@@ -12,6 +12,7 @@ from django.core.files.storage import default_storage
 from pytest_django import Settings
 
 from generation.models import Generation
+from generation.provenance import inspection, signing
 from generation.provenance.certificate import make_own
 from generation.scheduling import dispatch
 from generation.settlement import settle
@@ -25,7 +26,16 @@ __all__ = ["alice", "client_of", "empty_valkey"]
 
 SITE = "Clips of Example"
 
-Delivered = Callable[[Generation], RenderReport]
+Delivered = Callable[..., RenderReport]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is, signing and reading take as long as they take."""
+    monkeypatch.setattr(signing, "_pause", signing._Pause())
+    monkeypatch.setattr(signing, "SLOW_SECONDS", 3600.0)
+    monkeypatch.setattr(signing, "WALL_SECONDS", 3600.0)
+    monkeypatch.setattr(inspection, "WALL_SECONDS", 3600.0)
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +65,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def delivered(film: bytes) -> Delivered:
     """What puts the film where the worker of a request puts it. Returns the report of that."""
 
-    def deliver(generation: Generation) -> RenderReport:
+    def deliver(generation: Generation, film: bytes = film) -> RenderReport:
         dispatch.fill_window()
         generation.refresh_from_db()
         settle.start(generation_id=generation.id, attempt=generation.attempt, worker="gpu-test")

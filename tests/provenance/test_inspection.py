@@ -84,7 +84,7 @@ def test_what_others_sign_in_our_name_is_not_ours(
     other = factories.submitted(factories.visitor(credits=100).workspace)
     settle.settle(delivered(other))
     forged = content(clip_of(other).key)
-    Clip.objects.filter(generation=other).update(sha256="0" * 64)
+    Clip.objects.filter(generation=other).update(signed_sha256="0" * 64)
     signing_site.C2PA_CERTIFICATE = str(certificates / "certificate.pem")
     found = inspected(forged)
     assert found.credentials is not None

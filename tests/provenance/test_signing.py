@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import subprocess
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
@@ -59,14 +63,14 @@ def test_a_finished_clip_says_that_a_model_made_it(
         assert settle.settle(delivered(request_for_a_clip))
     clip = clip_of(request_for_a_clip)
     stored = content(clip.key)
-    assert (clip.size_bytes, clip.sha256) == (len(stored), hashlib.sha256(stored).hexdigest())
+    assert (clip.size_bytes, clip.served_sha256) == (len(stored), hashlib.sha256(stored).hexdigest())
     said = credentials_in(stored)
     assert said.is_ours
     assert said.says_a_model_made_it
     assert (said.signed_by, said.made_with, said.render_id) == (SITE, "Toy", str(request_for_a_clip.id))
     assert b"private wish" not in stored
     assert not default_storage.exists(files.key(request_for_a_clip, files.CLIP)), "the unsigned file goes"
-    assert len(content(files.manifest_key(request_for_a_clip.id))) > 1_000
+    assert len(content(clip.key.replace(".mp4", ".c2pa"))) > 1_000
 
 
 def test_without_a_certificate_clips_are_as_they_were_delivered(
@@ -95,7 +99,7 @@ def test_what_cannot_be_signed_now_is_delivered_and_signed_later(
     signing.sign_due()
     clip = clip_of(request_for_a_clip)
     assert credentials_in(content(clip.key)).is_ours
-    assert clip.sha256 == hashlib.sha256(content(clip.key)).hexdigest()
+    assert clip.served_sha256 == hashlib.sha256(content(clip.key)).hexdigest()
     assert clip.sign_at is None
     assert content(files.key(request_for_a_clip, files.CLIP)) == film, "a clip that waits may begin with it"
 
@@ -119,7 +123,7 @@ def test_dying_before_the_commit_loses_neither_clip_nor_signature(
     assert request_for_a_clip.state == State.RUNNING
     assert settle.settle(report)
     clip = clip_of(request_for_a_clip)
-    assert clip.sha256 == hashlib.sha256(content(clip.key)).hexdigest()
+    assert clip.served_sha256 == hashlib.sha256(content(clip.key)).hexdigest()
     assert credentials_in(content(clip.key)).is_ours
 
 
@@ -129,8 +133,8 @@ def test_of_two_that_sign_one_clip_one_counts(
     report = delivered(request_for_a_clip)
     sign = signing.sign
 
-    def overtaken(generation: Generation) -> signing.Signed:
-        made = sign(generation)
+    def overtaken(generation: Generation, sha256: str) -> signing.Signed:
+        made = sign(generation, sha256)
         monkeypatch.setattr(signing, "sign", sign)
         assert settle.settle(report)
         return made
@@ -138,9 +142,9 @@ def test_of_two_that_sign_one_clip_one_counts(
     monkeypatch.setattr(signing, "sign", overtaken)
     assert not settle.settle(report)
     clip = clip_of(request_for_a_clip)
-    assert clip.sha256 == hashlib.sha256(content(clip.key)).hexdigest()
+    assert clip.served_sha256 == hashlib.sha256(content(clip.key)).hexdigest()
     names = set(default_storage.listdir(f"clips/{request_for_a_clip.id}")[1])
-    assert names <= {"clip.mp4", "signed.mp4", "poster.jpg", "manifest.c2pa"}, "nothing lies under a passing name"
+    assert len([name for name in names if name.startswith("signed-")]) == 2, "one clip and its manifest"
 
 
 def test_a_download_with_its_recipe_is_intact(
@@ -207,6 +211,78 @@ def test_what_a_clip_was_made_from_is_named_and_keeps_its_own_manifest(
     assert credentials_in(stored).ingredients == ("video",)
     assert str(first.id).encode() in stored, "the first one's manifest is in the second's"
     assert b"inputTo" in stored
+
+
+def test_what_people_sent_says_nothing_of_them_in_the_clip(signing_site: Settings, delivered: Delivered) -> None:
+    factories.model("vace", family="wan_vace", modes=["text", "extend"], sizes=["64x48"], fps=16)
+    workspace = factories.visitor(credits=500).workspace
+    first = factories.submitted(workspace)
+    settle.settle(delivered(first))
+    sent = "inputs/0/video.sent"
+    default_storage.save(sent, ContentFile(content(clip_of(first).key)))
+    second = factories.submitted(workspace)
+    Generation.objects.filter(id=second.id).update(inputs={"video": sent}, mode="extend")
+    settle.settle(delivered(second))
+    assert str(first.id).encode() not in content(clip_of(second).key)
+
+
+def test_whoever_reads_the_clip_has_no_key(
+    signing_site: Settings, request_for_a_clip: Generation, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+    start = subprocess.Popen
+
+    def noted(command: list[str], **more: Any) -> Any:
+        given.extend([*command, json.dumps(more["env"])])
+        return start(command, **more)
+
+    monkeypatch.setattr(subprocess, "Popen", noted)
+    settle.settle(delivered(request_for_a_clip))
+    assert credentials_in(content(clip_of(request_for_a_clip).key)).is_ours
+    secret = Path(signing_site.C2PA_PRIVATE_KEY).read_text()
+    assert "BEGIN CERTIFICATE" in "".join(given)
+    assert not any("PRIVATE KEY" in each or secret in each or django_settings.SECRET_KEY in each for each in given)
+
+
+def test_a_file_that_takes_for_ever_is_delivered_unsigned(
+    signing_site: Settings, delivered: Delivered, film: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its boxes cost the library quadratic time."""
+    factories.model()
+    hostile = factories.submitted(factories.visitor(credits=100).workspace)
+    monkeypatch.setattr(signing, "WALL_SECONDS", 2.0)
+    report = delivered(hostile, film + 100_000 * b"\0\0\0\x08free")
+    assert settle.settle(report)
+    assert clip_of(hostile).signed_at is None
+    assert clip_of(hostile).sign_at is not None
+
+
+def test_after_a_slow_signature_clips_do_not_wait_and_the_beat_signs_them(
+    signing_site: Settings, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.model()
+    workspace = factories.visitor(credits=100).workspace
+    first, second = factories.submitted(workspace), factories.submitted(workspace)
+    monkeypatch.setattr(signing, "SLOW_SECONDS", -1.0)
+    settle.settle(delivered(first))
+    settle.settle(delivered(second))
+    assert clip_of(first).signed_at is not None
+    assert clip_of(second).signed_at is None
+    Clip.objects.filter(generation=second).update(sign_at=timezone.now())
+    signing.sign_due()
+    assert credentials_in(content(clip_of(second).key)).is_ours
+
+
+def test_the_beat_begins_no_signature_after_its_time(
+    signing_site: Settings, request_for_a_clip: Generation, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, signing_site.C2PA_PRIVATE_KEY = signing_site.C2PA_PRIVATE_KEY, "/nowhere/key.pem"
+    settle.settle(delivered(request_for_a_clip))
+    signing_site.C2PA_PRIVATE_KEY = key
+    Clip.objects.update(sign_at=timezone.now())
+    monkeypatch.setattr(signing, "ROUND_SECONDS", -1.0)
+    signing.sign_due()
+    assert clip_of(request_for_a_clip).signed_at is None
 
 
 def test_a_deleted_clip_leaves_no_signed_file(
