@@ -109,7 +109,7 @@ def _with_recipe(own: Clip, box: bytes) -> str:
     """The key of the clip with its recipe behind it, as a store that sends files itself needs it."""
     key = files.recipe_key(own.generation_id)
     try:
-        store().append(own.key, box, key, sha256=own.sha256)
+        store().append(own.key, box, key, sha256=own.served_sha256)
     except FileNotFoundError:
         raise Http404 from None
     return key

@@ -24,7 +24,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from accounts.models import Visitor
 from catalog.models import Model
 from generation import recipes
-from generation.models import Clip, Generation, State
+from generation.models import Clip, Generation, State, signed_key
 from generation.scheduling import dispatch
 from generation.settlement import deletion, settle
 from generation.storage import files
@@ -294,7 +294,8 @@ def test_a_clip_that_is_signed_later_is_downloaded_signed(
     address = f"/generations/{generation.id}/clip.mp4?download"
     client_of(alice).get(address)
     signed = BYTES + b"signed"
-    default_storage.save(files.signed_key(generation.id), ContentFile(signed))
-    Clip.objects.update(signed_at=timezone.now(), size_bytes=len(signed), sha256=hashlib.sha256(signed).hexdigest())
+    digest = hashlib.sha256(signed).hexdigest()
+    default_storage.save(signed_key(generation.id, digest), ContentFile(signed))
+    Clip.objects.update(signed_at=timezone.now(), size_bytes=len(signed), signed_sha256=digest)
     file = requests.get(client_of(alice).get(address)["Location"], timeout=60)
     assert file.content == signed + recipes.Recipe.of(generation).to_box()
