@@ -317,7 +317,7 @@ Note = Callable[..., Any]
 def sign_a_clip(note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("generation.provenance.certificate.is_configured", lambda: True)
     monkeypatch.setattr(signing, "sign", note)
-    with signing.signed(Generation()):
+    with signing.signed(Generation(), "0" * 64):
         pass
 
 

@@ -138,7 +138,7 @@ class Broadcaster:
             self._read_until.pop(_key(subscription.generation_id), None)
 
     async def close(self) -> None:
-        self._is_closed = True  # being cancelled alone is not enough: the client of Valkey can swallow it
+        self._is_closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -165,8 +165,8 @@ class Broadcaster:
         self._read_until.setdefault(key, last[0][0].decode() if last else "0-0")
 
     async def _read_streams(self) -> None:
-        """Read all watched streams in one call after the other, until closed."""
-        while not self._is_closed:
+        """Read all watched streams in one call after the other, until closed or cancelled."""
+        while not self._is_ending():
             if not self._read_until:
                 await asyncio.sleep(BLOCK_MILLISECONDS / 1000)
                 continue
@@ -174,7 +174,7 @@ class Broadcaster:
                 read_until: Any = dict(self._read_until)
                 found = _by_key(await self._valkey.xread(read_until, count=READ_AT_ONCE, block=BLOCK_MILLISECONDS))
             except redis.RedisError:  # away: the database poll goes on
-                await asyncio.sleep(0 if self._is_closed else POLL_SECONDS)
+                await asyncio.sleep(0 if self._is_ending() else POLL_SECONDS)
                 continue
             for key, raw in found.items():
                 if key in self._read_until:  # else its last subscriber has left meanwhile
@@ -184,10 +184,10 @@ class Broadcaster:
                             subscription.put(entry)
 
     async def _poll_database(self) -> None:
-        """Poll for new subscriptions and said ends at once, and for all every ``POLL_SECONDS``, until closed."""
+        """Poll for new subscriptions and said ends at once, and for all every ``POLL_SECONDS``, until closed or cancelled."""
         now = asyncio.get_running_loop().time
         all_due_at = now() + POLL_SECONDS
-        while not self._is_closed:
+        while not self._is_ending():
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(all_due_at):  # wait_for of Python 3.11 can swallow being cancelled
                     await self._has_new_ids.wait()
@@ -212,6 +212,12 @@ class Broadcaster:
             for generation_id, snapshot in found.items():
                 for subscription in self._subscriptions.get(generation_id, ()):
                     subscription.publish(snapshot)
+
+    def _is_ending(self) -> bool:
+        """Whether the present task was told to end: by ``close``, or by a loop that ends with somebody still watching.
+        The client of Valkey can swallow the exception that says so, but not the request."""
+        task = asyncio.current_task()
+        return self._is_closed or (task is not None and task.cancelling() > 0)
 
     def _release_all(self) -> None:
         self._is_closed = True

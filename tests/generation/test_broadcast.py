@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -159,3 +160,24 @@ def test_a_process_that_ends_lets_everybody_go(running: Generation, monkeypatch:
     heard, tasks = async_to_sync(left_open)()
     assert not any(broadcast._is_the_end(news) for news in heard)  # the clip goes on: a browser asks again
     assert tasks == set()
+
+
+def test_what_swallows_its_cancelling_ends_all_the_same() -> None:
+    """As the client of Valkey may, when a loop ends while somebody still watches."""
+
+    class Swallowing:
+        async def xread(self, *_: Any, **__: Any) -> dict[bytes, Any]:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            return {}
+
+    async def ended() -> bool:
+        there = broadcast.Broadcaster()
+        there._valkey, there._read_until[b"key"] = Swallowing(), "0-0"  # type: ignore[assignment]  # as far as it is asked
+        await asyncio.sleep(0)
+        for task in there._tasks:
+            task.cancel()
+        await asyncio.wait_for(asyncio.gather(*there._tasks, return_exceptions=True), PATIENCE_SECONDS)
+        return all(task.done() for task in there._tasks)
+
+    assert async_to_sync(ended)()
