@@ -184,7 +184,7 @@ class Broadcaster:
                             subscription.put(entry)
 
     async def _poll_database(self) -> None:
-        """Poll for new subscriptions and said ends at once, for all every ``POLL_SECONDS``, until closed or cancelled."""
+        """Poll for new subscriptions and said ends at once, for all every ``POLL_SECONDS``, until it is to end."""
         now = asyncio.get_running_loop().time
         all_due_at = now() + POLL_SECONDS
         while not self._is_ending():

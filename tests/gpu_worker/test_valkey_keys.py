@@ -46,6 +46,7 @@ CACHED: Final = {"admin", "ledger", "outbox", "shop", "unconverted"}
 """Keys in Django's cache, which all begin with ``cache:``. What the admin's pages count is there: ``admin-today`` …"""
 NO_KEYS: Final = {
     "folder": "an address of the storage",
+    "http": "an address of the storage",
     "accounts": "a page",
     "data": "a source of the content security policy",
     "expandable_segments": "a setting of torch",
