@@ -116,11 +116,15 @@ def builds_index(operation: Any) -> bool:
     return isinstance(operation, (AddField, AlterField)) and is_indexed(operation.field)
 
 
+def ours(loader: MigrationLoader) -> list[Migration]:
+    """The migrations of our own packages."""
+    return [each for each in loader.disk_migrations.values() if each.__module__.split(".")[0] in OUR_PACKAGES]
+
+
 def blocking_migrations() -> dict[tuple[str, str], list[str]]:
     """Of our own, those that build an index while writers wait, and what builds it."""
     loader = MigrationLoader(None)
-    ours = [each for each in loader.disk_migrations.values() if each.__module__.split(".")[0] in OUR_PACKAGES]
-    found = {(each.app_label, each.name): blocking_indexes(each, loader) for each in ours}
+    found = {(each.app_label, each.name): blocking_indexes(each, loader) for each in ours(loader)}
     return {key: what for key, what in found.items() if what}
 
 
