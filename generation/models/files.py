@@ -14,7 +14,7 @@ from gpu_worker import contract
 
 OUTPUT_NAMES: Final = {"clip": "clip.mp4", "poster": "poster.jpg"}
 """Role → name of the file that a worker delivers."""
-SIGNED: Final = re.compile(r"signed-[0-9a-f]{16}\.(?:mp4|c2pa)")
+SIGNED: Final = re.compile(r"signed_[0-9a-f]{16}\.(?:mp4|c2pa)")
 """The names of the same clip with its Content Credentials, and of these alone; see generation.provenance."""
 
 
@@ -28,7 +28,7 @@ def output_key(generation_id: uuid.UUID | str, role: str) -> str:
 
 def signed_key(generation_id: uuid.UUID | str, sha256: str) -> str:
     """Where a signed clip of this digest lies. No two that sign it use one name, and none takes another's."""
-    return f"clips/{generation_id}/signed-{sha256[:16]}.mp4"
+    return f"clips/{generation_id}/signed_{sha256[:16]}.mp4"
 
 
 class Clip(models.Model):

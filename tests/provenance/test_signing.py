@@ -144,7 +144,7 @@ def test_of_two_that_sign_one_clip_one_counts(
     clip = clip_of(request_for_a_clip)
     assert clip.served_sha256 == hashlib.sha256(content(clip.key)).hexdigest()
     names = set(default_storage.listdir(f"clips/{request_for_a_clip.id}")[1])
-    assert len([name for name in names if name.startswith("signed-")]) == 2, "one clip and its manifest"
+    assert len([name for name in names if name.startswith("signed_")]) == 2, "one clip and its manifest"
 
 
 def test_a_download_with_its_recipe_is_intact(
