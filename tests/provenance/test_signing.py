@@ -273,18 +273,6 @@ def test_after_a_slow_signature_clips_do_not_wait_and_the_beat_signs_them(
     assert credentials_in(content(clip_of(second).key)).is_ours
 
 
-def test_the_beat_begins_no_signature_after_its_time(
-    signing_site: Settings, request_for_a_clip: Generation, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    key, signing_site.C2PA_PRIVATE_KEY = signing_site.C2PA_PRIVATE_KEY, "/nowhere/key.pem"
-    settle.settle(delivered(request_for_a_clip))
-    signing_site.C2PA_PRIVATE_KEY = key
-    Clip.objects.update(sign_at=timezone.now())
-    monkeypatch.setattr(signing, "ROUND_SECONDS", -1.0)
-    signing.sign_due()
-    assert clip_of(request_for_a_clip).signed_at is None
-
-
 def test_a_deleted_clip_leaves_no_signed_file(
     signing_site: Settings,
     request_for_a_clip: Generation,
