@@ -65,7 +65,7 @@ def main(folder: Path) -> None:
     from django.conf import settings
     from django.core.management import call_command
 
-    _make_certificate(settings.C2PA_CERTIFICATE, settings.C2PA_PRIVATE_KEY, settings.C2PA_ISSUERS)
+    make_signing_certificate(os.environ)
     call_command("migrate", interactive=False, verbosity=0)
     call_command("seed")
     _make_staff(folder)
@@ -73,10 +73,14 @@ def main(folder: Path) -> None:
         collect_static(Path(settings.STATIC_ROOT), [Path(d) for d in settings.STATICFILES_DIRS])
 
 
-def _make_certificate(certificate: str, key: str, issuers: str) -> None:
+def make_signing_certificate(environment: Mapping[str, str]) -> None:
+    """Make what clips are signed with where ``environment`` says that it is, unless it is there. Empty: unsigned."""
     from generation.provenance.certificate import make_own
 
-    make_own(Path(certificate), Path(key), Path(issuers), name="A LoreMotion site on one machine")
+    names = "C2PA_CERTIFICATE", "C2PA_PRIVATE_KEY", "C2PA_ISSUERS"
+    if all(environment[name] for name in names):
+        certificate, key, issuers = (Path(environment[name]) for name in names)
+        make_own(certificate, key, issuers, name="A LoreMotion site on one machine")
 
 
 def _make_staff(folder: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from loremotion.local.environment import environment_of, settings_of
 from loremotion.local.ports import free_port
+from loremotion.local.preparation import make_signing_certificate
 from loremotion.local.stores import Stores
 
 
@@ -20,6 +21,7 @@ def run_with_stores(command: Sequence[str]) -> int:
         try:
             stores.start()
             settings = settings_of(Path(scratch), port=free_port(), stores=stores, chosen=os.environ)
+            make_signing_certificate(settings)
             return subprocess.run(list(command), env=environment_of(settings), check=False).returncode
         finally:
             stores.stop()

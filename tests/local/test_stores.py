@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import redis
 
 from loremotion.local import postgres
 from loremotion.local.failure import CannotStart
+from loremotion.local.scratch import run_with_stores
 from loremotion.local.stores import Stores
 
 
@@ -54,3 +56,10 @@ def test_a_refused_user_namespace_is_said_with_what_to_do(tmp_path: Path) -> Non
     with pytest.raises(CannotStart, match=r"Operation not permitted.*ordinary user, or set DATABASE_URL") as problem:
         stores.start()
     assert "\n" not in str(problem.value)
+
+
+def test_a_command_against_empty_stores_finds_a_machine_that_django_calls_sound(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    status = run_with_stores([sys.executable, "manage.py", "check", "--database", "default"])
+    assert (status, "no issues" in capfd.readouterr().out) == (0, True)
