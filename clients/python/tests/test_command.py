@@ -179,6 +179,28 @@ def test_what_cannot_be_is_said_before_anything_is_asked_for(signed_in: Run) -> 
     assert (refused.exit_code, "Choose one of" in refused.output) == (1, True)
 
 
+def test_what_is_left_is_said_of_the_workspace_and_of_the_key(answered: Callable[..., Run]) -> None:
+    key = {"name": "ci", "prefix": "lm_live_a", "scopes": ["generate", "billing-read"], "expires_at": None}
+    me = {"workspace": {"name": "Studio [b]"}, "key": key, "plan": "creator", "most_open_clips": 9}
+    left = {
+        "cap": {"monthly_credits": 5000, "spent": 1200, "left": 3800},
+        "credits": {"available": 1234, "held": 6, "owed": 0},
+    }
+    said = answered(me={**me, **left})("balance").output
+    assert "Studio [b], plan creator, key ci" in said
+    assert "1,234 available, 6 held" in said
+    assert "3,800 of 5,000 credits left this month" in said
+    unshown = answered(me={**me, "cap": None, "credits": None})("balance").output
+    assert "billing-read" in unshown
+    assert "month" not in unshown
+
+
+def test_the_key_of_this_site_is_told_of_itself(signed_in: Run, client: Client) -> None:
+    me = client.me()
+    assert "generate" in me.scopes
+    assert f"key {me.key}" in signed_in("balance").output
+
+
 def test_a_batch_asks_first_and_a_second_run_finds_the_clips_of_the_first(
     signed_in: Run, client: Client, made: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

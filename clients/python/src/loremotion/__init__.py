@@ -26,22 +26,25 @@ from loremotion.errors import (
     ServerError,
     WaitTimedOut,
 )
-from loremotion.objects import Cost, Event, Model, Queue, Quote, Video, VideoError, VideoPage
+from loremotion.objects import Cap, Cost, Credits, Event, Me, Model, Queue, Quote, Video, VideoError, VideoPage
 from loremotion.version import __version__
 
 __all__ = [
     "ApiError",
     "AsyncClient",
     "AuthenticationError",
+    "Cap",
     "Client",
     "ClipFailed",
     "ClipOptions",
     "Conflict",
     "ConnectionFailed",
     "Cost",
+    "Credits",
     "Event",
     "InvalidRequest",
     "LoreMotionError",
+    "Me",
     "Model",
     "NotConfigured",
     "NotFound",

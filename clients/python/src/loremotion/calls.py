@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import httpx
 
 from loremotion.errors import LoreMotionError, error_of, not_a_site
-from loremotion.objects import Model, Quote, Video, VideoPage
+from loremotion.objects import Me, Model, Quote, Video, VideoPage
 
 T = TypeVar("T")
 
@@ -151,6 +151,10 @@ def models() -> Call[list[Model]]:
 
 def model(name: str) -> Call[Model]:
     return Call("GET", f"/v1/models/{_step(name)}", Model.from_json)
+
+
+def me() -> Call[Me]:
+    return Call("GET", "/v1/me", Me.from_json)
 
 
 def id_of(video: Video | str) -> str:

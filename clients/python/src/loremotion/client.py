@@ -17,7 +17,7 @@ from loremotion.calls import Call, ClipOptions, Input
 from loremotion.downloads import Download
 from loremotion.errors import ConnectionFailed, error_of
 from loremotion.events import Reader
-from loremotion.objects import Event, Model, Quote, Video, VideoPage
+from loremotion.objects import Event, Me, Model, Quote, Video, VideoPage
 from loremotion.waiting import Deadline, completed
 
 T = TypeVar("T")
@@ -154,6 +154,10 @@ class Client:
     def model(self, name: str) -> Model:
         """Return one model, by its name or an alias."""
         return self._send(calls.model(name))
+
+    def me(self) -> Me:
+        """Return whose key this is, and what is left of its cap and of the workspace's credits."""
+        return self._send(calls.me())
 
     def wait(self, video: Video | str, *, wait_seconds: float | None = None) -> Video:
         """Ask how a clip stands, as often as the site proposes, until it is there. Returns it, completed.

@@ -201,6 +201,59 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Credits:
+    """What the workspace has."""
+
+    available: int
+    held: int
+    """Set aside for clips that are not ready."""
+    owed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """What the key may spend in a calendar month (UTC)."""
+
+    monthly_credits: int
+    spent: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Whose key it is, and what is left."""
+
+    workspace: str
+    """Its name."""
+    key: str
+    """Its name."""
+    scopes: tuple[str, ...]
+    expires_at: datetime | None
+    plan: str
+    most_open_clips: int
+    cap: Cap | None
+    """None for a key without one."""
+    credits: Credits | None
+    """None where the key's scopes do not show them; see ``billing-read``."""
+    raw: Json = field(repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, said: Json) -> Me:
+        key, cap, credits = said["key"] or {}, said["cap"], said["credits"]
+        return cls(
+            workspace=(said["workspace"] or {}).get("name", ""),
+            key=key.get("name", ""),
+            scopes=tuple(key.get("scopes", ())),
+            expires_at=_moment(key.get("expires_at")),
+            plan=said["plan"],
+            most_open_clips=said["most_open_clips"],
+            cap=Cap(**{name: cap[name] for name in ("monthly_credits", "spent", "left")}) if cap else None,
+            credits=Credits(**{name: credits[name] for name in ("available", "held", "owed")}) if credits else None,
+            raw=said,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One of a clip's live events."""
 

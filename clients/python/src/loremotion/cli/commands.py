@@ -1,4 +1,4 @@
-"""``loremotion generate | watch | download | list | cancel | models | quote | batch | login | logout``."""
+"""``loremotion generate | watch | download | list | cancel | models | quote | balance | batch | login | logout``."""
 
 from __future__ import annotations
 
@@ -190,6 +190,21 @@ def quote(client: Client, /, prompt: str, **options: Any) -> None:
     """Say what a clip would cost, and when it would be ready. Makes nothing."""
     found = client.quote(prompt, **_said(options))
     click.echo(f"{found.model}, {found.seconds:g} s at {found.size}, {found.preset}: {found.in_words}")
+
+
+@loremotion.command()
+@with_client
+def balance(client: Client) -> None:
+    """Say what credits are left, and what this key may still spend."""
+    me = client.me()
+    screen.print(_plain(f"{me.workspace or 'Your workspace'}, plan {me.plan}, key {me.key}"))
+    if me.credits is None:
+        click.echo("Credits: not shown to this key. It needs the scope 'billing-read'.")
+    else:
+        owed = f", {me.credits.owed:,} owed" if me.credits.owed else ""
+        click.echo(f"Credits: {me.credits.available:,} available, {me.credits.held:,} held for open clips{owed}.")
+    if me.cap is not None:
+        click.echo(f"This key: {me.cap.left:,} of {me.cap.monthly_credits:,} credits left this month.")
 
 
 @loremotion.command()
