@@ -3,6 +3,7 @@ from django.urls import path
 from catalog import views as catalog
 from generation.api import events, me, reference
 from generation.api import sharing as api_sharing
+from generation.api import usage as api_usage
 from generation.api import views as api
 from generation.pages import (
     batch,
@@ -16,6 +17,7 @@ from generation.pages import (
     sharing,
     status,
     trial_views,
+    usage,
     verify,
 )
 from generation.pages.price import price
@@ -30,6 +32,7 @@ urlpatterns = [
     # The API: no trailing slashes, as its clients expect.
     path("v1/openapi.json", reference.openapi, name="api-contract"),
     path("v1/me", me.Me.as_view(), name="api-me"),
+    path("v1/usage", api_usage.UsageView.as_view(), name="api-usage"),
     path("v1/quotes", takes_files(api.Quotes.as_view()), name="api-quotes"),
     path("v1/videos", takes_files(api.Videos.as_view()), name="api-videos"),
     path("v1/videos/edits", takes_files(api.Edits.as_view()), name="api-edits"),
@@ -78,6 +81,7 @@ urlpatterns = [
     path("history/boards/<uuid:board_id>/delete/", boards.delete, name="delete-board"),
     path("history/delete/", selection.ask_before_deleting, name="ask-before-deleting"),
     path("history/delete/now/", selection.delete, name="delete-clips"),
+    path("billing/usage/", usage.page, name="usage"),
     *trial_views.urlpatterns,
     path("verify/", takes_files(verify.page), name="verify"),
     path("explore/", explore.page, name="explore"),

@@ -104,6 +104,8 @@ ACCESS: dict[str, Access] = {
     "generation:api-contract": Access(Kind.PUBLIC),
     "generation:api-videos": Access(Kind.OWN, READ),
     "generation:api-me": Access(Kind.PUBLIC),
+    "generation:api-usage": Access(Kind.PUBLIC),  # without the right to see payments, of the key itself alone
+    "generation:usage": Access(Kind.OWN, Action.READ_CREDITS),
     "generation:api-quotes": Access(Kind.PUBLIC, method="post"),
     "generation:api-video": Access(Kind.OBJECT, READ),
     "generation:api-cancel": Access(Kind.OBJECT, MAKE, "post"),

@@ -1,0 +1,219 @@
+"""What a workspace spent: the ledger's holds, added up by day, model, API key or member.
+
+The sums are of the holds themselves, those of accounts that were merged into this one's among them, so for any span
+they are what the ledger says, to the credit. A span has a longest length, and its rows are found by an index: what came
+before it costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+
+from django.db import connection
+from django.utils import timezone
+
+from accounts.caller import Caller
+from accounts.roles import Action
+from loremotion.csv_lines import csv_line
+from loremotion.refusals import Invalid
+
+MOST_DAYS: Final = 92
+MOST_LINES: Final = 5_000
+_COLUMNS: Final = {
+    "day": "to_char(hold.held_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+    "model": "model.slug",
+    "key": "apikey.prefix",
+    "member": "person.email",
+}
+GROUPS: Final = tuple(_COLUMNS)
+"""By what spending can be told apart, in the order of the columns."""
+_SQL: Final = """
+    WITH RECURSIVE mine AS (
+        SELECT %(account)s::uuid AS id
+        UNION SELECT merged.id FROM ledger_account merged JOIN mine ON merged.merged_into_id = mine.id
+    )
+    SELECT {groups}, max(apikey.name), count(*)::bigint,
+        coalesce(sum(clip.num_frames / clip.fps) FILTER (WHERE clip.state = 'succeeded'), 0)::float8,
+        coalesce(sum(hold.amount) FILTER (WHERE hold.state = 'open'), 0)::bigint,
+        sum(hold.captured)::bigint, sum(hold.released)::bigint
+    FROM mine JOIN ledger_hold hold
+        ON hold.account_id = mine.id AND hold.held_at >= %(since)s AND hold.held_at < %(until)s
+    LEFT JOIN generation_generation clip ON clip.id = hold.id
+    LEFT JOIN catalog_modelversion version ON version.id = clip.version_id
+    LEFT JOIN catalog_model model ON model.id = version.model_id
+    LEFT JOIN accounts_apikey apikey ON apikey.id = clip.api_key_id
+    LEFT JOIN accounts_user person ON person.id = clip.made_by_id
+    WHERE (%(key)s::bigint IS NULL OR clip.api_key_id = %(key)s)
+        AND (%(member)s::bigint IS NULL OR clip.made_by_id = %(member)s)
+    GROUP BY {numbers} ORDER BY {numbers} LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Days (UTC), both among them."""
+
+    since: date
+    until: date
+
+    @property
+    def bounds(self) -> tuple[datetime, datetime]:
+        """The first moment of it, and the first after it."""
+        until = self.until + timedelta(days=1)
+        return datetime.combine(self.since, time(), UTC), datetime.combine(until, time(), UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Whole credits, and what was made for them."""
+
+    clips: int = 0
+    """That were asked for, whatever became of them."""
+    seconds: float = 0.0
+    """Of finished clips."""
+    held: int = 0
+    """For those that have not ended."""
+    charged: int = 0
+    given_back: int = 0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Spent)))
+
+    def to_json(self) -> dict[str, Any]:
+        return {each.name: getattr(self, each.name) for each in fields(Spent)} | {"seconds": round(self.seconds, 3)}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One group's share. ``of`` has its day, model, key's beginning or member's address, by what was asked for; None
+    where a clip has none, such as the key of a clip made on a page."""
+
+    of: dict[str, str | None]
+    key_name: str
+    """Where keys are told apart: the name of this one."""
+    spent: Spent
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    span: Span
+    by: tuple[str, ...]
+    lines: list[Line]
+
+    @property
+    def total(self) -> Spent:
+        return sum((line.spent for line in self.lines), Spent())
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "object": "usage",
+            "since": self.span.since.isoformat(),
+            "until": self.span.until.isoformat(),
+            "by": list(self.by),
+            "data": [line.of | _named(line, self.by) | line.spent.to_json() for line in self.lines],
+            "total": self.total.to_json(),
+        }
+
+    def to_csv(self) -> Iterator[str]:
+        names = ("key_name",) if "key" in self.by else ()
+        yield csv_line([*self.by, *names, *Spent().to_json()])
+        for line in self.lines:
+            yield csv_line([*line.of.values(), *_named(line, self.by).values(), *line.spent.to_json().values()])
+
+
+def usage_of(caller: Caller, span: Span, by: Sequence[str]) -> Usage:
+    """What the caller's workspace spent on requests of ``span``, a line a group of ``by``, as ``groups_of`` says it.
+    One query.
+
+    Who may see payments is told of the whole workspace; any other key or member of what they asked for themselves.
+
+    Raises:
+        Invalid: there are more lines than one answer has.
+    """
+    workspace = caller.workspace
+    if workspace is None:
+        return Usage(span, tuple(by), [])
+    is_whole = caller.may(Action.READ_PAYMENTS)
+    since, until = span.bounds
+    asked: dict[str, Any] = {
+        "account": workspace.id,
+        "since": since,
+        "until": until,
+        "key": caller.key.line_id if caller.key is not None and not is_whole else None,
+        "member": caller.user.id if caller.user is not None and not is_whole else None,
+        "limit": MOST_LINES + 1,
+    }
+    numbers = ", ".join(str(number) for number in range(1, len(by) + 1))
+    sql = _SQL.format(groups=", ".join(_COLUMNS[name] for name in by), numbers=numbers)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, asked)
+        found = cursor.fetchall()
+    if len(found) > MOST_LINES:
+        raise Invalid(
+            "too_many_lines",
+            f"That makes more than {MOST_LINES:,} lines.",
+            next_step="Ask for fewer days, or group by less.",
+            field="by",
+        )
+    return Usage(span, tuple(by), [_line_of(row, by) for row in found])
+
+
+def span_of(since: str, until: str) -> Span:
+    """The span that is asked for; this month up to today where nothing is said.
+
+    Raises:
+        Invalid: what is no date, or too long a span.
+    """
+    today = timezone.now().astimezone(UTC).date()
+    last = _date_of(until, "until") if until else today
+    first = _date_of(since, "since") if since else last.replace(day=1)
+    if not first <= last:
+        raise Invalid("invalid_since", "since comes after until.", next_step="Swap them.", field="since")
+    if (last - first).days >= MOST_DAYS:
+        raise Invalid(
+            "span_too_long",
+            f"At most {MOST_DAYS} days at once.",
+            next_step="Ask for one part at a time.",
+            field="since",
+        )
+    return Span(first, last)
+
+
+def groups_of(said: Iterable[str]) -> tuple[str, ...]:
+    """What is grouped by, once each and in the order of the columns; by day where nothing is said.
+
+    Raises:
+        Invalid: names what it cannot be grouped by.
+    """
+    asked = [name.strip() for name in said if name.strip()]
+    for name in asked:
+        if name not in _COLUMNS:
+            raise Invalid(
+                "invalid_by",
+                f"Usage can't be grouped by {name[:60]!r}.",
+                next_step=f"Choose from: {', '.join(GROUPS)}.",
+                field="by",
+            )
+    return tuple(name for name in GROUPS if name in asked) or GROUPS[:1]
+
+
+def _line_of(row: Sequence[Any], by: Sequence[str]) -> Line:
+    key_name, *spent = row[len(by) :]
+    return Line(of=dict(zip(by, row, strict=False)), key_name=key_name or "", spent=Spent(*spent))
+
+
+def _named(line: Line, by: Sequence[str]) -> dict[str, str]:
+    return {"key_name": line.key_name} if "key" in by else {}
+
+
+def _date_of(text: str, field: str) -> date:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or not 2000 <= found.year < 9999:
+        raise Invalid(f"invalid_{field}", f"{field} is a date, such as 2027-01-31.", field=field)
+    return found
