@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from generation.settlement import attempts, settle
+from generation.settlement import attempts, settle, signing_queue
 from generation.settlement.verification import NotBelieved, read_report, verify_sender, verify_worker_name
 from gpu_worker import log_context
 from gpu_worker.contract import FINISHED_FUNCTION, STARTED_FUNCTION, WORKER_LOST_FUNCTION
@@ -30,12 +30,14 @@ def started(generation_id: str, attempt: int, worker: str, secret: str = "") -> 
 
 
 def finished(report: dict[str, Any]) -> bool:
-    """Settle an attempt that has ended; ``report`` is a ``RenderReport``."""
+    """Settle an attempt that has ended, or have its clip signed first; ``report`` is a ``RenderReport``."""
     try:
         said = read_report(report)
     except (KeyError, TypeError, ValueError) as problem:
         return _refuse("finished", report.get("generation_id") if isinstance(report, dict) else None, problem)
     with log_context.bound(request_id=log_context.cleaned(said.request_id), generation_id=said.generation_id):
+        if signing_queue.hand_over(said):
+            return True
         is_news = settle.settle(said)
         logger.info("Attempt %d is %s%s", said.attempt, said.outcome.value, "" if is_news else ", which is no news")
     return is_news

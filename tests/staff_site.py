@@ -17,7 +17,7 @@ from loremotion.local.environment import ROOT
 from loremotion.local.preparation import STAFF_EMAIL, staff_password
 from loremotion.local.stack import Stack
 
-PROCESSES = ("web", "reports", "stripe", "webhooks", "mail", "beat")
+PROCESSES = ("web", "reports", "signing", "stripe", "webhooks", "mail", "beat")
 """All but a GPU: its workers are heartbeats alone, so that three cards are on and one clip stays in hand."""
 
 

@@ -5,7 +5,7 @@ holds its digest. The clip's row says which signed file is the clip. So a crash 
 worker delivered it, to be signed once more, and of two that sign the same clip one counts.
 
 The clip may come from anybody's GPU, so a confined program reads it, which has no key (``signing_sandbox``) and a wall
-clock. After a signature that took too long the next clips are delivered unsigned for a minute, and the beat signs them.
+clock. All of it happens in a process of its own (``settlement.signing_queue``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 from typing import IO, Any, Final
+from uuid import UUID
 
 from django.conf import settings
 from django.core.files.base import File
@@ -34,29 +34,15 @@ from generation.provenance.signature_service import SignatureService
 from generation.storage import files
 from gpu_worker import sandbox
 from loremotion import database
-from loremotion.sweeping import each
 
 logger = logging.getLogger(__name__)
 
-BATCH: Final = 20
 FIRST_PAUSE: Final = timedelta(minutes=1)
 GIVEN_UP_AFTER: Final = timedelta(days=7)
 WALL_SECONDS: Final = 15.0
-SLOW_SECONDS: Final = 5.0
-LEFT_TO_THE_BEAT_SECONDS: Final = 60.0
 _PROGRAM: Final = Path(__file__).with_name("signing_sandbox.py")
 _READ_AT_ONCE_BYTES: Final = 1024**2
 _MOST_MANIFEST_BYTES: Final = 64 * 1024**2
-
-
-@dataclass
-class _Pause:
-    """While this process leaves signatures to the beat, by the monotonic clock."""
-
-    until: float = 0.0
-
-
-_pause = _Pause()
 
 
 class NotSigned(Exception):
@@ -87,29 +73,16 @@ def signed(generation: Generation, sha256: str) -> Iterator[Signed | None]:
     made = None
     if certificate.is_configured():
         database.give_back()
-        begun = time.monotonic()
         try:
             made = sign(generation, sha256)
         except Exception:  # whatever is wrong with key, certificate, file or store: nobody's clip is lost over it
             logger.exception("The clip %s is not signed yet, and is tried again", generation.id)
-        if time.monotonic() - begun > SLOW_SECONDS:
-            _pause.until = time.monotonic() + LEFT_TO_THE_BEAT_SECONDS
     try:
         yield made
     finally:
         if made is not None and not Clip.objects.filter(pk=generation.pk, signed_sha256=made.sha256).exists():
             for key in (made.clip_key, made.manifest_key):
                 default_storage.delete(key)
-
-
-@contextmanager
-def signed_in_time(generation: Generation, sha256: str) -> Iterator[Signed | None]:
-    """As ``signed``, but None also while signatures take long: nobody's clip waits for another's."""
-    if time.monotonic() < _pause.until:
-        yield None
-        return
-    with signed(generation, sha256) as made:
-        yield made
 
 
 def unsigned_facts() -> dict[str, Any]:
@@ -213,21 +186,27 @@ def _part(out: IO[bytes], size: object, *, most: int) -> bytes:
     return part
 
 
-def sign_due() -> None:
-    """Sign clips that could not be signed when they were delivered, at pauses that double, for a week."""
-    if certificate.is_configured():
-        due = Clip.objects.filter(sign_at__lt=timezone.now()).select_related("generation__version__model")
-        each(due.order_by("sign_at")[:BATCH], _sign_late)
-
-
-def _sign_late(clip: Clip) -> None:
+def claim_due(*, limit: int) -> list[UUID]:
+    """The clips to be signed now that were delivered unsigned, the longest due first. Nobody else is given them before
+    their next try: at pauses that double, for a week."""
     now = timezone.now()
-    waiting = Clip.objects.filter(pk=clip.pk, signed_at=None)
-    if not waiting.filter(sign_at=clip.sign_at).update(sign_at=_next_try(clip, now)):
-        return  # another beat has taken it, or it is gone
+    due = Clip.objects.filter(sign_at__lt=now, signed_at=None).order_by("sign_at")[:limit]
+    return [
+        clip.pk
+        for clip in due
+        if Clip.objects.filter(pk=clip.pk, signed_at=None, sign_at=clip.sign_at).update(sign_at=_next_try(clip, now))
+    ]
+
+
+def sign_late(generation_id: UUID | str) -> bool:
+    """Sign a clip that was delivered unsigned. Returns False where that is done already, or did not succeed."""
+    waiting = Clip.objects.filter(generation_id=generation_id, signed_at=None)
+    clip = waiting.select_related("generation__version__model").first()
+    if clip is None:
+        return False
     with signed(clip.generation, clip.sha256) as made:
-        if made is not None:
-            waiting.update(**made.facts())  # what was delivered stays: a clip that waits may begin with it
+        # What was delivered stays: a clip that waits may begin with it.
+        return made is not None and bool(waiting.update(**made.facts()))
 
 
 def _next_try(clip: Clip, now: datetime) -> datetime | None:

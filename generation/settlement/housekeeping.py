@@ -22,9 +22,8 @@ from billing.shop import housekeeping as shop
 from generation.models import Generation, State
 from generation.moderation import reviews
 from generation.notices import notices
-from generation.provenance import signing
 from generation.scheduling import capacity, dispatch, fleet_samples, queue_depth
-from generation.settlement import attempts, forecasting, ledger_check, settle
+from generation.settlement import attempts, forecasting, ledger_check, settle, signing_queue
 from generation.settlement.verification import NotBelieved, read_report, verify_worker_name
 from generation.storage import host_keys, leftovers, retention, traces
 from gpu_worker.contract import LATE_SECONDS, WORKER_DEAD_AFTER_SECONDS, RenderReport, attempt_of, worker_of
@@ -148,12 +147,15 @@ def _has_ended(job: Job) -> bool:
 
 
 def _settle_from(job: Job, generation: Generation) -> None:
-    """Settle from the result of a job that has ended in RQ, where its report never came."""
-    if job.ended_at and 0 <= (datetime.now(UTC) - job.ended_at).total_seconds() < REPORT_GRACE_SECONDS:
+    """Settle from the result of a job that has ended in RQ, where its report never came, or waits to be signed."""
+    ended_seconds = (datetime.now(UTC) - job.ended_at).total_seconds() if job.ended_at else -1.0
+    if 0 <= ended_seconds < REPORT_GRACE_SECONDS:
         return
     report = _report_of(job)
     if report is not None:
-        settle.settle(report)
+        may_wait = 0 <= ended_seconds < signing_queue.HELD_SECONDS
+        if not (may_wait and signing_queue.hand_over(report)):
+            settle.settle(report)
     else:
         _hand_on(generation)
 
@@ -279,7 +281,7 @@ SWEEPS: tuple[Callable[[], None], ...] = (
     expire_credits,
     erase_closed_workspaces,
     forget_networks,
-    signing.sign_due,
+    signing_queue.enqueue_due,
     retention.sweep_clips,
     retention.sweep_uploads,
     leftovers.sweep_leftovers,

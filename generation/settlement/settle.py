@@ -85,10 +85,13 @@ def start(*, generation_id: uuid.UUID, attempt: int, worker: str) -> bool:
     return is_news
 
 
-def settle(report: RenderReport) -> bool:
+def settle(report: RenderReport, *, signs: bool = False) -> bool:
     """End a generation as its worker reports it, and its hold with it. Returns whether this report decided it.
 
     A success counts from any attempt, since the clip is there. Anything else counts from the present attempt only.
+
+    Args:
+        signs: whether a finished clip is signed first, which takes seconds: see ``signing_queue``.
     """
     generation = (
         Generation.objects.select_related("version__model", "workspace").filter(id=report.generation_id).first()
@@ -107,8 +110,8 @@ def settle(report: RenderReport) -> bool:
             reason=reason,
             gpu_seconds=report.gpu_seconds,
         )
-    if report.outcome == Outcome.SUCCEEDED and report.clip is not None:
-        with signing.signed_in_time(generation, report.clip.sha256) as signed:
+    if signs and report.outcome == Outcome.SUCCEEDED and report.clip is not None:
+        with signing.signed(generation, report.clip.sha256) as signed:
             return _settle(generation, report, signed)
     return _settle(generation, report, None)
 

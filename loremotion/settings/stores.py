@@ -68,6 +68,7 @@ CACHES = {
 # The RQ queues that the site works off, each with the table of what its jobs may call: see rq_seams.allowed_jobs.
 QUEUE_JOBS = {
     "reports": "generation.reports.JOBS",
+    "signing": "generation.settlement.signing_queue.JOBS",
     "stripe": "billing.shop.jobs.JOBS",
     "webhooks": "generation.webhooks.jobs.JOBS",
     "mail": "loremotion.outbox.jobs.JOBS",

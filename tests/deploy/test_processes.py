@@ -20,7 +20,7 @@ COMPOSE = ROOT / "deploy/compose.yaml"
 UNITS = ROOT / "deploy/systemd"
 SYSTEMD = shutil.which("systemd-analyze")
 OTHERS = {"postgres", "valkey", "proxy", "migrate", "prometheus", "grafana"}
-INSTANCES = {"loremotion-queue@": ("reports", "stripe", "webhooks", "mail"), "loremotion-gpu@": ("0",)}
+INSTANCES = {"loremotion-queue@": ("reports", "signing", "stripe", "webhooks", "mail"), "loremotion-gpu@": ("0",)}
 MOST_EXPOSURE = {"loremotion-gpu@": 50}
 """Of ``systemd-analyze security``, in tenths; it needs the card's devices."""
 

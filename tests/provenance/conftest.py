@@ -15,7 +15,7 @@ from generation.models import Generation
 from generation.provenance import inspection, signing
 from generation.provenance.certificate import make_own
 from generation.scheduling import dispatch
-from generation.settlement import settle
+from generation.settlement import settle, signing_queue
 from generation.storage import files
 from gpu_worker.contract import RenderReport
 from tests.generation import factories
@@ -29,11 +29,20 @@ SITE = "Clips of Example"
 Delivered = Callable[..., RenderReport]
 
 
+def settle_signed(report: RenderReport) -> bool:
+    """Do what the process ``signing`` does with a report in its line."""
+    return signing_queue.settle_signed(report.to_wire())
+
+
+def sign_due() -> None:
+    """Do what that process does with the clips that the beat puts into its line now."""
+    for generation_id in signing.claim_due(limit=signing_queue.LATE_IN_LINE):
+        signing_queue.sign_late(str(generation_id))
+
+
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """However busy the machine is, signing and reading take as long as they take."""
-    monkeypatch.setattr(signing, "_pause", signing._Pause())
-    monkeypatch.setattr(signing, "SLOW_SECONDS", 3600.0)
     monkeypatch.setattr(signing, "WALL_SECONDS", 3600.0)
     monkeypatch.setattr(inspection, "WALL_SECONDS", 3600.0)
 

@@ -17,10 +17,9 @@ from generation.pages import verify
 from generation.provenance import inspection
 from generation.provenance.certificate import make_own
 from generation.provenance.inspection import Inspection
-from generation.settlement import settle
 from gpu_worker import sandbox
 from tests.generation import factories
-from tests.provenance.conftest import Delivered
+from tests.provenance.conftest import Delivered, settle_signed
 from tests.provenance.test_signing import clip_of, content
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +30,7 @@ def made(signing_site: Settings, delivered: Delivered) -> Generation:
     """A clip of this site."""
     factories.model()
     generation = factories.submitted(factories.visitor(credits=100).workspace, prompt="a very private wish")
-    assert settle.settle(delivered(generation))
+    assert settle_signed(delivered(generation))
     return generation
 
 
@@ -70,7 +69,7 @@ def test_a_file_without_marks_is_not_said_to_be_somebody_elses(film: bytes, sign
 
 def test_an_unsigned_clip_is_known_by_its_bytes(delivered: Delivered, film: bytes) -> None:
     factories.model()
-    settle.settle(delivered(factories.submitted(factories.visitor(credits=100).workspace)))
+    settle_signed(delivered(factories.submitted(factories.visitor(credits=100).workspace)))
     found = inspected(film)
     assert found.credentials is None
     assert found.origin is not None
@@ -82,7 +81,7 @@ def test_what_others_sign_in_our_name_is_not_ours(
     make_own(tmp_path / "c.pem", tmp_path / "k.pem", tmp_path / "i.pem", name="Clips of Example")
     signing_site.C2PA_CERTIFICATE, signing_site.C2PA_PRIVATE_KEY = str(tmp_path / "c.pem"), str(tmp_path / "k.pem")
     other = factories.submitted(factories.visitor(credits=100).workspace)
-    settle.settle(delivered(other))
+    settle_signed(delivered(other))
     forged = content(clip_of(other).key)
     Clip.objects.filter(generation=other).update(signed_sha256="0" * 64)
     signing_site.C2PA_CERTIFICATE = str(certificates / "certificate.pem")

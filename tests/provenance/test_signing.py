@@ -27,7 +27,7 @@ from generation.settlement import deletion, settle
 from generation.storage import files, folder, leftovers
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
-from tests.provenance.conftest import SITE, Delivered
+from tests.provenance.conftest import SITE, Delivered, settle_signed, sign_due
 
 pytestmark = pytest.mark.django_db
 
@@ -60,7 +60,7 @@ def test_a_finished_clip_says_that_a_model_made_it(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
-        assert settle.settle(delivered(request_for_a_clip))
+        assert settle_signed(delivered(request_for_a_clip))
     clip = clip_of(request_for_a_clip)
     stored = content(clip.key)
     assert (clip.size_bytes, clip.served_sha256) == (len(stored), hashlib.sha256(stored).hexdigest())
@@ -76,7 +76,7 @@ def test_a_finished_clip_says_that_a_model_made_it(
 def test_without_a_certificate_clips_are_as_they_were_delivered(
     request_for_a_clip: Generation, delivered: Delivered, film: bytes
 ) -> None:
-    assert settle.settle(delivered(request_for_a_clip))
+    assert settle_signed(delivered(request_for_a_clip))
     clip = clip_of(request_for_a_clip)
     assert (clip.signed_at, clip.sign_at) == (None, None)
     assert content(clip.key) == film
@@ -86,17 +86,17 @@ def test_what_cannot_be_signed_now_is_delivered_and_signed_later(
     signing_site: Settings, request_for_a_clip: Generation, delivered: Delivered, film: bytes
 ) -> None:
     key, signing_site.C2PA_PRIVATE_KEY = signing_site.C2PA_PRIVATE_KEY, "/nowhere/key.pem"
-    assert settle.settle(delivered(request_for_a_clip))
+    assert settle_signed(delivered(request_for_a_clip))
     clip = clip_of(request_for_a_clip)
     assert content(clip.key) == film
     assert clip.sign_at is not None
     Clip.objects.update(sign_at=timezone.now())
-    signing.sign_due()
+    sign_due()
     assert clip_of(request_for_a_clip).sign_at is not None, "the key is still away"
 
     signing_site.C2PA_PRIVATE_KEY = key
     Clip.objects.update(sign_at=timezone.now())
-    signing.sign_due()
+    sign_due()
     clip = clip_of(request_for_a_clip)
     assert credentials_in(content(clip.key)).is_ours
     assert clip.served_sha256 == hashlib.sha256(content(clip.key)).hexdigest()
@@ -118,10 +118,10 @@ def test_dying_before_the_commit_loses_neither_clip_nor_signature(
     with monkeypatch.context() as patch:
         patch.setattr(settle, "_wind_up", die)  # the last of its transaction, after the files have their names
         with pytest.raises(Death):
-            settle.settle(report)
+            settle_signed(report)
     request_for_a_clip.refresh_from_db()
     assert request_for_a_clip.state == State.RUNNING
-    assert settle.settle(report)
+    assert settle_signed(report)
     clip = clip_of(request_for_a_clip)
     assert clip.served_sha256 == hashlib.sha256(content(clip.key)).hexdigest()
     assert credentials_in(content(clip.key)).is_ours
@@ -136,11 +136,11 @@ def test_of_two_that_sign_one_clip_one_counts(
     def overtaken(generation: Generation, sha256: str) -> signing.Signed:
         made = sign(generation, sha256)
         monkeypatch.setattr(signing, "sign", sign)
-        assert settle.settle(report)
+        assert settle_signed(report)
         return made
 
     monkeypatch.setattr(signing, "sign", overtaken)
-    assert not settle.settle(report)
+    assert not settle_signed(report)
     clip = clip_of(request_for_a_clip)
     assert clip.served_sha256 == hashlib.sha256(content(clip.key)).hexdigest()
     names = set(default_storage.listdir(f"clips/{request_for_a_clip.id}")[1])
@@ -152,7 +152,7 @@ def test_a_download_with_its_recipe_is_intact(
 ) -> None:
     factories.model()
     mine = factories.submitted(alice.workspace)
-    settle.settle(delivered(mine))
+    settle_signed(delivered(mine))
     client: Client = client_of(alice)
     answer = client.get(f"/generations/{mine.id}/clip.mp4?download")
     downloaded = b"".join(answer)
@@ -170,7 +170,7 @@ def test_a_key_service_may_sign(
     signing_site.C2PA_SIGNER, key = "tests.provenance.test_signing.key_service", signing_site.C2PA_PRIVATE_KEY
     signing_site.C2PA_PRIVATE_KEY = ""
     monkeypatch.setitem(KEY_SERVICE, "key", key)
-    settle.settle(delivered(request_for_a_clip))
+    settle_signed(delivered(request_for_a_clip))
     assert credentials_in(content(clip_of(request_for_a_clip).key)).is_ours
 
 
@@ -178,7 +178,7 @@ def test_what_a_key_service_complains_of_is_logged(
     signing_site: Settings, request_for_a_clip: Generation, delivered: Delivered, caplog: pytest.LogCaptureFixture
 ) -> None:
     signing_site.C2PA_SIGNER = "tests.provenance.test_signing.closed_key_service"
-    settle.settle(delivered(request_for_a_clip))
+    settle_signed(delivered(request_for_a_clip))
     assert clip_of(request_for_a_clip).sign_at is not None
     assert "closed on Sundays" in caplog.text
 
@@ -203,10 +203,10 @@ def test_what_a_clip_was_made_from_is_named_and_keeps_its_own_manifest(
     factories.model("vace", family="wan_vace", modes=["text", "control", "extend"], sizes=["64x48"], fps=16)
     workspace = factories.visitor(credits=500).workspace
     first = factories.submitted(workspace)
-    settle.settle(delivered(first))
+    settle_signed(delivered(first))
     second = factories.submitted(workspace)
     Generation.objects.filter(id=second.id).update(inputs={"video": clip_of(first).key}, mode="extend")
-    settle.settle(delivered(second))
+    settle_signed(delivered(second))
     stored = content(clip_of(second).key)
     assert credentials_in(stored).ingredients == ("video",)
     assert str(first.id).encode() in stored, "the first one's manifest is in the second's"
@@ -217,12 +217,12 @@ def test_what_people_sent_says_nothing_of_them_in_the_clip(signing_site: Setting
     factories.model("vace", family="wan_vace", modes=["text", "extend"], sizes=["64x48"], fps=16)
     workspace = factories.visitor(credits=500).workspace
     first = factories.submitted(workspace)
-    settle.settle(delivered(first))
+    settle_signed(delivered(first))
     sent = "inputs/0/video.sent"
     default_storage.save(sent, ContentFile(content(clip_of(first).key)))
     second = factories.submitted(workspace)
     Generation.objects.filter(id=second.id).update(inputs={"video": sent}, mode="extend")
-    settle.settle(delivered(second))
+    settle_signed(delivered(second))
     assert str(first.id).encode() not in content(clip_of(second).key)
 
 
@@ -237,7 +237,7 @@ def test_whoever_reads_the_clip_has_no_key(
         return start(command, **more)
 
     monkeypatch.setattr(subprocess, "Popen", noted)
-    settle.settle(delivered(request_for_a_clip))
+    settle_signed(delivered(request_for_a_clip))
     assert credentials_in(content(clip_of(request_for_a_clip).key)).is_ours
     secret = Path(signing_site.C2PA_PRIVATE_KEY).read_text()
     assert "BEGIN CERTIFICATE" in "".join(given)
@@ -252,25 +252,9 @@ def test_a_file_that_takes_for_ever_is_delivered_unsigned(
     hostile = factories.submitted(factories.visitor(credits=100).workspace)
     monkeypatch.setattr(signing, "WALL_SECONDS", 2.0)
     report = delivered(hostile, film + 100_000 * b"\0\0\0\x08free")
-    assert settle.settle(report)
+    assert settle_signed(report)
     assert clip_of(hostile).signed_at is None
     assert clip_of(hostile).sign_at is not None
-
-
-def test_after_a_slow_signature_clips_do_not_wait_and_the_beat_signs_them(
-    signing_site: Settings, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    factories.model()
-    workspace = factories.visitor(credits=100).workspace
-    first, second = factories.submitted(workspace), factories.submitted(workspace)
-    monkeypatch.setattr(signing, "SLOW_SECONDS", -1.0)
-    settle.settle(delivered(first))
-    settle.settle(delivered(second))
-    assert clip_of(first).signed_at is not None
-    assert clip_of(second).signed_at is None
-    Clip.objects.filter(generation=second).update(sign_at=timezone.now())
-    signing.sign_due()
-    assert credentials_in(content(clip_of(second).key)).is_ours
 
 
 def test_a_deleted_clip_leaves_no_signed_file(
@@ -279,7 +263,7 @@ def test_a_deleted_clip_leaves_no_signed_file(
     delivered: Delivered,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
-    settle.settle(delivered(request_for_a_clip))
+    settle_signed(delivered(request_for_a_clip))
     request_for_a_clip.refresh_from_db()
     with django_capture_on_commit_callbacks(execute=True):
         deletion.delete(request_for_a_clip)
@@ -289,7 +273,7 @@ def test_a_deleted_clip_leaves_no_signed_file(
 def test_signed_files_are_no_leftovers(
     signing_site: Settings, request_for_a_clip: Generation, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settle.settle(delivered(request_for_a_clip))
+    settle_signed(delivered(request_for_a_clip))
     monkeypatch.setattr(leftovers, "LEFT_AFTER_SECONDS", -1.0)
     monkeypatch.setattr(folder, "FOLDERS_A_ROUND", 100_000)
     leftovers.sweep_leftovers()
@@ -302,5 +286,5 @@ def test_a_clip_whose_file_is_none_is_delivered_all_the_same(signing_site: Setti
     delivered(broken)
     default_storage.delete(files.key(broken, files.CLIP))
     default_storage.save(files.key(broken, files.CLIP), ContentFile(factories.CLIP_BYTES))
-    assert settle.settle(factories.report(broken))
+    assert settle_signed(factories.report(broken))
     assert clip_of(broken).sign_at is not None

@@ -22,6 +22,10 @@ pytestmark = pytest.mark.django_db
 
 ON_THE_WIRE = {
     "reports": {"generation.reports.started", "generation.reports.finished", "generation.reports.worker_lost"},
+    "signing": {
+        "generation.settlement.signing_queue.settle_signed",
+        "generation.settlement.signing_queue.sign_late",
+    },
     "stripe": {
         "billing.shop.jobs.work_on_event",
         "billing.shop.jobs.read_events",

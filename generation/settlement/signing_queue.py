@@ -1,0 +1,96 @@
+"""The queue ``signing``: clips are signed in a process of their own, so that no report waits for a signature.
+
+A report of a finished clip goes from the queue ``reports`` into this one, and is settled here with the signed file. It
+decides what it would have decided there, and until then the finished job in RQ still says the same: where the line is
+lost, or nobody works it off, the beat settles the clip as it was delivered. That one has a time for being signed in its
+row, and the beat puts it into this line when it has come.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+import redis
+from rq.exceptions import DuplicateJobError
+
+from generation.provenance import certificate, signing
+from generation.settlement import settle
+from generation.settlement.verification import read_report
+from gpu_worker import last_work, log_context
+from gpu_worker.contract import Outcome, RenderReport
+from loremotion import queues
+from loremotion.health import QUEUE_LATE_AFTER_SECONDS
+from loremotion.queues import Table
+from loremotion.valkey import connection
+
+logger = logging.getLogger(__name__)
+
+QUEUE: Final = "signing"
+MOST_IN_LINE: Final = 20
+"""With more before it a clip is delivered unsigned: its owner waits for a few signatures, not for a rush of them."""
+LATE_IN_LINE: Final = 5
+"""Clips that were delivered unsigned come into line while it is shorter than that, so they hold up none that is new."""
+HELD_SECONDS: Final = 45.0
+"""So long after its render has ended a clip may wait for its signature."""
+_FAILURES_KEPT_SECONDS: Final = 3_600
+
+
+def hand_over(report: RenderReport) -> bool:
+    """Put the report into the line. Returns False where it is to be settled as it is: there is nothing to be signed,
+    or nobody who would sign it soon. Handed over twice it is in line once."""
+    if report.outcome != Outcome.SUCCEEDED or report.clip is None or not certificate.is_configured():
+        return False
+    try:
+        if not _is_worked_off() or _waiting() >= MOST_IN_LINE:
+            logger.warning("%s is not signed yet: nobody works off the queue, or it is long", report.generation_id)
+            return False
+        job_id = f"{QUEUE}-{report.generation_id}-{report.attempt}"
+        _enqueue(SETTLE_SIGNED, report.to_wire(), job_id=job_id, unique=True)
+    except DuplicateJobError:
+        logger.debug("%s is in line already", report.generation_id)
+    except redis.RedisError as problem:
+        logger.warning("%s is not signed yet: %s", report.generation_id, problem)
+        return False
+    return True
+
+
+def enqueue_due() -> None:
+    """Put clips into line that were delivered unsigned and are to be tried now. A try that is lost is followed by the
+    next: the row says when before the job is in line."""
+    if certificate.is_configured():
+        for generation_id in signing.claim_due(limit=max(0, LATE_IN_LINE - _waiting())):
+            _enqueue(SIGN_LATE, str(generation_id))
+
+
+def settle_signed(report: dict[str, Any]) -> bool:
+    """Sign the clip of a report that ``reports`` believed, and settle it; without a signature where it has none."""
+    said = read_report(report)
+    with log_context.bound(request_id=log_context.cleaned(said.request_id), generation_id=said.generation_id):
+        return settle.settle(said, signs=True)
+
+
+def sign_late(generation_id: str) -> bool:
+    """Sign a clip that was delivered unsigned. Returns whether it is signed by this call."""
+    with log_context.bound(generation_id=generation_id):
+        return signing.sign_late(generation_id)
+
+
+def _is_worked_off() -> bool:
+    age = last_work.ages_seconds(connection(), [QUEUE])[QUEUE]
+    return age is not None and age < QUEUE_LATE_AFTER_SECONDS
+
+
+def _waiting() -> int:
+    return queues.loads([QUEUE])[0].waiting
+
+
+def _enqueue(function: str, argument: object, **options: Any) -> None:
+    line = queues.queue(QUEUE)
+    line.enqueue_call(function, args=(argument,), result_ttl=0, failure_ttl=_FAILURES_KEPT_SECONDS, **options)
+
+
+SETTLE_SIGNED: Final = f"{__name__}.{settle_signed.__name__}"
+SIGN_LATE: Final = f"{__name__}.{sign_late.__name__}"
+JOBS: Table = {SETTLE_SIGNED: settle_signed, SIGN_LATE: sign_late}
+"""All that the ``signing`` queue may name."""

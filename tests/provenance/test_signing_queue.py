@@ -1,0 +1,229 @@
+"""Clips are signed in a queue of their own: no report waits for that, and what dies on the way loses nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis
+import time_machine
+from django.utils import timezone
+from pytest_django import Settings
+from rq.job import Job, JobStatus
+from rq.results import Result
+from rq.serializers import JSONSerializer
+
+from billing import ledger
+from generation import reports
+from generation.models import Clip, Generation, State
+from generation.provenance import signing
+from generation.settlement import housekeeping, settle, signing_queue
+from gpu_worker.contract import Outcome, RenderReport
+from gpu_worker.last_work import LastWork
+from loremotion import queues
+from tests.generation import factories
+from tests.provenance.conftest import Delivered, sign_due
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def mine(valkey: redis.Redis) -> Generation:
+    factories.model()
+    return factories.submitted(factories.visitor(credits=100).workspace)
+
+
+@pytest.fixture
+def at_work(signing_site: Settings, valkey: redis.Redis) -> None:
+    """The site signs, and the process for it works."""
+    LastWork(valkey, signing_queue.QUEUE).note()
+
+
+def in_line() -> int:
+    return queues.loads([signing_queue.QUEUE])[0].waiting
+
+
+def work_off() -> None:
+    """Do what stands in line, as the process does, within the test's transaction."""
+    line = queues.queue(signing_queue.QUEUE)
+    jobs = line.get_jobs()
+    line.empty()
+    for job in jobs:
+        queues.table(signing_queue.QUEUE)[job.func_name](*job.args)
+
+
+def state_of(generation: Generation) -> tuple[str, bool]:
+    """Its state, and whether its clip is signed."""
+    generation.refresh_from_db()
+    return generation.state, Clip.objects.filter(generation=generation, signed_at__isnull=False).exists()
+
+
+def rendered(generation: Generation, valkey: redis.Redis, report: RenderReport) -> None:
+    """Its job has ended in RQ and left this report as its result."""
+    generation.refresh_from_db()
+    job = Job.fetch(generation.job_id, connection=valkey, serializer=JSONSerializer)
+    job.set_status(JobStatus.FINISHED)
+    job.ended_at = datetime.now(UTC)
+    job.save()
+    Result.create(job, Result.Type.SUCCESSFUL, ttl=1000, return_value=report.to_wire())
+
+
+def in_a_while(seconds: float) -> time_machine.travel:
+    return time_machine.travel(datetime.now(UTC) + timedelta(seconds=seconds), tick=False)
+
+
+def never(*_: Any) -> Any:
+    raise AssertionError("nothing is signed here")
+
+
+def test_a_report_leaves_at_once_and_its_clip_is_settled_signed(
+    at_work: None, mine: Generation, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = delivered(mine).to_wire()
+    with monkeypatch.context() as patch:
+        patch.setattr(signing, "sign", never)
+        assert reports.finished(said)
+    assert (state_of(mine), in_line()) == ((State.RUNNING, False), 1)
+    work_off()
+    assert (state_of(mine), in_line()) == ((State.SUCCEEDED, True), 0)
+    assert ledger.receipt(reference=mine.id).captured == mine.credits_quoted
+
+
+def test_a_report_that_comes_twice_is_in_line_once(at_work: None, mine: Generation, delivered: Delivered) -> None:
+    said = delivered(mine).to_wire()
+    assert reports.finished(said)
+    assert reports.finished(said)
+    assert in_line() == 1
+
+
+def test_what_has_no_clip_is_settled_where_it_came(at_work: None, mine: Generation, delivered: Delivered) -> None:
+    delivered(mine)
+    assert reports.finished(factories.report(mine, Outcome.BLOCKED).to_wire())
+    assert (state_of(mine), in_line()) == ((State.BLOCKED, False), 0)
+
+
+def test_a_site_that_signs_nothing_has_nobody_wait(mine: Generation, delivered: Delivered, valkey: redis.Redis) -> None:
+    LastWork(valkey, signing_queue.QUEUE).note()
+    assert reports.finished(delivered(mine).to_wire())
+    assert (state_of(mine), in_line()) == ((State.SUCCEEDED, False), 0)
+
+
+def test_while_nobody_signs_clips_are_delivered_unsigned_and_signed_later(
+    signing_site: Settings, mine: Generation, delivered: Delivered, valkey: redis.Redis
+) -> None:
+    assert reports.finished(delivered(mine).to_wire())
+    assert (state_of(mine), in_line()) == ((State.SUCCEEDED, False), 0)
+    Clip.objects.update(sign_at=timezone.now())
+    signing_queue.enqueue_due()
+    work_off()
+    assert state_of(mine) == (State.SUCCEEDED, True)
+
+
+def test_behind_a_long_line_clips_are_delivered_unsigned(
+    at_work: None, mine: Generation, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signing_queue, "MOST_IN_LINE", 0)
+    assert reports.finished(delivered(mine).to_wire())
+    assert (state_of(mine), in_line()) == ((State.SUCCEEDED, False), 0)
+
+
+def test_a_line_that_was_lost_is_filled_again_by_the_beat(
+    at_work: None, mine: Generation, delivered: Delivered, valkey: redis.Redis
+) -> None:
+    report = delivered(mine)
+    rendered(mine, valkey, report)
+    assert reports.finished(report.to_wire())
+    queues.queue(signing_queue.QUEUE).empty()
+    with in_a_while(housekeeping.REPORT_GRACE_SECONDS + 1):
+        housekeeping.reclaim_from_dead_workers()
+        housekeeping.reclaim_from_dead_workers()
+    assert (state_of(mine), in_line()) == ((State.RUNNING, False), 1)
+    work_off()
+    assert state_of(mine) == (State.SUCCEEDED, True)
+
+
+def test_a_clip_that_waits_too_long_is_settled_by_the_beat_and_signed_later(
+    at_work: None, mine: Generation, delivered: Delivered, valkey: redis.Redis
+) -> None:
+    report = delivered(mine)
+    rendered(mine, valkey, report)
+    assert reports.finished(report.to_wire())
+    with in_a_while(signing_queue.HELD_SECONDS + 1):
+        housekeeping.reclaim_from_dead_workers()
+    assert state_of(mine) == (State.SUCCEEDED, False)
+    work_off()  # it comes to it after all
+    assert state_of(mine) == (State.SUCCEEDED, False)
+    Clip.objects.update(sign_at=timezone.now())
+    sign_due()
+    assert state_of(mine) == (State.SUCCEEDED, True)
+
+
+def test_dying_in_the_middle_leaves_the_clip_to_the_beat(
+    at_work: None, mine: Generation, delivered: Delivered, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Death(BaseException):
+        pass
+
+    def die(*_: Any) -> None:
+        raise Death
+
+    report = delivered(mine)
+    rendered(mine, valkey, report)
+    with monkeypatch.context() as patch:
+        patch.setattr(settle, "_wind_up", die)
+        with pytest.raises(Death):
+            signing_queue.settle_signed(report.to_wire())
+    assert state_of(mine) == (State.RUNNING, False)
+    with in_a_while(signing_queue.HELD_SECONDS + 1):
+        housekeeping.reclaim_from_dead_workers()
+    assert state_of(mine) == (State.SUCCEEDED, False)
+
+
+def test_a_late_signature_that_is_lost_is_tried_again(
+    signing_site: Settings, mine: Generation, delivered: Delivered, valkey: redis.Redis
+) -> None:
+    reports.finished(delivered(mine).to_wire())
+    Clip.objects.update(sign_at=timezone.now())
+    signing_queue.enqueue_due()
+    assert in_line() == 1
+    queues.queue(signing_queue.QUEUE).empty()
+    signing_queue.enqueue_due()
+    assert in_line() == 0, "its next try is a minute away"
+    with in_a_while(2 * 24 * 3600):
+        signing_queue.enqueue_due()
+    assert in_line() == 1
+
+
+def test_late_signatures_hold_up_no_new_clip(
+    signing_site: Settings, delivered: Delivered, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signing_queue, "LATE_IN_LINE", 1)
+    factories.model()
+    workspace = factories.visitor(credits=100).workspace
+    for generation in [factories.submitted(workspace), factories.submitted(workspace)]:
+        reports.finished(delivered(generation).to_wire())
+    Clip.objects.update(sign_at=timezone.now())
+    signing_queue.enqueue_due()
+    signing_queue.enqueue_due()
+    assert in_line() == 1
+    assert Clip.objects.filter(sign_at__lte=timezone.now()).count() == 1, "the other is due still"
+
+
+def test_of_two_late_signatures_of_one_clip_the_first_counts(
+    signing_site: Settings, mine: Generation, delivered: Delivered, valkey: redis.Redis
+) -> None:
+    reports.finished(delivered(mine).to_wire())
+    assert signing_queue.sign_late(str(mine.id))
+    first = Clip.objects.get(generation=mine).signed_sha256
+    assert not signing_queue.sign_late(str(mine.id))
+    assert Clip.objects.get(generation=mine).signed_sha256 == first
+
+
+def test_a_forged_report_is_not_settled_from_this_line_either(
+    at_work: None, mine: Generation, delivered: Delivered
+) -> None:
+    said = delivered(mine).to_wire() | {"secret": "guessed"}
+    with pytest.raises(ValueError, match="secret"):
+        signing_queue.settle_signed(said)
+    assert state_of(mine) == (State.RUNNING, False)
