@@ -26,7 +26,7 @@ from gpu_worker.backoff import pauses_seconds
 from gpu_worker.last_work import LastWork
 from gpu_worker.rq_seams.allowed_jobs import AllowedJobWorker
 from gpu_worker.valkey import Unreachable, connect
-from loremotion import queues
+from loremotion import log_ids, queues
 from loremotion.database import answers as database_answers
 
 logger = logging.getLogger(__name__)
@@ -172,11 +172,15 @@ class QueueWorker(AllowedJobWorker):
                 self.connection.lrem(popped, 1, cast(str, job_id))
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Run the job. Whatever its record does to RQ, the next one has its turn.
+        """Run the job, with its id on every line of the log. Whatever its record does to RQ, the next one has its turn.
 
         Raises:
             Unrecoverable: the database stays away, or this process cannot keep a connection.
         """
+        with log_ids.bound(job_id=str(job.id)):
+            self._execute_job(job, queue)
+
+    def _execute_job(self, job: Job, queue: Queue) -> None:
         self._is_database_lost = False
         close_old_connections()
         try:
@@ -195,10 +199,11 @@ class QueueWorker(AllowedJobWorker):
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         self._is_database_lost = is_connection_lost(exc_info[1])
-        if self._is_database_lost:
-            logger.warning("%s waits for the database: %s", job.id, exc_info[1])
-        else:
-            super().handle_exception(job, *exc_info)
+        with log_ids.bound(**log_ids.of(exc_info[1])):
+            if self._is_database_lost:
+                logger.warning("%s waits for the database: %s", job.id, exc_info[1])
+            else:
+                super().handle_exception(job, *exc_info)
 
     def handle_job_failure(
         self,

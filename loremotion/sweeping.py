@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import redis
 from django.db import InterfaceError, OperationalError
 
-from gpu_worker import log_context
+from loremotion import log_ids
 
 logger = logging.getLogger(__name__)
 _Row = TypeVar("_Row")
@@ -44,7 +44,7 @@ def each(rows: Iterable[_Row], action: Callable[[_Row], None]) -> int:
             logger.info("%s: %d rows wait for the next round", action.__name__, len(all_rows) - count)
             _stopped_at[name] = first + count
             break
-        with log_context.bound(**getattr(row, "log_ids", {})):
+        with log_ids.bound(**getattr(row, "log_ids", {})):
             try:
                 action(row)
                 served += 1

@@ -130,9 +130,10 @@ def work_on(event_id: str) -> bool:
     A failure is written down and tried again later, less and less often; at last the event is dead, and staff replays
     it from the admin once the cause is mended.
     """
-    event = sending.claim(StripeEvent, event_id)
-    if event is None:
-        return False
+    return sending.work_on(StripeEvent, event_id, _work_on)
+
+
+def _work_on(event: StripeEvent) -> bool:
     try:
         follow(event.type, event.object_id)
     except Exception as error:  # whatever went wrong: an event must not be lost to a bug either

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from billing.shop import convergence, inbox, reconcile, subscribing
+from loremotion import log_ids
 from loremotion.queues import Table
 
 
@@ -21,7 +22,8 @@ def compare_books() -> None:
 
 
 def end_subscriptions(workspace: str) -> None:
-    subscribing.end_all(UUID(workspace))
+    with log_ids.bound(subject=f"workspace:{workspace}"):
+        subscribing.end_all(UUID(workspace))
 
 
 def look_after_order(order_id: str) -> None:

@@ -21,7 +21,7 @@ from psycopg.errors import LockNotAvailable
 
 from billing.shop.errors import StripeIsAway
 from billing.shop.models import Lock
-from loremotion import database, page_deadline
+from loremotion import database, log_ids, page_deadline
 
 LAPSES_AFTER_SECONDS: Final = 30.0
 """Several times as long as one answer of Stripe's is waited for; each request to Stripe renews it."""
@@ -48,7 +48,8 @@ class Busy(Exception):
 
 @contextmanager
 def alone_with(subject: str, *, is_patient: bool = True) -> Iterator[None]:
-    """Hold the lock named ``subject`` for the block. No connection of the database is kept for it.
+    """Hold the lock named ``subject`` for the block, and have every line of the log name it. No connection of the
+    database is kept for it.
 
     Without it a slow answer of Stripe's could overtake a newer one, and the older truth would stay.
 
@@ -60,11 +61,12 @@ def alone_with(subject: str, *, is_patient: bool = True) -> Iterator[None]:
     if subject in held:
         yield
         return
-    held[subject] = _take(subject, is_patient=is_patient)
-    try:
-        yield
-    finally:
-        _release(held.pop(subject))
+    with log_ids.bound(subject=subject):
+        held[subject] = _take(subject, is_patient=is_patient)
+        try:
+            yield
+        finally:
+            _release(held.pop(subject))
 
 
 def renew() -> None:

@@ -243,6 +243,10 @@ class StripeEvent(Retried):
     def is_spent(self, *, attempts: int, at: datetime) -> bool:
         return attempts >= self.MOST_ATTEMPTS
 
+    @property
+    def log_ids(self) -> dict[str, str]:
+        return {"request_id": self.request_id, "event_id": self.event_id, "object_id": self.object_id}
+
 
 class Reconciliation(models.Model):
     """One comparison with Stripe, and how far it got."""

@@ -40,9 +40,10 @@ class Outcome:
 
 def deliver(delivery_id: int) -> bool:
     """Try one delivery that is due. Returns whether it arrived."""
-    delivery = sending.claim(Delivery, delivery_id)
-    if delivery is None:
-        return False
+    return sending.work_on(Delivery, delivery_id, _deliver)
+
+
+def _deliver(delivery: Delivery) -> bool:
     endpoint = Endpoint.objects.get(id=delivery.endpoint_id)
     if not endpoint.is_enabled:
         sending.end(delivery, State.DEAD, last_error="The endpoint was disabled.")

@@ -107,6 +107,10 @@ class Delivery(Outgoing):
     def __str__(self) -> str:
         return f"{self.event_type} {self.event_id} to {self.endpoint_id}"
 
+    @property
+    def log_ids(self) -> dict[str, str]:
+        return {"request_id": self.request_id, "generation_id": str(self.video_id), "event_id": self.event_id}
+
 
 def facts(endpoint: Endpoint) -> dict[str, Any]:
     """An endpoint without its secrets, as export and API tell it."""

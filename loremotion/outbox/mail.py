@@ -74,9 +74,10 @@ def write(messages: list[MailMessage], *, occasion: str, tried_for: timedelta = 
 
 def send(message_id: int) -> bool:
     """Send one mail that is due. Returns whether the mail server has taken it."""
-    message = sending.claim(MailMessage, message_id)
-    if message is None:
-        return False
+    return sending.work_on(MailMessage, message_id, _send)
+
+
+def _send(message: MailMessage) -> bool:
     try:
         content = content_of(message)
         if content is None:

@@ -12,6 +12,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from loremotion import log_ids
+
 
 class State(models.TextChoices):
     WAITING = "waiting"
@@ -45,6 +47,8 @@ class Retried(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True, blank=True)
+    request_id = models.CharField(max_length=64, blank=True, default=log_ids.current_request, db_default="")
+    """Of the HTTP request that led to it, for the log: see ``gpu_worker.log_context``."""
 
     last_error: models.Field[str, str]
 
@@ -53,6 +57,11 @@ class Retried(models.Model):
 
     def is_spent(self, *, attempts: int, at: datetime) -> bool:
         """Whether after so many attempts none is made ``at`` this time."""
+        raise NotImplementedError
+
+    @property
+    def log_ids(self) -> dict[str, str]:
+        """On whose behalf a line is logged while this row is worked on: the request, and what says which row it is."""
         raise NotImplementedError
 
 
@@ -122,6 +131,10 @@ class MailMessage(Outgoing):
 
     def __str__(self) -> str:
         return f"{self.content} {self.occasion}"
+
+    @property
+    def log_ids(self) -> dict[str, str]:
+        return {"request_id": self.request_id, "mail_id": str(self.pk), "about_id": str(self.about)}
 
     @property
     def tenant_id(self) -> UUID:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from django.utils import timezone
 from rq.exceptions import DuplicateJobError
 
 from gpu_worker import backoff
-from loremotion import queues
+from loremotion import log_ids, queues
 from loremotion.outbox.models import Outgoing, Retried
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,19 @@ DIED = "The worker died over it every time. Look into its log before you have it
 LATE = "Its time was over before a worker came to it."
 
 Row = TypeVar("Row", bound=Retried)
+
+
+def work_on(kind: type[Row], key: object, action: Callable[[Row], bool]) -> bool:
+    """Claim the row that ``job_argument`` finds and run ``action`` on it, with the row's ids on every line of the log.
+
+    Returns:
+        What ``action`` did; False where there is nothing to do, as ``claim`` says.
+    """
+    row = claim(kind, key)
+    if row is None:
+        return False
+    with log_ids.bound(**row.log_ids):
+        return action(row)
 
 
 def claim(kind: type[Row], key: object) -> Row | None:
@@ -75,7 +88,8 @@ def give_up(row: Retried, *, error: str, level: int = logging.CRITICAL, **change
 
     The log has no word of it, since what is critical there is mailed: it is what others said, often with an address.
     """
-    logger.log(level, "%s %s is given up. The admin's page of it says why.", type(row).__name__, row.pk)
+    with log_ids.bound(**row.log_ids):
+        logger.log(level, "%s %s is given up. The admin's page of it says why.", type(row).__name__, row.pk)
     end(row, row.dead, last_error=_storable(error), **changes)
 
 
