@@ -71,6 +71,7 @@ def test_helm_has_nothing_against_it(helm: Path) -> None:
         ("autoscaling.enabled=true",),
         ("ingress.enabled=false", "networkPolicy.enabled=false", "media.existingClaim=clips"),
         ("site.STORAGE_URL=s3://clips?endpoint=https://storage.example",),
+        ("signing.secret=loremotion-signing", "networkPolicy.gpuPorts={9000}"),
         ("image.pullSecrets[0].name=registry", "site.STRIPE_TAX=true", "gpu.GPU_WORKER_POLICY=gdsf", "image.tag=v2"),
     ],
 )
@@ -113,6 +114,25 @@ def test_with_a_bucket_nobody_needs_a_volume_for_all(render: Render) -> None:
     assert not any("media" in claim for claim in claims)
     assert {"name": "media", "emptyDir": {}} in containers(made)["web"]["pod"]["volumes"]
     assert all(each["name"] != "STORAGE_URL" for each in containers(made)["gpu"]["env"])
+
+
+def test_what_clips_are_signed_with_is_given_to_the_web_side_alone(render: Render) -> None:
+    made = containers(render("signing.secret=loremotion-signing"))
+    volume = {"name": "signing", "secret": {"secretName": "loremotion-signing", "defaultMode": 0o440}}
+    for name in made.keys() - {"gpu"}:
+        [mount] = [each for each in made[name]["volumeMounts"] if each["name"] == "signing"]
+        assert mount["readOnly"], name
+        assert volume in made[name]["pod"]["volumes"], name
+        files = {each["value"] for each in made[name]["env"] if each["name"].startswith("C2PA_")}
+        assert files == {f"{mount['mountPath']}/{file}.pem" for file in ("certificate", "private_key", "issuers")}
+    assert "C2PA" not in str(made["gpu"]["env"])
+    assert "signing" not in str(made["gpu"]["pod"]["volumes"])
+
+
+def test_a_gpu_worker_reaches_a_bucket_with_a_port_of_its_own(render: Render) -> None:
+    made = render("networkPolicy.gpuPorts={9000}")
+    [policy] = [each for each in made if each["kind"] == "NetworkPolicy" and "egress" in each["spec"]]
+    assert {"port": 9000, "protocol": "TCP"} in policy["spec"]["egress"][0]["ports"]
 
 
 def test_a_worker_may_take_as_long_to_leave_as_it_says(render: Render) -> None:

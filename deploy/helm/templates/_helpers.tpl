@@ -33,6 +33,11 @@ env:
   - {name: TRUSTED_PROXIES, value: "1"}
   - {name: CLIP_UPLOAD, value: http}
   - {name: LOG_FORMAT, value: json}
+  {{- if .Values.signing.secret }}
+  - {name: C2PA_CERTIFICATE, value: /run/signing/certificate.pem}
+  - {name: C2PA_PRIVATE_KEY, value: /run/signing/private_key.pem}
+  - {name: C2PA_ISSUERS, value: /run/signing/issuers.pem}
+  {{- end }}
   {{- range $name, $value := .Values.site }}
   - {name: {{ $name }}, value: {{ $value | quote }}}
   {{- end }}
@@ -47,6 +52,18 @@ env:
 {{- if hasPrefix "s3:" (default "" .Values.site.STORAGE_URL) }}true{{ end }}
 {{- end }}
 
+{{- define "loremotion.signingVolume" -}}
+{{- with .Values.signing.secret }}
+- {name: signing, secret: {secretName: {{ . }}, defaultMode: 0440}}
+{{- end }}
+{{- end }}
+
+{{- define "loremotion.signingMount" -}}
+{{- if .Values.signing.secret }}
+- {name: signing, mountPath: /run/signing, readOnly: true}
+{{- end }}
+{{- end }}
+
 {{- define "loremotion.siteVolumes" -}}
 {{- if include "loremotion.hasBucket" . }}
 - {name: media, emptyDir: {}}
@@ -54,9 +71,11 @@ env:
 - {name: media, persistentVolumeClaim: {claimName: {{ include "loremotion.mediaClaim" . }}}}
 {{- end }}
 - {name: tmp, emptyDir: {}}
+{{- include "loremotion.signingVolume" . }}
 {{- end }}
 
 {{- define "loremotion.siteMounts" -}}
 - {name: media, mountPath: /data}
 - {name: tmp, mountPath: /tmp}
+{{- include "loremotion.signingMount" . }}
 {{- end }}
