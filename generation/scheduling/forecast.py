@@ -24,7 +24,7 @@ from generation.tiers import FREE_BEGINS, yields
 PLAYS, LEAST_PLAYS, PLAYS_OF_ONE = 240, 48, 1_000
 """Futures: ``PLAYS_OF_ONE`` by the root of how many clips are near, within the first two. A round then takes
 little longer for a long queue than for a short one, and no more than a few times as long for a hundred machines."""
-NEAR_CLIPS = 12
+NEAR_CLIPS = 8
 """Of the queue, beside the window, that are played one by one. With 24 and with 96 simulated forecasts held as often,
 and each costs a step of each round."""
 PERCENTILES = (10, 50, 90)

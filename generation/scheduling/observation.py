@@ -21,7 +21,7 @@ from gpu_worker.liveness import takes_jobs
 from gpu_worker.worker_status import WorkerStatus
 
 _MOST_SEEN = 2_000
-MOST_STRETCHES = 64
+MOST_STRETCHES = 16
 MOST_MACHINES = 128
 """That are played. Whoever runs a GPU host can write any number of heartbeats."""
 _MOST_COMPONENTS = 32

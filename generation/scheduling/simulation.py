@@ -202,7 +202,8 @@ class Simulation:
         now = self._free[rows, machine]
         self._let_arrive(now)
         self._fill_window(now)
-        head = self._line[:, : self._snapshot.bounds.window]
+        used = max(1, int(self._length.max()))  # whatever stands behind is nobody
+        head = self._line[:, : min(self._snapshot.bounds.window, used)]
         fits = self._level_of[rows[:, None], head] <= self._machine_level[machine][:, None]
         takes = fits.any(axis=1) & np.isfinite(now)
         place, loading = self._choose(head, fits, machine, now)
