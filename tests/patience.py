@@ -16,15 +16,18 @@ T = TypeVar("T")
 
 
 def wait_until(
-    is_so: Callable[[], T | None], *, what: Callable[[], object] = lambda: "it", pause_seconds: float = 0.005
+    is_so: Callable[[], T | None], *, what: Callable[[], object] = lambda: "it", pause_seconds: float | None = None
 ) -> T:
     """The first truthy answer of ``is_so``.
 
     Args:
         what: says in the failure what did not happen, or how things stand instead.
+        pause_seconds: between two questions. Left out, it is a tenth of the time waited so far, 0.1 s at most: asking
+            takes the processor from whom one waits for.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    began = time.monotonic()
     while not (answer := is_so()):
-        assert time.monotonic() < deadline, f"not in {PATIENCE_SECONDS:.0f} s: {what()}"
-        time.sleep(pause_seconds)
+        waited = time.monotonic() - began
+        assert waited < PATIENCE_SECONDS, f"not in {PATIENCE_SECONDS:.0f} s: {what()}"
+        time.sleep(min(max(waited / 10, 0.005), 0.1) if pause_seconds is None else pause_seconds)
     return answer
