@@ -1,4 +1,5 @@
-// How much of the prompt the chosen model reads, said while it is typed. Without this the form says it when it is sent.
+// What of the prompt the chosen model reads, said while it is typed. Without this the form says how long it may be when it
+// is sent, and the clip's page which words were ignored.
 const form = document.querySelector("form.generate");
 const prompt = form.elements.namedItem("prompt");
 const told = document.getElementById("prompt-length");
@@ -18,7 +19,8 @@ function say(words) {
   told.hidden = !words;
 }
 
-function wordsFor({ tokens, limit, is_exact: isExact, unread }) {
+function wordsFor({ tokens, limit, is_exact: isExact, unread, ignored }) {
+  if (ignored.length && tokens <= limit) return `The demo model will ignore: ${ignored.join(", ")}`;
   if (!isExact) return tokens > limit ? `This may be too long: up to ${limit - 1} characters are sure to be read, and this may count as ${tokens}.` : "";
   if (tokens < NEAR * limit) return "";
   if (tokens <= limit) return `${tokens} of ${limit} tokens`;
@@ -29,7 +31,7 @@ async function count() {
   asking?.abort();
   const text = prompt.value.trim();
   const options = form.querySelector(".of-model:enabled");
-  if (!options || isSurelyRead(text, options)) return say("");
+  if (!options || !text || (isSurelyRead(text, options) && !options.hasAttribute("data-ignores"))) return say("");
   const most = Number(options.dataset.most);
   if (text.length > most) return say(`${text.length} of ${most} characters`);
   asking = new AbortController();

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import tenancy
 from accounts.caller import Caller
 from accounts.roles import Action
+from catalog.prompt_length import ignored_words
 from generation import recipes
 from generation.access import own_generation, own_receipt
 from generation.api import listing, presentation
@@ -43,6 +44,7 @@ def page(request: HttpRequest, generation_id: UUID) -> HttpResponse:
         "cost": presentation.cost(generation),
         "converts": conversions.is_offered(),
         "is_running": generation.state == State.RUNNING,
+        "ignored": ignored_words(generation.prompt, generation.version),
         "render_seconds": _render_seconds(generation),
     }
     if (

@@ -87,7 +87,7 @@ def test_words_in_the_corner_do_not_hide_that_all_else_is_black(tmp_path: Path) 
     assert signs(tmp_path, marked, rows=80).fault is Fault.BLACK
 
 
-def test_noise_stays_noise_where_each_pixel_is_repeated(tmp_path: Path) -> None:
+def test_noise_stays_noise_where_it_is_enlarged(tmp_path: Path) -> None:
     small = noise()[:, :48, :64]
     assert signs(tmp_path, np.stack([enlarge(frame, 4) for frame in small]), upscale=4).fault is Fault.NOISE
 

@@ -39,6 +39,33 @@ def test_the_count_says_what_would_not_be_read(preview: Model, client: Client) -
     assert counted(client, prompt=FULL, model="none-such")["status"] == 422
 
 
+@pytest.mark.parametrize(
+    ("prompt", "ignored"),
+    [
+        ("A cat surfing a red wave at the sunset, with a cat", ["cat", "surfing", "wave", "sunset"]),
+        ("a red circle, moving right on a Black background!", []),
+        ("Ein roter Kreis: \u732b caf\u00e9", ["Ein", "roter", "Kreis", "\u732b", "caf\u00e9"]),
+        ("  ", []),
+    ],
+)
+def test_the_built_in_model_names_the_words_that_it_does_not_know(
+    preview: Model, client: Client, prompt: str, ignored: list[str]
+) -> None:
+    assert counted(client, prompt=prompt)["ignored"] == ignored
+
+
+def test_other_models_ignore_no_word(db: None, client: Client) -> None:
+    make_model("preview", aliases=("default",))
+    assert counted(client, prompt="a cat surfing")["ignored"] == []
+
+
+def test_a_clip_s_page_says_which_words_were_ignored(preview: Model, alice: Visitor, client_of: ClientOf) -> None:
+    browser = client_of(alice)
+    browser.post(reverse("generation:create"), {"prompt": "a cat surfing a red wave", "model": "preview"})
+    shown = browser.get(reverse("generation:detail", args=[Generation.objects.get().id])).text
+    assert 'It ignores: <strong dir="auto">cat, surfing, wave</strong>' in shown
+
+
 def test_without_javascript_the_form_says_it_when_it_is_sent(preview: Model, client: Client) -> None:
     answer = client.post(reverse("generation:create"), {"prompt": OVERFULL, "model": "preview"})
     assert answer.status_code == 422

@@ -92,7 +92,7 @@ def measure_signs(
 
     Args:
         first_frame: where the part to be judged begins: what a continuation goes on from was judged before.
-        upscale: by which each pixel is repeated, so that one of each is looked at.
+        upscale: by which the pictures were enlarged, so that each of their own pixels is looked at once.
         rows: how many are looked at from the top: words in the corner would hide that all else is black.
         is_heard: whether the sound is judged.
     """
@@ -104,7 +104,7 @@ def measure_signs(
             if index >= first_frame:
                 plane = frame.planes[0]
                 luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
-                pictures.add(luma[:rows:upscale, ::upscale])
+                pictures.add(luma[upscale // 2 : rows : upscale, upscale // 2 :: upscale])
     return pictures.signs(_peak_decibels(path) if is_heard else None)
 
 

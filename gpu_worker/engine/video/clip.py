@@ -67,7 +67,7 @@ def write_clip(
 ) -> None:
     """Write an MP4 that every browser plays: H.264, yuv420p, BT.709, index first, AAC when there is sound.
 
-    Every frame is written once, at an exactly constant rate. ``upscale`` repeats each pixel in both directions.
+    Every frame is written once, at an exactly constant rate. ``upscale`` enlarges each smoothly in both directions.
     ``before`` is the clip that this one continues: it comes first, in the size that it has, and with its own sound.
     ``watermark`` are words for the corner of every frame, and ``provenance`` is what the file says of itself.
     ``stop_if_asked`` is called before each frame, and what it raises ends the writing.
@@ -203,8 +203,12 @@ def show_frame(frame: npt.NDArray[np.uint8], upscale: int, watermark: str) -> np
 
 
 def enlarge(frame: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint8]:
-    """Each pixel of ``(height, width, 3)`` as a crisp square of ``factor`` pixels."""
-    return np.ascontiguousarray(frame.repeat(factor, axis=0).repeat(factor, axis=1))
+    """``(height, width, 3)`` at ``factor`` times its size, smoothly: squares as large as these would look broken."""
+    if factor == 1:
+        return np.ascontiguousarray(frame)
+    height, width, _ = frame.shape
+    enlarged = Image.fromarray(frame).resize((width * factor, height * factor), Image.Resampling.BICUBIC)
+    return np.asarray(enlarged)
 
 
 def measure_clip(path: Path) -> ClipFacts:
