@@ -15,7 +15,7 @@ class BudgetForm(forms.ModelForm[Budget]):
         fields = ["monthly_cap_credits", "warn_below_credits", "warn_address"]
         labels = {
             "monthly_cap_credits": "Monthly limit in credits",
-            "warn_below_credits": "Email me below",
+            "warn_below_credits": "Email me when fewer credits are left than",
             "warn_address": "Send to",
         }
 

@@ -57,6 +57,7 @@ def pricing(request: HttpRequest) -> HttpResponse:
         if subscription is not None
         else {},
         "is_buying_on": gateway.is_on(),
+        "watermark": settings.WATERMARK,
         "order_id": uuid4(),
     }
     return render(request, "billing/pricing.html", context)

@@ -170,7 +170,7 @@ def test_a_team_of_one_goes_with_its_person(alice: User) -> None:
 
 
 def test_somebody_new_is_told_that_nothing_is_kept(db: None) -> None:
-    assert "We keep nothing about you" in Client().get("/data/").text
+    assert "Right now we have nothing about you" in Client().get("/data/").text
     assert Client().get("/data/export.zip").status_code == 404
 
 

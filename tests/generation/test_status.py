@@ -42,7 +42,7 @@ def test_shares_and_waits_are_summed_over_hours_and_tiers(toy: Model, client: Cl
 def test_yesterday_is_over(toy: Model, client: Client) -> None:
     hour(ago=25.0)
     assert client.get("/status.json").json()["all"]["forecasts"] == 0
-    assert "No clips in this time" in client.get("/status/").text
+    assert "No clips were made in that time" in client.get("/status/").text
 
 
 def test_models_that_people_may_not_choose_are_not_named(toy: Model, client: Client) -> None:
