@@ -1,7 +1,7 @@
 from django.urls import path
 
 from catalog import views as catalog
-from generation.api import events, me, reference
+from generation.api import events, me, reference, verification
 from generation.api import sharing as api_sharing
 from generation.api import usage as api_usage
 from generation.api import views as api
@@ -33,6 +33,7 @@ urlpatterns = [
     path("v1/openapi.json", reference.openapi, name="api-contract"),
     path("v1/me", me.Me.as_view(), name="api-me"),
     path("v1/usage", api_usage.UsageView.as_view(), name="api-usage"),
+    path("v1/verify", takes_files(verification.Verify.as_view()), name="api-verify"),
     path("v1/quotes", takes_files(api.Quotes.as_view()), name="api-quotes"),
     path("v1/videos", takes_files(api.Videos.as_view()), name="api-videos"),
     path("v1/videos/edits", takes_files(api.Edits.as_view()), name="api-edits"),

@@ -107,6 +107,7 @@ ACCESS: dict[str, Access] = {
     "generation:api-usage": Access(Kind.PUBLIC),  # without the right to see payments, of the key itself alone
     "generation:usage": Access(Kind.OWN, Action.READ_CREDITS),
     "generation:api-quotes": Access(Kind.PUBLIC, method="post"),
+    "generation:api-verify": Access(Kind.PUBLIC, method="post"),
     "generation:api-video": Access(Kind.OBJECT, READ),
     "generation:api-cancel": Access(Kind.OBJECT, MAKE, "post"),
     "generation:api-edits": Access(Kind.OWN, MAKE, "post"),

@@ -27,6 +27,7 @@ from loremotion import database
 from loremotion.row_security import across_workspaces
 
 WALL_SECONDS: Final = 10.0
+FILE, CREDENTIALS = "file", "credentials"
 _PROGRAM: Final = Path(__file__).with_name("inspection_sandbox.py")
 _MOST_REPLY_BYTES: Final = 256 * 1024
 _READ_AT_ONCE_BYTES: Final = 1024**2
@@ -86,6 +87,8 @@ class Origin:
 
     model: str
     made_at: datetime
+    known_by: str
+    """``file``: it is that clip's, byte for byte. ``credentials``: they are ours, and name it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +158,10 @@ def _digest(own: IO[bytes]) -> str:
 def _origin(digest: str, render_id: str) -> Origin | None:
     clips = Clip.objects.select_related("generation__version__model")
     clip = clips.filter(sha256=digest).order_by("created_at").first() or clips.filter(signed_sha256=digest).first()
+    known_by = FILE
     if clip is None and _is_id(render_id):
-        clip = clips.filter(generation=UUID(render_id)).first()
-    return None if clip is None else Origin(clip.generation.version.model.name, clip.created_at)
+        clip, known_by = clips.filter(generation=UUID(render_id)).first(), CREDENTIALS
+    return None if clip is None else Origin(clip.generation.version.model.name, clip.created_at, known_by)
 
 
 def _is_id(text: str) -> bool:

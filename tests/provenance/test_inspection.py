@@ -13,8 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from generation.models import Clip, Generation
-from generation.pages import verify
-from generation.provenance import inspection
+from generation.provenance import inspection, inspection_slots
 from generation.provenance.certificate import make_own
 from generation.provenance.inspection import Inspection
 from gpu_worker import sandbox
@@ -131,8 +130,8 @@ def test_a_form_without_a_file_says_so(client: Client) -> None:
 
 def test_while_others_are_looked_into_the_page_says_when_to_come_back(client: Client, film: bytes) -> None:
     with ExitStack() as stack:
-        for network in range(verify.AT_ONCE):
-            stack.enter_context(verify._place_for(f"198.51.{network}.0"))
+        for network in range(inspection_slots.AT_ONCE):
+            stack.enter_context(inspection_slots.slot_of(f"198.51.{network}.0"))
         answer = client.post("/verify/", {"file": SimpleUploadedFile("a.mp4", film)})
     assert answer.status_code == 503
     assert client.post("/verify/", {"file": SimpleUploadedFile("a.mp4", film)}).status_code == 200
