@@ -13,7 +13,7 @@ import secrets
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -78,6 +78,7 @@ def issue(
     allowed: frozenset[Action],
     name: str,
     scopes: list[str],
+    daily_cap_credits: int | None = None,
     monthly_cap_credits: int | None = None,
     expires_at: datetime | None = None,
     origin_id: int | None = None,
@@ -114,6 +115,7 @@ def issue(
             prefix=prefix,
             digest=_digest_of(text),
             scopes=scopes,
+            daily_cap_credits=daily_cap_credits,
             monthly_cap_credits=monthly_cap_credits,
             created_by=by,
             expires_at=expires_at,
@@ -124,7 +126,7 @@ def issue(
 
 
 def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey, str]:
-    """Make a key's successor, with its rights, its clips and what is left of its cap. The old one works for another
+    """Make a key's successor, with its rights, its clips and what is left of its caps. The old one works for another
     day, so that nothing stops while it is replaced.
 
     Raises:
@@ -143,6 +145,7 @@ def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey
             allowed=allowed,
             name=old.name,
             scopes=old.scopes,
+            daily_cap_credits=old.daily_cap_credits,
             monthly_cap_credits=old.monthly_cap_credits,
             expires_at=old.expires_at,
             origin_id=old.line_id,
@@ -151,6 +154,26 @@ def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey
             ApiKey.objects.filter(id=old.id).update(expires_at=ends_at)
         audit.record(old.workspace, "key.rotated", actor=by.email, subject=old.prefix, successor=successor.prefix)
     return successor, text
+
+
+def change_caps(*, key: ApiKey, by: User, daily_cap_credits: int | None, monthly_cap_credits: int | None) -> None:
+    """Give a key, and whichever of its line still works, other caps. Requests that begin afterwards are bound by them.
+
+    Raises:
+        Conflict: the key is not live any more.
+        Forbidden: ``by`` does not manage keys, as of this moment.
+    """
+    after = {"daily_cap_credits": daily_cap_credits, "monthly_cap_credits": monthly_cap_credits}
+    with transaction.atomic():
+        members.lock_memberships(key.workspace)
+        members.refuse_unless(by, may=Action.MANAGE_KEYS, workspace=key.workspace)
+        line = ApiKey.objects.live().filter(Q(id=key.line_id) | Q(origin=key.line_id), workspace=key.workspace)
+        now = line.filter(id=key.id).first()
+        if now is None:
+            raise Conflict("key_not_live", "This key is no longer active.", next_step="Create a new one.")
+        before = {name: getattr(now, name) for name in after}
+        line.update(**after)
+        audit.record(key.workspace, "key.changed", actor=by.email, subject=key.prefix, before=before, after=after)
 
 
 def revoke(*, key: ApiKey, actor: str) -> None:

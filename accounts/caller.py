@@ -42,10 +42,9 @@ class Caller:
         return self.membership.user.email if self.membership is not None else "visitor"
 
     @property
-    def monthly_cap_credits(self) -> int | None:
-        """What they may spend here in a month, or None without a cap."""
-        holder = self.key or self.membership
-        return holder.monthly_cap_credits if holder is not None else None
+    def holder(self) -> ApiKey | Membership | None:
+        """Whose caps bound what they spend here."""
+        return self.key or self.membership
 
     def may(self, action: Action) -> bool:
         return action in self.actions

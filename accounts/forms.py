@@ -31,15 +31,15 @@ class InviteForm(forms.Form):
     role = forms.ChoiceField(choices=GIVEN_ROLES, initial=Role.MEMBER)
 
 
-class MembershipForm(forms.Form):
-    role = forms.ChoiceField(choices=GIVEN_ROLES)
-    monthly_cap_credits = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
+class CapsForm(forms.Form):
+    """What somebody, or a key, may spend of the shared credits."""
 
-
-class KeyForm(forms.Form):
-    name = forms.CharField(max_length=80, help_text="What it's for.")
-    scopes = forms.MultipleChoiceField(
-        choices=Scope.choices, initial=[Scope.GENERATE], widget=forms.CheckboxSelectMultiple, label="Permissions"
+    daily_cap_credits = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=2**31 - 1,
+        label="Daily limit in credits",
+        help_text="A day begins at 00:00 UTC. Leave empty for no limit.",
     )
     monthly_cap_credits = forms.IntegerField(
         required=False,
@@ -47,6 +47,18 @@ class KeyForm(forms.Form):
         max_value=2**31 - 1,
         label="Monthly limit in credits",
         help_text="Leave empty for no limit.",
+    )
+
+
+class MembershipForm(CapsForm):
+    role = forms.ChoiceField(choices=GIVEN_ROLES)
+
+
+class KeyForm(CapsForm):
+    field_order = ("name", "scopes")
+    name = forms.CharField(max_length=80, help_text="What it's for.")
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices, initial=[Scope.GENERATE], widget=forms.CheckboxSelectMultiple, label="Permissions"
     )
     expires_on = forms.DateField(
         required=False,
@@ -63,6 +75,7 @@ class KeyForm(forms.Form):
         return {
             "name": said["name"],
             "scopes": said["scopes"],
+            "daily_cap_credits": said["daily_cap_credits"],
             "monthly_cap_credits": said["monthly_cap_credits"],
             "expires_at": ends,
         }

@@ -49,8 +49,15 @@ def is_active_member(*, user_id: int | None, workspace_id: UUID) -> bool:
     return Membership.objects.filter(workspace=workspace_id, user=user_id, user__is_active=True).exists()
 
 
-def change(*, membership: Membership, by: Membership, role: str, monthly_cap_credits: int | None) -> None:
-    """Give a member another role or cap.
+def change(
+    *,
+    membership: Membership,
+    by: Membership,
+    role: str,
+    monthly_cap_credits: int | None,
+    daily_cap_credits: int | None = None,
+) -> None:
+    """Give a member another role or other caps.
 
     Raises:
         Forbidden: the owner's role changes only by transfer; nobody gives what they may not, as of this moment.
@@ -72,7 +79,12 @@ def change(*, membership: Membership, by: Membership, role: str, monthly_cap_cre
                 "You can't give this member that role.",
                 next_step="To change the owner, transfer ownership in the team's settings.",
             )
-        Membership.objects.filter(id=membership.id).update(role=role, monthly_cap_credits=monthly_cap_credits)
+        after = {
+            "role": role,
+            "daily_cap_credits": daily_cap_credits,
+            "monthly_cap_credits": monthly_cap_credits,
+        }
+        Membership.objects.filter(id=membership.id).update(**after)
         if Action.MANAGE_MEMBERS not in BY_ROLE[role]:
             _withdraw_invitations(membership, by=by)
         audit.record(
@@ -80,8 +92,8 @@ def change(*, membership: Membership, by: Membership, role: str, monthly_cap_cre
             "member.changed",
             actor=by.user.email,
             subject=membership.user.email,
-            before={"role": now.role, "monthly_cap_credits": now.monthly_cap_credits},
-            after={"role": role, "monthly_cap_credits": monthly_cap_credits},
+            before={name: getattr(now, name) for name in after},
+            after=after,
         )
 
 

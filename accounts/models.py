@@ -108,11 +108,12 @@ class Workspace(models.Model):
 
 
 class Membership(models.Model):
-    """One user's membership of one workspace, with role and cap."""
+    """One user's membership of one workspace, with role and caps."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+    daily_cap_credits = models.PositiveIntegerField(null=True, blank=True)
     monthly_cap_credits = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -213,10 +214,11 @@ class ApiKey(models.Model):
     prefix = models.CharField(max_length=24, unique=True)
     digest = models.CharField(max_length=64)
     scopes = ArrayField(models.CharField(max_length=20, choices=Scope.choices))
+    daily_cap_credits = models.PositiveIntegerField(null=True, blank=True)
     monthly_cap_credits = models.PositiveIntegerField(null=True, blank=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     origin = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    """The first key of its line, for one that a rotation made: cap and clips go on as if it were the same key."""
+    """The first key of its line, for one that a rotation made: caps and clips go on as if it were the same key."""
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)

@@ -164,7 +164,7 @@ def transfer(*, workspace: Workspace, owner: Membership, to: Membership) -> None
                 next_step="Reload the page and try again.",
             )
         Membership.objects.filter(id=owner.id).update(role=Role.ADMIN)
-        Membership.objects.filter(id=to.id).update(role=Role.OWNER, monthly_cap_credits=None)
+        Membership.objects.filter(id=to.id).update(role=Role.OWNER, daily_cap_credits=None, monthly_cap_credits=None)
         audit.record(
             workspace,
             "workspace.transferred",

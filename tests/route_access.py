@@ -65,6 +65,7 @@ ACCESS: dict[str, Access] = {
     "accounts:withdraw": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_MEMBERS, "post"),
     "accounts:keys": Access(Kind.MEMBERS_OWN, Action.MANAGE_KEYS),
     "accounts:issue-key": Access(Kind.MEMBERS_OWN, Action.MANAGE_KEYS, "post"),
+    "accounts:change-key": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_KEYS, "post"),
     "accounts:rotate-key": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_KEYS, "post"),
     "accounts:revoke-key": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_KEYS, "post"),
     "accounts:audit": Access(Kind.MEMBERS_OWN, Action.READ_AUDIT),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import api_keys, tenancy
-from accounts.forms import KeyForm
+from accounts.forms import CapsForm, KeyForm
 from accounts.models import ApiKey, Membership
 from accounts.permissions import member_may
 from accounts.roles import Action
@@ -45,6 +46,21 @@ def rotate(request: HttpRequest, membership: Membership, key_id: int) -> HttpRes
     key = get_object_or_404(ApiKey, id=key_id, workspace=membership.workspace)
     _, text = api_keys.rotate(key=key, by=membership.user, allowed=tenancy.caller_of(request).actions)
     return _page(request, membership, KeyForm(), text=text)
+
+
+@require_POST
+@member_may(Action.MANAGE_KEYS)
+def change(request: HttpRequest, membership: Membership, key_id: int) -> HttpResponse:
+    """Give a key other limits."""
+    key = get_object_or_404(ApiKey, id=key_id, workspace=membership.workspace)
+    form = CapsForm(request.POST)
+    if form.is_valid():
+        api_keys.change_caps(key=key, by=membership.user, **form.cleaned_data)
+        messages.success(request, f"Saved the limits of {key.name}.")
+        return redirect("accounts:keys")
+    problems = " ".join(str(problem) for found in form.errors.values() for problem in found)
+    messages.error(request, f"{key.name}: {problems}")
+    return _page(request, membership, KeyForm(), status=422)
 
 
 @require_POST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
 from django.db import connection
@@ -41,9 +42,14 @@ def spent_this_month(account: UUID) -> int:
         return int(cursor.fetchone()[0])
 
 
-def refuse_beyond_cap(account: UUID, *, cap: int | None, credits: int) -> None:
+ALERTED_PERCENT: Final = (50, 80)
+"""Of a cap: once so much is used, whoever set it is told; and at 100 when one more clip of the same price would be
+refused."""
+
+
+def refuse_beyond_cap(account: UUID, *, cap: int | None, credits: int) -> int:
     """Refuse what goes over the cap. Certain while the workspace's row is locked, so that two requests cannot both fit
-    into what is left for one.
+    into what is left for one. Returns what the month costs with it; 0 without a cap.
 
     Args:
         cap: what the month may cost, as ``plans.entitlements`` says it; None for any amount.
@@ -51,8 +57,24 @@ def refuse_beyond_cap(account: UUID, *, cap: int | None, credits: int) -> None:
     Raises:
         OverBudget: with ``credits`` more, the month costs more than the cap.
     """
-    if cap is not None and (spent := spent_this_month(account) + credits) > cap:
+    if cap is None:
+        return 0
+    if (spent := spent_this_month(account) + credits) > cap:
         raise OverBudget(cap, spent)
+    return spent
+
+
+def percent_passed(*, cap: int, spent: int, credits: int) -> int:
+    """The highest of 50, 80 and 100 per cent of the cap that a request of ``credits`` was the first to reach; 0 where
+    it reached none. ``spent`` is what is used with it."""
+    reached = _percent_of(cap, spent, credits)
+    return reached if reached > _percent_of(cap, spent - credits, credits) else 0
+
+
+def _percent_of(cap: int, spent: int, credits: int) -> int:
+    if spent + credits > cap:
+        return 100
+    return max((percent for percent in ALERTED_PERCENT if 100 * spent >= percent * cap), default=0)
 
 
 def running_low(*, limit: int) -> list[int]:

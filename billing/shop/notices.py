@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import Membership, Workspace
 from accounts.roles import ALLOWED, Action
@@ -20,6 +22,7 @@ from loremotion.sweeping import each
 
 PAYMENT_FAILED = "billing.shop.notices.payment_failed_content"
 LOW_BALANCE = "billing.shop.notices.low_balance_content"
+CAP_USED = "billing.shop.notices.cap_used_content"
 BATCH = 100
 
 
@@ -53,6 +56,15 @@ def _write_low_balance(budget_id: int) -> None:
         _write(LOW_BALANCE, workspace=budget.workspace, occasion=occasion, address=budget.warn_address)
 
 
+def write_cap_used(workspace: UUID, *, cap: int, percent: int) -> None:
+    """Tell those who pay, or whom they named for alerts, that the workspace has used so much of its cap for this month:
+    once a month for each share of each cap. Call it in the transaction that spent it."""
+    budget = Budget.objects.filter(workspace=workspace).first()
+    address = budget.warn_address if budget is not None else ""
+    occasion = f"{percent}:{cap}:{timezone.now().astimezone(UTC):%Y-%m}:{workspace.hex}"
+    _write(CAP_USED, workspace=workspace, occasion=occasion, address=address)
+
+
 def _write(content: str, *, workspace: UUID, occasion: str, address: str = "") -> None:
     """Write mail to ``address``, or without one to everybody who pays there."""
     if not Workspace.objects.filter(id=workspace).exists():  # erased, and its books are still there
@@ -83,6 +95,14 @@ def low_balance_content(message: MailMessage) -> Content | None:
     return _content("billing/mail/low_balance.txt", message, budget=budget)
 
 
+def cap_used_content(message: MailMessage) -> Content | None:
+    """The words of the mail; None once its reader does not pay any more."""
+    percent, cap, *_ = message.occasion.split(":")
+    workspace = Workspace.objects.filter(id=message.tenant_id).first()
+    said = {"percent": int(percent), "cap": int(cap), "workspace": workspace}
+    return _content("billing/mail/cap_used.txt", message, **said)
+
+
 def _content(template: str, message: MailMessage, **cause: object) -> Content | None:
     if None in cause.values() or (message.user_id is not None and message.user_id not in payers(message.tenant_id)):
         return None
@@ -92,6 +112,7 @@ def _content(template: str, message: MailMessage, **cause: object) -> Content | 
 MAIL: Contents = {
     PAYMENT_FAILED: payment_failed_content,
     LOW_BALANCE: low_balance_content,
+    CAP_USED: cap_used_content,
     "payment_failed": payment_failed_content,  # the last release's, as is the next
     "low_balance": low_balance_content,
 }

@@ -1,4 +1,4 @@
-"""``GET /v1/me``: whose key it is, and what is left of its cap and of the credits."""
+"""``GET /v1/me``: whose key it is, and what is left of its caps and of the credits."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from billing import statements
 from billing.plans import entitlements
 from generation.api.base import VideoView
 from generation.submission import spending_caps
+from generation.submission.spending_caps import Cap, Period
 
 
 class Me(VideoView):
@@ -23,6 +24,7 @@ class Me(VideoView):
     def get(self, request: Request) -> Response:
         caller = tenancy.caller_of(self.site_request)
         tenancy.refuse_nobody(self.site_request, caller)
+        caps = {cap.period: cap for cap in spending_caps.caps_of(caller)}
         may = entitlements(caller.workspace.id if caller.workspace is not None else None)
         return Response(
             {
@@ -31,7 +33,8 @@ class Me(VideoView):
                 "key": _key(caller.key),
                 "plan": may.plan,
                 "most_open_clips": may.open_clips,
-                "cap": _cap(caller),
+                "cap": _cap(caps.get(Period.MONTH)),
+                "daily_cap": _cap(caps.get(Period.DAY)),
                 "credits": _credits(caller),
             }
         )
@@ -50,13 +53,12 @@ def _key(key: ApiKey | None) -> dict[str, Any] | None:
     return {"name": key.name, "prefix": key.prefix, "scopes": key.scopes, "expires_at": ends}
 
 
-def _cap(caller: Caller) -> dict[str, int] | None:
-    """What the caller's own cap leaves in this month; None without a cap, and then nothing is added up."""
-    cap = caller.monthly_cap_credits
+def _cap(cap: Cap | None) -> dict[str, int] | None:
+    """What a cap of the caller's own leaves in its period; None without one."""
     if cap is None:
         return None
-    spent = spending_caps.spent_this_month(caller)
-    return {"monthly_credits": cap, "spent": spent, "left": max(0, cap - spent)}
+    name = "daily_credits" if cap.period == Period.DAY else "monthly_credits"
+    return {name: cap.credits, "spent": cap.spent, "left": cap.left}
 
 
 def _credits(caller: Caller) -> dict[str, int] | None:

@@ -20,10 +20,10 @@ from accounts.models import Workspace
 from billing import allowance, ledger
 from billing.errors import NotEnoughCredits
 from billing.plans import Entitlements
-from billing.shop import budgets
+from billing.shop import budgets, notices
 from generation.models import Generation
 from generation.scheduling.fair_queue import Standing
-from generation.submission import spending_caps
+from generation.submission import spending_alerts, spending_caps
 from loremotion.refusals import InsufficientCredits, TooMany
 
 
@@ -69,24 +69,34 @@ def beyond_credits(candidate: Candidate) -> None:
 
 
 def beyond_own_cap(candidate: Candidate) -> None:
-    """Refuse what goes beyond the month's cap of the member or key.
+    """Refuse what goes beyond a cap of the member or key. Once the price is held, tell whoever set a cap how much of it
+    is used.
 
     Raises:
         Forbidden: names the cap and what is left of it.
     """
     if candidate.workspace is not None and candidate.caller is not None:
-        spending_caps.refuse_beyond_cap(candidate.caller, credits=candidate.credits)
+        caps = spending_caps.refuse_beyond_cap(candidate.caller, credits=candidate.credits)
+        if candidate.standing is not None:
+            spending_alerts.write(candidate.caller, caps, credits=candidate.credits)
 
 
 def beyond_budget(candidate: Candidate) -> None:
-    """Refuse what goes beyond the month's cap of the workspace.
+    """Refuse what goes beyond the month's cap of the workspace. Once the price is held, tell whoever pays how much of
+    it is used.
 
     Raises:
         OverBudget: names the cap.
     """
-    if candidate.workspace is not None:
-        credits = candidate.credits if candidate.standing is None else 0  # what is held counts as spent
-        budgets.refuse_beyond_cap(candidate.workspace.id, cap=candidate.may.monthly_cap_credits, credits=credits)
+    workspace, cap = candidate.workspace, candidate.may.monthly_cap_credits
+    if workspace is None or cap is None:
+        return
+    credits = candidate.credits if candidate.standing is None else 0  # what is held counts as spent
+    spent = budgets.refuse_beyond_cap(workspace.id, cap=cap, credits=credits)
+    if candidate.standing is not None and (
+        percent := budgets.percent_passed(cap=cap, spent=spent, credits=candidate.credits)
+    ):
+        notices.write_cap_used(workspace.id, cap=cap, percent=percent)
 
 
 def beyond_open_clips(candidate: Candidate) -> None:

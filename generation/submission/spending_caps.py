@@ -1,8 +1,14 @@
-"""What one member, or one API key, may spend of the shared credits in a month."""
+"""What one member, or one API key, may spend of the shared credits in a day and in a month."""
 
 from __future__ import annotations
 
-from django.db.models import Case, F, Sum, When
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from django.db.models import Case, F, Q, Sum, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.caller import Caller
@@ -11,34 +17,68 @@ from generation.models import Generation
 from loremotion.refusals import Forbidden
 
 
-def refuse_beyond_cap(caller: Caller, *, credits: int) -> None:
-    """Refuse what would go beyond the caller's monthly cap. Certain while the workspace's row is locked.
+class Period(StrEnum):
+    DAY = "day"
+    MONTH = "month"
 
-    What is open counts in full; what ended counts as far as it was charged.
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """A limit, and how much of it is used. What is open counts in full; what ended counts as far as it was charged."""
+
+    period: Period
+    began: datetime
+    """First moment of the present period (UTC)."""
+    credits: int
+    spent: int
+
+    @property
+    def left(self) -> int:
+        return max(0, self.credits - self.spent)
+
+
+CLOCKS_DIFFER: Final = timedelta(hours=1)
+"""A clip has its row's time from this process, its hold's from the database: the hold's decides."""
+_COUNTED: Final = Case(When(state=Hold.State.OPEN, then=F("amount")), default=F("captured"))
+_WORDS: Final = {Period.DAY: ("a day", "today"), Period.MONTH: ("a month", "this month")}
+
+
+def refuse_beyond_cap(caller: Caller, *, credits: int) -> list[Cap]:
+    """Refuse what would go beyond a cap of the caller's. Certain while the workspace's row is locked. Returns the caps
+    as they stand without it.
 
     Raises:
         Forbidden: names the cap and what is left of it.
     """
-    cap = caller.monthly_cap_credits
-    if cap is None:
-        return
-    left = max(0, cap - spent_this_month(caller))
-    if credits > left:
-        whose = "This key" if caller.key is not None else "You"
-        raise Forbidden(
-            "cap_reached",
-            f"{whose} can spend {cap:,} credits a month here, with {left:,} left this month.",
-            next_step="An owner or admin can raise the cap.",
-        )
+    caps = caps_of(caller)
+    for cap in caps:
+        if credits > cap.left:
+            whose, (a_period, now) = "This key" if caller.key is not None else "You", _WORDS[cap.period]
+            raise Forbidden(
+                "cap_reached",
+                f"{whose} can spend {cap.credits:,} credits {a_period} here, with {cap.left:,} left {now}.",
+                next_step="An owner or admin can raise the cap.",
+            )
+    return caps
 
 
-def spent_this_month(caller: Caller) -> int:
-    """Credits held or charged since the month began (UTC) for what this caller made in this workspace.
+def caps_of(caller: Caller) -> list[Cap]:
+    """The caller's caps in this workspace, and what is used of each. One query; none where there is no cap.
 
     A rotated key has spent what those before it have.
     """
-    began = timezone.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    own = Generation.objects.of(caller.workspace).filter(created_at__gte=began)
+    holder = caller.holder
+    if holder is None:
+        return []
+    limits = {Period.DAY: holder.daily_cap_credits, Period.MONTH: holder.monthly_cap_credits}
+    midnight = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    begins = {Period.DAY: midnight, Period.MONTH: midnight.replace(day=1)}
+    set_ones = {period: limit for period, limit in limits.items() if limit is not None}
+    if not set_ones:
+        return []
+    earliest = min(begins[period] for period in set_ones) - CLOCKS_DIFFER
+    own = Generation.objects.of(caller.workspace).filter(created_at__gte=earliest)
     own = own.filter(api_key=caller.key.line_id) if caller.key is not None else own.filter(made_by=caller.user)
-    counted = Case(When(state=Hold.State.OPEN, then=F("amount")), default=F("captured"))
-    return Hold.objects.filter(id__in=own.values("id")).aggregate(spent=Sum(counted))["spent"] or 0
+    since = {period.value: Coalesce(Sum(_COUNTED, filter=Q(held_at__gte=begins[period])), 0) for period in set_ones}
+    spent = Hold.objects.filter(id__in=own.values("id")).aggregate(**since)
+    return [Cap(period, begins[period], limit, int(spent[period])) for period, limit in set_ones.items()]

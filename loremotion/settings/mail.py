@@ -13,6 +13,7 @@ MAIL_CONTENTS = [
     "accounts.invitations.MAIL",
     "accounts.sign_in_mail.MAIL",
     "billing.shop.notices.MAIL",
+    "generation.submission.spending_alerts.MAIL",
     "generation.settlement.notifications.MAIL",
     "generation.webhooks.letters.MAIL",
     "generation.moderation.reviews.MAIL",

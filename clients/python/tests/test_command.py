@@ -184,12 +184,14 @@ def test_what_is_left_is_said_of_the_workspace_and_of_the_key(answered: Callable
     me = {"workspace": {"name": "Studio [b]"}, "key": key, "plan": "creator", "most_open_clips": 9}
     left = {
         "cap": {"monthly_credits": 5000, "spent": 1200, "left": 3800},
+        "daily_cap": {"daily_credits": 500, "spent": 500, "left": 0},
         "credits": {"available": 1234, "held": 6, "owed": 0},
     }
     said = answered(me={**me, **left})("balance").output
     assert "Studio [b], plan creator, key ci" in said
     assert "1,234 available, 6 held" in said
     assert "3,800 of 5,000 credits left this month" in said
+    assert "0 of 500 credits left today" in said
     unshown = answered(me={**me, "cap": None, "credits": None})("balance").output
     assert "billing-read" in unshown
     assert "month" not in unshown

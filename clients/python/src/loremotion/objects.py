@@ -212,11 +212,15 @@ class Credits:
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """What the key may spend in a calendar month (UTC)."""
+    """What the key may spend in a day, or in a calendar month (UTC)."""
 
-    monthly_credits: int
+    credits: int
     spent: int
     left: int
+
+    @classmethod
+    def from_json(cls, said: Json | None, name: str) -> Cap | None:
+        return cls(credits=said[name], spent=said["spent"], left=said["left"]) if said else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,15 +235,16 @@ class Me:
     expires_at: datetime | None
     plan: str
     most_open_clips: int
-    cap: Cap | None
+    monthly_cap: Cap | None
     """None for a key without one."""
+    daily_cap: Cap | None
     credits: Credits | None
     """None where the key's scopes do not show them; see ``billing-read``."""
     raw: Json = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, said: Json) -> Me:
-        key, cap, credits = said["key"] or {}, said["cap"], said["credits"]
+        key, credits = said["key"] or {}, said["credits"]
         return cls(
             workspace=(said["workspace"] or {}).get("name", ""),
             key=key.get("name", ""),
@@ -247,7 +252,8 @@ class Me:
             expires_at=_moment(key.get("expires_at")),
             plan=said["plan"],
             most_open_clips=said["most_open_clips"],
-            cap=Cap(**{name: cap[name] for name in ("monthly_credits", "spent", "left")}) if cap else None,
+            monthly_cap=Cap.from_json(said["cap"], "monthly_credits"),
+            daily_cap=Cap.from_json(said.get("daily_cap"), "daily_credits"),
             credits=Credits(**{name: credits[name] for name in ("available", "held", "owed")}) if credits else None,
             raw=said,
         )

@@ -203,8 +203,9 @@ def balance(client: Client) -> None:
     else:
         owed = f", {me.credits.owed:,} owed" if me.credits.owed else ""
         click.echo(f"Credits: {me.credits.available:,} available, {me.credits.held:,} held for open clips{owed}.")
-    if me.cap is not None:
-        click.echo(f"This key: {me.cap.left:,} of {me.cap.monthly_credits:,} credits left this month.")
+    for cap, now in ((me.daily_cap, "today"), (me.monthly_cap, "this month")):
+        if cap is not None:
+            click.echo(f"This key: {cap.left:,} of {cap.credits:,} credits left {now}.")
 
 
 @loremotion.command()
