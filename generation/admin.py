@@ -13,12 +13,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from generation.models import Generation, State
+from generation.models import TRIALS_WORKSPACE, Generation, State
 from generation.scheduling import explanation
 from generation.settlement import settle
 from generation.staff import clips, whose
 from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Refusal
+from loremotion.staff_words import look
 
 
 def may_look_up(request: HttpRequest) -> bool:
@@ -40,7 +41,23 @@ class GenerationAdmin(ReadOnlyAdmin):
     actions = ["cancel_selected", "retry_selected"]
     change_list_template = "admin/dated_change_list.html"
     change_form_template = "admin/generation/change_form.html"
+    ASKED = (
+        *("prompt", "negative_prompt", "inputs", "mode", "preset", "width", "height", "num_frames", "fps", "steps"),
+        *("seed", "call", "quote", "is_private"),
+    )
     WORDS = ("prompt", "negative_prompt", "inputs")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Generation | None = None) -> Any:
+        """What was asked for; the rest of the row is for whoever looks for a fault."""
+        every = [name for name in self.get_fields(request, obj) if isinstance(name, str)]
+        asked = [name for name in self.ASKED if name in every]
+        return [
+            ("What was asked for", {"fields": asked}),
+            (
+                "Every other field of the row",
+                {"classes": ["collapse"], "fields": [name for name in every if name not in asked]},
+            ),
+        ]
 
     def get_exclude(self, request: HttpRequest, obj: Generation | None = None) -> tuple[str, ...]:
         """What somebody wrote is for staff who may look into workspaces, and of a private clip for nobody here."""
@@ -63,7 +80,7 @@ class GenerationAdmin(ReadOnlyAdmin):
     @admin.display(description="state")
     def went(self, generation: Generation) -> SafeString | str:
         """Its state, with the error, or with the GPU worker that has it."""
-        state = generation.get_state_display()
+        state = format_html('<span class="state {}">{}</span>', look(generation.state), generation.get_state_display())
         more = generation.error_code or (generation.worker if generation.state == State.RUNNING else "")
         return format_html('{}<br><span class="quiet">{}</span>', state, more) if more else state
 
@@ -118,11 +135,11 @@ class GenerationAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Cancel and give the credits back", permissions=["cancel"])
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Generation]) -> None:
-        self._do(request, queryset, settle.cancel, "Cancelled.")
+        self._do(request, queryset, settle.cancel, clips.CANCELLED)
 
     @admin.action(description="Have it made by another attempt", permissions=["retry"])
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Generation]) -> None:
-        self._do(request, queryset, clips.retry, "Goes to another attempt.")
+        self._do(request, queryset, clips.retry, clips.RETRIED)
 
     def _do(
         self, request: HttpRequest, queryset: QuerySet[Generation], act: Callable[[Generation], None], done: str
@@ -143,5 +160,13 @@ class GenerationAdmin(ReadOnlyAdmin):
         generation = self.get_object(request, object_id)
         shown: dict[str, Any] = {}
         if generation is not None and self.has_view_permission(request):
-            shown = {"why": explanation.explain(generation), "timeline": clips.timeline(generation)}
+            shown = {
+                "why": explanation.explain(generation),
+                "timeline": clips.timeline(generation),
+                "whose": whose.title_of(generation.workspace),
+                "waited": clips.seconds_between(generation.created_at, generation.started_at),
+                "rendered": clips.seconds_between(generation.started_at, generation.finished_at),
+                "is_trial": generation.workspace_id == TRIALS_WORKSPACE,
+                "is_in_flight": generation.state in (State.DISPATCHED, State.RUNNING),
+            }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})

@@ -8,6 +8,7 @@ renders, the worker imports it and nothing of the web.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -255,6 +256,12 @@ class Stage(StrEnum):
     DECODING = "decoding"
     ENCODING_VIDEO = "encoding_video"
     UPLOADING = "uploading"
+
+
+def in_order(stage_seconds: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Stages with their seconds as they followed each other; a database's JSON has them in an order of its own."""
+    places = {stage.value: place for place, stage in enumerate(Stage)}
+    return sorted(stage_seconds.items(), key=lambda each: places.get(each[0], len(places)))
 
 
 OFF_THE_CARD: Final = frozenset({Stage.ENCODING_VIDEO.value, Stage.UPLOADING.value})

@@ -56,4 +56,10 @@ def _listed(page: StaffPage) -> dict[str, Any]:
 
 def _section(title: str, models: list[dict[str, Any]]) -> dict[str, Any]:
     label = title.lower().replace(" ", "-")
-    return {"name": title, "app_label": label, "app_url": "", "has_module_perms": True, "models": models}
+    return {
+        "name": title,
+        "app_label": label,
+        "app_url": models[0]["admin_url"] or "",
+        "has_module_perms": True,
+        "models": models,
+    }

@@ -28,7 +28,8 @@ from tests.media_files import write_video
 
 DAYS: Final = 30
 CLIPS: Final = 120
-MODELS: Final = ("preview", "ltx-video-2b", "wan2.1-1.3b", "wan2.2-5b")
+WAITING: Final = 24
+MODELS: Final = ("preview", "ltx-video-2b", "wan-2.1-1.3b", "wan-2.2-5b")
 PEOPLE: Final = (
     ("ada@example.org", "Ada Lovelace", "studio"),
     ("grace@example.org", "Grace Hopper", "creator"),
@@ -58,8 +59,11 @@ def fill() -> None:
     for number in range(CLIPS):
         _clip(workspaces[number % len(workspaces)], number)
     _moved_into_the_past(list(Generation.objects.order_by("created_at", "id")))
-    for number in range(9):
-        _waiting(workspaces[number % 3], number)
+    for at, (name, device, size, state) in enumerate(WORKERS):
+        _beat(name, device, size, state, None, time.time() - 60 * at)
+    for number in range(WAITING):
+        is_free = number % 4 == 3 and number < 20  # three at once are the most there
+        _waiting(workspaces[2 + number // 4 % 2] if is_free else workspaces[(0, 4, 1)[number % 3]], number)
     _pay(workspaces)
     _samples()
     _what_needs_staff(workspaces)
@@ -103,7 +107,8 @@ def _clip(workspace: Any, number: int) -> None:
     from generation.models import Generation
     from generation.scheduling import dispatch
     from generation.submission.submit import submit
-    from gpu_worker.contract import Outcome, RenderError
+    from gpu_worker.contract import RENDER_QUEUE, Outcome, RenderError, job_id
+    from loremotion import queues
     from loremotion.refusals import Refusal
     from tests.generation import factories
 
@@ -125,10 +130,11 @@ def _clip(workspace: Any, number: int) -> None:
         film = _film()
         factories.deliver_clip(generation)
         _keep(generation, "clip", film)
-        stages = {"loading": 1.5, "text_encoding": 0.4, "denoising": 4.0 + number % 17, "decoding": 0.9}
+        stages = {"loading": 1.5, "encoding_prompt": 0.4, "denoising": 4.0 + number % 17, "decoding": 0.9}
         facts = replace(factories.clip_facts(generation), size_bytes=len(film), sha256=hashlib.sha256(film).hexdigest())
         report = factories.report(generation, clip=facts, worker=worker, stage_seconds=stages, peak_bytes=11 * GB)
     reports.finished(report.to_wire())
+    queues.queue(RENDER_QUEUE).remove(job_id(str(generation.id), generation.attempt))
     _paint(generation, number)
 
 
@@ -186,16 +192,23 @@ def _moved_into_the_past(clips: list[Any]) -> None:
 
 def _waiting(workspace: Any, number: int) -> None:
     """A clip in the queue; some need more memory than any worker that takes clips has."""
+    from django.db import transaction
+    from django.utils import timezone
+
     from generation.models import Generation
     from tests.generation import factories
 
-    clip = factories.submitted(workspace, PROMPTS[number % len(PROMPTS)])
-    Generation.objects.filter(id=clip.id).update(needs_bytes=96 * GB if number % 4 == 3 else 9 * GB)
+    came = timezone.now() - timedelta(minutes=2 * (WAITING - number))
+    with transaction.atomic():  # dispatch looks at it once all of it is written
+        clip = factories.submitted(workspace, PROMPTS[number % len(PROMPTS)])
+        needed = 96 * GB if number % 8 == 5 else 9 * GB
+        Generation.objects.filter(id=clip.id).update(needs_bytes=needed, created_at=came)
 
 
 def _pay(workspaces: list[Any]) -> None:
     from django.utils import timezone
 
+    from billing import ledger
     from billing.shop.models import Customer, Payment, Price
 
     prices = list(Price.objects.filter(currency="usd").order_by("id")[:4])
@@ -216,6 +229,8 @@ def _pay(workspaces: list[Any]) -> None:
             credits=1000,
             paid_at=timezone.now() - timedelta(hours=7 + 38 * number),
         )
+        if number % 3 == 0:
+            ledger.grant(account=workspace.id, reference=f"in_lifelike{number}", amount=1000, kind=ledger.LotKind.PLAN)
 
 
 def _samples() -> None:
@@ -337,6 +352,10 @@ def beat_for_ever() -> None:
     works = LastWork(connection(), GPU)
     while True:
         works.note()
+        if clip is not None:
+            clip.refresh_from_db()
+            if clip.state == "dispatched":  # the beat found no worker of RQ at it
+                settle.start(generation_id=clip.id, attempt=clip.attempt, worker=WORKERS[0][0])
         for at, (name, device, size, state) in enumerate(WORKERS):
             _beat(name, device, size, state, clip if at == 0 else None, began)
         time.sleep(BEAT_SECONDS)

@@ -62,6 +62,8 @@ OF_NO_MODEL = {
     "fleet_evict": "generation.operate_fleet",
     "fleet_stop": "generation.operate_fleet",
     "clip_poster": "generation.view_generation",
+    "clip_retry": "generation.retry_generation",
+    "clip_cancel": "generation.cancel_generation",
     "customers": "accounts.view_workspace",
     "customer": "accounts.view_workspace",
     "customer_credits": "billing.adjust_credits",

@@ -65,6 +65,7 @@ class AccountAdmin(LedgerAdmin):
             "holds": Hold.objects.filter(account=account).order_by("-held_at")[:NEWEST_ROWS],
             "lines": [(line, history.words_of(line)) for line in shown],
             "older_than": shown[-1].seq if len(lines) > LINES_A_PAGE else None,
+            "is_raw": request.GET.get("columns") == "all",
             "debts": ledger.debts(account=account.id),
             "proposals": Proposal.objects.waiting().filter(account=account.id)[:NEWEST_ROWS],
             "may_adjust": request.user.has_perm("billing.adjust_credits"),

@@ -209,6 +209,12 @@ class Generation(models.Model):
         return {"request_id": self.request_id, "generation_id": str(self.id)}
 
     @property
+    def stages(self) -> list[tuple[str, float]]:
+        """Stages of the attempt that ended it, in words and in their order, with the seconds that each took."""
+        found = contract.in_order(self.stage_seconds)
+        return [(stage.replace("_", " ").capitalize(), seconds) for stage, seconds in found]
+
+    @property
     def seconds(self) -> float:
         """Seconds of what is made, and paid for."""
         return self.num_frames / self.fps

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import get_object_or_404
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
 
+from accounts.models import User
 from billing.models import Hold
 from catalog.models import Model
 from generation.models import Clip, Generation, State
@@ -23,9 +25,11 @@ from generation.webhooks.models import Delivery
 from gpu_worker.contract import HANDED_BACK
 from loremotion.outbox.models import MailMessage
 from loremotion.outbox.models import State as SentState
-from loremotion.refusals import Conflict
+from loremotion.refusals import Conflict, Refusal
 from loremotion.time_filter import TimeFilter
 
+CANCELLED: Final = "Cancelled."
+RETRIED: Final = "Goes to another attempt."
 MOST_SENT: Final = 50
 """Mails, and webhook events, of one clip that its timeline shows."""
 
@@ -107,6 +111,27 @@ def retry(generation: Generation) -> None:
         raise Conflict("not_in_flight", "No GPU has this clip.", next_step="It waits for its turn, or is over.")
 
 
+def retry_one(request: HttpRequest, generation_id: UUID) -> HttpResponse:
+    return _do(request, generation_id, retry, RETRIED)
+
+
+def cancel_one(request: HttpRequest, generation_id: UUID) -> HttpResponse:
+    return _do(request, generation_id, settle.cancel, CANCELLED)
+
+
+def _do(request: HttpRequest, generation_id: UUID, act: Callable[[Generation], None], done: str) -> HttpResponse:
+    """What a button of a clip's page does, noted in the admin's log."""
+    generation = get_object_or_404(Generation, id=generation_id)
+    try:
+        act(generation)
+    except Refusal as refusal:
+        messages.warning(request, str(refusal))
+    else:
+        LogEntry.objects.log_actions(cast(User, request.user).pk, [generation], CHANGE, done, single_object=True)
+        messages.success(request, done)
+    return redirect("admin:generation_generation_change", generation_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """Something that happened to a clip: when, in which process, what."""
@@ -148,9 +173,9 @@ def _stages(generation: Generation, worker: str) -> Iterator[tuple[datetime | No
     at = generation.started_at
     if at is None or generation.state not in (State.SUCCEEDED, State.FAILED):
         return
-    for stage, seconds in generation.stage_seconds.items():
+    for stage, seconds in generation.stages:
         at += timedelta(seconds=float(seconds))
-        yield at, worker, f"{stage.replace('_', ' ').capitalize()}: {seconds:.1f} s"
+        yield at, worker, f"{stage}: {seconds:.1f} s"
 
 
 def _mail(generation: Generation) -> Iterator[tuple[datetime | None, str, str]]:

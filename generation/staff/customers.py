@@ -86,7 +86,10 @@ def _bought(workspace: Workspace) -> dict[str, Any]:
         "may": plans.entitlements(workspace.id),
         "subscription": Subscription.objects.of(workspace.id).order_by("-period_end").first(),
         "customer": Customer.objects.filter(workspace=workspace.id).first(),
-        "payments": [(each, formatted(each.amount_minor, each.currency)) for each in payments[:SHOWN]],
+        "payments": [
+            (each, formatted(each.amount_minor, each.currency), formatted(each.refunded_minor, each.currency))
+            for each in payments[:SHOWN]
+        ],
     }
 
 

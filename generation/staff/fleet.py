@@ -110,13 +110,15 @@ def page(request: HttpRequest) -> HttpResponse:
     except redis.RedisError:
         statuses, is_known = [], False
     shown = statuses[:MOST_WORKERS]
+    line = _line(shows_owners=request.user.has_perm("accounts.view_workspace")) if is_known else []
     context = {
         **admin.site.each_context(request),
         "title": "GPUs and queue",
         "cards": _cards(shown),
         "is_known": is_known,
         "hidden": len(statuses) - len(shown),
-        "line": _line(shows_owners=request.user.has_perm("accounts.view_workspace")) if is_known else [],
+        "line": line,
+        "handed": sum(each.clip.state == State.DISPATCHED for each in line),
         "most_waiting": MOST_WAITING,
         "queued": Generation.objects.filter(state=State.QUEUED)[:MOST_COUNTED].count(),
         "most_counted": MOST_COUNTED,

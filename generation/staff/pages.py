@@ -33,6 +33,8 @@ PAGES: Final = (
     _action("fleet_evict", "fleet/evict/", fleet.evict, _OPERATE),
     _action("fleet_stop", "fleet/stop/", fleet.stop, _OPERATE),
     StaffPage("clip_poster", "clips/<uuid:generation_id>/poster.jpg", clips.poster, "generation.view_generation"),
+    _action("clip_retry", "clips/<uuid:generation_id>/retry/", clips.retry_one, "generation.retry_generation"),
+    _action("clip_cancel", "clips/<uuid:generation_id>/cancel/", clips.cancel_one, "generation.cancel_generation"),
     StaffPage("customers", "customers/", customers.search, _CUSTOMER, "Find a customer", "Customers"),
     StaffPage("customer", "customers/<uuid:workspace_id>/", customers.page, _CUSTOMER),
     _of_customer("customer_credits", "credits", customers.give_credits, "billing.adjust_credits"),

@@ -66,7 +66,11 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "libraries": {"moments": "loremotion.moments", "plots": "loremotion.plots"},
+            "libraries": {
+                "moments": "loremotion.moments",
+                "plots": "loremotion.plots",
+                "staff_words": "loremotion.staff_words",
+            },
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -93,6 +97,7 @@ REST_FRAMEWORK = {
 }
 
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = ["loremotion.formats"]
 USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True

@@ -74,9 +74,9 @@ def test_a_prompt_is_for_staff_who_may_look_into_workspaces_and_a_private_one_fo
 
 def test_a_row_says_beside_the_state_what_went_wrong_or_who_has_it(made: Generation, staff: Client) -> None:
     for state, code, worker, said in (
-        ("failed", "out_of_memory", "gpu-7", 'Failed<br><span class="quiet">out_of_memory</span>'),
-        ("running", "", "gpu-7", 'Running<br><span class="quiet">gpu-7</span>'),
-        ("succeeded", "", "gpu-7", '<td class="field-went">Succeeded</td>'),
+        ("failed", "out_of_memory", "gpu-7", 'bad">Failed</span><br><span class="quiet">out_of_memory</span>'),
+        ("running", "", "gpu-7", 'at-work">Running</span><br><span class="quiet">gpu-7</span>'),
+        ("succeeded", "", "gpu-7", '<td class="field-went"><span class="state good">Succeeded</span></td>'),
     ):
         Generation.objects.filter(id=made.id).update(state=state, error_code=code, worker=worker)
         assert said in staff.get(LIST).text
@@ -184,6 +184,37 @@ def test_the_timeline_goes_through_the_processes(made: Generation, staff: Client
     assert ("reports", "Ended: Succeeded") in found
     assert ("reports", f"Credits settled: {made.credits_quoted} charged, 0 given back") in found
     assert "How it went" in staff.get(f"{LIST}{made.id}/change/").text
+
+
+def test_stages_stand_in_the_order_in_which_they_follow_each_other(made: Generation) -> None:
+    Generation.objects.filter(id=made.id).update(
+        started_at=made.created_at,
+        stage_seconds={"uploading": 0.2, "loading": 1.0, "decoding": 0.5, "denoising": 3.5, "encoding_prompt": 0.4},
+    )
+    made.refresh_from_db()  # a database's JSON keeps no order
+    expected = ["Loading", "Encoding prompt", "Denoising", "Decoding", "Uploading"]
+    assert [stage for stage, _ in made.stages] == expected
+    assert [each.what.partition(":")[0] for each in clips.timeline(made) if each.process.startswith("GPU")][1:] == (
+        expected
+    )
+
+
+def test_a_clip_is_started_again_or_cancelled_from_its_page(toy: Model, alice: Visitor, staff: Client) -> None:
+    clip = factories.submitted(alice.workspace)
+    page = f"{LIST}{clip.id}/change/"
+    assert "/retry/" not in staff.get(page).text, "no GPU has it yet"
+    dispatch.fill_window()
+    assert f"/admin/clips/{clip.id}/retry/" in staff.get(page).text
+    staff.post(f"/admin/clips/{clip.id}/retry/")
+    clip.refresh_from_db()
+    assert clip.excused_attempts == 1
+    answer = staff.post(f"/admin/clips/{clip.id}/cancel/", follow=True).text
+    assert "Cancelled." in answer
+    clip.refresh_from_db()
+    assert clip.state == State.CANCELLED
+    assert "/cancel/" not in answer
+    assert "is over" in staff.post(f"/admin/clips/{clip.id}/retry/", follow=True).text
+    assert [each.change_message for each in LogEntry.objects.order_by("id")] == [clips.RETRIED, clips.CANCELLED]
 
 
 def test_the_timeline_tells_what_became_of_mail_and_webhooks(made: Generation) -> None:

@@ -1,0 +1,34 @@
+"""Values as staff reads them in the admin."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django import template
+from django.contrib.humanize.templatetags.humanize import intcomma
+
+register = template.Library()
+
+LOOKS: Final = {"succeeded": "good", "failed": "bad", "blocked": "bad", "cancelled": "away", "running": "at-work"}
+"""State of a clip → how the dot beside it looks: see static/admin.css."""
+
+
+@register.filter
+def look(state: str) -> str:
+    """The class of the dot beside a state; none for those that wait."""
+    return LOOKS.get(state, "")
+
+
+@register.filter
+def signed(amount: int) -> str:
+    """1200 as +1,200, -2 as −2, and nothing of what did not change."""
+    if not amount:
+        return ""
+    sign = "+" if amount > 0 else "\N{MINUS SIGN}"
+    return f"{sign}{intcomma(abs(amount))}"
+
+
+@register.filter
+def as_words(event: str) -> str:
+    """``workspace.begun`` as Workspace begun."""
+    return event.replace(".", " ").replace("_", " ").capitalize()
