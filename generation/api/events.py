@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -145,9 +145,7 @@ def _in_words_of_the_api(data: str) -> str:
 def _outcome(generation_id: UUID) -> str:
     """The Video object at the end, or that it is deleted."""
     try:
-        made = Generation.objects.for_display().filter(id=generation_id, deleted_at=None).first()
-        said: dict[str, Any] = {"id": str(generation_id), "object": "video.deleted", "deleted": True}
-        return json.dumps(said if made is None else presentation.video(made))
+        return json.dumps(presentation.as_it_stands(generation_id))
     finally:
         database.give_back()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
@@ -62,6 +63,12 @@ def video(generation: Generation) -> dict[str, Any]:
     if generation.is_open:
         ours["queue"] = wait_of(generation).to_json()
     return _video(generation, seen=seen, ours=ours)
+
+
+def as_it_stands(generation_id: UUID) -> dict[str, Any]:
+    """The Video object of a clip that whoever asks was let in to before; or that it is deleted by now."""
+    found = Generation.objects.for_display().filter(id=generation_id, deleted_at=None).first()
+    return {"id": str(generation_id), "object": "video.deleted", "deleted": True} if found is None else video(found)
 
 
 def quote(offer: Offer, wait: Wait) -> dict[str, Any]:

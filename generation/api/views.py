@@ -19,7 +19,7 @@ from accounts.roles import Action
 from catalog.models import Model
 from catalog.requests import Ask
 from generation.access import own_clip, own_generation, own_place
-from generation.api import listing, presentation
+from generation.api import listing, presentation, waiting
 from generation.api.base import Nothing, VideoView, read
 from generation.api.serializers import REFERENCE, AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.models import Generation, State
@@ -53,7 +53,7 @@ class AskView(VideoView):
 
     def make(
         self, body: type[AskSerializer] = AskSerializer, *, mode: str | None = None, source: str | None = None
-    ) -> Response:
+    ) -> HttpResponseBase:
         """Take the request. What begins with an own clip, ``source`` or the body's, and has a ``mode`` of its own is
         made by that clip's model unless the body names another."""
         caller = self.caller(Action.GENERATE)  # before its body is judged: whose key does not hold learns nothing else
@@ -71,7 +71,7 @@ class AskView(VideoView):
             answer = _as_it_stands(presentation.just_taken(generation))
         if generation.is_repeated:
             answer["Idempotent-Replayed"] = "true"
-        return answer
+        return waiting.until_ended(self.site_request, generation, answer)
 
 
 def asked_in(said: dict[str, Any]) -> tuple[dict[str, Any], dict[str, UploadedFile[Any]], dict[str, str]]:
@@ -91,7 +91,7 @@ class Videos(AskView):
 
     PARAMETERS = parameters.PAGE
 
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponseBase:
         return self.make()
 
     def get(self, request: Request) -> Response:
@@ -132,21 +132,21 @@ class Quotes(VideoView):
 class Edits(AskView):
     """``POST`` makes a clip from a clip: the same movement, as the new prompt says."""
 
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponseBase:
         return self.make(FromVideoSerializer, mode=CHANGE)
 
 
 class Extensions(AskView):
     """``POST`` makes what follows a clip."""
 
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponseBase:
         return self.make(FromVideoSerializer, mode=CONTINUE)
 
 
 class Remix(AskView):
     """``POST`` makes a clip from the one that the address names, as the new prompt says."""
 
-    def post(self, request: Request, generation_id: UUID) -> Response:
+    def post(self, request: Request, generation_id: UUID) -> HttpResponseBase:
         own_generation(self.caller(Action.READ_CLIPS), generation_id)
         return self.make(RemixSerializer, mode=CHANGE, source=str(generation_id))
 
@@ -154,10 +154,11 @@ class Remix(AskView):
 class Video(VideoView):
     """``GET`` says how one clip stands, ``POST`` changes who sees it, ``DELETE`` forgets all but its receipt."""
 
-    def get(self, request: Request, generation_id: UUID) -> Response:
+    def get(self, request: Request, generation_id: UUID) -> HttpResponseBase:
         generation = own_generation(self.caller(Action.READ_CLIPS), generation_id)
         retries.note_read([generation])
-        return _as_it_stands(presentation.video(generation))
+        answer = _as_it_stands(presentation.video(generation))
+        return waiting.until_ended(self.site_request, generation, answer)
 
     def post(self, request: Request, generation_id: UUID) -> Response:
         caller = self.caller(Action.GENERATE)
