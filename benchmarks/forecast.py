@@ -99,6 +99,7 @@ class Site:
         world.at_arrival, world.at_end = self._arrival, self._end
 
     def _arrival(self, order: Order) -> None:
+        self._learned.see(self.world)
         self._learned.hear_arrival(order)
         self._oracle.hear_arrival(order)
         self._asked += 1
@@ -107,6 +108,7 @@ class Site:
             self.world.soon(self._tell)
 
     def _end(self, order: Order) -> None:
+        self._learned.see(self.world)
         self._learned.hear_end(order)
         self._former.hear_end(order)
         for told in self._open.pop(order.id, ()):

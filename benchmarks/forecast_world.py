@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from generation.scheduling.fair_queue import next_finish
-from generation.scheduling.service_times import Work
+from generation.scheduling.service_times import Spread, Work
+from generation.scheduling.snapshot import Outages
 from generation.scheduling.window import InLine, Window
 from generation.tiers import FREE_BEGINS, pass_first, yields
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, ModelSpec, RenderJob, Stage
@@ -163,6 +164,8 @@ class Gpu:
     """Least recently used first."""
     makes: Order | None = None
     is_on: bool = True
+    back_at: float = 0.0
+    """When it is or was back, once it has died."""
     run: int = 0
 
     def missing(self, build: Build) -> float:
@@ -206,6 +209,13 @@ class World:
         """Clips a second at present, those of bursts among them."""
         swing = 1 + SWING * math.sin(2 * math.pi * self._asked / SWING_CLIPS)
         return float(self._load * len(self.gpus) / self._mean_seconds * swing)
+
+    @property
+    def outages(self) -> Outages:
+        """How often a GPU dies, by the mean rate, and for how long."""
+        seconds = self.clips * self._mean_seconds / (self._load * len(self.gpus))
+        lasts = Spread(self._trace.dead_seconds, 0.0)
+        return Outages(len(self._trace.dies_at) / (seconds * len(self.gpus)), lasts)
 
     @property
     def batches(self) -> tuple[int, ...]:
@@ -327,8 +337,9 @@ class World:
         if not gpu.is_on:
             return
         gpu.run += 1
+        gpu.back_at = self.now + self._trace.dead_seconds
         self._at(self.now + WORKER_DEAD_AFTER_SECONDS, lambda: self._miss(gpu))
-        self._at(self.now + self._trace.dead_seconds, lambda: self._return(gpu))
+        self._at(gpu.back_at, lambda: self._return(gpu))
 
     def _miss(self, gpu: Gpu) -> None:
         gpu.is_on, lost, gpu.makes, gpu.residents = False, gpu.makes, None, []

@@ -27,8 +27,9 @@ from benchmarks.forecast_world import (
 from generation.scheduling import arrivals
 from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import NEAR_CLIPS, forecast
+from generation.scheduling.outages import Watch
 from generation.scheduling.service_times import ServiceTimes, Spread
-from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Snapshot, Stretch
+from generation.scheduling.snapshot import Arrivals, Clip, Component, InHand, Kind, Machine, Outages, Snapshot, Stretch
 
 
 class Knowledge(Protocol):
@@ -41,6 +42,10 @@ class Knowledge(Protocol):
     def load_seconds(self, size_bytes: int) -> float: ...
 
     def arrivals(self, world: World) -> Arrivals: ...
+
+    def outages(self, world: World) -> Outages: ...
+
+    def away(self, world: World) -> list[Machine]: ...
 
 
 def _progress(order: Order, now: float) -> tuple[int, float, float]:
@@ -61,6 +66,11 @@ class Learned:
     def __init__(self) -> None:
         self.times = ServiceTimes()
         self._came: deque[tuple[float, Kind]] = deque(maxlen=arrivals.KEPT)
+        self._watch = Watch()
+
+    def see(self, world: World) -> None:
+        """Look which machines are on, as the beat does."""
+        self._watch.see({gpu.name: gpu.budget_bytes for gpu in world.gpus if gpu.is_on}, (), world.now)
 
     def hear_arrival(self, order: Order) -> None:
         kind = _kind(order, self.service(order.build))
@@ -85,9 +95,16 @@ class Learned:
     def arrivals(self, world: World) -> Arrivals:
         return arrivals.learn(list(self._came), world.now)
 
+    def outages(self, world: World) -> Outages:
+        return self._watch.outages()
+
+    def away(self, world: World) -> list[Machine]:
+        return self._watch.away(world.now)
+
 
 class Oracle:
-    """Knows the true medians and spreads, and at what rate and in what batches clips come now."""
+    """Knows the true medians and spreads, at what rate and in what batches clips come now, how often GPUs die and for
+    how long."""
 
     def __init__(self) -> None:
         self._came: deque[Order] = deque(maxlen=400)
@@ -118,6 +135,13 @@ class Oracle:
         kinds = tuple(_kind(order, self.service(order.build)) for order in self._came if order.build.name in asked)
         return Arrivals(world.rate, 0.0, kinds, world.batches)
 
+    def outages(self, world: World) -> Outages:
+        return world.outages
+
+    def away(self, world: World) -> list[Machine]:
+        away = [gpu for gpu in world.gpus if not gpu.is_on]
+        return [Machine(gpu.name, gpu.budget_bytes, away=Spread(gpu.back_at - world.now, 0.0)) for gpu in away]
+
 
 def snapshot_of(world: World, knows: Knowledge) -> Snapshot:
     """The world at this moment as that knowledge sees it."""
@@ -128,13 +152,14 @@ def snapshot_of(world: World, knows: Knowledge) -> Snapshot:
     queue = sorted(world.queue, key=lambda order: order.tag)
     near, far = queue[:NEAR_CLIPS], queue[NEAR_CLIPS:]
     return Snapshot(
-        machines=tuple(_machine(gpu, world.now, knows) for gpu in world.gpus if gpu.is_on),
+        machines=(*(_machine(gpu, world.now, knows) for gpu in world.gpus if gpu.is_on), *knows.away(world)),
         window=tuple(_clip(order, knows, world.now) for order in world.line),
         queue=tuple(_clip(order, knows, None) for order in near),
         deep=tuple(Stretch(order.tag, 1, knows.service(order.build).median_seconds) for order in far),
         clock=world.clock[False],
         free_clock=world.clock[True],
         arrivals=arrivals,
+        outages=knows.outages(world),
         components={
             key: Component(int(gib * GIB), knows.load_seconds(int(gib * GIB))) for key, gib in COMPONENT_GIB.items()
         },

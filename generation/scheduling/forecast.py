@@ -143,7 +143,9 @@ def _after(tag: float) -> float:
 
 def _flow(snapshot: Snapshot, tail_start: Floats, random: np.random.Generator) -> list[Range]:
     """Starts at the end of each deep stretch."""
-    arrivals, machines = snapshot.arrivals, sum(1 / machine.slowness for machine in snapshot.machines)
+    arrivals, outages = snapshot.arrivals, snapshot.outages
+    are_here = 1 / (1 + outages.per_second * outages.lasts.median_seconds)
+    machines = are_here * sum(1 / machine.slowness for machine in snapshot.machines)
     from_tag = max([snapshot.clock, *(clip.tag for clip in snapshot.queue)])
     free = np.array([kind.is_free for kind in arrivals.kinds])
     plays = len(tail_start)

@@ -12,6 +12,7 @@ from generation.models import FairClock, Generation, State
 from generation.scheduling import arrivals, capacity, service_rates
 from generation.scheduling.fair_order import Key, key_of
 from generation.scheduling.forecast import NEAR_CLIPS
+from generation.scheduling.outages import Watch
 from generation.scheduling.queue_depth import Depth
 from generation.scheduling.service_times import ServiceTimes, Spread, Work
 from generation.scheduling.snapshot import Clip, Component, InHand, Kind, Machine, Snapshot, Stretch
@@ -39,6 +40,7 @@ class Observer:
     """When it looked first. What waited by then did not come since, however late the queue gets to it."""
     _came: list[tuple[float, Kind]] = field(default_factory=list)
     _seen: dict[str, None] = field(default_factory=dict)
+    _watch: Watch = field(default_factory=Watch)
     _components: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def snapshot(
@@ -82,8 +84,16 @@ class Observer:
         queue = [waiting[str(clip.id)] for clip in queued[:NEAR_CLIPS] if str(clip.id) in waiting]
         in_line = [each for id, each in waiting.items() if states[id] == State.DISPATCHED]
         is_whole = len(queued) <= NEAR_CLIPS
+        machines = [_machine(status, in_hand.get(status.name)) for status in statuses if takes_jobs(status)]
+        self._watch.see(
+            {machine.name: machine.budget_bytes for machine in machines},
+            {status.name for status in statuses if not takes_jobs(status)},
+            now,
+        )
+        if machines:  # else nobody says anything: whether one comes back is not known
+            machines += self._watch.away(now)[: MOST_MACHINES - len(machines)]
         return Snapshot(
-            machines=tuple(_machine(status, in_hand.get(status.name)) for status in statuses if takes_jobs(status)),
+            machines=tuple(machines),
             leaving=(*(in_hand[s.name] for s in makers.values() if not takes_jobs(s)), *rests),
             window=tuple(sorted(in_line, key=lambda each: yields(each.tag))),
             queue=tuple(queue),
@@ -92,6 +102,7 @@ class Observer:
             clock=clock.virtual_time,
             free_clock=clock.free_time,
             arrivals=arrivals.learn(self._came, now),
+            outages=self._watch.outages(),
             components=components,
             builds=builds,
         )

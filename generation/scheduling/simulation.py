@@ -17,6 +17,7 @@ from generation.scheduling.capacity import LEAST_WINDOW
 from generation.scheduling.service_times import Spread
 from generation.scheduling.snapshot import Snapshot
 from generation.tiers import MOST_PASSES, yields
+from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS
 from gpu_worker.job_choice import PATIENT_LINES
 
 Floats = NDArray[np.float64]
@@ -91,6 +92,37 @@ class Simulation:
         nothing = Spread(0.0, 0.0)
         busy = [machine.in_hand.remaining if machine.in_hand else machine.away or nothing for machine in machines]
         self._free: Floats = draw(self._random, busy, list(range(len(busy))), plays)
+        self._place_outages()
+
+    def _place_outages(self) -> None:
+        """Draw when each machine is lost, at most once in a future, and until when."""
+        outages, machines = self._snapshot.outages, self._snapshot.machines
+        self._lost_at: Floats = np.full(self._free.shape, np.inf)
+        if not outages.per_second:
+            return
+        here_from = np.where([machine.away is not None for machine in machines], self._free, 0.0)
+        self._lost_at = here_from + self._random.standard_exponential(self._free.shape) / outages.per_second
+        lasts = draw(self._random, [outages.lasts] * len(machines), list(range(len(machines))), self._plays)
+        self._back_at = self._lost_at + lasts
+        for column, machine in enumerate(machines):
+            if machine.in_hand:
+                number = np.full(self._plays, column)
+                self._lose(number, self._free[:, column].copy(), self._free[:, column].copy())
+
+    def _lose(self, machine: Ints, took: Floats, end: Floats) -> Floats:
+        """Where these machines are lost before ``end``, keep them away until they are back, and have what they make
+        made again by the next that is free. Return when it is ready."""
+        rows = np.flatnonzero(self._lost_at[self._rows, machine] < end)
+        if not len(rows):
+            return end
+        lost, end = machine[rows], end.copy()
+        heard = self._lost_at[rows, lost] + WORKER_DEAD_AFTER_SECONDS
+        self._free[rows, lost] = np.maximum(heard, self._back_at[rows, lost])
+        self._lost_at[rows, lost] = np.inf
+        other = self._free[rows].argmin(axis=1)
+        again = np.maximum(heard, self._free[rows, other]) + took[rows]
+        self._free[rows, other] = end[rows] = again
+        return end
 
     def _place_clips(self) -> None:
         snapshot, plays = self._snapshot, self._plays
@@ -166,7 +198,7 @@ class Simulation:
         them."""
         snapshot, plays = self._snapshot, self._plays
         lined = len(snapshot.window)
-        sizes = [machine.budget_bytes for machine in snapshot.machines]
+        sizes = [machine.budget_bytes for machine in snapshot.machines if machine.away is None]
         self._places = np.array(
             [max(LEAST_WINDOW, snapshot.jobs_per_worker * sum(size >= b for size in sizes)) for b in self._budgets]
         )
@@ -205,7 +237,7 @@ class Simulation:
         used = max(1, int(self._length.max()))  # whatever stands behind is nobody
         head = self._line[:, : min(self._snapshot.bounds.window, used)]
         fits = self._level_of[rows[:, None], head] <= self._machine_level[machine][:, None]
-        takes = fits.any(axis=1) & np.isfinite(now)
+        takes = fits.any(axis=1) & np.isfinite(now) & (self._lost_at[rows, machine] > now)
         place, loading = self._choose(head, fits, machine, now)
         taken = np.where(takes, head[rows, place], self._nobody)
         before = fits & (np.arange(head.shape[1]) < place[:, None]) & takes[:, None]
@@ -214,8 +246,8 @@ class Simulation:
         is_made = takes & self._is_wanted[taken]
         took = np.where(is_made, loading + self._service[rows, taken] * self._slowness[machine], 0.0)
         self.start[rows, taken] = now
-        self.ready[rows, taken] = now + took
         self._free[rows, machine] = np.where(takes, now + took, self._next_event(now))
+        self.ready[rows, taken] = self._lose(machine, took, now + took)
         self._keep_residents(machine, taken, now, is_made)
 
     def _let_arrive(self, now: Floats) -> None:

@@ -56,6 +56,15 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
+class Outages:
+    """How often a machine is lost without a word, and for how long. What it makes then is made by another one."""
+
+    per_second: float = 0.0
+    """Of one machine."""
+    lasts: Spread = field(default_factory=lambda: Spread(0.0, 0.0))
+
+
+@dataclass(frozen=True, slots=True)
 class Component:
     """Weights that builds share: what they take on a card, and how long it takes to get them there."""
 
@@ -103,6 +112,7 @@ class Snapshot:
     """The whole site at one moment. Clips that no machine that is on can hold are left out."""
 
     machines: tuple[Machine, ...]
+    """Those that take clips, and those that are expected back."""
     leaving: tuple[InHand, ...] = ()
     """Clips in hand that no other waits for: of machines that take no more, and such as have left their card."""
     window: tuple[Clip, ...] = ()
@@ -116,6 +126,7 @@ class Snapshot:
     clock: float = 0.0
     free_clock: float = FREE_BEGINS
     arrivals: Arrivals = Arrivals()
+    outages: Outages = Outages()
     components: Mapping[str, Component] = field(default_factory=dict)
     builds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Keys of the components that a build needs."""
