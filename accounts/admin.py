@@ -94,6 +94,9 @@ class WorkspaceAdmin(admin.ModelAdmin[Workspace]):
         """Suspending cancels what runs and is audited: it is an action, not a field. The rest is for members to say."""
         return ("id", "kind", "name", "makes_private_clips", "created_at", "suspended_at", "closed_at", "merged_into")
 
+    def has_add_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
+        return False  # one without anybody in it would be nobody's
+
     def has_delete_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
         return False
 
@@ -207,7 +210,7 @@ class BanAdmin(admin.ModelAdmin[Ban]):
         else:
             made = bans.ban_visitor(visitor, **terms)
             if said["and_network"]:
-                bans.ban_network(visitor.network, **terms)
+                self.log_addition(request, bans.ban_network(visitor.network, **terms), f"With {made}.")
         obj.pk = made.pk
         obj.refresh_from_db()
 

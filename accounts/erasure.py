@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from allauth.account.models import EmailAddress
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import Count
 
@@ -27,10 +29,17 @@ def erase_person(user: User) -> None:
     """Erase the account, the personal workspace and teams that nobody else is in, with clips, files, keys and sessions.
 
     In other teams the clips stay, which are the team's, and the audit log names nobody where it named this person.
+    What somebody did as staff stays noted, as somebody's who is gone.
 
     Raises:
-        Conflict: the person owns a team that others are in.
+        Conflict: the person owns a team that others are in, or is on the staff.
     """
+    if user.is_staff:
+        raise Conflict(
+            "on_the_staff",
+            "You're on the staff of this site, which keeps a log of what its staff does.",
+            next_step="Ask a superuser to take you off the staff first.",
+        )
     with transaction.atomic():
         # Not FOR UPDATE: whoever submits holds the workspace, for which this is about to wait, and names the user.
         User.objects.select_for_update(no_key=True).get(id=user.id)
@@ -54,4 +63,16 @@ def erase_person(user: User) -> None:
         named.filter(is_address(user.email, field="subject")).update(subject=NOBODY)
         addresses = EmailAddress.objects.filter(user=user).values("email")
         MailMessage.objects.filter(workspace=None, address__in=addresses).delete()  # what is to them goes with them
+        _keep_notes(user)
         user.delete()
+
+
+def _keep_notes(user: User) -> None:
+    """Keep the admin's notes of what this person did, which would go with the account, under an account of nobody's.
+    Where there are none, those of what was done to this account name nobody."""
+    done = LogEntry.objects.filter(user=user)
+    if done.exists():
+        done.update(user=User.objects.create_user(f"former-staff-{user.pk}@erased.invalid", is_active=False))
+    else:
+        kind = ContentType.objects.get_for_model(User)
+        LogEntry.objects.filter(content_type=kind, object_id=str(user.pk)).update(object_repr=NOBODY)

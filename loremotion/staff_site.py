@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 from django.utils.module_loading import import_string
+from django.views.generic import RedirectView
 
 from loremotion import health
 from loremotion.staff_pages import pages
@@ -63,7 +65,14 @@ class StaffSite(admin.AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         ours = [path(page.route, self.admin_view(page.guarded()), name=page.name) for page in pages()]
-        return [path("health/", self.admin_view(self.health), name="health"), *ours, *super().get_urls()]
+        # Staff changes its own password where everybody does: noted in the audit log, and with mail to its owner.
+        password = RedirectView.as_view(pattern_name="account_change_password")
+        return [
+            path("health/", self.admin_view(self.health), name="health"),
+            path("password_change/", password, name="password_change"),
+            *ours,
+            *super().get_urls(),
+        ]
 
     def health(self, request: HttpRequest) -> HttpResponse:
         """What is unwell, what to do, and when each process last worked."""
@@ -78,7 +87,14 @@ class StaffSite(admin.AdminSite):
 
 
 class SuperusersOnly(admin.ModelAdmin[Any]):
-    """A page that no permission opens."""
+    """A page that no permission opens. What a library's action does to rows is noted, as Django notes what is saved."""
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        offered: dict[str, Any] = super().get_actions(request) or {}
+        return {
+            name: (action if name == "delete_selected" else _noted(action, str(description)), name, description)
+            for name, (action, name, description) in offered.items()
+        }
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return _is_superuser(request)
@@ -99,6 +115,18 @@ class SuperusersOnly(admin.ModelAdmin[Any]):
 def _for_superusers(admin_class: type[admin.ModelAdmin[Any]] | None) -> type[admin.ModelAdmin[Any]]:
     bases = (SuperusersOnly,) if admin_class is None else (SuperusersOnly, admin_class)
     return type(f"SuperusersOnly{bases[-1].__name__}", bases, {})
+
+
+def _noted(action: Callable[..., Any], description: str) -> Callable[..., Any]:
+    @functools.wraps(action)
+    def noted(model_admin: admin.ModelAdmin[Any], request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        rows = list(queryset)  # before: it may be why they are in it no more
+        answer = action(model_admin, request, queryset)
+        for row in rows:
+            model_admin.log_change(request, row, description)
+        return answer
+
+    return noted
 
 
 def _is_superuser(request: HttpRequest) -> bool:

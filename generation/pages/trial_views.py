@@ -6,6 +6,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
@@ -27,11 +28,14 @@ def start(request: HttpRequest, version_id: int) -> HttpResponse:
     """Start a trial and go to its page; or back to the model with the reason."""
     _refuse_unless_staff(request)
     version = get_object_or_404(ModelVersion.objects.select_related("model"), pk=version_id)
+    user = cast(User, request.user)
     try:
-        trial = trials.start(version, by=cast(User, request.user), mode=request.POST.get("mode", ""))
+        trial = trials.start(version, by=user, mode=request.POST.get("mode", ""))
     except Refusal as refusal:
         messages.warning(request, str(refusal))
         return redirect("admin:catalog_model_versions", version.model_id)
+    said = f"Test render {trial.id} of {version}."
+    LogEntry.objects.log_actions(user.pk, [version.model], CHANGE, said, single_object=True)
     return redirect("generation:trial", trial.id)
 
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 import stripe
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.db import IntegrityError
 from django.test import Client
@@ -101,6 +102,9 @@ def test_a_refund_shows_what_it_does_before_it_does_it(shop_steps: ShopSteps, st
         "actor": "admin@site.test",
         "why": "Asked for it",
     }
+    note = LogEntry.objects.get()
+    noted = (str(note.user), note.object_id, note.change_message)
+    assert noted == ("admin@site.test", str(payment.pk), "Refunded $2.50")
     again = staff.post(address, confirmed)  # the same form once more
     assert again.status_code == 302
     assert len(shop_steps.stripe.objects("refund")) == 1
