@@ -31,6 +31,7 @@ from generation.pages.choices import EXAMPLE, choices, offer_of
 from generation.pages.chosen import sheet_of
 from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, TIMES, GenerateForm, sent_values, values_of
 from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, to_remix, to_run_again
+from generation.pages.samples import SAMPLES
 from generation.pages.ways_on import ways_on
 from generation.sharing import public
 from generation.submission import batch
@@ -39,6 +40,8 @@ from loremotion.bodies import MAX_BODY_BYTES, MAX_FORM_BYTES, takes_files
 from loremotion.refusals import Invalid, Refusal
 
 RECENT = 8
+PICKED = 6
+"""Of other people's clips, for whoever has none."""
 
 
 @require_safe
@@ -47,7 +50,7 @@ def page(request: HttpRequest) -> HttpResponse:
     """The prompt box, and what this visitor has made lately.
 
     ``?video=`` names an own clip to go on from, ``?again=`` one whose settings the form is filled with, ``?shared=`` a
-    shared one by its token. ``?model=`` chooses a model.
+    shared one by its token. ``?model=`` chooses a model, ``?prompt=`` fills the box.
     """
     models = list(Model.objects.for_people())
     filled = _prefill(request, models)
@@ -59,6 +62,8 @@ def _prefill(request: HttpRequest, models: list[Model]) -> Prefill:
         return to_remix(public.find(shared), models)
     if (slug := request.GET.get("model", "")) in {model.slug for model in models}:
         return Prefill({"model": slug})
+    if prompt := request.GET.get("prompt", "").replace("\x00", "").strip():
+        return Prefill({"prompt": prompt[:2000]})
     video, again = request.GET.get("video", ""), request.GET.get("again", "")
     own = Generation.objects.seen_by(tenancy.caller_of(request)).kept().for_display()
     if (continued := _finished(own, video)) is not None:
@@ -165,6 +170,8 @@ def _generate_page(
         "chosen": chosen,
         "most_bytes": MAX_FORM_BYTES - MAX_BODY_BYTES,  # with room for what is typed
         "recent": (recent := listing.page(caller, limit=RECENT)),
+        "shared_clips": (picked := [] if recent else public.featured(limit=PICKED)),
+        "samples": SAMPLES if not (recent or picked) and chosen is not None and chosen.examples else (),
         "own_clips": [clip for clip in recent if presentation.has_clip(clip)],
         "offer": (offer := _offer(form, model, audience, is_continued=is_continued)),
         "credits": offer.quote.credits * times if offer is not None else None,

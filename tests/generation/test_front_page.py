@@ -116,6 +116,12 @@ def test_the_built_in_model_has_an_example(client: Client, db: None) -> None:
     assert prompt_box(page) == "a red circle moving right on a black background"
     assert 'data-example="a red circle moving right on a black background"' in page
     assert "Demo model: it only draws simple shapes and ignores other words." in page
+    assert page.count("Use this prompt: ") == page.count("-still.webp") == 6
+
+
+def test_a_link_with_a_prompt_fills_the_box(client: Client, toy: Model) -> None:
+    assert prompt_box(client.get("/", {"prompt": " a <b>fox</b>\x00 "}).text) == "a &lt;b&gt;fox&lt;/b&gt;"
+    assert prompt_box(client.get("/", {"prompt": " "}).text) == ""
 
 
 def test_to_go_on_from_a_clip_keeps_its_prompt_and_its_model(alice: Visitor, client_of: ClientOf, db: None) -> None:

@@ -127,3 +127,12 @@ def test_lists_of_models_name_them(made: Generation, alice: Visitor, stranger: C
     factories.model("other", is_default=False)
     assert '<a href="?model=other" >Other</a>' in stranger.get("/explore/").text
     assert '<option value="other" >Other</option>' in accounts.browser_of(alice).get("/history/").text
+
+
+def test_picks_are_on_the_front_page_of_whoever_has_no_clips(
+    toy: Model, alice: Visitor, made: Generation, stranger: Client
+) -> None:
+    assert "/s/" not in stranger.get("/").text
+    token = picked(1, Generation.objects.get(id=made.id)).token
+    assert f'href="/s/{token}/"' in stranger.get("/").text
+    assert f'href="/s/{token}/"' not in accounts.browser_of(alice).get("/").text
