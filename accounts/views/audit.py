@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts import audit, exports
+from accounts.audit_sentences import Sentence
 from accounts.models import AuditEntry, Membership
 from accounts.permissions import member_may
 from accounts.roles import Action
@@ -25,7 +26,8 @@ def log(request: HttpRequest, membership: Membership) -> HttpResponse:
         own = own.filter(id__lt=before)
     entries = list(own[: PAGE + 1])
     older = entries[PAGE - 1].id if len(entries) > PAGE else None
-    context = {"workspace": membership.workspace, "entries": entries[:PAGE], "older": older}
+    sentences = [Sentence.of(entry) for entry in entries[:PAGE]]
+    context = {"workspace": membership.workspace, "sentences": sentences, "older": older}
     return render(request, "accounts/audit.html", context)
 
 

@@ -187,7 +187,11 @@ def test_what_happens_to_keys_is_in_the_audit_log(alice: User, studio: Workspace
     api_keys.revoke(key=successor, actor=alice.email)  # twice is once
     told = list(AuditEntry.objects.filter(workspace=studio, event__startswith="key.").values_list("event", flat=True))
     assert sorted(told) == ["key.issued", "key.issued", "key.revoked", "key.rotated"]
-    assert "key.rotated" in browser_of(alice, studio).get("/workspace/audit/").text
+    shown = browser_of(alice, studio).get("/workspace/audit/").text
+    assert 'title="key.rotated"' in shown
+    assert f"{alice.email} rotated the API key <strong>{key.prefix}</strong>" in shown
+    assert f"successor: {successor.prefix}" in shown
+    assert "{&#x27;" not in shown, "a dictionary as Python writes it"
 
 
 def test_the_log_leaves_as_csv_without_formulas(alice: User, studio: Workspace) -> None:

@@ -18,6 +18,7 @@ from billing import ledger
 from billing.plans import entitlements
 from billing.shop import budgets, jobs, workspace_data
 from billing.shop.models import Budget, Order, Payment, Subscription
+from billing.shop.templatetags.shop import signed
 from tests.generation import factories as clips
 from tests.shop.shop_steps import ShopSteps, balance, hold, pack_price, plan_price
 
@@ -374,3 +375,8 @@ def test_an_export_tells_the_plan_and_the_limits_to_who_may_see_payments(shop_st
     assert [(each["plan"], each["status"]) for each in told["plans"]] == [("Creator", "active")]
     assert told["limits"] == [{"monthly_cap_credits": 300, "warn_below_credits": None, "warn_address": ""}]
     assert not list(workspace_data.export(workspace, reader=Caller(workspace, BY_ROLE[Role.VIEWER])))
+
+
+@pytest.mark.parametrize(("amount", "said"), [(3500, "+3,500"), (-2, "\u22122"), (0, "0")])
+def test_changes_have_a_sign_and_thousands_are_told_apart(amount: int, said: str) -> None:
+    assert signed(amount) == said

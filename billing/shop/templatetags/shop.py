@@ -26,6 +26,12 @@ def money(price: Price) -> str:
 
 
 @register.filter
+def signed(amount: int) -> str:
+    """A change with its sign: "+3,500", "−2", "0"."""
+    return f"{amount:+,}".replace("-", "−") if amount else "0"
+
+
+@register.filter
 def in_currency(amount_minor: int, currency: str) -> str:
     return formatted(amount_minor, currency)
 
