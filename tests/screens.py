@@ -48,11 +48,12 @@ STAFF_PAGES: Final = {
     "admin-catalogue": "catalogue/",
     "admin-fleet": "fleet/",
     "admin-clips": "generation/generation/",
+    "admin-add-model": "catalogue/add/",
     "admin-customer": f"customers/?q={lifelike.PEOPLE[0][0]}",
     "admin-money": "money/",
     "admin-system": "system/",
 }
-"""Of the admin, on a desktop alone: nobody runs a site from a phone for long."""
+"""Of the admin, by their addresses in it."""
 QUALITY: Final = 55
 
 
@@ -67,15 +68,15 @@ def make_clips(page: Page, url: str) -> str:
     return page.url
 
 
-def contexts(browser: Browser, visitor: BrowserContext) -> Iterator[tuple[str, BrowserContext]]:
-    """Each screen in light and in dark, with the visitor's cookies."""
+def contexts(browser: Browser, signed_in: BrowserContext) -> Iterator[tuple[str, BrowserContext]]:
+    """Each screen in light and in dark, with the cookies of ``signed_in``."""
     for (screen, (width, height)), scheme in product(SCREENS.items(), SCHEMES):
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme=scheme,
             is_mobile=screen == "phone",
             reduced_motion="reduce",
-            storage_state=visitor.storage_state(),
+            storage_state=signed_in.storage_state(),
         )
         yield f"{screen}-{scheme}", context
         context.close()
@@ -91,7 +92,6 @@ def take(page: Page, address: str, name: str) -> None:
 
 def take_staff_pages(browser: Browser) -> None:
     """Pictures of the admin over a site with a month of life in it."""
-    width, height = SCREENS["desktop"]
     with tempfile.TemporaryDirectory() as folder, staff_site.running(Path(folder)) as stack:
         signed_in = browser.new_context()
         page = signed_in.new_page()
@@ -101,15 +101,9 @@ def take_staff_pages(browser: Browser) -> None:
         page.locator("#id_password").fill(staff_password(Path(folder)))
         page.locator("#id_password").press("Enter")
         page.wait_for_url(lambda url: "/account/login/" not in url)
-        for scheme in SCHEMES:
-            context = browser.new_context(
-                viewport={"width": width, "height": height},
-                color_scheme=scheme,
-                storage_state=signed_in.storage_state(),
-            )
+        for kind, context in contexts(browser, signed_in):
             for name, path in STAFF_PAGES.items():
-                take(context.new_page(), f"{stack.url}/admin/{path}", f"{name}-desktop-{scheme}")
-            context.close()
+                take(context.new_page(), f"{stack.url}/admin/{path}", f"{name}-{kind}")
 
 
 def main() -> int:
