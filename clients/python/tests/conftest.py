@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 
 from loremotion import Client
+
+collect_ignore = [] if find_spec("mcp") else ["test_agent_tools.py"]  # of an extra, which a user need not install
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""``loremotion generate | watch | download | list | cancel | models | quote | balance | batch | login | logout``."""
+"""``loremotion generate | watch | download | list | cancel | models | quote | balance | batch | mcp | login | …``."""
 
 from __future__ import annotations
 
@@ -254,6 +254,28 @@ async def _run_batch(rows: list[batches.Row], out: Path, at_once: int, outcomes:
 
     async with AsyncClient(**click.get_current_context().obj) as client:
         await batches.run(client, rows, out, at_once=at_once, tell=tell)
+
+
+@loremotion.command()
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default="clips", show_default=True)
+@click.option("--confirm-above", type=click.IntRange(0), metavar="CREDITS", help="Dearer clips need the user's word.")
+@click.pass_obj
+def mcp(site: dict[str, Any], folder: Path, confirm_above: int | None) -> None:
+    """Serve the site as tools to an agent, over standard input and output (Model Context Protocol).
+
+    Pictures are read from FOLDER and clips written to it. Limit what the agent may spend by its API key's limits.
+    """
+    try:
+        from loremotion.agent_tools import server_of
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("mcp", "mcp_types", "anyio", "pydantic"):
+            raise
+        raise click.ClickException("This needs a few more packages: pip install 'loremotion[mcp]'") from None
+    try:
+        AsyncClient(**site)
+    except LoreMotionError as problem:
+        raise click.ClickException(_with_next_step(problem)) from None
+    server_of(lambda: AsyncClient(**site), folder=folder, confirm_above=confirm_above).run("stdio")
 
 
 @loremotion.command()
