@@ -47,6 +47,9 @@ check: $(DEVELOPMENT)  ## lint, format, types, layers, licences, migrations, dep
 	SITE_URL=https://clips.example HSTS_PRELOAD=True ALLOWED_HOSTS=clips.example \
 		python -m loremotion.local stores -- python manage.py check --deploy --fail-level WARNING --database default
 
+# Hundreds of Python processes start in a run. Where the environment forbids to keep bytecode, each would compile the project.
+test fuzz card seeds chaos: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(DEVELOPMENT) chromium clients object-store  ## every test, on real stores and a real browser; ARGS="tests/billing -x" for some, JOBS=3 at once
 	python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 

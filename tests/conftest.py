@@ -17,7 +17,7 @@ from tests import chromium, properties
 from tests.database_reset import DatabaseReset
 from tests.patience import PATIENCE_SECONDS
 
-pytest_plugins = ["tests.prepared_site", "tests.object_store.stores"]
+pytest_plugins = ["tests.prepared_site", "tests.object_store.stores", "tests.shared_rewriting"]
 
 properties.load_profile()
 
