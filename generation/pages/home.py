@@ -30,7 +30,7 @@ from generation.pages import cheaper
 from generation.pages.choices import EXAMPLE, choices, offer_of
 from generation.pages.chosen import sheet_of
 from generation.pages.forms import OF_ONE_MODEL, SEEN_BY, TIMES, GenerateForm, sent_values, values_of
-from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, to_remix, to_run_again
+from generation.pages.prefill import GOES_ON, Prefill, to_go_on, to_make_again, to_remix, to_run_again, to_vary
 from generation.pages.samples import SAMPLES
 from generation.pages.ways_on import ways_on
 from generation.sharing import public
@@ -49,8 +49,9 @@ PICKED = 6
 def page(request: HttpRequest) -> HttpResponse:
     """The prompt box, and what this visitor has made lately.
 
-    ``?video=`` names an own clip to go on from, ``?again=`` one whose settings the form is filled with, ``?shared=`` a
-    shared one by its token. ``?model=`` chooses a model, ``?prompt=`` fills the box.
+    ``?video=`` names an own clip to go on from, ``?again=`` one whose settings the form is filled with (``&vary`` for
+    several with other seeds), ``?shared=`` a shared one by its token. ``?model=`` chooses a model, and ``?prompt=``
+    fills the box.
     """
     models = list(Model.objects.for_people())
     filled = _prefill(request, models)
@@ -71,7 +72,8 @@ def _prefill(request: HttpRequest, models: list[Model]) -> Prefill:
     if not again:
         return Prefill()
     caller = tenancy.caller_for(request, Action.READ_CLIPS)
-    return to_make_again(own_generation(caller, _uuid_or_404(again)), models, caller)
+    prefill = to_make_again(own_generation(caller, _uuid_or_404(again)), models, caller)
+    return to_vary(prefill, times=TIMES[-1]) if "vary" in request.GET else prefill
 
 
 @takes_files

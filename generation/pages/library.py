@@ -22,7 +22,7 @@ PAGE: Final = 24
 
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
-    """The page of all that the caller sees here, newest first, by keyset: page 1,000 costs what page 1 does."""
+    """The page of all that the caller sees here, by keyset: page 1,000 costs what page 1 does."""
     caller = tenancy.caller_for(request, Action.READ_CLIPS)
     before = request.GET.get("before", "")
     last = own_receipt(caller, _id_in(before)) if before else None
@@ -31,12 +31,13 @@ def history(request: HttpRequest) -> HttpResponse:
     board = next((board for board in boards if str(board.id) == search.board), None)
     if search.board and board is None:
         raise Http404
-    clips = listing.page(caller, limit=PAGE + 1, after=last, only=search.condition(caller))
+    only, is_ascending = search.condition(caller), search.is_oldest_first
+    clips = listing.page(caller, limit=PAGE + 1, after=last, is_ascending=is_ascending, only=only)
     context = {
         "boards": boards,
         "board": board,
         "clips": clips[:PAGE],
-        "older": clips[PAGE - 1].id if len(clips) > PAGE else None,
+        "further": clips[PAGE - 1].id if len(clips) > PAGE else None,
         "search": search,
         "states": STATES,
         "models": Model.objects.enabled().order_by("position", "slug").only("slug", "name"),

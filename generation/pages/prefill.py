@@ -63,6 +63,12 @@ def to_make_again(clip: Generation, models: Sequence[Model], caller: Caller) -> 
     )
 
 
+def to_vary(again: Prefill, *, times: int) -> Prefill:
+    """The form of ``to_make_again`` for so many clips, each with a seed of its own."""
+    values = {name: value for name, value in again.values.items() if name != "seed"}
+    return Prefill(values | {"times": str(times)}, again.notices)
+
+
 def to_remix(shared: SharedClip, models: Sequence[Model]) -> Prefill:
     """The form that would make a clip like a shared one. Another seed makes another clip."""
     values: dict[str, Any] = {"prompt": shared.prompt} if shared.prompt else {}

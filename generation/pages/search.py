@@ -35,6 +35,8 @@ class Search:
     state: str = ""
     favourites: bool = False
     board: str = ""
+    is_oldest_first: bool = False
+    is_large: bool = False
 
     @classmethod
     def from_query(cls, query: QueryDict) -> Self:
@@ -46,10 +48,17 @@ class Search:
             state if state in STATES else "",
             bool(query.get("favourites")),
             _uuid_in(query.get("board", "")),
+            query.get("order") == "oldest",
+            query.get("view") == "large",
         )
 
     def __bool__(self) -> bool:
-        return bool(self.words or self.model or self.state or self.place)
+        return bool(self.is_narrowed or self.place)
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether some of what lies in the place that is searched may be left out."""
+        return bool(self.words or self.model or self.state)
 
     @property
     def place(self) -> str:
@@ -59,7 +68,8 @@ class Search:
     @property
     def query(self) -> str:
         """As the address has it."""
-        said = {"q": self.words, "model": self.model, "state": self.state}
+        order, view = "oldest" if self.is_oldest_first else "", "large" if self.is_large else ""
+        said = {"q": self.words, "model": self.model, "state": self.state, "order": order, "view": view}
         return "&".join(
             part for part in (self.place, urlencode({name: value for name, value in said.items() if value})) if part
         )

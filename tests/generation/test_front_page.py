@@ -292,6 +292,16 @@ def test_a_clip_made_again_keeps_its_size_also_where_the_mp4_is_larger(
     assert re.search(r'value="384x256"\s+checked', page)
 
 
+def test_variations_are_four_of_the_same_with_other_seeds(alice: Visitor, client_of: ClientOf, db: None) -> None:
+    factories.model()
+    made, browser = finished(alice, prompt="a fox", seed=77), client_of(alice)
+    assert f'href="/?again={made.id}&amp;vary=1">Variations</a>' in browser.get(f"/generations/{made.id}/").text
+    page = browser.get(f"/?again={made.id}&vary=1").text
+    assert prompt_box(page) == "a fox"
+    assert re.search(r'name="times" value="4"\s+checked', page)
+    assert 'value="77"' not in page
+
+
 def test_an_extension_made_again_goes_on_from_the_same_clip(alice: Visitor, client_of: ClientOf, db: None) -> None:
     factories.model(modes=["text", "extend"])
     first = finished(alice, prompt="a fox")

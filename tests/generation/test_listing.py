@@ -19,6 +19,7 @@ from django.test import Client
 from accounts.models import Visitor
 from catalog.models import Model
 from generation.models import Generation, GenerationQuerySet
+from generation.pages import library
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.generation.test_pages import finished
@@ -136,6 +137,20 @@ def test_older_clips_of_a_search_are_of_that_search(
     older = re.search(r'href="\?(q=a&amp;before=[^"]+)"', browser.get("/history/?q=a").text)
     assert older is not None
     assert found(browser, html.unescape(older[1])) == [prompts[0]]
+
+
+def test_the_library_goes_from_the_oldest_on_and_shows_clips_large(
+    prompts: list[str], alice: Visitor, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "PAGE", 1)
+    browser, query, seen = client_of(alice), "order=oldest&view=large", []
+    while query:
+        seen += found(browser, query)
+        page = browser.get(f"/history/?{query}").text
+        assert '<ul class="grid large"' in page
+        further = re.search(r'href="\?([^"]+)">Newer clips', page)
+        query = html.unescape(further[1]) if further else ""
+    assert seen == prompts
 
 
 def test_the_newest_matches_are_those_of_the_state_that_is_asked_for(
