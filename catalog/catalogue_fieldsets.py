@@ -10,12 +10,12 @@ FIELDSETS: Any = [  # what types it is private to the stubs
         "2. What it may be asked for",
         {
             "fields": [
-                *("modes", "sizes", "fps", ("min_seconds", "default_seconds", "max_seconds"), "presets"),
+                *("modes", "sizes", "fps", ("min_seconds", "default_seconds", "max_seconds")),
                 *("default_preset", "max_steps", "max_prompt_characters", "upscale", "timeout_seconds"),
             ]
         },
     ),
-    ("3. What it costs", {"fields": ["prices", "surcharges", "reference_speed"]}),
+    ("3. What it costs", {"fields": ["prices", "reference_speed"]}),
     ("4. Who may use it", {"fields": ["status", "status_reason", "aliases", "least_plan", "position"]}),
     (
         "Licence",
@@ -27,10 +27,13 @@ FIELDSETS: Any = [  # what types it is private to the stubs
         },
     ),
     (
-        "Advanced: how it is loaded",
+        "Advanced: presets, surcharges, how it is loaded",
         {
             "classes": ["collapse"],
-            "fields": ["dtype", "quantisation", "placement", "components", "loras", "speed", "component_bytes"],
+            "fields": [
+                *("presets", "surcharges", "dtype", "quantisation", "placement", "components", "loras", "speed"),
+                "component_bytes",
+            ],
         },
     ),
     ("This change", {"fields": ["note", "is_canary", "canary_percent", "based_on"]}),

@@ -400,7 +400,7 @@ def _beat(name: str, device: str, size: int, state: str, clip: Any, began: float
 
 if __name__ == "__main__":
     django.setup()
-    logging.disable(logging.INFO)
+    logging.disable(logging.WARNING)
     fill()
     sys.stdout.write("filled\n")
     sys.stdout.flush()

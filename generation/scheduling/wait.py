@@ -80,9 +80,14 @@ def _rounded(said: Range) -> list[float]:
 
 def in_words(expected: Expected) -> str:
     """When a clip starts and is ready, for people: "Starts in 1–2 min. Ready in about 4–6 min." """
-    start, ready = expected.start, expected.ready
+    start = expected.start
     starts = "Starts now." if start.high < _AT_ONCE_SECONDS else f"Starts in {_span(start.low, start.high)}."
-    return f"{starts} Ready in about {_span(ready.low, ready.high)}."
+    return f"{starts} {ready_in_words(expected)}"
+
+
+def ready_in_words(expected: Expected) -> str:
+    """When a clip is ready, for who knows that it has begun."""
+    return f"Ready in about {_span(expected.ready.low, expected.ready.high)}."
 
 
 def _span(low: float, high: float) -> str:

@@ -136,7 +136,7 @@ def _cards(statuses: Sequence[WorkerStatus]) -> list[Card]:
     clips = {str(clip.id): clip for clip in Generation.objects.filter(id__in=ids).select_related("version__model")}
     heard = {str(id): each for id, each in progress.latest_of(ids, entries=_ENTRIES).items()}
     expected = {str(id): each for id, each in wait.expectations([c for c in clips.values() if c.is_open]).items()}
-    ready = {id: wait.in_words(each) for id, each in expected.items()}
+    ready = {id: wait.ready_in_words(each) for id, each in expected.items()}
     hours = fleet_samples.last_hour([status.name for status in statuses])
     return [_card(status, clips, heard, ready, hours[status.name]) for status in statuses]
 

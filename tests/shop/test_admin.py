@@ -176,7 +176,7 @@ def test_while_stripe_does_one_request_of_an_attempt_asking_again_stays_that_att
     assert (again["attempt"], again["confirm"]) == (ATTEMPT, "Ask again")
     sight = staff.post(address, sent | {"after_refunds": "1"}).content.decode()
     assert "Somebody refunded this payment meanwhile" in sight
-    assert "Show what it does" in sight
+    assert "Preview refund" in sight
 
 
 def test_a_refund_begun_anew_after_a_lost_answer_sees_what_went_back(shop_steps: ShopSteps, staff: Client) -> None:
@@ -194,7 +194,7 @@ def test_the_preview_of_a_refund_says_that_stripe_is_away(shop_steps: ShopSteps,
         shop_steps.stripe.fail(asks, when="before")
     shown = staff.post(f"/admin/shop/payment/{payment.pk}/refund/", {"amount": "2.50"}).content.decode()
     assert "responding right now" in shown
-    assert "Show what it does" in shown
+    assert "Preview refund" in shown
 
 
 def test_a_page_that_has_waited_long_enough_asks_stripe_nothing_more(shop_steps: ShopSteps, staff: Client) -> None:
