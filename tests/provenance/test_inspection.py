@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from typing import IO
 
 import pytest
+from c2pa import C2paError, Context, Reader
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from PIL import Image
 from pytest_django import Settings
 
 from generation.models import Clip, Generation
@@ -104,6 +108,35 @@ def test_what_others_sign_in_our_name_is_not_ours(
 def test_whatever_is_sent_is_answered(stored: bytes) -> None:
     found = inspected(stored)
     assert (found.credentials, found.origin) == (None, None)
+
+
+ELSEWHERE = """<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
+ xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""
+ xmlns:dcterms="http://purl.org/dc/terms/" dcterms:provenance="http://127.0.0.1:{port}/its.c2pa"/></rdf:RDF></x:xmpmeta>
+<?xpacket end="w"?>"""
+"""Says that a file's Content Credentials lie elsewhere."""
+
+
+def hung_up_on(within: socket.socket) -> bool:
+    """Whether somebody came to it."""
+    within.accept()[0].close()
+    return True
+
+
+def test_no_address_that_a_file_names_is_asked() -> None:
+    careless = {"verify": {"remote_manifest_fetch": True}}
+    with socket.create_server(("127.0.0.1", 0)) as within, ThreadPoolExecutor() as threads:
+        within.settimeout(30)
+        file = BytesIO()
+        Image.new("RGB", (8, 8)).save(file, "JPEG", xmp=ELSEWHERE.format(port=within.getsockname()[1]).encode())
+        came = threads.submit(hung_up_on, within)
+        with Context.from_dict(careless) as context, pytest.raises(C2paError):
+            Reader("image/jpeg", BytesIO(file.getvalue()), context=context)
+        assert came.result()  # so the library does go there, where it may
+        assert inspected(file.getvalue()).credentials is None
+        within.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            within.accept()
 
 
 @pytest.mark.parametrize(
