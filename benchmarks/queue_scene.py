@@ -1,6 +1,7 @@
 """One queue of a given length and what is asked of it; ``benchmarks.queue`` runs two of them, each in a process.
 
-    python -m benchmarks.queue_scene 100000    # with DATABASE_URL and REDIS_URL of stores that are migrated and empty
+    python -m benchmarks.queue_scene 100000 412 413    # with DATABASE_URL and REDIS_URL of stores that are migrated and
+                                                       # empty, and with the ids of their processes
 
 Reads a line ``NAME COUNT`` from standard input for each measurement, and answers with a line of JSON.
 """
@@ -12,9 +13,10 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
 from uuid import UUID
 
 WATCHERS = 2_000
@@ -68,7 +70,7 @@ def set_up_django() -> None:
 class Scene:
     """A queue of ``rows`` clips before and behind one that a visitor has open."""
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, servers: Sequence[int]) -> None:
         from django.core import signing
         from django.db import connection
         from django.test import Client
@@ -77,6 +79,7 @@ class Scene:
         from loremotion.valkey import connection as valkey
         from tests.generation import factories
 
+        self.servers = servers
         self.valkey = valkey()
         self.valkey.flushdb()
         factories.model()
@@ -102,8 +105,8 @@ class Scene:
             self._beat()
         self._restore()
 
-    def measure(self, name: str, count: int) -> list[float]:
-        """Milliseconds of each of ``count`` times."""
+    def measure(self, name: str, count: int) -> list[Took]:
+        """Return what each of ``count`` times took."""
         return [getattr(self, f"_time_{name}")() for _ in range(count)]
 
     def explain(self) -> list[str]:
@@ -130,41 +133,41 @@ class Scene:
                     ]
         return lines
 
-    def _time_page(self) -> float:
+    def _time_page(self) -> Took:
         return self._ask(f"/generations/{self.mine.id}/")
 
-    def _time_api(self) -> float:
+    def _time_api(self) -> Took:
         return self._ask(f"/v1/videos/{self.mine.id}")
 
-    def _time_tick(self) -> float:
+    def _time_tick(self) -> Took:
         from generation.live.polling import snapshots_of
 
         ids = self.watched[:10]
-        return taken(lambda: snapshots_of(ids, set(ids)))
+        return self._taken(lambda: snapshots_of(ids, set(ids)))
 
-    def _time_watchers(self) -> float:
+    def _time_watchers(self) -> Took:
         from generation.live.polling import snapshots_of
 
-        return taken(lambda: snapshots_of(self.watched, set(self.watched)))
+        return self._taken(lambda: snapshots_of(self.watched, set(self.watched)))
 
-    def _time_dispatch(self) -> float:
+    def _time_dispatch(self) -> Took:
         return self._dispatch("small")
 
-    def _time_dispatch_unequal(self) -> float:
+    def _time_dispatch_unequal(self) -> Took:
         return self._dispatch("small", "large")
 
-    def _time_housekeeping(self) -> float:
+    def _time_housekeeping(self) -> Took:
         try:
-            return taken(self._beat)
+            return self._taken(self._beat)
         finally:
             self._restore()
 
-    def _dispatch(self, *machines: str) -> float:
+    def _dispatch(self, *machines: str) -> Took:
         from generation.scheduling import dispatch
 
         self._machines(*machines)
         try:
-            return taken(dispatch.fill_window)
+            return self._taken(dispatch.fill_window)
         finally:
             self._restore()
 
@@ -173,16 +176,22 @@ class Scene:
 
         housekeeping.beat()
 
-    def _ask(self, path: str) -> float:
+    def _ask(self, path: str) -> Took:
         answer: Any = None
 
         def ask() -> None:
             nonlocal answer
             answer = self.client.get(path)
 
-        took = taken(ask)
+        took = self._taken(ask)
         assert answer.status_code == 200, answer
         return took
+
+    def _taken(self, work: Callable[[], object]) -> Took:
+        spent, began = processor_ms(self.servers), time.perf_counter()
+        work()
+        wall = (time.perf_counter() - began) * 1000
+        return Took(wall, processor_ms(self.servers) - spent)
 
     def _restore(self) -> None:
         """The queue as it was, with one small machine on and nothing in the window."""
@@ -227,16 +236,30 @@ def recorded() -> Iterator[list[tuple[str, Any]]]:
         yield found
 
 
-def taken(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return (time.perf_counter() - began) * 1000
+class Took(NamedTuple):
+    """Milliseconds."""
+
+    wall: float
+    processor: float
+    """Of this process, PostgreSQL's and Valkey's, together."""
+
+
+def processor_ms(servers: Iterable[int]) -> float:
+    """Return the processor time so far of this process, of ``servers`` and of their children."""
+    spent = time.process_time() * 1000
+    for server in servers:
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        for pid in (server, *children):
+            with suppress(FileNotFoundError, ProcessLookupError):  # a process of PostgreSQL's that has ended since
+                spent += int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e6
+    return spent
 
 
 def main() -> None:
     set_up_django()
     logging.disable(logging.WARNING)
-    scene = Scene(int(sys.argv[1]))
+    rows, *servers = map(int, sys.argv[1:])
+    scene = Scene(rows, servers)
     print("ready", flush=True)
     for line in sys.stdin:
         name, _, count = line.strip().partition(" ")
