@@ -190,7 +190,7 @@ def main() -> None:
     for seed in range(1 if arguments.quick else arguments.seeds):
         for world in worlds(is_quick=arguments.quick):
             size = (
-                {"clips": 180, "plays": 50, "every": 14, "oracle_every": 4}
+                {"clips": 260, "plays": 50, "every": 14, "oracle_every": 4}
                 if arguments.quick
                 else {"clips": 400, "plays": 100, "every": 8, "oracle_every": 2}
             )

@@ -21,9 +21,11 @@ from generation.models import Generation
 from generation.scheduling import dispatch, forecast_board
 from generation.scheduling.calibration import Calibration, Range
 from generation.scheduling.forecast import Expected, Forecast
+from generation.scheduling.observation import Observer
 from generation.scheduling.smoothing import Told, room
 from generation.scheduling.wait import waits_of
-from generation.settlement import settle
+from generation.settlement import forecasting, settle
+from gpu_worker.contract import WORKERS_KEY
 from tests.generation import factories
 from tests.generation.test_wait import machine
 
@@ -44,6 +46,7 @@ TELL_WAIT = """(wait) => {
     window.streams[0].dispatchEvent(new MessageEvent('queue', { data: JSON.stringify(wait) }));
     return document.getElementById('status').textContent;
 }"""
+SLOW = {"gpu_seconds": 300, "card": "H100", "size": "96x64", "frames": 17, "steps": 8, "source": "a test"}
 LOOK = '<button name="look" value="1" formnovalidate>Only look</button>'
 OPEN_STREAMS = "window.streams.filter((stream) => stream.readyState !== EventSource.CLOSED).length"
 
@@ -65,7 +68,7 @@ def asked_for(page: Page, site: str) -> Generation:
     page.get_by_label("What should the clip show?").fill("a red circle")
     page.get_by_role("button", name="Generate").click()
     page.wait_for_url("**/generations/*/")
-    return Generation.objects.get()
+    return Generation.objects.latest("created_at")
 
 
 def finish(generation: Generation) -> None:
@@ -161,6 +164,55 @@ def test_no_range_jumps_by_more_than_it_may(
     for before, now in [ends for pair in pairwise(shown) for ends in zip(*pair, strict=True)]:
         assert abs(now - before) <= room(60 * before) / 60 + 1 + 2 * passed_minutes, "each is rounded to a minute"
     assert shown[3] > shown[0], "what differs for good is reached"
+
+
+def test_in_a_mixed_queue_of_several_owners_no_range_jumps_by_more_than_it_may(
+    site: str, desktop: BrowserContext, valkey: redis.Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Machines come and are lost, others pay, end and cancel; the beat's own forecasts say what comes of it."""
+    settings.HOUSEKEEPING_SECONDS = 600  # what is put up lasts for as long as the test, however busy the machine is
+    monkeypatch.setattr(forecasting, "_told", Told())
+    monkeypatch.setattr(forecasting, "_observer", Observer())
+    machine(valkey)
+    factories.model("slow", is_default=False, reference_speed=SLOW)
+    others = [
+        factories.submitted(factories.visitor(credits=100 * (number % 2)).workspace, model=("toy", "slow")[number % 2])
+        for number in range(14)
+    ]
+    page = desktop.new_page()
+    page.add_init_script(STREAMS)
+    mine = asked_for(page, site)
+    shown = list[tuple[float, list[float], float]]()
+
+    def look() -> None:
+        began = time.time()
+        forecasting.put_up_forecast()
+        mine.refresh_from_db()
+        words = page.evaluate(TELL_WAIT, waits_of([mine])[mine.id].to_json())
+        low, high, unit = re.findall(r"Ready in about (?:(\d+)–)?(\d+) (s|min|h)", words)[0]
+        seconds = {"s": 1.0, "min": 60.0, "h": 3600.0}[unit]
+        shown.append((began, [float(low or high) * seconds, float(high) * seconds], seconds))
+
+    def pay() -> None:
+        for _ in range(3):
+            factories.submitted(factories.visitor(credits=1_000).workspace, model="slow")
+
+    for happens in (
+        lambda: None,
+        pay,
+        lambda: machine(valkey, name="gpu-second"),
+        lambda: valkey.zrem(WORKERS_KEY, "gpu-second"),
+        lambda: finish(others[0]),
+        lambda: [settle.cancel(other) for other in others[5:]],
+        lambda: None,
+    ):
+        happens()
+        look()
+    for (then, before, unit), (at, now, other_unit) in pairwise(shown):
+        for was, said in zip(before, now, strict=True):
+            rounded = max(unit, other_unit)
+            assert abs(said - was) <= room(was + unit) + rounded + (at - then), "each is rounded to its unit"
+    assert len({tuple(ends) for _, ends, _ in shown}) > 2, "what happens is told"
 
 
 def test_cards_of_clips_on_their_way_keep_up(site: str, desktop: BrowserContext) -> None:
