@@ -92,6 +92,7 @@ urlpatterns = [
     path("status/", status.page, name="status"),
     path("status.json", status.document, name="status-document"),
     path("worker/files/<str:token>", serving.worker_file, name="worker-file"),
+    path("llms.txt", reference.llms, name="llms"),
     path("developers/", reference.developers, name="developers"),
     path("developers/webhooks/", reference.webhooks, name="developers-webhooks"),
 ]

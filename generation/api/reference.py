@@ -99,6 +99,21 @@ def webhooks(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+def llms(request: HttpRequest) -> HttpResponse:
+    """``/llms.txt`` (llmstxt.org): what an agent has to know of the site, short and as plain text."""
+    models = [model for model in Model.objects.for_people() if model.is_enabled and model.current is not None]
+    chosen = chosen_of(models, "")
+    context = {
+        "site": settings.SITE_URL,
+        "model": chosen.slug if chosen is not None else "default",
+        "models": models,
+        "operations": list(operations()),
+        "prompt": SAMPLE_PROMPT,
+    }
+    return render(request, "generation/llms.txt", context, content_type="text/plain; charset=utf-8")
+
+
+@require_safe
 def developers(request: HttpRequest) -> HttpResponse:
     """How to use the API, with this site's address and models in the examples."""
     model = chosen_of(list(Model.objects.for_people()), "")

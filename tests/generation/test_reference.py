@@ -108,6 +108,20 @@ def test_the_page_shows_every_operation_and_the_sites_own_address(toy: Model, cl
     assert all(f"{one.method} {one.path}" in page for one in reference.operations())
 
 
+def test_an_agent_reads_the_models_and_every_operation_in_plain_text(toy: Model, client: Client, settings: Any) -> None:
+    settings.SITE_URL = "https://clips.example"
+    factories.model("unfinished", is_default=False)
+    Model.objects.filter(slug="unfinished").update(status="disabled")
+    Model.objects.filter(id=toy.id).update(summary="Clips for <anybody> & all.")
+    answer = client.get("/llms.txt")
+    assert answer["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.text.startswith("# LoreMotion\n\n> ")
+    assert "- `toy` (also default): Clips for <anybody> & all.\n" in answer.text
+    assert "unfinished" not in answer.text
+    assert "(https://clips.example/v1/openapi.json)" in answer.text
+    assert all(f"- `{one.method} {one.path}`: " in answer.text for one in reference.operations())
+
+
 def test_the_pages_examples_name_the_default_model(toy: Model, client: Client) -> None:
     first = factories.model("another", is_default=False)
     Model.objects.filter(id=first.id).update(position=toy.position - 1)
