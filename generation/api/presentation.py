@@ -146,6 +146,7 @@ def _ours(generation: Generation, receipt: Receipt | None) -> dict[str, Any]:
         "preset": generation.preset,
         "seed": generation.seed,
         "private": generation.is_private,
+        "user_ref": generation.user_ref or None,
         "model_version": generation.version.number,
         "num_frames": generation.num_frames,
         "rendered_size": f"{generation.width}x{generation.height}",

@@ -38,6 +38,7 @@ ROLES_ALSO_CALLED: Final[dict[str, str]] = {
     for other in others.split()
 }
 """What other APIs call what a clip starts from, by which a refusal of their names finds ours."""
+LONGEST_USER_REF: Final = 200
 REFERENCE: Final = "input_reference"
 """OpenAI's word for the first picture."""
 
@@ -107,6 +108,13 @@ class AskSerializer(serializers.Serializer[Any]):
         required=False,
         allow_null=True,
         help_text="Whether others of the team do not see it; left out, the team's default.",
+    )
+    user_ref = serializers.CharField(
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        max_length=LONGEST_USER_REF,
+        help_text="Your own name for it, such as a user's or an order's: in `lm.user_ref`, and to list clips by.",
     )
 
     @property

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
@@ -21,7 +22,7 @@ from catalog.requests import Ask
 from generation.access import own_clip, own_generation, own_place
 from generation.api import listing, presentation, waiting
 from generation.api.base import Nothing, VideoView, read
-from generation.api.serializers import REFERENCE, AskSerializer, FromVideoSerializer, RemixSerializer
+from generation.api.serializers import LONGEST_USER_REF, REFERENCE, AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.models import Generation, State
 from generation.scheduling import capacity, places
 from generation.scheduling.wait import wait_before_asking
@@ -58,7 +59,7 @@ class AskView(VideoView):
         made by that clip's model unless the body names another."""
         caller = self.caller(Action.GENERATE)  # before its body is judged: whose key does not hold learns nothing else
         said, files, clips = asked_in(read(body, self.request))
-        is_private = said.pop("private", None)
+        is_private, user_ref = said.pop("private", None), said.pop("user_ref", None) or ""
         if source is not None:
             clips["video"] = source
         if mode is not None:
@@ -67,7 +68,8 @@ class AskView(VideoView):
                 said["model"] = _model_of(caller, clips["video"], mode=mode)
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
         with capacity.asked_once(), places.looked_once():
-            generation = intake.take(self.site_request, ask, files=files, clips=clips, is_private=is_private)
+            own: Any = {"is_private": is_private, "user_ref": user_ref}
+            generation = intake.take(self.site_request, ask, files=files, clips=clips, **own)
             answer = _as_it_stands(presentation.just_taken(generation))
         if generation.is_repeated:
             answer["Idempotent-Replayed"] = "true"
@@ -89,7 +91,7 @@ def asked_in(said: dict[str, Any]) -> tuple[dict[str, Any], dict[str, UploadedFi
 class Videos(AskView):
     """``POST`` makes a clip, ``GET`` lists the caller's."""
 
-    PARAMETERS = parameters.PAGE
+    PARAMETERS = parameters.PAGE | {"user_ref"}
 
     def post(self, request: Request) -> HttpResponseBase:
         return self.make()
@@ -99,7 +101,8 @@ class Videos(AskView):
         limit, is_ascending = _limit(request), _is_ascending(request)
         after = request.query_params.get("after")
         last = own_place(caller, _uuid(after)) if after is not None else None  # it may be deleted by now
-        found = listing.page(caller, limit=limit + 1, after=last, is_ascending=is_ascending)
+        only = _of_ref(request)
+        found = listing.page(caller, limit=limit + 1, after=last, is_ascending=is_ascending, only=only)
         retries.note_read(found[:limit])
         data = presentation.videos(found[:limit])
         return Response(
@@ -119,7 +122,8 @@ class Quotes(VideoView):
     def post(self, request: Request) -> Response:
         caller = tenancy.caller_of(self.site_request)
         said, files, clips = asked_in(read(AskSerializer, request))
-        said.pop("private", None)
+        for name in ("private", "user_ref"):
+            said.pop(name, None)
         if clips:
             caller = self.caller(Action.READ_CLIPS)
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
@@ -251,6 +255,25 @@ def _is_ascending(request: Request) -> bool:
     if order not in ("asc", "desc"):
         raise Invalid("invalid_order", "order is asc or desc.", field="order")
     return bool(order == "asc")
+
+
+def _of_ref(request: Request) -> Q:
+    """The clips of one ``user_ref``, where one is asked for. An empty one would mean all of them to whoever forgot it.
+
+    Raises:
+        Invalid: it is empty, or longer than any.
+    """
+    ref = request.query_params.get("user_ref")
+    if ref is None:
+        return Q()
+    if not ref or len(ref) > LONGEST_USER_REF or "\0" in ref:
+        raise Invalid(
+            "invalid_user_ref",
+            f"user_ref is a text of 1 to {LONGEST_USER_REF} characters.",
+            next_step="Leave it out to list every clip.",
+            field="user_ref",
+        )
+    return Q(user_ref=ref) & ~Q(user_ref="")  # the second is the index's own condition
 
 
 def _uuid(text: str) -> UUID:

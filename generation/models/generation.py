@@ -109,6 +109,9 @@ class Generation(models.Model):
     """Its tag in the line of its network, never later than ``fair_finish``. None where it has no network, or where the
     release before queued it: then ``fair_finish`` counts there too."""
 
+    user_ref = models.CharField(max_length=200, blank=True, default="", db_default="")
+    """What a program of the workspace's own calls it, to find it by. No page and no shared link shows it."""
+
     continued_seconds = models.FloatField(default=0.0, db_default=0.0)
     """Of the clip or video that this one goes on from and will hold; 0: of none, or of unknown length."""
 
@@ -144,6 +147,12 @@ class Generation(models.Model):
             ),
             models.Index(
                 fields=["workspace", "-created_at", "-id"], name="generation_favourites", condition=Q(is_favourite=True)
+            ),
+            # What a program finds by its own name for it.
+            models.Index(
+                fields=["workspace", "user_ref", "-created_at", "-id"],
+                name="generation_by_user_ref",
+                condition=~Q(user_ref=""),
             ),
             # Partial, so that looking after what is open never grows with history.
             models.Index(

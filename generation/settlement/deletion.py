@@ -27,7 +27,7 @@ def delete(generation: Generation) -> None:
     reviews.forget(generation.workspace_id, prompt=generation.prompt, negative_prompt=generation.negative_prompt)
     Clip.objects.filter(generation=generation).update(expires_at=now)
     Generation.objects.filter(id=generation.id, deleted_at=None).update(
-        prompt="", negative_prompt="", error_message="", ask_digest="", deleted_at=now
+        prompt="", negative_prompt="", error_message="", ask_digest="", user_ref="", deleted_at=now
     )
     keeping.forget(generation.id)
     retention.let_uploads_go(generation.id)

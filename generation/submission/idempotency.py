@@ -85,6 +85,7 @@ def read_repeat(
     clips: Mapping[str, str],
     is_private: bool | None,
     caller: Caller,
+    user_ref: str = "",
 ) -> Repeat:
     """Read the headers ``Idempotency-Key`` and ``x-stainless-retry-count``.
 
@@ -100,7 +101,8 @@ def read_repeat(
         )
     counted = _COUNT.fullmatch(request.headers.get("x-stainless-retry-count", "").strip())
     retry = int(counted[0]) if counted is not None else 0
-    return named(key, ask, files=files, clips=clips, is_private=is_private, caller=caller, retry=retry)
+    said: Any = {"files": files, "clips": clips, "is_private": is_private, "user_ref": user_ref}
+    return named(key, ask, **said, caller=caller, retry=retry)
 
 
 def named(
@@ -112,10 +114,13 @@ def named(
     is_private: bool | None,
     caller: Caller,
     retry: int = 0,
+    user_ref: str = "",
 ) -> Repeat:
     """What a request says that is called ``key``."""
     asked = {name: getattr(ask, name) for name in _ASKED}
     asked["inputs"] = {**clips, **{role: _digest_of(file) for role, file in files.items()}}
+    if user_ref:
+        asked["user_ref"] = user_ref
     last_release_digest = _digest(asked)
     digest = last_release_digest if is_private is None else _digest({**asked, "private": is_private})
     return Repeat(key, retry, digest, str(_line_of(caller) or ""), is_private, last_release_digest)

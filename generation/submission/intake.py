@@ -34,6 +34,7 @@ def take(
     files: Mapping[str, UploadedFile[Any]],
     clips: Mapping[str, str],
     is_private: bool | None = None,
+    user_ref: str = "",
 ) -> Generation:
     """Check everything, the cheap things first, then make the request; a newcomer gets a workspace only once the
     request is sound.
@@ -44,13 +45,15 @@ def take(
         files: pictures, videos and sounds by role.
         clips: ids of own clips by role. A file in the same role goes before.
         is_private: whether others of the team do not see it; None leaves that to the team.
+        user_ref: what the caller's own program calls it.
 
     Raises:
         Refusal: with the field, the cause and the next step. Nothing is left behind.
     """
     caller = tenancy.caller_for(request, Action.GENERATE)
     network = networks.fingerprint_of(request)
-    repeat = idempotency.read_repeat(request, ask, files=files, clips=clips, is_private=is_private, caller=caller)
+    said: Any = {"files": files, "clips": clips, "is_private": is_private, "user_ref": user_ref}
+    repeat = idempotency.read_repeat(request, ask, **said, caller=caller)
     if (made := idempotency.find_repeated(caller, repeat)) is not None:
         return made
     given, offer, may, continued_seconds = look_at(request, caller, ask, files=files, clips=clips)
@@ -71,6 +74,7 @@ def take(
                 is_private=is_private,
                 network=network,
                 continued_seconds=continued_seconds,
+                user_ref=user_ref,
                 may=may,
             )
 

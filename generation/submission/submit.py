@@ -72,6 +72,7 @@ def submit(
     is_private: bool | None = None,
     network: str = "",
     continued_seconds: float = 0.0,
+    user_ref: str = "",
     may: Entitlements | None = None,
 ) -> Generation:
     """Hold the price and queue the request, or do neither.
@@ -83,6 +84,7 @@ def submit(
         network: where it is asked for, which bounds the free credits of visitors from there; its free clips share one
             line in the queue.
         continued_seconds: of the clip or video that this one goes on from.
+        user_ref: what the caller's own program calls it.
         may: what the workspace is entitled to, where it was asked a moment ago.
 
     Raises:
@@ -125,6 +127,7 @@ def submit(
             **{name: getattr(request, name) for name in _REQUESTED},
             quote=offer.quote.to_json(),
             continued_seconds=continued_seconds,
+            user_ref=user_ref,
             ask_digest=repeat.digest if repeat is not None else "",
             watermark=settings.WATERMARK if may.watermark else "",
             needs_bytes=needs_bytes,

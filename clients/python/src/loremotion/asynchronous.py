@@ -120,9 +120,15 @@ class AsyncClient:
         """
         return await self._send(calls.get(video))
 
-    async def page(self, *, limit: int = 20, after: str | None = None, order: str = "desc") -> VideoPage:
-        """Return up to ``limit`` (at most 100) of the workspace's clips, from the one behind ``after``."""
-        return await self._send(calls.page(limit, after, order))
+    async def page(
+        self, *, limit: int = 20, after: str | None = None, order: str = "desc", user_ref: str | None = None
+    ) -> VideoPage:
+        """Return up to ``limit`` (at most 100) of the workspace's clips, from the one behind ``after``.
+
+        Args:
+            user_ref: only clips that were asked for under this name of your own.
+        """
+        return await self._send(calls.page(limit, after, order, user_ref))
 
     async def videos(self, *, order: str = "desc") -> AsyncGenerator[Video, None]:
         """Yield every clip of the workspace, the newest first."""

@@ -43,6 +43,7 @@ class ClipOptions(TypedDict, total=False):
     steps: int
     seed: int
     private: bool
+    user_ref: str
     image: Input
     last_image: Input
     video: Input
@@ -116,8 +117,9 @@ def get(video: Video | str) -> Call[Video]:
     return Call("GET", f"/v1/videos/{id_of(video)}", Video.from_json)
 
 
-def page(limit: int, after: str | None, order: str) -> Call[VideoPage]:
+def page(limit: int, after: str | None, order: str, user_ref: str | None) -> Call[VideoPage]:
     params = {"limit": str(limit), "order": order} | ({"after": after} if after else {})
+    params |= {} if user_ref is None else {"user_ref": user_ref}
     return Call("GET", "/v1/videos", VideoPage.from_json, params=params)
 
 

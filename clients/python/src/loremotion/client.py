@@ -118,9 +118,15 @@ class Client:
         """
         return self._send(calls.get(video))
 
-    def page(self, *, limit: int = 20, after: str | None = None, order: str = "desc") -> VideoPage:
-        """Return up to ``limit`` (at most 100) of the workspace's clips, from the one behind ``after``."""
-        return self._send(calls.page(limit, after, order))
+    def page(
+        self, *, limit: int = 20, after: str | None = None, order: str = "desc", user_ref: str | None = None
+    ) -> VideoPage:
+        """Return up to ``limit`` (at most 100) of the workspace's clips, from the one behind ``after``.
+
+        Args:
+            user_ref: only clips that were asked for under this name of your own.
+        """
+        return self._send(calls.page(limit, after, order, user_ref))
 
     def videos(self, *, order: str = "desc") -> Generator[Video]:
         """Yield every clip of the workspace, the newest first."""

@@ -79,6 +79,8 @@ class Video:
     """While it waits, and where one clip was asked for and not a list."""
     stage: str
     page_url: str
+    user_ref: str | None
+    """What your own program calls it."""
     preview: bytes | None
     """A JPEG of what is being made."""
     raw: Json = field(repr=False, compare=False)
@@ -114,6 +116,7 @@ class Video:
             queue=Queue.from_json(ours["queue"]) if ours.get("queue") else None,
             stage=ours.get("stage", ""),
             page_url=ours["page_url"],
+            user_ref=ours.get("user_ref"),
             preview=picture_of(ours.get("preview")),
             raw=said,
         )
