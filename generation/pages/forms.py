@@ -51,6 +51,8 @@ class GenerateForm(forms.Form):
     preset = forms.CharField(required=False, max_length=40)
     negative_prompt = forms.CharField(required=False)
     seed = forms.IntegerField(required=False, min_value=0, max_value=MAX_SEED)
+    steps = forms.IntegerField(required=False, min_value=1)
+    """Denoising steps, where the preset's own are not wanted."""
     seen_by = forms.ChoiceField(required=False, choices=[("", "As the team does"), *SEEN_BY])
     """Of a team's clip."""
     way = forms.CharField(required=False, max_length=20)

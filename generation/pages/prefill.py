@@ -53,6 +53,7 @@ def to_make_again(clip: Generation, models: Sequence[Model], caller: Caller) -> 
         "way": clip.mode,
         "seed": clip.seed,
     }
+    values |= _own_steps(model, clip.preset, clip.steps)
     lost = dict(clip.inputs)
     if (source := _own_clip(lost.get("video", ""), caller)) is not None:
         values["video"] = str(source.id)
@@ -97,10 +98,14 @@ def to_run_again(recipe: Recipe, models: Sequence[Model]) -> Prefill:
     version = model.current
     if version is not None and recipe.model_version and version.number != recipe.model_version:
         notices.append(f"{model.name} was changed since: the clip may come out otherwise.")
-    steps = version.presets.get(recipe.preset, {}).get("steps") if version is not None else None
-    if steps and recipe.steps and steps != recipe.steps:
-        notices.append(f"It was made with {recipe.steps} steps; this form makes it with {steps}.")
-    return Prefill(values, notices)
+    return Prefill(values | _own_steps(model, recipe.preset, recipe.steps), notices)
+
+
+def _own_steps(model: Model, preset: str, steps: int) -> dict[str, int]:
+    """The form's field for ``steps``, where they are not those of the preset that will be chosen."""
+    version = model.current
+    usual = version.presets.get(preset, {}).get("steps") if version is not None else None
+    return {"steps": steps} if steps and usual and steps != usual else {}
 
 
 def _instead(old: Model, new: Model, models: Sequence[Model]) -> str:

@@ -292,6 +292,20 @@ def test_a_clip_made_again_keeps_its_size_also_where_the_mp4_is_larger(
     assert re.search(r'value="384x256"\s+checked', page)
 
 
+def test_a_clip_with_steps_of_its_own_is_made_and_made_again_with_them(
+    alice: Visitor, client_of: ClientOf, db: None
+) -> None:
+    factories.model()
+    browser, sent = client_of(alice), {"prompt": "a fox", "model": "toy", "steps": "3"}
+    assert browser.post(reverse("generation:create"), sent).status_code == 302
+    made = Generation.objects.get()
+    assert made.steps == 3
+    assert re.search(r'name="steps"[^>]*value="3"', again(browser, made))
+    refused = browser.post(reverse("generation:create"), sent | {"steps": "5000"})
+    assert refused.status_code == 422
+    assert "steps. Choose a number in that range." in refused.text
+
+
 def test_variations_are_four_of_the_same_with_other_seeds(alice: Visitor, client_of: ClientOf, db: None) -> None:
     factories.model()
     made, browser = finished(alice, prompt="a fox", seed=77), client_of(alice)
