@@ -25,8 +25,10 @@ def started(generation_id: str, attempt: int, worker: str, secret: str = "") -> 
         verify_worker_name(worker)
     except NotBelieved as problem:
         return _refuse("started", generation_id, problem)
-    with log_context.bound(generation_id=generation_id):
-        return begun is not None and settle.start(generation_id=begun.id, attempt=attempt, worker=worker)
+    if begun is None:
+        return False
+    with log_context.bound(**begun.log_ids):
+        return settle.start(generation_id=begun.id, attempt=attempt, worker=worker)
 
 
 def finished(report: dict[str, Any]) -> bool:
@@ -35,7 +37,7 @@ def finished(report: dict[str, Any]) -> bool:
         said = read_report(report)
     except (KeyError, TypeError, ValueError) as problem:
         return _refuse("finished", report.get("generation_id") if isinstance(report, dict) else None, problem)
-    with log_context.bound(request_id=log_context.cleaned(said.request_id), generation_id=said.generation_id):
+    with log_context.bound(request_id=said.request_id, generation_id=said.generation_id):
         if signing_queue.hand_over(said):
             return True
         is_news = settle.settle(said)
@@ -52,7 +54,7 @@ def worker_lost(generation_id: str, attempt: int, worker: str, reason: str, secr
         return _refuse("worker_lost", generation_id, problem)
     if lost is None or lost.attempt != attempt:
         return False
-    with log_context.bound(generation_id=generation_id):
+    with log_context.bound(**lost.log_ids):
         return settle.requeue(
             generation_id=lost.id,
             attempt=attempt,

@@ -32,7 +32,7 @@ from generation.provenance import certificate, manifest, media_types
 from generation.provenance.certificate import Credential
 from generation.provenance.signature_service import SignatureService
 from generation.storage import files
-from gpu_worker import sandbox
+from gpu_worker import log_context, sandbox
 from loremotion import database
 
 logger = logging.getLogger(__name__)
@@ -204,7 +204,7 @@ def sign_late(generation_id: UUID | str) -> bool:
     clip = waiting.select_related("generation__version__model").first()
     if clip is None:
         return False
-    with signed(clip.generation, clip.sha256) as made:
+    with log_context.bound(**clip.log_ids), signed(clip.generation, clip.sha256) as made:
         # What was delivered stays: a clip that waits may begin with it.
         return made is not None and bool(waiting.update(**made.facts()))
 

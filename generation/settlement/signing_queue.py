@@ -66,14 +66,13 @@ def enqueue_due() -> None:
 def settle_signed(report: dict[str, Any]) -> bool:
     """Sign the clip of a report that ``reports`` believed, and settle it; without a signature where it has none."""
     said = read_report(report)
-    with log_context.bound(request_id=log_context.cleaned(said.request_id), generation_id=said.generation_id):
+    with log_context.bound(request_id=said.request_id, generation_id=said.generation_id):
         return settle.settle(said, signs=True)
 
 
 def sign_late(generation_id: str) -> bool:
     """Sign a clip that was delivered unsigned. Returns whether it is signed by this call."""
-    with log_context.bound(generation_id=generation_id):
-        return signing.sign_late(generation_id)
+    return signing.sign_late(generation_id)
 
 
 def _is_worked_off() -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -82,7 +83,8 @@ def read_report(message: Any) -> RenderReport:
     verify_worker_name(report.worker)
     if generation is not None:
         _verify_figures(report, generation)
-    return report
+    # As the row has it: a request that a host makes up would be on our lines, and on those of what follows.
+    return replace(report, request_id=generation.request_id if generation is not None else "")
 
 
 def _verify_figures(report: RenderReport, generation: Generation) -> None:

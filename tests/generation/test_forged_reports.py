@@ -25,6 +25,7 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import housekeeping, settle
 from generation.storage import files
+from gpu_worker import log_context
 from gpu_worker.contract import Outcome, RenderJob
 from gpu_worker.reports import Reports
 from loremotion import queues
@@ -100,6 +101,24 @@ def test_it_is_refused_and_logged_and_changes_nothing(
     assert is_untouched(running)
     assert "is refused" in caplog.text
     assert secret_of(str(running.id), 1) not in caplog.text
+
+
+def test_a_request_that_a_host_makes_up_is_on_no_line(running: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor on those of the mail and the webhooks that follow: they take the request that is in force."""
+    Generation.objects.update(request_id="click-1")
+    in_force: list[tuple[str, str]] = []
+
+    def noted(*_: object, **__: object) -> bool:
+        in_force.append((log_context.current("request_id"), log_context.current("generation_id")))
+        return True
+
+    for function in ("start", "settle", "requeue"):
+        monkeypatch.setattr(settle, function, noted)
+    secret = secret_of(str(running.id), 1)
+    assert reports.started(str(running.id), 1, "gpu-test", secret)
+    assert reports.finished(said(running, request_id="somebody-elses"))
+    assert reports.worker_lost(str(running.id), 1, "gpu-test", "gone", secret)
+    assert in_force == [("click-1", str(running.id))] * 3
 
 
 @pytest.mark.parametrize("secret", ["", "x" * 43])

@@ -55,6 +55,10 @@ FOREIGN = [
     "rq:queue:mail",
     "rq:queue:stripe",
     "rq:queue:webhooks",
+    "rq:queue:signing",
+    "rq:queue:signing:intermediate",
+    "rq:wip:signing",
+    "rq:job:signing-5e0a4b68-5c55-4d0f-9c3b-0d4c57d1f7b1-1",
     "rq:queue:mail:intermediate",
     "rq:queue:reports:intermediate",
     f"rq:job:{CLIP}",
@@ -375,6 +379,11 @@ def foreign_arguments(valkey: redis.Redis, name: str) -> list[str]:
         else:
             return arguments
     raise AssertionError(f"{name} takes more")
+
+
+def test_the_line_of_every_queue_of_the_website_is_tried() -> None:
+    """A host may put reports into that of ``reports``, and no more."""
+    assert {f"rq:queue:{name}" for name in django_settings.QUEUE_JOBS} - set(FOREIGN) == {"rq:queue:reports"}
 
 
 @pytest.mark.parametrize("key", FOREIGN)

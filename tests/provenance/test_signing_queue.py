@@ -19,6 +19,7 @@ from generation import reports
 from generation.models import Clip, Generation, State
 from generation.provenance import signing
 from generation.settlement import housekeeping, settle, signing_queue
+from gpu_worker import log_context
 from gpu_worker.contract import Outcome, RenderReport
 from gpu_worker.last_work import LastWork
 from loremotion import queues
@@ -193,6 +194,22 @@ def test_a_late_signature_that_is_lost_is_tried_again(
     with in_a_while(2 * 24 * 3600):
         signing_queue.enqueue_due()
     assert in_line() == 1
+
+
+def test_a_late_signature_names_the_click_and_the_clip(
+    signing_site: Settings, mine: Generation, delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Generation.objects.filter(id=mine.id).update(request_id="click-1")
+    reports.finished(delivered(mine).to_wire())
+    in_force: list[tuple[str, str]] = []
+
+    def noted(*_: object) -> Any:
+        in_force.append((log_context.current("request_id"), log_context.current("generation_id")))
+        raise ValueError("the key service is away")
+
+    monkeypatch.setattr(signing, "sign", noted)
+    signing_queue.sign_late(str(mine.id))
+    assert in_force == [("click-1", str(mine.id))]
 
 
 def test_late_signatures_hold_up_no_new_clip(
