@@ -22,6 +22,7 @@ from catalog.requests import Ask
 from catalog.selection import find_model
 from generation.pages import chips
 from generation.pages.choices import EXAMPLE, Choice, choices, offer_of
+from generation.pages.samples import SAMPLES
 from generation.scheduling import wait
 from generation.scheduling.recent_waits import Record, hours_of, sum_of
 from generation.sharing import public
@@ -68,6 +69,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "card": card,
         "samples": samples,
+        "built_in_samples": SAMPLES if card.choice.examples else (),
         "ways": chips.ways(version, chosen=""),
         "sizes": chips.sizes(version, chosen=""),
         "prices": length_prices(version),

@@ -117,6 +117,7 @@ def test_the_built_in_model_has_an_example(client: Client, db: None) -> None:
     assert 'data-example="a red circle moving right on a black background"' in page
     assert "Demo model: it only draws simple shapes and ignores other words." in page
     assert page.count("Use this prompt: ") == page.count("-still.webp") == 6
+    assert client.get("/models/small/").text.count("-still.webp") == 6
 
 
 def test_a_link_with_a_prompt_fills_the_box(client: Client, toy: Model) -> None:

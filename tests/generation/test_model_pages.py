@@ -30,10 +30,10 @@ def text_of(page: str) -> str:
 
 
 def test_it_says_what_the_model_takes_and_how_long_its_clips_waited(toy: Model, client: Client) -> None:
-    assert "No clip was made with it in the last 24 hours" in client.get("/models/toy/").text
+    assert "Nobody has made a clip with it in the last 24 hours" in client.get("/models/toy/").text
     hour()
     page = text_of(client.get("/models/toy/").text)
-    assert "Of 10 clips of the last 24 hours, half were ready within 76 s and nine in ten within 152 s" in page
+    assert "Of 10 clips in the last 24 hours, half were ready within 76 s and nine in ten within 152 s" in page
     assert "Text : a prompt" in page
     assert "3:2 · 96×64" in page
     assert "Apache-2.0. Anybody may use this model" in page
