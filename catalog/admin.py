@@ -8,6 +8,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms.models import modelform_factory
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -172,8 +173,9 @@ class ModelAdmin(admin.ModelAdmin[Model]):
             texts = " ".join(text for lines in found.values() for text in lines)
             messages.error(request, f"Version {number} cannot be served any more. {texts}")
             return self._to_versions(model)
-        written = versions.restore(version, by=cast(User, request.user))
-        self.log_change(request, model, f"Brought version {number} back as version {written.number}.")
+        with transaction.atomic():  # nothing is done without a note of it
+            written = versions.restore(version, by=cast(User, request.user))
+            self.log_change(request, model, f"Brought version {number} back as version {written.number}.")
         messages.success(request, f"Version {number} is back, as version {written.number}.")
         return self._to_versions(model)
 
@@ -185,12 +187,14 @@ class ModelAdmin(admin.ModelAdmin[Model]):
         if model.canary is None:
             messages.warning(request, "There is no canary version.")
         elif action == "promote":
-            versions.promote_canary(model)
-            self.log_change(request, model, f"Promoted the canary, version {model.canary.number}.")
+            with transaction.atomic():
+                versions.promote_canary(model)
+                self.log_change(request, model, f"Promoted the canary, version {model.canary.number}.")
             messages.success(request, f"Version {model.canary.number} serves everybody now.")
         else:
-            versions.drop_canary(model)
-            self.log_change(request, model, f"Dropped the canary, version {model.canary.number}.")
+            with transaction.atomic():
+                versions.drop_canary(model)
+                self.log_change(request, model, f"Dropped the canary, version {model.canary.number}.")
             messages.success(request, "Everybody gets the current version.")
         return self._to_versions(model)
 

@@ -264,6 +264,19 @@ def _(world: World) -> Act:
     return Act(f"/admin/trials/start/{world.toy.current.pk}/", {}, world.toy.pk)
 
 
+@act("clip_cancel")
+def _(world: World) -> Act:
+    clip = factories.submitted(world.workspace)
+    return Act(f"/admin/clips/{clip.id}/cancel/", {}, clip.id)
+
+
+@act("clip_retry")
+def _(world: World) -> Act:
+    clip = factories.submitted(world.workspace)
+    dispatch.fill_window()
+    return Act(f"/admin/clips/{clip.id}/retry/", {}, clip.id)
+
+
 def _of_fleet(command: str, **said: str) -> Doing:
     def doing(world: World) -> Act:
         heard(world.valkey, **on_card(TRANSFORMER))

@@ -13,11 +13,12 @@ import pytest
 import redis
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.db import OperationalError
 from django.test import Client
 
 from accounts import erasure
 from accounts.models import AuditEntry, Ban, User
-from catalog.models import Model
+from catalog.models import Alias, Model, ModelVersion
 from loremotion import staff_pages
 from loremotion.outbox import mail
 from loremotion.outbox.mail import Content
@@ -205,6 +206,28 @@ def test_it_leaves_a_note_of_who_did_it_and_to_what(
     if done.kind is not None:
         [named] = done.kind.objects.exclude(pk__in=before).values_list("pk", flat=True)
     assert [*notes_of(world.staff, named)], f"{name} leaves no note"
+
+
+def catalogue() -> list[Any]:
+    return [list(model.objects.order_by("pk").values()) for model in (Model, ModelVersion, Alias)]
+
+
+@pytest.mark.parametrize(
+    "name", ["make_default", "enable_model", "suggest_prices", "catalog_model_restore", "catalog_model_canary"]
+)
+def test_the_catalogue_is_not_changed_without_a_note(
+    name: str, world: World, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = ACTS[name](world)
+    before = catalogue()
+
+    def lost(*_: object, **__: object) -> Any:
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(LogEntry.objects, "log_actions", lost)
+    with pytest.raises(OperationalError):
+        browser.post(done.address, done.said)
+    assert catalogue() == before
 
 
 def test_every_act_that_the_admin_offers_is_done_here(admin_user: User) -> None:

@@ -11,6 +11,7 @@ import redis
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -214,10 +215,11 @@ def _do(
     request: HttpRequest, model: Model, act: Callable[[], object], said: str, *, to: str = "admin:catalogue"
 ) -> HttpResponse:
     try:
-        act()
+        with transaction.atomic():  # nothing is done without a note of it
+            act()
+            LogEntry.objects.log_actions(cast(User, request.user).pk, [model], CHANGE, said, single_object=True)
     except Refusal as refusal:
         messages.error(request, str(refusal))
     else:
-        LogEntry.objects.log_actions(cast(User, request.user).pk, [model], CHANGE, said, single_object=True)
         messages.success(request, said)
     return redirect(to, model.pk) if to != "admin:catalogue" else redirect(to)
