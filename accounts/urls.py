@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts.views import account, audit, claims, data, keys, members, sessions, staff, workspaces
+from accounts.views import account, audit, claims, data, devices, keys, members, sessions, staff, workspaces
 
 app_name = "accounts"
 
@@ -35,6 +35,7 @@ urlpatterns = [
     path("invitation/<str:token>/", members.invitation, name="invitation"),
     path("workspace/keys/", keys.listing, name="keys"),
     path("workspace/keys/new/", keys.issue, name="issue-key"),
+    path("workspace/keys/device/", devices.connect, name="connect-device"),
     path("workspace/keys/<int:key_id>/", keys.change, name="change-key"),
     path("workspace/keys/<int:key_id>/rotate/", keys.rotate, name="rotate-key"),
     path("workspace/keys/<int:key_id>/revoke/", keys.revoke, name="revoke-key"),

@@ -65,6 +65,7 @@ ACCESS: dict[str, Access] = {
     "accounts:withdraw": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_MEMBERS, "post"),
     "accounts:keys": Access(Kind.MEMBERS_OWN, Action.MANAGE_KEYS),
     "accounts:issue-key": Access(Kind.MEMBERS_OWN, Action.MANAGE_KEYS, "post"),
+    "accounts:connect-device": Access(Kind.MEMBERS_OWN, Action.MANAGE_KEYS),
     "accounts:change-key": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_KEYS, "post"),
     "accounts:rotate-key": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_KEYS, "post"),
     "accounts:revoke-key": Access(Kind.MEMBERS_OBJECT, Action.MANAGE_KEYS, "post"),
@@ -106,6 +107,8 @@ ACCESS: dict[str, Access] = {
     "generation:api-contract": Access(Kind.PUBLIC),
     "generation:api-videos": Access(Kind.OWN, READ),
     "generation:api-me": Access(Kind.PUBLIC),
+    "generation:api-device-logins": Access(Kind.PUBLIC, method="post"),  # who asks has no key yet
+    "generation:api-claim-device-login": Access(Kind.TOKEN, method="post"),  # the code of whoever began it
     "generation:api-usage": Access(Kind.PUBLIC),  # without the right to see payments, of the key itself alone
     "generation:usage": Access(Kind.OWN, Action.READ_CREDITS),
     "generation:api-quotes": Access(Kind.PUBLIC, method="post"),

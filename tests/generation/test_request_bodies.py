@@ -14,7 +14,7 @@ from accounts.models import Visitor
 from accounts.roles import BY_ROLE, Role
 from billing.models import Hold
 from catalog.models import Model
-from generation.api import sharing, webhooks
+from generation.api import device_login, sharing, verification, webhooks
 from generation.api.serializers import AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.api.views import ChangeSerializer
 from generation.models import Generation
@@ -34,6 +34,9 @@ READ_BY: dict[str, type[serializers.Serializer[Any]]] = {
     "extendVideo": FromVideoSerializer,
     "remixVideo": RemixSerializer,
     "changeVideo": ChangeSerializer,
+    "beginDeviceLogin": device_login.BeginSerializer,
+    "claimDeviceLogin": device_login.ClaimSerializer,
+    "verifyFile": verification.FileToVerify,
     "shareVideo": sharing.ShareSerializer,
     "createWebhookEndpoint": webhooks.EndpointSerializer,
     "changeWebhookEndpoint": webhooks.EndpointSerializer,

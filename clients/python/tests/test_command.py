@@ -26,6 +26,15 @@ from loremotion.cli.progress import Display, in_half_blocks
 from tests.test_retries import VIDEO
 
 Run = Callable[..., Result]
+ME: dict[str, Any] = {
+    "workspace": {"name": "Studio [b]"},
+    "key": {"name": "ci", "prefix": "lm_live_a", "scopes": ["generate", "billing-read"], "expires_at": None},
+    "plan": "creator",
+    "most_open_clips": 9,
+    "cap": None,
+    "daily_cap": None,
+    "credits": None,
+}
 
 
 @pytest.fixture
@@ -80,15 +89,62 @@ def test_it_says_how_to_begin(run: Run) -> None:
 
 
 def test_login_keeps_a_key_that_holds_where_only_its_user_reads_it(run: Run, site: str, key: str) -> None:
-    assert run("login", "--site", site, typed="lm_wrong\n").exit_code == 1
+    assert run("login", "--with-key", "--site", site, typed="lm_wrong\n").exit_code == 1
     assert credentials.load() is None
-    said = run("login", "--site", site + "/", typed=f"{key}\n")
+    said = run("login", "--with-key", "--site", site + "/", typed=f"{key}\n")
     assert said.exit_code == 0, said.output
     assert key not in said.output
     assert stat.S_IMODE(credentials.path().stat().st_mode) == 0o600
     assert run("models").exit_code == 0
     assert run("logout").output == "Forgotten.\n"
     assert credentials.load() is None
+
+
+@pytest.fixture
+def logging_in(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Log in at a site that answers each claim in turn."""
+
+    def begin(*claims: dict[str, Any], typed: str = "", begins: int = 200) -> Result:
+        begun = {"object": "device_login", "device_code": "d", "user_code": "BCDF-GHJK", "interval": 5}
+        begun["verification_uri_complete"] = "https://clips.example/workspace/keys/device/?code=BCDF-GHJK"
+        left = list(claims)
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            if request.url.path == "/v1/device_logins":
+                return httpx.Response(begins, json=begun)
+            if request.url.path == "/v1/me":
+                return httpx.Response(200, json=ME)
+            assert json.loads(request.content) == {"device_code": "d"}
+            return httpx.Response(200, json={"object": "device_login", **left.pop(0)})
+
+        transport = httpx.MockTransport(answer)
+        plain = functools.partial(httpx.Client, transport=transport)
+        monkeypatch.setattr("loremotion.cli.device_login.httpx.Client", plain)
+        monkeypatch.setattr("loremotion.cli.commands.Client", functools.partial(Client, transport=transport))
+        monkeypatch.setattr("time.sleep", lambda seconds: None)
+        return run("login", "--site", "https://clips.example", typed=typed)
+
+    return begin
+
+
+def test_login_shows_a_code_and_keeps_the_key_that_somebody_agreed_to(logging_in: Callable[..., Result]) -> None:
+    said = logging_in({"status": "pending"}, {"status": "pending"}, {"status": "approved", "api_key": "lm_live_new"})
+    assert said.exit_code == 0, said.output
+    assert "BCDF-GHJK" in said.output
+    assert "lm_live_new" not in said.output
+    assert credentials.load() == credentials.Credentials(site="https://clips.example", api_key="lm_live_new")
+
+
+@pytest.mark.parametrize(("status", "says"), [("denied", "denied"), ("expired", "expired"), ("odd", "expired")])
+def test_a_login_that_nobody_agrees_to_keeps_nothing(logging_in: Callable[..., Result], status: str, says: str) -> None:
+    said = logging_in({"status": status})
+    assert (said.exit_code, says in said.output) == (1, True)
+    assert credentials.load() is None
+
+
+def test_a_site_without_such_logins_is_given_a_key(logging_in: Callable[..., Result]) -> None:
+    assert logging_in(begins=404, typed="lm_typed\n").exit_code == 0
+    assert credentials.load() == credentials.Credentials(site="https://clips.example", api_key="lm_typed")
 
 
 def test_a_key_is_sent_to_its_own_site_alone(signed_in: Run) -> None:
@@ -180,19 +236,17 @@ def test_what_cannot_be_is_said_before_anything_is_asked_for(signed_in: Run) -> 
 
 
 def test_what_is_left_is_said_of_the_workspace_and_of_the_key(answered: Callable[..., Run]) -> None:
-    key = {"name": "ci", "prefix": "lm_live_a", "scopes": ["generate", "billing-read"], "expires_at": None}
-    me = {"workspace": {"name": "Studio [b]"}, "key": key, "plan": "creator", "most_open_clips": 9}
     left = {
         "cap": {"monthly_credits": 5000, "spent": 1200, "left": 3800},
         "daily_cap": {"daily_credits": 500, "spent": 500, "left": 0},
         "credits": {"available": 1234, "held": 6, "owed": 0},
     }
-    said = answered(me={**me, **left})("balance").output
+    said = answered(me={**ME, **left})("balance").output
     assert "Studio [b], plan creator, key ci" in said
     assert "1,234 available, 6 held" in said
     assert "3,800 of 5,000 credits left this month" in said
     assert "0 of 500 credits left today" in said
-    unshown = answered(me={**me, "cap": None, "credits": None})("balance").output
+    unshown = answered(me=ME)("balance").output
     assert "billing-read" in unshown
     assert "month" not in unshown
 

@@ -18,7 +18,7 @@ from rich.text import Text
 from loremotion import AsyncClient, Client, ClipFailed, ClipOptions, LoreMotionError, NotConfigured, Video, __version__
 from loremotion.calls import INPUTS, clip_id
 from loremotion.cli import batch as batches
-from loremotion.cli import credentials
+from loremotion.cli import credentials, device_login
 from loremotion.cli.progress import Display
 from loremotion.connection import API_KEY, BASE_URL, trimmed
 
@@ -280,20 +280,30 @@ def mcp(site: dict[str, Any], folder: Path, confirm_above: int | None) -> None:
 
 @loremotion.command()
 @click.option("--site", "address", prompt="Address of the site", help="Such as https://clips.example.")
-def login(address: str) -> None:
-    """Keep a site and an API key for this user, in a file that only they can read."""
+@click.option("--with-key", is_flag=True, help="Type an API key instead of agreeing in a browser.")
+def login(address: str, with_key: bool) -> None:
+    """Keep a site and an API key for this user, in a file that only they can read.
+
+    You agree in a browser, on this machine or another, and the site makes a key for it.
+    """
     address = trimmed(address)
     if not re.match(r"https?://", address):
         raise click.BadParameter("It begins with https://.", param_hint="--site")
-    click.echo(f"Make a key at {address}/developers/ , with the scopes 'generate' and 'read'.")
-    key = click.prompt("API key", hide_input=True).strip()
     try:
+        key = None if with_key else device_login.key_from(address, show=_show_code)
+        if key is None:
+            click.echo(f"Make a key at {address}/workspace/keys/ , with the scopes 'generate' and 'read'.")
+            key = click.prompt("API key", hide_input=True).strip()
         with Client(key, address) as client:
-            client.page(limit=1)
+            client.me()
     except LoreMotionError as problem:
         raise click.ClickException(f"Not kept: {problem}") from None
     credentials.save(credentials.Credentials(site=address, api_key=key))
     click.echo(f"Kept in {credentials.path()}. 'loremotion logout' forgets it.")
+
+
+def _show_code(page: str, code: str) -> None:
+    click.echo(f"Open {page}\nand compare the code: {code}\nWaiting for you to agree …")
 
 
 @loremotion.command()

@@ -1,0 +1,167 @@
+"""A program without a browser gets a key once somebody signed in agrees, and nobody else's way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import redis
+from django.test import Client
+
+from accounts import device_login, members
+from accounts.models import ApiKey, AuditEntry, Membership, User, Workspace
+from accounts.roles import Role
+from catalog.models import Model
+from loremotion.refusals import Conflict, Forbidden
+from tests.accounts import factories as people
+from tests.generation.test_reference import complaints, contract
+
+__all__ = ("contract",)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
+
+PAGE = "/workspace/keys/device/"
+TERMS = {"name": "laptop", "scopes": ["read", "generate"], "daily_cap_credits": "50", "decision": "connect"}
+
+
+@pytest.fixture
+def owner(toy: Model) -> User:
+    return people.person("owner@example.org")
+
+
+@pytest.fixture
+def studio(owner: User) -> Workspace:
+    return people.team(owner, "Studio")
+
+
+@pytest.fixture
+def browser(owner: User, studio: Workspace) -> Client:
+    return people.browser_of(owner, studio)
+
+
+def begun(name: str = "loremotion on laptop") -> Any:
+    answer = Client().post("/v1/device_logins", {"name": name}, content_type="application/json")
+    assert answer.status_code == 200, answer.content
+    return answer.json()
+
+
+def claimed(login: Any) -> Any:
+    body = {"device_code": login["device_code"]}
+    return Client().post("/v1/device_logins/claim", body, content_type="application/json").json()
+
+
+def test_whoever_agrees_gives_the_program_a_key_once(
+    browser: Client, studio: Workspace, contract: dict[str, Any]
+) -> None:
+    login = begun()
+    assert claimed(login)["status"] == "pending"
+    asked = browser.get(PAGE, {"code": login["user_code"].lower().replace("-", " ")}).text
+    assert "<strong>loremotion on laptop</strong> asks for an API key of Studio" in asked
+    assert not ApiKey.objects.exists(), "looking agrees to nothing"
+    assert browser.post(PAGE, {**TERMS, "code": login["user_code"]}).status_code == 302
+    given = claimed(login)
+    assert (given["status"], given["scopes"]) == ("approved", ["read", "generate"])
+    assert claimed(login)["status"] == "expired"
+    key = ApiKey.objects.get()
+    assert (key.workspace, key.name, key.daily_cap_credits) == (studio, "laptop", 50)
+    me = Client(headers={"Authorization": f"Bearer {given['api_key']}"}).get("/v1/me").json()
+    assert me["workspace"]["name"] == "Studio"
+    assert AuditEntry.objects.filter(workspace=studio, event="key.issued", subject=key.prefix).exists()
+    for said in (login, given):
+        assert complaints(contract, "DeviceLogin", said) == []
+
+
+def test_a_login_that_is_denied_gets_nothing(browser: Client) -> None:
+    login = begun()
+    browser.post(PAGE, {"code": login["user_code"], "decision": "deny"})
+    assert [claimed(login)["status"] for _ in range(2)] == ["denied", "expired"]
+    assert not ApiKey.objects.exists()
+
+
+def test_nothing_of_the_key_or_of_the_programs_code_is_kept(browser: Client, valkey: redis.Redis) -> None:
+    login = begun()
+    browser.post(PAGE, {**TERMS, "code": login["user_code"]})
+    kept: list[Any] = list(valkey.scan_iter("device-login*"))
+    values: list[Any] = [valkey.get(name) for name in kept]
+    everything = b" ".join([*kept, *values])
+    assert kept
+    assert all(0 < valkey.ttl(name) <= device_login.LASTS_SECONDS for name in kept)
+    assert login["device_code"].encode() not in everything
+    assert b"lm_live" not in everything
+    claimed(login)
+    assert list(valkey.scan_iter("device-login*")) == []
+
+
+def test_of_two_who_decide_the_first_has(browser: Client, studio: Workspace) -> None:
+    login, place = begun(), studio.memberships.get(role=Role.OWNER)
+    device_login.decide(login["user_code"], by=place, terms=None)
+    with pytest.raises(Conflict):
+        device_login.decide(login["user_code"], by=place, terms=None)
+    assert browser.post(PAGE, {**TERMS, "code": login["user_code"]}).status_code == 404
+    assert claimed(login)["status"] == "denied"
+
+
+def test_the_code_that_people_type_claims_no_key(browser: Client) -> None:
+    login = begun()
+    browser.post(PAGE, {**TERMS, "code": login["user_code"]})
+    assert claimed({"device_code": login["user_code"]})["status"] == "expired"
+    assert claimed(login)["status"] == "approved"
+
+
+@pytest.mark.parametrize("code", ["BCDF-GHJK", "x", "*", "\0", "B" * 4_000])
+def test_a_code_that_no_device_shows_is_told_to_be_none(browser: Client, code: str) -> None:
+    answer = browser.get(PAGE, {"code": code})
+    assert answer.status_code == 404
+    assert "No device is waiting with the code" in answer.text
+
+
+def test_who_does_not_manage_keys_connects_nothing(studio: Workspace) -> None:
+    bob = people.person("bob@example.org")
+    Membership.objects.create(workspace=studio, user=bob, role=Role.MEMBER)
+    login = begun()
+    assert people.browser_of(bob, studio).post(PAGE, {**TERMS, "code": login["user_code"]}).status_code == 403
+    assert Client().get(PAGE, {"code": login["user_code"]}).status_code == 302, "signs in first"
+    assert claimed(login)["status"] == "pending"
+
+
+def test_a_right_that_was_taken_away_meanwhile_counts(studio: Workspace) -> None:
+    bob = people.person("bob@example.org")
+    place = Membership.objects.create(workspace=studio, user=bob, role=Role.ADMIN)
+    login = begun()
+    people.browser_of(bob, studio).post(PAGE, {**TERMS, "code": login["user_code"]})
+    owner = studio.memberships.get(role=Role.OWNER)
+    members.change(membership=place, by=owner, role=Role.MEMBER, monthly_cap_credits=None)
+    with pytest.raises(Forbidden):
+        device_login.claim(login["device_code"])
+    assert not ApiKey.objects.exists()
+
+
+def test_who_has_left_gives_nothing(studio: Workspace) -> None:
+    bob = people.person("bob@example.org")
+    place = Membership.objects.create(workspace=studio, user=bob, role=Role.ADMIN)
+    login = begun()
+    people.browser_of(bob, studio).post(PAGE, {**TERMS, "code": login["user_code"]})
+    members.remove(membership=place, by=place)
+    assert claimed(login)["status"] == "denied"
+    assert not ApiKey.objects.exists()
+
+
+def test_terms_that_cannot_be_are_asked_for_again(browser: Client) -> None:
+    login = begun()
+    answer = browser.post(PAGE, {"code": login["user_code"], "name": "x", "decision": "connect"})
+    assert answer.status_code == 422
+    assert claimed(login)["status"] == "pending"
+
+
+def test_what_a_program_calls_itself_is_text(browser: Client) -> None:
+    login = begun("<script>alert(1)</script>")
+    assert "<script>alert(1)" not in browser.get(PAGE, {"code": login["user_code"]}).text
+
+
+def test_while_valkey_is_away_it_is_said(toy: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> redis.Redis:
+        raise redis.ConnectionError
+
+    monkeypatch.setattr(device_login, "connection", away)
+    answer = Client().post("/v1/device_logins", {"name": "x"}, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (503, "login_unavailable")
