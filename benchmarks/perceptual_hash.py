@@ -20,10 +20,8 @@ from PIL import Image, ImageEnhance
 
 from benchmarks.broken_clips import FINE, shown
 from gpu_worker.engine.video.clip import show_frame
-from gpu_worker.engine.video.perceptual_hash import hash_of
+from gpu_worker.media.perceptual_hash import MOST_DIFFERENT_BITS, distance, hash_of
 
-MOST_DIFFERENT_BITS: Final = 15
-"""As the site counts copies: see generation.sharing.removals."""
 Picture = npt.NDArray[np.uint8]
 
 
@@ -49,7 +47,7 @@ def main() -> int:
 
 
 def _is_near(one: str, other: str) -> bool:
-    return (int(one, 16) ^ int(other, 16)).bit_count() <= MOST_DIFFERENT_BITS
+    return distance(one, other) <= MOST_DIFFERENT_BITS
 
 
 def _picture(number: int) -> Picture:

@@ -283,7 +283,7 @@ class ClipFacts(Wire):
     remark: str = ""
     """``frozen``, ``flicker`` or nothing: what may have been asked for, and may not."""
     perceptual_hash: str = ""
-    """Of the picture in the middle, by which copies are found: see gpu_worker.engine.video.perceptual_hash."""
+    """Of the picture in the middle, by which copies are found: see gpu_worker.media.perceptual_hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

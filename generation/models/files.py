@@ -7,10 +7,12 @@ import uuid
 from typing import Any, Final
 
 from django.db import models
+from django.db.models.functions import Substr
 from django.utils import timezone
 
 from generation.models.generation import Generation
 from gpu_worker import contract
+from gpu_worker.media.perceptual_hash import BAND_DIGITS, BANDS
 
 OUTPUT_NAMES: Final = {"clip": "clip.mp4", "poster": "poster.jpg"}
 """Role → name of the file that a worker delivers."""
@@ -29,6 +31,12 @@ def output_key(generation_id: uuid.UUID | str, role: str) -> str:
 def signed_key(generation_id: uuid.UUID | str, sha256: str) -> str:
     """Where a signed clip of this digest lies. No two that sign it use one name, and none takes another's."""
     return f"clips/{generation_id}/signed_{sha256[:16]}.mp4"
+
+
+def _by_picture(place: int) -> models.Index:
+    """The index by which clips with the same band of their hash are found."""
+    part = Substr("perceptual_hash", 1 + place * BAND_DIGITS, BAND_DIGITS)
+    return models.Index(part, name=f"clip_by_picture_{place}", condition=~models.Q(perceptual_hash=""))
 
 
 class Clip(models.Model):
@@ -63,6 +71,7 @@ class Clip(models.Model):
             models.Index(fields=["sign_at"], name="clip_to_sign", condition=models.Q(sign_at__isnull=False)),
             models.Index(fields=["sha256"], name="clip_by_digest"),
             models.Index(fields=["signed_sha256"], name="clip_by_signed", condition=~models.Q(signed_sha256="")),
+            *(_by_picture(place) for place in range(BANDS)),
         ]
 
     def __str__(self) -> str:

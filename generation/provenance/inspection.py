@@ -21,13 +21,13 @@ from django.conf import settings
 
 from generation import recipes
 from generation.models import Clip
-from generation.provenance import certificate, manifest, media_types
+from generation.provenance import certificate, manifest, media_types, picture_hashes, picture_search
 from gpu_worker import sandbox
 from loremotion import database
 from loremotion.row_security import across_workspaces
 
 WALL_SECONDS: Final = 10.0
-FILE, CREDENTIALS = "file", "credentials"
+FILE, CREDENTIALS, PICTURE = "file", "credentials", "picture"
 _PROGRAM: Final = Path(__file__).with_name("inspection_sandbox.py")
 _MOST_REPLY_BYTES: Final = 256 * 1024
 _READ_AT_ONCE_BYTES: Final = 1024**2
@@ -88,7 +88,8 @@ class Origin:
     model: str
     made_at: datetime
     known_by: str
-    """``file``: it is that clip's, byte for byte. ``credentials``: they are ours, and name it."""
+    """``file``: it is that clip's, byte for byte. ``credentials``: they are ours, and name it. ``picture``: it shows
+    nearly the same in the middle, which is likely a copy of it, and no proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Inspection:
     is_damaged: bool
     """Whether it holds credentials that could not be read."""
     origin: Origin | None
-    """The clip of which it is a copy, byte for byte, or which its credentials name."""
+    """The clip of which it is a copy, as far as can be told: see ``Origin.known_by``."""
 
 
 def inspect(file: IO[bytes]) -> Inspection:
@@ -108,9 +109,12 @@ def inspect(file: IO[bytes]) -> Inspection:
     with tempfile.TemporaryFile() as own:
         shutil.copyfileobj(file, own)
         credentials, is_damaged = _credentials_in(own)
-        digest = _digest(own)
-    named = credentials.render_id if credentials is not None and credentials.is_ours else ""
-    return Inspection(credentials, is_damaged, _origin(digest, named))
+        named = credentials.render_id if credentials is not None and credentials.is_ours else ""
+        origin = _origin(_digest(own), named)
+        if origin is None:
+            database.give_back()
+            origin = _origin_by_picture(picture_hashes.hashes_in(own))
+    return Inspection(credentials, is_damaged, origin)
 
 
 def _credentials_in(own: IO[bytes]) -> tuple[Credentials | None, bool]:
@@ -161,6 +165,17 @@ def _origin(digest: str, render_id: str) -> Origin | None:
     known_by = FILE
     if clip is None and _is_id(render_id):
         clip, known_by = clips.filter(generation=UUID(render_id)).first(), CREDENTIALS
+    return _origin_of(clip, known_by)
+
+
+@across_workspaces("whoever has a copy may know that a model made it here, and which")
+def _origin_by_picture(hashes: list[str]) -> Origin | None:
+    found = picture_search.nearest(hashes)
+    clips = Clip.objects.select_related("generation__version__model")
+    return None if found is None else _origin_of(clips.filter(generation=found).first(), PICTURE)
+
+
+def _origin_of(clip: Clip | None, known_by: str) -> Origin | None:
     return None if clip is None else Origin(clip.generation.version.model.name, clip.created_at, known_by)
 
 

@@ -10,10 +10,9 @@ from django.db.models import Exists, OuterRef, Q
 
 from generation.models import Clip
 from generation.sharing.models import Removal
+from gpu_worker.media.perceptual_hash import MOST_DIFFERENT_BITS, distance
 from loremotion.row_security import across_workspaces
 
-MOST_DIFFERENT_BITS: Final = 15
-"""Of 256, between pictures that look the same."""
 MOST_COMPARED: Final = 1_000
 
 
@@ -45,7 +44,7 @@ def nearly(clip: Clip) -> UUID | None:
         return None
     near = Removal.objects.filter(bands__overlap=_bands(clip.perceptual_hash)).exclude(perceptual_hash="")
     for reason, other in near.order_by("-created_at").values_list("reason", "perceptual_hash")[:MOST_COMPARED]:
-        if _distance(clip.perceptual_hash, other) <= MOST_DIFFERENT_BITS:
+        if distance(clip.perceptual_hash, other) <= MOST_DIFFERENT_BITS:
             return reason
     return None
 
@@ -58,10 +57,6 @@ def _bands(perceptual_hash: str) -> list[int]:
     """
     parts = [int(perceptual_hash[at : at + 4], 16) for at in range(0, len(perceptual_hash), 4)]
     return [place << 16 | part for place, part in enumerate(parts) if part]
-
-
-def _distance(one: str, other: str) -> int:
-    return (int(one, 16) ^ int(other, 16)).bit_count()
 
 
 def not_removed() -> Q:

@@ -34,12 +34,12 @@ def read(said: dict[str, Any], reply: Reply) -> None:
     """Send frames at the clip's own rate, so that what moves keeps its speed, no larger than the clip has use for."""
     ticks = at_rate(decode_frames(), said["fps"])
     kept = deque(ticks, maxlen=said["last"]) if said.get("last") else islice(ticks, said["first"])
-    before, pixels = None, None
+    before, picture = None, None
     for shown in kept:
         if shown is not before:  # one that stands still is turned into pixels once
-            pixels, before = _pixels(shown, said), shown
-        assert pixels is not None
-        reply.send_picture(pixels)
+            picture, before = pixels(shown, said["width"], said["height"]), shown
+        assert picture is not None
+        reply.send_picture(picture)
     if before is None:
         bounds.refuse("holds no frames, or is damaged or cut off.")
 
@@ -102,10 +102,10 @@ def at_rate(frames: Iterator[Shown], fps: float) -> Iterator[Shown]:
         yield shown
 
 
-def _pixels(shown: Shown, said: dict[str, Any]) -> colour.Pixels:
-    """``(height, width, 3)``: upright, square pixels, scaled to what covers the clip where it is larger."""
+def pixels(shown: Shown, width: int, height: int) -> colour.Pixels:
+    """``(height, width, 3)``: upright, square pixels, scaled to what covers that size where it is larger."""
     turn = colour.turn_of(shown.frame)
-    wanted = (said["height"], said["width"]) if turn.is_transposed else (said["width"], said["height"])
+    wanted = (height, width) if turn.is_transposed else (width, height)
     width, height = colour.square_size(shown.frame.width, shown.frame.height, shown.aspect)
     factor = min(1.0, max(wanted[0] / width, wanted[1] / height))
     size = max(1, math.ceil(width * factor)), max(1, math.ceil(height * factor))

@@ -10,10 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from gpu_worker.engine.video.clip import show_frame
-from gpu_worker.engine.video.perceptual_hash import hash_of
-
-MOST_DIFFERENT_BITS = 15
-"""As the site counts copies: see generation.sharing.removals."""
+from gpu_worker.media.perceptual_hash import MOST_DIFFERENT_BITS, hash_of
 
 
 def landscape(seed: int) -> Image.Image:

@@ -12,7 +12,7 @@ from django.core.files.storage import default_storage
 from pytest_django import Settings
 
 from generation.models import Generation
-from generation.provenance import inspection, signing
+from generation.provenance import inspection, picture_hashes, signing
 from generation.provenance.certificate import make_own
 from generation.scheduling import dispatch
 from generation.settlement import settle, signing_queue
@@ -45,6 +45,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """However busy the machine is, signing and reading take as long as they take."""
     monkeypatch.setattr(signing, "WALL_SECONDS", 3600.0)
     monkeypatch.setattr(inspection, "WALL_SECONDS", 3600.0)
+    monkeypatch.setattr(picture_hashes, "WALL_SECONDS", 3600.0)
 
 
 @pytest.fixture(scope="session")

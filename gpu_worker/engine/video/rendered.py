@@ -17,12 +17,12 @@ from gpu_worker.engine.video.broken_clips import Fault, Signs, measure_signs
 from gpu_worker.engine.video.clip import measure_clip, write_poster
 from gpu_worker.engine.video.continuation import before_and_new
 from gpu_worker.engine.video.frames import RawClip
-from gpu_worker.engine.video.perceptual_hash import hash_of
 from gpu_worker.engine.video.provenance import Provenance
 from gpu_worker.engine.video.stages import StageClock
 from gpu_worker.engine.video.watermark import mark_of
 from gpu_worker.engine.video.writer import ClipWriter
 from gpu_worker.families.family import Mode
+from gpu_worker.media.perceptual_hash import hash_of
 
 log = logging.getLogger(__name__)
 

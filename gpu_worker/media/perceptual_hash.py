@@ -14,6 +14,13 @@ _FEWEST_BITS: Final = 24
 """That are set, and that are not. A picture with less to it looks like many others, and gets no hash."""
 _FEWEST_ROWS: Final = 6
 """That differ: a wall, a sky and bars at the sides are the same from top to bottom, whatever they show."""
+MOST_DIFFERENT_BITS: Final = 15
+"""Between pictures that count as the same; ``benchmarks.likeness`` says how often copies are found, and others by
+mistake."""
+BANDS: Final = 8
+BAND_DIGITS: Final = 8
+"""Hexadecimal digits of a band: two rows of the picture. A copy has at least one band in common with its picture."""
+_FLAT: Final = frozenset({"0" * BAND_DIGITS, "f" * BAND_DIGITS})
 _BT709: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -25,9 +32,20 @@ def hash_of(picture: npt.NDArray[np.uint8]) -> str:
     cells = _cells(picture.astype(np.float32) @ _BT709)
     bits = cells[:, 1:] - cells[:, :-1] > _STEP
     is_telling = _FEWEST_BITS <= int(bits.sum()) <= bits.size - _FEWEST_BITS
-    if not is_telling or len(np.unique(bits, axis=0)) < _FEWEST_ROWS:
+    if not is_telling or len({row.tobytes() for row in bits}) < _FEWEST_ROWS:
         return ""
     return np.packbits(bits).tobytes().hex()
+
+
+def bands_of(hashed: str) -> list[tuple[int, str]]:
+    """Return the bands of a hash, each with its place, without those that many pictures have: flat, or one slope."""
+    parts = [hashed[at : at + BAND_DIGITS] for at in range(0, BANDS * BAND_DIGITS, BAND_DIGITS)]
+    return [(place, part) for place, part in enumerate(parts) if part not in _FLAT]
+
+
+def distance(one: str, other: str) -> int:
+    """Return the bits in which two hashes differ."""
+    return (int(one, 16) ^ int(other, 16)).bit_count()
 
 
 def _cells(luma: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
