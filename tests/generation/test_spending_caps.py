@@ -218,7 +218,7 @@ def test_a_key_s_caps_are_changed_on_its_page_for_its_whole_line(studio: Workspa
     old, before = issued(studio, monthly_cap_credits=1)
     new, after = api_keys.rotate(key=old, by=owner, allowed=BY_ROLE[Role.OWNER])
     browser = people.browser_of(owner, studio)
-    browser.post(f"/workspace/keys/{new.id}/", {"daily_cap_credits": "500", "monthly_cap_credits": ""})
+    browser.post(f"/workspace/keys/{new.id}/limits/", {"daily_cap_credits": "500", "monthly_cap_credits": ""})
     assert {(key.daily_cap_credits, key.monthly_cap_credits) for key in ApiKey.objects.all()} == {(500, None)}
     for text in (before, after):
         client = Client(headers={"Authorization": f"Bearer {text}"})
@@ -233,7 +233,7 @@ def test_who_does_not_manage_keys_changes_none(studio: Workspace) -> None:
     key, _ = issued(studio, monthly_cap_credits=1)
     bob = people.person("bob@example.org")
     Membership.objects.create(workspace=studio, user=bob, role=Role.MEMBER)
-    people.browser_of(bob, studio).post(f"/workspace/keys/{key.id}/", {"monthly_cap_credits": "9"})
+    people.browser_of(bob, studio).post(f"/workspace/keys/{key.id}/limits/", {"monthly_cap_credits": "9"})
     with pytest.raises(Forbidden):
         api_keys.change_caps(key=key, by=bob, daily_cap_credits=None, monthly_cap_credits=9)
     key.refresh_from_db()
@@ -242,7 +242,7 @@ def test_who_does_not_manage_keys_changes_none(studio: Workspace) -> None:
 
 def test_limits_that_are_no_numbers_change_nothing(studio: Workspace, owner: User) -> None:
     key, _ = issued(studio, monthly_cap_credits=7)
-    answer = people.browser_of(owner, studio).post(f"/workspace/keys/{key.id}/", {"monthly_cap_credits": "-1"})
+    answer = people.browser_of(owner, studio).post(f"/workspace/keys/{key.id}/limits/", {"monthly_cap_credits": "-1"})
     assert answer.status_code == 422
     key.refresh_from_db()
     assert key.monthly_cap_credits == 7
@@ -251,7 +251,7 @@ def test_limits_that_are_no_numbers_change_nothing(studio: Workspace, owner: Use
 def test_a_revoked_key_s_caps_are_nobody_s_to_change(studio: Workspace, owner: User) -> None:
     key, _ = issued(studio)
     api_keys.revoke(key=key, actor="owner")
-    answer = people.browser_of(owner, studio).post(f"/workspace/keys/{key.id}/", {"monthly_cap_credits": "9"})
+    answer = people.browser_of(owner, studio).post(f"/workspace/keys/{key.id}/limits/", {"monthly_cap_credits": "9"})
     assert answer.status_code == 409
 
 
