@@ -251,6 +251,26 @@ def test_what_is_left_is_said_of_the_workspace_and_of_the_key(answered: Callable
     assert "month" not in unshown
 
 
+def test_what_was_spent_is_a_table_with_its_total(answered: Callable[..., Run]) -> None:
+    spent = {"clips": 3, "seconds": 6.5, "held": 0, "charged": 1200, "given_back": 4}
+    said = {"object": "usage", "since": "2027-01-01", "until": "2027-01-31", "by": ["day", "model"], "total": spent}
+    lines = [{"day": "2027-01-02", "model": "toy", **spent}, {"day": "2027-01-03", "model": None, **spent}]
+    shown = answered(usage={**said, "data": lines})("usage", "--by", "model", "--by", "day").output.splitlines()
+    assert shown[0].split() == ["day", "model", "credits", "held", "given", "back", "clips", "seconds"]
+    assert shown[1].split() == ["2027-01-02", "toy", "1,200", "0", "4", "3", "6.5"]
+    assert shown[2].split()[1] == "none"
+    assert shown[3].split() == ["total", "1,200", "0", "4", "3", "6.5"]
+
+
+def test_what_this_key_spent_is_told_by_the_site(signed_in: Run, client: Client) -> None:
+    video = client.create("a counted fox")
+    usage = client.usage(by=["model", "day"])
+    assert usage.total.held >= video.cost.held
+    assert usage.lines[0].of["model"] == video.model
+    assert "total" in signed_in("usage", "--by", "model").output
+    client.cancel(video)
+
+
 def test_the_key_of_this_site_is_told_of_itself(signed_in: Run, client: Client) -> None:
     me = client.me()
     assert "generate" in me.scopes

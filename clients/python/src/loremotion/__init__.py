@@ -26,7 +26,22 @@ from loremotion.errors import (
     ServerError,
     WaitTimedOut,
 )
-from loremotion.objects import Cap, Cost, Credits, Event, Me, Model, Queue, Quote, Video, VideoError, VideoPage
+from loremotion.objects import (
+    Cap,
+    Cost,
+    Credits,
+    Event,
+    Me,
+    Model,
+    Queue,
+    Quote,
+    Spent,
+    Usage,
+    UsageLine,
+    Video,
+    VideoError,
+    VideoPage,
+)
 from loremotion.version import __version__
 
 __all__ = [
@@ -54,6 +69,9 @@ __all__ = [
     "Quote",
     "RateLimited",
     "ServerError",
+    "Spent",
+    "Usage",
+    "UsageLine",
     "Video",
     "VideoError",
     "VideoPage",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import IO, Any, Generic, TypedDict, TypeVar, cast
 from urllib.parse import quote as quoted
@@ -14,7 +15,7 @@ from uuid import UUID, uuid4
 import httpx
 
 from loremotion.errors import LoreMotionError, error_of, not_a_site
-from loremotion.objects import Me, Model, Quote, Video, VideoPage
+from loremotion.objects import Me, Model, Quote, Usage, Video, VideoPage
 
 T = TypeVar("T")
 
@@ -157,6 +158,11 @@ def model(name: str) -> Call[Model]:
 
 def me() -> Call[Me]:
     return Call("GET", "/v1/me", Me.from_json)
+
+
+def usage(since: date | str | None, until: date | str | None, by: Sequence[str]) -> Call[Usage]:
+    days = {name: str(day) for name, day in (("since", since), ("until", until)) if day is not None}
+    return Call("GET", "/v1/usage", Usage.from_json, params={**days, "by": ",".join(by)})
 
 
 def id_of(video: Video | str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -17,7 +18,7 @@ from loremotion.calls import Call, ClipOptions, Input
 from loremotion.downloads import Download
 from loremotion.errors import ConnectionFailed, error_of
 from loremotion.events import Reader
-from loremotion.objects import Event, Me, Model, Quote, Video, VideoPage
+from loremotion.objects import Event, Me, Model, Quote, Usage, Video, VideoPage
 from loremotion.waiting import Deadline, completed
 
 T = TypeVar("T")
@@ -164,6 +165,17 @@ class Client:
     def me(self) -> Me:
         """Return whose key this is, and what is left of its cap and of the workspace's credits."""
         return self._send(calls.me())
+
+    def usage(
+        self, *, since: date | str | None = None, until: date | str | None = None, by: Sequence[str] = ("day",)
+    ) -> Usage:
+        """Return what was spent, this month unless told otherwise: by the whole workspace, or by this key alone
+        where it has no ``billing-read``.
+
+        Args:
+            by: what tells lines apart: ``day``, ``model``, ``key``, ``member``.
+        """
+        return self._send(calls.usage(since, until, by))
 
     def wait(self, video: Video | str, *, wait_seconds: float | None = None) -> Video:
         """Ask how a clip stands, as often as the site proposes, until it is there. Returns it, completed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -260,6 +260,50 @@ class Me:
             credits=Credits(**{name: credits[name] for name in ("available", "held", "owed")}) if credits else None,
             raw=said,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Credits, and what was made for them."""
+
+    clips: int
+    """That were asked for, whatever became of them."""
+    seconds: float
+    """Of finished clips."""
+    held: int
+    charged: int
+    given_back: int
+
+    @classmethod
+    def from_json(cls, said: Json) -> Spent:
+        whole = {name: int(said[name]) for name in ("clips", "held", "charged", "given_back")}
+        return cls(seconds=float(said["seconds"]), **whole)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageLine:
+    """One group's share."""
+
+    of: Mapping[str, str | None]
+    """What tells it apart, by ``day``, ``model``, ``key`` or ``member``; None for clips that have none."""
+    spent: Spent
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was spent on the days from ``since`` to ``until`` (UTC), both among them."""
+
+    since: date
+    until: date
+    lines: tuple[UsageLine, ...]
+    total: Spent
+    raw: Json = field(repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, said: Json) -> Usage:
+        lines = (UsageLine({name: one[name] for name in said["by"]}, Spent.from_json(one)) for one in said["data"])
+        since, until = date.fromisoformat(said["since"]), date.fromisoformat(said["until"])
+        return cls(since, until, tuple(lines), Spent.from_json(said["total"]), said)
 
 
 @dataclass(frozen=True, slots=True)

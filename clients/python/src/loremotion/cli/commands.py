@@ -1,4 +1,4 @@
-"""``loremotion generate | watch | download | list | cancel | models | quote | balance | batch | mcp | login | …``."""
+"""``loremotion generate``, ``watch``, ``download``, ``batch``, ``balance``, ``usage``, ``mcp``, ``login`` …"""
 
 from __future__ import annotations
 
@@ -15,7 +15,17 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from loremotion import AsyncClient, Client, ClipFailed, ClipOptions, LoreMotionError, NotConfigured, Video, __version__
+from loremotion import (
+    AsyncClient,
+    Client,
+    ClipFailed,
+    ClipOptions,
+    LoreMotionError,
+    NotConfigured,
+    Spent,
+    Video,
+    __version__,
+)
 from loremotion.calls import INPUTS, clip_id
 from loremotion.cli import batch as batches
 from loremotion.cli import credentials, device_login
@@ -206,6 +216,28 @@ def balance(client: Client) -> None:
     for cap, now in ((me.daily_cap, "today"), (me.monthly_cap, "this month")):
         if cap is not None:
             click.echo(f"This key: {cap.left:,} of {cap.credits:,} credits left {now}.")
+
+
+@loremotion.command()
+@click.option("--since", metavar="DAY", help="The first day, such as 2027-01-31; else the month's first.")
+@click.option("--until", metavar="DAY", help="The last day; else today.")
+@click.option("--by", multiple=True, type=click.Choice(["day", "model", "key", "member"]), default=["day"])
+@with_client
+def usage(client: Client, since: str | None, until: str | None, by: tuple[str, ...]) -> None:
+    """Say what was spent, in credits: by your workspace, or by this key alone without 'billing-read'."""
+    found = client.usage(since=since, until=until, by=by)
+    table = Table(*(found.lines[0].of if found.lines else by), box=None, pad_edge=False)
+    for name in ("credits", "held", "given back", "clips", "seconds"):
+        table.add_column(name, justify="right")
+    for line in found.lines:
+        table.add_row(*(_plain(name or "none") for name in line.of.values()), *_figures(line.spent))
+    table.add_row("total", *[""] * (len(set(by)) - 1), *_figures(found.total))
+    screen.print(table)
+
+
+def _figures(spent: Spent) -> list[str]:
+    whole = (spent.charged, spent.held, spent.given_back, spent.clips)
+    return [*(f"{figure:,}" for figure in whole), f"{spent.seconds:g}"]
 
 
 @loremotion.command()
