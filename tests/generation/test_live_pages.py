@@ -193,6 +193,10 @@ def test_in_a_mixed_queue_of_several_owners_no_range_jumps_by_more_than_it_may(
         seconds = {"s": 1.0, "min": 60.0, "h": 3600.0}[unit]
         shown.append((began, [float(low or high) * seconds, float(high) * seconds], seconds))
 
+    def cancel() -> None:
+        for other in others[5:]:
+            settle.cancel(other)
+
     def pay() -> None:
         for _ in range(3):
             factories.submitted(factories.visitor(credits=1_000).workspace, model="slow")
@@ -203,7 +207,7 @@ def test_in_a_mixed_queue_of_several_owners_no_range_jumps_by_more_than_it_may(
         lambda: machine(valkey, name="gpu-second"),
         lambda: valkey.zrem(WORKERS_KEY, "gpu-second"),
         lambda: finish(others[0]),
-        lambda: [settle.cancel(other) for other in others[5:]],
+        cancel,
         lambda: None,
     ):
         happens()
