@@ -23,25 +23,31 @@ class SendDeadline:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        has_left = asyncio.Event()
+        has_left = False
+        listening = set[asyncio.Timeout]()
 
         async def received() -> Message:
-            news = asyncio.ensure_future(receive())
-            leaving = asyncio.ensure_future(has_left.wait())
+            if has_left:
+                return {"type": "http.disconnect"}
             try:
-                await asyncio.wait((news, leaving), return_when=asyncio.FIRST_COMPLETED)
-                return await news if news.done() else {"type": "http.disconnect"}
+                async with asyncio.timeout(None) as until_they_leave:
+                    listening.add(until_they_leave)
+                    return await receive()
+            except TimeoutError:
+                return {"type": "http.disconnect"}
             finally:
-                news.cancel()
-                leaving.cancel()
+                listening.discard(until_they_leave)
 
         async def sent(message: Message) -> None:
+            nonlocal has_left
             try:
                 async with asyncio.timeout(UNREAD_SECONDS):
                     await send(message)
             except TimeoutError:
                 logger.info("%s is not read, and is not sent any further", scope["path"])
-                has_left.set()
+                has_left = True
+                for listener in listening:
+                    listener.reschedule(0.0)
                 await asyncio.Event().wait()  # Django, which hears that the reader has left, ends this
 
         await self._app(scope, received, sent)

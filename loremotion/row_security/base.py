@@ -12,7 +12,7 @@ import psycopg
 from django.db.backends.postgresql import base, operations
 from psycopg.pq import PipelineStatus
 
-from loremotion.prepared import execute_anew
+from loremotion.prepared import TogetherCursor, execute_anew, pipeline
 from loremotion.row_security import EVERYTHING, SIGHT_SQL, Sight, sight
 
 TRANSACTION_CONTROL = ("SAVEPOINT ", "RELEASE SAVEPOINT ", "ROLLBACK TO SAVEPOINT ")
@@ -56,7 +56,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         cursor = context["cursor"].cursor
         self.in_force = None  # until it has worked
         if self.connection.pgconn.pipeline_status != PipelineStatus.OFF:  # of prepared.unanswered, which heeds errors
-            psycopg.Cursor(self.connection).execute(SIGHT_SQL, wanted.values, prepare=True)
+            TogetherCursor(self.connection).execute(SIGHT_SQL, wanted.values, prepare=True)
             self.in_force = wanted
             return execute(sql, params, many, context)
         if not many and isinstance(cursor, psycopg.ClientCursor) and _is_query(sql):
@@ -64,9 +64,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
             cursor.nextset()
             self.in_force = wanted
             return answer
-        if not many and type(cursor) is psycopg.Cursor:  # of loremotion.prepared
-            with self.wrap_database_errors, self.connection.pipeline():
-                psycopg.Cursor(self.connection).execute(SIGHT_SQL, wanted.values, prepare=True)
+        if not many and isinstance(cursor, TogetherCursor):
+            with self.wrap_database_errors, pipeline(self.connection):
+                TogetherCursor(self.connection).execute(SIGHT_SQL, wanted.values, prepare=True)
                 answer = execute(sql, params, many, context)
         else:
             with self.wrap_database_errors:

@@ -22,7 +22,7 @@ from accounts.models import Membership, Workspace
 from accounts.roles import Role
 from generation.models import Generation
 from loremotion import row_security
-from loremotion.prepared import prepared_cursor, send, together
+from loremotion.prepared import prepared_cursor, send, together, unanswered
 from loremotion.row_security import EVERYTHING, NOTHING, Bounds, Sight, across_workspaces
 from loremotion.row_security.base import DatabaseWrapper
 from tests.accounts import factories
@@ -461,3 +461,40 @@ def test_a_visitor_is_found_in_one_query_and_has_every_field(db: None) -> None:
     assert workspace is not None
     by_name = {field.attname: getattr(workspace, field.attname) for field in Workspace._meta.concrete_fields}
     assert by_name == Workspace.objects.filter(id=visitor.workspace_id).values().get()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_statements_that_are_sent_together_leave_in_one_message_when_an_answer_is_read() -> None:
+    """psycopg would send each as soon as it is there, and PostgreSQL wake up for each."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as other:
+
+        def is_held(lock: int) -> bool:
+            row = other.execute(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND pid = %s)",
+                [lock, pid],
+            ).fetchone()
+            return row is not None and bool(row[0])
+
+        with transaction.atomic():
+            with unanswered():
+                first, second = (send("SELECT %s, pg_advisory_xact_lock(%s)", [lock, lock]) for lock in (11, 12))
+                assert not is_held(11)
+                assert first()[0] == 11
+                assert is_held(12)
+                send("SELECT pg_advisory_xact_lock(%s)", [13])
+                assert not is_held(13)
+            assert second()[0] == 12
+            assert is_held(13)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_fails_among_statements_that_are_sent_together_is_heard_where_its_answer_is_read() -> None:
+    with pytest.raises(DatabaseError), transaction.atomic(), unanswered():
+        fails, skipped = send("SELECT 1 / %s", [0]), send("SELECT %s", [1])
+        with pytest.raises(DatabaseError, match="division by zero"):
+            fails()
+        skipped()
+    assert send("SELECT %s", [1])() == (1,)
