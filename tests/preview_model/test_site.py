@@ -26,7 +26,7 @@ from tests.preview_model.ten_prompts import TEN_PROMPTS
 
 
 def thumbnails(clip: Path) -> NDArray[np.uint8]:
-    """The frames of an MP4 as the model drew them, before each pixel was repeated."""
+    """The frames of an MP4 as the model drew them, before they were enlarged."""
     with av.open(str(clip)) as container:
         frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
     count, height, width, _ = frames.shape
