@@ -1,7 +1,7 @@
 """Whether forecasts come true: coverage and width by horizon, against the formula before and against an oracle.
 
     python -m benchmarks.forecast             # three minutes of processor time
-    python -m benchmarks.forecast --quick     # 15 s of it
+    python -m benchmarks.forecast --quick     # half a minute of it
 
 Each clip of a simulated site (``forecast_world``) is told a range when it is asked for and whenever its wait comes into
 a shorter horizon; what is counted is whether it was ready before the upper end, and inside. The oracle plays the same
