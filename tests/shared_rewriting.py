@@ -25,7 +25,11 @@ def pytest_collection(session: pytest.Session) -> None:
         return
     number, count = int(worker["workerid"].removeprefix("gw")), int(worker["workercount"])
     modules = sorted((*TESTS.glob("test_*.py"), *TESTS.glob("*/test_*.py")))
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    capture.resume_global_capture()  # as during a collection: libraries have much to say as they are imported
     for path in modules[number::count]:
         name = ".".join(path.relative_to(TESTS.parent).with_suffix("").parts)
         with suppress(Exception, pytest.skip.Exception):  # the collection meets it again, and says so
             importlib.import_module(name)
+    capture.suspend_global_capture()
+    capture.read_global_capture()
