@@ -39,8 +39,8 @@ MEASURED = {
     "page": ("a clip's page", 10),
     "api": ("a look through the API", 10),
     "tick": ("a tick of live events, 10 clips", 10),
-    "dispatch": ("dispatch, one machine", 4),
-    "dispatch_unequal": ("dispatch, unequal machines", 4),
+    "dispatch": ("dispatch, one machine", 10),
+    "dispatch_unequal": ("dispatch, unequal machines", 10),
     "housekeeping": ("a round of the beat", 4),
 }
 """Name → in words, and how often in a round."""
