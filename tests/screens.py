@@ -49,7 +49,7 @@ STAFF_PAGES: Final = {
     "admin-fleet": "fleet/",
     "admin-clips": "generation/generation/",
     "admin-add-model": "catalogue/add/",
-    "admin-customer": f"customers/?q={lifelike.PEOPLE[0][0]}",
+    "admin-customer": f"customers/?q={lifelike.PEOPLE[1][0]}",
     "admin-money": "money/",
     "admin-system": "system/",
 }
