@@ -108,7 +108,8 @@ ACCESS: dict[str, Access] = {
     "generation:api-videos": Access(Kind.OWN, READ),
     "generation:api-me": Access(Kind.PUBLIC),
     "generation:api-device-logins": Access(Kind.PUBLIC, method="post"),  # who asks has no key yet
-    "generation:api-claim-device-login": Access(Kind.TOKEN, method="post"),  # the code of whoever began it
+    # The code in its body is the permission, of whoever began: see generation/test_device_login.py.
+    "generation:api-claim-device-login": Access(Kind.PUBLIC, method="post"),
     "generation:api-usage": Access(Kind.PUBLIC),  # without the right to see payments, of the key itself alone
     "generation:usage": Access(Kind.OWN, Action.READ_CREDITS),
     "generation:api-quotes": Access(Kind.PUBLIC, method="post"),
