@@ -29,7 +29,7 @@ REVIEWED = {
     "generation/notices/likeness.py": 2,  # what looks like what was taken down; a report for staff comes out
     "generation/notices/notices.py": 1,  # whoever reports a clip is no member of its workspace
     "generation/legal/transparency.py": 1,  # sums that name nobody
-    "generation/provenance/inspection.py": 1,  # whose file it is stays unsaid; a model's name and a day come out
+    "generation/provenance/inspection.py": 2,  # by digest, by picture; a model and a day come out, not whose it is
     "generation/sharing/removals.py": 2,  # a copy of what was taken down anywhere; yes or no, or its report comes out
     "generation/sharing/public.py": 2,  # a token is the permission, or staff picked it; public parts come out
     "generation/live/polling.py": 1,
