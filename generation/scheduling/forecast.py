@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from generation.scheduling.calibration import Range
+from generation.scheduling.futures import Floats, draw_seconds
 from generation.scheduling.service_times import Spread
-from generation.scheduling.simulation import Floats, Simulation, draw
+from generation.scheduling.simulation import Simulation
 from generation.scheduling.snapshot import Clip, Snapshot
 from generation.tiers import FREE_BEGINS, yields
 
@@ -102,7 +103,7 @@ def forecast(snapshot: Snapshot, random: np.random.Generator, *, plays: int | No
 
 def _in_hand(snapshot: Snapshot, random: np.random.Generator, plays: int) -> dict[str, Expected]:
     in_hand = [*(machine.in_hand for machine in snapshot.machines if machine.in_hand), *snapshot.leaving]
-    readies = _ranges(draw(random, [each.remaining for each in in_hand], list(range(len(in_hand))), plays))
+    readies = _ranges(draw_seconds(random, [each.remaining for each in in_hand], range(len(in_hand)), plays))
     return {each.id: Expected(Range(0.0, 0.0, 0.0), ready) for each, ready in zip(in_hand, readies, strict=True)}
 
 

@@ -11,21 +11,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from generation.scheduling import arrivals
 from generation.scheduling.capacity import LEAST_WINDOW
-from generation.scheduling.service_times import Spread
+from generation.scheduling.futures import Flags, Floats, Ints, draw_seconds
+from generation.scheduling.simulated_machines import SimulatedMachines
 from generation.scheduling.snapshot import Snapshot
 from generation.tiers import MOST_PASSES, yields
-from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS
 from gpu_worker.job_choice import PATIENT_LINES
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
-
-MOST_ARRIVALS = 160
-"""Clips that come in one future. Later ones overtake nobody who is played."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,98 +31,33 @@ class Futures:
     """When each machine is free after the last of them."""
 
 
-def draw(random: np.random.Generator, spreads: list[Spread], groups: list[int], plays: int) -> Floats:
-    """Return seconds for each spread in each future. Errors within one group are correlated."""
-    medians = np.array([spread.median_seconds for spread in spreads])
-    sds, doubts = (np.array([getattr(spread, name) for spread in spreads]) for name in ("sd", "doubt"))
-    common = random.standard_normal((plays, max(groups, default=0) + 1))[:, groups] if spreads else np.zeros((plays, 0))
-    own = random.standard_normal((plays, len(spreads)))
-    seconds: Floats = medians * np.exp(common * doubts + own * sds)
-    return seconds
-
-
 class Simulation:
     """All futures of one snapshot. Columns are clips: the window's, the queue's, those that will come, and nobody."""
 
     def __init__(self, snapshot: Snapshot, random: np.random.Generator, plays: int) -> None:
         self._snapshot, self._random, self._plays = snapshot, random, plays
         self._rows = np.arange(plays)
-        self._budgets = sorted({machine.budget_bytes for machine in snapshot.machines})
-        self._build_names = sorted(snapshot.builds)
-        self._place_machines()
+        self._machines = SimulatedMachines(snapshot, random, plays)
+        self._levels = self._machines.levels
         self._place_clips()
         self._place_queue()
 
     def run(self) -> Futures:
         """Play until every clip of the snapshot has started, in each future."""
         known = self._known
-        for _ in range(4 * known + 4 * MOST_ARRIVALS):
+        for _ in range(4 * known + 4 * arrivals.MOST_DRAWN):
             if not known or np.isfinite(self.start[:, :known]).all():
                 break
             self._step()
-        return Futures(self.start[:, :known], self.ready[:, :known], self._free)
-
-    def _place_machines(self) -> None:
-        snapshot, plays = self._snapshot, self._plays
-        machines = snapshot.machines
-        keys = sorted(snapshot.components)
-        self._load = np.array([snapshot.components[key].load_seconds for key in keys])
-        self._bytes = np.array([float(snapshot.components[key].size_bytes) for key in keys])
-        needs = [[key in snapshot.builds[build] for key in keys] for build in self._build_names]
-        self._needs: Flags = np.array(needs, dtype=bool).reshape(len(self._build_names), len(keys))
-        self._turn = np.zeros(self._needs.shape)  # what a build uses first is least recently used first
-        for row, build in enumerate(self._build_names):
-            for turn, key in enumerate(snapshot.builds[build]):
-                self._turn[row, keys.index(key)] = turn * 1e-6
-        stamps = np.full((len(machines), len(keys)), -np.inf)
-        for row, machine in enumerate(machines):
-            for age, key in enumerate(each for each in machine.residents if each in snapshot.components):
-                stamps[row, keys.index(key)] = age - len(machine.residents)
-        self._stamps: Floats = np.repeat(stamps[None], plays, axis=0)
-        self._slowness = np.array([machine.slowness for machine in machines])
-        self._budget = np.array([float(machine.budget_bytes) for machine in machines])
-        self._machine_level = np.array([self._budgets.index(machine.budget_bytes) for machine in machines])
-        nothing = Spread(0.0, 0.0)
-        busy = [machine.in_hand.remaining if machine.in_hand else machine.away or nothing for machine in machines]
-        self._free: Floats = draw(self._random, busy, list(range(len(busy))), plays)
-        self._place_outages()
-
-    def _place_outages(self) -> None:
-        """Draw when each machine is lost, at most once in a future, and until when."""
-        outages, machines = self._snapshot.outages, self._snapshot.machines
-        self._lost_at: Floats = np.full(self._free.shape, np.inf)
-        if not outages.per_second:
-            return
-        here_from = np.where([machine.away is not None for machine in machines], self._free, 0.0)
-        self._lost_at = here_from + self._random.standard_exponential(self._free.shape) / outages.per_second
-        lasts = draw(self._random, [outages.lasts] * len(machines), list(range(len(machines))), self._plays)
-        self._back_at = self._lost_at + lasts
-        for column, machine in enumerate(machines):
-            if machine.in_hand:
-                number = np.full(self._plays, column)
-                self._lose(number, self._free[:, column].copy(), self._free[:, column].copy())
-
-    def _lose(self, machine: Ints, took: Floats, end: Floats) -> Floats:
-        """Where these machines are lost before ``end``, keep them away until they are back, and have what they make
-        made again by the next that is free. Return when it is ready."""
-        rows = np.flatnonzero(self._lost_at[self._rows, machine] < end)
-        if not len(rows):
-            return end
-        lost, end = machine[rows], end.copy()
-        heard = self._lost_at[rows, lost] + WORKER_DEAD_AFTER_SECONDS
-        self._free[rows, lost] = np.maximum(heard, self._back_at[rows, lost])
-        self._lost_at[rows, lost] = np.inf
-        other = self._free[rows].argmin(axis=1)
-        again = np.maximum(heard, self._free[rows, other]) + took[rows]
-        self._free[rows, other] = end[rows] = again
-        return end
+        return Futures(self.start[:, :known], self.ready[:, :known], self._machines.free)
 
     def _place_clips(self) -> None:
         snapshot, plays = self._snapshot, self._plays
         clips = [*snapshot.window, *snapshot.queue]
-        self._known, coming = len(clips), self._draw_arrivals(sum(clip.service.median_seconds for clip in clips))
+        self._known = len(clips)
+        coming = self._place_arrivals(sum(clip.service.median_seconds for clip in clips))
         kinds = snapshot.arrivals.kinds
-        index = {build: number for number, build in enumerate(self._build_names)}
+        index = {build: number for number, build in enumerate(self._machines.builds)}
         builds = np.array([index[clip.build] for clip in clips], dtype=np.int64)
         kind_builds = np.array([index[kind.build] for kind in kinds] or [0], dtype=np.int64)
 
@@ -144,7 +72,7 @@ class Simulation:
         medians = [kind.service.median_seconds for kind in kinds] or [0.0]
         noise = np.array([math.hypot(kind.service.sd, kind.service.doubt) for kind in kinds] or [0.0])
         self._typical = columns(np.array([each.median_seconds for each in spreads]), np.array(medians), 0.0)
-        self._service = columns(draw(self._random, spreads, list(builds), plays), np.array(medians), 0.0)
+        self._service = columns(draw_seconds(self._random, spreads, list(builds), plays), np.array(medians), 0.0)
         self._service[:, len(clips) : -1] *= np.exp(noise[coming] * self._random.standard_normal(coming.shape))
         levels = np.array([self._level(clip.needs_bytes) for clip in clips], dtype=float)
         self._level_of = columns(
@@ -169,29 +97,14 @@ class Simulation:
         self.start: Floats = np.full(self._build.shape, np.inf)
         self.ready: Floats = np.full(self._build.shape, np.inf)
 
-    def _draw_arrivals(self, seconds: float) -> Ints:
-        """Draw the kinds of clips that will arrive, one column each; ``_arrive`` has the times."""
-        arrivals, plays = self._snapshot.arrivals, self._plays
-        count = 0
-        if arrivals.kinds and arrivals.per_second > 0:
-            span = 3 * seconds / max(1, len(self._snapshot.machines)) + 120
-            count = min(MOST_ARRIVALS, math.ceil(arrivals.per_second * span) + max(arrivals.batches) - 1)
-        rates = arrivals.per_second / np.mean(arrivals.batches) * np.ones((plays, 1))
-        rates *= np.exp(arrivals.doubt * self._random.standard_normal((plays, 1)))
-        gaps = self._random.standard_exponential((plays, count)) / np.maximum(rates, 1e-12)
-        times = self._times_of_each(np.cumsum(gaps, axis=1))
-        self._arrive = np.concatenate([times, np.full((plays, 1), np.inf)], axis=1)
-        self._is_to_come: Flags = np.ones((plays, count), dtype=bool)
-        self._arrived = np.zeros(plays, dtype=np.int64)
-        return self._random.integers(0, max(1, len(arrivals.kinds)), (plays, count))
-
-    def _times_of_each(self, batches: Floats) -> Floats:
-        """Return when each clip arrives, of as many as there are batches."""
-        sizes, count = np.array(self._snapshot.arrivals.batches), batches.shape[1]
-        if sizes.max() == 1 or not count:
-            return batches
-        drawn = self._random.choice(sizes, batches.shape)
-        return np.stack([np.repeat(*row)[:count] for row in zip(batches, drawn, strict=True)])
+    def _place_arrivals(self, seconds: float) -> Ints:
+        """Draw who comes while clips of so many seconds are played, and return their kinds, one column each."""
+        span_seconds = 3 * seconds / max(1, len(self._snapshot.machines)) + 120
+        kinds, times = arrivals.draw(self._snapshot.arrivals, self._random, self._plays, span_seconds)
+        self._arrive = np.concatenate([times, np.full((self._plays, 1), np.inf)], axis=1)
+        self._is_to_come: Flags = np.ones(times.shape, dtype=bool)
+        self._arrived = np.zeros(self._plays, dtype=np.int64)
+        return kinds
 
     def _place_queue(self) -> None:
         """Place the window's clips in line, and the rest in lanes by tier and by the smallest machine that can hold
@@ -200,15 +113,15 @@ class Simulation:
         lined = len(snapshot.window)
         sizes = [machine.budget_bytes for machine in snapshot.machines if machine.away is None]
         self._places = np.array(
-            [max(LEAST_WINDOW, snapshot.jobs_per_worker * sum(size >= b for size in sizes)) for b in self._budgets]
+            [max(LEAST_WINDOW, snapshot.jobs_per_worker * sum(size >= b for size in sizes)) for b in self._levels]
         )
-        width = max(lined, 2 * int(self._places.max(initial=0)) + len(self._budgets)) + 1
+        width = max(lined, 2 * int(self._places.max(initial=0)) + len(self._levels)) + 1
         self._line = np.full((plays, width), self._nobody, dtype=np.int64)
         self._line[:, :lined] = np.arange(lined)
         self._length = np.full(plays, lined)
-        lanes: list[list[int]] = [[] for _ in range(2 * len(self._budgets))]
+        lanes: list[list[int]] = [[] for _ in range(2 * len(self._levels))]
         for number, clip in enumerate(snapshot.queue):
-            lanes[yields(clip.tag) * len(self._budgets) + self._level(clip.needs_bytes)].append(lined + number)
+            lanes[yields(clip.tag) * len(self._levels) + self._level(clip.needs_bytes)].append(lined + number)
         longest = max(map(len, lanes), default=0)
         filled = [[*numbers, *[self._nobody] * (longest + 1 - len(numbers))] for numbers in lanes]
         self._lanes = np.array(filled, dtype=np.int64).reshape(len(lanes), longest + 1)
@@ -216,39 +129,40 @@ class Simulation:
         # How many in line need more than the machines below each level have.
         levels = self._level_of[0, :lined]
         behind = self._yields[0, :lined]
-        counts = [[int(((levels >= n) & (behind == free)).sum()) for n in range(len(self._budgets))] for free in (0, 1)]
+        counts = [[int(((levels >= n) & (behind == free)).sum()) for n in range(len(self._levels))] for free in (0, 1)]
         self._taken = np.repeat(np.array(counts, dtype=np.int64)[:, None], plays, axis=1)  # of each tier
         self._clock = np.tile([[snapshot.clock], [snapshot.free_clock]], (1, plays))
         self._waits_outside = np.full((plays, self._nobody - self._known), np.inf)
         self._coming_level = self._level_of[:, self._known : self._nobody].astype(np.int64)
         self._outside = np.full(plays, len(snapshot.queue))
-        self._all_levels = np.arange(len(self._budgets))
+        self._all_levels = np.arange(len(self._levels))
 
     def _level(self, needs_bytes: int) -> int:
         """Return the number of the smallest budget that holds so much, or of the largest where none does."""
-        return next((n for n, size in enumerate(self._budgets) if size >= needs_bytes), len(self._budgets) - 1)
+        return next((n for n, size in enumerate(self._levels) if size >= needs_bytes), len(self._levels) - 1)
 
     def _step(self) -> None:
-        rows = self._rows
-        machine = self._free.argmin(axis=1)
-        now = self._free[rows, machine]
+        """Let the machine that is free first take a clip, in each future."""
+        rows, machines = self._rows, self._machines
+        machine = machines.free.argmin(axis=1)
+        now = machines.free[rows, machine]
         self._let_arrive(now)
         self._fill_window(now)
         used = max(1, int(self._length.max()))  # whatever stands behind is nobody
         head = self._line[:, : min(self._snapshot.bounds.window, used)]
-        fits = self._level_of[rows[:, None], head] <= self._machine_level[machine][:, None]
-        takes = fits.any(axis=1) & np.isfinite(now) & (self._lost_at[rows, machine] > now)
+        fits = self._level_of[rows[:, None], head] <= machines.level[machine][:, None]
+        takes = fits.any(axis=1) & np.isfinite(now) & machines.is_here(machine, now)
         place, loading = self._choose(head, fits, machine, now)
         taken = np.where(takes, head[rows, place], self._nobody)
         before = fits & (np.arange(head.shape[1]) < place[:, None]) & takes[:, None]
         self._skips[rows[:, None], head] += before
         self._leave_line(np.where(takes, place, self._line.shape[1]), taken, takes)
         is_made = takes & self._is_wanted[taken]
-        took = np.where(is_made, loading + self._service[rows, taken] * self._slowness[machine], 0.0)
+        took = np.where(is_made, loading + self._service[rows, taken] * machines.slowness[machine], 0.0)
         self.start[rows, taken] = now
-        self._free[rows, machine] = np.where(takes, now + took, self._next_event(now))
-        self.ready[rows, taken] = self._lose(machine, took, now + took)
-        self._keep_residents(machine, taken, now, is_made)
+        machines.free[rows, machine] = np.where(takes, now + took, self._next_event(now))
+        self.ready[rows, taken] = machines.end_after_losses(machine, took, now + took)
+        machines.keep_residents(machine, self._build[rows, taken], now, is_made)
 
     def _let_arrive(self, now: Floats) -> None:
         """Give the clips that have arrived by now their tags."""
@@ -342,9 +256,8 @@ class Simulation:
         for."""
         rows, bounds = self._rows, self._snapshot.bounds
         builds = self._build[rows[:, None], head]
-        absent = np.isneginf(self._stamps[rows, machine])
-        loading = ((absent * self._load) @ self._needs.T)[rows[:, None], builds]
-        kinds = len(self._build_names)
+        loading = self._machines.loading_seconds(machine)[rows[:, None], builds]
+        kinds = len(self._machines.builds)
         is_wanted = self._is_wanted[head]
         flat = rows[:, None] * kinds + builds
         sharers = np.bincount(flat[is_wanted], minlength=self._plays * kinds)[flat]
@@ -368,6 +281,7 @@ class Simulation:
         return place, loading[rows, place]
 
     def _leave_line(self, place: Ints, taken: Ints, takes: Flags) -> None:
+        """Take what was taken out of the line, and free its place in the window."""
         used = int(self._length.max(initial=0))  # with nobody behind it, as wide as the line may become
         after = np.arange(used) >= place[:, None]
         self._line[:, :used] = np.where(after, self._line[:, 1 : used + 1], self._line[:, :used])
@@ -377,19 +291,7 @@ class Simulation:
 
     def _next_event(self, now: Floats) -> Floats:
         """Return when an idle machine looks again: when a clip arrives, or another machine's clip ends."""
-        others = np.where(self._free > now[:, None], self._free, np.inf).min(axis=1)
+        free = self._machines.free
+        others = np.where(free > now[:, None], free, np.inf).min(axis=1)
         soonest: Floats = np.minimum(others, self._arrive[self._rows, self._arrived])
         return soonest
-
-    def _keep_residents(self, machine: Ints, taken: Ints, now: Floats, takes: Flags) -> None:
-        """Mark what the clip needed as resident and newest, and evict the least recently used."""
-        rows = self._rows
-        build = self._build[rows, taken]
-        needed = self._needs[build] & takes[:, None]
-        stamps = np.where(needed, now[:, None] + 1.0 + self._turn[build], self._stamps[rows, machine])
-        newest = np.argsort(-stamps, axis=1, kind="stable")
-        there = ~np.isneginf(stamps)
-        sizes = np.take_along_axis(self._bytes * there, newest, axis=1).cumsum(axis=1)
-        keeps = np.empty_like(there)
-        np.put_along_axis(keeps, newest, sizes <= self._budget[machine][:, None], axis=1)
-        self._stamps[rows, machine] = np.where(keeps | needed, stamps, -np.inf)
