@@ -1,19 +1,17 @@
-"""What puts right whatever a crash left: each sweep is idempotent, bounded, and looks only at what is open."""
+"""The beat: rounds of sweeps that put right whatever a crash left. Each sweep is idempotent, bounded, and looks only at
+what is open."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import redis
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.db import connection as database
-from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F
 from django.utils import timezone
-from rq.job import Job, JobStatus
 
 from accounts import audit, visitors, workspaces
 from billing import free_gpu_budget, ledger
@@ -22,11 +20,9 @@ from billing.shop import housekeeping as shop
 from generation.models import Generation, State
 from generation.moderation import reviews
 from generation.notices import notices
-from generation.scheduling import capacity, dispatch, fleet_samples, queue_depth
-from generation.settlement import attempts, forecasting, ledger_check, settle, signing_queue
-from generation.settlement.verification import NotBelieved, read_report, verify_worker_name
+from generation.scheduling import dispatch, fleet_samples, queue_depth
+from generation.settlement import forecasting, ledger_check, lost_attempts, settle, signing_queue
 from generation.storage import host_keys, leftovers, retention, traces
-from gpu_worker.contract import LATE_SECONDS, WORKER_DEAD_AFTER_SECONDS, RenderReport, attempt_of, worker_of
 from gpu_worker.last_work import LastWork
 from gpu_worker.rq_seams import scripts
 from loremotion import health
@@ -38,16 +34,12 @@ from loremotion.valkey import connection
 logger = logging.getLogger(__name__)
 
 BATCH = 200
-REPORT_GRACE_SECONDS = 5.0
-REPORT_LATE_SECONDS = 60.0
-"""What the report of a render that used its time to the last may take to be heard."""
-POPPED_TTL_SECONDS = 24 * 3600
 TELLS_EVERY_SECONDS = 300.0
 BEAT_LOCK = 7_206_001  # one beat at a time, whatever the number of processes
 
 
 def beat() -> bool:
-    """One round of every sweep. Returns False when another process is in the middle of one.
+    """Run every sweep once. Returns False when another process is in the middle of a round.
 
     A sweep that fails is logged and does not keep the others from running.
     """
@@ -69,135 +61,6 @@ def beat() -> bool:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [BEAT_LOCK])
     LastWork(connection(), health.BEAT).note()
     return True
-
-
-def dispatch_lost() -> None:
-    """Enqueue again the jobs that a crash kept from reaching RQ, or that RQ lost with its memory."""
-    settled_by = timezone.now() - timedelta(seconds=2)  # whoever dispatched it may be about to enqueue it
-    dispatched = Generation.objects.filter(state=State.DISPATCHED, dispatched_at__lt=settled_by)
-    each(dispatched.select_related("version__model").order_by("dispatched_at")[:BATCH], _look_after_dispatched)
-
-
-def _look_after_dispatched(generation: Generation) -> None:
-    job = attempts.job_of(generation)
-    if job is None or dispatch.has_lost_its_place(job):
-        dispatch.enqueue_anew(generation)
-    elif job.get_status() == JobStatus.STARTED:  # the report of its start got lost
-        settle.start(generation_id=generation.id, attempt=generation.attempt, worker=_worker_of(job))
-    elif _has_ended(job):
-        _settle_from(job, generation)
-    elif _was_lost_at_the_pop(job):
-        _hand_on(generation)
-    else:  # it waits, and may have been enqueued by a process that died before it put it in its place
-        dispatch.go_before_free(generation)
-
-
-def _worker_of(job: Job) -> str:
-    """Return the worker that RQ says has the job; empty where that is no valid name."""
-    name = worker_of(job.worker_name or "")
-    try:
-        verify_worker_name(name)
-    except NotBelieved:
-        return ""
-    return name
-
-
-def reclaim_overdue() -> None:
-    """Take back attempts that run for longer than any render may, whatever a heartbeat says of them.
-
-    A render asks for its time limit between any two steps, its loading, inputs and upload included; one that is stuck
-    between two is ended ``LATE_SECONDS`` after the limit by its supervisor. One that waited for the delivery before it
-    has that much more, up to its limit again. So this takes none from an honest worker.
-    """
-    seconds = 2 * F("version__timeout_seconds") + (LATE_SECONDS + REPORT_LATE_SECONDS)
-    limit = ExpressionWrapper(seconds * timedelta(seconds=1), output_field=DurationField())
-    overdue = Generation.objects.filter(state=State.RUNNING).alias(limit=limit)
-    overdue = overdue.filter(
-        started_at__lt=ExpressionWrapper(timezone.now() - F("limit"), output_field=DateTimeField())
-    )
-
-    def look_after_overdue(generation: Generation) -> None:
-        job = attempts.job_of(generation)
-        report = _report_of(job) if job is not None and _has_ended(job) else None  # it came while the site was off
-        if report is None or not settle.settle(report):
-            _hand_on(generation, "The GPU worker did not end it in time.")
-
-    each(overdue.select_related("version__model").order_by("started_at")[:BATCH], look_after_overdue)
-
-
-def reclaim_from_dead_workers() -> None:
-    """Take back attempts that no living worker has in hand: they go to another, or fail after the last try."""
-    in_hand = {each for status in capacity.statuses() for each in status.in_hand}
-    silent_since = timezone.now() - timedelta(seconds=WORKER_DEAD_AFTER_SECONDS)
-    running = Generation.objects.filter(state=State.RUNNING).select_related("version__model")
-
-    def look_after_running(generation: Generation) -> None:
-        job = attempts.job_of(generation)
-        is_in_hand = (str(generation.id), generation.attempt) in in_hand
-        if job is not None and _has_ended(job):
-            _settle_from(job, generation)
-        elif not is_in_hand and generation.started_at and generation.started_at < silent_since:
-            _hand_on(generation)
-
-    each(running.order_by("dispatched_at")[:BATCH], look_after_running)
-
-
-def _has_ended(job: Job) -> bool:
-    return job.get_status() in (JobStatus.FINISHED, JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED)
-
-
-def _settle_from(job: Job, generation: Generation) -> None:
-    """Settle from the result of a job that has ended in RQ, where its report never came, or waits to be signed."""
-    ended_seconds = (datetime.now(UTC) - job.ended_at).total_seconds() if job.ended_at else -1.0
-    if 0 <= ended_seconds < REPORT_GRACE_SECONDS:
-        return
-    report = _report_of(job)
-    if report is not None:
-        may_wait = 0 <= ended_seconds < signing_queue.HELD_SECONDS
-        if not (may_wait and signing_queue.hand_over(report)):
-            settle.settle(report)
-    else:
-        _hand_on(generation)
-
-
-def _report_of(job: Job) -> RenderReport | None:
-    """Return the report that the job left as its result; None where there is none that is believed."""
-    try:
-        result = job.latest_result()
-        report = read_report(result.return_value) if result is not None and result.return_value else None
-    except redis.RedisError:
-        raise
-    except Exception as problem:  # of another version, or written by nobody whom we asked: RQ reads it in many ways
-        logger.warning("The result of %s is refused: %r", job.id, problem)
-        return None
-    return report if report is not None and (report.generation_id, report.attempt) == attempt_of(job.id) else None
-
-
-def _was_lost_at_the_pop(job: Job) -> bool:
-    """Return whether a worker popped the job and died before it began: it is in RQ's intermediate queue alone.
-
-    Since when is kept under a key of the site's own, as GPU hosts may write the one that RQ has for it.
-    """
-    popped = dispatch.render_queue().intermediate_queue_key
-    if connection().lpos(popped, job.id) is None:
-        return False
-    now = time.time()
-    seen: Any = connection().set(f"popped:{job.id}", now, nx=True, get=True, ex=POPPED_TTL_SECONDS)
-    if seen is None or now - float(seen) < WORKER_DEAD_AFTER_SECONDS:
-        return False
-    connection().lrem(popped, 0, job.id)
-    connection().delete(f"popped:{job.id}")
-    return True
-
-
-def _hand_on(generation: Generation, reason: str = "The GPU worker fell silent.") -> None:
-    settle.requeue(
-        generation_id=generation.id,
-        attempt=generation.attempt,
-        code="worker_lost",
-        reason=reason,
-        gpu_seconds=attempts.seconds_taken(generation),
-    )
 
 
 def dispatch_waiting() -> None:
@@ -263,15 +126,15 @@ def forget_networks() -> None:
 
 
 def load_scripts() -> None:
-    """Valkey knows what GPU hosts run in it and may not load, also after it restarted."""
+    """Load the scripts into Valkey, also after it restarted: GPU hosts run them and may not load any."""
     scripts.load(connection())
 
 
 SWEEPS: tuple[Callable[[], None], ...] = (
     load_scripts,
-    reclaim_overdue,
-    reclaim_from_dead_workers,
-    dispatch_lost,
+    lost_attempts.reclaim_overdue,
+    lost_attempts.reclaim_from_dead_workers,
+    lost_attempts.dispatch_lost,
     dispatch_waiting,
     queue_depth.walk,
     forecasting.put_up_forecast,

@@ -23,7 +23,7 @@ from generation import reports
 from generation.attempt_secret import is_secret_of, secret_of
 from generation.models import Generation, State
 from generation.scheduling import dispatch
-from generation.settlement import housekeeping, settle
+from generation.settlement import lost_attempts, settle
 from generation.storage import files
 from gpu_worker import log_context
 from gpu_worker.contract import Outcome, RenderJob
@@ -143,7 +143,7 @@ def test_a_clip_whose_only_report_is_refused_goes_to_another_worker(
     job.save()
     Result.create(job, Result.Type.SUCCESSFUL, ttl=1000, return_value=said(running, **IMPOSSIBLE[impossible]))
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=10), tick=False):
-        housekeeping.reclaim_from_dead_workers()
+        lost_attempts.reclaim_from_dead_workers()
     running.refresh_from_db()
     assert (running.state, running.attempt) == (State.QUEUED, 1)
 
@@ -159,7 +159,7 @@ def test_a_result_that_speaks_of_another_clip_counts_as_none(
     job.save()
     Result.create(job, Result.Type.SUCCESSFUL, ttl=1000, return_value=said(other, Outcome.FAILED))
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=10), tick=False):
-        housekeeping.reclaim_from_dead_workers()
+        lost_attempts.reclaim_from_dead_workers()
     running.refresh_from_db()
     other.refresh_from_db()
     assert (running.state, other.state) == (State.QUEUED, State.DISPATCHED)

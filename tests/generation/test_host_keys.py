@@ -14,7 +14,7 @@ from catalog.models import Model
 from generation.attempt_secret import secret_of
 from generation.models import Generation, State
 from generation.scheduling import dispatch
-from generation.settlement import housekeeping
+from generation.settlement import housekeeping, lost_attempts
 from generation.storage import host_keys
 from gpu_worker.contract import job_id, progress_key, report_id, worker_key
 from loremotion import health, valkey_memory
@@ -80,7 +80,7 @@ def test_what_a_clip_needs_stays(dispatched: Generation, valkey: redis.Redis) ->
         valkey.set(key, "x")
     sweep_all()
     assert [key for key in needed if not valkey.exists(key)] == []
-    housekeeping.dispatch_lost()
+    lost_attempts.dispatch_lost()
     assert dispatch.render_queue().get_job_ids() == [dispatched.job_id]
 
 
@@ -104,7 +104,7 @@ def test_what_is_larger_than_any_goes_and_the_clip_is_made(dispatched: Generatio
     assert not valkey.exists(worker_key("odd"), "rq:failed:render", progress_key(str(dispatched.id)))
     assert not valkey.exists(f"rq:job:{dispatched.job_id}")
     with in_a_while(3):
-        housekeeping.dispatch_lost()
+        lost_attempts.dispatch_lost()
     dispatched.refresh_from_db()
     assert (dispatched.state, dispatch.render_queue().get_job_ids()) == (State.DISPATCHED, [dispatched.job_id])
 

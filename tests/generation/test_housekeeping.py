@@ -26,7 +26,7 @@ from billing import ledger
 from catalog.models import Model
 from generation.models import Clip, Generation, State
 from generation.scheduling import dispatch
-from generation.settlement import housekeeping
+from generation.settlement import housekeeping, lost_attempts
 from generation.settlement import settle as settlement
 from gpu_worker import log_context
 from gpu_worker.contract import WORKERS_KEY, Outcome, RenderReport, cancel_key, former_job_id, worker_key
@@ -129,7 +129,7 @@ def test_a_job_whose_record_is_gone_while_it_stands_in_line_is_in_line_once(
 ) -> None:
     valkey.delete(f"rq:job:{dispatched.job_id}")
     with in_a_while(3):
-        housekeeping.dispatch_lost()
+        lost_attempts.dispatch_lost()
     assert dispatch.render_queue().get_job_ids() == [dispatched.job_id]
 
 
@@ -226,11 +226,11 @@ def test_a_clip_that_its_worker_delivers_beside_the_next_is_not_lost(
     settlement.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
     with in_a_while(30):
         heartbeat(valkey, delivering=dispatched)
-        housekeeping.reclaim_from_dead_workers()
+        lost_attempts.reclaim_from_dead_workers()
         dispatched.refresh_from_db()
         assert (dispatched.state, dispatched.attempt) == (State.RUNNING, 1)
         heartbeat(valkey)
-        housekeeping.reclaim_from_dead_workers()
+        lost_attempts.reclaim_from_dead_workers()
     dispatched.refresh_from_db()
     assert dispatched.state != State.RUNNING
 
@@ -266,6 +266,7 @@ def test_a_hold_of_an_open_generation_stays(dispatched: Generation) -> None:
 def test_a_beat_without_valkey_still_does_what_it_can(dispatched: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
     monkeypatch.setattr("generation.settlement.housekeeping.connection", lambda: nobody)
+    monkeypatch.setattr("generation.settlement.lost_attempts.connection", lambda: nobody)
     monkeypatch.setattr("generation.scheduling.capacity.connection", lambda: nobody)
     assert housekeeping.beat()
 
@@ -311,7 +312,7 @@ def two_dispatched(toy: Model, alice: Visitor, bob: Visitor) -> list[Generation]
     return list(Generation.objects.filter(id__in=[generation.id for generation in made]).order_by("dispatched_at"))
 
 
-@pytest.mark.parametrize("sweep", [housekeeping.dispatch_lost, housekeeping.reclaim_from_dead_workers])
+@pytest.mark.parametrize("sweep", [lost_attempts.dispatch_lost, lost_attempts.reclaim_from_dead_workers])
 def test_a_row_that_cannot_be_served_keeps_none_of_those_behind_it_waiting(
     two_dispatched: list[Generation],
     valkey: redis.Redis,
@@ -320,7 +321,7 @@ def test_a_row_that_cannot_be_served_keeps_none_of_those_behind_it_waiting(
     sweep: Callable[[], None],
 ) -> None:
     poison, healthy = two_dispatched
-    if sweep is housekeeping.reclaim_from_dead_workers:
+    if sweep is lost_attempts.reclaim_from_dead_workers:
         for generation in two_dispatched:
             settlement.start(generation_id=generation.id, attempt=1, worker="gpu-test")
     for generation in two_dispatched:
@@ -348,7 +349,7 @@ def test_a_result_that_cannot_be_read_counts_as_none(dispatched: Generation, val
     ended(dispatched, valkey, {"of": "another version"})
     with in_a_while(20):
         heartbeat(valkey)
-        housekeeping.reclaim_from_dead_workers()
+        lost_attempts.reclaim_from_dead_workers()
         housekeeping.dispatch_waiting()
     dispatched.refresh_from_db()
     assert (dispatched.state, dispatched.attempt) == (State.DISPATCHED, 2)

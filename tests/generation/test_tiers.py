@@ -23,7 +23,7 @@ from generation.scheduling import dispatch, explanation, fair_queue, places, wai
 from generation.scheduling.capacity import JOBS_PER_WORKER
 from generation.scheduling.fair_order import first_by_size
 from generation.scheduling.window import InLine, Window
-from generation.settlement import housekeeping, settle
+from generation.settlement import lost_attempts, settle
 from generation.tiers import FREE_BEGINS, MOST_PASSES, pass_first, yields
 from gpu_worker.contract import RenderJob, attempt_of
 from gpu_worker.job_choice import Bounds, Waiting, choose
@@ -124,7 +124,7 @@ def test_a_paid_clip_left_behind_free_ones_gets_its_place(
         dispatch.enqueue(paid)
     else:
         Generation.objects.update(dispatched_at=timezone.now() - timedelta(seconds=3))
-        housekeeping.dispatch_lost()
+        lost_attempts.dispatch_lost()
     assert line() == [str(paid.id), *in_line]
 
 

@@ -18,7 +18,7 @@ from billing import ledger
 from generation import reports
 from generation.models import Clip, Generation, State
 from generation.provenance import signing
-from generation.settlement import housekeeping, settle, signing_queue
+from generation.settlement import lost_attempts, settle, signing_queue
 from gpu_worker import log_context
 from gpu_worker.contract import Outcome, RenderReport
 from gpu_worker.last_work import LastWork
@@ -136,9 +136,9 @@ def test_a_line_that_was_lost_is_filled_again_by_the_beat(
     rendered(mine, valkey, report)
     assert reports.finished(report.to_wire())
     queues.queue(signing_queue.QUEUE).empty()
-    with in_a_while(housekeeping.REPORT_GRACE_SECONDS + 1):
-        housekeeping.reclaim_from_dead_workers()
-        housekeeping.reclaim_from_dead_workers()
+    with in_a_while(lost_attempts.REPORT_GRACE_SECONDS + 1):
+        lost_attempts.reclaim_from_dead_workers()
+        lost_attempts.reclaim_from_dead_workers()
     assert (state_of(mine), in_line()) == ((State.RUNNING, False), 1)
     work_off()
     assert state_of(mine) == (State.SUCCEEDED, True)
@@ -151,7 +151,7 @@ def test_a_clip_that_waits_too_long_is_settled_by_the_beat_and_signed_later(
     rendered(mine, valkey, report)
     assert reports.finished(report.to_wire())
     with in_a_while(signing_queue.HELD_SECONDS + 1):
-        housekeeping.reclaim_from_dead_workers()
+        lost_attempts.reclaim_from_dead_workers()
     assert state_of(mine) == (State.SUCCEEDED, False)
     work_off()  # it comes to it after all
     assert state_of(mine) == (State.SUCCEEDED, False)
@@ -177,7 +177,7 @@ def test_dying_in_the_middle_leaves_the_clip_to_the_beat(
             signing_queue.settle_signed(report.to_wire())
     assert state_of(mine) == (State.RUNNING, False)
     with in_a_while(signing_queue.HELD_SECONDS + 1):
-        housekeeping.reclaim_from_dead_workers()
+        lost_attempts.reclaim_from_dead_workers()
     assert state_of(mine) == (State.SUCCEEDED, False)
 
 
