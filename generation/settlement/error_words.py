@@ -17,9 +17,9 @@ _FOLDER: Final = re.compile(r"(?<![\w/:.])/[\w.@-]+/[\w.@-]|\b[A-Za-z]:\\")
 
 
 def words_of(error: RenderError, generation: Generation) -> str:
-    """The words that people see of an error: the worker's own, or ours where those name addresses or folders.
+    """Return the words that people see of an error: the worker's own, or ours where those name addresses or folders.
 
-    Staff reads a trial's error as it came: mending the model takes the very folder.
+    Staff reads a trial's error as it came: whoever mends the model needs to know the folder.
     """
     if generation.workspace_id == TRIALS_WORKSPACE:
         return error.message
@@ -32,6 +32,11 @@ def words_of(error: RenderError, generation: Generation) -> str:
 
 
 def sentence(words: str) -> str:
-    """The words with the full stop that ends them, so that more can follow."""
+    """Return the words with a full stop at their end, so that more can follow."""
     words = words.rstrip()
     return words if not words or words.endswith((".", "!", "?")) else f"{words}."
+
+
+def storable(message: str) -> str:
+    """Return a worker's words cut to what the column takes: a report that cannot be stored would never be settled."""
+    return message.encode(errors="replace").decode().replace("\x00", "")[:500]

@@ -14,7 +14,7 @@ from rq.job import Job, JobStatus
 
 from generation.models import Generation, State
 from generation.scheduling import capacity, dispatch
-from generation.settlement import attempts, settle, signing_queue
+from generation.settlement import attempts, retries, settle, signing_queue
 from generation.settlement.verification import NotBelieved, read_report, verify_worker_name
 from gpu_worker.contract import LATE_SECONDS, WORKER_DEAD_AFTER_SECONDS, RenderReport, attempt_of, worker_of
 from loremotion.sweeping import each
@@ -150,7 +150,7 @@ def _was_lost_at_the_pop(job: Job) -> bool:
 
 
 def _hand_on(generation: Generation, reason: str = "The GPU worker fell silent.") -> None:
-    settle.requeue(
+    retries.requeue(
         generation_id=generation.id,
         attempt=generation.attempt,
         code="worker_lost",

@@ -1,4 +1,4 @@
-"""How a generation ends, or begins anew: cancel, start, settle, requeue. Each moves state and money together.
+"""How a generation is started, cancelled and settled. Each moves state and money together.
 
 Every change of state is one ``UPDATE … WHERE state`` whose row count says who won; the ledger is written in the same
 transaction. So a report may come twice, late, or while somebody cancels: the first to arrive decides.
@@ -10,33 +10,23 @@ import logging
 import uuid
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 from rq.command import send_command
 
 from billing import free_gpu_budget, ledger
 from catalog import measurements
-from catalog.requests import random_seed
-from generation.live import progress
 from generation.models import OPEN_STATES, Clip, Generation, State
 from generation.provenance import signing
 from generation.provenance.signing import Signed
 from generation.scheduling import capacity, dispatch, service_rates, storage_pause
-from generation.settlement import attempts, notifications
-from generation.settlement.error_words import sentence, words_of
+from generation.settlement import attempts, endings, error_words, retries
 from generation.storage import files, retention, traces
-from generation.webhooks import video_events
 from gpu_worker.contract import (
     CANCEL_TTL_SECONDS,
-    CLIP_BROKEN,
     DOES_NOT_FIT,
-    HANDED_BACK,
-    STORAGE_ERRORS,
     ClipFacts,
     Outcome,
-    Progress,
     RenderError,
     RenderReport,
     cancel_key,
@@ -45,9 +35,6 @@ from loremotion.refusals import Conflict
 from loremotion.valkey import connection
 
 logger = logging.getLogger(__name__)
-
-EXCUSED_HAND_BACKS = 20
-"""Attempts that end because their worker leaves in good order count for nothing, up to so many."""
 
 
 def cancel(generation: Generation) -> None:
@@ -61,7 +48,7 @@ def cancel(generation: Generation) -> None:
         waiting = Generation.objects.filter(id=generation.id, state__in=[State.QUEUED, State.DISPATCHED])
         if waiting.update(state=State.CANCELLED, finished_at=now, cancel_asked_at=now, flow="", network=""):
             ledger.release(reference=generation.id, is_our_failure=False)
-            _wind_up(generation.id, State.CANCELLED)
+            endings.wind_up(generation.id, State.CANCELLED)
         elif not Generation.objects.filter(id=generation.id, state=State.RUNNING).update(cancel_asked_at=now):
             raise Conflict("already_ended", "This clip has already finished.", next_step="There's nothing to cancel.")
         transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)  # housekeeping repeats it
@@ -103,7 +90,7 @@ def settle(report: RenderReport, *, signs: bool = False) -> bool:
         return False
     if (fault := _fault_to_retry(generation, report)) is not None:
         code, reason = fault
-        return requeue(
+        return retries.requeue(
             generation_id=generation.id,
             attempt=report.attempt,
             code=code,
@@ -131,7 +118,7 @@ def _settle(generation: Generation, report: RenderReport, signed: Signed | None)
         else:
             ledger.release(reference=generation.id)
         free_gpu_budget.count(generation.id, gpu_seconds=report.gpu_seconds, now=timezone.now())
-        _wind_up(generation.id, State(report.outcome.value))
+        endings.wind_up(generation.id, State(report.outcome.value))
         if report.attempt != generation.attempt:  # a worker given up for lost has delivered: its successor may stop
             transaction.on_commit(lambda: tell_worker_to_stop(generation), robust=True)
     return True
@@ -162,7 +149,7 @@ def _fault_to_retry(generation: Generation, report: RenderReport) -> tuple[str, 
         return flaw
     error = report.error
     if error is not None and (error.is_retryable or _waits_for_a_larger_machine(generation, error)):
-        return error.code, words_of(error, generation)
+        return error.code, error_words.words_of(error, generation)
     return None
 
 
@@ -212,14 +199,9 @@ def _end(generation: Generation, report: RenderReport) -> bool:
     if report.error is not None:
         changes |= {
             "error_code": report.error.code[:40],
-            "error_message": _storable(words_of(report.error, generation)),
+            "error_message": error_words.storable(error_words.words_of(report.error, generation)),
         }
     return bool(still_open.update(**changes))
-
-
-def _storable(message: str) -> str:
-    """Return a worker's words cut to what the column takes: a report that cannot be stored would never be settled."""
-    return message.encode(errors="replace").decode().replace("\x00", "")[:500]
 
 
 def share_for_steps(generation: Generation, report: RenderReport) -> int:
@@ -229,99 +211,3 @@ def share_for_steps(generation: Generation, report: RenderReport) -> int:
     """
     total = max(report.steps_total, generation.steps)
     return generation.credits_quoted * min(report.steps_done, total) // total
-
-
-def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, gpu_seconds: float = 0.0) -> bool:
-    """Try again after an attempt that failed through no fault of the request, or give up and give the credits back.
-
-    The request keeps its tags and therefore its place. Returns whether this call decided it.
-
-    Args:
-        gpu_seconds: what the attempt took, by its report or, without one, by its signs of life.
-    """
-    with transaction.atomic():
-        lost = Generation.objects.filter(id=generation_id, attempt=attempt, state__in=[State.DISPATCHED, State.RUNNING])
-        if lost.filter(cancel_asked_at__isnull=False).update(state=State.CANCELLED, finished_at=timezone.now()):
-            _give_up(generation_id, State.CANCELLED, gpu_seconds)
-        elif (before := lost.only("excused_attempts", "first_seed").first()) is None:
-            return False
-        elif _is_last(before, attempt, code):
-            times = "once" if attempt == 1 else f"{attempt} times"
-            message = _storable(f"{sentence(reason[:400])} We tried {times}.")
-            ended = lost.update(
-                state=State.FAILED, finished_at=timezone.now(), error_code=code[:40], error_message=message
-            )
-            if not ended:
-                return False
-            _give_up(generation_id, State.FAILED, gpu_seconds)
-        elif lost.update(
-            state=State.QUEUED,
-            worker="",
-            steps_done=0,
-            started_at=None,
-            dispatched_at=None,
-            excused_attempts=(excused := before.excused_attempts + _is_excused(before, code)),
-            **_other_seed(code),
-        ):
-            free_gpu_budget.count_attempt(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
-            next_try = attempt + 1 - excused
-            transaction.on_commit(lambda: _announce_retry(generation_id, next_try, reason))
-            transaction.on_commit(dispatch.fill_window)
-        else:
-            return False
-        if code in STORAGE_ERRORS:
-            storage_pause.note_failure()
-    return True
-
-
-def _is_last(before: Generation, attempt: int, code: str) -> bool:
-    """Return whether no attempt follows: a broken clip gets one other seed, any other failure a few attempts."""
-    if code == CLIP_BROKEN and before.first_seed is not None:
-        return True
-    return not _is_excused(before, code) and attempt - before.excused_attempts >= settings.MAX_ATTEMPTS
-
-
-def _is_excused(before: Generation, code: str) -> bool:
-    return before.excused_attempts < _most_excused(code)
-
-
-def _other_seed(code: str) -> dict[str, Any]:
-    """Return the changes that give a broken clip another seed: the same one would break it again."""
-    return {"first_seed": F("seed"), "seed": random_seed()} if code == CLIP_BROKEN else {}
-
-
-def _most_excused(code: str) -> int:
-    """Return how many attempts may not count against a clip: it could not be stored, or its worker left."""
-    if code == HANDED_BACK:
-        return EXCUSED_HAND_BACKS
-    return storage_pause.EXCUSED_ATTEMPTS if code in STORAGE_ERRORS and storage_pause.is_in_force() else 0
-
-
-def _give_up(generation_id: uuid.UUID, state: State, gpu_seconds: float) -> None:
-    ledger.release(reference=generation_id)
-    free_gpu_budget.count(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
-    _wind_up(generation_id, state)
-
-
-def _announce_retry(generation_id: uuid.UUID, next_try: int, reason: str) -> None:
-    count = f" ({next_try} of {settings.MAX_ATTEMPTS})" if 1 < next_try <= settings.MAX_ATTEMPTS else ""
-    again = f"{sentence(reason)} Trying again{count}."
-    progress.publish(generation_id, Progress(kind="stage", stage="queued", message=again))
-
-
-def _wind_up(generation_id: uuid.UUID, state: State) -> None:
-    """Do what every end needs, in its transaction: give back GPU time, write webhooks and mail, let uploads of a failed
-    clip go; and tell whoever watches, after the commit."""
-    free_gpu_budget.let_go(generation_id)
-    video_events.record_end(generation_id, state)
-    if state != State.SUCCEEDED:
-        retention.let_uploads_go(generation_id)
-    notifications.write(generation_id, state)
-    transaction.on_commit(lambda: _announce_end(generation_id))
-
-
-def _announce_end(generation_id: uuid.UUID) -> None:
-    state = Generation.objects.values_list("state", flat=True).filter(id=generation_id).first()
-    if state is not None:  # else it was erased together with its workspace
-        progress.publish(generation_id, Progress(kind="done", stage=state))
-    dispatch.fill_window()

@@ -18,7 +18,7 @@ from accounts.models import User
 from billing.models import Hold
 from catalog.models import Model
 from generation.models import Clip, Generation, State
-from generation.settlement import settle
+from generation.settlement import retries, settle
 from generation.storage import serving
 from generation.tiers import FREE_BEGINS
 from generation.webhooks.models import Delivery
@@ -101,7 +101,7 @@ def retry(generation: Generation) -> None:
     Raises:
         Conflict: no attempt has it.
     """
-    is_taken = settle.requeue(
+    is_taken = retries.requeue(
         generation_id=generation.id,
         attempt=generation.attempt,
         code=HANDED_BACK,

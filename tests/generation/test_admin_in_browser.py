@@ -17,7 +17,7 @@ from catalog.models import Alias, Model
 from generation import reports
 from generation.models import TRIALS_WORKSPACE, Generation, State
 from generation.scheduling import dispatch
-from generation.settlement import settle
+from generation.settlement import retries, settle
 from gpu_worker.contract import HANDED_BACK, rq_worker
 from tests.accounts.factories import browser_of, person
 from tests.generation import factories
@@ -139,7 +139,7 @@ def test_a_gpu_is_drained_and_its_clip_moves(site: str, page: Page, valkey: redi
     expect(page.locator(".success")).to_contain_text("Worker gpu-7 takes no more clips")
     listener.close()
     # As the worker does once it hears it: it hands the clip back, and another takes it.
-    settle.requeue(generation_id=clip.id, attempt=1, code=HANDED_BACK, reason="The worker leaves.")
+    retries.requeue(generation_id=clip.id, attempt=1, code=HANDED_BACK, reason="The worker leaves.")
     heard(valkey, state="draining")
     heard(valkey, name="gpu-8", doing=Generation.objects.get(id=clip.id))
     page.reload()

@@ -23,7 +23,7 @@ from generation import reports
 from generation.attempt_secret import is_secret_of, secret_of
 from generation.models import Generation, State
 from generation.scheduling import dispatch
-from generation.settlement import lost_attempts, settle
+from generation.settlement import lost_attempts, retries, settle
 from generation.storage import files
 from gpu_worker import log_context
 from gpu_worker.contract import Outcome, RenderJob
@@ -112,8 +112,8 @@ def test_a_request_that_a_host_makes_up_is_on_no_line(running: Generation, monke
         in_force.append((log_context.current("request_id"), log_context.current("generation_id")))
         return True
 
-    for function in ("start", "settle", "requeue"):
-        monkeypatch.setattr(settle, function, noted)
+    for module, function in ((settle, "start"), (settle, "settle"), (retries, "requeue")):
+        monkeypatch.setattr(module, function, noted)
     secret = secret_of(str(running.id), 1)
     assert reports.started(str(running.id), 1, "gpu-test", secret)
     assert reports.finished(said(running, request_id="somebody-elses"))

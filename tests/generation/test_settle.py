@@ -16,7 +16,7 @@ from catalog.models import Measurement, Model
 from generation import reports
 from generation.models import Generation, State
 from generation.scheduling import dispatch
-from generation.settlement import settle
+from generation.settlement import retries, settle
 from generation.storage import files
 from gpu_worker.contract import HANDED_BACK, Outcome, RenderError, cancel_key
 from loremotion.refusals import Conflict
@@ -300,7 +300,7 @@ def test_a_late_success_stops_the_attempt_that_replaced_it(
     running: Generation, django_capture_on_commit_callbacks: Callable[..., Any]
 ) -> None:
     late = factories.report(running)
-    settle.requeue(generation_id=running.id, attempt=1, code="worker_lost", reason="It fell silent.")
+    retries.requeue(generation_id=running.id, attempt=1, code="worker_lost", reason="It fell silent.")
     dispatch.fill_window()
     factories.deliver_clip(running)
     with django_capture_on_commit_callbacks(execute=True):

@@ -19,7 +19,7 @@ from catalog.models import Model
 from generation import workspace_data
 from generation.models import Generation, State, Upload
 from generation.scheduling import dispatch
-from generation.settlement import housekeeping, settle
+from generation.settlement import housekeeping, retries, settle
 from generation.storage import retention
 from generation.submission import uploads
 from gpu_worker.contract import Outcome
@@ -75,7 +75,7 @@ def test_it_goes_when_the_request_is_cancelled_before_it_began(begun: Generation
 def test_it_goes_when_the_last_attempt_was_lost(begun: Generation) -> None:
     for attempt in (1, 2, 3):
         assert is_kept(begun)
-        settle.requeue(generation_id=begun.id, attempt=attempt, code="worker_lost", reason="Gone.")
+        retries.requeue(generation_id=begun.id, attempt=attempt, code="worker_lost", reason="Gone.")
         dispatch.fill_window()
     begun.refresh_from_db()
     assert begun.state == State.FAILED

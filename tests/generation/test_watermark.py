@@ -11,7 +11,7 @@ from billing import ledger
 from catalog.models import Model
 from generation.models import Generation
 from generation.scheduling import dispatch
-from generation.settlement import settle
+from generation.settlement import retries
 from gpu_worker.contract import RenderJob
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -48,7 +48,7 @@ def test_what_is_queued_stays_as_it_was_asked_for(toy: Model, alice: Visitor) ->
     generation = factories.submitted(alice.workspace)
     buy_a_pack(alice)
     dispatch.fill_window()
-    settle.requeue(generation_id=generation.id, attempt=1, code="worker_lost", reason="It fell silent.")
+    retries.requeue(generation_id=generation.id, attempt=1, code="worker_lost", reason="It fell silent.")
     generation.refresh_from_db()
     assert job_of(generation).watermark == "LoreMotion"
 

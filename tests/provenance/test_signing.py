@@ -23,7 +23,7 @@ from accounts.models import Visitor
 from generation.models import Clip, Generation, State
 from generation.provenance import inspection, signing
 from generation.provenance.inspection import Credentials
-from generation.settlement import deletion, settle
+from generation.settlement import deletion, endings
 from generation.storage import files, folder, leftovers
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -116,7 +116,7 @@ def test_dying_before_the_commit_loses_neither_clip_nor_signature(
         raise Death
 
     with monkeypatch.context() as patch:
-        patch.setattr(settle, "_wind_up", die)  # the last of its transaction, after the files have their names
+        patch.setattr(endings, "wind_up", die)  # the last of its transaction, after the files have their names
         with pytest.raises(Death):
             settle_signed(report)
     request_for_a_clip.refresh_from_db()

@@ -18,7 +18,7 @@ from billing import ledger
 from generation import reports
 from generation.models import Clip, Generation, State
 from generation.provenance import signing
-from generation.settlement import lost_attempts, settle, signing_queue
+from generation.settlement import endings, lost_attempts, signing_queue
 from gpu_worker import log_context
 from gpu_worker.contract import Outcome, RenderReport
 from gpu_worker.last_work import LastWork
@@ -172,7 +172,7 @@ def test_dying_in_the_middle_leaves_the_clip_to_the_beat(
     report = delivered(mine)
     rendered(mine, valkey, report)
     with monkeypatch.context() as patch:
-        patch.setattr(settle, "_wind_up", die)
+        patch.setattr(endings, "wind_up", die)
         with pytest.raises(Death):
             signing_queue.settle_signed(report.to_wire())
     assert state_of(mine) == (State.RUNNING, False)

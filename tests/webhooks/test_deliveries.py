@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts.models import User, Workspace
 from generation.models import Generation
-from generation.settlement import settle
+from generation.settlement import retries, settle
 from generation.webhooks import deliveries, endpoints, video_events
 from generation.webhooks.models import Delivery, Endpoint
 from gpu_worker.contract import Outcome
@@ -95,14 +95,14 @@ def test_a_cancel_while_waiting_is_told(studio: Workspace, endpoint: Endpoint) -
 def test_a_worker_lost_too_often_is_told_as_a_failure(studio: Workspace, endpoint: Endpoint) -> None:
     generation = factories.submitted(studio)
     Generation.objects.filter(id=generation.id).update(state="running", attempt=3)
-    settle.requeue(generation_id=generation.id, attempt=3, code="worker_lost", reason="It fell silent.")
+    retries.requeue(generation_id=generation.id, attempt=3, code="worker_lost", reason="It fell silent.")
     assert only_delivery().event_type == "video.failed"
 
 
 def test_trying_again_is_not_told(studio: Workspace, endpoint: Endpoint) -> None:
     generation = factories.submitted(studio)
     Generation.objects.filter(id=generation.id).update(state="running", attempt=1)
-    settle.requeue(generation_id=generation.id, attempt=1, code="worker_lost", reason="It fell silent.")
+    retries.requeue(generation_id=generation.id, attempt=1, code="worker_lost", reason="It fell silent.")
     assert not Delivery.objects.exists()
 
 

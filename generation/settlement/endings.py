@@ -1,0 +1,34 @@
+"""What every end of a generation brings along, whichever way it ended."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import transaction
+
+from billing import free_gpu_budget
+from generation.live import progress
+from generation.models import Generation, State
+from generation.scheduling import dispatch
+from generation.settlement import notifications
+from generation.storage import retention
+from generation.webhooks import video_events
+from gpu_worker.contract import Progress
+
+
+def wind_up(generation_id: uuid.UUID, state: State) -> None:
+    """Do what every end needs, in its transaction: give back GPU time, write webhooks and mail, let uploads of a failed
+    clip go; and tell whoever watches, after the commit."""
+    free_gpu_budget.let_go(generation_id)
+    video_events.record_end(generation_id, state)
+    if state != State.SUCCEEDED:
+        retention.let_uploads_go(generation_id)
+    notifications.write(generation_id, state)
+    transaction.on_commit(lambda: _announce_end(generation_id))
+
+
+def _announce_end(generation_id: uuid.UUID) -> None:
+    state = Generation.objects.values_list("state", flat=True).filter(id=generation_id).first()
+    if state is not None:  # else it was erased together with its workspace
+        progress.publish(generation_id, Progress(kind="done", stage=state))
+    dispatch.fill_window()

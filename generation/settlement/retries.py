@@ -1,0 +1,100 @@
+"""What follows an attempt that failed: another one, or the end of the generation with its credits given back."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from billing import free_gpu_budget, ledger
+from catalog.requests import random_seed
+from generation.live import progress
+from generation.models import Generation, State
+from generation.scheduling import dispatch, storage_pause
+from generation.settlement import endings, error_words
+from gpu_worker.contract import CLIP_BROKEN, HANDED_BACK, STORAGE_ERRORS, Progress
+
+EXCUSED_HAND_BACKS = 20
+"""Attempts that end because their worker leaves in good order count for nothing, up to so many."""
+
+
+def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, gpu_seconds: float = 0.0) -> bool:
+    """Try again after an attempt that failed through no fault of the request, or give up and give the credits back.
+
+    The request keeps its tags and therefore its place. Returns whether this call decided it.
+
+    Args:
+        gpu_seconds: what the attempt took, by its report or, without one, by its signs of life.
+    """
+    with transaction.atomic():
+        lost = Generation.objects.filter(id=generation_id, attempt=attempt, state__in=[State.DISPATCHED, State.RUNNING])
+        if lost.filter(cancel_asked_at__isnull=False).update(state=State.CANCELLED, finished_at=timezone.now()):
+            _give_up(generation_id, State.CANCELLED, gpu_seconds)
+        elif (before := lost.only("excused_attempts", "first_seed").first()) is None:
+            return False
+        elif _is_last(before, attempt, code):
+            times = "once" if attempt == 1 else f"{attempt} times"
+            message = error_words.storable(f"{error_words.sentence(reason[:400])} We tried {times}.")
+            ended = lost.update(
+                state=State.FAILED, finished_at=timezone.now(), error_code=code[:40], error_message=message
+            )
+            if not ended:
+                return False
+            _give_up(generation_id, State.FAILED, gpu_seconds)
+        elif lost.update(
+            state=State.QUEUED,
+            worker="",
+            steps_done=0,
+            started_at=None,
+            dispatched_at=None,
+            excused_attempts=(excused := before.excused_attempts + _is_excused(before, code)),
+            **_other_seed(code),
+        ):
+            free_gpu_budget.count_attempt(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
+            next_try = attempt + 1 - excused
+            transaction.on_commit(lambda: _announce_retry(generation_id, next_try, reason))
+            transaction.on_commit(dispatch.fill_window)
+        else:
+            return False
+        if code in STORAGE_ERRORS:
+            storage_pause.note_failure()
+    return True
+
+
+def _is_last(before: Generation, attempt: int, code: str) -> bool:
+    """Return whether no attempt follows: a broken clip gets one other seed, any other failure a few attempts."""
+    if code == CLIP_BROKEN and before.first_seed is not None:
+        return True
+    return not _is_excused(before, code) and attempt - before.excused_attempts >= settings.MAX_ATTEMPTS
+
+
+def _is_excused(before: Generation, code: str) -> bool:
+    return before.excused_attempts < _most_excused(code)
+
+
+def _other_seed(code: str) -> dict[str, Any]:
+    """Return the changes that give a broken clip another seed: the same one would break it again."""
+    return {"first_seed": F("seed"), "seed": random_seed()} if code == CLIP_BROKEN else {}
+
+
+def _most_excused(code: str) -> int:
+    """Return how many attempts may not count against a clip: it could not be stored, or its worker left."""
+    if code == HANDED_BACK:
+        return EXCUSED_HAND_BACKS
+    return storage_pause.EXCUSED_ATTEMPTS if code in STORAGE_ERRORS and storage_pause.is_in_force() else 0
+
+
+def _give_up(generation_id: uuid.UUID, state: State, gpu_seconds: float) -> None:
+    ledger.release(reference=generation_id)
+    free_gpu_budget.count(generation_id, gpu_seconds=gpu_seconds, now=timezone.now())
+    endings.wind_up(generation_id, state)
+
+
+def _announce_retry(generation_id: uuid.UUID, next_try: int, reason: str) -> None:
+    count = f" ({next_try} of {settings.MAX_ATTEMPTS})" if 1 < next_try <= settings.MAX_ATTEMPTS else ""
+    again = f"{error_words.sentence(reason)} Trying again{count}."
+    progress.publish(generation_id, Progress(kind="stage", stage="queued", message=again))
