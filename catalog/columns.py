@@ -13,7 +13,7 @@ from django.db.models import Field, FloatField, IntegerField, JSONField
 
 from catalog import versions
 from catalog.models import ModelVersion
-from gpu_worker.families.numbers import MOST, number_problem, shown
+from gpu_worker.families.numbers import MOST, number_in, number_problem, shown
 
 Problem = tuple[str, str]
 
@@ -41,22 +41,12 @@ def problems(version: ModelVersion) -> Iterator[Problem]:
 def _cleaned(field: Field[Any, Any], value: Any, version: ModelVersion) -> Any:
     if value is None or not isinstance(field, IntegerField | FloatField):
         return field.clean(value, version)
-    number = _number(value)
+    number = number_in(value)
     is_whole = isinstance(field, IntegerField)
     most = connection.ops.integer_field_range(field.get_internal_type())[1] if is_whole else MOST
     if problem := number_problem(number, least=0, most=most, is_whole=is_whole):  # none of them counts below nothing
         raise ValidationError(problem[0].upper() + problem[1:])
     return int(number) if is_whole else float(number) + 0.0  # so that there is no negative zero
-
-
-def _number(value: Any) -> Any:
-    """The number that a value says: digits between quotes are one too, and 30.0 is a whole one."""
-    for kind in (int, float) if isinstance(value, str) else ():
-        try:
-            return kind(value)
-        except ValueError:
-            continue
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _document_problems(value: Any) -> Iterator[str]:

@@ -78,18 +78,28 @@ def reference_problems(said: Any) -> Iterator[str]:
     if not isinstance(said, Mapping) or set(said) != _FIELDS:
         yield f"Write exactly these: {', '.join(sorted(_FIELDS))}."
         return
-    if not isinstance(said["card"], str) or said["card"] not in PACE:
-        yield f"card: one of {', '.join(PACE)}; the pace of others is not known."
-    try:
-        Size.parse(str(said["size"]))
-    except ValueError as error:
-        yield f"size: {error}"
+    yield from (f"{name}: {problem}" for name, problem in reference_part_problems(said).items())
+
+
+def reference_part_problems(said: Mapping[str, Any]) -> dict[str, str]:
+    """Part of a ``reference_speed`` that is not empty → what is wrong with it, or that it is missing."""
+    found = dict.fromkeys(sorted(_FIELDS - set(said)), "Fill in all of them, or none.") if said else {}
+    if "card" in said and (not isinstance(said["card"], str) or said["card"] not in PACE):
+        found["card"] = f"one of {', '.join(PACE)}; the pace of others is not known."
+    if "size" in said:
+        try:
+            Size.parse(str(said["size"]))
+        except ValueError as error:
+            found["size"] = str(error)
     for name in ("gpu_seconds", "frames", "steps"):
         is_whole = name != "gpu_seconds"
-        if problem := number_problem(said[name], least=1 if is_whole else 0.001, most=10**7, is_whole=is_whole):
-            yield f"{name}: {problem}"
-    if not isinstance(said["source"], str) or not said["source"].strip():
-        yield "source: where the figure comes from, so that it can be looked up."
+        if name in said and (
+            problem := number_problem(said[name], least=1 if is_whole else 0.001, most=10**7, is_whole=is_whole)
+        ):
+            found[name] = problem
+    if "source" in said and (not isinstance(said["source"], str) or not said["source"].strip()):
+        found["source"] = "where the figure comes from, so that it can be looked up."
+    return found
 
 
 def reference_of(version: ModelVersion) -> ReferenceSpeed | None:

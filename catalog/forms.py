@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.models import fields_for_model
+from django.http import QueryDict
 
-from catalog import gates, versions
+from catalog import costs, gates, price_list, versions
+from catalog.cells import PricesField, SpeedField
 from catalog.fields import LinesField, WordsField, YAMLField
 from catalog.models import Model, ModelVersion, is_slug
-from catalog.pricing import TIERS
+from catalog.pricing import tier_of
+from catalog.sizes import Size
 from catalog.validation import problems
 from gpu_worker.families import FAMILIES, speed
 
 LONG_TEXT = 120
 """Characters from which a field gets the admin's wide input."""
+SUGGEST = "_suggest"
+"""The name of the button that fills in the suggested prices."""
+NOT_YET = {"prices", "source", "licence", "modes"}
+"""What a form that asks for suggestions may lack."""
 MODEL_FIELDS = ["name", "slug", "summary", "status", "status_reason", "position", "canary_percent"]
 
 
@@ -35,19 +43,15 @@ SPECIAL: dict[str, Callable[[], forms.Field]] = {
     "presets": lambda: YAMLField(
         empty={}, help_text="One line for each: <code>standard: {steps: 30, guidance_scale: 3.0}</code>"
     ),
-    "prices": lambda: YAMLField(
-        empty={},
-        help_text="Thousandths of a credit for one second of video, by preset and size tier"
-        f" ({', '.join(TIERS)}): <code>standard: {{480p: 1500, 720p: 3000}}</code>",
+    "prices": lambda: PricesField(
+        help_text="Thousandths of a credit for one second of video. Rows are the presets, columns the tiers of the"
+        " sizes; a new one appears when you save."
     ),
     "surcharges": lambda: YAMLField(
         empty={}, required=False, help_text="On top, for each second: <code>audio: 250</code>, or by mode."
     ),
-    "reference_speed": lambda: YAMLField(
-        empty={},
-        required=False,
-        help_text="One figure from which prices are suggested: <code>{gpu_seconds: 390, card: H100, size: 832x480,"
-        " frames: 81, steps: 40, source: LightX2V README}</code>",
+    "reference_speed": lambda: SpeedField(
+        required=False, help_text="One clip whose time somebody has published: prices are suggested from it."
     ),
     "components": lambda: YAMLField(
         empty={},
@@ -79,6 +83,15 @@ SPECIAL: dict[str, Callable[[], forms.Field]] = {
         upper=True, required=False, help_text="Two letters each, or EU: EU, GB, KR."
     ),
 }
+
+
+def _tiers(sizes: Any) -> list[str]:
+    """The price tiers of those sizes that can be read."""
+    found = []
+    for size in sizes or ():
+        with suppress(ValueError):
+            found.append(tier_of(Size.parse(str(size))))
+    return found
 
 
 def version_fields() -> dict[str, forms.Field]:
@@ -119,6 +132,35 @@ class CatalogueForm(forms.ModelForm[Model]):
             if isinstance(field, forms.CharField) and (field.max_length or 0) >= LONG_TEXT:
                 field.widget.attrs["class"] = "vLargeTextField"
         self.version: ModelVersion | None = None
+        self._prices.lay_out(
+            self._said("presets"),
+            _tiers(self._said("sizes")),
+            self._said("prices"),
+            default=str(self._said("default_preset") or "standard"),
+        )
+
+    @property
+    def _prices(self) -> PricesField:
+        return cast(PricesField, self.fields["prices"])
+
+    def _said(self, name: str) -> Any:
+        """What the form says in a field as it stands, typed or from before; nothing where that cannot be read."""
+        field = self.fields[name]
+        if not self.is_bound:
+            return self.get_initial_for_field(field, name)
+        try:
+            return field.clean(field.widget.value_from_datadict(self.data, self.files, self.add_prefix(name)))
+        except ValidationError:
+            return None
+
+    def is_valid(self) -> bool:
+        """Whether it can be saved. Who asks for suggestions wants to see them first."""
+        return super().is_valid() and not self.asks_for_prices
+
+    @property
+    def asks_for_prices(self) -> bool:
+        """Whether it was sent to have its table filled with what the reference speed suggests."""
+        return self.is_bound and SUGGEST in self.data
 
     @property
     def is_version_changed(self) -> bool:
@@ -127,18 +169,70 @@ class CatalogueForm(forms.ModelForm[Model]):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if self.asks_for_prices:
+            return cleaned
+        if isinstance(presets := cleaned.get("presets"), dict) and isinstance(prices := cleaned.get("prices"), dict):
+            gone = set() if self.data.get("prices") else prices.keys() - presets.keys()
+            cleaned["prices"] = {name: row for name, row in prices.items() if name not in gone}
         if not any(name in self.errors for name in versions.FIELDS):
             values = {name: cleaned[name] for name in versions.FIELDS}
             self.version = versions.draft(self.instance, values)
             for field, texts in problems(self.version).items():
                 for text in texts:
                     self.add_error(field, text)
+            self._mark_cells(self.version)
         self._check_nobody_was_quicker(cleaned)
         self._check_status(cleaned)
         self._check_aliases(cleaned)
         if cleaned.get("is_canary") and self.instance.current is None:
             self.add_error("is_canary", "The first version is for everybody.")
         return cleaned
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]  # ModelForm has it, its stubs do not
+        if self.asks_for_prices:
+            self._suggest_prices()
+
+    def _suggest_prices(self) -> None:
+        """Fill the table with what the reference speed suggests, or complain of what keeps that from being known.
+
+        What else is missing is not complained of yet: the form is not done.
+        """
+        kept = {name: errors for name, errors in self.errors.items() if name in versions.FIELDS and name not in NOT_YET}
+        self.errors.clear()
+        self.errors.update(kept)
+        if kept:
+            return
+        values = {name: self.cleaned_data[name] for name in versions.FIELDS if name not in NOT_YET}
+        modes = self.cleaned_data.get("modes") or [*FAMILIES[values["family"]].modes][:1]
+        version = versions.draft(self.instance, {**values, "modes": modes, "source": "-", "licence": "-", "prices": {}})
+        found = {field: texts for field, texts in problems(version).items() if field not in NOT_YET}
+        if not found and not version.reference_speed:
+            found = {"reference_speed": ["Prices are suggested from it: fill it in first."]}
+        for field, texts in found.items():
+            self.add_error(field, ValidationError(texts))
+        self._mark_cells(version)
+        if not found:
+            self._fill_in(costs.suggested_prices(version))
+
+    def _fill_in(self, prices: dict[str, dict[str, int]]) -> None:
+        name = self.add_prefix("prices")
+        data = cast(QueryDict, self.data).copy()
+        data[name] = ""
+        for cell, text in self._prices.cells_of(prices).items():
+            data[f"{name}.{cell}"] = text
+        self.data = data
+        self._prices.widget.note = "Filled in as the reference speed suggests. Nothing is saved yet."
+
+    def _mark_cells(self, version: ModelVersion) -> None:
+        """Have each cell say what is wrong with it."""
+        prices, speed = version.prices, version.reference_speed
+        is_table = isinstance(prices, dict) and all(isinstance(row, dict) for row in prices.values())
+        if "prices" in self.errors and is_table and not {"presets", "sizes"} & self.errors.keys():
+            cells = price_list.cell_problems(version).items()
+            self._prices.widget.problems = {f"{preset}.{tier}": problem for (preset, tier), problem in cells}
+        if "reference_speed" in self.errors and isinstance(speed, dict):
+            self.fields["reference_speed"].widget.problems = costs.reference_part_problems(speed)
 
     def _check_nobody_was_quicker(self, cleaned: dict[str, Any]) -> None:
         """Refuse to save over a version that somebody else has saved meanwhile."""

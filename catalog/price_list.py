@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from catalog.columns import Problem
@@ -38,6 +39,30 @@ def _price_problem(price: Any) -> str | None:
     return problem and f"in thousandths of a credit, {problem}"
 
 
+def cell_problems(version: ModelVersion) -> dict[tuple[str, str], str]:
+    """Preset and tier → what is wrong with the price there, in few words. The presets and sizes are right."""
+    found: dict[tuple[str, str], str] = {}
+    for preset in version.presets:
+        row = version.prices.get(preset, {})
+        found |= {(preset, tier): "There is no price." for tier in _missing(version, preset)}
+        found |= {
+            (preset, tier): f"Less than for {smaller}." for smaller, tier in _falls(row) if (preset, tier) not in found
+        }
+        found |= {(preset, tier): "Write a whole number above 0." for tier in row if _price_problem(row[tier])}
+    return found
+
+
+def _missing(version: ModelVersion, preset: str) -> list[str]:
+    """Tiers of the version's sizes in which ``preset`` has no price."""
+    return [tier for tier in tiers_of(version.sizes) if tier not in version.prices.get(preset, {})]
+
+
+def _falls(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Pairs of a tier and the next larger one that has a price, where that one's price is less."""
+    priced = [tier for tier in TIERS if tier in row and _price_problem(row[tier]) is None]
+    return [(smaller, larger) for smaller, larger in pairwise(priced) if row[larger] < row[smaller]]
+
+
 def _surcharges(version: ModelVersion) -> Iterator[Problem]:
     if not isinstance(version.surcharges, dict):
         yield "surcharges", "Write one line for each: `audio: 300`."
@@ -54,16 +79,11 @@ def gaps(version: ModelVersion) -> Iterator[Problem]:
 
 
 def _every_price_is_there(version: ModelVersion) -> Iterator[Problem]:
-    tiers = tiers_of(version.sizes)
     for preset in version.presets:
-        row = version.prices.get(preset, {})
-        missing = [tier for tier in tiers if tier not in row]
-        if missing:
+        if missing := _missing(version, preset):
             yield "prices", f"{preset} has no price for {', '.join(missing)}."
-        else:
-            ascending = [row[tier] for tier in TIERS if tier in row]
-            if ascending != sorted(ascending):
-                yield "prices", f"{preset}: a larger size costs less than a smaller one."
+        elif _falls(version.prices[preset]):
+            yield "prices", f"{preset}: a larger size costs less than a smaller one."
     for preset in version.prices:
         if preset not in version.presets:
             yield "prices", f"There is no preset {preset!r}."

@@ -21,6 +21,17 @@ def number_problem(value: Any, *, least: float = -MOST, most: float = MOST, is_w
     return f"write {kind}{_range(least, most)}; this is {shown(value)}."
 
 
+def number_in(value: Any) -> Any:
+    """The number that a value says: digits between quotes are one too, and 30.0 is a whole one. Else the value."""
+    for kind in (int, float) if isinstance(value, str) else ():
+        try:
+            value = kind(value)
+            break
+        except ValueError:
+            continue
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def numbers_problem(values: Any) -> str | None:
     """The reason why ``values`` is no list of numbers; None where it is."""
     if not isinstance(values, list) or not values:

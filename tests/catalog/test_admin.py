@@ -12,7 +12,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from accounts.models import User
-from catalog import measurements, versions
+from catalog import costs, measurements, versions
 from catalog.models import Alias, Model
 from catalog.seed import seed
 from catalog.selection import choose
@@ -124,7 +124,6 @@ def test_turning_a_switch_writes_no_version(admin_browser: Client) -> None:
         ("modes", ["control"], "LTX-Video has no mode 'control'"),
         ("prices", "standard: {480p: 700}", "standard has no price for 720p"),
         ("prices", "standard: {480p: 700", "This is not YAML, line"),
-        ("prices", "", "required"),
         ("presets", "- 8", "one entry for each preset"),
         ("blocked_territories", "EU, UK", "'UK' is not a territory"),
         ("loras", "- {weight_name: x}", "names no source"),
@@ -141,6 +140,140 @@ def test_what_cannot_be_served_is_refused_at_its_field_and_nothing_is_written(
     answer = save(admin_browser, change_url(model), **{field: value})
     assert told in errors_at(answer, field)
     assert model.versions.count() == 1
+
+
+def cells(response: Any, name: str) -> dict[str, str]:
+    """The inputs of a document in the form: cell → its value."""
+    found = post_of(response.content.decode())
+    return {key.removeprefix(f"{name}."): value for key, value in found.items() if key.startswith(f"{name}.")}
+
+
+def test_prices_are_a_table_of_presets_and_tiers(admin_browser: Client) -> None:
+    model = make_model()
+    page = admin_browser.get(change_url(model))
+    prices = {"draft.480p": "800", "draft.720p": "1600", "standard.480p": "2000", "standard.720p": "4000"}
+    assert cells(page, "prices") == prices
+    assert list(prices) == list(cells(page, "prices")), "the quickest preset and the smallest tier come first"
+    save(admin_browser, change_url(model), **{"prices.draft.720p": "1700"})
+    assert choose("ltx-2b").prices == {
+        "draft": {"480p": 800, "720p": 1700},
+        "standard": {"480p": 2000, "720p": 4000},
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "cell", "told"),
+    [
+        ({"prices.standard.720p": ""}, "standard.720p", "There is no price."),
+        ({"prices.standard.720p": "1999"}, "standard.720p", "Less than for 480p."),
+        ({"prices.draft.480p": "0"}, "draft.480p", "Write a whole number above 0."),
+        ({"prices.draft.480p": "1.5"}, "draft.480p", "Write a whole number above 0."),
+        ({"sizes": "704x480\n1216x704\n1920x1088"}, "draft.1080p", "There is no price."),
+        ({"presets": "fine: {steps: 9}", "default_preset": "fine"}, "fine.480p", "There is no price."),
+    ],
+)
+def test_a_price_that_is_wrong_says_so_in_its_cell(
+    admin_browser: Client, changes: dict[str, str], cell: str, told: str
+) -> None:
+    model = make_model()
+    answer = save(admin_browser, change_url(model), **changes)
+    assert errors_at(answer, "prices")
+    assert answer.context["adminform"].form.fields["prices"].widget.problems[cell] == told
+    assert f'id="id_prices.{cell}.problem">{told}' in answer.content.decode()
+    assert model.versions.count() == 1
+
+
+def test_a_table_without_a_price_is_refused(admin_browser: Client) -> None:
+    model = make_model()
+    nothing = dict.fromkeys((f"prices.{cell}" for cell in cells(admin_browser.get(change_url(model)), "prices")), "")
+    assert "required" in errors_at(save(admin_browser, change_url(model), **nothing), "prices")
+    assert model.versions.count() == 1
+
+
+def test_a_preset_that_is_gone_takes_its_prices_along(admin_browser: Client) -> None:
+    model = make_model()
+    save(admin_browser, change_url(model), presets="standard: {steps: 30, guidance_scale: 3.0}")
+    assert choose("ltx-2b").prices == {"standard": {"480p": 2000, "720p": 4000}}
+
+
+REFERENCE = {"gpu_seconds": 20, "card": "H100", "size": "1216x704", "frames": 121, "steps": 40, "source": "a README"}
+
+
+def reference_cells(**changes: str) -> dict[str, str]:
+    return {f"reference_speed.{name}": str(value) for name, value in (REFERENCE | changes).items()}
+
+
+def test_a_reference_speed_is_filled_in_field_by_field(admin_browser: Client) -> None:
+    model = make_model()
+    save(admin_browser, change_url(model), **reference_cells())
+    assert choose("ltx-2b").reference_speed == REFERENCE
+    shown = cells(admin_browser.get(change_url(model)), "reference_speed")
+    assert shown == {name: str(value) for name, value in REFERENCE.items()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "part", "told"),
+    [
+        ({"steps": ""}, "steps", "Fill in all of them, or none."),
+        ({"frames": "some"}, "frames", "write a whole number"),
+        ({"size": "large"}, "size", "WIDTHxHEIGHT"),
+    ],
+)
+def test_a_part_of_a_reference_speed_that_is_wrong_says_so_beside_it(
+    admin_browser: Client, changes: dict[str, str], part: str, told: str
+) -> None:
+    answer = save(admin_browser, change_url(make_model()), **reference_cells(**changes))
+    assert errors_at(answer, "reference_speed")
+    assert told in answer.context["adminform"].form.fields["reference_speed"].widget.problems[part]
+
+
+def test_the_table_is_filled_with_suggested_prices_and_nothing_is_saved(admin_browser: Client) -> None:
+    model = make_model()
+    asked = reference_cells() | {"sizes": "704x480\n1216x704\n1920x1088", "name": "Not yet", "_suggest": "1"}
+    answer = save(admin_browser, change_url(model), **asked)
+    told = costs.suggested_prices(draft_version(sizes=["704x480", "1216x704", "1920x1088"], reference_speed=REFERENCE))
+    assert cells(answer, "prices") == {
+        f"{p}.{tier}": str(price) for p, row in told.items() for tier, price in row.items()
+    }
+    assert "Nothing is saved yet" in answer.content.decode()
+    assert 'value="Not yet"' in answer.content.decode()
+    model.refresh_from_db()
+    assert (model.name, model.versions.count()) == ("Ltx 2B", 1)
+    admin_browser.post(change_url(model), post_of(answer.content.decode()))
+    assert choose("ltx-2b").prices == told
+
+
+def test_prices_are_suggested_before_the_rest_of_a_new_model_is_filled_in(admin_browser: Client) -> None:
+    make_model()  # from which the form of the family is filled in
+    page = admin_browser.get(reverse("admin:catalog_model_add") + "?family=ltx&source=a/b")
+    asked = post_of(page.content.decode()) | reference_cells() | {"slug": "", "source": "", "_suggest": "1"}
+    answer = admin_browser.post(reverse("admin:catalog_model_add"), asked)
+    assert not answer.context["adminform"].form.errors
+    assert all(cells(answer, "prices").values())
+    assert Model.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "told"),
+    [
+        (
+            reference_cells(gpu_seconds="", card="", size="", frames="", steps="", source=""),
+            "reference_speed",
+            "from it",
+        ),
+        (reference_cells(steps="none"), "reference_speed", "steps: write a whole number"),
+        (reference_cells() | {"sizes": "704 by 480"}, "sizes", "is not a size"),
+        (reference_cells() | {"sizes": ""}, "sizes", "required"),
+        (reference_cells() | {"presets": "- 8"}, "presets", "one entry for each preset"),
+        (reference_cells() | {"fps": "0"}, "fps", "from 1"),
+    ],
+)
+def test_what_keeps_prices_from_being_suggested_is_told_at_its_field(
+    admin_browser: Client, changes: dict[str, str], field: str, told: str
+) -> None:
+    answer = save(admin_browser, change_url(make_model()), **changes, _suggest="1")
+    assert told in errors_at(answer, field)
+    assert "Nothing is saved yet" not in answer.content.decode()
 
 
 def test_what_was_typed_stays_in_the_form_beside_its_error(admin_browser: Client) -> None:
