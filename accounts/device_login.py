@@ -2,13 +2,13 @@
 
 As of RFC 8628, with an API key for the token. What is under way lies in Valkey for some minutes and may be lost: then
 the program begins anew. It holds no secret: the program's own code is there as a digest, and the key is made when the
-program comes for it, by the rights that whoever agreed has at that moment.
+program comes for it, by the rights that whoever agreed has at that moment. Nor is it believed: each record is signed
+for the address at which it lies, and names the code that people type, so whoever writes to Valkey agrees to nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 import redis
+from django.core import signing
 
 from accounts import api_keys
 from accounts.models import ApiKey, Membership
@@ -32,6 +33,7 @@ LONGEST_NAME: Final = 80
 _LETTERS: Final = "BCDFGHJKLMNPQRSTVWXZ"
 """Of codes that people type: they make no words, and none looks like another."""
 _CODE_LETTERS: Final = 8
+_SALT: Final = "accounts.device_login "
 
 
 class Status(StrEnum):
@@ -65,11 +67,12 @@ def begin(*, name: str) -> Begun:
         Unavailable: it cannot be noted now.
     """
     device_code, letters = secrets.token_urlsafe(32), "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LETTERS))
-    waiting = json.dumps({"status": Status.PENDING, "name": name[:LONGEST_NAME]})
+    address = _of_device(device_code)
+    waiting = {"status": Status.PENDING, "name": name[:LONGEST_NAME], "code": letters}
     with _noted():
         valkey = connection()
-        valkey.set(_of_device(device_code), waiting, ex=LASTS_SECONDS)
-        valkey.set(_of_user(letters), _of_device(device_code), ex=LASTS_SECONDS)
+        valkey.set(address, _signed(waiting, address), ex=LASTS_SECONDS)
+        valkey.set(_of_user(letters), address, ex=LASTS_SECONDS)
     return Begun(device_code, f"{letters[:4]}-{letters[4:]}")
 
 
@@ -80,9 +83,8 @@ def name_of(user_code: str) -> str | None:
         Unavailable: nobody can say now.
     """
     with _noted():
-        address: Any = connection().get(_of_user(user_code))
-        found: Any = connection().get(address) if address is not None else None
-    return None if found is None else str(json.loads(found)["name"])
+        waiting = _waiting(connection().get(_of_user(user_code)), user_code)
+    return None if waiting is None else str(waiting["name"])
 
 
 def decide(user_code: str, *, by: Membership, terms: dict[str, Any] | None) -> None:
@@ -95,14 +97,15 @@ def decide(user_code: str, *, by: Membership, terms: dict[str, Any] | None) -> N
         Conflict: no program shows this code, or somebody has decided already.
         Unavailable: it cannot be noted now.
     """
-    decided: dict[str, Any] = {"status": Status.DENIED, "name": ""}
+    decided: dict[str, Any] = {"status": Status.DENIED}
     if terms is not None:
         ends = terms["expires_at"].isoformat() if terms["expires_at"] is not None else None
-        decided = {"status": Status.APPROVED, "name": terms["name"], "by": by.id}
-        decided["terms"] = {**terms, "expires_at": ends}
+        decided = {"status": Status.APPROVED, "by": by.id, "terms": {**terms, "expires_at": ends}}
+    is_noted: Any = False
     with _noted():
         address: Any = connection().getdel(_of_user(user_code))  # whoever decides second finds nothing
-        is_noted = address is not None and connection().set(address, json.dumps(decided), xx=True, keepttl=True)
+        if _waiting(address, user_code) is not None:
+            is_noted = connection().set(address, _signed(decided, address.decode()), xx=True, keepttl=True)
     if not is_noted:
         raise Conflict("unknown_code", "No device is waiting with this code.", next_step="Start again on the device.")
 
@@ -114,16 +117,16 @@ def claim(device_code: str) -> Claimed:
         Refusal: the key cannot be made any more, such as where whoever agreed may not make keys now.
         Unavailable: nobody can say now.
     """
+    address = _of_device(device_code)
     with _noted():
-        found: Any = connection().get(_of_device(device_code))
-        if found is None:
+        noted = _record(connection().get(address), address)
+        if noted is None:
             return Claimed(Status.EXPIRED)
-        if json.loads(found)["status"] == Status.PENDING:
+        if noted["status"] == Status.PENDING:
             return Claimed(Status.PENDING)
-        found = connection().getdel(_of_device(device_code))
-    if found is None:  # somebody else was faster
+        decided = _record(connection().getdel(address), address)
+    if decided is None:  # somebody else was faster
         return Claimed(Status.EXPIRED)
-    decided = json.loads(found)
     if decided["status"] == Status.DENIED:
         return Claimed(Status.DENIED)
     return _issue(by=decided["by"], terms=decided["terms"])
@@ -151,10 +154,40 @@ def _noted() -> Iterator[None]:
         ) from problem
 
 
+def _signed(record: dict[str, Any], address: str) -> str:
+    return signing.dumps(record, salt=_SALT + address)
+
+
+def _record(found: Any, address: str) -> dict[str, Any] | None:
+    """What this site noted at ``address``; None where nothing is found there, or what it did not note there."""
+    if found is None:
+        return None
+    try:
+        record: dict[str, Any] = signing.loads(
+            found.decode(errors="replace"), salt=_SALT + address, max_age=LASTS_SECONDS
+        )
+    except signing.BadSignature:
+        return None
+    return record
+
+
+def _waiting(address: Any, user_code: str) -> dict[str, Any] | None:
+    """The record of the login that lies at ``address``, if it waits to be decided and its program shows this code."""
+    if address is None:
+        return None
+    record = _record(connection().get(address), address.decode(errors="replace"))
+    if record is None or record["status"] != Status.PENDING or record["code"] != _letters_of(user_code):
+        return None
+    return record
+
+
 def _of_device(device_code: str) -> str:
     return f"device-login:{hashlib.sha256(device_code.encode()).hexdigest()}"
 
 
 def _of_user(user_code: str) -> str:
-    letters = "".join(letter for letter in user_code.upper() if letter in _LETTERS)
-    return f"device-login:code:{letters[: 2 * _CODE_LETTERS]}"
+    return f"device-login:code:{_letters_of(user_code)}"
+
+
+def _letters_of(user_code: str) -> str:
+    return "".join(letter for letter in user_code.upper() if letter in _LETTERS)[: 2 * _CODE_LETTERS]

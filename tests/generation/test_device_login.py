@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -48,6 +50,10 @@ def begun(name: str = "loremotion on laptop") -> Any:
 def claimed(login: Any) -> Any:
     body = {"device_code": login["device_code"]}
     return Client().post("/v1/device_logins/claim", body, content_type="application/json").json()
+
+
+def address_of(device_code: str) -> str:
+    return f"device-login:{hashlib.sha256(device_code.encode()).hexdigest()}"
 
 
 def test_whoever_agrees_gives_the_program_a_key_once(
@@ -99,6 +105,30 @@ def test_of_two_who_decide_the_first_has(browser: Client, studio: Workspace) -> 
         device_login.decide(login["user_code"], by=place, terms=None)
     assert browser.post(PAGE, {**TERMS, "code": login["user_code"]}).status_code == 404
     assert claimed(login)["status"] == "denied"
+
+
+def test_a_decision_that_others_write_into_valkey_gives_no_key(studio: Workspace, valkey: redis.Redis) -> None:
+    terms = {"name": "x", "scopes": ["admin"], "daily_cap_credits": None, "monthly_cap_credits": None}
+    decided = {"status": "approved", "by": studio.memberships.get().id, "terms": {**terms, "expires_at": None}}
+    valkey.set(address_of("made up"), json.dumps({"name": "x", **decided}))
+    assert claimed({"device_code": "made up"})["status"] == "expired"
+    assert not ApiKey.objects.exists()
+
+
+def test_a_decision_about_one_device_gives_no_other_a_key(browser: Client, valkey: redis.Redis) -> None:
+    agreed, other = begun(), begun()
+    browser.post(PAGE, {**TERMS, "code": agreed["user_code"]})
+    valkey.copy(address_of(agreed["device_code"]), address_of(other["device_code"]), replace=True)
+    assert claimed(other)["status"] == "expired"
+    assert not ApiKey.objects.exists()
+
+
+def test_a_code_leads_to_the_device_that_shows_it_alone(browser: Client, valkey: redis.Redis) -> None:
+    shown, other = begun(), begun("of somebody else")
+    valkey.set(f"device-login:code:{shown['user_code'].replace('-', '')}", address_of(other["device_code"]))
+    assert browser.get(PAGE, {"code": shown["user_code"]}).status_code == 404
+    assert browser.post(PAGE, {**TERMS, "code": shown["user_code"]}).status_code == 404
+    assert claimed(other)["status"] == "pending"
 
 
 def test_the_code_that_people_type_claims_no_key(browser: Client) -> None:
