@@ -12,13 +12,15 @@ import logging
 from typing import Any, Final
 
 import redis
-from rq.exceptions import DuplicateJobError
+from rq.exceptions import DuplicateJobError, NoSuchJobError
 
 from generation.provenance import certificate, signing
 from generation.settlement import settle
 from generation.settlement.verification import read_report
+from generation.storage import traces
 from gpu_worker import last_work, log_context
 from gpu_worker.contract import Outcome, RenderReport
+from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from loremotion import queues
 from loremotion.health import QUEUE_LATE_AFTER_SECONDS
 from loremotion.queues import Table
@@ -28,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 QUEUE: Final = "signing"
 MOST_IN_LINE: Final = 20
-"""With more before it a clip is delivered unsigned: its owner waits for a few signatures, not for a rush of them."""
+"""With so many before it a clip is delivered unsigned: its owner waits for a few signatures, not for a rush of them."""
 LATE_IN_LINE: Final = 5
 """Clips that were delivered unsigned come into line while it is shorter than that, so they hold up none that is new."""
 HELD_SECONDS: Final = 45.0
@@ -38,17 +40,23 @@ _FAILURES_KEPT_SECONDS: Final = 3_600
 
 def hand_over(report: RenderReport) -> bool:
     """Put the report into the line. Returns False where it is to be settled as it is: there is nothing to be signed,
-    or nobody who would sign it soon. Handed over twice it is in line once."""
+    or nobody who would sign it soon. Handed over twice it is in line once, and keeps its place however long the line
+    has become behind it."""
     if report.outcome != Outcome.SUCCEEDED or report.clip is None or not certificate.is_configured():
         return False
+    job_id = traces.signing_id(report.generation_id, report.attempt)
     try:
-        if not _is_worked_off() or _waiting() >= MOST_IN_LINE:
-            logger.warning("%s is not signed yet: nobody works off the queue, or it is long", report.generation_id)
+        if not _is_worked_off():
+            logger.warning("%s is not signed yet: nobody works off the queue", report.generation_id)
             return False
-        job_id = f"{QUEUE}-{report.generation_id}-{report.attempt}"
+        if _job(job_id) is not None:
+            return True
+        if _waiting() >= MOST_IN_LINE:
+            logger.warning("%s is not signed yet: the queue is long", report.generation_id)
+            return False
         _enqueue(SETTLE_SIGNED, report.to_wire(), job_id=job_id, unique=True)
     except DuplicateJobError:
-        logger.debug("%s is in line already", report.generation_id)
+        logger.debug("%s has come into line this moment", report.generation_id)
     except redis.RedisError as problem:
         logger.warning("%s is not signed yet: %s", report.generation_id, problem)
         return False
@@ -78,6 +86,13 @@ def sign_late(generation_id: str) -> bool:
 def _is_worked_off() -> bool:
     age = last_work.ages_seconds(connection(), [QUEUE])[QUEUE]
     return age is not None and age < QUEUE_LATE_AFTER_SECONDS
+
+
+def _job(job_id: str) -> AllowedJob | None:
+    try:
+        return queues.job(job_id)
+    except NoSuchJobError:
+        return None
 
 
 def _waiting() -> int:

@@ -72,14 +72,19 @@ def _keys(name: str, attempts: int) -> Iterable[str]:
 
 
 def job_ids(generation_id: str, attempts: int) -> Iterable[str]:
-    """Yield the ids of every job that a request may have in RQ: its renders, and the reports of them."""
+    """Yield the ids of every job that a request may have in RQ: its renders, their reports and signatures."""
     for attempt in range(1, attempts + 1):
         yield from _job_ids_of_attempt(generation_id, attempt)
 
 
+def signing_id(generation_id: str, attempt: int) -> str:
+    """RQ's id of a report that waits for its clip's signature. Handed over twice, it is one job."""
+    return f"signing-{generation_id}-{attempt}"
+
+
 def _job_ids_of_attempt(generation_id: str, attempt: int) -> Iterable[str]:
     former = contract.former_job_id(generation_id, attempt)  # the next release drops what is made of it
-    yield from (contract.job_id(generation_id, attempt), former)
+    yield from (contract.job_id(generation_id, attempt), former, signing_id(generation_id, attempt))
     for kind in contract.REPORT_KINDS:
         yield f"{kind}-{former}"
         for secret in ("", *secrets_of(generation_id, attempt)):

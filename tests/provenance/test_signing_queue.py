@@ -19,6 +19,7 @@ from generation import reports
 from generation.models import Clip, Generation, State
 from generation.provenance import signing
 from generation.settlement import endings, lost_attempts, signing_queue
+from generation.storage import traces
 from gpu_worker import log_context
 from gpu_worker.contract import Outcome, RenderReport
 from gpu_worker.last_work import LastWork
@@ -127,6 +128,28 @@ def test_behind_a_long_line_clips_are_delivered_unsigned(
     monkeypatch.setattr(signing_queue, "MOST_IN_LINE", 0)
     assert reports.finished(delivered(mine).to_wire())
     assert (state_of(mine), in_line()) == ((State.SUCCEEDED, False), 0)
+
+
+def test_who_stands_in_a_long_line_keeps_its_place(
+    at_work: None, mine: Generation, delivered: Delivered, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signing_queue, "MOST_IN_LINE", 1)
+    report = delivered(mine)
+    rendered(mine, valkey, report)
+    assert reports.finished(report.to_wire())
+    with in_a_while(lost_attempts.REPORT_GRACE_SECONDS + 1):
+        lost_attempts.reclaim_from_dead_workers()
+    assert (state_of(mine), in_line()) == ((State.RUNNING, False), 1), "it is the one that makes the line long"
+    work_off()
+    assert state_of(mine) == (State.SUCCEEDED, True)
+
+
+def test_of_a_deleted_request_no_report_is_left_in_line(
+    at_work: None, mine: Generation, delivered: Delivered, valkey: redis.Redis
+) -> None:
+    assert reports.finished(delivered(mine).to_wire())
+    traces.forget([mine])
+    assert queues.queue(signing_queue.QUEUE).get_jobs() == []
 
 
 def test_a_line_that_was_lost_is_filled_again_by_the_beat(
