@@ -11,9 +11,18 @@ from http import HTTPStatus
 from typing import Any
 
 import redis
+from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
+from django.core.exceptions import (
+    DisallowedHost,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
@@ -23,7 +32,8 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from loremotion.refusals import Forbidden, Refusal, TooMany, Unavailable
+from loremotion.form_parts import UnreadPart
+from loremotion.refusals import Forbidden, Refusal, TooLarge, TooMany, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -144,17 +154,43 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     Renders no page of the site: what is wrong with the request may be what a page would need.
     """
     is_host = isinstance(exception, DisallowedHost)
+    refusal = _unreadable(exception)
     if not wants_json(request):
         if is_host:  # where no way back leads either
             return defaults.bad_request(request, exception)
-        words = "We couldn't read what your browser sent. Nothing was done. Go back, reload the page and try again."
-        return HttpResponse(bare_page("That didn't work", words), status=400)
+        said = str(refusal) if refusal else "We couldn't read what your browser sent."
+        words = f"{said} Nothing was done. Go back, reload the page and try again."
+        return HttpResponse(bare_page("That didn't work", words), status=refusal.status if refusal else 400)
+    if refusal:
+        return JsonResponse(problem(refusal), status=refusal.status, content_type=PROBLEM)
     code, detail = (
         ("unknown_host", "This site has no such host name.")
         if is_host
         else ("bad_request", "This request can't be read.")
     )
     return JsonResponse(document(400, code, detail), status=400, content_type=PROBLEM)
+
+
+def _unreadable(error: Exception) -> Refusal | None:
+    """What is wrong with a body that Django doesn't read; None of any other error."""
+    match error:
+        case UnreadPart():
+            return error.refusal
+        case RequestDataTooBig():
+            most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE / 1024**2
+            return TooLarge("too_large", f"The text in the request is too large. The limit is {most:g} MB.")
+        case TooManyFieldsSent():
+            most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+            return Refusal("too_many_fields", f"The request has more than {most:,} fields.", next_step="Send fewer.")
+        case TooManyFilesSent():
+            most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
+            return Refusal("too_many_files", f"The form has more than {most:,} files.", next_step="Send fewer.")
+        case MultiPartParserError() if "boundary" in str(error) or "Content-Type" in str(error):
+            words = "The form can't be read: its Content-Type names no boundary of 1 to 201 ASCII characters."
+            return Refusal("parse_error", words, next_step="Leave that header to your HTTP client.")
+        case MultiPartParserError():
+            return Refusal("parse_error", "The form can't be read: its parts are damaged.")
+    return None
 
 
 def too_many(request: HttpRequest) -> HttpResponse:
@@ -220,6 +256,7 @@ def api_exception_handler(exception: Exception, context: dict[str, Any]) -> Http
     if isinstance(exception, redis.RedisError):
         logger.warning("The API needs Valkey, which is away: %s", exception)
         exception = _valkey_is_away()
+    exception = _unreadable(exception) or exception
     if isinstance(exception, Refusal):
         response = Response(problem(exception), status=exception.status, content_type=PROBLEM)
         return with_retry_headers(response, exception, method=context["request"].method)
@@ -227,8 +264,8 @@ def api_exception_handler(exception: Exception, context: dict[str, Any]) -> Http
         return _respond(404, "not_found", "There's nothing here, or it isn't yours.")
     if isinstance(exception, (PermissionDenied, exceptions.PermissionDenied)):
         return _respond(403, "forbidden", str(exception) or "This is not allowed.")
-    if isinstance(exception, SuspiciousOperation):  # too many fields or files, too large a form
-        return _respond(400, "bad_request", str(exception) or "This request can't be read.")
+    if isinstance(exception, SuspiciousOperation):
+        return _respond(400, "bad_request", "This request can't be read.")
     if isinstance(exception, exceptions.MethodNotAllowed):
         allowed = ", ".join(context["view"].allowed_methods)
         return _respond(405, _NO_METHOD, _no_method(context["request"], allowed))

@@ -62,6 +62,12 @@ class Conflict(Refusal):
     status = 409
 
 
+class TooLarge(Refusal):
+    """More was sent than is taken."""
+
+    status = 413
+
+
 class TooMany(Refusal):
     """Asked too often; comes with the time after which to ask again.
 

@@ -67,16 +67,13 @@ def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class StrictFormParser(MultiPartParser):
-    """A form with files, whose refusals say what is wrong with it."""
+    """A form with files. What is wrong with it is said by whoever answers for Django's own errors, not by DRF."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         try:
             return super().parse(stream, media_type, parser_context)
         except ParseError as problem:
-            if "boundary=" in (media_type or ""):
-                raise ParseError("The form can't be read: it is cut off, or its parts are damaged.") from problem
-            words = "The form can't be read: its Content-Type names no boundary. Leave that header to your HTTP client."
-            raise ParseError(words) from problem
+            raise problem.__context__ or problem from None
 
 
 class JsonAlways(DefaultContentNegotiation):
@@ -85,6 +82,10 @@ class JsonAlways(DefaultContentNegotiation):
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
         found: BaseParser | None = super().select_parser(request, parsers)
         if found is None:
+            most: int = self.max_media_type_length  # type: ignore[attr-defined]  # not in its stubs
+            if (length := len(request.content_type)) > most:
+                words = f"The Content-Type is {length} characters long, and {most} are read."
+                raise UnsupportedMediaType("", f"{words} Leave that header to your HTTP client.")
             kinds = ", ".join(parser.media_type for parser in parsers if parser.media_type)
             raise UnsupportedMediaType("", f"Bodies of this Content-Type aren't read here. Send one of: {kinds}.")
         return found

@@ -5,13 +5,19 @@ from __future__ import annotations
 from csp.constants import NONE, SELF
 from environs import validate
 
+from loremotion.bodies import MAX_BODY_BYTES
 from loremotion.settings.limits import PROOF_ORIGINS
 from loremotion.settings.payment import PAY_ORIGINS
 from loremotion.settings.sign_in import SIGN_IN_ORIGINS
 from loremotion.settings.site import IS_HTTPS, TRUSTED_PROXIES, env
 from loremotion.settings.stores import STORE_ORIGINS
 
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+FILE_UPLOAD_HANDLERS = [
+    "loremotion.form_parts.StrictParts",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if IS_HTTPS else 0
