@@ -34,7 +34,7 @@ WHOLE_SECONDS: Final = 600.0
 WHOLE_BYTES_PER_SECOND: Final = 1024**2
 """Only what may be larger than goes into ``WHOLE_SECONDS`` at this pace, a GPU host's clip, is given longer."""
 MOST_LARGE_FORMS: Final = 16
-"""Forms of more than ``MAX_BODY_BYTES`` that one process takes at a time: they lie on its disk until they are answered.
+"""Forms of more than ``MAX_BODY_BYTES`` that one process takes at a time: on its disk until their answer begins.
 What comes to an address that was signed for one file is not counted among them, or strangers could keep clips out."""
 AGAIN_AFTER_SECONDS: Final = 60
 TWO_LENGTHS: Final = (
@@ -109,6 +109,7 @@ class BodyLimit:
         async def watched(message: Message) -> None:
             nonlocal has_answered
             has_answered = True
+            body.release()  # nobody reads it any more, however long the answer takes
             await send(message)
 
         await self._app(scope, receive, watched)
@@ -216,6 +217,7 @@ class _Replayed:
         has_more = self._left_bytes > 0
         if not has_more:
             self._left_bytes = None
+            self._file.close()
         return {"type": "http.request", "body": piece, "more_body": has_more}
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from typing import Any
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from typing import IO, Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.core import signing
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, StreamingHttpResponse
 from django.test import Client
 
 from catalog.models import ModelVersion
 from generation.models import Generation
 from generation.storage import files
 from loremotion import bodies
+from loremotion.handler import OneThreadHandler
 
 FORM = "multipart/form-data; boundary=x"
 UPLOAD = "/worker/files/" + signing.dumps(["clips/x/clip.mp4", 5_000_000], salt="generation.files.upload")
@@ -278,6 +282,81 @@ def test_so_many_large_forms_are_taken_at_a_time(monkeypatch: pytest.MonkeyPatch
 
     are_all_here = asyncio.Event()
     async_to_sync(crowd)()
+
+
+def test_an_answer_that_takes_long_keeps_no_place_from_other_large_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "MOST_LARGE_FORMS", 1)
+    statuses: list[int] = []
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        if (await receive())["type"] == "http.disconnect":
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if len(statuses) == 1:
+            await large_form()  # while the first is still being answered
+
+    limit = bodies.BodyLimit(behind)
+
+    async def large_form() -> None:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": bytes(2 * bodies.MAX_BODY_BYTES), "more_body": False}
+
+        async def send(message: Any) -> None:
+            if "status" in message:
+                statuses.append(message["status"])
+
+        headers = [(b"content-type", FORM.encode()), (b"content-length", str(2 * bodies.MAX_BODY_BYTES).encode())]
+        await limit({"type": "http", "method": "POST", "path": "/v1/videos", "headers": headers}, receive, send)
+
+    async_to_sync(large_form)()
+    assert statuses == [200, 200]
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+def test_what_was_sent_is_off_the_disk_once_there_is_an_answer(
+    is_announced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the answer is a stream of a minute: the body as it came, and the file that was found in it."""
+    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 10)
+    monkeypatch.setattr(bodies, "MAX_FORM_BYTES", 1_000)
+    made: list[IO[bytes]] = []
+    make = tempfile.SpooledTemporaryFile
+
+    def spooled(*args: Any, **more: Any) -> IO[bytes]:
+        made.append(make(*args, **more))
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", spooled)
+    monkeypatch.setattr(bodies, "SpooledTemporaryFile", spooled)
+    form = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\npicture\r\n--x--\r\n'
+    are_closed: list[bool] = []
+
+    def answer(request: HttpRequest) -> StreamingHttpResponse:
+        sent_file = request.FILES["image"]
+        assert isinstance(sent_file, UploadedFile)
+        assert sent_file.read() == b"picture"
+
+        async def parts() -> AsyncIterator[bytes]:
+            are_closed.extend([sent_file.closed, *(file.closed for file in made)])
+            yield b"{}"
+
+        return StreamingHttpResponse(parts())
+
+    handler = OneThreadHandler()
+    handler.get_response = answer  # type: ignore[method-assign]
+    coming = [{"type": "http.request", "body": form, "more_body": False}]
+
+    async def receive() -> Any:
+        return coming.pop(0) if coming else await stall()
+
+    async def send(message: Any) -> None:
+        pass
+
+    length = (b"content-length", str(len(form)).encode()) if is_announced else (b"transfer-encoding", b"chunked")
+    headers = [(b"content-type", FORM.encode()), length]
+    scope = {"type": "http", "method": "POST", "path": "/v1/videos", "query_string": b"", "headers": headers}
+    asyncio.run(bodies.BodyLimit(handler)(scope, receive, send))
+    assert are_closed == [True] * (2 if is_announced else 3)
 
 
 @pytest.mark.parametrize(("key", "is_final"), [(None, True), (b"order-17", False)])
