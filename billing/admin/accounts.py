@@ -21,6 +21,7 @@ from billing.models import Account, Hold, Lot, Proposal
 from billing.shop import history
 from loremotion.refusals import Refusal
 from loremotion.row_number import row_number
+from loremotion.value_filter import ValueFilter
 
 LINES_A_PAGE = 50
 NEWEST_ROWS = 50
@@ -138,6 +139,11 @@ class AccountAdmin(LedgerAdmin):
         return True
 
 
+class KindFilter(ValueFilter):
+    title = parameter_name = "kind"
+    values = tuple(ledger.LotKind)
+
+
 @admin.register(Lot)
 class LotAdmin(LedgerAdmin):
     """Credits that came together, and where each of them is now."""
@@ -146,7 +152,7 @@ class LotAdmin(LedgerAdmin):
         *("reference", "kind", "account", "expires_at", "issued"),
         *("remaining", "held", "consumed", "expired", "clawed", "adjusted", "moved", "repaid", "forgiven"),
     )
-    list_filter = ("kind",)
+    list_filter = (KindFilter,)
     ordering = ("-id",)
     search_help_text = "A whole reference or account id"
 

@@ -31,6 +31,7 @@ from loremotion.exact_search import ExactSearchAdmin
 from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Invalid, Refusal
 from loremotion.time_filter import TimeFilter
+from loremotion.value_filter import ValueFilter
 
 
 class PriceInline(admin.TabularInline[Price, Any]):
@@ -89,10 +90,17 @@ class OrderAdmin(ExactSearchAdmin):
     list_select_related = ["price__plan", "price__pack"]
 
 
+class StatusFilter(ValueFilter):
+    """By what Stripe calls it: these are all that its API knows."""
+
+    title = parameter_name = "status"
+    values = ("active", "trialing", "past_due", "unpaid", "canceled", "incomplete", "incomplete_expired", "paused")
+
+
 @admin.register(Subscription)
 class SubscriptionAdmin(ExactSearchAdmin):
     list_display = ["stripe_subscription_id", "price", "status", "period_end", "ends_at", "past_due_since"]
-    list_filter = ["status"]
+    list_filter = [StatusFilter]
     ordering = ["-id"]
     found_by_id = ("workspace",)
     found_by_text = ("stripe_subscription_id",)
