@@ -13,13 +13,13 @@ from diffusers import LTXVideoTransformer3DModel
 
 from gpu_worker.contract import RenderJob
 from gpu_worker.engine import Cpu, Cuda, Device, Engine
+from gpu_worker.engine.memory import render_memory
 from gpu_worker.engine.memory.block_swap import BlockSwap
 from gpu_worker.engine.memory.cuda import FRAGMENTS_FRACTION
 from gpu_worker.engine.memory.memory_needs import needs_of
 from gpu_worker.engine.memory.placement import place
 from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.engine.memory.residents import Lease
-from gpu_worker.engine.video import rendering
 from gpu_worker.engine.video.previews import PreviewPainter
 from gpu_worker.engine.weights.storages import storage_bytes
 from gpu_worker.families.memory import Placement
@@ -305,7 +305,7 @@ def test_room_that_others_take_between_plan_and_loading_is_made_up_for_by_block_
         card.resize(total_bytes, others_bytes=total_bytes - left_bytes)
         return plans[-1]
 
-    monkeypatch.setattr(rendering, "place", planned)
+    monkeypatch.setattr(render_memory, "place", planned)
     assert np.array_equal(frames_of(render(engine, wanted, tmp_path / "b").clip), expected)
     assert plans == [Placement()]
 

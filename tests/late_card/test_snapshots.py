@@ -11,9 +11,9 @@ import pytest
 
 from gpu_worker.contract import RenderJob
 from gpu_worker.engine import Engine, RenderedClip, RenderStopped
+from gpu_worker.engine.memory import render_memory
 from gpu_worker.engine.memory.placement import place
 from gpu_worker.engine.snapshots import render_snapshots
-from gpu_worker.engine.video import rendering
 from gpu_worker.engine.weights.storages import storage_bytes
 from gpu_worker.families.memory import Placement
 from gpu_worker.snapshot_files import SnapshotFiles
@@ -38,7 +38,7 @@ def placements(monkeypatch: pytest.MonkeyPatch) -> list[Placement]:
         chosen.append(place(*args, **kwargs))
         return chosen[-1]
 
-    monkeypatch.setattr(rendering, "place", watched)
+    monkeypatch.setattr(render_memory, "place", watched)
     return chosen
 
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
 
 from gpu_worker.contract import RenderJob, Stage
-from gpu_worker.engine.errors import DoesNotFit, UnsupportedRequest
-from gpu_worker.engine.events import log_event
+from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.memory.block_swap import BlockSwap
 from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
-from gpu_worker.engine.memory.headroom import PeakMeter
-from gpu_worker.engine.memory.memory_needs import Room, needs_of, shape_of, workload_of
-from gpu_worker.engine.memory.oom_fallbacks import Fallback, Result, run_with_fallbacks
+from gpu_worker.engine.memory.memory_needs import Room, shape_of
 from gpu_worker.engine.memory.open_models import OpenModel
-from gpu_worker.engine.memory.placement import place
+from gpu_worker.engine.memory.render_memory import RenderMemory
 from gpu_worker.engine.memory.residents import Lease
 from gpu_worker.engine.requests import mode_of
 from gpu_worker.engine.snapshots.identity import identity_of
@@ -49,10 +44,7 @@ from gpu_worker.engine.video.tiling import decode_by_parts, tiled
 from gpu_worker.engine.video.whole_texts import read_to_the_end
 from gpu_worker.engine.video.x0_preview import predicted, watch
 from gpu_worker.engine.weights.components import Component
-from gpu_worker.families.memory import ALL_BYTES, PLACEMENTS, Placement, Workload
 from gpu_worker.sounds import Audio
-
-log = logging.getLogger(__name__)
 
 MOST_REHEARSALS = 8
 """A pipeline that asks for its embeddings more often has not been understood, and would be rehearsed for ever."""
@@ -83,23 +75,17 @@ class Rendering:
         self._held = HeldPictures([first_frame(job, inputs)]) if first_frame else None
         self._painter = PreviewPainter(wait_for_card=self._device.synchronize)
         self.first_calls = FirstCalls()
-        self._peaks = PeakMeter(room.residency, room.headroom)
+        self._memory = RenderMemory(job, model, room, stages)
+        self._peaks = self._memory.peaks
         self._on_denoising, self._on_frame = on_denoising, on_frame
         self._passes = self._family.passes(job.num_frames)
-        self._placement = Placement()
         self._block_swap: BlockSwap | None = None
-        self._failures: list[tuple[Workload, int]] = []
-        self._denoisers = Lease(model.denoisers)
-        self._decoders = Lease(model.decoders)
         self._encoder = PromptEncoder(
             room.prompts,
             encoders={name: component.key for name, component in model.encoders.items()},
             device=self._device.torch_device,
             encode=self._encode,
         )
-        self._rungs = {
-            stage: self._rungs_of(stage) for stage in (Stage.ENCODING_PROMPT, Stage.DENOISING, Stage.DECODING)
-        }
 
     @property
     def peak_bytes(self) -> int:
@@ -115,41 +101,17 @@ class Rendering:
             DoesNotFit, OutOfMemory: there is not enough memory; nothing stays leased.
             FramesNotFinite: the result is not a picture.
         """
-        needs = needs_of(self._job, self._model, self._room)
-        # Others may use the card too: what the driver has left is the budget then, here as in making room.
-        budget_bytes = min(self._device.budget_bytes, self._room.residency.attainable_bytes())
-        self._placement = place(
-            needs,
-            budget_bytes=budget_bytes,
-            host_bytes=self._device.host_bytes,
-            wanted=self._model.spec.placement,
-        )
-        log_event(
-            log,
-            "placement chosen",
-            **dataclasses.asdict(self._placement),
-            needed_bytes=needs.peak_bytes(self._placement),
-            budget_bytes=budget_bytes,
-        )
-        if needs.together_bytes <= budget_bytes and not self._placement.is_block_swapped:
-            self._load_ahead()
+        self._memory.place()
         try:
             for _ in range(MOST_REHEARSALS):
                 try:
-                    self._climb(Stage.ENCODING_PROMPT, self._prepare_embeddings)
-                    return self._climb(Stage.DENOISING, self._resume_or_make_frames)
+                    self._memory.run_with_fallbacks(Stage.ENCODING_PROMPT, self._prepare_embeddings)
+                    return self._memory.run_with_fallbacks(Stage.DENOISING, self._resume_or_make_frames)
                 except EncodingDue:
                     continue  # now the rehearsal knows how often this pipeline asks
             raise RuntimeError(f"{self._pipeline_name} asks for embeddings that its rehearsal did not come to")
         finally:
-            for workload, had_bytes in self._failures:
-                self._room.headroom.raise_after_failure(workload, had_bytes)
-
-    def _load_ahead(self) -> None:
-        """All fits together, so loading is one stage at the beginning and not one before each of the others."""
-        wanted = {**self._model.denoisers, **self._model.decoders}
-        with suppress(DoesNotFit), self._room.residency.lease(wanted.values()):
-            pass  # where somebody else took the room meanwhile, stage by stage may still do
+            self._memory.learn_from_failures()
 
     # --- prompt ---
 
@@ -163,12 +125,12 @@ class Rendering:
         own = {n: c for n, c in self._model.encoders.items() if n.startswith(question.encoders)}
         lease = Lease(own)
         try:
-            self._acquire(lease, Stage.ENCODING_PROMPT)
+            self._memory.acquire(lease, Stage.ENCODING_PROMPT)
             if not question.is_module:
                 pipeline.register_modules(**lease.modules)
             self._stages.enter(Stage.ENCODING_PROMPT)
             if question is PROMPT:
-                self._peaks.begin(self._workload(Stage.ENCODING_PROMPT))
+                self._peaks.begin(self._memory.workload(Stage.ENCODING_PROMPT))
             with torch.no_grad():
                 embeddings = run(lease.modules)
             self._peaks.finish()
@@ -177,7 +139,7 @@ class Rendering:
             self._peaks.abandon()
             if not question.is_module:
                 pipeline.register_modules(**self._meta_modules(own))
-            self._room.residency.release(lease)
+            self._memory.release(lease)
 
     # --- frames ---
 
@@ -191,9 +153,9 @@ class Rendering:
     def _make_frames(self) -> RawClip:
         self._stages.restart_steps()
         try:
-            self._acquire(self._decoders, Stage.DENOISING)
-            self._acquire(self._denoisers, Stage.DENOISING)
-            modules = {**self._denoisers.modules, **self._decoders.modules}
+            self._memory.acquire(self._memory.decoders, Stage.DENOISING)
+            self._memory.acquire(self._memory.denoisers, Stage.DENOISING)
+            modules = {**self._memory.denoisers.modules, **self._memory.decoders.modules}
             pipeline = self._assemble({**self._meta_modules(self._model.encoders), **modules})
             pipeline.register_modules(**dict.fromkeys(self._model.encoders))
             watch(pipeline.scheduler)
@@ -210,16 +172,16 @@ class Rendering:
             return RawClip(output.frames, self._given_sound() or to_audio(pipeline, output))
         finally:
             self._peaks.abandon()
-            self._room.residency.release(self._denoisers)
-            self._room.residency.release(self._decoders)
+            self._memory.release(self._memory.denoisers)
+            self._memory.release(self._memory.decoders)
 
     def _identity(self) -> dict[str, Any]:
-        return identity_of(self._job, self._inputs, self._model, self._device, self._placement)
+        return identity_of(self._job, self._inputs, self._model, self._device, self._memory.placement)
 
     def _listeners(self, pipeline: Any, call: Mapping[str, Any]) -> Iterator[AbstractContextManager[object]]:
         yield self._encoder.recalled(pipeline)
         if self._job.is_compared:
-            yield self.first_calls.heard(self._denoisers.modules)
+            yield self.first_calls.heard(self._memory.denoisers.modules)
         yield replace_method(pipeline, "progress_bar", self._announcing_denoising)
         yield replace_method(pipeline.vae, "decode", lambda decode: self._decoding(pipeline, decode))
         yield taken_one_by_one(pipeline, self._on_frame)
@@ -230,8 +192,8 @@ class Rendering:
             device=self._device.torch_device,
             dtype=getattr(torch, self._model.spec.dtype),
         )
-        if self._placement.is_block_swapped:
-            self._block_swap = BlockSwap(self._room.residency, self._denoisers, self._on_card_bytes())
+        if self._memory.placement.is_block_swapped:
+            self._block_swap = BlockSwap(self._room.residency, self._memory.denoisers, self._memory.on_card_bytes())
             yield self._block_swap
         if not self._family.has_step_callback:
             yield replace_method(pipeline.scheduler, "step", lambda step: self._stepping(pipeline, step))
@@ -243,7 +205,9 @@ class Rendering:
 
         def open_bar(*args: Any, **kwargs: Any) -> Any:
             self._stages.enter(Stage.DENOISING)
-            self._peaks.begin(self._workload(Stage.DENOISING), is_swapped=self._placement.is_block_swapped)
+            self._peaks.begin(
+                self._memory.workload(Stage.DENOISING), is_swapped=self._memory.placement.is_block_swapped
+            )
             self._on_denoising()
             return progress_bar(*args, **kwargs)
 
@@ -255,13 +219,13 @@ class Rendering:
             if self._passes == 1:
                 if self._block_swap is not None:
                     self._block_swap.close()
-                self._room.residency.release(self._denoisers)
+                self._memory.release(self._memory.denoisers)
 
             def attempt() -> Any:
-                is_tiled = self._placement.is_decoding_tiled
-                workload = self._workload(Stage.DECODING, is_tiled=is_tiled)
-                if not self._is_room_made(workload) and not is_tiled:
-                    self._give_up(is_decoding_tiled=True)
+                is_tiled = self._memory.placement.is_decoding_tiled
+                workload = self._memory.workload(Stage.DECODING, is_tiled=is_tiled)
+                if not self._memory.make_room_to_decode(workload) and not is_tiled:
+                    self._memory.decode_in_tiles()
                     return attempt()
                 try:
                     with tiled(pipeline.vae) if is_tiled else nullcontext():
@@ -272,21 +236,12 @@ class Rendering:
                 except RuntimeError as error:
                     if is_tiled or fault_of(error) is not DeviceFault.NO_KERNEL:
                         raise
-                self._give_up(is_decoding_tiled=True)
+                self._memory.decode_in_tiles()
                 return attempt()
 
-            return self._climb(Stage.DECODING, attempt)
+            return self._memory.run_with_fallbacks(Stage.DECODING, attempt)
 
         return decode_with_room
-
-    def _is_room_made(self, workload: Workload) -> bool:
-        """Make room to decode, or as much as there is: a figure does not end a render whose steps are all done."""
-        try:
-            self._room.residency.make_room(self._headroom_bytes(workload))
-        except DoesNotFit:
-            self._evict_besides(Stage.DECODING)
-            return False
-        return True
 
     def _decode_by_parts(
         self,
@@ -354,7 +309,7 @@ class Rendering:
         )
 
     def _transformers(self) -> list[torch.nn.Module]:
-        return [module for name, module in self._denoisers.modules.items() if name.startswith("transformer")]
+        return [module for name, module in self._memory.denoisers.modules.items() if name.startswith("transformer")]
 
     def _meta_modules(self, components: Mapping[str, Component]) -> dict[str, torch.nn.Module]:
         return {name: self._room.library.meta_module(component) for name, component in components.items()}
@@ -387,90 +342,6 @@ class Rendering:
     def _heard(self, pipeline: Any) -> dict[str, Any]:
         sound = self._given_sound()
         return {} if sound is None else {"audio_latents": audio_latents(pipeline, sound)}
-
-    # --- room ---
-
-    def _acquire(self, lease: Lease, stage: Stage) -> None:
-        residency, is_denoising = self._room.residency, lease is self._denoisers
-        if not all(residency.is_resident(c.key) for c in lease.components.values()):
-            self._stages.enter(Stage.LOADING)
-        try:
-            if not (is_denoising and self._placement.is_block_swapped):
-                residency.acquire(lease, self._headroom_bytes(self._workload(stage), lease.components.values()))
-                return
-            self._acquire_swapped(lease, stage)
-        except DoesNotFit:
-            if not (is_denoising and self._may_swap()) or self._placement.swapped_bytes == ALL_BYTES:
-                raise
-            residency.release(lease)
-            self._give_up(swapped_bytes=ALL_BYTES)  # the room that it was placed for is gone
-            self._acquire_swapped(lease, stage)
-
-    def _acquire_swapped(self, lease: Lease, stage: Stage) -> None:
-        on_card_bytes = self._on_card_bytes()
-        beside_bytes = self._headroom_bytes(self._workload(stage), taken_bytes=on_card_bytes)
-        self._room.residency.acquire_copies(lease, on_card_bytes + beside_bytes)
-
-    def _may_swap(self) -> bool:
-        """Whether the row and main memory allow block swap."""
-        allowed = any(p.is_block_swapped for p in PLACEMENTS[self._model.spec.placement])
-        return (
-            allowed
-            and sum(map(self._room.residency.size_bytes, self._model.denoisers.values())) <= self._device.host_bytes
-        )
-
-    def _on_card_bytes(self) -> int:
-        """What the denoisers take of the card at once by block swap."""
-        return needs_of(self._job, self._model, self._room).on_card_bytes(self._placement)
-
-    def _headroom_bytes(self, workload: Workload, coming: Iterable[Component] = (), *, taken_bytes: int = 0) -> int:
-        """What to ask for: all that was measured, or as much of an estimate as can be had beside what is coming."""
-        estimate = self._room.headroom.estimate(workload)
-        if estimate.is_measured:
-            return estimate.size_bytes
-        return max(0, min(estimate.size_bytes, self._room.residency.attainable_bytes(coming) - taken_bytes))
-
-    def _workload(self, stage: Stage, *, is_tiled: bool = False) -> Workload:
-        return workload_of(stage, self._job, self._model, self._room, is_tiled=is_tiled)
-
-    # --- when memory runs out ---
-
-    def _rungs_of(self, stage: Stage) -> list[Fallback]:
-        rungs = [
-            Fallback("freeing memory", lambda: None),
-            Fallback("evicting what is not needed now", lambda: self._evict_besides(stage)),
-        ]
-        if stage is Stage.DENOISING and self._may_swap():
-            rungs.append(Fallback("swapping all blocks of the model", lambda: self._give_up(swapped_bytes=ALL_BYTES)))
-        if stage is Stage.DECODING:
-            rungs.append(Fallback("decoding in tiles", lambda: self._give_up(is_decoding_tiled=True)))
-        return rungs
-
-    def _climb(self, stage: Stage, attempt: Callable[[], Result]) -> Result:
-        def on_failure(rung: Fallback | None) -> None:
-            self._peaks.abandon()
-            residency = self._room.residency
-            residency.counters["out_of_memory"] += 1
-            is_tiled = stage is Stage.DECODING and self._placement.is_decoding_tiled
-            self._failures.append((self._workload(stage, is_tiled=is_tiled), residency.free_bytes()))
-            if rung:
-                self._stages.say(f"Memory ran out: {rung.name}")
-
-        return run_with_fallbacks(attempt, self._rungs[stage], device=self._device, on_failure=on_failure)
-
-    def _evict_besides(self, stage: Stage) -> None:
-        """Between attempts nothing is leased that the next one brings back at once: that is left where it is."""
-        model = self._model
-        needed = {
-            Stage.ENCODING_PROMPT: model.encoders,
-            Stage.DENOISING: {**model.denoisers, **model.decoders},
-            Stage.DECODING: model.decoders,
-        }[stage]
-        for key in set(self._room.residency.entries) - {component.key for component in needed.values()}:
-            self._room.residency.evict(key)
-
-    def _give_up(self, **what: Any) -> None:
-        self._placement = dataclasses.replace(self._placement, **what)
 
     @contextmanager
     def _refusals(self, pipeline: Any) -> Iterator[None]:
