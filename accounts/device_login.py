@@ -19,12 +19,13 @@ from typing import Any, Final
 
 import redis
 from django.core import signing
+from django.utils import timezone
 
 from accounts import api_keys
 from accounts.models import ApiKey, Membership
 from accounts.roles import BY_ROLE
 from loremotion import row_security
-from loremotion.refusals import Conflict, Unavailable
+from loremotion.refusals import Conflict, Invalid, Unavailable
 from loremotion.valkey import connection
 
 LASTS_SECONDS: Final = 600
@@ -53,6 +54,17 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A login that nobody has decided yet."""
+
+    name: str
+    """What its program calls itself."""
+    begun_at: datetime
+    network: str
+    """Where its program is, as ``networks.lasting_fingerprint_of`` says it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     status: Status
     key: ApiKey | None = None
@@ -60,31 +72,46 @@ class Claimed:
     """Of the key; it is not kept."""
 
 
-def begin(*, name: str) -> Begun:
+def begin(*, name: str, network: str) -> Begun:
     """Begin a login of a program that calls itself ``name``.
 
+    Args:
+        network: where it is, as ``networks.lasting_fingerprint_of`` says it.
+
     Raises:
+        Invalid: the name has characters that are not seen, or turn others round.
         Unavailable: it cannot be noted now.
     """
+    if not name.isprintable():
+        raise Invalid("invalid_name", "A name has letters, figures and signs that can be seen.", field="name")
     device_code, letters = secrets.token_urlsafe(32), "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LETTERS))
     address = _of_device(device_code)
-    waiting = {"status": Status.PENDING, "name": name[:LONGEST_NAME], "code": letters}
+    origin = {"name": name[:LONGEST_NAME], "begun_at": timezone.now().isoformat(), "network": network}
+    waiting = {"status": Status.PENDING, "code": letters, **origin}
     with _noted():
         valkey = connection()
         valkey.set(address, _signed(waiting, address), ex=LASTS_SECONDS)
         valkey.set(_of_user(letters), address, ex=LASTS_SECONDS)
-    return Begun(device_code, f"{letters[:4]}-{letters[4:]}")
+    return Begun(device_code, "-".join(halves(letters)))
 
 
-def name_of(user_code: str) -> str | None:
-    """What the program calls itself that shows this code; None where none does, or not any more.
+def find(user_code: str) -> Waiting | None:
+    """The login whose program shows this code; None where none does, or not any more.
 
     Raises:
         Unavailable: nobody can say now.
     """
     with _noted():
-        waiting = _waiting(connection().get(_of_user(user_code)), user_code)
-    return None if waiting is None else str(waiting["name"])
+        found = _waiting(connection().get(_of_user(user_code)), user_code)
+    if found is None:
+        return None
+    return Waiting(found["name"], datetime.fromisoformat(found["begun_at"]), found["network"])
+
+
+def halves(user_code: str) -> tuple[str, str]:
+    """A code's first four letters and the rest, however it was typed."""
+    letters = _letters_of(user_code)
+    return letters[: _CODE_LETTERS // 2], letters[_CODE_LETTERS // 2 :]
 
 
 def decide(user_code: str, *, by: Membership, terms: dict[str, Any] | None) -> None:

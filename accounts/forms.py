@@ -64,7 +64,7 @@ class KeyForm(CapsForm):
         required=False,
         label="Expires",
         help_text="At the end of that day. Leave empty to keep it until you revoke it.",
-        widget=forms.DateInput(attrs={"type": "date"}),
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
 
     def terms(self) -> dict[str, Any]:
@@ -79,6 +79,29 @@ class KeyForm(CapsForm):
             "monthly_cap_credits": said["monthly_cap_credits"],
             "expires_at": ends,
         }
+
+
+class DeviceForm(KeyForm):
+    """The terms of a device's key, and the end of its code. A link may hold the whole code, so that somebody presses a
+    button for a device which they never saw; whoever has it at hand reads the letters off it."""
+
+    field_order = ("ending", *KeyForm.field_order)
+    ending = forms.CharField(
+        max_length=20,
+        label="The last four letters of the code",
+        help_text="As the device shows them, not as a message or a link says.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, ending: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.expected = ending
+
+    def clean_ending(self) -> str:
+        typed = "".join(letter for letter in self.cleaned_data["ending"].upper() if letter.isalpha())
+        if typed != self.expected:
+            raise forms.ValidationError("The code of the device ends in other letters.")
+        return typed
 
 
 class ConfirmForm(forms.Form):

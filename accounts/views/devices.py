@@ -2,40 +2,67 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
+
+from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts import device_login
-from accounts.forms import KeyForm
+from accounts import device_login, networks
+from accounts.forms import DeviceForm
 from accounts.models import Membership
 from accounts.permissions import member_may
 from accounts.roles import Action, Scope
 
-SCOPES = [Scope.READ, Scope.GENERATE, Scope.BILLING_READ]
+SCOPES: Final = [Scope.READ, Scope.GENERATE]
+"""Ticked beforehand: what it takes to make clips. Whoever lets a program see payments ticks that themselves."""
+KEY_LASTS: Final = timedelta(days=90)
+"""Unless somebody says otherwise: a key that was given away by mistake, or forgotten, ends."""
 
 
 @require_http_methods(["GET", "POST"])
 @never_cache
 @member_may(Action.MANAGE_KEYS)
 def connect(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Ask for the code, then what the key may do; ``POST`` agrees or denies."""
+    """Ask for the code, then what the key may do; ``POST`` with a decision agrees or denies."""
     code = (request.POST.get("code") or request.GET.get("code") or "").strip()[:40]
-    name = device_login.name_of(code) if code else None
-    if name is None:
-        status = 404 if code else 200
+    waiting = device_login.find(code) if code else None
+    if waiting is None:
         context = {"workspace": membership.workspace, "code": code}
-        return render(request, "accounts/device.html", context, status=status)
-    form = KeyForm(request.POST if request.method == "POST" else None, initial={"name": name, "scopes": SCOPES})
-    if request.method == "POST" and request.POST.get("decision") == "deny":
+        return render(request, "accounts/device.html", context, status=404 if code else 200)
+    decision = request.POST.get("decision")
+    if decision == "deny":
         device_login.decide(code, by=membership, terms=None)
-        messages.success(request, f"{name} was not connected.")
+        messages.success(request, f"{waiting.name} was not connected.")
         return redirect("accounts:keys")
-    if request.method == "POST" and form.is_valid():
+    form = _form(request, code, waiting)
+    if decision and form.is_valid():
         device_login.decide(code, by=membership, terms=form.terms())
         messages.success(request, f"{form.cleaned_data['name']} is connected. You can go back to it.")
         return redirect("accounts:keys")
-    context = {"workspace": membership.workspace, "code": code, "name": name, "form": form}
-    return render(request, "accounts/device.html", context, status=422 if request.method == "POST" else 200)
+    context = {
+        "workspace": membership.workspace,
+        "code": code,
+        "beginning": device_login.halves(code)[0],
+        "waiting": waiting,
+        "is_near": waiting.network in networks.lasting_fingerprints_of(request),
+        "form": form,
+    }
+    return render(request, "accounts/device.html", context, status=422 if decision else 200)
+
+
+def _form(request: HttpRequest, code: str, waiting: device_login.Waiting) -> DeviceForm:
+    _, ending = device_login.halves(code)
+    if request.POST.get("decision"):
+        return DeviceForm(request.POST, ending=ending)
+    terms = {"name": waiting.name, "scopes": SCOPES, "expires_on": timezone.localdate() + KEY_LASTS}
+    if request.method == "GET":  # of a link, maybe somebody else's: it tells nothing of what is at hand
+        return DeviceForm(initial=terms, ending=ending)
+    form = DeviceForm(initial={**terms, "ending": ending}, ending=ending)
+    form.fields["ending"].widget = forms.HiddenInput()
+    return form

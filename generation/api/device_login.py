@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import device_login
+from accounts import device_login, networks
 from generation.api.base import VideoView, read
 
 
@@ -28,7 +28,8 @@ class DeviceLogins(VideoView):
     authentication_classes = []
 
     def post(self, request: Request) -> Response:
-        begun = device_login.begin(name=read(BeginSerializer, request)["name"])
+        name = read(BeginSerializer, request)["name"]
+        begun = device_login.begin(name=name, network=networks.lasting_fingerprint_of(request))
         page = settings.SITE_URL + reverse("accounts:connect-device")
         return Response(
             {

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from datetime import datetime
 from typing import Any
 
 import pytest
 import redis
 from django.test import Client
+from django.utils import timezone
 
 from accounts import device_login, members
 from accounts.models import ApiKey, AuditEntry, Membership, User, Workspace
-from accounts.roles import Role
+from accounts.roles import Role, Scope
 from catalog.models import Model
 from loremotion.refusals import Conflict, Forbidden
 from tests.accounts import factories as people
@@ -41,10 +44,15 @@ def browser(owner: User, studio: Workspace) -> Client:
     return people.browser_of(owner, studio)
 
 
-def begun(name: str = "loremotion on laptop") -> Any:
-    answer = Client().post("/v1/device_logins", {"name": name}, content_type="application/json")
+def begun(name: str = "loremotion on laptop", **meta: Any) -> Any:
+    answer = Client().post("/v1/device_logins", {"name": name}, content_type="application/json", **meta)
     assert answer.status_code == 200, answer.content
     return answer.json()
+
+
+def agreed(login: Any) -> dict[str, Any]:
+    """The form by which somebody agrees."""
+    return {**TERMS, "code": login["user_code"], "ending": login["user_code"][-4:]}
 
 
 def claimed(login: Any) -> Any:
@@ -61,10 +69,10 @@ def test_whoever_agrees_gives_the_program_a_key_once(
 ) -> None:
     login = begun()
     assert claimed(login)["status"] == "pending"
-    asked = browser.get(PAGE, {"code": login["user_code"].lower().replace("-", " ")}).text
-    assert "<strong>loremotion on laptop</strong> asks for an API key of Studio" in asked
+    asked = browser.post(PAGE, {"code": login["user_code"].lower().replace("-", " ")}).text
+    assert "A program that calls itself <q>loremotion on laptop</q> asks for an API key of Studio" in asked
     assert not ApiKey.objects.exists(), "looking agrees to nothing"
-    assert browser.post(PAGE, {**TERMS, "code": login["user_code"]}).status_code == 302
+    assert browser.post(PAGE, agreed(login)).status_code == 302
     given = claimed(login)
     assert (given["status"], given["scopes"]) == ("approved", ["read", "generate"])
     assert claimed(login)["status"] == "expired"
@@ -86,7 +94,7 @@ def test_a_login_that_is_denied_gets_nothing(browser: Client) -> None:
 
 def test_nothing_of_the_key_or_of_the_programs_code_is_kept(browser: Client, valkey: redis.Redis) -> None:
     login = begun()
-    browser.post(PAGE, {**TERMS, "code": login["user_code"]})
+    browser.post(PAGE, agreed(login))
     kept: list[Any] = list(valkey.scan_iter("device-login*"))
     values: list[Any] = [valkey.get(name) for name in kept]
     everything = b" ".join([*kept, *values])
@@ -103,7 +111,7 @@ def test_of_two_who_decide_the_first_has(browser: Client, studio: Workspace) -> 
     device_login.decide(login["user_code"], by=place, terms=None)
     with pytest.raises(Conflict):
         device_login.decide(login["user_code"], by=place, terms=None)
-    assert browser.post(PAGE, {**TERMS, "code": login["user_code"]}).status_code == 404
+    assert browser.post(PAGE, agreed(login)).status_code == 404
     assert claimed(login)["status"] == "denied"
 
 
@@ -116,9 +124,9 @@ def test_a_decision_that_others_write_into_valkey_gives_no_key(studio: Workspace
 
 
 def test_a_decision_about_one_device_gives_no_other_a_key(browser: Client, valkey: redis.Redis) -> None:
-    agreed, other = begun(), begun()
-    browser.post(PAGE, {**TERMS, "code": agreed["user_code"]})
-    valkey.copy(address_of(agreed["device_code"]), address_of(other["device_code"]), replace=True)
+    first, other = begun(), begun()
+    browser.post(PAGE, agreed(first))
+    valkey.copy(address_of(first["device_code"]), address_of(other["device_code"]), replace=True)
     assert claimed(other)["status"] == "expired"
     assert not ApiKey.objects.exists()
 
@@ -127,13 +135,13 @@ def test_a_code_leads_to_the_device_that_shows_it_alone(browser: Client, valkey:
     shown, other = begun(), begun("of somebody else")
     valkey.set(f"device-login:code:{shown['user_code'].replace('-', '')}", address_of(other["device_code"]))
     assert browser.get(PAGE, {"code": shown["user_code"]}).status_code == 404
-    assert browser.post(PAGE, {**TERMS, "code": shown["user_code"]}).status_code == 404
+    assert browser.post(PAGE, agreed(shown)).status_code == 404
     assert claimed(other)["status"] == "pending"
 
 
 def test_the_code_that_people_type_claims_no_key(browser: Client) -> None:
     login = begun()
-    browser.post(PAGE, {**TERMS, "code": login["user_code"]})
+    browser.post(PAGE, agreed(login))
     assert claimed({"device_code": login["user_code"]})["status"] == "expired"
     assert claimed(login)["status"] == "approved"
 
@@ -145,11 +153,59 @@ def test_a_code_that_no_device_shows_is_told_to_be_none(browser: Client, code: s
     assert "No device is waiting with the code" in answer.text
 
 
+def test_a_link_with_the_code_is_no_proof_that_its_device_is_at_hand(browser: Client) -> None:
+    login = begun()
+    code = login["user_code"]
+    page = browser.get(PAGE, {"code": code}).text
+    assert 'name="ending"' in page
+    assert f'value="{code[-4:]}"' not in page
+    for wrong in ("", code[:4] if code[:4] != code[-4:] else "x"):
+        answer = browser.post(PAGE, {**agreed(login), "ending": wrong})
+        assert answer.status_code == 422
+        assert claimed(login)["status"] == "pending"
+    assert browser.post(PAGE, {**agreed(login), "ending": code[-4:].lower()}).status_code == 302
+    assert claimed(login)["status"] == "approved"
+
+
+def test_whoever_typed_the_whole_code_types_no_part_again(browser: Client) -> None:
+    code = begun()["user_code"]
+    field = re.search(r'<input[^>]*name="ending"[^>]*>', browser.post(PAGE, {"code": code}).text)
+    assert field is not None
+    assert 'type="hidden"' in field[0]
+    assert f'value="{code[-4:]}"' in field[0]
+
+
+def test_a_program_is_given_little_unless_somebody_says_so(browser: Client) -> None:
+    page = browser.get(PAGE, {"code": begun()["user_code"]}).text
+    ticked = {scope for scope in Scope.values if re.search(rf'value="{scope}"[^>]* checked', page)}
+    assert ticked == {Scope.READ, Scope.GENERATE}
+    until = re.search(r'<input[^>]*value="([0-9-]+)"[^>]*name="expires_on"|name="expires_on" value="([0-9-]+)"', page)
+    assert until is not None, "a key that nobody thinks of any more ends"
+
+
+@pytest.mark.parametrize(("address", "says"), [("192.0.2.9", "your network"), ("198.51.100.1", "another network")])
+def test_the_page_says_from_where_and_when_it_was_begun(browser: Client, address: str, says: str) -> None:
+    before = timezone.now()
+    login = begun(REMOTE_ADDR="192.0.2.1")
+    after = timezone.now()
+    page = browser.get(PAGE, {"code": login["user_code"]}, REMOTE_ADDR=address).text
+    told = re.search(r'begun <time datetime="([^"]+)"[^>]*>[^<]+</time>, from (?:<strong>)?([a-z ]+)', page)
+    assert told is not None
+    assert before <= datetime.fromisoformat(told[1]) <= after
+    assert told[2] == says
+
+
+@pytest.mark.parametrize("name", ["\N{RIGHT-TO-LEFT OVERRIDE}evil", "two\nlines", "a\x1b[2J", "\N{ZERO WIDTH SPACE}"])
+def test_a_name_that_could_look_like_something_else_is_refused(name: str) -> None:
+    answer = Client().post("/v1/device_logins", {"name": name}, content_type="application/json")
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "name")
+
+
 def test_who_does_not_manage_keys_connects_nothing(studio: Workspace) -> None:
     bob = people.person("bob@example.org")
     Membership.objects.create(workspace=studio, user=bob, role=Role.MEMBER)
     login = begun()
-    assert people.browser_of(bob, studio).post(PAGE, {**TERMS, "code": login["user_code"]}).status_code == 403
+    assert people.browser_of(bob, studio).post(PAGE, agreed(login)).status_code == 403
     assert Client().get(PAGE, {"code": login["user_code"]}).status_code == 302, "signs in first"
     assert claimed(login)["status"] == "pending"
 
@@ -158,7 +214,7 @@ def test_a_right_that_was_taken_away_meanwhile_counts(studio: Workspace) -> None
     bob = people.person("bob@example.org")
     place = Membership.objects.create(workspace=studio, user=bob, role=Role.ADMIN)
     login = begun()
-    people.browser_of(bob, studio).post(PAGE, {**TERMS, "code": login["user_code"]})
+    people.browser_of(bob, studio).post(PAGE, agreed(login))
     owner = studio.memberships.get(role=Role.OWNER)
     members.change(membership=place, by=owner, role=Role.MEMBER, monthly_cap_credits=None)
     with pytest.raises(Forbidden):
@@ -170,7 +226,7 @@ def test_who_has_left_gives_nothing(studio: Workspace) -> None:
     bob = people.person("bob@example.org")
     place = Membership.objects.create(workspace=studio, user=bob, role=Role.ADMIN)
     login = begun()
-    people.browser_of(bob, studio).post(PAGE, {**TERMS, "code": login["user_code"]})
+    people.browser_of(bob, studio).post(PAGE, agreed(login))
     members.remove(membership=place, by=place)
     assert claimed(login)["status"] == "denied"
     assert not ApiKey.objects.exists()

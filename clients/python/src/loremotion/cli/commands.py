@@ -335,7 +335,7 @@ def login(address: str, with_key: bool) -> None:
 
 
 def _show_code(page: str, code: str) -> None:
-    click.echo(f"Open {page}\nand compare the code: {code}\nWaiting for you to agree …")
+    click.echo(f"Open {page}\nand type the last letters of this code: {code}\nWaiting for you to agree …")
 
 
 @loremotion.command()
