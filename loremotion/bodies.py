@@ -279,10 +279,10 @@ def too_large(most_bytes: int) -> str:
 
 async def _refuse(scope: Any, send: Send, status: int, code: str, words: str) -> None:
     """Answer without the site: with a problem document where programs ask, a page in browsers, else in plain words."""
-    from loremotion.errors import PROBLEM, bare_page, document
+    from loremotion.errors import PROBLEM, bare_page, document, is_api
 
     kind, body = b"text/plain", f"{words}\n"
-    if scope["path"].startswith("/v1/"):
+    if is_api(scope["path"]):
         kind, body = PROBLEM.encode(), json.dumps(document(status, code, words))
     elif b"text/html" in _header(scope, b"accept"):
         step = "Nothing was made or charged. Go back in your browser: what you wrote is still there."

@@ -61,6 +61,8 @@ class RefusalMiddleware:
         response = self.get_response(request)
         if response.status_code == 405 and not response.content:  # Django's, which says nothing to anybody
             return method_not_allowed(request, allowed=response["Allow"])
+        if response.status_code == 404 and is_api(request.path) and response.get("Content-Type") != PROBLEM:
+            return not_found(request, Http404())  # Django's, a page for whoever develops it
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -128,14 +130,19 @@ def page_above(path: str) -> str:
     return "/"
 
 
+def is_api(path: str) -> bool:
+    """Whether programs ask there, and read no page."""
+    return path == "/v1" or path.startswith("/v1/")
+
+
 def wants_json(request: HttpRequest) -> bool:
-    return request.path.startswith("/v1/") or not request.accepts("text/html")
+    return is_api(request.path) or not request.accepts("text/html")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler for 404: a page or a document, and the same words for what is absent and what is another's."""
     detail = "There's nothing here, or it isn't yours."
-    if request.path.startswith("/v1/") and request.path.endswith("/"):
+    if is_api(request.path) and request.path.endswith("/"):
         detail += " API addresses don't end in a slash."
     if wants_json(request):
         return JsonResponse(document(404, "not_found", detail), status=404, content_type=PROBLEM)

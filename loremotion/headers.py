@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import get_conditional_response, set_response_etag
 from django.utils.deprecation import MiddlewareMixin
 
+from loremotion.errors import is_api
+
 PERMISSIONS_POLICY: Final = ", ".join(
     f"{feature}=()" for feature in ("camera", "microphone", "geolocation", "usb", "payment", "browsing-topics")
 )
@@ -50,7 +52,7 @@ class ApiCachingMiddleware(MiddlewareMixin):
     """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if not request.path.startswith("/v1/") or response.streaming or "Cache-Control" in response:
+        if not is_api(request.path) or response.streaming or "Cache-Control" in response:
             return response
         if request.method not in ("GET", "HEAD") or response.status_code != 200:
             response["Cache-Control"] = "no-store"

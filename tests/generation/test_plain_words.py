@@ -47,6 +47,34 @@ def test_whoever_would_rather_have_html_gets_json(program: Client, clip: Generat
         assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
 
 
+@pytest.mark.parametrize("is_debug", [True, False])
+@pytest.mark.parametrize(
+    "address", ["/v1", "/v1/", "/v1/nothing", "/v1/videos/nope", "/v1/videos/nope/content", "/v1?x=1"]
+)
+def test_where_nothing_is_under_v1_a_program_reads_so(
+    program: Client, toy: Model, settings: Any, address: str, is_debug: bool
+) -> None:
+    """Whoever starts the site on their own machine too, where Django has a page of its own for it."""
+    settings.DEBUG = is_debug
+    for method in ("get", "post", "put", "delete"):
+        answer = getattr(program, method)(address, headers={"Accept": "text/html"})
+        assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+        assert (answer.json()["code"], answer["Cache-Control"]) == ("not_found", "no-store")
+    assert program.get("/v1x", headers={"Accept": "text/html"})["Content-Type"].startswith("text/html")
+
+
+def test_a_method_that_a_file_or_a_stream_does_not_take_is_told_those_that_it_does(
+    clip: Generation,
+) -> None:
+    """A program has no form's token: it is told of the method all the same."""
+    strict = Client(enforce_csrf_checks=True)
+    for address in (f"/v1/videos/{clip.id}/content", f"/v1/videos/{clip.id}/events", "/v1/openapi.json"):
+        for method in ("post", "put", "delete", "patch"):
+            answer = getattr(strict, method)(address)
+            assert (answer.status_code, answer["Content-Type"]) == (405, "application/problem+json"), (address, method)
+            assert detail_of(answer) == f"{method.upper()} isn't allowed here. Use {answer['Allow']}."
+
+
 @pytest.mark.parametrize("route", ["/v1/videos", "/v1/models", "/v1/quotes", "/v1/webhook_endpoints"])
 def test_a_method_that_is_not_taken_is_told_those_that_are(program: Client, toy: Model, route: str) -> None:
     answer = program.put(route, "{}", content_type="application/json")
