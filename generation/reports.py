@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from generation.settlement import attempts, retries, settle, signing_queue
+from generation.settlement import lost_attempts, settle, signing_queue
 from generation.settlement.verification import NotBelieved, read_report, verify_sender, verify_worker_name
 from gpu_worker import log_context
 from gpu_worker.contract import FINISHED_FUNCTION, STARTED_FUNCTION, WORKER_LOST_FUNCTION
@@ -55,13 +55,7 @@ def worker_lost(generation_id: str, attempt: int, worker: str, reason: str, secr
     if lost is None or lost.attempt != attempt:
         return False
     with log_context.bound(**lost.log_ids):
-        return retries.requeue(
-            generation_id=lost.id,
-            attempt=attempt,
-            code="worker_lost",
-            reason=f"The GPU worker was lost: {reason}.",
-            gpu_seconds=attempts.seconds_taken(lost),
-        )
+        return lost_attempts.hand_on(lost, f"The GPU worker was lost: {reason}.")
 
 
 def _refuse(kind: str, generation_id: object, problem: Exception) -> bool:

@@ -46,7 +46,7 @@ def _look_after_dispatched(generation: Generation) -> None:
     elif _has_ended(job):
         _settle_from(job, generation)
     elif _was_lost_at_the_pop(job):
-        _hand_on(generation)
+        hand_on(generation)
     else:  # it waits, and may have been enqueued by a process that died before it put it in its place
         dispatch.go_before_free(generation)
 
@@ -79,7 +79,7 @@ def reclaim_overdue() -> None:
         job = attempts.job_of(generation)
         report = _report_of(job) if job is not None and _has_ended(job) else None  # it came while the site was off
         if report is None or not settle.settle(report):
-            _hand_on(generation, "The GPU worker did not end it in time.")
+            hand_on(generation, "The GPU worker did not end it in time.")
 
     each(overdue.select_related("version__model").order_by("started_at")[:BATCH], look_after_overdue)
 
@@ -96,7 +96,7 @@ def reclaim_from_dead_workers() -> None:
         if job is not None and _has_ended(job):
             _settle_from(job, generation)
         elif not is_in_hand and generation.started_at and generation.started_at < silent_since:
-            _hand_on(generation)
+            hand_on(generation)
 
     each(running.order_by("dispatched_at")[:BATCH], look_after_running)
 
@@ -111,12 +111,10 @@ def _settle_from(job: Job, generation: Generation) -> None:
     if 0 <= ended_seconds < REPORT_GRACE_SECONDS:
         return
     report = _report_of(job)
-    if report is not None:
-        may_wait = 0 <= ended_seconds < signing_queue.HELD_SECONDS
-        if not (may_wait and signing_queue.hand_over(report)):
-            settle.settle(report)
-    else:
-        _hand_on(generation)
+    if report is None:
+        hand_on(generation)
+    elif not signing_queue.hand_over(report):
+        settle.settle(report)
 
 
 def _report_of(job: Job) -> RenderReport | None:
@@ -149,8 +147,15 @@ def _was_lost_at_the_pop(job: Job) -> bool:
     return True
 
 
-def _hand_on(generation: Generation, reason: str = "The GPU worker fell silent.") -> None:
-    retries.requeue(
+def hand_on(generation: Generation, reason: str = "The GPU worker fell silent.") -> bool:
+    """Begin anew what a worker was lost with, or give it up, unless the clip is finished and waits to be signed.
+
+    Returns whether this call decided it.
+    """
+    report = signing_queue.report_in_line(generation)
+    if report is not None:
+        return not signing_queue.hand_over(report) and settle.settle(report)
+    return retries.requeue(
         generation_id=generation.id,
         attempt=generation.attempt,
         code="worker_lost",

@@ -9,11 +9,14 @@ row, and the beat puts it into this line when it has come.
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import redis
-from rq.exceptions import DuplicateJobError, NoSuchJobError
+from rq.exceptions import DeserializationError, DuplicateJobError, NoSuchJobError
+from rq.job import JobStatus
 
+from generation.models import Generation
 from generation.provenance import certificate, signing
 from generation.settlement import settle
 from generation.settlement.verification import read_report
@@ -34,7 +37,7 @@ MOST_IN_LINE: Final = 20
 LATE_IN_LINE: Final = 5
 """Clips that were delivered unsigned come into line while it is shorter than that, so they hold up none that is new."""
 HELD_SECONDS: Final = 45.0
-"""So long after its render has ended a clip may wait for its signature."""
+"""So long a finished clip may wait for its signature, from when it came into line: by the site's clock."""
 _FAILURES_KEPT_SECONDS: Final = 3_600
 
 
@@ -49,8 +52,8 @@ def hand_over(report: RenderReport) -> bool:
         if not _is_worked_off():
             logger.warning("%s is not signed yet: nobody works off the queue", report.generation_id)
             return False
-        if _job(job_id) is not None:
-            return True
+        if (job := _job(job_id)) is not None:
+            return _may_wait(job)
         if _waiting() >= MOST_IN_LINE:
             logger.warning("%s is not signed yet: the queue is long", report.generation_id)
             return False
@@ -61,6 +64,21 @@ def hand_over(report: RenderReport) -> bool:
         logger.warning("%s is not signed yet: %s", report.generation_id, problem)
         return False
     return True
+
+
+def report_in_line(generation: Generation) -> RenderReport | None:
+    """The report of the present attempt that was handed over and is not settled yet, also where its signature failed;
+    None where there is none that is believed."""
+    attempt = (str(generation.id), generation.attempt)
+    job = _job(traces.signing_id(*attempt))
+    if job is None:
+        return None
+    try:
+        report = read_report(*job.args)
+    except (KeyError, TypeError, ValueError, DeserializationError) as problem:
+        logger.warning("What %s says is refused: %r", job.id, problem)
+        return None
+    return report if (report.generation_id, report.attempt) == attempt else None
 
 
 def enqueue_due() -> None:
@@ -93,6 +111,14 @@ def _job(job_id: str) -> AllowedJob | None:
         return queues.job(job_id)
     except NoSuchJobError:
         return None
+
+
+def _may_wait(job: AllowedJob) -> bool:
+    """Whether the clip may be signed soon. A job that failed stays for a while, as does one whose process is gone."""
+    if job.get_status(refresh=False) not in (JobStatus.QUEUED, JobStatus.STARTED) or job.enqueued_at is None:
+        return False
+    waited: timedelta = datetime.now(UTC) - job.enqueued_at
+    return abs(waited.total_seconds()) < HELD_SECONDS  # the hosts' clocks need not agree to the second
 
 
 def _waiting() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ from generation.provenance import signing
 from generation.settlement import endings, lost_attempts, signing_queue
 from generation.storage import traces
 from gpu_worker import log_context
-from gpu_worker.contract import Outcome, RenderReport
+from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, Outcome, RenderReport
 from gpu_worker.last_work import LastWork
 from loremotion import queues
 from tests.generation import factories
@@ -61,14 +62,22 @@ def state_of(generation: Generation) -> tuple[str, bool]:
     return generation.state, Clip.objects.filter(generation=generation, signed_at__isnull=False).exists()
 
 
-def rendered(generation: Generation, valkey: redis.Redis, report: RenderReport) -> None:
-    """Its job has ended in RQ and left this report as its result."""
+def rendered(
+    generation: Generation, valkey: redis.Redis, report: RenderReport, *, host_is_ahead_seconds: float = 0.0
+) -> None:
+    """Its job has ended in RQ, by the clock of its GPU host, and left this report as its result."""
     generation.refresh_from_db()
     job = Job.fetch(generation.job_id, connection=valkey, serializer=JSONSerializer)
     job.set_status(JobStatus.FINISHED)
-    job.ended_at = datetime.now(UTC)
+    job.ended_at = datetime.now(UTC) + timedelta(seconds=host_is_ahead_seconds)
     job.save()
     Result.create(job, Result.Type.SUCCESSFUL, ttl=1000, return_value=report.to_wire())
+
+
+def in_its_line(generation: Generation, valkey: redis.Redis) -> Job:
+    """RQ's record of its report that waits to be signed."""
+    job_id = traces.signing_id(str(generation.id), generation.attempt)
+    return Job.fetch(job_id, connection=valkey, serializer=JSONSerializer)
 
 
 def in_a_while(seconds: float) -> time_machine.travel:
@@ -183,6 +192,68 @@ def test_a_clip_that_waits_too_long_is_settled_by_the_beat_and_signed_later(
     assert state_of(mine) == (State.SUCCEEDED, True)
 
 
+@pytest.mark.parametrize("ahead", [-3600.0, 3600.0])
+def test_how_long_a_clip_waits_is_the_sites_clock_to_say(
+    at_work: None, mine: Generation, delivered: Delivered, valkey: redis.Redis, ahead: float
+) -> None:
+    report = delivered(mine)
+    rendered(mine, valkey, report, host_is_ahead_seconds=ahead)
+    assert reports.finished(report.to_wire())
+    lost_attempts.reclaim_from_dead_workers()
+    assert (state_of(mine), in_line()) == ((State.RUNNING, False), 1)
+    with in_a_while(signing_queue.HELD_SECONDS + 1):
+        lost_attempts.reclaim_from_dead_workers()
+    assert state_of(mine) == (State.SUCCEEDED, False)
+
+
+def test_whose_signature_has_failed_waits_for_it_no_longer(
+    at_work: None, mine: Generation, delivered: Delivered, valkey: redis.Redis
+) -> None:
+    report = delivered(mine)
+    rendered(mine, valkey, report)
+    assert reports.finished(report.to_wire())
+    in_its_line(mine, valkey).set_status(JobStatus.FAILED)
+    with in_a_while(lost_attempts.REPORT_GRACE_SECONDS + 1):
+        lost_attempts.reclaim_from_dead_workers()
+    assert state_of(mine) == (State.SUCCEEDED, False)
+
+
+@pytest.mark.parametrize("beats_after", [WORKER_DEAD_AFTER_SECONDS + 1, signing_queue.HELD_SECONDS + 1])
+def test_a_worker_that_dies_behind_its_report_has_no_clip_made_twice(
+    at_work: None, mine: Generation, delivered: Delivered, valkey: redis.Redis, beats_after: float
+) -> None:
+    assert reports.finished(delivered(mine).to_wire())
+    with in_a_while(beats_after):
+        lost_attempts.reclaim_from_dead_workers()
+        lost_attempts.reclaim_overdue()
+    waits = beats_after < signing_queue.HELD_SECONDS
+    assert state_of(mine) == (State.RUNNING if waits else State.SUCCEEDED, False)
+    work_off()
+    assert state_of(mine) == (State.SUCCEEDED, waits)
+    assert (mine.attempt, ledger.receipt(reference=mine.id).captured) == (1, mine.credits_quoted)
+
+
+def test_a_worker_that_is_told_lost_behind_its_report_has_no_clip_made_twice(
+    at_work: None, mine: Generation, delivered: Delivered
+) -> None:
+    said = delivered(mine)
+    assert reports.finished(said.to_wire())
+    assert not reports.worker_lost(str(mine.id), 1, "gpu-test", "killed", said.secret)
+    assert state_of(mine) == (State.RUNNING, False)
+    work_off()
+    assert state_of(mine) == (State.SUCCEEDED, True)
+
+
+def test_what_stands_in_line_and_is_not_believed_keeps_nobody(
+    at_work: None, mine: Generation, delivered: Delivered, valkey: redis.Redis
+) -> None:
+    said = delivered(mine)
+    assert signing_queue.hand_over(replace(said, secret="guessed"))
+    with in_a_while(WORKER_DEAD_AFTER_SECONDS + 1):
+        lost_attempts.reclaim_from_dead_workers()
+    assert state_of(mine)[0] in (State.QUEUED, State.DISPATCHED)
+
+
 def test_dying_in_the_middle_leaves_the_clip_to_the_beat(
     at_work: None, mine: Generation, delivered: Delivered, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +265,8 @@ def test_dying_in_the_middle_leaves_the_clip_to_the_beat(
 
     report = delivered(mine)
     rendered(mine, valkey, report)
+    assert reports.finished(report.to_wire())
+    in_its_line(mine, valkey).set_status(JobStatus.STARTED)
     with monkeypatch.context() as patch:
         patch.setattr(endings, "wind_up", die)
         with pytest.raises(Death):
