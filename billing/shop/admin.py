@@ -169,12 +169,20 @@ class PaymentAdmin(ExactSearchAdmin):
         return [*own, *super().get_urls()]
 
     def liability(self, request: HttpRequest) -> HttpResponse:
-        """Unspent and lapsed credits by the month in which they were paid for."""
+        """Unspent and lapsed credits by the month in which they were paid for, as they were counted last."""
         if not request.user.has_perm("shop.view_revenue"):
             raise PermissionDenied
-        months = [(month, formatted(month.paid_minor, month.currency)) for month in liability.by_month()]
-        rows = [(month, paid, formatted(month.unspent_minor, month.currency)) for month, paid in months]
-        context = {**self.admin_site.each_context(request), "title": "Unspent and lapsed credits", "rows": rows}
+        counted = liability.counted()
+        rows = [
+            (month, formatted(month.paid_minor, month.currency), formatted(month.unspent_minor, month.currency))
+            for month in (counted.months if counted else ())
+        ]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Unspent and lapsed credits",
+            "counted": counted,
+            "rows": rows,
+        }
         return render(request, "admin/shop/payment/liability.html", context)
 
     def refund(self, request: HttpRequest, payment_id: int) -> HttpResponse:

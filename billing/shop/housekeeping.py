@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from billing import allowance, free_gpu_budget
 from billing.shop import gateway, inbox, locks, notices, reconcile, subscribing
-from billing.shop.models import Order, StripeEvent
+from billing.shop.models import Order, Payment, StripeEvent
 from loremotion import queues
 from loremotion.outbox import sending
 
@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 EVENTS_EVERY_SECONDS = 5 * 60
 BOOKS_EVERY_SECONDS = 24 * 3600
 LOW_BALANCES_EVERY_SECONDS = 60
+LIABILITY_EVERY_SECONDS = 10 * 60
 BATCH = 50
 STALE_ORDER = timedelta(hours=25)
 """An open pay page has expired by now, at the latest."""
@@ -37,6 +38,8 @@ def sweep() -> None:
     if gateway.is_on():
         _once_in(EVENTS_EVERY_SECONDS, "read_events")
         _once_in(BOOKS_EVERY_SECONDS, "compare_books")
+    if gateway.is_on() or Payment.objects.exists():
+        _once_in(LIABILITY_EVERY_SECONDS, "count_liability")
     if cache.add("shop:old-events", True, timeout=3_600):
         inbox.forget_old()
         locks.forget_lapsed()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from billing.shop import convergence, inbox, reconcile, subscribing
+from billing.shop import convergence, inbox, liability, reconcile, subscribing
 from loremotion import log_ids
 from loremotion.queues import Table
 
@@ -21,6 +21,10 @@ def compare_books() -> None:
     reconcile.compare_books()
 
 
+def count_liability() -> None:
+    liability.count()
+
+
 def end_subscriptions(workspace: str) -> None:
     with log_ids.bound(subject=f"workspace:{workspace}"):
         subscribing.end_all(UUID(workspace))
@@ -34,6 +38,7 @@ JOBS: Table = {
     "billing.shop.jobs.work_on_event": work_on_event,
     "billing.shop.jobs.read_events": read_events,
     "billing.shop.jobs.compare_books": compare_books,
+    "billing.shop.jobs.count_liability": count_liability,
     "billing.shop.jobs.end_subscriptions": end_subscriptions,
     "billing.shop.jobs.look_after_order": look_after_order,
 }

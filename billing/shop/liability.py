@@ -1,11 +1,22 @@
-"""What we owe in clips that are paid for and not made, and what lapsed unused, by month."""
+"""What we owe in clips that are paid for and not made, and what lapsed unused, by month.
+
+Counting follows each credit that was bought in two years, which takes seconds on a site that has sold much. So the beat
+has a worker count, and pages read what was counted last.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Final
 
+import redis
+from django.core.cache import cache
 from django.db import connection
+from django.utils import timezone
+
+_KEY: Final = "shop:liability"
+_KEPT_SECONDS: Final = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,37 @@ class Month:
     taken_back: int
     written_off: int
     unspent_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The months as they were at a time."""
+
+    at: datetime
+    months: tuple[Month, ...]
+
+
+def count() -> None:
+    """Count anew, for the pages to read.
+
+    Raises:
+        redis.RedisError: Valkey is away, and what was counted is lost.
+    """
+    at = timezone.now()
+    months = [asdict(month) | {"month": month.month.isoformat()} for month in by_month()]
+    cache.set(_KEY, {"at": at.isoformat(), "months": months}, _KEPT_SECONDS)
+
+
+def counted() -> Counted | None:
+    """Return what was counted last; None where nobody has counted yet, or Valkey is away."""
+    try:
+        kept = cache.get(_KEY)
+    except redis.RedisError:
+        return None
+    if kept is None:
+        return None
+    months = (Month(**{**month, "month": date.fromisoformat(month["month"])}) for month in kept["months"])
+    return Counted(datetime.fromisoformat(kept["at"]), tuple(months))
 
 
 def by_month(*, months: int = 24) -> list[Month]:

@@ -25,7 +25,7 @@ def page(request: HttpRequest) -> HttpResponse:
     """Sums of the last month, beside those of the month before, and what waits for somebody."""
     now = timezone.now()
     paid = revenue.by_day(days=2 * DAYS, until=now)
-    owed = revenue.owed_lately()
+    owed = revenue.owed()
     used, most = free_gpu_budget.used_today(now)
     context = {
         **admin.site.each_context(request),
@@ -34,7 +34,7 @@ def page(request: HttpRequest) -> HttpResponse:
             (formatted(sum(days[DAYS:]), currency), formatted(sum(days[:DAYS]), currency))
             for currency, days in sorted(paid.items())
         ],
-        "owed": [formatted(amount, currency) for currency, amount in sorted(owed.items())],
+        "owed": None if owed is None else [formatted(amount, currency) for currency, amount in sorted(owed.items())],
         "free_left_minutes": max(0.0, most - used) / 60,
         "free_most_minutes": most / 60,
         "differences": Mismatch.objects.open()[:MOST_COUNTED].count(),

@@ -12,10 +12,6 @@ from django.db.models.functions import TruncDate
 
 from billing.shop import liability
 from billing.shop.models import Payment
-from loremotion.read_through import get_or_make
-
-OWED_KEPT_SECONDS: Final = 600
-"""For so long what is owed is not added up again, since that takes as long as what was ever bought is much."""
 
 _PARTS_SQL: Final = """
     SELECT currency, width_bucket(
@@ -51,17 +47,18 @@ def by_part(*, since: datetime, until: datetime, parts: int) -> dict[str, list[i
     return dict(found)
 
 
-def owed() -> dict[str, int]:
-    """Return currency → what was paid for credits that are not spent yet: a liability, as of now."""
+def owed() -> dict[str, int] | None:
+    """Return currency → what was paid for credits that were not spent when it was last counted: a liability.
+
+    None where it was not counted yet.
+    """
+    counted = liability.counted()
+    if counted is None:
+        return None
     found: dict[str, int] = defaultdict(int)
-    for month in liability.by_month():
+    for month in counted.months:
         found[month.currency] += month.unspent_minor
     return dict(found)
-
-
-def owed_lately() -> dict[str, int]:
-    """Return ``owed()`` of some minutes ago at most."""
-    return get_or_make("admin:money-owed", owed, seconds=OWED_KEPT_SECONDS)
 
 
 def _place(day: date, first: date, days: int) -> int:

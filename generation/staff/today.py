@@ -211,7 +211,7 @@ def _money(span: Span) -> dict[str, Any]:
             formatted(amount, currency),
             address=reverse("admin:shop_liability"),
         )
-        for currency, amount in sorted(revenue.owed_lately().items())
+        for currency, amount in sorted((revenue.owed() or {}).items())
     ]
     left = f"{max(0.0, most - used) / 60:,.0f}\N{NO-BREAK SPACE}min"
     tiles.append(Tile("Free GPU time left today", left, f"of {most / 60:,.0f} min", page))

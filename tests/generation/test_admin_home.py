@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User, Visitor
+from billing.shop import liability
 from billing.shop.models import Payment, Price
 from catalog.models import Model
 from generation import figures
@@ -152,6 +153,7 @@ def test_revenue_is_for_whoever_may_see_it_and_by_currency(toy: Model) -> None:
             **{"amount_minor": 2_000, "currency": "usd", "paid_at": timezone.now() - timedelta(minutes=minutes)},
         )
     cache.clear()
+    liability.count()
     finance, clips = staff_who_may("view_revenue"), staff_who_may("view_generation")
     page = finance.get(reverse("admin:index") + "?range=1h").context
     (tile,) = (each for each in page["tiles"] if each["title"] == "Revenue, USD")

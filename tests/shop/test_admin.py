@@ -11,13 +11,15 @@ import pytest
 import stripe
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
-from django.db import IntegrityError
+from django.core.cache import cache
+from django.db import IntegrityError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
 from billing import ledger
-from billing.shop import gateway, liability, reconcile
+from billing.shop import gateway, jobs, liability, reconcile
 from billing.shop.models import Order, Pack, Payment, Plan, Price, StripeEvent
 from loremotion import page_deadline
 from tests.shop.shop_steps import ShopSteps, balance, hold, pack_price, plan_price
@@ -283,7 +285,23 @@ def test_the_liability_counts_every_paid_credit_exactly_once(shop_steps: ShopSte
     assert month.credits == 2_700
     assert month.unspent + month.spent + month.lapsed + month.taken_back == 2_700
     assert (month.unspent, month.spent, month.taken_back) == (2_400, 100, 200)
+    liability.count()
     assert "2,400" in staff.get("/admin/shop/payment/liability/").content.decode()
+
+
+def test_the_page_of_the_liability_reads_what_was_counted_and_no_lot(shop_steps: ShopSteps, staff: Client) -> None:
+    shop_steps.buy(uuid4())
+    cache.clear()
+    assert "Not counted yet" in staff.get("/admin/shop/payment/liability/").text
+    jobs.count_liability()
+    shop_steps.buy(uuid4())
+    with CaptureQueriesContext(connection) as asked:
+        page = staff.get("/admin/shop/payment/liability/")
+    assert [month.credits for month, *_ in page.context["rows"]] == [500], "as it was when it was counted"
+    assert "Counted on" in page.text
+    assert not [each["sql"] for each in asked if "ledger_lot" in each["sql"] or "shop_payment" in each["sql"]]
+    jobs.count_liability()
+    assert "1,000" in staff.get("/admin/shop/payment/liability/").text
 
 
 def test_the_liability_follows_credits_into_another_account(shop_steps: ShopSteps) -> None:

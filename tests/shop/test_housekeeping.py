@@ -36,12 +36,21 @@ def sweep(valkey: redis.Redis, django_capture_on_commit_callbacks: DjangoCapture
 
 
 def test_each_comparison_is_asked_for_once_in_its_time(shop_steps: ShopSteps, sweep: Sweep) -> None:
-    assert sweep() == ["compare_books", "read_events"]
+    assert sweep() == ["compare_books", "count_liability", "read_events"]
     assert sweep() == []
 
 
 def test_where_nothing_is_sold_stripe_is_left_alone(db: None, sweep: Sweep, settings: Settings) -> None:
     settings.STRIPE_SECRET_KEY = ""
+    assert sweep() == []
+
+
+def test_what_is_owed_is_counted_after_the_selling_has_ended(
+    shop_steps: ShopSteps, sweep: Sweep, settings: Settings
+) -> None:
+    shop_steps.buy(uuid4())
+    settings.STRIPE_SECRET_KEY = ""
+    assert sweep() == ["count_liability"]
     assert sweep() == []
 
 

@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from billing import ledger
 from billing.models import FreeDay
-from billing.shop import revenue
+from billing.shop import liability, revenue
 from billing.shop.models import Mismatch, Payment, Price, Reconciliation, StripeEvent
 from tests.accounts.factories import browser_of, person
 
@@ -62,6 +62,8 @@ def test_the_page_says_what_came_in_and_what_is_owed(staff: Client, settings: Se
     paid(500, at=now - timedelta(days=40))
     FreeDay.objects.create(day=now.astimezone(UTC).date(), gpu_seconds=1200)
     StripeEvent.objects.create(event_id="evt_1", type="t", object_id="o", state="dead")
+    assert "not counted yet" in staff.get("/admin/money/").text
+    liability.count()
     answer = staff.get("/admin/money/")
     assert answer.context["sums"] == [("$19.99", "$5.00")]
     assert answer.context["owed"] == ["$24.99"]
