@@ -12,12 +12,12 @@ import yaml
 from catalog.sizes import Size
 from gpu_worker.contract import ComponentSource, Stage
 from gpu_worker.families import family
+from gpu_worker.families.activations import Shape
 from gpu_worker.families.memory import (
     CARDS_GIB,
     GIB,
     PLACEMENTS,
     MemoryNeeds,
-    Shape,
     memory_needs,
     stage_of,
     usable_bytes,

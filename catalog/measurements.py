@@ -18,12 +18,12 @@ from catalog.models import Measurement, ModelVersion
 from catalog.pricing import tier_of
 from catalog.sizes import Size
 from gpu_worker.contract import ComponentSource
+from gpu_worker.families.activations import Shape
 from gpu_worker.families.memory import (
     CARDS_GIB,
     GIB,
     Fit,
     MemoryNeeds,
-    Shape,
     memory_needs,
     usable_bytes,
     weights_bytes,

@@ -1,4 +1,4 @@
-"""What a clip takes of a card: bytes of weights by part, bytes beside them by stage, and where they can be placed.
+"""What a clip takes of a card: bytes of weights by part, activations beside them, and how they can be placed.
 
 The one truth about bytes, without torch. The catalogue computes from it before anybody has tried; the engine puts in
 what it measured, and computes the same.
@@ -7,12 +7,13 @@ what it measured, and computes the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gpu_worker.contract import ComponentSource, Stage
+from gpu_worker.families.activations import Estimate, Shape, Workload
 
 if TYPE_CHECKING:
     from gpu_worker.families.family import Family
@@ -28,17 +29,13 @@ _QUANTISED_NAMES = ("transformer", "text_encoder")
 """What quantisation applies to. VAEs and vocoders are small, and their rounding is visible and audible."""
 BYTES_PER_WEIGHT = {"int8": 1.0, "fp8": 1.0, "nf4": 0.5625, "gguf": 1.0625}
 """Of a weight that is quantised. NF4 has four bytes of scale for each 64, GGUF's Q8_0 two for each 32."""
-_ENCODER_FRACTION = 0.05
-"""Activations of a text encoder as a part of its weights: a few hundred tokens against billions of weights."""
-_HISTORY_BYTES_PER_VOXEL = 12
-"""Frames of the passes before, while those of the next are put to them."""
 
 
 # --- weights -------------------------------------------------------------------------------------------------------
 
 
 def stage_of(component: str) -> Stage:
-    """The last stage that needs the weights of ``component``: when it is over, they may leave."""
+    """Return the last stage that needs the weights of ``component``: when it is over, they may leave."""
     if component.startswith(_ENCODERS):
         return Stage.ENCODING_PROMPT
     if "vae" in component or "vocoder" in component:
@@ -47,7 +44,7 @@ def stage_of(component: str) -> Stage:
 
 
 def quantisation_of(component: str, wanted: str, source: ComponentSource | None = None) -> str:
-    """How the weights of ``component`` are quantised in a row that wants ``wanted`` and takes it from ``source``."""
+    """Return how a row that wants ``wanted`` quantises ``component``, whose weights come from ``source``."""
     source = source or ComponentSource()
     if source.file:
         return "gguf"
@@ -63,7 +60,7 @@ def weights_bytes(
     dtype: str = "bfloat16",
     sources: Mapping[str, ComponentSource] = MappingProxyType({}),
 ) -> dict[str, int]:
-    """Bytes on the card by component, from those at 16 bits a weight."""
+    """Return the bytes on the card by component, from those at 16 bits a weight."""
     build = family.build(component_bytes.get("transformer", 0))
     plain = 2.0 if dtype == "float32" else 1.0
 
@@ -76,111 +73,6 @@ def weights_bytes(
         return quantised * BYTES_PER_WEIGHT[kind] / 2 + (1 - quantised) * plain
 
     return {name: round(size * left(name)) for name, size in component_bytes.items()}
-
-
-# --- what is beside the weights ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """A clip as far as memory goes."""
-
-    family: Family
-    width: int
-    height: int
-    num_frames: int
-    transformer_bytes: int = 0
-    """Of the model at 16 bits a weight; it tells a family's checkpoints apart. 0: the largest is taken."""
-    mode: str = ""
-    """Empty: whichever takes most."""
-    call: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def pixels(self) -> int:
-        return self.width * self.height
-
-    @property
-    def batch(self) -> int:
-        """Samples that the transformer computes at once."""
-        names = self.family.batched_guidance
-        return 2 if names and any(self.call.get(name, 2) > 1 for name in names) else 1
-
-    @property
-    def forwards(self) -> int:
-        """How often the transformer runs in one step."""
-        return 1 + sum(bool(self.call.get(name, 2) > 1) for name in self.family.repeated_guidance)
-
-    @property
-    def frames_per_part(self) -> int:
-        """Frames that are decoded at once in tiles, where the parts of a clip are decoded one after the other; else 0.
-        Between two passes all of them are needed on the card."""
-        is_one_pass = self.family.passes(self.num_frames) == 1
-        return self.family.build(self.transformer_bytes).vae.frames_per_part if is_one_pass else 0
-
-    @property
-    def is_clip_encoded(self) -> bool:
-        """Whether the VAE reads a clip of this length before the first step."""
-        modes = self.family.modes
-        asked = [modes[self.mode]] if self.mode in modes else modes.values()
-        return any(mode.encodes_whole_clip for mode in asked)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
-    """What a figure of activations is about: which weights do which stage of which shape, and how."""
-
-    stage: Stage
-    weights: str = ""
-    """What tells the weights from others; empty where nothing was measured of them."""
-    voxels: int = 0
-    """That are computed at once."""
-    how: str = ""
-    """What else changes the figure: guidance, a given clip, a cache, tiles."""
-    expected_bytes: int = 0
-    """Before anything was measured."""
-
-    @classmethod
-    def of(
-        cls,
-        stage: Stage,
-        shape: Shape,
-        *,
-        weights: str = "",
-        weights_bytes: int = 0,
-        is_tiled: bool = False,
-        cache: str = "",
-    ) -> Workload:
-        """The workload of one stage of a clip. Encoding a prompt depends on no shape."""
-        if stage is Stage.ENCODING_PROMPT:
-            return cls(stage=stage, weights=weights, expected_bytes=int(weights_bytes * _ENCODER_FRACTION))
-        build = shape.family.build(shape.transformer_bytes)
-        if stage is Stage.DENOISING:
-            frames = shape.family.frames_at_once(shape.num_frames)
-            expected = shape.batch * build.denoising.size_bytes(shape.pixels, frames)
-            if shape.is_clip_encoded:
-                expected = max(expected, build.vae.encoding.size_bytes(shape.pixels, shape.num_frames))
-            how = ",".join(filter(None, (f"batch {shape.batch}", "clip" * shape.is_clip_encoded, cache)))
-            return cls(stage=stage, weights=weights, voxels=shape.pixels * frames, how=how, expected_bytes=expected)
-        frames = shape.family.frames_decoded_at_once(shape.num_frames)
-        history = _HISTORY_BYTES_PER_VOXEL * shape.pixels * shape.num_frames if frames < shape.num_frames else 0
-        if is_tiled and shape.frames_per_part:
-            frames = min(frames, shape.frames_per_part)
-        figures = build.vae.tiled_decoding if is_tiled else build.vae.decoding
-        return cls(
-            stage=stage,
-            weights=weights,
-            voxels=shape.pixels * shape.num_frames,
-            how="tiled" if is_tiled else "whole",
-            expected_bytes=figures.size_bytes(shape.pixels, frames) + history,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """Bytes beside the weights. Only a measured figure is a reason to refuse."""
-
-    size_bytes: int
-    is_measured: bool = False
 
 
 # --- placement -----------------------------------------------------------------------------------------------------
@@ -229,7 +121,7 @@ class Fit(StrEnum):
 
 
 def usable_bytes(card_bytes: int) -> int:
-    """What a render may take of a card."""
+    """Return what a render may take of a card."""
     return int(card_bytes * (1 - RESERVE_FRACTION))
 
 
@@ -260,28 +152,28 @@ class MemoryNeeds:
         return encoders_bytes + self.denoisers_bytes + self.decoders_bytes + highest
 
     def on_card_bytes(self, placement: Placement) -> int:
-        """What the denoisers take of the card at once."""
+        """Return what the denoisers take of the card at once."""
         if not placement.is_block_swapped:
             return self.denoisers_bytes
         return min(self.denoisers_bytes, max(self.block_swap_bytes, self.denoisers_bytes - placement.swapped_bytes))
 
     def swapped_bytes_a_forward(self, placement: Placement, largest_bytes: int) -> int:
-        """About what comes to the card in each forward of the largest denoiser: nothing where it has the room alone,
-        since of several denoisers one at a time is there."""
+        """Return about how many bytes come to the card in each forward of the largest denoiser: none where there is
+        room for it alone, since of several denoisers one at a time is there."""
         on_card_bytes = self.on_card_bytes(placement)
         if on_card_bytes >= largest_bytes:
             return 0
         return min(largest_bytes, largest_bytes - on_card_bytes + self.block_swap_bytes)
 
     def swapping_least(self, placement: Placement, budget_bytes: int) -> Placement:
-        """``placement``, which fits by block swap, with as many blocks staying on the card as there is room for."""
+        """Return ``placement``, which fits by block swap, with as many blocks left on the card as fit."""
         decoding = self.tiled_decoding if placement.is_decoding_tiled else self.decoding
         beside = max(self.denoising.size_bytes, decoding.size_bytes * self.is_decoded_between)
         room_bytes = budget_bytes - self.decoders_bytes - beside
         return replace(placement, swapped_bytes=max(1, self.denoisers_bytes - room_bytes))
 
     def peak_bytes(self, placement: Placement, *, is_firm: bool = False) -> int:
-        """Most bytes held at once. ``is_firm`` counts activations only where they were measured."""
+        """Return the most bytes held at once. ``is_firm`` counts activations only where they were measured."""
 
         def beside(estimate: Estimate) -> int:
             return estimate.size_bytes if estimate.is_measured or not is_firm else 0
@@ -295,11 +187,11 @@ class MemoryNeeds:
         )
 
     def least_bytes(self, wanted: str = "auto") -> int:
-        """Bytes with which it can be made at all, by a row's own placement."""
+        """Return the bytes with which it can be made at all, by a row's own placement."""
         return min(self.peak_bytes(placement) for placement in PLACEMENTS[wanted])
 
     def fit(self, usable_bytes: int, wanted: str = "auto") -> Fit:
-        """The best way for which there is room, where main memory can keep whatever leaves."""
+        """Return the best way for which there is room, where main memory can keep whatever leaves."""
         if self.together_bytes <= usable_bytes and Placement() in PLACEMENTS[wanted]:
             return Fit.RESIDENT
         for placement in PLACEMENTS[wanted]:
@@ -317,7 +209,7 @@ def memory_needs(
     block_swap_bytes: Callable[[str, int], int] | None = None,
     cache: str = "",
 ) -> MemoryNeeds:
-    """What a clip of ``shape`` needs with components of ``sizes`` bytes.
+    """Return what a clip of ``shape`` needs with components of ``sizes`` bytes.
 
     ``weights`` names the weights of each stage for ``estimate``, which may have measured them; ``block_swap_bytes``
     says what block swap keeps of a component on the card at the least, where its blocks were counted. ``cache`` names

@@ -15,7 +15,8 @@ from gpu_worker.engine import DoesNotFit
 from gpu_worker.engine.memory.headroom import Headroom
 from gpu_worker.engine.memory.placement import place
 from gpu_worker.families import family
-from gpu_worker.families.memory import PLACEMENTS, Estimate, MemoryNeeds, Placement, Shape, Workload
+from gpu_worker.families.activations import Estimate, Shape, Workload
+from gpu_worker.families.memory import PLACEMENTS, MemoryNeeds, Placement
 
 
 def needs(**changes: Any) -> MemoryNeeds:

@@ -22,12 +22,12 @@ from gpu_worker.engine.memory.open_models import OpenModel
 from gpu_worker.engine.memory.placement import place
 from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.families import family
+from gpu_worker.families.activations import Shape
 from gpu_worker.families.memory import (
     CARDS_GIB,
     GIB,
     Fit,
     Placement,
-    Shape,
     memory_needs,
     stage_of,
     usable_bytes,

@@ -11,7 +11,7 @@ from typing import Any
 from gpu_worker.engine.events import log_event
 from gpu_worker.engine.memory.measurements import read_json, write_json
 from gpu_worker.engine.memory.residency import Residency
-from gpu_worker.families.memory import Estimate, Workload
+from gpu_worker.families.activations import Estimate, Workload
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ from gpu_worker.engine.memory.open_models import Library, OpenModel
 from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.engine.requests import family_of
 from gpu_worker.engine.video.prompts import PromptMemory
-from gpu_worker.families.memory import MemoryNeeds, Shape, Workload, memory_needs
+from gpu_worker.families.activations import Shape, Workload
+from gpu_worker.families.memory import MemoryNeeds, memory_needs
 from gpu_worker.families.speed import held_beside
 
 

@@ -18,7 +18,8 @@ from gpu_worker.engine.memory.placement import place
 from gpu_worker.engine.memory.residents import Lease
 from gpu_worker.engine.video.stages import StageClock
 from gpu_worker.engine.weights.components import Component
-from gpu_worker.families.memory import ALL_BYTES, PLACEMENTS, Placement, Workload
+from gpu_worker.families.activations import Workload
+from gpu_worker.families.memory import ALL_BYTES, PLACEMENTS, Placement
 
 log = logging.getLogger(__name__)
 
