@@ -113,7 +113,9 @@ def _readable(entries: Any) -> Iterator[Progress]:
     """The entries that can be read: one odd entry hides no other."""
     for entry_id, fields in entries:
         try:
-            yield Progress.from_wire(json.loads(fields[b"data"]))
+            progress = Progress.from_wire(json.loads(fields[b"data"]))
+            (progress.stage + progress.message).encode()  # JSON may name half a character, which no page can show
+            yield progress
         except (KeyError, TypeError, ValueError, RecursionError):
             logger.warning("Entry %s of a stream of progress cannot be read", entry_id)
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import redis
+from django.db import InterfaceError, OperationalError
 from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F
 from django.utils import timezone
 from rq.job import Job, JobStatus
@@ -17,6 +18,7 @@ from generation.scheduling import capacity, dispatch
 from generation.settlement import attempts, retries, settle, signing_queue
 from generation.settlement.verification import NotBelieved, read_report, verify_worker_name
 from gpu_worker.contract import LATE_SECONDS, WORKER_DEAD_AFTER_SECONDS, RenderReport, attempt_of, worker_of
+from loremotion.refusals import Unavailable
 from loremotion.sweeping import each
 from loremotion.valkey import connection
 
@@ -28,6 +30,7 @@ REPORT_GRACE_SECONDS = 5.0
 REPORT_LATE_SECONDS = 60.0
 """What the report of a render that used its time to the last may take to be heard."""
 POPPED_TTL_SECONDS = 24 * 3600
+_STORE_IS_AWAY = (redis.RedisError, OperationalError, InterfaceError, OSError, Unavailable)
 
 
 def dispatch_lost() -> None:
@@ -78,10 +81,26 @@ def reclaim_overdue() -> None:
     def look_after_overdue(generation: Generation) -> None:
         job = attempts.job_of(generation)
         report = _report_of(job) if job is not None and _has_ended(job) else None  # it came while the site was off
-        if report is None or not settle.settle(report):
+        if report is None or not _is_settled(report):
             hand_on(generation, "The GPU worker did not end it in time.")
 
     each(overdue.select_related("version__model").order_by("started_at")[:BATCH], look_after_overdue)
+
+
+def _is_settled(report: RenderReport) -> bool:
+    """Settle by the report of an overdue attempt. Returns False also where that fails by the report: it would fail in
+    every round, and neither the clip nor its hold would ever end.
+
+    Raises:
+        RedisError, OperationalError, InterfaceError, OSError, Unavailable: a store is away.
+    """
+    try:
+        return settle.settle(report)
+    except _STORE_IS_AWAY:
+        raise
+    except Exception:
+        logger.exception("The result of attempt %d cannot be settled: it goes to another worker", report.attempt)
+        return False
 
 
 def reclaim_from_dead_workers() -> None:

@@ -30,6 +30,7 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
     Args:
         gpu_seconds: what the attempt took, by its report or, without one, by its signs of life.
     """
+    reason = error_words.storable(reason)
     with transaction.atomic():
         lost = Generation.objects.filter(id=generation_id, attempt=attempt, state__in=[State.DISPATCHED, State.RUNNING])
         if lost.filter(cancel_asked_at__isnull=False).update(state=State.CANCELLED, finished_at=timezone.now()):
@@ -39,9 +40,7 @@ def requeue(*, generation_id: uuid.UUID, attempt: int, code: str, reason: str, g
         elif _is_last(before, attempt, code):
             times = "once" if attempt == 1 else f"{attempt} times"
             message = error_words.storable(f"{error_words.sentence(reason[:400])} We tried {times}.")
-            ended = lost.update(
-                state=State.FAILED, finished_at=timezone.now(), error_code=code[:40], error_message=message
-            )
+            ended = lost.update(state=State.FAILED, finished_at=timezone.now(), error_code=code, error_message=message)
             if not ended:
                 return False
             _give_up(generation_id, State.FAILED, gpu_seconds)

@@ -198,7 +198,7 @@ def _end(generation: Generation, report: RenderReport) -> bool:
     }
     if report.error is not None:
         changes |= {
-            "error_code": report.error.code[:40],
+            "error_code": report.error.code,
             "error_message": error_words.storable(error_words.words_of(report.error, generation)),
         }
     return bool(still_open.update(**changes))

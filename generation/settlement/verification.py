@@ -25,6 +25,7 @@ _MOST_FRAMES = 1_000_000
 _MOST_FPS = 1_000.0
 _MOST_STAGES = 32
 _STAGE = re.compile(r"[a-z_]{0,40}")
+_ERROR_CODE = re.compile(r"[a-z_]{1,40}")
 _REMARK = re.compile(r"[a-z_]{0,10}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COSINE_SLACK = 0.01
@@ -100,6 +101,8 @@ def _verify_figures(report: RenderReport, generation: Generation) -> None:
     _verify("bytes", report.peak_bytes, least=0, most=_MOST_BYTES)
     if report.similarity is not None:
         _verify("similarity", report.similarity, least=-1 - _COSINE_SLACK, most=1 + _COSINE_SLACK)
+    if report.error is not None and not _ERROR_CODE.fullmatch(report.error.code):
+        raise NotBelieved("its error has no code that a worker knows")
     if report.clip is not None:
         _verify_clip(report.clip, generation)
 

@@ -95,6 +95,16 @@ def test_a_preview_that_is_no_small_jpeg_is_shown_to_nobody(
     assert not client_of(alice).get(f"/v1/videos/{running.id}").json()["lm"].get("preview")
 
 
+@pytest.mark.parametrize("name", ["stage", "message"])
+def test_half_a_character_keeps_no_page_from_being_shown(
+    running: Generation, alice: Visitor, client_of: ClientOf, valkey: redis.Redis, name: str
+) -> None:
+    said: dict[str, Any] = {"stage": "denoising", "step": 1, name: "\ud800"}
+    forge(valkey, running, "step", kind="step", **said)
+    for place in (f"/generations/{running.id}/", f"/v1/videos/{running.id}"):
+        assert client_of(alice).get(place).status_code == 200
+
+
 @pytest.mark.parametrize("odd", [100, 10**12, -3, "60", None, True])
 def test_a_worker_cannot_say_that_all_is_done(
     running: Generation, alice: Visitor, client_of: ClientOf, odd: Any

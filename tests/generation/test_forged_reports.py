@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import typing
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +14,7 @@ import redis
 import time_machine
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from pytest_django import Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from rq.job import Job, JobStatus
 from rq.results import Result
 from rq.serializers import JSONSerializer
@@ -26,8 +29,9 @@ from generation.scheduling import dispatch
 from generation.settlement import lost_attempts, retries, settle
 from generation.storage import files
 from gpu_worker import log_context
-from gpu_worker.contract import Outcome, RenderJob
+from gpu_worker.contract import Outcome, RenderError, RenderJob, RenderReport
 from gpu_worker.reports import Reports
+from gpu_worker.wire import Wire
 from loremotion import queues
 from tests.generation import factories
 
@@ -47,6 +51,15 @@ def said(generation: Generation, outcome: Outcome = Outcome.SUCCEEDED, **changes
     message = factories.report(generation, outcome).to_wire()
     changes["clip"] = {**(message["clip"] or {}), **changes.pop("clip", {})} or None
     return message | changes
+
+
+def leave(valkey: redis.Redis, generation: Generation, message: dict[str, Any]) -> None:
+    """Its job has ended in RQ with this message as its result."""
+    job = Job.fetch(generation.job_id, connection=valkey, serializer=JSONSerializer)
+    job.set_status(JobStatus.FINISHED)
+    job.ended_at = datetime.now(UTC)
+    job.save()
+    Result.create(job, Result.Type.SUCCESSFUL, ttl=1000, return_value=message)
 
 
 def is_untouched(generation: Generation) -> bool:
@@ -137,15 +150,53 @@ def test_a_forged_report_that_comes_first_does_not_keep_the_true_one_out(
 def test_a_clip_whose_only_report_is_refused_goes_to_another_worker(
     running: Generation, valkey: redis.Redis, impossible: str
 ) -> None:
-    job = Job.fetch(running.job_id, connection=valkey, serializer=JSONSerializer)
-    job.set_status(JobStatus.FINISHED)
-    job.ended_at = datetime.now(UTC)
-    job.save()
-    Result.create(job, Result.Type.SUCCESSFUL, ttl=1000, return_value=said(running, **IMPOSSIBLE[impossible]))
+    leave(valkey, running, said(running, **IMPOSSIBLE[impossible]))
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=10), tick=False):
         lost_attempts.reclaim_from_dead_workers()
     running.refresh_from_db()
     assert (running.state, running.attempt) == (State.QUEUED, 1)
+
+
+def texts_of(message: type[Wire], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The places of a message that hold text, also those of the messages within."""
+    hints = typing.get_type_hints(message)
+    for field in dataclasses.fields(message):  # type: ignore[arg-type]  # every message is a dataclass
+        kinds = typing.get_args(hints[field.name]) or (hints[field.name],)
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, Wire):
+                yield from texts_of(kind, (*path, field.name))
+            elif isinstance(kind, type) and issubclass(kind, str):
+                yield (*path, field.name)
+
+
+@pytest.mark.parametrize("odd", ["\x00", "\ud800", "x" * 10_000], ids=["nul", "half a character", "no end"])
+@pytest.mark.parametrize("place", list(texts_of(RenderReport)), ids=".".join)
+def test_whatever_a_host_writes_into_a_text_its_clip_ends(
+    running: Generation,
+    valkey: redis.Redis,
+    caplog: pytest.LogCaptureFixture,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    place: tuple[str, ...],
+    odd: str,
+) -> None:
+    """Also what it leaves as the result of its job, which is read where no report is heard."""
+    error = RenderError(code="out_of_memory", message="It is too small.").to_wire()
+    message = said(running, Outcome.FAILED, error=error) if place[0] == "error" else said(running)
+    *within, name = place
+    part = message
+    for step in within:
+        part = part[step]
+    part[name] = {odd: 0.0} if isinstance(part[name], dict) else odd
+    with django_capture_on_commit_callbacks(execute=True):
+        reports.finished(message)
+    running.refresh_from_db()
+    if running.state == State.RUNNING:
+        leave(valkey, running, message)
+        with time_machine.travel(datetime.now(UTC) + timedelta(seconds=10), tick=False):
+            lost_attempts.reclaim_from_dead_workers()
+    running.refresh_from_db()
+    assert running.state != State.RUNNING
+    assert "could not be served" not in caplog.text
 
 
 def test_a_result_that_speaks_of_another_clip_counts_as_none(
@@ -153,11 +204,7 @@ def test_a_result_that_speaks_of_another_clip_counts_as_none(
 ) -> None:
     other = factories.submitted(bob.workspace)
     dispatch.fill_window()
-    job = Job.fetch(running.job_id, connection=valkey, serializer=JSONSerializer)
-    job.set_status(JobStatus.FINISHED)
-    job.ended_at = datetime.now(UTC)
-    job.save()
-    Result.create(job, Result.Type.SUCCESSFUL, ttl=1000, return_value=said(other, Outcome.FAILED))
+    leave(valkey, running, said(other, Outcome.FAILED))
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=10), tick=False):
         lost_attempts.reclaim_from_dead_workers()
     running.refresh_from_db()

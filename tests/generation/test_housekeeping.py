@@ -28,6 +28,7 @@ from generation.models import Clip, Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import housekeeping, lost_attempts
 from generation.settlement import settle as settlement
+from generation.storage.s3 import StoreUnavailable
 from gpu_worker import log_context
 from gpu_worker.contract import WORKERS_KEY, Outcome, RenderReport, cancel_key, former_job_id, worker_key
 from gpu_worker.rq_seams import scripts
@@ -433,3 +434,32 @@ def test_valkey_knows_the_scripts_of_gpu_hosts_again_after_a_restart(
         dispatch.enqueue(generation)
     digests = [hashlib.sha1(text.encode()).hexdigest() for text in scripts.SCRIPTS]  # noqa: S324 - Valkey's name for it
     assert all(valkey.script_exists(*digests))
+
+
+@pytest.mark.parametrize(
+    ("problem", "state"),
+    [(ZeroDivisionError("a bug"), State.QUEUED), (StoreUnavailable("it does not answer"), State.RUNNING)],
+)
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_an_overdue_attempt_ends_though_its_result_cannot_be_settled(
+    dispatched: Generation,
+    valkey: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    problem: Exception,
+    state: State,
+    is_cancelled: bool,
+) -> None:
+    """A store that is away for a while costs no attempt: the clip is there."""
+
+    def fails(_: RenderReport) -> bool:
+        raise problem
+
+    settlement.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    if is_cancelled:
+        settlement.cancel(dispatched)
+    ended(dispatched, valkey, factories.report(dispatched).to_wire())
+    monkeypatch.setattr(settlement, "settle", fails)
+    with in_a_while(2 * dispatched.version.timeout_seconds + 300):
+        lost_attempts.reclaim_overdue()
+    dispatched.refresh_from_db()
+    assert dispatched.state == (State.CANCELLED if is_cancelled and state == State.QUEUED else state)

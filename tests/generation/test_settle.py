@@ -245,7 +245,7 @@ def test_a_success_without_a_clip_is_none(running: Generation) -> None:
 
 
 def test_a_workers_words_never_keep_a_clip_from_ending(running: Generation) -> None:
-    error = RenderError(code="c" * 100, message="bad \x00 byte " + "x" * 1_000)
+    error = RenderError(code="internal", message="bad \x00 byte " + "x" * 1_000)
     assert settle.settle(factories.report(running, Outcome.FAILED, error=error))
     assert receipt_of(running) == (State.FAILED, 0, running.credits_quoted)
 
