@@ -19,11 +19,13 @@ from typing import Any, Final
 
 import redis
 from django.core import signing
+from django.db import transaction
 from django.utils import timezone
 
-from accounts import api_keys
+from accounts import api_keys, tenancy
+from accounts.caller import Caller
 from accounts.models import ApiKey, Membership
-from accounts.roles import BY_ROLE
+from accounts.roles import Action
 from loremotion import row_security
 from loremotion.refusals import Conflict, Invalid, Unavailable
 from loremotion.valkey import connection
@@ -165,9 +167,12 @@ def _issue(*, by: int, terms: dict[str, Any]) -> Claimed:
     if place is None:
         return Claimed(Status.DENIED)  # whoever agreed has left
     ends = datetime.fromisoformat(terms["expires_at"]) if terms["expires_at"] is not None else None
-    key, text = api_keys.issue(
-        workspace=place.workspace, by=place.user, allowed=BY_ROLE[place.role], **{**terms, "expires_at": ends}
-    )
+    workspace, caller = place.workspace, Caller(place.workspace, frozenset(), membership=place)
+    with transaction.atomic():
+        tenancy.lock_and_recheck(workspace, Action.MANAGE_KEYS, caller=caller)
+        place.refresh_from_db(fields=["role"])
+        allowed = tenancy.actions_of(place)
+        key, text = api_keys.issue(workspace=workspace, by=place.user, allowed=allowed, **{**terms, "expires_at": ends})
     return Claimed(Status.APPROVED, key, text)
 
 

@@ -55,7 +55,7 @@ class MembershipForm(CapsForm):
 
 
 class KeyForm(CapsForm):
-    field_order = ("name", "scopes")
+    field_order: tuple[str, ...] = ("name", "scopes")
     name = forms.CharField(max_length=80, help_text="What it's for.")
     scopes = forms.MultipleChoiceField(
         choices=Scope.choices, initial=[Scope.GENERATE], widget=forms.CheckboxSelectMultiple, label="Permissions"

@@ -33,9 +33,10 @@ def refuse_unless(user: User, *, may: Action, workspace: Workspace) -> None:
     """Refuse what the user's role does not allow at this moment. Certain once memberships are locked.
 
     Raises:
-        Forbidden: the user is no member any more, or in a role that may not do it.
+        Forbidden: the user is no member any more, may not sign in, or is in a role that may not do it.
     """
-    role = Membership.objects.filter(workspace=workspace, user=user).values_list("role", flat=True).first()
+    own = Membership.objects.filter(workspace=workspace, user=user, user__is_active=True)
+    role = own.values_list("role", flat=True).first()
     if role is None or may not in BY_ROLE[role]:
         raise Forbidden(
             "role_forbids",

@@ -160,6 +160,11 @@ def _locked(workspace: Workspace) -> Workspace | None:
     return Workspace.objects.select_for_update(no_key=True).filter(id=workspace.id).first()
 
 
+def actions_of(membership: Membership) -> frozenset[Action]:
+    """What a member may do: by their role, as far as their workspace is open."""
+    return _allowed_now(membership.workspace, BY_ROLE[membership.role])
+
+
 def switch(request: HttpRequest, workspace: Workspace) -> None:
     """Make ``workspace`` the one that this session acts in, for as long as the user is a member there."""
     request.session[CHOSEN] = str(workspace.id)
@@ -208,8 +213,7 @@ def _from_session(request: HttpRequest) -> Caller | None:
     if membership is None:
         return Caller(None, frozenset())
     membership.user = user
-    allowed = _allowed_now(membership.workspace, BY_ROLE[membership.role])
-    return Caller(membership.workspace, allowed, membership=membership, memberships=tuple(own))
+    return Caller(membership.workspace, actions_of(membership), membership=membership, memberships=tuple(own))
 
 
 def _from_cookie(request: HttpRequest) -> Caller:

@@ -222,6 +222,27 @@ def test_a_right_that_was_taken_away_meanwhile_counts(studio: Workspace) -> None
     assert not ApiKey.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("field", "code"), [("suspended_at", "workspace_suspended"), ("closed_at", "workspace_closing")]
+)
+def test_a_workspace_that_is_suspended_or_closing_by_now_gives_no_key(
+    browser: Client, studio: Workspace, field: str, code: str
+) -> None:
+    login = begun()
+    browser.post(PAGE, agreed(login))
+    Workspace.objects.filter(id=studio.id).update(**{field: timezone.now()})
+    assert claimed(login)["code"] == code
+    assert not ApiKey.objects.exists()
+
+
+def test_who_may_not_sign_in_any_more_gives_no_key(browser: Client, owner: User) -> None:
+    login = begun()
+    browser.post(PAGE, agreed(login))
+    User.objects.filter(id=owner.id).update(is_active=False)
+    assert claimed(login)["code"] == "role_forbids"
+    assert not ApiKey.objects.exists()
+
+
 def test_who_has_left_gives_nothing(studio: Workspace) -> None:
     bob = people.person("bob@example.org")
     place = Membership.objects.create(workspace=studio, user=bob, role=Role.ADMIN)
