@@ -361,7 +361,9 @@ def depth(people: People, port: int, rows: int, rounds: int) -> float:
     print(f"\n| {rows:,} clips, 20 a page | p50 | p95 |\n|---|---|---|")
     for name, path in (("first page", "/v1/videos"), (f"after the {DEPTH:,}th", deep)):
         print(f"| {name} | {figures(took[path])} |")
-    return median(took[deep]) / median(took["/v1/videos"])
+    deeper = median(took[deep]) / median(took["/v1/videos"])
+    print(f"\ndeep/first {deeper:.2f}")
+    return deeper
 
 
 def first_bytes(people: People, port: int, rounds: int) -> None:

@@ -28,15 +28,6 @@ def own_receipt(caller: Caller, generation_id: UUID) -> Generation:
     return get_object_or_404(Generation.objects.seen_by(caller).for_display(), id=generation_id)
 
 
-def own_place(caller: Caller, generation_id: UUID) -> Generation:
-    """The columns of ``own_receipt`` that say where in a list a clip stands.
-
-    Raises:
-        Http404: there is none that the caller sees.
-    """
-    return get_object_or_404(Generation.objects.seen_by(caller).only("created_at"), id=generation_id)
-
-
 def own_clip(caller: Caller, generation_id: UUID) -> Clip:
     """The finished clip of a generation that is not deleted.
 

@@ -19,7 +19,7 @@ from accounts.caller import Caller
 from accounts.roles import Action
 from catalog.models import Model
 from catalog.requests import Ask
-from generation.access import own_clip, own_generation, own_place
+from generation.access import own_clip, own_generation
 from generation.api import listing, presentation, waiting
 from generation.api.base import Nothing, VideoView, read
 from generation.api.serializers import LONGEST_USER_REF, REFERENCE, AskSerializer, FromVideoSerializer, RemixSerializer
@@ -100,8 +100,7 @@ class Videos(AskView):
         caller = self.caller(Action.READ_CLIPS)
         limit, is_ascending = _limit(request), _is_ascending(request)
         after = request.query_params.get("after")
-        last = own_place(caller, _uuid(after)) if after is not None else None  # it may be deleted by now
-        only = _of_ref(request)
+        last, only = _uuid(after) if after is not None else None, _of_ref(request)
         found = listing.page(caller, limit=limit + 1, after=last, is_ascending=is_ascending, only=only)
         retries.note_read(found[:limit])
         data = presentation.videos(found[:limit])

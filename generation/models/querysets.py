@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Subquery
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 
 from accounts.caller import Caller
@@ -16,7 +18,7 @@ from accounts.roles import Action
 from generation.models.state import OPEN_STATES
 
 if TYPE_CHECKING:
-    from generation.models.generation import Generation
+    pass
 
 _PLACE: Final = Tuple(F("created_at"), F("id"))
 """Of a clip in the order of lists."""
@@ -58,16 +60,16 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         """Without those whose owner deleted them: for lists, and for everything but the receipt."""
         return self.filter(deleted_at=None)
 
-    def older_than(self, last: Generation) -> GenerationQuerySet:
-        """What comes after ``last`` in a list that begins with the newest: the next page, whatever its number.
+    def older_than(self, created_at: datetime | Subquery, generation_id: UUID) -> GenerationQuerySet:
+        """What comes behind that place in a list that begins with the newest: the next page, whatever its number.
 
         One comparison of rows: an index begins there. With OR it would walk through every page before.
         """
-        return self.filter(TupleLessThan(_PLACE, (last.created_at, last.id))).order_by("-created_at", "-id")
+        return self.filter(TupleLessThan(_PLACE, (created_at, generation_id))).order_by("-created_at", "-id")
 
-    def newer_than(self, last: Generation) -> GenerationQuerySet:
+    def newer_than(self, created_at: datetime | Subquery, generation_id: UUID) -> GenerationQuerySet:
         """The same for a list that begins with the oldest."""
-        return self.filter(TupleGreaterThan(_PLACE, (last.created_at, last.id))).order_by("created_at", "id")
+        return self.filter(TupleGreaterThan(_PLACE, (created_at, generation_id))).order_by("created_at", "id")
 
     def for_display(self) -> GenerationQuerySet:
         """With everything that a page or the API shows, in a constant number of queries."""

@@ -14,7 +14,9 @@ from uuid import uuid4
 import pytest
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import connection
+from django.db.models import Subquery
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Visitor
 from catalog.models import Model
@@ -53,16 +55,45 @@ def rows_thrown_away(page: GenerationQuerySet) -> int:
 @pytest.mark.parametrize("depth", [1, MANY // 2, MANY - 50])
 def test_a_page_reads_none_of_those_before_it(history: list[Generation], alice: Visitor, depth: int) -> None:
     own = Generation.objects.of(alice.workspace)
-    assert rows_thrown_away(own.older_than(history[-depth])) <= 1
-    assert rows_thrown_away(own.newer_than(history[depth])) <= 1
+    for last in (history[-depth], history[depth]):
+        moment = Subquery(own.filter(id=last.id).values("created_at"))
+        for created_at in (last.created_at, moment):
+            assert rows_thrown_away(own.older_than(created_at, last.id)) <= 1
+            assert rows_thrown_away(own.newer_than(created_at, last.id)) <= 1
 
 
 def test_of_one_moment_the_id_decides(toy: Model, alice: Visitor) -> None:
     low, middle, high = sorted((factories.submitted(alice.workspace) for _ in range(3)), key=lambda each: each.id)
     Generation.objects.update(created_at=low.created_at)
     middle.refresh_from_db()
-    assert list(Generation.objects.older_than(middle)) == [low]
-    assert list(Generation.objects.newer_than(middle)) == [high]
+    assert list(Generation.objects.older_than(middle.created_at, middle.id)) == [low]
+    assert list(Generation.objects.newer_than(middle.created_at, middle.id)) == [high]
+
+
+@pytest.mark.parametrize(("list_of", "cursor"), [("/v1/videos", "after"), ("/history/", "before")])
+def test_a_page_further_on_asks_no_query_more_than_the_first(
+    toy: Model, alice: Visitor, client_of: ClientOf, list_of: str, cursor: str
+) -> None:
+    clips = [finished(alice) for _ in range(3)]
+    client = client_of(alice)
+    client.get(list_of)  # which notes that they were read
+    with CaptureQueriesContext(connection) as first:
+        assert client.get(list_of).status_code == 200
+    with CaptureQueriesContext(connection) as further:
+        answer = client.get(list_of, {cursor: str(clips[-1].id)})
+    assert str(clips[0].id) in answer.text
+    assert len(further) == len(first)
+
+
+@pytest.mark.parametrize("address", ["/v1/videos?after={id}", "/history/?before={id}"])
+def test_a_page_behind_what_the_caller_does_not_see_is_none(
+    toy: Model, alice: Visitor, bob: Visitor, client_of: ClientOf, address: str
+) -> None:
+    own, other = finished(alice), finished(bob)
+    client = client_of(alice)
+    assert client.get(address.format(id=own.id)).status_code == 200  # the last one: an empty page
+    for absent in (other.id, uuid4()):
+        assert client.get(address.format(id=absent)).status_code == 404
 
 
 @pytest.mark.parametrize("address", ["/v1/videos?after={id}", "/history/?before={id}"])
