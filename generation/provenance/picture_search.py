@@ -1,7 +1,8 @@
 """Finds the clip of this site that shows the same picture as a file, however many clips there are.
 
-A copy of a clip has a band of its hash in common with it. Each band is an index; of clips that have it a bounded number
-is compared. So pictures with nothing but bands that many have may not be found, and none takes longer for it.
+Most copies of a clip have a band of their hash in common with it. Each band is an index; of clips that have it a
+bounded number is compared. So a copy that differs in every band is not found, nor may be a picture with nothing but
+bands that many have; and none takes longer for it.
 """
 
 from __future__ import annotations

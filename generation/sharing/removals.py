@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from generation.models import Clip
 from generation.sharing.models import Removal
-from gpu_worker.media.perceptual_hash import MOST_DIFFERENT_BITS, distance
+from gpu_worker.media.perceptual_hash import MOST_DIFFERENT_BITS, bands_of, distance
 from loremotion.row_security import across_workspaces
 
 MOST_COMPARED: Final = 1_000
@@ -50,13 +50,9 @@ def nearly(clip: Clip) -> UUID | None:
 
 
 def _bands(perceptual_hash: str) -> list[int]:
-    """The sixteenths of a hash that have a bit, each with its place.
-
-    Hashes that differ in fewer bits than there are sixteenths have one in common. Where that is only one without bits,
-    as much of every picture is, they are not found.
-    """
-    parts = [int(perceptual_hash[at : at + 4], 16) for at in range(0, len(perceptual_hash), 4)]
-    return [place << 16 | part for place, part in enumerate(parts) if part]
+    """The sixteenths of a hash that tell, each with its place. Removals are few, so a fine cut is a short list still,
+    and what differs in no more than ``MOST_DIFFERENT_BITS`` has one in common, if that is not one that many have."""
+    return [place << 16 | int(part, 16) for place, part in bands_of(perceptual_hash, digits=4)]
 
 
 def not_removed() -> Q:

@@ -19,8 +19,8 @@ MOST_DIFFERENT_BITS: Final = 15
 mistake."""
 BANDS: Final = 8
 BAND_DIGITS: Final = 8
-"""Hexadecimal digits of a band: two rows of the picture. A copy has at least one band in common with its picture."""
-_FLAT: Final = frozenset({"0" * BAND_DIGITS, "f" * BAND_DIGITS})
+"""Hexadecimal digits of a band: two rows of the picture. Most copies have a band in common with their picture."""
+_FLAT: Final = ({"0"}, {"f"})
 _BT709: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -37,10 +37,15 @@ def hash_of(picture: npt.NDArray[np.uint8]) -> str:
     return np.packbits(bits).tobytes().hex()
 
 
-def bands_of(hashed: str) -> list[tuple[int, str]]:
-    """Return the bands of a hash, each with its place, without those that many pictures have: flat, or one slope."""
-    parts = [hashed[at : at + BAND_DIGITS] for at in range(0, BANDS * BAND_DIGITS, BAND_DIGITS)]
-    return [(place, part) for place, part in enumerate(parts) if part not in _FLAT]
+def bands_of(hashed: str, digits: int = BAND_DIGITS) -> list[tuple[int, str]]:
+    """Return the parts of a hash, each with its place, without those that many pictures have: flat, or one slope.
+
+    Hashes that differ in fewer bits than they have parts share one, if that is not such a one. Of those that differ in
+    more bits most do: with eight parts 97 in 100 where chance picks 10 bits, 73 where it picks 15. Shorter parts lose
+    none of these, and more pictures share each: they suit where there are few to be found.
+    """
+    parts = [hashed[at : at + digits] for at in range(0, len(hashed), digits)]
+    return [(place, part) for place, part in enumerate(parts) if set(part) not in _FLAT]
 
 
 def distance(one: str, other: str) -> int:

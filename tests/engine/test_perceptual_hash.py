@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from gpu_worker.engine.video.clip import show_frame
-from gpu_worker.media.perceptual_hash import MOST_DIFFERENT_BITS, hash_of
+from gpu_worker.media.perceptual_hash import BANDS, MOST_DIFFERENT_BITS, bands_of, hash_of
 
 
 def landscape(seed: int) -> Image.Image:
@@ -109,3 +109,30 @@ def test_of_mirror_images_both_have_a_hash_or_none() -> None:
     for seed in range(4):
         picture = np.asarray(landscape(seed))
         assert bool(hash_of(picture)) == bool(hash_of(np.ascontiguousarray(picture[:, ::-1])))
+
+
+HASH = "0123456789abcdef" * 4
+
+
+def share_found(bits: int, **cut: int) -> float:
+    """How many of 2,000 hashes that differ from another in so many bits, anywhere, share a band with it."""
+    chance = np.random.default_rng(0)
+    copies = (
+        f"{int(HASH, 16) ^ sum(1 << int(place) for place in chance.choice(256, bits, replace=False)):064x}"
+        for _ in range(2_000)
+    )
+    return sum(bool({*bands_of(HASH, **cut)} & {*bands_of(copy, **cut)}) for copy in copies) / 2_000
+
+
+@pytest.mark.parametrize(("bits", "least"), [(BANDS - 1, 1.0), (10, 0.95), (MOST_DIFFERENT_BITS, 0.7)])
+def test_most_copies_share_a_band_wherever_they_differ(bits: int, least: float) -> None:
+    assert share_found(bits) >= least
+
+
+def test_every_copy_shares_a_sixteenth() -> None:
+    assert share_found(MOST_DIFFERENT_BITS, digits=4) == 1.0
+
+
+@pytest.mark.parametrize("flat", ["0", "f"])
+def test_a_band_that_shows_nothing_is_none(flat: str) -> None:
+    assert [place for place, _ in bands_of(flat * 8 + HASH[8:])] == list(range(1, BANDS))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from io import BytesIO
+from itertools import chain
 from tempfile import TemporaryFile
 from typing import Any, Final
 from uuid import uuid4
@@ -23,7 +24,7 @@ from accounts.models import Visitor
 from generation.models import Clip, Generation
 from generation.provenance import inspection, picture_hashes, picture_search
 from generation.settlement import settle
-from gpu_worker.media.perceptual_hash import BANDS, distance, hash_of
+from gpu_worker.media.perceptual_hash import BAND_DIGITS, BANDS, distance, hash_of
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.provenance.conftest import Delivered
@@ -32,6 +33,7 @@ from tests.provenance.test_api import verified
 pytestmark = pytest.mark.django_db
 
 COUNT, FPS = 24, 24
+BITS_OF_BAND: Final = 4 * BAND_DIGITS
 Frames = npt.NDArray[np.uint8]
 HASH: Final = "0123456789abcdef" * 4
 
@@ -149,8 +151,12 @@ def clips(*hashes: str) -> list[Clip]:
 
 def changed(hashed: str, bits: int) -> str:
     """The hash with so many other bits, all but one of them in its last band."""
-    mask = (1 << 255 | (1 << bits - 1) - 1) if bits else 0
-    return f"{int(hashed, 16) ^ mask:064x}"
+    return differing(hashed, range(255, 256 - bits, -1), [0] if bits else [])
+
+
+def differing(hashed: str, *places: Iterable[int]) -> str:
+    """The hash with other bits in these places, of which 0 is the first."""
+    return f"{int(hashed, 16) ^ sum(1 << 255 - place for place in {*chain(*places)}):064x}"
 
 
 @pytest.mark.parametrize(("bits", "is_found"), [(0, True), (1, True), (15, True), (16, False), (40, False)])
@@ -158,6 +164,14 @@ def test_so_many_bits_may_differ(bits: int, is_found: bool) -> None:
     factories.model()
     (clip,) = clips(HASH)
     assert picture_search.nearest([changed(HASH, bits)]) == (clip.pk if is_found else None)
+
+
+@pytest.mark.parametrize(("touched", "is_found"), [(BANDS - 1, True), (BANDS, False)])
+def test_a_copy_is_found_if_one_band_is_untouched(touched: int, is_found: bool) -> None:
+    factories.model()
+    (clip,) = clips(HASH)
+    copy = differing(HASH, (band * BITS_OF_BAND + 5 for band in range(touched)))
+    assert picture_search.nearest([copy]) == (clip.pk if is_found else None)
 
 
 def test_the_nearest_of_several_counts() -> None:
