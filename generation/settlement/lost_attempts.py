@@ -88,8 +88,8 @@ def reclaim_overdue() -> None:
 
 
 def _is_settled(report: RenderReport) -> bool:
-    """Settle by the report of an overdue attempt. Returns False also where that fails by the report: it would fail in
-    every round, and neither the clip nor its hold would ever end.
+    """Settle by the report of an overdue attempt. Returns whether that decided it: not where the report makes it fail,
+    as it would in every round, and neither the clip nor its hold would ever end.
 
     Raises:
         RedisError, OperationalError, InterfaceError, OSError, Unavailable: a store is away.

@@ -113,7 +113,7 @@ def _settle(generation: Generation, report: RenderReport, signed: Signed | None)
             storage_pause.note_success()
             if not report.resumed_from_step:  # else its seconds are those of a part of the clip
                 _measure(generation, report)
-        elif report.outcome == Outcome.CANCELLED:
+        elif report.outcome == Outcome.CANCELLED and generation.cancel_asked_at:
             ledger.capture(reference=generation.id, amount=share_for_steps(generation, report))
         else:
             ledger.release(reference=generation.id)
@@ -147,10 +147,18 @@ def _fault_to_retry(generation: Generation, report: RenderReport) -> tuple[str, 
     """Return code and reason why the attempt counts as failed and another is made; None if the report decides."""
     if report.outcome == Outcome.SUCCEEDED and (flaw := _flaw(generation, report.clip)) is not None:
         return flaw
+    if report.outcome == Outcome.CANCELLED and not _is_called_off(generation):
+        return "stopped_unasked", "The GPU worker stopped it unasked."
     error = report.error
     if error is not None and (error.is_retryable or _waits_for_a_larger_machine(generation, error)):
         return error.code, error_words.words_of(error, generation)
     return None
+
+
+def _is_called_off(generation: Generation) -> bool:
+    """Return whether somebody wants it stopped: its owner, who pays for the steps, or the fleet's operator, who sets
+    the key alone. No GPU host may write that key, so none can end or charge what nobody cancelled."""
+    return generation.cancel_asked_at is not None or bool(connection().exists(cancel_key(str(generation.id))))
 
 
 def _flaw(generation: Generation, facts: ClipFacts | None) -> tuple[str, str] | None:

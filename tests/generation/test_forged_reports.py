@@ -28,7 +28,7 @@ from generation.models import Generation, State
 from generation.scheduling import dispatch
 from generation.settlement import lost_attempts, retries, settle
 from generation.storage import files
-from gpu_worker import log_context
+from gpu_worker import commands, log_context
 from gpu_worker.contract import Outcome, RenderError, RenderJob, RenderReport
 from gpu_worker.reports import Reports
 from gpu_worker.wire import Wire
@@ -297,6 +297,24 @@ def test_nobody_pays_for_a_file_that_is_not_the_clip(running: Generation, conten
     running.refresh_from_db()
     assert running.state == State.QUEUED
     assert ledger.receipt(reference=running.id).state == "open"
+
+
+def test_nobody_pays_for_a_clip_that_only_its_worker_calls_cancelled(running: Generation) -> None:
+    for attempt in (1, 2, 3):
+        reports.finished(said(running, Outcome.CANCELLED, steps_done=8, steps_total=8))
+        running.refresh_from_db()
+        assert (running.state, running.attempt) == (State.QUEUED if attempt < 3 else State.FAILED, attempt)
+        dispatch.fill_window()
+    receipt = ledger.receipt(reference=running.id)
+    assert (receipt.captured, receipt.released) == (0, running.credits_quoted)
+
+
+def test_nobody_pays_for_a_clip_that_the_fleets_operator_cancels(running: Generation, valkey: redis.Redis) -> None:
+    commands.cancel(valkey, str(running.id))
+    reports.finished(said(running, Outcome.CANCELLED, steps_done=8, steps_total=8))
+    running.refresh_from_db()
+    receipt = ledger.receipt(reference=running.id)
+    assert (running.state, receipt.captured, receipt.released) == (State.CANCELLED, 0, running.credits_quoted)
 
 
 def test_a_film_that_is_no_mp4_is_not_kept_whatever_its_report_says(running: Generation) -> None:

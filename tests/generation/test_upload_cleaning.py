@@ -58,6 +58,9 @@ def test_it_stays_while_the_request_is_open(begun: Generation) -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.BLOCKED, Outcome.CANCELLED])
 def test_it_goes_when_the_request_makes_no_clip(begun: Generation, outcome: Outcome) -> None:
+    settle.start(generation_id=begun.id, attempt=1, worker="gpu-test")
+    if outcome == Outcome.CANCELLED:
+        settle.cancel(begun)
     settle.settle(factories.report(begun, outcome))
     with in_a_while(seconds=1):
         retention.sweep_uploads()

@@ -21,6 +21,8 @@ def finished(studio: Workspace, outcome: Outcome = Outcome.SUCCEEDED) -> Generat
     generation.save(update_fields=["attempt", "state"])
     if outcome == Outcome.SUCCEEDED:
         factories.deliver_clip(generation)
+    if outcome == Outcome.CANCELLED:
+        settle.cancel(generation)
     settle.settle(factories.report(generation, outcome))
     return generation
 
