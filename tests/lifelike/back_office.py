@@ -1,0 +1,115 @@
+"""What customers have paid, and what waits for staff."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.utils import timezone
+
+from accounts.models import User
+from billing import ledger, proposals
+from billing.models import Proposal
+from billing.shop.models import Customer, Mismatch, Payment, Price, Reconciliation, StripeEvent
+from generation.models import Generation
+from generation.moderation import reviews
+from generation.webhooks.models import Delivery, Endpoint
+from loremotion.outbox.models import MailMessage
+from tests.accounts.factories import person
+from tests.lifelike import PEOPLE
+
+
+def pay(workspaces: list[Any]) -> None:
+    """Write down payments of five workspaces, a few of them refunded."""
+    prices = list(Price.objects.filter(currency="usd").order_by("id")[:4])
+    for number, workspace in enumerate(workspaces[:5]):
+        Customer.objects.create(workspace=workspace.id, stripe_customer_id=f"cus_lifelike{number}")
+    for number in range(36):
+        workspace, price = workspaces[number % 5], prices[number % len(prices)]
+        Payment.objects.create(
+            source=f"in_lifelike{number}",
+            stripe_invoice_id=f"in_lifelike{number}",
+            stripe_payment_intent_id=f"pi_lifelike{number}",
+            workspace=workspace.id,
+            account=workspace.id,
+            price=price,
+            amount_minor=price.amount_minor,
+            refunded_minor=price.amount_minor if number % 17 == 5 else 0,
+            currency="usd",
+            credits=1000,
+            paid_at=timezone.now() - timedelta(hours=7 + 38 * number),
+        )
+        if number % 3 == 0:
+            ledger.grant(account=workspace.id, reference=f"in_lifelike{number}", amount=1000, kind=ledger.LotKind.PLAN)
+
+
+def bring_before_staff(workspaces: list[Any]) -> None:
+    """Leave staff a proposal above the limit, an event that failed, a difference with Stripe, and webhooks and a mail
+    that were given up."""
+    now, ada = timezone.now(), User.objects.get(email=PEOPLE[0][0])
+    grace = _another_of_staff()
+    proposals.propose(
+        proposal_id=uuid4(),
+        kind=Proposal.Kind.ADJUST,
+        account=workspaces[1].id,
+        amount=5_000,
+        reason="A day without GPUs",
+        staff=grace,
+    )
+    reviews.ask(workspaces[3], user=User.objects.get(email=PEOPLE[3][0]), prompt="hardcore porn")
+    StripeEvent.objects.create(
+        event_id="evt_lifelike",
+        type="invoice.paid",
+        object_id="in_lifelike99",
+        state="dead",
+        last_error="No such price",
+    )
+    look = Reconciliation.objects.create(kind="daily", finished_at=now, checked=36)
+    Mismatch.objects.create(reconciliation=look, subject="pi_lifelike3", detail="Stripe has 39.00 USD, we have 19.00.")
+    endpoint = Endpoint.objects.create(
+        workspace=workspaces[0],
+        name="production",
+        url="https://hooks.example.org/loremotion",
+        event_types=["video.completed"],
+        sealed_secret="none",
+        secret_hint="…7f2c",
+        failures=6,
+        failing_since=now - timedelta(hours=5),
+    )
+    clips = Generation.objects.filter(workspace=workspaces[0], finished_at__isnull=False).order_by("-created_at")[:8]
+    for number, clip in enumerate(clips):
+        is_dead = number % 4 == 3
+        finished = clip.finished_at or now
+        ended = finished + timedelta(seconds=2)
+        Delivery.objects.create(
+            endpoint=endpoint,
+            event_id=f"evt_{clip.id.hex}",
+            event_type="video.completed",
+            video_id=clip.id,
+            state="dead" if is_dead else "sent",
+            attempts=12 if is_dead else 1,
+            last_status=503 if is_dead else 200,
+            last_error="The endpoint answered 503." if is_dead else "",
+            created_at=finished,
+            ended_at=ended,
+            expires_at=now,
+        )
+        MailMessage.objects.create(
+            workspace=workspaces[0],
+            user=ada,
+            content="generation.outbox.ready_content",
+            about=clip.id,
+            occasion=f"ready:{clip.id}"[:60],
+            state="dead" if number == 5 else "sent",
+            last_error="550 no such mailbox" if number == 5 else "",
+            attempts=1,
+            created_at=finished,
+            ended_at=ended,
+            expires_at=now,
+        )
+
+
+def _another_of_staff() -> Any:
+    """Return a second member of the staff, so that what takes two can be decided."""
+    return person("grace.staff@example.org", is_staff=True)
