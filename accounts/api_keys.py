@@ -30,6 +30,7 @@ USE_IS_NOTED_EVERY = timedelta(minutes=1)
 ROTATION_OVERLAP = timedelta(hours=24)
 MOST_LIVE_KEYS = 50
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_PREFIX_LETTERS = 12
 _KEY, _WORKSPACE = Columns(ApiKey, "apikey"), Columns(Workspace, "workspace")
 _BY_PREFIX = f"""
 SELECT {_KEY.sql}, {_WORKSPACE.sql}
@@ -37,6 +38,10 @@ FROM accounts_apikey apikey JOIN accounts_workspace workspace ON workspace.id = 
 WHERE apikey.prefix = %s
 """  # noqa: S608 - made of names of columns
 _NO_KEY = hashlib.sha256(b"").hexdigest()
+
+
+class AlreadyIssued(Conflict):
+    """What asks for a key had one."""
 
 
 def token_of(request: HttpRequest) -> str | None:
@@ -82,32 +87,25 @@ def issue(
     monthly_cap_credits: int | None = None,
     expires_at: datetime | None = None,
     origin_id: int | None = None,
+    once_for: str = "",
 ) -> tuple[ApiKey, str]:
     """Make a key. Returns its row and its text, which is not kept.
 
     Args:
         allowed: what the issuer may do: a key never does more.
         origin_id: the first key of the line that it goes on.
+        once_for: names what the key is for, of the whole site, where one is made however often it is asked for.
 
     Raises:
-        Forbidden: a scope goes beyond ``allowed``, or the issuer does not manage keys, as of this moment.
-        Invalid: no scope, or an expiry in the past.
-        Conflict: the workspace has as many live keys as it may.
+        AlreadyIssued: there is, or was, a key for ``once_for``.
+        Forbidden, Invalid, Conflict: as ``refuse_terms``.
     """
-    if not scopes:
-        raise Invalid("missing_scope", "A key needs a permission.", next_step="Choose at least one.", field="scopes")
-    if expires_at is not None and expires_at <= timezone.now():
-        raise Invalid("invalid_expiry", "That date has passed. Choose a later one.", field="expires_at")
-    if any(not BY_SCOPE[scope] <= allowed for scope in scopes):
-        raise Forbidden("scope_too_wide", "A key can't do more than you can.", next_step="Choose fewer permissions.")
     with transaction.atomic():
         members.lock_memberships(workspace)
-        members.refuse_unless(by, may=Action.MANAGE_KEYS, workspace=workspace)
-        if ApiKey.objects.live().filter(workspace=workspace).count() >= MOST_LIVE_KEYS:
-            raise Conflict(
-                "too_many_keys", f"You already have {MOST_LIVE_KEYS} keys, the limit.", next_step="Revoke one first."
-            )
-        prefix = "lm_live_" + "".join(secrets.choice(_ALPHABET) for _ in range(12))
+        prefix = f"lm_live_{_letters_of(once_for) if once_for else _letters_by_chance()}"
+        if once_for and ApiKey.objects.filter(prefix=prefix).exists():
+            raise AlreadyIssued("already_issued", "This key was made already.", next_step="Look under API keys.")
+        refuse_terms(workspace=workspace, by=by, allowed=allowed, scopes=scopes, expires_at=expires_at)
         text = f"{prefix}_{secrets.token_urlsafe(32)}"
         key = ApiKey.objects.create(
             workspace=workspace,
@@ -123,6 +121,29 @@ def issue(
         )
         audit.record(workspace, "key.issued", actor=by.email, subject=prefix, name=name, scopes=scopes)
     return key, text
+
+
+def refuse_terms(
+    *, workspace: Workspace, by: User, allowed: frozenset[Action], scopes: list[str], expires_at: datetime | None
+) -> None:
+    """Refuse a key that ``issue`` would not make at this moment. Certain once memberships are locked.
+
+    Raises:
+        Forbidden: a scope goes beyond ``allowed``, or the issuer does not manage keys.
+        Invalid: no scope, or an expiry in the past.
+        Conflict: the workspace has as many live keys as it may.
+    """
+    if not scopes:
+        raise Invalid("missing_scope", "A key needs a permission.", next_step="Choose at least one.", field="scopes")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise Invalid("invalid_expiry", "That date has passed. Choose a later one.", field="expires_at")
+    if any(not BY_SCOPE[scope] <= allowed for scope in scopes):
+        raise Forbidden("scope_too_wide", "A key can't do more than you can.", next_step="Choose fewer permissions.")
+    members.refuse_unless(by, may=Action.MANAGE_KEYS, workspace=workspace)
+    if ApiKey.objects.live().filter(workspace=workspace).count() >= MOST_LIVE_KEYS:
+        raise Conflict(
+            "too_many_keys", f"You already have {MOST_LIVE_KEYS} keys, the limit.", next_step="Revoke one first."
+        )
 
 
 def rotate(*, key: ApiKey, by: User, allowed: frozenset[Action]) -> tuple[ApiKey, str]:
@@ -209,6 +230,16 @@ def _found(prefix: str) -> ApiKey | None:
 
 def _digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _letters_by_chance() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_PREFIX_LETTERS))
+
+
+def _letters_of(once_for: str) -> str:
+    """As good as chance, and each time the same: a prefix is unique, also among keys that were revoked."""
+    number = int.from_bytes(hashlib.sha256(once_for.encode()).digest())
+    return "".join(_ALPHABET[number // len(_ALPHABET) ** place % len(_ALPHABET)] for place in range(_PREFIX_LETTERS))
 
 
 def _note_use(key: ApiKey) -> None:

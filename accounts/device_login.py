@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -123,11 +123,14 @@ def decide(user_code: str, *, by: Membership, terms: dict[str, Any] | None) -> N
         terms: what ``api_keys.issue`` takes besides; None denies it.
 
     Raises:
-        Conflict: no program shows this code, or somebody has decided already.
+        Forbidden, Invalid, Conflict: no such key could be made at this moment, as ``api_keys.refuse_terms``; or no
+            program shows this code, or somebody has decided already.
         Unavailable: it cannot be noted now.
     """
     decided: dict[str, Any] = {"status": Status.DENIED}
     if terms is not None:
+        allowed, asked = tenancy.actions_of(by), {name: terms[name] for name in ("scopes", "expires_at")}
+        api_keys.refuse_terms(workspace=by.workspace, by=by.user, allowed=allowed, **asked)
         ends = terms["expires_at"].isoformat() if terms["expires_at"] is not None else None
         decided = {"status": Status.APPROVED, "by": by.id, "terms": {**terms, "expires_at": ends}}
     is_noted: Any = False
@@ -142,38 +145,43 @@ def decide(user_code: str, *, by: Membership, terms: dict[str, Any] | None) -> N
 def claim(device_code: str) -> Claimed:
     """What has become of a login; once it is agreed to, its key, once.
 
+    A claim that fails may be made again. That no two of them make a key is held by the database (``once_for``): in
+    Valkey the agreement only goes away, be it soon, late or not at all.
+
     Raises:
-        Refusal: the key cannot be made any more, such as where whoever agreed may not make keys now.
+        Refusal: the key cannot be made as things stand, such as where whoever agreed may not make keys now.
         Unavailable: nobody can say now.
     """
     address = _of_device(device_code)
     with _noted():
         noted = _record(connection().get(address), address)
-        if noted is None:
-            return Claimed(Status.EXPIRED)
-        if noted["status"] == Status.PENDING:
-            return Claimed(Status.PENDING)
-        decided = _record(connection().getdel(address), address)
-    if decided is None:  # somebody else was faster
+    if noted is None:
         return Claimed(Status.EXPIRED)
-    if decided["status"] == Status.DENIED:
-        return Claimed(Status.DENIED)
-    return _issue(by=decided["by"], terms=decided["terms"])
+    if noted["status"] == Status.PENDING:
+        return Claimed(Status.PENDING)
+    claimed = Claimed(Status.DENIED)
+    if noted["status"] == Status.APPROVED:
+        claimed = _issue(by=noted["by"], terms=noted["terms"], login=address)
+    with suppress(redis.RedisError):
+        connection().delete(address)
+    return claimed
 
 
 @row_security.across_workspaces("a program belongs to no workspace before it has its key")
-def _issue(*, by: int, terms: dict[str, Any]) -> Claimed:
+def _issue(*, by: int, terms: dict[str, Any], login: str) -> Claimed:
     place = Membership.objects.filter(id=by).select_related("workspace", "user").first()
     if place is None:
         return Claimed(Status.DENIED)  # whoever agreed has left
     ends = datetime.fromisoformat(terms["expires_at"]) if terms["expires_at"] is not None else None
     workspace, caller = place.workspace, Caller(place.workspace, frozenset(), membership=place)
-    with transaction.atomic():
+    with transaction.atomic(), suppress(api_keys.AlreadyIssued):
         tenancy.lock_and_recheck(workspace, Action.MANAGE_KEYS, caller=caller)
         place.refresh_from_db(fields=["role"])
+        given = {**terms, "expires_at": ends, "once_for": login}
         allowed = tenancy.actions_of(place)
-        key, text = api_keys.issue(workspace=workspace, by=place.user, allowed=allowed, **{**terms, "expires_at": ends})
-    return Claimed(Status.APPROVED, key, text)
+        key, text = api_keys.issue(workspace=workspace, by=place.user, allowed=allowed, **given)
+        return Claimed(Status.APPROVED, key, text)
+    return Claimed(Status.EXPIRED)  # another claim was faster
 
 
 @contextmanager

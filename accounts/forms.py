@@ -9,6 +9,7 @@ from django import forms
 from django.utils import timezone
 
 from accounts.roles import Role, Scope
+from loremotion.refusals import Refusal
 
 GIVEN_ROLES = [(role.value, role.label) for role in Role if role != Role.OWNER]
 
@@ -66,6 +67,11 @@ class KeyForm(CapsForm):
         help_text="At the end of that day. Leave empty to keep it until you revoke it.",
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
+
+    def add_refusal(self, refusal: Refusal) -> None:
+        """Show why no such key can be made, at its field where it is about one."""
+        field = {"expires_at": "expires_on"}.get(refusal.field or "", refusal.field)
+        self.add_error(field if field in self.fields else None, str(refusal))
 
     def terms(self) -> dict[str, Any]:
         """The valid form as ``api_keys.issue`` takes it."""

@@ -18,6 +18,7 @@ from accounts.forms import DeviceForm
 from accounts.models import Membership
 from accounts.permissions import member_may
 from accounts.roles import Action, Scope
+from loremotion.refusals import Refusal
 
 SCOPES: Final = [Scope.READ, Scope.GENERATE]
 """Ticked beforehand: what it takes to make clips. Whoever lets a program see payments ticks that themselves."""
@@ -40,11 +41,17 @@ def connect(request: HttpRequest, membership: Membership) -> HttpResponse:
         device_login.decide(code, by=membership, terms=None)
         messages.success(request, f"{waiting.name} was not connected.")
         return redirect("accounts:keys")
-    form = _form(request, code, waiting)
+    form, status = _form(request, code, waiting), 422 if decision else 200
     if decision and form.is_valid():
-        device_login.decide(code, by=membership, terms=form.terms())
-        messages.success(request, f"{form.cleaned_data['name']} is connected. You can go back to it.")
-        return redirect("accounts:keys")
+        try:
+            device_login.decide(code, by=membership, terms=form.terms())
+        except Refusal as refusal:
+            form.add_refusal(refusal)
+            status = refusal.status
+        else:
+            name = form.cleaned_data["name"]
+            messages.success(request, f"{name} will be connected in a few seconds. You can go back to it.")
+            return redirect("accounts:keys")
     context = {
         "workspace": membership.workspace,
         "code": code,
@@ -53,7 +60,7 @@ def connect(request: HttpRequest, membership: Membership) -> HttpResponse:
         "is_near": waiting.network in networks.lasting_fingerprints_of(request),
         "form": form,
     }
-    return render(request, "accounts/device.html", context, status=422 if decision else 200)
+    return render(request, "accounts/device.html", context, status=status)
 
 
 def _form(request: HttpRequest, code: str, waiting: device_login.Waiting) -> DeviceForm:

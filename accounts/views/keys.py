@@ -34,7 +34,7 @@ def issue(request: HttpRequest, membership: Membership) -> HttpResponse:
     try:
         _, text = api_keys.issue(workspace=membership.workspace, by=membership.user, allowed=allowed, **form.terms())
     except Refusal as refusal:
-        form.add_error(refusal.field if refusal.field in form.fields else None, str(refusal))
+        form.add_refusal(refusal)
         return _page(request, membership, form, status=refusal.status)
     return _page(request, membership, KeyForm(), text=text)
 

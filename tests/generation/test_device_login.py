@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
 import pytest
 import redis
+from django.db import OperationalError, connections
 from django.test import Client
 from django.utils import timezone
 
-from accounts import device_login, members
+from accounts import api_keys, audit, device_login, members
 from accounts.models import ApiKey, AuditEntry, Membership, User, Workspace
 from accounts.roles import Role, Scope
 from catalog.models import Model
@@ -48,6 +51,14 @@ def begun(name: str = "loremotion on laptop", **meta: Any) -> Any:
     answer = Client().post("/v1/device_logins", {"name": name}, content_type="application/json", **meta)
     assert answer.status_code == 200, answer.content
     return answer.json()
+
+
+def away(*asked: Any) -> Any:
+    raise redis.ConnectionError
+
+
+def fails(*asked: Any, **named: Any) -> None:
+    raise OperationalError
 
 
 def agreed(login: Any) -> dict[str, Any]:
@@ -260,15 +271,81 @@ def test_terms_that_cannot_be_are_asked_for_again(browser: Client) -> None:
     assert claimed(login)["status"] == "pending"
 
 
+def test_terms_of_which_no_key_is_made_are_refused_on_the_page(browser: Client, studio: Workspace) -> None:
+    login = begun()
+    answer = browser.post(PAGE, {**agreed(login), "expires_on": "2020-01-01"})
+    assert (answer.status_code, "That date has passed" in answer.text) == (422, True)
+    keys = [ApiKey(workspace=studio, prefix=f"lm_live_{n}", scopes=["read"]) for n in range(api_keys.MOST_LIVE_KEYS)]
+    ApiKey.objects.bulk_create(keys)
+    answer = browser.post(PAGE, agreed(login))
+    assert (answer.status_code, "50 keys, the limit" in answer.text) == (409, True)
+    assert claimed(login)["status"] == "pending"
+
+
+def test_a_page_promises_no_more_than_will_be(browser: Client) -> None:
+    said = browser.post(PAGE, agreed(begun()), follow=True).text
+    assert "laptop will be connected in a few seconds" in said
+
+
+def test_a_claim_that_fails_can_be_made_again(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    login = begun()
+    browser.post(PAGE, agreed(login))
+    with monkeypatch.context() as broken:
+        broken.setattr(audit, "record", fails)  # once the key's row is written
+        with pytest.raises(OperationalError):
+            device_login.claim(login["device_code"])
+    assert not ApiKey.objects.exists()
+    assert claimed(login)["status"] == "approved"
+
+
+def test_an_agreement_that_stays_or_comes_back_gives_no_second_key(browser: Client, valkey: redis.Redis) -> None:
+    login = begun()
+    browser.post(PAGE, agreed(login))
+    noted = valkey.get(address_of(login["device_code"]))
+    assert claimed(login)["status"] == "approved"
+    assert isinstance(noted, bytes)
+    valkey.set(address_of(login["device_code"]), noted)
+    assert claimed(login)["status"] == "expired"
+    ApiKey.objects.update(revoked_at=timezone.now())
+    valkey.set(address_of(login["device_code"]), noted)
+    assert claimed(login)["status"] == "expired"
+    assert ApiKey.objects.count() == 1
+
+
+def test_a_key_is_told_though_valkey_goes_away_once_it_is_made(
+    browser: Client, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = begun()
+    browser.post(PAGE, agreed(login))
+    monkeypatch.setattr(valkey, "delete", away)
+    monkeypatch.setattr(device_login, "connection", lambda: valkey)
+    assert claimed(login)["status"] == "approved"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_claims_that_race_one_has_the_key(browser: Client) -> None:
+    login, start = begun(), threading.Barrier(2)
+    browser.post(PAGE, agreed(login))
+
+    def claim() -> device_login.Status:
+        try:
+            start.wait(60)
+            return device_login.claim(login["device_code"]).status
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as threads:
+        ended = [claiming.result(60) for claiming in [threads.submit(claim) for _ in range(2)]]
+    assert sorted(ended) == ["approved", "expired"]
+    assert ApiKey.objects.count() == 1
+
+
 def test_what_a_program_calls_itself_is_text(browser: Client) -> None:
     login = begun("<script>alert(1)</script>")
     assert "<script>alert(1)" not in browser.get(PAGE, {"code": login["user_code"]}).text
 
 
 def test_while_valkey_is_away_it_is_said(toy: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away() -> redis.Redis:
-        raise redis.ConnectionError
-
     monkeypatch.setattr(device_login, "connection", away)
     answer = Client().post("/v1/device_logins", {"name": "x"}, content_type="application/json")
     assert (answer.status_code, answer.json()["code"]) == (503, "login_unavailable")
