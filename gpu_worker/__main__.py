@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         return bench.main(arguments[1:])
     if arguments[:1] == ["check"]:
-        from gpu_worker.supervisor import worker_environment
+        from gpu_worker.worker_process import worker_environment
 
         os.environ.update(worker_environment())  # how the allocators work is decided before PyTorch is there
         from gpu_worker import check

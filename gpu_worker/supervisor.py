@@ -13,10 +13,8 @@ import os
 import selectors
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from types import FrameType
 from typing import cast
 
@@ -25,11 +23,11 @@ from gpu_worker.backoff import pause_after, pauses_seconds
 from gpu_worker.contract import worker_key
 from gpu_worker.heartbeat import withdraw
 from gpu_worker.host_faults import HostFault
-from gpu_worker.lifeline import Listener, Word, Words
 from gpu_worker.reports import Reports
 from gpu_worker.rq_seams import dead_worker
 from gpu_worker.settings import Settings
 from gpu_worker.valkey import Unreachable, connect
+from gpu_worker.worker_process import Child
 from gpu_worker.worker_status import read_status
 
 logger = logging.getLogger(__name__)
@@ -45,56 +43,8 @@ EXIT_TERMINATED = 128 + signal.SIGTERM
 was stopped through Valkey leaves with 0, and its supervisor with it."""
 
 
-ALLOCATOR = "expandable_segments:True,pinned_max_round_threshold_mb:1"
-"""Segments that grow lose little between blocks; large pinned blocks are not rounded up to powers of two."""
-
-
 class NameTaken(Exception):
     """Another worker of this name is alive. The message says where."""
-
-
-class Child:
-    """One worker process and what it said last."""
-
-    def __init__(self, command: Sequence[str], start_seconds: float, settings: Settings) -> None:
-        """The address of Valkey goes through standard input, since what a process starts can read its environment."""
-        reading, writing = os.pipe()
-        # A process group of its own: Ctrl-C in the terminal is for the supervisor, who decides.
-        self.process = subprocess.Popen(
-            [*command, "--lifeline", str(writing), "--supervisor", str(os.getpid())],
-            env=worker_environment(settings.cache),
-            pass_fds=[writing],
-            stdin=subprocess.PIPE,
-            process_group=0,
-        )
-        assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError), self.process.stdin as told:  # one that died at once is seen below
-            told.write(settings.redis_url.encode() + b"\n")
-        os.close(writing)
-        self.listener = Listener(reading)
-        self.words = Words(Word(None, start_seconds), time.monotonic())
-        self.has_started = False
-        self.jobs_ended = 0
-
-    def listen(self) -> None:
-        for word in self.listener.words():
-            before = self.words.job_ids
-            self.words.hear(word, time.monotonic())
-            self.jobs_ended += len(before - self.words.job_ids)
-            self.has_started = True
-
-    @property
-    def patience_seconds(self) -> float:
-        """Time until the silence of one who works there means that it is stuck."""
-        return self.words.first_to_end.ends_at - time.monotonic()
-
-    def end(self) -> None:
-        """Make sure that it is dead, with all that it started, and hear its last words."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.listen()
-        self.listener.close()
 
 
 class Supervisor:
@@ -228,7 +178,11 @@ class Supervisor:
             yield
 
     def _wait_for_namesake(self) -> None:
-        """A worker of this name on another host: let a dead one's heartbeat expire, refuse beside a live one."""
+        """Wait until the heartbeat of a dead worker of this name on another host has expired.
+
+        Raises:
+            NameTaken: it is alive.
+        """
         first_beat = 0.0
         while not self._signals:
             try:
@@ -273,28 +227,14 @@ class Supervisor:
             self._selector.close()
 
 
-def worker_environment(cache: Path | None = None) -> dict[str, str]:
-    """What the worker process gets: our own environment without the address of Valkey, which holds a password, and how
-    PyTorch's allocators work unless that says it.
-
-    Compiled kernels are kept in ``cache``: in the temporary folder, where PyTorch would have them, they would be gone
-    with each restart of the machine or its container, and the first clip of a row waits minutes for them.
-    """
-    environment = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
-    if "PYTORCH_CUDA_ALLOC_CONF" not in environment:
-        environment.setdefault("PYTORCH_ALLOC_CONF", ALLOCATOR)
-    if cache is not None:
-        environment.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache.absolute() / "compiled"))
-    return environment
-
-
 def _delay_seconds(fruitless_deaths: int) -> float:
-    """The pause before a worker is replaced: none after one death, then longer with each that no job's end precedes."""
+    """Return the pause before a worker is replaced: none after one death, then longer with each in a row without a job
+    ended in between."""
     return 0.0 if fruitless_deaths <= 1 else pause_after(fruitless_deaths - 1, 0.5, MOST_DELAY_SECONDS)
 
 
 def _reason(status: int) -> str:
-    """An exit status in words that finish the sentence "the worker was lost: …"."""
+    """Return an exit status in words that finish the sentence "the worker was lost: …"."""
     if status == EXIT_TERMINATED:
         return "SIGTERM was sent to its process alone"
     if status < 0:

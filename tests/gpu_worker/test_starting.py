@@ -10,7 +10,7 @@ import pytest
 
 import gpu_worker.engine
 from gpu_worker.__main__ import main
-from gpu_worker.supervisor import ALLOCATOR, worker_environment
+from gpu_worker.worker_process import ALLOCATOR, worker_environment
 
 
 @pytest.mark.parametrize("error", [RuntimeError, ValueError, AttributeError, ImportError])

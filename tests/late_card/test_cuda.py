@@ -16,7 +16,7 @@ from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.engine.memory.residency import Residency
 from gpu_worker.engine.memory.residents import PINNED, RAM, Entry, Lease, Record
 from gpu_worker.engine.weights.places import Weights
-from gpu_worker.supervisor import ALLOCATOR
+from gpu_worker.worker_process import ALLOCATOR
 from tests.engine.jobs import frames_of, render
 from tests.engine.simulation import fake_component
 from tests.engine.tight_engines import engine_on, job, on_device, spec
