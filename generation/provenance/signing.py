@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 from typing import IO, Any, Final
@@ -186,29 +186,29 @@ def _part(out: IO[bytes], size: object, *, most: int) -> bytes:
     return part
 
 
-def claim_due(*, limit: int) -> list[UUID]:
-    """The clips to be signed now that were delivered unsigned, the longest due first. Nobody else is given them before
-    their next try: at pauses that double, for a week."""
+def claim_due(*, limit: int) -> Iterator[UUID]:
+    """The clips to be signed now that were delivered unsigned, the longest due first. Each is claimed as it is taken:
+    nobody else is given it before its next try, at pauses that double."""
     now = timezone.now()
-    due = Clip.objects.filter(sign_at__lt=now, signed_at=None).order_by("sign_at")[:limit]
-    return [
-        clip.pk
-        for clip in due
-        if Clip.objects.filter(pk=clip.pk, signed_at=None, sign_at=clip.sign_at).update(sign_at=_next_try(clip, now))
-    ]
+    due = Clip.objects.filter(sign_at__lt=now, signed_at=None, generation__deleted_at=None).order_by("sign_at")
+    for clip in due[:limit]:
+        next_try = now + max(FIRST_PAUSE, now - clip.created_at)
+        if Clip.objects.filter(pk=clip.pk, signed_at=None, sign_at=clip.sign_at).update(sign_at=next_try):
+            yield clip.pk
 
 
 def sign_late(generation_id: UUID | str) -> bool:
-    """Sign a clip that was delivered unsigned. Returns False where that is done already, or did not succeed."""
-    waiting = Clip.objects.filter(generation_id=generation_id, signed_at=None)
+    """Sign a clip that was delivered unsigned. Returns False where that is done already, or did not succeed: it is
+    tried again for a week."""
+    waiting = Clip.objects.filter(generation_id=generation_id, signed_at=None, generation__deleted_at=None)
     clip = waiting.select_related("generation__version__model").first()
     if clip is None:
         return False
-    with log_context.bound(**clip.log_ids), signed(clip.generation, clip.sha256) as made:
-        # What was delivered stays: a clip that waits may begin with it.
-        return made is not None and bool(waiting.update(**made.facts()))
-
-
-def _next_try(clip: Clip, now: datetime) -> datetime | None:
-    waited = now - clip.created_at
-    return None if waited > GIVEN_UP_AFTER else now + max(FIRST_PAUSE, waited)
+    with log_context.bound(**clip.log_ids):
+        with signed(clip.generation, clip.sha256) as made:
+            # What was delivered stays: a clip that waits may begin with it.
+            is_signed = made is not None and bool(waiting.update(**made.facts()))
+        if made is None and timezone.now() - clip.created_at > GIVEN_UP_AFTER:
+            logger.error("The clip %s stays unsigned: it has been tried for a week", clip.generation_id)
+            waiting.update(sign_at=None)
+    return is_signed

@@ -83,7 +83,7 @@ def report_in_line(generation: Generation) -> RenderReport | None:
 
 def enqueue_due() -> None:
     """Put clips into line that were delivered unsigned and are to be tried now. A try that is lost is followed by the
-    next: the row says when before the job is in line."""
+    next: the row says when before the job is in line, and none is the last before it has been made."""
     if certificate.is_configured():
         for generation_id in signing.claim_due(limit=max(0, LATE_IN_LINE - _waiting())):
             _enqueue(SIGN_LATE, str(generation_id))

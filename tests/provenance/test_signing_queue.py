@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 import time_machine
+from django.core.files.storage import default_storage
 from django.utils import timezone
 from pytest_django import Settings
 from rq.job import Job, JobStatus
@@ -19,7 +20,7 @@ from billing import ledger
 from generation import reports
 from generation.models import Clip, Generation, State
 from generation.provenance import signing
-from generation.settlement import endings, lost_attempts, signing_queue
+from generation.settlement import deletion, endings, lost_attempts, signing_queue
 from generation.storage import traces
 from gpu_worker import log_context
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, Outcome, RenderReport
@@ -340,3 +341,66 @@ def test_a_forged_report_is_not_settled_from_this_line_either(
     with pytest.raises(ValueError, match="secret"):
         signing_queue.settle_signed(said)
     assert state_of(mine) == (State.RUNNING, False)
+
+
+def test_a_try_is_claimed_only_as_it_comes_into_line(
+    signing_site: Settings, delivered: Delivered, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.model()
+    workspace = factories.visitor(credits=100).workspace
+    for generation in [factories.submitted(workspace), factories.submitted(workspace)]:
+        reports.finished(delivered(generation).to_wire())
+    Clip.objects.update(sign_at=timezone.now())
+
+    def away(*_: Any, **__: Any) -> None:
+        raise redis.ConnectionError("Valkey is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(signing_queue, "_enqueue", away)
+        with pytest.raises(redis.ConnectionError):
+            signing_queue.enqueue_due()
+    assert Clip.objects.filter(sign_at__lte=timezone.now()).count() == 1, "the other waits for no next try"
+
+
+def test_the_last_try_is_over_only_once_it_has_failed(
+    signing_site: Settings, mine: Generation, delivered: Delivered, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports.finished(delivered(mine).to_wire())
+    with in_a_while(signing.GIVEN_UP_AFTER.total_seconds() + 120):
+        signing_queue.enqueue_due()
+        queues.queue(signing_queue.QUEUE).empty()
+        assert Clip.objects.get().sign_at is not None, "nobody has tried"
+        with monkeypatch.context() as patch:
+            patch.setattr(signing, "sign", never)
+            assert not signing_queue.sign_late(str(mine.id))
+        assert Clip.objects.get().sign_at is None
+
+
+def test_a_clip_that_is_deleted_while_it_is_signed_late_leaves_no_signed_file(
+    signing_site: Settings, mine: Generation, delivered: Delivered, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports.finished(delivered(mine).to_wire())
+    sign = signing.sign
+    made: list[signing.Signed] = []
+
+    def deleted_meanwhile(*args: Any) -> signing.Signed:
+        made.append(sign(*args))
+        deletion.delete(Generation.objects.get(id=mine.id))
+        return made[0]
+
+    monkeypatch.setattr(signing, "sign", deleted_meanwhile)
+    assert not signing_queue.sign_late(str(mine.id))
+    assert not default_storage.exists(made[0].clip_key)
+    assert not default_storage.exists(made[0].manifest_key)
+
+
+def test_of_a_deleted_clip_nothing_is_signed(
+    signing_site: Settings, mine: Generation, delivered: Delivered, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports.finished(delivered(mine).to_wire())
+    Clip.objects.update(sign_at=timezone.now())
+    deletion.delete(Generation.objects.get(id=mine.id))
+    monkeypatch.setattr(signing, "sign", lambda *_: pytest.fail("it is signed"))
+    signing_queue.enqueue_due()
+    assert in_line() == 0
+    assert not signing_queue.sign_late(str(mine.id))
