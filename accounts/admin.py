@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from accounts import bans, impersonation, networks, workspaces
 from accounts.models import AuditEntry, Ban, Membership, User, Visitor, Workspace
+from accounts.whose_column import WhoseColumn
 from loremotion.bounded_paginator import BoundedPaginator
 from loremotion.exact_search import ExactSearchAdmin, any_of
 
@@ -222,10 +223,11 @@ class BanAdmin(admin.ModelAdmin[Ban]):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ExactSearchAdmin):
+class AuditEntryAdmin(WhoseColumn, ExactSearchAdmin):
     """Read only, for staff as for everybody."""
 
-    list_display = ["at", "event", "actor", "subject", "workspace_id"]
+    list_display = ["at", "event", "actor", "subject", "whose"]
+    whose_field = "workspace_id"
     search_help_text = "The whole id of a workspace or of a thing, an actor, what was acted on, or an event"
     ordering = ["-id"]
 

@@ -13,10 +13,11 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts import whose
 from generation.models import TRIALS_WORKSPACE, Generation, State
 from generation.scheduling import explanation
 from generation.settlement import settle
-from generation.staff import clips, whose
+from generation.staff import clips
 from loremotion.read_only_admin import ReadOnlyAdmin
 from loremotion.refusals import Refusal
 from loremotion.staff_words import look

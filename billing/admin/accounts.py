@@ -31,9 +31,10 @@ NEWEST_ROWS = 50
 class AccountAdmin(LedgerAdmin):
     """An account: what is in it now, lot by lot, and every movement with the balance after it."""
 
-    list_display = ("id", "available", "held", "debt", "seq", "merged_into", "opened_at")
+    list_display = ("id", "whose", "available", "held", "debt", "seq", "merged_into", "opened_at")
     list_select_related = ("merged_into",)
     ordering = ("-opened_at",)
+    whose_field = "id"
     fields = ("id", "opened_at", "merged_into")
     readonly_fields = fields
     change_form_template = "admin/billing/account/timeline.html"
@@ -149,7 +150,7 @@ class LotAdmin(LedgerAdmin):
     """Credits that came together, and where each of them is now."""
 
     list_display = (
-        *("reference", "kind", "account", "expires_at", "issued"),
+        *("reference", "kind", "whose", "expires_at", "issued"),
         *("remaining", "held", "consumed", "expired", "clawed", "adjusted", "moved", "repaid", "forgiven"),
     )
     list_filter = (KindFilter,)
@@ -164,7 +165,7 @@ class LotAdmin(LedgerAdmin):
 class HoldAdmin(LedgerAdmin):
     """What was set aside for each request, and how that ended."""
 
-    list_display = ("id", "account", "amount", "state", "captured", "released", "held_at", "settled_at", "expires_at")
+    list_display = ("id", "whose", "amount", "state", "captured", "released", "held_at", "settled_at", "expires_at")
     list_filter = ("state",)
     ordering = ("-held_at",)
     search_help_text = "A whole request or account id"

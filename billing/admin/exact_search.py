@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from accounts.whose_column import WhoseColumn
 from loremotion.exact_search import ExactSearchAdmin
 
 
-class LedgerAdmin(ExactSearchAdmin):
+class LedgerAdmin(WhoseColumn, ExactSearchAdmin):
     """Shows rows that only the ledger writes, found by a whole id."""
 
     found_by_id = ("account",)
+    whose_field = "account_id"

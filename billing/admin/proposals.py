@@ -48,8 +48,9 @@ class StateFilter(admin.SimpleListFilter):
 class ProposalAdmin(LedgerAdmin):
     """Everything that staff did to credits or wants to, with both names."""
 
-    list_display = ("proposed_at", "what", "account", "reason", "proposed_by_name", "decided_by_name", "expires_at")
+    list_display = ("proposed_at", "what", "whose", "reason", "proposed_by_name", "decided_by_name", "expires_at")
     list_filter = (StateFilter,)
+    whose_field = "account"
     ordering = ("-proposed_at", "-id")
     search_help_text = "A whole account id"
     change_form_template = "admin/billing/proposal/change_form.html"

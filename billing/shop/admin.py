@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 
+from accounts.whose_column import WhoseColumn
 from billing.shop import balance, inbox, liability, refunds
 from billing.shop.models import (
     Budget,
@@ -80,8 +81,8 @@ class PackAdmin(admin.ModelAdmin[Pack]):
 
 
 @admin.register(Order)
-class OrderAdmin(ExactSearchAdmin):
-    list_display = ["id", "price", "state", "actor", "created_at", "closed_at"]
+class OrderAdmin(WhoseColumn, ExactSearchAdmin):
+    list_display = ["id", "whose", "price", "state", "actor", "created_at", "closed_at"]
     list_filter = ["state"]
     ordering = ["-created_at", "-id"]
     found_by_id = ("id", "workspace", "account")
@@ -98,8 +99,8 @@ class StatusFilter(ValueFilter):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(ExactSearchAdmin):
-    list_display = ["stripe_subscription_id", "price", "status", "period_end", "ends_at", "past_due_since"]
+class SubscriptionAdmin(WhoseColumn, ExactSearchAdmin):
+    list_display = ["stripe_subscription_id", "whose", "price", "status", "period_end", "ends_at", "past_due_since"]
     list_filter = [StatusFilter]
     ordering = ["-id"]
     found_by_id = ("workspace",)
@@ -109,8 +110,8 @@ class SubscriptionAdmin(ExactSearchAdmin):
 
 
 @admin.register(Budget)
-class BudgetAdmin(ExactSearchAdmin):
-    list_display = ["workspace", "monthly_cap_credits", "warn_below_credits", "warned_at"]
+class BudgetAdmin(WhoseColumn, ExactSearchAdmin):
+    list_display = ["workspace", "whose", "monthly_cap_credits", "warn_below_credits", "warned_at"]
     ordering = ["-id"]
     found_by_id = ("workspace",)
     search_help_text = "The whole id of a workspace"
@@ -131,7 +132,7 @@ class PaidFilter(TimeFilter):
 
 
 @admin.register(Payment)
-class PaymentAdmin(ExactSearchAdmin):
+class PaymentAdmin(WhoseColumn, ExactSearchAdmin):
     """Money that came, the credits it brought, and the way back for both."""
 
     list_display = [
@@ -142,7 +143,7 @@ class PaymentAdmin(ExactSearchAdmin):
         "dispute_status",
         "credits",
         "clawed_credits",
-        "workspace",
+        "whose",
     ]
     list_filter = [PaidFilter]
     ordering = ["-paid_at", "-id"]

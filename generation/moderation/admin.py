@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 
+from accounts.whose_column import WhoseColumn
 from generation.moderation import reviews
 from generation.moderation.models import Policy, RefusalCount, Review
 from loremotion.exact_search import ExactSearchAdmin
@@ -44,12 +45,13 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Review)
-class ReviewAdmin(ExactSearchAdmin):
+class ReviewAdmin(WhoseColumn, ExactSearchAdmin):
     """Oldest first. The prompt itself is shown on the page of one, not in the list."""
 
-    list_display = ["created_at", "category", "outcome", "words", "workspace", "state", "decided_by"]
+    list_display = ["created_at", "category", "outcome", "words", "whose", "state", "decided_by"]
     list_filter = [StateFilter, "category"]
-    list_select_related = ["workspace", "decided_by"]
+    list_select_related = ["decided_by"]
+    whose_field = "workspace_id"
     found_by_id = ("id", "workspace")
     search_help_text = "The whole id of a review or of a workspace"
     ordering = ["created_at", "id"]
@@ -91,22 +93,23 @@ class ReviewAdmin(ExactSearchAdmin):
 
 
 @admin.register(RefusalCount)
-class RefusalCountAdmin(ExactSearchAdmin):
+class RefusalCountAdmin(WhoseColumn, ExactSearchAdmin):
     """Who is refused often, and for what."""
 
-    list_display = ["day", "workspace", "category", "count"]
+    list_display = ["day", "whose", "category", "count"]
     list_filter = ["category"]
-    list_select_related = ["workspace"]
+    whose_field = "workspace_id"
     found_by_id = ("workspace",)
     search_help_text = "The whole id of a workspace"
     ordering = ["-day", "-count"]
 
 
 @admin.register(Policy)
-class PolicyAdmin(admin.ModelAdmin[Policy]):
+class PolicyAdmin(WhoseColumn):
     """Workspaces that are judged by another measure than the site's."""
 
-    list_display = ["workspace", "strictness", "reason"]
+    list_display = ["workspace", "whose", "strictness", "reason"]
+    whose_field = "workspace_id"
     raw_id_fields = ["workspace"]
     list_select_related = ["workspace"]
     show_full_result_count = False

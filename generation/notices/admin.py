@@ -17,6 +17,7 @@ from django.utils.timesince import timeuntil
 
 from accounts import audit, impersonation
 from accounts.models import AuditEntry, User
+from accounts.whose_column import WhoseColumn
 from generation.models import Clip
 from generation.notices import notices
 from generation.notices.models import Notice
@@ -52,12 +53,13 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Notice)
-class NoticeAdmin(ExactSearchAdmin):
+class NoticeAdmin(WhoseColumn, ExactSearchAdmin):
     """By what is due first."""
 
-    list_display = ["due", "category", "address", "workspace", "state", "decided_by"]
+    list_display = ["due", "category", "address", "whose", "state", "decided_by"]
     list_filter = [StateFilter, "category", "is_found"]
-    list_select_related = ["workspace", "decided_by"]
+    list_select_related = ["decided_by"]
+    whose_field = "workspace_id"
     found_by_id = ("id", "clip_id")
     found_by_text = ("contact",)
     search_help_text = "The whole id of a report or of a clip, or the whole address of whoever sent it"

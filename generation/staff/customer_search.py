@@ -8,10 +8,10 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from accounts import whose
 from accounts.models import Membership, User, Visitor, Workspace
 from billing.shop.models import Customer, Order, Payment, Subscription
 from generation.models import Generation
-from generation.staff import whose
 
 MOST_FOUND: Final = 20
 LEAST_LETTERS: Final = 2

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 
-from accounts import audit, impersonation, workspaces
+from accounts import audit, impersonation, whose, workspaces
 from accounts.models import AuditEntry, Membership, User, Workspace
 from billing import ledger, plans, proposals
 from billing.admin.forms import AdjustmentForm
@@ -20,7 +20,7 @@ from billing.shop import history
 from billing.shop.models import Customer, Payment, Subscription
 from billing.shop.money import formatted
 from generation.models import Generation
-from generation.staff import customer_search, whose
+from generation.staff import customer_search
 from loremotion.refusals import Refusal
 
 SHOWN: Final = 12

@@ -14,12 +14,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
+from accounts import whose
 from accounts.models import User
 from catalog.models import Model
 from generation.live import progress
 from generation.models import Generation, State
 from generation.scheduling import capacity, fleet_samples, storage_pause, wait
-from generation.staff import fleet_commands, whose
+from generation.staff import fleet_commands
 from generation.tiers import yields
 from gpu_worker.contract import Progress
 from gpu_worker.liveness import takes_jobs

@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from accounts.whose_column import WhoseColumn
 from generation.webhooks import endpoints
 from generation.webhooks.models import Delivery, Endpoint
 from loremotion.exact_search import ExactSearchAdmin
@@ -27,11 +28,11 @@ class FailingFilter(admin.SimpleListFilter):
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(ExactSearchAdmin):
-    list_display = ["name", "url", "workspace", "failures", "failing_since", "disabled_at"]
-    list_select_related = ["workspace"]
+class EndpointAdmin(WhoseColumn, ExactSearchAdmin):
+    list_display = ["name", "url", "whose", "failures", "failing_since", "disabled_at"]
     list_filter = [FailingFilter]
     ordering = ["-created_at", "-id"]
+    whose_field = "workspace_id"
     found_by_id = ("id", "workspace")
     found_by_text = ("url",)
     search_help_text = "The whole id of an endpoint or of a workspace, or the whole address"
