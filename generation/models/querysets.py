@@ -18,7 +18,7 @@ from accounts.roles import Action
 from generation.models.state import OPEN_STATES
 
 if TYPE_CHECKING:
-    pass
+    from generation.models.generation import Generation  # noqa: F401 - the base below names it in quotes
 
 _PLACE: Final = Tuple(F("created_at"), F("id"))
 """Of a clip in the order of lists."""
