@@ -21,7 +21,12 @@ _MOST_CHARACTERS = 200
 
 def live_workers(connection: redis.Redis) -> list[WorkerStatus]:
     """Return the status of every live worker, by name. One whose name or status cannot be read counts as away."""
-    names = sorted(_readable(cast(list[bytes], connection.zrange(WORKERS_KEY, 0, MOST_WORKERS - 1))))
+    return statuses_of(connection, cast(list[bytes], connection.zrange(WORKERS_KEY, 0, MOST_WORKERS - 1)))
+
+
+def statuses_of(connection: redis.Redis, raw_names: list[bytes]) -> list[WorkerStatus]:
+    """``live_workers``, whose names were read with something else: the first ``MOST_WORKERS`` under ``WORKERS_KEY``."""
+    names = sorted(_readable(raw_names))
     found = cast(list[bytes | None], connection.mget([worker_key(name) for name in names])) if names else []
     statuses = (read_status(name, status) for name, status in zip(names, found, strict=True))
     return [status for status in statuses if status is not None]

@@ -24,7 +24,7 @@ from generation.api import listing, presentation, waiting
 from generation.api.base import Nothing, VideoView, read
 from generation.api.serializers import LONGEST_USER_REF, REFERENCE, AskSerializer, FromVideoSerializer, RemixSerializer
 from generation.models import Generation, State
-from generation.scheduling import capacity, places
+from generation.scheduling import capacity, forecast_board, places
 from generation.scheduling.wait import wait_before_asking
 from generation.settlement import deletion, settle
 from generation.storage import serving
@@ -67,7 +67,7 @@ class AskView(VideoView):
             if "video" in clips and not said.get("model"):
                 said["model"] = _model_of(caller, clips["video"], mode=mode)
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
-        with capacity.asked_once(), places.looked_once():
+        with capacity.asked_once(forecast_board.send), places.looked_once():
             own: Any = {"is_private": is_private, "user_ref": user_ref}
             generation = intake.take(self.site_request, ask, files=files, clips=clips, **own)
             answer = _as_it_stands(presentation.just_taken(generation))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import redis
+from redis.client import Pipeline
 
-from gpu_worker.contract import worker_key
-from gpu_worker.liveness import live_workers, takes_jobs, workers_taking_jobs
+from gpu_worker.contract import WORKERS_KEY, worker_key
+from gpu_worker.liveness import MOST_WORKERS, live_workers, statuses_of, takes_jobs
 from gpu_worker.worker_status import WorkerStatus, read_status
 from loremotion.valkey import connection
 
@@ -24,18 +26,45 @@ ANYBODYS_BYTES = 2 * 2**30
 """A worker with less is not worth starting. Larger requests wait until one is up that says how large it is."""
 
 
-_budgets_seen: ContextVar[list[list[int]] | None] = ContextVar("budgets_seen", default=None)
+Beside = Callable[[Pipeline], object]
+"""Asks more of Valkey, in the journey that asks which workers there are."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    send: Beside
+    found: tuple[list[int], list[Any]] | None = None
+
+
+_asked: ContextVar[_Asked | None] = ContextVar("asked", default=None)
 
 
 @contextmanager
-def asked_once() -> Iterator[None]:
+def asked_once(beside: Beside) -> Iterator[None]:
     """Within the block whoever asks for budgets again gets the first answer: a request that dispatches and then says
-    how it stands needs no second one."""
-    token = _budgets_seen.set([])
+    how it stands needs no second one. What it needs for that is asked ``beside``, and is then ``read_already``."""
+    token = _asked.set(_Asked(beside))
     try:
         yield
     finally:
-        _budgets_seen.reset(token)
+        _asked.reset(token)
+
+
+def read_already() -> tuple[list[int], list[Any]] | None:
+    """Return what ``read_with`` would, where somebody in ``asked_once`` asked for budgets before."""
+    asked = _asked.get()
+    return None if asked is None else asked.found
+
+
+def read_with(beside: Beside) -> tuple[list[int], list[Any]]:
+    """Return ``taking_budgets``, and what ``beside`` asked: an answer or an error for each."""
+    with connection().pipeline(transaction=False) as pipeline:
+        pipeline.zrange(WORKERS_KEY, 0, MOST_WORKERS - 1)
+        beside(pipeline)
+        names, *others = pipeline.execute(raise_on_error=False)
+    if isinstance(names, Exception):
+        raise names
+    return _budgets_of(statuses_of(connection(), names)), others
 
 
 def statuses() -> list[WorkerStatus]:
@@ -60,13 +89,16 @@ def budgets() -> list[int]:
 
 def taking_budgets() -> list[int]:
     """Return the bytes that each worker which takes jobs may use, ascending."""
-    seen = _budgets_seen.get()
-    if seen:
-        return seen[0]
-    found = sorted(budget_of(status) for status in workers_taking_jobs(connection()))
-    if seen is not None:
-        seen.append(found)
-    return found
+    asked = _asked.get()
+    if asked is None:
+        return _budgets_of(statuses())
+    if asked.found is None:
+        asked.found = read_with(asked.send)
+    return asked.found[0]
+
+
+def _budgets_of(statuses: Iterable[WorkerStatus]) -> list[int]:
+    return sorted(budget_of(status) for status in statuses if takes_jobs(status))
 
 
 def card_of(status: WorkerStatus | None) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import redis
 from django.conf import settings
+from redis.client import Pipeline
 
 from generation.scheduling import queue_depth
 from generation.scheduling.calibration import Calibration, Factor, Range
@@ -63,6 +64,10 @@ class Board(NamedTuple):
     places: Places | None
     """None where nobody has made a forecast lately."""
     depth: queue_depth.Depth
+
+
+NOTHING: Final = Board({}, None, queue_depth.Depth([]))
+"""While Valkey is away."""
 
 
 def lapses_after_seconds() -> int:
@@ -122,17 +127,27 @@ def read(ids: Sequence[str], *, now: float | None = None) -> Board:
     """Return all of it in one round trip: whoever asks of some clip does not know beforehand whether it is near."""
     try:
         with connection().pipeline(transaction=False) as pipeline:
-            pipeline.get(PLACES_KEY)
-            pipeline.get(queue_depth.ENTRY)
-            if ids:
-                pipeline.hmget(CLIPS_KEY, list(ids))
-            places_entry, depth_entry, *entries = pipeline.execute()
+            send(pipeline, ids)
+            return of_answers(pipeline.execute(raise_on_error=False), ids, now=now)
     except redis.RedisError:
-        return Board({}, None, queue_depth.Depth([]))
+        return NOTHING
+
+
+def send(pipeline: Pipeline, ids: Sequence[str] = ()) -> None:
+    """Ask for a ``Board`` beside other things; ``of_answers`` reads it from what comes back."""
+    pipeline.get(PLACES_KEY)
+    pipeline.get(queue_depth.ENTRY)
+    if ids:
+        pipeline.hmget(CLIPS_KEY, list(ids))
+
+
+def of_answers(answers: Sequence[Any], ids: Sequence[str] = (), *, now: float | None = None) -> Board:
+    """Return the board from the answers to what ``send`` asked. What lies there in another form is passed over."""
+    places, depth, *near = (None if isinstance(answer, Exception) else answer for answer in answers)
     since = time.time() if now is None else now
-    near = zip(ids, entries[0], strict=True) if entries else ()
-    said = {id: each for id, text in near if (each := _expected(id, text, since)) is not None}
-    return Board(said, _places_of(places_entry), queue_depth.of_entry(depth_entry))
+    said = zip(ids, near[0], strict=True) if near and near[0] else ()
+    expected = {id: each for id, text in said if (each := _expected(id, text, since)) is not None}
+    return Board(expected, _places_of(places), queue_depth.of_entry(depth))
 
 
 def _expected(id: str, entry: bytes | None, now: float) -> Expected | None:

@@ -99,8 +99,7 @@ def _span(low: float, high: float) -> str:
 @across_workspaces("others are before it in the queue; only how many, whose and how long comes out")
 def wait_of(generation: Generation) -> Wait:
     """Return what this open generation waits for, and until when."""
-    budgets = _budgets()
-    board = _board([generation])
+    budgets, board = _budgets_and_board([generation])
     look = _look(budgets, board.depth)
     why = explanation.sentence(generation, look.waiting_before(generation))
     found = replace(_waits([generation], look, board, budgets)[generation.id], why_this_place=why)
@@ -122,12 +121,25 @@ def _loading(generation: Generation) -> str:
 @across_workspaces("as above")
 def waits_of(generations: Sequence[Generation]) -> dict[UUID, Wait]:
     """Return the waits of many, by id, without ``why_this_place``: queue, fleet and forecast are read once for all."""
-    budgets, board = _budgets(), _board(generations)
+    budgets, board = _budgets_and_board(generations)
     return _waits(generations, _look(budgets, board.depth), board, budgets)
 
 
 def _board(generations: Iterable[Generation]) -> forecast_board.Board:
     return forecast_board.read([str(each.id) for each in generations])
+
+
+def _budgets_and_board(generations: Iterable[Generation]) -> tuple[list[int], forecast_board.Board]:
+    """Both in one journey. A request for a clip that asked for budgets already was told the board with them: of what is
+    so new no forecast knows by name. While Valkey is away there are none, as of ``_budgets``."""
+    ids = [str(each.id) for each in generations]
+    try:
+        if (already := capacity.read_already()) is not None:
+            return already[0], forecast_board.of_answers(already[1])
+        budgets, answers = capacity.read_with(lambda pipeline: forecast_board.send(pipeline, ids))
+    except redis.RedisError:
+        return [], forecast_board.NOTHING
+    return budgets, forecast_board.of_answers(answers, ids)
 
 
 def _look(budgets: list[int], depth: queue_depth.Depth) -> Look:
@@ -214,11 +226,11 @@ def prospect_of(offer: Offer, workspace: Workspace | None, *, may: Entitlements,
 @across_workspaces("its own line's last tag comes out, and how many and how long others are")
 def wait_before_asking(offer: Offer, workspace: Workspace | None, *, may: Entitlements, network: str = "") -> Wait:
     """Return what the clip would wait for if it were asked for now. Arguments as ``prospect_of``."""
-    budgets, needed_bytes = _budgets(), offer.least_bytes or 0
+    budgets, board = _budgets_and_board([])
+    needed_bytes = offer.least_bytes or 0
     if budgets and needed_bytes > budgets[-1]:
         return Wait(0, too_large(needed_bytes, budgets[-1]), is_for_a_machine=True)
     tag = _tag_of(offer, workspace, may, network)
-    board = _board([])
     stands = _look(budgets, board.depth).place_of_new(tag)
     if stands.is_held_up:
         return Wait(stands.number, storage_pause.REASON, is_for_a_machine=True)

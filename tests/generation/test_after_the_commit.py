@@ -10,13 +10,15 @@ import pytest
 import redis
 from django.db import DatabaseError
 from django.test import Client
+from redis.connection import AbstractConnection
 
 from accounts.models import Visitor
 from billing import ledger, statements
 from catalog.models import Model
 from generation.api import presentation
 from generation.models import Generation, State
-from generation.scheduling import capacity, dispatch, wait
+from generation.scheduling import capacity, dispatch, queue_depth, wait
+from generation.scheduling.forecast_board import CLIPS_KEY, PLACES_KEY
 from gpu_worker.contract import WORKERS_KEY, Progress, progress_key, worker_key
 from gpu_worker.worker_status import WorkerStatus
 from loremotion import well_known
@@ -141,3 +143,38 @@ def test_nor_does_one_of_the_api(
     answer = client_of(alice).get("/v1/videos")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "charged" not in answer.text
+
+
+def test_fleet_and_forecast_are_asked_of_valkey_in_one_journey(
+    toy: Model, alice: Visitor, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(capacity.LEAST_WINDOW):
+        factories.submitted(alice.workspace)
+    dispatch.fill_window()
+    browser, sent = client_of(alice), list[bytes]()
+    send: Any = AbstractConnection.send_packed_command
+
+    def noted(self: Any, command: Any, check_health: bool = True) -> None:
+        sent.append(command if isinstance(command, bytes) else b"".join(command))
+        send(self, command, check_health)
+
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", noted)
+    made = browser.post("/v1/videos", {"prompt": "a fox"}, content_type="application/json").json()
+    looked = [each for each in sent if WORKERS_KEY.encode() in each or PLACES_KEY.encode() in each]
+    assert len(looked) == 1
+    assert made["lm"]["queue"]["place"] == capacity.LEAST_WINDOW
+    sent.clear()
+    assert browser.get(f"/v1/videos/{made['id']}").json()["lm"]["queue"] == made["lm"]["queue"]
+    assert len([each for each in sent if WORKERS_KEY.encode() in each or PLACES_KEY.encode() in each]) == 1
+
+
+@pytest.mark.parametrize("key", [PLACES_KEY, CLIPS_KEY, queue_depth.ENTRY])
+def test_a_forecast_in_another_form_stops_no_dispatch(
+    toy: Model, alice: Visitor, client_of: ClientOf, valkey: redis.Redis, key: str
+) -> None:
+    valkey.delete(key)
+    valkey.rpush(key, "odd")
+    browser = client_of(alice)
+    answer = browser.post("/v1/videos", {"prompt": "a fox"}, content_type="application/json")
+    assert (answer.status_code, Generation.objects.get().state) == (200, State.DISPATCHED)
+    assert browser.get(f"/v1/videos/{answer.json()['id']}").json()["lm"]["queue"]["place"] == 0
