@@ -11,71 +11,27 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self, get_type_hints
 
-from environs import Env, EnvValidationError, ValidationError, validate
+from environs import Env, EnvValidationError, validate
+
+from gpu_worker.variables import (
+    MappingEnv,
+    Variable,
+    folder,
+    listening_address,
+    number,
+    one_of,
+    text,
+    whole_number,
+)
 
 
 class SettingsRefused(Exception):
     """A variable has a value that cannot work. The message names it and says what would."""
-
-
-class MappingEnv(Env):
-    """Reads variables from a mapping, where environs reads ``os.environ`` alone; an empty one counts as not set.
-
-    The address of Valkey holds a password and reaches the worker process over standard input, so that none of its
-    children inherits it. The method is the one that environs' own ``FileAwareEnv`` overrides.
-    """
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        super().__init__(eager=True)
-        self._variables = environment
-
-    def _get_value(self, env_key: str, default: Any) -> Any:
-        return self._variables.get(env_key, "").strip() or default
-
-
-Reader = Callable[[Env, str, str], Any]
-"""Reads a variable: the environment, its name, the text that stands for it where it is not set."""
-
-
-def _text(*validators: Callable[[str], Any]) -> Reader:
-    return lambda env, name, default: env.str(name, default, validate=validators)
-
-
-def _one_of(*choices: str) -> Reader:
-    return _text(validate.OneOf(choices, error=f"write {', '.join(choices[:-1])} or {choices[-1]}"))
-
-
-def _whole(least: int, most: int) -> Reader:
-    error = f"write a whole number from {least} to {most}"
-    messages = {"invalid": error, "too_large": error}
-    in_range = validate.Range(least, most, error=error)
-    return lambda env, name, default: env.int(name, int(default), validate=in_range, error_messages=messages)
-
-
-def _number(least: float, most: float) -> Reader:
-    error = f"write a number from {least:g} to {most:g}"
-    messages = {"invalid": error, "too_large": error, "special": error}
-    in_range = validate.Range(least, most, error=error)
-    return lambda env, name, default: env.float(name, float(default), validate=in_range, error_messages=messages)
-
-
-def _folder(env: Env, name: str, default: str) -> Path:
-    folder: Path = env.path(name, Path(default), validate=_may_be_folder)
-    return folder.expanduser().absolute()
-
-
-def _may_be_folder(path: Path) -> None:
-    try:
-        path = path.expanduser()
-    except RuntimeError:
-        raise ValidationError("after ~ comes / or a user of this machine") from None
-    if path.exists() and not path.is_dir():
-        raise ValidationError("name a folder, this is a file")
 
 
 def _worker_name(env: Env, name: str, default: str) -> str:
@@ -84,29 +40,8 @@ def _worker_name(env: Env, name: str, default: str) -> str:
     return worker_name
 
 
-def _listening_address(env: Env, name: str, default: str) -> tuple[str, int] | None:
-    host, _, port = env.str(name, default, validate=_may_be_listening_address).rpartition(":")
-    return (host.strip("[]"), int(port)) if host else None
-
-
-def _may_be_listening_address(raw: str) -> None:
-    port = re.fullmatch(r".+:([0-9]{1,5})", raw)
-    if raw and not (port and 0 < int(port[1]) < 65_536):
-        raise ValidationError("write host:port, for example 127.0.0.1:9109")
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """One environment variable: how it is read, and its line in the README."""
-
-    name: str
-    default: str
-    read: Reader
-    meaning: str
-
-
 def _own_name() -> str:
-    """Stable over restarts, so that a worker finds what its predecessor left behind."""
+    """Return a name that outlives restarts, so that a worker finds what its predecessor left behind."""
     card = os.environ.get("CUDA_VISIBLE_DEVICES", "").strip()
     name = f"{socket.gethostname()}-gpu{card}" if card else socket.gethostname()
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name)
@@ -121,7 +56,7 @@ class Settings:
         Variable(
             "REDIS_URL",
             "redis://127.0.0.1:6379/0",
-            _text(validate.Regexp("(rediss?|unix)://", error="begin it with redis://, rediss:// or unix://")),
+            text(validate.Regexp("(rediss?|unix)://", error="begin it with redis://, rediss:// or unix://")),
             "Valkey or Redis that carries jobs, progress and reports.",
         ),
     ]
@@ -136,27 +71,27 @@ class Settings:
     ]
     models: Annotated[
         Path,
-        Variable("GPU_WORKER_MODELS", "var/models", _folder, "Folder that a relative model source is looked up in."),
+        Variable("GPU_WORKER_MODELS", "var/models", folder, "Folder that a relative model source is looked up in."),
     ]
     cache: Annotated[
         Path,
         Variable(
             "GPU_WORKER_CACHE",
             "var/cache",
-            _folder,
+            folder,
             "Folder for quantised weights, measurements and files of the running job.",
         ),
     ]
     policy: Annotated[
         str,
-        Variable("GPU_WORKER_POLICY", "lru", _one_of("lru", "gdsf"), "What is evicted first: `lru` or `gdsf`."),
+        Variable("GPU_WORKER_POLICY", "lru", one_of("lru", "gdsf"), "What is evicted first: `lru` or `gdsf`."),
     ]
     window: Annotated[
         int,
         Variable(
             "GPU_WORKER_WINDOW",
             "16",
-            _whole(1, 256),
+            whole_number(1, 256),
             "Waiting jobs that the worker looks at when it chooses the next one.",
         ),
     ]
@@ -165,7 +100,7 @@ class Settings:
         Variable(
             "GPU_WORKER_MAX_SKIPS",
             "16",
-            _whole(0, 1_000),
+            whole_number(0, 1_000),
             "Times that one job may be overtaken for the sake of resident models.",
         ),
     ]
@@ -174,7 +109,7 @@ class Settings:
         Variable(
             "GPU_WORKER_MAX_WAIT_SECONDS",
             "120",
-            _number(0, 86_400),
+            number(0, 86_400),
             "A job that has waited longer, and four times what the line takes, is not overtaken.",
         ),
     ]
@@ -183,7 +118,7 @@ class Settings:
         Variable(
             "GPU_WORKER_AFFINITY_FRACTION",
             "0.05",
-            _number(0, 100),
+            number(0, 100),
             "A job overtakes if that saves more loading than this part of its own seconds.",
         ),
     ]
@@ -192,7 +127,7 @@ class Settings:
         Variable(
             "GPU_WORKER_START_SECONDS",
             "300",
-            _number(1, 86_400),
+            number(1, 86_400),
             "Longest start of the worker process before it counts as stalled.",
         ),
     ]
@@ -201,7 +136,7 @@ class Settings:
         Variable(
             "GPU_WORKER_STALL_SECONDS",
             "300",
-            _number(1, 86_400),
+            number(1, 86_400),
             "Longest silence between two steps before the worker process is replaced, or what five such steps take.",
         ),
     ]
@@ -210,7 +145,7 @@ class Settings:
         Variable(
             "GPU_WORKER_GRACE_SECONDS",
             "60",
-            _number(0, 86_400),
+            number(0, 86_400),
             "What a running render may still take after SIGTERM; one that would take longer is handed back at its next "
             "step, and goes on from there on this host.",
         ),
@@ -220,7 +155,7 @@ class Settings:
         Variable(
             "GPU_WORKER_PREVIEW_SECONDS",
             "0.5",
-            _number(0, 3_600),
+            number(0, 3_600),
             "Shortest time between two preview pictures of one render.",
         ),
     ]
@@ -229,7 +164,7 @@ class Settings:
         Variable(
             "GPU_WORKER_SNAPSHOT_SECONDS",
             "2",
-            _number(0, 86_400),
+            number(0, 86_400),
             "Shortest time between two snapshots of one render, from which it goes on after a crash.",
         ),
     ]
@@ -238,14 +173,17 @@ class Settings:
         Variable(
             "GPU_WORKER_TRANSFER_ATTEMPTS",
             "5",
-            _whole(1, 100),
+            whole_number(1, 100),
             "Tries for each download of an input and each upload of a result.",
         ),
     ]
     input_bytes: Annotated[
         int,
         Variable(
-            "GPU_WORKER_INPUT_BYTES", str(512 * 1024**2), _whole(1, 1024**4), "Largest input file that is fetched."
+            "GPU_WORKER_INPUT_BYTES",
+            str(512 * 1024**2),
+            whole_number(1, 1024**4),
+            "Largest input file that is fetched.",
         ),
     ]
     metrics: Annotated[
@@ -253,7 +191,7 @@ class Settings:
         Variable(
             "GPU_WORKER_METRICS",
             "",
-            _listening_address,
+            listening_address,
             "host:port that serves figures to Prometheus; empty serves none.",
         ),
     ]
@@ -262,13 +200,13 @@ class Settings:
         Variable(
             "GPU_WORKER_LOG_LEVEL",
             "INFO",
-            _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+            one_of("DEBUG", "INFO", "WARNING", "ERROR"),
             "Least weight of what is logged.",
         ),
     ]
     log_format: Annotated[
         str,
-        Variable("LOG_FORMAT", "line", _one_of("line", "json"), "Lines for people, or a JSON object a line."),
+        Variable("LOG_FORMAT", "line", one_of("line", "json"), "Lines for people, or a JSON object a line."),
     ]
 
     @classmethod
@@ -313,5 +251,5 @@ def _variables() -> dict[str, Variable]:
 
 
 def documented() -> list[Variable]:
-    """The variables in the order of the README's table."""
+    """Return the variables in the order of the README's table."""
     return list(_variables().values())
