@@ -148,7 +148,7 @@ def _tell(settings: Settings, fault: HostFault) -> None:
 def work(settings: Settings, engine: RenderEngine, lifeline: int | None) -> int:
     """Render with ``engine`` until asked to stop. Returns the exit status; leaves at once when the device is lost."""
     from gpu_worker.lifeline import Lifeline
-    from gpu_worker.supervisor import EXIT_TERMINATED
+    from gpu_worker.supervisor import EXIT_ON
     from gpu_worker.worker import EXIT_DEVICE_LOST, GpuWorker
 
     shutil.rmtree(settings.scratch, ignore_errors=True)
@@ -161,9 +161,9 @@ def work(settings: Settings, engine: RenderEngine, lifeline: int | None) -> int:
             # Tidying up would wait for a device that does not answer any more.
             os._exit(leaving.code if isinstance(leaving.code, int) else EXIT_DEVICE_LOST)
         raise
-    if worker.stop_signal == signal.SIGTERM:
-        return EXIT_TERMINATED
-    return os.EX_OK if worker.is_asked_to_stop else os.EX_SOFTWARE
+    if worker.is_sent_away:
+        return os.EX_OK
+    return os.EX_SOFTWARE if worker.stop_signal is None else EXIT_ON[signal.Signals(worker.stop_signal)]
 
 
 def die_with(supervisor: int) -> None:

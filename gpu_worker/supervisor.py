@@ -16,7 +16,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import cast
+from typing import Final, cast
 
 from gpu_worker import host_faults
 from gpu_worker.backoff import pause_after, pauses_seconds
@@ -38,9 +38,9 @@ TOLD_AFTER_DEATHS = 3
 KILL_AFTER_SECONDS = 5.0
 HANDING_BACK_SECONDS = 3.0
 """What a worker gets beyond the grace: it hands back by itself at the next safe point."""
-EXIT_TERMINATED = 128 + signal.SIGTERM
-"""Of a worker that left in good order on SIGTERM: whoever sent it, the supervisor knows whether it was itself. One that
-was stopped through Valkey leaves with 0, and its supervisor with it."""
+EXIT_ON: Final = {number: 128 + number for number in (signal.SIGTERM, signal.SIGINT)}
+"""Signal → status of a worker that left in good order on it. Whoever sent it, the supervisor knows whether it was
+itself; one that was stopped through Valkey leaves with 0, and its supervisor with it."""
 
 
 class NameTaken(Exception):
@@ -77,8 +77,11 @@ class Supervisor:
                 reason = self._watch(child)
                 self._hand_back(child.words.job_ids, reason)
                 status = child.process.returncode
-                if self._signals or status == os.EX_OK:
+                if self._signals:
                     return os.EX_OK
+                if status == os.EX_OK:
+                    logger.info("Worker %s was told through Valkey to stop, and is not replaced", self.settings.name)
+                    return status
                 if status == os.EX_CONFIG and not self.restarts:
                     self._tell(HostFault.CANNOT_START)
                     return status  # later it is the machine that fails, and may recover: settings do not change
@@ -235,8 +238,9 @@ def _delay_seconds(fruitless_deaths: int) -> float:
 
 def _reason(status: int) -> str:
     """Return an exit status in words that finish the sentence "the worker was lost: …"."""
-    if status == EXIT_TERMINATED:
-        return "SIGTERM was sent to its process alone"
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if status == EXIT_ON[number]:
+            return f"{number.name} was sent to its process alone"
     if status < 0:
         return f"its process was killed by {signal.Signals(-status).name}"
     return f"its process ended with status {status}"

@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 STOP_JOB = "stop-job"
 """RQ's command, as ``rq.command.send_stop_job_command`` sends it."""
+SHUTDOWN = "shutdown"
+"""RQ's command, as ``rq.command.send_shutdown_command`` sends it."""
 
 
 class NoAlarm(BaseDeathPenalty):  # type: ignore[misc]  # mypy does not follow rq here
@@ -72,6 +74,8 @@ class OneJobWorker(AllowedJobWorker, ABC):
         self._is_waiting = False
         self.stop_signal: int | None = None
         """The first that asked it to stop."""
+        self.is_sent_away = False
+        """Whether the fleet asked. RQ then sends its own process SIGINT, as anybody on the host can."""
 
     # --- hooks ---------------------------------------------------------------------------------------------------
 
@@ -242,6 +246,7 @@ class OneJobWorker(AllowedJobWorker, ABC):
             if command["command"] == STOP_JOB:  # RQ's own looks at one of several that run, whichever began first
                 self._stopped |= {command["job_id"]} & self._running.keys()
             elif not self.on_command(command):
+                self.is_sent_away |= command["command"] == SHUTDOWN
                 super().handle_payload(message)
         except (ValueError, AttributeError, KeyError) as problem:
             logger.warning("A command that cannot be read is ignored: %s", problem)

@@ -346,18 +346,22 @@ def test_the_stop_command_ends_worker_and_supervisor(valkey: redis.Redis, superv
     commands.stop(valkey, "worker-under-test")
 
     assert supervised.process.wait(PATIENCE_SECONDS) == 0
+    assert "was told through Valkey to stop" in supervised.log()
     assert live_workers(valkey) == []
 
 
-def test_a_worker_that_somebody_else_ends_is_replaced(valkey: redis.Redis, supervise: Supervise) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_somebody_else_ends_is_replaced(
+    valkey: redis.Redis, supervise: Supervise, number: signal.Signals
+) -> None:
     """Also where it leaves in good order: only its supervisor and the fleet may mean that it is to stay away."""
     supervised = supervise()
     worker = supervised.worker()
 
-    worker.terminate()
+    worker.send_signal(number)
 
     assert supervised.replacement_of(worker).is_running()
-    assert "is replaced: SIGTERM was sent to its process alone" in supervised.log()
+    assert f"is replaced: {number.name} was sent to its process alone" in supervised.log()
 
 
 def test_a_drained_worker_takes_nothing_also_after_a_restart(
