@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -25,12 +25,13 @@ from loremotion.refusals import Refusal
 
 @require_POST
 def start(request: HttpRequest, version_id: int) -> HttpResponse:
-    """Start a trial and go to its page; or back to the model with the reason."""
+    """Start a trial, of the version as it is or like one of its clips, and go to its page; or back with the reason."""
     _refuse_unless_staff(request)
     version = get_object_or_404(ModelVersion.objects.select_related("model"), pk=version_id)
     user = cast(User, request.user)
+    like = _clip_of(version, request.POST.get("like", ""))
     try:
-        trial = trials.start(version, by=user, mode=request.POST.get("mode", ""))
+        trial = trials.start(version, by=user, mode=request.POST.get("mode", ""), like=like)
     except Refusal as refusal:
         messages.warning(request, str(refusal))
         return redirect("admin:catalog_model_versions", version.model_id)
@@ -67,6 +68,16 @@ def clip(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
 def _refuse_unless_staff(request: HttpRequest) -> None:
     if not request.user.has_perm("catalog.change_model"):
         raise PermissionDenied
+
+
+def _clip_of(version: ModelVersion, named: str) -> Generation | None:
+    """The clip of the version that is named; None where none is."""
+    if not named:
+        return None
+    try:
+        return get_object_or_404(Generation, id=UUID(named), version=version)
+    except ValueError:
+        raise Http404 from None
 
 
 def _trials() -> Any:

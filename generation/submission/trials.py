@@ -10,6 +10,7 @@ import io
 import uuid
 import wave
 from array import array
+from dataclasses import replace
 from math import pi, sin
 from typing import Final
 
@@ -33,6 +34,8 @@ from gpu_worker.families import ROLES, Kind
 from loremotion.refusals import Invalid
 
 PROMPT: Final = "a red circle moving right on a black background"
+SETTINGS: Final = ("seed", "width", "height", "num_frames", "fps", "steps", "call")
+"""What a clip was made with, beside mode and preset."""
 PICTURE_SIDE: Final = 512
 TONE_RATE: Final = 16_000
 
@@ -43,15 +46,24 @@ def of(version: ModelVersion) -> list[Generation]:
     return list(same.for_display().order_by("-created_at")[:5])
 
 
-def start(version: ModelVersion, *, by: User, mode: str = "") -> Generation:
+def start(version: ModelVersion, *, by: User, mode: str = "", like: Generation | None = None) -> Generation:
     """Queue a clip of the version's default size and length, whatever its status, licence gates and plan.
+
+    Args:
+        like: a clip of this version, of which mode, preset, size, length, steps and seed are taken. Its words, pictures
+            and sounds are somebody's own: the trial has ours.
 
     Raises:
         Invalid: it has no such mode, or the mode starts from a clip and there is none yet.
     """
-    mode = mode or version.modes[0]
-    inputs = [_input(role) for role in version.family_facts.modes[mode].needs] if mode in version.modes else []
-    request = resolve(Ask(prompt=PROMPT, mode=mode, inputs=uploads.keys(inputs), seed=1), version)
+    assert like is None or like.version_id == version.pk
+    mode = like.mode if like is not None else mode or version.modes[0]
+    needs = version.family_facts.modes[mode].needs if mode in version.modes else ()
+    inputs = [_input(role) for role in dict.fromkeys((*needs, *(like.inputs if like is not None else ())))]
+    preset = like.preset if like is not None else None
+    request = resolve(Ask(prompt=PROMPT, mode=mode, preset=preset, inputs=uploads.keys(inputs), seed=1), version)
+    if like is not None:
+        request = replace(request, **{name: getattr(like, name) for name in SETTINGS})
     offer = Offer(version, request, quote(version, request))
     with uploads.store(inputs), transaction.atomic():
         workspace, _ = Workspace.objects.get_or_create(

@@ -105,6 +105,45 @@ def test_the_admin_starts_one_and_shows_what_it_took(client: Client, staff: User
     assert "It has never finished a clip" not in client.get(history).content.decode()
 
 
+def test_one_with_a_clips_own_settings_has_them_all_and_none_of_its_words(client: Client, staff: User) -> None:
+    client.force_login(staff)
+    alice = factories.visitor(credits=100).workspace
+    factories.model(modes=["text", "image"])
+    clip = factories.submitted(alice, prompt="somebody's own words", size="192x128", seed=77, steps=3, seconds=1.0)
+    version = clip.version
+    page = client.get(reverse("admin:generation_generation_change", args=[clip.id])).content.decode()
+    assert f'name="like" value="{clip.id}"' in page
+    start = reverse("generation:trial-start", args=[version.pk])
+    client.post(start, {"mode": clip.mode, "like": str(clip.id)})
+    trial = Generation.objects.get(workspace_id=TRIALS_WORKSPACE)
+    asked = ("version_id", "mode", "preset", "width", "height", "num_frames", "fps", "steps", "seed", "call")
+    assert {name: getattr(trial, name) for name in asked} == {name: getattr(clip, name) for name in asked}
+    assert trial.prompt == trials.PROMPT
+    assert trial.credits_quoted == clip.credits_quoted
+    finish(trial)
+
+
+def test_one_like_a_clip_with_a_picture_begins_with_a_drawing(staff: User) -> None:
+    factories.model(modes=["text", "image"])
+    clip = factories.submitted(factories.visitor(credits=100).workspace)
+    Generation.objects.filter(id=clip.id).update(mode="image", inputs={"image": "inputs/theirs/image"})
+    clip.refresh_from_db()
+    trial = trials.start(clip.version, by=staff, like=clip)
+    assert set(trial.inputs) == {"image"}
+    assert trial.inputs["image"] != "inputs/theirs/image"
+
+
+@pytest.mark.parametrize("named", ["of another version", "nonsense"])
+def test_one_like_a_clip_that_the_version_never_made_is_not_found(client: Client, staff: User, named: str) -> None:
+    client.force_login(staff)
+    factories.model()
+    clip = factories.submitted(factories.visitor(credits=100).workspace)
+    other = factories.model("other", is_default=False).versions.get()
+    like = str(clip.id) if named == "of another version" else named
+    answer = client.post(reverse("generation:trial-start", args=[other.pk]), {"like": like})
+    assert (answer.status_code, Generation.objects.count()) == (404, 1)
+
+
 def test_a_refusal_leads_back_to_the_model_with_its_reason(client: Client, staff: User) -> None:
     client.force_login(staff)
     version = draft()
