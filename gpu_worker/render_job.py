@@ -6,7 +6,6 @@ Whatever happens to an attempt, it ends in exactly one report. A job may run twi
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import secrets
 import shutil
@@ -21,35 +20,29 @@ from gpu_worker import log_context
 from gpu_worker.addresses import TransferFailed, verify_place
 from gpu_worker.attempt import Attempt, Tally
 from gpu_worker.contract import (
-    DISK_FULL,
     HANDED_BACK,
     LATE_SECONDS,
-    NOT_STORED,
     RENDER_FUNCTION,
     UPLOAD_FAILED,
     Outcome,
     Progress,
-    RenderError,
     RenderJob,
     RenderReport,
     Stage,
 )
-from gpu_worker.deadline import Deadline, TimedOut
-from gpu_worker.inputs import Fetcher, Input, InputUnavailable, InputUnreadable
-from gpu_worker.leaving import HandedBack, LeavingTime
+from gpu_worker.deadline import Deadline
+from gpu_worker.inputs import Fetcher, Input, InputUnavailable
+from gpu_worker.leaving import LeavingTime
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.media_input import Wanted
 from gpu_worker.render_engine import RenderedClip, RenderedFrames, RenderEngine
+from gpu_worker.render_errors import INTERNAL, error_of
 from gpu_worker.reports import Reports
 from gpu_worker.rq_seams.allowed_jobs import Table
-from gpu_worker.sandbox import FileUnreadable
 from gpu_worker.snapshot_files import SnapshotFiles
 from gpu_worker.upload import Uploader, UploadFailed
 
 logger = logging.getLogger(__name__)
-
-DEVICE_LOST = "device_lost"
-INTERNAL = "internal"
 
 
 class NotWanted(Exception):
@@ -84,33 +77,6 @@ def serve(renderer: Renderer) -> None:
     """Make ``renderer`` the one that ``run`` works with: one per process, as there is one card."""
     global _renderer
     _renderer = renderer
-
-
-def explained(error: Exception) -> RenderError:
-    """The report's error for what was raised: the one table of them. The prose for people is the website's."""
-    from gpu_worker.engine.errors import EngineError, FatalDeviceError  # its package brings torch along
-
-    match error:
-        case EngineError() | FatalDeviceError():
-            return RenderError(code=error.code, message=str(error), is_retryable=error.is_retryable)
-        case TimedOut():
-            return RenderError(code="timeout", message=f"The render did not end in time: {error}.")
-        case HandedBack():
-            return RenderError(code=HANDED_BACK, message="Its GPU worker had to stop.", is_retryable=True)
-        case InputUnreadable():
-            return RenderError(code="input_unreadable", message=str(error))
-        case FileUnreadable():  # a continuation reads the rest of what is given once the new part is made
-            message = f"The clip to go on from cannot be read whole: it {error}"
-            return RenderError(code="input_unreadable", message=message)
-        case InputUnavailable():
-            return RenderError(code="input_unavailable", message=str(error), is_retryable=error.is_retryable)
-        case UploadFailed():
-            return RenderError(code=UPLOAD_FAILED, message=NOT_STORED, is_retryable=error.is_retryable)
-        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
-            return RenderError(code=DISK_FULL, message="The worker's disk is full.", is_retryable=True)
-        case _:
-            # What was not foreseen may hold anything in its text: it goes to the worker's log alone.
-            return RenderError(code=INTERNAL, message="The worker met an error of its own; its log has the details.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +257,7 @@ class Renderer:
         job, tally = attempt.job, attempt.tally
         tally.enter("")
         is_cancelled = isinstance(error, NotWanted | RenderStopped)
-        reported = None if is_cancelled else explained(error)
+        reported = None if is_cancelled else error_of(error)
         if reported is not None and reported.code == HANDED_BACK:
             logger.info("Render %s is handed back after %d steps", job.job_id, tally.steps_done)
         elif reported is not None:

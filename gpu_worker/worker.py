@@ -18,7 +18,7 @@ from typing import Any
 
 import redis
 
-from gpu_worker import addresses, cache_folders, commands, render_job
+from gpu_worker import addresses, cache_folders, commands, render_errors, render_job
 from gpu_worker.backoff import pauses_seconds
 from gpu_worker.between_jobs import BetweenJobs
 from gpu_worker.completion import Completion
@@ -274,7 +274,7 @@ class GpuWorker(OneJobWorker):
             self._learn(*self._ended.get())
 
     def _learn(self, job: RenderJob, report: RenderReport) -> None:
-        self.is_device_lost |= report.error is not None and report.error.code == render_job.DEVICE_LOST
+        self.is_device_lost |= report.error is not None and report.error.code == render_errors.DEVICE_LOST
         self.reporter.count(report)
         if report.outcome == Outcome.SUCCEEDED:
             self._warm_models.note(job.model)

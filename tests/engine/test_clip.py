@@ -15,7 +15,7 @@ from PIL import Image
 from gpu_worker.engine import EncodingFailed
 from gpu_worker.engine.video.clip import Frames, exact_rate, measure_clip, write_clip, write_poster
 from gpu_worker.engine.video.provenance import Provenance
-from gpu_worker.render_job import explained
+from gpu_worker.render_errors import error_of
 from gpu_worker.sounds import Audio
 from tests.engine.jobs import frames_of
 
@@ -122,7 +122,7 @@ def test_a_full_disk_is_no_failure_of_encoding() -> None:
     with pytest.raises(OSError, match="No space left on device") as raised:
         write_clip(Path("/dev/full"), noise(), 24)
     assert raised.value.errno == errno.ENOSPC
-    assert explained(raised.value).code == "disk_full"
+    assert error_of(raised.value).code == "disk_full"
 
 
 def test_a_used_up_quota_is_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,4 +132,4 @@ def test_a_used_up_quota_is_a_full_disk(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("gpu_worker.engine.video.clip.append_xmp", over_quota)
     with pytest.raises(OSError, match="quota") as raised:
         write_clip(tmp_path / "clip.mp4", squares(), 24, provenance=Provenance("clip", "a model"))
-    assert explained(raised.value).code == "disk_full"
+    assert error_of(raised.value).code == "disk_full"

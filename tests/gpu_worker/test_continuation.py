@@ -20,7 +20,7 @@ from gpu_worker.engine.video.continuation import before_and_new
 from gpu_worker.engine.video.frames import RawClip
 from gpu_worker.families import FAMILIES, family
 from gpu_worker.media_input import Wanted
-from gpu_worker.render_job import explained
+from gpu_worker.render_errors import error_of
 from gpu_worker.sandbox import FileUnreadable
 from gpu_worker.sounds import Audio
 from tests.gpu_worker.conftest import make_job
@@ -128,7 +128,7 @@ def test_a_given_clip_whose_rest_takes_too_long_to_read_is_named_with_the_limit(
     monkeypatch.setattr(media_input, "WALL_SECONDS", 0.0)
     with pytest.raises(FileUnreadable) as stopped:
         list(before.frames)
-    reported = explained(stopped.value)
+    reported = error_of(stopped.value)
     assert (reported.code, reported.is_retryable) == ("input_unreadable", False)
     assert reported.message == (
         "The clip to go on from cannot be read whole: it takes more than 3 GiB of memory, 120 seconds of a processor "

@@ -20,7 +20,7 @@ from gpu_worker.contract import LATE_SECONDS, NOT_STORED, Outcome, Progress, Ren
 from gpu_worker.deadline import Deadline, TimedOut
 from gpu_worker.engine import errors
 from gpu_worker.lifeline import Lifeline
-from gpu_worker.render_job import explained
+from gpu_worker.render_errors import error_of
 from gpu_worker.sandbox import FileUnreadable
 from gpu_worker.service_time import ServiceTimes
 from gpu_worker.worker import GpuWorker
@@ -171,7 +171,7 @@ def test_an_input_that_is_missing_or_unreadable_is_final(
     ],
 )
 def test_each_kind_of_error_has_its_code(raised: Exception, code: str, is_retryable: bool) -> None:
-    reported = explained(raised)
+    reported = error_of(raised)
     assert (reported.code, reported.is_retryable) == (code, is_retryable)
 
 
