@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
 from typing import Any, Final
 
 from rest_framework import serializers
@@ -71,4 +72,5 @@ def _credentials(it: Credentials | None) -> dict[str, Any]:
 def _record(origin: Origin | None) -> dict[str, Any] | None:
     if origin is None:
         return None
-    return {"known_by": origin.known_by, "model": origin.model, "created_at": int(origin.made_at.timestamp())}
+    day = datetime.combine(origin.made_on, time.min, UTC)
+    return {"known_by": origin.known_by, "model": origin.model, "created_at": int(day.timestamp())}

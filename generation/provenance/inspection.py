@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Final, Self
@@ -86,7 +86,8 @@ class Origin:
     """A clip of this site. Nothing of whose it is, nor of its prompt."""
 
     model: str
-    made_at: datetime
+    made_on: date
+    """To the day, in UTC: the second would tell whoever has only a copy when somebody was at work."""
     known_by: str
     """``file``: it is that clip's, byte for byte. ``credentials``: they are ours, and name it. ``picture``: it shows
     nearly the same in the middle, which is likely a copy of it, and no proof."""
@@ -176,7 +177,9 @@ def _origin_by_picture(hashes: list[str]) -> Origin | None:
 
 
 def _origin_of(clip: Clip | None, known_by: str) -> Origin | None:
-    return None if clip is None else Origin(clip.generation.version.model.name, clip.created_at, known_by)
+    if clip is None:
+        return None
+    return Origin(clip.generation.version.model.name, clip.created_at.astimezone(UTC).date(), known_by)
 
 
 def _is_id(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import Visitor
-from generation.models import Generation
+from generation.models import Clip, Generation
 from generation.provenance import inspection_slots
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -50,6 +51,12 @@ def test_a_signed_clip_of_this_site_is_known_to_strangers(made: Generation, call
     assert (said["made_with"], said["is_ai_generated"]) == ("Toy", True)
     assert (found["record"]["known_by"], found["record"]["model"]) == ("file", "Toy")
     assert str(made.id) not in str(found)
+
+
+def test_when_it_was_made_is_told_to_the_day(made: Generation, caller: Client) -> None:
+    Clip.objects.update(created_at=datetime(2026, 5, 17, 21, 4, 59, tzinfo=UTC))
+    found = verified(caller, content(clip_of(made).key))
+    assert found["record"]["created_at"] == int(datetime(2026, 5, 17, tzinfo=UTC).timestamp())
 
 
 def test_what_is_changed_is_broken_and_nothing_of_it_is_repeated(made: Generation, caller: Client) -> None:
