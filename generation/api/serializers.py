@@ -76,9 +76,7 @@ class InputField(serializers.Field[Any, Any, Any, Any]):
             for name in said:
                 if name != "id" or not self.takes_clips:
                     raise unknown_field(f"{role}[{name}]", field=role, next_step=self._how_to_send())
-            said = said.get("id", "")
-        if not said:
-            return ""
+            said = said.get("id")
         if self.takes_clips and isinstance(said, str) and _is_id(said):
             return said
         what = "the id of a clip of yours, or a file" if self.takes_clips else "a file"

@@ -146,6 +146,21 @@ def test_what_is_no_id_of_a_clip_is_told_how_to_send_it(
     assert "Send the file itself as video in multipart/form-data, or the id of a finished clip" in problem["detail"]
 
 
+@pytest.mark.parametrize("said", ["", {}, [], False, 0, {"id": ""}, {"id": None}, " "])
+@pytest.mark.parametrize("role", ["image", "input_reference", "video"])
+def test_what_a_clip_would_start_from_is_not_left_out_for_being_empty(
+    toy: Model, alice: Visitor, client_of: ClientOf, role: str, said: Any
+) -> None:
+    """A program whose variable holds nothing would pay for a clip of the text alone. ``null`` says that there is none,
+    and so does a form's field for a file in which nobody chose one."""
+    browser = client_of(alice)
+    problem = post(browser, "/v1/videos", {"prompt": "a fox", role: said}).json()
+    assert problem["error"]["param"] == role
+    assert not Generation.objects.exists()
+    assert post(browser, "/v1/videos", {"prompt": "a fox", role: None}).status_code == 200
+    assert browser.post("/v1/videos", {"prompt": "a fox", role: ""}).status_code == 200
+
+
 def test_two_files_for_one_role_are_refused(alice: Visitor, client_of: ClientOf, db: None) -> None:
     factories.model(modes=["text", "image"])
     browser = client_of(alice)
