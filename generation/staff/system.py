@@ -22,7 +22,7 @@ from billing.shop.models import StripeEvent
 from generation.settlement import ledger_check
 from generation.webhooks.models import Delivery
 from gpu_worker.contract import RENDER_QUEUE
-from loremotion import health, queues
+from loremotion import __version__, health, queues
 from loremotion.outbox.models import MailMessage, Retried
 from loremotion.valkey import connection
 
@@ -79,7 +79,9 @@ def _versions() -> list[tuple[str, str]]:
         valkey = str(told.get("valkey_version") or told.get("redis_version") or _UNKNOWN)
     except redis.RedisError:
         valkey = _UNKNOWN
+    release = f", release {settings.RELEASE}" if settings.RELEASE else ""
     return [
+        ("LoreMotion", f"{__version__}{release}"),
         ("Python", platform.python_version()),
         ("Django", django.get_version()),
         ("RQ", version("rq")),

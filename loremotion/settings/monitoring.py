@@ -32,6 +32,9 @@ LOGGING = {
     "root": {"handlers": ["console", "operator"], "level": env.str("LOG_LEVEL", "INFO")},
 }
 
+# The tag or commit that this was built from, as staff reads it beside the other versions.
+RELEASE = env.str("RELEASE", "", validate=validate.Length(max=100))
+
 # Whoever sends it as a bearer token is told the site's figures at /metrics; without one there is no such address.
 METRICS_TOKEN = env.str("METRICS_TOKEN", "", validate=validate.Regexp(r"^(\S{20,})?$", error="must be 20 characters"))
 # Where errors are reported to besides the log; requirements/sentry.txt has the package.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import redis
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.models import User, Visitor
 from catalog.models import Model
 from generation.models import State
+from loremotion import __version__
 from tests.generation import factories
 from tests.generation.test_housekeeping import heartbeat
 
@@ -49,6 +51,13 @@ def test_the_system_page(staff: Client, valkey: redis.Redis) -> None:
     page = staff.get("/admin/system/").text
     assert "<td>mail</td><td>417</td><td>0</td><td>0</td>" in page
     assert "<td>stripe</td><td>0</td><td>0</td><td>523</td>" in page
+
+
+def test_the_system_page_says_which_version_and_release_of_the_site_runs(staff: Client, settings: Settings) -> None:
+    settings.RELEASE = "v9-3f2c1ab"
+    assert f"<td>{__version__}, release v9-3f2c1ab</td>" in staff.get("/admin/system/").text
+    settings.RELEASE = ""
+    assert f'<th scope="row">LoreMotion</th><td>{__version__}</td>' in staff.get("/admin/system/").text
 
 
 def test_the_fleet_page_shows_the_clip_on_the_card_and_the_one_before(

@@ -33,6 +33,7 @@ env:
   - {name: TRUSTED_PROXIES, value: "1"}
   - {name: CLIP_UPLOAD, value: http}
   - {name: LOG_FORMAT, value: json}
+  - {name: RELEASE, value: {{ .Values.image.tag | default .Chart.AppVersion | quote }}}
   {{- if .Values.signing.secret }}
   - {name: C2PA_CERTIFICATE, value: /run/signing/certificate.pem}
   - {name: C2PA_PRIVATE_KEY, value: /run/signing/private_key.pem}
