@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -13,7 +13,6 @@ import torch
 from gpu_worker.contract import RenderJob, Stage
 from gpu_worker.engine.errors import UnsupportedRequest
 from gpu_worker.engine.memory.block_swap import BlockSwap
-from gpu_worker.engine.memory.device_errors import DeviceFault, fault_of
 from gpu_worker.engine.memory.memory_needs import Room, shape_of
 from gpu_worker.engine.memory.open_models import OpenModel
 from gpu_worker.engine.memory.render_memory import RenderMemory
@@ -23,12 +22,11 @@ from gpu_worker.engine.snapshots.identity import identity_of
 from gpu_worker.engine.snapshots.recorder import Recorder, ReplayFailed
 from gpu_worker.engine.snapshots.render_snapshots import RenderSnapshots
 from gpu_worker.engine.video.audio_conditioning import audio_latents
+from gpu_worker.engine.video.decoding import Decoder
 from gpu_worker.engine.video.first_frame import HeldPictures
 from gpu_worker.engine.video.frames import (
     OnFrame,
     RawClip,
-    as_decoded,
-    take_frames,
     taken_one_by_one,
     to_audio,
     unheard,
@@ -40,7 +38,6 @@ from gpu_worker.engine.video.quality import FirstCalls
 from gpu_worker.engine.video.seeding import seeded
 from gpu_worker.engine.video.speed import with_speed_settings
 from gpu_worker.engine.video.stages import StageClock
-from gpu_worker.engine.video.tiling import decode_by_parts, tiled
 from gpu_worker.engine.video.whole_texts import read_to_the_end
 from gpu_worker.engine.video.x0_preview import predicted, watch
 from gpu_worker.engine.weights.components import Component
@@ -214,59 +211,21 @@ class Rendering:
         return open_bar
 
     def _decoding(self, pipeline: Any, decode: Callable[..., Any]) -> Callable[..., Any]:
+        """Decoding begins where the pipeline calls its VAE: without another pass the denoisers are done with then."""
+        frames_per_part = shape_of(self._job, self._model).frames_per_part
+        decoder = Decoder(
+            pipeline, decode, self._memory, self._stages, frames_per_part=frames_per_part, on_frame=self._on_frame
+        )
+
         def decode_with_room(*args: Any, **kwargs: Any) -> Any:
             self._stages.enter(Stage.DECODING)
             if self._passes == 1:
                 if self._block_swap is not None:
                     self._block_swap.close()
                 self._memory.release(self._memory.denoisers)
-
-            def attempt() -> Any:
-                is_tiled = self._memory.placement.is_decoding_tiled
-                workload = self._memory.workload(Stage.DECODING, is_tiled=is_tiled)
-                if not self._memory.make_room_to_decode(workload) and not is_tiled:
-                    self._memory.decode_in_tiles()
-                    return attempt()
-                try:
-                    with tiled(pipeline.vae) if is_tiled else nullcontext():
-                        self._peaks.begin(workload)
-                        if is_tiled and (frames_per_part := shape_of(self._job, self._model).frames_per_part):
-                            return (self._decode_by_parts(frames_per_part, pipeline, decode, *args, **kwargs),)
-                        return decode(*args, **kwargs)
-                except RuntimeError as error:
-                    if is_tiled or fault_of(error) is not DeviceFault.NO_KERNEL:
-                        raise
-                self._memory.decode_in_tiles()
-                return attempt()
-
-            return self._memory.run_with_fallbacks(Stage.DECODING, attempt)
+            return decoder(*args, **kwargs)
 
         return decode_with_room
-
-    def _decode_by_parts(
-        self,
-        frames_per_part: int,
-        pipeline: Any,
-        decode: Callable[..., Any],
-        latents: torch.Tensor,
-        *args: Any,
-        **kwargs: Any,
-    ) -> torch.Tensor:
-        def one_part(part: torch.Tensor) -> torch.Tensor:
-            self._stages.stop_if_asked()
-            decoded: torch.Tensor = decode(part, *args, **{**kwargs, "return_dict": False})[0]
-            return decoded
-
-        frames = decode_by_parts(
-            one_part,
-            latents,
-            frames_per_part=frames_per_part,
-            frames_per_latent=pipeline.vae.temporal_compression_ratio,
-            take=lambda clip, into, first: take_frames(
-                pipeline.video_processor, clip, into, self._on_frame, first=first
-            ),
-        )
-        return as_decoded(frames)
 
     def _stepping(self, pipeline: Any, step: Callable[..., Any]) -> Callable[..., Any]:
         """For pipelines that take no callback: their scheduler is asked once for each step."""
