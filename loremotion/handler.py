@@ -7,6 +7,10 @@ from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from loremotion.bodies import Send
+from loremotion.lasting import shared_thread
+from loremotion.stream_limits import LimitedStream
+
 
 class OneThreadHandler(ASGIHandler):
     """Answers each request as Django's own handler does, on one thread from the first middleware to the view.
@@ -27,3 +31,9 @@ class OneThreadHandler(ASGIHandler):
         response = self.get_response(request)
         request.close()
         return response
+
+    async def send_response(self, response: HttpResponseBase, send: Send) -> None:
+        if not isinstance(response, LimitedStream) or response.keeps_thread:
+            return await super().send_response(response, send)
+        async with shared_thread():
+            await super().send_response(response, send)

@@ -19,8 +19,13 @@ class StreamLimit:
     is never closed by anybody.
     """
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, most_in_all: int | None = None) -> None:
+        """
+        Args:
+            most_in_all: of all readers together; None for any number.
+        """
         self._what = what
+        self._most_in_all = most_in_all
         self._taken: WeakKeyDictionary[Slot, UUID] = WeakKeyDictionary()
         self._lock = Lock()
 
@@ -28,12 +33,19 @@ class StreamLimit:
         """Return a slot, which whoever takes it releases.
 
         Raises:
-            TooMany: ``reader`` has ``most`` already.
+            TooMany: ``reader`` has ``most`` already, or all of them together have as many as may be.
         """
         slot = Slot(self)
         if reader is None:
             return slot
         with self._lock:
+            if self._most_in_all is not None and len(self._taken) >= self._most_in_all:
+                raise TooMany(
+                    "busy",
+                    f"Too many {self._what} are being sent right now.",
+                    next_step="Try again in a few seconds.",
+                    retry_after_seconds=10,
+                )
             if sum(other == reader for other in self._taken.values()) >= most:
                 raise TooMany(
                     "too_many_streams",
@@ -61,10 +73,16 @@ class Slot:
 
 
 class LimitedStream(StreamingHttpResponse):
-    """A streamed answer that has a slot until it is closed, however it ends."""
+    """A streamed answer that has a slot until it is closed, however it ends.
 
-    def __init__(self, parts: Any, *, slot: Slot, **more: Any) -> None:
+    Args:
+        keeps_thread: whether the request's own thread makes the parts. One that waits on the loop for most of its time
+            gives it up, and asks a shared one.
+    """
+
+    def __init__(self, parts: Any, *, slot: Slot, keeps_thread: bool = True, **more: Any) -> None:
         self._slot = slot
+        self.keeps_thread = keeps_thread
         super().__init__(parts, **more)
 
     def close(self) -> None:

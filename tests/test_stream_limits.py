@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
+from loremotion.bodies import App
 from loremotion.handler import OneThreadHandler
+from loremotion.lasting import THREADS, SharedThreads
 from loremotion.refusals import TooMany
 from loremotion.stream_limits import LimitedStream, StreamLimit
 from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent
 READER = uuid4()
+EVENTS = "/v1/videos/00000000-0000-4000-8000-000000000000/events"
+SHARED = "lasting"
+MANY = 2 * THREADS
 SCOPE = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
 
 
@@ -43,6 +49,67 @@ def test_a_reader_has_so_many_at_once_and_others_their_own() -> None:
     taken = [limit.take(READER, most=2) for _ in range(2)]
     with pytest.raises(TooMany):
         limit.take(READER, most=2)
+
+
+def test_all_readers_together_have_so_many_where_that_is_bounded() -> None:
+    limit = StreamLimit("answers", most_in_all=2)
+    taken = [limit.take(uuid4(), most=2) for _ in range(2)]
+    with pytest.raises(TooMany, match="Too many answers"):
+        limit.take(uuid4(), most=2)
+    taken[0].release()
+    assert limit.take(uuid4(), most=2)
+
+
+async def read(site: App, path: str) -> bytes:
+    """Everything that a reader who stays is sent."""
+    messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+    sent = bytearray()
+
+    async def receive() -> dict[str, Any]:
+        if (message := next(messages, None)) is None:
+            await asyncio.Event().wait()
+        return message or {}
+
+    async def send(message: Mapping[str, Any]) -> None:
+        sent.extend(message.get("body", b""))
+
+    await site({**SCOPE, "path": path}, receive, send)
+    return bytes(sent)
+
+
+@pytest.mark.parametrize(("path", "keeps_thread"), [("/", False), ("/", True), (EVENTS, False)])
+def test_a_stream_that_waits_gives_up_the_thread_of_its_request(path: str, keeps_thread: bool) -> None:
+    """Any number of them have ``THREADS`` together."""
+    answering, streaming = set[threading.Thread](), set[threading.Thread]()
+
+    def answer(request: HttpRequest) -> LimitedStream:
+        answering.add(threading.current_thread())
+
+        async def parts() -> AsyncIterator[bytes]:
+            thread = await sync_to_async(threading.current_thread)()
+            streaming.add(thread)
+            if thread.name.startswith(SHARED):
+                await asyncio.to_thread(see_their_own_end)
+            yield b"late"
+
+        return LimitedStream(parts(), slot=limit.take(READER, most=MANY), keeps_thread=keeps_thread)
+
+    def see_their_own_end() -> None:
+        for thread in tuple(answering):
+            if not thread.name.startswith(SHARED):
+                thread.join(PATIENCE_SECONDS)
+                assert not thread.is_alive(), "the thread of its request idles while the answer waits"
+
+    async def ask_all() -> list[bytes]:
+        return await asyncio.gather(*(read(site, path) for _ in range(MANY)))
+
+    limit = StreamLimit("answers")
+    handler = OneThreadHandler()
+    handler.get_response = answer  # type: ignore[method-assign]
+    site = SharedThreads(handler)
+    assert asyncio.run(ask_all()) == [b"late"] * MANY
+    assert len(streaming) == (MANY if keeps_thread else THREADS)
+    assert limit.take(READER, most=1), "the answers were closed"
 
 
 def test_whoever_hangs_up_while_the_answer_is_made_keeps_no_slot() -> None:
