@@ -6,12 +6,12 @@ from hanging up. So what waits is a stream on the loop, as events are, and no th
 
 from __future__ import annotations
 
-import asyncio
 import json
-import re
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Final
+from time import monotonic as _now
+from typing import Any, Final
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -23,26 +23,29 @@ from generation.api import presentation
 from generation.live.broadcast import follow
 from generation.live.polling import Snapshot
 from generation.models import Generation
+from generation.submission import retries
 from loremotion import database
+from loremotion.preferences import preferred_seconds
 from loremotion.refusals import TooMany
 from loremotion.stream_limits import LimitedStream, StreamLimit
 
-MOST_SECONDS: Final = 60.0
+logger = logging.getLogger(__name__)
+
 MOST_AT_ONCE: Final = 50
 """Answers that one workspace waits for in one process."""
+MOST_IN_ALL: Final = 1_000
+"""Answers that one process waits for. Each costs a socket."""
 LOOKED_EVERY_SECONDS: Final = 1.0
 SPACE_EVERY_SECONDS: Final = 5.0
 AFTER_ALL: Final = "9" * 18 + "-0"
 """After every entry of a stream of progress: of these, nothing is said here."""
-_PREFERENCE: Final = re.compile(r"\s*wait\s*(?:=\s*\"?([0-9]{1,9})\"?)?\s*(?:;.*)?", re.IGNORECASE)
-_waiting = StreamLimit("answers")
+_waiting = StreamLimit("answers", most_in_all=MOST_IN_ALL)
 
 
 def until_ended(request: HttpRequest, generation: Generation, answer: Response) -> HttpResponseBase:
     """``answer``, or where the request would rather wait and the clip is open, one that comes when it has ended.
 
-    Who waits for ``MOST_AT_ONCE`` already is answered at once: the clip is taken, and a refusal would be read as if it
-    were not.
+    Where as many wait as may, it is answered at once: the clip is taken, and a refusal would be read as if it were not.
     """
     seconds = preferred_seconds(request)
     if not seconds or not generation.is_open:
@@ -51,8 +54,8 @@ def until_ended(request: HttpRequest, generation: Generation, answer: Response) 
         slot = _waiting.take(generation.workspace_id, most=MOST_AT_ONCE)
     except TooMany:
         return answer
-    body = _body(generation.id, seconds)
-    later = LimitedStream(body, slot=slot, content_type="application/json")
+    body = _body(generation, seconds, answer.data)
+    later = LimitedStream(body, slot=slot, keeps_thread=False, content_type="application/json")
     for name, value in answer.items():
         if name.lower() != "content-type":
             later[name] = value
@@ -62,32 +65,30 @@ def until_ended(request: HttpRequest, generation: Generation, answer: Response) 
     return later
 
 
-def preferred_seconds(request: HttpRequest) -> float:
-    """How long the request would rather wait (RFC 7240), at most ``MOST_SECONDS``: 0 without such a preference. One
-    that is not understood is none, as the RFC has it."""
-    for preference in request.headers.get("Prefer", "").split(","):
-        found = _PREFERENCE.fullmatch(preference)
-        if found is not None:
-            return min(MOST_SECONDS, float(found[1])) if found[1] else MOST_SECONDS
-    return 0.0
-
-
-async def _body(generation_id: UUID, seconds: float) -> AsyncGenerator[bytes, None]:
-    now = asyncio.get_running_loop().time
-    ends_at, spaced_at = now() + seconds, now()
+async def _body(generation: Generation, seconds: float, known: dict[str, Any]) -> AsyncGenerator[bytes, None]:
+    """Spaces, then the Video object; ``known``, as it was when asked for, where nothing newer can be found out. The
+    head said that all is well by then, and an answer that broke off would be asked for, and paid, again."""
+    ends_at, spaced_at = _now() + seconds, _now()
     yield b" "
-    async with aclosing(follow(generation_id, AFTER_ALL, silence_seconds=LOOKED_EVERY_SECONDS)) as heard:
-        async for news in heard:
-            if (isinstance(news, Snapshot) and news.is_over) or now() >= ends_at:
-                break
-            if now() - spaced_at >= SPACE_EVERY_SECONDS:
-                spaced_at = now()
-                yield b" "
-    yield json.dumps(await sync_to_async(_standing)(generation_id)).encode()
+    try:
+        async with aclosing(follow(generation.id, AFTER_ALL, silence_seconds=LOOKED_EVERY_SECONDS)) as heard:
+            async for news in heard:
+                if (isinstance(news, Snapshot) and news.is_over) or _now() >= ends_at:
+                    break
+                if _now() - spaced_at >= SPACE_EVERY_SECONDS:
+                    spaced_at = _now()
+                    yield b" "
+    except Exception:
+        logger.exception("Whoever waits for clip %s is told early how it stands", generation.id)
+    yield json.dumps(await sync_to_async(_standing)(generation.id, known)).encode()
+    await sync_to_async(retries.note_read)([generation])  # that was taken, or this would not be reached
 
 
-def _standing(generation_id: UUID) -> dict[str, object]:
+def _standing(generation_id: UUID, known: dict[str, Any]) -> dict[str, Any]:
     try:
         return presentation.as_it_stands(generation_id)
+    except Exception:
+        logger.exception("Of clip %s is told what was known when it was asked for", generation_id)
+        return known
     finally:
         database.give_back()

@@ -237,7 +237,8 @@ _broadcasters: WeakKeyDictionary[asyncio.AbstractEventLoop, Broadcaster] = WeakK
 
 
 async def follow(generation_id: UUID, after: str, *, silence_seconds: float) -> AsyncGenerator[Update, None]:
-    """Yield every entry after ``after`` once and in order, database snapshots in between, and None after a silence.
+    """Yield every entry after ``after`` once and in order, database snapshots in between, and None after a silence, or
+    for an entry that is not after ``after``.
 
     Ends after a ``Snapshot`` that is over, or without when the process shuts down. The entry ``done`` makes for one at
     once and is never yielded: any GPU host can write it, and the database alone knows whether it is so.
@@ -275,9 +276,9 @@ async def _merged(
         if broadcaster.is_closed and update is None:
             return
         if isinstance(update, Entry):
-            if order_of(update.id) > order_of(after):
-                after = update.id
-                yield update
+            is_new = order_of(update.id) > order_of(after)
+            after = update.id if is_new else after
+            yield update if is_new else None  # who listens may have something to do at its own time
         elif update is not None and update.is_over:
             is_over = True
         else:

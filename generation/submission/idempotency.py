@@ -5,8 +5,10 @@ the primary key and the ledger's hold keep it single whatever races whatever. It
 of yesterday are looked for, with the workspace's row locked.
 
 OpenAI's clients send no key but count their retries; such a retry is answered with the like request of the last
-minute, unless that has ended, was read meanwhile, or answered another retry. What was refused made nothing: a refusal
-tells such clients not to retry, or, if it is for the moment, is remembered so that the retry is a request of its own.
+minute, unless that has ended, was read meanwhile, or answered another retry. One that would rather wait for its clip
+(``Prefer: wait``) may have had its answer break off while the clip ended, so for as long before that as its sendings
+waited it is answered with an ended one too. What was refused made nothing: a refusal tells such clients not to retry,
+or, if it is for the moment, is remembered so that the retry is a request of its own.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from accounts.models import Workspace
 from catalog.requests import Ask
 from generation.models import Generation
 from generation.submission import retries
+from loremotion.preferences import preferred_seconds
 from loremotion.refusals import Invalid, Unavailable
 
 KEPT_FOR = timedelta(hours=24)
@@ -48,6 +51,8 @@ class Repeat:
     retry: int
     """How often the client has sent it before, by its own count; 0 for the first time."""
     digest: str
+    waits_seconds: float = 0.0
+    """How long each sending would rather wait for the clip."""
     sender: str = ""
     """The API key, since two programs of a team may number their requests alike; empty for people."""
     is_private: bool | None = None
@@ -102,7 +107,7 @@ def read_repeat(
     counted = _COUNT.fullmatch(request.headers.get("x-stainless-retry-count", "").strip())
     retry = int(counted[0]) if counted is not None else 0
     said: Any = {"files": files, "clips": clips, "is_private": is_private, "user_ref": user_ref}
-    return named(key, ask, **said, caller=caller, retry=retry)
+    return named(key, ask, **said, caller=caller, retry=retry, waits_seconds=preferred_seconds(request))
 
 
 def named(
@@ -114,6 +119,7 @@ def named(
     is_private: bool | None,
     caller: Caller,
     retry: int = 0,
+    waits_seconds: float = 0.0,
     user_ref: str = "",
 ) -> Repeat:
     """What a request says that is called ``key``."""
@@ -123,7 +129,7 @@ def named(
         asked["user_ref"] = user_ref
     last_release_digest = _digest(asked)
     digest = last_release_digest if is_private is None else _digest({**asked, "private": is_private})
-    return Repeat(key, retry, digest, str(_line_of(caller) or ""), is_private, last_release_digest)
+    return Repeat(key, retry, digest, waits_seconds, str(_line_of(caller) or ""), is_private, last_release_digest)
 
 
 @contextmanager
@@ -151,8 +157,10 @@ def find_repeated(caller: Caller, repeat: Repeat) -> Generation | None:
         return with_same_key(caller.workspace, repeat, caller=caller)
     if not repeat.retry or retries.take_refused(repeat.sending(caller.workspace, retry=repeat.retry - 1)):
         return None
-    since = timezone.now() - retries.RETRIED_WITHIN
-    own = Generation.objects.seen_by(caller).kept().open().for_display()
+    since = timezone.now() - retries.looked_back(retry=repeat.retry, waited_seconds=repeat.waits_seconds)
+    own = Generation.objects.seen_by(caller).kept().for_display()
+    if not repeat.waits_seconds:
+        own = own.open()
     recent = own.filter(created_at__gt=since, ask_digest=repeat.digest, api_key=_line_of(caller))
     latest = recent.order_by("-created_at")[:MOST_LIKE]
     return next((_repeated(made) for made in latest if retries.claim(made, retry=repeat.retry)), None)

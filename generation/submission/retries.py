@@ -16,12 +16,17 @@ import redis
 from django.utils import timezone
 
 from generation.models import Generation
+from loremotion.preferences import MOST_SECONDS
 from loremotion.valkey import connection
 
 logger = logging.getLogger(__name__)
 
 RETRIED_WITHIN: Final = timedelta(minutes=1)
-_KEPT_SECONDS: Final = 2 * 60
+MOST_WAITS: Final = 5
+"""Retries each of which may have waited for its answer until it broke off. Clients make two unless they are told."""
+_LONGEST: Final = RETRIED_WITHIN + MOST_WAITS * timedelta(seconds=MOST_SECONDS)
+_KEPT_SECONDS: Final = round(_LONGEST.total_seconds()) + 60
+_REFUSAL_KEPT_SECONDS: Final = 2 * 60
 _READ: Final = 10**9
 """Above every count of retries: whoever has read a clip is given it no more."""
 _RAISE: Final = """
@@ -36,10 +41,15 @@ return 1
 """
 
 
+def looked_back(*, retry: int, waited_seconds: float) -> timedelta:
+    """How old the clip of a ``retry``-th retry may be, if each sending before it waited so long for its answer."""
+    return RETRIED_WITHIN + min(retry, MOST_WAITS) * timedelta(seconds=waited_seconds)
+
+
 def note_read(generations: Iterable[Generation]) -> None:
     """Note that the caller has seen these clips, so that none of them answers a retry."""
-    since = timezone.now() - RETRIED_WITHIN
-    fresh = [generation for generation in generations if generation.is_open and generation.created_at > since]
+    since = timezone.now() - _LONGEST
+    fresh = [generation for generation in generations if generation.created_at > since]
     if not fresh:
         return
     try:
@@ -65,7 +75,7 @@ def note_refused(sending: str) -> bool:
     try:
         pipeline = connection().pipeline()
         pipeline.incr(_refused(sending))
-        pipeline.expire(_refused(sending), _KEPT_SECONDS)
+        pipeline.expire(_refused(sending), _REFUSAL_KEPT_SECONDS)
         pipeline.execute()
     except redis.RedisError as error:
         logger.warning("It is not noted that a request was refused: %s", error)

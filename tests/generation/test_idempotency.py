@@ -22,6 +22,7 @@ from billing.shop.models import Plan
 from catalog.models import Model
 from generation.models import Generation
 from generation.scheduling import fair_queue
+from generation.settlement import settle
 from generation.submission import pictures, retries
 from tests.accounts.factories import browser_of
 from tests.generation import factories
@@ -152,6 +153,36 @@ def test_a_clip_of_two_minutes_ago_answers_no_retry(toy: Model, alice: Visitor, 
     made = post(client, FOX).json()["id"]
     Generation.objects.update(created_at=timezone.now() - timedelta(minutes=2))
     assert post(client, FOX, **RETRY).json()["id"] != made
+
+
+WAITING = {"Prefer": "wait=50"}
+
+
+@pytest.mark.parametrize(("retry", "age_seconds", "is_made_twice"), [(1, 105, False), (1, 115, True), (2, 155, False)])
+def test_a_retry_of_one_who_waited_gets_the_clip_that_has_ended_meanwhile(
+    toy: Model, alice: Visitor, client_of: ClientOf, retry: int, age_seconds: int, is_made_twice: bool
+) -> None:
+    """Its answer broke off while it waited, and each sending before it may have waited as long."""
+    client = client_of(alice)
+    assert post(client, FOX, **WAITING).streaming
+    made = Generation.objects.get()
+    settle.cancel(made)
+    Generation.objects.update(created_at=timezone.now() - timedelta(seconds=age_seconds))
+    answer = post(client, FOX, **WAITING, **{"x-stainless-retry-count": str(retry)})
+    assert answer.streaming == is_made_twice
+    assert Generation.objects.count() == 1 + is_made_twice
+    if not is_made_twice:
+        assert (answer.json()["id"], answer["Idempotent-Replayed"]) == (str(made.id), "true")
+
+
+def test_an_ended_clip_that_was_read_answers_no_retry(toy: Model, alice: Visitor, client_of: ClientOf) -> None:
+    client = client_of(alice)
+    post(client, FOX, **WAITING)
+    made = Generation.objects.get()
+    settle.cancel(made)
+    client.get(f"/v1/videos/{made.id}")
+    assert post(client, FOX, **WAITING, **RETRY).streaming
+    assert Generation.objects.count() == 2
 
 
 def test_with_valkey_away_a_retry_makes_no_second_clip(

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core import signing
+from django.db import OperationalError
 from django.test import AsyncClient, RequestFactory
 
 from accounts.models import Visitor
 from catalog.models import Model
-from generation.api import waiting
+from generation.api import presentation, waiting
+from generation.live.broadcast import Entry, Subscription
 from generation.models import Generation
 from generation.settlement import deletion, settle
+from loremotion import preferences
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.patience import PATIENCE_SECONDS
@@ -65,6 +68,9 @@ def test_one_who_asks_for_a_clip_and_waits_is_given_it_finished(
     assert answer["Content-Type"] == "application/json"
     assert before.strip() == b"", "JSON begins with spaces at most"
     assert video["status"] == "completed"
+    again: Any = {"headers": {"Prefer": "wait=50", "x-stainless-retry-count": "1"}}
+    other = client_of(alice).post("/v1/videos", {"prompt": "a fox"}, content_type="application/json", **again)
+    assert other.streaming, "who has the clip asks for another one"
     assert video == client_of(alice).get(f"/v1/videos/{video['id']}").json()
 
 
@@ -81,7 +87,7 @@ def test_one_who_looks_at_a_clip_and_waits_hears_of_its_end(toy: Model, alice: V
 def test_what_has_not_ended_in_time_is_told_as_it_stands(
     toy: Model, alice: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "MOST_SECONDS", 0.01)
+    monkeypatch.setattr(preferences, "MOST_SECONDS", 0.01)
     monkeypatch.setattr(waiting, "LOOKED_EVERY_SECONDS", 0.01)
     generation = factories.submitted(alice.workspace)
 
@@ -91,6 +97,58 @@ def test_what_has_not_ended_in_time_is_told_as_it_stands(
 
     video = async_to_sync(look)()
     assert (video["status"], "queue" in video["lm"]) == ("queued", True)
+
+
+def test_news_without_a_pause_keeps_nobody_waiting_for_longer(
+    toy: Model, alice: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clip that is made tells of each step, also while whoever is in between has to hear something."""
+
+    now = 0.0
+
+    async def chatter(self: Subscription, timeout_seconds: float) -> Entry:
+        nonlocal now
+        now += 0.5
+        await asyncio.sleep(0)
+        return Entry("1-1", "step", "{}")
+
+    monkeypatch.setattr(Subscription, "next", chatter)
+    monkeypatch.setattr(waiting, "_now", lambda: now)
+    generation = factories.submitted(alice.workspace)
+
+    async def look() -> tuple[bytes, dict[str, Any]]:
+        answer = await browser_of(alice).get(f"/v1/videos/{generation.id}", headers={"Prefer": "wait=12"})
+        return await read(answer)
+
+    before, video = async_to_sync(look)()
+    assert (before, video["status"]) == (b" " * 3, "queued"), "one at once, and after 5 and 10 of 12 seconds"
+
+
+@pytest.mark.parametrize("away", ["database", "progress"])
+def test_an_answer_that_has_begun_says_what_was_taken_whatever_breaks(
+    away: str, toy: Model, alice: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head says 200: a body that broke off would be asked for, and paid, once more."""
+
+    def broken(*_: object, **__: object) -> Any:
+        raise OperationalError("the connection is lost")
+
+    def break_it() -> None:
+        if away == "database":
+            monkeypatch.setattr(presentation, "as_it_stands", broken)
+            settle.cancel(Generation.objects.get())
+
+    if away == "progress":
+        monkeypatch.setattr(waiting, "follow", broken)
+
+    async def ask() -> dict[str, Any]:
+        answer = await browser_of(alice).post(
+            "/v1/videos", {"prompt": "a fox"}, content_type="application/json", headers={"Prefer": "wait"}
+        )
+        return (await read(answer, break_it))[1]
+
+    video = async_to_sync(ask)()
+    assert (video["id"], video["status"]) == (str(Generation.objects.get().id), "queued")
 
 
 def test_one_that_is_deleted_meanwhile_is_told_to_be(toy: Model, alice: Visitor) -> None:
@@ -152,4 +210,4 @@ def test_who_waits_for_very_many_is_answered_at_once_and_the_clip_is_taken(
     ],
 )
 def test_the_preference_is_read_as_the_rfc_has_it(said: str, seconds: float) -> None:
-    assert waiting.preferred_seconds(RequestFactory().get("/", headers={"Prefer": said})) == seconds
+    assert preferences.preferred_seconds(RequestFactory().get("/", headers={"Prefer": said})) == seconds
