@@ -10,7 +10,7 @@ import logging
 from typing import Any
 
 from generation.settlement import lost_attempts, settle, signing_queue
-from generation.settlement.verification import NotBelieved, read_report, verify_sender, verify_worker_name
+from generation.settlement.verification import NotBelieved, read_report, verify_sender
 from gpu_worker import log_context
 from gpu_worker.contract import FINISHED_FUNCTION, STARTED_FUNCTION, WORKER_LOST_FUNCTION
 from loremotion.queues import Table
@@ -21,8 +21,7 @@ logger = logging.getLogger(__name__)
 def started(generation_id: str, attempt: int, worker: str, secret: str = "") -> bool:
     """Note that a worker has begun an attempt."""
     try:
-        begun = verify_sender(generation_id, attempt, secret)
-        verify_worker_name(worker)
+        begun = verify_sender(generation_id, attempt, secret, worker)
     except NotBelieved as problem:
         return _refuse("started", generation_id, problem)
     if begun is None:
@@ -48,8 +47,7 @@ def finished(report: dict[str, Any]) -> bool:
 def worker_lost(generation_id: str, attempt: int, worker: str, reason: str, secret: str = "") -> bool:
     """Hand on an attempt whose worker is gone, or fail it."""
     try:
-        lost = verify_sender(generation_id, attempt, secret)
-        verify_worker_name(worker)
+        lost = verify_sender(generation_id, attempt, secret, worker)
     except NotBelieved as problem:
         return _refuse("worker_lost", generation_id, problem)
     if lost is None or lost.attempt != attempt:
@@ -60,7 +58,8 @@ def worker_lost(generation_id: str, attempt: int, worker: str, reason: str, secr
 
 def _refuse(kind: str, generation_id: object, problem: Exception) -> bool:
     """Leave everything as it is: the attempt goes on, or housekeeping hands it to another worker."""
-    logger.warning("'%s' of %.50r is refused: %s", kind, generation_id, problem)
+    with log_context.bound(**log_context.of(problem)):
+        logger.warning("'%s' of %.50r is refused: %s", kind, generation_id, problem)
     return False
 
 

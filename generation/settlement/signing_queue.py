@@ -98,7 +98,8 @@ def settle_signed(report: dict[str, Any]) -> bool:
 
 def sign_late(generation_id: str) -> bool:
     """Sign a clip that was delivered unsigned. Returns whether it is signed by this call."""
-    return signing.sign_late(generation_id)
+    with log_context.bound(generation_id=generation_id):
+        return signing.sign_late(generation_id)
 
 
 def _is_worked_off() -> bool:

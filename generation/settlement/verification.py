@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from uuid import UUID
 from generation.attempt_secret import is_secret_of
 from generation.models import Generation
 from generation.storage import files
+from gpu_worker import log_context
 from gpu_worker.contract import LATE_SECONDS, ClipFacts, RenderReport
 
 _MOST_STEPS = 1_000_000
@@ -36,14 +38,14 @@ class NotBelieved(ValueError):
     """A report that changes nothing. The message says why, and repeats nothing that the report says."""
 
 
-def verify_sender(generation_id: str, attempt: int, secret: str) -> Generation | None:
+def verify_sender(generation_id: str, attempt: int, secret: str, worker: str) -> Generation | None:
     """Return the generation of which the sender was given an attempt; None where it was erased meanwhile.
 
     Attempts of the last release had no secret. As long as such a one is the present attempt, it is believed without:
     its row says so, which nobody who merely writes to Valkey can change. The next release drops this.
 
     Raises:
-        NotBelieved: the sender was not given this attempt.
+        NotBelieved: the sender was not given this attempt, or no worker is called ``worker``.
     """
     if not (isinstance(generation_id, str) and type(attempt) is int and isinstance(secret, str)):
         raise NotBelieved("it does not name an attempt")
@@ -53,7 +55,15 @@ def verify_sender(generation_id: str, attempt: int, secret: str) -> Generation |
         is_canonical = False
     if not is_canonical or attempt < 1:
         raise NotBelieved("it does not name an attempt")
-    generation = Generation.objects.select_related("version").filter(id=generation_id).first()
+    with log_context.bound(generation_id=generation_id):
+        generation = Generation.objects.select_related("version").filter(id=generation_id).first()
+        with _bound_to(generation):
+            _verify_attempt(generation, generation_id, attempt, secret)
+            verify_worker_name(worker)
+    return generation
+
+
+def _verify_attempt(generation: Generation | None, generation_id: str, attempt: int, secret: str) -> None:
     if generation is not None and attempt > generation.attempt:
         raise NotBelieved(f"attempt {attempt} has not begun, {generation.attempt} is the present one")
     if secret:
@@ -61,7 +71,11 @@ def verify_sender(generation_id: str, attempt: int, secret: str) -> Generation |
             raise NotBelieved("its secret is not that of the attempt")
     elif generation is None or generation.has_attempt_secret or attempt != generation.attempt:
         raise NotBelieved("it has no secret; a GPU worker of the last release has to be brought up to date")
-    return generation
+
+
+def _bound_to(generation: Generation | None) -> AbstractContextManager[None]:
+    """Name the request and the clip on every line of the block, and on that of what is refused in it."""
+    return log_context.bound(**(generation.log_ids if generation is not None else {}))
 
 
 def verify_worker_name(name: str) -> None:
@@ -79,13 +93,20 @@ def read_report(message: Any) -> RenderReport:
     Raises:
         KeyError, TypeError, ValueError: it cannot be read, or is not believed (``NotBelieved``).
     """
-    report = RenderReport.from_wire(message)
-    generation = verify_sender(report.generation_id, report.attempt, report.secret)
-    verify_worker_name(report.worker)
+    with log_context.bound(generation_id=_named(message)):
+        report = RenderReport.from_wire(message)
+    generation = verify_sender(report.generation_id, report.attempt, report.secret, report.worker)
     if generation is not None:
-        _verify_figures(report, generation)
+        with _bound_to(generation):
+            _verify_figures(report, generation)
     # As the row has it: a request that a host makes up would be on our lines, and on those of what follows.
     return replace(report, request_id=generation.request_id if generation is not None else "")
+
+
+def _named(message: Any) -> str:
+    """Return the generation that a message speaks of, which need not be one; empty where it names none."""
+    said = message.get("generation_id") if isinstance(message, dict) else None
+    return log_context.cleaned(said) if isinstance(said, str) else ""
 
 
 def _verify_figures(report: RenderReport, generation: Generation) -> None:
