@@ -100,53 +100,6 @@ def test_login_keeps_a_key_that_holds_where_only_its_user_reads_it(run: Run, sit
     assert credentials.load() is None
 
 
-@pytest.fixture
-def logging_in(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Log in at a site that answers each claim in turn."""
-
-    def begin(*claims: dict[str, Any], typed: str = "", begins: int = 200) -> Result:
-        begun = {"object": "device_login", "device_code": "d", "user_code": "BCDF-GHJK", "interval": 5}
-        begun["verification_uri_complete"] = "https://clips.example/workspace/keys/device/?code=BCDF-GHJK"
-        left = list(claims)
-
-        def answer(request: httpx.Request) -> httpx.Response:
-            if request.url.path == "/v1/device_logins":
-                return httpx.Response(begins, json=begun)
-            if request.url.path == "/v1/me":
-                return httpx.Response(200, json=ME)
-            assert json.loads(request.content) == {"device_code": "d"}
-            return httpx.Response(200, json={"object": "device_login", **left.pop(0)})
-
-        transport = httpx.MockTransport(answer)
-        plain = functools.partial(httpx.Client, transport=transport)
-        monkeypatch.setattr("loremotion.cli.device_login.httpx.Client", plain)
-        monkeypatch.setattr("loremotion.cli.commands.Client", functools.partial(Client, transport=transport))
-        monkeypatch.setattr("time.sleep", lambda seconds: None)
-        return run("login", "--site", "https://clips.example", typed=typed)
-
-    return begin
-
-
-def test_login_shows_a_code_and_keeps_the_key_that_somebody_agreed_to(logging_in: Callable[..., Result]) -> None:
-    said = logging_in({"status": "pending"}, {"status": "pending"}, {"status": "approved", "api_key": "lm_live_new"})
-    assert said.exit_code == 0, said.output
-    assert "BCDF-GHJK" in said.output
-    assert "lm_live_new" not in said.output
-    assert credentials.load() == credentials.Credentials(site="https://clips.example", api_key="lm_live_new")
-
-
-@pytest.mark.parametrize(("status", "says"), [("denied", "denied"), ("expired", "expired"), ("odd", "expired")])
-def test_a_login_that_nobody_agrees_to_keeps_nothing(logging_in: Callable[..., Result], status: str, says: str) -> None:
-    said = logging_in({"status": status})
-    assert (said.exit_code, says in said.output) == (1, True)
-    assert credentials.load() is None
-
-
-def test_a_site_without_such_logins_is_given_a_key(logging_in: Callable[..., Result]) -> None:
-    assert logging_in(begins=404, typed="lm_typed\n").exit_code == 0
-    assert credentials.load() == credentials.Credentials(site="https://clips.example", api_key="lm_typed")
-
-
 def test_a_key_is_sent_to_its_own_site_alone(signed_in: Run) -> None:
     said = signed_in("--site", "http://127.0.0.1:9", "list")
     assert "No API key" in said.output

@@ -92,6 +92,8 @@ class RateLimited(ApiError):
 class ServerError(ApiError):
     """The site failed, or is away for the moment."""
 
+    retry_after_seconds: float = 0.0
+
 
 _BY_STATUS: dict[int, type[ApiError]] = {
     400: InvalidRequest,
@@ -118,7 +120,7 @@ def error_of(response: httpx.Response) -> ApiError:
         param=said.get("param"),
         request_id=response.headers.get("x-request-id", ""),
     )
-    if isinstance(error, RateLimited):
+    if isinstance(error, RateLimited | ServerError):
         error.retry_after_seconds = retry_after_seconds(response) or 0.0
     return error
 

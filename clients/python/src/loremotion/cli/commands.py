@@ -326,12 +326,17 @@ def login(address: str, with_key: bool) -> None:
         if key is None:
             click.echo(f"Make a key at {address}/workspace/keys/ , with the scopes 'generate' and 'read'.")
             key = click.prompt("API key", hide_input=True).strip()
-        with Client(key, address) as client:
-            client.me()
+            with Client(key, address) as client:
+                client.me()
     except LoreMotionError as problem:
         raise click.ClickException(f"Not kept: {problem}") from None
     credentials.save(credentials.Credentials(site=address, api_key=key))
     click.echo(f"Kept in {credentials.path()}. 'loremotion logout' forgets it.")
+    try:
+        with Client(key, address) as client:
+            click.echo(f"You are in the workspace {_plain(client.me().workspace).plain}.")
+    except LoreMotionError as problem:
+        raise click.ClickException(f"The key is kept, and could not be tried: {problem}") from None
 
 
 def _show_code(page: str, code: str) -> None:

@@ -10,7 +10,10 @@ from typing import Any
 import httpx
 
 from loremotion.connection import TIMEOUT_SECONDS
-from loremotion.errors import ConnectionFailed, LoreMotionError, error_of, not_a_site
+from loremotion.errors import ConnectionFailed, LoreMotionError, RateLimited, ServerError, error_of, not_a_site
+
+SLOWER_BY_SECONDS = 5.0
+"""Between two requests from then on, once the site has said that there were too many (RFC 8628, 3.5)."""
 
 
 def key_from(address: str, *, show: Callable[[str, str], None]) -> str | None:
@@ -27,15 +30,42 @@ def key_from(address: str, *, show: Callable[[str, str], None]) -> str | None:
         if begun is None:
             return None
         show(begun["verification_uri_complete"], begun["user_code"])
-        while True:
-            time.sleep(begun["interval"])
+        return _claimed(http, begun)
+
+
+def _claimed(http: httpx.Client, begun: dict[str, Any]) -> str:
+    """Ask until somebody has decided or the code's time is over, whatever becomes of single requests meanwhile."""
+    ends_at = time.monotonic() + begun["expires_in"]
+    pause = interval = float(begun["interval"])
+    may_be_lost = False
+    while (left := ends_at - time.monotonic()) > 0:
+        time.sleep(min(pause, left))
+        pause = interval
+        try:
             claimed = _asked(http, "/v1/device_logins/claim", {"device_code": begun["device_code"]}) or {}
-            if claimed.get("status") == "approved":
-                return str(claimed["api_key"])
-            if claimed.get("status") == "denied":
-                raise LoreMotionError("The login was denied.")
-            if claimed.get("status") != "pending":
-                raise LoreMotionError("The code has expired. Begin anew.")
+        except RateLimited as problem:
+            interval += SLOWER_BY_SECONDS
+            pause = max(interval, problem.retry_after_seconds)
+            continue
+        except ServerError as problem:
+            may_be_lost = True
+            pause = max(interval, problem.retry_after_seconds)
+            continue
+        except ConnectionFailed:
+            may_be_lost = True
+            continue
+        if claimed.get("status") == "approved":
+            return str(claimed["api_key"])
+        if claimed.get("status") == "denied":
+            raise LoreMotionError("The login was denied.")
+        if claimed.get("status") != "pending":
+            break
+    if may_be_lost:
+        raise LoreMotionError(
+            "The code has expired, and the site's answer with the key may have been lost on its way. "
+            f"If you had agreed, revoke the new key at {http.base_url.join('/workspace/keys/')} . Then begin anew."
+        )
+    raise LoreMotionError("The code has expired. Begin anew.")
 
 
 def _asked(http: httpx.Client, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
