@@ -42,9 +42,8 @@ def spent_this_month(account: UUID) -> int:
         return int(cursor.fetchone()[0])
 
 
-ALERTED_PERCENT: Final = (50, 80)
-"""Of a cap: once so much is used, whoever set it is told; and at 100 when one more clip of the same price would be
-refused."""
+ALERTED_PERCENT: Final = (50, 80, 100)
+"""Of a cap: once so much is used, whoever set it is told."""
 
 
 def refuse_beyond_cap(account: UUID, *, cap: int | None, credits: int) -> int:
@@ -67,13 +66,11 @@ def refuse_beyond_cap(account: UUID, *, cap: int | None, credits: int) -> int:
 def percent_passed(*, cap: int, spent: int, credits: int) -> int:
     """The highest of 50, 80 and 100 per cent of the cap that a request of ``credits`` was the first to reach; 0 where
     it reached none. ``spent`` is what is used with it."""
-    reached = _percent_of(cap, spent, credits)
-    return reached if reached > _percent_of(cap, spent - credits, credits) else 0
+    reached = _percent_of(cap, spent)
+    return reached if reached > _percent_of(cap, spent - credits) else 0
 
 
-def _percent_of(cap: int, spent: int, credits: int) -> int:
-    if spent + credits > cap:
-        return 100
+def _percent_of(cap: int, spent: int) -> int:
     return max((percent for percent in ALERTED_PERCENT if 100 * spent >= percent * cap), default=0)
 
 

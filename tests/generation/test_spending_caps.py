@@ -260,7 +260,7 @@ def subjects() -> list[str]:
     return sorted(f"{letter.to[0]}: {letter.subject}" for letter in mail.outbox)
 
 
-def test_whoever_set_a_cap_is_told_once_at_50_at_80_and_when_nothing_more_fits(studio: Workspace, offer: Offer) -> None:
+def test_whoever_set_a_cap_is_told_once_at_50_at_80_and_at_100_per_cent(studio: Workspace, offer: Offer) -> None:
     key, _ = issued(studio, monthly_cap_credits=10 * offer.quote.credits)
     told: list[int] = []
     for number in range(1, 11):
@@ -342,7 +342,7 @@ def test_each_share_is_reached_by_the_request_that_first_has_it(cap: int, prices
         for percent in budgets.ALERTED_PERCENT:
             if 100 * spent >= percent * cap:
                 assert max(told) >= percent, "so much is used, and nobody was told"
-        assert (spent + price > cap) <= (100 in told)
+        assert (spent >= cap) == (100 in told), "a limit is said to be reached once nothing of it is left"
 
 
 def test_without_a_cap_nothing_is_added_up(studio: Workspace, offer: Offer, django_assert_num_queries: Any) -> None:
