@@ -265,6 +265,7 @@ def _of_ref(request: Request) -> Q:
     ref = request.query_params.get("user_ref")
     if ref is None:
         return Q()
+    ref = ref.strip()  # as a clip's own is
     if not ref or len(ref) > LONGEST_USER_REF or "\0" in ref:
         raise Invalid(
             "invalid_user_ref",

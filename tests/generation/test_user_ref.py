@@ -53,6 +53,12 @@ def test_a_clip_is_found_by_what_its_program_calls_it(client: Client) -> None:
     assert len(listed(client)) == 4
 
 
+def test_spaces_around_a_name_are_none_of_it(client: Client) -> None:
+    made = make(client, user_ref=" order 7 ").json()
+    assert made["lm"]["user_ref"] == "order 7"
+    assert listed(client, user_ref=" order 7 ") == listed(client, user_ref="order 7") == [made["id"]]
+
+
 def test_nobody_else_finds_it(client: Client, bob: Visitor, client_of: ClientOf) -> None:
     make(client, user_ref="order 7")
     assert listed(client_of(bob), user_ref="order 7") == []
@@ -64,7 +70,7 @@ def test_without_one_it_has_none(client: Client) -> None:
     ] * 3
 
 
-@pytest.mark.parametrize("ref", ["", "x" * 201, "a\0b"])
+@pytest.mark.parametrize("ref", ["", " ", "x" * 201, "a\0b"])
 def test_a_list_by_what_can_be_no_name_is_refused(client: Client, ref: str) -> None:
     answer = client.get("/v1/videos", {"user_ref": ref})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_user_ref")
