@@ -56,7 +56,7 @@ def change(
     by: Membership,
     role: str,
     monthly_cap_credits: int | None,
-    daily_cap_credits: int | None = None,
+    daily_cap_credits: int | None,
 ) -> None:
     """Give a member another role or other caps.
 

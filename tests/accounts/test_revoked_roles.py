@@ -59,7 +59,9 @@ def issue(workspace: Workspace, by: User, name: str) -> ApiKey:
 
 
 def demote(studio: Studio) -> None:
-    members.change(membership=studio.admin, by=studio.owner, role=Role.VIEWER, monthly_cap_credits=None)
+    members.change(
+        membership=studio.admin, by=studio.owner, role=Role.VIEWER, monthly_cap_credits=None, daily_cap_credits=None
+    )
 
 
 def remove(studio: Studio) -> None:
@@ -89,7 +91,9 @@ def invite_again(studio: Studio) -> None:
 
 
 def promote_a_friend(studio: Studio) -> None:
-    members.change(membership=studio.member, by=studio.admin, role=Role.ADMIN, monthly_cap_credits=None)
+    members.change(
+        membership=studio.member, by=studio.admin, role=Role.ADMIN, monthly_cap_credits=None, daily_cap_credits=None
+    )
 
 
 def remove_a_friend(studio: Studio) -> None:

@@ -118,7 +118,7 @@ def test_whoever_may_not_invite_any_more_has_no_way_back_by_an_invitation_of_the
     link = invite(browser_of(bob, studio), carol.email, "admin")
     owner = Membership.objects.get(workspace=studio, user=alice)
     if how == "demoted":
-        members.change(membership=admin, by=owner, role="member", monthly_cap_credits=None)
+        members.change(membership=admin, by=owner, role="member", monthly_cap_credits=None, daily_cap_credits=None)
     elif how == "shut out":
         User.objects.filter(id=bob.id).update(is_active=False)
     elif how == "erased":

@@ -227,7 +227,7 @@ def test_a_right_that_was_taken_away_meanwhile_counts(studio: Workspace) -> None
     login = begun()
     people.browser_of(bob, studio).post(PAGE, agreed(login))
     owner = studio.memberships.get(role=Role.OWNER)
-    members.change(membership=place, by=owner, role=Role.MEMBER, monthly_cap_credits=None)
+    members.change(membership=place, by=owner, role=Role.MEMBER, monthly_cap_credits=None, daily_cap_credits=None)
     with pytest.raises(Forbidden):
         device_login.claim(login["device_code"])
     assert not ApiKey.objects.exists()
