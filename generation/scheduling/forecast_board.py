@@ -10,7 +10,7 @@ import functools
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -44,6 +44,8 @@ class Places:
     """What near clips take, by ``Work.name``."""
     missed: Mapping[str, str] = field(default_factory=dict)
     """Why near clips are later than they were told, by id: a cause of ``misses``."""
+    signing: frozenset[str] = frozenset()
+    """The ids of clips that are made and wait to be signed: they keep no card from others."""
 
     def expected(self, tag: float, service: Spread, *, tier: str, now: float) -> Expected | None:
         """Return what a clip of this tag may expect, in seconds from now; None while nobody takes clips."""
@@ -65,6 +67,11 @@ class Board(NamedTuple):
     """None where nobody has made a forecast lately."""
     depth: queue_depth.Depth
 
+    @property
+    def signing(self) -> frozenset[str]:
+        """The ids of clips that are made and wait to be signed."""
+        return frozenset() if self.places is None else self.places.signing
+
 
 NOTHING: Final = Board({}, None, queue_depth.Depth([]))
 """While Valkey is away."""
@@ -83,6 +90,7 @@ def publish(
     services: Mapping[str, Spread],
     missed: Mapping[str, str],
     *,
+    signing: Collection[str] = (),
     at: float,
     clock: float,
 ) -> None:
@@ -91,6 +99,7 @@ def publish(
     Args:
         services: what clips take, by ``Work.name``.
         missed: why clips are later than they were told, by id.
+        signing: ids of clips that are made and wait to be signed.
     """
     lasts = lapses_after_seconds()
     entries: dict[Any, Any] = {id: json.dumps([at, *_numbers([each.start, each.ready])]) for id, each in said.items()}
@@ -103,6 +112,7 @@ def publish(
         "factors": [[*key, factor.low, factor.high, factor.clips] for key, factor in calibration.factors.items()],
         "services": {name: [each.median_seconds, each.sd, each.doubt] for name, each in services.items()},
         "missed": dict(missed),
+        "signing": sorted(signing),
     }
     with connection().pipeline() as pipeline:
         pipeline.delete(CLIPS_KEY)
@@ -173,7 +183,9 @@ def _places_of(entry: bytes | None) -> Places | None:
         forecast = Forecast({}, tuple(map(float, found["tags"])), starts, bool(found["is_whole"]))
         services = {str(name): Spread(*map(float, each)) for name, each in found.get("services", {}).items()}
         missed = {str(id): str(cause) for id, cause in found.get("missed", {}).items()}
-        return Places(float(found["at"]), float(found["clock"]), forecast, Calibration(factors), services, missed)
+        signing = frozenset(map(str, found.get("signing", ())))
+        at, clock = float(found["at"]), float(found["clock"])
+        return Places(at, clock, forecast, Calibration(factors), services, missed, signing)
     except (KeyError, ValueError, TypeError, AttributeError) as problem:
         logger.warning("What lies under %s is refused: %r", PLACES_KEY, problem)
         return None

@@ -7,7 +7,7 @@ a correction, and go; so what is kept is bounded by what is open, and by one row
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -87,7 +87,12 @@ def note_told(
 
 
 def note_missed(
-    clips: Sequence[Generation], told: Iterable[ToldRange], statuses: Iterable[WorkerStatus], *, at: datetime
+    clips: Sequence[Generation],
+    told: Iterable[ToldRange],
+    statuses: Iterable[WorkerStatus],
+    *,
+    at: datetime,
+    signing: Collection[str] = (),
 ) -> dict[str, str]:
     """Write down why clips are late that were on time the last round. Return the cause of each that is, by its id."""
     by_id = {clip.id: clip for clip in clips}
@@ -97,7 +102,7 @@ def note_missed(
     newly = [row for row in late if not row.missed_by]
     for row in newly:
         clip = by_id[row.clip_id]
-        row.missed_by = misses.cause_of(clip, row, clips, loading=loading, largest_bytes=largest_bytes)
+        row.missed_by = misses.cause_of(clip, row, clips, loading=loading, signing=signing, largest_bytes=largest_bytes)
     if newly:
         ToldRange.objects.bulk_update(newly, ["missed_by"])
     return {str(row.clip_id): row.missed_by for row in late}

@@ -15,6 +15,7 @@ class Cause(StrEnum):
     HANDED_ON = "handed_on"
     LOADING = "loading"
     SLOW = "slow"
+    SIGNING = "signing"
     OVERTAKEN = "overtaken"
     NO_MACHINE = "no_machine"
     BUSY = "busy"
@@ -26,6 +27,7 @@ SENTENCES: Final = {
     Cause.HANDED_ON: "The GPU that was making it stopped, so another one took over.",
     Cause.LOADING: "The model is taking a while to load.",
     Cause.SLOW: "It's rendering more slowly than clips like it did before.",
+    Cause.SIGNING: "It's made, and waits to be signed.",
     Cause.OVERTAKEN: "Paid clips went first.",
     Cause.NO_MACHINE: "No GPU that can make it is running right now.",
     Cause.BUSY: "The clips ahead of it took longer than we expected.",
@@ -49,6 +51,7 @@ def cause_of(
     near: Iterable[Generation],
     *,
     loading: Collection[str],
+    signing: Collection[str] = (),
     largest_bytes: int,
 ) -> Cause:
     """Return why an open clip missed what it was told.
@@ -56,10 +59,13 @@ def cause_of(
     Args:
         near: clips in flight, and the next of the queue.
         loading: ids of clips whose worker loads weights.
+        signing: ids of clips that are made and wait to be signed.
         largest_bytes: what the largest machine that takes clips may use; 0 where none does.
     """
     if clip.attempt > max(1, told.attempt):
         return Cause.HANDED_ON
+    if clip.state == State.RUNNING and str(clip.id) in signing:
+        return Cause.SIGNING
     if clip.state == State.RUNNING:
         return Cause.LOADING if str(clip.id) in loading else Cause.SLOW
     if (clip.needs_bytes or 0) > largest_bytes or not largest_bytes:

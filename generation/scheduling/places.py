@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import uuid
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -44,10 +44,12 @@ class Place:
     """Where one open request stands."""
 
     number: int
-    """How many are before it, running ones included; 0 when it runs."""
+    """How many are before it, running ones included as long as they need a card; 0 when it runs."""
     precision: Precision = Precision.EXACT
     is_held_up: bool = False
     """Whether it waits while clips cannot be stored: see ``storage_pause``."""
+    is_made: bool = False
+    """Whether it waits for its signature alone."""
 
     @property
     def clips_ahead(self) -> str:
@@ -90,6 +92,7 @@ class Look:
         keys: list[tuple[Any, ...]] = [_KEY(row) for row in waiting]
         self._keys = keys[:EXACT]
         self._running = {row.id for row in rows if row.state == State.RUNNING}
+        self._signing: Collection[str] = ()
         dispatched = [row for row in rows if row.state == State.DISPATCHED and row.dispatched_at is not None]
         dispatched.sort(key=lambda row: (yields(row.fair_finish), row.dispatched_at, _KEY(row)))
         self._ahead = sum(not yields(row.fair_finish) for row in dispatched)
@@ -101,15 +104,23 @@ class Look:
         self.depth: queue_depth.Depth | None = None
         """As the caller knows it; None: it is read once it is needed."""
 
+    def leave_out(self, signing: Collection[str]) -> None:
+        """Count clips with these ids ahead of nobody: they are made, and wait to be signed."""
+        self._signing = signing
+
+    @property
+    def _clips_on_cards(self) -> int:
+        return len(self._running) - sum(str(each) in self._signing for each in self._running)
+
     def place_of(self, generation: Generation) -> Place:
         """Return where the open request stands.
 
         It may have been read before this look and dispatched since, so it is never counted ahead of itself.
         """
         if generation.state == State.RUNNING or generation.id in self._running:
-            return Place(0)
+            return Place(0, is_made=str(generation.id) in self._signing)
         if generation.id in self._dispatched:
-            return Place(len(self._running) + self._dispatched[generation.id])
+            return Place(self._clips_on_cards + self._dispatched[generation.id])
         if generation.state == State.DISPATCHED:  # and has gone on since it was read
             return Place(0)
         return self._place_in_queue(key_of(generation))
@@ -131,7 +142,7 @@ class Look:
     def _place_in_queue(self, key: Key) -> Place:
         before = self._before(key)
         is_behind_all = yields(key.fair_finish)
-        number = len(self._running) + (len(self._dispatched) if is_behind_all else self._ahead)
+        number = self._clips_on_cards + (len(self._dispatched) if is_behind_all else self._ahead)
         if self._is_whole or len(before) < len(self._front):
             brought = 0 if is_behind_all else self._brought_by(len(before))
             return Place(number + len(before) + brought, is_held_up=self.is_held_up)

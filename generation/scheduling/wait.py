@@ -21,7 +21,6 @@ from generation.scheduling import (
     forecast_board,
     forecast_record,
     misses,
-    queue_depth,
     service_rates,
     storage_pause,
 )
@@ -100,7 +99,7 @@ def _span(low: float, high: float) -> str:
 def wait_of(generation: Generation) -> Wait:
     """Return what this open generation waits for, and until when."""
     budgets, board = _budgets_and_board([generation])
-    look = _look(budgets, board.depth)
+    look = _look(budgets, board)
     why = explanation.sentence(generation, look.waiting_before(generation))
     found = replace(_waits([generation], look, board, budgets)[generation.id], why_this_place=why)
     loading = _loading(generation) if generation.state == State.RUNNING else ""
@@ -122,7 +121,7 @@ def _loading(generation: Generation) -> str:
 def waits_of(generations: Sequence[Generation]) -> dict[UUID, Wait]:
     """Return the waits of many, by id, without ``why_this_place``: queue, fleet and forecast are read once for all."""
     budgets, board = _budgets_and_board(generations)
-    return _waits(generations, _look(budgets, board.depth), board, budgets)
+    return _waits(generations, _look(budgets, board), board, budgets)
 
 
 def _board(generations: Iterable[Generation]) -> forecast_board.Board:
@@ -142,9 +141,10 @@ def _budgets_and_board(generations: Iterable[Generation]) -> tuple[list[int], fo
     return budgets, forecast_board.of_answers(answers, ids)
 
 
-def _look(budgets: list[int], depth: queue_depth.Depth) -> Look:
+def _look(budgets: list[int], board: forecast_board.Board) -> Look:
     seen = look(max(budgets, default=capacity.ANYBODYS_BYTES))
-    seen.depth = depth
+    seen.depth = board.depth
+    seen.leave_out(board.signing)
     return seen
 
 
@@ -231,7 +231,7 @@ def wait_before_asking(offer: Offer, workspace: Workspace | None, *, may: Entitl
     if budgets and needed_bytes > budgets[-1]:
         return Wait(0, too_large(needed_bytes, budgets[-1]), is_for_a_machine=True)
     tag = _tag_of(offer, workspace, may, network)
-    stands = _look(budgets, board.depth).place_of_new(tag)
+    stands = _look(budgets, board).place_of_new(tag)
     if stands.is_held_up:
         return Wait(stands.number, storage_pause.REASON, is_for_a_machine=True)
     expected = _prospect(offer, tag, board.places) if budgets and board.places is not None else None
@@ -288,7 +288,7 @@ def too_large(needed_bytes: int, largest_bytes: int) -> str:
 
 def _reason(state: State, stands: Place, *, is_taken: bool) -> str:
     if state == State.RUNNING:
-        return "Rendering now."
+        return "It's made, and waits to be signed." if stands.is_made else "Rendering now."
     if not is_taken:
         return "We're offline for a moment. Your place is saved."
     if stands.number == 0:

@@ -21,6 +21,7 @@ from generation.scheduling.observation import MOST_MACHINES, Observer
 from generation.scheduling.service_times import Spread
 from generation.scheduling.smoothing import Told
 from generation.scheduling.snapshot import Snapshot
+from generation.settlement import signing_queue
 
 MOST_IN_FLIGHT = MOST_MACHINES * (JOBS_PER_WORKER + 2)
 """Clips in RQ or being made that are played: what so many machines have. A fleet with more of them plays the first."""
@@ -51,8 +52,9 @@ def put_up_forecast() -> None:
     corrected = {id: _corrected(each, learned, tiers[id]) for id, each in played.by_id.items() if id in tiers}
     told = _told.smooth(corrected, at=began)
     at, before = datetime.fromtimestamp(began, UTC), forecast_record.told_of(clips)
-    missed = forecast_record.note_missed(clips, before, statuses, at=at)
-    forecast_board.publish(told, played, learned, services, missed, at=began, clock=snapshot.clock)
+    signing = signing_queue.in_line()
+    missed = forecast_record.note_missed(clips, before, statuses, at=at, signing=signing)
+    forecast_board.publish(told, played, learned, services, missed, signing=signing, at=began, clock=snapshot.clock)
     forecast_record.note_told(clips, before, played.by_id, told, at=at)
     forecast_record.forget_old()
 

@@ -81,6 +81,14 @@ def report_in_line(generation: Generation) -> RenderReport | None:
     return report if (report.generation_id, report.attempt) == attempt else None
 
 
+def in_line() -> set[str]:
+    """The ids of the clips that wait for their signature before they count as finished, or get it at this moment."""
+    line = queues.queue(QUEUE)
+    job_ids = [*line.get_job_ids(), *line.started_job_registry.get_job_ids(cleanup=False)]
+    named = (traces.signed_attempt(job_id) for job_id in job_ids)
+    return {generation_id for generation_id in named if generation_id}
+
+
 def enqueue_due() -> None:
     """Put clips into line that were delivered unsigned and are to be tried now. A try that is lost is followed by the
     next: the row says when before the job is in line, and none is the last before it has been made."""

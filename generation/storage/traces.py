@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 KEYS_AT_ONCE = 1_000
 SWEPT_AT_ONCE = 200
+_SIGNING = "signing-"
 AGAIN_KEY = "traces:again"
 """What is to be deleted once more: a request and its attempts, by when."""
 
@@ -79,7 +80,12 @@ def job_ids(generation_id: str, attempts: int) -> Iterable[str]:
 
 def signing_id(generation_id: str, attempt: int) -> str:
     """RQ's id of a report that waits for its clip's signature. Handed over twice, it is one job."""
-    return f"signing-{generation_id}-{attempt}"
+    return f"{_SIGNING}{generation_id}-{attempt}"
+
+
+def signed_attempt(job_id: str) -> str:
+    """The id of the request in such an id; empty where it is another job's."""
+    return job_id.removeprefix(_SIGNING).rpartition("-")[0] if job_id.startswith(_SIGNING) else ""
 
 
 def _job_ids_of_attempt(generation_id: str, attempt: int) -> Iterable[str]:

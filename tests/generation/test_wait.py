@@ -307,6 +307,7 @@ def test_whoever_was_promised_too_much_reads_that_and_why(
         ({"attempt": 2}, Cause.HANDED_ON),
         ({"state": State.RUNNING}, Cause.SLOW),
         ({"state": State.RUNNING, "worker": "loads"}, Cause.LOADING),
+        ({"state": State.RUNNING, "worker": "signs"}, Cause.SIGNING),
         ({"needs_bytes": 2**60}, Cause.NO_MACHINE),
     ],
 )
@@ -314,9 +315,10 @@ def test_why_a_promise_is_missed(toy: Model, alice: Visitor, changes: dict[str, 
     clip = factories.submitted(alice.workspace, seconds=1)
     for name, value in changes.items():
         setattr(clip, name, value)
-    loading = {str(clip.id)} if clip.worker else set()
+    loading, signing = ({str(clip.id)} if clip.worker == does else set() for does in ("loads", "signs"))
     told = ToldRange(clip_id=clip.id, said_at=timezone.now(), attempt=1, high=1.0)
-    assert misses.cause_of(clip, told, [clip], loading=loading, largest_bytes=2**40) == cause
+    found = misses.cause_of(clip, told, [clip], loading=loading, signing=signing, largest_bytes=2**40)
+    assert found == cause
     assert misses.sentence(cause)
 
 

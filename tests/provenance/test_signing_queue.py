@@ -20,7 +20,8 @@ from billing import ledger
 from generation import reports
 from generation.models import Clip, Generation, State
 from generation.provenance import signing
-from generation.settlement import deletion, endings, lost_attempts, signing_queue
+from generation.scheduling import wait
+from generation.settlement import deletion, endings, forecasting, lost_attempts, signing_queue
 from generation.storage import traces
 from gpu_worker import log_context
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, Outcome, RenderReport
@@ -404,3 +405,31 @@ def test_of_a_deleted_clip_nothing_is_signed(
     signing_queue.enqueue_due()
     assert in_line() == 0
     assert not signing_queue.sign_late(str(mine.id))
+
+
+def test_whoever_waits_for_a_signature_is_told_so_and_is_ahead_of_nobody(
+    at_work: None, mine: Generation, delivered: Delivered, valkey: redis.Redis
+) -> None:
+    report = delivered(mine)
+    other = factories.submitted(factories.visitor(credits=100).workspace)
+    forecasting.put_up_forecast()
+    mine.refresh_from_db()
+    assert (wait.wait_of(mine).reason, wait.wait_of(other).place) == ("Rendering now.", 1)
+    assert reports.finished(report.to_wire())
+    forecasting.put_up_forecast()
+    assert (wait.wait_of(mine).reason, wait.wait_of(other).place) == ("It's made, and waits to be signed.", 0)
+    queues.queue(signing_queue.QUEUE).empty()
+    forecasting.put_up_forecast()
+    assert wait.wait_of(other).place == 1, "the line was lost, and nobody knows of a signature"
+
+
+def test_a_clip_that_is_being_signed_is_in_line_still(
+    at_work: None, mine: Generation, delivered: Delivered, valkey: redis.Redis
+) -> None:
+    assert reports.finished(delivered(mine).to_wire())
+    job = in_its_line(mine, valkey)
+    line = queues.queue(signing_queue.QUEUE)
+    valkey.lrem(line.key, 0, job.id)
+    assert signing_queue.in_line() == set()
+    valkey.zadd(line.started_job_registry.key, {f"{job.id}:execution": 2**40})
+    assert signing_queue.in_line() == {str(mine.id)}
