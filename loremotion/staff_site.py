@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import CharField, Model, QuerySet, TextField
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
@@ -18,6 +18,7 @@ from django.utils.module_loading import import_string
 from django.views.generic import RedirectView
 
 from loremotion import health
+from loremotion.bounded_paginator import BoundedPaginator
 from loremotion.staff_pages import pages
 from loremotion.staff_sections import arranged
 
@@ -87,7 +88,24 @@ class StaffSite(admin.AdminSite):
 
 
 class SuperusersOnly(admin.ModelAdmin[Any]):
-    """A page that no permission opens. What a library's action does to rows is noted, as Django notes what is saved."""
+    """A page that no permission opens. What a library's action does to rows is noted, as Django notes what is saved.
+
+    Its list counts no whole table, and has no filter for which Django looks for the values in every row.
+    """
+
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    paginator = BoundedPaginator
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return [each for each in super().get_list_filter(request) if not self._is_looked_up(each)]
+
+    def _is_looked_up(self, each: Any) -> bool:
+        """Whether it is a column of text, of which nobody knows the values beforehand."""
+        if not isinstance(each, str) or "__" in each:
+            return False
+        column = self.opts.get_field(each)
+        return isinstance(column, CharField | TextField) and not column.flatchoices
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         offered: dict[str, Any] = super().get_actions(request) or {}
