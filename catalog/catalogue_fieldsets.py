@@ -15,7 +15,7 @@ FIELDSETS: Any = [  # what types it is private to the stubs
             ]
         },
     ),
-    ("3. What it costs", {"fields": ["prices", "reference_speed"]}),
+    ("3. What it costs", {"fields": ["reference_speed", "prices"]}),
     ("4. Who may use it", {"fields": ["status", "status_reason", "aliases", "least_plan", "position"]}),
     (
         "Licence",

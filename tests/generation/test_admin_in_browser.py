@@ -13,6 +13,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import Workspace
 from billing import ledger
+from catalog import costs
 from catalog.models import Alias, Model
 from generation import reports
 from generation.models import TRIALS_WORKSPACE, Generation, State
@@ -99,7 +100,7 @@ def test_no_page_keeps_anybody_out(site: str, page: Page, valkey: redis.Redis) -
     for path in (
         *("", "fleet/", "generation/generation/", f"generation/generation/{clip.id}/change/", "customers/"),
         *(f"customers/{workspace.id}/", "catalogue/", f"catalogue/{model.id}/default/", "catalogue/add/"),
-        *(f"catalog/model/{model.id}/versions/", "money/", "system/", "health/"),
+        *(f"catalog/model/{model.id}/versions/", f"catalog/model/{model.id}/change/", "money/", "system/", "health/"),
     ):
         page.goto(f"{site}/admin/{path}", wait_until="networkidle")
         complaints += [f"{path}: {each}" for each in said]
@@ -170,10 +171,22 @@ def test_a_model_is_added_tried_enabled_and_made_the_default(site: str, page: Pa
     expect(page.locator("#id_sizes")).to_have_value("96x64\n192x128")
     type_into(page, "id_slug", "quick")
     type_into(page, "id_summary", "Quick.")
+    for part, text in (("gpu_seconds", "30"), ("size", "96x64"), ("frames", "17"), ("steps", "8"), ("source", "Us")):
+        if part == "size":
+            tab_to(page, "e.id === 'id_reference_speed.card'")
+            choose(page, "H100")
+        type_into(page, f"id_reference_speed.{part}", text)
+    assert page.locator("[id='id_prices.standard.360p']").input_value() == "5000"
+    press(page, "Use suggested prices")
+    expect(page.locator("[id='id_prices.standard.360p']")).not_to_have_value("5000")
+    expect(page.locator("#id_prices [role=status]")).to_contain_text("Nothing is saved yet")
     press(page, "Save")
     press(page, "Run it")
     assert "/admin/trials/" in page.url
     deliver(Generation.objects.get(workspace=TRIALS_WORKSPACE))
+    quick = Model.objects.get(slug="quick").current
+    assert quick is not None
+    assert quick.prices == costs.suggested_prices(quick)
     page.goto(f"{site}/admin/catalogue/?tab=ready")
     press(page, "Enable Quick")
     press(page, "Make Quick the default")
