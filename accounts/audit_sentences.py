@@ -81,7 +81,7 @@ class Sentence:
         """What ``entry`` says. An event that has no words yet says its own name."""
         words = _WORDS.get(entry.event) or entry.event.replace(".", " ").replace("_", " ")
         subject = "" if entry.subject == entry.actor else _shortened(entry.subject)
-        return cls(entry, words, subject, " · ".join(_told(entry.detail)))
+        return cls(entry, words, subject, " · ".join(_details(entry.detail)))
 
 
 def _shortened(subject: str) -> str:
@@ -92,7 +92,7 @@ def _shortened(subject: str) -> str:
         return subject
 
 
-def _told(detail: dict[str, Any]) -> Iterable[str]:
+def _details(detail: dict[str, Any]) -> Iterable[str]:
     for name, value in detail.items():
         if value not in (None, "", [], {}):
             yield f"{name.replace('_', ' ')}: {_value(value)}"
@@ -102,7 +102,7 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return ", ".join(_told(value)) or "none"
+        return ", ".join(_details(value)) or "none"
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return str(value)

@@ -133,18 +133,18 @@ class CatalogueForm(forms.ModelForm[Model]):
                 field.widget.attrs["class"] = "vLargeTextField"
         self.version: ModelVersion | None = None
         self._prices.lay_out(
-            self._said("presets"),
-            _tiers(self._said("sizes")),
-            self._said("prices"),
-            default=str(self._said("default_preset") or "standard"),
+            self._value_in("presets"),
+            _tiers(self._value_in("sizes")),
+            self._value_in("prices"),
+            default=str(self._value_in("default_preset") or "standard"),
         )
 
     @property
     def _prices(self) -> PricesField:
         return cast(PricesField, self.fields["prices"])
 
-    def _said(self, name: str) -> Any:
-        """What the form says in a field as it stands, typed or from before; nothing where that cannot be read."""
+    def _value_in(self, name: str) -> Any:
+        """Return what stands in a field, typed or from before; None where that cannot be read."""
         field = self.fields[name]
         if not self.is_bound:
             return self.get_initial_for_field(field, name)

@@ -36,7 +36,7 @@ class Wording:
     """What other APIs call it, for whoever comes from one of them."""
 
 
-def _said(default: Any = MISSING, /, **wording: Any) -> Any:
+def _field(default: Any = MISSING, /, **wording: Any) -> Any:
     return field(default=default, metadata={"wording": Wording(**wording)})
 
 
@@ -47,26 +47,26 @@ class Ask:
     This is the one declaration of what may be said; ``wordings`` reads it.
     """
 
-    prompt: str = _said(description="What the clip shows.", also_called=("text", "prompt_text", "input"))
-    model: str = _said("default", description="A model's name or an alias.", longest=60, also_called=("model_id",))
-    mode: str | None = _said(None, description="How it is made; see the model's modes.", longest=20)
-    negative_prompt: str = _said("", description="What should not be seen.")
-    seconds: float | None = _said(
+    prompt: str = _field(description="What the clip shows.", also_called=("text", "prompt_text", "input"))
+    model: str = _field("default", description="A model's name or an alias.", longest=60, also_called=("model_id",))
+    mode: str | None = _field(None, description="How it is made; see the model's modes.", longest=20)
+    negative_prompt: str = _field("", description="What should not be seen.")
+    seconds: float | None = _field(
         None,
         description="Length. A number, or as text.",
         also_called=("duration", "length", "num_frames", "frames", "video_length"),
     )
-    size: str | None = _said(
+    size: str | None = _field(
         None,
         description="One of the model's sizes.",
         longest=12,
         also_called=("resolution", "aspect_ratio", "ratio", "width", "height", "dimensions"),
     )
-    preset: str | None = _said(None, description="One of the model's presets.", longest=40, also_called=("quality",))
-    steps: int | None = _said(
+    preset: str | None = _field(None, description="One of the model's presets.", longest=40, also_called=("quality",))
+    steps: int | None = _field(
         None, description="Denoising steps.", least=1, also_called=("num_inference_steps", "inference_steps")
     )
-    seed: int | None = _said(None, description="The same seed and request give the same clip.", least=0, most=MAX_SEED)
+    seed: int | None = _field(None, description="The same seed and request give the same clip.", least=0, most=MAX_SEED)
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Role → storage key of an upload of the same workspace."""
 
@@ -146,13 +146,13 @@ def _text(field_name: str, text: str, version: ModelVersion, preset: str, *, is_
     length = measure(text, version, preset)
     if length.is_too_long:
         raise _refuse(
-            field_name, *_told(length, version), limit=length.limit, count=length.tokens, is_exact=length.is_exact
+            field_name, *_words_of(length, version), limit=length.limit, count=length.tokens, is_exact=length.is_exact
         )
     return text
 
 
-def _told(length: PromptLength, version: ModelVersion) -> tuple[str, str]:
-    """The words for a text that is not read to its end: what is wrong, and what to do about it."""
+def _words_of(length: PromptLength, version: ModelVersion) -> tuple[str, str]:
+    """Return the words for a text that is not read to its end: what is wrong, and what to do about it."""
     if not length.is_exact:
         return (
             f"That may be {length.tokens:,} tokens, and {version.model} reads at most {length.limit:,}.",

@@ -61,7 +61,7 @@ def tell(connection: redis.Redis, name: str, fault: HostFault, *, now: float) ->
         logger.warning("The website is not told that this worker %s: %s", WORDS[fault], problem)
 
 
-def told(connection: redis.Redis) -> list[str]:
+def sentences(connection: redis.Redis) -> list[str]:
     """Return a sentence for each worker that said something within the hour, a few at most, by name.
 
     Raises:

@@ -87,7 +87,7 @@ def ending(path: Path, wanted: Wanted, on_piece: Callable[[], None]) -> Ending:
     """
     whole = replace(wanted, first=ceil(bounds.MOST_SECONDS * wanted.fps) + 1, last=0)
 
-    def heard(rate: int) -> Audio | None:
+    def read_sound(rate: int) -> Audio | None:
         try:
             return sound(path, whole, rate=rate)
         except FileUnreadable:
@@ -96,7 +96,7 @@ def ending(path: Path, wanted: Wanted, on_piece: Callable[[], None]) -> Ending:
     return Ending(
         frames(path, wanted, on_piece),
         pictures=lambda width, height: each_frame(path, replace(whole, width=width, height=height), on_piece),
-        sound=heard,
+        sound=read_sound,
     )
 
 

@@ -181,7 +181,7 @@ def log_gpu_hosts() -> None:
 
 
 def _gpu_faults() -> list[str]:
-    return host_faults.told(valkey.connection())
+    return host_faults.sentences(valkey.connection())
 
 
 def free_bytes() -> int:

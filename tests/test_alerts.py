@@ -214,7 +214,7 @@ def test_of_many_hosts_a_few_are_named(log: logging.Logger, valkey: redis.Redis)
     worked(valkey)
     for number in range(50):
         host_faults.tell(valkey, f"gpu-{number}", HostFault.NO_SECCOMP, now=1.0)
-    assert len(host_faults.told(valkey)) == host_faults.MOST_TOLD
+    assert len(host_faults.sentences(valkey)) == host_faults.MOST_TOLD
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def create(request: HttpRequest) -> HttpResponse:
     """
     models = list(Model.objects.for_people())
     if "look" in request.POST:
-        return _generate_page(request, GenerateForm(models=models, initial=_said(request)))
+        return _generate_page(request, GenerateForm(models=models, initial=_initial_of(request)))
     form = GenerateForm(sent_values(request.POST, models), models=models)
     if not form.is_valid():
         return _generate_page(request, form, status=422)
@@ -118,9 +118,9 @@ def create(request: HttpRequest) -> HttpResponse:
     return redirect("generation:detail", made[0].id) if times == 1 else redirect(sheet_of(made))
 
 
-def _said(request: HttpRequest) -> dict[str, Any]:
-    """The request that the form makes: of its options, those of the model that is chosen now, or else those that the
-    button offers."""
+def _initial_of(request: HttpRequest) -> dict[str, Any]:
+    """Return the request that the form makes: of its options, those of the model that is chosen now, or else those that
+    the button offers."""
     said = {name: str(value) for name, value in request.POST.items()}
     offered = {name: value for name, value in QueryDict(said["look"]).items() if name in OF_ONE_MODEL}
     if said.get("model") != said.get("options_of"):

@@ -34,7 +34,7 @@ def tray(request: HttpRequest) -> JsonResponse:
     waiting = [clip for clip in found if clip.is_open and clip.state != State.RUNNING]
     waits = wait.waits_of(waiting) if waiting else {}
     seen = progress.latest_of([clip.id for clip in found if clip.state == State.RUNNING], entries=_ENTRIES)
-    said = [_said(clip, waits.get(clip.id), seen.get(clip.id)) for clip in found]
+    said = [_entry_of(clip, waits.get(clip.id), seen.get(clip.id)) for clip in found]
     workspace = str(caller.workspace.id) if caller.workspace is not None else ""
     return JsonResponse({"workspace": workspace, "clips": said})
 
@@ -49,7 +49,7 @@ def _uuids(listed: str) -> list[UUID]:
     return found
 
 
-def _said(clip: Generation, waits: wait.Wait | None, seen: Progress | None) -> dict[str, Any]:
+def _entry_of(clip: Generation, waits: wait.Wait | None, seen: Progress | None) -> dict[str, Any]:
     return {
         "id": str(clip.id),
         "prompt": clip.prompt[:80],

@@ -226,9 +226,9 @@ def test_errors_that_nobody_expects_pass_unchanged(
     render(engine, job("one"), tmp_path)
 
 
-def test_rungs_are_climbed_in_order_and_once() -> None:
+def test_fallbacks_are_taken_in_order_and_once() -> None:
     done: list[str] = []
-    rungs = [Fallback("one", lambda: done.append("one")), Fallback("two", lambda: done.append("two"))]
+    fallbacks = [Fallback("one", lambda: done.append("one")), Fallback("two", lambda: done.append("two"))]
 
     def attempt() -> str:
         done.append("try")
@@ -237,13 +237,13 @@ def test_rungs_are_climbed_in_order_and_once() -> None:
         return "made"
 
     told: list[Fallback | None] = []
-    assert run_with_fallbacks(attempt, rungs, device=Cpu(1), on_failure=told.append) == "made"
+    assert run_with_fallbacks(attempt, fallbacks, device=Cpu(1), on_failure=told.append) == "made"
     assert done == ["try", "one", "try", "two", "try"]
-    assert rungs == []
-    assert [rung.name for rung in told if rung] == ["one", "two"]
+    assert fallbacks == []
+    assert [fallback.name for fallback in told if fallback] == ["one", "two"]
     done.clear()
     with pytest.raises(OutOfMemory):
-        run_with_fallbacks(attempt, rungs, device=Cpu(1), on_failure=told.append)
+        run_with_fallbacks(attempt, fallbacks, device=Cpu(1), on_failure=told.append)
     assert told[-1] is None
 
 

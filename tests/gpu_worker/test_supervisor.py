@@ -272,12 +272,12 @@ def test_settings_that_cannot_work_end_the_supervisor_instead_of_a_loop(
 ) -> None:
     supervised = supervise(sys.executable, "-c", f"raise SystemExit({os.EX_CONFIG})")
     assert supervised.process.wait(PATIENCE_SECONDS) == os.EX_CONFIG
-    assert host_faults.told(valkey) == ["worker-under-test cannot start with its settings"]
+    assert host_faults.sentences(valkey) == ["worker-under-test cannot start with its settings"]
 
 
 def test_the_website_is_told_of_a_worker_that_dies_again_and_again(valkey: redis.Redis, supervise: Supervise) -> None:
     supervise(sys.executable, "-c", "raise SystemExit(1)")
-    wait_until(lambda: host_faults.told(valkey) == ["worker-under-test dies again and again"])
+    wait_until(lambda: host_faults.sentences(valkey) == ["worker-under-test dies again and again"])
 
 
 def test_a_device_that_is_gone_after_a_crash_is_waited_for(supervise: Supervise, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """Something that frees memory, and what to tell the person who waits."""
+    """A way to free memory, by a name that whoever waits is shown."""
 
     name: str
     action: Callable[[], object]
@@ -29,18 +29,18 @@ class Fallback:
 
 def run_with_fallbacks(
     attempt: Callable[[], Result],
-    rungs: list[Fallback],
+    fallbacks: list[Fallback],
     *,
     device: Device,
     on_failure: Callable[[Fallback | None], None],
 ) -> Result:
-    """Run ``attempt`` until it succeeds, taking the next of ``rungs`` each time that memory runs out.
+    """Run ``attempt`` until it succeeds, taking the next of ``fallbacks`` each time that memory runs out.
 
-    Rungs are removed from the list as they are taken, so that each is tried once in a render. ``on_failure`` is told
-    the rung that comes next, None when there is none.
+    Each is removed from the list as it is taken, so that it is tried once in a render. ``on_failure`` is called with
+    the one that comes next, None when there is none.
 
     Raises:
-        OutOfMemory: there is no rung left. Every other error passes unchanged.
+        OutOfMemory: there is no fallback left. Every other error passes unchanged.
     """
     while True:
         try:
@@ -49,14 +49,16 @@ def run_with_fallbacks(
             if not device.is_out_of_memory(error):
                 raise
             traceback.clear_frames(error.__traceback__)  # they hold the tensors that did not fit
-        rung = rungs.pop(0) if rungs else None
-        on_failure(rung)
-        log_event(log, "out of memory", fallback=rung.name if rung else "none left", budget_bytes=device.budget_bytes)
-        if rung is None:
+        fallback = fallbacks.pop(0) if fallbacks else None
+        on_failure(fallback)
+        log_event(
+            log, "out of memory", fallback=fallback.name if fallback else "none left", budget_bytes=device.budget_bytes
+        )
+        if fallback is None:
             raise OutOfMemory(
                 f"{device.name} with a budget of {show_bytes(device.budget_bytes)} ran out of memory, "
                 "also after everything that could make room was tried"
             )
         gc.collect()
         device.release_cached()
-        rung.action()
+        fallback.action()

@@ -39,13 +39,13 @@ class FirstCalls:
         self._calls: dict[str, _Call] = {}
 
     @contextmanager
-    def heard(self, modules: Mapping[str, torch.nn.Module]) -> Iterator[None]:
+    def recording(self, modules: Mapping[str, torch.nn.Module]) -> Iterator[None]:
         """Note the first call of each transformer among ``modules`` for the time of the block."""
         handles = []
         for name, module in modules.items():
             if name.startswith("transformer"):
-                handles.append(module.register_forward_pre_hook(self._asked(name), with_kwargs=True))
-                handles.append(module.register_forward_hook(self._answered(name), with_kwargs=True))
+                handles.append(module.register_forward_pre_hook(self._call_hook(name), with_kwargs=True))
+                handles.append(module.register_forward_hook(self._answer_hook(name), with_kwargs=True))
         try:
             yield
         finally:
@@ -67,14 +67,14 @@ class FirstCalls:
             return None
         return min(found, default=None)
 
-    def _asked(self, name: str) -> Any:
+    def _call_hook(self, name: str) -> Any:
         def hook(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             if name not in self._calls:
                 self._calls[name] = _Call(_moved(args, "cpu"), _moved(kwargs, "cpu"), torch.empty(0))
 
         return hook
 
-    def _answered(self, name: str) -> Any:
+    def _answer_hook(self, name: str) -> Any:
         def hook(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
             if not self._calls[name].answer.numel():
                 self._calls[name] = self._calls[name]._replace(answer=_flat(output))

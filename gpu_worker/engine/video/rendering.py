@@ -164,7 +164,7 @@ class Rendering:
             with chance, ExitStack() as listeners, self._refusals(pipeline):
                 for listener in self._listeners(pipeline, call):
                     listeners.enter_context(listener)
-                output = pipeline(**call, **self._heard(pipeline))
+                output = pipeline(**call, **self._sound_arguments(pipeline))
             self._peaks.finish()
             return RawClip(output.frames, self._given_sound() or to_audio(pipeline, output))
         finally:
@@ -178,7 +178,7 @@ class Rendering:
     def _listeners(self, pipeline: Any, call: Mapping[str, Any]) -> Iterator[AbstractContextManager[object]]:
         yield self._encoder.recalled(pipeline)
         if self._job.is_compared:
-            yield self.first_calls.heard(self._memory.denoisers.modules)
+            yield self.first_calls.recording(self._memory.denoisers.modules)
         yield replace_method(pipeline, "progress_bar", self._announcing_denoising)
         yield replace_method(pipeline.vae, "decode", lambda decode: self._decoding(pipeline, decode))
         yield taken_one_by_one(pipeline, self._on_frame)
@@ -294,11 +294,11 @@ class Rendering:
         return {**self._mode.arguments(job, self._inputs), **arguments}
 
     def _given_sound(self) -> Audio | None:
-        """What the clip is made to, exactly as long as it: the clip has this sound, and not what became of it."""
+        """Return the sound that the clip is made to, at its length: the clip carries it, not the model's rendition."""
         sound = self._inputs.get("audio")
         return sound.lasting(self._job.num_frames / self._job.fps) if isinstance(sound, Audio) else None
 
-    def _heard(self, pipeline: Any) -> dict[str, Any]:
+    def _sound_arguments(self, pipeline: Any) -> dict[str, Any]:
         sound = self._given_sound()
         return {} if sound is None else {"audio_latents": audio_latents(pipeline, sound)}
 
