@@ -9,6 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import redis
+from django.conf import settings
 from rq import Queue
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
@@ -56,21 +57,30 @@ def wait_until(is_true: Callable[[], bool], what: str, stack: Stack) -> None:
     patience.wait_until(is_true, what=lambda: (what, {name: stack.last_words(name, 2_000) for name in WORKERS}))
 
 
+NOBODYS = str(uuid4())
+CALLS: dict[str, tuple[str, tuple[object, ...]]] = {
+    "reports": ("generation.reports.started", (NOBODYS, 1, "nobody")),
+    "signing": ("generation.settlement.signing_queue.sign_late", (NOBODYS,)),
+    "stripe": ("billing.shop.jobs.work_on_event", ("evt_none",)),
+    "webhooks": ("generation.outbox.jobs.deliver", (0,)),
+    "mail": ("generation.outbox.jobs.mail", (0,)),
+}
+"""Queue → what asks the database for what is not there."""
+
+
 def enqueue_everywhere(connection: redis.Redis, *, of_each: int = 4) -> list[Job]:
-    """Jobs that ask the database for what is not there, on every queue of the site."""
-    calls: list[tuple[str, str, tuple[object, ...]]] = [
-        ("reports", "generation.reports.started", (str(uuid4()), 1, "nobody")),
-        ("stripe", "billing.shop.jobs.work_on_event", ("evt_none",)),
-        ("webhooks", "generation.outbox.jobs.deliver", (0,)),
-        ("mail", "generation.outbox.jobs.mail", (0,)),
-    ]
+    """Such jobs on every queue of the site."""
     return [
         Queue(queue, connection=connection, serializer=JSONSerializer).enqueue_call(
             function, args=arguments, job_id=f"restart-{queue}-{next(_numbers)}", result_ttl=3_600, failure_ttl=3_600
         )
-        for queue, function, arguments in calls
+        for queue, (function, arguments) in CALLS.items()
         for _ in range(of_each)
     ]
+
+
+def test_every_queue_of_the_site_is_given_jobs() -> None:
+    assert set(CALLS) == set(settings.QUEUE_JOBS)
 
 
 def have_finished(jobs: list[Job]) -> bool:
