@@ -137,13 +137,13 @@ class PaymentAdmin(WhoseColumn, ExactSearchAdmin):
 
     list_display = [
         "paid_at",
+        "whose",
         "price",
         "amount",
         "refunded",
         "dispute_status",
         "credits",
         "clawed_credits",
-        "whose",
     ]
     list_filter = [PaidFilter]
     ordering = ["-paid_at", "-id"]
