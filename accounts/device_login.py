@@ -86,14 +86,16 @@ def begin(*, name: str, network: str) -> Begun:
     """
     if not name.isprintable():
         raise Invalid("invalid_name", "A name has letters, figures and signs that can be seen.", field="name")
-    device_code, letters = secrets.token_urlsafe(32), "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LETTERS))
+    device_code = secrets.token_urlsafe(32)
     address = _of_device(device_code)
     origin = {"name": name[:LONGEST_NAME], "begun_at": timezone.now().isoformat(), "network": network}
-    waiting = {"status": Status.PENDING, "code": letters, **origin}
     with _noted():
         valkey = connection()
+        letters = _letters_by_chance()
+        while not valkey.set(_of_user(letters), address, ex=LASTS_SECONDS, nx=True):  # another device shows them
+            letters = _letters_by_chance()
+        waiting = {"status": Status.PENDING, "code": letters, **origin}
         valkey.set(address, _signed(waiting, address), ex=LASTS_SECONDS)
-        valkey.set(_of_user(letters), address, ex=LASTS_SECONDS)
     return Begun(device_code, "-".join(halves(letters)))
 
 
@@ -227,6 +229,10 @@ def _of_device(device_code: str) -> str:
 
 def _of_user(user_code: str) -> str:
     return f"device-login:code:{_letters_of(user_code)}"
+
+
+def _letters_by_chance() -> str:
+    return "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LETTERS))
 
 
 def _letters_of(user_code: str) -> str:

@@ -1,4 +1,5 @@
-"""How often one caller may ask: the API, for a clip, for a review. Counted in Valkey: a restart forgives nothing."""
+"""How often one caller may ask: the API, for a clip, for a review, for a device by its code. Counted in Valkey: a
+restart forgives nothing."""
 
 from __future__ import annotations
 
@@ -21,6 +22,8 @@ from loremotion.valkey import connection
 WINDOW_SECONDS = 60
 """The last ones, whenever they are looked at: with windows by the clock, twice as many would pass round a minute."""
 REPORTS_PER_HOUR: Final = 20
+WRONG_CODES_PER_HOUR: Final = 20
+"""Of devices (``accounts.device_login``), by one person and by one network."""
 UNCOUNTED: Final = ("/account/", "/admin/", "/report/", "/stripe/webhook/", "/worker/")
 """Where forms are sent that have limits of their own (signing in, reports, a GPU host's signed addresses), are the
 staff's, or come from Stripe. Every other one makes a row, asks somebody else or takes a processor: whoever sends it is
@@ -107,19 +110,53 @@ def refuse_many_reports(request: HttpRequest) -> None:
     Raises:
         TooMany: as many came from there in the last hour as may.
     """
-    arguments = (str(int(time.time() * 1000)), str(3_600_000), str(REPORTS_PER_HOUR), secrets.token_hex(8))
-    try:
-        answer: Any = connection().eval(_COUNT, 1, f"limits:report:{networks.fingerprint_of(request)}", *arguments)
-    except redis.RedisError:
-        return  # as with all limits: while Valkey is away nobody is limited
-    is_counted, _, free_in_milliseconds = answer
+    is_counted, _, seconds = _of_hour(f"report:{networks.fingerprint_of(request)}", most=REPORTS_PER_HOUR)
     if not is_counted:
         raise TooMany(
             "too_many_reports",
             f"{REPORTS_PER_HOUR} reports came from your network in the last hour.",
             next_step="Try again later, or combine related reports into one.",
-            retry_after_seconds=max(1, ceil(free_in_milliseconds / 1000)),
+            retry_after_seconds=seconds,
         )
+
+
+def refuse_guesser(request: HttpRequest) -> None:
+    """Refuse to look for the code of a device for somebody, or a network, of whom too many were wrong.
+
+    Raises:
+        TooMany: as many were wrong in the last hour as may be.
+    """
+    for name in _names_of_guesser(request):
+        _, wrong, seconds = _of_hour(name, most=0)
+        if wrong >= WRONG_CODES_PER_HOUR:
+            raise TooMany(
+                "too_many_wrong_codes",
+                f"{WRONG_CODES_PER_HOUR} codes that no device shows came from you or your network in the last hour.",
+                next_step="Try again later, or make a key under API keys.",
+                retry_after_seconds=seconds,
+            )
+
+
+def count_wrong_code(request: HttpRequest) -> None:
+    """Note that somebody signed in typed a code that no device shows."""
+    for name in _names_of_guesser(request):
+        _of_hour(name, most=WRONG_CODES_PER_HOUR)
+
+
+def _names_of_guesser(request: HttpRequest) -> tuple[str, str]:
+    return f"wrong-code:user:{request.user.pk}", f"wrong-code:network:{networks.fingerprint_of(request)}"
+
+
+def _of_hour(name: str, *, most: int) -> tuple[bool, int, int]:
+    """Count one more under ``name`` if there were fewer than ``most`` in the last hour. Returns whether it was counted,
+    how many there are now, and seconds until there is one fewer. While Valkey is away nobody is limited."""
+    arguments = (str(int(time.time() * 1000)), str(3_600_000), str(most), secrets.token_hex(8))
+    try:
+        answer: Any = connection().eval(_COUNT, 1, f"limits:{name}", *arguments)
+    except redis.RedisError:
+        return True, 0, 0
+    is_counted, made, free_in_milliseconds = answer
+    return bool(is_counted), made, max(1, ceil(free_in_milliseconds / 1000))
 
 
 def _caller_of(request: HttpRequest) -> str:

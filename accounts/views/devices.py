@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts import device_login, networks
+from accounts import device_login, limits, networks
 from accounts.forms import DeviceForm
 from accounts.models import Membership
 from accounts.permissions import member_may
@@ -32,7 +32,7 @@ KEY_LASTS: Final = timedelta(days=90)
 def connect(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Ask for the code, then what the key may do; ``POST`` with a decision agrees or denies."""
     code = (request.POST.get("code") or request.GET.get("code") or "").strip()[:40]
-    waiting = device_login.find(code) if code else None
+    waiting = _waiting(request, code) if code else None
     if waiting is None:
         context = {"workspace": membership.workspace, "code": code}
         return render(request, "accounts/device.html", context, status=404 if code else 200)
@@ -61,6 +61,14 @@ def connect(request: HttpRequest, membership: Membership) -> HttpResponse:
         "form": form,
     }
     return render(request, "accounts/device.html", context, status=status)
+
+
+def _waiting(request: HttpRequest, code: str) -> device_login.Waiting | None:
+    limits.refuse_guesser(request)
+    found = device_login.find(code)
+    if found is None:
+        limits.count_wrong_code(request)
+    return found
 
 
 def _form(request: HttpRequest, code: str, waiting: device_login.Waiting) -> DeviceForm:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from django.db import OperationalError, connections
 from django.test import Client
 from django.utils import timezone
 
-from accounts import api_keys, audit, device_login, members
+from accounts import api_keys, audit, device_login, limits, members
 from accounts.models import ApiKey, AuditEntry, Membership, User, Workspace
 from accounts.roles import Role, Scope
 from catalog.models import Model
@@ -210,6 +212,38 @@ def test_the_page_says_from_where_and_when_it_was_begun(browser: Client, address
 def test_a_name_that_could_look_like_something_else_is_refused(name: str) -> None:
     answer = Client().post("/v1/device_logins", {"name": name}, content_type="application/json")
     assert (answer.status_code, answer.json()["error"]["param"]) == (422, "name")
+
+
+def test_guesses_of_codes_are_counted_for_whoever_makes_them(
+    browser: Client, studio: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "WRONG_CODES_PER_HOUR", 2)
+    login = begun()
+    for _ in range(3):
+        assert browser.get(PAGE, {"code": login["user_code"]}).status_code == 200, "a right one is no guess"
+    assert browser.get(PAGE, {"code": "BBBB-BBBB"}).status_code == 404
+    assert browser.post(PAGE, {"code": "CCCC-CCCC"}).status_code == 404
+    refused = browser.get(PAGE, {"code": login["user_code"]})
+    assert (refused.status_code, refused.headers["Retry-After"].isdigit()) == (429, True), (
+        "nor is it told which is right"
+    )
+    assert browser.post(PAGE, agreed(login)).status_code == 429
+    assert browser.get(PAGE, {"code": login["user_code"]}, REMOTE_ADDR="192.0.2.1").status_code == 429
+    assert claimed(login)["status"] == "pending"
+    bob = people.person("bob@example.org")
+    Membership.objects.create(workspace=studio, user=bob, role=Role.ADMIN)
+    of_bob = people.browser_of(bob, studio)
+    assert of_bob.get(PAGE, {"code": login["user_code"]}).status_code == 429, "nor from the same network"
+    assert of_bob.get(PAGE, {"code": login["user_code"]}, REMOTE_ADDR="198.51.100.1").status_code == 200
+
+
+def test_no_two_devices_show_the_same_code(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    letters = iter("B" * 16 + "C" * 8)
+    chance = SimpleNamespace(choice=lambda alphabet: next(letters), token_urlsafe=secrets.token_urlsafe)
+    monkeypatch.setattr(device_login, "secrets", chance)
+    first, second = begun("first"), begun("second")
+    assert [first["user_code"], second["user_code"]] == ["BBBB-BBBB", "CCCC-CCCC"]
+    assert "<q>first</q>" in browser.get(PAGE, {"code": "BBBB-BBBB"}).text
 
 
 def test_who_does_not_manage_keys_connects_nothing(studio: Workspace) -> None:
