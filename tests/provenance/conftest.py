@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import redis
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from pytest_django import Settings
@@ -18,6 +19,7 @@ from generation.scheduling import dispatch
 from generation.settlement import settle, signing_queue
 from generation.storage import files
 from gpu_worker.contract import RenderReport
+from gpu_worker.last_work import LastWork
 from tests.generation import factories
 from tests.generation.conftest import alice, client_of, empty_valkey
 from tests.media_files import write_video
@@ -65,6 +67,12 @@ def signing_site(settings: Settings, certificates: Path) -> Settings:
     return settings
 
 
+@pytest.fixture
+def at_work(signing_site: Settings, valkey: redis.Redis) -> None:
+    """The site signs, and the process for it works."""
+    LastWork(valkey, signing_queue.QUEUE).note()
+
+
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """An MP4 as a worker delivers it."""
@@ -88,3 +96,10 @@ def delivered(film: bytes) -> Delivered:
         return factories.report(generation, clip=type(factories.clip_facts(generation))(**facts))
 
     return deliver
+
+
+@pytest.fixture
+def mine(valkey: redis.Redis) -> Generation:
+    """A request for a clip."""
+    factories.model()
+    return factories.submitted(factories.visitor(credits=100).workspace)
