@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
+import bitsandbytes
 import numpy as np
 import pytest
 import torch
@@ -84,6 +86,17 @@ def test_bytes_are_counted_right_where_diffusers_counts_twice(repos: Path, tmp_p
     claimed = small.get_memory_footprint()  # type: ignore[operator]
     assert claimed == plain.get_memory_footprint()  # type: ignore[operator]
     assert claimed / module_bytes(small) > 1.75
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(64, 128), (64, 96), (48, 32), (32, 16), (7, 24), (5, 13), (3, 200)])
+def test_four_bits_come_back_as_the_scaled_values_of_the_format(shape: tuple[int, int], dtype: torch.dtype) -> None:
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(3)).to(dtype)
+    small, values = Nf4Tensor.of(weight), bitsandbytes.functional.quantize_4bit(weight, quant_type="nf4")[1].code
+    pairs = small.packed.flatten()
+    picked = torch.stack([pairs >> 4, pairs & 15], dim=1).flatten()[: math.prod(shape)].long()
+    scales = small.absmax.repeat_interleave(64)[: math.prod(shape)]
+    assert torch.equal(small.dequantize(), (values[picked] * scales).reshape(shape).to(dtype))
 
 
 def test_four_bits_are_counted_with_their_scales(repos: Path, tmp_path: Path) -> None:

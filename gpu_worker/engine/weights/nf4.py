@@ -7,6 +7,7 @@ them. Here they are parts of a wrapper tensor, like those of torchao, and only t
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,11 +49,16 @@ class Nf4Tensor(TorchAOBaseTensor):  # type: ignore[misc]  # torchao has no type
         return cls(packed, state.absmax, tuple(weight.shape), weight.dtype)
 
     def dequantize(self) -> torch.Tensor:
-        """The matrix, in the dtype that the tensor shows."""
+        """The matrix, in the dtype that the tensor shows.
+
+        It is asked for as one row: blocks go on over the ends of rows, and where a processor has AVX-512, bitsandbytes
+        0.50 begins a new one with each row.
+        """
+        row = [1, math.prod(self.whole_shape)]
         whole: torch.Tensor = torch.ops.bitsandbytes.dequantize_4bit(
-            self.packed, self.absmax, _BLOCK, "nf4", list(self.whole_shape), self.whole_dtype
+            self.packed, self.absmax, _BLOCK, "nf4", row, self.whole_dtype
         )
-        return whole
+        return whole.reshape(self.whole_shape)
 
 
 @Nf4Tensor.implements_torch_function(torch.nn.functional.linear)  # type: ignore[untyped-decorator]
