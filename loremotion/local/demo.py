@@ -15,7 +15,7 @@ from loremotion.local.failure import CannotStart
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Refused, Visitor
 
-PROCESSES = ("web", "reports", "beat", "gpu")
+PROCESSES = ("web", "reports", "signing", "beat", "gpu")
 """Those that a clip passes through."""
 SAYS = {
     "loading": "Loading the model",
@@ -40,6 +40,7 @@ def demo(prompt: str, out: Path, console: Console | None = None) -> int:
         preflight.check_disk(Path(scratch))
         console.print("Starting a site of its own …")
         with Stack(Path(scratch), processes=PROCESSES) as stack, Visitor(stack.url) as visitor:
+            stack.wait_for_queue("signing")  # else a clip that is ready before is delivered unsigned
             try:
                 return _make(visitor, prompt, out, console)
             except Refused as reason:

@@ -28,7 +28,7 @@ import psutil
 import redis
 from honcho.environ import parse_procfile
 
-from gpu_worker import contract
+from gpu_worker import contract, last_work
 from loremotion.local import orphans, preparation
 from loremotion.local.environment import ROOT, environment_of, environments_of, settings_of
 from loremotion.local.failure import CannotStart
@@ -217,6 +217,18 @@ class Stack:
                     if status and json.loads(status)["state"] != "starting":
                         return str(name)
                 self._fail_if("gpu", is_late=time.monotonic() > deadline, timeout_seconds=timeout_seconds)
+                time.sleep(0.05)
+
+    def wait_for_queue(self, name: str, timeout_seconds: float = 120.0) -> None:
+        """Return once the process that works through the queue ``name`` has looked into it.
+
+        Raises:
+            StackFailed: it ended, or did not look in time.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        with redis.Redis.from_url(self.stores.redis_url) as connection:
+            while not connection.exists(last_work.process_key(name)):
+                self._fail_if(name, is_late=time.monotonic() > deadline, timeout_seconds=timeout_seconds)
                 time.sleep(0.05)
 
     def _fail_if(self, name: str, *, is_late: bool, timeout_seconds: float) -> None:

@@ -185,7 +185,7 @@ def test_what_quantisation_changes_is_kept_with_the_trial_and_shown(client: Clie
     assert measurements.similarity(version) == 0.99951
     shown = client.get(reverse("generation:trial", args=[trial.id])).content.decode()
     assert "0.9995" in shown
-    assert "Too little" not in shown
+    assert "Too low" not in shown
     history = reverse("admin:catalog_model_versions", args=[version.model_id])
     assert "a cosine of 0.9995" in client.get(history).content.decode()
 
@@ -195,7 +195,7 @@ def test_a_trial_that_quantisation_has_spoilt_says_so(client: Client, staff: Use
     version = draft(quantisation="nf4")
     trial = trials.start(version, by=staff)
     finish(trial, similarity=0.91)
-    assert "Too little: 0.98 is the least" in client.get(reverse("generation:trial", args=[trial.id])).content.decode()
+    assert "Too low: below 0.98" in client.get(reverse("generation:trial", args=[trial.id])).content.decode()
     history = reverse("admin:catalog_model_versions", args=[version.model_id])
     assert "That is too little" in client.get(history).content.decode()
 

@@ -76,7 +76,10 @@ def test_who_meets_a_lock_that_is_being_written_hears_that_it_is_taken() -> None
     def enter() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '10ms'")
-        _enter("one")
+            try:
+                _enter("one")
+            finally:  # the connection goes back to the pool, and to other tests
+                cursor.execute("RESET lock_timeout")
 
     with locks.alone_with("one"), transaction.atomic():
         locks.renew()
