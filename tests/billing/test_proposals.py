@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -284,7 +283,7 @@ def test_a_debt_is_written_off_in_the_admin(ada: User) -> None:
     assert "80 are owed" in browser.post(write_off, form).content.decode()
     page = browser.post(write_off, form | {"amount": 80}, follow=True).content.decode()
     assert balance(account) == (0, 0, 0)
-    assert re.search(r"<td>writeoff</td>", page)
+    assert "Debt written off" in page
     another = {"grant": grant(uuid4(), 5), "amount": 1, "reason": "gone", "reference": uuid4()}
     assert "Select a valid choice" in browser.post(write_off, another).content.decode()
 
