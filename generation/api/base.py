@@ -51,7 +51,9 @@ class StrictJsonParser(JSONParser):
             text = text.removeprefix("\ufeff")  # which shells of Windows put before what they write into a file
             return json.loads(text, parse_constant=json.strict_constant, object_pairs_hook=_object_of)
         except ValueError as problem:
-            raise ParseError(f"The body isn't valid JSON: {problem}.") from problem
+            is_long = "set_int_max_str_digits" in str(problem)  # Python's advice, to whoever runs it
+            cause = "a number has thousands of digits" if is_long else problem
+            raise ParseError(f"The body isn't valid JSON: {cause}.") from problem
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
 

@@ -54,6 +54,12 @@ class NumberField(serializers.FloatField):
         return super().to_internal_value(data)
 
 
+class PrivacyField(serializers.BooleanField):
+    """True, false or null. DRF takes an empty text for null, and a team would see what was meant for nobody."""
+
+    NULL_VALUES: set[Any] = {None}
+
+
 _KINDS: Final[Mapping[type, type[serializers.Field[Any, Any, Any, Any]]]] = {
     str: serializers.CharField,
     float: NumberField,
@@ -102,7 +108,7 @@ class AskSerializer(serializers.Serializer[Any]):
         other: name for name, (_, wording) in wordings().items() for other in wording.also_called
     }
 
-    private = serializers.BooleanField(
+    private = PrivacyField(
         required=False,
         allow_null=True,
         help_text="Whether others of the team do not see it; left out, the team's default.",

@@ -97,8 +97,8 @@ def read_repeat(
     Raises:
         Invalid: a key that is not 1 to 255 printable ASCII characters.
     """
-    key = request.headers.get("Idempotency-Key", "")
-    if key and not _KEY.fullmatch(key):
+    sent = request.headers.get("Idempotency-Key")
+    if sent is not None and not _KEY.fullmatch(sent):  # an empty one too: whoever sends it relies on it
         raise Invalid(
             "invalid_idempotency_key",
             "The Idempotency-Key cannot be used.",
@@ -107,7 +107,7 @@ def read_repeat(
     counted = _COUNT.fullmatch(request.headers.get("x-stainless-retry-count", "").strip())
     retry = int(counted[0]) if counted is not None else 0
     said: Any = {"files": files, "clips": clips, "is_private": is_private, "user_ref": user_ref}
-    return named(key, ask, **said, caller=caller, retry=retry, waits_seconds=preferred_seconds(request))
+    return named(sent or "", ask, **said, caller=caller, retry=retry, waits_seconds=preferred_seconds(request))
 
 
 def named(

@@ -50,7 +50,16 @@ def decode(file: IO[Any]) -> Image.Image:
         if code_points is not None:  # which go before whatever else a PNG says of its colours
             small.info |= {"icc_profile": png_colours.profile_by_code_points(code_points), "srgb": 0}
         small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
-        return picture_colours.as_shown(ImageOps.exif_transpose(small))
+        return picture_colours.as_shown(_upright(small))
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """The picture as its EXIF turns it. EXIF that is none says nothing of that, as to a browser."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except SyntaxError:
+        del picture.info["exif"]
+        return picture
 
 
 def check_size(name: str, width: int, height: int, most: int) -> None:

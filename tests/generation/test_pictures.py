@@ -83,6 +83,13 @@ def test_pictures_of_every_kind_keep_their_look(mode: str) -> None:
     assert top[0] < bottom[0] or mode == "I;16"
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_exif_that_is_none_does_not_make_a_picture_damaged(kind: str) -> None:
+    drawn = io.BytesIO()
+    Image.new("RGB", (64, 48), "red").save(drawn, kind, exif=b"Exif\0\0junk")
+    assert picture_decoding.decode(drawn).size == (64, 48)
+
+
 def test_a_few_are_decoded_at_once_and_the_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "WAIT_SECONDS", 0.01)
     monkeypatch.setattr(pictures, "_places", threading.BoundedSemaphore(1))

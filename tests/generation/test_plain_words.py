@@ -95,6 +95,7 @@ def test_a_body_of_another_kind_is_told_the_kinds_there_are(program: Client, toy
     [
         ("application/json", "{'a': 1}", "isn't valid JSON"),
         ("application/json", "{", "isn't valid JSON"),
+        ("application/json", '{"seed": ' + "9" * 5_000 + "}", "a number has thousands of digits."),
         ("multipart/form-data", "x", "boundary"),
         ("multipart/form-data; boundary=x", "--x\r\nnonsense", "can't be read"),
     ],

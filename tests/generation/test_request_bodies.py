@@ -161,6 +161,15 @@ def test_what_a_clip_would_start_from_is_not_left_out_for_being_empty(
     assert browser.post("/v1/videos", {"prompt": "a fox", role: ""}).status_code == 200
 
 
+@pytest.mark.parametrize("said", ["", "null", " "])
+def test_an_empty_word_on_who_sees_a_clip_is_not_the_teams_default(
+    toy: Model, alice: Visitor, client_of: ClientOf, said: str
+) -> None:
+    answer = post(client_of(alice), "/v1/videos", {"prompt": "a fox", "private": said})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_private")
+    assert not Generation.objects.exists()
+
+
 def test_two_files_for_one_role_are_refused(alice: Visitor, client_of: ClientOf, db: None) -> None:
     factories.model(modes=["text", "image"])
     browser = client_of(alice)
