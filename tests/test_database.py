@@ -26,7 +26,7 @@ from accounts.passwords import Argon2
 from accounts.proofs import turnstile
 from billing.shop import gateway, locks
 from generation.models import Clip, Generation
-from generation.provenance import inspection, signing
+from generation.provenance import inspection, picture_hashes, signing
 from generation.storage import conversions
 from generation.storage.s3 import S3Store, StoreUnavailable
 from generation.submission import pictures
@@ -198,6 +198,14 @@ def sign_a_clip(note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def look_into_a_file(note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "_credentials_in", lambda _: note() or (None, False))
+    monkeypatch.setattr(picture_hashes, "hashes_in", lambda _: [])
+    inspection.inspect(BytesIO(b"file"))
+
+
+def look_for_the_picture_in_a_file(note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the database was asked for the file itself."""
+    monkeypatch.setattr(inspection, "_credentials_in", lambda _: (None, False))
+    monkeypatch.setattr(picture_hashes, "hashes_in", lambda _: note() or [])
     inspection.inspect(BytesIO(b"file"))
 
 
@@ -237,6 +245,7 @@ def taken() -> list[Any]:
     [
         sign_a_clip,
         look_into_a_file,
+        look_for_the_picture_in_a_file,
         convert_a_clip,
         wait_in_line_with_a_picture,
         wait_for_a_place_for_a_picture,

@@ -1,14 +1,17 @@
 """Whoever is slow keeps nobody from the site: more of them than there are connections, and the others are served.
 
-Without that, the connections of the pool are all lent out, and the next request is refused after ten seconds.
+Without that, the connections of the pool are all lent out, and the next request is refused after ten seconds. Those who
+are waited for here are silent until a test has looked (``tests.patient_site``), so what holds a connection is seen
+however long anything takes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,71 +23,44 @@ import pytest
 from loremotion.local import preparation
 from loremotion.local.stack import Stack
 from loremotion.local.visitor import Visitor
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, wait_until
+from tests.patient_site import servers
+from tests.patient_site.callers import MANY, POOL, SLOW, Slow, Visitors, form_of, price_of_a_pack, token_of
+from tests.patient_site.silent_server import SilentServer
 from tests.prepared_site import NewSite
 
-POOL = 2
-MANY = POOL + 2
 CLIP_BYTES = 48 * 2**20
 """More than the buffers of all sockets on the way."""
 
 
-class SilentServer:
-    """Takes connections and what is sent, and says nothing until it is closed. ``arrived`` counts what came."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self._lines: list[socket.socket] = []
-        self._came = threading.Semaphore(0)
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                self._lines.append(self._listener.accept()[0])
-                self._came.release()
-
-    def wait_for(self, callers: int) -> None:
-        """Until so many have connected."""
-        for _ in range(callers):
-            assert self._came.acquire(timeout=PATIENCE_SECONDS)
-
-    def hang_up(self) -> None:
-        for line in self._lines:
-            line.close()
-        self._lines.clear()
-
-    def close(self) -> None:
-        self._listener.close()
-        self.hang_up()
+@pytest.fixture(scope="module")
+def silent() -> Iterator[Mapping[str, SilentServer]]:
+    """Whom the site waits for, by what it waits for."""
+    by_name = {name: SilentServer() for name in servers.NAMES}
+    yield by_name
+    for server in by_name.values():
+        server.close()
 
 
 @pytest.fixture(scope="module")
-def silent() -> Iterator[SilentServer]:
-    server = SilentServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def site(silent: SilentServer, new_site: NewSite) -> Iterator[Stack]:
-    """A site with few connections, whose payment provider and challenge service never answer."""
+def site(silent: Mapping[str, SilentServer], new_site: NewSite) -> Iterator[Stack]:
+    """A patient site with few connections."""
+    providers = silent[servers.PROVIDERS].address
     settings = {
+        "DJANGO_SETTINGS_MODULE": "tests.patient_site.settings",
+        servers.VARIABLE: json.dumps({name: server.address for name, server in silent.items()}),
         "DATABASE_POOL_SIZE": str(POOL),
         "STRIPE_SECRET_KEY": "sk_test_slow",
-        "STRIPE_API_BASE": f"http://{silent.address}",
+        "STRIPE_API_BASE": f"http://{providers}",
         "TURNSTILE_SITE_KEY": "site",
         "TURNSTILE_SECRET_KEY": "secret",
-        "TURNSTILE_API_BASE": f"http://{silent.address}",
+        "TURNSTILE_API_BASE": f"http://{providers}",
         "OIDC_NAME": "Silent",
-        "OIDC_SERVER_URL": f"http://{silent.address}",
+        "OIDC_SERVER_URL": f"http://{providers}",
         "OIDC_CLIENT_ID": "site",
         "OIDC_CLIENT_SECRET": "secret",
         "WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8",
+        "TRUSTED_PROXIES": "1",  # so that a caller may come from another network
         "VISITORS_PER_NETWORK_PER_DAY": "4",  # the third and those after bring a proof
     }
     with Stack(new_site("slow"), is_prepared=True, processes=("web",), settings=settings) as running:
@@ -92,17 +68,17 @@ def site(silent: SilentServer, new_site: NewSite) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def visitor(site: Stack) -> Iterator[Visitor]:
-    """Somebody with a finished clip, their first, and the second newcomer of their network."""
-    with Visitor(site.url) as known, Visitor(site.url) as second:
-        video_id = known.create("a red circle")["id"]
-        second.create("a red circle")
-        finish(site, video_id)
-        yield known
+def visitors(site: Stack) -> Iterator[Visitors]:
+    with Visitor(site.url) as first, Visitor(site.url) as second:
+        for each in (first, second):
+            each.client.timeout = PATIENCE_SECONDS
+        finished_id = first.create("a red circle")["id"]
+        finish(site, finished_id)
+        yield Visitors(site, first, finished_id, second, second.create("a red circle")["id"])
 
 
 def finish(site: Stack, video_id: str) -> None:
-    """Make the clip by hand, as large as those of real models are."""
+    """Make the clip by hand."""
     key = f"clips/{video_id}/clip.mp4"
     path = Path(site.environment["MEDIA_DIR"], key)
     path.parent.mkdir(parents=True)
@@ -127,8 +103,8 @@ def in_pieces(request: httpx.Request) -> httpx.Request:
     return httpx.Request(request.method, request.url, headers=headers, content=iter([body[:9], body[9:], b""]))
 
 
-def test_who_sends_piece_by_piece_without_a_length_is_served(site: Stack, visitor: Visitor) -> None:
-    browser = visitor.client
+def test_who_sends_piece_by_piece_without_a_length_is_served(visitors: Visitors) -> None:
+    browser = visitors.first.client
     ask = {"prompt": "a red circle", "model": "preview"}
     token = {"X-CSRFToken": browser.cookies["csrftoken"]}
     form = {**form_of(browser), **ask}
@@ -149,35 +125,6 @@ def test_who_sends_piece_by_piece_without_a_length_is_served(site: Stack, visito
     assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
 
 
-def form_of(browser: httpx.Client) -> dict[str, str]:
-    if "csrftoken" not in browser.cookies:
-        browser.get("/")
-    return {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}
-
-
-def price_of_a_pack(site: Stack) -> str:
-    with psycopg.connect(site.stores.database_url) as database:
-        found: Any = database.execute("SELECT id FROM shop_price WHERE pack_id IS NOT NULL LIMIT 1").fetchone()
-    return str(found[0])
-
-
-def buy(site: Stack, visitor: Visitor) -> None:
-    form = {**form_of(visitor.client), "price": price_of_a_pack(site), "order": str(uuid4())}
-    visitor.client.post("/billing/buy/", data=form, timeout=PATIENCE_SECONDS)
-
-
-def sign_in_elsewhere(site: Stack, visitor: Visitor) -> None:
-    """By a provider, whose answers the site waits for."""
-    with httpx.Client(base_url=site.url, timeout=PATIENCE_SECONDS) as stranger:
-        stranger.post("/account/oidc/sso/login/", data=form_of(stranger))
-
-
-def come_anew(site: Stack, visitor: Visitor) -> None:
-    with httpx.Client(base_url=site.url, timeout=PATIENCE_SECONDS) as stranger:
-        form = {**form_of(stranger), "prompt": "a fox", "cf-turnstile-response": "good"}
-        stranger.post("/generations/", data=form)
-
-
 def is_served(site: Stack) -> None:
     """Pages, the API and the check of the balancer answer everybody else."""
     with httpx.Client(base_url=site.url, timeout=PATIENCE_SECONDS) as other:
@@ -186,28 +133,35 @@ def is_served(site: Stack) -> None:
             assert answer.status_code == 200, (address, answer.status_code)
 
 
-@pytest.mark.parametrize("slow", [buy, come_anew, sign_in_elsewhere])
+@pytest.mark.parametrize("slow", SLOW, ids=lambda slow: f"{slow.act.__name__}-{slow.at}")
 def test_who_waits_for_somebody_silent_holds_no_connection(
-    site: Stack, visitor: Visitor, silent: SilentServer, slow: Callable[[Stack, Visitor], None]
+    visitors: Visitors, silent: Mapping[str, SilentServer], slow: Slow
 ) -> None:
-    form_of(visitor.client)
-    with many(lambda: slow(site, visitor), silent):
-        is_served(site)
+    for each in (visitors.first, visitors.second):
+        form_of(each.client)
+    with many(lambda number: slow.act(visitors, number), silent[slow.at], slow.callers, slow.arrivals):
+        is_served(visitors.site)
+
+
+def test_together_they_could_hold_every_connection() -> None:
+    assert min(slow.arrivals for slow in SLOW) >= POOL
 
 
 @contextlib.contextmanager
-def many(slow: Callable[[], object], silent: SilentServer) -> Iterator[None]:
-    """So many of them as are more than there are connections wait for the silent server until the end of the block."""
-    waiting = [threading.Thread(target=slow) for _ in range(MANY)]
-    for one in waiting:
-        one.start()
-    try:
-        silent.wait_for(MANY)
-        yield
-    finally:
-        silent.hang_up()
-        for one in waiting:
-            one.join(PATIENCE_SECONDS)
+def many(
+    act: Callable[[int], httpx.Response], at: SilentServer, callers: int = MANY, arrivals: int = MANY
+) -> Iterator[list[Future[httpx.Response]]]:
+    """So many wait, at the silent server or in line, from the beginning of the block to its end."""
+    with ThreadPoolExecutor(callers) as threads, at.silent():
+        asked = [threads.submit(act, number) for number in range(callers)]
+        wait_until(lambda: at.waiting >= arrivals or answers_to(asked), what=lambda: f"{at.waiting} wait")
+        assert answers_to(asked) == []
+        yield asked
+        assert answers_to(asked) == []
+
+
+def answers_to(asked: list[Future[httpx.Response]]) -> list[object]:
+    return [each.exception() or each.result() for each in asked if each.done()]
 
 
 @pytest.fixture(scope="module")
@@ -219,14 +173,14 @@ def staff(site: Stack) -> Iterator[httpx.Client]:
 
 
 def test_who_waits_for_a_webhooks_receiver_holds_no_connection(
-    site: Stack, visitor: Visitor, staff: httpx.Client, silent: SilentServer
+    site: Stack, staff: httpx.Client, silent: Mapping[str, SilentServer]
 ) -> None:
-    token = {"X-CSRFToken": staff.cookies["csrftoken"]}
-    wanted = {"name": "silent", "url": f"http://{silent.address}/", "event_types": ["video.completed"]}
+    token, receiver = token_of(staff), silent[servers.PROVIDERS]
+    wanted = {"name": "silent", "url": f"http://{receiver.address}/", "event_types": ["video.completed"]}
     made = staff.post("/v1/webhook_endpoints", json=wanted, headers=token)
     assert made.status_code == 200, made.text
     test = f"/v1/webhook_endpoints/{made.json()['id']}/test"
-    with many(lambda: staff.post(test, json={}, headers=token), silent):
+    with many(lambda _: staff.post(test, json={}, headers=token), receiver):
         is_served(site)
 
 
@@ -247,14 +201,18 @@ def payment_ids(site: Stack) -> list[int]:
 
 @pytest.mark.parametrize("is_confirmed", [False, True])
 def test_staff_who_refunds_while_stripe_is_silent_keeps_nobody_waiting_and_is_told(
-    site: Stack, staff: httpx.Client, silent: SilentServer, payment_ids: list[int], is_confirmed: bool
+    site: Stack, staff: httpx.Client, silent: Mapping[str, SilentServer], payment_ids: list[int], is_confirmed: bool
 ) -> None:
     form = {**form_of(staff), "amount": "2.50"}
     if is_confirmed:
         form |= {"confirm": "Refund", "attempt": str(uuid4()), "after_refunds": "0", "reason": "Asked for it"}
-    left, said = iter(payment_ids), list[httpx.Response]()
-    with many(lambda: said.append(staff.post(f"/admin/shop/payment/{next(left)}/refund/", data=form)), silent):
+
+    def refund(number: int) -> httpx.Response:
+        return staff.post(f"/admin/shop/payment/{payment_ids[number]}/refund/", data=form)
+
+    with many(refund, silent[servers.PROVIDERS]) as asked:
         is_served(site)
+    said = [each.result() for each in asked]
     assert [answer.status_code for answer in said] == [200] * MANY
     assert all("responding right now" in answer.text for answer in said)
 
@@ -273,10 +231,11 @@ def test_who_sends_slowly_holds_no_connection(site: Stack, address: str) -> None
 
 
 @pytest.mark.parametrize("address", ["/generations/{id}/clip.mp4", "/v1/videos/{id}/content", "/data/export.zip"])
-def test_who_does_not_read_holds_no_connection(site: Stack, visitor: Visitor, address: str) -> None:
-    finished_id = visitor.client.get("/v1/videos").json()["data"][-1]["id"]
-    cookies = "; ".join(f"{name}={value}" for name, value in visitor.client.cookies.items())
-    asked = f"GET {address.format(id=finished_id)} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookies}\r\n\r\n"
+def test_who_does_not_read_holds_no_connection(visitors: Visitors, address: str) -> None:
+    site, browser = visitors.site, visitors.first.client
+    cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    path = address.format(id=visitors.finished_id)
+    asked = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookies}\r\n\r\n"
     with contextlib.ExitStack() as readers:
         for _ in range(MANY):
             reader = readers.enter_context(socket.socket())
@@ -286,3 +245,15 @@ def test_who_does_not_read_holds_no_connection(site: Stack, visitor: Visitor, ad
             reader.sendall(asked.encode())
             assert reader.recv(12) == b"HTTP/1.1 200"
         is_served(site)
+
+
+@pytest.mark.parametrize(("address", "prefer"), [("/v1/videos/{id}", "wait=999"), ("/v1/videos/{id}/events", "")])
+def test_who_waits_for_a_clip_holds_no_connection(visitors: Visitors, address: str, prefer: str) -> None:
+    browser, path = visitors.second.client, address.format(id=visitors.open_id)
+    with contextlib.ExitStack() as watchers:
+        watched = []
+        for _ in range(MANY):
+            answer = watchers.enter_context(browser.stream("GET", path, headers={"Prefer": prefer}))
+            watched.append(answer.iter_raw())
+            assert next(watched[-1]), answer.status_code
+        is_served(visitors.site)
