@@ -43,7 +43,8 @@ TWO_LENGTHS: Final = (
 """A proxy that believed the other of the two would take what follows for another caller's request."""
 REPLAYED_BYTES: Final = 64 * 1024
 """Of a body that was taken in here, in one piece of what is handed on."""
-_LIMIT: Final = "body_limit"
+LIMIT: Final = "body_limit"
+"""The attribute of a view that has a limit of its own."""
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -55,7 +56,7 @@ def limits_body(limit: Callable[..., int | None]) -> Callable[[View], View]:
     """
 
     def decorate(view: View) -> View:
-        setattr(view, _LIMIT, limit)
+        setattr(view, LIMIT, limit)
         return view
 
     return decorate
@@ -243,7 +244,7 @@ def limit_of(scope: Any) -> int | None:
         route = resolve(scope["path"])
     except Resolver404:
         return MAX_BODY_BYTES
-    limit: Callable[..., int | None] | None = getattr(route.func, _LIMIT, None)
+    limit: Callable[..., int | None] | None = getattr(route.func, LIMIT, None)
     if limit is None:
         return MAX_BODY_BYTES
     return limit(scope["method"], _header(scope, b"content-type").decode("latin-1"), **route.kwargs)

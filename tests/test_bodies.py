@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import IO, Any
 
 import pytest
@@ -14,6 +14,7 @@ from django.core import signing
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, StreamingHttpResponse
 from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, resolve
 
 from catalog.models import ModelVersion
 from generation.models import Generation
@@ -32,7 +33,14 @@ LIMITS = [
     ("POST", "/v1/videos/edits", FORM, bodies.MAX_FORM_BYTES),
     ("POST", "/v1/videos/extensions", FORM, bodies.MAX_FORM_BYTES),
     ("POST", f"/v1/videos/{ID}/remix", FORM, bodies.MAX_FORM_BYTES),
+    ("POST", "/v1/quotes", FORM, bodies.MAX_FORM_BYTES),
+    ("POST", "/v1/verify", FORM, bodies.MAX_FORM_BYTES),
     ("POST", "/generations/", FORM, bodies.MAX_FORM_BYTES),
+    ("POST", "/generations/recipe/", FORM, bodies.MAX_FORM_BYTES),
+    ("POST", "/batch/review/", FORM, bodies.MAX_FORM_BYTES),
+    ("POST", "/batch/make/", FORM, bodies.MAX_BODY_BYTES),
+    ("POST", "/reviews/ask/", FORM, bodies.MAX_FORM_BYTES),
+    ("POST", "/verify/", FORM, bodies.MAX_FORM_BYTES),
     ("PUT", "/generations/", FORM, bodies.MAX_BODY_BYTES),
     ("POST", f"/v1/videos/{ID}/cancel", FORM, bodies.MAX_BODY_BYTES),
     ("POST", "/account/login/", FORM, bodies.MAX_BODY_BYTES),
@@ -89,6 +97,19 @@ def ask(
 def test_what_is_announced_too_large_is_not_read(method: str, path: str, content_type: str, most: int) -> None:
     assert ask(method, path, content_type, b"x", announced=most + 1) == (413, 0)
     assert ask(method, path, content_type, b"x", announced=most) == (200, 1)
+
+
+def test_every_route_with_a_limit_of_its_own_is_tried() -> None:
+    tried = {resolve(path).func for _, path, _, most in LIMITS if most > bodies.MAX_BODY_BYTES}
+    assert set(views_with_a_limit(get_resolver().url_patterns)) == tried
+
+
+def views_with_a_limit(patterns: Iterable[URLPattern | URLResolver]) -> Iterator[Callable[..., Any]]:
+    for entry in patterns:
+        if isinstance(entry, URLResolver):
+            yield from views_with_a_limit(entry.url_patterns)
+        elif hasattr(entry.callback, bodies.LIMIT):
+            yield entry.callback
 
 
 def test_a_refused_form_is_a_page_with_a_way_back() -> None:

@@ -6,6 +6,7 @@ Every command that the server knows is tried in every category, and every class 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -83,8 +84,21 @@ FOREIGN = [
     "rq:rl:mail",
     "cache:1:limit",
     "process:web",
+    "process:told",
+    "device-login:code:BCDF",
+    "limits:making:key:1",
+    "limits:report:of-a-network",
+    "crowds:newcomers:of-a-network",
+    "crowds:used:a-challenge",
+    "refused:a-sending",
+    "traces:again",
+    f"popped:render-{CLIP}-1",
+    "alert:a-kind",
+    "forecast:clips",
+    "forecast:places",
     "anything",
 ]
+OF_THE_FLEET = re.compile(r"gpu:|process:gpu$|generation:|rq:[a-z_]+::?(render|reports|gpu)\b")
 TOUCHES: list[tuple[str, ...]] = [
     ("GET",),
     ("SET", "1"),
@@ -384,6 +398,14 @@ def foreign_arguments(valkey: redis.Redis, name: str) -> list[str]:
 def test_the_line_of_every_queue_of_the_website_is_tried() -> None:
     """A host may put reports into that of ``reports``, and no more."""
     assert {f"rq:queue:{name}" for name in django_settings.QUEUE_JOBS} - set(FOREIGN) == {"rq:queue:reports"}
+
+
+def test_all_that_it_may_touch_is_called_after_it() -> None:
+    """So a key of the website's under another name is refused, also one that nobody has added to the list."""
+    patterns = [key for right in valkey_rights.rights() for key in f"{right.keys} {right.read} {right.write}".split()]
+    assert patterns
+    assert [key for key in patterns if not OF_THE_FLEET.match(key)] == []
+    assert [key for key in FOREIGN if re.match("gpu:|generation:", key)] == []
 
 
 @pytest.mark.parametrize("key", FOREIGN)

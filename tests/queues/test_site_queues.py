@@ -54,6 +54,10 @@ def work_off(queue: str, valkey: redis.Redis) -> None:
     queue_worker.work(queue, burst=True)
 
 
+def test_every_queue_of_the_site_is_tried() -> None:
+    assert set(ON_THE_WIRE) == set(settings.QUEUE_JOBS)
+
+
 @pytest.mark.parametrize("queue", QUEUES)
 def test_every_name_on_the_wire_is_a_function_of_its_queue(queue: str) -> None:
     table = queues.table(queue)
