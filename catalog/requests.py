@@ -208,6 +208,9 @@ def _size(size: str | None, version: ModelVersion) -> Size:
 def _frames(seconds: float | None, version: ModelVersion) -> int:
     seconds = version.default_seconds if seconds is None else seconds
     if not version.min_seconds <= seconds <= version.max_seconds:  # also catches NaN
+        if version.min_seconds == version.max_seconds:
+            words = f"{version.model} makes {version.min_seconds:g}-second clips only."
+            raise _refuse("seconds", words, "Leave the length out.")
         raise _refuse(
             "seconds",
             f"{version.model} makes clips from {version.min_seconds:g} to {version.max_seconds:g} seconds long.",

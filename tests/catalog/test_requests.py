@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import pytest
@@ -70,6 +71,13 @@ def test_what_the_model_cannot_serve_is_refused_with_what_it_can(asked: dict[str
     with pytest.raises(Invalid, match=told) as refused:
         resolve(Ask(**{"prompt": "x", **asked}), VERSION)
     assert refused.value.code == code
+
+
+def test_a_model_of_one_length_says_so_as_people_do() -> None:
+    only = copy(VERSION)
+    only.max_seconds = only.min_seconds
+    with pytest.raises(Invalid, match="makes 1-second clips only"):
+        resolve(Ask(prompt="x", seconds=3), only)
 
 
 def test_a_schedule_takes_its_own_number_of_steps() -> None:
