@@ -24,6 +24,7 @@ CLIP: Final = "5e0a4b68-5c55-4d0f-9c3b-0d4c57d1f7b1"
 THE_WEBSITES: Final = {
     "alert": "alert:5f2b",
     "crowds": "crowds:newcomers:5f2b",
+    "device-login": "device-login:5f2b",
     "forecast": "forecast:clips",
     "invitations": "invitations:7:2026-01-31",
     "limits": f"limits:change:workspace:{CLIP}",
@@ -51,7 +52,9 @@ NO_KEYS: Final = {
     "data": "a source of the content security policy",
     "expandable_segments": "a setting of torch",
     **dict.fromkeys(("failed", "finished", "wip"), "the rest of a key that begins with rq:"),
-    **dict.fromkeys(("key", "network", "workspace"), "the rest of a key that begins with limits:"),
+    **dict.fromkeys(
+        ("key", "network", "report", "workspace", "wrong-code"), "the rest of a key that begins with limits:"
+    ),
     "refused_by": "a field of a job's record",
 }
 
