@@ -31,5 +31,5 @@ PLAIN_STAGES: Final = (
 
 
 def plain_title(stage: str) -> str:
-    """The stop at which a clip in this stage of the worker's is."""
-    return next(plain.title for plain in PLAIN_STAGES if stage in plain.names)
+    """The stop at which a clip in this stage of the worker's is: rendering, where another release knows the stage."""
+    return next((plain.title for plain in PLAIN_STAGES if stage in plain.names), "Rendering")

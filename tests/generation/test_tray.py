@@ -12,8 +12,10 @@ from django.test import Client
 from accounts.models import Visitor
 from billing import ledger
 from catalog.models import Model
+from generation.live import progress
 from generation.models import Generation, State
 from generation.settlement import settle
+from gpu_worker.contract import Progress
 from tests.accounts import factories as accounts
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
@@ -50,6 +52,16 @@ def test_one_that_has_ended_says_how(toy: Model, alice: Visitor, client_of: Clie
     Generation.objects.filter(id=made.id).update(state=state)
     [said] = look(client_of(alice), made.id)
     assert (said["is_open"], said["is_ready"], said["words"]) == (False, state == State.SUCCEEDED, words)
+
+
+def test_a_stage_that_only_a_newer_worker_knows_is_part_of_rendering(
+    toy: Model, alice: Visitor, client_of: ClientOf
+) -> None:
+    made = factories.submitted(alice.workspace)
+    Generation.objects.filter(id=made.id).update(state=State.RUNNING)
+    progress.publish(made.id, Progress(kind="stage", stage="dreaming"))
+    [said] = look(client_of(alice), made.id)
+    assert said["words"] == "Rendering"
 
 
 def test_others_clips_and_what_is_none_are_not_there(
