@@ -88,8 +88,8 @@ def reclaim_overdue() -> None:
 
 
 def _is_settled(report: RenderReport) -> bool:
-    """Settle by the report of an overdue attempt. Returns whether that decided it: not where the report makes it fail,
-    as it would in every round, and neither the clip nor its hold would ever end.
+    """Settle by the report of an attempt that is given up otherwise. Returns whether that decided it: not where the
+    report makes it fail, as it would in every round, and neither the clip nor its hold would ever end.
 
     Raises:
         RedisError, OperationalError, InterfaceError, OSError, Unavailable: a store is away.
@@ -172,8 +172,10 @@ def hand_on(generation: Generation, reason: str = "The GPU worker fell silent.")
     Returns whether this call decided it.
     """
     report = signing_queue.report_in_line(generation)
-    if report is not None:
-        return not signing_queue.hand_over(report) and settle.settle(report)
+    if report is not None and signing_queue.hand_over(report):
+        return False
+    if report is not None and _is_settled(report):
+        return True
     return retries.requeue(
         generation_id=generation.id,
         attempt=generation.attempt,

@@ -26,8 +26,9 @@ from billing import ledger
 from catalog.models import Model
 from generation.models import Clip, Generation, State
 from generation.scheduling import dispatch
-from generation.settlement import housekeeping, lost_attempts
+from generation.settlement import housekeeping, lost_attempts, signing_queue
 from generation.settlement import settle as settlement
+from generation.storage import traces
 from generation.storage.s3 import StoreUnavailable
 from gpu_worker import log_context
 from gpu_worker.contract import WORKERS_KEY, Outcome, RenderReport, cancel_key, former_job_id, worker_key
@@ -441,6 +442,7 @@ def test_valkey_knows_the_scripts_of_gpu_hosts_again_after_a_restart(
     [(ZeroDivisionError("a bug"), State.QUEUED), (StoreUnavailable("it does not answer"), State.RUNNING)],
 )
 @pytest.mark.parametrize("is_cancelled", [False, True])
+@pytest.mark.parametrize("is_in_line", [False, True])
 def test_an_overdue_attempt_ends_though_its_result_cannot_be_settled(
     dispatched: Generation,
     valkey: redis.Redis,
@@ -448,6 +450,7 @@ def test_an_overdue_attempt_ends_though_its_result_cannot_be_settled(
     problem: Exception,
     state: State,
     is_cancelled: bool,
+    is_in_line: bool,
 ) -> None:
     """A store that is away for a while costs no attempt: the clip is there."""
 
@@ -457,7 +460,13 @@ def test_an_overdue_attempt_ends_though_its_result_cannot_be_settled(
     settlement.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
     if is_cancelled:
         settlement.cancel(dispatched)
-    ended(dispatched, valkey, factories.report(dispatched).to_wire())
+    report = factories.report(dispatched)
+    ended(dispatched, valkey, report.to_wire())
+    if is_in_line:  # where it was settled too, and failed as it does here
+        job_id = traces.signing_id(report.generation_id, report.attempt)
+        line = queues.queue(signing_queue.QUEUE)
+        line.enqueue_call(signing_queue.SETTLE_SIGNED, args=(report.to_wire(),), job_id=job_id)
+        queues.job(job_id).set_status(JobStatus.FAILED)
     monkeypatch.setattr(settlement, "settle", fails)
     with in_a_while(2 * dispatched.version.timeout_seconds + 300):
         lost_attempts.reclaim_overdue()
