@@ -67,10 +67,15 @@ def hand_over(report: RenderReport) -> bool:
 
 
 def report_in_line(generation: Generation) -> RenderReport | None:
-    """The report of the present attempt that was handed over and is not settled yet, also where its signature failed;
-    None where there is none that is believed."""
-    attempt = (str(generation.id), generation.attempt)
-    job = _job(traces.signing_id(*attempt))
+    """The report of the latest attempt that was handed over and is not settled yet, also where its signature failed;
+    None where there is none that is believed. A success counts from any attempt, so each is looked for."""
+    attempts = ((str(generation.id), attempt) for attempt in range(generation.attempt, 0, -1))
+    reports = (_report_of(*attempt) for attempt in attempts)
+    return next((report for report in reports if report is not None), None)
+
+
+def _report_of(generation_id: str, attempt: int) -> RenderReport | None:
+    job = _job(traces.signing_id(generation_id, attempt))
     if job is None:
         return None
     try:
@@ -78,7 +83,7 @@ def report_in_line(generation: Generation) -> RenderReport | None:
     except (KeyError, TypeError, ValueError, DeserializationError) as problem:
         logger.warning("What %s says is refused: %r", job.id, problem)
         return None
-    return report if (report.generation_id, report.attempt) == attempt else None
+    return report if (report.generation_id, report.attempt) == (generation_id, attempt) else None
 
 
 def in_line() -> set[str]:

@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 import redis
 from django.utils import timezone
+from pytest_django import Settings
 from rq.job import JobStatus
 
 from billing import ledger
 from generation import reports
-from generation.models import Clip, Generation, State
+from generation.models import OPEN_STATES, Clip, Generation, State
+from generation.scheduling import dispatch
 from generation.settlement import endings, lost_attempts, signing_queue
 from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS
 from loremotion import queues
+from tests.generation import factories
 from tests.provenance.conftest import Delivered, sign_due
 from tests.provenance.signing_line import in_a_while, in_its_line, in_line, rendered, state_of, work_off
 
@@ -103,6 +106,21 @@ def test_a_worker_that_is_told_lost_behind_its_report_has_no_clip_made_twice(
     assert state_of(mine) == (State.RUNNING, False)
     work_off()
     assert state_of(mine) == (State.SUCCEEDED, True)
+
+
+def test_the_last_attempt_that_is_lost_gives_nothing_up_while_an_earlier_one_waits_to_be_signed(
+    at_work: None, mine: Generation, delivered: Delivered, settings: Settings
+) -> None:
+    settings.MAX_ATTEMPTS = 2
+    late = delivered(mine)
+    assert factories.lose_worker(mine, 1)
+    dispatch.fill_window()
+    assert reports.finished(late.to_wire())
+    assert not factories.lose_worker(mine, 2)
+    assert state_of(mine)[0] in OPEN_STATES
+    work_off()
+    assert state_of(mine) == (State.SUCCEEDED, True)
+    assert (mine.attempt, ledger.receipt(reference=mine.id).captured) == (2, mine.credits_quoted)
 
 
 def test_what_stands_in_line_and_is_not_believed_keeps_nobody(
