@@ -137,11 +137,15 @@ def _settle_from(job: Job, generation: Generation) -> None:
 
 
 def _report_of(job: Job) -> RenderReport | None:
-    """Return the report that the job left as its result; None where there is none that is believed."""
+    """Return the report that the job left as its result; None where there is none that is believed.
+
+    Raises:
+        RedisError, OperationalError, InterfaceError, OSError, Unavailable: a store is away, and nobody knows.
+    """
     try:
         result = job.latest_result()
         report = read_report(result.return_value) if result is not None and result.return_value else None
-    except redis.RedisError:
+    except _STORE_IS_AWAY:
         raise
     except Exception as problem:  # of another version, or written by nobody whom we asked: RQ reads it in many ways
         logger.warning("The result of %s is refused: %r", job.id, problem)

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 import redis
 import time_machine
-from django.db import transaction
+from django.db import OperationalError, transaction
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq.job import Job, JobStatus
@@ -472,3 +472,19 @@ def test_an_overdue_attempt_ends_though_its_result_cannot_be_settled(
         lost_attempts.reclaim_overdue()
     dispatched.refresh_from_db()
     assert dispatched.state == (State.CANCELLED if is_cancelled and state == State.QUEUED else state)
+
+
+@pytest.mark.parametrize("find_out", [lost_attempts.reclaim_overdue, lost_attempts.reclaim_from_dead_workers])
+def test_a_result_that_cannot_be_looked_at_for_the_moment_costs_no_attempt(
+    dispatched: Generation, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch, find_out: Callable[[], None]
+) -> None:
+    def takes_too_long(_: object) -> RenderReport:
+        raise OperationalError("canceling statement due to statement timeout")
+
+    settlement.start(generation_id=dispatched.id, attempt=1, worker="gpu-test")
+    ended(dispatched, valkey, factories.report(dispatched).to_wire())
+    monkeypatch.setattr(lost_attempts, "read_report", takes_too_long)
+    with in_a_while(2 * dispatched.version.timeout_seconds + 300), pytest.raises(OperationalError):
+        find_out()
+    dispatched.refresh_from_db()
+    assert (dispatched.state, dispatched.attempt) == (State.RUNNING, 1)
