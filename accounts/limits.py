@@ -23,7 +23,9 @@ WINDOW_SECONDS = 60
 """The last ones, whenever they are looked at: with windows by the clock, twice as many would pass round a minute."""
 REPORTS_PER_HOUR: Final = 20
 WRONG_CODES_PER_HOUR: Final = 20
-"""Of devices (``accounts.device_login``), by one person and by one network."""
+"""Of devices (``accounts.device_login``), by one person."""
+WRONG_CODES_PER_HOUR_OF_NETWORK: Final = 10 * WRONG_CODES_PER_HOUR
+"""By one network, which an office or a campus shares: one person alone does not shut it out."""
 UNCOUNTED: Final = ("/account/", "/admin/", "/report/", "/stripe/webhook/", "/worker/")
 """Where forms are sent that have limits of their own (signing in, reports, a GPU host's signed addresses), are the
 staff's, or come from Stripe. Every other one makes a row, asks somebody else or takes a processor: whoever sends it is
@@ -126,12 +128,12 @@ def refuse_guesser(request: HttpRequest) -> None:
     Raises:
         TooMany: as many were wrong in the last hour as may be.
     """
-    for name in _names_of_guesser(request):
+    for name, whose, most in _guessers(request):
         _, wrong, seconds = _of_hour(name, most=0)
-        if wrong >= WRONG_CODES_PER_HOUR:
+        if wrong >= most:
             raise TooMany(
                 "too_many_wrong_codes",
-                f"{WRONG_CODES_PER_HOUR} codes that no device shows came from you or your network in the last hour.",
+                f"{most} codes that no device shows came from {whose} in the last hour.",
                 next_step="Try again later, or make a key under API keys.",
                 retry_after_seconds=seconds,
             )
@@ -139,12 +141,20 @@ def refuse_guesser(request: HttpRequest) -> None:
 
 def count_wrong_code(request: HttpRequest) -> None:
     """Note that somebody signed in typed a code that no device shows."""
-    for name in _names_of_guesser(request):
-        _of_hour(name, most=WRONG_CODES_PER_HOUR)
+    for name, _, most in _guessers(request):
+        _of_hour(name, most=most)
 
 
-def _names_of_guesser(request: HttpRequest) -> tuple[str, str]:
-    return f"wrong-code:user:{request.user.pk}", f"wrong-code:network:{networks.fingerprint_of(request)}"
+def _guessers(request: HttpRequest) -> tuple[tuple[str, str, int], ...]:
+    """Under which names wrong codes count, in words whose they are, and how many may be wrong in an hour."""
+    return (
+        (f"wrong-code:user:{request.user.pk}", "you", WRONG_CODES_PER_HOUR),
+        (
+            f"wrong-code:network:{networks.fingerprint_of(request)}",
+            "your network",
+            WRONG_CODES_PER_HOUR_OF_NETWORK,
+        ),
+    )
 
 
 def _of_hour(name: str, *, most: int) -> tuple[bool, int, int]:

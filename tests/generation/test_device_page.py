@@ -81,6 +81,7 @@ def test_guesses_of_codes_are_counted_for_whoever_makes_them(
     browser: Client, studio: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "WRONG_CODES_PER_HOUR", 2)
+    monkeypatch.setattr(limits, "WRONG_CODES_PER_HOUR_OF_NETWORK", 4)
     login = begun()
     for _ in range(3):
         assert browser.get(PAGE, {"code": login["user_code"]}).status_code == 200, "a right one is no guess"
@@ -96,8 +97,14 @@ def test_guesses_of_codes_are_counted_for_whoever_makes_them(
     bob = people.person("bob@example.org")
     Membership.objects.create(workspace=studio, user=bob, role=Role.ADMIN)
     of_bob = people.browser_of(bob, studio)
-    assert of_bob.get(PAGE, {"code": login["user_code"]}).status_code == 429, "nor from the same network"
-    assert of_bob.get(PAGE, {"code": login["user_code"]}, REMOTE_ADDR="198.51.100.1").status_code == 200
+    assert of_bob.get(PAGE, {"code": login["user_code"]}).status_code == 200, "one person shuts out no network"
+    for code in ("BBBB-BBBB", "CCCC-CCCC"):
+        assert of_bob.get(PAGE, {"code": code}).status_code == 404
+    carol = people.person("carol@example.org")
+    Membership.objects.create(workspace=studio, user=carol, role=Role.ADMIN)
+    of_carol = people.browser_of(carol, studio)
+    assert of_carol.get(PAGE, {"code": login["user_code"]}).status_code == 429, "too many came from there"
+    assert of_carol.get(PAGE, {"code": login["user_code"]}, REMOTE_ADDR="198.51.100.1").status_code == 200
 
 
 def test_no_two_devices_show_the_same_code(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
