@@ -20,13 +20,13 @@ from accounts import tenancy
 from accounts.caller import state_of
 from accounts.roles import Action
 from generation.api import presentation
+from generation.api.readers import may_still_read
 from generation.live import progress
 from generation.live.broadcast import DONE, Entry, Update, follow, order_of
 from generation.models import OPEN_STATES, Generation
 from generation.submission import retries
 from gpu_worker.contract import Progress
 from loremotion import database
-from loremotion.refusals import Refusal
 from loremotion.stream_limits import LimitedStream, StreamLimit
 
 HEARTBEAT_SECONDS = 15.0
@@ -56,7 +56,7 @@ async def events(request: HttpRequest, generation_id: UUID) -> HttpResponseBase:
         return HttpResponse(status=204)
 
     def is_let_in() -> bool:
-        return _is_let_in(request, generation_id)
+        return may_still_read(request, generation_id)
 
     slot = _watchers.take(_reader_of(request), most=MOST_WATCHED_AT_ONCE)
     response = LimitedStream(_follow(generation_id, after, is_let_in), slot=slot, content_type="text/event-stream")
@@ -81,17 +81,6 @@ def _has_heard_the_end(request: HttpRequest, generation_id: UUID, last_id: str) 
         return generation.state not in OPEN_STATES and last_id == ENDED
     finally:
         database.give_back()  # a stream lasts for minutes, in which it only waits
-
-
-def _is_let_in(request: HttpRequest, generation_id: UUID) -> bool:
-    """Whether whoever opened the stream may still read it: keys are revoked, and clips made private, meanwhile."""
-    try:
-        caller = tenancy.find_caller(request)
-        return Generation.objects.seen_by(caller).filter(id=generation_id).exists()
-    except Refusal:
-        return False
-    finally:
-        database.give_back()
 
 
 def _anybody() -> bool:

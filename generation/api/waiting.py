@@ -20,6 +20,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.response import Response
 
 from generation.api import presentation
+from generation.api.readers import may_still_read
 from generation.live.broadcast import follow
 from generation.live.polling import Snapshot
 from generation.models import Generation
@@ -54,7 +55,7 @@ def until_ended(request: HttpRequest, generation: Generation, answer: Response) 
         slot = _waiting.take(generation.workspace_id, most=MOST_AT_ONCE)
     except TooMany:
         return answer
-    body = _body(generation, seconds, answer.data)
+    body = _body(request, generation, seconds, answer.data)
     later = LimitedStream(body, slot=slot, keeps_thread=False, content_type="application/json")
     for name, value in answer.items():
         if name.lower() != "content-type":
@@ -65,9 +66,12 @@ def until_ended(request: HttpRequest, generation: Generation, answer: Response) 
     return later
 
 
-async def _body(generation: Generation, seconds: float, known: dict[str, Any]) -> AsyncGenerator[bytes, None]:
-    """Spaces, then the Video object; ``known``, as it was when asked for, where nothing newer can be found out. The
-    head said that all is well by then, and an answer that broke off would be asked for, and paid, again."""
+async def _body(
+    request: HttpRequest, generation: Generation, seconds: float, known: dict[str, Any]
+) -> AsyncGenerator[bytes, None]:
+    """Spaces, then the Video object; ``known``, as it was when asked for, where nothing newer can be found out, or may
+    be told to whoever waits. The head said that all is well by then, and an answer that broke off would be asked for,
+    and paid, again."""
     ends_at, spaced_at = _now() + seconds, _now()
     yield b" "
     try:
@@ -80,13 +84,13 @@ async def _body(generation: Generation, seconds: float, known: dict[str, Any]) -
                     yield b" "
     except Exception:
         logger.exception("Whoever waits for clip %s is told early how it stands", generation.id)
-    yield json.dumps(await sync_to_async(_standing)(generation.id, known)).encode()
+    yield json.dumps(await sync_to_async(_standing)(request, generation.id, known)).encode()
     await sync_to_async(retries.note_read)([generation])  # that was taken, or this would not be reached
 
 
-def _standing(generation_id: UUID, known: dict[str, Any]) -> dict[str, Any]:
+def _standing(request: HttpRequest, generation_id: UUID, known: dict[str, Any]) -> dict[str, Any]:
     try:
-        return presentation.as_it_stands(generation_id)
+        return presentation.as_it_stands(generation_id) if may_still_read(request, generation_id) else known
     except Exception:
         logger.exception("Of clip %s is told what was known when it was asked for", generation_id)
         return known

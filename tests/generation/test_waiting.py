@@ -12,14 +12,20 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.core import signing
 from django.db import OperationalError
 from django.test import AsyncClient, RequestFactory
+from django.utils import timezone
+from pytest_django import Settings
 
-from accounts.models import Visitor
+from accounts import api_keys
+from accounts.models import ApiKey, Visitor
+from accounts.roles import BY_ROLE, Role
+from billing import ledger
 from catalog.models import Model
 from generation.api import presentation, waiting
 from generation.live.broadcast import Entry, Subscription
 from generation.models import Generation
 from generation.settlement import deletion, settle
 from loremotion import preferences
+from tests.accounts.factories import person, team
 from tests.generation import factories
 from tests.generation.conftest import ClientOf
 from tests.patience import PATIENCE_SECONDS
@@ -166,6 +172,39 @@ def test_one_that_is_deleted_meanwhile_is_told_to_be(toy: Model, alice: Visitor)
         return [json.loads(part) async for part in parts if part.strip()][-1]
 
     assert async_to_sync(look)() == {"id": str(generation.id), "object": "video.deleted", "deleted": True}
+
+
+def test_whose_key_is_revoked_meanwhile_is_told_no_more_than_before(toy: Model) -> None:
+    owner = person("owner@example.org")
+    studio = team(owner, "Studio")
+    ledger.grant(account=studio.id, reference="test", amount=100, kind=ledger.LotKind.PACK)
+    key, token = api_keys.issue(workspace=studio, by=owner, allowed=BY_ROLE[Role.OWNER], name="k", scopes=["read"])
+    generation = factories.submitted(studio)
+
+    def revoke_and_finish() -> None:
+        ApiKey.objects.filter(id=key.id).update(revoked_at=timezone.now())
+        made(generation)
+
+    async def look() -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {token}", "Prefer": "wait"}
+        answer = await AsyncClient().get(f"/v1/videos/{generation.id}", headers=headers)
+        return (await read(answer, revoke_and_finish))[1]
+
+    video = async_to_sync(look)()
+    assert (video["id"], video["status"]) == (str(generation.id), "queued")
+
+
+def test_a_newcomer_who_waits_is_given_the_first_clip_finished(toy: Model, settings: Settings) -> None:
+    newcomer = AsyncClient()
+    newcomer.cookies[settings.CSRF_COOKIE_NAME] = "a" * 32
+
+    async def ask() -> dict[str, Any]:
+        answer = await newcomer.post(
+            "/v1/videos", {"prompt": "a fox"}, content_type="application/json", headers={"Prefer": "wait=50"}
+        )
+        return (await read(answer, lambda: made(Generation.objects.get())))[1]
+
+    assert async_to_sync(ask)()["status"] == "completed"
 
 
 def test_what_has_ended_and_what_is_refused_is_answered_at_once(
