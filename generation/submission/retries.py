@@ -22,7 +22,7 @@ from loremotion.valkey import connection
 logger = logging.getLogger(__name__)
 
 RETRIED_WITHIN: Final = timedelta(minutes=1)
-MOST_WAITS: Final = 5
+MOST_WAITS: Final = 10
 """Retries each of which may have waited for its answer until it broke off. Clients make two unless they are told."""
 _LONGEST: Final = RETRIED_WITHIN + MOST_WAITS * timedelta(seconds=MOST_SECONDS)
 _KEPT_SECONDS: Final = round(_LONGEST.total_seconds()) + 60

@@ -158,7 +158,10 @@ def test_a_clip_of_two_minutes_ago_answers_no_retry(toy: Model, alice: Visitor, 
 WAITING = {"Prefer": "wait=50"}
 
 
-@pytest.mark.parametrize(("retry", "age_seconds", "is_made_twice"), [(1, 105, False), (1, 115, True), (2, 155, False)])
+@pytest.mark.parametrize(
+    ("retry", "age_seconds", "is_made_twice"),
+    [(1, 105, False), (1, 115, True), (2, 155, False), (7, 405, False), (10, 555, False), (11, 565, True)],
+)
 def test_a_retry_of_one_who_waited_gets_the_clip_that_has_ended_meanwhile(
     toy: Model, alice: Visitor, client_of: ClientOf, retry: int, age_seconds: int, is_made_twice: bool
 ) -> None:
