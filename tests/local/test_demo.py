@@ -43,7 +43,7 @@ def test_it_writes_the_clip_and_prints_the_receipt(
 
 def test_it_says_why_there_is_no_clip(tmp_path: Path, new_site: NewSite, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = new_site("demo")
-    site = Stack(folder, is_prepared=True, processes=("web",))  # the others are of no account here
+    site = Stack(folder, is_prepared=True, processes=("web", "signing"))  # the others are of no account here
     monkeypatch.setattr("loremotion.local.demo.Stack", lambda scratch, processes: site)
     said, clip = io.StringIO(), tmp_path / "clip.mp4"
     assert demo("a very long story " * 100, clip, Console(file=said, width=200, markup=False)) == 1
