@@ -39,7 +39,7 @@ def finished(report: dict[str, Any]) -> bool:
     with log_context.bound(request_id=said.request_id, generation_id=said.generation_id):
         if signing_queue.hand_over(said):
             return True
-        is_news = settle.settle(said)
+        is_news = lost_attempts.settle_ended(said)
         logger.info("Attempt %d is %s%s", said.attempt, said.outcome.value, "" if is_news else ", which is no news")
     return is_news
 

@@ -13,11 +13,11 @@ from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F
 from django.utils import timezone
 from rq.job import Job, JobStatus
 
-from generation.models import Generation, State
+from generation.models import OPEN_STATES, Generation, State
 from generation.scheduling import capacity, dispatch
 from generation.settlement import attempts, retries, settle, signing_queue
 from generation.settlement.verification import NotBelieved, read_report, verify_worker_name
-from gpu_worker.contract import LATE_SECONDS, WORKER_DEAD_AFTER_SECONDS, RenderReport, attempt_of, worker_of
+from gpu_worker.contract import LATE_SECONDS, WORKER_DEAD_AFTER_SECONDS, Outcome, RenderReport, attempt_of, worker_of
 from loremotion.refusals import Unavailable
 from loremotion.sweeping import each
 from loremotion.valkey import connection
@@ -133,7 +133,20 @@ def _settle_from(job: Job, generation: Generation) -> None:
     if report is None:
         hand_on(generation)
     elif not signing_queue.hand_over(report):
-        settle.settle(report)
+        settle_ended(report)
+
+
+def settle_ended(report: RenderReport) -> bool:
+    """Settle by the report of an attempt, unless it failed while the clip of an earlier one waits to be signed.
+
+    Returns whether this call decided it.
+    """
+    if report.outcome != Outcome.SUCCEEDED and report.attempt > 1:
+        open_still = Generation.objects.filter(id=report.generation_id, state__in=OPEN_STATES)
+        failed = open_still.filter(attempt=report.attempt, cancel_asked_at__isnull=True).first()
+        if failed is not None and (decided := _decided_by_clip_in_line(failed)) is not None:
+            return decided
+    return settle.settle(report)
 
 
 def _report_of(job: Job) -> RenderReport | None:
@@ -175,11 +188,9 @@ def hand_on(generation: Generation, reason: str = "The GPU worker fell silent.")
 
     Returns whether this call decided it.
     """
-    report = signing_queue.report_in_line(generation)
-    if report is not None and signing_queue.hand_over(report):
-        return False
-    if report is not None and _is_settled(report):
-        return True
+    decided = _decided_by_clip_in_line(generation)
+    if decided is not None:
+        return decided
     return retries.requeue(
         generation_id=generation.id,
         attempt=generation.attempt,
@@ -187,3 +198,16 @@ def hand_on(generation: Generation, reason: str = "The GPU worker fell silent.")
         reason=reason,
         gpu_seconds=attempts.seconds_taken(generation),
     )
+
+
+def _decided_by_clip_in_line(generation: Generation) -> bool | None:
+    """Let the clip of any attempt decide that is finished and waits to be signed.
+
+    Returns whether this call decided it; None where there is no such clip, or it has come to harm.
+    """
+    report = signing_queue.report_in_line(generation)
+    if report is None:
+        return None
+    if signing_queue.hand_over(report):
+        return False
+    return _is_settled(report) or None

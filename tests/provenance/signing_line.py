@@ -49,9 +49,9 @@ def rendered(
     Result.create(job, Result.Type.SUCCESSFUL, ttl=1000, return_value=report.to_wire())
 
 
-def in_its_line(generation: Generation, valkey: redis.Redis) -> Job:
-    """RQ's record of its report that waits to be signed."""
-    job_id = traces.signing_id(str(generation.id), generation.attempt)
+def in_its_line(generation: Generation, valkey: redis.Redis, *, attempt: int = 0) -> Job:
+    """RQ's record of the report, of the present attempt unless said, that waits to be signed."""
+    job_id = traces.signing_id(str(generation.id), attempt or generation.attempt)
     return Job.fetch(job_id, connection=valkey, serializer=JSONSerializer)
 
 

@@ -15,8 +15,8 @@ from billing import ledger
 from generation import reports
 from generation.models import OPEN_STATES, Clip, Generation, State
 from generation.scheduling import dispatch
-from generation.settlement import endings, lost_attempts, signing_queue
-from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS
+from generation.settlement import endings, lost_attempts, settle, signing_queue
+from gpu_worker.contract import WORKER_DEAD_AFTER_SECONDS, Outcome
 from loremotion import queues
 from tests.generation import factories
 from tests.provenance.conftest import Delivered, sign_due
@@ -120,6 +120,39 @@ def test_the_last_attempt_that_is_lost_gives_nothing_up_while_an_earlier_one_wai
     assert state_of(mine)[0] in OPEN_STATES
     work_off()
     assert state_of(mine) == (State.SUCCEEDED, True)
+    assert (mine.attempt, ledger.receipt(reference=mine.id).captured) == (2, mine.credits_quoted)
+
+
+@pytest.mark.parametrize("is_heard_by", ["reports", "beat"])
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_the_last_attempt_that_fails_gives_nothing_up_while_an_earlier_one_waits_to_be_signed(
+    at_work: None,
+    mine: Generation,
+    delivered: Delivered,
+    valkey: redis.Redis,
+    settings: Settings,
+    is_heard_by: str,
+    is_signed: bool,
+) -> None:
+    settings.MAX_ATTEMPTS = 2
+    late = delivered(mine)
+    assert factories.lose_worker(mine, 1)
+    dispatch.fill_window()
+    settle.start(generation_id=mine.id, attempt=2, worker="gpu-test")
+    assert reports.finished(late.to_wire())
+    if not is_signed:
+        in_its_line(mine, valkey, attempt=1).set_status(JobStatus.FAILED)
+    failed = factories.report(mine, Outcome.FAILED)
+    if is_heard_by == "reports":
+        reports.finished(failed.to_wire())
+    else:
+        rendered(mine, valkey, failed)
+        with in_a_while(lost_attempts.REPORT_GRACE_SECONDS + 1):
+            lost_attempts.reclaim_from_dead_workers()
+    if is_signed:
+        assert state_of(mine)[0] in OPEN_STATES
+        work_off()
+    assert state_of(mine) == (State.SUCCEEDED, is_signed)
     assert (mine.attempt, ledger.receipt(reference=mine.id).captured) == (2, mine.credits_quoted)
 
 
