@@ -25,20 +25,25 @@ from django.db.backends.utils import CursorWrapper
 from psycopg.abc import Params, PQGen, Query
 from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName
 from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.raw_cursor import RawCursorMixin
 
 Answer = Callable[[], Any]
 """Reads what a statement answers that was sent before."""
 
 
-def prepared_cursor() -> Any:
+def prepared_cursor(*, is_numbered: bool = False) -> Any:
     """A cursor that sends values beside its statement, and prepares a statement that is asked again and again.
 
     What it reads comes in PostgreSQL's own binary form: taking times and ids apart as text is Python's work, and costs
     more than finding the row. JSON is what it stands for, where Django's cursors leave it as text.
     ``with`` closes it.
+
+    Args:
+        is_numbered: whether its statements name their values ``$1`` and on, as PostgreSQL does. psycopg reads one with
+            ``%s`` anew each time where there are more than fifty values.
     """
     database = _connected()
-    own = TogetherCursor(database.connection)
+    own = (_NumberedCursor if is_numbered else TogetherCursor)(database.connection)
     own.format = psycopg.pq.Format.BINARY
     return database.make_debug_cursor(own) if database.queries_logged else _Cursor(own, database)
 
@@ -64,6 +69,10 @@ class TogetherCursor(psycopg.Cursor[Any]):
         if self._conn._pipeline is not None:
             _write(self._conn._pipeline)
         super()._fetch_pipeline()
+
+
+class _NumberedCursor(RawCursorMixin[psycopg.Connection[Any], Any], TogetherCursor):
+    """The same, for statements that name their values as PostgreSQL does."""
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class Columns(Generic[Row]):
         self.sql = ", ".join(f"{alias}.{column}" for column in columns)
         self.count = len(self._fields)
         names = ", ".join(columns)
-        places = ", ".join(["%s"] * self.count)
+        places = ", ".join(f"${place}" for place in range(1, self.count + 1))
         self._insert = f"INSERT INTO {model._meta.db_table} ({names}) VALUES ({places})"  # noqa: S608 - a model's names
 
     def read(self, row: Sequence[Any], *, first: int = 0) -> Row:
@@ -71,7 +71,7 @@ class Columns(Generic[Row]):
             for field, plain in zip(self._fields, self._plain, strict=True)
             for value in (getattr(made, field.attname),)
         ]
-        with prepared_cursor() as cursor:
+        with prepared_cursor(is_numbered=True) as cursor:
             cursor.execute(self._insert, values)
         made._state.adding = False
 
