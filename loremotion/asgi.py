@@ -5,6 +5,7 @@ import os
 import django
 
 from loremotion import database, row_security
+from loremotion.agents.server import Agents
 from loremotion.bodies import BodyLimit
 from loremotion.handler import OneThreadHandler
 from loremotion.lasting import SharedThreads
@@ -18,7 +19,9 @@ from loremotion.send_deadline import SendDeadline
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loremotion.settings")
 
 django.setup(set_prefix=False)
-application = RequestIds(Probes(Metrics(SendDeadline(BodyLimit(PageDeadline(SharedThreads(OneThreadHandler())))))))
+application = RequestIds(
+    Probes(Metrics(SendDeadline(BodyLimit(Agents(PageDeadline(SharedThreads(OneThreadHandler())))))))
+)
 row_security.bind_process()
 database.bound_process()
 database.warn_of_few_connections()

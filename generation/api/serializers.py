@@ -121,6 +121,13 @@ class AskSerializer(serializers.Serializer[Any]):
         help_text="Your own name for it, such as a user's or an order's: in `lm.user_ref`, and to list clips by.",
     )
 
+    max_credits = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        help_text="The most that it may cost; what costs more is refused, and nothing is made.",
+    )
+
     @property
     def fields(self) -> BindingDict:
         """The same objects for every body: they keep nothing of one, and making them takes longer than checking it."""

@@ -60,6 +60,7 @@ class AskView(VideoView):
         caller = self.caller(Action.GENERATE)  # before its body is judged: whose key does not hold learns nothing else
         said, files, clips = asked_in(read(body, self.request))
         is_private, user_ref = said.pop("private", None), said.pop("user_ref", None) or ""
+        most_credits = said.pop("max_credits", None)
         if source is not None:
             clips["video"] = source
         if mode is not None:
@@ -68,7 +69,7 @@ class AskView(VideoView):
                 said["model"] = _model_of(caller, clips["video"], mode=mode)
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
         with capacity.asked_once(forecast_board.send), places.looked_once():
-            own: Any = {"is_private": is_private, "user_ref": user_ref}
+            own: Any = {"is_private": is_private, "user_ref": user_ref, "most_credits": most_credits}
             generation = intake.take(self.site_request, ask, files=files, clips=clips, **own)
             answer = _as_it_stands(presentation.just_taken(generation))
         if generation.is_repeated:
@@ -121,12 +122,14 @@ class Quotes(VideoView):
     def post(self, request: Request) -> Response:
         caller = tenancy.caller_of(self.site_request)
         said, files, clips = asked_in(read(AskSerializer, request))
+        most_credits = said.pop("max_credits", None)
         for name in ("private", "user_ref"):
             said.pop(name, None)
         if clips:
             caller = self.caller(Action.READ_CLIPS)
         ask = Ask(**{**said, "model": said.get("model") or DEFAULT_ALIAS})
         sound = intake.look_at(self.site_request, caller, ask, files=files, clips=clips)
+        intake.refuse_dear(sound.offer.quote.credits, most_credits=most_credits)
         network = networks.fingerprint_of(self.site_request)
         wait = wait_before_asking(sound.offer, caller.workspace, may=sound.may, network=network)
         return Response(presentation.quote(sound.offer, wait))

@@ -32,15 +32,12 @@ from generation.submission import checks, idempotency, intake, pictures, uploads
 from generation.submission.audience import audience_of
 from generation.submission.checks import Candidate
 from generation.submission.idempotency import Repeat
+from generation.submission.intake import CostsMore
 from generation.submission.submit import submit
 from gpu_worker.families import Kind
 from loremotion.refusals import Conflict, Invalid, Refusal
 
 MOST_CLIPS: Final = 48
-
-
-class CostsMore(Conflict):
-    """A price has gone up since it was shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from generation.submission.submit import look_ahead, submit
 from gpu_worker.families import Kind
 from gpu_worker.media.bounds import MOST_SECONDS
 from loremotion import prepared
-from loremotion.refusals import Invalid
+from loremotion.refusals import Conflict, Invalid
 
 
 def take(
@@ -35,6 +35,7 @@ def take(
     clips: Mapping[str, str],
     is_private: bool | None = None,
     user_ref: str = "",
+    most_credits: int | None = None,
 ) -> Generation:
     """Check everything, the cheap things first, then make the request; a newcomer gets a workspace only once the
     request is sound.
@@ -46,8 +47,10 @@ def take(
         clips: ids of own clips by role. A file in the same role goes before.
         is_private: whether others of the team do not see it; None leaves that to the team.
         user_ref: what the caller's own program calls it.
+        most_credits: what it may cost; None for whatever it does. No part of what makes two requests the same.
 
     Raises:
+        CostsMore: its price is above ``most_credits``.
         Refusal: with the field, the cause and the next step. Nothing is left behind.
     """
     caller = tenancy.caller_for(request, Action.GENERATE)
@@ -57,6 +60,7 @@ def take(
     if (made := idempotency.find_repeated(caller, repeat)) is not None:
         return made
     given, offer, may, continued_seconds = look_at(request, caller, ask, files=files, clips=clips)
+    refuse_dear(offer.quote.credits, most_credits=most_credits)
     has_pictures = any(thing.kind == Kind.PICTURE and thing.content is not None for thing in given)
     line_of = caller.workspace.id if caller.workspace is not None else network
     in_line = pictures.in_line(line_of) if has_pictures else nullcontext()
@@ -77,6 +81,26 @@ def take(
                 user_ref=user_ref,
                 may=may,
             )
+
+
+def refuse_dear(credits: int, *, most_credits: int | None) -> None:
+    """Refuse a price above ``most_credits``, where there is such a limit.
+
+    Raises:
+        CostsMore: with the price.
+    """
+    if most_credits is not None and credits > most_credits:
+        raise CostsMore(
+            "costs_more",
+            f"This costs {credits:,} credits, and max_credits allows {most_credits:,}.",
+            next_step="Raise max_credits, or ask for a shorter or smaller clip.",
+            field="max_credits",
+            figures={"credits": credits},
+        )
+
+
+class CostsMore(Conflict):
+    """The price is above what whoever asks was ready to pay."""
 
 
 class Sound(NamedTuple):

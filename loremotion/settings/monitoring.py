@@ -28,7 +28,8 @@ LOGGING = {
         "operator": {"class": "loremotion.alerts.AdminMailHandler"},
     },
     # Django's own handler would mail whole requests to ADMINS, and keep whoever sent them waiting.
-    "loggers": {"django": {"handlers": []}},
+    # The protocol's own lines say of each request that it begins and ends.
+    "loggers": {"django": {"handlers": []}, "mcp": {"level": "WARNING"}},
     "root": {"handlers": ["console", "operator"], "level": env.str("LOG_LEVEL", "INFO")},
 }
 

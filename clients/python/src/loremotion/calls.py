@@ -45,6 +45,7 @@ class ClipOptions(TypedDict, total=False):
     seed: int
     private: bool
     user_ref: str
+    max_credits: int
     image: Input
     last_image: Input
     video: Input

@@ -1,0 +1,1 @@
+"""Agents: the site as tools of the Model Context Protocol, at ``/mcp``."""
