@@ -25,6 +25,10 @@ View = TypeVar("View", bound=Callable[..., Any])
 MAX_BODY_BYTES: Final = 1024**2
 MAX_FORM_BYTES: Final = 128 * 1024**2
 """A form with the largest video that is taken, and pictures beside it."""
+MAX_JSON_BYTES: Final = 16 * 1024**2
+"""JSON of a view that takes files, which may spell one out in a data URI."""
+ROOM_FOR_AGENTS: Final = {"/mcp": MAX_JSON_BYTES}
+"""Addresses in front of Django that take more than ``MAX_BODY_BYTES``."""
 SILENT_SECONDS: Final = 30.0
 """Who sends nothing for so long in the middle of a body is not waited for."""
 LEAST_BYTES_PER_SECOND: Final = 4096
@@ -68,7 +72,11 @@ def takes_files(view: View) -> View:
 
 
 def _form_limit(method: str, content_type: str, **_: object) -> int:
-    return MAX_FORM_BYTES if method == "POST" and content_type.startswith("multipart/form-data") else MAX_BODY_BYTES
+    if method != "POST":
+        return MAX_BODY_BYTES
+    if content_type.startswith("multipart/form-data"):
+        return MAX_FORM_BYTES
+    return MAX_JSON_BYTES if content_type.startswith("application/json") else MAX_BODY_BYTES
 
 
 class BodyLimit:
@@ -243,7 +251,7 @@ def limit_of(scope: Any) -> int | None:
     try:
         route = resolve(scope["path"])
     except Resolver404:
-        return MAX_BODY_BYTES
+        return ROOM_FOR_AGENTS.get(scope["path"], MAX_BODY_BYTES)
     limit: Callable[..., int | None] | None = getattr(route.func, LIMIT, None)
     if limit is None:
         return MAX_BODY_BYTES

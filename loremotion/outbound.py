@@ -11,11 +11,14 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from http import HTTPStatus
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import IO
 from urllib.parse import quote, urlsplit
 
 import certifi
@@ -34,6 +37,7 @@ WHOLE_SECONDS = 12.0
 """From the first byte of TLS to the last one that we read, however slowly they come."""
 ANSWER_BYTES = 1_024
 """So much of an answer is read and kept."""
+_PIECE_BYTES = 64 * 1024
 
 Resolver = Callable[[str, int], Sequence[str]]
 
@@ -81,11 +85,18 @@ def by_dns(host: str, port: int) -> list[str]:
     return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
-def target_of(url: str, *, resolve: Resolver | None = None, deadline: float | None = None) -> Target:
+def target_of(
+    url: str,
+    *,
+    resolve: Resolver | None = None,
+    deadline: float | None = None,
+    networks: Sequence[IPv4Network | IPv6Network] | None = None,
+) -> Target:
     """The target that ``url`` leads to, if a request may go there.
 
     Args:
         deadline: when on the monotonic clock its name must have been looked up; in ``CONNECT_SECONDS`` by default.
+        networks: that are open though they are private; those for webhooks by default.
 
     Raises:
         Invalid: it may not, or it is no address; says which.
@@ -111,9 +122,10 @@ def target_of(url: str, *, resolve: Resolver | None = None, deadline: float | No
         addresses = ()
     if not addresses:
         raise _refusal(f"We can't find {host}.", next_step="Check the spelling.")
-    if not all(_is_open(address) or _is_permitted(address) for address in addresses):
+    networks = settings.WEBHOOK_PRIVATE_NETWORKS if networks is None else networks
+    if not all(_is_open(address) or _is_within(address, networks) for address in addresses):
         raise _refusal(f"{host} is on a private network.", next_step="Use a URL that the internet can reach.")
-    if parts.scheme == "http" and not all(_is_permitted(address) for address in addresses):
+    if parts.scheme == "http" and not all(_is_within(address, networks) for address in addresses):
         raise _refusal("The URL must start with https://.")
     path = quote(parts.path or "/", safe=_HARMLESS_IN_A_PATH)
     query = f"?{quote(parts.query, safe=_HARMLESS_IN_A_PATH + '?')}" if parts.query else ""
@@ -127,8 +139,46 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str], resolve: Resolver
         Invalid: the address leads, by now, where no request may go.
         Unreachable: no answer came, or none in time.
     """
+    networks = settings.WEBHOOK_PRIVATE_NETWORKS
+    with _asked(url, "POST", body=body, headers=headers, resolve=resolve, networks=networks) as response:
+        text = response.read(ANSWER_BYTES).decode(errors="replace").replace("\x00", "")
+        return Answer(response.status, text)
+
+
+def fetch(url: str, *, into: IO[bytes], most_bytes: int, resolve: Resolver | None = None) -> int:
+    """Write what is at ``url`` into a file, as fast as ``post``. Returns how many bytes it has.
+
+    Raises:
+        Invalid: the address leads where no request may go.
+        Unreachable: it isn't there, is larger than ``most_bytes``, or did not come in time.
+    """
+    headers, networks = {"Accept-Encoding": "identity"}, settings.INPUT_PRIVATE_NETWORKS
+    with _asked(url, "GET", headers=headers, resolve=resolve, networks=networks) as response:
+        if response.status != HTTPStatus.OK:
+            moved = " It redirects, which is not followed." if 300 <= response.status < 400 else ""
+            raise Unreachable(f"The answer was {response.status}.{moved}")
+        size_bytes = 0
+        while piece := response.read(_PIECE_BYTES):
+            size_bytes += len(piece)
+            if size_bytes > most_bytes:
+                raise Unreachable(f"It is larger than {most_bytes / 1e6:g} MB.")
+            into.write(piece)
+        return size_bytes
+
+
+@contextmanager
+def _asked(
+    url: str,
+    method: str,
+    *,
+    headers: Mapping[str, str],
+    networks: Sequence[IPv4Network | IPv6Network],
+    body: bytes | None = None,
+    resolve: Resolver | None,
+) -> Iterator[http.client.HTTPResponse]:
+    """Yield the answer, of which the block reads what it wants, all of it within ``WHOLE_SECONDS``."""
     connected_by = _connected_by()
-    target = target_of(url, resolve=resolve, deadline=connected_by)
+    target = target_of(url, resolve=resolve, deadline=connected_by, networks=networks)
     try:
         line = _connect(target, connected_by)
     except OSError as error:
@@ -140,7 +190,8 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str], resolve: Resolver
     try:
         if isinstance(line, ssl.SSLSocket):
             line.do_handshake()
-        return _exchange(line, target, body, headers)
+        with _answer(line, target, method, body, headers) as response:
+            yield response
     except (OSError, http.client.HTTPException, ValueError) as error:
         if too_late.is_set():
             raise Unreachable(f"It took longer than {WHOLE_SECONDS:g} seconds.") from error
@@ -178,16 +229,16 @@ def _looked_up(host: str, port: int, resolve: Resolver, deadline: float | None) 
     return found.result(timeout=max(0.0, deadline - time.monotonic()))
 
 
-def _exchange(line: socket.socket, target: Target, body: bytes, headers: Mapping[str, str]) -> Answer:
+def _answer(
+    line: socket.socket, target: Target, method: str, body: bytes | None, headers: Mapping[str, str]
+) -> http.client.HTTPResponse:
     line.settimeout(SILENCE_SECONDS)
     connection = http.client.HTTPConnection(target.host, target.port)
     connection.sock = line
     host = f"[{target.host}]" if ":" in target.host else target.host
     named = host if target.port == USUAL_PORTS[target.scheme] else f"{host}:{target.port}"
-    connection.request("POST", target.path, body, {"Host": named, "Connection": "close", **headers})
-    with connection.getresponse() as response:
-        text = response.read(ANSWER_BYTES).decode(errors="replace").replace("\x00", "")
-    return Answer(response.status, text)
+    connection.request(method, target.path, body, {"Host": named, "Connection": "close", **headers})
+    return connection.getresponse()
 
 
 def _connect(target: Target, deadline: float) -> socket.socket:
@@ -240,12 +291,11 @@ def _is_open(address: str) -> bool:
     return known.is_global and not known.is_multicast and not known.is_reserved
 
 
-def _is_permitted(address: str) -> bool:
-    """Whether whoever runs this site has named its network in ``WEBHOOK_PRIVATE_NETWORKS``."""
+def _is_within(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
     known = ip_address(address.partition("%")[0])
     if isinstance(known, IPv6Address) and known.ipv4_mapped is not None:
         known = known.ipv4_mapped
-    return any(known in network for network in settings.WEBHOOK_PRIVATE_NETWORKS)
+    return any(known in network for network in networks)
 
 
 def _refusal(message: str, *, next_step: str = "") -> Invalid:

@@ -28,7 +28,7 @@ EARLIER_UPLOAD = "/worker/files/" + signing.dumps("clips/x/clip.mp4", salt="gene
 DOWNLOAD = "/worker/files/" + signing.dumps("inputs/x/image.png", salt="generation.files.download")
 ID = "00000000-0000-4000-8000-000000000000"
 LIMITS = [
-    ("POST", "/v1/videos", "application/json", bodies.MAX_BODY_BYTES),
+    ("POST", "/v1/videos", "application/json", bodies.MAX_JSON_BYTES),
     ("POST", "/v1/videos", FORM, bodies.MAX_FORM_BYTES),
     ("POST", "/v1/videos/edits", FORM, bodies.MAX_FORM_BYTES),
     ("POST", "/v1/videos/extensions", FORM, bodies.MAX_FORM_BYTES),

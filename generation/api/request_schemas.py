@@ -22,6 +22,7 @@ _TYPES: Final[list[tuple[type[serializers.Field[Any, Any, Any, Any]], list[str]]
 ]
 _LIMITS: Final = {"max_length": "maxLength", "min_value": "minimum", "max_value": "maximum"}
 _OWN_CLIP: Final = {"$ref": "#/components/schemas/OwnVideo"}
+_ADDRESS: Final = {"type": "string", "format": "uri", "pattern": "^(https://|data:)"}
 _FILE: Final = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
 
 
@@ -36,15 +37,10 @@ def request_schemas() -> dict[str, Any]:
 
 
 def _schema(fields: Any, *, with_files: bool) -> dict[str, Any]:
-    taken = {
-        name: field
-        for name, field in fields.items()
-        if with_files or not isinstance(field, InputField) or field.takes_clips
-    }
     return {
         "type": "object",
-        "required": [name for name, field in taken.items() if field.required],
-        "properties": {name: _property(field, with_files=with_files) for name, field in taken.items()},
+        "required": [name for name, field in fields.items() if field.required],
+        "properties": {name: _property(field, with_files=with_files) for name, field in fields.items()},
         "additionalProperties": False,
     }
 
@@ -53,7 +49,7 @@ def _property(field: Any, *, with_files: bool) -> dict[str, Any]:
     described = {"description": str(field.help_text)}
     if isinstance(field, InputField):
         if not with_files:
-            return _OWN_CLIP | described
+            return ({"anyOf": [_OWN_CLIP, _ADDRESS]} if field.takes_clips else _ADDRESS) | described
         return ({"oneOf": [_FILE, _OWN_CLIP]} if field.takes_clips else _FILE) | described
     types = next(types for kind, types in _TYPES if isinstance(field, kind))
     types = [*types, "null"] if field.allow_null else types

@@ -15,7 +15,7 @@ from rest_framework.utils.serializer_helpers import BindingDict
 
 from catalog.requests import Ask, wordings
 from generation.api.base import unknown_field
-from generation.submission import uploads
+from generation.submission import remote_files, uploads
 from gpu_worker.families import ROLES, Kind
 from loremotion.refusals import Invalid
 
@@ -68,7 +68,8 @@ _KINDS: Final[Mapping[type, type[serializers.Field[Any, Any, Any, Any]]]] = {
 
 
 class InputField(serializers.Field[Any, Any, Any, Any]):
-    """What a clip starts from: a file, or for some roles the id of an own clip, also as ``{"id": …}``."""
+    """What a clip starts from: a file, its address or data URI, or for some roles the id of an own clip, also as
+    ``{"id": …}``."""
 
     def __init__(self, *, takes_clips: bool, **kwargs: Any) -> None:
         super().__init__(required=False, allow_null=True, **kwargs)
@@ -78,6 +79,10 @@ class InputField(serializers.Field[Any, Any, Any, Any]):
         if isinstance(said, UploadedFile):
             return said
         role = str(self.field_name)
+        if isinstance(said, Mapping) and role == REFERENCE and set(said) == {"image_url"}:
+            said = said["image_url"]  # as OpenAI writes it
+        if isinstance(said, str) and remote_files.is_address(said):
+            return said
         if isinstance(said, Mapping):
             for name in said:
                 if name != "id" or not self.takes_clips:
@@ -89,7 +94,7 @@ class InputField(serializers.Field[Any, Any, Any, Any]):
         raise Invalid(f"invalid_{role}", f"{role} is {what}.", next_step=self._how_to_send(), field=role)
 
     def _how_to_send(self) -> str:
-        file = f"Send the file itself as {self.field_name} in multipart/form-data"
+        file = f"Send the file itself as {self.field_name} in multipart/form-data, its https:// address or a data URI"
         return f"{file}, or the id of a finished clip of yours." if self.takes_clips else f"{file}."
 
 

@@ -28,7 +28,7 @@ from generation.scheduling import capacity, forecast_board, places
 from generation.scheduling.wait import wait_before_asking
 from generation.settlement import deletion, settle
 from generation.storage import serving
-from generation.submission import intake, privacy, retries
+from generation.submission import intake, privacy, remote_files, retries
 from gpu_worker.families import ROLES
 from loremotion import parameters
 from loremotion.refusals import Conflict, Invalid
@@ -58,7 +58,7 @@ class AskView(VideoView):
         """Take the request. What begins with an own clip, ``source`` or the body's, and has a ``mode`` of its own is
         made by that clip's model unless the body names another."""
         caller = self.caller(Action.GENERATE)  # before its body is judged: whose key does not hold learns nothing else
-        said, files, clips = asked_in(read(body, self.request))
+        said, files, clips = asked_in(read(body, self.request), caller)
         is_private, user_ref = said.pop("private", None), said.pop("user_ref", None) or ""
         most_credits = said.pop("max_credits", None)
         if source is not None:
@@ -77,13 +77,18 @@ class AskView(VideoView):
         return waiting.until_ended(self.site_request, generation, answer)
 
 
-def asked_in(said: dict[str, Any]) -> tuple[dict[str, Any], dict[str, UploadedFile[Any]], dict[str, str]]:
-    """Return what a body asks for, its files by role, and ids of own clips by role."""
+def asked_in(
+    said: dict[str, Any], caller: Caller
+) -> tuple[dict[str, Any], dict[str, UploadedFile[Any]], dict[str, str]]:
+    """Return what a body asks for, its files by role, and ids of own clips by role. Files that it names are fetched."""
     given = {role: said.pop(role) for role in (*ROLES, REFERENCE) if role in said}
     if given.get(REFERENCE) and given.get("image"):
         raise Invalid(
             "repeated_field", f"{REFERENCE} is image by another name.", next_step="Send one of them.", field="image"
         )
+    named = {role: one for role, one in given.items() if isinstance(one, str) and remote_files.is_address(one)}
+    fetched = {role: remote_files.open_named(role, one, caller) for role, one in named.items()}
+    given |= fetched
     files = {role: one for role, one in given.items() if isinstance(one, UploadedFile)}
     clips = {role: one for role, one in given.items() if isinstance(one, str) and one}
     return said, files, clips
@@ -121,7 +126,7 @@ class Quotes(VideoView):
 
     def post(self, request: Request) -> Response:
         caller = tenancy.caller_of(self.site_request)
-        said, files, clips = asked_in(read(AskSerializer, request))
+        said, files, clips = asked_in(read(AskSerializer, request), caller)
         most_credits = said.pop("max_credits", None)
         for name in ("private", "user_ref"):
             said.pop(name, None)

@@ -17,7 +17,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from loremotion import __version__
 from loremotion.agents.inner_requests import InnerRequests
 from loremotion.agents.tools import CONFIRM_ABOVE, IN_SCOPE, Agent, server_of
-from loremotion.bodies import App, Receive, Send
+from loremotion.bodies import MAX_JSON_BYTES, App, Receive, Send
 from loremotion.errors import PROBLEM, document
 
 PATH: Final = "/mcp"
@@ -53,7 +53,9 @@ class Agents:
         if await _refuse(api, send):
             return
         agent = Agent(api, confirm_above, settings.SITE_URL)
-        self._server.streamable_http_app(stateless_http=True, transport_security=_NO_SECURITY)
+        self._server.streamable_http_app(
+            stateless_http=True, transport_security=_NO_SECURITY, max_request_body_size=MAX_JSON_BYTES
+        )
         manager = self._server.session_manager  # the one that was made just now, for this request
         async with manager.run():
             await manager.handle_request({**scope, IN_SCOPE: agent}, cast(Any, receive), send)

@@ -37,6 +37,8 @@ WATERMARK = env.str("WATERMARK", "LoreMotion", validate=validate.Length(max=40))
 # Networks of yours, such as 10.1.0.0/16 or 127.0.0.0/8, that webhooks may go into, there also without TLS. All else but
 # the open internet is refused: see loremotion.outbound.
 WEBHOOK_PRIVATE_NETWORKS = env.list("WEBHOOK_PRIVATE_NETWORKS", [], subcast=ip_network)
+# Apart from those: what is fetched from there is seen by whoever asked for it.
+INPUT_PRIVATE_NETWORKS = env.list("INPUT_PRIVATE_NETWORKS", [], subcast=ip_network)
 
 # The proxy's header with the caller's country (CF-IPCountry …), which it must overwrite; or one country for everybody.
 # Where neither is set, models whose licence leaves countries out are offered to nobody.

@@ -95,7 +95,7 @@ def test_too_many_files_are_a_clear_400(toy: Model, alice: Visitor, client_of: C
 
 
 @pytest.mark.parametrize("role", ["video", "image", "mask", "input_reference"])
-@pytest.mark.parametrize("said", [5, ["x"], {"image_url": "https://example.com/a.png"}])
+@pytest.mark.parametrize("said", [5, ["x"], {"image_url": "https://127.0.0.1/a.png"}])
 def test_what_cannot_be_used_to_start_from_is_refused_and_not_left_out(
     toy: Model, alice: Visitor, client_of: ClientOf, role: str, said: Any
 ) -> None:

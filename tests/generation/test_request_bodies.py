@@ -129,7 +129,7 @@ def test_what_other_apis_call_it_is_refused_with_our_name(
     assert not Hold.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["input_reference[image_url]", "image[url]", "video[url]"])
+@pytest.mark.parametrize("name", ["input_reference[url]", "image[url]", "video[url]"])
 def test_what_is_nested_in_a_form_is_read_too(toy: Model, alice: Visitor, client_of: ClientOf, name: str) -> None:
     answer = client_of(alice).post("/v1/videos", {"prompt": "a fox", name: "https://example.com/a.png"})
     assert (answer.status_code, answer.json()["code"]) == (422, "unknown_field")
@@ -137,13 +137,13 @@ def test_what_is_nested_in_a_form_is_read_too(toy: Model, alice: Visitor, client
     assert not Generation.objects.exists()
 
 
-@pytest.mark.parametrize("said", ["https://example.com/a.mp4", {"id": "video_123"}])
+@pytest.mark.parametrize("said", ["ftp://example.com/a.mp4", {"id": "video_123"}])
 def test_what_is_no_id_of_a_clip_is_told_how_to_send_it(
     toy: Model, alice: Visitor, client_of: ClientOf, said: Any
 ) -> None:
     problem = post(client_of(alice), "/v1/videos/edits", {"prompt": "a fox", "video": said}).json()
     assert (problem["code"], problem["error"]["param"]) == ("invalid_video", "video")
-    assert "Send the file itself as video in multipart/form-data, or the id of a finished clip" in problem["detail"]
+    assert "a data URI, or the id of a finished clip of yours." in problem["detail"]
 
 
 @pytest.mark.parametrize("said", ["", {}, [], False, 0, {"id": ""}, {"id": None}, " "])
