@@ -50,6 +50,7 @@ Seconds = Annotated[float | None, Field(gt=0, description="Length.")]
 Size = Annotated[str | None, Field(description="One of the model's sizes, such as 768x512.")]
 Preset = Annotated[str | None, Field(description="One of the model's presets.")]
 Seed = Annotated[int | None, Field(ge=0, description="The same seed and request give the same clip.")]
+Image = Annotated[str | None, Field(description="Start frame: a picture's https:// address, or a data URI.")]
 Source = Annotated[str | None, Field(description="Id of a finished clip, to be changed or continued.")]
 Mode = Annotated[str | None, Field(description="How it is made, where the inputs don't say: one of the model's modes.")]
 Negative = Annotated[str | None, Field(description="What should not be seen.")]
@@ -114,11 +115,15 @@ async def quote(
     seconds: Seconds = None,
     size: Size = None,
     preset: Preset = None,
+    image: Image = None,
     video: Source = None,
     mode: Mode = None,
 ) -> dict[str, Any]:
     """Say what a clip would cost and when it would be ready. Makes nothing."""
-    body = _body(prompt=prompt, model=model, seconds=seconds, size=size, preset=preset, video=video, mode=mode)
+    body = _body(
+        **{"prompt": prompt, "model": model, "seconds": seconds, "size": size, "preset": preset},
+        **{"image": image, "video": video, "mode": mode},
+    )
     found = await _agent(ctx).asked("POST", "/v1/quotes", body=body)
     return {name: found[name] for name in ("model", "mode", "preset", "seconds", "size", "credits", "in_words")}
 
@@ -132,6 +137,7 @@ async def generate(
     size: Size = None,
     preset: Preset = None,
     seed: Seed = None,
+    image: Image = None,
     video: Source = None,
     mode: Mode = None,
     negative_prompt: Negative = None,
@@ -141,7 +147,7 @@ async def generate(
     agent = _agent(ctx)
     body = _body(
         **{"prompt": prompt, "model": model, "seconds": seconds, "size": size, "preset": preset, "seed": seed},
-        **{"video": video, "mode": mode, "negative_prompt": negative_prompt},
+        **{"image": image, "video": video, "mode": mode, "negative_prompt": negative_prompt},
         max_credits=max(agent.confirm_above, confirmed_credits or 0),
     )
     headers = {"Idempotency-Key": f"mcp:{client_request_id}"}

@@ -4,11 +4,13 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import uvicorn
 from pytest_django.live_server_helper import LiveServer
 
 from accounts import api_keys
@@ -17,6 +19,9 @@ from accounts.roles import BY_ROLE, Role
 from billing import ledger
 from generation.models import Generation
 from generation.settlement import settle
+from loremotion.agents.server import Agents
+from loremotion.handler import OneThreadHandler
+from loremotion.lasting import SharedThreads
 from tests.accounts import factories as people
 from tests.generation import factories
 from tests.patience import PATIENCE_SECONDS
@@ -71,3 +76,17 @@ def run_script(live_server: LiveServer, key: str) -> RunScript:
         return seen
 
     return run
+
+
+@pytest.fixture
+def asgi_site(transactional_db: None) -> Iterator[str]:
+    """The address of a site as uvicorn serves it, which ``live_server`` is not: agents have their tools there."""
+    application = Agents(SharedThreads(OneThreadHandler()))
+    config = uvicorn.Config(cast(Any, application), port=0, lifespan="off", log_level="warning")
+    server = uvicorn.Server(config)
+    listening = config.bind_socket()
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()

@@ -8,7 +8,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from pytest_django.live_server_helper import LiveServer
 
 from generation.models import Generation
 from tests.clients.conftest import HERE
@@ -39,11 +38,10 @@ def run_with_client(*command: str | Path, cwd: Path = PACKAGE, **environment: st
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")  # the test's server is no ASGI server
-def test_its_own_tests_pass_against_this_site(live_server: LiveServer, key: str, made: Generation) -> None:
+def test_its_own_tests_pass_against_this_site(asgi_site: str, key: str, made: Generation) -> None:
     said = run_with_client(
         *("-m", "pytest", "-q", "-p", "no:cacheprovider"),
-        SITE=live_server.url,
+        SITE=asgi_site,
         KEY=key,
         MADE=str(made.id),
     )

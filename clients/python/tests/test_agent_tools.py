@@ -146,7 +146,7 @@ def test_without_a_key_the_command_says_how_to_begin(tmp_path: Path, monkeypatch
         ("generate", {"client_request_id": "1", "prompt": "a fox", "size": "1x1"}, "Choose one of"),
         ("generate", {"client_request_id": "1", "prompt": "a fox", "image": "../secret.png"}, "There is no file"),
         ("generate", {"client_request_id": "1", "prompt": "a fox", "image": "/etc/hostname"}, "There is no file"),
-        ("generate", {"client_request_id": "1", "prompt": "a fox", "video": "clip.mp4"}, "id of a finished clip"),
+        ("generate", {"client_request_id": "1", "prompt": "a fox", "video": "clip.mp4"}, "no id of a clip"),
         ("get", {"video_id": NOBODYS}, "isn't yours"),
         ("download", {"video_id": "../../escape"}, "no id of a clip"),
         ("wait", {"video_id": NOBODYS, "seconds": 9_999}, "seconds"),
@@ -159,3 +159,16 @@ def test_what_cannot_be_is_told_in_words(
     (tmp_path / "clips").mkdir()
     refused = as_agent(site, key, tmp_path / "clips", lambda agent: agent.call_tool(tool, asked))
     assert (refused.is_error, says in words(refused)) == (True, True), words(refused)
+
+
+def test_a_picture_of_the_folder_starts_a_clip(site: str, key: str, client: Client, tmp_path: Path) -> None:
+    (tmp_path / "red.png").write_bytes((Path(__file__).parent / "red.png").read_bytes())
+    asked = {"client_request_id": str(uuid4()), "prompt": "a red fox", "image": "red.png"}
+    made = as_agent(site, key, tmp_path, lambda agent: agent.call_tool("generate", asked))
+    assert not made.is_error, words(made)
+    client.cancel(made.structured_content["id"])
+
+
+def test_with_a_key_that_does_not_hold_the_command_says_so(site: str) -> None:
+    said = CliRunner().invoke(loremotion, ["--site", site, "--api-key", "lm_live_nobodys_key", "mcp"])
+    assert (said.exit_code, "API key" in said.output) == (1, True), said.output

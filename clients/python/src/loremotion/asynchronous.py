@@ -50,6 +50,16 @@ class AsyncClient:
         self._http = httpx.AsyncClient(**connection.options_of(api_key, base_url, timeout_seconds), transport=transport)
         self._max_attempts = max(1, max_attempts)
 
+    @property
+    def base_url(self) -> str:
+        """The site's address, without a slash at its end."""
+        return str(self._http.base_url).rstrip("/")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """By what the site knows this client."""
+        return {name: self._http.headers[name] for name in ("Authorization", "User-Agent")}
+
     async def __aenter__(self) -> Self:
         return self
 

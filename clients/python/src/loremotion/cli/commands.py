@@ -298,16 +298,17 @@ def mcp(site: dict[str, Any], folder: Path, confirm_above: int | None) -> None:
     Pictures are read from FOLDER and clips written to it. Limit what the agent may spend by its API key's limits.
     """
     try:
-        from loremotion.agent_tools import server_of
+        from loremotion.agent_tools import serve, server_of
     except ModuleNotFoundError as missing:
-        if missing.name not in ("mcp", "mcp_types", "anyio", "pydantic"):
+        if missing.name not in ("mcp", "mcp_types", "httpx2"):
             raise
         raise click.ClickException("This needs a few more packages: pip install 'loremotion[mcp]'") from None
     try:
-        AsyncClient(**site)
+        with Client(**site) as client:
+            client.me()  # an agent shows nobody why its tools are not there
     except LoreMotionError as problem:
         raise click.ClickException(_with_next_step(problem)) from None
-    server_of(lambda: AsyncClient(**site), folder=folder, confirm_above=confirm_above).run("stdio")
+    asyncio.run(serve(server_of(lambda: AsyncClient(**site), folder=folder, confirm_above=confirm_above)))
 
 
 @loremotion.command()
