@@ -18,7 +18,7 @@ from catalog.models import Model, ModelVersion, is_slug
 from catalog.pricing import tier_of
 from catalog.sizes import Size
 from catalog.validation import problems
-from gpu_worker.families import FAMILIES, speed
+from gpu_worker.families import EVERY_FAMILY, speed
 
 LONG_TEXT = 120
 """Characters from which a field gets the admin's wide input."""
@@ -31,7 +31,7 @@ MODEL_FIELDS = ["name", "slug", "summary", "status", "status_reason", "position"
 
 def mode_choices() -> list[tuple[str, str]]:
     """Every mode of any family; the check of the whole form says when the chosen family lacks one."""
-    modes = {name: mode.title for family in FAMILIES.values() for name, mode in family.modes.items()}
+    modes = {name: mode.title for family in EVERY_FAMILY.values() for name, mode in family.modes.items()}
     return [(name, f"{name}: {title}") for name, title in modes.items()]
 
 
@@ -204,7 +204,7 @@ class CatalogueForm(forms.ModelForm[Model]):
         if kept:
             return
         values = {name: self.cleaned_data[name] for name in versions.FIELDS if name not in NOT_YET}
-        modes = self.cleaned_data.get("modes") or [*FAMILIES[values["family"]].modes][:1]
+        modes = self.cleaned_data.get("modes") or [*EVERY_FAMILY[values["family"]].modes][:1]
         version = versions.draft(self.instance, {**values, "modes": modes, "source": "-", "licence": "-", "prices": {}})
         found = {field: texts for field, texts in problems(version).items() if field not in NOT_YET}
         if not found and not version.reference_speed:

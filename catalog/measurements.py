@@ -17,7 +17,7 @@ from django.utils import timezone
 from catalog.models import Measurement, ModelVersion
 from catalog.pricing import tier_of
 from catalog.sizes import Size
-from gpu_worker.contract import ComponentSource
+from gpu_worker.contract import REMOTE_BYTES, ComponentSource
 from gpu_worker.families.activations import Shape
 from gpu_worker.families.memory import (
     CARDS_GIB,
@@ -190,7 +190,8 @@ def least_bytes(
     mode: str = "",
     call: Mapping[str, Any] = MappingProxyType({}),
 ) -> int | None:
-    """Least memory of a GPU that can make such a clip, or None while the bytes of the model are unknown.
+    """Least memory of a GPU that can make such a clip, or None while the bytes of the model are unknown. Of one that a
+    provider makes it is ``REMOTE_BYTES``.
 
     A clip of the size that was made with less than is computed needs no more than that. What was measured never raises
     the figure: it holds whatever else lay on a card with room to spare.
@@ -208,6 +209,8 @@ def send_least_bytes(
     call: Mapping[str, Any] = MappingProxyType({}),
 ) -> Callable[[], int | None]:
     """Ask the store what ``least_bytes`` hangs on, and return what tells those."""
+    if version.family_facts.is_remote:
+        return lambda: REMOTE_BYTES
     computed = needs(version, width=width, height=height, num_frames=num_frames, mode=mode, call=call)
     if computed is None:
         return lambda: None

@@ -16,13 +16,13 @@ from django.utils import timezone
 
 from catalog.sizes import Size
 from gpu_worker.contract import FORMER_PLACEMENTS, ComponentSource, LoraSpec, ModelSpec
-from gpu_worker.families import FAMILIES, ROLES, Family, Role, family
+from gpu_worker.families import EVERY_FAMILY, ROLES, Family, Role, family
 
 is_slug = RegexValidator(r"\A[a-z0-9][a-z0-9._-]*\Z", "Small letters, digits, dots and hyphens.")
 
 
 def family_choices() -> list[tuple[str, str]]:
-    return [(f.name, f.title) for f in FAMILIES.values()]
+    return [(f.name, f.title) for f in EVERY_FAMILY.values()]
 
 
 class ModelQuerySet(models.QuerySet["Model"]):

@@ -16,7 +16,7 @@ from catalog.models import ModelVersion
 from catalog.pricing import TIERS
 from catalog.sizes import Size
 from gpu_worker.contract import ComponentSource, LoraSpec
-from gpu_worker.families import FAMILIES, Family, speed
+from gpu_worker.families import EVERY_FAMILY, Family, speed
 from gpu_worker.families.arguments import NOT_DONE, argument_problem
 from gpu_worker.families.memory import quantisation_of
 from gpu_worker.families.numbers import number_problem
@@ -33,8 +33,8 @@ Problems = dict[str, list[str]]
 
 def problems(version: ModelVersion) -> Problems:
     """Field → what is wrong with it and what would be right. Empty when the version can be served."""
-    if not isinstance(version.family, str) or version.family not in FAMILIES:
-        return {"family": [f"There is no family {version.family!r}. There are: {', '.join(FAMILIES)}."]}
+    if not isinstance(version.family, str) or version.family not in EVERY_FAMILY:
+        return {"family": [f"There is no family {version.family!r}. There are: {', '.join(EVERY_FAMILY)}."]}
     found: Problems = {}
     for stage in ((columns.problems,), _SHAPES, _MEANINGS):
         if not found:  # each stage trusts what the one before has checked

@@ -23,7 +23,7 @@ from generation.scheduling.service_times import Spread
 from generation.settlement import ledger_check
 from generation.tiers import FREE_BEGINS, yields
 from generation.webhooks.models import Delivery
-from gpu_worker.contract import RENDER_QUEUE
+from gpu_worker.contract import ATTEMPT_QUEUES
 from gpu_worker.liveness import takes_jobs
 from loremotion import health, queues, valkey_memory
 from loremotion.metrics import gauge
@@ -140,7 +140,7 @@ def _machines() -> Iterator[Metric]:
 
 def _rq_queues() -> Iterator[Metric]:
     """RQ's queues."""
-    loads = queues.loads([*settings.QUEUE_JOBS, RENDER_QUEUE])
+    loads = queues.loads([*settings.QUEUE_JOBS, *ATTEMPT_QUEUES])
     yield gauge("rq_waiting", "Jobs in line", {load.name: load.waiting for load in loads}, "queue")
     yield gauge("rq_running", "Jobs that are worked on", {load.name: load.running for load in loads}, "queue")
     yield gauge("rq_failed", "Jobs that failed and are still kept", {load.name: load.failed for load in loads}, "queue")

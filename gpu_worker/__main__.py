@@ -15,8 +15,8 @@ import time
 import redis
 from redis.exceptions import NoPermissionError
 
-from gpu_worker import commands, host_faults, log_context
-from gpu_worker.contract import ModelSpec
+from gpu_worker import commands, host_faults, log_context, without_torch
+from gpu_worker.contract import REMOTE_QUEUE, RENDER_QUEUE, ModelSpec
 from gpu_worker.host_faults import HostFault
 from gpu_worker.liveness import live_workers
 from gpu_worker.render_engine import RenderEngine
@@ -54,10 +54,16 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=settings.log_level, handlers=[_log_handler(settings)])
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold signed addresses
     if asked.worker:
-        return _work(settings, asked.lifeline, asked.supervisor)
+        return _work(settings, asked.lifeline, asked.supervisor, is_remote=asked.remote)
     if any((asked.status, asked.drain, asked.resume, asked.stop, asked.preload, asked.evict, asked.cancel)):
         return _command(settings, asked)
-    return _supervise(settings)
+    if asked.parent is not None:
+        die_with(asked.parent)
+    if asked.remote and settings.remote_jobs > 1:
+        from gpu_worker.remote import processes
+
+        return processes.run(settings.name, settings.remote_jobs)
+    return _supervise(settings, is_remote=asked.remote)
 
 
 def _log_handler(settings: Settings) -> logging.Handler:
@@ -83,16 +89,19 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--evict", metavar=("NAME", "KEY"), nargs=2, help="free the memory of a component, see --status")
     one.add_argument("--cancel", metavar="GENERATION", help="stop a render at its next step")
     one.add_argument("--worker", action="store_true", help="the worker process itself, without a supervisor")
+    parser.add_argument("--remote", action="store_true", help="make clips by the APIs of GPU_WORKER_ACCOUNTS: no card")
+    parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--lifeline", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--supervisor", type=int, help=argparse.SUPPRESS)
     return parser
 
 
-def _supervise(settings: Settings) -> int:
+def _supervise(settings: Settings, *, is_remote: bool) -> int:
     from gpu_worker import metrics
     from gpu_worker.supervisor import NameTaken, Supervisor
 
-    supervisor = Supervisor(settings, [sys.executable, "-m", "gpu_worker", "--worker"])
+    command = [sys.executable, "-m", "gpu_worker", "--worker", *(["--remote"] if is_remote else [])]
+    supervisor = Supervisor(settings, command, REMOTE_QUEUE if is_remote else RENDER_QUEUE)
     try:
         if settings.metrics is not None:
             figures = metrics.WorkerFigures(connect(settings.redis_url), settings.name, lambda: supervisor.restarts)
@@ -106,9 +115,11 @@ def _supervise(settings: Settings) -> int:
         return os.EX_UNAVAILABLE
 
 
-def _work(settings: Settings, lifeline: int | None, supervisor: int | None) -> int:
+def _work(settings: Settings, lifeline: int | None, supervisor: int | None, *, is_remote: bool) -> int:
     if supervisor is not None:
         die_with(supervisor)
+    if is_remote:
+        return _work_remotely(settings, lifeline)
     from gpu_worker.engine import Engine, device_from_environment
 
     try:
@@ -122,6 +133,20 @@ def _work(settings: Settings, lifeline: int | None, supervisor: int | None) -> i
         return os.EX_CONFIG
     _say_how_inputs_are_read(settings)
     return work(settings, engine, lifeline)
+
+
+def _work_remotely(settings: Settings, lifeline: int | None) -> int:
+    without_torch.choose()
+    from gpu_worker.remote.accounts import AccountsRefused
+    from gpu_worker.remote.set_up import engine_of
+
+    try:
+        engine = engine_of(settings)
+    except AccountsRefused as refusal:
+        print(f"{settings.accounts}: {refusal}", file=sys.stderr)
+        return os.EX_CONFIG
+    _say_how_inputs_are_read(settings)
+    return work(settings, engine, lifeline, REMOTE_QUEUE)
 
 
 def _say_how_inputs_are_read(settings: Settings) -> None:
@@ -145,14 +170,14 @@ def _tell(settings: Settings, fault: HostFault) -> None:
     host_faults.tell(connect(settings.redis_url), settings.name, fault, now=time.time())
 
 
-def work(settings: Settings, engine: RenderEngine, lifeline: int | None) -> int:
+def work(settings: Settings, engine: RenderEngine, lifeline: int | None, queue: str = RENDER_QUEUE) -> int:
     """Render with ``engine`` until asked to stop. Returns the exit status; leaves at once when the device is lost."""
     from gpu_worker.lifeline import Lifeline
     from gpu_worker.supervisor import EXIT_ON
     from gpu_worker.worker import EXIT_DEVICE_LOST, GpuWorker
 
     shutil.rmtree(settings.scratch, ignore_errors=True)
-    worker = GpuWorker(settings, engine, Lifeline(lifeline), connect(settings.redis_url))
+    worker = GpuWorker(settings, engine, Lifeline(lifeline), connect(settings.redis_url), queue)
     try:
         worker.work(logging_level=None)
     except SystemExit as leaving:

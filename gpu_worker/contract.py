@@ -17,6 +17,11 @@ from gpu_worker.wire import Wire
 
 # RQ. Jobs are dotted names with JSON arguments, so neither side imports the other.
 RENDER_QUEUE = "render"
+REMOTE_QUEUE = "remote"
+"""Attempts that other people's APIs make: a line of their own, so that no card waits for them."""
+ATTEMPT_QUEUES = (RENDER_QUEUE, REMOTE_QUEUE)
+REMOTE_BYTES = -1
+"""What stands for memory where none is needed: of a remote worker, and of a clip that one makes."""
 REPORTS_QUEUE = "reports"
 RENDER_FUNCTION = "gpu_worker.render_job.run"
 STARTED_FUNCTION = "generation.reports.started"
@@ -99,6 +104,11 @@ def progress_key(generation_id: str) -> str:
 def cancel_key(generation_id: str) -> str:
     """The key that is set while a generation is to be stopped. Survives a stop command that nobody heard."""
     return f"generation:{generation_id}:cancel"
+
+
+def remote_key(generation_id: str) -> str:
+    """The key under which a remote worker notes which job it began with a provider."""
+    return f"generation:{generation_id}:remote"
 
 
 def rq_worker(name: str) -> str:

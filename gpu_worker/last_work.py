@@ -16,6 +16,7 @@ import redis
 logger = logging.getLogger(__name__)
 
 GPU: Final = "gpu"
+REMOTE: Final = "remote"
 REMEMBERED_SECONDS: Final = 7 * 24 * 3600
 EVERY_SECONDS: Final = 3.0
 

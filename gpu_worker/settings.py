@@ -21,6 +21,7 @@ from environs import Env, EnvValidationError, validate
 from gpu_worker.variables import (
     MappingEnv,
     Variable,
+    file,
     folder,
     listening_address,
     number,
@@ -184,6 +185,24 @@ class Settings:
             str(512 * 1024**2),
             whole_number(1, 1024**4),
             "Largest input file that is fetched.",
+        ),
+    ]
+    accounts: Annotated[
+        Path,
+        Variable(
+            "GPU_WORKER_ACCOUNTS",
+            "var/accounts.toml",
+            file,
+            "With `--remote`: the file that names accounts with providers, and where their keys are.",
+        ),
+    ]
+    remote_jobs: Annotated[
+        int,
+        Variable(
+            "GPU_WORKER_REMOTE_JOBS",
+            "4",
+            whole_number(1, 64),
+            "With `--remote`: clips at once, each in a process of its own.",
         ),
     ]
     metrics: Annotated[

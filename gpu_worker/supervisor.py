@@ -20,7 +20,7 @@ from typing import Final, cast
 
 from gpu_worker import host_faults
 from gpu_worker.backoff import pause_after, pauses_seconds
-from gpu_worker.contract import worker_key
+from gpu_worker.contract import RENDER_QUEUE, worker_key
 from gpu_worker.heartbeat import withdraw
 from gpu_worker.host_faults import HostFault
 from gpu_worker.reports import Reports
@@ -50,9 +50,10 @@ class NameTaken(Exception):
 class Supervisor:
     """Keeps one worker alive until it is told to stop."""
 
-    def __init__(self, settings: Settings, command: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, command: Sequence[str], queue: str = RENDER_QUEUE) -> None:
         """``command`` starts the worker process; it gets ``--lifeline`` and ``--supervisor`` added."""
         self.settings = settings
+        self._queue = queue
         self.restarts = 0
         self._command = command
         self._connection = connect(settings.redis_url)
@@ -153,8 +154,8 @@ class Supervisor:
                 for lost in sorted(job_ids | dead_worker.held(self._connection, self.settings.name)):
                     logger.warning("Job %s is handed back: %s", lost, reason)
                     self._reports.lost(lost, reason, dead_worker.secret_of(self._connection, lost))
-                    dead_worker.fail(self._connection, lost, reason)
-                dead_worker.clear(self._connection, self.settings.name)
+                    dead_worker.fail(self._connection, lost, reason, self._queue)
+                dead_worker.clear(self._connection, self.settings.name, self._queue)
                 withdraw(self._connection, self.settings.name)
                 return
             except Unreachable as problem:

@@ -71,6 +71,12 @@ def _may_be_folder(path: Path) -> None:
         raise ValidationError("name a folder, this is a file")
 
 
+def file(env: Env, name: str, default: str) -> Path:
+    """Read the absolute path of a file, which need not be there yet."""
+    path: Path = env.path(name, Path(default))
+    return path.expanduser().absolute()
+
+
 def listening_address(env: Env, name: str, default: str) -> tuple[str, int] | None:
     """Read the host and port to listen on; None where neither is set."""
     host, _, port = env.str(name, default, validate=_may_be_listening_address).rpartition(":")

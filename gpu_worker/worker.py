@@ -23,6 +23,7 @@ from gpu_worker.backoff import pauses_seconds
 from gpu_worker.between_jobs import BetweenJobs
 from gpu_worker.completion import Completion
 from gpu_worker.contract import (
+    REMOTE_QUEUE,
     RENDER_QUEUE,
     Outcome,
     Progress,
@@ -39,7 +40,7 @@ from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.inputs import Fetcher
 from gpu_worker.job_choice import Bounds
 from gpu_worker.job_picker import JobPicker
-from gpu_worker.last_work import GPU, LastWork
+from gpu_worker.last_work import GPU, REMOTE, LastWork
 from gpu_worker.leaving import HandedBack, LeavingTime
 from gpu_worker.lifeline import Lifeline
 from gpu_worker.progress import ProgressStream, ShownProgress
@@ -77,14 +78,21 @@ class GpuWorker(OneJobWorker):
     ``holding_key`` name the job.
     """
 
-    def __init__(self, settings: Settings, engine: RenderEngine, lifeline: Lifeline, connection: redis.Redis) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: RenderEngine,
+        lifeline: Lifeline,
+        connection: redis.Redis,
+        queue: str = RENDER_QUEUE,
+    ) -> None:
         super().__init__(
-            RENDER_QUEUE, render_job.JOBS, connection, name=rq_worker(settings.name), result_kept_seconds=KEPT_SECONDS
+            queue, render_job.JOBS, connection, name=rq_worker(settings.name), result_kept_seconds=KEPT_SECONDS
         )
         self.engine = engine
         self.lifeline = lifeline
         bounds = Bounds(settings.window, settings.max_skips, settings.max_wait_seconds, settings.affinity_fraction)
-        self.line = RenderQueue(connection, settings.name, bounds)
+        self.line = RenderQueue(connection, settings.name, bounds, queue)
         self.picker = JobPicker(self.line, engine)
         self.heart = Heartbeat(connection, first_status(settings.name, engine), also=self._keep_registered)
         self.reporter = StatusReporter(self.heart, engine)
@@ -98,7 +106,7 @@ class GpuWorker(OneJobWorker):
         self._preview_seconds = settings.preview_seconds
         # Of its own, with short waits: what a browser sees must not hold up a render.
         self._progress_connection = connect(settings.redis_url, answer_seconds=2.0)
-        self._last_work = LastWork(self._progress_connection, GPU)
+        self._last_work = LastWork(self._progress_connection, REMOTE if queue == REMOTE_QUEUE else GPU)
         self._rendering: RenderJob | None = None
         self._shown: dict[str, ShownProgress] = {}
         self._cancelled: set[str] = set()

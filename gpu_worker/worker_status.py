@@ -46,7 +46,7 @@ class WorkerStatus(Wire):
     pid: int = 0
     device: str = ""
     budget_bytes: int = 0
-    """0: not said."""
+    """0: not said; ``REMOTE_BYTES``: it has no card."""
     driver: str = ""
     """Its version, and what PyTorch was built for; empty on a processor."""
     used_bytes: int = 0
@@ -65,6 +65,11 @@ class WorkerStatus(Wire):
     """Of the store's clock; negative: behind."""
     residents: tuple[ResidentComponent, ...] = ()
     counters: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it makes clips by other people's APIs, and has no card."""
+        return self.budget_bytes < 0
 
     @property
     def in_hand(self) -> tuple[tuple[str, int], ...]:

@@ -17,13 +17,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import IO
 from urllib.parse import quote, urlsplit
 
 import certifi
 from django.conf import settings
 
+from gpu_worker.open_addresses import is_open
 from loremotion import database
 from loremotion.refusals import Invalid
 
@@ -41,10 +42,6 @@ _PIECE_BYTES = 64 * 1024
 
 Resolver = Callable[[str, int], Sequence[str]]
 
-# They carry an IPv4 address inside, which a gateway would go to: NAT64, 6to4, Teredo.
-_DISGUISES = [ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
-# Nobody's on the internet, whatever Python's own table says of them: the relays of 6to4, addresses of sites, examples.
-_NOWHERE = [ip_network(text) for text in ("192.88.99.0/24", "fec0::/10", "3fff::/20")]
 USUAL_PORTS = {"https": 443, "http": 80}
 FIRST_FREE_PORT = 1024
 """Below it lie mail, directories, databases of names and the like, which may take what we send for their own. GitLab
@@ -123,7 +120,7 @@ def target_of(
     if not addresses:
         raise _refusal(f"We can't find {host}.", next_step="Check the spelling.")
     networks = settings.WEBHOOK_PRIVATE_NETWORKS if networks is None else networks
-    if not all(_is_open(address) or _is_within(address, networks) for address in addresses):
+    if not all(is_open(address) or _is_within(address, networks) for address in addresses):
         raise _refusal(f"{host} is on a private network.", next_step="Use a URL that the internet can reach.")
     if parts.scheme == "http" and not all(_is_within(address, networks) for address in addresses):
         raise _refusal("The URL must start with https://.")
@@ -276,19 +273,6 @@ def _hang_up(line: socket.socket, too_late: threading.Event) -> None:
         socket.socket.shutdown(line, socket.SHUT_RDWR)
     except OSError:
         return  # it ended just now
-
-
-def _is_open(address: str) -> bool:
-    """Whether everybody on the internet means the same machine by it."""
-    known = ip_address(address.partition("%")[0])
-    if isinstance(known, IPv6Address):
-        if known.ipv4_mapped is not None:
-            known = known.ipv4_mapped
-        elif any(known in network for network in _DISGUISES):
-            return False
-    if any(known in network for network in _NOWHERE):
-        return False
-    return known.is_global and not known.is_multicast and not known.is_reserved
 
 
 def _is_within(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import redis
 from redis.client import Pipeline
 
-from gpu_worker.contract import WORKERS_KEY, worker_key
+from gpu_worker.contract import REMOTE_BYTES, WORKERS_KEY, worker_key
 from gpu_worker.liveness import MOST_WORKERS, live_workers, statuses_of, takes_jobs
 from gpu_worker.worker_status import WorkerStatus, read_status
 from loremotion.valkey import connection
@@ -57,7 +57,8 @@ def read_already() -> tuple[list[int], list[Any]] | None:
 
 
 def read_with(beside: Beside) -> tuple[list[int], list[Any]]:
-    """Return ``taking_budgets``, and what ``beside`` asked: an answer or an error for each."""
+    """Return the bytes that each worker which takes jobs may use, ascending, remote ones with ``REMOTE_BYTES`` first;
+    and what ``beside`` asked: an answer or an error for each."""
     with connection().pipeline(transaction=False) as pipeline:
         pipeline.zrange(WORKERS_KEY, 0, MOST_WORKERS - 1)
         beside(pipeline)
@@ -73,22 +74,53 @@ def statuses() -> list[WorkerStatus]:
 
 
 def budget_of(status: WorkerStatus) -> int:
-    """Bytes that a worker may use; of one that does not say, what anybody will have."""
+    """Bytes that a worker may use: ``REMOTE_BYTES`` of one without a card; of one that does not say, what anybody will
+    have."""
+    if status.is_remote:
+        return REMOTE_BYTES
     return status.budget_bytes if status.budget_bytes > 0 else ANYBODYS_BYTES
 
 
 def largest_bytes(statuses: Iterable[WorkerStatus]) -> int:
     """Return the bytes that the largest of these which takes jobs may use; 0 where none does."""
-    return max((budget_of(status) for status in statuses if takes_jobs(status)), default=0)
+    return max((budget_of(status) for status in statuses if takes_jobs(status) and not status.is_remote), default=0)
 
 
 def budgets() -> list[int]:
-    """Return the bytes that each worker which takes jobs may use, ascending; while there is none, what anybody has."""
+    """Return the bytes that each GPU worker which takes jobs may use, ascending; while there is none, what anybody
+    has."""
     return taking_budgets() or [ANYBODYS_BYTES]
 
 
 def taking_budgets() -> list[int]:
-    """Return the bytes that each worker which takes jobs may use, ascending."""
+    """Return the bytes that each GPU worker which takes jobs may use, ascending."""
+    return able(_taking(), needs_bytes=None)
+
+
+def remote_workers() -> int:
+    """Return how many remote workers take jobs."""
+    return len(able(_taking(), needs_bytes=REMOTE_BYTES))
+
+
+def is_remote(needs_bytes: int | None) -> bool:
+    """Whether a clip is made by a remote worker, by what it needs."""
+    return needs_bytes is not None and needs_bytes < 0
+
+
+def able(budgets: Iterable[int], *, needs_bytes: int | None) -> list[int]:
+    """Return those of the budgets that are of the kind of worker which makes such a clip: cards, or remote ones."""
+    return [budget for budget in budgets if is_remote(budget) == is_remote(needs_bytes)]
+
+
+def line_of(budgets: Iterable[int], needs_bytes: int | None) -> int:
+    """Return what tells ``places`` which line such a clip waits in: the bytes of the largest card that is on, or
+    ``REMOTE_BYTES``."""
+    if is_remote(needs_bytes):
+        return REMOTE_BYTES
+    return max(able(budgets, needs_bytes=needs_bytes), default=ANYBODYS_BYTES)
+
+
+def _taking() -> list[int]:
     asked = _asked.get()
     if asked is None:
         return _budgets_of(statuses())

@@ -21,7 +21,14 @@ from generation.scheduling.window import InLine, Window
 from generation.storage import files
 from generation.tiers import FREE_BEGINS
 from gpu_worker import log_context
-from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE, former_job_id, job_id
+from gpu_worker.contract import (
+    ATTEMPT_QUEUES,
+    REMOTE_QUEUE,
+    RENDER_FUNCTION,
+    RENDER_QUEUE,
+    former_job_id,
+    job_id,
+)
 from gpu_worker.rq_seams import line, scripts
 from gpu_worker.rq_seams.allowed_jobs import AllowedJob
 from loremotion import queues
@@ -38,8 +45,18 @@ _WAITING = {status.value.encode() for status in (JobStatus.QUEUED, JobStatus.DEF
 """Ours wait in line and for nothing else, but a GPU host can write of any that it does."""
 
 
+def queue_of(generation: Generation) -> Queue:
+    """RQ's line of those who make the clip: GPU workers, or remote ones."""
+    return queues.queue(REMOTE_QUEUE if capacity.is_remote(generation.needs_bytes) else RENDER_QUEUE)
+
+
 def render_queue() -> Queue:
     return queues.queue(RENDER_QUEUE)
+
+
+def attempt_queues() -> list[Queue]:
+    """RQ's lines in which attempts wait."""
+    return [queues.queue(name) for name in ATTEMPT_QUEUES]
 
 
 @across_workspaces("the queue is everybody's")
@@ -56,15 +73,15 @@ def fill_window() -> None:
 
 
 def _take() -> list[Taken]:
-    budgets = capacity.budgets()
-    window, _, waiting = _window(budgets, _read_line_and_look(budgets[-1]))
+    budgets, remote_workers = capacity.budgets(), capacity.remote_workers()
+    window, _, waiting = _window(budgets, remote_workers, _read_line_and_look(budgets[-1]))
     if not any(window.has_places(is_free=is_free) for is_free in waiting):
         return []
     places.keep(None, budgets[-1])  # what it saw is over
     with transaction.atomic():
         clock = fair_queue.lock_clock()
         most = storage_pause.most_to_dispatch()
-        window, yielding, _ = _window(budgets, _read_line())
+        window, yielding, _ = _window(budgets, remote_workers, _read_line())
         chosen = [] if most == 0 else fair_queue.take(clock, window, yielding, now=timezone.now(), most=most)
         for each in chosen:
             generation = each.generation
@@ -80,7 +97,7 @@ def _take() -> list[Taken]:
     return chosen
 
 
-def _window(budgets: list[int], line: Sequence[Any]) -> tuple[Window, list[Yielding], set[bool]]:
+def _window(budgets: list[int], remote_workers: int, line: Sequence[Any]) -> tuple[Window, list[Yielding], set[bool]]:
     """The window that ``line`` is in, what yields in it, first in line first, and whether free clips (True) and paid
     ones (False) wait for a place in it."""
     in_line, yielding, waiting = [], [], set[bool]()
@@ -91,7 +108,7 @@ def _window(budgets: list[int], line: Sequence[Any]) -> tuple[Window, list[Yield
         in_line.append(InLine(needs_bytes, tiers.yields(tag)))
         if tiers.yields(tag):
             yielding.append(Yielding(id, attempt, passes))
-    return Window(budgets, in_line), yielding, waiting
+    return Window(budgets, in_line, remote_workers), yielding, waiting
 
 
 def _read_line() -> list[Any]:
@@ -134,13 +151,13 @@ def has_lost_its_place(job: AllowedJob) -> bool:
 
     One transaction in Valkey, since the job may be on its way from one to the next.
     """
-    waiting = render_queue()
     with connection().pipeline() as pipeline:
         pipeline.hget(job.key, "status")
-        pipeline.lpos(waiting.key, job.id)
-        pipeline.lpos(waiting.intermediate_queue_key, job.id)
+        for waiting in attempt_queues():
+            pipeline.lpos(waiting.key, job.id)
+            pipeline.lpos(waiting.intermediate_queue_key, job.id)
         status, *found = pipeline.execute()
-    return status in _WAITING and found == [None, None]
+    return status in _WAITING and all(place is None for place in found)
 
 
 def enqueue_anew(generation: Generation) -> None:
@@ -151,7 +168,7 @@ def enqueue_anew(generation: Generation) -> None:
     with connection().pipeline() as pipeline:
         for job_id in (generation.job_id, former_job_id(str(generation.id), generation.attempt)):
             pipeline.delete(AllowedJob.key_for(job_id))
-            pipeline.lrem(render_queue().key, 0, job_id)
+            pipeline.lrem(queue_of(generation).key, 0, job_id)
         pipeline.execute()
     enqueue(generation)
 
@@ -169,7 +186,7 @@ def enqueue(generation: Generation, *, before: Sequence[str] | None = None) -> N
 def go_before_free(generation: Generation) -> None:
     """Put a job that waits before all that yield to it, where its own process did not come to that."""
     if before := _yielding_to(generation):
-        line.move_before(connection(), render_queue().key, generation.job_id, before)
+        line.move_before(connection(), queue_of(generation).key, generation.job_id, before)
 
 
 def _yielding_to(generation: Generation) -> list[str]:
@@ -184,7 +201,7 @@ def _enqueue(generation: Generation, before: Sequence[str]) -> None:
     job = generation.render_job(inputs=files.inputs(generation), outputs=files.outputs(generation))
     scripts.load(connection())  # whoever takes it needs them, also where no beat runs
     try:
-        render_queue().enqueue_call(
+        queue_of(generation).enqueue_call(
             RENDER_FUNCTION,
             args=(job.to_wire(),),
             timeout=job.timeout_seconds,
@@ -197,4 +214,4 @@ def _enqueue(generation: Generation, before: Sequence[str]) -> None:
     except DuplicateJobError:
         logger.debug("%s is in RQ already", job.job_id)
     if before:
-        line.move_before(connection(), render_queue().key, job.job_id, before)
+        line.move_before(connection(), queue_of(generation).key, job.job_id, before)

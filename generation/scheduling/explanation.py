@@ -86,7 +86,7 @@ def explain(generation: Generation) -> Explanation | None:
     nearest = list(earlier.order_by("-fair_finish", "-created_at", "-id")[:SHOWN])
     clock = FairClock.objects.filter(id=1).first()
     return Explanation(
-        place=look(capacity.budgets()[-1]).place_of(generation),
+        place=look(capacity.line_of(capacity.budgets(), generation.needs_bytes)).place_of(generation),
         tags=_tags(generation),
         virtual_time=clock.virtual_time if clock is not None else 0.0,
         free_time=on_its_clock(clock.free_time) if clock is not None else 0.0,

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from generation.models import Generation
+from gpu_worker.contract import REMOTE_BYTES
 
 
 class Key(NamedTuple):
@@ -23,7 +24,8 @@ def key_of(generation: Generation) -> Key:
 
 
 def first_that_fit(columns: str, *, most: int, up_to_bytes: int) -> tuple[str, list[float]]:
-    """Return SQL and its values for the first ``most`` clips that wait and need no more bytes, in fair order.
+    """Return SQL and its values for the first ``most`` clips that wait and need no more bytes, in fair order. With
+    ``REMOTE_BYTES`` those are the ones that remote workers make, else ones that cards do.
 
     Usually they are among the first of the queue, which is then read and nothing else. The queue is walked by sizes
     only where it is longer than that and too few of its first fit.
@@ -31,16 +33,18 @@ def first_that_fit(columns: str, *, most: int, up_to_bytes: int) -> tuple[str, l
     Counts stand in the text: where a LIMIT is a parameter, PostgreSQL takes it for a tenth of the queue, so of a long
     one it plans each look anew rather than keep a plan that seems dear, and that takes longer than the look.
     """
-    by_size, values = first_by_size(columns, most=most, up_to_bytes=up_to_bytes)
+    above_bytes = REMOTE_BYTES if up_to_bytes >= 0 else REMOTE_BYTES - 1
+    by_size, values = first_by_size(columns, most=most, up_to_bytes=up_to_bytes, above_bytes=above_bytes)
+    is_fit = f"bytes <= %s AND bytes > {above_bytes:d}"
     front = 2 * most
     sql = f"""
         WITH front AS MATERIALIZED (
             SELECT id, state, workspace_id, fair_finish, created_at, coalesce(needs_bytes, 0) AS bytes
             FROM generation_generation WHERE state = 'queued' ORDER BY fair_finish, created_at, id LIMIT {front:d}
         ), looked AS MATERIALIZED (
-            SELECT count(*) < {front:d} OR count(*) FILTER (WHERE bytes <= %s) >= {most:d} AS is_enough FROM front
+            SELECT count(*) < {front:d} OR count(*) FILTER (WHERE {is_fit}) >= {most:d} AS is_enough FROM front
         )
-        (SELECT {columns} FROM front WHERE bytes <= %s AND (SELECT is_enough FROM looked)
+        (SELECT {columns} FROM front WHERE {is_fit} AND (SELECT is_enough FROM looked)
             ORDER BY fair_finish, created_at, id LIMIT {most:d})
         UNION ALL
         SELECT * FROM ({by_size}) AS by_size WHERE NOT (SELECT is_enough FROM looked)

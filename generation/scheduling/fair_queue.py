@@ -169,7 +169,10 @@ def take(
 
     What fits no machine that is on stays where it is, keeps its tag, and is not in anybody's way.
     """
-    candidates = sorted((waiting for level in places.levels for waiting in _first_of(level)), key=lambda each: each.key)
+    candidates = sorted(
+        (waiting for level in (*places.levels, *places.remote) for waiting in _first_of(level)),
+        key=lambda each: each.key,
+    )
     named = [each.key.id for each in candidates if places.take(each.needs_bytes, is_free=yields(each.key.fair_finish))]
     still_waiting = Generation.objects.select_for_update(of=("self",)).filter(id__in=named[:most], state=State.QUEUED)
     chosen = sorted(still_waiting.select_related("version__model"), key=key_of)

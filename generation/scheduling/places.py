@@ -165,7 +165,7 @@ def look(largest_bytes: int) -> Look:
     """Return the queue of this moment, in one query; within ``looked_once`` as ``dispatch`` saw it, if it did.
 
     Clips that no machine that is on could make are ahead of nobody, so they are left out: ``largest_bytes`` is what
-    the largest machine may use.
+    the largest machine may use, or ``REMOTE_BYTES`` for the line of the remote workers, which is another.
     """
     kept = _kept.get()
     found = None if kept is None else kept.get(largest_bytes)
@@ -175,7 +175,7 @@ def look(largest_bytes: int) -> Look:
 def send_look(largest_bytes: int) -> Callable[[], Look]:
     """Send the query of ``look``, and return what reads its answer."""
     waiting_sql, values = first_that_fit(_COLUMNS, most=EXACT + 1, up_to_bytes=largest_bytes)
-    answered = send_for_all(f"{_IN_FLIGHT} UNION ALL ({waiting_sql})", values)
+    answered = send_for_all(f"{_in_flight(is_remote=largest_bytes < 0)} UNION ALL ({waiting_sql})", values)
     return lambda: Look(list(starmap(Row, answered())))
 
 
@@ -213,9 +213,17 @@ def place_of(generation: Generation, largest_bytes: int) -> Place:
 
 
 _COLUMNS: Final = "id, state, NULL::timestamptz, fair_finish, created_at, workspace_id, 0"
+
+
+def _in_flight(*, is_remote: bool) -> str:
+    """What is in the line of one kind of worker, or in its hands."""
+    return _IN_FLIGHT.replace("_kind_", "< 0" if is_remote else ">= 0")
+
+
 _IN_FLIGHT: Final = f"""
 SELECT id, state, dispatched_at, fair_finish, created_at, NULL::uuid AS workspace_id, passes
 FROM generation_generation WHERE state IN ('dispatched', 'running')
+    AND coalesce(needs_bytes, 0) _kind_
 UNION ALL
 SELECT NULL, '{_HELD_UP}', NULL, 0, NULL, NULL, 0 FROM generation_storagepause WHERE until IS NOT NULL
 """  # noqa: S608 - a word of ours

@@ -136,7 +136,7 @@ def _count(after: Key, *, largest_bytes: int) -> tuple[list[Stretch], bool]:
 
 _COUNT: Final = """
 WITH walked AS MATERIALIZED (
-    SELECT fair_finish, created_at, id, coalesce(needs_bytes, 0) <= %(largest_bytes)s AS fits,
+    SELECT fair_finish, created_at, id, coalesce(needs_bytes, 0) BETWEEN 0 AND %(largest_bytes)s AS fits,
         fair_finish >= %(free_begins)s AS is_free
     FROM generation_generation
     WHERE state = 'queued' AND (fair_finish, created_at, id) > (%(fair_finish)s, %(created_at)s, %(id)s)

@@ -27,11 +27,14 @@ from generation.scheduling import (
 from generation.scheduling.calibration import Range
 from generation.scheduling.forecast import Expected
 from generation.scheduling.places import Look, Place, look
+from generation.scheduling.queue_depth import Depth
 from generation.scheduling.service_times import ServiceTimes, Spread, Work
 from gpu_worker.contract import Stage
 from loremotion.row_security import across_workspaces
 
 GB = 10**9
+NO_DEPTH = Depth([])
+NO_REMOTE_WORKER = "This model is offline right now: nobody who can ask its provider is running."
 _AT_ONCE_SECONDS = 3.0
 _UNITS = ((1, "s"), (60, "min"), (3600, "h"))
 
@@ -99,9 +102,9 @@ def _span(low: float, high: float) -> str:
 def wait_of(generation: Generation) -> Wait:
     """Return what this open generation waits for, and until when."""
     budgets, board = _budgets_and_board([generation])
-    look = _look(budgets, board)
-    why = explanation.sentence(generation, look.waiting_before(generation))
-    found = replace(_waits([generation], look, board, budgets)[generation.id], why_this_place=why)
+    looks = _Looks(budgets, board)
+    why = explanation.sentence(generation, looks.at(generation.needs_bytes).waiting_before(generation))
+    found = replace(_waits([generation], looks, board, budgets)[generation.id], why_this_place=why)
     loading = _loading(generation) if generation.state == State.RUNNING else ""
     return replace(found, reason=loading) if loading else found
 
@@ -121,7 +124,7 @@ def _loading(generation: Generation) -> str:
 def waits_of(generations: Sequence[Generation]) -> dict[UUID, Wait]:
     """Return the waits of many, by id, without ``why_this_place``: queue, fleet and forecast are read once for all."""
     budgets, board = _budgets_and_board(generations)
-    return _waits(generations, _look(budgets, board), board, budgets)
+    return _waits(generations, _Looks(budgets, board), board, budgets)
 
 
 def _board(generations: Iterable[Generation]) -> forecast_board.Board:
@@ -141,20 +144,33 @@ def _budgets_and_board(generations: Iterable[Generation]) -> tuple[list[int], fo
     return budgets, forecast_board.of_answers(answers, ids)
 
 
-def _look(budgets: list[int], board: forecast_board.Board) -> Look:
-    seen = look(max(budgets, default=capacity.ANYBODYS_BYTES))
-    seen.depth = board.depth
-    seen.leave_out(board.signing)
-    return seen
+class _Looks:
+    """The line of the cards and that of the remote workers, each read once it is needed."""
+
+    def __init__(self, budgets: list[int], board: forecast_board.Board) -> None:
+        self._budgets, self._board = budgets, board
+        self._seen: dict[int, Look] = {}
+
+    def at(self, needs_bytes: int | None) -> Look:
+        line = capacity.line_of(self._budgets, needs_bytes)
+        if line not in self._seen:
+            seen = self._seen[line] = look(line)
+            seen.depth = self._board.depth if line >= 0 else NO_DEPTH
+            seen.leave_out(self._board.signing)
+        return self._seen[line]
 
 
 def _waits(
-    generations: Sequence[Generation], look: Look, board: forecast_board.Board, budgets: list[int]
+    generations: Sequence[Generation], looks: _Looks, board: forecast_board.Board, budgets: list[int]
 ) -> dict[UUID, Wait]:
     # A machine that takes no more still ends what it makes.
-    taken = [each for each in generations if budgets or each.state == State.RUNNING]
+    able = {each.id: capacity.able(budgets, needs_bytes=each.needs_bytes) for each in generations}
+    taken = [each for each in generations if able[each.id] or each.state == State.RUNNING]
     expected = _expectations(taken, board.near, board.places)
-    waits = {each.id: _wait(each, look.place_of(each), budgets, expected.get(each.id)) for each in generations}
+    waits = {
+        each.id: _wait(each, looks.at(each.needs_bytes).place_of(each), able[each.id], expected.get(each.id))
+        for each in generations
+    }
     missed = _missed_of(waits, board.places)
     return {id: replace(found, missed=missed[id]) for id, found in waits.items()}
 
@@ -192,7 +208,8 @@ def _expectations(
     generations: Sequence[Generation], near: Mapping[str, Expected], places: forecast_board.Places | None
 ) -> dict[UUID, Expected]:
     said = {each.id: near[str(each.id)] for each in generations if str(each.id) in near}
-    far = [each for each in generations if each.id not in said and each.state == State.QUEUED]
+    waiting = [each for each in generations if not capacity.is_remote(each.needs_bytes)]  # of those the board tells
+    far = [each for each in waiting if each.id not in said and each.state == State.QUEUED]
     if far and places is not None:
         works = {each.id: service_rates.work_of(each) for each in far}
         services, now = _services(works.values(), places), time.time()
@@ -219,22 +236,24 @@ def prospect_of(offer: Offer, workspace: Workspace | None, *, may: Entitlements,
         may: what the workspace is entitled to.
         network: where its visitor comes from; empty where it has none, or nobody knows.
     """
-    places = forecast_board.places()
+    places = None if capacity.is_remote(offer.least_bytes) else forecast_board.places()
     return None if places is None else _prospect(offer, _tag_of(offer, workspace, may, network), places)
 
 
 @across_workspaces("its own line's last tag comes out, and how many and how long others are")
 def wait_before_asking(offer: Offer, workspace: Workspace | None, *, may: Entitlements, network: str = "") -> Wait:
     """Return what the clip would wait for if it were asked for now. Arguments as ``prospect_of``."""
-    budgets, board = _budgets_and_board([])
+    every, board = _budgets_and_board([])
     needed_bytes = offer.least_bytes or 0
+    budgets = capacity.able(every, needs_bytes=needed_bytes)
     if budgets and needed_bytes > budgets[-1]:
         return Wait(0, too_large(needed_bytes, budgets[-1]), is_for_a_machine=True)
     tag = _tag_of(offer, workspace, may, network)
-    stands = _look(budgets, board).place_of_new(tag)
+    stands = _Looks(every, board).at(needed_bytes).place_of_new(tag)
     if stands.is_held_up:
         return Wait(stands.number, storage_pause.REASON, is_for_a_machine=True)
-    expected = _prospect(offer, tag, board.places) if budgets and board.places is not None else None
+    is_foreseen = bool(budgets) and not capacity.is_remote(needed_bytes)
+    expected = _prospect(offer, tag, board.places) if is_foreseen and board.places is not None else None
     reason = _reason(State.QUEUED, stands, is_taken=bool(budgets))
     return Wait(stands.number, reason, expected, is_for_a_machine=not budgets)
 
@@ -271,11 +290,20 @@ def largest_machine_bytes() -> int | None:
 
 def why_nobody_takes(offer: Offer) -> str:
     """Return why this clip could not begin before another machine is on; empty where it could."""
+    if capacity.is_remote(needed_bytes := offer.least_bytes):
+        return "" if _is_anybody_remote() else NO_REMOTE_WORKER
     largest_bytes = largest_machine_bytes()
-    needed_bytes = offer.least_bytes if largest_bytes is not None else None
+    needed_bytes = needed_bytes if largest_bytes is not None else None
     if largest_bytes is None or needed_bytes is None or needed_bytes <= largest_bytes:
         return ""
     return too_large(needed_bytes, largest_bytes)
+
+
+def _is_anybody_remote() -> bool:
+    try:
+        return capacity.remote_workers() > 0
+    except redis.RedisError:
+        return True  # nobody knows
 
 
 def too_large(needed_bytes: int, largest_bytes: int) -> str:

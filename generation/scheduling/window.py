@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from generation.scheduling.capacity import JOBS_PER_WORKER, LEAST_WINDOW
+from gpu_worker.contract import REMOTE_BYTES
+
+JOBS_PER_REMOTE_WORKER = 2
+"""One in hand and one next: there are no weights by which it could choose among more."""
 
 
 @dataclass(slots=True)
@@ -52,8 +56,15 @@ class Window:
     hold all places, so that its turn comes.
     """
 
-    def __init__(self, budgets: Iterable[int], in_line: Iterable[InLine]) -> None:
+    def __init__(self, budgets: Iterable[int], in_line: Iterable[InLine], remote_workers: int = 0) -> None:
+        """``remote_workers`` have no memory and a line of their own: the places of either kind are no concern of the
+        other's. While there is none, what they make waits in the fair queue."""
         sizes = sorted(budgets)
+        self.remote = (
+            [Level(REMOTE_BYTES - 1, REMOTE_BYTES, max(LEAST_WINDOW, JOBS_PER_REMOTE_WORKER * remote_workers))]
+            if remote_workers
+            else []
+        )
         self.levels: list[Level] = []
         above = -1
         for size in sorted(set(sizes)):
@@ -66,16 +77,21 @@ class Window:
     def take(self, needs_bytes: int | None, *, is_free: bool) -> bool:
         """Take a place for a request of this size and tier. Return whether there was one."""
         needed = needs_bytes or 0
-        if not self.levels or needed > self.levels[-1].up_to_bytes:
+        levels = self._levels_of(needed)
+        if not levels or needed > levels[-1].up_to_bytes:
             return False
-        if any(level.above_bytes < needed and level.places_left(is_free=is_free) <= 0 for level in self.levels):
+        if any(level.above_bytes < needed and level.places_left(is_free=is_free) <= 0 for level in levels):
             return False
         self._count(needed, is_free=is_free)
         return True
 
     def has_places(self, *, is_free: bool) -> bool:
-        return bool(self.levels) and self.levels[0].places_left(is_free=is_free) > 0
+        first = [*self.levels[:1], *self.remote]
+        return any(level.places_left(is_free=is_free) > 0 for level in first)
+
+    def _levels_of(self, needs_bytes: int) -> list[Level]:
+        return self.remote if needs_bytes < 0 else self.levels
 
     def _count(self, needs_bytes: int, *, is_free: bool) -> None:
-        for level in self.levels:
+        for level in self._levels_of(needs_bytes):
             level.count(needs_bytes, is_free=is_free)

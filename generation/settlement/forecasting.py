@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import numpy as np
-from django.db.models import prefetch_related_objects
+from django.db.models import Q, prefetch_related_objects
 from django.db.models.expressions import RawSQL
 
 from generation.live import progress
@@ -39,7 +39,7 @@ def put_up_forecast() -> None:
     Looks at what is in flight and at the first of the fair queue, so it costs the same however long that is.
     """
     began = time.time()
-    statuses = capacity.statuses()
+    statuses = [status for status in capacity.statuses() if not status.is_remote]
     clips = _clips(capacity.largest_bytes(statuses))
     running = [clip.id for clip in clips if clip.state == State.RUNNING]
     heard = {str(id): each for id, each in progress.latest_of(running, entries=_ENTRIES).items()}
@@ -63,7 +63,8 @@ def _clips(largest_bytes: int) -> list[Generation]:
     """What is in flight in RQ's order, and the first of the fair queue that fit a machine, with one more where there
     is."""
     rows = Generation.objects.all()
-    in_flight = rows.filter(state__in=[State.DISPATCHED, State.RUNNING]).order_by(
+    on_cards = Q(needs_bytes__isnull=True) | Q(needs_bytes__gte=0)  # a provider's machines are nobody's to foresee
+    in_flight = rows.filter(on_cards, state__in=[State.DISPATCHED, State.RUNNING]).order_by(
         "dispatched_at", "fair_finish", "created_at", "id"
     )
     first = RawSQL(*first_that_fit("id", most=NEAR_CLIPS + 1, up_to_bytes=largest_bytes))  # noqa: S611 - ours

@@ -171,8 +171,9 @@ def _was_lost_at_the_pop(job: Job) -> bool:
 
     Since when is kept under a key of the site's own, as GPU hosts may write the one that RQ has for it.
     """
-    popped = dispatch.render_queue().intermediate_queue_key
-    if connection().lpos(popped, job.id) is None:
+    lines = [line.intermediate_queue_key for line in dispatch.attempt_queues()]
+    popped = next((each for each in lines if connection().lpos(each, job.id) is not None), None)
+    if popped is None:
         return False
     now = time.time()
     seen: Any = connection().set(f"popped:{job.id}", now, nx=True, get=True, ex=POPPED_TTL_SECONDS)

@@ -21,7 +21,7 @@ from django.utils import timezone
 from billing.shop.models import StripeEvent
 from generation.settlement import ledger_check
 from generation.webhooks.models import Delivery
-from gpu_worker.contract import RENDER_QUEUE
+from gpu_worker.contract import ATTEMPT_QUEUES
 from loremotion import __version__, health, queues
 from loremotion.outbox.models import MailMessage, Retried
 from loremotion.valkey import connection
@@ -34,7 +34,7 @@ _UNKNOWN: Final = "unknown"
 def page(request: HttpRequest) -> HttpResponse:
     """Everything at one look, with what staff may see of it linked."""
     try:
-        loads = queues.loads([RENDER_QUEUE, *settings.QUEUE_JOBS])
+        loads = queues.loads([*ATTEMPT_QUEUES, *settings.QUEUE_JOBS])
         processes = health.process_ages()
     except redis.RedisError:
         loads, processes = [], []

@@ -1,22 +1,28 @@
-"""Models resident on one device, and clips out of them. Plain Python over torch: no queue, no network, no Django."""
+"""Models resident on one device, and clips out of them. Plain Python over torch: no queue, no network, no Django.
 
-from gpu_worker.engine import bitsandbytes_import  # noqa: F401  # before whatever imports diffusers
-from gpu_worker.engine.engine import Engine, EngineStatus
-from gpu_worker.engine.errors import (
-    CheckpointBroken,
-    DoesNotFit,
-    EncodingFailed,
-    EngineError,
-    FatalDeviceError,
-    FramesNotFinite,
-    ModelMissing,
-    OutOfMemory,
-    RenderStopped,
-    UnsupportedRequest,
-)
-from gpu_worker.engine.memory.cuda import Cuda
-from gpu_worker.engine.memory.devices import Cpu, Device, device_from_environment
-from gpu_worker.engine.video.rendered import RenderedClip, RenderedFrames
+A remote worker, which makes clips by other people's APIs, takes the parts that know no torch: errors, writer, marks.
+"""
+
+from gpu_worker import without_torch
+
+if not without_torch.is_chosen():
+    from gpu_worker.engine import bitsandbytes_import  # noqa: F401  # before whatever imports diffusers
+    from gpu_worker.engine.engine import Engine, EngineStatus
+    from gpu_worker.engine.errors import (
+        CheckpointBroken,
+        DoesNotFit,
+        EncodingFailed,
+        EngineError,
+        FatalDeviceError,
+        FramesNotFinite,
+        ModelMissing,
+        OutOfMemory,
+        RenderStopped,
+        UnsupportedRequest,
+    )
+    from gpu_worker.engine.memory.cuda import Cuda
+    from gpu_worker.engine.memory.devices import Cpu, Device, device_from_environment
+    from gpu_worker.engine.video.rendered import RenderedClip, RenderedFrames
 
 __all__ = [
     "CheckpointBroken",

@@ -8,8 +8,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gpu_worker.families.family import ROLES, Family, FrameList, FrameRule, Kind, Mode, Role
+from gpu_worker.families.remote import REMOTE_FAMILIES
 
-__all__ = ["FAMILIES", "ROLES", "Family", "FrameList", "FrameRule", "Kind", "Mode", "Role", "family", "find_families"]
+__all__ = [
+    "EVERY_FAMILY",
+    "FAMILIES",
+    "REMOTE_FAMILIES",
+    "ROLES",
+    "Family",
+    "FrameList",
+    "FrameRule",
+    "Kind",
+    "Mode",
+    "Role",
+    "family",
+    "find_families",
+]
 
 
 def find_families() -> dict[str, Family]:
@@ -20,6 +34,9 @@ def find_families() -> dict[str, Family]:
 
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(find_families())
+"""Those that a GPU worker's engine renders."""
+EVERY_FAMILY: Mapping[str, Family] = MappingProxyType({**FAMILIES, **REMOTE_FAMILIES})
+"""Those that a row of the catalogue may name."""
 
 
 def family(name: str) -> Family:
@@ -29,6 +46,6 @@ def family(name: str) -> Family:
         KeyError: there is none; the message lists those there are.
     """
     try:
-        return FAMILIES[name]
+        return EVERY_FAMILY[name]
     except KeyError:
-        raise KeyError(f"No model family {name!r}; there are: {', '.join(sorted(FAMILIES))}") from None
+        raise KeyError(f"No model family {name!r}; there are: {', '.join(sorted(EVERY_FAMILY))}") from None

@@ -219,6 +219,12 @@ class Family:
     """Arguments of the pipeline call that presets may set in every mode."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """``draft``, ``standard``, ``final`` … → ``{"steps": n, **call arguments}``."""
+    provider: str = ""
+    """Whose API makes its clips: a module of ``gpu_worker.remote.providers``. Empty: a GPU worker's own engine."""
+
+    @property
+    def is_remote(self) -> bool:
+        return bool(self.provider)
 
     def size_problem(self, width: int, height: int) -> str | None:
         """Why the pipeline cannot make this size, or None. Says which size to ask for instead."""

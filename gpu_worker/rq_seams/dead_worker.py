@@ -23,9 +23,9 @@ from gpu_worker.valkey import Unreachable
 logger = logging.getLogger(__name__)
 
 
-def fail(connection: redis.Redis, job_id: str, reason: str) -> None:
+def fail(connection: redis.Redis, job_id: str, reason: str, queue: str = RENDER_QUEUE) -> None:
     """Record in RQ that the job failed, unless it ended before its worker did. Nobody will run this attempt again."""
-    Queue(RENDER_QUEUE, connection=connection, serializer=JSONSerializer).intermediate_queue.remove(job_id)
+    Queue(queue, connection=connection, serializer=JSONSerializer).intermediate_queue.remove(job_id)
     try:
         job = AllowedJob.fetch(job_id, connection=connection, serializer=JSONSerializer)
     except NoSuchJobError as problem:
@@ -61,7 +61,7 @@ def secret_of(connection: redis.Redis, job_id: str) -> str:
         return ""
 
 
-def clear(connection: redis.Redis, name: str) -> None:
+def clear(connection: redis.Redis, name: str, queue: str = RENDER_QUEUE) -> None:
     """Remove a dead worker's registration, its running executions and its hold on a job."""
     rq_name = rq_worker(name)
     executions_key = _executions_key(name)
@@ -75,9 +75,9 @@ def clear(connection: redis.Redis, name: str) -> None:
             except ValueError:  # written by another host; it goes together with its list
                 continue
             execution.worker_name = rq_name
-            job.origin = RENDER_QUEUE
+            job.origin = queue
             execution.delete(job, pipeline)
-        pipeline.srem(WORKERS_BY_QUEUE_KEY % RENDER_QUEUE, own_key)
+        pipeline.srem(WORKERS_BY_QUEUE_KEY % queue, own_key)
         for key in (own_key, executions_key, holding_key(name)):  # one by one, since a GPU host has a right to each
             pipeline.delete(key)
         for problem in pipeline.execute(raise_on_error=False):

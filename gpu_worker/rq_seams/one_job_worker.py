@@ -55,7 +55,8 @@ class OneJobWorker(AllowedJobWorker, ABC):
     death_penalty_class = NoAlarm
     workers_prefix = AllowedJobWorker.redis_worker_namespace_prefix + rq_worker("")
     redis_workers_keys = WORKERS_BY_QUEUE_KEY % RENDER_QUEUE
-    """RQ's list of the workers of all queues holds the website's, which are no concern of a GPU host's."""
+    """RQ's list of the workers of all queues holds the website's, which are no concern of a GPU host's. A worker of
+    another queue has that one's."""
 
     def __init__(
         self, queue: str, allowed: Table, connection: redis.Redis, *, name: str, result_kept_seconds: int
@@ -68,6 +69,7 @@ class OneJobWorker(AllowedJobWorker, ABC):
             worker_ttl=WORKER_DEAD_AFTER_SECONDS,
             default_result_ttl=result_kept_seconds,
         )
+        self.redis_workers_keys = WORKERS_BY_QUEUE_KEY % queue
         self._running: dict[str, tuple[Job, Execution]] = {}
         self._rest: Callable[[], Any] | None = None
         self._stopped: set[str] = set()

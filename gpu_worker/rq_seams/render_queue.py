@@ -18,7 +18,7 @@ from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
 from rq.queue import Queue
 
-from gpu_worker.contract import RENDER_FUNCTION, RENDER_QUEUE, RenderJob, holding_key
+from gpu_worker.contract import REMOTE_QUEUE, RENDER_FUNCTION, RENDER_QUEUE, RenderJob, holding_key
 from gpu_worker.job_choice import Bounds, Waiting
 from gpu_worker.liveness import workers_taking_jobs
 from gpu_worker.rq_seams.allowed_jobs import inflated
@@ -28,11 +28,12 @@ from gpu_worker.rq_seams.scripts import LOOK, REFUSE, TAKE, needing_scripts
 class RenderQueue:
     """The ``render`` list as one worker sees it."""
 
-    def __init__(self, connection: redis.Redis, worker: str, bounds: Bounds) -> None:
+    def __init__(self, connection: redis.Redis, worker: str, bounds: Bounds, queue: str = RENDER_QUEUE) -> None:
         self.connection = connection
         self.worker = worker
         self.bounds = bounds
-        self.key = f"{Queue.redis_queue_namespace_prefix}{RENDER_QUEUE}"
+        self.key = f"{Queue.redis_queue_namespace_prefix}{queue}"
+        self._is_remote = queue == REMOTE_QUEUE
         self._prefix = f"{Job.redis_job_namespace_prefix}"
         self._look = connection.register_script(LOOK)
         self._take = connection.register_script(TAKE)
@@ -76,7 +77,7 @@ class RenderQueue:
         with needing_scripts():
             noted = self._refuse(keys=[self._prefix + job_id], args=[self.worker])
         refusing = {name.decode() for name in cast(Iterable[bytes], noted)}
-        takers = {status.name for status in workers_taking_jobs(self.connection)}
+        takers = {s.name for s in workers_taking_jobs(self.connection) if s.is_remote == self._is_remote}
         return bool(refusing) and takers <= refusing | {self.worker}
 
     def release(self) -> None:

@@ -14,6 +14,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from gpu_worker.contract import REMOTE_QUEUE, RENDER_QUEUE
+
 USER = "gpu"
 ANY_WORKER = "*"
 
@@ -39,16 +41,17 @@ class Right:
         return f"({' '.join(patterns)} {_granted(self.commands)})"
 
 
-def rights(worker: str = ANY_WORKER) -> tuple[Right, ...]:
-    """What the worker of this name does with which keys."""
+def rights(worker: str = ANY_WORKER, queue: str = RENDER_QUEUE) -> tuple[Right, ...]:
+    """What the worker of this name does with which keys: one with a card, or a remote one by its ``queue``."""
     rq_worker = f"rq:worker:gpu:{worker}"
-    taken = "rq:queue:render:intermediate"
+    kept = " ".join(f"rq:{registry}:{queue}" for registry in ("wip", "finished", "failed"))
+    line, taken = f"rq:queue:{queue}", f"rq:queue:{queue}:intermediate"
     return (
         # The line: nobody on a GPU host puts anything into it.
-        Right("lrange lrem blmove", "rq:queue:render"),
+        Right("lrange lrem blmove", line),
         Right("lrange lrem rpush", taken),
         Right("get set", f"{taken}:first_seen:render-*"),
-        Right("evalsha", f"rq:queue:render {taken} gpu:worker:{worker}:holding"),
+        Right("evalsha", f"{line} {taken} gpu:worker:{worker}:holding"),
         # What RQ keeps of a render.
         Right(
             "hgetall hget hmget hset hincrby hkeys exists expire persist del watch smembers evalsha",
@@ -57,10 +60,13 @@ def rights(worker: str = ANY_WORKER) -> tuple[Right, ...]:
         Right("hset hgetall expire del", "rq:execution:render-*"),
         Right("zadd zrem zrange zremrangebyscore expire del", "rq:executions:render-*"),
         Right("xadd expire del", write="rq:results:render-*"),
-        Right("zadd zrem zrange zrangebyscore zremrangebyscore", "rq:wip:render rq:finished:render rq:failed:render"),
-        Right("set del", "rq:clean_registries:render"),
+        Right(
+            "zadd zrem zrange zrangebyscore zremrangebyscore",
+            kept,
+        ),
+        Right("set del", f"rq:clean_registries:{queue}"),
         # The worker, to RQ and to the website.
-        Right("sadd srem smembers", "rq:workers:render"),
+        Right("sadd srem smembers", f"rq:workers:{queue}"),
         Right("exists", "rq:worker:gpu:*"),
         Right("hexists hset hincrby hincrbyfloat expire del", rq_worker),
         Right("sadd srem smembers expire del", f"{rq_worker}:executions"),
@@ -68,17 +74,18 @@ def rights(worker: str = ANY_WORKER) -> tuple[Right, ...]:
         Right("get mget", read="gpu:worker:*"),
         Right("exists", read="gpu:drain:*"),
         Right("set del", write=f"gpu:worker:{worker} gpu:worker:{worker}:holding gpu:worker:{worker}:fault"),
-        Right("set", write="process:gpu"),
+        Right("set", write="process:remote" if queue == REMOTE_QUEUE else "process:gpu"),
         # What it says of a render. The pattern leaves out the key by which the website cancels one.
         Right("xadd expire", write=f"generation:{_UUID}"),
         Right("exists", read="generation:*:cancel"),
+        *([Right("get set", f"generation:{_UUID}:remote")] if queue == REMOTE_QUEUE else []),
         Right("exists hset expire", write="rq:job:reports-*"),
         Right("rpush", write="rq:queue:reports"),
         Right("evalsha", "rq:job:reports-* rq:queue:reports"),
     )
 
 
-def rule(worker: str = ANY_WORKER) -> str:
+def rule(worker: str = ANY_WORKER, queue: str = RENDER_QUEUE) -> str:
     """Return the rule as ``ACL SETUSER`` takes it, without user and password.
 
     Args:
@@ -89,14 +96,14 @@ def rule(worker: str = ANY_WORKER) -> str:
     """
     if worker != ANY_WORKER and not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", worker):
         raise ValueError(f"{worker!r} is no name of a GPU worker")
-    selectors = " ".join(map(str, rights(worker)))
+    selectors = " ".join(map(str, rights(worker, queue)))
     return f"resetkeys resetchannels -@all &rq:pubsub:gpu:{worker} {_granted(WITHOUT_KEYS)} {selectors}"
 
 
-def user_line(password: str, *, user: str = USER, worker: str = ANY_WORKER) -> str:
+def user_line(password: str, *, user: str = USER, worker: str = ANY_WORKER, queue: str = RENDER_QUEUE) -> str:
     """Return the user's line of an ACL file. Of the password it holds the digest, and ``ACL SETUSER`` takes it too."""
     digest = hashlib.sha256(password.encode()).hexdigest()
-    return f"user {user} reset on #{digest} {rule(worker)}"
+    return f"user {user} reset on #{digest} {rule(worker, queue)}"
 
 
 def _granted(commands: str) -> str:
