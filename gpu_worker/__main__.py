@@ -1,4 +1,4 @@
-"""``python -m gpu_worker``: a supervisor and its worker, a look at the fleet, ``bench``, or ``check``."""
+"""``python -m gpu_worker``: a supervisor and its worker, a look at the fleet, ``bench``, ``check``, or ``guard``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import time
+from importlib import import_module
 
 import redis
 from redis.exceptions import NoPermissionError
@@ -29,17 +30,8 @@ _PR_SET_PDEATHSIG = 1
 
 def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["bench"]:
-        from gpu_worker import bench
-
-        return bench.main(arguments[1:])
-    if arguments[:1] == ["check"]:
-        from gpu_worker.worker_process import worker_environment
-
-        os.environ.update(worker_environment())  # how the allocators work is decided before PyTorch is there
-        from gpu_worker import check
-
-        return check.main(arguments[1:])
+    if arguments[:1] in (["bench"], ["check"], ["guard"]):
+        return _other_program(*arguments)
     parser = _parser()
     asked = parser.parse_args(arguments)
     if asked.within is not None and not asked.drain:
@@ -64,6 +56,16 @@ def main(arguments: list[str] | None = None) -> int:
 
         return processes.run(settings.name, settings.remote_jobs)
     return _supervise(settings, is_remote=asked.remote)
+
+
+def _other_program(name: str, *arguments: str) -> int:
+    """Run what needs neither Valkey nor the settings of a worker."""
+    if name == "check":
+        from gpu_worker.worker_process import worker_environment
+
+        os.environ.update(worker_environment())  # how the allocators work is decided before PyTorch is there
+    main: int = import_module(f"gpu_worker.{name}").main(list(arguments))
+    return main
 
 
 def _log_handler(settings: Settings) -> logging.Handler:

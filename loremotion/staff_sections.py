@@ -14,7 +14,8 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Fleet": (),
     "Clips": ("generation.generation",),
     "Trust": (
-        *("notices.notice", "moderation.review", "moderation.refusalcount", "moderation.policy"),
+        *("notices.notice", "moderation.review", "moderation.refusalcount"),
+        *("moderation.policy", "moderation.planpolicy", "moderation.guard"),
         *("sharing.share", "accounts.ban", "legal.legalpage"),
     ),
     "Customers": ("accounts.workspace",),

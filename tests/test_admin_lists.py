@@ -32,6 +32,8 @@ SMALL = {
     "catalog.modelversion",
     "catalog.alias",
     "moderation.policy",
+    "moderation.planpolicy",
+    "moderation.guard",
     "legal.legalpage",
     "shop.pack",
     "shop.plan",

@@ -18,6 +18,7 @@ from django.test import Client
 
 from accounts import erasure
 from accounts.models import AuditEntry, Ban, User
+from billing.shop.models import Plan
 from catalog.models import Alias, Model, ModelVersion
 from loremotion import staff_pages
 from loremotion.outbox import mail
@@ -52,6 +53,7 @@ ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "shop.pack": ({"name": "Heap", "slug": "heap", "credits": "900"}, {"credits": "901"}),
     "catalog.alias": ({"name": "quick"}, {}),
     "moderation.policy": ({"strictness": "relaxed", "reason": "An art school."}, {"reason": "A school of art."}),
+    "moderation.planpolicy": ({"strictness": "relaxed"}, {"strictness": "standard"}),
     "legal.legalpage": ({"slug": "terms", "text": "Be kind."}, {"text": "Be kinder."}),
     "account.emailaddress": ({"email": "more@example.org", "verified": "on"}, {"email": "less@example.org"}),
 }
@@ -63,6 +65,7 @@ def references(label: str, world: World) -> dict[str, Any]:
     every: dict[str, dict[str, Any]] = {
         "catalog.alias": {"model": world.toy.pk},
         "moderation.policy": {"workspace": world.workspace.pk},
+        "moderation.planpolicy": {"plan": Plan.objects.get(slug=Plan.FREE).pk},
         "account.emailaddress": {"user": world.staff.pk},
     }
     return every.get(label, {})

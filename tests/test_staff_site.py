@@ -43,6 +43,8 @@ BY_PERMISSION = {
     "moderation.review": "says yes or no to a prompt; says nothing of who somebody is",
     "moderation.refusalcount": "read only",
     "moderation.policy": "how strictly prompts are judged; says nothing of who somebody is",
+    "moderation.planpolicy": "how strictly prompts are judged; says nothing of who somebody is",
+    "moderation.guard": "what a classifier's answers mean; where it answers, a setting says",
     "notices.notice": "takes clips off public links, with reasons; says nothing of who somebody is",
     "legal.legalpage": "words of two public pages",
     "sharing.share": "read only; shows and ends public links, audited",

@@ -15,7 +15,7 @@ from django.urls import URLPattern, path
 
 from accounts.whose_column import WhoseColumn
 from generation.moderation import reviews
-from generation.moderation.models import Policy, RefusalCount, Review
+from generation.moderation.models import Guard, PlanPolicy, Policy, RefusalCount, Review
 from loremotion.exact_search import ExactSearchAdmin
 from loremotion.refusals import Refusal
 
@@ -116,3 +116,29 @@ class PolicyAdmin(WhoseColumn):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Policy | None = None) -> list[str]:
         return ["workspace"] if obj is not None else []
+
+
+@admin.register(PlanPolicy)
+class PlanPolicyAdmin(admin.ModelAdmin[PlanPolicy]):
+    """Plans whose workspaces are judged by another measure than the site's."""
+
+    list_display = ["plan", "strictness"]
+    list_select_related = ["plan"]
+    show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: PlanPolicy | None = None) -> list[str]:
+        return ["plan"] if obj is not None else []
+
+
+@admin.register(Guard)
+class GuardAdmin(admin.ModelAdmin[Guard]):
+    """The one row of the guard model. Where it answers, ``GUARD_URL`` says."""
+
+    list_display = ["__str__", "is_enabled", "model", "timeout_ms", "on_failure"]
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Guard | None = None) -> bool:
+        return False

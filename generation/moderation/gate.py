@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from django.conf import settings
@@ -12,8 +13,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import Workspace
-from generation.moderation import rules
-from generation.moderation.models import Policy, RefusalCount, Review
+from billing.plans import entitlements
+from generation.moderation import guard, rules
+from generation.moderation.models import PlanPolicy, Policy, RefusalCount, Review
 from generation.moderation.verdict import Category, Outcome, Strictness, Verdict
 from loremotion.refusals import Invalid
 
@@ -23,6 +25,8 @@ HELD: Final = "prompt_held"
 REFUSED: Final = "prompt_refused"
 CODES: Final = (HELD, REFUSED)
 """Of refusals that a review can undo."""
+_LONGEST_ENDING: Final = 5
+_LONGEST_NAME: Final = 200
 
 _ABOUT: Final[Mapping[Category, str]] = {
     Category.SEXUAL_MINORS: "children in a sexual context",
@@ -32,6 +36,7 @@ _ABOUT: Final[Mapping[Category, str]] = {
     Category.HATE: "hatred of people for what they are",
     Category.SELF_HARM: "self-harm",
     Category.WEAPONS: "how to make weapons",
+    Category.UNJUDGED: "something that we couldn't check just now",
 }
 _CHANGE: Final[Mapping[Category, str]] = {
     Category.SEXUAL_MINORS: "We never make that.",
@@ -41,6 +46,7 @@ _CHANGE: Final[Mapping[Category, str]] = {
     Category.HATE: "Describe the scene without it.",
     Category.SELF_HARM: "If you're thinking of hurting yourself, findahelpline.com lists people to talk to, now.",
     Category.WEAPONS: "Describe the scene without instructions.",
+    Category.UNJUDGED: "Try again in a minute.",
 }
 
 
@@ -52,7 +58,7 @@ class PromptRefused(Invalid):
     def __init__(self, verdict: Verdict) -> None:
         assert verdict.category is not None
         about = _ABOUT[verdict.category]
-        words = ", ".join(f"“{each}”" for each in verdict.words[:4])
+        words = ", ".join(f"“{each}”" for each in verdict.words[:4]) or "as a whole"
         if verdict.outcome is Outcome.HELD:
             code, message = HELD, f"This prompt may be about {about} ({words}), so we look at it before it is made."
             step = f"{_CHANGE[verdict.category]} Or ask for a review: it's free, and nothing is charged until then."
@@ -63,42 +69,97 @@ class PromptRefused(Invalid):
         self.verdict = verdict
 
 
-def refuse(workspace: Workspace | None, *, prompt: str, negative_prompt: str) -> None:
-    """Refuse words that the rules hold or refuse, unless staff has allowed them in this workspace.
+class FileNameRefused(Invalid):
+    """What a file is called says of the prompt what it may not be about."""
 
-    Where the rules find nothing, the store is not asked.
+    is_final = True
+
+    def __init__(self, verdict: Verdict) -> None:
+        assert verdict.category is not None
+        words = ", ".join(f"“{each}”" for each in verdict.words[:4]) or "as a whole"
+        super().__init__(
+            "file_name_refused",
+            f"With the name of the file, this seems to be about {_ABOUT[verdict.category]} ({words}).",
+            next_step=f"{_CHANGE[verdict.category]} Nothing was charged.",
+            field="file",
+        )
+
+
+def refuse(workspace: Workspace | None, *, prompt: str, negative_prompt: str, file_names: Sequence[str] = ()) -> None:
+    """Refuse words that are held or refused, unless staff has allowed them in this workspace.
+
+    Where nothing is found, the store is asked for the guard model's row alone, and only where there is one.
 
     Args:
         workspace: None for a newcomer, who has no allowed words yet.
+        file_names: of what was uploaded. Together with the prompt they may mean what neither says.
 
     Raises:
         PromptRefused: with the rule, the words that met it, and what to change.
+        FileNameRefused: as it, where the name of a file makes the prompt worse than it is.
+        Unavailable: the guard model does not answer, and without its answer nothing is taken.
     """
     verdict = judge(workspace, prompt=prompt, negative_prompt=negative_prompt)
-    if verdict.outcome is Outcome.ALLOWED:
+    if names := ". ".join(filter(None, map(words_of_file_name, file_names))):
+        together = judge(workspace, prompt=f"{prompt}. {names}", negative_prompt=negative_prompt)
+        if together.outcome > verdict.outcome:
+            raise _noted(workspace, FileNameRefused(together), together)
+    if verdict.outcome is Outcome.ALLOWED or _is_allowed_by_staff(workspace, prompt, negative_prompt):
         return
-    if workspace is not None:
-        reviews = Review.objects.of(workspace).filter(digest=digest_of(prompt, negative_prompt))
-        if reviews.filter(state=Review.State.ALLOWED).exists():
-            return
-        _count(workspace, verdict)
+    raise _noted(workspace, PromptRefused(verdict), verdict)
+
+
+def _is_allowed_by_staff(workspace: Workspace | None, prompt: str, negative_prompt: str) -> bool:
+    reviews = Review.objects.of(workspace).filter(digest=digest_of(prompt, negative_prompt))
+    return reviews.filter(state=Review.State.ALLOWED).exists()
+
+
+def _noted(workspace: Workspace | None, refusal: Invalid, verdict: Verdict) -> Invalid:
+    """The refusal, counted for its workspace."""
     assert verdict.category is not None
+    if workspace is not None and verdict.category is not Category.UNJUDGED:
+        _count(workspace, verdict)
     logger.info("A prompt was %s as %s", verdict.outcome.name.lower(), verdict.category)
-    raise PromptRefused(verdict)
+    return refusal
+
+
+def words_of_file_name(name: str) -> str:
+    """The words in the name of a file: without its ending, and with spaces between them."""
+    stem, dot, ending = name.rpartition(".")
+    return re.sub(r"[_\-+.]+|%20", " ", stem if dot and len(ending) <= _LONGEST_ENDING else name)[
+        :_LONGEST_NAME
+    ].strip()
 
 
 def judge(workspace: Workspace | None, *, prompt: str, negative_prompt: str) -> Verdict:
-    """Return the verdict on a request's words, by how strictly its workspace is judged."""
-    verdict = rules.judge_request(prompt, negative_prompt, strictness=Strictness.STANDARD)
+    """Return the verdict on a request's words, by how strictly its workspace is judged.
+
+    Raises:
+        Unavailable: as ``refuse``.
+    """
+    verdict = _judge(prompt, negative_prompt, Strictness.STANDARD)
     if verdict.outcome is Outcome.ALLOWED or strictness_of(workspace) is Strictness.STANDARD:
         return verdict
-    return rules.judge_request(prompt, negative_prompt, strictness=Strictness.RELAXED)
+    return _judge(prompt, negative_prompt, Strictness.RELAXED)
+
+
+def _judge(prompt: str, negative_prompt: str, strictness: Strictness) -> Verdict:
+    """What the rules and the guard model say. It is asked of the prompt alone: that names what is to be seen."""
+    verdict = rules.judge_request(prompt, negative_prompt, strictness=strictness)
+    if verdict.outcome is Outcome.REFUSED:
+        return verdict
+    return max(verdict, guard.judge([prompt], strictness=strictness), key=lambda each: each.outcome)
 
 
 def strictness_of(workspace: Workspace | None) -> Strictness:
-    """How strictly the workspace is judged."""
-    own = Policy.objects.filter(workspace=workspace).values_list("strictness", flat=True).first() if workspace else None
-    return Strictness(own or settings.MODERATION_STRICTNESS)
+    """How strictly the workspace is judged: by its own policy, else its plan's, else the site's."""
+    if workspace is not None:
+        if own := Policy.objects.filter(workspace=workspace).values_list("strictness", flat=True).first():
+            return Strictness(own)
+        plans = dict(PlanPolicy.objects.values_list("plan__slug", "strictness"))
+        if plans and (of_plan := plans.get(entitlements(workspace.id).plan)):
+            return Strictness(of_plan)
+    return Strictness(settings.MODERATION_STRICTNESS)
 
 
 def digest_of(prompt: str, negative_prompt: str) -> str:

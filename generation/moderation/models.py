@@ -6,12 +6,14 @@ import uuid
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
 from accounts.caller import Caller
 from accounts.models import Workspace
 from accounts.roles import Action
+from generation.moderation import guard_labels
 from generation.moderation.verdict import Category, Outcome, Strictness
 
 CATEGORIES = [(each.value, each.value.replace("_", " ").capitalize()) for each in Category]
@@ -107,3 +109,47 @@ class Policy(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_strictness_display()}: {self.reason}"
+
+
+class PlanPolicy(models.Model):
+    """How strictly workspaces on one plan are judged. A workspace's own policy goes before."""
+
+    plan = models.OneToOneField("shop.Plan", on_delete=models.CASCADE, primary_key=True, related_name="+")
+    strictness = models.CharField(max_length=8, choices=[(each.value, each.value.capitalize()) for each in Strictness])
+
+    class Meta:
+        verbose_name = "policy of a plan"
+        verbose_name_plural = "policies of plans"
+
+    def __str__(self) -> str:
+        return f"{self.plan}: {self.get_strictness_display()}"
+
+
+class Guard(models.Model):
+    """How the guard model at ``GUARD_URL`` is asked, and what its answers mean. One row; see ``guard``."""
+
+    class OnFailure(models.TextChoices):
+        OPEN = "open", "Open: the rules alone decide"
+        HELD = "held", "Held: staff looks at the prompt before it is made"
+        CLOSED = "closed", "Closed: nothing is taken until it answers"
+
+    is_enabled = models.BooleanField(default=True)
+    model = models.CharField(
+        max_length=100, blank=True, help_text="Sent along, for a service that has several. May be empty."
+    )
+    timeout_ms = models.PositiveSmallIntegerField(
+        "time limit, ms", default=100, validators=[MinValueValidator(10), MaxValueValidator(130)]
+    )
+    on_failure = models.CharField("without an answer", max_length=6, choices=OnFailure, default=OnFailure.OPEN)
+    labels = models.JSONField(
+        default=guard_labels.usual,
+        validators=[guard_labels.validate],
+        help_text="Label → its category, and from which score on a prompt is held or refused. Others are ignored.",
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = "guard model"
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_guard")]
+
+    def __str__(self) -> str:
+        return "Guard model"

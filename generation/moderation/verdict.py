@@ -25,6 +25,8 @@ class Category(StrEnum):
     HATE = "hate"
     SELF_HARM = "self_harm"
     WEAPONS = "weapons"
+    UNJUDGED = "unjudged"
+    """Nothing was found: the guard model did not answer, and its policy holds what nobody has looked at."""
 
 
 class Strictness(StrEnum):

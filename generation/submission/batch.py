@@ -116,9 +116,11 @@ def take_all(
             f"The price has changed: this was {most_credits:,} credits, and is {credits:,} now.",
             next_step="Look at the new price and press the button again.",
         )
+    names = [file.name or "" for file in files.values()]
     for number, offer in enumerate(offers, 1):
+        said = {"prompt": offer.request.prompt, "negative_prompt": offer.request.negative_prompt}
         with _telling_which(number, len(offers)):
-            gate.refuse(caller.workspace, prompt=offer.request.prompt, negative_prompt=offer.request.negative_prompt)
+            gate.refuse(caller.workspace, **said, file_names=names)
     has_pictures = any(thing.kind == Kind.PICTURE and thing.content is not None for thing in given)
     line_of = caller.workspace.id if caller.workspace is not None else network
     with pictures.in_line(line_of) if has_pictures else nullcontext():

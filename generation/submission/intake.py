@@ -66,7 +66,8 @@ def take(
     in_line = pictures.in_line(line_of) if has_pictures else nullcontext()
     with idempotency.noting_refusal(caller, repeat), in_line:  # who will be refused is, before any work
         if given or caller.workspace is None:  # without files ``submit`` is as early
-            look_ahead(caller.workspace, offer, caller, network=network, may=may)
+            names = [file.name or "" for file in files.values()]
+            look_ahead(caller.workspace, offer, caller, network=network, may=may, file_names=names)
         given = uploads.prepare(given)
         workspace, caller = tenancy.ensure(request, Action.GENERATE)
         with uploads.store(given):

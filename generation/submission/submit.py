@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import timedelta
@@ -46,18 +46,26 @@ _REQUESTED: Final = tuple(field.name for field in fields(ClipRequest))
 
 
 def look_ahead(
-    workspace: Workspace | None, offer: Offer, caller: Caller, *, network: str = "", may: Entitlements | None = None
+    workspace: Workspace | None,
+    offer: Offer,
+    caller: Caller,
+    *,
+    network: str = "",
+    may: Entitlements | None = None,
+    file_names: Sequence[str] = (),
 ) -> None:
     """Refuse what ``submit`` would refuse, before any work is done for the request. Locks nothing: ``submit`` decides.
 
     Args:
         workspace: None for a newcomer.
         network, may: as for ``submit``.
+        file_names: of what was uploaded, as its sender calls it. Nothing of that is kept.
 
     Raises:
-        Forbidden, InsufficientCredits, PromptRefused, TooMany: as ``submit``.
+        FileNameRefused: what a file is called may not be made into a clip.
+        Forbidden, InsufficientCredits, PromptRefused, TooMany, Unavailable: as ``submit``.
     """
-    _refuse_words(workspace, offer)
+    _refuse_words(workspace, offer, file_names)
     is_refilled = workspace is None or allowance.give(workspace, now=timezone.now(), network=network)
     may = may or entitlements(workspace.id if workspace is not None else None)
     checks.refuse(Candidate(workspace, caller, offer.quote.credits, may, is_refilled))
@@ -94,6 +102,7 @@ def submit(
         Unauthorized: the caller's key is revoked by now.
         InsufficientCredits: the account holds less than the price, or the workspace's own cap for the month less.
         TooMany: the workspace has as many requests open as it may, or the day's GPU time for free clips is used up.
+        Unavailable: the guard model does not answer, and without its answer nothing is taken.
     """
     _refuse_words(workspace, offer)
     is_refilled = allowance.give(workspace, now=timezone.now(), network=network)
@@ -159,9 +168,9 @@ def _lock_at_once(
     return lambda: lambda: None
 
 
-def _refuse_words(workspace: Workspace | None, offer: Offer) -> None:
+def _refuse_words(workspace: Workspace | None, offer: Offer, file_names: Sequence[str] = ()) -> None:
     request = offer.request
-    gate.refuse(workspace, prompt=request.prompt, negative_prompt=request.negative_prompt)
+    gate.refuse(workspace, prompt=request.prompt, negative_prompt=request.negative_prompt, file_names=file_names)
 
 
 def _say_queued(generation: Generation) -> None:

@@ -49,12 +49,12 @@ def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
 def environments_of(
     processes: Iterable[str], environment: Mapping[str, str], stores: Stores
 ) -> dict[str, dict[str, str]]:
-    """The environment of each of these processes. What renders has none of the website's settings, secrets above all,
-    and the address of Valkey under a user of its own."""
+    """The environment of each of these processes. What renders or judges has none of the website's settings, secrets
+    above all, and the address of Valkey under a user of its own."""
     site_settings = site_setting_names() - {variable.name for variable in documented()}
     gpu = {name: value for name, value in environment.items() if name not in site_settings}
     gpu["REDIS_URL"] = stores.gpu_redis_url
-    return {process: gpu if process == "gpu" else dict(environment) for process in processes}
+    return {process: gpu if process in ("gpu", "guard") else dict(environment) for process in processes}
 
 
 def site_setting_names() -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,8 @@ def run(folder: Path) -> int:
             if has_imitation:
                 settings |= imitation.settings_of(folder)
                 further["imitation"] = imitation.command(folder, settings)
+            if (guard := os.environ.get("GUARD_MODEL")) and not os.environ.get("GUARD_URL"):
+                further["guard"] = f"python -m gpu_worker guard --model {shlex.quote(guard)}"
             save(settings, folder / "environment")
             environment = environment_of(settings)
             preparation.prepare(folder, environment)

@@ -31,6 +31,11 @@ HOUSEKEEPING_SECONDS = env.float("HOUSEKEEPING_SECONDS", 5.0, validate=validate.
 MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", 3, validate=validate.Range(min=1, max=10))
 
 MODERATION_STRICTNESS = env.str("MODERATION_STRICTNESS", "standard", validate=validate.OneOf(["standard", "relaxed"]))
+# A classifier that `make run` serves beside the site, and where one answers otherwise.
+GUARD_MODEL = env.str("GUARD_MODEL", "")
+GUARD_URL = env.str("GUARD_URL", "", validate=validate.Regexp(r"^(https?://\S+)?$", error="must be a URL"))
+GUARD_URL = GUARD_URL or ("http://127.0.0.1:8990/v1/moderations" if GUARD_MODEL else "")
+GUARD_TOKEN = env.str("GUARD_TOKEN", "")
 # Words in the corner of clips whose workspace has a plan with a watermark; empty: there are none on this site.
 WATERMARK = env.str("WATERMARK", "LoreMotion", validate=validate.Length(max=40))
 
