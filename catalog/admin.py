@@ -39,13 +39,22 @@ class ModelAdmin(admin.ModelAdmin[Model]):
     fieldsets = catalogue_fieldsets.FIELDSETS
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """What the address names, and the rest as models of that family have it."""
+        """What the address names, and the rest as the model has it that it starts from."""
         given: dict[str, Any] = dict(super().get_changeform_initial_data(request))
-        return {**versions.prefilled(given.get("family", "")), **given}
+        like = _started_from(request)
+        filled = versions.prefilled_by_family(given.get("family", "")) if like is None else versions.prefilled(like)
+        return {**filled, **given}
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return self.fieldsets if obj is not None else catalogue_fieldsets.NEW
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        context = {"title": "Add a model, steps 2 and 3 of 4", "like": _started_from(request), **(extra_context or {})}
+        return super().add_view(request, form_url, context)
 
     def response_add(self, request: HttpRequest, obj: Model, post_url_continue: str | None = None) -> HttpResponse:
         if "_save" in request.POST and obj.status == Model.Status.DRAFT:
-            messages.success(request, f"{obj} is a draft. Run a test render below, then enable it.")
+            messages.success(request, f"Step 4 of 4: {obj} is a draft. Run a test render below, then enable it.")
             return self._to_versions(obj)
         return super().response_add(request, obj, post_url_continue)
 
@@ -75,7 +84,12 @@ class ModelAdmin(admin.ModelAdmin[Model]):
                 form.version, by=cast(User, request.user), note=data["note"], is_canary=data["is_canary"]
             )
             whom = f"{obj.canary_percent} % of workspaces" if data["is_canary"] else "everybody"
-            messages.info(request, f"Version {written.number} is written and serves {whom} from the next request on.")
+            if wanted_status == Model.Status.ENABLED:
+                messages.info(request, f"Version {written.number} serves {whom} from the next request on.")
+            elif change:
+                messages.info(
+                    request, f"Version {written.number} is saved. Nobody is offered the model: it is not enabled."
+                )
         obj.refresh_from_db()
         if obj.status != wanted_status:
             obj.status = wanted_status
@@ -205,6 +219,13 @@ class ModelAdmin(admin.ModelAdmin[Model]):
 
     def _to_versions(self, model: Model) -> HttpResponse:
         return redirect(reverse("admin:catalog_model_versions", args=[model.pk]))
+
+
+def _started_from(request: HttpRequest) -> Model | None:
+    """The model after which the form for a new one is filled in: the one in the address, or the first of its family."""
+    models = versions.models_to_start_from(request.GET.get("family", "-"))
+    named = (model for model in models if model.slug == request.GET.get("like"))
+    return next(named, models[0] if models else None)
 
 
 def _compared(request: HttpRequest, history: list[ModelVersion]) -> dict[str, Any] | None:

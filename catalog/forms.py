@@ -122,6 +122,7 @@ class CatalogueForm(forms.ModelForm[Model]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields.update(version_fields())
+        self.fields["canary_percent"].required = False  # the form for a new one does not ask for it
         current = self.instance.current
         if current is not None:
             self.initial = {**versions.state(current), **self.initial}
@@ -132,6 +133,9 @@ class CatalogueForm(forms.ModelForm[Model]):
             if isinstance(field, forms.CharField) and (field.max_length or 0) >= LONG_TEXT:
                 field.widget.attrs["class"] = "vLargeTextField"
         self.version: ModelVersion | None = None
+        if (family := FAMILIES.get(str(self._value_in("family")))) is not None:
+            shown = cast(forms.CheckboxSelectMultiple, self.fields["modes"].widget)  # the rest is refused in words
+            shown.choices = [(name, f"{name}: {mode.title}") for name, mode in family.modes.items()]
         self._prices.lay_out(
             self._value_in("presets"),
             _tiers(self._value_in("sizes")),
@@ -166,6 +170,9 @@ class CatalogueForm(forms.ModelForm[Model]):
     def is_version_changed(self) -> bool:
         """Whether saving has to write a new version."""
         return self.instance.current is None or any(name in versions.FIELDS for name in self.changed_data)
+
+    def clean_canary_percent(self) -> int:
+        return self.cleaned_data["canary_percent"] or 0
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

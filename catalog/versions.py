@@ -12,6 +12,7 @@ from accounts.models import User
 from catalog import gates, measurements
 from catalog.models import Alias, Model, ModelVersion
 from catalog.validation import problems
+from gpu_worker.families import FAMILIES
 from loremotion.refusals import Conflict
 
 _OWN = {"id", "model", "number", "created_at", "created_by", "note", "build"}
@@ -93,12 +94,51 @@ def write_prices(model: Model, prices: Mapping[str, Any], *, by: User | None) ->
     return write(draft(model, {**state(model.current), "prices": prices}), by=by, note="Suggested prices")
 
 
-def prefilled(family: str) -> dict[str, Any]:
-    """Return what a new model of ``family`` probably is: as the newest that there is, but for where its weights lie and
-    what they weigh."""
-    like = ModelVersion.objects.filter(family=family).order_by("-id").first()
-    own = {"source", "revision", "components", "loras", "component_bytes", "reference_speed"}
-    return {} if like is None else {name: value for name, value in state(like).items() if name not in own}
+_OF_ONE_MODEL = {
+    *("source", "revision", "components", "loras", "component_bytes", "reference_speed"),
+    *("licence", "licence_url", "licence_notice", "attribution", "blocked_territories", "revenue_cap_dollars"),
+}
+"""What no model has from another: where its weights lie, what they weigh, and what its licence asks for."""
+
+
+def models_to_start_from(family: str = "") -> list[Model]:
+    """Return the models after which a new one can be filled in, those whose steps nobody has distilled away first."""
+    models = Model.objects.with_versions().exclude(status=Model.Status.DRAFT).filter(current__isnull=False)
+    if family:
+        models = models.filter(current__family=family)
+    return sorted(models.order_by("position", "slug"), key=_likeness)
+
+
+def _likeness(model: Model) -> tuple[bool, int]:
+    assert model.current is not None
+    preset = model.current.presets.get(model.current.default_preset)
+    steps = preset.get("steps") if isinstance(preset, dict) else None
+    return bool(model.current.loras), -steps if isinstance(steps, int) else 0
+
+
+def prefilled(like: Model) -> dict[str, Any]:
+    """Return what a new model of the same family as ``like`` probably is."""
+    if like.current is None:
+        return {}
+    return {name: value for name, value in state(like.current).items() if name not in _OF_ONE_MODEL}
+
+
+def prefilled_by_family(family: str) -> dict[str, Any]:
+    """The same of the first model of its family: what its pipelines can do."""
+    facts = FAMILIES.get(family)
+    if facts is None:
+        return {}
+    presets = {name: dict(call) for name, call in facts.presets.items()}
+    default = {"default_preset": "standard" if "standard" in presets else next(iter(presets))} if presets else {}
+    return {
+        **default,
+        "family": family,
+        "modes": list(facts.modes),
+        "fps": facts.fps,
+        "max_seconds": facts.max_seconds,
+        "max_prompt_characters": facts.max_prompt_characters,
+        "presets": presets,
+    }
 
 
 @transaction.atomic

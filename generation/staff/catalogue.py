@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Final, cast
 from urllib.parse import urlencode
 
@@ -19,7 +21,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from catalog import costs, measurements, versions
-from catalog.models import Measurement, Model, ModelVersion
+from catalog.models import Alias, Measurement, Model, ModelVersion
 from catalog.offers import offer_with
 from catalog.requests import Ask
 from generation import figures
@@ -196,9 +198,14 @@ def costs_to_prices(model: Model, by: User) -> None:
 
 def add(request: HttpRequest) -> HttpResponse:
     """The first of four steps: where the weights come from, and of which family they are; the form comes prefilled."""
-    family, source = request.GET.get("family", ""), request.GET.get("source", "").strip()
-    if family in FAMILIES and source:
-        asked = {"family": family, "source": source[:200], "name": source.rpartition("/")[2][:60]}
+    family, like = request.GET.get("family", ""), request.GET.get("like", "")
+    source = repository_of(request.GET.get("source", ""))
+    models = versions.models_to_start_from()
+    chosen = next((model for model in models if model.slug == like), None)
+    is_of_another = chosen is not None and chosen.current is not None and chosen.current.family != family
+    if family in FAMILIES and source and not is_of_another:
+        name = name_of(source)
+        asked = {"family": family, "source": source[:200], "name": name, "slug": free_slug(name), "like": like}
         return redirect(f"{reverse('admin:catalog_model_add')}?{urlencode(asked)}")
     context = {
         **admin.site.each_context(request),
@@ -206,9 +213,32 @@ def add(request: HttpRequest) -> HttpResponse:
         "families": FAMILIES.values(),
         "family": family,
         "source": source,
-        "is_incomplete": bool(request.GET),
+        "models": models,
+        "like": chosen,
+        "is_of_another": is_of_another,
+        "is_incomplete": bool(request.GET) and not is_of_another,
     }
     return TemplateResponse(request, "admin/generation/add_model.html", context)
+
+
+def repository_of(typed: str) -> str:
+    """Return the repository that an address of the Hub's names; what is no such address, as it is."""
+    found = re.match(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)", typed.strip())
+    return found[1] if found else typed.strip().rstrip("/")
+
+
+def name_of(source: str) -> str:
+    """Return what people may call the weights of a repository or a folder."""
+    words = re.sub(r"[-_ ]+", " ", source.rpartition("/")[2]).strip()
+    return re.sub(r"(?i) ?(diffusers|hf)$", "", words)[:60].strip()
+
+
+def free_slug(name: str) -> str:
+    """Return a slug for ``name`` that no model and no alias has."""
+    slug = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")[:50]
+    taken = {*Model.objects.filter(slug__startswith=slug).values_list("slug", flat=True)}
+    taken |= {*Alias.objects.filter(name__startswith=slug).values_list("name", flat=True)}
+    return next(each for n in count(1) if (each := slug if n == 1 else f"{slug}-{n}") not in taken)
 
 
 def _do(

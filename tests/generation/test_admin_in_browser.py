@@ -169,8 +169,9 @@ def test_a_model_is_added_tried_enabled_and_made_the_default(site: str, page: Pa
     choose(page, version.family_facts.title)
     press(page, "Next")
     expect(page.locator("#id_sizes")).to_have_value("96x64\n192x128")
-    type_into(page, "id_slug", "quick")
+    expect(page.locator("#id_slug")).to_have_value("quick")
     type_into(page, "id_summary", "Quick.")
+    type_into(page, "id_licence", "Apache-2.0")
     for part, text in (("gpu_seconds", "30"), ("size", "96x64"), ("frames", "17"), ("steps", "8"), ("source", "Us")):
         if part == "size":
             tab_to(page, "e.id === 'id_reference_speed.card'")

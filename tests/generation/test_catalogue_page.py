@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from accounts.models import User, Visitor
 from catalog import measurements
 from catalog.models import Alias, Model
 from generation.models import Generation, State
+from gpu_worker.families import FAMILIES
 from tests.catalog.form_post import post_of
 from tests.generation import factories
 
@@ -132,16 +134,47 @@ def test_without_a_reference_speed_no_prices_are_suggested(toy: Model, staff: Cl
 
 
 def test_a_new_model_comes_prefilled_as_its_family(toy: Model, staff: Client) -> None:
-    assert "Name both" in staff.get(f"{PAGE}add/", {"family": "ltx", "source": ""}).text
-    answer = staff.get(f"{PAGE}add/", {"family": "ltx", "source": "owner/Quick"}, follow=True)
-    form = post_of(answer.text)
-    assert (form["name"], form["source"], form["family"]) == ("Quick", "owner/Quick", "ltx")
-    assert form["sizes"].split() == ["96x64", "192x128"]
-    page = staff.post(
-        "/admin/catalog/model/add/", {**form, "slug": "quick", "summary": "Quick.", "_save": "1"}, follow=True
+    factories.model(
+        "quick-base", is_default=False, loras=[{"source": "somebody/theirs", "weight_name": "w.safetensors"}]
     )
+    Model.objects.filter(pk=factories.model("nobodys", is_default=False, sizes=["64x64"]).pk).update(
+        status=Model.Status.DRAFT
+    )
+    assert "Name both" in staff.get(f"{PAGE}add/", {"family": "ltx", "source": ""}).text
+    address = "https://huggingface.co/owner/Quick_Base-Diffusers/tree/main"
+    answer = staff.get(f"{PAGE}add/", {"family": "ltx", "source": address}, follow=True)
+    assert f"Filled in as <strong>{toy}</strong> has it" in answer.text
+    assert "steps 2 and 3 of 4" in answer.text
+    form = post_of(answer.text)
+    assert (form["name"], form["slug"]) == ("Quick Base", "quick-base-2")
+    assert (form["source"], form["family"]) == ("owner/Quick_Base-Diffusers", "ltx")
+    assert form["sizes"].split() == ["96x64", "192x128"]
+    assert (form["licence"], form["status"]) == ("", "draft")
+    new = {**form, "summary": "Quick."}
+    page = staff.post("/admin/catalog/model/add/", {**new, "_save": "1"}, follow=True)
+    assert '<a href="#id_licence">Licence</a>: This field is required.' in page.text
+    page = staff.post("/admin/catalog/model/add/", {**new, "licence": "MIT", "_save": "1"}, follow=True)
     assert "is a draft. Run a test render below" in page.text
-    assert page.request["PATH_INFO"] == f"/admin/catalog/model/{Model.objects.get(slug='quick').pk}/versions/"
+    assert "serves everybody" not in page.text
+    assert page.request["PATH_INFO"] == f"/admin/catalog/model/{Model.objects.get(slug='quick-base-2').pk}/versions/"
+
+
+def test_a_new_model_is_filled_in_as_the_one_that_staff_picks(toy: Model, staff: Client) -> None:
+    picked = factories.model("picked", is_default=False, sizes=["128x128"])
+    asked = {"family": "ltx", "source": "owner/new", "like": "picked"}
+    page = staff.get(f"{PAGE}add/", asked, follow=True).text
+    assert f"Filled in as <strong>{picked}</strong> has it" in page
+    assert post_of(page)["sizes"].split() == ["128x128"]
+    assert "choose one of the same family" in staff.get(f"{PAGE}add/", {**asked, "family": "wan"}).text
+
+
+def test_the_first_model_of_a_family_is_filled_in_by_what_its_pipelines_do(staff: Client, db: None) -> None:
+    page = staff.get(f"{PAGE}add/", {"family": "cogvideox", "source": "owner/first"}, follow=True).text
+    assert "Filled in as" not in page
+    form = post_of(page)
+    assert float(form["fps"]) == FAMILIES["cogvideox"].fps
+    shown = set(re.findall(r'name="modes" value="(\w+)"', page))
+    assert shown == set(FAMILIES["cogvideox"].modes)
 
 
 def test_errors_stand_at_the_top_as_links(toy: Model, staff: Client) -> None:
