@@ -133,7 +133,7 @@ class CatalogueForm(forms.ModelForm[Model]):
             if isinstance(field, forms.CharField) and (field.max_length or 0) >= LONG_TEXT:
                 field.widget.attrs["class"] = "vLargeTextField"
         self.version: ModelVersion | None = None
-        if (family := FAMILIES.get(str(self._value_in("family")))) is not None:
+        if (family := EVERY_FAMILY.get(str(self._value_in("family")))) is not None:
             shown = cast(forms.CheckboxSelectMultiple, self.fields["modes"].widget)  # the rest is refused in words
             shown.choices = [(name, f"{name}: {mode.title}") for name, mode in family.modes.items()]
         self._prices.lay_out(

@@ -12,7 +12,7 @@ from accounts.models import User
 from catalog import gates, measurements
 from catalog.models import Alias, Model, ModelVersion
 from catalog.validation import problems
-from gpu_worker.families import FAMILIES
+from gpu_worker.families import EVERY_FAMILY
 from loremotion.refusals import Conflict
 
 _OWN = {"id", "model", "number", "created_at", "created_by", "note", "build"}
@@ -125,7 +125,7 @@ def prefilled(like: Model) -> dict[str, Any]:
 
 def prefilled_by_family(family: str) -> dict[str, Any]:
     """The same of the first model of its family: what its pipelines can do."""
-    facts = FAMILIES.get(family)
+    facts = EVERY_FAMILY.get(family)
     if facts is None:
         return {}
     presets = {name: dict(call) for name, call in facts.presets.items()}

@@ -27,7 +27,7 @@ from catalog.requests import Ask
 from generation import figures
 from generation.figures import MadeOfModel
 from generation.scheduling import capacity
-from gpu_worker.families import FAMILIES
+from gpu_worker.families import EVERY_FAMILY
 from loremotion.read_through import get_or_make
 from loremotion.refusals import Refusal
 
@@ -203,14 +203,14 @@ def add(request: HttpRequest) -> HttpResponse:
     models = versions.models_to_start_from()
     chosen = next((model for model in models if model.slug == like), None)
     is_of_another = chosen is not None and chosen.current is not None and chosen.current.family != family
-    if family in FAMILIES and source and not is_of_another:
+    if family in EVERY_FAMILY and source and not is_of_another:
         name = name_of(source)
         asked = {"family": family, "source": source[:200], "name": name, "slug": free_slug(name), "like": like}
         return redirect(f"{reverse('admin:catalog_model_add')}?{urlencode(asked)}")
     context = {
         **admin.site.each_context(request),
         "title": "Add a model, step 1 of 4",
-        "families": FAMILIES.values(),
+        "families": EVERY_FAMILY.values(),
         "family": family,
         "source": source,
         "models": models,
