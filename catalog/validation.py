@@ -95,6 +95,19 @@ def _presets(version: ModelVersion) -> Iterator[Problem]:
         yield "default_preset", f"There is no preset {version.default_preset!r}. There are: {', '.join(presets)}."
 
 
+def _remote(version: ModelVersion) -> Iterator[Problem]:
+    """A provider's clip has one price whatever its steps, so nobody can choose them; its source names who is asked."""
+    if not version.family_facts.is_remote:
+        return
+    account, _, model = version.source.partition("/")
+    if not account or not model:
+        yield "source", "Name the account and the provider's model: `google/veo-3.1-generate-preview`."
+    if version.max_steps != 1 or any(preset.get("steps") != 1 for preset in version.presets.values()):
+        yield "presets", "Providers take no steps: write `standard: {steps: 1}`, and 1 as the most steps."
+    if version.upscale != 1:
+        yield "upscale", "Providers' clips come in the size that was asked for: write 1."
+
+
 def _component_bytes(version: ModelVersion) -> Iterator[Problem]:
     if not isinstance(version.component_bytes, dict):
         yield "component_bytes", "Write bytes for each component: `transformer: 2840000000`."
@@ -280,4 +293,5 @@ _MEANINGS: tuple[Check, ...] = (
     _presets_say_what_the_pipeline_takes,
     price_list.gaps,
     _components_exist,
+    _remote,
 )

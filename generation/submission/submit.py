@@ -27,10 +27,11 @@ from generation.models import Generation
 from generation.moderation import gate
 from generation.scheduling import dispatch, fair_queue
 from generation.storage import retention
-from generation.submission import checks, idempotency, privacy
+from generation.submission import checks, idempotency, privacy, remote_ceilings
 from generation.submission.checks import Candidate
 from generation.submission.idempotency import Repeat
 from gpu_worker import log_context
+from gpu_worker.contract import REMOTE_BYTES
 from loremotion import prepared
 from loremotion.refusals import InsufficientCredits
 from loremotion.table_rows import Columns
@@ -125,6 +126,8 @@ def submit(
             held()
             standing, needs_bytes = joined(), least_bytes()
         checks.refuse(replace(candidate, standing=standing))
+        if needs_bytes == REMOTE_BYTES:
+            remote_ceilings.refuse_beyond(workspace, offer.version, credits=offer.quote.credits)
         credits, weight = offer.quote.credits, may.priority_weight
         generation = Generation(
             id=generation_id,

@@ -12,8 +12,14 @@ from loremotion.settings.site import env
 FREE_DAILY_CREDITS = env.int("FREE_DAILY_CREDITS", 60, validate=validate.Range(min=0))
 SIGNED_IN_DAILY_CREDITS = env.int("SIGNED_IN_DAILY_CREDITS", 120, validate=validate.Range(min=0))
 ALLOWANCES_PER_NETWORK_PER_DAY = env.int("ALLOWANCES_PER_NETWORK_PER_DAY", 60, validate=validate.Range(min=1))
+_NOT_NEGATIVE = validate.Range(min=0)
 # Over the whole fleet; the default is one card's day.
 FREE_GPU_SECONDS_PER_DAY = env.int("FREE_GPU_SECONDS_PER_DAY", 86_400, validate=validate.Range(min=0))
+REMOTE_CREDITS_PER_DAY = env.int("REMOTE_CREDITS_PER_DAY", 100_000, validate=_NOT_NEGATIVE)
+REMOTE_CREDITS_PER_MODEL_AND_DAY = env.int("REMOTE_CREDITS_PER_MODEL_AND_DAY", 0, validate=_NOT_NEGATIVE)
+REMOTE_CREDITS_PER_WORKSPACE_AND_DAY = env.int(
+    "REMOTE_CREDITS_PER_WORKSPACE_AND_DAY", 0, validate=validate.Range(min=0)
+)
 VISITORS_PER_NETWORK_PER_DAY = env.int("VISITORS_PER_NETWORK_PER_DAY", 30, validate=validate.Range(min=1))
 # ALTCHA's proof of work keeps crowds of newcomers away, asking nobody; with both keys Cloudflare's Turnstile does.
 TURNSTILE_SITE_KEY = env.str("TURNSTILE_SITE_KEY", "")

@@ -78,7 +78,7 @@ FORMER_QUEUES = {"webhooks": "deliveries"}
 # django-rq reads these two. It is no installed app: its pages show people's prompts and unpickle what Valkey holds.
 RQ_QUEUES = {
     name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer", "DEFAULT_TIMEOUT": 120}
-    for name in (*QUEUE_JOBS, *FORMER_QUEUES.values(), "render")
+    for name in (*QUEUE_JOBS, *FORMER_QUEUES.values(), "render", "remote")
 }
 RQ = {"JOB_CLASS": "gpu_worker.rq_seams.allowed_jobs.AllowedJob", "COMMIT_MODE": "auto"}
 

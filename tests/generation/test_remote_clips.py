@@ -1,0 +1,117 @@
+"""Clips by other people's APIs on the site: their own line, no card that waits, ceilings that are not passed."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+import redis
+from pytest_django import Settings
+
+from accounts.models import Visitor, Workspace
+from catalog.models import Model
+from generation.models import Generation, State
+from generation.scheduling import dispatch
+from generation.scheduling.wait import wait_of
+from generation.settlement import settle
+from gpu_worker.contract import REMOTE_BYTES, WORKERS_KEY, Outcome, RenderError, worker_key
+from gpu_worker.worker_status import WorkerStatus
+from loremotion.refusals import TooMany
+from tests.generation import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SPEC = {
+    "family": "remote",
+    "source": "studio/their-model",
+    "sizes": ["64x48"],
+    "modes": ["text"],
+    "presets": {"standard": {"steps": 1}},
+    "max_steps": 1,
+    "prices": {"standard": {"360p": 10_000}},
+}
+
+
+@pytest.fixture
+def far(toy: Model) -> Model:
+    return factories.model("far", is_default=False, **SPEC)
+
+
+def on(connection: redis.Redis, name: str, budget_bytes: int) -> None:
+    status = WorkerStatus(name=name, host="h", pid=1, device="d", budget_bytes=budget_bytes, state="idle")
+    connection.set(worker_key(name), json.dumps(status.to_wire()), ex=60)
+    connection.zadd(WORKERS_KEY, {name: time.time()})
+
+
+def asked(workspace: Workspace) -> Generation:
+    return factories.submitted(workspace, model="far", seconds=1)
+
+
+def lengths(connection: redis.Redis) -> tuple[int, int]:
+    return connection.llen("rq:queue:render"), connection.llen("rq:queue:remote")  # type: ignore[return-value]  # not async
+
+
+def test_it_goes_into_the_line_of_remote_workers(far: Model, alice: Visitor, valkey: redis.Redis) -> None:
+    on(valkey, "far-1", REMOTE_BYTES)
+    on(valkey, "card", 8 * 2**30)
+    clip, near = asked(alice.workspace), factories.submitted(alice.workspace)
+    dispatch.fill_window()
+    clip.refresh_from_db()
+    near.refresh_from_db()
+    assert (clip.state, near.state) == (State.DISPATCHED, State.DISPATCHED)
+    assert clip.needs_bytes == REMOTE_BYTES
+    assert lengths(valkey) == (1, 1)
+    assert wait_of(near).place == 0, "what a provider makes is before nobody who waits for a card"
+
+
+def test_while_no_remote_worker_is_on_it_waits_and_says_so(far: Model, alice: Visitor, valkey: redis.Redis) -> None:
+    on(valkey, "card", 8 * 2**30)
+    clip = asked(alice.workspace)
+    dispatch.fill_window()
+    clip.refresh_from_db()
+    assert clip.state == State.QUEUED
+    assert wait_of(clip).is_for_a_machine
+    on(valkey, "far-1", REMOTE_BYTES)
+    dispatch.fill_window()
+    assert lengths(valkey) == (0, 1)
+
+
+def test_a_remote_worker_is_no_card(far: Model, alice: Visitor, valkey: redis.Redis) -> None:
+    on(valkey, "far-1", REMOTE_BYTES)
+    near = factories.submitted(alice.workspace)
+    assert wait_of(near).is_for_a_machine
+    asked(alice.workspace)
+    assert lengths(valkey)[1] == 1
+
+
+def test_a_refusal_by_the_provider_gives_the_credits_back(far: Model, alice: Visitor, valkey: redis.Redis) -> None:
+    on(valkey, "far-1", REMOTE_BYTES)
+    clip = asked(alice.workspace)
+    clip.refresh_from_db()
+    error = RenderError(code="remote_refused", message="Example refused: not allowed.")
+    assert settle.settle(factories.report(clip, Outcome.FAILED, error=error, clip=None))
+    clip.refresh_from_db()
+    assert (clip.state, clip.error_message) == (State.FAILED, "Example refused: not allowed.")
+
+
+@pytest.mark.parametrize("name", ["PER_DAY", "PER_MODEL_AND_DAY", "PER_WORKSPACE_AND_DAY"])
+def test_a_ceiling_of_the_day_is_not_passed(
+    far: Model, alice: Visitor, valkey: redis.Redis, settings: Settings, name: str
+) -> None:
+    first = asked(alice.workspace)
+    setattr(settings, f"REMOTE_CREDITS_{name}", 2 * first.credits_quoted)
+    asked(alice.workspace)
+    with pytest.raises(TooMany, match="today"):
+        asked(alice.workspace)
+    factories.submitted(alice.workspace)  # what runs here has no part in it
+    assert Generation.objects.filter(needs_bytes=REMOTE_BYTES).count() == 2
+
+
+def test_a_ceiling_of_a_workspace_is_its_own(
+    far: Model, alice: Visitor, bob: Visitor, valkey: redis.Redis, settings: Settings
+) -> None:
+    first = asked(alice.workspace)
+    settings.REMOTE_CREDITS_PER_WORKSPACE_AND_DAY = first.credits_quoted
+    with pytest.raises(TooMany):
+        asked(alice.workspace)
+    asked(bob.workspace)
