@@ -24,6 +24,7 @@ from accounts import tenancy
 from accounts.authentication import CallerAuthentication
 from accounts.caller import Caller
 from accounts.roles import Action
+from generation.api.field_words import refusal_of
 from loremotion import parameters
 from loremotion.parameters import printable
 from loremotion.refusals import Invalid
@@ -155,7 +156,7 @@ def read(serializer: type[serializers.Serializer[Any]], request: Request, *, par
     _refuse_unknown(sent, body.fields, getattr(serializer, "ALSO_CALLED", {}))
     if not body.is_valid():
         field, problems = next(iter(body.errors.items()))
-        raise Invalid(f"invalid_{field}", f"{field}: {_first(problems)}", field=field)
+        raise refusal_of(field, body.fields[field], problems)
     return dict(body.validated_data)
 
 
@@ -215,9 +216,3 @@ def _nearest(name: str, fields: Collection[str], others: Sequence[str]) -> str:
     if words not in others and begins_with in fields:
         return begins_with
     return next(iter(get_close_matches(words, [*fields, *others], n=1, cutoff=_LIKE)), "")
-
-
-def _first(problems: Any) -> Any:
-    while isinstance(problems, (list, dict)):
-        problems = next(iter(problems.values() if isinstance(problems, dict) else problems))
-    return problems

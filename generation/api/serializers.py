@@ -46,8 +46,6 @@ REFERENCE: Final = "input_reference"
 class NumberField(serializers.FloatField):
     """A finite number; Python would take ``true`` for one."""
 
-    default_error_messages = {"invalid": "write a number, such as 5."}
-
     def to_internal_value(self, data: Any) -> float:
         if isinstance(data, bool):
             self.fail("invalid")
